@@ -1,0 +1,302 @@
+//! Real files, through glommio.
+//!
+//! Lives in: the background thread (the futures need glommio's executor around them). Where the
+//! file system refuses direct I/O the same calls go through the page cache, and
+//! [`Direct::mode`] says so.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use glommio::GlommioError;
+use glommio::io::{self, BufferedFile, Directory, DmaFile, OpenOptions};
+use nix::errno::Errno;
+
+use crate::aligned::AlignedBuf;
+use crate::error::{Cause, DiskError, Operation};
+use crate::latch::Latch;
+use crate::limits::{BLOCK_BYTES, BULK_BYTES};
+use crate::probe;
+use crate::seam::{Disk, Entry, OpenMode};
+
+/// How files are read and written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DiskMode {
+    /// Past the page cache.
+    Direct,
+    /// Through the page cache.
+    Buffered {
+        /// The errno that direct I/O met with.
+        why: i32,
+    },
+}
+
+/// Real files of one file system.
+#[derive(Debug)]
+pub struct Direct {
+    mode: DiskMode,
+    // Devices on which glommio has been kept from polling.
+    interrupting: RefCell<BTreeSet<u64>>,
+}
+
+/// An open file.
+#[derive(Debug)]
+pub struct DirectFile {
+    handle: Handle,
+    path: PathBuf,
+    latch: Latch<DiskError>,
+}
+
+#[derive(Debug)]
+enum Handle {
+    Dma(DmaFile),
+    Buffered(BufferedFile),
+}
+
+impl Direct {
+    /// Files in and below `directory`, which must exist; tries there whether direct I/O works.
+    pub fn new(directory: &Path) -> Result<Self, DiskError> {
+        let mode = match probe::direct_io(directory)? {
+            probe::DirectIo::Works => DiskMode::Direct,
+            probe::DirectIo::Refused { errno } => DiskMode::Buffered { why: errno },
+        };
+        Ok(Self { mode, interrupting: RefCell::default() })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn buffered_for_test() -> Self {
+        Self { mode: DiskMode::Buffered { why: 0 }, interrupting: RefCell::default() }
+    }
+
+    /// How files are read and written.
+    pub const fn mode(&self) -> &DiskMode {
+        &self.mode
+    }
+
+    async fn open_with(
+        &self,
+        operation: Operation,
+        path: &Path,
+        options: &OpenOptions,
+    ) -> Result<DirectFile, DiskError> {
+        let failed = |error| failed(operation, path, &error);
+        let handle = match self.mode {
+            DiskMode::Direct => {
+                self.maybe_keep_from_polling(path).await;
+                Handle::Dma(options.dma_open(path).await.map_err(failed)?)
+            }
+            DiskMode::Buffered { .. } => {
+                Handle::Buffered(options.buffered_open(path).await.map_err(failed)?)
+            }
+        };
+        Ok(DirectFile { handle, path: path.to_owned(), latch: Latch::new() })
+    }
+
+    /// Keeps glommio from polling for completions on the device of `path`.
+    ///
+    /// When a device is first met, glommio 0.9 finds out by a read whether it can be polled, and
+    /// takes the read of an empty file for a yes (glommio issue 605); on devices that can be,
+    /// reads above the device's largest transfer hang (633). Bulk work has no use for polling, and
+    /// a file opened only for writing, which that read fails on, makes it say no.
+    async fn maybe_keep_from_polling(&self, path: &Path) {
+        let Some(parent) = path.parent() else { return };
+        let Ok(device) = std::fs::metadata(parent).map(|metadata| metadata.dev()) else { return };
+        if self.interrupting.borrow_mut().insert(device) {
+            let scratch = parent.join(format!(".ringkeeper-unpolled-{}", std::process::id()));
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).mode(0o600);
+            // Where no file can be made none is read while empty either.
+            if let Ok(file) = options.dma_open(&scratch).await {
+                let _ = file.remove().await;
+                let _ = file.close().await;
+            }
+        }
+    }
+}
+
+impl DirectFile {
+    fn failed(&self, operation: Operation, error: &GlommioError<()>) -> DiskError {
+        self.latch.close(failed(operation, &self.path, error))
+    }
+
+    fn fell_short(&self, operation: Operation, expected: usize, found: usize) -> DiskError {
+        self.latch.close(DiskError::new(operation, &self.path, Cause::Short { expected, found }))
+    }
+
+    async fn write_piece(&self, offset: u64, piece: &[u8]) -> Result<(), DiskError> {
+        let written = match &self.handle {
+            Handle::Dma(file) => {
+                let mut buffer = file.alloc_dma_buffer(piece.len());
+                buffer.as_bytes_mut().copy_from_slice(piece);
+                file.write_at(buffer, offset).await
+            }
+            Handle::Buffered(file) => file.write_at(piece.to_vec(), offset).await,
+        };
+        let count = written.map_err(|error| self.failed(Operation::Write, &error))?;
+        if count < piece.len() {
+            return Err(self.fell_short(Operation::Write, piece.len(), count));
+        }
+        Ok(())
+    }
+
+    async fn read_piece(
+        &self,
+        offset: u64,
+        bytes: usize,
+        into: &mut AlignedBuf,
+    ) -> Result<usize, DiskError> {
+        let read = match &self.handle {
+            Handle::Dma(file) => file.read_at_aligned(offset, bytes).await,
+            Handle::Buffered(file) => file.read_at(offset, bytes).await,
+        };
+        let read = read.map_err(|error| failed(Operation::Read, &self.path, &error))?;
+        into.extend_from_slice(&read[..]);
+        Ok(read.len())
+    }
+}
+
+fn failed(operation: Operation, path: &Path, error: &GlommioError<()>) -> DiskError {
+    let errno = error.raw_os_error().unwrap_or(Errno::EIO as i32);
+    DiskError::new(operation, path, Cause::Errno(errno))
+}
+
+async fn flush_directory_of(operation: Operation, path: &Path) -> Result<(), DiskError> {
+    let failed = |error| failed(operation, path, &error);
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => ".".as_ref(),
+    };
+    let directory = Directory::open(directory).await.map_err(failed)?;
+    directory.sync().await.map_err(failed)?;
+    directory.close().await.map_err(failed)
+}
+
+fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = match entry.metadata() {
+            // Removed between the two calls.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
+        if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
+            entries.push(Entry { name, bytes: metadata.len() });
+        }
+    }
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(entries)
+}
+
+impl Disk for Direct {
+    type File = DirectFile;
+
+    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+        let owned = directory.to_owned();
+        let listed = glommio::executor().spawn_blocking(move || list_now(&owned)).await;
+        listed.map_err(|error| DiskError::from_io(Operation::List, directory, &error))
+    }
+
+    async fn create_directory(&self, directory: &Path) -> Result<(), DiskError> {
+        let failed = |error| failed(Operation::CreateDirectory, directory, &error);
+        let made = Directory::create(directory).await.map_err(failed)?;
+        made.close().await.map_err(failed)?;
+        flush_directory_of(Operation::CreateDirectory, directory).await
+    }
+
+    async fn create(&self, path: &Path, bytes: u64) -> Result<DirectFile, DiskError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(0o640);
+        let file = self.open_with(Operation::Create, path, &options).await?;
+        if bytes > 0 {
+            let reserved = match &file.handle {
+                Handle::Dma(file) => file.pre_allocate(bytes, false).await,
+                Handle::Buffered(file) => file.pre_allocate(bytes, false).await,
+            };
+            match reserved {
+                Ok(()) => {}
+                // No fallocate on this file system: the length alone, room is taken by writing.
+                Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => {
+                    self.resize(&file, bytes).await?;
+                }
+                Err(error) => return Err(file.failed(Operation::Create, &error)),
+            }
+        }
+        self.flush(&file).await?;
+        flush_directory_of(Operation::Create, path).await?;
+        Ok(file)
+    }
+
+    async fn open(&self, path: &Path, mode: OpenMode) -> Result<DirectFile, DiskError> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(mode == OpenMode::Write);
+        self.open_with(Operation::Open, path, &options).await
+    }
+
+    async fn read_at(
+        &self,
+        file: &DirectFile,
+        offset: u64,
+        mut into: AlignedBuf,
+    ) -> Result<AlignedBuf, DiskError> {
+        assert!(offset.is_multiple_of(BLOCK_BYTES as u64), "offset {offset} is not aligned");
+        into.clear();
+        while into.room() > 0 {
+            let asked = into.room().min(BULK_BYTES);
+            let at = offset + into.len() as u64;
+            let found = file.read_piece(at, asked, &mut into).await?;
+            // A piece that ends inside a block ends at the end of the file.
+            if found == 0 || !found.is_multiple_of(BLOCK_BYTES) {
+                break;
+            }
+        }
+        Ok(into)
+    }
+
+    async fn write_at(
+        &self,
+        file: &DirectFile,
+        offset: u64,
+        from: AlignedBuf,
+    ) -> Result<AlignedBuf, DiskError> {
+        assert!(offset.is_multiple_of(BLOCK_BYTES as u64), "offset {offset} is not aligned");
+        assert!(from.len().is_multiple_of(BLOCK_BYTES), "{} bytes are no blocks", from.len());
+        file.latch.check()?;
+        for (at, piece) in from.chunks(BULK_BYTES).enumerate() {
+            file.write_piece(offset + (at * BULK_BYTES) as u64, piece).await?;
+        }
+        Ok(from)
+    }
+
+    async fn flush(&self, file: &DirectFile) -> Result<(), DiskError> {
+        file.latch.check()?;
+        let flushed = match &file.handle {
+            Handle::Dma(file) => file.fdatasync().await,
+            Handle::Buffered(file) => file.fdatasync().await,
+        };
+        flushed.map_err(|error| file.failed(Operation::Flush, &error))
+    }
+
+    async fn resize(&self, file: &DirectFile, bytes: u64) -> Result<(), DiskError> {
+        file.latch.check()?;
+        let resized = match &file.handle {
+            Handle::Dma(file) => file.truncate(bytes).await,
+            Handle::Buffered(file) => file.truncate(bytes).await,
+        };
+        resized.map_err(|error| file.failed(Operation::Resize, &error))?;
+        self.flush(file).await
+    }
+
+    async fn rename_durable(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        let file = self.open(from, OpenMode::Write).await?;
+        self.flush(&file).await?;
+        io::rename(from, to).await.map_err(|error| failed(Operation::Rename, from, &error))?;
+        flush_directory_of(Operation::Rename, to).await
+    }
+
+    async fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        io::remove(path).await.map_err(|error| failed(Operation::Remove, path, &error))?;
+        flush_directory_of(Operation::Remove, path).await
+    }
+}

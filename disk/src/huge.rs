@@ -1,0 +1,137 @@
+//! Anonymous memory on huge pages, for images of snapshots.
+
+use std::ffi::c_void;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+
+use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
+
+use crate::error::{Cause, DiskError, Operation};
+use crate::limits::HUGE_PAGE_BYTES;
+
+/// A zeroed region of anonymous memory, aligned to 2 MiB, on huge pages where the kernel has them.
+///
+/// Anonymous on purpose: in a mapped file a bad sector would be a SIGBUS instead of an error.
+pub struct HugeBuf {
+    start: NonNull<u8>,
+    len: usize,
+    mapped_bytes: usize,
+}
+
+// SAFETY: the region belongs to this value alone; it is plain memory without interior mutability.
+unsafe impl Send for HugeBuf {}
+// SAFETY: as above: shared references only read.
+unsafe impl Sync for HugeBuf {}
+
+impl HugeBuf {
+    /// Maps a region for `bytes` (one at least). Pages are taken as they are touched.
+    pub fn new(bytes: usize) -> Result<Self, DiskError> {
+        let failed =
+            |errno| DiskError::new(Operation::Map, "(memory)".as_ref(), Cause::Errno(errno as i32));
+        let mapped_bytes = bytes.max(1).next_multiple_of(HUGE_PAGE_BYTES);
+        // One page more than needed, so that an aligned start lies inside.
+        let asked_bytes = NonZeroUsize::new(mapped_bytes + HUGE_PAGE_BYTES).expect("not zero");
+        // SAFETY: a new private anonymous mapping at an address of the kernel's choice.
+        let base = unsafe {
+            mmap_anonymous(
+                None,
+                asked_bytes,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_PRIVATE | MapFlags::MAP_NORESERVE,
+            )
+        }
+        .map_err(failed)?;
+        let lead_bytes = base.as_ptr().cast::<u8>().align_offset(HUGE_PAGE_BYTES);
+        assert!(lead_bytes < HUGE_PAGE_BYTES, "the kernel gave an address without alignment");
+        // SAFETY: `lead_bytes` is below one huge page, which was asked for on top, so both ends
+        // of the region lie inside the mapping.
+        let start = unsafe { base.cast::<u8>().add(lead_bytes) };
+        // SAFETY: the slices cut off here lie inside the mapping, are page-aligned, and nobody
+        // has a reference to them.
+        unsafe {
+            if lead_bytes > 0 {
+                munmap(base, lead_bytes).map_err(failed)?;
+            }
+            munmap(start.add(mapped_bytes).cast::<c_void>(), HUGE_PAGE_BYTES - lead_bytes)
+                .map_err(failed)?;
+            // A kernel without huge pages refuses the advice; the region works all the same.
+            let _ = madvise(start.cast::<c_void>(), mapped_bytes, MmapAdvise::MADV_HUGEPAGE);
+        }
+        Ok(Self { start, len: bytes, mapped_bytes })
+    }
+
+    /// How many bytes were asked for.
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it was made for no bytes.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// How many bytes of address space it takes, in whole huge pages.
+    pub const fn mapped_bytes(&self) -> usize {
+        self.mapped_bytes
+    }
+
+    /// The content, to be filled.
+    pub const fn as_mut_slice(&mut self) -> &mut [u8] {
+        // SAFETY: `len <= mapped_bytes` bytes are mapped, zero or written, and `self` is borrowed
+        // exclusively.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl AsRef<[u8]> for HugeBuf {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: as in `as_mut_slice`, borrowed shared.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+    }
+}
+
+impl AsMut<[u8]> for HugeBuf {
+    fn as_mut(&mut self) -> &mut [u8] {
+        self.as_mut_slice()
+    }
+}
+
+impl Drop for HugeBuf {
+    fn drop(&mut self) {
+        // SAFETY: the region was mapped in `new`, its borrows have ended with `self`, and it is
+        // unmapped only here.
+        let unmapped = unsafe { munmap(self.start.cast::<c_void>(), self.mapped_bytes) };
+        assert!(unmapped.is_ok(), "unmapping our own region failed");
+    }
+}
+
+impl fmt::Debug for HugeBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HugeBuf").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+/// Asks the kernel to back memory with huge pages. A wish: nothing depends on it.
+pub fn wish_huge(start: *mut u8, bytes: usize) {
+    let Some(start) = NonNull::new(start) else { return };
+    // SAFETY: this advice changes how memory is backed, never what it holds, whoever owns it; an
+    // address that is not mapped is an error, which does not matter here.
+    let _ = unsafe { madvise(start.cast::<c_void>(), bytes, MmapAdvise::MADV_HUGEPAGE) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_aligned_and_zeroed_and_keeps_what_is_written() {
+        let mut region = HugeBuf::new(HUGE_PAGE_BYTES + 5).unwrap();
+        assert_eq!(region.as_ref().as_ptr() as usize % HUGE_PAGE_BYTES, 0);
+        assert_eq!((region.len(), region.mapped_bytes()), (HUGE_PAGE_BYTES + 5, 4 << 20));
+        assert!(region.as_ref().iter().all(|byte| *byte == 0));
+        region.as_mut_slice()[HUGE_PAGE_BYTES + 4] = 9;
+        let region = std::thread::spawn(move || region).join().unwrap();
+        assert_eq!(region.as_ref()[HUGE_PAGE_BYTES + 4], 9);
+    }
+}

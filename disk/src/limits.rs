@@ -1,0 +1,29 @@
+//! Every bound of this crate, with its arithmetic.
+
+/// The unit of direct I/O: what every file system and device in use accepts as alignment.
+pub const BLOCK_BYTES: usize = 4096;
+const _: () = assert!(BLOCK_BYTES.is_power_of_two());
+
+/// What a device writes atomically at least; a torn write ends at a multiple of it.
+pub const SECTOR_BYTES: usize = 512;
+const _: () = assert!(BLOCK_BYTES.is_multiple_of(SECTOR_BYTES));
+
+/// The unit of a huge page on x86-64 and (with 4 KiB granules) aarch64.
+pub const HUGE_PAGE_BYTES: usize = 2 << 20;
+const _: () = assert!(HUGE_PAGE_BYTES.is_multiple_of(BLOCK_BYTES));
+
+/// What one call of bulk work carries: long enough to amortise the call, short enough to share.
+pub const BULK_BYTES: usize = 1 << 20;
+const _: () = assert!(BULK_BYTES.is_multiple_of(BLOCK_BYTES));
+
+/// The locked memory that glommio 0.9 insists on, in bytes.
+pub const MEMLOCK_BYTES_MIN: u64 = 512 << 10;
+
+/// Jobs waiting for the background thread. A server has a handful at a time: one snapshot, one
+/// purge, two segments, one recovery, one stream for each of a few learners.
+pub const JOBS_MAX: usize = 1024;
+
+/// `bytes` rounded up to whole blocks.
+pub const fn block_align_up(bytes: usize) -> usize {
+    bytes.div_ceil(BLOCK_BYTES) * BLOCK_BYTES
+}

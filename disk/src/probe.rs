@@ -1,0 +1,214 @@
+//! The habits of the file system and the device under a directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::stat::{major, minor};
+use nix::sys::statfs::{self, statfs};
+
+use crate::aligned::AlignedBuf;
+use crate::error::{Cause, DiskError, Operation};
+use crate::limits::BLOCK_BYTES;
+
+/// How a write of the log becomes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// `O_DIRECT | O_DSYNC`: a write is durable when it completes.
+    Dsync,
+    /// `O_DIRECT`, and an fdatasync that covers several writes.
+    FlushAfter,
+    /// Through the page cache, and an fdatasync that covers several writes.
+    BufferedFlush,
+}
+
+/// Whether a file system takes direct I/O at 4 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirectIo {
+    /// Opened and wrote.
+    Works,
+    /// Refused.
+    Refused {
+        /// The kernel's answer.
+        errno: i32,
+    },
+}
+
+/// What a device says of its cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceCache {
+    /// A power loss forgets what is in it.
+    pub is_volatile: bool,
+    /// It can write a single block through (force unit access).
+    pub has_fua: bool,
+}
+
+/// What was found under a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// The kind of file system: `ext4`, `xfs`, or its magic number in hexadecimal.
+    pub file_system: String,
+    /// It lives in memory (tmpfs, ramfs): nothing is durable there.
+    pub is_memory: bool,
+    /// It is stacked on another (overlay): a container's own layer, not a volume.
+    pub is_overlay: bool,
+    /// Whether it takes direct I/O.
+    pub direct_io: DirectIo,
+    /// What the device says; `None` where there is no block device to be found.
+    pub cache: Option<DeviceCache>,
+}
+
+impl Probe {
+    /// Looks under `directory`; writes one small file there and removes it.
+    pub fn of(directory: &Path) -> Result<Self, DiskError> {
+        let kind =
+            statfs(directory).map_err(|errno| open_failed(directory, errno))?.filesystem_type();
+        let metadata = fs::metadata(directory)
+            .map_err(|error| DiskError::from_io(Operation::Open, directory, &error))?;
+        Ok(Self {
+            file_system: file_system_name(kind),
+            is_memory: kind == statfs::TMPFS_MAGIC || kind.0 as u64 == RAMFS_MAGIC,
+            is_overlay: kind == statfs::OVERLAYFS_SUPER_MAGIC,
+            direct_io: direct_io(directory)?,
+            cache: device_cache(Path::new("/sys"), metadata.dev()),
+        })
+    }
+
+    /// The way of durability that fits: write-through where a single write can be, otherwise
+    /// flushes that several writes share.
+    pub fn durability(&self) -> Durability {
+        match (self.direct_io, self.cache) {
+            (DirectIo::Refused { .. }, _) => Durability::BufferedFlush,
+            (DirectIo::Works, Some(cache)) if cache.is_volatile && !cache.has_fua => {
+                Durability::FlushAfter
+            }
+            (DirectIo::Works, _) => Durability::Dsync,
+        }
+    }
+}
+
+const RAMFS_MAGIC: u64 = 0x8584_58f6;
+
+fn file_system_name(kind: statfs::FsType) -> String {
+    let known = [
+        (statfs::EXT4_SUPER_MAGIC, "ext4"),
+        (statfs::XFS_SUPER_MAGIC, "xfs"),
+        (statfs::BTRFS_SUPER_MAGIC, "btrfs"),
+        (statfs::F2FS_SUPER_MAGIC, "f2fs"),
+        (statfs::TMPFS_MAGIC, "tmpfs"),
+        (statfs::OVERLAYFS_SUPER_MAGIC, "overlay"),
+        (statfs::NFS_SUPER_MAGIC, "nfs"),
+        (statfs::FUSE_SUPER_MAGIC, "fuse"),
+        (statfs::FsType(0x2fc1_2fc1), "zfs"),
+    ];
+    let found = known.iter().find(|(magic, _)| *magic == kind);
+    found.map_or_else(|| format!("0x{:x}", kind.0), |(_, name)| (*name).to_owned())
+}
+
+/// Tries a direct write of one block in `directory`.
+pub fn direct_io(directory: &Path) -> Result<DirectIo, DiskError> {
+    let path = directory.join(format!(".ringkeeper-probe-{}", std::process::id()));
+    let failed = |error| DiskError::from_io(Operation::Create, &path, &error);
+    // Made without the flag first: a directory that takes no files at all is another error.
+    drop(File::create(&path).map_err(failed)?);
+    let written = OpenOptions::new()
+        .write(true)
+        .custom_flags(OFlag::O_DIRECT.bits())
+        .open(&path)
+        .and_then(|file| file.write_all_at(&AlignedBuf::zeroed(BLOCK_BYTES), 0));
+    fs::remove_file(&path).map_err(|error| DiskError::from_io(Operation::Remove, &path, &error))?;
+    match written.map_err(|error| error.raw_os_error()) {
+        Ok(()) => Ok(DirectIo::Works),
+        Err(Some(errno)) if errno == Errno::ENOSPC as i32 => {
+            Err(DiskError::new(Operation::Write, &path, Cause::Errno(errno)))
+        }
+        Err(errno) => Ok(DirectIo::Refused { errno: errno.unwrap_or(Errno::EIO as i32) }),
+    }
+}
+
+/// Reads what sysfs says of the device; a partition's queue is its disk's.
+fn device_cache(sysfs: &Path, device: u64) -> Option<DeviceCache> {
+    let block = sysfs.join(format!("dev/block/{}:{}", major(device), minor(device)));
+    let block = fs::canonicalize(block).ok()?;
+    let queue: PathBuf =
+        [block.join("queue"), block.parent()?.join("queue")].into_iter().find(|q| q.is_dir())?;
+    let cache = fs::read_to_string(queue.join("write_cache")).ok()?;
+    let fua = fs::read_to_string(queue.join("fua")).unwrap_or_default();
+    Some(DeviceCache { is_volatile: cache.trim() == "write back", has_fua: fua.trim() == "1" })
+}
+
+fn open_failed(path: &Path, errno: Errno) -> DiskError {
+    DiskError::new(Operation::Open, path, Cause::Errno(errno as i32))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    /// A directory of one test, removed with it.
+    pub(crate) struct TempDirectory(PathBuf);
+
+    impl TempDirectory {
+        pub(crate) fn new(name: &str) -> Self {
+            static COUNT: AtomicU32 = AtomicU32::new(0);
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("ringkeeper-disk-{name}-{}-{number}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            &self.0
+        }
+    }
+
+    impl Drop for TempDirectory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_temporary_directory_can_be_probed_and_is_left_clean() {
+        let directory = TempDirectory::new("probe");
+        let probe = Probe::of(directory.path()).unwrap();
+        assert!(!probe.file_system.is_empty());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        assert!(Probe::of(&directory.path().join("missing")).unwrap_err().is_missing());
+    }
+
+    #[test]
+    fn the_way_of_durability_follows_from_the_device() {
+        let with = |direct_io, cache: Option<(bool, bool)>| {
+            let cache = cache.map(|(is_volatile, has_fua)| DeviceCache { is_volatile, has_fua });
+            let file_system = "ext4".to_owned();
+            Probe { file_system, is_memory: false, is_overlay: false, direct_io, cache }
+                .durability()
+        };
+        assert_eq!(with(DirectIo::Works, Some((true, false))), Durability::FlushAfter);
+        assert_eq!(with(DirectIo::Works, Some((true, true))), Durability::Dsync);
+        assert_eq!(with(DirectIo::Works, Some((false, false))), Durability::Dsync);
+        assert_eq!(with(DirectIo::Works, None), Durability::Dsync);
+        assert_eq!(with(DirectIo::Refused { errno: 22 }, None), Durability::BufferedFlush);
+    }
+
+    #[test]
+    fn a_partition_has_the_queue_of_its_disk() {
+        let sysfs = TempDirectory::new("sysfs");
+        let disk = sysfs.path().join("devices/sda");
+        fs::create_dir_all(disk.join("queue")).unwrap();
+        fs::create_dir_all(disk.join("sda1")).unwrap();
+        fs::write(disk.join("queue/write_cache"), "write back\n").unwrap();
+        fs::write(disk.join("queue/fua"), "1\n").unwrap();
+        fs::create_dir_all(sysfs.path().join("dev/block")).unwrap();
+        std::os::unix::fs::symlink(disk.join("sda1"), sysfs.path().join("dev/block/8:1")).unwrap();
+        let found = device_cache(sysfs.path(), nix::sys::stat::makedev(8, 1));
+        assert_eq!(found, Some(DeviceCache { is_volatile: true, has_fua: true }));
+        assert_eq!(device_cache(sysfs.path(), nix::sys::stat::makedev(8, 2)), None);
+    }
+}

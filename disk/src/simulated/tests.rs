@@ -1,0 +1,98 @@
+use std::path::Path;
+
+use super::{Fate, Faults, Simulated};
+use crate::error::{Cause, Operation};
+use crate::seam::{Disk, block_on, write_zeros};
+use crate::{AlignedBuf, BLOCK_BYTES, OpenMode};
+
+const A: &str = "/log/a";
+
+fn block(byte: u8) -> AlignedBuf {
+    AlignedBuf::from_bytes(&[byte; BLOCK_BYTES])
+}
+
+#[test]
+fn a_crash_keeps_what_was_flushed() {
+    let disk = Simulated::new(1);
+    block_on(async {
+        let file = disk.create(A.as_ref(), 2 * BLOCK_BYTES as u64).await.unwrap();
+        disk.write_at(&file, 0, block(1)).await.unwrap();
+        disk.flush(&file).await.unwrap();
+        disk.write_at(&file, BLOCK_BYTES as u64, block(2)).await.unwrap();
+    });
+    assert_eq!(disk.pending().len(), 1);
+    let dropped = disk.crash(|_| Fate::Dropped).content(A.as_ref()).unwrap();
+    assert_eq!((dropped[0], dropped[BLOCK_BYTES]), (1, 0));
+    let kept = disk.crash(|_| Fate::Kept).content(A.as_ref()).unwrap();
+    assert_eq!((kept[0], kept[BLOCK_BYTES]), (1, 2));
+    let torn = disk.crash(|_| Fate::Torn(vec![false, true])).content(A.as_ref()).unwrap();
+    assert_eq!((torn[BLOCK_BYTES], torn[BLOCK_BYTES + 512], torn[BLOCK_BYTES + 1024]), (0, 2, 0));
+}
+
+#[test]
+fn the_first_error_is_final() {
+    let disk = Simulated::new(1);
+    block_on(async {
+        let file = disk.create(A.as_ref(), BLOCK_BYTES as u64).await.unwrap();
+        disk.fail_next(Operation::Flush, Cause::Errno(5));
+        let first = disk.flush(&file).await.unwrap_err();
+        assert_eq!(first.cause, Cause::Errno(5));
+        assert_eq!(disk.flush(&file).await.unwrap_err(), first);
+        assert_eq!(disk.write_at(&file, 0, block(1)).await.unwrap_err(), first);
+        // Another file is another latch.
+        let again = disk.open(A.as_ref(), OpenMode::Write).await.unwrap();
+        disk.flush(&again).await.unwrap();
+    });
+}
+
+#[test]
+fn a_full_disk_is_met_by_create_and_is_said_to_be_full() {
+    let disk = Simulated::new(1);
+    disk.set_capacity(3 * BLOCK_BYTES as u64);
+    block_on(async {
+        disk.create(A.as_ref(), 2 * BLOCK_BYTES as u64).await.unwrap();
+        let error = disk.create("/log/b".as_ref(), 2 * BLOCK_BYTES as u64).await.unwrap_err();
+        assert!(error.is_full(), "{error}");
+        disk.remove(A.as_ref()).await.unwrap();
+        disk.create("/log/b".as_ref(), 2 * BLOCK_BYTES as u64).await.unwrap();
+    });
+}
+
+#[test]
+fn nothing_works_after_the_power_is_lost() {
+    let disk = Simulated::new(1);
+    disk.lose_power_after(1);
+    block_on(async {
+        disk.create_directory("/log".as_ref()).await.unwrap();
+        let error = disk.list("/log".as_ref()).await.unwrap_err();
+        assert_eq!(error.cause, Cause::PowerLost);
+        assert!(disk.crash(|_| Fate::Kept).list("/log".as_ref()).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_lying_flush_leaves_the_write_pending() {
+    let disk = Simulated::new(1);
+    disk.set_faults(Faults { lie_one_in: 1, fail_one_in: 0 });
+    block_on(async {
+        let file = disk.create(A.as_ref(), BLOCK_BYTES as u64).await.unwrap();
+        disk.write_at(&file, 0, block(1)).await.unwrap();
+        disk.flush(&file).await.unwrap();
+    });
+    assert_eq!(disk.pending().len(), 1);
+}
+
+#[test]
+fn names_and_lengths_are_durable_at_once() {
+    let disk = Simulated::new(1);
+    block_on(async {
+        let file = disk.create(A.as_ref(), 0).await.unwrap();
+        write_zeros(&disk, &file, 0, 3 << 20).await.unwrap();
+        disk.rename_durable(A.as_ref(), "/log/b".as_ref()).await.unwrap();
+        disk.resize(&file, 5).await.unwrap();
+        let after = disk.crash(|_| Fate::Dropped);
+        assert!(after.open(A.as_ref(), OpenMode::Read).await.unwrap_err().is_missing());
+        let entries = after.list(Path::new("/log")).await.unwrap();
+        assert_eq!((entries.len(), &*entries[0].name, entries[0].bytes), (1, "b", 5));
+    });
+}

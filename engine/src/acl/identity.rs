@@ -1,0 +1,143 @@
+//! Who a connection is, and which schemes there are.
+
+use super::address::Network;
+use crate::settings::{DigestAlgorithm, Settings};
+use base64::Engine as _;
+use model::acl::{AclEntry, Id};
+use sha1::Digest as _;
+
+/// The schemes of authentication: a closed set, so that a new one must say everywhere what it
+/// means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// `user:base64(digest("user:password"))`.
+    Digest,
+    /// An address, or a network of addresses.
+    Ip,
+}
+
+impl Scheme {
+    /// The scheme of that name, where this server has it switched on.
+    pub fn of_name(name: &[u8], settings: &Settings) -> Option<Self> {
+        match name {
+            b"digest" if settings.digest.is_some() => Some(Self::Digest),
+            b"ip" => Some(Self::Ip),
+            _ => None,
+        }
+    }
+
+    /// Whether having one of its identities means that the client has shown who it is.
+    pub const fn is_authenticated(self) -> bool {
+        match self {
+            Self::Digest => true,
+            Self::Ip => false,
+        }
+    }
+
+    /// Whether an ACL may name this id.
+    pub fn is_valid(self, id: &[u8]) -> bool {
+        match self {
+            // Java's split drops empty strings at the end, so `a:` has one part.
+            Self::Digest => {
+                let end = id.iter().rposition(|&b| b != b':').map_or(0, |at| at + 1);
+                id[..end].split(|&b| b == b':').count() == 2
+            }
+            Self::Ip => Network::parse(id).is_some(),
+        }
+    }
+
+    /// Whether a connection's identity is meant by an ACL's.
+    pub fn matches(self, identity: &[u8], expression: &[u8]) -> bool {
+        match self {
+            Self::Digest => identity == expression,
+            Self::Ip => {
+                let network = Network::parse(expression);
+                network.is_some_and(|network| network.holds(identity))
+            }
+        }
+    }
+}
+
+/// The identities of a connection, in the order in which it got them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identities {
+    ids: Vec<Id>,
+    is_super: bool,
+}
+
+impl Identities {
+    /// What every connection has: its address.
+    pub fn of_address(address: &str) -> Self {
+        let id = Id { scheme: b"ip".to_vec(), id: address.as_bytes().to_vec() };
+        Self { ids: vec![id], is_super: false }
+    }
+
+    /// All of them.
+    pub fn ids(&self) -> &[Id] {
+        &self.ids
+    }
+
+    /// Whether no ACL applies.
+    pub const fn is_super(&self) -> bool {
+        self.is_super
+    }
+
+    /// Whether one of them is of that scheme.
+    pub fn has_scheme(&self, scheme: &[u8]) -> bool {
+        self.ids.iter().any(|id| id.scheme == scheme)
+    }
+
+    fn add(&mut self, scheme: &[u8], id: Vec<u8>) {
+        let id = Id { scheme: scheme.to_vec(), id };
+        self.is_super |= scheme == b"super";
+        if !self.ids.contains(&id) {
+            self.ids.push(id);
+        }
+    }
+
+    /// Takes credentials; false if they are refused.
+    pub fn authenticate(&mut self, scheme: &[u8], auth: &[u8], settings: &Settings) -> bool {
+        match (Scheme::of_name(scheme, settings), settings.digest) {
+            (Some(Scheme::Digest), Some(algorithm)) => {
+                let digest = digest_id(auth, algorithm);
+                if settings.super_digest.as_deref() == Some(&digest) {
+                    self.add(b"super", Vec::new());
+                }
+                self.add(b"digest", digest);
+                true
+            }
+            // The address was known before.
+            (Some(Scheme::Ip), _) => true,
+            (Some(Scheme::Digest) | None, _) => false,
+        }
+    }
+
+    /// Whether this entry grants one of these permissions.
+    pub fn is_meant_by(&self, wanted: i32, entry: &AclEntry<'_>, settings: &Settings) -> bool {
+        if entry.perms & wanted == 0 {
+            return false;
+        }
+        if entry.is_world() {
+            return true;
+        }
+        let (Some(name), Some(expression)) = (entry.scheme, entry.id) else { return false };
+        let Some(scheme) = Scheme::of_name(name, settings) else { return false };
+        let mut same = self.ids.iter().filter(|id| id.scheme == name);
+        same.any(|id| scheme.matches(&id.id, expression))
+    }
+}
+
+/// The id behind `user:password`.
+pub fn digest_id(auth: &[u8], algorithm: DigestAlgorithm) -> Vec<u8> {
+    let digest = match algorithm {
+        DigestAlgorithm::Sha1 => sha1::Sha1::digest(auth).to_vec(),
+        DigestAlgorithm::Sha256 => sha2::Sha256::digest(auth).to_vec(),
+        DigestAlgorithm::Sha512 => sha2::Sha512::digest(auth).to_vec(),
+        DigestAlgorithm::Sha3_256 => sha3::Sha3_256::digest(auth).to_vec(),
+    };
+    let user = auth.split(|&b| b == b':').next().unwrap_or_default();
+    let mut id = user.to_vec();
+    id.push(b':');
+    id.extend_from_slice(base64::engine::general_purpose::STANDARD.encode(digest).as_bytes());
+    id
+}

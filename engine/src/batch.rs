@@ -1,0 +1,224 @@
+//! Batches: what one flush of the log carries, as the shards hear of it.
+//!
+//! Published batches form one chain. Each shard holds a cursor on it; the ordering role never
+//! waits for a shard. A batch is immutable once linked, and its memory is used again when every
+//! cursor has passed.
+//!
+//! Invariant: batches are linked in the order of their versions, and a shard handles a batch only
+//! when the tree's `published` covers it.
+
+use model::error::ErrorCode;
+use model::op::Op;
+use model::response::EventKind;
+use model::zxid::Zxid;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use crate::acl::AclNumber;
+use crate::tree::VersionNumber;
+use crate::limits::{SPARE_BATCHES_MAX, SPARE_BYTES_MAX};
+
+/// A place in one of a batch's buffers.
+pub type Span = Range<u32>;
+
+/// An earlier end of a batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    bodies: usize,
+    events: usize,
+    paths: usize,
+}
+
+/// A connection of some shard. The serial tells two users of one slot apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId {
+    /// Which shard owns it.
+    pub shard: u16,
+    /// Its place there.
+    pub slot: u32,
+    /// Counts the users of the slot.
+    pub serial: u32,
+}
+
+/// What became of one request, or of one change that nobody asked for.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The txn, or where the history stood if there was none.
+    pub zxid: Zxid,
+    /// What it was.
+    pub op: Op,
+    /// Whom to answer, if anybody.
+    pub to: Option<ConnectionId>,
+    /// The client's number for the request.
+    pub xid: i32,
+    /// When the request was received, in ms of the monotonic clock.
+    pub received_ms: u64,
+    /// What the reply's header says.
+    pub error: ErrorCode,
+    /// The reply's body in the batch's bodies; of a CreateSession the whole packet.
+    pub body: Span,
+    /// What watchers are told, in the batch's events.
+    pub events: Range<u32>,
+}
+
+/// What watchers are told of one node.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// To which node, in the batch's paths.
+    pub path: Span,
+    /// The ACL that says who may hear of it.
+    pub acl: AclNumber,
+}
+
+/// One batch.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The version of the tree that it leads to; none while it is open.
+    pub version: Option<VersionNumber>,
+    /// What became of each request, in order.
+    pub outcomes: Vec<Outcome>,
+    /// What watchers are told; each outcome has its range.
+    pub events: Vec<Event>,
+    /// Bodies of replies.
+    pub bodies: Vec<u8>,
+    /// Paths of events.
+    pub paths: Vec<u8>,
+}
+
+impl Mark {
+    /// Where bodies ended.
+    pub const fn bodies(&self) -> u32 {
+        self.bodies as u32
+    }
+
+    /// Where events ended.
+    pub const fn events(&self) -> u32 {
+        self.events as u32
+    }
+}
+
+impl Batch {
+    /// The body of a reply.
+    pub fn body(&self, outcome: &Outcome) -> &[u8] {
+        &self.bodies[outcome.body.start as usize..outcome.body.end as usize]
+    }
+
+    /// The path of an event.
+    pub fn path(&self, event: &Event) -> &[u8] {
+        &self.paths[event.path.start as usize..event.path.end as usize]
+    }
+
+    /// Where the batch ends now, to come back to.
+    pub fn mark(&self) -> Mark {
+        let (events, paths) = (self.events.len(), self.paths.len());
+        Mark { bodies: self.bodies.len(), events, paths }
+    }
+
+    /// Takes back what was appended since.
+    pub fn roll_back(&mut self, mark: Mark) {
+        self.bodies.truncate(mark.bodies);
+        self.events.truncate(mark.events);
+        self.paths.truncate(mark.paths);
+    }
+
+    /// Appends an event.
+    pub fn put_event(&mut self, kind: EventKind, path: &[u8], acl: AclNumber) {
+        let start = self.paths.len() as u32;
+        self.paths.extend_from_slice(path);
+        let path = start..self.paths.len() as u32;
+        self.events.push(Event { kind, path, acl });
+    }
+
+    fn clear(&mut self) {
+        self.outcomes.clear();
+        self.events.clear();
+        self.bodies.clear();
+        self.paths.clear();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Link {
+    batch: Batch,
+    next: OnceLock<Arc<Link>>,
+}
+
+/// The writer's end of the chain.
+///
+/// Lives in: the ordering role.
+#[derive(Debug)]
+pub struct Chain {
+    /// The links that a cursor may still stand on, oldest first; never empty.
+    links: VecDeque<Arc<Link>>,
+    spare: Vec<Batch>,
+}
+
+/// A reader's place in the chain: behind the batch that it handled last.
+///
+/// Lives in: each shard.
+#[derive(Clone, Debug)]
+pub struct Cursor {
+    at: Arc<Link>,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self { links: VecDeque::from([Arc::default()]), spare: Vec::new() }
+    }
+}
+
+impl Chain {
+    /// A cursor behind everything linked so far.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.tail().clone() }
+    }
+
+    fn tail(&self) -> &Arc<Link> {
+        self.links.back().expect("the chain holds its last link")
+    }
+
+    /// An empty batch, with the memory of an old one where there is one.
+    pub fn empty_batch(&mut self) -> Batch {
+        self.reclaim();
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Links a batch behind the last one.
+    pub fn link(&mut self, batch: Batch) {
+        let link = Arc::new(Link { batch, next: OnceLock::new() });
+        let linked = self.tail().next.set(link.clone());
+        assert!(linked.is_ok(), "the last link of the chain already had a successor");
+        self.links.push_back(link);
+    }
+
+    /// Count of batches that some shard has not handled yet.
+    pub fn backlog(&self) -> usize {
+        self.links.len() - 1
+    }
+
+    /// Takes back the batches that every cursor has passed.
+    pub fn reclaim(&mut self) {
+        while self.links.len() > 1 {
+            // Nobody can reach the first link but through a cursor on it.
+            let Some(link) = Arc::get_mut(&mut self.links[0]) else { return };
+            let mut batch = std::mem::take(&mut link.batch);
+            drop(self.links.pop_front());
+            if self.spare.len() < SPARE_BATCHES_MAX && batch.bodies.capacity() <= SPARE_BYTES_MAX {
+                batch.clear();
+                self.spare.push(batch);
+            }
+        }
+    }
+}
+
+impl Cursor {
+    /// Steps to the next batch, if one is linked whose version is published.
+    pub fn step(&mut self, published: VersionNumber) -> Option<&Batch> {
+        let next = self.at.next.get().filter(|link| link.batch.version <= Some(published))?;
+        self.at = next.clone();
+        Some(&self.at.batch)
+    }
+}

@@ -1,0 +1,51 @@
+//! What a Ringkeeper server decides: a value machine without clock, file, socket or thread.
+//!
+//! Two roles share nothing but messages and published versions of the tree. The *ordering role*
+//! gives every write its place in one history; a *shard* answers clients from its view of what
+//! was published. Either can run alone on a core or both fused on one.
+//!
+//! Map, in reading order:
+//!
+//! - [`settings`]: what was decided at start, and the time that comes in;
+//! - [`message`], [`batch`]: what the roles say to each other;
+//! - [`shard`]: connections, order within a session, reads, watches, replies;
+//! - [`ordering`]: the history and the sessions; [`session`]: expiry and attachment;
+//! - [`pipeline`]: what a write becomes, and what it does to the tree;
+//! - [`tree`]: the copy-on-write tree and its versions; [`state`]: what they carry beside nodes;
+//! - [`acl`], [`quota`]: who may do what, and how much of it;
+//! - [`hash`], [`limits`].
+//!
+//! **Invariants**
+//!
+//! - Nothing here reads a clock, a file, a socket or the environment (guard: `clippy.toml`).
+//! - `published <= durable <= sealed <= proposed` (guard: the assertions in `ordering`).
+//! - A session's reads and writes are answered in the order in which they came (guard:
+//!   `shard::tests`).
+//! - A published version never changes, and lives while somebody reads it (guard:
+//!   `tree::tests`).
+//!
+//! **What is deliberately not here**: agreement between servers, which will enter at `propose`
+//! and `publish`; bytes on disk (`log`, `snapshot`); framing (`net`).
+//!
+//! ```
+//! use engine::quota::Track;
+//! let limits = Track::parse(b"count=10,bytes=-1=;countHardLimit=10");
+//! assert_eq!(limits.value("countHardLimit"), 10);
+//! ```
+
+pub mod acl;
+pub mod batch;
+pub mod hash;
+pub mod limits;
+pub mod message;
+pub mod ordering;
+pub mod pipeline;
+pub mod quota;
+pub mod session;
+pub mod settings;
+pub mod shard;
+pub mod state;
+pub mod tree;
+
+#[cfg(test)]
+mod tests;

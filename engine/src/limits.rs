@@ -1,0 +1,46 @@
+//! Every bound of the engine, with its arithmetic.
+
+/// Batches whose memory is kept for the next ones: more than are in the air and unhandled at
+/// once on a healthy server.
+pub const SPARE_BATCHES_MAX: usize = 16;
+
+/// A batch's buffer past this is not kept for the next one.
+pub const SPARE_BYTES_MAX: usize = 1 << 20;
+
+/// A session with more ephemeral nodes than this is emptied by several txns before it is closed.
+pub const CLOSE_PATHS_MAX: usize = 10_000;
+
+/// Nodes that one of these txns deletes.
+pub const CLOSE_CHUNK_PATHS: usize = 1_000;
+
+/// Bytes of txns after which a batch is closed to more: bounds what one flush carries.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// Batches that the slowest shard may be behind before no more writes are admitted.
+pub const BACKLOG_BATCHES_MAX: usize = 1_024;
+
+/// Retired pieces of the tree freed in one turn.
+pub const RECLAIM_PER_TURN: usize = 4_096;
+
+/// Bytes that wait for a client before its requests are not read any more, beside one reply.
+pub const UNSENT_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes of writes that a shard collects in a turn before it reads no more: a bundle is this and
+/// one more request at most.
+pub const BUNDLE_BYTES_MAX: usize = 2 << 20;
+
+/// Send buffers that a shard keeps for reuse, and the longest that is kept.
+pub const SPARE_BUFFERS_MAX: usize = 1_024;
+/// See [`SPARE_BUFFERS_MAX`]: together at most 64 MiB a shard.
+pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes of a connection's requests that wait for its earlier ones before it is not read.
+pub const PARKED_BYTES_MAX: usize = 256 << 10;
+
+/// Reads that are walked through the tree together.
+pub const STAGED_READS: usize = 8;
+
+/// How long a connection may stay without saying connect, in ms.
+pub const SESSIONLESS_MS: u64 = 10_000;
+
+const _: () = assert!(CLOSE_CHUNK_PATHS <= CLOSE_PATHS_MAX);

@@ -1,0 +1,99 @@
+//! What the roles say to each other; the same whether they share a core loop or not.
+
+use crate::acl::identity::Identities;
+use crate::batch::ConnectionId;
+use model::op::Op;
+use model::session::{Password, SessionId};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// From a shard to the ordering role, in the order in which it happened there.
+#[derive(Debug)]
+pub enum ToOrdering {
+    /// A client wishes a session, new or its own.
+    Connect(Connect),
+    /// The writes of one turn.
+    Writes(Bundle),
+    /// A connection has shown who it is.
+    Identified {
+        /// Which one.
+        connection: ConnectionId,
+        /// Its session.
+        session: SessionId,
+        /// All that it is now.
+        identities: Arc<Identities>,
+    },
+    /// A connection is gone; nothing of it follows.
+    Detached {
+        /// Which one.
+        connection: ConnectionId,
+        /// Its session.
+        session: SessionId,
+    },
+    /// The sessions that were heard of, and until when the shard has looked.
+    Touched {
+        /// Which shard looked.
+        shard: u16,
+        /// Each with the time of its last request, in ms of the monotonic clock.
+        sessions: Vec<(SessionId, u64)>,
+        /// Nothing before this is missing.
+        until_ms: u64,
+    },
+}
+
+/// A client's wish for a session.
+#[derive(Debug)]
+pub struct Connect {
+    /// Whom to answer.
+    pub connection: ConnectionId,
+    /// Who it is so far.
+    pub identities: Arc<Identities>,
+    /// 0 for a new one.
+    pub session: SessionId,
+    /// What the session was given; of another length it is never right.
+    pub password: Option<Password>,
+    /// As granted, in ms.
+    pub timeout_ms: i32,
+    /// Whether the reply has the read-only byte.
+    pub has_read_only: bool,
+}
+
+/// Writes handed over together: one buffer with the raw requests, and what is known of each.
+#[derive(Debug, Default)]
+pub struct Bundle {
+    /// The raw requests, headers left out.
+    pub bytes: Vec<u8>,
+    /// Each of them, in order.
+    pub writes: Vec<Write>,
+}
+
+/// One write of a bundle.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Whose it is.
+    pub connection: ConnectionId,
+    /// Its session.
+    pub session: SessionId,
+    /// The client's number for it.
+    pub xid: i32,
+    /// What it wishes.
+    pub op: Op,
+    /// When it was received, in ms of the monotonic clock.
+    pub received_ms: u64,
+    /// The raw request in the bundle's bytes.
+    pub body: Range<u32>,
+}
+
+/// From the ordering role to a shard, beside the published batches.
+#[derive(Debug)]
+pub enum ToShard {
+    /// The session of this connection is attached elsewhere: close it, then say Detached.
+    Detach {
+        /// Which one.
+        connection: ConnectionId,
+        /// The session that leaves it.
+        session: SessionId,
+    },
+    /// A bundle whose memory can be used again.
+    Returned(Bundle),
+}

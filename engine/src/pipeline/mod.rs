@@ -1,0 +1,184 @@
+//! The way of a write: decided on the head of the tree, applied to it, told to the batch.
+//!
+//! `decide` turns a request into a txn or an error, in stock's order of checks. `apply` changes
+//! the tree by a txn and says what watchers and the client hear; it is the same for a txn just
+//! decided and for one read from the log.
+//!
+//! Invariant: `decide` changes nothing; after an `Ok`, `apply` of that txn succeeds.
+
+mod apply;
+mod decide;
+mod multi;
+#[cfg(test)]
+mod tests;
+
+pub use apply::ApplyError;
+pub use decide::Caller;
+
+use crate::acl::AclIndex;
+use crate::quota::{self, QuotaPaths};
+use crate::settings::Settings;
+use crate::state::State;
+use crate::tree::{RawNode, Tree, TreeSeed, VersionNumber};
+use model::acl::AclList;
+use model::session::Owner;
+use model::stat::Stat;
+use model::txn::{NodeKind, TxnHeader};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The newest tree, with every proposed txn applied, and what is needed to change it.
+///
+/// Lives in: the ordering role.
+pub struct Head {
+    /// The writer's half of the tree.
+    pub tree: Tree<State>,
+    acls: AclIndex,
+    settings: Arc<Settings>,
+    /// Containers and nodes with a TTL: hints, checked again before anything is removed.
+    reapable: BTreeSet<Box<[u8]>>,
+    /// Which ACLs the running multi has retained and released.
+    acl_undo: Option<Vec<(u32, bool)>>,
+    path: Vec<u8>,
+    acl: Vec<u8>,
+}
+
+impl Head {
+    /// An empty data tree: the root and `/zookeeper` with its two children, as stock has them.
+    pub fn new(settings: Arc<Settings>, seed: TreeSeed) -> Self {
+        let mut head = Self::of_tree(Tree::new(seed, State::default()), settings);
+        let acl = head.acls.intern(&mut head.tree.head_meta().acls, &AclList::READ_ONLY);
+        head.acls.retain(acl);
+        for (path, acl) in [
+            (&b"/"[..], 0),
+            (b"/zookeeper", 0),
+            (b"/zookeeper/quota", 0),
+            (b"/zookeeper/config", acl),
+        ] {
+            head.insert_initial(path, acl);
+        }
+        head
+    }
+
+    /// A node that was there before every txn.
+    fn insert_initial(&mut self, path: &[u8], acl: u32) {
+        self.tree.insert_raw(&RawNode {
+            stat: Stat::default(),
+            stored_cversion: 0,
+            owner_raw: 0,
+            acl,
+            path,
+            data: Some(b""),
+        });
+    }
+
+    fn of_tree(tree: Tree<State>, settings: Arc<Settings>) -> Self {
+        Self {
+            tree,
+            acls: AclIndex::new(settings.hash_seed),
+            settings,
+            reapable: BTreeSet::new(),
+            acl_undo: None,
+            path: Vec::new(),
+            acl: Vec::new(),
+        }
+    }
+
+    /// A loaded tree. One walk over its records counts what they use and collects what has an
+    /// owner; `lists` are the ACLs by their numbers.
+    pub fn load(
+        mut tree: Tree<State>,
+        settings: Arc<Settings>,
+        lists: impl IntoIterator<Item = (u32, Vec<u8>)>,
+    ) -> Self {
+        let mut state = std::mem::take(tree.head_meta());
+        let mut head = Self::of_tree(tree, settings);
+        for (number, list) in lists {
+            head.acls.load(&mut state.acls, number, &list);
+        }
+        head.acls.loaded(&state.acls);
+        let (types, acls) = (head.settings.extended_types, &mut head.acls);
+        let (reapable, mut quotas) = (&mut head.reapable, QuotaPaths::default());
+        for record in head.tree.records() {
+            acls.retain(record.acl());
+            match Owner::of_raw(record.owner_raw(), types) {
+                Owner::None => (),
+                Owner::Session(session) => state.own(session, record.path()),
+                Owner::Container | Owner::Ttl(_) => {
+                    reapable.insert(record.path().into());
+                }
+            }
+            if record.path().starts_with(quota::QUOTA) {
+                let (parent, name) = model::path::split(record.path());
+                if name == quota::LIMITS && let Some(path) = quota::described(parent) {
+                    quotas.insert(path);
+                }
+            }
+        }
+        state.quotas = quotas;
+        *head.tree.head_meta() = state;
+        head
+    }
+
+    /// Ends a batch: everything since the last one becomes a version. Gives its number.
+    pub fn seal(&mut self) -> VersionNumber {
+        self.acls.sealed(&mut self.tree.head_meta().acls);
+        self.tree.seal()
+    }
+
+    /// Containers and nodes with a TTL that should go now.
+    pub fn reapable(&mut self, now_ms: i64) -> Vec<Box<[u8]>> {
+        let (types, never_used_ms) =
+            (self.settings.extended_types, self.settings.reap_never_used_ms);
+        let mut due = Vec::new();
+        let mut stale = Vec::new();
+        for path in &self.reapable {
+            let Some(record) = self.tree.lookup(path) else {
+                stale.push(path.clone());
+                continue;
+            };
+            let stat = record.stat_native();
+            let age_ms = now_ms - stat.mtime;
+            let is_due = match Owner::of_raw(record.owner_raw(), types) {
+                Owner::Container => {
+                    record.stored_cversion() > 0 || never_used_ms != 0 && age_ms > never_used_ms
+                }
+                Owner::Ttl(ttl_ms) => age_ms > ttl_ms,
+                Owner::None | Owner::Session(_) => {
+                    stale.push(path.clone());
+                    continue;
+                }
+            };
+            if is_due && stat.num_children == 0 {
+                due.push(path.clone());
+            }
+        }
+        for path in stale {
+            self.reapable.remove(&path);
+        }
+        due
+    }
+
+    fn retain_acl(&mut self, number: u32) {
+        self.acls.retain(number);
+        if let Some(undo) = &mut self.acl_undo {
+            undo.push((number, true));
+        }
+    }
+
+    fn release_acl(&mut self, number: u32) {
+        self.acls.release(number);
+        if let Some(undo) = &mut self.acl_undo {
+            undo.push((number, false));
+        }
+    }
+
+    fn owner_raw(&self, kind: NodeKind, header: &TxnHeader) -> i64 {
+        match kind {
+            NodeKind::Persistent => 0,
+            NodeKind::Ephemeral => header.session.0,
+            NodeKind::Container => model::session::OWNER_CONTAINER,
+            NodeKind::Ttl(ttl_ms) => Owner::ttl_raw(ttl_ms, self.settings.extended_types),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! One wish at a time, or several that stand and fall together.
+
+use super::apply::put_result_header;
+use super::decide::{Caller, Scratch};
+use super::Head;
+use crate::batch::Batch;
+use model::error::ErrorCode;
+use model::jute;
+use model::op::Op;
+use model::request::{Request, SubRequest};
+use model::response;
+use model::txn::{self, MultiTxn, Txn, TxnHeader};
+
+impl Head {
+    /// Decides one wish and, if it may be, does it: the txn is appended to `log`, what is heard of
+    /// it to `batch`. An error leaves everything as it was.
+    ///
+    /// # Panics
+    /// If the request is a read: the shards answer those.
+    pub(crate) fn execute(
+        &mut self,
+        header: &TxnHeader,
+        op: Op,
+        request: &Request<'_>,
+        caller: Caller<'_>,
+        batch: &mut Batch,
+        log: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
+        let mut scratch = Scratch {
+            path: std::mem::take(&mut self.path),
+            acl: std::mem::take(&mut self.acl),
+        };
+        let decided = match request {
+            Request::Create(wish) => self.decide_create(op, wish, caller, &mut scratch),
+            Request::Delete { path, version } => self.decide_delete(path, *version, caller),
+            Request::SetData { path, data, version } => {
+                self.decide_set_data(path, *data, *version, caller)
+            }
+            Request::SetAcl { path, acl, version } => {
+                self.decide_set_acl(path, acl, *version, caller, &mut scratch)
+            }
+            Request::Check { path, version } => self.decide_check(path, *version, caller),
+            Request::DeleteContainer { path } => self.decide_reap(path),
+            Request::Reconfig if self.settings.reconfig_enabled => Err(ErrorCode::Unimplemented),
+            Request::Reconfig => Err(ErrorCode::ReconfigDisabled),
+            other => unreachable!("{other:?} is not a single write"),
+        };
+        let done = decided.map(|txn| {
+            txn.encode(log);
+            self.apply(header, op, &txn, batch).expect("what was decided fits the tree");
+        });
+        (self.path, self.acl) = (scratch.path, scratch.acl);
+        done
+    }
+
+    /// Decides and does the operations of a multi. The reply's body says for each what became of
+    /// it; if one fails, none is done, and the txn says the same.
+    pub(crate) fn execute_multi(
+        &mut self,
+        header: &TxnHeader,
+        ops: &[SubRequest<'_>],
+        caller: Caller<'_>,
+        batch: &mut Batch,
+        log: &mut Vec<u8>,
+    ) {
+        let mark = batch.mark();
+        let state = self.tree.head_meta().clone();
+        let mut txns = Vec::new();
+        let mut sub = Vec::new();
+        let mut failed = None;
+        self.tree.begin_multi();
+        self.acl_undo = Some(Vec::new());
+        for (at, SubRequest { op, request }) in ops.iter().enumerate() {
+            sub.clear();
+            let before = batch.bodies.len();
+            put_result_header(&mut batch.bodies, *op, &Txn::Delete { path: b"" });
+            if let Err(error) = self.execute(header, *op, request, caller, batch, &mut sub) {
+                batch.bodies.truncate(before);
+                failed = Some((at, error));
+                break;
+            }
+            jute::put_int(&mut txns, op.code());
+            jute::put_string(&mut txns, &sub);
+        }
+        let undo = self.acl_undo.take().unwrap_or_default();
+        if let Some((at, error)) = failed {
+            self.tree.rollback_multi();
+            *self.tree.head_meta() = state;
+            for (number, was_retained) in undo {
+                if was_retained {
+                    self.acls.release(number);
+                } else {
+                    self.acls.retain(number);
+                }
+            }
+            self.acls.lists_rolled_back(&mut self.tree.head_meta().acls);
+            batch.roll_back(mark);
+            txns.clear();
+            for place in 0..ops.len() {
+                // Stock leaves the ones before the failed one as they were decided; clients are
+                // told Ok, the failed one's own error, and that the rest was not tried.
+                let error = match place.cmp(&at) {
+                    std::cmp::Ordering::Less => ErrorCode::Ok,
+                    std::cmp::Ordering::Equal => error,
+                    std::cmp::Ordering::Greater => ErrorCode::RuntimeInconsistency,
+                };
+                txn::put_sub_error(&mut txns, error);
+                response::put_multi_error(&mut batch.bodies, error);
+            }
+        } else {
+            self.tree.commit_multi();
+        }
+        response::put_multi_end(&mut batch.bodies);
+        let count = u32::try_from(ops.len()).expect("a multi is shorter than 4 GiB");
+        Txn::Multi(MultiTxn::of_encoded(count, &txns)).encode(log);
+    }
+}

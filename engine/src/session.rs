@@ -1,0 +1,202 @@
+//! The session table: who is attached where, and when silence becomes an end.
+//!
+//! Invariants: a live session stands in exactly one bucket, at or before its expiry; a bucket
+//! expires only when every shard has reported past its end (guard: `tests::`).
+//!
+//! Lives in: the ordering role. Not here: which nodes a session has (`state`), the txns that
+//! create and close sessions (`pipeline`).
+
+use crate::acl::identity::Identities;
+use crate::batch::ConnectionId;
+use crate::hash::IdMap;
+use crate::message::Connect;
+use model::session::SessionId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What this server knows of a session beside the tree.
+#[derive(Debug)]
+pub struct Entry {
+    /// As granted to the connection that is attached, in ms.
+    pub timeout_ms: u64,
+    /// The end of the bucket in which it will expire, in ms of the monotonic clock.
+    pub expires_ms: u64,
+    /// Where it is.
+    pub place: Place,
+    /// Who the attached connection is.
+    pub identities: Arc<Identities>,
+}
+
+/// Where a session is.
+#[derive(Debug)]
+pub enum Place {
+    /// Nowhere: its client is away.
+    Away,
+    /// On this connection.
+    Attached(ConnectionId),
+    /// Leaving this connection for the one that wishes it.
+    Moving {
+        /// The connection that must say Detached first.
+        from: ConnectionId,
+        /// The one that waits.
+        to: Box<Connect>,
+    },
+    /// It is being closed: nothing is done for it any more.
+    Closing(Option<ConnectionId>),
+}
+
+/// Every session of this server.
+#[derive(Debug)]
+pub struct SessionTable {
+    entries: IdMap<SessionId, Entry>,
+    buckets: BTreeMap<u64, Vec<SessionId>>,
+    tick_ms: u64,
+    /// Until when each shard has reported.
+    reported_ms: Vec<u64>,
+    checked_ms: u64,
+    next: SessionId,
+}
+
+impl SessionTable {
+    /// A table that hands out ids from `first` on.
+    pub fn new(first: SessionId, tick_ms: u64, shards: u16, now_ms: u64) -> Self {
+        Self {
+            entries: IdMap::default(),
+            buckets: BTreeMap::new(),
+            tick_ms,
+            reported_ms: vec![now_ms; usize::from(shards)],
+            checked_ms: now_ms,
+            next: first,
+        }
+    }
+
+    /// Count of sessions.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// An id that no session has.
+    pub fn allocate(&mut self) -> SessionId {
+        loop {
+            let id = self.next;
+            self.next = SessionId(id.0.wrapping_add(1));
+            if id.0 != 0 && !self.entries.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// A session, if it is there.
+    pub fn entry_mut(&mut self, id: SessionId) -> Option<&mut Entry> {
+        self.entries.get_mut(&id)
+    }
+
+    /// The entry of a session whose writes this connection may send.
+    pub fn attached(&self, id: SessionId, connection: ConnectionId) -> Option<&Entry> {
+        let entry = self.entries.get(&id)?;
+        matches!(entry.place, Place::Attached(at) if at == connection).then_some(entry)
+    }
+
+    /// Every session with its expiry bucket, for reports.
+    pub fn buckets(&self) -> BTreeMap<u64, Vec<SessionId>> {
+        let mut buckets = BTreeMap::<_, Vec<_>>::new();
+        for (&id, entry) in &self.entries {
+            buckets.entry(entry.expires_ms).or_default().push(id);
+        }
+        buckets
+    }
+
+    fn bucket_of(&self, from_ms: u64, timeout_ms: u64) -> u64 {
+        // Rounded up to the next boundary, as stock's ExpiryQueue does.
+        ((from_ms + timeout_ms) / self.tick_ms + 1) * self.tick_ms
+    }
+
+    /// Watches over a session from now on.
+    pub fn track(
+        &mut self,
+        id: SessionId,
+        timeout_ms: u64,
+        place: Place,
+        identities: Arc<Identities>,
+        now_ms: u64,
+    ) {
+        let expires_ms = self.bucket_of(now_ms, timeout_ms);
+        let entry = Entry { timeout_ms, expires_ms, place, identities };
+        let is_new = self.entries.insert(id, entry).is_none();
+        assert!(is_new, "session {id} was tracked twice");
+        self.buckets.entry(expires_ms).or_default().push(id);
+    }
+
+    /// Forgets a session. Its place in a bucket is dropped when that is met.
+    pub fn forget(&mut self, id: SessionId) -> Option<Entry> {
+        self.entries.remove(&id)
+    }
+
+    /// A session was heard of.
+    pub fn touch(&mut self, id: SessionId, at_ms: u64) {
+        let Some(timeout_ms) = self.entries.get(&id).map(|entry| entry.timeout_ms) else { return };
+        let expires_ms = self.bucket_of(at_ms, timeout_ms);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            let was_ms = entry.expires_ms;
+            entry.expires_ms = was_ms.max(expires_ms);
+        }
+    }
+
+    /// A session was attached with another timeout: counted anew from here, sooner or later.
+    pub fn retime(&mut self, id: SessionId, timeout_ms: u64, now_ms: u64) {
+        let expires_ms = self.bucket_of(now_ms, timeout_ms);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.timeout_ms = timeout_ms;
+            if expires_ms < entry.expires_ms {
+                self.buckets.entry(expires_ms).or_default().push(id);
+            }
+            entry.expires_ms = expires_ms;
+        }
+    }
+
+    /// A shard has reported everything before `until_ms`.
+    pub fn reported(&mut self, shard: u16, until_ms: u64) {
+        let reported = &mut self.reported_ms[usize::from(shard)];
+        *reported = (*reported).max(until_ms);
+    }
+
+    /// When the next bucket may expire.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.buckets.first_key_value().map(|(&at, _)| at)
+    }
+
+    /// The sessions whose time has run out.
+    pub fn expired(&mut self, now_ms: u64) -> Vec<SessionId> {
+        // Whoever could not be heard because this role stood still gets that time again.
+        let stall_ms = now_ms.saturating_sub(self.checked_ms).saturating_sub(2 * self.tick_ms);
+        self.checked_ms = now_ms;
+        let reported_ms = self.reported_ms.iter().copied().min().unwrap_or(now_ms);
+        let mut expired = Vec::new();
+        while let Some(bucket) = self.buckets.first_entry() {
+            let end_ms = *bucket.key();
+            if end_ms > now_ms.min(reported_ms) {
+                break;
+            }
+            for id in bucket.remove() {
+                let Some(entry) = self.entries.get_mut(&id) else { continue };
+                if matches!(entry.place, Place::Closing(_)) {
+                    continue;
+                }
+                if stall_ms > 0 {
+                    entry.expires_ms += (stall_ms / self.tick_ms + 1) * self.tick_ms;
+                }
+                if entry.expires_ms > end_ms {
+                    self.buckets.entry(entry.expires_ms).or_default().push(id);
+                } else {
+                    expired.push(id);
+                }
+            }
+        }
+        expired
+    }
+}

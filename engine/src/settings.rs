@@ -1,0 +1,92 @@
+//! What the engine was told at start: decided values, never text.
+
+use model::session::ExtendedTypes;
+
+/// How this server treats its clients.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This server's id; 1 where it stands alone.
+    pub server_id: u8,
+    /// The length of an expiry bucket in ms.
+    pub tick_ms: u64,
+    /// The shortest session timeout granted, in ms.
+    pub timeout_ms_min: i32,
+    /// The longest session timeout granted, in ms.
+    pub timeout_ms_max: i32,
+    /// Writes in flight on the whole server before connections are pushed back.
+    pub outstanding_max: usize,
+    /// Which owners mean a TTL.
+    pub extended_types: ExtendedTypes,
+    /// How often containers and nodes whose time has run out are looked for, in ms.
+    pub reap_interval_ms: u64,
+    /// How many of them are removed in a minute at most.
+    pub reap_per_minute_max: u64,
+    /// After how many ms a container that never had a child is removed; 0 for never.
+    pub reap_never_used_ms: i64,
+    /// Whether hard quotas are enforced.
+    pub enforce_quota: bool,
+    /// Whether every client may do everything.
+    pub skip_acl: bool,
+    /// The digest algorithm of the scheme `digest`; `None` switches the scheme off.
+    pub digest: Option<DigestAlgorithm>,
+    /// `super:base64(digest)`: whoever knows its password may do everything.
+    pub super_digest: Option<Vec<u8>>,
+    /// Schemes of which a client must have one before anything but a connect; `None` asks for
+    /// nothing.
+    pub enforced_schemes: Option<Vec<Vec<u8>>>,
+    /// Whether the txn of a closed session lists its ephemeral nodes.
+    pub close_session_txn: bool,
+    /// Whether every txn carries the digest of the tree.
+    pub txn_digest: bool,
+    /// Whether reconfig is answered by what it lacks here rather than as switched off.
+    pub reconfig_enabled: bool,
+    /// Secret against crafted keys of the server's own tables.
+    pub hash_seed: [u64; 2],
+}
+
+/// Digest algorithms of the scheme `digest`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DigestAlgorithm {
+    /// The default.
+    Sha1,
+    /// 256 bits.
+    Sha256,
+    /// 512 bits.
+    Sha512,
+    /// 256 bits of the third family.
+    Sha3_256,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            server_id: 1,
+            tick_ms: 3000,
+            timeout_ms_min: 6000,
+            timeout_ms_max: 60_000,
+            outstanding_max: 1000,
+            extended_types: ExtendedTypes::default(),
+            reap_interval_ms: 60_000,
+            reap_per_minute_max: 10_000,
+            reap_never_used_ms: 0,
+            enforce_quota: false,
+            skip_acl: false,
+            digest: Some(DigestAlgorithm::Sha1),
+            super_digest: None,
+            enforced_schemes: None,
+            close_session_txn: true,
+            txn_digest: true,
+            reconfig_enabled: false,
+            hash_seed: [0; 2],
+        }
+    }
+}
+
+/// The two clocks, read once a turn by whoever calls the engine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic, in ms since some start: expiry and pauses.
+    pub mono_ms: u64,
+    /// The wall clock in ms since 1970: what nodes are stamped with.
+    pub wall_ms: i64,
+}

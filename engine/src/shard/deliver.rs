@@ -1,0 +1,171 @@
+//! Published batches: txn by txn, watchers first, then whoever asked.
+
+use super::{Phase, Shard};
+use crate::batch::{Batch, Outcome};
+use crate::message::ToOrdering;
+use model::acl::perms;
+use model::error::ErrorCode;
+use model::op::Op;
+use model::response::{self, EventKind};
+use model::session::SessionId;
+
+impl Shard {
+    /// Handles what was published since the last turn, then lets go on what waited for it. True if
+    /// there was anything.
+    pub fn drain(&mut self) -> bool {
+        let published = self.reader.published();
+        if published == self.reader.version() {
+            return false;
+        }
+        let mut cursor = self.cursor.clone();
+        while let Some(batch) = cursor.step(published) {
+            let version = batch.version.expect("linked batches are sealed");
+            self.reader.advance_to(version);
+            self.deliver(batch);
+        }
+        self.cursor = cursor;
+        let mut released = std::mem::take(&mut self.released);
+        for (slot, serial) in released.drain(..) {
+            self.release(slot, serial);
+        }
+        self.released = released;
+        true
+    }
+
+    fn deliver(&mut self, batch: &Batch) {
+        let is_watching = !self.data_watches.is_empty() || !self.child_watches.is_empty();
+        for outcome in &batch.outcomes {
+            if is_watching && !outcome.events.is_empty() {
+                self.fire(batch, outcome);
+            }
+            if outcome.to.is_some_and(|to| to.shard == self.index) {
+                self.reply(batch, outcome);
+            }
+        }
+    }
+
+    fn fire(&mut self, batch: &Batch, outcome: &Outcome) {
+        let mut told = std::mem::take(&mut self.told);
+        let range = outcome.events.start as usize..outcome.events.end as usize;
+        for event in &batch.events[range] {
+            let path = batch.path(event);
+            told.clear();
+            match event.kind {
+                EventKind::Created | EventKind::DataChanged => {
+                    self.data_watches.trigger(path, &mut told);
+                }
+                EventKind::ChildrenChanged => self.child_watches.trigger(path, &mut told),
+                EventKind::Deleted => {
+                    self.data_watches.trigger(path, &mut told);
+                    let by_data = told.len();
+                    self.child_watches.trigger(path, &mut told);
+                    // Whoever watched both is told once.
+                    let (first, second) = told.split_at(by_data);
+                    let mut once: Vec<u32> = first.to_vec();
+                    once.extend(second.iter().filter(|slot| !first.contains(slot)));
+                    told = once;
+                }
+            }
+            for &slot in &told {
+                let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
+                let acls = &self.reader.view().meta().acls;
+                if acls.may(event.acl, perms::READ, &connection.identities, &self.settings) {
+                    response::put_event(connection.writable(&mut self.buffers), event.kind, outcome.zxid, path);
+                    connection.counts.sent += 1;
+                    self.counts.sent += 1;
+                    Self::mark_dirty(&mut self.connections, &mut self.dirty, slot);
+                }
+            }
+        }
+        self.told = told;
+    }
+
+    fn reply(&mut self, batch: &Batch, outcome: &Outcome) {
+        let Some(to) = outcome.to else { return };
+        let connection = self.connections.get_mut(to.slot as usize);
+        let Some(connection) = connection.filter(|c| c.serial == to.serial) else { return };
+        let body = batch.body(outcome);
+        connection.writable(&mut self.buffers);
+        let start = connection.out.len();
+        match outcome.op {
+            Op::CreateSession => {
+                connection.out.extend_from_slice(body);
+                if outcome.error == ErrorCode::Ok {
+                    connection.phase = Phase::Established;
+                    connection.session = session_of_response(body);
+                    if connection.is_touched {
+                        // It was heard of before it had a session.
+                        connection.is_touched = false;
+                    }
+                    self.announce(to.slot);
+                } else {
+                    connection.session = SessionId(0);
+                    self.end(to.slot);
+                }
+            }
+            Op::CloseSession => {
+                connection.session = SessionId(0);
+                connection.phase = Phase::Closing;
+                if outcome.error == ErrorCode::Ok {
+                    let (xid, zxid) = (outcome.xid, outcome.zxid);
+                    response::put_reply(&mut connection.out, xid, zxid, ErrorCode::Ok, &[]);
+                    connection.in_flight -= 1;
+                    self.in_flight -= 1;
+                }
+                self.end(to.slot);
+            }
+            _ => {
+                let body = if outcome.error == ErrorCode::Ok { body } else { &[] };
+                let out = &mut connection.out;
+                response::put_reply(out, outcome.xid, outcome.zxid, outcome.error, body);
+                connection.in_flight -= 1;
+                self.in_flight -= 1;
+                if !connection.parked.is_empty() && connection.in_flight == 0 {
+                    self.released.push((to.slot, to.serial));
+                }
+            }
+        }
+        let now_ms = self.now.mono_ms;
+        let took_ms = now_ms.saturating_sub(outcome.received_ms);
+        let connection = &mut self.connections[to.slot as usize];
+        let length = (connection.out.len() - start) as u64;
+        connection.counts.answered(outcome.op, outcome.xid, outcome.zxid, now_ms, took_ms);
+        self.counts.answered_one(took_ms, length);
+        Self::mark_dirty(&mut self.connections, &mut self.dirty, to.slot);
+    }
+
+    /// A connection got its session: what it authenticated as meanwhile must be known of it.
+    fn announce(&mut self, slot: u32) {
+        let connection = &self.connections[slot as usize];
+        let (session, identities) = (connection.session, connection.identities.clone());
+        let serial = connection.serial;
+        let connection = crate::batch::ConnectionId { shard: self.index, slot, serial };
+        if identities.ids().len() > 1 {
+            self.say(ToOrdering::Identified { connection, session, identities });
+        }
+    }
+}
+
+/// The session id in an encoded connect response: behind the packet's length, the version and the
+/// timeout.
+fn session_of_response(packet: &[u8]) -> SessionId {
+    let id = packet[12..20].try_into().expect("eight bytes");
+    SessionId(i64::from_be_bytes(id))
+}
+
+impl super::ShardCounts {
+    pub(super) fn answered_one(&mut self, took_ms: u64, length: u64) {
+        self.sent += 1;
+        self.latency_ms_min =
+            if self.answered == 0 { took_ms } else { self.latency_ms_min.min(took_ms) };
+        self.answered += 1;
+        self.latency_ms_sum += took_ms;
+        self.latency_ms_max = self.latency_ms_max.max(took_ms);
+        self.response_bytes_last = length;
+        self.response_bytes_max = self.response_bytes_max.max(length);
+        self.response_bytes_min = match self.response_bytes_min {
+            0 => length,
+            min => min.min(length),
+        };
+    }
+}

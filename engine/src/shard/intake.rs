@@ -1,0 +1,219 @@
+//! What a client says, put where it belongs: answered this turn, handed over, or parked.
+
+use super::connection::Parked;
+use super::{Phase, Queued, Shard};
+use crate::batch::ConnectionId;
+use crate::message::{Connect, ToOrdering, Write};
+use model::error::ErrorCode;
+use model::jute::Reader;
+use model::op::Op;
+use model::request::{ConnectRequest, Request, RequestHeader};
+use model::response;
+use model::zxid::Zxid;
+use std::sync::Arc;
+
+/// Why a connection is closed without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Its first packet is no connect request.
+    NotConnect,
+    /// It has seen more of the history than this server has.
+    ZxidAhead {
+        /// What it has seen.
+        seen: Zxid,
+        /// Where this server is.
+        here: Zxid,
+    },
+    /// A request that is too short for its header, or an auth packet that is none.
+    Malformed,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotConnect => f.write_str("its first packet is no connect request"),
+            Self::ZxidAhead { seen, here } => {
+                write!(f, "it has seen zxid {seen}, this server is at {here}")
+            }
+            Self::Malformed => f.write_str("its packet is too short to be a request"),
+        }
+    }
+}
+
+impl Shard {
+    /// Takes one packet of a connection that [`Self::is_reading`]. On `Err` the caller closes it.
+    pub fn frame(&mut self, id: ConnectionId, packet: &[u8]) -> Result<(), Refused> {
+        let now_ms = self.now.mono_ms;
+        let Some(connection) = self.connections.get_mut(id.slot as usize) else { return Ok(()) };
+        if connection.serial != id.serial || connection.is_ending {
+            return Ok(());
+        }
+        connection.counts.received += 1;
+        self.counts.received += 1;
+        connection.last_request_ms = now_ms;
+        if !connection.is_touched {
+            connection.is_touched = true;
+            self.touched.push(id.slot);
+        }
+        match connection.phase {
+            Phase::Opening => {
+                ConnectRequest::decode(packet).map_err(|_| Refused::NotConnect)?;
+                connection.phase = Phase::Connecting;
+                self.enqueue(id.slot, 0, Op::CreateSession, packet, now_ms);
+                Ok(())
+            }
+            Phase::Established => self.request(id, packet),
+            Phase::Connecting | Phase::Closing => Ok(()),
+        }
+    }
+
+    fn request(&mut self, id: ConnectionId, packet: &[u8]) -> Result<(), Refused> {
+        let mut reader = Reader::new(packet);
+        let header = RequestHeader::decode(&mut reader).map_err(|_| Refused::Malformed)?;
+        let (xid, body) = (header.xid, reader.rest());
+        let Some(op) = Op::of(header.op).filter(|op| is_asked_by_clients(*op)) else {
+            // As stock: an answer of its own, and the end of the connection.
+            self.answer_at_once(id.slot, xid, Zxid(-1), ErrorCode::Unimplemented);
+            self.end(id.slot);
+            return Ok(());
+        };
+        if op == Op::Auth {
+            return self.authenticate(id, xid, body);
+        }
+        if !self.is_authenticated(id.slot) && op != Op::Sasl {
+            let error = ErrorCode::SessionClosedRequireSaslAuth;
+            self.answer_at_once(id.slot, xid, Zxid::ZERO, error);
+            self.end(id.slot);
+            return Ok(());
+        }
+        self.place(id.slot, xid, op, body);
+        Ok(())
+    }
+
+    /// Puts a request where it belongs by what waits before it.
+    fn place(&mut self, slot: u32, xid: i32, op: Op, body: &[u8]) {
+        let received_ms = self.now.mono_ms;
+        let connection = &mut self.connections[slot as usize];
+        let must_wait =
+            if op.is_ordered() { !connection.parked.is_empty() } else { connection.is_blocked() };
+        if must_wait {
+            connection.parked_bytes += body.len() + size_of::<Parked>();
+            connection.parked.push_back(Parked { xid, op, body: body.into(), received_ms });
+        } else if op.is_ordered() {
+            self.hand_over(slot, xid, op, body);
+        } else {
+            self.enqueue(slot, xid, op, body, received_ms);
+        }
+    }
+
+    fn enqueue(&mut self, slot: u32, xid: i32, op: Op, body: &[u8], received_ms: u64) {
+        let start = self.queue_bytes.len();
+        self.queue_bytes.extend_from_slice(body);
+        let body = start..self.queue_bytes.len();
+        let serial = self.connections[slot as usize].serial;
+        self.queue.push(Queued { slot, serial, xid, op, body, received_ms });
+    }
+
+    fn hand_over(&mut self, slot: u32, xid: i32, op: Op, body: &[u8]) {
+        let connection = &mut self.connections[slot as usize];
+        connection.in_flight += 1;
+        self.in_flight += 1;
+        if op == Op::CloseSession {
+            connection.phase = Phase::Closing;
+        }
+        let start = self.bundle.bytes.len() as u32;
+        self.bundle.bytes.extend_from_slice(body);
+        self.bundle.writes.push(Write {
+            connection: ConnectionId { shard: self.index, slot, serial: connection.serial },
+            session: connection.session,
+            xid,
+            op,
+            body: start..self.bundle.bytes.len() as u32,
+            received_ms: self.now.mono_ms,
+        });
+    }
+
+    /// The session's writes are answered: what was parked behind them goes on.
+    pub(super) fn release(&mut self, slot: u32, serial: u32) {
+        loop {
+            let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+            if connection.serial != serial {
+                return;
+            }
+            let Some(first) = connection.parked.front() else { return };
+            if !first.op.is_ordered() && connection.in_flight > 0 {
+                return;
+            }
+            let Some(parked) = connection.parked.pop_front() else { return };
+            connection.parked_bytes -= parked.body.len() + size_of::<Parked>();
+            let Parked { xid, op, body, received_ms } = parked;
+            if op.is_ordered() {
+                self.hand_over(slot, xid, op, &body);
+            } else {
+                self.enqueue(slot, xid, op, &body, received_ms);
+            }
+        }
+    }
+
+    fn is_authenticated(&self, slot: u32) -> bool {
+        let Some(schemes) = &self.settings.enforced_schemes else { return true };
+        let identities = &self.connections[slot as usize].identities;
+        schemes.iter().any(|scheme| identities.has_scheme(scheme))
+    }
+
+    fn authenticate(&mut self, id: ConnectionId, xid: i32, body: &[u8]) -> Result<(), Refused> {
+        let request = Request::decode(Op::Auth, body);
+        let Ok(Request::Auth { scheme, auth }) = request else { return Err(Refused::Malformed) };
+        let connection = &mut self.connections[id.slot as usize];
+        let mut identities = (*connection.identities).clone();
+        if !identities.authenticate(scheme, auth, &self.settings) {
+            self.counts.auth_failed += 1;
+            self.answer_at_once(id.slot, xid, Zxid::ZERO, ErrorCode::AuthFailed);
+            self.end(id.slot);
+            return Ok(());
+        }
+        let identities = Arc::new(identities);
+        connection.identities = identities.clone();
+        let session = connection.session;
+        self.say(ToOrdering::Identified { connection: id, session, identities });
+        self.answer_at_once(id.slot, xid, Zxid::ZERO, ErrorCode::Ok);
+        Ok(())
+    }
+
+    fn answer_at_once(&mut self, slot: u32, xid: i32, zxid: Zxid, error: ErrorCode) {
+        let connection = &mut self.connections[slot as usize];
+        response::put_reply(connection.writable(&mut self.buffers), xid, zxid, error, &[]);
+        connection.counts.sent += 1;
+        self.counts.sent += 1;
+        Self::mark_dirty(&mut self.connections, &mut self.dirty, slot);
+    }
+
+    /// A connect request whose turn has come: checked against the view, then handed over.
+    pub(super) fn connect(&mut self, slot: u32, packet: &[u8]) -> Result<(), Refused> {
+        let request = ConnectRequest::decode(packet).map_err(|_| Refused::NotConnect)?;
+        let (seen, here) = (Zxid(request.last_zxid_seen), self.reader.view().meta().zxid);
+        if seen > here {
+            return Err(Refused::ZxidAhead { seen, here });
+        }
+        let (min, max) = (self.settings.timeout_ms_min, self.settings.timeout_ms_max);
+        let timeout_ms = request.timeout_ms.max(min).min(max);
+        let connection = &mut self.connections[slot as usize];
+        connection.timeout_ms = timeout_ms;
+        connection.session = model::session::SessionId(request.session_id);
+        let connect = Connect {
+            connection: ConnectionId { shard: self.index, slot, serial: connection.serial },
+            identities: connection.identities.clone(),
+            session: connection.session,
+            password: request.password.try_into().ok(),
+            timeout_ms,
+            has_read_only: request.read_only.is_some(),
+        };
+        self.say(ToOrdering::Connect(connect));
+        Ok(())
+    }
+}
+
+/// Operations that a client may name; what removes containers is the server's own.
+const fn is_asked_by_clients(op: Op) -> bool {
+    !matches!(op, Op::Error | Op::Check | Op::CreateSession | Op::DeleteContainer)
+}

@@ -1,0 +1,377 @@
+//! A shard: owns connections, serves their reads from its view, hands over their writes, holds
+//! their watches and answers them.
+//!
+//! A turn of its core loop: what was received goes to [`Shard::frame`]; [`Shard::drain`] handles
+//! the batches published since; [`Shard::serve`] answers the reads of the turn from the view that
+//! this leaves; then the bundle of writes is handed over and each dirty connection's output sent.
+//!
+//! Invariants: a read never overtakes an earlier write of its session, nor a write an earlier
+//! read that is parked; a client sees an event before any reply that shows the change (guard:
+//! `tests::`).
+//!
+//! Lives in: each core loop that hosts a shard. Not here: sockets and framing (`net`), what
+//! becomes of a write (`ordering`).
+
+mod connection;
+mod deliver;
+mod intake;
+mod read;
+#[cfg(test)]
+mod tests;
+mod watch;
+mod watch_ops;
+
+pub use connection::{Connection, ConnectionCounts, Phase};
+pub use intake::Refused;
+pub use watch::{WatchMode, WatchTable};
+
+use crate::acl::identity::Identities;
+use crate::batch::{ConnectionId, Cursor};
+use crate::limits::{
+    BUNDLE_BYTES_MAX, PARKED_BYTES_MAX, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX, UNSENT_BYTES_MAX,
+};
+use crate::message::{Bundle, ToOrdering, ToShard};
+use crate::settings::{Now, Settings};
+use crate::state::State;
+use crate::tree::Reader;
+use model::op::Op;
+use model::session::SessionId;
+use slab::Slab;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A request of this turn that is answered here.
+#[derive(Debug)]
+struct Queued {
+    slot: u32,
+    serial: u32,
+    xid: i32,
+    op: Op,
+    body: Range<usize>,
+    received_ms: u64,
+}
+
+/// What a shard has done since it started or was reset.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardCounts {
+    /// Packets from clients.
+    pub received: u64,
+    /// Packets to clients, events included.
+    pub sent: u64,
+    /// Answers, and how long they took together, at least and at most, in ms.
+    pub answered: u64,
+    /// Sum of the latencies, in ms.
+    pub latency_ms_sum: u64,
+    /// The shortest, in ms.
+    pub latency_ms_min: u64,
+    /// The longest, in ms.
+    pub latency_ms_max: u64,
+    /// Credentials that were refused.
+    pub auth_failed: u64,
+    /// Length of the last response, in bytes.
+    pub response_bytes_last: u64,
+    /// Length of the longest response, in bytes.
+    pub response_bytes_max: u64,
+    /// Length of the shortest response, in bytes.
+    pub response_bytes_min: u64,
+}
+
+/// A shard.
+pub struct Shard {
+    index: u16,
+    settings: Arc<Settings>,
+    reader: Reader<State>,
+    cursor: Cursor,
+    connections: Slab<Connection>,
+    serial: u32,
+    data_watches: WatchTable,
+    child_watches: WatchTable,
+    queue: Vec<Queued>,
+    queue_bytes: Vec<u8>,
+    bundle: Bundle,
+    spare_bundles: Vec<Bundle>,
+    to_ordering: Vec<ToOrdering>,
+    dirty: Vec<u32>,
+    /// Send buffers that nobody uses, empty.
+    buffers: Vec<Vec<u8>>,
+    ending: Vec<u32>,
+    released: Vec<(u32, u32)>,
+    touched: Vec<u32>,
+    touch_report_ms: u64,
+    in_flight: usize,
+    in_flight_max: usize,
+    told: Vec<u32>,
+    now: Now,
+    /// What it has done.
+    pub counts: ShardCounts,
+}
+
+impl Shard {
+    /// Shard number `index` of `shards`.
+    pub fn new(
+        index: u16,
+        shards: u16,
+        settings: Arc<Settings>,
+        reader: Reader<State>,
+        cursor: Cursor,
+    ) -> Self {
+        let seed = settings.hash_seed;
+        let in_flight_max = (settings.outstanding_max / usize::from(shards.max(1))).max(1);
+        Self {
+            index,
+            settings,
+            reader,
+            cursor,
+            connections: Slab::new(),
+            serial: 0,
+            data_watches: WatchTable::new(seed),
+            child_watches: WatchTable::new(seed),
+            queue: Vec::new(),
+            queue_bytes: Vec::new(),
+            bundle: Bundle::default(),
+            spare_bundles: Vec::new(),
+            to_ordering: Vec::new(),
+            dirty: Vec::new(),
+            buffers: Vec::new(),
+            ending: Vec::new(),
+            released: Vec::new(),
+            touched: Vec::new(),
+            touch_report_ms: 0,
+            in_flight: 0,
+            in_flight_max,
+            told: Vec::new(),
+            now: Now::default(),
+            counts: ShardCounts::default(),
+        }
+    }
+
+    /// A turn begins: everything in it happens at this time.
+    pub fn begin_turn(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// A client was accepted.
+    pub fn open(&mut self, peer: SocketAddr) -> ConnectionId {
+        self.serial = self.serial.wrapping_add(1);
+        let slot = self.connections.insert(Connection {
+            serial: self.serial,
+            peer,
+            phase: Phase::Opening,
+            session: SessionId(0),
+            timeout_ms: 0,
+            is_ending: false,
+            identities: Arc::new(Identities::of_address(&peer.ip().to_string())),
+            out: Vec::new(),
+            parked: std::collections::VecDeque::new(),
+            parked_bytes: 0,
+            in_flight: 0,
+            last_request_ms: self.now.mono_ms,
+            is_touched: false,
+            is_dirty: false,
+            counts: ConnectionCounts::new(self.now.wall_ms),
+        });
+        ConnectionId { shard: self.index, slot: slot as u32, serial: self.serial }
+    }
+
+    /// A connection, if it is still that one.
+    pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
+        self.connections.get(id.slot as usize).filter(|c| c.serial == id.serial)
+    }
+
+    /// Every connection.
+    pub fn connections(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+        let index = self.index;
+        self.connections.iter().map(move |(slot, connection)| {
+            let serial = connection.serial;
+            (ConnectionId { shard: index, slot: slot as u32, serial }, connection)
+        })
+    }
+
+    /// Forgets what the words `crst` and `srst` reset.
+    pub fn reset_connection_counts(&mut self) {
+        for (_, connection) in &mut self.connections {
+            connection.counts.reset();
+        }
+    }
+
+    /// The two watch tables: of data, of children.
+    pub fn watches(&self) -> [&WatchTable; 2] {
+        [&self.data_watches, &self.child_watches]
+    }
+
+    /// The session behind a slot that a watch table names.
+    pub fn session_of(&self, slot: u32) -> SessionId {
+        self.connections.get(slot as usize).map_or(SessionId(0), |c| c.session)
+    }
+
+    /// The newest version that this shard has seen.
+    pub fn reader(&self) -> &Reader<State> {
+        &self.reader
+    }
+
+    /// Whether the connection's next request may be taken now. While it may not, its bytes wait.
+    pub fn is_reading(&self, id: ConnectionId, unsent_bytes: usize) -> bool {
+        let Some(connection) = self.connection(id) else { return false };
+        let is_open = matches!(connection.phase, Phase::Opening | Phase::Established);
+        let is_over = self.in_flight >= self.in_flight_max && connection.outstanding() > 0;
+        is_open
+            && !is_over
+            && !connection.is_ending
+            && connection.parked_bytes < PARKED_BYTES_MAX
+            && self.bundle.bytes.len() < BUNDLE_BYTES_MAX
+            && connection.out.len() + unsent_bytes <= UNSENT_BYTES_MAX
+    }
+
+    /// The socket is gone, or is to go: forgets the connection. The session lives on until its
+    /// client comes back or its time has run out.
+    pub fn close(&mut self, id: ConnectionId) {
+        if self.connection(id).is_none() {
+            return;
+        }
+        let connection = self.connections.remove(id.slot as usize);
+        self.in_flight -= connection.in_flight as usize;
+        self.data_watches.forget(id.slot);
+        self.child_watches.forget(id.slot);
+        if connection.session.0 != 0 {
+            if connection.is_touched {
+                let touched = vec![(connection.session, connection.last_request_ms)];
+                let shard = self.index;
+                self.say(ToOrdering::Touched { shard, sessions: touched, until_ms: 0 });
+            }
+            let session = connection.session;
+            self.say(ToOrdering::Detached { connection: id, session });
+        }
+    }
+
+    /// Hears the ordering role.
+    pub fn handle(&mut self, message: ToShard) {
+        match message {
+            ToShard::Detach { connection, session } => {
+                if self.connection(connection).is_some() {
+                    self.end(connection.slot);
+                } else {
+                    // It went before it could be told; somebody may wait for its word.
+                    self.say(ToOrdering::Detached { connection, session });
+                }
+            }
+            ToShard::Returned(bundle) => {
+                if self.spare_bundles.len() < 8 && bundle.bytes.capacity() <= 1 << 20 {
+                    self.spare_bundles.push(bundle);
+                }
+            }
+        }
+    }
+
+    /// What the ordering role is to be told, in order; drained by the caller.
+    pub fn take_messages(&mut self) -> std::vec::Drain<'_, ToOrdering> {
+        self.flush_bundle();
+        self.to_ordering.drain(..)
+    }
+
+    /// Whether [`Self::take_messages`] would give any.
+    pub fn has_messages(&self) -> bool {
+        !self.to_ordering.is_empty() || !self.bundle.writes.is_empty()
+    }
+
+    fn flush_bundle(&mut self) {
+        if !self.bundle.writes.is_empty() {
+            let fresh = self.spare_bundles.pop().unwrap_or_default();
+            let bundle = std::mem::replace(&mut self.bundle, fresh);
+            self.to_ordering.push(ToOrdering::Writes(bundle));
+        }
+    }
+
+    fn say(&mut self, message: ToOrdering) {
+        self.flush_bundle();
+        self.to_ordering.push(message);
+    }
+
+    /// The slots of connections that have had something to send since the list was taken last.
+    /// The caller takes the list, calls [`Self::clean`] for each, and gives its memory back.
+    pub fn dirty_mut(&mut self) -> &mut Vec<u32> {
+        &mut self.dirty
+    }
+
+    /// The connection in a dirty slot, no longer marked, if it is still there.
+    pub fn clean(&mut self, slot: u32) -> Option<ConnectionId> {
+        let connection = self.connections.get_mut(slot as usize)?;
+        connection.is_dirty = false;
+        Some(ConnectionId { shard: self.index, slot, serial: connection.serial })
+    }
+
+    /// What a connection has to send, if anything; it comes back through [`Self::recycle`].
+    pub fn take_output(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
+        let connection = self.connections.get_mut(id.slot as usize)?;
+        if connection.serial != id.serial || connection.out.is_empty() {
+            return None;
+        }
+        Some(std::mem::take(&mut connection.out))
+    }
+
+    /// A buffer whose bytes have left.
+    pub fn recycle(&mut self, mut buffer: Vec<u8>) {
+        let is_kept = self.buffers.len() < SPARE_BUFFERS_MAX;
+        if is_kept && (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) {
+            buffer.clear();
+            self.buffers.push(buffer);
+        }
+    }
+
+    /// Connections that are to be closed once their output has left; drained by the caller.
+    pub fn take_ending(&mut self) -> Vec<ConnectionId> {
+        let mut ending = std::mem::take(&mut self.ending);
+        let ids = ending.drain(..).filter_map(|slot| {
+            let serial = self.connections.get(slot as usize)?.serial;
+            Some(ConnectionId { shard: self.index, slot, serial })
+        });
+        let ids = ids.collect();
+        self.ending = ending;
+        ids
+    }
+
+    fn mark_dirty(connections: &mut Slab<Connection>, dirty: &mut Vec<u32>, slot: u32) {
+        let connection = &mut connections[slot as usize];
+        if !connection.is_dirty {
+            connection.is_dirty = true;
+            dirty.push(slot);
+        }
+    }
+
+    fn end(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.is_ending = true;
+        self.ending.push(slot);
+    }
+
+    /// Reports which sessions were heard of, every half tick.
+    pub fn report_touches(&mut self) {
+        let now_ms = self.now.mono_ms;
+        if now_ms < self.touch_report_ms + self.settings.tick_ms / 2 {
+            return;
+        }
+        self.touch_report_ms = now_ms;
+        let mut sessions = Vec::with_capacity(self.touched.len());
+        for slot in self.touched.drain(..) {
+            let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
+            if std::mem::take(&mut connection.is_touched) && connection.session.0 != 0 {
+                sessions.push((connection.session, connection.last_request_ms));
+            }
+        }
+        let shard = self.index;
+        self.say(ToOrdering::Touched { shard, sessions, until_ms: now_ms });
+    }
+
+    /// When [`Self::report_touches`] is due, in ms of the monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        self.touch_report_ms + self.settings.tick_ms / 2
+    }
+
+    /// Connections that have not said connect for too long.
+    pub fn sessionless(&self, limit_ms: u64) -> Vec<ConnectionId> {
+        let is_late = |c: &Connection| {
+            c.phase == Phase::Opening && c.last_request_ms + limit_ms <= self.now.mono_ms
+        };
+        self.connections().filter(|(_, c)| is_late(c)).map(|(id, _)| id).collect()
+    }
+}

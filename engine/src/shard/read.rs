@@ -1,0 +1,327 @@
+//! Reads: answered from the shard's view, up to eight look-ups at a time.
+
+use super::intake::Refused;
+use super::{Queued, Shard, WatchMode};
+use crate::acl::identity::Identities;
+use crate::batch::ConnectionId;
+use crate::limits::STAGED_READS;
+use crate::settings::Settings;
+use crate::state::State;
+use crate::tree::View;
+use model::acl::{AclEntry, perms};
+use model::error::ErrorCode;
+use model::jute::{self, Reader};
+use model::op::Op;
+use model::record::Record;
+use model::request::{Request, SubRequest};
+use model::response;
+use model::session::SessionId;
+
+impl Shard {
+    /// Answers the reads of this turn. Gives the connections that are to be closed, and why.
+    pub fn serve(&mut self, mut refused: impl FnMut(ConnectionId, Refused)) {
+        if self.queue.is_empty() {
+            return;
+        }
+        let mut queue = std::mem::take(&mut self.queue);
+        let bytes = std::mem::take(&mut self.queue_bytes);
+        for group in queue.chunks(STAGED_READS) {
+            self.serve_group(group, &bytes, &mut refused);
+        }
+        queue.clear();
+        // What came to be queued meanwhile was released by nothing: the chain is drained before.
+        assert!(self.queue.is_empty(), "a read was queued while reads were served");
+        self.queue = queue;
+        self.queue_bytes = bytes;
+        self.queue_bytes.clear();
+        if self.queue_bytes.capacity() > 1 << 20 {
+            self.queue_bytes = Vec::new();
+        }
+    }
+
+    fn serve_group(
+        &mut self,
+        group: &[Queued],
+        bytes: &[u8],
+        refused: &mut impl FnMut(ConnectionId, Refused),
+    ) {
+        // The look-ups go first and together: each waits for memory, and they wait at once.
+        let mut paths: [&[u8]; STAGED_READS] = [b""; STAGED_READS];
+        let mut wanted = [usize::MAX; STAGED_READS];
+        let mut count = 0;
+        for (at, queued) in group.iter().enumerate() {
+            if is_looked_up(queued.op)
+                && let Ok(Some(path)) = Reader::new(&bytes[queued.body.clone()]).string()
+            {
+                paths[count] = path;
+                wanted[at] = count;
+                count += 1;
+            }
+        }
+        // The reader is taken out so that its view can be borrowed while the shard is changed.
+        let reader = &self.reader;
+        let view = reader.view();
+        let mut found: [Option<Record<'_>>; STAGED_READS] = [None; STAGED_READS];
+        view.lookup_staged(&paths[..count], &mut found[..count]);
+        let mut context = Serving {
+            view,
+            settings: &self.settings,
+            connections: &mut self.connections,
+            data_watches: &mut self.data_watches,
+            child_watches: &mut self.child_watches,
+            dirty: &mut self.dirty,
+            buffers: &mut self.buffers,
+            counts: &mut self.counts,
+            now_ms: self.now.mono_ms,
+        };
+        let mut connects = Vec::new();
+        for (at, queued) in group.iter().enumerate() {
+            let is_there = context.connections.get(queued.slot as usize);
+            if is_there.is_none_or(|c| c.serial != queued.serial) {
+                continue;
+            }
+            if queued.op == Op::CreateSession {
+                connects.push(at);
+                continue;
+            }
+            let record = found.get(wanted[at]).copied().flatten();
+            context.answer(queued, &bytes[queued.body.clone()], record);
+        }
+        for at in connects {
+            let queued = &group[at];
+            if let Err(why) = self.connect(queued.slot, &bytes[queued.body.clone()]) {
+                let (slot, serial) = (queued.slot, queued.serial);
+                refused(ConnectionId { shard: self.index, slot, serial }, why);
+            }
+        }
+    }
+}
+
+const fn is_looked_up(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Exists
+            | Op::GetData
+            | Op::GetAcl
+            | Op::GetChildren
+            | Op::GetChildren2
+            | Op::GetAllChildrenNumber
+    )
+}
+
+/// The shard's parts, borrowed apart from the view.
+pub(super) struct Serving<'a> {
+    pub(super) view: View<'a, State>,
+    pub(super) settings: &'a Settings,
+    pub(super) connections: &'a mut slab::Slab<super::Connection>,
+    pub(super) data_watches: &'a mut super::WatchTable,
+    pub(super) child_watches: &'a mut super::WatchTable,
+    pub(super) dirty: &'a mut Vec<u32>,
+    pub(super) buffers: &'a mut Vec<Vec<u8>>,
+    pub(super) counts: &'a mut super::ShardCounts,
+    pub(super) now_ms: u64,
+}
+
+impl Serving<'_> {
+    /// Appends the reply to one request.
+    fn answer(&mut self, queued: &Queued, body: &[u8], record: Option<Record<'_>>) {
+        let connection = &mut self.connections[queued.slot as usize];
+        let mut out = std::mem::take(connection.writable(self.buffers));
+        let zxid = self.view.meta().zxid;
+        let start = response::begin_reply(&mut out, queued.xid, zxid, ErrorCode::Ok);
+        let body_start = out.len();
+        if let Err(error) = self.body(queued, body, record, &mut out) {
+            out.truncate(body_start);
+            jute::patch_int(&mut out, body_start - 4, error.code());
+        }
+        response::end_packet(&mut out, start);
+        let length = (out.len() - start) as u64;
+        let connection = &mut self.connections[queued.slot as usize];
+        connection.out = out;
+        let took_ms = self.now_ms - queued.received_ms;
+        connection.counts.answered(queued.op, queued.xid, zxid, self.now_ms, took_ms);
+        self.counts.answered_one(took_ms, length);
+        Shard::mark_dirty(self.connections, self.dirty, queued.slot);
+    }
+
+    fn body(
+        &mut self,
+        queued: &Queued,
+        body: &[u8],
+        record: Option<Record<'_>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
+        let slot = queued.slot;
+        if queued.op == Op::Ping {
+            return Ok(());
+        }
+        let request = Request::decode(queued.op, body).map_err(|_| ErrorCode::MarshallingError)?;
+        match request {
+            Request::GetData { path, watch } => {
+                let record = record.ok_or(ErrorCode::NoNode)?;
+                self.check(record, perms::READ, slot)?;
+                jute::put_buffer(out, record.data());
+                out.extend_from_slice(record.stat_bytes());
+                if watch {
+                    self.data_watches.add(path, slot, WatchMode::STANDARD);
+                }
+            }
+            Request::Exists { path, watch } => {
+                if path.contains(&0) {
+                    return Err(ErrorCode::BadArguments);
+                }
+                if let Some(record) = record {
+                    self.check(record, perms::READ, slot)?;
+                }
+                if watch {
+                    self.data_watches.add(path, slot, WatchMode::STANDARD);
+                }
+                out.extend_from_slice(record.ok_or(ErrorCode::NoNode)?.stat_bytes());
+            }
+            Request::GetChildren { path, watch } | Request::GetChildren2 { path, watch } => {
+                let record = record.ok_or(ErrorCode::NoNode)?;
+                self.check(record, perms::READ, slot)?;
+                put_children(self.view, record, out);
+                if queued.op == Op::GetChildren2 {
+                    out.extend_from_slice(record.stat_bytes());
+                }
+                if watch {
+                    self.child_watches.add(path, slot, WatchMode::STANDARD);
+                }
+            }
+            Request::GetAcl { .. } => {
+                let record = record.ok_or(ErrorCode::NoNode)?;
+                self.check(record, perms::READ | perms::ADMIN, slot)?;
+                let shows_all = self.check(record, perms::ADMIN, slot).is_ok();
+                self.put_acl(record, shows_all, out);
+                out.extend_from_slice(record.stat_bytes());
+            }
+            Request::GetAllChildrenNumber { path } => {
+                let record = record.ok_or(ErrorCode::NoNode)?;
+                self.check(record, perms::READ, slot)?;
+                // Stock counts the root's own two names away, so what is left is one too few.
+                let count = if path == b"/" {
+                    self.view.node_count().saturating_sub(1)
+                } else {
+                    self.view.count_descendants(path)
+                };
+                jute::put_int(out, count as i32);
+            }
+            Request::MultiRead(ops) => self.multi_read(slot, &ops, out),
+            Request::GetEphemerals { prefix } => {
+                self.put_ephemerals(self.connections[slot as usize].session, prefix, out);
+            }
+            Request::WhoAmI => put_who(&self.connections[slot as usize].identities, out),
+            Request::Sasl { .. } => return Err(ErrorCode::AuthFailed),
+            other => self.watch_request(slot, &other, out)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn check(
+        &self,
+        record: Record<'_>,
+        wanted: i32,
+        slot: u32,
+    ) -> Result<(), ErrorCode> {
+        let identities = &self.connections[slot as usize].identities;
+        if self.view.meta().acls.may(record.acl(), wanted, identities, self.settings) {
+            Ok(())
+        } else {
+            Err(ErrorCode::NoAuth)
+        }
+    }
+
+    /// Appends a node's ACL; the hashes of digests are for those who may change it.
+    fn put_acl(&self, record: Record<'_>, shows_all: bool, out: &mut Vec<u8>) {
+        let list = self.view.meta().acls.list(record.acl());
+        if shows_all {
+            return list.encode(out);
+        }
+        jute::put_length(out, list.len());
+        for entry in list.iter() {
+            let mut masked = Vec::new();
+            let id = match (entry.scheme, entry.id) {
+                (Some(b"digest"), Some(id)) => {
+                    let user = id.split(|&b| b == b':').next().unwrap_or_default();
+                    masked.extend_from_slice(user);
+                    if id.contains(&b':') {
+                        masked.extend_from_slice(b":x");
+                    }
+                    Some(&masked[..])
+                }
+                (_, id) => id,
+            };
+            AclEntry { id, ..entry }.encode(out);
+        }
+    }
+
+    fn multi_read(&self, slot: u32, ops: &[SubRequest<'_>], out: &mut Vec<u8>) {
+        for SubRequest { op, request } in ops {
+            let (Request::GetData { path, .. } | Request::GetChildren { path, .. }) = request
+            else {
+                continue;
+            };
+            let start = out.len();
+            response::put_multi_header(out, op.code(), false, 0);
+            let found = self.view.lookup(path).ok_or(ErrorCode::NoNode);
+            let allowed = found.and_then(|r| self.check(r, perms::READ, slot).map(|()| r));
+            match allowed {
+                Ok(record) if *op == Op::GetData => {
+                    jute::put_buffer(out, record.data());
+                    out.extend_from_slice(record.stat_bytes());
+                }
+                Ok(record) => put_children(self.view, record, out),
+                Err(error) => {
+                    out.truncate(start);
+                    response::put_multi_error(out, error);
+                }
+            }
+        }
+        response::put_multi_end(out);
+    }
+
+    fn put_ephemerals(&self, session: SessionId, prefix: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        jute::put_int(out, 0);
+        let mut count = 0;
+        let trimmed = prefix.trim_ascii();
+        let takes_all = trimmed.is_empty() || trimmed == b"/";
+        if let Some(session) = self.view.meta().sessions.get(&session) {
+            for path in &session.ephemerals {
+                if takes_all || path.starts_with(prefix) {
+                    jute::put_string(out, path);
+                    count += 1;
+                }
+            }
+        }
+        jute::patch_int(out, start, count);
+    }
+}
+
+fn put_children(view: View<'_, State>, record: Record<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    jute::put_int(out, 0);
+    let mut count = 0;
+    if record.stat().num_children.to_native() > 0 {
+        view.children(record.path(), |name| {
+            jute::put_string(out, name);
+            count += 1;
+        });
+    }
+    jute::patch_int(out, start, count);
+}
+
+/// Appends the connection's identities with the names that may be shown.
+fn put_who(identities: &Identities, out: &mut Vec<u8>) {
+    jute::put_length(out, identities.ids().len());
+    for id in identities.ids() {
+        let user = match &id.scheme[..] {
+            b"digest" => id.id.split(|&b| b == b':').next().unwrap_or_default(),
+            b"super" => b"",
+            _ => &id.id,
+        };
+        jute::put_string(out, &id.scheme);
+        jute::put_string(out, user);
+    }
+}

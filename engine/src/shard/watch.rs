@@ -1,0 +1,210 @@
+//! The watches of one shard's connections.
+//!
+//! Two tables, as on stock: one told of a node's creation, deletion and data, one of its
+//! children. A persistent watch stands in both, a recursive one only in the first. A trigger
+//! tells a connection once, however many modes it has on the path, and takes standard watches
+//! with it.
+//!
+//! Invariant: a slot stands among a path's watchers exactly if the path stands in that slot's map
+//! (guard: `tests::both_sides_agree`).
+//!
+//! Lives in: each shard.
+
+use crate::hash::{SeededMap, SeededState};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// How a watch ends and how far it reaches: bits, since a connection may have several on a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchMode(u8);
+
+impl WatchMode {
+    /// Fires once.
+    pub const STANDARD: Self = Self(1);
+    /// Stays.
+    pub const PERSISTENT: Self = Self(2);
+    /// Stays, and covers everything below.
+    pub const RECURSIVE: Self = Self(4);
+    /// Any of them.
+    pub const ANY: Self = Self(7);
+}
+
+type Watchers = SmallVec<[u32; 2]>;
+type PathsOfSlot = SeededMap<Arc<[u8]>, u8>;
+
+/// One of the two tables.
+#[derive(Debug)]
+pub struct WatchTable {
+    watchers: SeededMap<Arc<[u8]>, Watchers>,
+    by_slot: Vec<Option<Box<PathsOfSlot>>>,
+    state: SeededState,
+    recursive_count: usize,
+    count: usize,
+}
+
+impl WatchTable {
+    /// A table of nothing.
+    pub fn new(seed: [u64; 2]) -> Self {
+        let state = SeededState(seed);
+        Self {
+            watchers: SeededMap::with_hasher(state),
+            by_slot: Vec::new(),
+            state,
+            recursive_count: 0,
+            count: 0,
+        }
+    }
+
+    /// Whether nobody watches anything.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.watchers.is_empty()
+    }
+
+    /// Count of watches: of pairs of a connection and a path.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Count of watched paths.
+    pub fn path_count(&self) -> usize {
+        self.watchers.len()
+    }
+
+    /// Each watched path with its watchers.
+    pub fn paths(&self) -> impl Iterator<Item = (&[u8], &[u32])> {
+        self.watchers.iter().map(|(path, slots)| (&path[..], &slots[..]))
+    }
+
+    /// The paths that a connection watches.
+    pub fn of_slot(&self, slot: u32) -> impl Iterator<Item = &Arc<[u8]>> {
+        let paths = self.by_slot.get(slot as usize).into_iter().flatten();
+        paths.flat_map(|paths| paths.keys())
+    }
+
+    /// Count of connections that watch something.
+    pub fn connection_count(&self) -> usize {
+        self.by_slot.iter().flatten().filter(|paths| !paths.is_empty()).count()
+    }
+
+    /// Adds a mode to what a connection watches.
+    pub fn add(&mut self, path: &[u8], slot: u32, mode: WatchMode) {
+        let at = slot as usize;
+        if self.by_slot.len() <= at {
+            self.by_slot.resize_with(at + 1, || None);
+        }
+        let state = self.state;
+        let paths = self.by_slot[at].get_or_insert_with(|| Box::new(SeededMap::with_hasher(state)));
+        let before = if let Some(modes) = paths.get_mut(path) {
+            let before = *modes;
+            *modes |= mode.0;
+            before
+        } else {
+            let key = match self.watchers.get_key_value(path) {
+                Some((key, _)) => key.clone(),
+                None => Arc::from(path),
+            };
+            self.watchers.entry(key.clone()).or_default().push(slot);
+            paths.insert(key, mode.0);
+            self.count += 1;
+            0
+        };
+        if mode == WatchMode::RECURSIVE && before & mode.0 == 0 {
+            self.recursive_count += 1;
+        }
+    }
+
+    /// Whether a connection watches the path in one of these modes.
+    pub fn has(&self, path: &[u8], slot: u32, mode: WatchMode) -> bool {
+        let paths = self.by_slot.get(slot as usize).and_then(Option::as_ref);
+        paths.and_then(|paths| paths.get(path)).is_some_and(|modes| modes & mode.0 != 0)
+    }
+
+    /// Takes modes away from what a connection watches; false if it had none of them.
+    pub fn remove(&mut self, path: &[u8], slot: u32, mode: WatchMode) -> bool {
+        let Some(Some(paths)) = self.by_slot.get_mut(slot as usize) else { return false };
+        let Some(modes) = paths.get_mut(path) else { return false };
+        let had = *modes & mode.0;
+        *modes &= !mode.0;
+        let is_gone = *modes == 0;
+        if had & WatchMode::RECURSIVE.0 != 0 {
+            self.recursive_count -= 1;
+        }
+        if is_gone {
+            paths.remove(path);
+            if paths.is_empty() {
+                self.by_slot[slot as usize] = None;
+            }
+            self.unlist(path, slot);
+        }
+        had != 0
+    }
+
+    fn unlist(&mut self, path: &[u8], slot: u32) {
+        self.count -= 1;
+        let Some(slots) = self.watchers.get_mut(path) else { return };
+        if let Some(at) = slots.iter().position(|&s| s == slot) {
+            slots.swap_remove(at);
+        }
+        if slots.is_empty() {
+            self.watchers.remove(path);
+        }
+    }
+
+    /// A connection is gone.
+    pub fn forget(&mut self, slot: u32) {
+        let Some(paths) = self.by_slot.get_mut(slot as usize).and_then(Option::take) else {
+            return;
+        };
+        for (path, modes) in *paths {
+            if modes & WatchMode::RECURSIVE.0 != 0 {
+                self.recursive_count -= 1;
+            }
+            self.unlist(&path, slot);
+        }
+    }
+
+    /// Something happened to the node: appends whoever is to be told to `told`.
+    pub fn trigger(&mut self, path: &[u8], told: &mut Vec<u32>) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        let start = told.len();
+        self.trigger_own(path, told);
+        if self.recursive_count == 0 {
+            return;
+        }
+        let mut end = path.len();
+        while end > 1 {
+            end = path[..end].iter().rposition(|&b| b == b'/').unwrap_or(0).max(1);
+            let Some(slots) = self.watchers.get(&path[..end]) else { continue };
+            for &slot in slots {
+                let is_recursive = self.has(&path[..end], slot, WatchMode::RECURSIVE);
+                if is_recursive && !told[start..].contains(&slot) {
+                    told.push(slot);
+                }
+            }
+        }
+    }
+
+    fn trigger_own(&mut self, path: &[u8], told: &mut Vec<u32>) {
+        let Some(slots) = self.watchers.get_mut(path) else { return };
+        let (by_slot, count) = (&mut self.by_slot, &mut self.count);
+        slots.retain(|&mut slot| {
+            told.push(slot);
+            let Some(paths) = &mut by_slot[slot as usize] else { return false };
+            let Some(modes) = paths.get_mut(path) else { return false };
+            *modes &= !WatchMode::STANDARD.0;
+            if *modes != 0 {
+                return true;
+            }
+            paths.remove(path);
+            *count -= 1;
+            // An empty map is kept: whoever watched once will watch again.
+            false
+        });
+        if slots.is_empty() {
+            self.watchers.remove(path);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Requests about watches themselves.
+
+use super::WatchMode;
+use super::read::Serving;
+use model::acl::perms;
+use model::error::ErrorCode;
+use model::jute;
+use model::record::Record;
+use model::request::{Request, SetWatches};
+use model::response::{self, EventKind};
+use model::zxid::Zxid;
+
+/// The zxid of events that no single txn stands behind.
+const NO_ZXID: Zxid = Zxid(-1);
+
+/// Which watches a client asks about or takes away.
+#[derive(Clone, Copy)]
+enum Kind {
+    Children,
+    Data,
+    Any,
+    Persistent,
+    Recursive,
+}
+
+impl Kind {
+    fn of(code: i32) -> Result<Self, ErrorCode> {
+        Ok(match code {
+            1 => Self::Children,
+            2 => Self::Data,
+            3 => Self::Any,
+            4 => Self::Persistent,
+            5 => Self::Recursive,
+            _ => return Err(ErrorCode::MarshallingError),
+        })
+    }
+}
+
+impl Serving<'_> {
+    /// Does a request about watches; appends the reply's body, which is mostly empty.
+    pub(super) fn watch_request(
+        &mut self,
+        slot: u32,
+        request: &Request<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
+        match *request {
+            Request::AddWatch { path, mode } => {
+                match mode {
+                    0 => {
+                        self.data_watches.add(path, slot, WatchMode::PERSISTENT);
+                        self.child_watches.add(path, slot, WatchMode::PERSISTENT);
+                    }
+                    1 => self.data_watches.add(path, slot, WatchMode::RECURSIVE),
+                    _ => return Err(ErrorCode::MarshallingError),
+                }
+                jute::put_int(out, 0);
+                Ok(())
+            }
+            Request::CheckWatches { path, kind } => {
+                let (data, child) = (&self.data_watches, &self.child_watches);
+                let is_there = match Kind::of(kind)? {
+                    Kind::Children => child.has(path, slot, WatchMode::STANDARD),
+                    Kind::Data => data.has(path, slot, WatchMode::STANDARD),
+                    Kind::Persistent => data.has(path, slot, WatchMode::PERSISTENT),
+                    Kind::Recursive => data.has(path, slot, WatchMode::RECURSIVE),
+                    Kind::Any => {
+                        child.has(path, slot, WatchMode::ANY)
+                            || data.has(path, slot, WatchMode::ANY)
+                    }
+                };
+                if is_there { Ok(()) } else { Err(ErrorCode::NoWatcher) }
+            }
+            Request::RemoveWatches { path, kind } => {
+                let (data, child) = (&mut *self.data_watches, &mut *self.child_watches);
+                let was_there = match Kind::of(kind)? {
+                    Kind::Children => child.remove(path, slot, WatchMode::STANDARD),
+                    Kind::Data => data.remove(path, slot, WatchMode::STANDARD),
+                    Kind::Persistent => {
+                        child.remove(path, slot, WatchMode::PERSISTENT)
+                            | data.remove(path, slot, WatchMode::PERSISTENT)
+                    }
+                    Kind::Recursive => data.remove(path, slot, WatchMode::RECURSIVE),
+                    Kind::Any => {
+                        child.remove(path, slot, WatchMode::ANY)
+                            | data.remove(path, slot, WatchMode::ANY)
+                    }
+                };
+                if was_there { Ok(()) } else { Err(ErrorCode::NoWatcher) }
+            }
+            Request::SetWatches(ref watches) => {
+                self.set_watches(slot, watches, out);
+                Ok(())
+            }
+            ref other => unreachable!("{other:?} is no request about watches"),
+        }
+    }
+
+    /// Sets a reconnected client's watches again, and tells it what it missed.
+    fn set_watches(&mut self, slot: u32, watches: &SetWatches<'_>, out: &mut Vec<u8>) {
+        let mut missed = Vec::new();
+        let seen = watches.relative_zxid;
+        for path in watches.data.iter() {
+            match self.view.lookup(path) {
+                None => self.missed(slot, EventKind::Deleted, path, None, &mut missed),
+                Some(r) if r.stat().mzxid.to_native() > seen => {
+                    self.missed(slot, EventKind::DataChanged, path, Some(r), &mut missed);
+                }
+                Some(_) => self.data_watches.add(path, slot, WatchMode::STANDARD),
+            }
+        }
+        for path in watches.exist.iter() {
+            match self.view.lookup(path) {
+                Some(r) => self.missed(slot, EventKind::Created, path, Some(r), &mut missed),
+                None => self.data_watches.add(path, slot, WatchMode::STANDARD),
+            }
+        }
+        for path in watches.child.iter() {
+            match self.view.lookup(path) {
+                None => self.missed(slot, EventKind::Deleted, path, None, &mut missed),
+                Some(r) if r.stat().pzxid.to_native() > seen => {
+                    self.missed(slot, EventKind::ChildrenChanged, path, Some(r), &mut missed);
+                }
+                Some(_) => self.child_watches.add(path, slot, WatchMode::STANDARD),
+            }
+        }
+        for path in watches.persistent.iter() {
+            self.child_watches.add(path, slot, WatchMode::PERSISTENT);
+            self.data_watches.add(path, slot, WatchMode::PERSISTENT);
+        }
+        for path in watches.recursive.iter() {
+            self.data_watches.add(path, slot, WatchMode::RECURSIVE);
+        }
+        // The events stand before the reply, whose header is already there.
+        let header = out.len() - response::REPLY_HEADER_BYTES;
+        out.splice(header..header, missed);
+    }
+
+    fn missed(
+        &mut self,
+        slot: u32,
+        kind: EventKind,
+        path: &[u8],
+        record: Option<Record<'_>>,
+        out: &mut Vec<u8>,
+    ) {
+        // As with live events, a client hears of nothing that it may not read.
+        if record.is_none_or(|record| self.check(record, perms::READ, slot).is_ok()) {
+            response::put_event(out, kind, NO_ZXID, path);
+            self.counts.sent += 1;
+        }
+    }
+}

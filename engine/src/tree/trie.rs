@@ -1,0 +1,194 @@
+//! Changes of the trie itself: nodes are copied once a batch, then changed in place.
+
+use super::entry::{Entry, Kind, NodeWriter, node_bytes};
+use super::head::Tree;
+use super::key::{BUCKET_LEVEL, digit, diverge};
+
+/// Where an entry stands: in a slot of a node that the head alone knows, or at the root.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    Root,
+    Slot(Entry, usize),
+}
+
+impl<M> Tree<M> {
+    pub(super) fn put(&mut self, place: Place, entry: Entry) {
+        match place {
+            Place::Root => self.state.root = entry,
+            Place::Slot(node, index) => node.set(index, entry),
+        }
+    }
+
+    /// The node at `place`, copied if a version sees it.
+    fn own(&mut self, place: Place, node: Entry) -> Entry {
+        if node.birth() > self.floor {
+            return node;
+        }
+        let at = self.memory.slab.alloc(node.block_bytes());
+        // SAFETY: a fresh block of the node's size.
+        let copy = unsafe { node.copy_to(at, self.birth) };
+        self.put(place, copy);
+        self.retire(node);
+        copy
+    }
+
+    /// The record of `path`, with all nodes above it owned by the head.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(super) fn find_owned(&mut self, key: u64, path: &[u8]) -> (Place, Entry) {
+        let (mut place, mut entry) = (Place::Root, self.state.root);
+        loop {
+            let index = match entry.kind() {
+                Kind::Node(_) => entry.search(key).ok(),
+                Kind::Bucket => entry.search_bucket(path),
+                Kind::Record if entry.as_record().path() == path => return (place, entry),
+                _ => None,
+            };
+            let index = index.expect("changes are made to nodes that exist");
+            let node = self.own(place, entry);
+            (place, entry) = (Place::Slot(node, index), node.at(index));
+        }
+    }
+
+    /// The level at which a new key parts from all that is there.
+    fn level_of_new(&self, key: u64, path: &[u8]) -> u32 {
+        let (mut entry, mut next_level, mut has_skipped) = (self.state.root, 0, false);
+        loop {
+            match entry.kind() {
+                Kind::Node(level) => {
+                    has_skipped |= level != next_level;
+                    next_level = level + 1;
+                    match entry.search(key) {
+                        Ok(index) => entry = entry.at(index),
+                        // No level was skipped on the way, so the key shares all digits above.
+                        Err(_) if !has_skipped => return level,
+                        Err(_) => break,
+                    }
+                }
+                Kind::Record | Kind::Bucket => break,
+                Kind::Empty | Kind::Data => return 0,
+            }
+        }
+        // Any record here has the digits of the levels that were skipped.
+        diverge(key, self.hasher.key_near(entry.first_record().path(), path, key))
+    }
+
+    /// Adds a record whose path is not there yet.
+    pub(super) fn insert(&mut self, key: u64, path: &[u8], record: Entry) {
+        let level = self.level_of_new(key, path);
+        let (mut place, mut entry) = (Place::Root, self.state.root);
+        loop {
+            match entry.kind() {
+                Kind::Node(above) if above < level => {
+                    let node = self.own(place, entry);
+                    let index = node.search(key).expect("the key parts further down");
+                    (place, entry) = (Place::Slot(node, index), node.at(index));
+                }
+                Kind::Node(same) if same == level => {
+                    let index = node_slot(entry, key);
+                    let bitmap = entry.bitmap_toggled(key);
+                    return self.widen(place, entry, index, record, |w| w.finish(level, bitmap));
+                }
+                Kind::Bucket if level == BUCKET_LEVEL => {
+                    let end = entry.len();
+                    return self.widen(place, entry, end, record, NodeWriter::finish_bucket);
+                }
+                Kind::Empty => return self.put(place, record),
+                _ => return self.fork(place, entry, level, key, record),
+            }
+        }
+    }
+
+    /// Replaces a node by one with an entry more.
+    fn widen(
+        &mut self,
+        place: Place,
+        node: Entry,
+        index: usize,
+        record: Entry,
+        finish: impl FnOnce(NodeWriter) -> Entry,
+    ) {
+        let at = self.memory.slab.alloc(node_bytes(node.len() + 1));
+        // SAFETY: a fresh block for as many entries as follow.
+        let mut writer = unsafe { NodeWriter::new(at, self.birth) };
+        let (before, after) = node.entries().split_at(index);
+        writer.extend(before);
+        writer.extend(&[record]);
+        writer.extend(after);
+        self.put(place, finish(writer));
+        self.retire(node);
+    }
+
+    /// Puts a node above `entry`, in which it and the new record part.
+    fn fork(&mut self, place: Place, entry: Entry, level: u32, key: u64, record: Entry) {
+        let at = self.memory.slab.alloc(node_bytes(2));
+        // SAFETY: a fresh block for the two entries that follow.
+        let mut writer = unsafe { NodeWriter::new(at, self.birth) };
+        let node = if level == BUCKET_LEVEL {
+            writer.extend(&[entry, record]);
+            writer.finish_bucket()
+        } else {
+            let other = digit(self.hasher.key(entry.first_record().path()), level);
+            let slot = digit(key, level);
+            writer.extend(&if other < slot { [entry, record] } else { [record, entry] });
+            writer.finish(level, 1 << other | 1 << slot)
+        };
+        self.put(place, node);
+    }
+
+    /// Takes the record of `path` out and returns it.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(super) fn remove(&mut self, key: u64, path: &[u8]) -> Entry {
+        let (mut place, mut node) = (Place::Root, self.state.root);
+        loop {
+            let index = match node.kind() {
+                Kind::Node(_) => node.search(key).ok(),
+                Kind::Bucket => node.search_bucket(path),
+                Kind::Record if node.as_record().path() == path => {
+                    // The only record of all.
+                    self.put(place, Entry::EMPTY);
+                    return node;
+                }
+                _ => None,
+            };
+            let index = index.expect("changes are made to nodes that exist");
+            let entry = node.at(index);
+            if entry.is_record() {
+                assert!(entry.as_record().path() == path, "changes are made to nodes that exist");
+                self.narrow(place, node, index, key);
+                return entry;
+            }
+            let owned = self.own(place, node);
+            (place, node) = (Place::Slot(owned, index), entry);
+        }
+    }
+
+    /// Replaces a node by one with an entry less, or by its last entry.
+    fn narrow(&mut self, place: Place, node: Entry, index: usize, key: u64) {
+        let (before, rest) = node.entries().split_at(index);
+        let after = &rest[1..];
+        let rest = match (before, after) {
+            ([last], []) | ([], [last]) => *last,
+            _ => {
+                let at = self.memory.slab.alloc(node_bytes(node.len() - 1));
+                // SAFETY: a fresh block for as many entries as follow.
+                let mut writer = unsafe { NodeWriter::new(at, self.birth) };
+                writer.extend(before);
+                writer.extend(after);
+                match node.kind() {
+                    Kind::Bucket => writer.finish_bucket(),
+                    _ => writer.finish(node.level(), node.bitmap_toggled(key)),
+                }
+            }
+        };
+        self.put(place, rest);
+        self.retire(node);
+    }
+}
+
+fn node_slot(node: Entry, key: u64) -> usize {
+    node.search(key).expect_err("the key parts here, so its slot is free")
+}

@@ -1,0 +1,509 @@
+//! Group commit: many txns, one write.
+//!
+//! A txn may be acknowledged only when it is durable, and a write costs the same for one record as
+//! for a hundred. So records wait for each other, but never longer than a slot is busy: while
+//! batches are in the air the next one fills; when a slot is free it departs, full or not.
+//!
+//! Invariant: `durable <= departed <= appended`. All three only grow.
+//!
+//! Lives in: the ordering role. Not here: deciding what to write (engine), moving bytes (ring),
+//! what happens after a failed write (nothing ever again; see `disk::latch`).
+
+mod flights;
+mod open_batch;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use disk::limits::block_align_up;
+use disk::{AlignedBuf, BLOCK_BYTES, Durability, Latch};
+use model::zxid::Zxid;
+
+use crate::format::{BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start};
+use crate::limits::{
+    BACKLOG_BYTES_MAX_DEFAULT, BATCH_BYTES_MAX_DEFAULT, RECORD_BYTES_MAX_DEFAULT,
+    RECORD_BYTES_MAX_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_HEADER_BYTES, SEGMENTS_AHEAD_DEFAULT,
+    SLOT_COUNT_MAX, lone_batch_bytes,
+};
+use flights::{Flight, Flights};
+use open_batch::OpenBatch;
+
+/// The bounds of an appender.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppenderConfig {
+    /// Writes in the air, 1 to 8.
+    pub slot_count: usize,
+    /// A batch with header and padding, in whole blocks; a larger record has one to itself.
+    pub batch_bytes_max: usize,
+    /// One txn.
+    pub record_bytes_max: usize,
+    /// A segment, in whole blocks.
+    pub segment_bytes: u64,
+    /// Batches that wait for a slot, in bytes.
+    pub backlog_bytes_max: usize,
+    /// Segments to have ready besides the one being filled, 1 at least.
+    pub segments_ahead: usize,
+    /// How a write becomes durable.
+    pub durability: Durability,
+}
+
+/// A place for one write in the air.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(pub u8);
+
+/// What the owner has to do for the appender.
+#[derive(Debug)]
+pub enum Effect {
+    /// Write this.
+    Write(Write),
+    /// Make finished writes durable.
+    Flush(Flush),
+}
+
+/// A write of whole blocks; [`Appender::written`] wants slot and buffer back.
+#[derive(Debug)]
+pub struct Write {
+    /// Which slot it takes.
+    pub slot: Slot,
+    /// The segment to write into.
+    pub segment: SegmentNumber,
+    /// Where in it.
+    pub offset: SegmentOffset,
+    /// What to write. Boxed because the ring wants a box, and this one is used again.
+    pub buffer: Box<AlignedBuf>,
+}
+
+/// An fdatasync of one segment; [`Appender::flushed`] hears of it. One at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flush {
+    /// The segment to flush.
+    pub segment: SegmentNumber,
+}
+
+/// Whether a record of any size can be appended now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// Yes.
+    Open,
+    /// Not before the device has caught up: stop admitting.
+    Backlogged,
+    /// Not before a segment is prepared: the disk is full, or the background behind.
+    NoSegment,
+    /// Never again.
+    Failed(AppendFailure),
+}
+
+/// The first error of a write or flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "writing the log failed in segment {segment} at offset {offset}: {}",
+    std::io::Error::from_raw_os_error(*errno)
+)]
+pub struct AppendFailure {
+    /// The segment.
+    pub segment: SegmentNumber,
+    /// Where in it; 0 for a flush of the whole.
+    pub offset: SegmentOffset,
+    /// The kernel's answer.
+    pub errno: i32,
+}
+
+/// Why a record was not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// An earlier write failed.
+    #[error(transparent)]
+    Failed(#[from] AppendFailure),
+    /// No prepared segment is left.
+    #[error("the log is full: no segment is prepared")]
+    NoSegment,
+    /// Too much waits for the device.
+    #[error("{found} bytes wait for the device, {max} may")]
+    Backlogged {
+        /// What waits.
+        found: usize,
+        /// What may.
+        max: usize,
+    },
+    /// The txn is larger than configured.
+    #[error("a txn of {found} bytes, {max} are possible")]
+    TooLarge {
+        /// The txn.
+        found: usize,
+        /// The bound.
+        max: usize,
+    },
+}
+
+/// The append half of the log.
+#[derive(Debug)]
+pub struct Appender {
+    config: AppenderConfig,
+    latch: Latch<AppendFailure>,
+    /// The segment that the next batch goes into, and where.
+    segment: SegmentHeader,
+    offset_next: u64,
+    prepared: VecDeque<SegmentHeader>,
+    is_asked: bool,
+    /// Full batches, oldest first, and the one that fills.
+    waiting: VecDeque<OpenBatch>,
+    waiting_bytes: usize,
+    open: Option<OpenBatch>,
+    #[allow(clippy::vec_box, reason = "the ring takes and returns boxes; these are used again")]
+    pool: Vec<Box<AlignedBuf>>,
+    flights: Flights,
+    appended: Zxid,
+    departed: Sequence,
+    departed_crc: u32,
+    /// The last batch that had records, and what the last one that left said was durable.
+    departed_with_records: Sequence,
+    stated: Sequence,
+}
+
+impl AppenderConfig {
+    /// The defaults.
+    pub const fn new(durability: Durability) -> Self {
+        Self {
+            slot_count: 2,
+            batch_bytes_max: BATCH_BYTES_MAX_DEFAULT,
+            record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            backlog_bytes_max: BACKLOG_BYTES_MAX_DEFAULT,
+            segments_ahead: SEGMENTS_AHEAD_DEFAULT,
+            durability,
+        }
+    }
+
+    fn assert_valid(&self) {
+        assert!((1..=SLOT_COUNT_MAX).contains(&self.slot_count), "{} slots", self.slot_count);
+        assert!(self.batch_bytes_max > 0 && self.batch_bytes_max.is_multiple_of(BLOCK_BYTES));
+        assert!(self.segment_bytes.is_multiple_of(BLOCK_BYTES as u64));
+        assert!(self.record_bytes_max <= RECORD_BYTES_MAX_MAX);
+        assert!(self.segments_ahead > 0);
+        let needed = SEGMENT_HEADER_BYTES + lone_batch_bytes(self.record_bytes_max);
+        assert!(needed as u64 <= self.segment_bytes, "the largest txn does not fit a segment");
+    }
+}
+
+impl Appender {
+    /// Appends to the run that `first` begins.
+    ///
+    /// # Panics
+    /// If the bounds contradict each other, or `first` does not begin a run.
+    pub fn new(config: AppenderConfig, first: SegmentHeader) -> Self {
+        config.assert_valid();
+        assert_eq!(first.segment_bytes, config.segment_bytes);
+        let Start::Restart { continues_from } = first.start else {
+            panic!("segment {} does not begin a run", first.number)
+        };
+        let new_buffer = || Box::new(AlignedBuf::with_capacity(config.batch_bytes_max));
+        Self {
+            config,
+            latch: Latch::new(),
+            segment: first,
+            offset_next: SEGMENT_HEADER_BYTES as u64,
+            prepared: VecDeque::new(),
+            is_asked: false,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            open: None,
+            pool: (0..=config.slot_count).map(|_| new_buffer()).collect(),
+            flights: Flights::new(config.slot_count, continues_from),
+            appended: continues_from,
+            departed: Sequence::ZERO,
+            departed_crc: 0,
+            departed_with_records: Sequence::ZERO,
+            stated: Sequence::ZERO,
+        }
+    }
+
+    /// Appends one txn. It is copied; nothing is written before [`depart`](Self::depart).
+    ///
+    /// # Panics
+    /// If `zxid` does not come after the last one appended.
+    pub fn append(&mut self, zxid: Zxid, txn: &[u8]) -> Result<(), AppendError> {
+        self.append_with(zxid, txn.len(), |into| into.copy_from_slice(txn))
+    }
+
+    /// Appends one txn of `txn_bytes` that `encode` writes in place.
+    ///
+    /// # Panics
+    /// If `zxid` does not come after the last one appended.
+    pub fn append_with(
+        &mut self,
+        zxid: Zxid,
+        txn_bytes: usize,
+        encode: impl FnOnce(&mut [u8]),
+    ) -> Result<(), AppendError> {
+        assert!(zxid > self.appended, "{zxid} after {}", self.appended);
+        self.latch.check()?;
+        if txn_bytes > self.config.record_bytes_max {
+            let max = self.config.record_bytes_max;
+            return Err(AppendError::TooLarge { found: txn_bytes, max });
+        }
+        if !self.open.as_ref().is_some_and(|open| open.has_room(txn_bytes)) {
+            self.check_backlog()?;
+            let batch = self.new_batch(lone_batch_bytes(txn_bytes))?;
+            self.open = Some(batch);
+        }
+        let open = self.open.as_mut().expect("opened above");
+        open.push(zxid, txn_bytes, encode);
+        self.appended = zxid;
+        Ok(())
+    }
+
+    /// Whether a record of any size could be appended.
+    pub fn room(&self) -> Room {
+        if let Some(failure) = self.latch.reason() {
+            return Room::Failed(*failure);
+        }
+        let needed = lone_batch_bytes(self.config.record_bytes_max) as u64;
+        if self.prepared.is_empty() && self.free_offset() + needed > self.config.segment_bytes {
+            return Room::NoSegment;
+        }
+        if self.check_backlog().is_err() { Room::Backlogged } else { Room::Open }
+    }
+
+    /// What is to be done next, until it is `None`: a flush that is due, or a batch for a slot
+    /// that is free.
+    pub fn depart(&mut self) -> Option<Effect> {
+        if self.latch.reason().is_some() {
+            return None;
+        }
+        if self.config.durability != Durability::Dsync
+            && let Some(segment) = self.flights.maybe_flush()
+        {
+            return Some(Effect::Flush(Flush { segment }));
+        }
+        if !self.flights.has_room() {
+            return None;
+        }
+        if self.waiting.is_empty() {
+            self.close_open();
+        }
+        let batch = self.waiting.pop_front()?;
+        self.waiting_bytes -= batch.padded_bytes();
+        Some(Effect::Write(self.launch(batch)))
+    }
+
+    /// Whether nothing is under way and the last batches are durable without the log saying so:
+    /// after a power loss their damage could not be told from a torn tail.
+    pub fn is_statement_due(&self) -> bool {
+        self.flights.is_empty()
+            && self.open.is_none()
+            && self.waiting.is_empty()
+            && self.stated < self.departed_with_records
+            && self.latch.reason().is_none()
+    }
+
+    /// An empty batch that states what is durable, if [one is due](Self::is_statement_due) and
+    /// there is a place for it. For an idle log, and before a clean end.
+    pub fn maybe_state(&mut self) -> Option<Write> {
+        if !self.is_statement_due() {
+            return None;
+        }
+        let batch = self.new_batch(BLOCK_BYTES).ok()?;
+        // `new_batch` has only counted what is open; this batch never is.
+        self.offset_next = batch.offset + batch.padded_bytes() as u64;
+        Some(self.launch(batch))
+    }
+
+    /// A write has ended. A write that moved fewer bytes than it had to is an error for the
+    /// caller to name (EIO).
+    ///
+    /// # Panics
+    /// If nothing is in the air in `slot`.
+    pub fn written(&mut self, slot: Slot, result: Result<(), i32>, buffer: Box<AlignedBuf>) {
+        self.give_back(buffer);
+        let flight = self.flights.land(slot);
+        match result {
+            Err(errno) => {
+                let (segment, offset) = (flight.segment, flight.offset);
+                self.latch.close(AppendFailure { segment, offset, errno });
+            }
+            Ok(()) if self.latch.reason().is_some() => {}
+            Ok(()) => {
+                if self.config.durability == Durability::Dsync {
+                    self.flights.settle_landed(slot);
+                }
+                self.flights.advance();
+            }
+        }
+        assert!(self.flights.durable() <= self.departed);
+    }
+
+    /// The flush has ended.
+    ///
+    /// # Panics
+    /// If no flush was asked for.
+    pub fn flushed(&mut self, result: Result<(), i32>) {
+        let segment = self.flights.flush_ended();
+        match result {
+            Err(errno) => {
+                self.latch.close(AppendFailure { segment, offset: SegmentOffset(0), errno });
+            }
+            Ok(()) if self.latch.reason().is_some() => {}
+            Ok(()) => {
+                self.flights.settle_covered();
+                self.flights.advance();
+            }
+        }
+        assert!(self.flights.durable() <= self.departed);
+    }
+
+    /// The number of a segment to prepare now, if one should be. The answer comes by
+    /// [`segment_prepared`](Self::segment_prepared) or [`segment_refused`](Self::segment_refused);
+    /// until then no other is asked for.
+    pub fn maybe_ask_segment(&mut self) -> Option<SegmentNumber> {
+        if self.is_asked || self.prepared.len() >= self.config.segments_ahead {
+            return None;
+        }
+        self.is_asked = true;
+        Some(self.segment_expected())
+    }
+
+    /// The segment that was asked for is there.
+    ///
+    /// # Panics
+    /// If it is another one than was asked for.
+    pub fn segment_prepared(&mut self, header: SegmentHeader) {
+        assert!(self.is_asked, "segment {} was not asked for", header.number);
+        assert_eq!(header.number, self.segment_expected());
+        assert_eq!(header.start, Start::Follows);
+        assert_eq!(header.segment_bytes, self.config.segment_bytes);
+        self.is_asked = false;
+        self.prepared.push_back(header);
+    }
+
+    /// The segment that was asked for could not be prepared (a full disk). It is asked for again;
+    /// when, is the caller's to pace.
+    pub const fn segment_refused(&mut self) {
+        self.is_asked = false;
+    }
+
+    /// Everything up to here is durable.
+    pub const fn durable_through(&self) -> Zxid {
+        self.flights.durable_through()
+    }
+
+    /// The last zxid appended.
+    pub const fn appended_through(&self) -> Zxid {
+        self.appended
+    }
+
+    /// The last segment that a batch was placed in, for [`Run::used_last`](crate::segments::Run)
+    /// after a truncation; the run's first one counts only then.
+    pub fn segment_used_last(&self) -> Option<SegmentNumber> {
+        if self.free_offset() > SEGMENT_HEADER_BYTES as u64 {
+            return Some(self.segment.number);
+        }
+        self.segment.number.before()
+    }
+
+    /// The segment of the last durable batch: a purge touches only those before it.
+    pub const fn segment_durable(&self) -> Option<SegmentNumber> {
+        self.flights.segment_durable()
+    }
+
+    /// Whether nothing waits and nothing is in the air.
+    pub fn is_idle(&self) -> bool {
+        self.flights.is_empty() && self.open.is_none() && self.waiting.is_empty()
+    }
+
+    /// The first error, which is final.
+    pub fn failure(&self) -> Option<&AppendFailure> {
+        self.latch.reason()
+    }
+
+    fn segment_expected(&self) -> SegmentNumber {
+        self.prepared.back().map_or(self.segment.number, |header| header.number).next()
+    }
+
+    fn check_backlog(&self) -> Result<(), AppendError> {
+        let (found, max) = (self.waiting_bytes, self.config.backlog_bytes_max);
+        if found > max { Err(AppendError::Backlogged { found, max }) } else { Ok(()) }
+    }
+
+    /// Where the batch after the open one would begin.
+    fn free_offset(&self) -> u64 {
+        self.offset_next + self.open.as_ref().map_or(0, |open| open.padded_bytes() as u64)
+    }
+
+    /// Places a batch that takes `needed_bytes` at least, behind the open one, which it closes.
+    /// Without a place nothing changes.
+    fn new_batch(&mut self, needed_bytes: usize) -> Result<OpenBatch, AppendError> {
+        let fits = self.free_offset() + needed_bytes as u64 <= self.config.segment_bytes;
+        if !fits && self.prepared.is_empty() {
+            return Err(AppendError::NoSegment);
+        }
+        self.close_open();
+        if !fits {
+            self.segment = self.prepared.pop_front().expect("looked at above");
+            self.offset_next = SEGMENT_HEADER_BYTES as u64;
+        }
+        let room_bytes = (self.config.segment_bytes - self.offset_next) as usize;
+        let bytes_max = room_bytes.min(self.config.batch_bytes_max.max(needed_bytes));
+        let buffer = self.take_buffer(bytes_max);
+        Ok(OpenBatch::new(self.segment, self.offset_next, bytes_max, buffer, self.appended))
+    }
+
+    fn close_open(&mut self) {
+        if let Some(open) = self.open.take() {
+            self.offset_next += open.padded_bytes() as u64;
+            assert!(self.offset_next <= self.config.segment_bytes);
+            self.waiting_bytes += open.padded_bytes();
+            self.waiting.push_back(open);
+        }
+    }
+
+    #[allow(clippy::unnecessary_box_returns, reason = "the box goes on to the ring and comes back")]
+    fn take_buffer(&mut self, bytes: usize) -> Box<AlignedBuf> {
+        match self.pool.pop() {
+            Some(buffer) if buffer.capacity() >= bytes => buffer,
+            pooled => {
+                self.pool.extend(pooled);
+                let capacity = block_align_up(bytes).max(self.config.batch_bytes_max);
+                Box::new(AlignedBuf::with_capacity(capacity))
+            }
+        }
+    }
+
+    /// Keeps a buffer for the next batch, unless it was made for one large record.
+    fn give_back(&mut self, buffer: Box<AlignedBuf>) {
+        if buffer.capacity() == self.config.batch_bytes_max
+            && self.pool.len() <= 2 * self.config.slot_count
+        {
+            self.pool.push(buffer);
+        }
+    }
+
+    fn launch(&mut self, batch: OpenBatch) -> Write {
+        let mut header = BatchHeader {
+            crc: 0,
+            segment: batch.segment.number,
+            sequence: self.departed.next(),
+            payload_bytes: 0,
+            record_count: batch.record_count,
+            predecessor_crc: self.departed_crc,
+            durable_sequence: self.flights.durable(),
+            durable_through: self.flights.durable_through(),
+            prior: batch.prior,
+            first: batch.first,
+            last: batch.last,
+        };
+        let (seed, offset) = (batch.segment.seed, SegmentOffset(batch.offset));
+        let buffer = batch.seal(&mut header, seed);
+        self.departed = header.sequence;
+        self.departed_crc = header.crc;
+        self.stated = header.durable_sequence;
+        if header.record_count > 0 {
+            self.departed_with_records = header.sequence;
+        }
+        assert!(header.durable_through <= header.prior && header.last <= self.appended);
+        let (sequence, last) = (header.sequence, header.last);
+        let flight = Flight::new(sequence, header.segment, offset, last);
+        let slot = self.flights.launch(flight);
+        Write { slot, segment: header.segment, offset, buffer }
+    }
+}

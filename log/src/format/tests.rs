@@ -1,0 +1,164 @@
+use model::zxid::Zxid;
+use proptest::prelude::*;
+
+use super::*;
+use crate::limits::SEGMENT_HEADER_BYTES;
+
+fn segment() -> SegmentHeader {
+    SegmentHeader {
+        number: SegmentNumber(3),
+        segment_bytes: 64 << 20,
+        seed: 0x1122_3344_5566_7788,
+        start: Start::Restart { continues_from: Zxid(0x1_0000_0005) },
+    }
+}
+
+fn batch(records: &[(i64, &[u8])], prior: i64) -> (BatchHeader, Vec<u8>) {
+    let mut bytes = vec![0; BATCH_HEADER_BYTES];
+    for (zxid, txn) in records {
+        let start = bytes.len();
+        bytes.resize(start + RECORD_HEADER_BYTES, 0);
+        write_record_header(&mut bytes[start..], Zxid(*zxid), txn.len());
+        bytes.extend_from_slice(txn);
+    }
+    let mut header = BatchHeader {
+        crc: 0,
+        segment: SegmentNumber(3),
+        sequence: Sequence(9),
+        payload_bytes: 0,
+        record_count: records.len() as u32,
+        predecessor_crc: 0xaabb_ccdd,
+        durable_sequence: Sequence(7),
+        durable_through: Zxid(0x1_0000_0004),
+        prior: Zxid(prior),
+        first: Zxid(records.first().map_or(prior, |record| record.0)),
+        last: Zxid(records.last().map_or(prior, |record| record.0)),
+    };
+    header.seal(&mut bytes, segment().seed);
+    (header, bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+#[test]
+fn the_golden_bytes_of_a_segment_header() {
+    let mut block = vec![0xff; SEGMENT_HEADER_BYTES];
+    segment().encode(&mut block);
+    assert_eq!(
+        hex(&block[..64]),
+        "524b4c4f4753454701000000d04bb74a03000000000000000000000400000000\
+         8877665544332211010000000000000005000000010000000000000000000000"
+    );
+    assert!(block[64..].iter().all(|byte| *byte == 0));
+    assert_eq!(SegmentHeader::decode(&block), Ok(segment()));
+}
+
+#[test]
+fn the_golden_bytes_of_a_batch() {
+    let (header, bytes) = batch(&[(0x1_0000_0006, b"ab"), (0x1_0000_0007, b"")], 0x1_0000_0005);
+    assert_eq!(
+        hex(&bytes),
+        "7d1e1aa5524b4254030000000000000009000000000000001a00000002000000\
+         ddccbbaa00000000070000000000000004000000010000000500000001000000\
+         06000000010000000700000001000000\
+         060000000100000002000000616207000000010000000000\
+         0000"
+    );
+    let decoded = BatchHeader::decode(&bytes, &segment(), 4096).unwrap();
+    assert_eq!(decoded, header);
+    decoded.verify(&bytes, segment().seed).unwrap();
+}
+
+#[test]
+fn a_foreign_header_is_refused_with_numbers() {
+    let mut block = vec![0; SEGMENT_HEADER_BYTES];
+    assert_eq!(SegmentHeader::decode(&block), Err(HeaderFault::Magic { found: [0; 8] }));
+    segment().encode(&mut block);
+    block[8] = 2;
+    assert_eq!(SegmentHeader::decode(&block), Err(HeaderFault::Version { found: 2 }));
+    block[8] = 1;
+    block[4000] = 1;
+    assert!(matches!(SegmentHeader::decode(&block), Err(HeaderFault::Crc { .. })));
+}
+
+#[test]
+fn the_document_has_the_layout_of_the_code() {
+    let document = include_str!("../../../docs/log_format.md");
+    for (title, fields) in [
+        ("Segment header", &SEGMENT_HEADER[..]),
+        ("Batch header", &BATCH_HEADER[..]),
+        ("Record header", &RECORD_HEADER[..]),
+    ] {
+        let (_, section) = document.split_once(&format!("\n## {title}\n")).expect(title);
+        let rows: Vec<_> = section
+            .lines()
+            .skip_while(|line| !line.starts_with("| offset "))
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+            .map(|line| line.split('|').map(str::trim).skip(1).take(3).collect::<Vec<_>>())
+            .collect();
+        let expected: Vec<_> = fields
+            .iter()
+            .map(|f| vec![f.offset.to_string(), f.bytes.to_string(), f.name.to_owned()])
+            .collect();
+        assert_eq!(rows, expected, "{title}");
+    }
+    for number in [
+        format!("`{}`", SEGMENT_MAGIC.escape_ascii()),
+        format!("`{}`", BATCH_MAGIC.to_le_bytes().escape_ascii()),
+        format!("version {FORMAT_VERSION}."),
+    ] {
+        assert!(document.contains(&number), "{number}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn records_survive_and_every_flip_is_found(
+        txns in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..20),
+        prior in 0..1000_i64,
+        flip in any::<prop::sample::Index>(),
+        bit in 0..8_u32,
+    ) {
+        let input: Vec<(i64, &[u8])> =
+            txns.iter().enumerate().map(|(at, txn)| (prior + 1 + at as i64, &txn[..])).collect();
+        let (header, mut bytes) = batch(&input, prior);
+        let read: Vec<_> = records(&header, &bytes[BATCH_HEADER_BYTES..])
+            .map(|record| record.map(|record| (record.zxid.0, record.txn)))
+            .collect::<Result<_, _>>()
+            .unwrap();
+        prop_assert_eq!(read, input);
+        let at = flip.index(bytes.len());
+        bytes[at] ^= 1 << bit;
+        let valid = BatchHeader::decode(&bytes, &segment(), 1 << 20).and_then(|header| {
+            let end = BATCH_HEADER_BYTES + header.payload_bytes as usize;
+            let max = bytes.len() as u64;
+            let whole = bytes.get(..end).ok_or(BatchFault::Length { found: end as u64, max })?;
+            header.verify(whole, segment().seed)
+        });
+        prop_assert!(valid.is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_a_batch_or_a_fault(
+        bytes in proptest::collection::vec(any::<u8>(), 4096),
+        count in any::<u32>(),
+    ) {
+        let mut bytes = bytes;
+        bytes[4..8].copy_from_slice(&BATCH_MAGIC.to_le_bytes());
+        bytes[8..16].copy_from_slice(&3_u64.to_le_bytes());
+        bytes[24..28].copy_from_slice(&(count % 5000).to_le_bytes());
+        if let Ok(header) = BatchHeader::decode(&bytes, &segment(), 4096) {
+            let end = BATCH_HEADER_BYTES + header.payload_bytes as usize;
+            prop_assert!(end <= 4096);
+            let _ = header.verify(&bytes[..end], 0);
+            prop_assert!(records(&header, &bytes[BATCH_HEADER_BYTES..end]).count() <= 4096);
+        }
+    }
+}

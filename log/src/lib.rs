@@ -1,0 +1,60 @@
+//! The replicated log on disk: every txn, in order, durable before it is acknowledged.
+//!
+//! Segments of a fixed size are prepared ahead by the background; the ordering role's
+//! [`Appender`] fills them with batches, one write each, a few in flight. It is sans-io: it says
+//! what to write and hears what became of it. `docs/log_format.md` describes the bytes.
+//!
+//! Map, in reading order:
+//!
+//! - [`format`]: segment header, batch header, record, to the byte;
+//! - [`appender`]: group commit, slots, the switch of segments, the latch;
+//! - [`segments`]: files and names: preparing, opening a run, recycling, purging, cutting;
+//! - [`scan`]: the batches of one segment, for recovery and inspection;
+//! - [`recover`]: what the log says after a restart; torn tail or corruption;
+//! - [`limits`]: every bound, with its arithmetic.
+//!
+//! **Invariants**
+//!
+//! - `durable <= departed <= appended`; all three only grow (guard: assertions in `appender`).
+//! - A power loss at any point leaves a log that recovers to a prefix of what was appended, with
+//!   everything acknowledged in it (guard: `tests::crash`).
+//! - What a later batch says was durable is never cut silently (guard: `tests::damage`).
+//! - A recycled segment's old batches never validate (guard: `tests::damage`).
+//!
+//! **What is deliberately not here**: what a txn means (`engine`), the ring (`ring`), when to
+//! purge (`server`), retry after an error (nobody does; see `disk::latch`).
+//!
+//! ```
+//! use disk::{Durability, Simulated, block_on};
+//! use txlog::{Appender, AppenderConfig, Effect, model::zxid::Zxid, segments};
+//! let disk = Simulated::new(1);
+//! let config = AppenderConfig::new(Durability::Dsync);
+//! let run = segments::Run { used_last: None, continues_from: Zxid::ZERO };
+//! let first = block_on(segments::open_run(&disk, "/log".as_ref(), run, config.segment_bytes, 7));
+//! let mut appender = Appender::new(config, first.expect("there is room"));
+//! appender.append(Zxid(1), b"a txn").expect("the segment is empty");
+//! let Some(Effect::Write(write)) = appender.depart() else { panic!("a slot is free") };
+//! assert_eq!(appender.durable_through(), Zxid::ZERO);
+//! appender.written(write.slot, Ok(()), write.buffer);
+//! assert_eq!(appender.durable_through(), Zxid(1));
+//! ```
+
+pub mod appender;
+pub mod format;
+pub mod limits;
+pub mod recover;
+pub mod scan;
+pub mod segments;
+
+#[cfg(test)]
+mod tests;
+
+pub use appender::{
+    AppendError, AppendFailure, Appender, AppenderConfig, Effect, Flush, Room, Slot, Write,
+};
+pub use format::{
+    BatchFault, BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start,
+};
+pub use model;
+pub use recover::{RecoverError, RecoverFrom, Recovered, TornTail, Witness, recover};
+pub use scan::SegmentScan;

@@ -1,0 +1,160 @@
+//! Why a log cannot be used as it is.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use disk::DiskError;
+use model::zxid::Zxid;
+
+use crate::format::{BatchFault, SegmentNumber, SegmentOffset};
+
+/// Why a log cannot be used as it is. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecoverError {
+    /// The disk refused.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A batch that was durable is damaged or gone.
+    #[error(
+        "the log is corrupt: {} at offset {offset}: {fault}; acknowledged data \
+         stood there, {witness}",
+        path.display()
+    )]
+    Corrupt {
+        /// The segment's file.
+        path: PathBuf,
+        /// Where the first missing batch begins.
+        offset: SegmentOffset,
+        /// What was expected and found there.
+        fault: BatchFault,
+        /// Who says that it was durable.
+        witness: Witness,
+    },
+    /// A batch's checksum fits and its records do not: written by something else.
+    #[error("{} at offset {offset}: {fault} under a checksum that fits", path.display())]
+    Malformed {
+        /// The segment's file.
+        path: PathBuf,
+        /// Where the batch begins.
+        offset: SegmentOffset,
+        /// What does not fit.
+        fault: BatchFault,
+    },
+    /// Records are missing between the snapshot and the log, or between two runs of it.
+    #[error(
+        "the log has a hole before {}: {reached} is reached, it goes on after {next}",
+        path.display()
+    )]
+    Hole {
+        /// The segment behind the hole, or the last one before it.
+        path: PathBuf,
+        /// What snapshot and log reach.
+        reached: Zxid,
+        /// What the log continues from.
+        next: Zxid,
+    },
+    /// A segment between two others is gone.
+    #[error("the segment {} is missing, later ones are there", path.display())]
+    MissingSegment {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// A file with a segment's name is none.
+    #[error(
+        "{} is not a segment of a Ringkeeper log: it begins with {}",
+        path.display(),
+        found.escape_ascii()
+    )]
+    WrongMagic {
+        /// The file.
+        path: PathBuf,
+        /// Its first bytes.
+        found: [u8; 8],
+    },
+    /// Another version of Ringkeeper wrote it.
+    #[error("{} has format version {found}, this server knows {known}", path.display())]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// A segment's header is damaged.
+    #[error(
+        "the header of {} is corrupt: checksum 0x{found:08x} where the bytes make 0x{expected:08x}",
+        path.display()
+    )]
+    CorruptHeader {
+        /// The file.
+        path: PathBuf,
+        /// What the bytes make.
+        expected: u32,
+        /// What is written.
+        found: u32,
+    },
+    /// A segment's header has a value that this version does not know.
+    #[error("the header of {} has the unknown start {found}", path.display())]
+    UnknownStart {
+        /// The file.
+        path: PathBuf,
+        /// The value.
+        found: u64,
+    },
+    /// A file has another segment's name.
+    #[error("{} is segment {found}, its name says {expected}", path.display())]
+    WrongNumber {
+        /// The file.
+        path: PathBuf,
+        /// The number in the name.
+        expected: SegmentNumber,
+        /// The number in the header.
+        found: SegmentNumber,
+    },
+    /// A segment was cut or extended.
+    #[error("{} is {found} bytes long, it should be {expected}", path.display())]
+    WrongLength {
+        /// The file.
+        path: PathBuf,
+        /// What the header says.
+        expected: u64,
+        /// What the file system says.
+        found: u64,
+    },
+}
+
+/// Who says that a missing batch was durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witness {
+    /// A later batch of the same run.
+    Batch {
+        /// Its segment.
+        segment: SegmentNumber,
+        /// Where it begins.
+        offset: SegmentOffset,
+        /// What it says.
+        durable_through: Zxid,
+    },
+    /// The run behind, which continues from there.
+    NextRun(Zxid),
+    /// A snapshot.
+    Snapshot(Zxid),
+    /// A purge, which leaves only segments whose beginning was durable.
+    Purge,
+}
+
+impl fmt::Display for Witness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch { segment, offset, durable_through } => write!(
+                f,
+                "as the batch at offset {offset} of segment {segment} says (durable through \
+                 {durable_through})"
+            ),
+            Self::NextRun(zxid) => write!(f, "as the log goes on after {zxid} in a later segment"),
+            Self::Snapshot(zxid) => write!(f, "as there is a snapshot at {zxid}"),
+            Self::Purge => f.write_str("as older segments were purged"),
+        }
+    }
+}

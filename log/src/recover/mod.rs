@@ -1,0 +1,325 @@
+//! What the log says after a restart.
+//!
+//! The log is a chain of batches, cut into runs by segments that begin one. Recovery follows the
+//! chain; where it breaks, the question is whether what is missing was ever acknowledged:
+//!
+//! - in a run that was ended by a later one, whatever that one continues from must be there;
+//! - in the last run, a batch was acknowledged only when it and all before it were durable, and
+//!   each batch says what was durable when it left. So if any later valid batch of the run says
+//!   that the missing one was durable, acknowledged data is damaged; and so it is if the caller
+//!   knows of a later zxid that was durable. Otherwise the missing batch was in the air when the
+//!   power was lost: the torn tail. Valid batches behind it were in the air with it, were never
+//!   acknowledged, and go with it.
+//!
+//! Lives in: the background, before the ordering role starts.
+
+mod error;
+mod runs;
+
+use std::path::Path;
+
+use disk::{Disk, DiskError};
+use model::zxid::Zxid;
+
+use crate::format::{BatchFault, BatchHeader, SegmentNumber, SegmentOffset, Sequence};
+use crate::limits::SEGMENT_HEADER_BYTES;
+use crate::scan::SegmentScan;
+use runs::{Run, Segment, load_runs};
+
+pub use error::{RecoverError, Witness};
+
+/// From where, and what must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecoverFrom {
+    /// Records up to here are not wanted: the zxid of the snapshot that was loaded.
+    pub after: Zxid,
+    /// What is known to have been durable from elsewhere: the zxid of the newest snapshot, also
+    /// of one that could not be read.
+    pub durable: Zxid,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The last zxid of the log, or that of the snapshot if it is later: what the next run
+    /// continues from.
+    pub last: Zxid,
+    /// Records handed out.
+    pub record_count: u64,
+    /// Their bytes.
+    pub record_bytes: u64,
+    /// The last segment with a batch, for [`segments::Run`](crate::segments::Run).
+    pub used_last: Option<SegmentNumber>,
+    /// What was in the air when the power was lost, and is cut.
+    pub torn: Option<TornTail>,
+}
+
+/// Where a power loss has interrupted the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TornTail {
+    /// The segment.
+    pub segment: SegmentNumber,
+    /// Where the first missing batch would be.
+    pub offset: SegmentOffset,
+    /// What stands there.
+    pub fault: BatchFault,
+    /// Valid batches behind it, never acknowledged.
+    pub unacknowledged_count: u64,
+}
+
+/// Reads the log in `directory` and hands out every record behind `from.after`, in order.
+///
+/// Records come while the reading goes on; with an error those already handed out are void. If
+/// the log was truncated, snapshots behind the truncation must have been removed before.
+pub async fn recover<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    from: RecoverFrom,
+    mut on_record: impl FnMut(Zxid, &[u8]),
+) -> Result<Recovered, RecoverError> {
+    let runs = load_runs(disk, directory).await?;
+    let mut found = Recovered { last: from.after, ..Recovered::default() };
+    found.used_last = runs.first().and_then(|run| run.segments[0].header.number.before());
+    let run_count = runs.len();
+    for (index, run) in runs.iter().enumerate() {
+        let is_last = index + 1 == run_count;
+        let is_cut = run.continues_from.is_some_and(|start| start >= run.limit);
+        if !is_last && (is_cut || run.limit <= from.after) {
+            // Later runs have cut all of it, or the snapshot covers what they have left.
+            found.used_last = run.segments.last().map(|segment| segment.header.number);
+            continue;
+        }
+        let mut chain = Chain::begin(disk, run, found.last).await?;
+        let end = chain.follow(&mut found, &mut on_record).await?;
+        if is_last {
+            chain.judge_tail(&end, from.durable, &mut found).await?;
+        } else {
+            chain.require(run.limit, &end, &found)?;
+            found.last = found.last.max(run.limit);
+            found.used_last = run.segments.last().map(|segment| segment.header.number);
+        }
+    }
+    Ok(found)
+}
+
+/// The batches of one run, followed from one to the next.
+struct Chain<'r, D: Disk> {
+    disk: &'r D,
+    run: &'r Run,
+    /// Which segment of the run is being read, and where in it.
+    at: usize,
+    offset: SegmentOffset,
+    scan: SegmentScan<'r, D>,
+    /// The batch before; `None` before the first, when the run is entered in its middle.
+    before: Option<(Sequence, u32)>,
+    /// The zxid of the last record in the chain.
+    last: Zxid,
+}
+
+/// Where a chain has ended.
+struct ChainEnd {
+    at: usize,
+    offset: SegmentOffset,
+    fault: BatchFault,
+    /// What stands at the beginning of the run's next segment, where the missing batch may have
+    /// been as well.
+    next_fault: Option<BatchFault>,
+}
+
+impl ChainEnd {
+    /// The likelier place of the missing batch.
+    fn place(&self) -> (usize, SegmentOffset, BatchFault) {
+        match (self.fault, self.next_fault) {
+            (BatchFault::SegmentEnd, Some(fault))
+            | (
+                BatchFault::Unwritten { .. },
+                Some(fault @ (BatchFault::Crc { .. } | BatchFault::Length { .. })),
+            ) => (self.at + 1, FIRST_OFFSET, fault),
+            _ => (self.at, self.offset, self.fault),
+        }
+    }
+}
+
+/// Whether no batch was ever begun there.
+const fn is_nothing(fault: BatchFault) -> bool {
+    matches!(fault, BatchFault::Unwritten { .. } | BatchFault::SegmentEnd)
+}
+
+const FIRST_OFFSET: SegmentOffset = SegmentOffset(SEGMENT_HEADER_BYTES as u64);
+
+impl<'r, D: Disk> Chain<'r, D> {
+    /// Enters a run as late as it can be for records behind `reached`.
+    async fn begin(disk: &'r D, run: &'r Run, reached: Zxid) -> Result<Self, RecoverError> {
+        for (at, segment) in run.segments.iter().enumerate().rev() {
+            if at == 0
+                && let Some(continues_from) = run.continues_from
+            {
+                let scan = segment.scan(disk).await?;
+                let before = Some((Sequence::ZERO, 0));
+                if continues_from > reached {
+                    let path = segment.path.clone();
+                    return Err(RecoverError::Hole { path, reached, next: continues_from });
+                }
+                let offset = FIRST_OFFSET;
+                return Ok(Self { disk, run, at, offset, scan, before, last: continues_from });
+            }
+            let mut scan = segment.scan(disk).await?;
+            let first = scan.batch_at(FIRST_OFFSET).await?;
+            match first {
+                Ok(first) if first.prior <= reached => {
+                    let (offset, last) = (FIRST_OFFSET, first.prior);
+                    return Ok(Self { disk, run, at, offset, scan, before: None, last });
+                }
+                // The log's first segment, after a purge: what came before is gone.
+                Ok(first) if at == 0 => {
+                    let (path, next) = (segment.path.clone(), first.prior);
+                    return Err(RecoverError::Hole { path, reached, next });
+                }
+                // A purge leaves only segments whose first batch was durable.
+                Err(fault) if at == 0 => {
+                    let (path, offset) = (segment.path.clone(), FIRST_OFFSET);
+                    let witness = Witness::Purge;
+                    return Err(RecoverError::Corrupt { path, offset, fault, witness });
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        unreachable!("a run has a first segment")
+    }
+
+    /// Hands out records until the chain breaks.
+    async fn follow(
+        &mut self,
+        found: &mut Recovered,
+        on_record: &mut impl FnMut(Zxid, &[u8]),
+    ) -> Result<ChainEnd, RecoverError> {
+        loop {
+            let batch = match self.batch_here().await? {
+                Ok(batch) => batch,
+                Err(fault) => {
+                    let (at, offset) = (self.at, self.offset);
+                    match self.switch().await? {
+                        Ok(()) => continue,
+                        Err(next_fault) => {
+                            return Ok(ChainEnd { at, offset, fault, next_fault });
+                        }
+                    }
+                }
+            };
+            for record in self.scan.records() {
+                let record = record.map_err(|fault| RecoverError::Malformed {
+                    path: self.scan.path().to_owned(),
+                    offset: self.offset,
+                    fault,
+                })?;
+                if record.zxid > found.last && record.zxid <= self.run.limit {
+                    on_record(record.zxid, record.txn);
+                    found.last = record.zxid;
+                    found.record_count += 1;
+                    found.record_bytes += record.txn.len() as u64;
+                }
+            }
+            self.before = Some((batch.sequence, batch.crc));
+            self.last = batch.last;
+            self.offset.0 += batch.padded_bytes() as u64;
+            found.used_last = Some(self.segment().header.number);
+        }
+    }
+
+    /// The valid batch at the current place, if it is the next one of the chain.
+    async fn batch_here(&mut self) -> Result<Result<BatchHeader, BatchFault>, DiskError> {
+        let batch = match self.scan.batch_at(self.offset).await? {
+            Ok(batch) => batch,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        Ok(self.check_next(&batch).map(|()| batch))
+    }
+
+    fn check_next(&self, batch: &BatchHeader) -> Result<(), BatchFault> {
+        let Some((sequence, crc)) = self.before else { return Ok(()) };
+        if batch.sequence != sequence.next() {
+            let (expected, found) = (sequence.next().0, batch.sequence.0);
+            return Err(BatchFault::Sequence { expected, found });
+        }
+        if batch.predecessor_crc != crc {
+            let (expected, found) = (crc, batch.predecessor_crc);
+            return Err(BatchFault::Predecessor { expected, found });
+        }
+        Ok(())
+    }
+
+    /// Goes on in the next segment if the chain does; otherwise says what stands there, if there
+    /// is one.
+    async fn switch(&mut self) -> Result<Result<(), Option<BatchFault>>, RecoverError> {
+        let Some(segment) = self.run.segments.get(self.at + 1) else { return Ok(Err(None)) };
+        let mut scan = segment.scan(self.disk).await?;
+        let first = scan.batch_at(FIRST_OFFSET).await?;
+        if let Err(fault) = first.and_then(|first| self.check_next(&first)) {
+            return Ok(Err(Some(fault)));
+        }
+        (self.at, self.offset, self.scan) = (self.at + 1, FIRST_OFFSET, scan);
+        Ok(Ok(()))
+    }
+
+    fn segment(&self) -> &'r Segment {
+        &self.run.segments[self.at]
+    }
+
+    /// A later run continues from `limit`: was everything up to there found?
+    fn require(&self, limit: Zxid, end: &ChainEnd, found: &Recovered) -> Result<(), RecoverError> {
+        if self.last >= limit {
+            return Ok(());
+        }
+        let (at, offset, fault) = end.place();
+        let path = self.run.segments[at].path.clone();
+        // Nothing stands there, and yet the next run continues from later: it began with a
+        // snapshot, and the records in between were never in this log.
+        if is_nothing(fault) {
+            return Err(RecoverError::Hole { path, reached: found.last, next: limit });
+        }
+        Err(RecoverError::Corrupt { path, offset, fault, witness: Witness::NextRun(limit) })
+    }
+
+    /// The last run has ended: torn, or damaged?
+    async fn judge_tail(
+        &mut self,
+        end: &ChainEnd,
+        durable: Zxid,
+        found: &mut Recovered,
+    ) -> Result<(), RecoverError> {
+        let (mut at_missing, mut offset_missing, mut fault) = end.place();
+        let missing = self.before.map_or(Sequence::ZERO, |(sequence, _)| sequence).next();
+        let (mut unacknowledged_count, mut witness) = (0, None);
+        for (at, segment) in self.run.segments.iter().enumerate().skip(end.at) {
+            let mut scan = segment.scan(self.disk).await?;
+            if at == end.at {
+                scan.seek(end.offset);
+            }
+            while let Some((offset, batch)) = scan.next().await? {
+                if at == end.at {
+                    // The segment goes on behind, so it is here that something is missing.
+                    (at_missing, offset_missing, fault) = (end.at, end.offset, end.fault);
+                }
+                if witness.is_none() && batch.durable_sequence >= missing {
+                    let (segment, durable_through) = (batch.segment, batch.durable_through);
+                    witness = Some(Witness::Batch { segment, offset, durable_through });
+                }
+                unacknowledged_count += 1;
+                found.used_last = Some(batch.segment);
+            }
+        }
+        let offset = offset_missing;
+        if found.last < durable {
+            witness = witness.or(Some(Witness::Snapshot(durable)));
+        }
+        if let Some(witness) = witness {
+            let path = self.run.segments[at_missing].path.clone();
+            return Err(RecoverError::Corrupt { path, offset, fault, witness });
+        }
+        if !is_nothing(fault) || unacknowledged_count > 0 {
+            let segment = self.run.segments[at_missing].header.number;
+            found.torn = Some(TornTail { segment, offset, fault, unacknowledged_count });
+        }
+        Ok(())
+    }
+}

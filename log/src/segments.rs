@@ -1,0 +1,238 @@
+//! Segments as files: preparing, opening a run, recycling, purging, cutting.
+//!
+//! Lives in: the background. Names in the directory:
+//!
+//! - `log-<number>`: a segment, its header valid and durable since before it had this name;
+//! - `spare-<number>`: zeros or the past life of a segment, to be recycled;
+//! - `new-<number>`: being made; left over by a crash, removed when a run is opened;
+//! - `cut-<number>`: moved away by a repair, for the operator to remove.
+//!
+//! One call at a time works on a directory; the caller sees to that.
+
+use std::path::{Path, PathBuf};
+
+use disk::{AlignedBuf, Disk, DiskError, OpenMode, read_bytes, write_zeros};
+use model::zxid::Zxid;
+
+use crate::format::{HeaderFault, SegmentHeader, SegmentNumber, SegmentOffset, Start};
+use crate::limits::SEGMENT_HEADER_BYTES;
+use crate::scan::SegmentScan;
+
+/// The directory of the log inside `dataLogDir`, beside stock's `version-2`.
+pub const DIRECTORY: &str = "ringkeeper-1";
+
+/// Where a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The last segment with a batch in it: [`Recovered::used_last`](crate::Recovered) after a
+    /// restart, [`Appender::segment_used_last`](crate::Appender::segment_used_last) at run time.
+    pub used_last: Option<SegmentNumber>,
+    /// The zxid that its first record comes after. What the log holds behind it is cut.
+    pub continues_from: Zxid,
+}
+
+/// What a purge may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purge {
+    /// Records after this zxid stay: that of the oldest snapshot that is kept.
+    pub keep_after: Zxid,
+    /// Segments from here on stay: that of the last durable batch.
+    pub before: SegmentNumber,
+    /// How many spares the directory may hold.
+    pub spares_max: usize,
+}
+
+/// What a purge took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Segments that are spares now.
+    pub recycled_count: usize,
+    /// Segments that were removed.
+    pub removed_count: usize,
+}
+
+/// The name of a segment's file.
+pub fn file_name(number: SegmentNumber) -> String {
+    format!("log-{:016x}", number.0)
+}
+
+/// The path of a segment's file.
+pub fn path(directory: &Path, number: SegmentNumber) -> PathBuf {
+    directory.join(file_name(number))
+}
+
+/// The number in a segment's file name; `None` for every other name.
+pub fn parse_file_name(name: &str) -> Option<SegmentNumber> {
+    parse_name("log-", name)
+}
+
+fn parse_name(prefix: &str, name: &str) -> Option<SegmentNumber> {
+    let digits = name.strip_prefix(prefix)?;
+    let number = SegmentNumber(u64::from_str_radix(digits, 16).ok()?);
+    // One name for one number: no sign, no upper case, no missing zeros.
+    (format!("{prefix}{:016x}", number.0) == name && number >= SegmentNumber::FIRST)
+        .then_some(number)
+}
+
+/// Makes the segment that `header` describes, durable under its name: from a spare where there is
+/// one, otherwise of zeros. A file of that name is replaced, whole or not at all.
+///
+/// A full disk is met here ([`DiskError::is_full`]) and leaves nothing behind.
+pub async fn prepare<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    header: SegmentHeader,
+) -> Result<(), DiskError> {
+    assert!(header.segment_bytes > SEGMENT_HEADER_BYTES as u64);
+    let spare = disk
+        .list(directory)
+        .await?
+        .into_iter()
+        .find(|e| parse_name("spare-", &e.name).is_some() && e.bytes == header.segment_bytes);
+    let made = if let Some(spare) = spare {
+        directory.join(spare.name)
+    } else {
+        let made = directory.join(format!("new-{:016x}", header.number.0));
+        if let Err(error) = make_zeroed(disk, &made, header.segment_bytes).await {
+            // The first error is the one to tell; what is left is removed with the next run.
+            let _ = disk.remove(&made).await;
+            return Err(error);
+        }
+        made
+    };
+    let file = disk.open(&made, OpenMode::Write).await?;
+    let mut block = AlignedBuf::zeroed(SEGMENT_HEADER_BYTES);
+    header.encode(&mut block);
+    disk.write_at(&file, 0, block).await?;
+    disk.flush(&file).await?;
+    disk.rename_durable(&made, &path(directory, header.number)).await
+}
+
+async fn make_zeroed<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(), DiskError> {
+    let file = disk.create(path, bytes).await?;
+    write_zeros(disk, &file, 0, bytes).await?;
+    disk.flush(&file).await
+}
+
+/// Begins a run in a fresh segment: after recovery, after a truncation, after a snapshot was taken
+/// over from a leader. When it returns, whatever the log held behind `run.continues_from` is gone
+/// for good. `seed` is a random number that no earlier segment had.
+pub async fn open_run<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    run: Run,
+    segment_bytes: u64,
+    seed: u64,
+) -> Result<SegmentHeader, DiskError> {
+    disk.create_directory(directory).await?;
+    let number = run.used_last.map_or(SegmentNumber::FIRST, SegmentNumber::next);
+    let entries = disk.list(directory).await?;
+    for entry in entries.iter().filter(|entry| parse_name("new-", &entry.name).is_some()) {
+        disk.remove(&directory.join(&entry.name)).await?;
+    }
+    // From the last one down, so that a crash leaves no hole. An unused segment that begins a run
+    // itself is not taken away but replaced by `prepare` in one step: it may be all that keeps
+    // what it cut from coming back.
+    let unused = entries.iter().rev().filter_map(|entry| parse_file_name(&entry.name));
+    for unused in unused.take_while(|unused| *unused >= number) {
+        if unused > number || follows(disk, &path(directory, unused)).await? {
+            retire(disk, directory, unused).await?;
+        }
+    }
+    let start = Start::Restart { continues_from: run.continues_from };
+    let header = SegmentHeader { number, segment_bytes, seed, start };
+    prepare(disk, directory, header).await?;
+    Ok(header)
+}
+
+async fn follows<D: Disk>(disk: &D, path: &Path) -> Result<bool, DiskError> {
+    Ok(matches!(read_header(disk, path).await?, Ok(SegmentHeader { start: Start::Follows, .. })))
+}
+
+/// Reads a segment's first block.
+pub(crate) async fn read_header<D: Disk>(
+    disk: &D,
+    path: &Path,
+) -> Result<Result<SegmentHeader, HeaderFault>, DiskError> {
+    let file = disk.open(path, OpenMode::Read).await?;
+    let block = read_bytes(disk, &file, path, 0, SEGMENT_HEADER_BYTES).await?;
+    Ok(SegmentHeader::decode(&block))
+}
+
+async fn retire<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    number: SegmentNumber,
+) -> Result<(), DiskError> {
+    let spare = directory.join(format!("spare-{:016x}", number.0));
+    disk.rename_durable(&path(directory, number), &spare).await
+}
+
+/// Takes away the segments that nobody needs any more, oldest first. They become spares up to the
+/// bound, and go beyond it.
+pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<Purged, DiskError> {
+    let entries = disk.list(directory).await?;
+    let mut spare_count =
+        entries.iter().filter(|entry| parse_name("spare-", &entry.name).is_some()).count();
+    let numbers: Vec<_> = entries.iter().filter_map(|entry| parse_file_name(&entry.name)).collect();
+    let mut needed_from = None;
+    for number in numbers.iter().rev().filter(|number| **number <= purge.before) {
+        let begins_after = begins_after(disk, &path(directory, *number)).await?;
+        if begins_after.is_some_and(|zxid| zxid <= purge.keep_after) {
+            needed_from = Some(*number);
+            break;
+        }
+    }
+    let mut purged = Purged::default();
+    let Some(needed_from) = needed_from else { return Ok(purged) };
+    for number in numbers.into_iter().take_while(|number| *number < needed_from) {
+        if spare_count < purge.spares_max {
+            retire(disk, directory, number).await?;
+            spare_count += 1;
+            purged.recycled_count += 1;
+        } else {
+            disk.remove(&path(directory, number)).await?;
+            purged.removed_count += 1;
+        }
+    }
+    Ok(purged)
+}
+
+/// The zxid that the first record of a segment comes after, if it says so.
+async fn begins_after<D: Disk>(disk: &D, path: &Path) -> Result<Option<Zxid>, DiskError> {
+    let Ok(header) = read_header(disk, path).await? else { return Ok(None) };
+    if let Start::Restart { continues_from } = header.start {
+        return Ok(Some(continues_from));
+    }
+    let mut scan = SegmentScan::open(disk, path, header).await?;
+    let first = scan.batch_at(SegmentOffset(SEGMENT_HEADER_BYTES as u64)).await?;
+    Ok(first.ok().map(|batch| batch.prior))
+}
+
+/// The repair of last resort: ends the log at `offset` of segment `number`. Later segments are
+/// kept aside as `cut-<number>`, the rest of this one is overwritten with zeros. What was
+/// acknowledged behind that place is lost.
+///
+/// # Panics
+/// If `offset` is not at a block, or in the header.
+pub async fn cut_at<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    number: SegmentNumber,
+    offset: SegmentOffset,
+) -> Result<(), DiskError> {
+    assert!(offset.0 >= SEGMENT_HEADER_BYTES as u64);
+    let entries = disk.list(directory).await?;
+    let numbers = entries.iter().filter_map(|entry| Some((parse_file_name(&entry.name)?, entry)));
+    for (later, entry) in numbers.rev() {
+        if later > number {
+            let aside = directory.join(format!("cut-{:016x}", later.0));
+            disk.rename_durable(&directory.join(&entry.name), &aside).await?;
+        } else if later == number {
+            let file = disk.open(&path(directory, number), OpenMode::Write).await?;
+            write_zeros(disk, &file, offset.0, entry.bytes).await?;
+            disk.flush(&file).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,194 @@
+use std::path::PathBuf;
+
+use disk::simulated::Fate;
+use disk::{Durability, Simulated, block_on};
+use model::zxid::Zxid;
+
+use super::rig::{Rig, config, directory, recover_after};
+use crate::format::BATCH_HEADER_BYTES;
+use crate::recover::RecoverFrom;
+use crate::segments::{self, Purge};
+use crate::{
+    BatchHeader, RecoverError, SegmentNumber, SegmentOffset, SegmentScan, Witness, recover,
+};
+
+/// Where damage to the batch `at` may be named: where it is, or where the one before it ended if
+/// nothing tells that it was in the next segment.
+fn places(all: &[(SegmentOffset, BatchHeader)], at: usize) -> Vec<(PathBuf, SegmentOffset)> {
+    let (offset, batch) = all[at];
+    let mut places = vec![(segments::path(directory(), batch.segment), offset)];
+    if let Some((before_offset, before)) = at.checked_sub(1).map(|at| all[at]) {
+        let end = SegmentOffset(before_offset.0 + before.padded_bytes() as u64);
+        places.push((segments::path(directory(), before.segment), end));
+    }
+    places
+}
+
+/// A settled log of several segments that ends with a statement.
+fn settled(seed: u64) -> Rig {
+    let mut rig = Rig::new(seed, config(Durability::Dsync, 3));
+    (0..150).for_each(|_| rig.step());
+    rig.append();
+    rig.settle(true);
+    assert!(rig.appender.segment_durable() > Some(SegmentNumber(3)));
+    rig
+}
+
+/// Every valid batch, in order.
+fn batches(disk: &Simulated) -> Vec<(SegmentOffset, BatchHeader)> {
+    let mut all = Vec::new();
+    block_on(async {
+        for number in 1.. {
+            let path = segments::path(directory(), SegmentNumber(number));
+            let header = match segments::read_header(disk, &path).await {
+                Ok(header) => header.unwrap(),
+                Err(error) if error.is_missing() => break,
+                Err(error) => panic!("{error}"),
+            };
+            let mut scan = SegmentScan::open(disk, &path, header).await.unwrap();
+            while let Some(batch) = scan.next().await.unwrap() {
+                assert_eq!(scan.records().count() as u32, batch.1.record_count);
+                all.push(batch);
+            }
+        }
+    });
+    all
+}
+
+fn copy(disk: &Simulated) -> Simulated {
+    disk.crash(|_| Fate::Kept)
+}
+
+#[test]
+fn a_flipped_byte_in_the_durable_part_is_found_and_named() {
+    let rig = settled(1);
+    let all = batches(&rig.disk);
+    assert_eq!(all.last().unwrap().1.record_count, 0);
+    for (index, (offset, batch)) in all[..all.len() - 1].iter().enumerate() {
+        let places = places(&all, index);
+        let path = segments::path(directory(), batch.segment);
+        let bytes = BATCH_HEADER_BYTES + batch.payload_bytes as usize;
+        // Every byte of the header, and some of the payload.
+        for at in (0..BATCH_HEADER_BYTES).chain((BATCH_HEADER_BYTES..bytes).step_by(397)) {
+            let image = copy(&rig.disk);
+            image.flip(&path, offset.0 + at as u64, 1 << (at % 8));
+            match recover_after(&image, Zxid::ZERO) {
+                Err(RecoverError::Corrupt { path: named, offset: found, witness, .. }) => {
+                    let place = places.iter().position(|place| *place == (named.clone(), found));
+                    // Only where magic and number are gone can the place be doubtful.
+                    let is_named = place == Some(0) || (place == Some(1) && (4..16).contains(&at));
+                    assert!(is_named, "byte {at}: {} {found}", named.display());
+                    assert!(matches!(witness, Witness::Batch { .. }));
+                }
+                other => panic!("byte {at} of the batch at {offset}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_flipped_byte_in_a_segment_header_is_found() {
+    let rig = settled(2);
+    let path = segments::path(directory(), SegmentNumber(2));
+    for at in (0..64).chain((64..4096).step_by(511)) {
+        let image = copy(&rig.disk);
+        image.flip(&path, at, 0x10);
+        let error = recover_after(&image, Zxid::ZERO).unwrap_err();
+        let is_fitting = match at {
+            0..8 => matches!(error, RecoverError::WrongMagic { .. }),
+            8..12 => matches!(error, RecoverError::OtherVersion { known: 1, .. }),
+            _ => matches!(error, RecoverError::CorruptHeader { .. }),
+        };
+        assert!(is_fitting, "byte {at}: {error}");
+    }
+}
+
+#[test]
+fn a_lost_write_in_the_durable_part_is_found() {
+    let rig = settled(3);
+    let all = batches(&rig.disk);
+    for (index, (offset, batch)) in all[..all.len() - 1].iter().enumerate() {
+        let image = copy(&rig.disk);
+        let path = segments::path(directory(), batch.segment);
+        // As if the device had said "written" and forgotten it.
+        for (at, byte) in image.content(&path).unwrap().iter().enumerate() {
+            if (offset.0..offset.0 + batch.padded_bytes() as u64).contains(&(at as u64)) {
+                image.flip(&path, at as u64, *byte);
+            }
+        }
+        let error = recover_after(&image, Zxid::ZERO).unwrap_err();
+        let RecoverError::Corrupt { path, offset, .. } = error else { panic!("{error}") };
+        assert!(places(&all, index).contains(&(path, offset)));
+    }
+}
+
+#[test]
+fn what_a_later_run_continues_from_must_be_there() {
+    let rig = settled(4);
+    let all = batches(&rig.disk);
+    let last = rig.txns.last().unwrap().0;
+    let used_last = rig.appender.segment_used_last();
+    let run = segments::Run { used_last, continues_from: last };
+    let bytes = config(Durability::Dsync, 3).segment_bytes;
+    block_on(segments::open_run(&rig.disk, directory(), run, bytes, 9)).unwrap();
+    assert_eq!(recover_after(&rig.disk, Zxid::ZERO).unwrap().1, rig.txns);
+    let (offset, batch) = all.iter().rfind(|(_, batch)| batch.record_count > 0).unwrap();
+    rig.disk.flip(&segments::path(directory(), batch.segment), offset.0 + 90, 1);
+    let error = recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
+    let RecoverError::Corrupt { witness, .. } = error else { panic!("{error}") };
+    assert_eq!(witness, Witness::NextRun(last));
+    // A snapshot that covers the damage makes it harmless.
+    assert_eq!(recover_after(&rig.disk, last).unwrap().1, []);
+}
+
+#[test]
+fn a_snapshot_that_was_lost_is_a_witness() {
+    let mut rig = Rig::new(5, config(Durability::Dsync, 2));
+    (0..3).for_each(|_| rig.append());
+    rig.settle(false);
+    let (_, batch) = *batches(&rig.disk).last().unwrap();
+    let path = segments::path(directory(), SegmentNumber(1));
+    let offset = batches(&rig.disk).last().unwrap().0;
+    rig.disk.flip(&path, offset.0, 1);
+    assert!(recover_after(&rig.disk, Zxid::ZERO).unwrap().0.torn.is_some());
+    let from = RecoverFrom { after: Zxid::ZERO, durable: batch.last };
+    let error = block_on(recover(&rig.disk, directory(), from, |_, _| {})).unwrap_err();
+    let RecoverError::Corrupt { witness, .. } = error else { panic!("{error}") };
+    assert_eq!(witness, Witness::Snapshot(batch.last));
+}
+
+#[test]
+fn an_explicit_cut_makes_a_damaged_log_usable_up_to_the_damage() {
+    let rig = settled(6);
+    let all = batches(&rig.disk);
+    let (offset, batch) = all[all.len() / 2];
+    rig.disk.flip(&segments::path(directory(), batch.segment), offset.0 + 5, 1);
+    recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
+    block_on(segments::cut_at(&rig.disk, directory(), batch.segment, offset)).unwrap();
+    let (found, txns) = recover_after(&rig.disk, Zxid::ZERO).unwrap();
+    assert_eq!(found.last, batch.prior);
+    assert_eq!(found.torn, None);
+    assert_eq!(txns, rig.txns[..txns.len()]);
+}
+
+#[test]
+fn old_batches_of_recycled_segments_never_validate() {
+    let mut rig = settled(7);
+    let kept_from = rig.txns[rig.txns.len() - 2].0;
+    for _ in 0..12 {
+        let before = rig.appender.segment_durable().unwrap();
+        let keep_after = rig.txns[rig.txns.len() - 2].0;
+        let purge = Purge { keep_after, before, spares_max: 3 };
+        block_on(segments::purge(&rig.disk, directory(), purge)).unwrap();
+        (0..40).for_each(|_| rig.step());
+        rig.append();
+        rig.settle(true);
+    }
+    let keep_after = rig.txns[rig.txns.len() - 3].0;
+    let (found, txns) = recover_after(&rig.disk, keep_after).unwrap();
+    assert_eq!((found.torn, &txns[..]), (None, &rig.txns[rig.txns.len() - 2..]));
+    // What was purged is missed, not skipped.
+    let error = recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
+    assert!(matches!(error, RecoverError::Hole { reached: Zxid(0), .. }), "{error}");
+    assert!(keep_after > kept_from);
+}

@@ -1,0 +1,208 @@
+//! An appender on a simulated disk, driven step by step from a seed.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use disk::simulated::{Seed, SimulatedFile, WriteId};
+use disk::{BLOCK_BYTES, Disk, Durability, OpenMode, Simulated, block_on};
+use model::zxid::Zxid;
+
+use crate::recover::RecoverFrom;
+use crate::segments::{self, Run};
+use crate::{
+    Appender, AppenderConfig, Effect, RecoverError, Recovered, Room, SegmentHeader, SegmentNumber,
+    Start, Write, recover,
+};
+
+pub(super) const DIRECTORY: &str = "/data/ringkeeper-1";
+
+pub(super) fn directory() -> &'static Path {
+    Path::new(DIRECTORY)
+}
+
+/// A txn as the log got it.
+pub(super) type Txn = (Zxid, Vec<u8>);
+
+/// Small segments, so that runs have several.
+pub(super) fn config(durability: Durability, slot_count: usize) -> AppenderConfig {
+    AppenderConfig {
+        slot_count,
+        batch_bytes_max: 3 * BLOCK_BYTES,
+        record_bytes_max: 3 * BLOCK_BYTES,
+        segment_bytes: 12 * BLOCK_BYTES as u64,
+        backlog_bytes_max: 8 * BLOCK_BYTES,
+        segments_ahead: 2,
+        durability,
+    }
+}
+
+pub(super) struct Rig {
+    pub(super) disk: Simulated,
+    pub(super) seed: Seed,
+    pub(super) appender: Appender,
+    /// Everything that belongs to the log, in order.
+    pub(super) txns: Vec<Txn>,
+    config: AppenderConfig,
+    files: BTreeMap<SegmentNumber, SimulatedFile>,
+    in_the_air: Vec<(Write, WriteId)>,
+    is_flushing: Option<SegmentNumber>,
+    flush_covers: Vec<WriteId>,
+    unflushed: Vec<(SegmentNumber, WriteId)>,
+}
+
+impl Rig {
+    pub(super) fn new(seed: u64, config: AppenderConfig) -> Self {
+        let run = Run { used_last: None, continues_from: Zxid::ZERO };
+        Self::open(Simulated::new(seed), Seed::new(seed), config, run, Vec::new())
+    }
+
+    /// Opens a run on `disk`, whose log is `txns`.
+    pub(super) fn open(
+        disk: Simulated,
+        mut seed: Seed,
+        config: AppenderConfig,
+        run: Run,
+        txns: Vec<Txn>,
+    ) -> Self {
+        let bytes = config.segment_bytes;
+        let header = block_on(segments::open_run(&disk, directory(), run, bytes, seed.next()));
+        let header = header.expect("no faults were asked for");
+        let mut rig = Self {
+            disk,
+            seed,
+            appender: Appender::new(config, header),
+            txns,
+            config,
+            files: BTreeMap::new(),
+            in_the_air: Vec::new(),
+            is_flushing: None,
+            flush_covers: Vec::new(),
+            unflushed: Vec::new(),
+        };
+        rig.open_file(header.number);
+        rig
+    }
+
+    fn open_file(&mut self, number: SegmentNumber) {
+        let path = segments::path(directory(), number);
+        let file = block_on(self.disk.open(&path, OpenMode::Write)).unwrap();
+        self.files.insert(number, file);
+    }
+
+    /// One random thing happens.
+    pub(super) fn step(&mut self) {
+        match self.seed.below(8) {
+            0..=3 => self.append(),
+            4..=5 => self.depart(),
+            6 => self.complete_one(),
+            _ if self.seed.one_in(3) => self.state(),
+            _ => self.complete_one(),
+        }
+        if self.seed.one_in(4) {
+            self.prepare();
+        }
+    }
+
+    pub(super) fn append(&mut self) {
+        if self.appender.room() != Room::Open {
+            return;
+        }
+        let large = if self.seed.one_in(4) { self.config.record_bytes_max as u64 } else { 900 };
+        let txn_bytes = self.seed.below(large + 1) as usize;
+        let zxid = Zxid(self.appender.appended_through().0 + 1 + self.seed.below(3) as i64);
+        let txn: Vec<u8> = (0..txn_bytes).map(|_| self.seed.next() as u8).collect();
+        self.appender.append(zxid, &txn).unwrap();
+        self.txns.push((zxid, txn));
+    }
+
+    pub(super) fn prepare(&mut self) {
+        if let Some(number) = self.appender.maybe_ask_segment() {
+            let segment_bytes = self.config.segment_bytes;
+            let seed = self.seed.next();
+            let header = SegmentHeader { number, segment_bytes, seed, start: Start::Follows };
+            block_on(segments::prepare(&self.disk, directory(), header)).unwrap();
+            self.open_file(number);
+            self.appender.segment_prepared(header);
+        }
+    }
+
+    fn depart(&mut self) {
+        while let Some(effect) = self.appender.depart() {
+            match effect {
+                Effect::Write(write) => self.submit(write),
+                Effect::Flush(flush) => {
+                    assert!(self.is_flushing.replace(flush.segment).is_none());
+                    let (now, later) = std::mem::take(&mut self.unflushed)
+                        .into_iter()
+                        .partition(|(segment, _)| *segment == flush.segment);
+                    self.unflushed = later;
+                    self.flush_covers = Vec::into_iter(now).map(|(_, id)| id).collect();
+                }
+            }
+            if self.seed.one_in(3) {
+                break;
+            }
+        }
+    }
+
+    fn state(&mut self) {
+        if let Some(write) = self.appender.maybe_state() {
+            self.submit(write);
+        }
+    }
+
+    fn submit(&mut self, write: Write) {
+        let id = self.disk.submit(&self.files[&write.segment], write.offset.0, &write.buffer);
+        self.in_the_air.push((write, id));
+    }
+
+    /// A random write or the flush ends.
+    fn complete_one(&mut self) {
+        if self.is_flushing.is_some() && self.seed.one_in(2) {
+            self.is_flushing = None;
+            for id in std::mem::take(&mut self.flush_covers) {
+                self.disk.settle(id);
+            }
+            self.appender.flushed(Ok(()));
+        } else if !self.in_the_air.is_empty() {
+            let at = self.seed.below(self.in_the_air.len() as u64) as usize;
+            let (write, id) = self.in_the_air.swap_remove(at);
+            if self.config.durability == Durability::Dsync {
+                self.disk.settle(id);
+            } else {
+                self.unflushed.push((write.segment, id));
+            }
+            self.appender.written(write.slot, Ok(()), write.buffer);
+        }
+    }
+
+    /// Everything appended becomes durable, and the log says so if `is_stated`.
+    pub(super) fn settle(&mut self, is_stated: bool) {
+        while !self.appender.is_idle() {
+            self.prepare();
+            self.depart();
+            self.complete_one();
+        }
+        if is_stated {
+            self.prepare();
+            self.state();
+            while !self.appender.is_idle() {
+                self.depart();
+                self.complete_one();
+            }
+            assert!(!self.appender.is_statement_due());
+        }
+    }
+}
+
+/// Recovers everything behind `after`.
+pub(super) fn recover_after(
+    disk: &Simulated,
+    after: Zxid,
+) -> Result<(Recovered, Vec<Txn>), RecoverError> {
+    let mut txns = Vec::new();
+    let from = RecoverFrom { after, durable: after };
+    let found =
+        block_on(recover(disk, directory(), from, |zxid, txn| txns.push((zxid, txn.to_vec()))))?;
+    Ok((found, txns))
+}

@@ -1,0 +1,49 @@
+//! The words of Ringkeeper: what clients say, what servers decide, and the bytes of both.
+//!
+//! Everything that crosses a boundary of the server (a request, a txn, an event, a node's record)
+//! is a type of this crate, so that the crates on both sides need not see each other.
+//!
+//! Map, in reading order:
+//!
+//! - [`zxid`], [`session`], [`path`], [`acl`], [`stat`], [`error`]: the nouns;
+//! - [`op`]: every operation of the protocol, and which of them are writes;
+//! - [`request`]: what a client wishes; [`response`]: what it is told, events included;
+//! - [`txn`]: what the ensemble decided, in ZooKeeper's own bytes;
+//! - [`jute`]: the codec of all of these; [`record`]: the archived form of a node;
+//! - [`limits`]: every bound, with its arithmetic.
+//!
+//! **Invariants**
+//!
+//! - Decoding never allocates from an announced length and never panics: `jute::Reader` hands out
+//!   borrowed slices or an error (guard: `tests::any_bytes_decode_or_fail`).
+//! - An archived Stat is the wire's Stat, byte for byte (guard: the const assertions in `stat`).
+//! - What `encode` writes, `decode` reads back equal (guard: `tests::requests_and_txns_survive`).
+//!
+//! **What is deliberately not here**: rules about what is allowed (`engine`), framing of packets
+//! (`net`), files (`log`, `snapshot`).
+//!
+//! ```
+//! use model::{jute, request::Request, op::Op};
+//! let mut bytes = Vec::new();
+//! jute::put_string(&mut bytes, b"/a");
+//! jute::put_bool(&mut bytes, true);
+//! let request = Request::decode(Op::Exists, &bytes).expect("well formed");
+//! assert_eq!(request, Request::Exists { path: b"/a", watch: true });
+//! ```
+
+pub mod acl;
+pub mod error;
+pub mod jute;
+pub mod limits;
+pub mod op;
+pub mod path;
+pub mod record;
+pub mod request;
+pub mod response;
+pub mod session;
+pub mod stat;
+pub mod txn;
+pub mod zxid;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,278 @@
+//! What a client wishes.
+
+use crate::acl::AclList;
+use crate::jute::{JuteError, Reader, Strings};
+use crate::op::Op;
+
+/// The first packet of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectRequest<'a> {
+    /// 0 today.
+    pub protocol_version: i32,
+    /// The newest zxid that the client has seen anywhere.
+    pub last_zxid_seen: i64,
+    /// Wished, in ms.
+    pub timeout_ms: i32,
+    /// 0 for a new session.
+    pub session_id: i64,
+    /// What the session was given; null or other lengths are never right.
+    pub password: &'a [u8],
+    /// Whether a read-only server will do; `None` from clients before 3.4, which do not know.
+    pub read_only: Option<bool>,
+}
+
+impl<'a> ConnectRequest<'a> {
+    /// Reads the packet.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, JuteError> {
+        let mut r = Reader::new(bytes);
+        Ok(Self {
+            protocol_version: r.int()?,
+            last_zxid_seen: r.long()?,
+            timeout_ms: r.int()?,
+            session_id: r.long()?,
+            password: r.buffer()?.unwrap_or_default(),
+            read_only: if r.rest().is_empty() { None } else { Some(r.bool()?) },
+        })
+    }
+}
+
+/// What precedes every request but the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestHeader {
+    /// The client's number for it, repeated in the reply.
+    pub xid: i32,
+    /// The operation's number, which need not be one that exists.
+    pub op: i32,
+}
+
+impl RequestHeader {
+    /// Bytes on the wire.
+    pub const BYTES: usize = 8;
+
+    /// Reads it off the front of a packet.
+    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, JuteError> {
+        Ok(Self { xid: reader.int()?, op: reader.int()? })
+    }
+}
+
+/// A wished node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Create<'a> {
+    /// Its path, or the beginning of it if it is sequential.
+    pub path: &'a [u8],
+    /// Its data; null is kept as null.
+    pub data: Option<&'a [u8]>,
+    /// Its ACL, before `auth` is expanded.
+    pub acl: AclList<'a>,
+    /// See [`CreateMode`].
+    pub flags: i32,
+    /// In ms; -1 from every operation but createTTL.
+    pub ttl: i64,
+}
+
+/// What the flags of a create say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreateMode {
+    /// It goes with its session.
+    pub is_ephemeral: bool,
+    /// The parent's counter is appended to its name.
+    pub is_sequential: bool,
+    /// It goes with its last child.
+    pub is_container: bool,
+    /// It has a time to live.
+    pub is_ttl: bool,
+}
+
+impl CreateMode {
+    /// The mode behind the flags, if there is one.
+    pub const fn of(flags: i32) -> Option<Self> {
+        let (is_ephemeral, is_sequential, is_container, is_ttl) = match flags {
+            0 => (false, false, false, false),
+            1 => (true, false, false, false),
+            2 => (false, true, false, false),
+            3 => (true, true, false, false),
+            4 => (false, false, true, false),
+            5 => (false, false, false, true),
+            6 => (false, true, false, true),
+            _ => return None,
+        };
+        Some(Self { is_ephemeral, is_sequential, is_container, is_ttl })
+    }
+}
+
+/// The watches that a client had before it reconnected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetWatches<'a> {
+    /// What the client has seen.
+    pub relative_zxid: i64,
+    /// Watches of data.
+    pub data: Strings<'a>,
+    /// Watches of nodes that did not exist.
+    pub exist: Strings<'a>,
+    /// Watches of children.
+    pub child: Strings<'a>,
+    /// Persistent watches.
+    pub persistent: Strings<'a>,
+    /// Persistent watches of whole subtrees.
+    pub recursive: Strings<'a>,
+}
+
+/// A decoded request; everything varying is borrowed from the packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those of the protocol")]
+pub enum Request<'a> {
+    Create(Create<'a>),
+    Delete { path: &'a [u8], version: i32 },
+    DeleteContainer { path: &'a [u8] },
+    Exists { path: &'a [u8], watch: bool },
+    GetData { path: &'a [u8], watch: bool },
+    SetData { path: &'a [u8], data: Option<&'a [u8]>, version: i32 },
+    GetAcl { path: &'a [u8] },
+    SetAcl { path: &'a [u8], acl: AclList<'a>, version: i32 },
+    GetChildren { path: &'a [u8], watch: bool },
+    GetChildren2 { path: &'a [u8], watch: bool },
+    Sync { path: Option<&'a [u8]> },
+    Ping,
+    Check { path: &'a [u8], version: i32 },
+    Multi(Vec<SubRequest<'a>>),
+    MultiRead(Vec<SubRequest<'a>>),
+    Reconfig,
+    CheckWatches { path: &'a [u8], kind: i32 },
+    RemoveWatches { path: &'a [u8], kind: i32 },
+    Auth { scheme: &'a [u8], auth: &'a [u8] },
+    SetWatches(SetWatches<'a>),
+    Sasl { token: Option<&'a [u8]> },
+    GetEphemerals { prefix: &'a [u8] },
+    GetAllChildrenNumber { path: &'a [u8] },
+    AddWatch { path: &'a [u8], mode: i32 },
+    WhoAmI,
+    CloseSession,
+}
+
+/// One operation of a multi.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubRequest<'a> {
+    /// Which one.
+    pub op: Op,
+    /// What it wishes.
+    pub request: Request<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the body of a request. Bytes behind the record are passed over, as stock does.
+    pub fn decode(op: Op, body: &'a [u8]) -> Result<Self, JuteError> {
+        Self::read(op, &mut Reader::new(body))
+    }
+
+    fn read(op: Op, r: &mut Reader<'a>) -> Result<Self, JuteError> {
+        Ok(match op {
+            Op::Create | Op::Create2 | Op::CreateContainer => Self::Create(Create {
+                path: r.text()?,
+                data: r.buffer()?,
+                acl: AclList::decode(r)?,
+                flags: r.int()?,
+                ttl: -1,
+            }),
+            Op::CreateTtl => Self::Create(Create {
+                path: r.text()?,
+                data: r.buffer()?,
+                acl: AclList::decode(r)?,
+                flags: r.int()?,
+                ttl: r.long()?,
+            }),
+            Op::Delete => Self::Delete { path: r.text()?, version: r.int()? },
+            Op::DeleteContainer => Self::DeleteContainer { path: r.text()? },
+            Op::Exists => Self::Exists { path: r.text()?, watch: r.bool()? },
+            Op::GetData => Self::GetData { path: r.text()?, watch: r.bool()? },
+            Op::SetData => {
+                Self::SetData { path: r.text()?, data: r.buffer()?, version: r.int()? }
+            }
+            Op::GetAcl => Self::GetAcl { path: r.text()? },
+            Op::SetAcl => {
+                Self::SetAcl { path: r.text()?, acl: AclList::decode(r)?, version: r.int()? }
+            }
+            Op::GetChildren => Self::GetChildren { path: r.text()?, watch: r.bool()? },
+            Op::GetChildren2 => Self::GetChildren2 { path: r.text()?, watch: r.bool()? },
+            Op::Sync => Self::Sync { path: r.string()? },
+            Op::Ping => Self::Ping,
+            Op::Check => Self::Check { path: r.text()?, version: r.int()? },
+            Op::Multi => Self::Multi(multi(r)?),
+            Op::MultiRead => Self::MultiRead(multi(r)?),
+            Op::Reconfig => {
+                for _ in 0..3 {
+                    r.string()?;
+                }
+                r.long()?;
+                Self::Reconfig
+            }
+            Op::CheckWatches => Self::CheckWatches { path: r.text()?, kind: r.int()? },
+            Op::RemoveWatches => Self::RemoveWatches { path: r.text()?, kind: r.int()? },
+            Op::Auth => {
+                r.int()?;
+                Self::Auth { scheme: r.text()?, auth: r.buffer()?.unwrap_or_default() }
+            }
+            Op::SetWatches => Self::SetWatches(SetWatches {
+                relative_zxid: r.long()?,
+                data: r.strings()?,
+                exist: r.strings()?,
+                child: r.strings()?,
+                ..SetWatches::default()
+            }),
+            Op::SetWatches2 => Self::SetWatches(SetWatches {
+                relative_zxid: r.long()?,
+                data: r.strings()?,
+                exist: r.strings()?,
+                child: r.strings()?,
+                persistent: r.strings()?,
+                recursive: r.strings()?,
+            }),
+            Op::Sasl => Self::Sasl { token: r.buffer()? },
+            Op::GetEphemerals => Self::GetEphemerals { prefix: r.text()? },
+            Op::GetAllChildrenNumber => Self::GetAllChildrenNumber { path: r.text()? },
+            Op::AddWatch => Self::AddWatch { path: r.text()?, mode: r.int()? },
+            Op::WhoAmI => Self::WhoAmI,
+            Op::CloseSession => Self::CloseSession,
+            Op::Error | Op::CreateSession => {
+                return Err(JuteError::Value { offset: r.offset(), found: op.code() });
+            }
+        })
+    }
+}
+
+/// The operations of a multi, in order: either all of them writes, or all of them reads.
+fn multi<'a>(r: &mut Reader<'a>) -> Result<Vec<SubRequest<'a>>, JuteError> {
+    let mut ops = Vec::new();
+    let mut is_reading = None;
+    loop {
+        let offset = r.offset();
+        let (found, done) = (r.int()?, r.bool()?);
+        r.int()?;
+        if done {
+            return Ok(ops);
+        }
+        let bad = JuteError::Value { offset, found };
+        let op = Op::of(found).ok_or(bad)?;
+        let reads = match op {
+            Op::Create
+            | Op::Create2
+            | Op::CreateContainer
+            | Op::CreateTtl
+            | Op::Delete
+            | Op::SetData
+            | Op::Check => false,
+            Op::GetChildren | Op::GetData => true,
+            _ => return Err(bad),
+        };
+        let request = Request::read(op, r)?;
+        if let Request::Create(create) = &request
+            && CreateMode::of(create.flags).is_none()
+            && op != Op::CreateTtl
+        {
+            return Err(JuteError::Value { offset, found: create.flags });
+        }
+        if *is_reading.get_or_insert(reads) != reads {
+            return Err(JuteError::MixedMulti);
+        }
+        ops.push(SubRequest { op, request });
+    }
+}

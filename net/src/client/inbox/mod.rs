@@ -1,0 +1,263 @@
+//! Received bytes to frames.
+//!
+//! A frame is a length of four bytes and so many bytes more. Most lie whole in what was received
+//! and are told from there; only an incomplete end, or what a pause leaves, is copied.
+
+#[cfg(test)]
+mod tests;
+
+use super::FourLetterWord;
+use crate::limits::{FRAME_HEADER_BYTES, INBOX_KEPT_BYTES_MAX};
+use std::fmt;
+
+/// What to do after a frame was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Taken; go on.
+    Continue,
+    /// Taken; keep the rest until `resume`.
+    PauseAfter,
+    /// Not taken; keep it and the rest until `resume`, which tells it again.
+    PauseBefore,
+}
+
+/// What became of the bytes fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fed {
+    /// Every complete frame was told.
+    All,
+    /// A pause: frames may be left. Whatever is fed from now on is kept as well.
+    Paused,
+    /// The connection opened with a word instead of a length. No frame will come; what follows
+    /// the word is kept for `into_rest`.
+    FourLetterWord(FourLetterWord),
+}
+
+/// Why a connection cannot go on: close it. The inbox is of no further use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// A length that is negative or above the limit.
+    Length {
+        /// As announced.
+        len: i32,
+        /// The limit (`jute.maxbuffer`).
+        len_max: u32,
+    },
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { len, len_max } => write!(
+                f,
+                "a message of length {len} is malformed or too large (jute.maxbuffer = {len_max})"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The first four bytes may be a word.
+    Opening,
+    /// A frame was taken: only frames from here.
+    Established,
+    Paused {
+        opening: bool,
+    },
+    Word(FourLetterWord),
+}
+
+/// The receiving half of a connection. Lives in: its shard.
+///
+/// Its life: opening, until the first frame (the connect request) is taken; then established. Or
+/// a four-letter word, which is its end.
+///
+/// Invariant: unless paused or at a word, `kept[start..]` is the beginning of a single incomplete
+/// frame, or empty.
+#[derive(Debug)]
+pub struct Inbox {
+    kept: Vec<u8>,
+    start: usize,
+    len_max: u32,
+    phase: Phase,
+}
+
+impl Inbox {
+    /// For a new connection, whose frames are at most `len_max` bytes long (without the length).
+    pub fn new(len_max: u32) -> Self {
+        Self { kept: Vec::new(), start: 0, len_max, phase: Phase::Opening }
+    }
+
+    /// Tells each frame that `received` completes, in order.
+    pub fn feed(
+        &mut self,
+        received: &[u8],
+        mut tell: impl FnMut(&[u8]) -> Flow,
+    ) -> Result<Fed, FrameError> {
+        match self.phase {
+            Phase::Opening | Phase::Established => {}
+            Phase::Paused { .. } => {
+                self.kept.extend_from_slice(received);
+                return Ok(Fed::Paused);
+            }
+            Phase::Word(word) => {
+                self.kept.extend_from_slice(received);
+                return Ok(Fed::FourLetterWord(word));
+            }
+        }
+        let mut rest = received;
+        if !self.kept.is_empty() {
+            if !self.complete_kept(&mut rest)? {
+                return Ok(Fed::All);
+            }
+            // The kept bytes are now one word or one frame exactly.
+            self.tell_kept(&mut tell)?;
+            if self.is_stopped() {
+                self.kept.extend_from_slice(rest);
+                return Ok(self.fed());
+            }
+        }
+        let (phase, consumed) = advance(self.phase, self.len_max, rest, &mut tell)?;
+        self.phase = phase;
+        self.kept.extend_from_slice(&rest[consumed..]);
+        Ok(self.fed())
+    }
+
+    /// Ends a pause: tells the frames that were kept, as far as they are complete.
+    pub fn resume(&mut self, mut tell: impl FnMut(&[u8]) -> Flow) -> Result<Fed, FrameError> {
+        if let Phase::Paused { opening } = self.phase {
+            self.phase = if opening { Phase::Opening } else { Phase::Established };
+            self.tell_kept(&mut tell)?;
+        }
+        Ok(self.fed())
+    }
+
+    /// Whether a pause is on: do not receive until `resume` has answered something else.
+    pub fn is_paused(&self) -> bool {
+        matches!(self.phase, Phase::Paused { .. })
+    }
+
+    /// Whether no frame was taken yet.
+    pub fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening | Phase::Paused { opening: true })
+    }
+
+    /// Bytes received and not yet told in a frame that was taken.
+    pub fn kept_bytes(&self) -> usize {
+        self.kept.len() - self.start
+    }
+
+    /// What was received behind a four-letter word, or is left of anything else.
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.kept.drain(..self.start);
+        self.kept
+    }
+
+    fn is_stopped(&self) -> bool {
+        matches!(self.phase, Phase::Paused { .. } | Phase::Word(_))
+    }
+
+    fn fed(&self) -> Fed {
+        match self.phase {
+            Phase::Opening | Phase::Established => Fed::All,
+            Phase::Paused { .. } => Fed::Paused,
+            Phase::Word(word) => Fed::FourLetterWord(word),
+        }
+    }
+
+    /// Moves so many bytes from `rest` to the kept ones as complete their frame (or word); says
+    /// whether it is complete.
+    fn complete_kept(&mut self, rest: &mut &[u8]) -> Result<bool, FrameError> {
+        // Whatever follows appends at the end, so the told part must go first.
+        self.compact();
+        if !self.keep_up_to(FRAME_HEADER_BYTES, rest) {
+            return Ok(false);
+        }
+        match header(self.phase, self.len_max, &self.kept)? {
+            Header::Word(_) => Ok(true),
+            Header::Frame { len } => Ok(self.keep_up_to(FRAME_HEADER_BYTES + len, rest)),
+        }
+    }
+
+    fn keep_up_to(&mut self, wanted: usize, rest: &mut &[u8]) -> bool {
+        let missing = wanted.saturating_sub(self.kept.len());
+        let (taken, left) = rest.split_at(missing.min(rest.len()));
+        self.kept.extend_from_slice(taken);
+        *rest = left;
+        self.kept.len() >= wanted
+    }
+
+    fn tell_kept(&mut self, tell: &mut impl FnMut(&[u8]) -> Flow) -> Result<(), FrameError> {
+        let (phase, consumed) = advance(self.phase, self.len_max, &self.kept[self.start..], tell)?;
+        self.phase = phase;
+        self.start += consumed;
+        if self.start == self.kept.len() {
+            self.start = 0;
+            self.kept.clear();
+            if self.kept.capacity() > INBOX_KEPT_BYTES_MAX {
+                self.kept = Vec::new();
+            }
+        } else if self.start >= self.kept.len() / 2 {
+            // At most as many bytes are moved as were told since the last time.
+            self.compact();
+        }
+        Ok(())
+    }
+
+    fn compact(&mut self) {
+        self.kept.drain(..self.start);
+        self.start = 0;
+    }
+}
+
+enum Header {
+    Word(FourLetterWord),
+    Frame { len: usize },
+}
+
+/// The first four of `bytes`: stock looks for a word before it looks at the length.
+fn header(phase: Phase, len_max: u32, bytes: &[u8]) -> Result<Header, FrameError> {
+    let first = *bytes.first_chunk::<FRAME_HEADER_BYTES>().expect("the caller has looked");
+    if phase == Phase::Opening
+        && let Some(word) = FourLetterWord::of(first)
+    {
+        return Ok(Header::Word(word));
+    }
+    let len = i32::from_be_bytes(first);
+    match u32::try_from(len) {
+        Ok(unsigned) if unsigned <= len_max => Ok(Header::Frame { len: unsigned as usize }),
+        _ => Err(FrameError::Length { len, len_max }),
+    }
+}
+
+/// Tells the complete frames of `bytes` until told to stop; answers how many bytes are done with.
+#[inline]
+fn advance(
+    mut phase: Phase,
+    len_max: u32,
+    bytes: &[u8],
+    tell: &mut impl FnMut(&[u8]) -> Flow,
+) -> Result<(Phase, usize), FrameError> {
+    let mut consumed = 0;
+    while bytes.len() - consumed >= FRAME_HEADER_BYTES {
+        let len = match header(phase, len_max, &bytes[consumed..])? {
+            Header::Word(word) => return Ok((Phase::Word(word), consumed + FRAME_HEADER_BYTES)),
+            Header::Frame { len } => len,
+        };
+        let start = consumed + FRAME_HEADER_BYTES;
+        let Some(frame) = bytes.get(start..start + len) else { break };
+        match tell(frame) {
+            Flow::Continue => {}
+            Flow::PauseAfter => return Ok((Phase::Paused { opening: false }, start + len)),
+            Flow::PauseBefore => {
+                return Ok((Phase::Paused { opening: phase == Phase::Opening }, consumed));
+            }
+        }
+        phase = Phase::Established;
+        consumed = start + len;
+    }
+    Ok((phase, consumed))
+}

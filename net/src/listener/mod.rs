@@ -1,0 +1,207 @@
+//! Listening sockets, and the options of what they accept.
+
+#[cfg(test)]
+mod tests;
+
+use crate::limits::LISTEN_BACKLOG_DEFAULT;
+use nix::errno::Errno;
+use nix::libc::linger;
+use nix::sys::socket::{
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, bind, getpeername,
+    getsockname, listen, setsockopt, socket, sockopt,
+};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A port of every address, IPv4 and IPv6 (`clientPort` alone).
+    All(u16),
+    /// One address (`clientPortAddress`).
+    One(SocketAddr),
+}
+
+impl Endpoint {
+    /// Of `clientPort` and, if it is given, `clientPortAddress` (or their secure twins). As with
+    /// stock, an unspecified address means all.
+    pub fn of_client_port(port: u16, address: Option<IpAddr>) -> Self {
+        match address {
+            Some(address) if !address.is_unspecified() => Self::One(SocketAddr::new(address, port)),
+            _ => Self::All(port),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All(port) => write!(f, "port {port} of all addresses"),
+            Self::One(address) => write!(f, "{address}"),
+        }
+    }
+}
+
+/// Why a server cannot listen, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindError {
+    /// Another process listens there (`EADDRINUSE`).
+    InUse(Endpoint),
+    /// A port below 1,024 without the right to it (`EACCES`).
+    NotAllowed(Endpoint),
+    /// Not an address of this machine (`EADDRNOTAVAIL`).
+    NotAvailable(Endpoint),
+    /// Anything else.
+    Other(Endpoint, Errno),
+}
+
+impl BindError {
+    fn of(endpoint: Endpoint, errno: Errno) -> Self {
+        match errno {
+            Errno::EADDRINUSE => Self::InUse(endpoint),
+            Errno::EACCES | Errno::EPERM => Self::NotAllowed(endpoint),
+            Errno::EADDRNOTAVAIL => Self::NotAvailable(endpoint),
+            errno => Self::Other(endpoint, errno),
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InUse(endpoint) => {
+                write!(f, "cannot listen on {endpoint}: another process does (EADDRINUSE)")
+            }
+            Self::NotAllowed(endpoint) => write!(
+                f,
+                "cannot listen on {endpoint}: not permitted (EACCES); ports below 1024 need \
+                 CAP_NET_BIND_SERVICE"
+            ),
+            Self::NotAvailable(endpoint) => write!(
+                f,
+                "cannot listen on {endpoint}: not an address of this machine (EADDRNOTAVAIL)"
+            ),
+            Self::Other(endpoint, errno) => write!(f, "cannot listen on {endpoint}: {errno}"),
+        }
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// How to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListenOptions {
+    /// `clientPortListenBacklog`; the default where it is not positive.
+    pub backlog: i32,
+    /// `tcpKeepAlive`: whether accepted connections probe a silent peer.
+    pub keep_alive: bool,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self { backlog: LISTEN_BACKLOG_DEFAULT, keep_alive: false }
+    }
+}
+
+/// A listening socket. Blocking, as the ring wants it; closed when dropped.
+///
+/// What it accepts inherits its options: no delay, no linger, keep-alive as configured.
+#[derive(Debug)]
+pub struct Listener {
+    fd: OwnedFd,
+    /// Bound here; the port is the real one where 0 was asked for.
+    pub address: SocketAddr,
+}
+
+impl Listener {
+    /// Listens on `endpoint`.
+    pub fn bind(endpoint: Endpoint, options: ListenOptions) -> Result<Self, BindError> {
+        let bound = match endpoint {
+            Endpoint::One(address) => bind_one(address, false, options),
+            Endpoint::All(port) => {
+                let every = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, port, 0, 0).into();
+                match bind_one(every, true, options) {
+                    // A machine without IPv6.
+                    Err(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL) => {
+                        let every = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into();
+                        bind_one(every, false, options)
+                    }
+                    bound => bound,
+                }
+            }
+        };
+        bound.map_err(|errno| BindError::of(endpoint, errno))
+    }
+
+    /// Listens on each endpoint once, all or none.
+    pub fn bind_each(
+        endpoints: &[Endpoint],
+        options: ListenOptions,
+    ) -> Result<Vec<Self>, BindError> {
+        let mut distinct: Vec<Endpoint> = Vec::with_capacity(endpoints.len());
+        for endpoint in endpoints {
+            if !distinct.contains(endpoint) {
+                distinct.push(*endpoint);
+            }
+        }
+        distinct.into_iter().map(|endpoint| Self::bind(endpoint, options)).collect()
+    }
+}
+
+impl From<Listener> for OwnedFd {
+    fn from(listener: Listener) -> Self {
+        listener.fd
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn bind_one(
+    address: SocketAddr,
+    both_families: bool,
+    options: ListenOptions,
+) -> Result<Listener, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // Connections of a former process in TIME_WAIT do not keep the port; a listener still does.
+    setsockopt(&fd, sockopt::ReuseAddr, &true)?;
+    if address.is_ipv6() {
+        setsockopt(&fd, sockopt::Ipv6V6Only, &!both_families)?;
+    }
+    // On Linux an accepted socket begins with these of its listener, at no cost per connection.
+    setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    setsockopt(&fd, sockopt::Linger, &linger { l_onoff: 0, l_linger: 0 })?;
+    setsockopt(&fd, sockopt::KeepAlive, &options.keep_alive)?;
+    bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;
+    let backlog = if options.backlog > 0 { options.backlog } else { LISTEN_BACKLOG_DEFAULT };
+    // More than the constant is refused by the wrapper, and capped by the kernel's sysctl anyway.
+    listen(&fd, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;
+    let address = socket_address(&getsockname(fd.as_raw_fd())?).ok_or(Errno::EAFNOSUPPORT)?;
+    Ok(Listener { fd, address })
+}
+
+/// The peer of a TCP connection; an IPv4 peer of an IPv6 socket as IPv4.
+pub fn peer_address(connection: impl AsFd) -> Result<SocketAddr, Errno> {
+    let peer: SockaddrStorage = getpeername(connection.as_fd().as_raw_fd())?;
+    let peer = socket_address(&peer).ok_or(Errno::EAFNOSUPPORT)?;
+    Ok(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
+}
+
+/// Makes a close of this connection a reset: for one refused by a limit, which should leave no
+/// trace in the kernel.
+pub fn reset_on_close(connection: impl AsFd) -> Result<(), Errno> {
+    setsockopt(&connection.as_fd(), sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 })
+}
+
+fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
+    match address.family()? {
+        AddressFamily::Inet => Some(SocketAddrV4::from(*address.as_sockaddr_in()?).into()),
+        AddressFamily::Inet6 => Some(SocketAddrV6::from(*address.as_sockaddr_in6()?).into()),
+        _ => None,
+    }
+}

@@ -1,0 +1,13 @@
+#!/bin/bash
+# check.sh - format, lints and documentation, all of them even if one fails.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+failed=0
+step() {
+  echo "== $*"
+  "$@" || failed=1
+}
+step cargo fmt --all --check
+step cargo clippy --locked --workspace --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" step cargo doc --locked --workspace --no-deps --quiet
+exit $failed

@@ -1,0 +1,35 @@
+#!/bin/bash
+# test.sh [cargo test arguments] - the server as the tests use it, every test, then the suites of others.
+# The last line is the tally, also left in target/tally.
+set -u
+cd "$(dirname "$0")/.." || exit 2
+mkdir -p target
+log=target/test.log
+: > "$log"
+rm -f target/tally
+status=0
+
+# The tests of the tests package start this binary; `ci` is release without the long link.
+cargo build --locked --profile ci -p ringkeeper || status=1
+cargo test --locked --workspace --no-fail-fast "$@" 2>&1 | tee -a "$log"
+[ "${PIPESTATUS[0]}" = 0 ] || status=1
+if [ "${RINGKEEPER_SUITES:-yes}" = yes ]; then
+  SERVER_CMD=${SERVER_CMD:-"$PWD/target/ci/ringkeeper serve"} scripts/suites.sh 2>&1 | tee -a "$log"
+  [ "${PIPESTATUS[0]}" = 0 ] || status=1
+fi
+
+# Both forms: cargo's "test result: ok. 3 passed; 0 failed; 1 ignored; ..." and a suite's last line.
+tally=$(awk '
+  /^test result: |^[0-9]+ passed, [0-9]+ failed/ {
+    for (i = 2; i <= NF; i++) {
+      word = $i; sub(/[;,.]$/, "", word)
+      if (word == "passed") passed += $(i - 1)
+      if (word == "failed") failed += $(i - 1)
+      if (word == "ignored" || word == "skipped") skipped += $(i - 1)
+    }
+  }
+  END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log")
+# A build that fails leaves no result line: never a tally without a failure then.
+[ $status = 0 ] || case $tally in *" 0 failed,"*) tally=${tally/ 0 failed,/ 1 failed,} ;; esac
+echo "$tally" | tee target/tally
+exit $status

@@ -1,0 +1,316 @@
+//! What each word answers.
+
+use super::gather::Roles;
+use super::inquiry::{OrderingReport, Unanswered, WatchReport};
+use super::limits::{ANSWER_BYTES_MAX, LARGE_AT_ONCE_MAX};
+use super::text::conf::DirectorySizes;
+use super::text::connections::Detail;
+use super::text::dump::Connected;
+use super::text::monitor::Process;
+use super::text::{self, NOT_SERVING, Version};
+use super::totals::WordCounts;
+use super::{Facts, host};
+use model::session::SessionId;
+use net::client::FourLetterWord;
+use std::net::SocketAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+
+/// What is kept from one word to the next.
+///
+/// Lives in: the admin thread.
+pub(super) struct Desk {
+    facts: Facts,
+    roles: Roles,
+    started: Instant,
+    /// Only `gtmk` and `stmk` know it: there is no trace whose classes it would choose.
+    trace_mask: AtomicI64,
+    large: Arc<Semaphore>,
+    pub(super) open: AtomicU64,
+    pub(super) received: AtomicU64,
+    pub(super) sent: AtomicU64,
+}
+
+/// The answer to a word.
+pub(super) struct Answer {
+    pub(super) bytes: Vec<u8>,
+    /// Held until the answer has been sent.
+    _large: Option<OwnedSemaphorePermit>,
+}
+
+/// Stock's trace mask at start.
+const TRACE_MASK: i64 = 0b1_0011_0010;
+
+impl Desk {
+    pub(super) fn new(facts: Facts, roles: Roles) -> Self {
+        Self {
+            facts,
+            roles,
+            started: Instant::now(),
+            trace_mask: AtomicI64::new(TRACE_MASK),
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE_MAX)),
+            open: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the word is enabled.
+    pub(super) fn allows(&self, word: FourLetterWord) -> bool {
+        self.facts.words.allows(word.name())
+    }
+
+    /// Answers a word that is enabled. `argument` is what follows `stmk`.
+    pub(super) async fn answer(
+        &self,
+        word: FourLetterWord,
+        argument: i64,
+        peer: SocketAddr,
+    ) -> Answer {
+        let large = match word {
+            FourLetterWord::Cons
+            | FourLetterWord::Stat
+            | FourLetterWord::Dump
+            | FourLetterWord::Wchc
+            | FourLetterWord::Wchp
+            | FourLetterWord::Wchs => Arc::clone(&self.large).acquire_owned().await.ok(),
+            _ => None,
+        };
+        let mut bytes = Vec::new();
+        match word {
+            FourLetterWord::Ruok => bytes.extend_from_slice(b"imok"),
+            FourLetterWord::Gtmk => {
+                bytes = self.trace_mask.load(Ordering::Relaxed).to_string().into_bytes();
+            }
+            FourLetterWord::Stmk => {
+                self.trace_mask.store(argument, Ordering::Relaxed);
+                bytes = argument.to_string().into_bytes();
+            }
+            FourLetterWord::Envi => {
+                let environment = spawn_blocking(host::environment).await.unwrap_or_default();
+                text::conf::environment(&mut bytes, self.version(), &environment);
+            }
+            _ => self.serve(&mut bytes, word, peer).await,
+        }
+        Answer { bytes, _large: large }
+    }
+
+    fn version(&self) -> Version {
+        Version { built_ms: self.facts.built_ms }
+    }
+
+    /// The words of a server that serves.
+    async fn serve(&self, out: &mut Vec<u8>, word: FourLetterWord, peer: SocketAddr) {
+        let told = match self.roles.ordering_counts().await {
+            Ok(ordering) if ordering.is_serving => self.tell(out, word, peer, ordering).await,
+            Ok(_) => Err(Unanswered),
+            Err(unanswered) => {
+                tracing::warn!(word = word.name(), "{unanswered}");
+                Err(unanswered)
+            }
+        };
+        if told.is_err() {
+            out.clear();
+            match word {
+                FourLetterWord::Isro => out.extend_from_slice(b"null"),
+                FourLetterWord::Hash => out.extend_from_slice(NOT_SERVING.as_bytes()),
+                _ => {
+                    out.extend_from_slice(NOT_SERVING.as_bytes());
+                    out.push(b'\n');
+                }
+            }
+        }
+    }
+
+    async fn tell(
+        &self,
+        out: &mut Vec<u8>,
+        word: FourLetterWord,
+        peer: SocketAddr,
+        ordering: OrderingReport,
+    ) -> Result<(), Unanswered> {
+        match word {
+            FourLetterWord::Conf => text::conf::conf(out, &self.facts.conf, self.sizes().await),
+            FourLetterWord::Dirs => text::conf::dirs(out, self.sizes().await),
+            FourLetterWord::Isro => {
+                let is_read_only = ordering.mode == super::inquiry::Mode::ReadOnly;
+                out.extend_from_slice(if is_read_only { b"ro" } else { b"rw" });
+            }
+            FourLetterWord::Crst => {
+                self.roles.reset_connections().await?;
+                out.extend_from_slice(b"Connection stats reset.\n");
+            }
+            FourLetterWord::Srst => {
+                self.roles.reset_counts().await?;
+                self.received.store(0, Ordering::Relaxed);
+                self.sent.store(0, Ordering::Relaxed);
+                out.extend_from_slice(b"Server stats reset.\n");
+            }
+            FourLetterWord::Srvr | FourLetterWord::Stat => {
+                text::server::head(out, self.version(), ordering.mode);
+                if word == FourLetterWord::Stat {
+                    out.extend_from_slice(b"Clients:\n");
+                    self.connections(out, peer, Detail::Brief).await?;
+                }
+                let totals = self.roles.totals(ordering, self.word_counts()).await?;
+                text::server::numbers(out, &totals);
+            }
+            FourLetterWord::Cons => self.connections(out, peer, Detail::Full).await?,
+            FourLetterWord::Mntr => {
+                let totals = self.roles.totals(ordering, self.word_counts()).await?;
+                let process = self.process().await;
+                text::monitor::monitor(out, self.version(), &totals, process);
+            }
+            FourLetterWord::Dump => self.dump(out, peer).await?,
+            FourLetterWord::Wchs => self.watch_summary(out, ordering).await?,
+            FourLetterWord::Wchc => self.watches_by_session(out).await?,
+            FourLetterWord::Wchp => self.watches_by_path(out).await?,
+            FourLetterWord::Hash => {
+                for (zxid, digest) in self.roles.digests().await? {
+                    // Java has signed numbers only.
+                    out.extend(format!("{:x}: {}\n", zxid.0, digest as i64).bytes());
+                }
+            }
+            // Answered without asking the roles, or not at all.
+            FourLetterWord::Ruok
+            | FourLetterWord::Gtmk
+            | FourLetterWord::Stmk
+            | FourLetterWord::Envi
+            | FourLetterWord::TelnetClose => {}
+        }
+        Ok(())
+    }
+
+    fn word_counts(&self) -> WordCounts {
+        WordCounts {
+            open: self.open.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+            sent: self.sent.load(Ordering::Relaxed),
+        }
+    }
+
+    async fn sizes(&self) -> DirectorySizes {
+        let (data, log) = (self.facts.data_dir.clone(), self.facts.data_log_dir.clone());
+        let measure = move || DirectorySizes {
+            data_bytes: host::directory_bytes(&data),
+            log_bytes: host::directory_bytes(&log),
+        };
+        spawn_blocking(measure).await.unwrap_or_default()
+    }
+
+    async fn process(&self) -> Process {
+        let (descriptors, descriptors_max) =
+            spawn_blocking(host::descriptors).await.unwrap_or_default();
+        let uptime_ms = self.started.elapsed().as_millis() as u64;
+        Process { uptime_ms, descriptors, descriptors_max }
+    }
+
+    async fn connections(
+        &self,
+        out: &mut Vec<u8>,
+        peer: SocketAddr,
+        detail: Detail,
+    ) -> Result<(), Unanswered> {
+        let step = self.roles.connections(|connection| {
+            text::connections::connection(out, connection, detail);
+            room(out)
+        });
+        let step = step.await?;
+        text::connections::asker(out, peer);
+        say_if_cut(out, step);
+        out.push(b'\n');
+        Ok(())
+    }
+
+    async fn dump(&self, out: &mut Vec<u8>, peer: SocketAddr) -> Result<(), Unanswered> {
+        let live = self.roles.sessions().await?;
+        text::dump::sessions(out, &live);
+        let (mut owners, mut owned) = (0, Vec::new());
+        let step = self.roles.ephemerals(|report, is_continued| {
+            owners += usize::from(!is_continued);
+            text::dump::ephemerals(&mut owned, report, is_continued);
+            room(&owned)
+        });
+        let step = step.await?;
+        text::dump::ephemerals_head(out, owners);
+        out.append(&mut owned);
+        say_if_cut(out, step);
+        // Like the others the asker is listed, without a session.
+        let session = SessionId(0);
+        let mut connected = vec![Connected { peer, session, established_ms: host::wall_ms() }];
+        let step = self.roles.connections(|connection| {
+            connected.push(connection.into());
+            if size_of_val(&connected[..]) < ANSWER_BYTES_MAX {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        });
+        let step = step.await?;
+        text::dump::connections(out, &connected, &live, self.facts.sessionless_timeout_ms);
+        say_if_cut(out, step);
+        Ok(())
+    }
+
+    async fn watch_summary(
+        &self,
+        out: &mut Vec<u8>,
+        ordering: OrderingReport,
+    ) -> Result<(), Unanswered> {
+        let totals = self.roles.totals(ordering, self.word_counts()).await?;
+        let mut counts = totals.shards.data_watches;
+        if self.roles.shards.len() > 1 && counts.paths > 0 {
+            counts.paths = self.roles.watched_path_count().await?;
+        }
+        text::watches::summary(out, counts);
+        Ok(())
+    }
+
+    async fn watches_by_session(&self, out: &mut Vec<u8>) -> Result<(), Unanswered> {
+        let step = self.roles.watches(|report, is_continued| {
+            text::watches::by_session(out, report, is_continued);
+            room(out)
+        });
+        let step = step.await?;
+        say_if_cut(out, step);
+        out.push(b'\n');
+        Ok(())
+    }
+
+    async fn watches_by_path(&self, out: &mut Vec<u8>) -> Result<(), Unanswered> {
+        let (mut paths, mut bytes) = (text::watches::ByPath::new(), 0);
+        let add = |report: &WatchReport, _| {
+            for path in &report.paths {
+                bytes += path.len() + size_of::<SessionId>();
+                paths.entry(Arc::clone(path)).or_default().push(report.session);
+            }
+            if bytes < ANSWER_BYTES_MAX {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        };
+        let step = self.roles.watches(add).await?;
+        for (path, sessions) in &paths {
+            text::watches::by_path(out, path, sessions);
+        }
+        say_if_cut(out, step);
+        out.push(b'\n');
+        Ok(())
+    }
+}
+
+/// Whether there is room for more.
+fn room(out: &[u8]) -> ControlFlow<()> {
+    if out.len() < ANSWER_BYTES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+}
+
+fn say_if_cut(out: &mut Vec<u8>, step: ControlFlow<()>) {
+    if step.is_break() {
+        out.extend(format!("... cut off at {ANSWER_BYTES_MAX} bytes\n").bytes());
+    }
+}

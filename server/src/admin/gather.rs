@@ -1,0 +1,172 @@
+//! Asks the roles and walks their pages.
+
+use super::inquiry::{
+    ConnectionReport, EphemeralCursor, EphemeralReport, Inquiry, Line, OrderingInquiry,
+    OrderingReport, ShardInquiry, ShardReport, Unanswered, WatchCursor, WatchReport,
+};
+use super::limits::ANSWER_BYTES_MAX;
+use super::text::dump::Sessions;
+use super::totals::{Totals, WordCounts};
+use model::zxid::Zxid;
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
+
+/// The roles, each on its core loop. Where they share a loop, its line stands twice.
+#[derive(Clone, Debug)]
+pub struct Roles {
+    /// A line for each shard.
+    pub shards: Vec<Line>,
+    /// The line of the ordering role.
+    pub ordering: Line,
+}
+
+/// Whether a walk goes on.
+type Step = ControlFlow<()>;
+
+impl Roles {
+    async fn shard_counts(&self) -> Result<Vec<ShardReport>, Unanswered> {
+        let mut reports = Vec::with_capacity(self.shards.len());
+        for line in &self.shards {
+            let report = line.ask(|reply| Inquiry::Shard(ShardInquiry::Counts(reply))).await?;
+            reports.push(report);
+        }
+        Ok(reports)
+    }
+
+    /// What the ordering role knows.
+    pub(super) async fn ordering_counts(&self) -> Result<OrderingReport, Unanswered> {
+        let ask = |reply| Inquiry::Ordering(OrderingInquiry::Counts(reply));
+        Ok(*self.ordering.ask(ask).await?)
+    }
+
+    /// Everybody's numbers, added up to what `ordering` and `words` say.
+    pub(super) async fn totals(
+        &self,
+        ordering: OrderingReport,
+        words: WordCounts,
+    ) -> Result<Totals, Unanswered> {
+        Ok(Totals::of(&self.shard_counts().await?, ordering, words))
+    }
+
+    /// Resets what `srst` resets.
+    pub(super) async fn reset_counts(&self) -> Result<(), Unanswered> {
+        for line in &self.shards {
+            line.ask(|reply| Inquiry::Shard(ShardInquiry::ResetCounts(reply))).await?;
+        }
+        let ask = |reply| Inquiry::Ordering(OrderingInquiry::ResetCounts(reply));
+        self.ordering.ask(ask).await
+    }
+
+    /// Resets what `crst` resets.
+    pub(super) async fn reset_connections(&self) -> Result<(), Unanswered> {
+        for line in &self.shards {
+            line.ask(|reply| Inquiry::Shard(ShardInquiry::ResetConnections(reply))).await?;
+        }
+        Ok(())
+    }
+
+    /// The digests of the tree.
+    pub(super) async fn digests(&self) -> Result<Vec<(Zxid, u64)>, Unanswered> {
+        let ask = |reply| Inquiry::Ordering(OrderingInquiry::Digests(reply));
+        self.ordering.ask(ask).await
+    }
+
+    /// Every connection.
+    pub(super) async fn connections(
+        &self,
+        mut each: impl FnMut(&ConnectionReport) -> Step,
+    ) -> Result<Step, Unanswered> {
+        for line in &self.shards {
+            let mut from = Some(0);
+            while let Some(slot) = from {
+                let ask = |reply| Inquiry::Shard(ShardInquiry::Connections(slot, reply));
+                let page = line.ask(ask).await?;
+                if page.connections.iter().try_for_each(&mut each).is_break() {
+                    return Ok(Step::Break(()));
+                }
+                from = page.next;
+            }
+        }
+        Ok(Step::Continue(()))
+    }
+
+    /// Every watch of nodes and their data; `each` hears whether a report goes on with the
+    /// connection of the one before.
+    pub(super) async fn watches(
+        &self,
+        mut each: impl FnMut(&WatchReport, bool) -> Step,
+    ) -> Result<Step, Unanswered> {
+        for line in &self.shards {
+            let (mut from, mut last) = (Some(WatchCursor::default()), None);
+            while let Some(cursor) = from {
+                let ask = |reply| Inquiry::Shard(ShardInquiry::Watches(cursor, reply));
+                let page = line.ask(ask).await?;
+                for report in &page.connections {
+                    let key = Some((report.slot, report.session));
+                    let is_continued = last == key;
+                    last = key;
+                    if each(report, is_continued).is_break() {
+                        return Ok(Step::Break(()));
+                    }
+                }
+                from = page.next;
+            }
+        }
+        Ok(Step::Continue(()))
+    }
+
+    /// How many paths are watched for data. Shards may watch the same ones, so with several of
+    /// them the paths are told apart, by 64 bits of a hash.
+    pub(super) async fn watched_path_count(&self) -> Result<u64, Unanswered> {
+        let (hasher, mut paths) = (RandomState::new(), HashSet::new());
+        // Past the bound new paths are left out: the count is then too small, not the memory.
+        let max = ANSWER_BYTES_MAX / size_of::<u64>();
+        let add = |report: &WatchReport, _| {
+            for path in &report.paths {
+                paths.insert(hasher.hash_one(path));
+            }
+            if paths.len() < max { Step::Continue(()) } else { Step::Break(()) }
+        };
+        let _ = self.watches(add).await?;
+        Ok(paths.len() as u64)
+    }
+
+    /// Every live session, in the order of expiry.
+    pub(super) async fn sessions(&self) -> Result<Sessions, Unanswered> {
+        let (mut all, mut after) = (Sessions::default(), None);
+        loop {
+            let ask = |reply| Inquiry::Ordering(OrderingInquiry::Sessions(after, reply));
+            let page = self.ordering.ask(ask).await?;
+            all.wall_offset_ms = page.wall_ms.saturating_sub_unsigned(page.mono_ms);
+            all.sessions.extend_from_slice(&page.sessions);
+            after = page.sessions.last().copied();
+            let is_full = size_of_val(&all.sessions[..]) >= ANSWER_BYTES_MAX;
+            if !page.has_more || after.is_none() || is_full {
+                return Ok(all);
+            }
+        }
+    }
+
+    /// Every session that owns nodes; `each` hears whether a report goes on with the session of
+    /// the one before.
+    pub(super) async fn ephemerals(
+        &self,
+        mut each: impl FnMut(&EphemeralReport, bool) -> Step,
+    ) -> Result<Step, Unanswered> {
+        let (mut from, mut last) = (Some(EphemeralCursor::START), None);
+        while let Some(cursor) = from {
+            let ask = |reply| Inquiry::Ordering(OrderingInquiry::Ephemerals(cursor, reply));
+            let page = self.ordering.ask(ask).await?;
+            for report in &page.sessions {
+                let is_continued = last == Some(report.session);
+                last = Some(report.session);
+                if each(report, is_continued).is_break() {
+                    return Ok(Step::Break(()));
+                }
+            }
+            from = page.next;
+        }
+        Ok(Step::Continue(()))
+    }
+}

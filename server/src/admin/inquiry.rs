@@ -1,0 +1,387 @@
+//! The seam between the admin thread and the roles: questions by message, answers as plain data.
+//!
+//! A core loop owns an [`Inbox`], the admin thread the [`Line`]s that lead to them. The loop looks
+//! into its inbox once a turn and answers one inquiry at a time; nothing in a report refers to the
+//! role, and none holds more than a page ([`PAGE_ENTRIES_MAX`]), so that a turn stays short.
+//!
+//! Invariant: an inquiry whose asker has gone costs its loop no more than the page (guard:
+//! `tests::an_asker_that_left_is_no_error`).
+
+use super::limits::{INQUIRIES_MAX, INQUIRY_TIMEOUT};
+use super::metrics::Metrics;
+use model::op::Op;
+use model::session::SessionId;
+use model::zxid::Zxid;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+#[cfg(doc)]
+use super::limits::PAGE_ENTRIES_MAX;
+
+/// Where an answer goes: `reply.send(report).ok()`, since whoever asked may have left.
+pub type Reply<T> = oneshot::Sender<T>;
+
+/// What the admin thread asks of a core loop.
+#[derive(Debug)]
+pub enum Inquiry {
+    /// For the shard that the loop hosts.
+    Shard(ShardInquiry),
+    /// For the ordering role.
+    Ordering(OrderingInquiry),
+}
+
+/// What a shard is asked.
+#[derive(Debug)]
+pub enum ShardInquiry {
+    /// Its numbers.
+    Counts(Reply<ShardReport>),
+    /// Forget the numbers that `srst` resets.
+    ResetCounts(Reply<()>),
+    /// Forget the numbers of each connection, as `crst` wants it.
+    ResetConnections(Reply<()>),
+    /// Its connections, from the slot on.
+    Connections(u32, Reply<ConnectionPage>),
+    /// The paths that connections watch for data, from there on.
+    Watches(WatchCursor, Reply<WatchPage>),
+}
+
+/// What the ordering role is asked.
+#[derive(Debug)]
+pub enum OrderingInquiry {
+    /// Its numbers, and those of the tree.
+    Counts(Reply<Box<OrderingReport>>),
+    /// Forget the numbers that `srst` resets.
+    ResetCounts(Reply<()>),
+    /// Live sessions after this one, in the order of their expiry; `None` for the first page.
+    Sessions(Option<SessionExpiry>, Reply<SessionPage>),
+    /// Sessions that own nodes, from there on, in the order of their ids.
+    Ephemerals(EphemeralCursor, Reply<EphemeralPage>),
+    /// The digests that the tree had, oldest first; empty if none are kept.
+    Digests(Reply<Vec<(Zxid, u64)>>),
+}
+
+/// What a shard has counted.
+#[derive(Clone, Debug, Default)]
+pub struct ShardReport {
+    /// Open connections, with or without a session.
+    pub connections: u64,
+    /// Packets from clients.
+    pub received: u64,
+    /// Packets to clients.
+    pub sent: u64,
+    /// Requests that wait for their answer.
+    pub outstanding: u64,
+    /// How long answers took, in ms.
+    pub latency: Spread,
+    /// Credentials that were refused.
+    pub auth_failed: u64,
+    /// Bytes of the responses: last, longest and shortest; `None` before the first.
+    pub response_bytes: Option<LastMaxMin>,
+    /// Watches of nodes and their data.
+    pub data_watches: WatchCounts,
+    /// Watches of children: pairs of a connection and a path.
+    pub child_watch_count: u64,
+    /// Whatever else it counts.
+    pub metrics: Metrics,
+}
+
+/// A count of numbers, with their sum, least and greatest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many.
+    pub count: u64,
+    /// Together.
+    pub sum: u64,
+    /// The least; anything while there are none.
+    pub min: u64,
+    /// The greatest; anything while there are none.
+    pub max: u64,
+}
+
+impl Spread {
+    /// Takes the numbers of another in.
+    pub fn merge(&mut self, other: Self) {
+        match (self.count, other.count) {
+            (_, 0) => {}
+            (0, _) => *self = other,
+            _ => {
+                self.count += other.count;
+                self.sum += other.sum;
+                self.min = self.min.min(other.min);
+                self.max = self.max.max(other.max);
+            }
+        }
+    }
+}
+
+/// The last of some numbers, the greatest, and the least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastMaxMin {
+    /// The last.
+    pub last: u64,
+    /// The greatest.
+    pub max: u64,
+    /// The least.
+    pub min: u64,
+}
+
+/// The size of a watch table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WatchCounts {
+    /// Connections that watch something.
+    pub connections: u64,
+    /// Paths that are watched.
+    pub paths: u64,
+    /// Pairs of these.
+    pub watches: u64,
+}
+
+/// Some connections of one shard.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionPage {
+    /// At most [`PAGE_ENTRIES_MAX`] of them.
+    pub connections: Vec<ConnectionReport>,
+    /// The slot to go on from, if there may be more.
+    pub next: Option<u32>,
+}
+
+/// A connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionReport {
+    /// Whose it is.
+    pub peer: SocketAddr,
+    /// Whether its next request would be read now.
+    pub is_reading: bool,
+    /// Whether it has output that its socket would not take.
+    pub is_writing: bool,
+    /// Its session; 0 before it has one.
+    pub session: SessionId,
+    /// Requests that wait for their answer.
+    pub queued: u64,
+    /// Packets from it.
+    pub received: u64,
+    /// Packets to it.
+    pub sent: u64,
+    /// Its last request, unless it was reset since.
+    pub last_op: Option<Op>,
+    /// When it was accepted, in ms of the wall clock.
+    pub established_ms: i64,
+    /// Its session's timeout in ms.
+    pub timeout_ms: i32,
+    /// The number of its last request; negative if it had none.
+    pub last_cxid: i64,
+    /// The last zxid it was told; -1 if none.
+    pub last_zxid: Zxid,
+    /// When it was last answered, in ms of the monotonic clock; 0 if never.
+    pub last_response_ms: u64,
+    /// How long that answer took, in ms.
+    pub last_latency_ms: u64,
+    /// How long its answers took, in ms.
+    pub latency: Spread,
+}
+
+/// Where a report about watches goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WatchCursor {
+    /// This connection.
+    pub slot: u32,
+    /// How many of its paths have been told.
+    pub skip: usize,
+}
+
+/// Some watches of one shard.
+#[derive(Clone, Debug, Default)]
+pub struct WatchPage {
+    /// Connections and what they watch; at most [`PAGE_ENTRIES_MAX`] paths in all. One connection
+    /// may go on at the top of the next page.
+    pub connections: Vec<WatchReport>,
+    /// Where to go on, if there may be more.
+    pub next: Option<WatchCursor>,
+}
+
+/// What a connection watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchReport {
+    /// Its slot: tells connections of one shard apart.
+    pub slot: u32,
+    /// Its session.
+    pub session: SessionId,
+    /// The paths.
+    pub paths: Vec<Arc<[u8]>>,
+}
+
+/// A session and when it expires if its client stays silent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionExpiry {
+    /// In ms of the monotonic clock: the end of its bucket.
+    pub expires_ms: u64,
+    /// The session.
+    pub session: SessionId,
+}
+
+/// Some live sessions.
+#[derive(Clone, Debug, Default)]
+pub struct SessionPage {
+    /// At most [`PAGE_ENTRIES_MAX`] of them, in order.
+    pub sessions: Vec<SessionExpiry>,
+    /// Whether there are more after the last of these.
+    pub has_more: bool,
+    /// The monotonic clock now, in ms, to read [`SessionExpiry::expires_ms`] by.
+    pub mono_ms: u64,
+    /// The wall clock at the same time, in ms since 1970.
+    pub wall_ms: i64,
+}
+
+/// Where a report about ephemeral nodes goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EphemeralCursor {
+    /// This session, or the next one that owns nodes.
+    pub session: SessionId,
+    /// How many of its nodes have been told.
+    pub skip: usize,
+}
+
+impl EphemeralCursor {
+    /// The first page.
+    pub const START: Self = Self { session: SessionId(i64::MIN), skip: 0 };
+}
+
+/// Some sessions that own nodes.
+#[derive(Clone, Debug, Default)]
+pub struct EphemeralPage {
+    /// At most [`PAGE_ENTRIES_MAX`] paths in all. One session may go on at the top of the next
+    /// page.
+    pub sessions: Vec<EphemeralReport>,
+    /// Where to go on, if there may be more.
+    pub next: Option<EphemeralCursor>,
+}
+
+/// The nodes of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EphemeralReport {
+    /// Whose.
+    pub session: SessionId,
+    /// Which.
+    pub paths: Vec<Arc<[u8]>>,
+}
+
+/// What this server is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Alone.
+    #[default]
+    Standalone,
+    /// Of an ensemble that it leads.
+    Leader,
+    /// A learner with a vote.
+    Follower,
+    /// A learner without one.
+    Observer,
+    /// Cut off from its ensemble, serving those who read only.
+    ReadOnly,
+}
+
+impl Mode {
+    /// As the words name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Standalone => "standalone",
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+            Self::Observer => "observer",
+            Self::ReadOnly => "read-only",
+        }
+    }
+}
+
+/// What the ordering role knows of the server and its tree.
+#[derive(Clone, Debug, Default)]
+pub struct OrderingReport {
+    /// Whether clients are served at all.
+    pub is_serving: bool,
+    /// What this server is.
+    pub mode: Mode,
+    /// The last txn that clients can see.
+    pub zxid: Zxid,
+    /// Nodes of the tree.
+    pub node_count: u64,
+    /// Bytes of paths and data, about.
+    pub data_bytes: u64,
+    /// Ephemeral nodes.
+    pub ephemeral_count: u64,
+    /// Sessions of the ensemble.
+    pub session_count: u64,
+    /// Sessions that only this server knows.
+    pub local_session_count: u64,
+    /// Why writes are refused, if they are: one line.
+    pub writes_refused: Option<String>,
+    /// Bytes of the proposals, on a leader; `None` before the first.
+    pub proposal_bytes: Option<LastMaxMin>,
+    /// Whatever else it and its log count.
+    pub metrics: Metrics,
+}
+
+/// The admin thread's end: leads to one core loop.
+#[derive(Clone)]
+pub struct Line {
+    inquiries: mpsc::Sender<Inquiry>,
+    wake: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").finish_non_exhaustive()
+    }
+}
+
+/// A core loop's end.
+#[derive(Debug)]
+pub struct Inbox {
+    inquiries: mpsc::Receiver<Inquiry>,
+}
+
+/// A line and the inbox it leads to. `wake` is called from the admin thread after an inquiry was
+/// put there: it makes a sleeping loop take a turn.
+pub fn line(wake: impl Fn() + Send + Sync + 'static) -> (Line, Inbox) {
+    let (sender, receiver) = mpsc::channel(INQUIRIES_MAX);
+    (Line { inquiries: sender, wake: Arc::new(wake) }, Inbox { inquiries: receiver })
+}
+
+impl Inbox {
+    /// The next inquiry, if there is one. Never waits.
+    pub fn take(&mut self) -> Option<Inquiry> {
+        self.inquiries.try_recv().ok()
+    }
+
+    /// Whether [`Self::take`] would give none: to look at once more before going to sleep.
+    pub fn is_empty(&self) -> bool {
+        self.inquiries.is_empty()
+    }
+}
+
+/// A loop that did not answer: it has ended, or it stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a core loop does not answer")]
+pub struct Unanswered;
+
+impl Line {
+    /// Asks, and waits for the answer, but not longer than [`INQUIRY_TIMEOUT`].
+    ///
+    /// # Errors
+    /// If the loop has ended, stands still, or drops the inquiry.
+    pub(super) async fn ask<T>(
+        &self,
+        inquiry: impl FnOnce(Reply<T>) -> Inquiry,
+    ) -> Result<T, Unanswered> {
+        let (reply, answer) = oneshot::channel();
+        let asked = async {
+            self.inquiries.send(inquiry(reply)).await.map_err(|_| Unanswered)?;
+            (self.wake)();
+            answer.await.map_err(|_| Unanswered)
+        };
+        timeout(INQUIRY_TIMEOUT, asked).await.map_err(|_| Unanswered)?
+    }
+}

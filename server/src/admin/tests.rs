@@ -1,0 +1,409 @@
+//! Words over real sockets, with roles that are a thread with prepared answers.
+
+use super::inquiry::{
+    ConnectionPage, ConnectionReport, EphemeralPage, EphemeralReport, Inbox, Inquiry, Mode,
+    OrderingInquiry, OrderingReport, SessionExpiry, SessionPage, ShardInquiry, ShardReport, Spread,
+    WatchCounts, WatchCursor, WatchPage, WatchReport, line,
+};
+use super::{Admin, Facts, FourLetterWord, Roles, WordRequest, Words, start};
+use crate::config::{Sources, load};
+use model::session::SessionId;
+use model::zxid::Zxid;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle, Thread};
+
+/// A core loop with a shard and, if it is the first, the ordering role.
+struct FakeLoop {
+    thread: JoinHandle<Vec<&'static str>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl FakeLoop {
+    fn start(index: i64, mut inbox: Inbox, is_serving: bool) -> (Self, Thread) {
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let mut resets = Vec::new();
+            while !is_stopped.load(Ordering::Acquire) {
+                while let Some(inquiry) = inbox.take() {
+                    answer(index, is_serving, inquiry, &mut resets);
+                }
+                thread::park();
+            }
+            resets
+        });
+        let waker = thread.thread().clone();
+        (Self { thread, stop }, waker)
+    }
+
+    fn end(self) -> Vec<&'static str> {
+        self.stop.store(true, Ordering::Release);
+        self.thread.thread().unpark();
+        self.thread.join().unwrap()
+    }
+}
+
+fn answer(index: i64, is_serving: bool, inquiry: Inquiry, resets: &mut Vec<&'static str>) {
+    match inquiry {
+        Inquiry::Shard(inquiry) => answer_shard(index, inquiry, resets),
+        Inquiry::Ordering(inquiry) => answer_ordering(is_serving, inquiry, resets),
+    }
+}
+
+fn answer_shard(index: i64, inquiry: ShardInquiry, resets: &mut Vec<&'static str>) {
+    match inquiry {
+        ShardInquiry::Counts(reply) => {
+            let report = ShardReport {
+                connections: 2,
+                received: 10,
+                sent: 20,
+                latency: Spread { count: 4, sum: 10, min: 1, max: 4 },
+                data_watches: WatchCounts { connections: 1, paths: 3, watches: 3 },
+                ..ShardReport::default()
+            };
+            reply.send(report).ok();
+        }
+        ShardInquiry::ResetCounts(reply) => {
+            resets.push("shard");
+            reply.send(()).ok();
+        }
+        ShardInquiry::ResetConnections(reply) => {
+            resets.push("connections");
+            reply.send(()).ok();
+        }
+        ShardInquiry::Connections(from, reply) => {
+            // Two pages of one connection each.
+            let page = ConnectionPage {
+                connections: vec![connection(index, from)],
+                next: (from == 0).then_some(7),
+            };
+            reply.send(page).ok();
+        }
+        ShardInquiry::Watches(from, reply) => {
+            // One connection whose paths go on from page to page.
+            let paths = [&b"/a"[..], b"/b", if index == 0 { b"/c" } else { b"/d" }];
+            let next = from.skip + 1;
+            let page = WatchPage {
+                connections: vec![WatchReport {
+                    slot: 4,
+                    session: SessionId(0xa0 + index),
+                    paths: vec![paths[from.skip].into()],
+                }],
+                next: (next < paths.len()).then_some(WatchCursor { slot: 4, skip: next }),
+            };
+            reply.send(page).ok();
+        }
+    }
+}
+
+fn connection(index: i64, slot: u32) -> ConnectionReport {
+    ConnectionReport {
+        peer: SocketAddr::from(([10, 0, index as u8, slot as u8], 40_000)),
+        is_reading: true,
+        is_writing: false,
+        session: SessionId(0),
+        queued: 0,
+        received: 1,
+        sent: 2,
+        last_op: None,
+        established_ms: 0,
+        timeout_ms: 0,
+        last_cxid: -1,
+        last_zxid: Zxid(-1),
+        last_response_ms: 0,
+        last_latency_ms: 0,
+        latency: Spread::default(),
+    }
+}
+
+fn answer_ordering(is_serving: bool, inquiry: OrderingInquiry, resets: &mut Vec<&'static str>) {
+    match inquiry {
+        OrderingInquiry::Counts(reply) => {
+            let report = OrderingReport {
+                is_serving,
+                mode: Mode::Standalone,
+                zxid: Zxid(0x1f),
+                node_count: 5,
+                ..OrderingReport::default()
+            };
+            reply.send(Box::new(report)).ok();
+        }
+        OrderingInquiry::ResetCounts(reply) => {
+            resets.push("ordering");
+            reply.send(()).ok();
+        }
+        OrderingInquiry::Sessions(after, reply) => {
+            let entry = |expires_ms, id| SessionExpiry { expires_ms, session: SessionId(id) };
+            let all = [entry(1000, 0xa0), entry(1000, 0xa1), entry(2000, 0xa2)];
+            let next = all.iter().find(|entry| after.is_none_or(|after| **entry > after));
+            let page = SessionPage {
+                sessions: next.copied().into_iter().collect(),
+                has_more: next != all.last(),
+                mono_ms: 500,
+                wall_ms: 1_795_240_947_500,
+            };
+            reply.send(page).ok();
+        }
+        OrderingInquiry::Ephemerals(_, reply) => {
+            let report =
+                EphemeralReport { session: SessionId(0xa1), paths: vec![b"/e"[..].into()] };
+            reply.send(EphemeralPage { sessions: vec![report], next: None }).ok();
+        }
+        OrderingInquiry::Digests(reply) => {
+            reply.send(vec![(Zxid(0x10), 7), (Zxid(0x20), u64::MAX)]).ok();
+        }
+    }
+}
+
+struct Fixture {
+    admin: Admin,
+    loops: Vec<FakeLoop>,
+    listener: TcpListener,
+}
+
+impl Fixture {
+    fn new(loop_count: i64, whitelist: &str, is_serving: bool) -> Self {
+        let mut lines = Vec::new();
+        let mut loops = Vec::new();
+        for index in 0..loop_count {
+            let waker = Arc::new(std::sync::OnceLock::<Thread>::new());
+            let wakes = Arc::clone(&waker);
+            let (line, inbox) = line(move || {
+                if let Some(thread) = wakes.get() {
+                    thread.unpark();
+                }
+            });
+            let (fake, thread) = FakeLoop::start(index, inbox, is_serving);
+            waker.set(thread).unwrap();
+            lines.push(line);
+            loops.push(fake);
+        }
+        let roles = Roles { ordering: lines[0].clone(), shards: lines };
+        let sets = vec![format!("4lw.commands.whitelist={whitelist}")];
+        let sources = Sources { sets, ..Sources::default() };
+        let mut facts = Facts::of(&load(&sources).unwrap().config, 2181, 0);
+        facts.data_dir = "/nonexistent".into();
+        facts.data_log_dir = "/nonexistent".into();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self { admin: start(facts, roles).unwrap(), loops, listener }
+    }
+
+    /// A client, and the socket that its shard would hand over.
+    fn connect(&self) -> (TcpStream, TcpStream) {
+        let client = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
+        (client, self.listener.accept().unwrap().0)
+    }
+
+    fn hand_over(&self, word: FourLetterWord, rest: &[u8]) -> TcpStream {
+        let (client, server) = self.connect();
+        let request = WordRequest { socket: server.into(), word, rest: rest.to_vec() };
+        assert!(self.admin.words().hand_over(request));
+        client
+    }
+
+    fn word(&self, word: FourLetterWord) -> String {
+        read(self.hand_over(word, b""))
+    }
+
+    fn end(self) -> Vec<Vec<&'static str>> {
+        self.admin.stop();
+        self.loops.into_iter().map(FakeLoop::end).collect()
+    }
+}
+
+fn read(mut client: TcpStream) -> String {
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    text
+}
+
+#[test]
+fn srvr_adds_up_what_the_roles_say() {
+    let fixture = Fixture::new(2, "*", true);
+    let text = fixture.word(FourLetterWord::Srvr);
+    assert!(
+        text.ends_with(
+            "UTC\nLatency min/avg/max: 1/2.5/4\nReceived: 21\nSent: 40\nConnections: 5\n\
+             Outstanding: 0\nZxid: 0x1f\nMode: standalone\nNode count: 5\n"
+        ),
+        "{text}"
+    );
+    assert!(text.starts_with("Zookeeper version: 3.9.5-ringkeeper-"), "{text}");
+    fixture.end();
+}
+
+#[test]
+fn connections_come_in_pages_from_every_shard() {
+    let fixture = Fixture::new(2, "*", true);
+    let text = fixture.word(FourLetterWord::Cons);
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 6, "{text}");
+    assert_eq!(lines[0], " /10.0.0.0:40000[1](queued=0,recved=1,sent=2)");
+    assert_eq!(lines[3], " /10.0.1.7:40000[1](queued=0,recved=1,sent=2)");
+    assert!(lines[4].ends_with("[0](queued=0,recved=1,sent=0)"), "{text}");
+    assert!(text.ends_with(")\n\n"), "{text}");
+    let stat = fixture.word(FourLetterWord::Stat);
+    assert!(stat.contains("UTC\nClients:\n /10.0.0.0:40000[1]"), "{stat}");
+    assert!(stat.contains("sent=0)\n\nLatency min/avg/max: "), "{stat}");
+    fixture.end();
+}
+
+#[test]
+fn watches_and_sessions_come_in_pages() {
+    let fixture = Fixture::new(2, "*", true);
+    assert_eq!(
+        fixture.word(FourLetterWord::Wchc),
+        "0xa0\n\t/a\n\t/b\n\t/c\n0xa1\n\t/a\n\t/b\n\t/d\n\n"
+    );
+    assert_eq!(
+        fixture.word(FourLetterWord::Wchp),
+        "/a\n\t0xa0\n\t0xa1\n/b\n\t0xa0\n\t0xa1\n/c\n\t0xa0\n/d\n\t0xa1\n\n"
+    );
+    assert_eq!(
+        fixture.word(FourLetterWord::Wchs),
+        "2 connections watching 4 paths\nTotal watches:6\n"
+    );
+    let dump = fixture.word(FourLetterWord::Dump);
+    assert!(
+        dump.starts_with(
+            "SessionTracker dump:\nSession Sets (2)/(3):\n\
+             2 expire at Sat Nov 21 06:02:28 UTC 2026:\n\t0xa0\n\t0xa1\n\
+             1 expire at Sat Nov 21 06:02:29 UTC 2026:\n\t0xa2\nephemeral nodes dump:\n\
+             Sessions with Ephemerals (1):\n0xa1:\n\t/e\nConnections dump:\nConnections Sets ("
+        ),
+        "{dump}"
+    );
+    fixture.end();
+}
+
+#[test]
+fn resets_reach_every_role() {
+    let fixture = Fixture::new(2, "*", true);
+    assert_eq!(fixture.word(FourLetterWord::Srst), "Server stats reset.\n");
+    assert_eq!(fixture.word(FourLetterWord::Crst), "Connection stats reset.\n");
+    let srvr = fixture.word(FourLetterWord::Srvr);
+    // Of the shards' numbers nothing was reset: they are prepared. Of the words' all was.
+    assert!(srvr.contains("\nReceived: 22\nSent: 42\n"), "{srvr}");
+    assert_eq!(
+        fixture.end(),
+        [vec!["shard", "ordering", "connections"], vec!["shard", "connections"]]
+    );
+}
+
+#[test]
+fn words_without_roles() {
+    let fixture = Fixture::new(1, "*", false);
+    assert_eq!(fixture.word(FourLetterWord::Ruok), "imok");
+    assert_eq!(fixture.word(FourLetterWord::Gtmk), "306");
+    assert_eq!(read(fixture.hand_over(FourLetterWord::Stmk, &511_i64.to_be_bytes())), "511");
+    assert_eq!(fixture.word(FourLetterWord::Gtmk), "511");
+    let mut client = fixture.hand_over(FourLetterWord::Stmk, &[0xff; 3]);
+    client.write_all(&[0xff; 5]).unwrap();
+    assert_eq!(read(client), "-1");
+    assert_eq!(fixture.word(FourLetterWord::TelnetClose), "");
+    let envi = fixture.word(FourLetterWord::Envi);
+    assert!(envi.starts_with("Environment:\nzookeeper.version=3.9.5-ringkeeper-"), "{envi}");
+    assert!(envi.contains("\nos.name=Linux\n"), "{envi}");
+    fixture.end();
+}
+
+#[test]
+fn a_server_that_does_not_serve_says_so() {
+    let fixture = Fixture::new(1, "*", false);
+    let refusal = "This ZooKeeper instance is not currently serving requests";
+    for word in [FourLetterWord::Srvr, FourLetterWord::Mntr, FourLetterWord::Conf] {
+        assert_eq!(fixture.word(word), format!("{refusal}\n"));
+    }
+    assert_eq!(fixture.word(FourLetterWord::Hash), refusal);
+    assert_eq!(fixture.word(FourLetterWord::Isro), "null");
+    fixture.end();
+}
+
+#[test]
+fn a_role_that_has_ended_is_no_server() {
+    let (line, inbox) = line(|| {});
+    drop(inbox);
+    let facts = Facts::of(&load(&Sources::default()).unwrap().config, 2181, 0);
+    let admin = start(facts, Roles { shards: vec![line.clone()], ordering: line }).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let socket = listener.accept().unwrap().0.into();
+    let request = WordRequest { socket, word: FourLetterWord::Srvr, rest: Vec::new() };
+    assert!(admin.words().hand_over(request));
+    assert!(read(client).starts_with("This ZooKeeper instance is not"));
+    admin.stop();
+}
+
+#[test]
+fn words_must_be_enabled() {
+    let fixture = Fixture::new(1, "srvr, ruok", true);
+    assert_eq!(
+        fixture.word(FourLetterWord::Mntr),
+        "mntr is not executed because it is not in the whitelist.\n"
+    );
+    assert_eq!(fixture.word(FourLetterWord::Ruok), "imok");
+    fixture.end();
+}
+
+#[test]
+fn the_remaining_words() {
+    let fixture = Fixture::new(1, "*", true);
+    assert_eq!(fixture.word(FourLetterWord::Isro), "rw");
+    assert_eq!(fixture.word(FourLetterWord::Hash), "10: 7\n20: -1\n");
+    assert_eq!(fixture.word(FourLetterWord::Dirs), "datadir_size: 0\nlogdir_size: 0\n");
+    let conf = fixture.word(FourLetterWord::Conf);
+    assert!(conf.starts_with("clientPort=2181\nsecureClientPort=-1\ndataDir=/"), "{conf}");
+    let mntr = fixture.word(FourLetterWord::Mntr);
+    assert!(mntr.lines().all(|line| line.starts_with("zk_") && line.contains('\t')), "{mntr}");
+    fixture.end();
+}
+
+#[test]
+fn bytes_behind_a_word_do_not_cost_the_answer() {
+    let fixture = Fixture::new(1, "*", true);
+    let mut client = fixture.hand_over(FourLetterWord::Ruok, b"\n");
+    client.write_all(&[b'\n'; 1000]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(read(client), "imok");
+    fixture.end();
+}
+
+#[test]
+fn too_many_words_are_closed() {
+    let (sender, _receiver) = tokio::sync::mpsc::channel(1);
+    let words = Words(sender);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let request = || {
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = listener.accept().unwrap().0.into();
+        (client, WordRequest { socket, word: FourLetterWord::Ruok, rest: Vec::new() })
+    };
+    let (_waiting, first) = request();
+    assert!(words.hand_over(first));
+    let (refused, second) = request();
+    assert!(!words.hand_over(second));
+    assert_eq!(read(refused), "");
+}
+
+#[test]
+fn an_asker_that_left_is_no_error() {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    drop(answer);
+    let mut resets = Vec::new();
+    let inquiry = Inquiry::Ordering(OrderingInquiry::Digests(reply));
+    self::answer(0, true, inquiry, &mut resets);
+}
+
+#[test]
+fn directories_are_measured() {
+    let directory = std::env::temp_dir().join(format!("rk-admin-sizes-{}", std::process::id()));
+    std::fs::create_dir_all(directory.join("inner")).unwrap();
+    std::fs::write(directory.join("a"), [0; 100]).unwrap();
+    std::fs::write(directory.join("inner/b"), [0; 11]).unwrap();
+    std::os::unix::fs::symlink(&directory, directory.join("inner/circle")).ok();
+    assert_eq!(super::host::directory_bytes(&directory), 111);
+    std::fs::remove_dir_all(&directory).unwrap();
+}

@@ -1,0 +1,131 @@
+//! `conf`, `dirs` and `envi`.
+
+use super::{Version, put};
+use crate::config::Config;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What `conf` tells of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conf {
+    /// The port for clients.
+    pub client_port: u16,
+    /// Where stock would keep its snapshots.
+    pub data_dir: PathBuf,
+    /// Where stock would keep its log.
+    pub data_log_dir: PathBuf,
+    /// The length of a tick in ms.
+    pub tick_ms: u32,
+    /// Most connections from one address; 0 if any number may come.
+    pub per_address_max: u32,
+    /// The shortest timeout granted, in ms.
+    pub timeout_min_ms: u32,
+    /// The longest timeout granted, in ms.
+    pub timeout_max_ms: u32,
+    /// Connections that may wait to be accepted, if that was set.
+    pub backlog: Option<u32>,
+    /// The server's id; 0 where it stands alone.
+    pub server_id: u8,
+}
+
+impl Conf {
+    /// Of a configuration, with the port that was bound to.
+    pub fn of(config: &Config, client_port: u16, server_id: u8) -> Self {
+        // Readers of `conf` know the directories by stock's layout.
+        let absolute = |path: &Path| {
+            let inner = path.join("version-2");
+            std::path::absolute(&inner).unwrap_or(inner)
+        };
+        Self {
+            client_port,
+            data_dir: absolute(&config.storage.data_dir),
+            data_log_dir: absolute(&config.storage.data_log_dir),
+            tick_ms: config.sessions.tick_ms,
+            per_address_max: config.connections.per_address_max.unwrap_or(0),
+            timeout_min_ms: config.sessions.timeout_min_ms,
+            timeout_max_ms: config.sessions.timeout_max_ms,
+            backlog: config.listen.backlog,
+            server_id,
+        }
+    }
+}
+
+/// Bytes of the files in the two directories.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DirectorySizes {
+    /// Of snapshots.
+    pub data_bytes: u64,
+    /// Of the log.
+    pub log_bytes: u64,
+}
+
+/// `conf`.
+pub fn conf(out: &mut Vec<u8>, conf: &Conf, sizes: DirectorySizes) {
+    put!(out, "clientPort={}\nsecureClientPort=-1\ndataDir=", conf.client_port);
+    out.extend_from_slice(conf.data_dir.as_os_str().as_bytes());
+    put!(out, "\ndataDirSize={}\ndataLogDir=", sizes.data_bytes);
+    out.extend_from_slice(conf.data_log_dir.as_os_str().as_bytes());
+    put!(out, "\ndataLogSize={}\n", sizes.log_bytes);
+    put!(out, "tickTime={}\n", conf.tick_ms);
+    put!(out, "maxClientCnxns={}\n", conf.per_address_max);
+    put!(out, "minSessionTimeout={}\n", conf.timeout_min_ms);
+    put!(out, "maxSessionTimeout={}\n", conf.timeout_max_ms);
+    put!(out, "clientPortListenBacklog={}\n", conf.backlog.map_or(-1, i64::from));
+    put!(out, "serverId={}\n", conf.server_id);
+}
+
+/// `dirs`.
+pub fn dirs(out: &mut Vec<u8>, sizes: DirectorySizes) {
+    put!(out, "datadir_size: {}\nlogdir_size: {}\n", sizes.data_bytes, sizes.log_bytes);
+}
+
+/// What `envi` tells of the process and its machine: of stock's keys those that do not speak of a
+/// Java machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The machine's name.
+    pub host_name: String,
+    /// The directory for temporary files.
+    pub temporary_dir: PathBuf,
+    /// The kernel's name.
+    pub os_name: String,
+    /// The processor's architecture, in Java's words.
+    pub os_arch: String,
+    /// The kernel's release.
+    pub os_version: String,
+    /// Who runs the process.
+    pub user_name: String,
+    /// That user's home.
+    pub user_home: PathBuf,
+    /// The directory it runs in.
+    pub user_dir: PathBuf,
+    /// Memory that could be had, in MiB.
+    pub memory_free_mib: u64,
+    /// Memory of the machine, in MiB.
+    pub memory_max_mib: u64,
+    /// Memory that the process holds, in MiB.
+    pub memory_total_mib: u64,
+}
+
+/// `envi`.
+pub fn environment(out: &mut Vec<u8>, version: Version, environment: &Environment) {
+    put!(out, "Environment:\nzookeeper.version={version}\n");
+    let texts: [(&str, &[u8]); 8] = [
+        ("host.name", environment.host_name.as_bytes()),
+        ("java.io.tmpdir", environment.temporary_dir.as_os_str().as_bytes()),
+        ("os.name", environment.os_name.as_bytes()),
+        ("os.arch", environment.os_arch.as_bytes()),
+        ("os.version", environment.os_version.as_bytes()),
+        ("user.name", environment.user_name.as_bytes()),
+        ("user.home", environment.user_home.as_os_str().as_bytes()),
+        ("user.dir", environment.user_dir.as_os_str().as_bytes()),
+    ];
+    for (key, value) in texts {
+        put!(out, "{key}=");
+        out.extend_from_slice(if value.is_empty() { b"<NA>" } else { value });
+        out.push(b'\n');
+    }
+    put!(out, "os.memory.free={}MB\n", environment.memory_free_mib);
+    put!(out, "os.memory.max={}MB\n", environment.memory_max_mib);
+    put!(out, "os.memory.total={}MB\n", environment.memory_total_mib);
+}

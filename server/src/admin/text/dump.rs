@@ -1,0 +1,100 @@
+//! `dump`: sessions by the time at which they expire, their nodes, their connections.
+
+use super::{Date, Peer, put};
+use crate::admin::inquiry::{ConnectionReport, EphemeralReport, SessionExpiry};
+use model::session::SessionId;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+/// Live sessions, in the order of their expiry.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    /// All of them.
+    pub sessions: Vec<SessionExpiry>,
+    /// The wall clock less the monotonic one, in ms.
+    pub wall_offset_ms: i64,
+}
+
+impl Sessions {
+    fn wall_ms(&self, expires_ms: u64) -> i64 {
+        self.wall_offset_ms.saturating_add_unsigned(expires_ms)
+    }
+}
+
+/// The sessions.
+pub fn sessions(out: &mut Vec<u8>, live: &Sessions) {
+    let buckets = || live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms);
+    put!(out, "SessionTracker dump:\n");
+    put!(out, "Session Sets ({})/({}):\n", buckets().count(), live.sessions.len());
+    for bucket in buckets() {
+        let at = Date(live.wall_ms(bucket[0].expires_ms));
+        put!(out, "{} expire at {at}:\n", bucket.len());
+        for entry in bucket {
+            put!(out, "\t0x{:x}\n", entry.session.0);
+        }
+    }
+}
+
+/// The line before the ephemeral nodes.
+pub fn ephemerals_head(out: &mut Vec<u8>, session_count: usize) {
+    put!(out, "ephemeral nodes dump:\nSessions with Ephemerals ({session_count}):\n");
+}
+
+/// The nodes of a session; `is_continued` if its line stands already.
+pub fn ephemerals(out: &mut Vec<u8>, report: &EphemeralReport, is_continued: bool) {
+    if !is_continued {
+        put!(out, "0x{:x}:\n", report.session.0);
+    }
+    for path in &report.paths {
+        out.push(b'\t');
+        out.extend_from_slice(path);
+        out.push(b'\n');
+    }
+}
+
+/// A connection, as far as `dump` tells of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// Whose it is.
+    pub peer: SocketAddr,
+    /// Its session, or 0.
+    pub session: SessionId,
+    /// When it was accepted, in ms of the wall clock.
+    pub established_ms: i64,
+}
+
+impl From<&ConnectionReport> for Connected {
+    fn from(report: &ConnectionReport) -> Self {
+        let &ConnectionReport { peer, session, established_ms, .. } = report;
+        Self { peer, session, established_ms }
+    }
+}
+
+/// The connections, by the time at which silence would end them: that of their session, or
+/// `sessionless_ms` after they were accepted.
+pub fn connections(
+    out: &mut Vec<u8>,
+    connected: &[Connected],
+    live: &Sessions,
+    sessionless_ms: u32,
+) {
+    let expiries: BTreeMap<_, _> =
+        live.sessions.iter().map(|entry| (entry.session, entry.expires_ms)).collect();
+    let mut sets = BTreeMap::<i64, Vec<&Connected>>::new();
+    for connection in connected {
+        let expiry_ms = match expiries.get(&connection.session) {
+            Some(&expires_ms) => live.wall_ms(expires_ms),
+            None => connection.established_ms.saturating_add(i64::from(sessionless_ms)),
+        };
+        sets.entry(expiry_ms).or_default().push(connection);
+    }
+    put!(out, "Connections dump:\n");
+    put!(out, "Connections Sets ({})/({}):\n", sets.len(), connected.len());
+    for (expiry_ms, set) in &sets {
+        put!(out, "{} expire at {}:\n", set.len(), Date(*expiry_ms));
+        for connection in set {
+            let (peer, session) = (Peer(connection.peer), connection.session.0);
+            put!(out, "\tip: {peer} sessionId: 0x{session:x}\n");
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The reports of all roles, added up.
+
+use super::inquiry::{LastMaxMin, OrderingReport, ShardReport};
+use super::metrics::{Counter, Metrics};
+
+/// The server as `srvr` and `mntr` show it.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// All shards; `metrics` and the watched paths aside.
+    pub shards: ShardReport,
+    /// The ordering role.
+    pub ordering: OrderingReport,
+    /// What all of them count.
+    pub metrics: Metrics,
+}
+
+impl Totals {
+    /// Adds up. What `words` counts was never a shard's: the words and their answers.
+    pub fn of(shards: &[ShardReport], ordering: OrderingReport, words: WordCounts) -> Self {
+        let mut totals = Self { metrics: ordering.metrics.clone(), ordering, ..Self::default() };
+        for shard in shards {
+            totals.add(shard);
+        }
+        let sum = &mut totals.shards;
+        sum.connections += words.open;
+        sum.received += words.received;
+        sum.sent += words.sent;
+        if totals.metrics.counters.contains_key(&Counter::BytesReceived) {
+            totals.metrics.count(Counter::BytesReceived, 4 * words.received);
+        }
+        totals
+    }
+
+    fn add(&mut self, shard: &ShardReport) {
+        let sum = &mut self.shards;
+        sum.connections += shard.connections;
+        sum.received += shard.received;
+        sum.sent += shard.sent;
+        sum.outstanding += shard.outstanding;
+        sum.latency.merge(shard.latency);
+        sum.auth_failed += shard.auth_failed;
+        // Nobody knows whose response was the last; that of the last shard that had one will do.
+        sum.response_bytes = match (sum.response_bytes, shard.response_bytes) {
+            (Some(a), Some(b)) => {
+                Some(LastMaxMin { last: b.last, max: a.max.max(b.max), min: a.min.min(b.min) })
+            }
+            (a, b) => b.or(a),
+        };
+        sum.data_watches.connections += shard.data_watches.connections;
+        sum.data_watches.paths += shard.data_watches.paths;
+        sum.data_watches.watches += shard.data_watches.watches;
+        sum.child_watch_count += shard.child_watch_count;
+        self.metrics.merge(&shard.metrics);
+    }
+
+    /// The shortest latency in ms; 0 before the first.
+    pub fn latency_min(&self) -> u64 {
+        if self.shards.latency.count == 0 { 0 } else { self.shards.latency.min }
+    }
+
+    /// The longest latency in ms; 0 before the first.
+    pub fn latency_max(&self) -> u64 {
+        if self.shards.latency.count == 0 { 0 } else { self.shards.latency.max }
+    }
+}
+
+/// Words, counted by the admin thread as stock counts them: packets like others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WordCounts {
+    /// Connections that wait for the answer to a word.
+    pub open: u64,
+    /// Words received.
+    pub received: u64,
+    /// Answers sent.
+    pub sent: u64,
+}

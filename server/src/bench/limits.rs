@@ -1,0 +1,35 @@
+//! Every bound of the load generator.
+
+use std::time::Duration;
+
+/// Connections in flight. Each takes a descriptor here and one on the server.
+pub(super) const CONNECTIONS_MAX: u32 = 60_000;
+/// Requests in flight on one connection.
+pub(super) const PIPELINE_MAX: u32 = 65_536;
+/// Nodes of the keyspace: seven digits of a name.
+pub(super) const NODES_MAX: u32 = 10_000_000;
+/// Nodes below one parent before the next parent is used.
+pub(super) const NODES_PER_PARENT: u32 = 1_000;
+/// Parents: three digits of a name. Past the last the first is used again.
+pub(super) const PARENTS_MAX: u32 = 1_000;
+/// Data of a node: what a server with the default `jute.maxbuffer` takes with its path.
+pub(super) const SIZE_MAX: u32 = 1_000_000;
+/// The longest frame that is taken for a frame.
+pub(super) const REPLY_BYTES_MAX: u32 = 256 << 20;
+/// The timeout asked for each session, in ms.
+pub(super) const SESSION_TIMEOUT_MS: i32 = 30_000;
+/// How long a connection or an answer outside the loop is waited for.
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(20);
+/// How long the loop goes without any answer before the server counts as stuck.
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// How long one wait for completions lasts: the pace of looking at the clock when all is quiet.
+pub(super) const TURN_WAIT: Duration = Duration::from_millis(50);
+/// Pause between two attempts while a server is starting.
+pub(super) const READY_PAUSE: Duration = Duration::from_millis(1);
+/// Shortest and longest latency told apart, in ns: 64 ns to 100 s, three digits.
+pub(super) const LATENCY_NS_MIN: u64 = 64;
+/// Longer ones count as this.
+pub(super) const LATENCY_NS_MAX: u64 = 100_000_000_000;
+
+const _: () = assert!(NODES_MAX / NODES_PER_PARENT / PARENTS_MAX == 10);
+const _: () = assert!(SILENCE_MAX.as_nanos() < LATENCY_NS_MAX as u128);

@@ -1,0 +1,137 @@
+//! The command line.
+//!
+//! Only words are read here. `main` reads the file and the environment ([`ServeArgs::sources`]
+//! says how they go together) and performs the command.
+
+use std::{fs, io, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Sources;
+
+/// A coordination server that programs written for Apache ZooKeeper use unchanged.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ringkeeper", version, propagate_version = true)]
+#[command(after_help = "Without a configuration file, `ringkeeper serve` listens on \
+    127.0.0.1:2181 and keeps its data in ./data.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Run the server until it is told to stop (SIGTERM or SIGINT).
+    Serve(ServeArgs),
+    /// Measure a running server of ZooKeeper's protocol.
+    Bench(crate::bench::BenchArgs),
+    /// Print every configuration key: what it may hold, its default, what becomes of it.
+    Config(ConfigArgs),
+}
+
+/// Where a configuration comes from.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(after_long_help = "Values are looked for in this order, the first one found counts:\n  \
+    1. --set key=value\n  \
+    2. the configuration file\n  \
+    3. -Dzookeeper.key=value in JVMFLAGS, then in SERVER_JVMFLAGS\n  \
+    4. the default\n\n\
+    `ringkeeper config` prints all keys. A key that is not known is passed over with a warning; \
+    a value that is not allowed is an error.")]
+pub struct ServeArgs {
+    /// ZooKeeper's configuration file, usually zoo.cfg, as it is.
+    #[arg(value_name = "zoo.cfg")]
+    pub file: Option<PathBuf>,
+
+    /// Set a key, over whatever the file says. May be given many times.
+    #[arg(long = "set", value_name = "key=value")]
+    pub sets: Vec<String>,
+}
+
+impl ServeArgs {
+    /// Reads the file and puts it beside the rest. `environment` is asked for `SERVER_JVMFLAGS`
+    /// and `JVMFLAGS`.
+    ///
+    /// # Errors
+    /// The file that cannot be read, and why.
+    pub fn sources(
+        &self,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Sources, (PathBuf, io::Error)> {
+        let file = match &self.file {
+            Some(path) => match fs::read(path) {
+                Ok(bytes) => Some((path.clone(), bytes)),
+                Err(error) => return Err((path.clone(), error)),
+            },
+            None => None,
+        };
+        Ok(Sources {
+            file,
+            sets: self.sets.clone(),
+            server_jvm_flags: environment("SERVER_JVMFLAGS").unwrap_or_default(),
+            jvm_flags: environment("JVMFLAGS").unwrap_or_default(),
+        })
+    }
+}
+
+/// What to print about the configuration.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigArgs {
+    /// Do not print the keys: check a configuration as `serve` would, print what it says about
+    /// it, and exit with 0 if `serve` would start with it.
+    #[arg(long)]
+    pub check: bool,
+
+    /// The configuration to check.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::{Cli, Command, ServeArgs};
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_takes_a_file_and_settings() {
+        let words = ["ringkeeper", "serve", "zoo.cfg", "--set", "a=b", "--set", "c=d=e"];
+        let Command::Serve(args) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(args.file.unwrap().to_str(), Some("zoo.cfg"));
+        assert_eq!(args.sets, ["a=b", "c=d=e"]);
+    }
+
+    #[test]
+    fn config_checks_what_serve_would_read() {
+        let words = ["ringkeeper", "config", "--check", "zoo.cfg", "--set", "a=b"];
+        let Command::Config(args) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("another command");
+        };
+        assert!(args.check);
+        assert_eq!(args.serve.sets, ["a=b"]);
+    }
+
+    #[test]
+    fn sources_hold_the_environment_and_name_a_missing_file() {
+        let environment = |name: &str| (name == "JVMFLAGS").then(|| "-Da=1".to_owned());
+        let args = ServeArgs { file: None, sets: vec!["b=2".into()] };
+        let sources = args.sources(environment).unwrap();
+        assert_eq!(sources.jvm_flags, "-Da=1");
+        assert_eq!(sources.server_jvm_flags, "");
+        assert_eq!(sources.sets, ["b=2"]);
+        let missing = ServeArgs { file: Some("/nonexistent/zoo.cfg".into()), sets: vec![] };
+        assert_eq!(
+            missing.sources(environment).unwrap_err().0.to_str(),
+            Some("/nonexistent/zoo.cfg")
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! `ringkeeper config`: the key table, or what `serve` would say of a configuration.
+
+use super::{Notice, explain, load};
+use crate::cli::ConfigArgs;
+use crate::serve::ServeError;
+use std::io::Write as _;
+
+/// Prints what was asked for on standard output.
+pub fn command(args: &ConfigArgs) -> Result<(), ServeError> {
+    let text = if args.check {
+        let sources = args.serve.sources(|name| std::env::var(name).ok());
+        let sources = sources.map_err(|(path, error)| ServeError::File(path, error))?;
+        let decided = load(&sources).map_err(ServeError::Config)?;
+        let lines = decided.notices.iter().map(|notice| match notice {
+            Notice::Warning(text) => format!("warning: {text}\n"),
+            Notice::Note(text) => format!("note: {text}\n"),
+        });
+        lines.chain(["the server would start with this configuration\n".to_owned()]).collect()
+    } else {
+        explain()
+    };
+    // Who reads this may have seen enough.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+    Ok(())
+}

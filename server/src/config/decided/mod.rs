@@ -1,0 +1,383 @@
+//! The configuration as decided: typed, checked, without keys.
+
+use std::{collections::BTreeSet, fmt, io, net::SocketAddr, net::ToSocketAddrs, path::PathBuf};
+
+use super::{ConfigError, Written};
+
+mod ensemble;
+mod parts;
+mod settle;
+#[cfg(test)]
+mod tests;
+
+/// What the server is to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where clients connect.
+    pub listen: Listen,
+    /// How many may, and how fast.
+    pub connections: Connections,
+    /// Sessions and their expiry.
+    pub sessions: Sessions,
+    /// What requests may cost.
+    pub requests: Requests,
+    /// What the tree allows.
+    pub tree: Tree,
+    /// Who may do what.
+    pub access: Access,
+    /// Directories and snapshots.
+    pub storage: Storage,
+    /// The log on disk.
+    pub log: Log,
+    /// The four-letter words that are answered.
+    pub four_letter_words: FourLetterWords,
+    /// The admin server, if it is to be there.
+    pub admin: Option<Admin>,
+    /// Where metrics are served over HTTP, if they are.
+    pub metrics: Option<Endpoint>,
+    /// Core loops and processors.
+    pub placement: Placement,
+    /// What is logged about all this.
+    pub logging: Logging,
+}
+
+/// A configuration, and what its author should be told about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decided {
+    /// What to do.
+    pub config: Config,
+    /// What to log once at start, warnings first.
+    pub notices: Vec<Notice>,
+}
+
+/// A line for the log at start.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// Probably not what was wanted.
+    Warning(String),
+    /// Good to know.
+    Note(String),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Notice::Warning(text) | Notice::Note(text)) = self;
+        f.write_str(text)
+    }
+}
+
+/// An address to bind to, not yet looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// Every address of the machine.
+    Any,
+    /// A name or a number.
+    Named(String),
+}
+
+/// A host and a port to bind to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The address.
+    pub host: Host,
+    /// The port; 0 lets the kernel choose.
+    pub port: u16,
+}
+
+impl Endpoint {
+    /// Looks the name up. The first address that can be bound to is the one to take; for
+    /// [`Host::Any`] these are IPv6 (which takes IPv4 too), then IPv4.
+    ///
+    /// # Errors
+    /// What the resolver says. May block for as long as it does.
+    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
+        match &self.host {
+            Host::Any => Ok(vec![
+                SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, self.port)),
+                SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, self.port)),
+            ]),
+            Host::Named(name) => {
+                let name = name.trim_start_matches('[').trim_end_matches(']');
+                Ok((name, self.port).to_socket_addrs()?.collect())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Any => write!(f, "*:{}", self.port),
+            Host::Named(name) => write!(f, "{name}:{}", self.port),
+        }
+    }
+}
+
+/// Where clients connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port.
+    pub endpoint: Endpoint,
+    /// Connections that may wait to be accepted; unset leaves it to the listener.
+    pub backlog: Option<u32>,
+}
+
+/// How many connections there may be, and how fast they may come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connections {
+    /// Most from one address.
+    pub per_address_max: Option<u32>,
+    /// Most in all.
+    pub total_max: Option<u32>,
+    /// Ask the kernel to notice dead peers.
+    pub tcp_keep_alive: bool,
+    /// Time to open a session in, in ms.
+    pub sessionless_timeout_ms: u32,
+    /// The throttle of new connections, if there is one.
+    pub throttle: Option<ConnectionThrottle>,
+}
+
+/// A bucket of tokens for new connections, with a chance of refusal that grows and shrinks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectionThrottle {
+    /// Size of the bucket.
+    pub tokens: u32,
+    /// Interval of refilling in ms.
+    pub fill_time_ms: u32,
+    /// Tokens a refill.
+    pub fill_count: u32,
+    /// Interval of changing the chance in ms; without, there is none.
+    pub freeze_time_ms: Option<u32>,
+    /// What is added to the chance when the bucket is empty.
+    pub drop_increase: f64,
+    /// What is taken from it when enough of the bucket is free.
+    pub drop_decrease: f64,
+    /// The part of the bucket that is enough.
+    pub decrease_ratio: f64,
+    /// Tokens a session costs, new, local and renewed; without weights each costs one.
+    pub weights: Option<SessionWeights>,
+}
+
+/// What sessions cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionWeights {
+    /// A new global session.
+    pub global: u32,
+    /// A new local session.
+    pub local: u32,
+    /// A session that comes back.
+    pub renew: u32,
+}
+
+/// Sessions and their expiry. `1 <= timeout_min_ms <= timeout_max_ms`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// The length of a tick, the grain of expiry.
+    pub tick_ms: u32,
+    /// The shortest timeout granted.
+    pub timeout_min_ms: u32,
+    /// The longest timeout granted.
+    pub timeout_max_ms: u32,
+    /// Sessions begin as local ones.
+    pub local_enabled: bool,
+    /// Local sessions become global when they must.
+    pub local_upgrading_enabled: bool,
+    /// The closing txn lists what it deletes.
+    pub close_txn_lists_paths: bool,
+}
+
+/// What requests may cost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requests {
+    /// The longest frame of a client.
+    pub jute_bytes_max: u32,
+    /// What a stored txn may have beyond that.
+    pub jute_extra_bytes: u32,
+    /// Writes in flight in all.
+    pub outstanding_max: u32,
+    /// The bound on large requests, if there is one.
+    pub large: Option<LargeRequests>,
+    /// Requests in flight before they are stalled, if there is such a bound.
+    pub throttle_requests_max: Option<u32>,
+    /// How long a stalled request waits at a time.
+    pub throttle_stall_ms: u32,
+    /// Stale requests are dropped while stalled.
+    pub throttle_drop_stale: bool,
+    /// A request older than its session's timeout is stale.
+    pub stale_latency_check: bool,
+    /// A request of a closed connection is stale.
+    pub stale_connection_check: bool,
+    /// A request that waited longer is refused, if there is such a bound.
+    pub throttled_wait_ms_max: Option<u32>,
+}
+
+/// The bound on large requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargeRequests {
+    /// A request of more bytes is large.
+    pub threshold_bytes: u32,
+    /// Bytes of large requests in flight in all.
+    pub total_bytes_max: u32,
+}
+
+/// What the tree allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// Nodes with a time to live may be created.
+    pub extended_types_enabled: bool,
+    /// Owners are read as 3.5.3 wrote them.
+    pub emulate_353_ttl: bool,
+    /// Hard quotas refuse writes.
+    pub enforce_quota: bool,
+    /// The digest of the tree is kept.
+    pub digest_enabled: bool,
+    /// How often empty containers are looked for.
+    pub container_check_interval_ms: u32,
+    /// How many are deleted a minute.
+    pub container_per_minute_max: u32,
+    /// When a container that never had a child is deleted, if it is.
+    pub container_never_used_ms_max: Option<u32>,
+}
+
+/// Who may do what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// Access lists are passed over.
+    pub skip_acl: bool,
+    /// The scheme digest is there; its hash is SHA-1.
+    pub digest_enabled: bool,
+    /// `super:hash` of the one who may do everything by digest.
+    pub super_digest: Option<String>,
+    /// A client must have shown one of these schemes; empty if it need not.
+    pub enforced_schemes: BTreeSet<String>,
+    /// Names of this ensemble; empty if any name will do.
+    pub ensemble_names: BTreeSet<String>,
+    /// The admin server believes X-Forwarded-For.
+    pub use_forwarded_for: bool,
+}
+
+/// Directories and snapshots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// Snapshots.
+    pub data_dir: PathBuf,
+    /// The log; the same unless it was given.
+    pub data_log_dir: PathBuf,
+    /// Missing directories are made.
+    pub dir_autocreate: bool,
+    /// An empty directory is an empty tree.
+    pub db_autocreate: bool,
+    /// A log without a snapshot is whole.
+    pub trust_empty_snapshot: bool,
+    /// Txns between snapshots.
+    pub snapshot_txn_count: u32,
+    /// Bytes of log between snapshots, if bounded.
+    pub snapshot_log_bytes_max: Option<u64>,
+    /// The purge of old snapshots and logs, if there is one.
+    pub purge: Option<Purge>,
+}
+
+/// The purge of old snapshots and logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purge {
+    /// Snapshots kept.
+    pub retain_count: u32,
+    /// Hours between purges.
+    pub interval_hours: u32,
+}
+
+/// The log on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The size of a segment: whole MiB, at least [`SEGMENT_BYTES_MIN`], and at least twice
+    /// the longest stored txn.
+    pub segment_bytes: u64,
+    /// Writes in the air; unset leaves it to the device's profile.
+    pub slots: Option<u8>,
+    /// How a write becomes durable.
+    pub durability: Durability,
+    /// A slower flush is logged.
+    pub flush_warning_ms: u32,
+}
+
+/// The smallest segment.
+pub const SEGMENT_BYTES_MIN: u64 = 16 << 20;
+
+/// How a write becomes durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// As the device's profile says.
+    Auto,
+    /// By every write (`O_DSYNC`).
+    Dsync,
+    /// By a flush that covers several writes.
+    Flush,
+    /// Not at all: it is acknowledged when the kernel has it.
+    Buffered,
+}
+
+/// The four-letter words that are answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FourLetterWords(BTreeSet<String>);
+
+impl FourLetterWords {
+    /// Is this word to be answered?
+    pub fn allows(&self, word: &str) -> bool {
+        self.0.contains(word)
+    }
+
+    /// All of them, in the order of the alphabet.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
+/// The admin server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// The path under which commands are found; begins with a slash.
+    pub command_path: String,
+    /// How long a connection may be silent.
+    pub idle_timeout_ms: u32,
+    /// Snapshots by command.
+    pub snapshot_enabled: bool,
+    /// Restores by command.
+    pub restore_enabled: bool,
+    /// The shortest time between two of either.
+    pub rate_limit_interval_ms: u32,
+}
+
+/// Core loops and processors: wishes, to be weighed against the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// Shards; unset leaves it to the placement.
+    pub shards: Option<u32>,
+    /// Processors to use; unset means all that are allowed.
+    pub cpus: Option<Vec<u32>>,
+    /// Never pin.
+    pub unpinned: bool,
+    /// Microseconds to spin; unset leaves it to the placement.
+    pub spin_us: Option<u32>,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// A level, or a filter by module.
+    pub filter: String,
+    /// One JSON object a line instead of text.
+    pub json: bool,
+}
+
+/// Decides.
+///
+/// # Errors
+/// Everything that is wrong; never empty.
+pub fn decide(written: &Written) -> Result<Decided, Vec<ConfigError>> {
+    let mut settled = settle::Settled::new(written);
+    let client = ensemble::check(&mut settled);
+    let config = parts::config(&mut settled, client);
+    settled.finish(config)
+}

@@ -1,0 +1,375 @@
+//! The parts of the configuration, one function for each.
+
+use std::{collections::BTreeSet, path::PathBuf};
+
+use super::{
+    Access, Admin, Config, ConnectionThrottle, Connections, Durability, Endpoint, FourLetterWords,
+    Host, LargeRequests, Listen, Log, Logging, Placement, Purge, Requests, SEGMENT_BYTES_MIN,
+    SessionWeights, Sessions, Storage, Tree, settle::Settled,
+};
+
+/// The four-letter words there are.
+const WORDS: [&str; 18] = [
+    "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
+    "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
+];
+/// The schemes a client may be made to show.
+const SCHEMES: [&str; 2] = ["digest", "ip"];
+/// A purge keeps at least so many snapshots, as ZooKeeper's does.
+const RETAIN_MIN: i64 = 3;
+/// A snapshot takes at least so many txns, as ZooKeeper's does.
+const SNAPSHOT_TXNS_MIN: i64 = 2;
+/// The least that a stored txn may be longer than a request, as ZooKeeper's bound.
+const EXTRA_BYTES_MIN: u32 = 1_024;
+const MIB: u64 = 1 << 20;
+
+pub(super) fn config(settled: &mut Settled<'_>, client: Option<Endpoint>) -> Config {
+    let requests = requests(settled);
+    let log = log(settled, &requests);
+    Config {
+        listen: listen(settled, client),
+        connections: connections(settled),
+        sessions: sessions(settled),
+        requests,
+        tree: tree(settled),
+        access: access(settled),
+        storage: storage(settled),
+        log,
+        four_letter_words: four_letter_words(settled),
+        admin: admin(settled),
+        metrics: metrics(settled),
+        placement: placement(settled),
+        logging: logging(settled),
+    }
+}
+
+fn listen(settled: &mut Settled<'_>, client: Option<Endpoint>) -> Listen {
+    let port = settled.maybe_natural("clientPort").map(port_of);
+    let named = settled.maybe_text("clientPortAddress").map(Host::Named);
+    let backlog = settled.positive("clientPortListenBacklog");
+    let endpoint = match (port, client) {
+        (Some(port), Some(from_line)) if port != from_line.port => {
+            let with = format!("the server line has the port {}", from_line.port);
+            settled.fail_conflict("clientPort", with);
+            from_line
+        }
+        (Some(port), _) => {
+            let host = named.unwrap_or_else(|| default_host(settled));
+            Endpoint { host, port }
+        }
+        (None, Some(from_line)) => from_line,
+        (None, None) if settled.has_file() => {
+            let why = "clients could not connect; ZooKeeper's own files have clientPort=2181";
+            settled.fail_missing("clientPort", why);
+            Endpoint { host: Host::Any, port: 0 }
+        }
+        (None, None) => {
+            Endpoint { host: named.unwrap_or_else(|| default_host(settled)), port: 2181 }
+        }
+    };
+    Listen { endpoint, backlog }
+}
+
+/// Without a file the server is there to be tried out, by this machine only.
+fn default_host(settled: &Settled<'_>) -> Host {
+    if settled.has_file() { Host::Any } else { Host::Named("127.0.0.1".to_owned()) }
+}
+
+fn port_of(number: u32) -> u16 {
+    u16::try_from(number).expect("the table bounds ports")
+}
+
+fn connections(settled: &Settled<'_>) -> Connections {
+    let weights = settled.flag("connection_throttle_weight_enabled");
+    let session_weights = SessionWeights {
+        global: settled.natural("connection_throttle_global_session_weight"),
+        local: settled.natural("connection_throttle_local_session_weight"),
+        renew: settled.natural("connection_throttle_renew_session_weight"),
+    };
+    let throttle = ConnectionThrottle {
+        tokens: settled.natural("connection_throttle_tokens"),
+        fill_time_ms: settled.natural("connection_throttle_fill_time"),
+        fill_count: settled.natural("connection_throttle_fill_count"),
+        freeze_time_ms: settled.positive("connection_throttle_freeze_time"),
+        drop_increase: settled.decimal("connection_throttle_drop_increase"),
+        drop_decrease: settled.decimal("connection_throttle_drop_decrease"),
+        decrease_ratio: settled.decimal("connection_throttle_decrease_ratio"),
+        weights: weights.then_some(session_weights),
+    };
+    Connections {
+        per_address_max: settled.positive("maxClientCnxns"),
+        total_max: settled.positive("maxCnxns"),
+        tcp_keep_alive: settled.flag("clientTcpKeepAlive"),
+        sessionless_timeout_ms: settled.natural("nio.sessionlessCnxnTimeout"),
+        throttle: Some(throttle).filter(|it| it.tokens > 0),
+    }
+}
+
+fn sessions(settled: &mut Settled<'_>) -> Sessions {
+    let tick_ms = settled.natural("tickTime");
+    let in_ticks = |ticks: u32| tick_ms.checked_mul(ticks).expect("the table bounds a tick");
+    let bound = |settled: &Settled<'_>, key, ticks| match settled.whole(key) {
+        -1 => in_ticks(ticks),
+        written => u32::try_from(written).expect("the table bounds it").max(1),
+    };
+    let timeout_min_ms = bound(settled, "minSessionTimeout", 2);
+    let timeout_max_ms = bound(settled, "maxSessionTimeout", 20);
+    if timeout_min_ms > timeout_max_ms {
+        let key = if settled.is_written("minSessionTimeout") {
+            "minSessionTimeout"
+        } else {
+            "maxSessionTimeout"
+        };
+        let with = format!(
+            "the shortest timeout, {timeout_min_ms} ms, is longer than the longest, \
+             {timeout_max_ms} ms"
+        );
+        settled.fail_conflict(key, with);
+    }
+    Sessions {
+        tick_ms,
+        timeout_min_ms,
+        timeout_max_ms,
+        local_enabled: settled.flag("localSessionsEnabled"),
+        local_upgrading_enabled: settled.flag("localSessionsUpgradingEnabled"),
+        close_txn_lists_paths: settled.flag("closeSessionTxn.enabled"),
+    }
+}
+
+fn requests(settled: &Settled<'_>) -> Requests {
+    let jute_bytes_max = settled.natural("jute.maxbuffer");
+    let extra = settled.maybe_natural("jute.maxbuffer.extrasize").unwrap_or(jute_bytes_max);
+    let large_total = settled.natural("largeRequestMaxBytes");
+    let large_from = settled.positive("largeRequestThreshold");
+    Requests {
+        jute_bytes_max,
+        // Both together must fit the length field of a frame.
+        jute_extra_bytes: extra.max(EXTRA_BYTES_MIN).min(i32::MAX as u32 - jute_bytes_max),
+        outstanding_max: settled.natural("globalOutstandingLimit"),
+        large: large_from
+            .map(|threshold_bytes| LargeRequests { threshold_bytes, total_bytes_max: large_total }),
+        throttle_requests_max: settled.positive("request_throttle_max_requests"),
+        throttle_stall_ms: settled.natural("request_throttle_stall_time"),
+        throttle_drop_stale: settled.flag("request_throttle_drop_stale"),
+        stale_latency_check: settled.flag("request_stale_latency_check"),
+        stale_connection_check: settled.flag("request_stale_connection_check"),
+        throttled_wait_ms_max: settled.positive("throttled_op_wait_time"),
+    }
+}
+
+fn tree(settled: &Settled<'_>) -> Tree {
+    Tree {
+        extended_types_enabled: settled.flag("extendedTypesEnabled"),
+        emulate_353_ttl: settled.flag("emulate353TTLNodes"),
+        enforce_quota: settled.flag("enforceQuota"),
+        digest_enabled: settled.flag("digest.enabled"),
+        container_check_interval_ms: settled.natural("znode.container.checkIntervalMs"),
+        container_per_minute_max: settled.natural("znode.container.maxPerMinute"),
+        container_never_used_ms_max: settled.positive("znode.container.maxNeverUsedIntervalMs"),
+    }
+}
+
+fn access(settled: &mut Settled<'_>) -> Access {
+    // One algorithm is there, under the names Java has for it: asking is only checking.
+    settled.text("DigestAuthenticationProvider.digestAlg");
+    let digest_enabled = settled.flag("DigestAuthenticationProvider.enabled");
+    let enforced_schemes = enforced_schemes(settled, digest_enabled);
+    let skip_acl = settled.flag("skipACL");
+    if skip_acl {
+        settled.warn("skipACL=yes: every client may do everything".to_owned());
+    }
+    Access {
+        skip_acl,
+        digest_enabled,
+        super_digest: settled.maybe_text("DigestAuthenticationProvider.superDigest"),
+        enforced_schemes,
+        ensemble_names: words(settled.maybe_text("ensembleAuthName")),
+        use_forwarded_for: settled.flag("IPAuthenticationProvider.usexforwardedfor"),
+    }
+}
+
+fn enforced_schemes(settled: &mut Settled<'_>, digest_enabled: bool) -> BTreeSet<String> {
+    let enabled = settled.flag("enforce.auth.enabled");
+    let schemes = words(settled.maybe_text("enforce.auth.schemes"));
+    if !enabled {
+        return BTreeSet::new();
+    }
+    if schemes.is_empty() {
+        let with = "enforce.auth.schemes must then be set".to_owned();
+        settled.fail_conflict("enforce.auth.enabled", with);
+    }
+    if schemes.iter().any(|scheme| !SCHEMES.contains(&scheme.as_str())) {
+        settled.fail_value("enforce.auth.schemes", "schemes that are here: digest, ip");
+    }
+    if schemes.contains("digest") && !digest_enabled {
+        let with = "DigestAuthenticationProvider.enabled is false".to_owned();
+        settled.fail_conflict("enforce.auth.schemes", with);
+    }
+    schemes
+}
+
+/// The parts of a list with commas, without white space around them.
+fn words(list: Option<String>) -> BTreeSet<String> {
+    let list = list.unwrap_or_default();
+    list.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+}
+
+fn storage(settled: &mut Settled<'_>) -> Storage {
+    let data_dir = settled.maybe_text("dataDir");
+    if data_dir.is_none() && settled.has_file() {
+        settled.fail_missing("dataDir", "it is where the snapshots are kept");
+    }
+    let data_dir = PathBuf::from(data_dir.unwrap_or_else(|| "data".to_owned()));
+    let data_log_dir = settled.maybe_text("dataLogDir").map(PathBuf::from);
+    let snap_count = settled.whole("snapCount");
+    let snapshot_txn_count = at_least(settled, "snapCount", snap_count, SNAPSHOT_TXNS_MIN);
+    let log_kib = u64::try_from(settled.whole("snapSizeLimitInKb")).unwrap_or(0);
+    Storage {
+        data_log_dir: data_log_dir.unwrap_or_else(|| data_dir.clone()),
+        data_dir,
+        dir_autocreate: settled.flag("datadir.autocreate"),
+        db_autocreate: settled.flag("db.autocreate"),
+        trust_empty_snapshot: settled.flag("snapshot.trust.empty"),
+        snapshot_txn_count,
+        snapshot_log_bytes_max: Some(log_kib * 1024).filter(|&bytes| bytes > 0),
+        purge: purge(settled),
+    }
+}
+
+fn purge(settled: &mut Settled<'_>) -> Option<Purge> {
+    let retain = settled.whole("autopurge.snapRetainCount");
+    let retain_count = at_least(settled, "autopurge.snapRetainCount", retain, RETAIN_MIN);
+    let interval_hours = settled.positive("autopurge.purgeInterval")?;
+    Some(Purge { retain_count, interval_hours })
+}
+
+/// Raises a number that ZooKeeper raises too, and says so.
+fn at_least(settled: &mut Settled<'_>, key: &'static str, number: i64, min: i64) -> u32 {
+    if number < min {
+        settled.warn(format!("{}: {key}={number} is raised to {min}", settled.origin(key)));
+    }
+    u32::try_from(number.max(min)).expect("the table bounds it above")
+}
+
+fn log(settled: &mut Settled<'_>, requests: &Requests) -> Log {
+    let flush_warning_ms = settled.natural("fsync.warningthresholdms");
+    let slots = settled.maybe_natural("ring.log.slots");
+    Log {
+        segment_bytes: segment_bytes(settled, requests),
+        slots: slots.map(|slots| u8::try_from(slots).expect("the table bounds it")),
+        durability: durability(settled),
+        flush_warning_ms,
+    }
+}
+
+fn segment_bytes(settled: &mut Settled<'_>, requests: &Requests) -> u64 {
+    let stored_max = u64::from(requests.jute_bytes_max) + u64::from(requests.jute_extra_bytes);
+    let needed = (2 * stored_max).next_multiple_of(MIB).max(SEGMENT_BYTES_MIN);
+    let pre_alloc = u64::from(settled.natural("preAllocSize")) * 1024;
+    let (key, wanted) = match settled.maybe_natural("ring.log.segmentMb") {
+        Some(mib) => ("ring.log.segmentMb", u64::from(mib) * MIB),
+        None => ("preAllocSize", pre_alloc.next_multiple_of(MIB)),
+    };
+    if wanted < needed {
+        settled.note(format!(
+            "{}: {key}: segments of the log are {} MiB, because one must hold two txns as long as \
+             jute.maxbuffer allows, and {} MiB",
+            settled.origin(key),
+            needed / MIB,
+            SEGMENT_BYTES_MIN / MIB
+        ));
+    }
+    wanted.max(needed)
+}
+
+fn durability(settled: &mut Settled<'_>) -> Durability {
+    let forced = settled.flag("forceSync");
+    let durability = match settled.text("ring.log.durability").as_str() {
+        "dsync" => Durability::Dsync,
+        "flush" => Durability::Flush,
+        "buffered" => Durability::Buffered,
+        _ if !forced => Durability::Buffered,
+        _ => Durability::Auto,
+    };
+    if durability == Durability::Buffered {
+        let key = if forced { "ring.log.durability" } else { "forceSync" };
+        settled.warn(format!(
+            "{}: {key}: writes are acknowledged before they are durable: a loss of power loses \
+             some",
+            settled.origin(key)
+        ));
+    } else if !forced {
+        settled.warn(format!(
+            "{}: forceSync=no is passed over: ring.log.durability is set",
+            settled.origin("forceSync")
+        ));
+    }
+    durability
+}
+
+fn four_letter_words(settled: &mut Settled<'_>) -> FourLetterWords {
+    let mut allowed = words(Some(settled.text("4lw.commands.whitelist")));
+    if allowed.remove("*") {
+        allowed.extend(WORDS.map(str::to_owned));
+    }
+    for word in &allowed {
+        if !WORDS.contains(&word.as_str()) {
+            let origin = settled.origin("4lw.commands.whitelist");
+            settled.warn(format!("{origin}: there is no four-letter word {word}"));
+        }
+    }
+    if settled.flag("readonlymode.enabled") {
+        allowed.insert("isro".to_owned());
+    }
+    allowed.insert("srvr".to_owned());
+    FourLetterWords(allowed)
+}
+
+fn admin(settled: &mut Settled<'_>) -> Option<Admin> {
+    let enabled = settled.flag("admin.enableServer");
+    let host = match bound_to(settled.text("admin.serverAddress")) {
+        Host::Any if !settled.is_written("admin.serverAddress") => default_host(settled),
+        host => host,
+    };
+    let port = port_of(settled.natural("admin.serverPort"));
+    let command_path = settled.text("admin.commandURL");
+    if !command_path.starts_with('/') {
+        settled.fail_value("admin.commandURL", "a path that begins with a slash");
+    }
+    let admin = Admin {
+        endpoint: Endpoint { host, port },
+        command_path,
+        idle_timeout_ms: settled.natural("admin.idleTimeout"),
+        snapshot_enabled: settled.flag("admin.snapshot.enabled"),
+        restore_enabled: settled.flag("admin.restore.enabled"),
+        rate_limit_interval_ms: settled.natural("admin.rateLimiterIntervalInMS"),
+    };
+    enabled.then_some(admin)
+}
+
+fn metrics(settled: &Settled<'_>) -> Option<Endpoint> {
+    let class = settled.text("metricsProvider.className");
+    let host = bound_to(settled.text("metricsProvider.httpHost"));
+    let port = port_of(settled.natural("metricsProvider.httpPort"));
+    class.ends_with(".PrometheusMetricsProvider").then_some(Endpoint { host, port })
+}
+
+fn bound_to(address: String) -> Host {
+    if address == "0.0.0.0" { Host::Any } else { Host::Named(address) }
+}
+
+fn placement(settled: &Settled<'_>) -> Placement {
+    Placement {
+        shards: settled.maybe_natural("ring.shards"),
+        cpus: settled.maybe_cpus("ring.cpus"),
+        unpinned: settled.text("ring.pin") == "never",
+        spin_us: settled.maybe_natural("ring.spinUs"),
+    }
+}
+
+fn logging(settled: &Settled<'_>) -> Logging {
+    Logging {
+        filter: settled.text("ring.log.level"),
+        json: settled.text("ring.log.format") == "json",
+    }
+}

@@ -1,0 +1,389 @@
+use std::{collections::BTreeSet, path::Path};
+
+use crate::config::{ConfigError, Decided, Origin, Sources, Written, keys, load};
+
+use super::{Durability, Endpoint, Host, Notice, Purge, decide, ensemble, parts, settle::Settled};
+
+/// A file that is enough, for others to be added to.
+const ENOUGH: &str = "clientPort=2181\ndataDir=/d\n";
+
+fn sources(file: &str) -> Sources {
+    Sources { file: Some(("zoo.cfg".into(), file.as_bytes().to_vec())), ..Sources::default() }
+}
+
+fn decided(file: &str) -> Decided {
+    load(&sources(file)).unwrap()
+}
+
+/// Decides a file that is enough and these lines; they begin at line 3.
+fn with(lines: &str) -> Decided {
+    decided(&format!("{ENOUGH}{lines}"))
+}
+
+fn errors(file: &str) -> Vec<String> {
+    load(&sources(file)).unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+fn errors_with(lines: &str) -> Vec<String> {
+    errors(&format!("{ENOUGH}{lines}"))
+}
+
+fn notices(decided: &Decided) -> Vec<String> {
+    decided.notices.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn the_table_is_complete() {
+    let written = Written::default();
+    let mut settled = Settled::new(&written);
+    let client = ensemble::check(&mut settled);
+    parts::config(&mut settled, client);
+    let honoured: BTreeSet<&str> = keys::all()
+        .filter(|key| key.effect == keys::Effect::Honoured)
+        .map(|key| key.name)
+        .collect();
+    assert_eq!(settled.asked(), honoured);
+}
+
+#[test]
+fn without_a_file_the_server_is_there_to_try_out() {
+    let config = load(&Sources::default()).unwrap().config;
+    let local = |port| Endpoint { host: Host::Named("127.0.0.1".into()), port };
+    assert_eq!(config.listen.endpoint, local(2181));
+    assert_eq!(config.admin.unwrap().endpoint, local(8080));
+    assert_eq!(config.storage.data_dir, Path::new("data"));
+    assert_eq!(config.storage.data_log_dir, Path::new("data"));
+    assert_eq!(config.sessions.timeout_min_ms, 6_000);
+    assert_eq!(config.sessions.timeout_max_ms, 60_000);
+    assert_eq!(config.requests.jute_bytes_max, 1_048_575);
+    assert_eq!(config.requests.jute_extra_bytes, 1_048_575);
+    assert_eq!(config.connections.per_address_max, Some(60));
+    assert_eq!(config.connections.total_max, None);
+    assert_eq!(config.log.segment_bytes, 64 << 20);
+    assert_eq!(config.log.durability, Durability::Auto);
+    assert_eq!(config.storage.snapshot_log_bytes_max, Some(4 << 30));
+    assert_eq!(config.storage.purge, None);
+    assert_eq!(config.four_letter_words.iter().collect::<Vec<_>>(), ["srvr"]);
+    assert_eq!(config.metrics, None);
+    assert_eq!(config.placement, super::Placement::default());
+}
+
+#[test]
+fn the_sample_file_is_read() {
+    let sample = "# The number of milliseconds of each tick\ntickTime=2000\n\
+        # limits\ninitLimit=10\nsyncLimit=5\n# the directory\ndataDir=/tmp/zookeeper\n\
+        # the port\nclientPort=2181\n#maxClientCnxns=60\n#autopurge.snapRetainCount=3\n\n\
+        ## Metrics Providers\n#metricsProvider.httpPort=7000\n";
+    let decided = decided(sample);
+    let config = &decided.config;
+    assert_eq!(config.sessions.tick_ms, 2_000);
+    assert_eq!(config.sessions.timeout_max_ms, 40_000);
+    assert_eq!(config.listen.endpoint, Endpoint { host: Host::Any, port: 2181 });
+    assert_eq!(config.storage.data_log_dir, Path::new("/tmp/zookeeper"));
+    assert_eq!(
+        notices(&decided),
+        ["no effect: initLimit (zoo.cfg:4), syncLimit (zoo.cfg:5): only servers of an ensemble \
+          use it, and ensembles are not built yet"]
+    );
+}
+
+#[test]
+fn a_wrong_value_names_file_line_key_value_and_bounds() {
+    assert_eq!(
+        errors_with(
+            "tickTime=0\nmaxCnxns=x\n\nsnapshot.trust.empty=yes\nforceSync=true\n\
+            snapshotSizeFactor=much\nring.cpus=3-1\nclientPortAddress="
+        ),
+        [
+            "zoo.cfg:10: clientPortAddress=: must be text",
+            "zoo.cfg:7: forceSync=true: must be yes or no",
+            "zoo.cfg:4: maxCnxns=x: must be a whole number from 0 to 2147483647",
+            "zoo.cfg:9: ring.cpus=3-1: must be a list of processors from 0 to 8191, as 0-3,8",
+            "zoo.cfg:6: snapshot.trust.empty=yes: must be true or false",
+            "zoo.cfg:8: snapshotSizeFactor=much: must be a decimal number from -1000000000 to \
+             1000000000",
+            "zoo.cfg:3: tickTime=0: must be a whole number from 1 to 3600000",
+        ]
+    );
+    assert_eq!(
+        errors("clientPort=65536\ndataDir=/d"),
+        ["zoo.cfg:1: clientPort=65536: must be a whole number from 0 to 65535"]
+    );
+}
+
+#[test]
+fn what_must_be_written_is_asked_for() {
+    assert_eq!(
+        errors("tickTime=2000"),
+        [
+            "clientPort is not set: clients could not connect; ZooKeeper's own files have \
+             clientPort=2181",
+            "dataDir is not set: it is where the snapshots are kept",
+        ]
+    );
+}
+
+#[test]
+fn values_that_do_not_go_together_are_errors() {
+    assert_eq!(
+        errors_with("minSessionTimeout=9000\nmaxSessionTimeout=8000"),
+        ["zoo.cfg:3: minSessionTimeout: the shortest timeout, 9000 ms, is longer than the \
+          longest, 8000 ms"]
+    );
+    assert_eq!(
+        errors_with("enforce.auth.enabled=true"),
+        ["zoo.cfg:3: enforce.auth.enabled: enforce.auth.schemes must then be set"]
+    );
+    assert_eq!(
+        errors_with("enforce.auth.enabled=true\nenforce.auth.schemes=digest, sasl"),
+        ["zoo.cfg:4: enforce.auth.schemes=digest, sasl: must be schemes that are here: digest, ip"]
+    );
+    assert_eq!(
+        errors_with("admin.commandURL=commands"),
+        ["zoo.cfg:3: admin.commandURL=commands: must be a path that begins with a slash"]
+    );
+}
+
+#[test]
+fn what_is_not_built_and_must_not_be_passed_over_is_refused() {
+    assert_eq!(
+        errors_with("secureClientPort=2281\nsessionRequireClientSASLAuth=true\npeerType=observer"),
+        [
+            "zoo.cfg:5: peerType: ensembles are not built yet: run one server, or remove the line",
+            "zoo.cfg:3: secureClientPort: TLS is not built yet: remove the line, and end TLS in a \
+             proxy in front",
+            "zoo.cfg:4: sessionRequireClientSASLAuth: SASL is not built yet, and without it no \
+             client could be let in",
+        ]
+    );
+    with("sessionRequireClientSASLAuth=false\npeerType=participant");
+}
+
+#[test]
+fn several_servers_are_refused_and_one_alone_is_not() {
+    let two = errors_with("server.1=a:2888:3888\nserver.2=b:2888:3888");
+    assert_eq!(
+        two,
+        ["zoo.cfg:4: server.2: ensembles are not built yet: run one server, or remove the \
+          server.N lines"]
+    );
+    assert_eq!(errors_with("server.1=a:2888:3888\nserver.2=b:2888:3888:observer").len(), 1);
+    assert_eq!(errors_with("server.1=a:2888:3888:observer").len(), 1);
+    assert_eq!(errors_with("server.1=a:2888:3888\nstandaloneEnabled=false").len(), 1);
+    let one = with("server.1=a:2888:3888");
+    assert_eq!(
+        notices(&one),
+        ["zoo.cfg:3: server.1 is the only server: it runs without an ensemble"]
+    );
+    assert_eq!(
+        errors_with("server.1=a"),
+        ["zoo.cfg:3: server.1=a: must be host:port:port, then :participant or :observer, then \
+          ;[address:]clientPort"]
+    );
+}
+
+#[test]
+fn a_server_line_may_hold_the_address_for_clients() {
+    for (line, endpoint) in [
+        ("a:2888:3888;2182", Endpoint { host: Host::Any, port: 2182 }),
+        (
+            "a:2888:3888:participant;1.2.3.4:2182",
+            Endpoint { host: Host::Named("1.2.3.4".into()), port: 2182 },
+        ),
+        (
+            "[::1]:2888:3888|b:2888:3888;[::1]:2182",
+            Endpoint { host: Host::Named("[::1]".into()), port: 2182 },
+        ),
+    ] {
+        let decided = decided(&format!("dataDir=/d\nserver.1={line}"));
+        assert_eq!(decided.config.listen.endpoint, endpoint, "{line}");
+    }
+    assert_eq!(errors_with("server.1=a:1:2;2182").len(), 1);
+    for wrong in ["a:1:2;", "a:1:2;x", "a:1:2;:3", ":1:2", "a:x:2", "a:1:2:king", "[::1:1:2"] {
+        assert_eq!(errors_with(&format!("server.1={wrong}")).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_passed_over_with_a_warning() {
+    let decided = with("ticktime=1\nmystery.key=2");
+    assert_eq!(
+        decided.notices,
+        [
+            Notice::Warning(
+                "zoo.cfg:3: ticktime is not known and passed over: did you mean tickTime?".into()
+            ),
+            Notice::Warning("zoo.cfg:4: mystery.key is not known and passed over".into()),
+        ]
+    );
+}
+
+#[test]
+fn flags_of_the_java_machine_are_read_as_zookeeper_reads_them() {
+    let mut sources = sources(ENOUGH);
+    sources.server_jvm_flags = "-Xmx4g -Dzookeeper.snapCount=5 -Djute.maxbuffer=4194304".into();
+    sources.jvm_flags = "-Dzookeeper.snapCount=6 -Djava.x=y -DsnapCount=7 -Dzookeeper.tickTime=1 \
+        -Dfsync.warningthresholdms=9 -Dzookeeper.what=1"
+        .into();
+    let decided = load(&sources).unwrap();
+    assert_eq!(decided.config.storage.snapshot_txn_count, 6);
+    assert_eq!(decided.config.requests.jute_bytes_max, 4_194_304);
+    assert_eq!(decided.config.log.flush_warning_ms, 9);
+    assert_eq!(decided.config.sessions.tick_ms, 3_000);
+    assert_eq!(
+        notices(&decided),
+        [
+            "JVMFLAGS: -DsnapCount is passed over, as ZooKeeper does: write -Dzookeeper.snapCount",
+            "JVMFLAGS: -Dzookeeper.tickTime is passed over, as ZooKeeper does: tickTime counts in \
+             the configuration file only",
+            "JVMFLAGS: zookeeper.what is not known and passed over",
+            "SERVER_JVMFLAGS: snapCount: JVMFLAGS counts",
+        ]
+    );
+}
+
+#[test]
+fn the_file_counts_over_properties_and_settings_over_the_file() {
+    let mut sources = sources(&format!("{ENOUGH}snapCount=50\nsnapCount=60\nmaxCnxns=7"));
+    sources.jvm_flags = "-Dzookeeper.snapCount=5".into();
+    assert_eq!(load(&sources).unwrap().config.storage.snapshot_txn_count, 60);
+    sources.sets = vec!["zookeeper.snapCount=70".into(), "maxCnxns=8".into()];
+    let config = load(&sources).unwrap().config;
+    assert_eq!(config.storage.snapshot_txn_count, 70);
+    assert_eq!(config.connections.total_max, Some(8));
+}
+
+#[test]
+fn a_misplaced_key_is_seen_but_yields_to_the_right_place() {
+    let mut sources = sources(&format!("{ENOUGH}jute.maxbuffer=2000000\nzookeeper.maxCnxns=3"));
+    let decided = load(&sources).unwrap();
+    assert_eq!(decided.config.requests.jute_bytes_max, 2_000_000);
+    assert_eq!(decided.config.connections.total_max, Some(3));
+    assert_eq!(
+        notices(&decided)[0],
+        "zoo.cfg:3: jute.maxbuffer: ZooKeeper does not see this key here, Ringkeeper does"
+    );
+    sources.jvm_flags = "-Djute.maxbuffer=3000000".into();
+    assert_eq!(load(&sources).unwrap().config.requests.jute_bytes_max, 3_000_000);
+}
+
+#[test]
+fn numbers_are_raised_where_zookeeper_raises_them() {
+    let decided = with("autopurge.snapRetainCount=1\nautopurge.purgeInterval=24\nsnapCount=1");
+    let purge = Some(Purge { retain_count: 3, interval_hours: 24 });
+    assert_eq!(decided.config.storage.purge, purge);
+    assert_eq!(decided.config.storage.snapshot_txn_count, 2);
+    assert_eq!(
+        notices(&decided),
+        [
+            "zoo.cfg:3: autopurge.snapRetainCount=1 is raised to 3",
+            "zoo.cfg:5: snapCount=1 is raised to 2",
+        ]
+    );
+}
+
+#[test]
+fn a_segment_holds_two_of_the_longest_txns() {
+    assert_eq!(with("preAllocSize=1").config.log.segment_bytes, 16 << 20);
+    assert_eq!(with("preAllocSize=20000").config.log.segment_bytes, 20 << 20);
+    assert_eq!(with("ring.log.segmentMb=128").config.log.segment_bytes, 128 << 20);
+    let large = with("jute.maxbuffer=52428800").config;
+    assert_eq!(large.log.segment_bytes, 200 << 20);
+    let largest = with("jute.maxbuffer=2147483647").config;
+    assert_eq!(largest.requests.jute_extra_bytes, 0);
+    assert_eq!(largest.log.segment_bytes, 4 << 30);
+}
+
+#[test]
+fn durability_is_given_up_only_with_a_warning() {
+    let unforced = with("forceSync=no");
+    assert_eq!(unforced.config.log.durability, Durability::Buffered);
+    assert!(matches!(&unforced.notices[..], [Notice::Warning(_)]));
+    let overruled = with("forceSync=no\nring.log.durability=DSYNC");
+    assert_eq!(overruled.config.log.durability, Durability::Dsync);
+    assert!(matches!(&overruled.notices[..], [Notice::Warning(_)]));
+    assert_eq!(with("ring.log.durability=flush").notices, []);
+}
+
+#[test]
+fn four_letter_words_are_listed() {
+    let some = with("4lw.commands.whitelist=stat, ruok,,nope");
+    assert_eq!(some.config.four_letter_words.iter().count(), 4);
+    assert!(some.config.four_letter_words.allows("ruok"));
+    assert!(!some.config.four_letter_words.allows("mntr"));
+    assert_eq!(some.notices.len(), 1);
+    let all = with("4lw.commands.whitelist=*").config.four_letter_words;
+    assert!(all.allows("mntr") && all.allows("isro") && !all.allows("*"));
+    assert!(with("readonlymode.enabled=true").config.four_letter_words.allows("isro"));
+}
+
+#[test]
+fn the_parts_that_are_off_by_default_can_be_turned_on() {
+    let config = with(
+        "connection_throttle_tokens=10\nconnection_throttle_drop_increase=0.5\n\
+         connection_throttle_weight_enabled=true\nlargeRequestThreshold=1000\n\
+         metricsProvider.className=org.apache.zookeeper.metrics.prometheus.\
+         PrometheusMetricsProvider\n\
+         metricsProvider.httpHost=1.2.3.4\nadmin.enableServer=false\nring.shards=4\nring.cpus=0-1\n\
+         ring.pin=never\nring.spinUs=20\nring.log.level=debug\nring.log.format=json\n\
+         ring.log.slots=8\nclientPortListenBacklog=100\nensembleAuthName=a,b",
+    )
+    .config;
+    let throttle = config.connections.throttle.unwrap();
+    assert_eq!((throttle.tokens, throttle.weights.unwrap().global), (10, 3));
+    assert_eq!(config.requests.large.unwrap().threshold_bytes, 1_000);
+    let metrics = Endpoint { host: Host::Named("1.2.3.4".into()), port: 7_000 };
+    assert_eq!(config.metrics, Some(metrics));
+    assert_eq!(config.admin, None);
+    assert_eq!(config.placement.shards, Some(4));
+    assert_eq!(config.placement.cpus, Some(vec![0, 1]));
+    assert!(config.placement.unpinned);
+    assert_eq!(config.placement.spin_us, Some(20));
+    assert!(config.logging.json);
+    assert_eq!(config.log.slots, Some(8));
+    assert_eq!(config.listen.backlog, Some(100));
+    assert_eq!(config.access.ensemble_names.len(), 2);
+}
+
+#[test]
+fn keys_without_effect_do_not_stop_the_start() {
+    let decided = with("nio.numWorkerThreads=4\nssl.keyStore.password=\nauthProvider.1=x.Y");
+    assert_eq!(decided.notices.len(), 3);
+    assert!(decided.notices.iter().all(|it| matches!(it, Notice::Note(_))));
+    let told = notices(&decided);
+    assert!(
+        told.contains(
+            &"no effect: nio.numWorkerThreads (zoo.cfg:3): threads are placed by ring.shards and \
+          ring.cpus"
+                .to_owned()
+        )
+    );
+}
+
+#[test]
+fn endpoints_are_resolved_without_asking_for_numbers() {
+    let any = Endpoint { host: Host::Any, port: 1 };
+    assert_eq!(any.resolve().unwrap().len(), 2);
+    assert_eq!(any.to_string(), "*:1");
+    let six = Endpoint { host: Host::Named("[::1]".into()), port: 2 };
+    assert_eq!(six.resolve().unwrap()[0].to_string(), "[::1]:2");
+}
+
+#[test]
+fn errors_are_told_with_their_origin() {
+    let mut sources = sources(ENOUGH);
+    sources.sets = vec!["tickTime=x".into()];
+    let told = decide(&Written::read(&sources).unwrap()).unwrap_err();
+    assert!(matches!(&told[..], [ConfigError::Value { origin: Origin::Set, .. }]));
+}
+
+#[test]
+fn the_table_can_be_read() {
+    let page = crate::config::explain();
+    assert_eq!(page.matches("\n## ").count() + 1, keys::SECTIONS.len());
+    assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), keys::all().count());
+    assert!(page.contains("| `snapCount` | `zookeeper.snapCount` | "));
+    assert!(
+        page.lines().filter(|line| line.starts_with('|')).all(|it| it.matches('|').count() == 7)
+    );
+}

@@ -1,0 +1,109 @@
+//! The configuration: as written, and as decided.
+//!
+//! ZooKeeper's file, its system properties and its environment are read unchanged; what is
+//! Ringkeeper's own is named `ring.` something. [`Written`] holds what was given and where,
+//! [`Config`] holds what follows from it, typed and checked; nothing below this module sees a key.
+//!
+//! ```text
+//! Sources -> written::Written --(keys: the table)--> decided::{Config, notices} | errors
+//! ```
+//!
+//! - [`properties`] the syntax of the file
+//! - [`written`] every entry with its origin
+//! - [`keys`] the table of all keys: form, bounds, default, what becomes of it
+//! - [`decided`] the result
+//! - [`explain`] the table for readers
+//!
+//! **Invariant**: every key of the table is either read by `decided` or has a reason why not, and
+//! whoever writes such a key is told that reason at start (guard:
+//! `decided::tests::the_table_is_complete`).
+//!
+//! Not here: reading files and the environment (`main`), resolving names of hosts (`Host`'s user).
+
+use std::{error, fmt};
+
+mod command;
+pub mod decided;
+mod explain;
+pub mod keys;
+pub mod properties;
+pub mod written;
+
+pub use self::{
+    decided::{Config, Decided, Notice},
+    command::command, explain::explain,
+    written::{Origin, Sources, Written},
+};
+
+/// Reads and decides in one go.
+///
+/// # Errors
+/// Everything that is wrong, not only the first of it.
+pub fn load(sources: &Sources) -> Result<Decided, Vec<ConfigError>> {
+    decided::decide(&Written::read(sources)?)
+}
+
+/// One thing that is wrong with the configuration. Displayed, it is a line that names the place,
+/// what stands there and what may stand there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigError {
+    /// A source that cannot be read as `key=value`.
+    Syntax {
+        /// Where.
+        origin: Origin,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A value that its key does not allow.
+    Value {
+        /// Where.
+        origin: Origin,
+        /// The key as written.
+        key: String,
+        /// The value as written.
+        value: String,
+        /// What is allowed.
+        expected: String,
+    },
+    /// A key whose meaning is not built yet and that must not be passed over.
+    Refused {
+        /// Where.
+        origin: Origin,
+        /// The key as written.
+        key: String,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
+    /// A key that must be written and is not.
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// Why it is needed.
+        why: &'static str,
+    },
+    /// A value that is allowed by itself and does not go with another.
+    Conflict {
+        /// Where the key stands that is at fault.
+        origin: Origin,
+        /// That key.
+        key: &'static str,
+        /// What it does not go with.
+        with: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::Syntax { origin, what } => write!(f, "{origin}: {what}"),
+            ConfigError::Value { origin, key, value, expected } => {
+                write!(f, "{origin}: {key}={value}: must be {expected}")
+            }
+            ConfigError::Refused { origin, key, reason } => write!(f, "{origin}: {key}: {reason}"),
+            ConfigError::Missing { key, why } => write!(f, "{key} is not set: {why}"),
+            ConfigError::Conflict { origin, key, with } => write!(f, "{origin}: {key}: {with}"),
+        }
+    }
+}
+
+impl error::Error for ConfigError {}

@@ -1,0 +1,454 @@
+//! A shard's sockets: accepted, framed, sent to and closed.
+//!
+//! Invariants: one receive and one send at a time are in flight for a socket; its place is used
+//! again only when neither is (guard: the assertions in `Sockets::release`).
+
+use super::gate::ConnectionGate;
+use super::token::Kind;
+use crate::admin::{WordRequest, Words};
+use crate::clock::Clock;
+use engine::batch::ConnectionId;
+use engine::limits::SESSIONLESS_MS;
+use engine::shard::{Refused, Shard};
+use net::client::{Fed, Flow, FourLetterWord, Inbox};
+use net::listener::{self, Listener};
+use ring::{OpId, Queue};
+use slab::Slab;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tracing::{debug, info, warn};
+
+/// Bytes that a paused connection may have sent before its socket is not read any more.
+const PAUSED_BYTES_MAX: usize = 64 << 10;
+
+/// Connections accepted in one turn before the listener rests until the next.
+const ACCEPTED_PER_TURN_MAX: u32 = 64;
+
+/// Where a socket is in its life.
+#[derive(Debug)]
+enum Stage {
+    /// A client's.
+    Open(OwnedFd),
+    /// On its way to the admin thread, as soon as its receive has ended.
+    Leaving(OwnedFd, FourLetterWord),
+    /// Given to the ring to close; operations may still complete.
+    Closed,
+}
+
+#[derive(Debug)]
+struct Socket {
+    stage: Stage,
+    peer: SocketAddr,
+    connection: ConnectionId,
+    inbox: Inbox,
+    receive: Option<OpId>,
+    /// Bytes in flight.
+    sending_bytes: usize,
+    /// To be closed when all that waits for it was sent.
+    is_ending: bool,
+    is_paused: bool,
+}
+
+/// A client on its way to the shard that gets it.
+#[derive(Debug)]
+pub struct Dealt {
+    /// Its socket.
+    pub socket: OwnedFd,
+    /// Whose it is.
+    pub peer: SocketAddr,
+    /// Which shard gets it.
+    pub shard: u16,
+}
+
+/// The sockets of one shard.
+///
+/// Lives in: the core loop that hosts the shard.
+pub struct Clients {
+    /// The shard that they belong to.
+    pub shard: Shard,
+    index: u16,
+    sockets: Slab<Socket>,
+    /// The socket of each slot of the shard.
+    by_slot: Vec<u32>,
+    paused: Vec<u32>,
+    gate: Arc<ConnectionGate>,
+    words: Words,
+    frame_bytes_max: u32,
+    listeners: Vec<Listening>,
+    /// Clients for other shards.
+    dealt: Vec<Dealt>,
+    sessionless_checked_ms: u64,
+}
+
+struct Listening {
+    listener: Listener,
+    accept: Option<OpId>,
+    accepted: u32,
+}
+
+impl Clients {
+    /// The sockets of `shard`, none yet.
+    pub fn new(
+        shard: Shard,
+        index: u16,
+        gate: Arc<ConnectionGate>,
+        words: Words,
+        frame_bytes_max: u32,
+    ) -> Self {
+        Self {
+            shard,
+            index,
+            sockets: Slab::new(),
+            by_slot: Vec::new(),
+            paused: Vec::new(),
+            gate,
+            words,
+            frame_bytes_max,
+            listeners: Vec::new(),
+            dealt: Vec::new(),
+            sessionless_checked_ms: 0,
+        }
+    }
+
+    /// Begins to accept.
+    pub fn listen(&mut self, queue: &mut Queue<'_>, listener: Listener) {
+        let place = self.listeners.len() as u32;
+        let accept = Some(queue.accept_multishot(&listener, Kind::Accept(place).token()));
+        self.listeners.push(Listening { listener, accept, accepted: 0 });
+    }
+
+    /// Stops accepting.
+    pub fn stop_listening(&mut self, queue: &mut Queue<'_>) {
+        for listening in self.listeners.drain(..) {
+            if let Some(accept) = listening.accept {
+                queue.cancel(accept);
+            }
+            let fd: OwnedFd = listening.listener.into();
+            queue.close(fd);
+        }
+    }
+
+    /// A client was accepted: decides whether it may stay, and whose it is.
+    pub fn accepted(&mut self, queue: &mut Queue<'_>, place: u32, socket: OwnedFd) {
+        if let Some(listening) = self.listeners.get_mut(place as usize) {
+            listening.accepted += 1;
+            if listening.accepted >= ACCEPTED_PER_TURN_MAX
+                && let Some(accept) = listening.accept.take()
+            {
+                queue.cancel(accept);
+            }
+        }
+        let Ok(peer) = listener::peer_address(&socket) else { return queue.close(socket) };
+        match self.gate.admit(peer) {
+            Ok(shard) if shard == self.index => {
+                self.open(queue, Dealt { socket, peer, shard });
+            }
+            Ok(shard) => self.dealt.push(Dealt { socket, peer, shard }),
+            Err(denied) => {
+                warn!(%peer, "connection refused: {denied}");
+                queue.close(socket);
+            }
+        }
+    }
+
+    /// Accepting ended: by its own hand, or because the process has no descriptors left.
+    pub fn accept_ended(&mut self, place: u32, errno: ring::Errno) {
+        if let Some(listening) = self.listeners.get_mut(place as usize) {
+            if errno != ring::Errno::ECANCELED {
+                warn!("accepting was interrupted: {errno}; raise the limit on open files (ulimit -n)");
+            }
+            listening.accept = None;
+        }
+    }
+
+    /// Clients for other shards, drained by the caller.
+    pub fn take_dealt(&mut self) -> std::vec::Drain<'_, Dealt> {
+        self.dealt.drain(..)
+    }
+
+    /// A client that the gate gave to this shard.
+    pub fn open(&mut self, queue: &mut Queue<'_>, dealt: Dealt) {
+        let Dealt { socket, peer, .. } = dealt;
+        let connection = self.shard.open(peer);
+        let place = self.sockets.vacant_key() as u32;
+        let receive = Some(queue.recv_multishot(&socket, Kind::Receive(place).token()));
+        self.sockets.insert(Socket {
+            stage: Stage::Open(socket),
+            peer,
+            connection,
+            inbox: Inbox::new(self.frame_bytes_max),
+            receive,
+            sending_bytes: 0,
+            is_ending: false,
+            is_paused: false,
+        });
+        let slot = connection.slot as usize;
+        if self.by_slot.len() <= slot {
+            self.by_slot.resize(slot + 1, u32::MAX);
+        }
+        self.by_slot[slot] = place;
+        debug!(%peer, "accepted");
+    }
+
+    /// Bytes of a client.
+    pub fn received(&mut self, queue: &mut Queue<'_>, place: u32, bytes: &[u8]) {
+        self.take_frames(queue, place, Some(bytes));
+    }
+
+    /// Gives the shard the frames that `bytes` complete, or the ones that a pause has kept.
+    fn take_frames(&mut self, queue: &mut Queue<'_>, place: u32, bytes: Option<&[u8]>) {
+        let Some(socket) = self.sockets.get_mut(place as usize) else { return };
+        if !matches!(socket.stage, Stage::Open(_)) || socket.is_ending {
+            return;
+        }
+        let (connection, sending_bytes) = (socket.connection, socket.sending_bytes);
+        let inbox = &mut socket.inbox;
+        let shard = &mut self.shard;
+        let mut refused: Option<Refused> = None;
+        let tell = |frame: &[u8]| {
+            if !shard.is_reading(connection, sending_bytes) {
+                return Flow::PauseBefore;
+            }
+            match shard.frame(connection, frame) {
+                Ok(()) => Flow::Continue,
+                Err(why) => {
+                    refused = Some(why);
+                    Flow::PauseAfter
+                }
+            }
+        };
+        let fed = match bytes {
+            Some(bytes) => inbox.feed(bytes, tell),
+            None => inbox.resume(tell),
+        };
+        if let Some(why) = refused {
+            info!(peer = %socket.peer, "connection closed: {why}");
+            return self.close(queue, place);
+        }
+        match fed {
+            Ok(Fed::All) => {
+                socket.is_paused = false;
+                if socket.receive.is_none()
+                    && let Stage::Open(fd) = &socket.stage
+                {
+                    socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
+                }
+            }
+            Ok(Fed::Paused) => {
+                if !socket.is_paused {
+                    socket.is_paused = true;
+                    self.paused.push(place);
+                }
+                if socket.inbox.kept_bytes() > PAUSED_BYTES_MAX
+                    && let Some(receive) = socket.receive
+                {
+                    queue.cancel(receive);
+                }
+            }
+            Ok(Fed::FourLetterWord(word)) => self.leave(queue, place, word),
+            Err(error) => {
+                info!(peer = %socket.peer, "connection closed: {error}");
+                self.close(queue, place);
+            }
+        }
+    }
+
+    /// A word instead of a connect: the socket goes to the admin thread once its receive ended.
+    fn leave(&mut self, queue: &mut Queue<'_>, place: u32, word: FourLetterWord) {
+        let socket = &mut self.sockets[place as usize];
+        if let Stage::Open(fd) = std::mem::replace(&mut socket.stage, Stage::Closed) {
+            socket.stage = Stage::Leaving(fd, word);
+            self.shard.close(socket.connection);
+            if let Some(receive) = socket.receive {
+                queue.cancel(receive);
+            }
+        }
+    }
+
+    /// A receive has ended: at the peer's end, by an error, or cancelled.
+    pub fn receive_ended(&mut self, queue: &mut Queue<'_>, place: u32, was_cancelled: bool) {
+        let Some(socket) = self.sockets.get_mut(place as usize) else { return };
+        socket.receive = None;
+        match &socket.stage {
+            Stage::Open(fd) if was_cancelled => {
+                // A pause: armed again when what it kept is taken, perhaps already.
+                if !socket.inbox.is_paused() {
+                    socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
+                }
+            }
+            Stage::Open(_) => self.close(queue, place),
+            Stage::Leaving(..) | Stage::Closed => self.release(place),
+        }
+    }
+
+    /// A send has ended: the buffer is free, and what has gathered meanwhile goes next.
+    pub fn sent(
+        &mut self,
+        queue: &mut Queue<'_>,
+        place: u32,
+        buffer: Vec<u8>,
+        result: Result<usize, ring::Errno>,
+    ) {
+        self.shard.recycle(buffer);
+        let Some(socket) = self.sockets.get_mut(place as usize) else { return };
+        socket.sending_bytes = 0;
+        match (&socket.stage, result) {
+            (Stage::Open(_), Ok(_)) => {
+                let connection = socket.connection;
+                self.send(queue, connection);
+            }
+            (Stage::Open(_), Err(_)) => self.close(queue, place),
+            (Stage::Leaving(..) | Stage::Closed, _) => self.release(place),
+        }
+    }
+
+    /// Sends what a connection has to say, unless a send is under way.
+    fn send(&mut self, queue: &mut Queue<'_>, connection: ConnectionId) {
+        let Some(&place) = self.by_slot.get(connection.slot as usize) else { return };
+        let Some(socket) = self.sockets.get_mut(place as usize) else { return };
+        if socket.connection != connection || socket.sending_bytes > 0 {
+            return;
+        }
+        let Stage::Open(fd) = &socket.stage else { return };
+        match self.shard.take_output(connection) {
+            Some(buffer) => {
+                socket.sending_bytes = buffer.len();
+                queue.send(fd, buffer, Kind::Send(place).token());
+            }
+            None if socket.is_ending => self.close(queue, place),
+            None => (),
+        }
+    }
+
+    /// The end of a turn: sends, closes what is ending, takes what a pause has kept.
+    pub fn end_turn(&mut self, queue: &mut Queue<'_>) {
+        let mut dirty = Vec::new();
+        std::mem::swap(&mut dirty, self.shard.dirty_mut());
+        for slot in dirty.drain(..) {
+            if let Some(connection) = self.shard.clean(slot) {
+                self.send(queue, connection);
+            }
+        }
+        std::mem::swap(&mut dirty, self.shard.dirty_mut());
+        for connection in self.shard.take_ending() {
+            let Some(&place) = self.by_slot.get(connection.slot as usize) else { continue };
+            let Some(socket) = self.sockets.get_mut(place as usize) else { continue };
+            if socket.connection == connection {
+                socket.is_ending = true;
+                if socket.sending_bytes == 0 {
+                    self.send(queue, connection);
+                }
+            }
+        }
+        if !self.paused.is_empty() {
+            self.resume(queue);
+        }
+        for place in 0..self.listeners.len() {
+            let listening = &mut self.listeners[place];
+            listening.accepted = 0;
+            if listening.accept.is_none() {
+                let token = Kind::Accept(place as u32).token();
+                listening.accept = Some(queue.accept_multishot(&listening.listener, token));
+            }
+        }
+    }
+
+    fn resume(&mut self, queue: &mut Queue<'_>) {
+        let paused = std::mem::take(&mut self.paused);
+        for place in paused {
+            let Some(socket) = self.sockets.get_mut(place as usize) else { continue };
+            if !socket.is_paused || !matches!(socket.stage, Stage::Open(_)) {
+                continue;
+            }
+            if self.shard.is_reading(socket.connection, socket.sending_bytes) {
+                socket.is_paused = false;
+                self.take_frames(queue, place, None);
+            } else {
+                self.paused.push(place);
+            }
+        }
+    }
+
+    /// Closes the connections that have not said connect for too long.
+    pub fn close_sessionless(&mut self, queue: &mut Queue<'_>, clock: &Clock) {
+        let now_ms = clock.now().mono_ms;
+        if now_ms < self.sessionless_checked_ms + 1_000 {
+            return;
+        }
+        self.sessionless_checked_ms = now_ms;
+        for connection in self.shard.sessionless(SESSIONLESS_MS) {
+            let place = self.by_slot[connection.slot as usize];
+            info!(peer = %self.sockets[place as usize].peer, "closed: it never said connect");
+            self.close(queue, place);
+        }
+    }
+
+    /// Closes a connection that the shard has found wanting.
+    pub fn refuse(&mut self, queue: &mut Queue<'_>, connection: ConnectionId, why: Refused) {
+        let Some(&place) = self.by_slot.get(connection.slot as usize) else { return };
+        let is_it = self.sockets.get(place as usize).is_some_and(|s| s.connection == connection);
+        if is_it {
+            info!(peer = %self.sockets[place as usize].peer, "connection closed: {why}");
+            self.close(queue, place);
+        }
+    }
+
+    fn close(&mut self, queue: &mut Queue<'_>, place: u32) {
+        let socket = &mut self.sockets[place as usize];
+        if let Stage::Open(fd) = std::mem::replace(&mut socket.stage, Stage::Closed) {
+            self.shard.close(socket.connection);
+            queue.close(fd);
+            self.release(place);
+        }
+    }
+
+    /// Frees a place whose operations have all completed.
+    fn release(&mut self, place: u32) {
+        let socket = &self.sockets[place as usize];
+        if socket.receive.is_some() || socket.sending_bytes > 0 {
+            return;
+        }
+        assert!(!matches!(socket.stage, Stage::Open(_)), "an open socket was released");
+        let socket = self.sockets.remove(place as usize);
+        self.gate.leave(socket.peer, self.index);
+        if let Stage::Leaving(fd, word) = socket.stage {
+            let rest = socket.inbox.into_rest();
+            let request = WordRequest { socket: fd, word, rest };
+            // A full channel drops the word and closes the socket: words are asked again.
+            if !self.words.hand_over(request) {
+                warn!(peer = %socket.peer, "too many four-letter words at once");
+            }
+        }
+    }
+
+    /// Bytes in flight to each client that has any.
+    pub(super) fn unsent(&self) -> HashMap<ConnectionId, usize> {
+        let sending = self.sockets.iter().filter(|(_, socket)| socket.sending_bytes > 0);
+        sending.map(|(_, socket)| (socket.connection, socket.sending_bytes)).collect()
+    }
+
+    /// Connections that were not let in; told by the first shard alone, which accepts for all.
+    pub(super) fn rejected(&self) -> u64 {
+        if self.index == 0 { u64::from(self.gate.rejected()) } else { 0 }
+    }
+
+    /// Count of sockets whose operations have not all completed.
+    pub fn len(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
+
+    /// Closes every connection: the server stops.
+    pub fn close_all(&mut self, queue: &mut Queue<'_>) {
+        let places: Vec<u32> = self.sockets.iter().map(|(place, _)| place as u32).collect();
+        for place in places {
+            self.close(queue, place);
+        }
+    }
+}

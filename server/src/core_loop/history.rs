@@ -1,0 +1,335 @@
+//! The ordering role's side of the machine: its log on the ring, segments and snapshots in the
+//! background.
+//!
+//! Invariant: `Ordering::durable` hears of a zxid only after the appender has said so (guard: the
+//! assertions in `txlog`).
+
+use super::inbox::{LoopInbox, LoopMessage};
+use super::token::Kind;
+use crate::persist::{self, Directories, SnapshotJob};
+use disk::{AlignedBuf, Background, DiskError, Durability};
+use engine::ordering::{Ordering, Refusal};
+use engine::settings::Now;
+use engine::state::State;
+use engine::tree::Reader;
+use model::zxid::Zxid;
+use ring::{Errno, Queue, StableBuf};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::sync::Arc;
+use tracing::{error, info, warn};
+use txlog::{AppendFailure, Appender, Effect, Room, SegmentHeader, SegmentNumber, Slot, Write};
+
+/// How long a log must be idle before it states what is durable, in ms.
+const STATEMENT_AFTER_MS: u64 = 200;
+
+/// How long to wait before a refused segment is asked for again, in ms.
+const SEGMENT_RETRY_MS: u64 = 1_000;
+
+/// When snapshots are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct SnapshotPolicy {
+    /// After so many txns.
+    pub txn_count: u64,
+    /// Or after so many bytes of log; `None` for no such bound.
+    pub log_bytes_max: Option<u64>,
+}
+
+/// What a history is made of.
+pub struct HistoryParts {
+    /// The role.
+    pub ordering: Ordering,
+    /// Its log.
+    pub appender: Appender,
+    /// The first segment's file.
+    pub first: (SegmentNumber, File),
+    /// How its writes become durable.
+    pub durability: Durability,
+    /// Writes in the air at most.
+    pub slot_count: usize,
+    /// Where files are.
+    pub directories: Directories,
+    /// Who does bulk work.
+    pub background: Arc<Background>,
+    /// When snapshots are taken.
+    pub policy: SnapshotPolicy,
+    /// Snapshots and log before them that are kept; `None` keeps everything.
+    pub purge: Option<persist::PurgePolicy>,
+}
+
+/// The ordering role on its core loop.
+pub struct History {
+    /// The role.
+    pub ordering: Ordering,
+    /// What clients can see, for reports.
+    pub(super) reader: Reader<State>,
+    parts: Machine,
+}
+
+struct Machine {
+    appender: Appender,
+    files: VecDeque<(SegmentNumber, File)>,
+    durability: Durability,
+    slot_count: usize,
+    in_air: usize,
+    directories: Directories,
+    background: Arc<Background>,
+    policy: SnapshotPolicy,
+    purge: Option<persist::PurgePolicy>,
+    purged_ms: u64,
+    segment_retry_ms: Option<u64>,
+    idle_since_ms: Option<u64>,
+    /// Txns and bytes since the last snapshot began.
+    txns_since: u64,
+    bytes_since: u64,
+    is_snapshotting: bool,
+}
+
+impl History {
+    /// The role with its log.
+    pub fn new(parts: HistoryParts, now: Now) -> Self {
+        let HistoryParts { mut ordering, appender, first, durability, .. } = parts;
+        let reader = ordering.head.tree.reader();
+        let machine = Machine {
+            appender,
+            files: VecDeque::from([first]),
+            durability,
+            slot_count: parts.slot_count,
+            in_air: 0,
+            directories: parts.directories,
+            background: parts.background,
+            policy: parts.policy,
+            purge: parts.purge,
+            purged_ms: now.mono_ms,
+            segment_retry_ms: None,
+            idle_since_ms: None,
+            txns_since: 0,
+            bytes_since: 0,
+            is_snapshotting: false,
+        };
+        Self { ordering, reader, parts: machine }
+    }
+
+    /// A write of the log has ended.
+    pub fn written(
+        &mut self,
+        place: u32,
+        buffer: Box<dyn StableBuf>,
+        result: Result<usize, Errno>,
+    ) {
+        let buffer = buffer.downcast::<AlignedBuf>();
+        let buffer = buffer.unwrap_or_else(|_| panic!("the log writes aligned buffers only"));
+        let result = match result {
+            Ok(bytes) if bytes == buffer.len() => Ok(()),
+            Ok(_) => Err(Errno::EIO as i32),
+            Err(errno) => Err(errno as i32),
+        };
+        self.parts.in_air -= 1;
+        self.parts.appender.written(Slot(place as u8), result, buffer);
+    }
+
+    /// A flush of the log has ended.
+    pub fn flushed(&mut self, result: Result<(), Errno>) {
+        self.parts.appender.flushed(result.map_err(|errno| errno as i32));
+    }
+
+    /// Publishes what has become durable. True if anything was.
+    pub fn publish(&mut self) -> bool {
+        let durable = self.parts.appender.durable_through();
+        let is_published = durable >= self.ordering.published() && self.ordering.durable(durable);
+        if is_published {
+            self.reader.refresh();
+        }
+        is_published
+    }
+
+    /// The first error of the log, which is final.
+    pub fn failure(&self) -> Option<&AppendFailure> {
+        self.parts.appender.failure()
+    }
+
+    /// Whether shards may hand over writes.
+    pub fn is_admitting(&self) -> bool {
+        self.ordering.is_admitting()
+    }
+
+    /// Gives the log what can leave now. True if something was published without it.
+    pub fn advance(&mut self, queue: &mut Queue<'_>, inbox: &Arc<LoopInbox>, now: Now) -> bool {
+        self.parts.ask_segment(inbox, now);
+        self.seal();
+        self.parts.depart(queue, now);
+        let is_published = self.publish();
+        self.parts.maybe_snapshot(&mut self.ordering, inbox);
+        self.parts.maybe_purge(now);
+        is_published
+    }
+
+    /// Ends the open batch if the log can take it now. Until then it grows: that is group commit.
+    fn seal(&mut self) {
+        let parts = &mut self.parts;
+        if self.ordering.has_open() {
+            let is_silent = self.ordering.open_is_silent();
+            if is_silent || parts.in_air < parts.slot_count && parts.appender.room() == Room::Open {
+                self.ordering.seal();
+            }
+        }
+        self.ordering.append_with(|zxid, txn| match parts.appender.append(zxid, txn) {
+            Ok(()) => {
+                parts.txns_since += 1;
+                parts.bytes_since += txn.len() as u64;
+                true
+            }
+            Err(_) => false,
+        });
+    }
+
+    /// Hears the background.
+    pub fn prepared(&mut self, result: Result<(SegmentHeader, File), DiskError>, now: Now) {
+        match result {
+            Ok((header, file)) => {
+                self.parts.files.push_back((header.number, file));
+                self.parts.appender.segment_prepared(header);
+                if self.ordering.refusal().is_some() {
+                    info!("there is room for the log again: writes are taken");
+                    self.ordering.refuse(None);
+                }
+            }
+            Err(error) => {
+                self.parts.appender.segment_refused();
+                self.parts.segment_retry_ms = Some(now.mono_ms + SEGMENT_RETRY_MS);
+                let is_out = self.parts.appender.room() == Room::NoSegment;
+                if is_out && self.ordering.refusal().is_none() {
+                    error!("writes are refused until there is room for the log: {error}");
+                    self.ordering.refuse(Some(Refusal::DiskFull));
+                } else if !is_out {
+                    warn!("the next segment of the log could not be prepared: {error}");
+                }
+            }
+        }
+    }
+
+    /// Hears the background.
+    pub fn snapshot_ended(&mut self, result: Result<Zxid, String>) {
+        self.parts.is_snapshotting = false;
+        match result {
+            Ok(zxid) => info!(%zxid, "snapshot written"),
+            Err(why) => warn!("the snapshot could not be written; it is tried again later: {why}"),
+        }
+    }
+
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        let is_open = self.ordering.has_open() || self.ordering.in_flight() > 0;
+        !is_open && self.parts.appender.is_idle()
+    }
+
+    /// When [`Self::advance`] has something to do by itself, in ms of the monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        let times = [
+            Some(self.ordering.deadline_ms()),
+            self.parts.segment_retry_ms,
+            self.parts.idle_since_ms.map(|since| since + STATEMENT_AFTER_MS),
+        ];
+        times.into_iter().flatten().min().unwrap_or(u64::MAX)
+    }
+
+    /// The last statement of a log that ends cleanly. True if it is under way.
+    pub fn state_at_end(&mut self, queue: &mut Queue<'_>) -> bool {
+        match self.parts.appender.maybe_state() {
+            Some(write) => self.parts.write(queue, write),
+            None => return self.parts.in_air > 0,
+        }
+        true
+    }
+}
+
+impl Machine {
+    fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
+        while let Some(effect) = self.appender.depart() {
+            match effect {
+                Effect::Write(write) => self.write(queue, write),
+                Effect::Flush(flush) => {
+                    queue.flush(self.file(flush.segment), Kind::Flush(0).token());
+                }
+            }
+        }
+        if !self.appender.is_statement_due() {
+            self.idle_since_ms = None;
+            return;
+        }
+        let since = *self.idle_since_ms.get_or_insert(now.mono_ms);
+        if now.mono_ms >= since + STATEMENT_AFTER_MS
+            && let Some(write) = self.appender.maybe_state()
+        {
+            self.idle_since_ms = None;
+            self.write(queue, write);
+        }
+    }
+
+    fn write(&mut self, queue: &mut Queue<'_>, write: Write) {
+        // Files of segments that no write in the air belongs to are behind this one.
+        while self.in_air == 0 && self.files.len() > 1 && self.files[0].0 < write.segment {
+            self.files.pop_front();
+        }
+        self.in_air += 1;
+        let token = Kind::Write(u32::from(write.slot.0)).token();
+        queue.write_at(self.file(write.segment), write.buffer, write.offset.0, token);
+    }
+
+    fn file(&self, number: SegmentNumber) -> &File {
+        let found = self.files.iter().find(|(n, _)| *n == number);
+        &found.expect("the files of the segments in use are open").1
+    }
+
+    /// Has the next segment prepared in time.
+    fn ask_segment(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
+        if self.segment_retry_ms.is_some_and(|at| now.mono_ms < at) {
+            return;
+        }
+        let Some(number) = self.appender.maybe_ask_segment() else { return };
+        self.segment_retry_ms = None;
+        let inbox = inbox.clone();
+        let job = persist::PrepareJob {
+            number,
+            segment_bytes: self.directories.segment_bytes,
+            directory: self.directories.log.clone(),
+            durability: self.durability,
+        };
+        let tell = move |result| inbox.tell(LoopMessage::Prepared(result));
+        if let Err(error) = persist::prepare(&self.background, job, tell) {
+            warn!("the background takes no more work: {error}");
+            self.appender.segment_refused();
+            self.segment_retry_ms = Some(now.mono_ms + SEGMENT_RETRY_MS);
+        }
+    }
+
+    fn maybe_snapshot(&mut self, ordering: &mut Ordering, inbox: &Arc<LoopInbox>) {
+        let is_due = self.txns_since >= self.policy.txn_count
+            || self.policy.log_bytes_max.is_some_and(|max| self.bytes_since >= max);
+        if !is_due || self.is_snapshotting {
+            return;
+        }
+        let Some(pin) = ordering.head.tree.pin() else { return };
+        (self.txns_since, self.bytes_since) = (0, 0);
+        self.is_snapshotting = true;
+        let inbox = inbox.clone();
+        let job = SnapshotJob { pin, directory: self.directories.snapshots.clone() };
+        let tell = move |result| inbox.tell(LoopMessage::Snapshot(result));
+        if let Err(error) = persist::snapshot(&self.background, job, tell) {
+            warn!("the background takes no more work: {error}");
+            self.is_snapshotting = false;
+        }
+    }
+
+    fn maybe_purge(&mut self, now: Now) {
+        let Some(policy) = self.purge else { return };
+        if now.mono_ms < self.purged_ms + policy.interval_ms {
+            return;
+        }
+        let Some(before) = self.appender.segment_durable() else { return };
+        self.purged_ms = now.mono_ms;
+        if let Err(error) = persist::purge(&self.background, &self.directories, policy, before) {
+            warn!("the background takes no more work: {error}");
+        }
+    }
+}

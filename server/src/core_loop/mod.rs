@@ -1,0 +1,380 @@
+//! A core loop: one pinned thread with one ring, hosting a shard, the ordering role, or both.
+//!
+//! A turn: reap completions; publish what became durable; each role's part; queue what is to be
+//! sent and written; one system call that submits all of it and sleeps only if nothing is left.
+//!
+//! Invariant: a loop sleeps only after it has looked once more at everything that others write
+//! for it: its inbox, its queues, the published version (guard: `ring`'s wake protocol).
+
+mod clients;
+mod gate;
+mod history;
+mod inbox;
+mod links;
+mod reports;
+mod token;
+
+pub use clients::{Clients, Dealt};
+pub use gate::ConnectionGate;
+pub use history::{History, HistoryParts, SnapshotPolicy};
+pub use inbox::{LoopInbox, LoopMessage};
+pub use links::{OrderingLink, ShardLink, link};
+
+use crate::clock::Clock;
+use engine::limits::RECLAIM_PER_TURN;
+use engine::settings::Now;
+use net::listener::Listener;
+use ring::{Completion, Ring, RingConfig, RingError, Wait};
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use token::Kind;
+use tracing::debug;
+use txlog::AppendFailure;
+
+/// How long a loop that is stopping waits for its clients to take their last answers, in ms.
+const DRAIN_MS_MAX: u64 = 5_000;
+
+/// The longest sleep, in ms: nothing is due for longer than this in practice.
+const SLEEP_MS_MAX: u64 = 60_000;
+
+/// Why a core loop ended before it was told to.
+#[derive(Debug, Error)]
+pub enum LoopError {
+    /// The kernel refused.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// The log can no longer be written: whatever was not acknowledged yet never will be.
+    #[error("{0}; the server stops so that nothing is acknowledged that is not durable")]
+    Log(AppendFailure),
+}
+
+/// What a loop hosts and is connected to.
+pub struct LoopParts {
+    /// Its shard.
+    pub clients: Option<Clients>,
+    /// The way to an ordering role elsewhere.
+    pub link: Option<ShardLink>,
+    /// The ordering role.
+    pub history: Option<History>,
+    /// The ways to shards elsewhere.
+    pub links: Vec<OrderingLink>,
+    /// The mailboxes of all loops by their shards, for dealing clients.
+    pub by_shard: Vec<Arc<LoopInbox>>,
+    /// Listeners, on the first shard's loop.
+    pub listeners: Vec<Listener>,
+    /// What the admin thread asks.
+    pub inquiries: crate::admin::inquiry::Inbox,
+    /// How long it may look for work before it sleeps, in us.
+    pub spin_us: u32,
+    /// The process's clock.
+    pub clock: Clock,
+}
+
+/// A core loop.
+pub struct CoreLoop {
+    ring: Ring,
+    inbox: Arc<LoopInbox>,
+    parts: LoopParts,
+    stopping_since_ms: Option<u64>,
+}
+
+impl CoreLoop {
+    /// The ring of the calling thread; `inbox` can wake it from now on.
+    pub fn ring(inbox: &LoopInbox, config: &RingConfig) -> Result<Ring, RingError> {
+        let ring = Ring::new(config)?;
+        inbox.set_waker(ring.waker());
+        Ok(ring)
+    }
+
+    /// A loop on the calling thread.
+    pub fn new(mut ring: Ring, inbox: Arc<LoopInbox>, mut parts: LoopParts) -> Self {
+        let listeners = std::mem::take(&mut parts.listeners);
+        if let Some(clients) = &mut parts.clients {
+            for listener in listeners {
+                clients.listen(&mut ring.queue(), listener);
+            }
+        }
+        Self { ring, inbox, parts, stopping_since_ms: None }
+    }
+
+    /// Runs until it is told to stop, and everything admitted is answered.
+    pub fn run(mut self) -> Result<(), LoopError> {
+        loop {
+            let now = self.parts.clock.now();
+            self.inbox.beat(now.mono_ms);
+            self.turn(now);
+            if let Some(failure) = self.parts.history.as_ref().and_then(History::failure) {
+                return Err(LoopError::Log(*failure));
+            }
+            if self.is_done(now) {
+                return Ok(());
+            }
+            self.wait(now)?;
+        }
+    }
+
+    fn turn(&mut self, now: Now) {
+        let Self { ring, parts, .. } = self;
+        if let Some(clients) = &mut parts.clients {
+            clients.shard.begin_turn(now);
+        }
+        ring.completions(|queue, completion| dispatch(parts, queue, completion));
+        if self.inbox.has_messages() {
+            self.hear(now);
+        }
+        if let Some(history) = &mut self.parts.history {
+            let is_published = history.publish();
+            if is_published {
+                self.parts.links.iter_mut().for_each(OrderingLink::wake);
+            }
+        }
+        self.roles(now);
+        if let Some(clients) = &mut self.parts.clients {
+            clients.close_sessionless(&mut self.ring.queue(), &self.parts.clock);
+            clients.end_turn(&mut self.ring.queue());
+            for dealt in clients.take_dealt() {
+                self.parts.by_shard[usize::from(dealt.shard)].tell(LoopMessage::Dealt(dealt));
+            }
+        }
+        if let Some(history) = &mut self.parts.history {
+            history.ordering.head.tree.reclaim(RECLAIM_PER_TURN);
+        }
+    }
+
+    /// Each role's part, until neither has anything left for the other. What a fused loop
+    /// publishes without the log is answered in the same turn.
+    fn roles(&mut self, now: Now) {
+        let Self { ring, inbox, parts, .. } = self;
+        loop {
+            let mut queue = ring.queue();
+            if let Some(clients) = &mut parts.clients {
+                serve(clients, &mut parts.link, &mut queue);
+            }
+            let Some(history) = &mut parts.history else { return };
+            if let Some(clients) = &mut parts.clients
+                && history.is_admitting()
+            {
+                for message in clients.shard.take_messages() {
+                    history.ordering.handle(now, message);
+                }
+            }
+            for link in &mut parts.links {
+                while history.is_admitting()
+                    && let Ok(message) = link.from_shard.pop()
+                {
+                    history.ordering.handle(now, message);
+                }
+            }
+            if now.mono_ms >= history.ordering.deadline_ms() || history.ordering.is_busy() {
+                history.ordering.tick(now);
+            }
+            for (shard, message) in history.ordering.take_messages() {
+                match parts.links.iter_mut().find(|link| link.shard == shard) {
+                    Some(link) => {
+                        link.send(message);
+                        link.wake();
+                    }
+                    None => {
+                        if let Some(clients) = &mut parts.clients {
+                            clients.shard.handle(message);
+                        }
+                    }
+                }
+            }
+            let is_published = history.advance(&mut queue, inbox, now);
+            if !is_published {
+                return;
+            }
+            parts.links.iter_mut().for_each(OrderingLink::wake);
+            if parts.clients.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn hear(&mut self, now: Now) {
+        let messages = self.inbox.take();
+        while let Some(inquiry) = self.parts.inquiries.take() {
+            reports::answer(&mut self.parts, inquiry, now);
+        }
+        for message in messages {
+            let parts = &mut self.parts;
+            match message {
+                LoopMessage::Dealt(dealt) => {
+                    if let Some(clients) = &mut parts.clients {
+                        clients.open(&mut self.ring.queue(), dealt);
+                    }
+                }
+                LoopMessage::Prepared(result) => {
+                    if let Some(history) = &mut parts.history {
+                        history.prepared(result, now);
+                    }
+                }
+                LoopMessage::Snapshot(result) => {
+                    if let Some(history) = &mut parts.history {
+                        history.snapshot_ended(result);
+                    }
+                }
+                LoopMessage::Stop => {
+                    debug!("stopping");
+                    self.stopping_since_ms.get_or_insert(now.mono_ms);
+                    if let Some(clients) = &mut parts.clients {
+                        clients.stop_listening(&mut self.ring.queue());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a stopping loop has answered all that it can.
+    fn is_done(&mut self, now: Now) -> bool {
+        let Some(since_ms) = self.stopping_since_ms else { return false };
+        let is_late = now.mono_ms > since_ms + DRAIN_MS_MAX;
+        let is_answered = self.parts.clients.as_ref().is_none_or(|clients| {
+            !clients.shard.has_messages()
+                && clients.shard.connections().all(|(_, c)| c.outstanding() == 0)
+        });
+        let is_quiet = self.parts.links.iter().all(|link| link.from_shard.is_empty());
+        let is_idle = self.parts.history.as_ref().is_none_or(History::is_idle);
+        if !is_late && !(is_answered && is_quiet && is_idle) {
+            return false;
+        }
+        if let Some(clients) = &mut self.parts.clients
+            && !clients.is_empty()
+        {
+            clients.close_all(&mut self.ring.queue());
+            return is_late;
+        }
+        // Shards elsewhere may still hand over: the ordering role ends last.
+        let has_shards = self.parts.links.iter().any(|link| !link.from_shard.is_abandoned());
+        if has_shards && !is_late {
+            return false;
+        }
+        match &mut self.parts.history {
+            Some(history) => !history.state_at_end(&mut self.ring.queue()) || is_late,
+            None => true,
+        }
+    }
+
+    /// Submits, and sleeps if nothing is left to do.
+    fn wait(&mut self, now: Now) -> Result<(), LoopError> {
+        let parts = &self.parts;
+        let is_stopping = self.stopping_since_ms.is_some();
+        let is_busy = parts.clients.as_ref().is_some_and(|c| c.shard.has_messages())
+            || parts.link.as_ref().is_some_and(ShardLink::is_waiting)
+            || parts.links.iter().any(OrderingLink::is_waiting)
+            || parts.history.as_ref().is_some_and(|h| h.ordering.is_busy());
+        if is_busy {
+            return Ok(self.ring.turn(Wait::No)?);
+        }
+        if parts.spin_us > 0 && self.spin()? {
+            return Ok(());
+        }
+        let deadline_ms = deadline_ms(&self.parts);
+        let most_ms = if is_stopping { 10 } else { SLEEP_MS_MAX };
+        let sleep_ms = deadline_ms.saturating_sub(now.mono_ms).clamp(1, most_ms);
+        self.inbox.rest();
+        let (inbox, parts) = (&self.inbox, &self.parts);
+        let has_work = || inbox.has_messages() || is_handed_something(parts);
+        self.ring.sleep(Wait::Until(Duration::from_millis(sleep_ms)), has_work)?;
+        Ok(())
+    }
+
+    /// Looks for work for a little while instead of sleeping. True if there is some.
+    fn spin(&mut self) -> Result<bool, LoopError> {
+        self.ring.turn(Wait::No)?;
+        let start = std::time::Instant::now();
+        let limit = Duration::from_micros(u64::from(self.parts.spin_us));
+        while start.elapsed() < limit {
+            if self.ring.has_completions() || is_handed_something(&self.parts) {
+                return Ok(true);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(false)
+    }
+}
+
+/// Whether another loop has left something for this one.
+fn is_handed_something(parts: &LoopParts) -> bool {
+    let is_behind = parts.clients.as_ref().is_some_and(|clients| {
+        let reader = clients.shard.reader();
+        reader.published() != reader.version()
+    });
+    is_behind
+        || parts.link.as_ref().is_some_and(|link| !link.from_ordering.is_empty())
+        || parts.history.as_ref().is_some_and(History::is_admitting)
+            && parts.links.iter().any(|link| !link.from_shard.is_empty())
+}
+
+fn deadline_ms(parts: &LoopParts) -> u64 {
+    let shard = parts.clients.as_ref().map_or(u64::MAX, |clients| clients.shard.deadline_ms());
+    let history = parts.history.as_ref().map_or(u64::MAX, History::deadline_ms);
+    shard.min(history)
+}
+
+/// A shard's part of a turn: hears the ordering role, handles what was published, answers reads.
+fn serve(clients: &mut Clients, link: &mut Option<ShardLink>, queue: &mut ring::Queue<'_>) {
+    if let Some(link) = link {
+        while let Ok(message) = link.from_ordering.pop() {
+            clients.shard.handle(message);
+        }
+    }
+    clients.shard.drain();
+    let mut refused = Vec::new();
+    clients.shard.serve(|connection, why| refused.push((connection, why)));
+    for (connection, why) in refused {
+        clients.refuse(queue, connection, why);
+    }
+    clients.shard.report_touches();
+    if let Some(link) = link {
+        link.send(clients.shard.take_messages());
+    }
+}
+
+fn dispatch(parts: &mut LoopParts, queue: &mut ring::Queue<'_>, completion: Completion<'_>) {
+    let LoopParts { clients, history, .. } = parts;
+    match completion {
+        Completion::Received { token, bytes } => {
+            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
+                clients.received(queue, place, bytes);
+            }
+        }
+        Completion::Sent { token, buffer, result } => {
+            if let (Kind::Send(place), Some(clients)) = (Kind::of(token), clients) {
+                clients.sent(queue, place, buffer, result);
+            }
+        }
+        Completion::Written { token, buffer, result } => {
+            if let (Kind::Write(slot), Some(history)) = (Kind::of(token), history) {
+                history.written(slot, buffer, result);
+            }
+        }
+        Completion::Flushed { result, .. } => {
+            if let Some(history) = history {
+                history.flushed(result);
+            }
+        }
+        Completion::Accepted { token, fd } => match (Kind::of(token), clients) {
+            (Kind::Accept(place), Some(clients)) => clients.accepted(queue, place, fd),
+            _ => queue.close(fd),
+        },
+        Completion::AcceptEnded { token, errno } => {
+            if let (Kind::Accept(place), Some(clients)) = (Kind::of(token), clients) {
+                clients.accept_ended(place, errno);
+            }
+        }
+        Completion::ReceiveClosed { token } | Completion::ReceiveFailed { token, .. } => {
+            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
+                clients.receive_ended(queue, place, false);
+            }
+        }
+        Completion::ReceiveCancelled { token } => {
+            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
+                clients.receive_ended(queue, place, true);
+            }
+        }
+        Completion::Woken => (),
+    }
+}

@@ -1,0 +1,31 @@
+//! The binary `ringkeeper`: the only crate that knows everybody, and the only place of wiring.
+//!
+//! Map, in reading order:
+//!
+//! - [`cli`]: the command line; [`config`]: from zoo.cfg to decided values;
+//! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
+//! - [`core_loop`]: the pinned threads that host the roles;
+//! - [`admin`]: the four-letter words; [`bench`]: the load generator.
+//!
+//! **Invariants**
+//!
+//! - Clock, environment and configuration are read here only (guard: `tests/tidy.rs`).
+//! - A panic on any thread ends the process (guard: `panic = "abort"` in the profiles).
+//!
+//! **What is deliberately not here**: decisions about requests (`engine`), formats (`log`,
+//! `snapshot`), system calls of the hot path (`ring`).
+//!
+//! ```no_run
+//! let sources = server::config::Sources::default();
+//! server::serve::serve(&sources).expect("nothing else listens on 127.0.0.1:2181");
+//! ```
+
+pub mod admin;
+pub mod bench;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod core_loop;
+pub mod logging;
+pub mod persist;
+pub mod serve;

@@ -1,0 +1,419 @@
+//! What lies on disk and how it gets there: jobs of the background, and recovery at the start.
+
+use crate::config::decided;
+use disk::{Background, BackgroundError, Direct, Disk, DiskError, Durability, Queue, append_file};
+use engine::batch::Batch;
+use engine::ordering::{ReplayError, replay};
+use engine::pipeline::Head;
+use engine::settings::Settings;
+use engine::state::{Session, State};
+use engine::tree::{ImageUnit, Pin, PinnedWalk, Tree, TreeBuilder, TreeSeed};
+use model::record::Record;
+use model::zxid::Zxid;
+use snapshot::{Contents, ImageSink, LoadError, Newest, Refused, Unit};
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use thiserror::Error;
+use tracing::{info, warn};
+use txlog::{RecoverError, RecoverFrom, Recovered, SegmentHeader, SegmentNumber, Start, segments};
+
+/// Txns that are replayed into one version of the tree.
+const REPLAY_BATCH: u64 = 1_000;
+
+/// Segments kept for reuse after a purge.
+const SPARES_MAX: usize = 2;
+
+/// Where files are.
+#[derive(Clone, Debug)]
+pub struct Directories {
+    /// Of the log.
+    pub log: PathBuf,
+    /// Of snapshots.
+    pub snapshots: PathBuf,
+    /// The length of a segment.
+    pub segment_bytes: u64,
+}
+
+impl Directories {
+    /// Inside the configured directories, beside whatever stock has there.
+    pub fn of(storage: &decided::Storage, segment_bytes: u64) -> Self {
+        Self {
+            log: storage.data_log_dir.join(segments::DIRECTORY),
+            snapshots: storage.data_dir.join(snapshot::directory::DIRECTORY),
+            segment_bytes,
+        }
+    }
+}
+
+/// What a purge keeps, and how often it happens.
+#[derive(Clone, Copy, Debug)]
+pub struct PurgePolicy {
+    /// Snapshots kept.
+    pub keep_count: usize,
+    /// Between two purges, in ms.
+    pub interval_ms: u64,
+}
+
+/// A segment to prepare.
+#[derive(Debug)]
+pub struct PrepareJob {
+    /// Its number.
+    pub number: SegmentNumber,
+    /// Its length.
+    pub segment_bytes: u64,
+    /// Where.
+    pub directory: PathBuf,
+    /// How its writes will become durable.
+    pub durability: Durability,
+}
+
+/// Sixty-four random bits that nobody can guess.
+pub fn random() -> std::io::Result<u64> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
+/// Has a segment prepared and opened for the ring; `tell` is called from the background.
+pub fn prepare(
+    background: &Background,
+    job: PrepareJob,
+    tell: impl FnOnce(Result<(SegmentHeader, File), DiskError>) + Send + 'static,
+) -> Result<(), BackgroundError> {
+    let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
+        Box::pin(async move { tell(prepare_now(&*disk, &job).await) })
+    };
+    background.submit(Queue::Segments, Box::new(work))
+}
+
+async fn prepare_now(
+    disk: &Direct,
+    job: &PrepareJob,
+) -> Result<(SegmentHeader, File), DiskError> {
+    let path = segments::path(&job.directory, job.number);
+    let seed = random();
+    let seed = seed.map_err(|e| DiskError::from_io(disk::Operation::Create, &path, &e))?;
+    let (number, segment_bytes) = (job.number, job.segment_bytes);
+    let header = SegmentHeader { number, segment_bytes, seed, start: Start::Follows };
+    segments::prepare(disk, &job.directory, header).await?;
+    Ok((header, append_file::open(&path, job.durability)?))
+}
+
+/// A version of the tree to write down.
+pub struct SnapshotJob {
+    /// The version.
+    pub pin: Pin<State>,
+    /// Where.
+    pub directory: PathBuf,
+}
+
+/// Has a snapshot written; `tell` is called from the background.
+pub fn snapshot(
+    background: &Background,
+    job: SnapshotJob,
+    tell: impl FnOnce(Result<Zxid, String>) + Send + 'static,
+) -> Result<(), BackgroundError> {
+    let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
+        Box::pin(async move {
+            let SnapshotJob { pin, directory } = job;
+            tell(write_snapshot(&*disk, &directory, pin).await.map_err(|error| error.to_string()));
+        })
+    };
+    background.submit(Queue::Snapshot, Box::new(work))
+}
+
+/// Writes a pinned version.
+async fn write_snapshot<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    pin: Pin<State>,
+) -> Result<Zxid, snapshot::WriteError> {
+    let view = pin.view();
+    let head = snapshot::Head {
+        zxid: view.meta().zxid,
+        epoch: view.meta().zxid.epoch(),
+        seed: view.seed().0,
+        node_count: view.node_count(),
+        digest: view.digest(),
+        data_bytes: view.data_bytes(),
+    };
+    let mut source = PinnedSource { walk: pin.walk() };
+    let created_by = concat!("ringkeeper ", env!("CARGO_PKG_VERSION"));
+    let pace = async |_| {
+        glommio::yield_if_needed().await;
+        ControlFlow::Continue(())
+    };
+    snapshot::write(disk, directory, &head, created_by, &mut source, pace).await?;
+    Ok(head.zxid)
+}
+
+/// A pinned version as a snapshot wants it.
+struct PinnedSource {
+    walk: PinnedWalk<State>,
+}
+
+impl snapshot::Source for PinnedSource {
+    fn next_record(&mut self) -> Option<Record<'_>> {
+        self.walk.next_record()
+    }
+
+    fn append_acl(&self, number: u32, out: &mut Vec<u8>) {
+        self.walk.view().meta().acls.list(number).encode(out);
+    }
+
+    fn sessions(&self, each: &mut dyn FnMut(snapshot::Session)) {
+        for (&id, session) in &self.walk.view().meta().sessions {
+            each(snapshot::Session { id, timeout_ms: session.timeout_ms });
+        }
+    }
+}
+
+/// Takes away the snapshots and the log that the policy does not keep.
+pub fn purge(
+    background: &Background,
+    directories: &Directories,
+    policy: PurgePolicy,
+    before: SegmentNumber,
+) -> Result<(), BackgroundError> {
+    let directories = directories.clone();
+    let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
+        Box::pin(async move {
+            match purge_now(&*disk, &directories, policy, before).await {
+                Ok(0) => (),
+                Ok(count) => info!(count, "old snapshots and segments purged"),
+                Err(error) => warn!("the purge was interrupted; it goes on later: {error}"),
+            }
+        })
+    };
+    background.submit(Queue::Purge, Box::new(work))
+}
+
+async fn purge_now<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    policy: PurgePolicy,
+    before: SegmentNumber,
+) -> Result<usize, DiskError> {
+    let purged = snapshot::purge(disk, &directories.snapshots, policy.keep_count).await?;
+    let Some(keep_after) = purged.oldest_kept else { return Ok(0) };
+    let wish = segments::Purge { keep_after, before, spares_max: SPARES_MAX };
+    let cleared = segments::purge(disk, &directories.log, wish).await?;
+    Ok(purged.removed.len() + cleared.recycled_count + cleared.removed_count)
+}
+
+/// Why the data cannot be brought back.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// A snapshot cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Every snapshot is damaged.
+    #[error(
+        "every snapshot is damaged, the newest at least so: {0}; restore one from a backup, or \
+         move the damaged ones away if the log reaches back to the beginning"
+    )]
+    Damaged(LoadError),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] RecoverError),
+    /// A record of the log does not follow from what is before it.
+    #[error("the log's record {zxid} cannot be replayed: {error}")]
+    Replay {
+        /// Which record.
+        zxid: Zxid,
+        /// Why.
+        error: ReplayError,
+    },
+    /// The disk refuses.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The image in a snapshot is no tree.
+    #[error("the newest snapshot holds no tree: {0}")]
+    Image(String),
+    /// The background has gone.
+    #[error(transparent)]
+    Background(#[from] BackgroundError),
+    /// No random numbers.
+    #[error("/dev/urandom cannot be read: {0}")]
+    Random(#[source] std::io::Error),
+}
+
+/// What was brought back.
+pub struct Restored {
+    /// The tree with every durable txn.
+    pub head: Head,
+    /// The last of them.
+    pub zxid: Zxid,
+    /// The first segment of the new run of the log.
+    pub first: SegmentHeader,
+    /// How it is written.
+    pub file: File,
+    /// For the log line at start.
+    pub summary: Summary,
+}
+
+/// What a restore found.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// The snapshot's zxid.
+    pub snapshot: Option<Zxid>,
+    /// Txns replayed.
+    pub replayed: u64,
+    /// Whether the log had a torn tail, which was cut.
+    pub is_torn: bool,
+}
+
+/// Builds the tree while its snapshot is read.
+#[derive(Default)]
+struct Builder {
+    tree: Option<TreeBuilder>,
+    advise: Option<engine::tree::Advise>,
+}
+
+impl ImageSink for Builder {
+    fn begin(&mut self, contents: &Contents) {
+        self.tree = Some(TreeBuilder::new(TreeSeed(contents.head.seed), self.advise));
+    }
+
+    fn push(&mut self, unit: Unit) -> Result<(), Refused> {
+        let builder = self.tree.as_mut().expect("a snapshot has begun");
+        let (runs, origins) = (unit.runs.clone(), unit);
+        let Unit { memory, origins: places, .. } = origins;
+        let pushed = builder.push(ImageUnit { memory: Box::new(memory), runs });
+        pushed.map_err(|error| {
+            let place = places.iter().rev().find(|origin| origin.at <= error.offset);
+            let place = place.or(places.first());
+            place.map_or(Refused { chunk: 0, file_offset: 0 }, |origin| Refused {
+                chunk: origin.chunk,
+                file_offset: origin.file_offset + error.offset.saturating_sub(origin.at) as u64,
+            })
+        })
+    }
+}
+
+/// Brings everything durable back, on the background thread: the newest whole snapshot, then the
+/// log behind it; then begins a new run of the log.
+pub fn restore(
+    background: &Background,
+    directories: Directories,
+    settings: Arc<Settings>,
+    durability: Durability,
+    advise: Option<engine::tree::Advise>,
+) -> Result<Restored, RestoreError> {
+    let done = background.run(Queue::Segments, move |disk| async move {
+        restore_now(&*disk, &directories, &settings, durability, advise).await
+    })?;
+    done.recv().map_err(|_| BackgroundError::Stopped)?
+}
+
+async fn restore_now<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    settings: &Arc<Settings>,
+    durability: Durability,
+    advise: Option<engine::tree::Advise>,
+) -> Result<Restored, RestoreError> {
+    disk.create_directory(&directories.snapshots).await?;
+    disk.create_directory(&directories.log).await?;
+    snapshot::remove_unfinished(disk, &directories.snapshots).await?;
+    let mut builder = Builder { tree: None, advise };
+    let newest = snapshot::load_newest(disk, &directories.snapshots, &mut builder).await?;
+    let mut durable = Zxid::ZERO;
+    let contents = match newest {
+        Newest::None => None,
+        Newest::Loaded(contents) => Some(contents),
+        Newest::Older { contents, damaged } => {
+            for error in damaged {
+                warn!("a snapshot is damaged, an older one and the log are used: {error}");
+            }
+            let candidates = snapshot::list(disk, &directories.snapshots).await?;
+            durable = candidates.first().map_or(Zxid::ZERO, |candidate| candidate.zxid);
+            Some(contents)
+        }
+        Newest::Damaged(mut errors) => return Err(RestoreError::Damaged(errors.swap_remove(0))),
+    };
+    let after = contents.as_ref().map_or(Zxid::ZERO, |contents| contents.head.zxid);
+    let mut head = match &contents {
+        Some(contents) => loaded(builder, contents, settings)?,
+        None => empty(settings)?,
+    };
+    let snapshot = contents.map(|contents| contents.head.zxid);
+    let from = RecoverFrom { after, durable: durable.max(after) };
+    let recovered = replay_log(disk, &directories.log, from, &mut head).await?;
+    let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
+    let seed = random().map_err(RestoreError::Random)?;
+    let first =
+        segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed).await?;
+    let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
+    let (replayed, is_torn) = (recovered.record_count, recovered.torn.is_some());
+    let summary = Summary { snapshot, replayed, is_torn };
+    Ok(Restored { head, zxid: recovered.last, first, file, summary })
+}
+
+fn empty(settings: &Arc<Settings>) -> Result<Head, RestoreError> {
+    let seed = [random().map_err(RestoreError::Random)?, random().map_err(RestoreError::Random)?];
+    let mut head = Head::new(settings.clone(), TreeSeed(seed));
+    let version = head.seal();
+    head.tree.publish(version);
+    Ok(head)
+}
+
+fn loaded(
+    builder: Builder,
+    contents: &Contents,
+    settings: &Arc<Settings>,
+) -> Result<Head, RestoreError> {
+    let mut state = State { zxid: contents.head.zxid, ..State::default() };
+    for session in &contents.sessions {
+        let entry = Session { timeout_ms: session.timeout_ms, ..Session::default() };
+        state.sessions.insert(session.id, entry);
+    }
+    let tree: Tree<State> = builder
+        .tree
+        .expect("a snapshot was loaded")
+        .finish(contents.head.zxid, Some(contents.head.digest), state)
+        .map_err(|error| RestoreError::Image(error.to_string()))?;
+    let lists = contents.acls.iter().map(|acl| (acl.number, acl.list.clone()));
+    let mut head = Head::load(tree, settings.clone(), lists);
+    let version = head.seal();
+    head.tree.publish(version);
+    Ok(head)
+}
+
+async fn replay_log<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    from: RecoverFrom,
+    head: &mut Head,
+) -> Result<Recovered, RestoreError> {
+    let mut batch = Batch::default();
+    let mut failed = None;
+    let mut count = 0;
+    let recovered = txlog::recover(disk, directory, from, |zxid, bytes| {
+        if failed.is_some() {
+            return;
+        }
+        if let Err(error) = replay(head, bytes, &mut batch) {
+            failed = Some(RestoreError::Replay { zxid, error });
+            return;
+        }
+        count += 1;
+        if count % REPLAY_BATCH == 0 {
+            let version = head.seal();
+            head.tree.publish(version);
+            head.tree.reclaim(usize::MAX);
+        }
+    })
+    .await?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let version = head.seal();
+    head.tree.publish(version);
+    head.tree.reclaim(usize::MAX);
+    Ok(recovered)
+}

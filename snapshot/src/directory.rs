@@ -1,0 +1,105 @@
+//! The snapshots of a directory: their names, which there are, and which may go.
+
+use std::path::{Path, PathBuf};
+
+use disk::{Disk, DiskError};
+use model::zxid::Zxid;
+
+/// The directory of our files, in the data directory.
+pub const DIRECTORY: &str = "ringkeeper-1";
+
+const PREFIX: &str = "snapshot.";
+const UNFINISHED: &str = ".tmp";
+
+/// A file that has the name of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The last txn in it, by its name.
+    pub zxid: Zxid,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// What a purge did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// The zxids of the snapshots that are gone.
+    pub removed: Vec<Zxid>,
+    /// The oldest one that is kept: log before it is needed by none.
+    pub oldest_kept: Option<Zxid>,
+}
+
+/// The name of the snapshot at `zxid`: `snapshot.` and the zxid in hexadecimal, as stock has it.
+pub fn name_of(zxid: Zxid) -> String {
+    format!("{PREFIX}{:x}", zxid.0)
+}
+
+/// The zxid in a name; `None` if it is not one that [`name_of`] makes.
+pub fn zxid_of(name: &str) -> Option<Zxid> {
+    let digits = name.strip_prefix(PREFIX)?;
+    let zxid = Zxid(u64::from_str_radix(digits, 16).ok()? as i64);
+    (name_of(zxid) == name).then_some(zxid)
+}
+
+pub(crate) fn path_of(directory: &Path, zxid: Zxid) -> PathBuf {
+    directory.join(name_of(zxid))
+}
+
+pub(crate) fn unfinished_path_of(directory: &Path, zxid: Zxid) -> PathBuf {
+    directory.join(name_of(zxid) + UNFINISHED)
+}
+
+/// The snapshots of `directory`, newest first; none if there is no such directory. Nothing is
+/// read of them.
+pub async fn list<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<Candidate>, DiskError> {
+    let entries = match disk.list(directory).await {
+        Err(error) if error.is_missing() => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let candidate = |entry: disk::Entry| {
+        let path = directory.join(&entry.name);
+        Some(Candidate { zxid: zxid_of(&entry.name)?, path, bytes: entry.bytes })
+    };
+    let mut candidates: Vec<_> = entries.into_iter().filter_map(candidate).collect();
+    candidates.sort_by_key(|candidate| std::cmp::Reverse(candidate.zxid));
+    Ok(candidates)
+}
+
+/// Keeps the newest `keep_count` snapshots and removes the others, oldest first.
+///
+/// # Panics
+/// If none is to be kept.
+pub async fn purge<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    keep_count: usize,
+) -> Result<Purged, DiskError> {
+    assert!(keep_count > 0, "a purge keeps at least one snapshot");
+    let mut candidates = list(disk, directory).await?;
+    let going = candidates.split_off(keep_count.min(candidates.len()));
+    let oldest_kept = candidates.last().map(|candidate| candidate.zxid);
+    let mut removed = Vec::with_capacity(going.len());
+    for candidate in going.iter().rev() {
+        disk.remove(&candidate.path).await?;
+        removed.push(candidate.zxid);
+    }
+    Ok(Purged { removed, oldest_kept })
+}
+
+/// Removes what snapshots have left that were never finished, and says how many. Only while none
+/// is being written: at the start.
+pub async fn remove_unfinished<D: Disk>(disk: &D, directory: &Path) -> Result<usize, DiskError> {
+    let entries = match disk.list(directory).await {
+        Err(error) if error.is_missing() => return Ok(0),
+        entries => entries?,
+    };
+    let is_unfinished = |name: &str| name.strip_suffix(UNFINISHED).and_then(zxid_of).is_some();
+    let mut count = 0;
+    for entry in entries.iter().filter(|entry| is_unfinished(&entry.name)) {
+        disk.remove(&directory.join(&entry.name)).await?;
+        count += 1;
+    }
+    Ok(count)
+}

@@ -1,0 +1,99 @@
+//! The bytes of a snapshot. All numbers are big-endian, everything begins on a 4 KiB block.
+//!
+//! The header is a fixed layout, so that every version of Ringkeeper can tell that of another; what
+//! follows the chunks are rkyv archives of alignment 1, validated before they are used. The tables
+//! [`HEADER`], [`FOOTER`] and [`layouts`] are what `docs/snapshot_format.md` is compared with.
+
+mod footer;
+mod header;
+mod sections;
+#[cfg(test)]
+mod tests;
+
+use rkyv::api::high::{HighSerializer, HighValidator};
+use rkyv::bytecheck::CheckBytes;
+use rkyv::rancor;
+use rkyv::ser::allocator::ArenaHandle;
+use rkyv::util::AlignedVec;
+use rkyv::{Archive, Portable, Serialize};
+
+use crate::error::Fault;
+
+pub use footer::{FOOTER, FOOTER_MAGIC, Footer, Place};
+pub use header::{FORMAT_VERSION, HEADER, Header, HeaderFault, MAGIC};
+pub use sections::{AclSection, ChunkEntry, Index, SessionSection};
+
+/// One row of a layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// What it is called in the document.
+    pub name: &'static str,
+    /// Where it begins.
+    pub offset: usize,
+    /// How many bytes it takes.
+    pub bytes: usize,
+}
+
+impl Field {
+    pub(crate) const fn new(name: &'static str, offset: usize, bytes: usize) -> Self {
+        Self { name, offset, bytes }
+    }
+
+    const fn end(&self) -> usize {
+        self.offset + self.bytes
+    }
+
+    fn put(&self, block: &mut [u8], value: u64) {
+        let bytes = value.to_be_bytes();
+        let (zeros, kept) = bytes.split_at(bytes.len() - self.bytes);
+        assert!(zeros.iter().all(|byte| *byte == 0), "{} is too large", self.name);
+        block[self.offset..self.end()].copy_from_slice(kept);
+    }
+
+    fn take(&self, block: &[u8]) -> u64 {
+        let number = &block[self.offset..self.end()];
+        number.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
+    }
+}
+
+/// Whether the fields of a layout follow each other without a gap and end at `bytes`.
+const fn is_dense(fields: &[Field], bytes: usize) -> bool {
+    let mut at = 0;
+    let mut index = 0;
+    while index < fields.len() {
+        if fields[index].offset != at {
+            return false;
+        }
+        at = fields[index].end();
+        index += 1;
+    }
+    at == bytes
+}
+
+/// The layouts of the archives, by the names that the document has for them.
+pub fn layouts() -> Vec<(&'static str, Vec<Field>)> {
+    let mut all = footer::layouts();
+    all.extend(sections::layouts());
+    all
+}
+
+/// The crc32c of a block without the four bytes of the checksum's own field.
+fn crc_around(field: &Field, block: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&block[..field.offset]), &block[field.end()..])
+}
+
+/// The archive of `value`; `None` if it is larger than an archive can be.
+pub(crate) fn archive(
+    value: &impl for<'a> Serialize<HighSerializer<AlignedVec, ArenaHandle<'a>, rancor::Failure>>,
+) -> Option<AlignedVec> {
+    rkyv::to_bytes::<rancor::Failure>(value).ok()
+}
+
+/// The archive of a `T` that `bytes` are, validated.
+pub(crate) fn access<T>(bytes: &[u8]) -> Result<&T::Archived, Fault>
+where
+    T: Archive,
+    T::Archived: Portable + for<'a> CheckBytes<HighValidator<'a, rancor::Failure>>,
+{
+    rkyv::access::<T::Archived, rancor::Failure>(bytes).map_err(|_| Fault::Archive)
+}

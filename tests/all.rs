@@ -1,0 +1,8 @@
+//! All tests that cross crates, in one binary: one link, one list of names.
+
+#![allow(clippy::unwrap_used)]
+
+mod conformance;
+mod crash;
+mod order;
+mod tidy;

@@ -1,0 +1,97 @@
+//! What the configuration forbids: too many connections, too long requests, silence, strangers.
+
+use std::io::Read;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use harness::{Acl, Body, Client, Handshake, Server, code, opcode};
+
+#[test]
+fn connections_of_one_address() {
+    let server = Server::config().set("maxClientCnxns", "3").start();
+    let mut clients: Vec<_> = (0..3).map(|_| Client::connect(server.address())).collect();
+    assert!(Client::open(server.address(), &Handshake::default()).is_none(), "one too many");
+    clients[0].ping();
+    clients.pop().unwrap().close();
+    // The server may hear of the end a moment later than we do.
+    let begin = Instant::now();
+    while Client::open(server.address(), &Handshake::default()).is_none() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "no room again");
+    }
+}
+
+#[test]
+fn connections_in_all() {
+    let server = Server::config().set("maxCnxns", "3").start();
+    let _clients: Vec<_> = (0..3).map(|_| Client::connect(server.address())).collect();
+    assert!(Client::open(server.address(), &Handshake::default()).is_none(), "one too many");
+}
+
+#[test]
+fn a_connection_that_never_speaks_is_closed() {
+    let server = Server::config().property("zookeeper.nio.sessionlessCnxnTimeout=500").start();
+    let mut silent = TcpStream::connect(server.address()).unwrap();
+    silent.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    assert_eq!(silent.read(&mut [0]).unwrap(), 0);
+    Client::connect(server.address()).close();
+}
+
+#[test]
+fn requests_longer_than_allowed() {
+    let server = Server::config().property("jute.maxbuffer=2000").start();
+    let mut c = Client::connect(server.address());
+    c.create("/short", &[b'x'; 1800], &Acl::open(), 0).unwrap();
+    let body = harness::client::create_body("/long", &[b'x'; 2000], &Acl::open(), 0);
+    c.post(opcode::CREATE, &body);
+    c.assert_closed();
+    let mut c = c.reconnect();
+    assert_eq!(c.exists("/long", false), Err(code::NO_NODE));
+}
+
+/// A listing may be longer than any request.
+#[test]
+fn replies_are_not_limited() {
+    let server = Server::config().property("jute.maxbuffer=2000").start();
+    let mut c = Client::connect(server.address());
+    for i in 0..200 {
+        c.make(&format!("/a-node-with-a-name-of-some-length-{i:04}"));
+    }
+    assert_eq!(c.children("/", false).unwrap().len(), 201);
+}
+
+#[test]
+fn lists_may_be_skipped_altogether() {
+    let server = Server::config().property("zookeeper.skipACL=yes").start();
+    let mut c = Client::connect(server.address());
+    c.create("/shut", b"", &[Acl::new(1, "world", "anyone")], 0).unwrap();
+    c.set("/shut", b"x", -1).unwrap();
+    c.make("/shut/a");
+    c.delete("/shut/a", -1).unwrap();
+    assert_eq!(c.create("/none", b"", &[], 0), Err(code::INVALID_ACL), "but they must be lists");
+}
+
+#[test]
+fn strangers_are_sent_away_where_authentication_is_a_must() {
+    let server = Server::config()
+        .set("enforce.auth.enabled", "true")
+        .set("enforce.auth.schemes", "digest")
+        .start();
+    let mut c = Client::connect(server.address());
+    c.add_auth("digest", b"alice:secret").unwrap();
+    c.make("/authenticated");
+    let mut c = Client::connect(server.address());
+    let reply = c.call(opcode::EXISTS, &Body::new().string("/").boolean(false));
+    assert_eq!((reply.err, reply.zxid, reply.body.len()), (-124, 0, 0));
+    c.assert_closed();
+}
+
+#[test]
+fn timeouts_of_sessions() {
+    let server =
+        Server::config().set("minSessionTimeout", "3000").set("maxSessionTimeout", "5000").start();
+    for (wish, granted) in [(1, 3000), (4000, 4000), (9000, 5000)] {
+        let handshake = Handshake { timeout_ms: wish, ..Handshake::default() };
+        let c = Client::open(server.address(), &handshake).expect("answered");
+        assert_eq!(c.welcome().timeout_ms, granted);
+    }
+}

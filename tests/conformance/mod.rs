@@ -1,0 +1,33 @@
+//! What clients may rely on, checked reply by reply against any server.
+
+mod acl;
+mod children;
+mod containers;
+mod handshake;
+mod hostile;
+mod limits;
+mod multi;
+mod nodes;
+mod quota;
+mod restart;
+mod sessions;
+mod watches;
+mod words;
+mod zxids;
+
+use std::sync::OnceLock;
+
+use harness::{Client, Server};
+
+/// The server of the tests that leave others alone: each works below a node of its own.
+fn shared() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| Server::config().start())
+}
+
+/// A client of the shared server, and a fresh node for a test to work under.
+fn client_at(path: &str) -> Client {
+    let mut client = Client::connect(shared().address());
+    client.make(path);
+    client
+}

@@ -1,0 +1,282 @@
+//! A server process of the test's own: its folder, its port, its life.
+//!
+//! Which server: `RINGKEEPER_TEST_SERVER_CMD` (words; the path of zoo.cfg is appended) if it is
+//! set, else the binary that `RINGKEEPER_BIN` names, else `target/ci/ringkeeper` as the Makefile
+//! builds it.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A loaded machine starts a server slowly; a test is not the place to complain about it.
+const START_MAX: Duration = Duration::from_secs(60);
+const STOP_MAX: Duration = Duration::from_secs(30);
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Whether another server than ours is under test (`RINGKEEPER_TEST_SERVER_CMD`).
+pub fn is_reference() -> bool {
+    env::var_os("RINGKEEPER_TEST_SERVER_CMD").is_some()
+}
+
+/// A server about to be started.
+#[derive(Debug, Clone)]
+pub struct Config {
+    lines: Vec<(String, String)>,
+    flags: Vec<String>,
+    log: bool,
+}
+
+impl Config {
+    /// Adds or replaces a line of zoo.cfg.
+    #[must_use]
+    pub fn set(mut self, key: &str, value: &str) -> Self {
+        self.lines.retain(|(k, _)| k != key);
+        self.lines.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Adds a Java system property, `name=value`.
+    #[must_use]
+    pub fn property(mut self, property: &str) -> Self {
+        self.flags.push(format!("-D{property}"));
+        self
+    }
+
+    /// Starts the server and waits until it serves.
+    pub fn start(self) -> Server {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let folder = env::temp_dir().join(format!("ringkeeper-test-{}-{number}", process::id()));
+        fs::create_dir_all(folder.join("data")).expect("the temporary folder is writable");
+        let port = free_port(number);
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut server = Server { folder, address, config: self, running: None };
+        server.run();
+        server
+    }
+}
+
+/// A server, ended and swept away when it is dropped.
+#[derive(Debug)]
+pub struct Server {
+    folder: PathBuf,
+    address: SocketAddr,
+    config: Config,
+    running: Option<Running>,
+}
+
+/// The process, and the guard that ends it should this process be gone first.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    guard: Child,
+}
+
+impl Server {
+    /// What every test starts from: short ticks, every four-letter word, containers and TTL nodes.
+    pub fn config() -> Config {
+        let lines = [
+            ("tickTime", "500"),
+            ("maxSessionTimeout", "40000"),
+            ("maxClientCnxns", "0"),
+            ("admin.enableServer", "false"),
+            ("4lw.commands.whitelist", "*"),
+            ("extendedTypesEnabled", "true"),
+        ];
+        let lines = lines.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
+        Config { lines, flags: Vec::new(), log: true }
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder of zoo.cfg, data and log.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What the server has written to its standard output and error.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap_or_default()).into_owned()
+    }
+
+    /// The process id of a running server.
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().expect("server runs").child.id()
+    }
+
+    /// Sends a four-letter word and returns all of the answer.
+    pub fn word(&self, word: &str) -> String {
+        four_letters(self.address, word, ANSWER_MAX).expect("four-letter word is answered")
+    }
+
+    /// Ends the server as a power cut of its process would: SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.child.kill().expect("own child");
+            running.child.wait().expect("own child");
+            running.dismiss_guard();
+        }
+    }
+
+    /// Asks the server to end (SIGTERM) and waits for it.
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut running = self.running.take().expect("server runs");
+        let pid = running.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill exists");
+        assert!(sent.success(), "server {pid} is gone already");
+        let end = Instant::now() + STOP_MAX;
+        let status = loop {
+            if let Some(status) = running.child.try_wait().expect("own child") {
+                break status;
+            }
+            if Instant::now() > end {
+                running.child.kill().expect("own child");
+                panic!("server did not end within {STOP_MAX:?} of SIGTERM:\n{}", self.log());
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        running.dismiss_guard();
+        status
+    }
+
+    /// Adds or replaces a line of zoo.cfg for the next start.
+    pub fn set(&mut self, key: &str, value: &str) {
+        self.config = self.config.clone().set(key, value);
+    }
+
+    /// Starts the server again on the same folder and port.
+    pub fn start_again(&mut self) {
+        assert!(self.running.is_none(), "server runs");
+        self.run();
+    }
+
+    /// Kills the server and starts it again.
+    pub fn restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    fn run(&mut self) {
+        let child = self.spawn();
+        let guard = Running::guard(child.id());
+        self.running = Some(Running { child, guard });
+        let end = Instant::now() + START_MAX;
+        loop {
+            // Stock never closes a connection that asks while it loads, so the patience is short.
+            let answer = four_letters(self.address, "srvr", Duration::from_millis(500));
+            if answer.is_some_and(|text| text.contains("\nMode: ")) {
+                return;
+            }
+            let running = self.running.as_mut().expect("just started");
+            if let Some(status) = running.child.try_wait().expect("own child") {
+                panic!("server ended at its start with {status}:\n{}", self.log());
+            }
+            assert!(Instant::now() < end, "not serving after {START_MAX:?}:\n{}", self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn spawn(&self) -> Child {
+        let file = self.folder.join("zoo.cfg");
+        let mut text = format!(
+            "dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\n",
+            self.folder.join("data").display(),
+            self.address.port()
+        );
+        for (key, value) in &self.config.lines {
+            text.extend([key, "=", value, "\n"]);
+        }
+        fs::write(&file, text).expect("zoo.cfg is written");
+        let mut words = server_command();
+        let program = words.remove(0);
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
+        let log = log.expect("log is written");
+        Command::new(&program)
+            .args(words)
+            .arg(&file)
+            .env("JVMFLAGS", self.config.flags.join(" "))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a second handle"))
+            .stderr(log)
+            .spawn()
+            .unwrap_or_else(|e| panic!("{}: {e} (make test builds it)", program.display()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() && self.config.log {
+            // The test's own message comes first; what the server said is the next question.
+            let log = self.log();
+            let tail = log.len().saturating_sub(4000);
+            let text: String = log.chars().skip(tail).collect();
+            writeln!(std::io::stderr(), "--- log of the server:\n{text}").ok();
+        }
+        fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+impl Running {
+    /// A shell that kills the server once this process's end of its pipe is closed, however it
+    /// ended: servers shared by many tests are never dropped.
+    fn guard(pid: u32) -> Child {
+        Command::new("sh")
+            .args(["-c", &format!("read -r _ || kill -9 {pid}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sh exists")
+    }
+
+    fn dismiss_guard(mut self) {
+        if let Some(mut pipe) = self.guard.stdin.take() {
+            pipe.write_all(b"done\n").ok();
+        }
+        self.guard.wait().ok();
+    }
+}
+
+/// The words that start a server, without the path of zoo.cfg.
+fn server_command() -> Vec<OsString> {
+    if let Ok(words) = env::var("RINGKEEPER_TEST_SERVER_CMD") {
+        return words.split_whitespace().map(OsString::from).collect();
+    }
+    let binary = env::var_os("RINGKEEPER_BIN").unwrap_or_else(|| {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member's parent");
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
+        target.join("ci/ringkeeper").into()
+    });
+    vec![binary, "serve".into()]
+}
+
+/// A port nobody listens on, below the range that outgoing connections take theirs from.
+fn free_port(number: u32) -> u16 {
+    let start = process::id().wrapping_mul(61).wrapping_add(number * 7);
+    (0..20_000)
+        .map(|i| 11_000 + u16::try_from((start + i) % 20_000).expect("below 20,000"))
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
+}
+
+fn four_letters(address: SocketAddr, word: &str, answer_max: Duration) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(answer_max)).ok()?;
+    stream.write_all(word.as_bytes()).ok()?;
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).ok()?;
+    Some(String::from_utf8_lossy(&text).into_owned())
+}

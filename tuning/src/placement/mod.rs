@@ -1,0 +1,217 @@
+//! Which roles share a core loop, and where each loop runs.
+//!
+//! The rules, from the machine down:
+//!
+//! - A quota means that processors are shared with strangers: then nothing is pinned and nothing
+//!   spins, and there are no more loops than whole processors granted.
+//! - One or two cores: ordering and the one shard in one loop, so that a write needs no hop.
+//! - More: a loop for ordering and a loop for each shard, one a physical core; from four cores on,
+//!   one core is left to the kernel, the background executor and the admin thread.
+//! - A loop is pinned only if every loop has a core and one is left over, and it spins only if it
+//!   is pinned. Second threads of a core are never given to a loop.
+//! - Shards are nearest to ordering first: same L3, same memory node, same package, then the rest.
+
+use crate::topology::{Core, Topology};
+
+mod explain;
+#[cfg(test)]
+mod tests;
+
+/// What the operator asked for; the default leaves everything to the rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// How many shards.
+    pub shards: Option<u32>,
+    /// The processors that core loops may use.
+    pub cpus: Option<Vec<u32>>,
+    /// Pin nothing.
+    pub unpinned: bool,
+    /// Microseconds to spin, where a loop may.
+    pub spin_us: Option<u32>,
+}
+
+/// A role that a core loop hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The one that owns agreement, the log and the tree's writer.
+    Ordering,
+    /// One that owns connections; numbered from 0.
+    Shard(u32),
+}
+
+/// One core loop: a thread with one ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CoreLoop {
+    /// What it hosts, not empty; ordering first.
+    pub roles: Vec<Role>,
+    /// The processor it is pinned to.
+    pub cpu: Option<u32>,
+    /// Microseconds it spins before it sleeps; 0 unless it has a core to itself.
+    pub spin_us: u32,
+}
+
+/// Where everything runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The core loops; the first one hosts ordering.
+    pub loops: Vec<CoreLoop>,
+    /// The processors for the background executor and the admin thread, ascending, not empty.
+    pub background_cpus: Vec<u32>,
+    /// Why, a sentence for each decision.
+    pub reasons: Vec<String>,
+}
+
+/// How long a loop spins if nobody says otherwise: less than it takes to sleep and be woken.
+pub const SPIN_US_DEFAULT: u32 = 5;
+/// More shards than this are not made unless asked for: one ordering role feeds them all.
+pub const SHARDS_MAX: u32 = 64;
+/// With fewer cores than this, none is kept free of loops.
+const CORES_TO_LEAVE_ONE: usize = 4;
+/// Up to so many cores, one loop hosts everything.
+const CORES_FUSED: usize = 2;
+
+impl Placement {
+    /// The number of shards, at least 1.
+    pub fn shard_count(&self) -> u32 {
+        let shards = self.loops.iter().flat_map(|it| &it.roles);
+        let count = shards.filter(|role| matches!(role, Role::Shard(_))).count();
+        u32::try_from(count).expect("shards are numbered by u32")
+    }
+
+    /// Does one loop host everything, so that roles never wait for each other?
+    pub fn is_fused(&self) -> bool {
+        self.loops.len() == 1
+    }
+}
+
+/// Decides.
+///
+/// # Panics
+/// If the topology has no cores, which [`Topology`] promises.
+pub fn placement(topology: &Topology, wishes: &Wishes) -> Placement {
+    assert!(!topology.cores.is_empty(), "a topology has cores");
+    let mut reasons = vec![explain::machine(topology)];
+    let offered = offered(topology, wishes, &mut reasons);
+    let usable = usable_count(topology, offered.cores.len(), &mut reasons);
+    let hosted = hosted(usable, offered.spare, wishes, &mut reasons);
+
+    let room = hosted.len() < offered.cores.len() || offered.spare;
+    let enough = offered.cores.len() > CORES_FUSED || offered.spare;
+    let fits = hosted.len() <= offered.cores.len();
+    let pinned = !wishes.unpinned && topology.quota_cpus.is_none() && fits && room && enough;
+    reasons.push(explain::pinning(pinned, topology, wishes, hosted.len(), offered.cores.len()));
+    reasons.push(explain::spinning(pinned, wishes));
+
+    let chosen = if pinned { choose(&offered, hosted.len()) } else { Vec::new() };
+    let spin_us = if pinned { wishes.spin_us.unwrap_or(SPIN_US_DEFAULT) } else { 0 };
+    let loops = hosted
+        .into_iter()
+        .enumerate()
+        .map(|(index, roles)| CoreLoop { roles, cpu: chosen.get(index).copied(), spin_us })
+        .collect();
+    let background_cpus = background(topology, &chosen);
+    reasons.push(explain::background(&background_cpus, pinned));
+    Placement { loops, background_cpus, reasons }
+}
+
+/// The cores that loops may be put on.
+struct Offered {
+    cores: Vec<Core>,
+    /// Is there a core beside them that no loop may use?
+    spare: bool,
+}
+
+fn offered(topology: &Topology, wishes: &Wishes, reasons: &mut Vec<String>) -> Offered {
+    let all = || Offered { cores: topology.cores.clone(), spare: false };
+    let Some(wished) = &wishes.cpus else { return all() };
+    let mut cores = Vec::new();
+    for core in &topology.cores {
+        let cpus: Vec<u32> = core.cpus.iter().copied().filter(|it| wished.contains(it)).collect();
+        if !cpus.is_empty() {
+            cores.push(Core { cpus, ..core.clone() });
+        }
+    }
+    if cores.is_empty() {
+        reasons.push(explain::none_of_the_wished(topology));
+        return all();
+    }
+    reasons.push(explain::wished(&cores));
+    let spare = cores.len() < topology.cores.len();
+    Offered { cores, spare }
+}
+
+/// How many loops the rules would keep busy: cores, or whole processors of the quota if fewer.
+fn usable_count(topology: &Topology, cores: usize, reasons: &mut Vec<String>) -> usize {
+    let Some(quota) = topology.quota_cpus else { return cores };
+    let whole = (quota.floor().max(1.0) as usize).min(cores);
+    reasons.push(explain::quota(quota, whole));
+    whole
+}
+
+/// The roles of each loop; ordering in the first.
+fn hosted(
+    usable: usize,
+    spare: bool,
+    wishes: &Wishes,
+    reasons: &mut Vec<String>,
+) -> Vec<Vec<Role>> {
+    let left = usize::from(usable >= CORES_TO_LEAVE_ONE && !spare);
+    let for_loops = usable - left;
+    let shards = match wishes.shards {
+        Some(wished) => wished.max(1),
+        None if usable <= CORES_FUSED => 1,
+        None => u32::try_from(for_loops - 1).unwrap_or(SHARDS_MAX).min(SHARDS_MAX),
+    };
+    let separate = shards > 1 && (shards as usize) < for_loops
+        || wishes.shards.is_none() && usable > CORES_FUSED;
+    reasons.push(explain::roles(shards, separate, usable, wishes.shards.is_some()));
+    let mut hosted = Vec::with_capacity(shards as usize + 1);
+    if separate {
+        hosted.push(vec![Role::Ordering]);
+        hosted.extend((0..shards).map(|shard| vec![Role::Shard(shard)]));
+    } else {
+        hosted.push(vec![Role::Ordering, Role::Shard(0)]);
+        hosted.extend((1..shards).map(|shard| vec![Role::Shard(shard)]));
+    }
+    hosted
+}
+
+/// The processors of `count` loops, ordering's first; all of different cores.
+fn choose(offered: &Offered, count: usize) -> Vec<u32> {
+    let mut cores: Vec<&Core> = offered.cores.iter().collect();
+    // The first core takes the kernel's own work on most machines: it is the one to leave.
+    if !offered.spare {
+        cores.remove(0);
+    }
+    let in_node = |node: u32| cores.iter().filter(|core| core.numa_node == node).count();
+    let home = cores
+        .iter()
+        .copied()
+        // Of equals, `max_by_key` takes the last: look from the end, so that it is the first.
+        .rev()
+        .max_by_key(|core| in_node(core.numa_node))
+        .expect("there is room for every loop");
+    let distance = |core: &Core| {
+        (
+            core.package != home.package,
+            core.numa_node != home.numa_node,
+            core.l3 != home.l3,
+            core.package,
+            core.numa_node,
+            core.cpus[0],
+        )
+    };
+    let home_cpu = home.cpus[0];
+    cores.sort_by_key(|core| (core.cpus[0] != home_cpu, distance(core)));
+    cores.iter().take(count).map(|core| core.cpus[0]).collect()
+}
+
+/// All processors of cores without a pinned loop.
+fn background(topology: &Topology, chosen: &[u32]) -> Vec<u32> {
+    let is_free = |core: &&Core| !core.cpus.iter().any(|cpu| chosen.contains(cpu));
+    let mut cpus: Vec<u32> =
+        topology.cores.iter().filter(is_free).flat_map(|core| &core.cpus).copied().collect();
+    cpus.sort_unstable();
+    assert!(!cpus.is_empty(), "loops are pinned only if a core is left over");
+    cpus
+}

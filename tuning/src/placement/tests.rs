@@ -1,0 +1,223 @@
+use std::collections::BTreeSet;
+
+use super::{Placement, Role, SHARDS_MAX, SPIN_US_DEFAULT, Wishes, placement};
+use crate::topology::Topology;
+
+fn place(topology: &Topology) -> Placement {
+    placement(topology, &Wishes::default())
+}
+
+fn with_shards(topology: &Topology, shards: u32) -> Placement {
+    placement(topology, &Wishes { shards: Some(shards), ..Wishes::default() })
+}
+
+fn cpus(placed: &Placement) -> Vec<Option<u32>> {
+    placed.loops.iter().map(|it| it.cpu).collect()
+}
+
+fn told(placed: &Placement) -> String {
+    placed.reasons.join("\n")
+}
+
+#[test]
+fn one_and_two_cores_are_fused_and_not_pinned() {
+    for cores in [1, 2] {
+        let placed = place(&Topology::uniform(1, cores, 1));
+        assert!(placed.is_fused());
+        assert_eq!(placed.loops[0].roles, [Role::Ordering, Role::Shard(0)]);
+        assert_eq!((placed.loops[0].cpu, placed.loops[0].spin_us), (None, 0));
+        assert_eq!(placed.background_cpus.len(), cores as usize);
+    }
+    // Two threads of one core are one core.
+    assert!(place(&Topology::uniform(1, 1, 2)).is_fused());
+}
+
+#[test]
+fn three_cores_have_a_loop_each_and_share_them_with_the_background() {
+    let placed = place(&Topology::uniform(1, 3, 1));
+    assert_eq!(placed.shard_count(), 2);
+    assert_eq!(cpus(&placed), [None, None, None]);
+}
+
+#[test]
+fn four_cores_leave_one() {
+    let placed = place(&Topology::uniform(1, 4, 1));
+    assert_eq!(placed.loops[0].roles, [Role::Ordering]);
+    assert_eq!(cpus(&placed), [Some(1), Some(2), Some(3)]);
+    assert_eq!(placed.background_cpus, [0]);
+    assert!(placed.loops.iter().all(|it| it.spin_us == SPIN_US_DEFAULT));
+}
+
+#[test]
+fn second_threads_go_to_nobody_but_the_background() {
+    let placed = place(&Topology::uniform(1, 8, 2));
+    assert_eq!(placed.shard_count(), 6);
+    assert_eq!(cpus(&placed), (1..8).map(Some).collect::<Vec<_>>());
+    assert_eq!(placed.background_cpus, [0, 8]);
+}
+
+#[test]
+fn shards_are_near_ordering_first() {
+    // The first core of package 0 is left, so package 1 has more to offer.
+    let placed = place(&Topology::uniform(2, 4, 2));
+    assert_eq!(cpus(&placed), [4, 5, 6, 7, 1, 2, 3].map(Some));
+    assert_eq!(placed.background_cpus, [0, 8]);
+    let few = with_shards(&Topology::uniform(2, 4, 2), 2);
+    assert_eq!(cpus(&few), [4, 5, 6].map(Some));
+}
+
+#[test]
+fn shared_caches_draw_shards() {
+    let mut topology = Topology::uniform(1, 8, 1);
+    for core in &mut topology.cores {
+        core.l3 = core.cpus[0] % 2;
+    }
+    assert_eq!(cpus(&with_shards(&topology, 3)), [1, 3, 5, 7].map(Some));
+}
+
+#[test]
+fn a_quota_limits_loops_and_forbids_pinning_and_spinning() {
+    let small = place(&Topology::uniform(1, 16, 2).with_quota(1.5));
+    assert!(small.is_fused());
+    assert_eq!((small.loops[0].cpu, small.loops[0].spin_us), (None, 0));
+    assert!(told(&small).contains("grants 1.5 processors"), "{}", told(&small));
+    let large = place(&Topology::uniform(1, 16, 2).with_quota(6.0));
+    assert_eq!(large.loops.len(), 5);
+    assert!(cpus(&large).iter().all(Option::is_none));
+    assert!(place(&Topology::uniform(1, 16, 1).with_quota(0.2)).is_fused());
+}
+
+#[test]
+fn the_operator_says_how_many_shards() {
+    let fused = with_shards(&Topology::uniform(1, 8, 1), 1);
+    assert!(fused.is_fused());
+    assert_eq!(cpus(&fused), [Some(1)]);
+    let four = with_shards(&Topology::uniform(1, 8, 1), 4);
+    assert_eq!(four.loops.len(), 5);
+    assert_eq!(four.loops[0].roles, [Role::Ordering]);
+    // Seven cores for loops: seven shards leave none for ordering alone.
+    let seven = with_shards(&Topology::uniform(1, 8, 1), 7);
+    assert_eq!(seven.loops.len(), 7);
+    assert_eq!(seven.loops[0].roles, [Role::Ordering, Role::Shard(0)]);
+    assert!(cpus(&seven).iter().all(Option::is_some));
+}
+
+#[test]
+fn four_shards_on_two_cores_neither_pin_nor_spin() {
+    let placed = with_shards(&Topology::uniform(1, 2, 1), 4);
+    assert_eq!(placed.loops.len(), 4);
+    assert_eq!(placed.loops[0].roles, [Role::Ordering, Role::Shard(0)]);
+    assert!(placed.loops.iter().all(|it| it.cpu.is_none() && it.spin_us == 0));
+}
+
+#[test]
+fn the_operator_says_which_processors() {
+    let wishes = |cpus: &[u32]| Wishes { cpus: Some(cpus.to_vec()), ..Wishes::default() };
+    let eight = Topology::uniform(1, 8, 1);
+    let four = placement(&eight, &wishes(&[2, 3, 4, 5]));
+    // Other cores are left over, so that none of these need be.
+    assert_eq!(cpus(&four), [2, 3, 4, 5].map(Some));
+    assert_eq!(four.background_cpus, [0, 1, 6, 7]);
+    let one = placement(&eight, &wishes(&[7]));
+    assert_eq!(cpus(&one), [Some(7)]);
+    assert_eq!(one.loops[0].spin_us, SPIN_US_DEFAULT);
+    let none = placement(&eight, &wishes(&[99]));
+    assert_eq!(none.shard_count(), 6);
+    assert!(told(&none).contains("None of ring.cpus may be used"), "{}", told(&none));
+    // The second thread of a chosen core is not given to the background.
+    let smt = placement(&Topology::uniform(1, 4, 2), &wishes(&[1]));
+    assert_eq!(smt.background_cpus, [0, 2, 3, 4, 6, 7]);
+}
+
+#[test]
+fn the_operator_says_whether_to_pin_and_spin() {
+    let eight = Topology::uniform(1, 8, 1);
+    let unpinned = placement(&eight, &Wishes { unpinned: true, ..Wishes::default() });
+    assert!(unpinned.loops.iter().all(|it| it.cpu.is_none() && it.spin_us == 0));
+    let spinning = placement(&eight, &Wishes { spin_us: Some(50), ..Wishes::default() });
+    assert!(spinning.loops.iter().all(|it| it.spin_us == 50));
+    let wish = Wishes { spin_us: Some(50), ..Wishes::default() };
+    let cannot = placement(&Topology::uniform(1, 2, 1), &wish);
+    assert!(told(&cannot).contains("whatever ring.spinUs says"), "{}", told(&cannot));
+}
+
+#[test]
+fn a_huge_machine_has_no_more_shards_than_are_of_use() {
+    let placed = place(&Topology::uniform(2, 96, 2));
+    assert_eq!(placed.shard_count(), SHARDS_MAX);
+}
+
+#[test]
+fn every_decision_is_told_in_a_sentence() {
+    let placed = place(&Topology::uniform(1, 4, 2));
+    assert_eq!(
+        placed.reasons,
+        [
+            "The machine, as far as this process may use it: 1 package, 1 memory node, 1 L3 \
+             cache, 4 cores, 8 processors.",
+            "Ordering has a core loop of its own beside 2 shards.",
+            "Every core loop is pinned to a physical core of its own.",
+            "A core loop spins for 5 us before it sleeps.",
+            "The background executor and the admin thread use processors 0,4.",
+        ]
+    );
+}
+
+fn assert_invariants(topology: &Topology, wishes: &Wishes) {
+    let placed = placement(topology, wishes);
+    let mut roles: Vec<Role> = placed.loops.iter().flat_map(|it| it.roles.clone()).collect();
+    roles.sort_unstable();
+    let mut expected = vec![Role::Ordering];
+    expected.extend((0..placed.shard_count()).map(Role::Shard));
+    assert_eq!(roles, expected, "every role once");
+    assert_eq!(placed.loops[0].roles[0], Role::Ordering);
+    if let Some(shards) = wishes.shards {
+        assert_eq!(placed.shard_count(), shards);
+    } else if let Some(quota) = topology.quota_cpus {
+        assert!(placed.loops.len() <= (quota as usize).max(1));
+    }
+
+    let core_of = |cpu: u32| topology.cores.iter().position(|core| core.cpus.contains(&cpu));
+    let pinned: Vec<u32> = placed.loops.iter().filter_map(|it| it.cpu).collect();
+    let cores: BTreeSet<usize> = pinned.iter().map(|&cpu| core_of(cpu).unwrap()).collect();
+    assert_eq!(cores.len(), pinned.len(), "no two loops on one core");
+    assert!(pinned.is_empty() || pinned.len() == placed.loops.len());
+    if let Some(wished) = &wishes.cpus
+        && wished.iter().any(|&cpu| core_of(cpu).is_some())
+    {
+        assert!(pinned.iter().all(|cpu| wished.contains(cpu)));
+    }
+    for core_loop in &placed.loops {
+        assert!(core_loop.spin_us == 0 || core_loop.cpu.is_some());
+    }
+    assert!(!placed.background_cpus.is_empty());
+    for &cpu in &placed.background_cpus {
+        assert!(!cores.contains(&core_of(cpu).unwrap()), "the background is beside the loops");
+    }
+    assert!(placed.reasons.iter().all(|reason| reason.ends_with('.')));
+}
+
+#[test]
+fn invariants_hold_everywhere() {
+    for (packages, cores, threads) in
+        [(1, 1, 1), (1, 1, 2), (1, 2, 1), (1, 3, 1), (1, 4, 1), (1, 8, 2), (2, 1, 1), (2, 8, 2)]
+    {
+        let machine = Topology::uniform(packages, cores, threads);
+        let quotas = [None, Some(0.5), Some(1.5), Some(4.0), Some(1000.0)];
+        let shards = [None, Some(1), Some(2), Some(3), Some(4), Some(9), Some(64)];
+        let lists =
+            [None, Some(vec![0]), Some(vec![1, 2, 3]), Some(vec![77]), Some(machine.cpus())];
+        for quota_cpus in quotas {
+            for shards in shards {
+                for cpus in lists.clone() {
+                    for unpinned in [false, true] {
+                        let topology = Topology { quota_cpus, ..machine.clone() };
+                        let spin_us = None;
+                        let wishes = Wishes { shards, cpus: cpus.clone(), unpinned, spin_us };
+                        assert_invariants(&topology, &wishes);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The machine, as far as this process may use it: a plain value.
+
+use std::collections::BTreeSet;
+
+mod cgroup;
+mod discover;
+#[cfg(test)]
+mod tests;
+
+/// The machine could not be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TopologyError {
+    /// The kernel did not say which processors this process may use.
+    #[error("the processors of this process cannot be read: {0}")]
+    Affinity(nix::errno::Errno),
+}
+
+/// One physical core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Core {
+    /// The package (socket) it is in.
+    pub package: u32,
+    /// The node of memory nearest to it.
+    pub numa_node: u32,
+    /// Its L2 cache: cores with the same number share it.
+    pub l2: u32,
+    /// Its L3 cache: cores with the same number share it.
+    pub l3: u32,
+    /// Its processors (hardware threads) that this process may use: by the kernel's numbers,
+    /// ascending, not empty.
+    pub cpus: Vec<u32>,
+}
+
+/// The cores that this process may use, and how much of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Topology {
+    /// The cores with at least one processor allowed, by their first processor; not empty.
+    pub cores: Vec<Core>,
+    /// Processors' worth of time a control group grants, if it limits that: 1.5 is one and a half.
+    pub quota_cpus: Option<f64>,
+}
+
+impl Topology {
+    /// Asks the machine: hwloc for what there is, the kernel for what is allowed, the control
+    /// group for the quota. Where hwloc fails, every processor counts as a core of one package.
+    ///
+    /// # Errors
+    /// [`TopologyError::Affinity`] if the kernel does not tell the allowed processors.
+    pub fn discover() -> Result<Topology, TopologyError> {
+        let allowed = discover::allowed_cpus()?;
+        let cores = discover::cores(&allowed).unwrap_or_else(|| flat(&allowed));
+        Ok(Topology { cores, quota_cpus: cgroup::quota_of_this_process() })
+    }
+
+    /// A machine where all is alike: `packages` of `cores` with `threads` each, one node of memory
+    /// and one L3 a package. Processors are numbered as Linux does it: first threads first.
+    ///
+    /// # Panics
+    /// If one of the counts is 0.
+    pub fn uniform(packages: u32, cores: u32, threads: u32) -> Topology {
+        assert!(packages > 0 && cores > 0 && threads > 0, "a machine has processors");
+        let total = packages * cores;
+        let core = |number: u32| Core {
+            package: number / cores,
+            numa_node: number / cores,
+            l2: number,
+            l3: number / cores,
+            cpus: (0..threads).map(|thread| number + thread * total).collect(),
+        };
+        Topology { cores: (0..total).map(core).collect(), quota_cpus: None }
+    }
+
+    /// The same machine with a quota.
+    #[must_use]
+    pub fn with_quota(mut self, cpus: f64) -> Topology {
+        self.quota_cpus = Some(cpus);
+        self
+    }
+
+    /// All processors allowed, ascending.
+    pub fn cpus(&self) -> Vec<u32> {
+        let all: BTreeSet<u32> = self.cores.iter().flat_map(|core| &core.cpus).copied().collect();
+        all.into_iter().collect()
+    }
+
+    /// The machine in a sentence, for the log.
+    pub fn summary(&self) -> String {
+        let counted = |count: usize, what: &str| {
+            format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+        };
+        let distinct = |part: fn(&Core) -> u32, what: &str| {
+            counted(self.cores.iter().map(part).collect::<BTreeSet<u32>>().len(), what)
+        };
+        let mut parts = vec![
+            distinct(|core| core.package, "package"),
+            distinct(|core| core.numa_node, "memory node"),
+            distinct(|core| core.l3, "L3 cache"),
+            counted(self.cores.len(), "core"),
+            counted(self.cpus().len(), "processor"),
+        ];
+        parts.extend(self.quota_cpus.map(|quota| format!("a quota of {quota} processors")));
+        parts.join(", ") + "."
+    }
+}
+
+/// Every processor a core by itself, where nothing more is known.
+fn flat(allowed: &BTreeSet<u32>) -> Vec<Core> {
+    let core = |&cpu| Core { package: 0, numa_node: 0, l2: cpu, l3: 0, cpus: vec![cpu] };
+    allowed.iter().map(core).collect()
+}
