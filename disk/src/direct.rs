@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use glommio::GlommioError;
-use glommio::io::{self, BufferedFile, Directory, DmaFile, OpenOptions};
+use glommio::io::{self, BufferedFile, DmaFile, OpenOptions};
 use nix::errno::Errno;
 
 use crate::aligned::AlignedBuf;
@@ -161,15 +161,16 @@ fn failed(operation: Operation, path: &Path, error: &GlommioError<()>) -> DiskEr
     DiskError::new(operation, path, Cause::Errno(errno))
 }
 
+/// Makes the names in a directory durable. Blocking calls on a thread of the executor's own: an
+/// `O_PATH` descriptor, which glommio opens directories with, cannot be flushed.
 async fn flush_directory_of(operation: Operation, path: &Path) -> Result<(), DiskError> {
-    let failed = |error| failed(operation, path, &error);
     let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => ".".as_ref(),
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
     };
-    let directory = Directory::open(directory).await.map_err(failed)?;
-    directory.sync().await.map_err(failed)?;
-    directory.close().await.map_err(failed)
+    let flush = move || std::fs::File::open(directory)?.sync_all();
+    let flushed = glommio::executor().spawn_blocking(flush).await;
+    flushed.map_err(|error| DiskError::from_io(operation, path, &error))
 }
 
 fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
@@ -199,9 +200,15 @@ impl Disk for Direct {
     }
 
     async fn create_directory(&self, directory: &Path) -> Result<(), DiskError> {
-        let failed = |error| failed(Operation::CreateDirectory, directory, &error);
-        let made = Directory::create(directory).await.map_err(failed)?;
-        made.close().await.map_err(failed)?;
+        let owned = directory.to_owned();
+        let make = move || match std::fs::create_dir(&owned) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && owned.is_dir() => {
+                Ok(())
+            }
+            made => made,
+        };
+        let made = glommio::executor().spawn_blocking(make).await;
+        made.map_err(|error| DiskError::from_io(Operation::CreateDirectory, directory, &error))?;
         flush_directory_of(Operation::CreateDirectory, directory).await
     }
 

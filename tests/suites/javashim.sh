@@ -1,12 +1,18 @@
 #!/bin/bash
-# Put first on PATH under the name `java`. A test harness that launches
-# `java ... QuorumPeerMain zoo.cfg` gets `$SERVER_CMD zoo.cfg` instead, with the harness's -D
-# flags handed over in JVMFLAGS (-Dfile.encoding, -Dlog4j*, -Djava.awt* dropped).
+# Put first on PATH under the name `java`. A test harness that launches `java ... QuorumPeerMain zoo.cfg` gets
+# `$SERVER_CMD zoo.cfg` instead, with the harness's -D flags in JVMFLAGS (those for logs and display dropped).
+# Lines for TLS and SASL go out of zoo.cfg: the tests of both are left out, and no server should need a key for the rest.
 # Anything else goes to the real java.
-real=${REAL_JAVA:-/usr/bin/java}
 flags="" main=""
-for a; do case $a in
-  -Dlog4j*|-Dfile.encoding*|-Djava.awt*|-Dzookeeper.log.dir*|-Dzookeeper.root.logger*) ;;
-  -D*) flags="$flags $a";; *QuorumPeerMain|*ZooKeeperServerMain) main=1;; esac; last=$a; done
-if [ -n "$main" ]; then export JVMFLAGS="$JVMFLAGS$flags"; exec $SERVER_CMD "$last"; fi
-exec "$real" "$@"
+for a; do
+  case $a in
+    -Dlog4j* | -Dfile.encoding* | -Djava.awt* | -Djava.security.* | -Dzookeeper.log.dir* | -Dzookeeper.root.logger*) ;;
+    -D*) flags="$flags $a" ;;
+    *QuorumPeerMain | *ZooKeeperServerMain) main=1 ;;
+  esac
+  last=$a
+done
+[ -n "$main" ] || exec "${REAL_JAVA:-/usr/bin/java}" "$@"
+sed -i -E '/^(secureClientPort|ssl\.|authProvider\.|serverCnxnFactory)/d' "$last"
+export JVMFLAGS="${JVMFLAGS:-}$flags"
+exec $SERVER_CMD "$last"

@@ -22,7 +22,7 @@
 //! - What a version reaches does not change from its seal until nobody can use it (guard:
 //!   `tests::model`, which compares whole old versions, and Miri over it).
 //! - `published` only grows; a reader's version is at most `published`, and all versions from the
-//!   slowest reader's on are alive (guard: `tests::readers_never_see_a_change`).
+//!   slowest reader's on are alive (guard: `tests::readers`).
 //! - The digest is the sum over all nodes after every change (guard: `tests::model`).
 //! - A rolled-back multi or batch leaves no trace and no leak (guard: `tests::model`, live bytes).
 //!

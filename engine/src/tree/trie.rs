@@ -52,29 +52,50 @@ impl<M> Tree<M> {
     }
 
     /// The level at which a new key parts from all that is there.
+    ///
+    /// # Panics
+    /// If the path is there.
     fn level_of_new(&self, key: u64, path: &[u8]) -> u32 {
-        let (mut entry, mut next_level, mut has_skipped) = (self.state.root, 0, false);
+        let (mut entry, mut next_level, mut skipped_to) = (self.state.root, 0, None);
         loop {
             match entry.kind() {
                 Kind::Node(level) => {
-                    has_skipped |= level != next_level;
+                    if level != next_level {
+                        skipped_to = Some(entry);
+                    }
                     next_level = level + 1;
                     match entry.search(key) {
                         Ok(index) => entry = entry.at(index),
-                        // No level was skipped on the way, so the key shares all digits above.
-                        Err(_) if !has_skipped => return level,
-                        Err(_) => break,
+                        Err(_) => return self.level_above(key, path, skipped_to).unwrap_or(level),
                     }
                 }
-                Kind::Record | Kind::Bucket => break,
+                Kind::Record => {
+                    let found = entry.as_record().path();
+                    assert!(found != path, "a node is created once");
+                    return diverge(key, self.hasher.key_near(found, path, key));
+                }
+                Kind::Bucket => {
+                    assert!(entry.search_bucket(path).is_none(), "a node is created once");
+                    let found = entry.first_record().path();
+                    return diverge(key, self.hasher.key_near(found, path, key));
+                }
                 Kind::Empty | Kind::Data => return 0,
             }
         }
-        // Any record here has the digits of the levels that were skipped.
-        diverge(key, self.hasher.key_near(entry.first_record().path(), path, key))
+    }
+
+    /// Where a key parts from all records below a node that skips levels, if above its level. All
+    /// records below share those digits, so the first will do, which is often in the cache.
+    fn level_above(&self, key: u64, path: &[u8], skipped_to: Option<Entry>) -> Option<u32> {
+        let node = skipped_to?;
+        let other = self.hasher.key_near(node.first_record().path(), path, key);
+        Some(diverge(key, other)).filter(|&level| level < node.level())
     }
 
     /// Adds a record whose path is not there yet.
+    ///
+    /// # Panics
+    /// If it is.
     pub(super) fn insert(&mut self, key: u64, path: &[u8], record: Entry) {
         let level = self.level_of_new(key, path);
         let (mut place, mut entry) = (Place::Root, self.state.root);
