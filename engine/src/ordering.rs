@@ -207,6 +207,10 @@ impl Ordering {
 
     /// When [`Self::tick`] has something to do next, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
+        if self.refusal.is_some() {
+            // Whoever takes the refusal back asks again.
+            return u64::MAX;
+        }
         let reap_ms = self.reaped_ms + self.settings.reap_interval_ms;
         self.sessions.deadline_ms().map_or(reap_ms, |at| at.min(reap_ms))
     }
@@ -254,7 +258,9 @@ impl Ordering {
         let identities = entry.identities.clone();
         let mark = self.open.batch.mark();
         if write.op == Op::Sync {
-            let path = Reader::new(body).string().unwrap_or_default();
+            let Ok(path) = Reader::new(body).string() else {
+                return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
+            };
             jute::put_buffer(&mut self.open.batch.bodies, path);
             return self.answer(write, self.proposed, ErrorCode::Ok, mark);
         }
@@ -351,6 +357,10 @@ impl Ordering {
         let Some(entry) = self.sessions.entry_mut(id) else {
             return self.answer_connect(&connect, None);
         };
+        // Before anything else, so that nobody drives out a session's owner by its id alone.
+        if connect.password != Some(password(id)) {
+            return self.answer_connect(&connect, None);
+        }
         match &mut entry.place {
             Place::Away => self.attach(now, connect),
             Place::Attached(from) => {
@@ -390,9 +400,6 @@ impl Ordering {
 
     fn attach(&mut self, now: Now, connect: Connect) {
         let id = connect.session;
-        if connect.password != Some(password(id)) {
-            return self.answer_connect(&connect, None);
-        }
         let Some(entry) = self.sessions.entry_mut(id) else { return };
         entry.place = Place::Attached(connect.connection);
         entry.identities = connect.identities.clone();
@@ -518,7 +525,7 @@ impl Ordering {
 
     /// Whether [`Self::tick`] has more to do at once.
     pub fn is_busy(&self) -> bool {
-        !self.emptying.is_empty()
+        self.refusal.is_none() && !self.emptying.is_empty()
     }
 
     fn empty_sessions(&mut self, now: Now) {

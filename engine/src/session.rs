@@ -21,6 +21,8 @@ pub struct Entry {
     pub timeout_ms: u64,
     /// The end of the bucket in which it will expire, in ms of the monotonic clock.
     pub expires_ms: u64,
+    /// The bucket in which it stands now, at or before that.
+    bucket_ms: u64,
     /// Where it is.
     pub place: Place,
     /// Who the attached connection is.
@@ -126,7 +128,8 @@ impl SessionTable {
         now_ms: u64,
     ) {
         let expires_ms = self.bucket_of(now_ms, timeout_ms);
-        let entry = Entry { timeout_ms, expires_ms, place, identities };
+        let bucket_ms = expires_ms;
+        let entry = Entry { timeout_ms, expires_ms, bucket_ms, place, identities };
         let is_new = self.entries.insert(id, entry).is_none();
         assert!(is_new, "session {id} was tracked twice");
         self.buckets.entry(expires_ms).or_default().push(id);
@@ -152,10 +155,12 @@ impl SessionTable {
         let expires_ms = self.bucket_of(now_ms, timeout_ms);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.timeout_ms = timeout_ms;
-            if expires_ms < entry.expires_ms {
+            entry.expires_ms = expires_ms;
+            if expires_ms < entry.bucket_ms {
+                // Its place in the later bucket is dropped when that is met.
+                entry.bucket_ms = expires_ms;
                 self.buckets.entry(expires_ms).or_default().push(id);
             }
-            entry.expires_ms = expires_ms;
         }
     }
 
@@ -165,17 +170,27 @@ impl SessionTable {
         *reported = (*reported).max(until_ms);
     }
 
-    /// When the next bucket may expire.
+    /// When the next bucket may expire; `None` until every shard has reported past its end, which
+    /// is a message that wakes this role.
     pub fn deadline_ms(&self) -> Option<u64> {
-        self.buckets.first_key_value().map(|(&at, _)| at)
+        let end_ms = *self.buckets.first_key_value()?.0;
+        (self.all_reported_ms() >= end_ms).then_some(end_ms)
+    }
+
+    fn all_reported_ms(&self) -> u64 {
+        self.reported_ms.iter().copied().min().unwrap_or(u64::MAX)
     }
 
     /// The sessions whose time has run out.
     pub fn expired(&mut self, now_ms: u64) -> Vec<SessionId> {
-        // Whoever could not be heard because this role stood still gets that time again.
-        let stall_ms = now_ms.saturating_sub(self.checked_ms).saturating_sub(2 * self.tick_ms);
+        // Whoever could not be heard because this role stood still gets that time again. It is
+        // asked from a bucket's end on, at least every half tick.
+        let due_ms = self.buckets.first_key_value().map_or(now_ms, |(&end_ms, _)| end_ms);
+        let late_ms = now_ms.saturating_sub(self.checked_ms.max(due_ms));
+        let is_stalled = late_ms > 2 * self.tick_ms;
         self.checked_ms = now_ms;
-        let reported_ms = self.reported_ms.iter().copied().min().unwrap_or(now_ms);
+        let reported_ms = self.all_reported_ms();
+        let again_ms = self.bucket_of(now_ms, late_ms);
         let mut expired = Vec::new();
         while let Some(bucket) = self.buckets.first_entry() {
             let end_ms = *bucket.key();
@@ -184,13 +199,14 @@ impl SessionTable {
             }
             for id in bucket.remove() {
                 let Some(entry) = self.entries.get_mut(&id) else { continue };
-                if matches!(entry.place, Place::Closing(_)) {
+                if entry.bucket_ms != end_ms || matches!(entry.place, Place::Closing(_)) {
                     continue;
                 }
-                if stall_ms > 0 {
-                    entry.expires_ms += (stall_ms / self.tick_ms + 1) * self.tick_ms;
+                if is_stalled {
+                    entry.expires_ms = entry.expires_ms.max(again_ms);
                 }
                 if entry.expires_ms > end_ms {
+                    entry.bucket_ms = entry.expires_ms;
                     self.buckets.entry(entry.expires_ms).or_default().push(id);
                 } else {
                     expired.push(id);

@@ -17,7 +17,7 @@
 //! - Decoding never allocates from an announced length and never panics: `jute::Reader` hands out
 //!   borrowed slices or an error (guard: `tests::any_bytes_decode_or_fail`).
 //! - An archived Stat is the wire's Stat, byte for byte (guard: the const assertions in `stat`).
-//! - What `encode` writes, `decode` reads back equal (guard: `tests::requests_and_txns_survive`).
+//! - What `encode` writes, `decode` reads back equal (guard: `tests::txns::txns_survive`).
 //!
 //! **What is deliberately not here**: rules about what is allowed (`engine`), framing of packets
 //! (`net`), files (`log`, `snapshot`).

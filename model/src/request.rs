@@ -117,6 +117,16 @@ pub struct SetWatches<'a> {
     pub recursive: Strings<'a>,
 }
 
+impl<'a> SetWatches<'a> {
+    fn read(r: &mut Reader<'a>, has_persistent: bool) -> Result<Self, JuteError> {
+        let relative_zxid = r.long()?;
+        let (data, exist, child) = (r.strings()?, r.strings()?, r.strings()?);
+        let (persistent, recursive) =
+            if has_persistent { (r.strings()?, r.strings()?) } else { Default::default() };
+        Ok(Self { relative_zxid, data, exist, child, persistent, recursive })
+    }
+}
+
 /// A decoded request; everything varying is borrowed from the packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol")]
@@ -184,9 +194,7 @@ impl<'a> Request<'a> {
             Op::DeleteContainer => Self::DeleteContainer { path: r.text()? },
             Op::Exists => Self::Exists { path: r.text()?, watch: r.bool()? },
             Op::GetData => Self::GetData { path: r.text()?, watch: r.bool()? },
-            Op::SetData => {
-                Self::SetData { path: r.text()?, data: r.buffer()?, version: r.int()? }
-            }
+            Op::SetData => Self::SetData { path: r.text()?, data: r.buffer()?, version: r.int()? },
             Op::GetAcl => Self::GetAcl { path: r.text()? },
             Op::SetAcl => {
                 Self::SetAcl { path: r.text()?, acl: AclList::decode(r)?, version: r.int()? }
@@ -211,21 +219,8 @@ impl<'a> Request<'a> {
                 r.int()?;
                 Self::Auth { scheme: r.text()?, auth: r.buffer()?.unwrap_or_default() }
             }
-            Op::SetWatches => Self::SetWatches(SetWatches {
-                relative_zxid: r.long()?,
-                data: r.strings()?,
-                exist: r.strings()?,
-                child: r.strings()?,
-                ..SetWatches::default()
-            }),
-            Op::SetWatches2 => Self::SetWatches(SetWatches {
-                relative_zxid: r.long()?,
-                data: r.strings()?,
-                exist: r.strings()?,
-                child: r.strings()?,
-                persistent: r.strings()?,
-                recursive: r.strings()?,
-            }),
+            Op::SetWatches => Self::SetWatches(SetWatches::read(r, false)?),
+            Op::SetWatches2 => Self::SetWatches(SetWatches::read(r, true)?),
             Op::Sasl => Self::Sasl { token: r.buffer()? },
             Op::GetEphemerals => Self::GetEphemerals { prefix: r.text()? },
             Op::GetAllChildrenNumber => Self::GetAllChildrenNumber { path: r.text()? },

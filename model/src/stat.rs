@@ -5,8 +5,7 @@
 /// `cversion` is what clients see (creates + deletes of children); the counter that names
 /// sequential children is kept beside it in the record. `ephemeral_owner` is 0 for container and
 /// TTL nodes. Times are wall-clock milliseconds stamped by the leader.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[derive(rkyv::Archive, rkyv::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, rkyv::Archive, rkyv::Serialize)]
 pub struct Stat {
     /// The zxid that created the node.
     pub czxid: i64,

@@ -100,6 +100,9 @@ impl TxnHeader {
 }
 
 impl TxnDigest {
+    /// Bytes of its encoding.
+    pub const BYTES: usize = 12;
+
     /// Appends it.
     pub fn encode(&self, out: &mut Vec<u8>) {
         jute::put_int(out, self.version);
@@ -166,8 +169,12 @@ impl<'a> Txn<'a> {
             Op::CreateSession => Self::CreateSession { timeout_ms: r.int()? },
             Op::CloseSession => {
                 // Without the list where `closeSessionTxn.enabled` is off; a digest's twelve
-                // bytes may follow either way.
-                let has_list = !matches!(r.rest().len(), 0 | 12);
+                // bytes may follow either way. A list of as many bytes has one path.
+                let is_digest = |rest: &[u8]| {
+                    rest.len() == TxnDigest::BYTES
+                        && rest.starts_with(&DIGEST_VERSION.to_be_bytes())
+                };
+                let has_list = !r.rest().is_empty() && !is_digest(r.rest());
                 let paths = if has_list { Some(r.strings()?) } else { None };
                 Self::CloseSession { paths }
             }

@@ -13,7 +13,9 @@ fn main() -> ExitCode {
             .map_err(|(path, error)| ServeError::File(path, error))
             .and_then(|sources| server::serve::serve(&sources))
             .map_err(Into::into),
-        Command::Bench(args) => server::bench::run(&args, &mut std::io::stdout()).map_err(Into::into),
+        Command::Bench(args) => {
+            server::bench::run(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
         Command::Config(args) => server::config::command(&args).map_err(Into::into),
     };
     match done {

@@ -85,15 +85,12 @@ pub fn prepare(
     tell: impl FnOnce(Result<(SegmentHeader, File), DiskError>) + Send + 'static,
 ) -> Result<(), BackgroundError> {
     let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
-        Box::pin(async move { tell(prepare_now(&*disk, &job).await) })
+        Box::pin(async move { tell(prepare_now(&disk, &job).await) })
     };
     background.submit(Queue::Segments, Box::new(work))
 }
 
-async fn prepare_now(
-    disk: &Direct,
-    job: &PrepareJob,
-) -> Result<(SegmentHeader, File), DiskError> {
+async fn prepare_now(disk: &Direct, job: &PrepareJob) -> Result<(SegmentHeader, File), DiskError> {
     let path = segments::path(&job.directory, job.number);
     let seed = random();
     let seed = seed.map_err(|e| DiskError::from_io(disk::Operation::Create, &path, &e))?;

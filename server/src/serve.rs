@@ -5,7 +5,7 @@
 
 use crate::admin;
 use crate::clock::Clock;
-use crate::config::{self, ConfigError, Config, Notice, decided};
+use crate::config::{self, Config, ConfigError, Notice, decided};
 use crate::core_loop::{
     Clients, ConnectionGate, CoreLoop, History, HistoryParts, LoopError, LoopInbox, LoopMessage,
     LoopParts, OrderingLink, ShardLink, SnapshotPolicy, link,
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tracing::{error, info, warn};
 use tuning::placement::{self, Placement, Role, Wishes};
@@ -88,6 +88,9 @@ pub enum ServeError {
 fn join(errors: &[ConfigError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
+
+/// How long a port may be in use by a process that has just ended.
+const BIND_RETRY: Duration = Duration::from_secs(2);
 
 /// What main learns while the server runs.
 enum Happening {
@@ -160,9 +163,16 @@ fn start(config: &Config) -> Result<Running, ServeError> {
         info!("placement: {reason}");
     }
     let (sender, happenings) = mpsc::channel();
-    let built =
-        Wiring { config, clock, placement: &placement, settings, durability, directories, listeners }
-            .build(restored, &background, &sender)?;
+    let built = Wiring {
+        config,
+        clock,
+        placement: &placement,
+        settings,
+        durability,
+        directories,
+        listeners,
+    }
+    .build(restored, &background, &sender)?;
     tell_ready(config);
     let Built { loops, threads, admin } = built;
     let signals = sender;
@@ -226,38 +236,28 @@ impl Wiring<'_> {
         let words = admin.words();
         let mut links: Vec<OrderingLink> = Vec::new();
         let mut parts = Vec::new();
-        for (at, (core_loop, inquiries)) in
-            self.placement.loops.iter().zip(inquiries).enumerate().rev()
-        {
-            let mut shard_link: Option<ShardLink> = None;
-            let mut clients = None;
-            for role in &core_loop.roles {
-                let Role::Shard(number) = *role else { continue };
-                let shard = shard_roles[number as usize].take().expect("a shard has one home");
-                if at != 0 {
-                    let (shard_end, ordering_end) = link(number as u16, &loops[at], &loops[0]);
-                    shard_link = Some(shard_end);
-                    links.push(ordering_end);
-                }
-                let frame_bytes_max = self.config.requests.jute_bytes_max;
-                let (gate, words) = (gate.clone(), words.clone());
-                clients =
-                    Some(Clients::new(shard, number as u16, gate, words, frame_bytes_max));
-            }
+        // The ordering role's loop comes last: by then the links of all shards are there.
+        for (at, inquiries) in inquiries.into_iter().enumerate().rev() {
+            let (link, clients) = self.shard_on(at, &mut shard_roles, &loops, &gate, &words);
+            let (link, ordering_end) = link.unzip();
+            links.extend(ordering_end);
+            let core_loop = &self.placement.loops[at];
             let is_first_shard = core_loop.roles.contains(&Role::Shard(0));
             let listeners =
                 if is_first_shard { std::mem::take(&mut self.listeners) } else { Vec::new() };
-            parts.push((at, LoopParts {
+            let is_ordering = at == 0;
+            let own = LoopParts {
                 clients,
-                link: shard_link,
-                history: if at == 0 { history.take() } else { None },
-                links: if at == 0 { std::mem::take(&mut links) } else { Vec::new() },
+                link,
+                history: if is_ordering { history.take() } else { None },
+                links: if is_ordering { std::mem::take(&mut links) } else { Vec::new() },
                 by_shard: by_shard.clone(),
                 listeners,
                 inquiries,
                 spin_us: core_loop.spin_us,
                 clock: self.clock,
-            }));
+            };
+            parts.push((at, own));
         }
         let mut threads = Vec::new();
         for (at, parts) in parts {
@@ -265,6 +265,29 @@ impl Wiring<'_> {
             threads.push(spawn_loop(at, cpu, inbox, parts, happenings.clone())?);
         }
         Ok(Built { loops, threads, admin })
+    }
+
+    /// The shard that loop number `at` hosts, if any, and its link to the ordering role where that
+    /// is on another loop.
+    fn shard_on(
+        &self,
+        at: usize,
+        shard_roles: &mut [Option<Shard>],
+        loops: &[Arc<LoopInbox>],
+        gate: &Arc<ConnectionGate>,
+        words: &admin::Words,
+    ) -> (Option<(ShardLink, OrderingLink)>, Option<Clients>) {
+        let roles = &self.placement.loops[at].roles;
+        let number = roles.iter().find_map(|role| match *role {
+            Role::Shard(number) => Some(number as u16),
+            Role::Ordering => None,
+        });
+        let Some(number) = number else { return (None, None) };
+        let shard = shard_roles[usize::from(number)].take().expect("a shard has one home");
+        let link = (at != 0).then(|| link(number, &loops[at], &loops[0]));
+        let frame_bytes_max = self.config.requests.jute_bytes_max;
+        let (gate, words) = (gate.clone(), words.clone());
+        (link, Some(Clients::new(shard, number, gate, words, frame_bytes_max)))
     }
 
     /// The roles themselves: the history, and each shard.
@@ -317,7 +340,8 @@ impl Wiring<'_> {
 
 /// The longest txn: a request of the longest packet, its header, and what a create adds to it.
 fn record_bytes_max(config: &Config) -> usize {
-    let packet = config.requests.jute_bytes_max as usize + config.requests.jute_extra_bytes as usize;
+    let packet =
+        config.requests.jute_bytes_max as usize + config.requests.jute_extra_bytes as usize;
     (packet + (1 << 20)).min(txlog::limits::RECORD_BYTES_MAX_MAX)
 }
 
@@ -342,7 +366,10 @@ fn spawn_loop(
         // Nobody listens any more when the server is on its way out.
         let _ = happenings.send(Happening::Ended(ended));
     };
-    std::thread::Builder::new().name(format!("rk-core-{at}")).spawn(body).map_err(ServeError::Thread)
+    std::thread::Builder::new()
+        .name(format!("rk-core-{at}"))
+        .spawn(body)
+        .map_err(ServeError::Thread)
 }
 
 fn pin(cpu: u32) {
@@ -464,7 +491,16 @@ fn bind(config: &Config) -> Result<Vec<Listener>, ServeError> {
             addresses.into_iter().map(Endpoint::One).collect()
         }
     };
-    Ok(Listener::bind_each(&endpoints, options)?)
+    // The kernel closes the sockets of a killed process's ring a moment after its end.
+    let give_up = Instant::now() + BIND_RETRY;
+    loop {
+        match Listener::bind_each(&endpoints, options) {
+            Err(BindError::InUse { .. }) if Instant::now() < give_up => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            bound => return Ok(bound?),
+        }
+    }
 }
 
 fn durability_of(config: &Config, probe: &Probe) -> Durability {
@@ -548,4 +584,3 @@ fn tell_ready(config: &Config) {
     };
     info!("serving clients on {}, try: echo srvr | nc {host} {port}", config.listen.endpoint);
 }
-

@@ -128,6 +128,51 @@ fn auth_means_everyone_i_am() {
     assert_eq!(acl, [Acl::new(31, "digest", ALICE), Acl::new(31, "digest", BOB)]);
 }
 
+/// Whoever decides about writes knows the identities in time, asked for or not.
+#[test]
+fn the_first_write_knows_who_asks() {
+    let acl = [Acl::new(31, "auth", "")];
+    let made = [Acl::new(31, "digest", ALICE)];
+    let mut c = Client::connect(shared().address());
+    c.add_auth("digest", b"alice:secret").unwrap();
+    c.create("/acl-first", b"", &acl, 0).unwrap();
+    assert_eq!(c.acl("/acl-first").unwrap().0, made);
+    let mut c = Client::connect(shared().address());
+    let auth = Body::new().int(0).string("digest").buffer(&b"alice:secret"[..]);
+    c.send(-4, opcode::AUTH, &auth);
+    let body = harness::client::create_body("/acl-at-once", b"", &acl, 0);
+    let xid = c.post(opcode::CREATE, &body);
+    assert_eq!(c.reply(-4).err, code::OK);
+    assert_eq!(c.reply(xid).err, code::OK);
+    assert_eq!(c.acl("/acl-at-once").unwrap().0, made);
+    // A session taken up again begins anew.
+    let mut again = c.reconnect();
+    assert_eq!(again.create("/acl-again", b"", &acl, 0), Err(code::INVALID_ACL));
+    again.add_auth("digest", b"alice:secret").unwrap();
+    again.create("/acl-again", b"", &acl, 0).unwrap();
+}
+
+/// Some clients write an empty string as null.
+#[test]
+fn an_identity_may_be_null_where_it_means_nothing() {
+    let mut c = client_at("/acl-null");
+    c.add_auth("digest", b"alice:secret").unwrap();
+    let mut create = |name: &str, scheme: Option<&[u8]>| {
+        let path = format!("/acl-null/{name}");
+        let acl = Body::new().int(1).int(31).buffer(scheme).buffer(None);
+        let body = Body::new().string(&path).buffer(&b""[..]).raw(&acl.0).int(0);
+        c.call(opcode::CREATE, &body).err
+    };
+    assert_eq!(create("auth", Some(b"auth")), code::OK);
+    assert_eq!(create("null", None), code::INVALID_ACL);
+    assert_eq!(create("unknown", Some(b"nosuch")), code::INVALID_ACL);
+    assert_eq!(create("world", Some(b"world")), code::MARSHALLING_ERROR);
+    assert_eq!(create("digest", Some(b"digest")), code::MARSHALLING_ERROR);
+    assert_eq!(create("ip", Some(b"ip")), code::MARSHALLING_ERROR);
+    let (acl, _) = c.acl("/acl-null/auth").unwrap();
+    assert_eq!(acl, [Acl::new(31, "digest", ALICE)]);
+}
+
 #[test]
 fn setacl_counts_aversion() {
     let mut c = client_at("/aversion");

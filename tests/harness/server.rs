@@ -169,7 +169,7 @@ impl Server {
 
     fn run(&mut self) {
         let child = self.spawn();
-        let guard = Running::guard(child.id());
+        let guard = Running::guard(child.id(), &self.folder);
         self.running = Some(Running { child, guard });
         let end = Instant::now() + START_MAX;
         loop {
@@ -229,11 +229,13 @@ impl Drop for Server {
 }
 
 impl Running {
-    /// A shell that kills the server once this process's end of its pipe is closed, however it
-    /// ended: servers shared by many tests are never dropped.
-    fn guard(pid: u32) -> Child {
+    /// A shell that kills the server and removes its folder once this process's end of its pipe is
+    /// closed, however it ended: servers shared by many tests are never dropped.
+    fn guard(pid: u32, folder: &Path) -> Child {
         Command::new("sh")
-            .args(["-c", &format!("read -r _ || kill -9 {pid}")])
+            .args(["-c", "read -r _ || { kill -9 $0; sleep 0.2; rm -rf \"$1\"; }"])
+            .arg(pid.to_string())
+            .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

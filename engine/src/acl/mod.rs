@@ -73,6 +73,9 @@ pub struct AclIndex {
     free: Vec<AclNumber>,
     /// Unused since the batch before, and since this one.
     unused: [Vec<AclNumber>; 2],
+    /// The open batch, and the last one in which each number fell out of use.
+    batch: u64,
+    unused_in: Vec<u64>,
     scratch: Vec<u8>,
 }
 
@@ -84,6 +87,8 @@ impl AclIndex {
             uses: vec![0],
             free: Vec::new(),
             unused: [Vec::new(), Vec::new()],
+            batch: 1,
+            unused_in: vec![0],
             scratch: Vec::new(),
         }
     }
@@ -92,6 +97,7 @@ impl AclIndex {
     pub fn load(&mut self, table: &mut AclTable, number: AclNumber, list: &[u8]) {
         let bytes: Arc<[u8]> = list.into();
         self.uses.resize(self.uses.len().max(number as usize + 1), 0);
+        self.unused_in.resize(self.uses.len(), 0);
         self.numbers.insert(bytes.clone(), number);
         table.lists.insert(number, bytes);
     }
@@ -114,13 +120,19 @@ impl AclIndex {
         }
         let number = self.free.pop().unwrap_or_else(|| {
             self.uses.push(0);
+            self.unused_in.push(0);
             self.uses.len() as AclNumber - 1
         });
         let bytes: Arc<[u8]> = self.scratch[..].into();
         self.numbers.insert(bytes.clone(), number);
         table.lists.insert(number, bytes);
-        self.unused[1].push(number);
+        self.note_unused(number);
         number
+    }
+
+    fn note_unused(&mut self, number: AclNumber) {
+        self.unused[1].push(number);
+        self.unused_in[number as usize] = self.batch;
     }
 
     /// The table is an earlier one again: lists that it does not have get new numbers when they
@@ -154,7 +166,7 @@ impl AclIndex {
         assert!(*uses > 0, "ACL {number} was released more often than retained");
         *uses -= 1;
         if *uses == 0 {
-            self.unused[1].push(number);
+            self.note_unused(number);
         }
     }
 
@@ -162,7 +174,10 @@ impl AclIndex {
     pub fn sealed(&mut self, table: &mut AclTable) {
         let [before, since] = &mut self.unused;
         for number in before.drain(..) {
-            if self.uses[number as usize] == 0
+            // What was used again and dropped again in this batch stays for its events.
+            let at = number as usize;
+            if self.uses[at] == 0
+                && self.unused_in[at] != self.batch
                 && let Some(bytes) = table.lists.remove(&number)
             {
                 self.numbers.remove(&bytes);
@@ -170,6 +185,7 @@ impl AclIndex {
             }
         }
         std::mem::swap(before, since);
+        self.batch += 1;
     }
 }
 
@@ -188,13 +204,8 @@ pub fn fix_up(
         if wished.iter().take(at).any(|earlier| earlier == entry) {
             continue;
         }
-        let (Some(scheme), Some(id)) = (entry.scheme, entry.id) else {
-            return Err(ErrorCode::InvalidAcl);
-        };
-        if entry.is_world() {
-            entry.encode(out);
-            count += 1;
-        } else if scheme == b"auth" {
+        let Some(scheme) = entry.scheme else { return Err(ErrorCode::InvalidAcl) };
+        if scheme == b"auth" {
             let before = count;
             for own in identities.ids() {
                 let scheme = Scheme::of_name(&own.scheme, settings);
@@ -207,14 +218,19 @@ pub fn fix_up(
             if count == before {
                 return Err(ErrorCode::InvalidAcl);
             }
-        } else {
-            let known = Scheme::of_name(scheme, settings);
-            if !known.is_some_and(|scheme| scheme.is_valid(id)) {
-                return Err(ErrorCode::InvalidAcl);
-            }
-            entry.encode(out);
-            count += 1;
+            continue;
         }
+        let known = Scheme::of_name(scheme, settings);
+        if known.is_none() && scheme != b"world" {
+            return Err(ErrorCode::InvalidAcl);
+        }
+        // Stock stumbles over a null id where it has to read it, and says so.
+        let id = entry.id.ok_or(ErrorCode::MarshallingError)?;
+        if !entry.is_world() && !known.is_some_and(|scheme| scheme.is_valid(id)) {
+            return Err(ErrorCode::InvalidAcl);
+        }
+        entry.encode(out);
+        count += 1;
     }
     jute::patch_int(out, 0, count);
     if count == 0 { Err(ErrorCode::InvalidAcl) } else { Ok(()) }

@@ -8,7 +8,7 @@ use crate::limits::STAGED_READS;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tree::View;
-use model::acl::{AclEntry, perms};
+use model::acl::{AclEntry, AclList, perms};
 use model::error::ErrorCode;
 use model::jute::{self, Reader};
 use model::op::Op;
@@ -53,7 +53,8 @@ impl Shard {
             if is_looked_up(queued.op)
                 && let Ok(Some(path)) = Reader::new(&bytes[queued.body.clone()]).string()
             {
-                paths[count] = path;
+                // Stock keeps the root under both "" and "/".
+                paths[count] = if path.is_empty() { b"/" } else { path };
                 wanted[at] = count;
                 count += 1;
             }
@@ -73,6 +74,7 @@ impl Shard {
             buffers: &mut self.buffers,
             counts: &mut self.counts,
             now_ms: self.now.mono_ms,
+            missed: Vec::new(),
         };
         let mut connects = Vec::new();
         for (at, queued) in group.iter().enumerate() {
@@ -120,6 +122,8 @@ pub(super) struct Serving<'a> {
     pub(super) buffers: &'a mut Vec<Vec<u8>>,
     pub(super) counts: &'a mut super::ShardCounts,
     pub(super) now_ms: u64,
+    /// Whole packets that go before the reply that is being made.
+    pub(super) missed: Vec<u8>,
 }
 
 impl Serving<'_> {
@@ -136,6 +140,9 @@ impl Serving<'_> {
         }
         response::end_packet(&mut out, start);
         let length = (out.len() - start) as u64;
+        if !self.missed.is_empty() {
+            out.splice(start..start, self.missed.drain(..));
+        }
         let connection = &mut self.connections[queued.slot as usize];
         connection.out = out;
         let took_ms = self.now_ms - queued.received_ms;
@@ -189,13 +196,7 @@ impl Serving<'_> {
                     self.child_watches.add(path, slot, WatchMode::STANDARD);
                 }
             }
-            Request::GetAcl { .. } => {
-                let record = record.ok_or(ErrorCode::NoNode)?;
-                self.check(record, perms::READ | perms::ADMIN, slot)?;
-                let shows_all = self.check(record, perms::ADMIN, slot).is_ok();
-                self.put_acl(record, shows_all, out);
-                out.extend_from_slice(record.stat_bytes());
-            }
+            Request::GetAcl { .. } => self.put_acl(record.ok_or(ErrorCode::NoNode)?, slot, out)?,
             Request::GetAllChildrenNumber { path } => {
                 let record = record.ok_or(ErrorCode::NoNode)?;
                 self.check(record, perms::READ, slot)?;
@@ -232,28 +233,17 @@ impl Serving<'_> {
         }
     }
 
-    /// Appends a node's ACL; the hashes of digests are for those who may change it.
-    fn put_acl(&self, record: Record<'_>, shows_all: bool, out: &mut Vec<u8>) {
+    /// Appends a node's ACL and Stat, to those who may see it.
+    fn put_acl(&self, record: Record<'_>, slot: u32, out: &mut Vec<u8>) -> Result<(), ErrorCode> {
+        self.check(record, perms::READ | perms::ADMIN, slot)?;
         let list = self.view.meta().acls.list(record.acl());
-        if shows_all {
-            return list.encode(out);
+        if self.check(record, perms::ADMIN, slot).is_ok() {
+            list.encode(out);
+        } else {
+            put_masked(&list, out);
         }
-        jute::put_length(out, list.len());
-        for entry in list.iter() {
-            let mut masked = Vec::new();
-            let id = match (entry.scheme, entry.id) {
-                (Some(b"digest"), Some(id)) => {
-                    let user = id.split(|&b| b == b':').next().unwrap_or_default();
-                    masked.extend_from_slice(user);
-                    if id.contains(&b':') {
-                        masked.extend_from_slice(b":x");
-                    }
-                    Some(&masked[..])
-                }
-                (_, id) => id,
-            };
-            AclEntry { id, ..entry }.encode(out);
-        }
+        out.extend_from_slice(record.stat_bytes());
+        Ok(())
     }
 
     fn multi_read(&self, slot: u32, ops: &[SubRequest<'_>], out: &mut Vec<u8>) {
@@ -310,6 +300,26 @@ fn put_children(view: View<'_, State>, record: Record<'_>, out: &mut Vec<u8>) {
         });
     }
     jute::patch_int(out, start, count);
+}
+
+/// Appends an ACL without the hashes of its digests, which are for those who may change it.
+fn put_masked(list: &AclList<'_>, out: &mut Vec<u8>) {
+        jute::put_length(out, list.len());
+        for entry in list.iter() {
+            let mut masked = Vec::new();
+            let id = match (entry.scheme, entry.id) {
+                (Some(b"digest"), Some(id)) => {
+                    let user = id.split(|&b| b == b':').next().unwrap_or_default();
+                    masked.extend_from_slice(user);
+                    if id.contains(&b':') {
+                        masked.extend_from_slice(b":x");
+                    }
+                    Some(&masked[..])
+                }
+                (_, id) => id,
+            };
+            AclEntry { id, ..entry }.encode(out);
+        }
 }
 
 /// Appends the connection's identities with the names that may be shown.

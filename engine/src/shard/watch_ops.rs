@@ -89,7 +89,7 @@ impl Serving<'_> {
                 if was_there { Ok(()) } else { Err(ErrorCode::NoWatcher) }
             }
             Request::SetWatches(ref watches) => {
-                self.set_watches(slot, watches, out);
+                self.set_watches(slot, watches);
                 Ok(())
             }
             ref other => unreachable!("{other:?} is no request about watches"),
@@ -97,29 +97,28 @@ impl Serving<'_> {
     }
 
     /// Sets a reconnected client's watches again, and tells it what it missed.
-    fn set_watches(&mut self, slot: u32, watches: &SetWatches<'_>, out: &mut Vec<u8>) {
-        let mut missed = Vec::new();
+    fn set_watches(&mut self, slot: u32, watches: &SetWatches<'_>) {
         let seen = watches.relative_zxid;
         for path in watches.data.iter() {
             match self.view.lookup(path) {
-                None => self.missed(slot, EventKind::Deleted, path, None, &mut missed),
+                None => self.missed(slot, EventKind::Deleted, path, None),
                 Some(r) if r.stat().mzxid.to_native() > seen => {
-                    self.missed(slot, EventKind::DataChanged, path, Some(r), &mut missed);
+                    self.missed(slot, EventKind::DataChanged, path, Some(r));
                 }
                 Some(_) => self.data_watches.add(path, slot, WatchMode::STANDARD),
             }
         }
         for path in watches.exist.iter() {
             match self.view.lookup(path) {
-                Some(r) => self.missed(slot, EventKind::Created, path, Some(r), &mut missed),
+                Some(r) => self.missed(slot, EventKind::Created, path, Some(r)),
                 None => self.data_watches.add(path, slot, WatchMode::STANDARD),
             }
         }
         for path in watches.child.iter() {
             match self.view.lookup(path) {
-                None => self.missed(slot, EventKind::Deleted, path, None, &mut missed),
+                None => self.missed(slot, EventKind::Deleted, path, None),
                 Some(r) if r.stat().pzxid.to_native() > seen => {
-                    self.missed(slot, EventKind::ChildrenChanged, path, Some(r), &mut missed);
+                    self.missed(slot, EventKind::ChildrenChanged, path, Some(r));
                 }
                 Some(_) => self.child_watches.add(path, slot, WatchMode::STANDARD),
             }
@@ -131,9 +130,6 @@ impl Serving<'_> {
         for path in watches.recursive.iter() {
             self.data_watches.add(path, slot, WatchMode::RECURSIVE);
         }
-        // The events stand before the reply, whose header is already there.
-        let header = out.len() - response::REPLY_HEADER_BYTES;
-        out.splice(header..header, missed);
     }
 
     fn missed(
@@ -142,11 +138,11 @@ impl Serving<'_> {
         kind: EventKind,
         path: &[u8],
         record: Option<Record<'_>>,
-        out: &mut Vec<u8>,
     ) {
         // As with live events, a client hears of nothing that it may not read.
         if record.is_none_or(|record| self.check(record, perms::READ, slot).is_ok()) {
-            response::put_event(out, kind, NO_ZXID, path);
+            response::put_event(&mut self.missed, kind, NO_ZXID, path);
+            self.connections[slot as usize].counts.sent += 1;
             self.counts.sent += 1;
         }
     }

@@ -58,7 +58,7 @@ fn draft<'a>(path: &'a [u8], data: Option<&'a [u8]>) -> Draft<'a> {
 #[test]
 fn what_is_written_is_read() {
     for data in [None, Some(&b""[..]), Some(b"hello")] {
-        for owner_raw in [0, i64::MIN, (0xff << 56) | 1234] {
+        for owner_raw in [0, i64::MIN, (0xff << 56) | 0x4d2] {
             let owned = Owned::new(&Draft { owner_raw, ..draft(b"/a/b", data) }, 77);
             let record = owned.record();
             assert_eq!(record.birth(), 77);

@@ -206,7 +206,8 @@ fn ordering_report(
         is_serving: standing.is_serving,
         mode: standing.mode,
         zxid: role.published(),
-        node_count: view.node_count(),
+        // Stock's tree has the root under two names and counts both.
+        node_count: view.node_count() + 1,
         data_bytes: view.data_bytes(),
         ephemeral_count: state.ephemeral_count,
         session_count: state.sessions.len() as u64,

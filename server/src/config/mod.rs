@@ -30,8 +30,9 @@ pub mod properties;
 pub mod written;
 
 pub use self::{
+    command::command,
     decided::{Config, Decided, Notice},
-    command::command, explain::explain,
+    explain::explain,
     written::{Origin, Sources, Written},
 };
 

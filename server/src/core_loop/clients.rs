@@ -157,7 +157,9 @@ impl Clients {
     pub fn accept_ended(&mut self, place: u32, errno: ring::Errno) {
         if let Some(listening) = self.listeners.get_mut(place as usize) {
             if errno != ring::Errno::ECANCELED {
-                warn!("accepting was interrupted: {errno}; raise the limit on open files (ulimit -n)");
+                warn!(
+                    "accepting was interrupted: {errno}; raise the limit on open files (ulimit -n)"
+                );
             }
             listening.accept = None;
         }

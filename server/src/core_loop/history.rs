@@ -267,8 +267,9 @@ impl Machine {
     }
 
     fn write(&mut self, queue: &mut Queue<'_>, write: Write) {
-        // Files of segments that no write in the air belongs to are behind this one.
-        while self.in_air == 0 && self.files.len() > 1 && self.files[0].0 < write.segment {
+        // Whatever lies before the last durable batch is neither written nor flushed any more.
+        let durable = self.appender.segment_durable();
+        while self.files.front().is_some_and(|(number, _)| Some(*number) < durable) {
             self.files.pop_front();
         }
         self.in_air += 1;

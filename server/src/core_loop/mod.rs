@@ -237,7 +237,7 @@ impl CoreLoop {
         });
         let is_quiet = self.parts.links.iter().all(|link| link.from_shard.is_empty());
         let is_idle = self.parts.history.as_ref().is_none_or(History::is_idle);
-        if !is_late && !(is_answered && is_quiet && is_idle) {
+        if !(is_late || is_answered && is_quiet && is_idle) {
             return false;
         }
         if let Some(clients) = &mut self.parts.clients

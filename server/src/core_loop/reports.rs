@@ -25,12 +25,8 @@ pub(super) fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
             );
         }
         (Inquiry::Ordering(inquiry), _, Some(history)) => {
-            let standing = Standing {
-                is_serving: true,
-                mode: Mode::Standalone,
-                proposal_bytes: None,
-                now,
-            };
+            let standing =
+                Standing { is_serving: true, mode: Mode::Standalone, proposal_bytes: None, now };
             let counts = history.ordering.counts();
             let metrics = || {
                 let mut metrics = Metrics::default();

@@ -1,0 +1,268 @@
+//! A whole server in one value: the ordering role, shards, and a log that is told when it is
+//! durable.
+
+use crate::message::ToOrdering;
+use crate::ordering::{Ordering, Refusal, replay};
+use crate::pipeline::Head;
+use crate::settings::{Now, Settings};
+use crate::shard::Shard;
+use crate::tree::TreeSeed;
+use crate::{batch::Batch, batch::ConnectionId};
+use model::jute;
+use model::op::Op;
+use model::session::Password;
+use model::zxid::Zxid;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// One end of a connection.
+pub(crate) struct Connection {
+    pub(crate) id: ConnectionId,
+    /// Packets on their way to the server.
+    outgoing: VecDeque<Vec<u8>>,
+    received: Vec<u8>,
+    pub(crate) is_open: bool,
+}
+
+/// The server with its clients' sockets.
+pub(crate) struct World {
+    pub(crate) ordering: Ordering,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) now: Now,
+    /// Every txn that the log was given.
+    pub(crate) log: Vec<(Zxid, Vec<u8>)>,
+    /// How many of them are durable.
+    durable_count: usize,
+    /// The log takes txns, and none of them becomes durable.
+    pub(crate) is_held: bool,
+    pub(crate) connections: Vec<Connection>,
+}
+
+pub(crate) const SEED: TreeSeed = TreeSeed([1, 2]);
+
+pub(crate) fn settings() -> Settings {
+    Settings { tick_ms: 2000, timeout_ms_min: 4000, timeout_ms_max: 40_000, ..Settings::default() }
+}
+
+impl World {
+    pub(crate) fn new(settings: Settings, shard_count: u16) -> Self {
+        let head = Head::new(Arc::new(settings.clone()), SEED);
+        Self::of_head(head, Zxid::ZERO, settings, shard_count, Now::default())
+    }
+
+    pub(crate) fn of_head(
+        mut head: Head,
+        zxid: Zxid,
+        settings: Settings,
+        shard_count: u16,
+        now: Now,
+    ) -> Self {
+        let settings = Arc::new(settings);
+        let version = head.seal();
+        head.tree.publish(version);
+        let mut ordering = Ordering::new(head, zxid, settings.clone(), shard_count, now);
+        let shards = (0..shard_count).map(|index| {
+            let cursor = ordering.cursor();
+            let reader = ordering.head.tree.reader();
+            Shard::new(index, shard_count, settings.clone(), reader, cursor)
+        });
+        let shards = shards.collect();
+        let (log, connections) = (Vec::new(), Vec::new());
+        let (durable_count, is_held) = (0, false);
+        Self { ordering, shards, settings, now, log, durable_count, is_held, connections }
+    }
+
+    /// The same history, replayed onto a fresh tree.
+    pub(crate) fn replayed(&self) -> Head {
+        let mut head = Head::new(self.settings.clone(), SEED);
+        let mut batch = Batch::default();
+        for (at, (zxid, txn)) in self.log.iter().enumerate() {
+            let replayed = replay(&mut head, txn, &mut batch).expect("the log is this tree's");
+            assert_eq!(replayed, *zxid);
+            if at % 7 == 0 {
+                head.seal();
+            }
+        }
+        head
+    }
+
+    /// A client's socket is accepted.
+    pub(crate) fn open(&mut self, shard: u16) -> usize {
+        let address = format!("10.0.0.{}:40000", self.connections.len() % 200 + 1);
+        let shard = &mut self.shards[usize::from(shard)];
+        shard.begin_turn(self.now);
+        let id = shard.open(address.parse().unwrap());
+        let (outgoing, received) = (VecDeque::new(), Vec::new());
+        self.connections.push(Connection { id, outgoing, received, is_open: true });
+        self.connections.len() - 1
+    }
+
+    pub(crate) fn connect(
+        &mut self,
+        connection: usize,
+        timeout_ms: i32,
+        session: i64,
+        password: Password,
+        seen: i64,
+    ) {
+        let mut packet = Vec::new();
+        jute::put_int(&mut packet, 0);
+        jute::put_long(&mut packet, seen);
+        jute::put_int(&mut packet, timeout_ms);
+        jute::put_long(&mut packet, session);
+        jute::put_string(&mut packet, &password);
+        jute::put_bool(&mut packet, false);
+        self.connections[connection].outgoing.push_back(packet);
+    }
+
+    pub(crate) fn send(&mut self, connection: usize, xid: i32, op: Op, body: &[u8]) {
+        let mut packet = Vec::new();
+        jute::put_int(&mut packet, xid);
+        jute::put_int(&mut packet, op.code());
+        packet.extend_from_slice(body);
+        self.connections[connection].outgoing.push_back(packet);
+    }
+
+    /// What a client was sent since it looked last, packet by packet.
+    pub(crate) fn receive(&mut self, connection: usize) -> Vec<Vec<u8>> {
+        let bytes = std::mem::take(&mut self.connections[connection].received);
+        let mut packets = Vec::new();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
+            packets.push(rest[4..4 + length].to_vec());
+            rest = &rest[4 + length..];
+        }
+        packets
+    }
+
+    /// A client's socket is gone.
+    pub(crate) fn drop_socket(&mut self, connection: usize) {
+        let id = self.connections[connection].id;
+        self.connections[connection].is_open = false;
+        self.shards[usize::from(id.shard)].close(id);
+    }
+
+    pub(crate) fn refuse(&mut self, is_refused: bool) {
+        self.ordering.refuse(is_refused.then_some(Refusal::DiskFull));
+    }
+
+    /// Turns of the server until it has nothing left to do at this time.
+    pub(crate) fn run(&mut self) {
+        while self.turn() {}
+    }
+
+    /// Lets time pass as a running server sees it: a turn every half tick at least.
+    pub(crate) fn pass(&mut self, mut ms: u64) {
+        while ms > 0 {
+            let step = ms.min(self.settings.tick_ms / 2);
+            self.jump(step);
+            ms -= step;
+            self.run();
+        }
+    }
+
+    /// Lets time pass without a turn.
+    pub(crate) fn jump(&mut self, ms: u64) {
+        self.now.mono_ms += ms;
+        self.now.wall_ms += ms as i64;
+    }
+
+    /// One turn; true if anything was done.
+    fn turn(&mut self) -> bool {
+        for shard in &mut self.shards {
+            shard.begin_turn(self.now);
+        }
+        let mut is_active = self.feed();
+        for at in 0..self.shards.len() {
+            is_active |= self.shards[at].drain();
+            let mut refused = Vec::new();
+            self.shards[at].serve(|id, _| refused.push(id));
+            for id in refused {
+                self.close(id);
+            }
+            self.shards[at].report_touches();
+            let messages: Vec<ToOrdering> = self.shards[at].take_messages().collect();
+            for message in messages {
+                is_active = true;
+                self.ordering.handle(self.now, message);
+            }
+        }
+        if self.now.mono_ms >= self.ordering.deadline_ms() || self.ordering.is_busy() {
+            self.ordering.tick(self.now);
+        }
+        let messages: Vec<_> = self.ordering.take_messages().collect();
+        for (shard, message) in messages {
+            is_active = true;
+            self.shards[usize::from(shard)].handle(message);
+        }
+        is_active |= self.publish();
+        self.ordering.head.tree.reclaim(100);
+        is_active | self.collect() | self.ordering.is_busy()
+    }
+
+    fn feed(&mut self) -> bool {
+        let mut is_active = false;
+        for at in 0..self.connections.len() {
+            let Connection { id, is_open, .. } = self.connections[at];
+            while is_open && self.shards[usize::from(id.shard)].is_reading(id, 0) {
+                let Some(packet) = self.connections[at].outgoing.pop_front() else { break };
+                is_active = true;
+                if self.shards[usize::from(id.shard)].frame(id, &packet).is_err() {
+                    self.close(id);
+                    break;
+                }
+            }
+        }
+        is_active
+    }
+
+    fn publish(&mut self) -> bool {
+        if self.ordering.has_open() {
+            self.ordering.seal();
+        }
+        let log = &mut self.log;
+        let is_full = self.ordering.refusal().is_some();
+        self.ordering.append_with(|zxid, txn| {
+            if !is_full {
+                log.push((zxid, txn.to_vec()));
+            }
+            !is_full
+        });
+        if !self.is_held {
+            self.durable_count = self.log.len();
+        }
+        // The log says nothing of positions before its first txn.
+        let durable = self.log[..self.durable_count].last().map(|(zxid, _)| *zxid);
+        let durable = durable.unwrap_or_default().max(self.ordering.published());
+        self.ordering.durable(durable)
+    }
+
+    fn collect(&mut self) -> bool {
+        let mut is_active = false;
+        for at in 0..self.shards.len() {
+            let dirty = std::mem::take(self.shards[at].dirty_mut());
+            for slot in dirty {
+                let Some(id) = self.shards[at].clean(slot) else { continue };
+                if let Some(bytes) = self.shards[at].take_output(id) {
+                    let connection = self.connections.iter_mut().find(|c| c.id == id).unwrap();
+                    connection.received.extend_from_slice(&bytes);
+                    self.shards[at].recycle(bytes);
+                    is_active = true;
+                }
+            }
+            for id in self.shards[at].take_ending() {
+                self.close(id);
+                is_active = true;
+            }
+        }
+        is_active
+    }
+
+    fn close(&mut self, id: ConnectionId) {
+        let connection = self.connections.iter_mut().find(|c| c.id == id).unwrap();
+        connection.is_open = false;
+        self.shards[usize::from(id.shard)].close(id);
+    }
+}

@@ -1,0 +1,32 @@
+mod batch;
+mod harness;
+mod transcript;
+mod wire;
+
+macro_rules! transcripts {
+    ($($name:ident)*) => { $(
+        #[test]
+        fn $name() {
+            let name = stringify!($name);
+            transcript::check(name, include_str!(concat!("transcripts/", stringify!($name), ".txt")));
+        }
+    )* };
+}
+
+transcripts! {
+    nodes
+    failures
+    multis
+    watches
+    pipelines
+    attachment
+    expiry
+    many_ephemerals
+    reaping
+    disk_full
+    across_shards
+    watches_again
+    acls
+    enforced
+    quotas
+}

@@ -1,0 +1,217 @@
+//! Requests as bytes, and replies as text.
+
+use crate::acl::identity::digest_id;
+use crate::settings::DigestAlgorithm;
+use model::acl::AclEntry;
+use model::jute::{self, Reader};
+use model::op::Op;
+
+/// The base of session ids on a server that starts at the time 0.
+pub(crate) const SESSION_BASE: i64 = 1 << 56;
+
+/// An ACL as text: `perms scheme:id` joined by `,`, with perms of `rwcda`; `open` for everybody.
+pub(crate) fn put_acl(out: &mut Vec<u8>, text: &str) {
+    let text = if text == "open" { "rwcda:world:anyone" } else { text };
+    let entries: Vec<_> = text.split(',').filter(|entry| !entry.is_empty()).collect();
+    jute::put_length(out, entries.len());
+    for entry in entries {
+        let mut parts = entry.splitn(3, ':');
+        let (perms, scheme) = (parts.next().unwrap(), parts.next().unwrap());
+        let mut id = parts.next().unwrap().as_bytes().to_vec();
+        if scheme == "password" {
+            id = digest_id(&id, DigestAlgorithm::Sha1);
+        }
+        let scheme = if scheme == "password" { "digest" } else { scheme };
+        let bits = "rwcda".chars().zip([1, 2, 4, 8, 16]);
+        let perms = bits.filter(|(c, _)| perms.contains(*c)).map(|(_, bit)| bit).sum();
+        AclEntry { perms, scheme: Some(scheme.as_bytes()), id: Some(&id) }.encode(out);
+    }
+}
+
+/// Data as text: `null` is null, `*N` is so many bytes.
+pub(crate) fn put_data(out: &mut Vec<u8>, text: &str) {
+    match text.strip_prefix('*') {
+        Some(count) => jute::put_string(out, &vec![b'x'; count.parse().unwrap()]),
+        None if text == "null" => jute::put_buffer(out, None),
+        None => jute::put_string(out, text.trim_matches('"').as_bytes()),
+    }
+}
+
+/// The body of a request that is written as words.
+pub(crate) fn request(words: &[&str]) -> (Op, Vec<u8>) {
+    let mut out = Vec::new();
+    let word = |at: usize| words.get(at).copied();
+    let number = |at: usize| word(at).map_or(-1, |word| word.parse::<i32>().unwrap());
+    let named = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
+    let path = word(1).unwrap_or_default();
+    let path_and = |out: &mut Vec<u8>| jute::put_string(out, path.as_bytes());
+    let op = match words[0] {
+        "create" | "create1" => {
+            path_and(&mut out);
+            put_data(&mut out, word(2).unwrap_or("null"));
+            put_acl(&mut out, named("acl=").unwrap_or("open"));
+            let flags: i32 = named("flags=").map_or(0, |flags| flags.parse().unwrap());
+            jute::put_int(&mut out, flags);
+            let ttl = named("ttl=");
+            if let Some(ttl) = ttl {
+                jute::put_long(&mut out, ttl.parse().unwrap());
+            }
+            match (words[0], flags) {
+                _ if ttl.is_some() => Op::CreateTtl,
+                ("create1", _) => Op::Create,
+                (_, 4) => Op::CreateContainer,
+                _ => Op::Create2,
+            }
+        }
+        "get" | "exists" | "ls" | "ls2" => {
+            path_and(&mut out);
+            jute::put_bool(&mut out, word(2) == Some("watch"));
+            match words[0] {
+                "get" => Op::GetData,
+                "exists" => Op::Exists,
+                "ls" => Op::GetChildren,
+                _ => Op::GetChildren2,
+            }
+        }
+        "set" => {
+            path_and(&mut out);
+            put_data(&mut out, word(2).unwrap());
+            jute::put_int(&mut out, number(3));
+            Op::SetData
+        }
+        "setacl" => {
+            path_and(&mut out);
+            put_acl(&mut out, word(2).unwrap());
+            jute::put_int(&mut out, number(3));
+            Op::SetAcl
+        }
+        "setwatches" => {
+            jute::put_long(&mut out, i64::from(number(1)));
+            let lists = ["data=", "exist=", "child=", "persistent=", "recursive="];
+            for key in lists {
+                let paths: Vec<_> = named(key).into_iter().flat_map(|p| p.split(',')).collect();
+                jute::put_length(&mut out, paths.len());
+                paths.iter().for_each(|path| jute::put_string(&mut out, path.as_bytes()));
+            }
+            Op::SetWatches2
+        }
+        "auth" => {
+            jute::put_int(&mut out, 0);
+            jute::put_string(&mut out, path.as_bytes());
+            jute::put_string(&mut out, word(2).unwrap().as_bytes());
+            Op::Auth
+        }
+        "multi" | "mread" => {
+            for part in words[1..].split(|word| *word == "|").filter(|part| !part.is_empty()) {
+                let (op, body) = request(part);
+                jute::put_int(&mut out, op.code());
+                jute::put_bool(&mut out, false);
+                jute::put_int(&mut out, -1);
+                out.extend_from_slice(&body);
+            }
+            jute::put_int(&mut out, -1);
+            jute::put_bool(&mut out, true);
+            jute::put_int(&mut out, -1);
+            if words[0] == "multi" { Op::Multi } else { Op::MultiRead }
+        }
+        "ping" => Op::Ping,
+        "whoami" => Op::WhoAmI,
+        "close" => Op::CloseSession,
+        other => {
+            let ops = [
+                ("delete", Op::Delete),
+                ("check", Op::Check),
+                ("addwatch", Op::AddWatch),
+                ("checkwatches", Op::CheckWatches),
+                ("removewatches", Op::RemoveWatches),
+                ("sync", Op::Sync),
+                ("getacl", Op::GetAcl),
+                ("count", Op::GetAllChildrenNumber),
+                ("ephemerals", Op::GetEphemerals),
+                ("reap", Op::DeleteContainer),
+            ];
+            let (at, op) = ops.iter().enumerate().find(|(_, (name, _))| *name == other).unwrap();
+            path_and(&mut out);
+            if at < 5 {
+                jute::put_int(&mut out, number(2));
+            }
+            op.1
+        }
+    };
+    (op, out)
+}
+
+fn text(reader: &mut Reader<'_>) -> String {
+    match reader.buffer().unwrap() {
+        None => "null".to_owned(),
+        Some(bytes) if bytes.len() > 60 => format!("{} bytes", bytes.len()),
+        Some(bytes) => format!("\"{}\"", String::from_utf8_lossy(bytes)),
+    }
+}
+
+/// A session by its place among those of this server.
+pub(crate) fn session(id: i64) -> String {
+    if id < SESSION_BASE { format!("{id}") } else { format!("s{}", id - SESSION_BASE + 1) }
+}
+
+fn stat(reader: &mut Reader<'_>) -> String {
+    let (czxid, mzxid) = (reader.long().unwrap(), reader.long().unwrap());
+    let (ctime, mtime) = (reader.long().unwrap(), reader.long().unwrap());
+    let versions = [(); 3].map(|()| reader.int().unwrap());
+    let owner = session(reader.long().unwrap());
+    let (length, children) = (reader.int().unwrap(), reader.int().unwrap());
+    let pzxid = reader.long().unwrap();
+    format!(
+        "zxids {czxid} {mzxid} {pzxid} times {ctime} {mtime} versions {} {} {} owner {owner} \
+         length {length} children {children}",
+        versions[0], versions[1], versions[2],
+    )
+}
+
+fn vector(reader: &mut Reader<'_>, mut each: impl FnMut(&mut Reader<'_>) -> String) -> String {
+    let count = reader.count().unwrap().unwrap();
+    let mut all: Vec<_> = (0..count).map(|_| each(reader)).collect();
+    all.sort();
+    if all.len() > 20 { format!("[{} of them]", all.len()) } else { format!("[{}]", all.join(" ")) }
+}
+
+/// The body of a good reply.
+pub(crate) fn body(op: Op, reader: &mut Reader<'_>) -> String {
+    match op {
+        Op::Create | Op::Sync => text(reader),
+        Op::Create2 | Op::CreateContainer | Op::CreateTtl | Op::GetData => {
+            format!("{} {}", text(reader), stat(reader))
+        }
+        Op::SetData | Op::SetAcl | Op::Exists => stat(reader),
+        Op::GetChildren | Op::GetEphemerals => vector(reader, text),
+        Op::GetChildren2 => format!("{} {}", vector(reader, text), stat(reader)),
+        Op::GetAcl => {
+            let list = vector(reader, |r| format!("{}:{}:{}", r.int().unwrap(), text(r), text(r)));
+            format!("{list} {}", stat(reader))
+        }
+        Op::WhoAmI => vector(reader, |r| format!("{}:{}", text(r), text(r))),
+        Op::GetAllChildrenNumber | Op::AddWatch => reader.int().unwrap().to_string(),
+        Op::Multi | Op::MultiRead => results(reader),
+        _ => String::new(),
+    }
+}
+
+fn results(reader: &mut Reader<'_>) -> String {
+    let mut parts = Vec::new();
+    loop {
+        let (op, done) = (reader.int().unwrap(), reader.bool().unwrap());
+        let error = reader.int().unwrap();
+        if done {
+            assert_eq!((op, error), (-1, -1));
+            return parts.join(" | ");
+        }
+        if op == -1 {
+            assert_eq!(reader.int().unwrap(), error);
+            parts.push(format!("error {error}"));
+        } else {
+            assert_eq!(error, 0);
+            let op = Op::of(op).unwrap();
+            parts.push(format!("{} {}", op.short_name(), body(op, reader)).trim_end().to_owned());
+        }
+    }
+}
