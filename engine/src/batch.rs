@@ -54,6 +54,8 @@ pub struct Outcome {
     pub xid: i32,
     /// When the request was received, in ms of the monotonic clock.
     pub received_ms: u64,
+    /// What the request counted as a large one, in bytes.
+    pub large_bytes: u64,
     /// What the reply's header says.
     pub error: ErrorCode,
     /// The reply's body in the batch's bodies; of a CreateSession the whole packet.

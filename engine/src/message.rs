@@ -80,6 +80,8 @@ pub struct Write {
     pub op: Op,
     /// When it was received, in ms of the monotonic clock.
     pub received_ms: u64,
+    /// Bytes of the whole packet if it counts as a large request, else 0.
+    pub large_bytes: u64,
     /// The raw request in the bundle's bytes.
     pub body: Range<u32>,
 }

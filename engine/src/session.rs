@@ -209,6 +209,8 @@ impl SessionTable {
                     entry.bucket_ms = entry.expires_ms;
                     self.buckets.entry(entry.expires_ms).or_default().push(id);
                 } else {
+                    // It may stand here twice; the caller closes it once.
+                    entry.bucket_ms = 0;
                     expired.push(id);
                 }
             }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub timeout_ms_max: i32,
     /// Writes in flight on the whole server before connections are pushed back.
     pub outstanding_max: usize,
+    /// Which requests are large, and how much of them may be in flight; `None` for no limit.
+    pub large: Option<LargeRequests>,
     /// Which owners mean a TTL.
     pub extended_types: ExtendedTypes,
     /// How often containers and nodes whose time has run out are looked for, in ms.
@@ -44,6 +46,15 @@ pub struct Settings {
     pub hash_seed: [u64; 2],
 }
 
+/// The limit on large requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargeRequests {
+    /// Longer ones are large, in bytes.
+    pub threshold_bytes: u64,
+    /// All large ones in flight together, in bytes.
+    pub total_bytes_max: u64,
+}
+
 /// Digest algorithms of the scheme `digest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DigestAlgorithm {
@@ -65,6 +76,7 @@ impl Default for Settings {
             timeout_ms_min: 6000,
             timeout_ms_max: 60_000,
             outstanding_max: 1000,
+            large: None,
             extended_types: ExtendedTypes::default(),
             reap_interval_ms: 60_000,
             reap_per_minute_max: 10_000,

@@ -15,7 +15,7 @@ use disk::lock::{DirectoryLock, LockError};
 use disk::probe::Probe;
 use disk::{Background, BackgroundConfig, BackgroundError, DiskError, DiskMode, Durability};
 use engine::ordering::Ordering;
-use engine::settings::{DigestAlgorithm, Settings};
+use engine::settings::{DigestAlgorithm, LargeRequests, Settings};
 use engine::shard::Shard;
 use model::session::ExtendedTypes;
 use net::listener::{BindError, Endpoint, ListenOptions, Listener};
@@ -323,6 +323,7 @@ impl Wiring<'_> {
                 appender: Appender::new(appender, first),
                 directories: self.directories.clone(),
                 background: background.clone(),
+                flush_warning: Duration::from_millis(u64::from(self.config.log.flush_warning_ms)),
                 policy: SnapshotPolicy {
                     txn_count: u64::from(storage.snapshot_txn_count),
                     log_bytes_max: storage.snapshot_log_bytes_max,
@@ -526,6 +527,10 @@ fn settings(config: &Config) -> Settings {
         timeout_ms_min: sessions.timeout_min_ms as i32,
         timeout_ms_max: sessions.timeout_max_ms as i32,
         outstanding_max: config.requests.outstanding_max as usize,
+        large: config.requests.large.as_ref().map(|large| LargeRequests {
+            threshold_bytes: u64::from(large.threshold_bytes),
+            total_bytes_max: u64::from(large.total_bytes_max),
+        }),
         extended_types: ExtendedTypes {
             enabled: tree.extended_types_enabled,
             emulate_353: tree.emulate_353_ttl,

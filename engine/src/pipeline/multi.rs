@@ -86,7 +86,7 @@ impl Head {
         if let Some((at, error)) = failed {
             self.tree.rollback_multi();
             *self.tree.head_meta() = state;
-            for (number, was_retained) in undo {
+            for (number, was_retained) in undo.into_iter().rev() {
                 if was_retained {
                     self.acls.release(number);
                 } else {

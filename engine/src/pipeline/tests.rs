@@ -1,1 +1,137 @@
-//! Tests.
+use super::{ApplyError, Caller, Head};
+use crate::acl::identity::Identities;
+use crate::batch::Batch;
+use crate::settings::Settings;
+use crate::tree::TreeSeed;
+use model::acl::AclList;
+use model::error::ErrorCode;
+use model::jute::Reader;
+use model::op::Op;
+use model::request::{Create, Request, SubRequest};
+use model::session::SessionId;
+use model::txn::{CreateTxn, NodeKind, Txn, TxnHeader};
+use model::zxid::Zxid;
+use std::sync::Arc;
+
+fn head() -> Head {
+    Head::new(Arc::new(Settings::default()), TreeSeed([5, 6]))
+}
+
+fn header(zxid: i64, op: Op) -> TxnHeader {
+    TxnHeader { session: SessionId(9), cxid: 1, zxid: Zxid(zxid), time_ms: 7, op }
+}
+
+fn create<'a>(path: &'a [u8], acl: AclList<'a>, flags: i32) -> Request<'a> {
+    Request::Create(Create { path, data: Some(b"data"), acl, flags, ttl: -1 })
+}
+
+fn execute(head: &mut Head, zxid: i64, op: Op, request: &Request<'_>) -> Result<(), ErrorCode> {
+    let identities = Identities::of_address("127.0.0.1");
+    let caller = Caller { identities: &identities };
+    let (mut batch, mut log) = (Batch::default(), Vec::new());
+    let (before, digest) = (batch.mark(), head.tree.digest());
+    let done = head.execute(&header(zxid, op), op, request, caller, &mut batch, &mut log);
+    if done.is_err() {
+        assert!(log.is_empty() && batch.bodies.len() == before.bodies() as usize);
+        assert_eq!(head.tree.digest(), digest, "an error changes nothing");
+    }
+    done
+}
+
+fn multi(head: &mut Head, zxid: i64, ops: &[SubRequest<'_>]) -> (Batch, Vec<u8>) {
+    let identities = Identities::of_address("127.0.0.1");
+    let caller = Caller { identities: &identities };
+    let (mut batch, mut log) = (Batch::default(), Vec::new());
+    head.execute_multi(&header(zxid, Op::Multi), ops, caller, &mut batch, &mut log);
+    (batch, log)
+}
+
+#[test]
+fn a_new_tree_is_stocks() {
+    let head = head();
+    assert_eq!(head.tree.node_count(), 4);
+    let config = head.tree.lookup(b"/zookeeper/config").unwrap();
+    assert_eq!(head.tree.meta().acls.list(config.acl()), AclList::READ_ONLY);
+    for path in [&b"/"[..], b"/zookeeper", b"/zookeeper/quota"] {
+        let node = head.tree.lookup(path).unwrap();
+        assert_eq!((node.acl(), node.data()), (0, Some(&b""[..])));
+    }
+}
+
+#[test]
+fn a_failed_multi_leaves_no_trace() {
+    let acl = b"\0\0\0\x01\0\0\0\x1f\0\0\0\x02ip\0\0\0\x09127.0.0.1";
+    let acl = AclList::decode(&mut Reader::new(acl)).unwrap();
+    let mut head = head();
+    execute(&mut head, 1, Op::Create, &create(b"/kept", acl, 1)).unwrap();
+    let before = head.tree.meta().clone();
+    let (digest, nodes) = (head.tree.digest(), head.tree.node_count());
+    let other = b"\0\0\0\x01\0\0\0\x1f\0\0\0\x02ip\0\0\0\x09127.0.0.2";
+    let other = AclList::decode(&mut Reader::new(other)).unwrap();
+    let ops = [
+        (Op::Create, create(b"/a", other, 0)),
+        (Op::Create2, create(b"/b-", acl, 3)),
+        (Op::CreateContainer, create(b"/c", AclList::OPEN, 4)),
+        (Op::Delete, Request::Delete { path: b"/kept", version: -1 }),
+        (Op::Delete, Request::Delete { path: b"/a", version: -1 }),
+        (Op::Delete, Request::Delete { path: b"/none", version: -1 }),
+        (Op::SetData, Request::SetData { path: b"/a", data: None, version: -1 }),
+    ];
+    let ops = ops.map(|(op, request)| SubRequest { op, request });
+    for zxid in 2..5 {
+        let (batch, log) = multi(&mut head, zxid, &ops);
+        assert!(batch.events.is_empty() && batch.paths.is_empty());
+        let Txn::Multi(txn) = Txn::decode(Op::Multi, &mut Reader::new(&log)).unwrap() else {
+            panic!("a multi is logged as one");
+        };
+        let codes: Vec<_> = txn.iter().map(|(_, txn)| txn).collect();
+        let expected = [0, 0, 0, 0, 0, -101, -2].map(Txn::Error);
+        assert_eq!(codes, expected);
+        let after = head.tree.meta();
+        assert_eq!((head.tree.digest(), head.tree.node_count()), (digest, nodes));
+        assert_eq!(after.ephemeral_count, before.ephemeral_count);
+        assert!(after.acls.iter().eq(before.acls.iter()));
+        head.seal();
+    }
+    // What the failed ones counted was given back: the list goes with its last node.
+    execute(&mut head, 9, Op::Delete, &Request::Delete { path: b"/kept", version: -1 }).unwrap();
+    head.seal();
+    assert_eq!(head.tree.meta().acls.iter().count(), 2);
+    head.seal();
+    assert_eq!(head.tree.meta().acls.iter().count(), 1);
+}
+
+#[test]
+fn sequences_are_javas() {
+    let mut head = head();
+    execute(&mut head, 1, Op::Create, &create(b"/s", AclList::OPEN, 0)).unwrap();
+    for (counter, name) in [(1, "0000000001"), (i32::MAX, "2147483647")] {
+        head.tree.raise_cversion(b"/s", counter, Zxid(2));
+        execute(&mut head, 3, Op::Create, &create(b"/s/x", AclList::OPEN, 2)).unwrap();
+        assert!(head.tree.lookup(format!("/s/x{name}").as_bytes()).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn txns_of_another_history_are_refused() {
+    let mut head = head();
+    let mut batch = Batch::default();
+    let mut apply = |zxid, op, txn: &Txn<'_>| head.apply(&header(zxid, op), op, txn, &mut batch);
+    let new = |path| {
+        let (acl, kind) = (AclList::OPEN, NodeKind::Persistent);
+        Txn::Create(CreateTxn { path, data: None, acl, kind, parent_cversion: 1 })
+    };
+    assert_eq!(apply(1, Op::Create, &new(b"/a/b")), Err(ApplyError::NoNode));
+    assert_eq!(apply(1, Op::Create, &new(b"/a")), Ok(()));
+    assert_eq!(apply(2, Op::Create, &new(b"/a")), Err(ApplyError::NodeExists));
+    assert_eq!(apply(2, Op::Create, &new(b"/a/b")), Ok(()));
+    let delete = Txn::Delete { path: b"/a" };
+    assert_eq!(apply(3, Op::Delete, &delete), Err(ApplyError::NotEmpty));
+    let none: &[u8] = b"/none";
+    let set = Txn::SetData { path: none, data: None, version: 1 };
+    assert_eq!(apply(3, Op::SetData, &set), Err(ApplyError::NoNode));
+    let set_acl = Txn::SetAcl { path: none, acl: AclList::OPEN, version: 1 };
+    assert_eq!(apply(3, Op::SetAcl, &set_acl), Err(ApplyError::NoNode));
+    assert_eq!(apply(3, Op::Delete, &Txn::Delete { path: none }), Err(ApplyError::NoNode));
+    assert_eq!(apply(3, Op::CloseSession, &Txn::CloseSession { paths: None }), Ok(()));
+}

@@ -27,6 +27,7 @@ pub(super) struct Parked {
     pub(super) xid: i32,
     pub(super) op: Op,
     pub(super) body: Box<[u8]>,
+    pub(super) large_bytes: u64,
     pub(super) received_ms: u64,
 }
 
@@ -122,6 +123,8 @@ pub struct Connection {
     pub(super) parked_bytes: usize,
     /// Requests handed over and not answered yet.
     pub(super) in_flight: u32,
+    /// Bytes of its large requests in flight.
+    pub(super) large_bytes: u64,
     pub(super) last_request_ms: u64,
     pub(super) is_touched: bool,
     pub(super) is_dirty: bool,

@@ -70,7 +70,12 @@ impl Shard {
                 let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
                 let acls = &self.reader.view().meta().acls;
                 if acls.may(event.acl, perms::READ, &connection.identities, &self.settings) {
-                    response::put_event(connection.writable(&mut self.buffers), event.kind, outcome.zxid, path);
+                    response::put_event(
+                        connection.writable(&mut self.buffers),
+                        event.kind,
+                        outcome.zxid,
+                        path,
+                    );
                     connection.counts.sent += 1;
                     self.counts.sent += 1;
                     Self::mark_dirty(&mut self.connections, &mut self.dirty, slot);
@@ -84,6 +89,8 @@ impl Shard {
         let Some(to) = outcome.to else { return };
         let connection = self.connections.get_mut(to.slot as usize);
         let Some(connection) = connection.filter(|c| c.serial == to.serial) else { return };
+        connection.large_bytes -= outcome.large_bytes;
+        self.large_bytes -= outcome.large_bytes;
         let body = batch.body(outcome);
         connection.writable(&mut self.buffers);
         let start = connection.out.len();

@@ -24,6 +24,13 @@ pub enum Refused {
         /// Where this server is.
         here: Zxid,
     },
+    /// A large request beyond what may be in flight of such.
+    TooMuch {
+        /// Its length in bytes.
+        found: u64,
+        /// What large requests may take together.
+        max: u64,
+    },
     /// A request that is too short for its header, or an auth packet that is none.
     Malformed,
 }
@@ -35,6 +42,11 @@ impl std::fmt::Display for Refused {
             Self::ZxidAhead { seen, here } => {
                 write!(f, "it has seen zxid {seen}, this server is at {here}")
             }
+            Self::TooMuch { found, max } => write!(
+                f,
+                "a large request of {found} bytes while {max} may be in flight in all \
+                 (largeRequestMaxBytes)"
+            ),
             Self::Malformed => f.write_str("its packet is too short to be a request"),
         }
     }
@@ -86,21 +98,25 @@ impl Shard {
             self.end(id.slot);
             return Ok(());
         }
-        self.place(id.slot, xid, op, body);
+        let large_bytes = self.large_bytes_of(packet, op)?;
+        self.place(id.slot, xid, op, body, large_bytes);
         Ok(())
     }
 
     /// Puts a request where it belongs by what waits before it.
-    fn place(&mut self, slot: u32, xid: i32, op: Op, body: &[u8]) {
+    fn place(&mut self, slot: u32, xid: i32, op: Op, body: &[u8], large_bytes: u64) {
         let received_ms = self.now.mono_ms;
         let connection = &mut self.connections[slot as usize];
+        connection.large_bytes += large_bytes;
+        self.large_bytes += large_bytes;
         let must_wait =
             if op.is_ordered() { !connection.parked.is_empty() } else { connection.is_blocked() };
         if must_wait {
             connection.parked_bytes += body.len() + size_of::<Parked>();
-            connection.parked.push_back(Parked { xid, op, body: body.into(), received_ms });
+            let body = body.into();
+            connection.parked.push_back(Parked { xid, op, body, large_bytes, received_ms });
         } else if op.is_ordered() {
-            self.hand_over(slot, xid, op, body);
+            self.hand_over(slot, xid, op, body, large_bytes);
         } else {
             self.enqueue(slot, xid, op, body, received_ms);
         }
@@ -114,7 +130,7 @@ impl Shard {
         self.queue.push(Queued { slot, serial, xid, op, body, received_ms });
     }
 
-    fn hand_over(&mut self, slot: u32, xid: i32, op: Op, body: &[u8]) {
+    fn hand_over(&mut self, slot: u32, xid: i32, op: Op, body: &[u8], large_bytes: u64) {
         let connection = &mut self.connections[slot as usize];
         connection.in_flight += 1;
         self.in_flight += 1;
@@ -130,6 +146,7 @@ impl Shard {
             op,
             body: start..self.bundle.bytes.len() as u32,
             received_ms: self.now.mono_ms,
+            large_bytes,
         });
     }
 
@@ -146,12 +163,24 @@ impl Shard {
             }
             let Some(parked) = connection.parked.pop_front() else { return };
             connection.parked_bytes -= parked.body.len() + size_of::<Parked>();
-            let Parked { xid, op, body, received_ms } = parked;
+            let Parked { xid, op, body, large_bytes, received_ms } = parked;
             if op.is_ordered() {
-                self.hand_over(slot, xid, op, &body);
+                self.hand_over(slot, xid, op, &body, large_bytes);
             } else {
                 self.enqueue(slot, xid, op, &body, received_ms);
             }
+        }
+    }
+
+    /// What a write counts as a large request; reads are answered before the next is taken.
+    fn large_bytes_of(&self, packet: &[u8], op: Op) -> Result<u64, Refused> {
+        let (found, max) = (packet.len() as u64, self.large_bytes_max);
+        match self.settings.large {
+            Some(large) if op.is_ordered() && found > large.threshold_bytes => {
+                let is_over = self.large_bytes + found > max;
+                if is_over { Err(Refused::TooMuch { found, max }) } else { Ok(found) }
+            }
+            _ => Ok(0),
         }
     }
 

@@ -101,6 +101,9 @@ pub struct Shard {
     touch_report_ms: u64,
     in_flight: usize,
     in_flight_max: usize,
+    /// Bytes of large requests in flight, and this shard's share of the limit.
+    large_bytes: u64,
+    large_bytes_max: u64,
     told: Vec<u32>,
     now: Now,
     /// What it has done.
@@ -117,6 +120,9 @@ impl Shard {
         cursor: Cursor,
     ) -> Self {
         let seed = settings.hash_seed;
+        let large_bytes_max = settings
+            .large
+            .map_or(u64::MAX, |large| large.total_bytes_max / u64::from(shards.max(1)));
         let in_flight_max = (settings.outstanding_max / usize::from(shards.max(1))).max(1);
         Self {
             index,
@@ -140,6 +146,8 @@ impl Shard {
             touch_report_ms: 0,
             in_flight: 0,
             in_flight_max,
+            large_bytes: 0,
+            large_bytes_max,
             told: Vec::new(),
             now: Now::default(),
             counts: ShardCounts::default(),
@@ -166,6 +174,7 @@ impl Shard {
             parked: std::collections::VecDeque::new(),
             parked_bytes: 0,
             in_flight: 0,
+            large_bytes: 0,
             last_request_ms: self.now.mono_ms,
             is_touched: false,
             is_dirty: false,
@@ -231,6 +240,7 @@ impl Shard {
         }
         let connection = self.connections.remove(id.slot as usize);
         self.in_flight -= connection.in_flight as usize;
+        self.large_bytes -= connection.large_bytes;
         self.data_watches.forget(id.slot);
         self.child_watches.forget(id.slot);
         if connection.session.0 != 0 {

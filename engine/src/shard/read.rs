@@ -304,22 +304,22 @@ fn put_children(view: View<'_, State>, record: Record<'_>, out: &mut Vec<u8>) {
 
 /// Appends an ACL without the hashes of its digests, which are for those who may change it.
 fn put_masked(list: &AclList<'_>, out: &mut Vec<u8>) {
-        jute::put_length(out, list.len());
-        for entry in list.iter() {
-            let mut masked = Vec::new();
-            let id = match (entry.scheme, entry.id) {
-                (Some(b"digest"), Some(id)) => {
-                    let user = id.split(|&b| b == b':').next().unwrap_or_default();
-                    masked.extend_from_slice(user);
-                    if id.contains(&b':') {
-                        masked.extend_from_slice(b":x");
-                    }
-                    Some(&masked[..])
+    jute::put_length(out, list.len());
+    for entry in list.iter() {
+        let mut masked = Vec::new();
+        let id = match (entry.scheme, entry.id) {
+            (Some(b"digest"), Some(id)) => {
+                let user = id.split(|&b| b == b':').next().unwrap_or_default();
+                masked.extend_from_slice(user);
+                if id.contains(&b':') {
+                    masked.extend_from_slice(b":x");
                 }
-                (_, id) => id,
-            };
-            AclEntry { id, ..entry }.encode(out);
-        }
+                Some(&masked[..])
+            }
+            (_, id) => id,
+        };
+        AclEntry { id, ..entry }.encode(out);
+    }
 }
 
 /// Appends the connection's identities with the names that may be shown.

@@ -1,1 +1,108 @@
-//! Tests.
+use super::{WatchMode, WatchTable};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is watched, in plain words: modes by slot and path.
+#[derive(Default)]
+struct Plain(BTreeMap<(u32, Vec<u8>), BTreeSet<u8>>);
+
+const MODES: [WatchMode; 3] = [WatchMode::STANDARD, WatchMode::PERSISTENT, WatchMode::RECURSIVE];
+
+impl Plain {
+    fn trigger(&mut self, path: &[u8]) -> Vec<u32> {
+        let is_above = |watched: &[u8]| {
+            watched == b"/" || path.strip_prefix(watched).is_some_and(|rest| rest.starts_with(b"/"))
+        };
+        let mut told = BTreeSet::new();
+        for ((slot, watched), modes) in &mut self.0 {
+            if watched == path {
+                told.insert(*slot);
+                modes.remove(&0);
+            } else if is_above(watched) && modes.contains(&2) {
+                told.insert(*slot);
+            }
+        }
+        self.0.retain(|_, modes| !modes.is_empty());
+        told.into_iter().collect()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Add(u32, Vec<u8>, u8),
+    Remove(u32, Vec<u8>, u8),
+    RemoveAny(u32, Vec<u8>),
+    Trigger(Vec<u8>),
+    Forget(u32),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let path = || "/|(/[ab]){1,3}".prop_map(String::into_bytes);
+    prop_oneof![
+        6 => (0..5u32, path(), 0..3u8).prop_map(|(slot, path, mode)| Event::Add(slot, path, mode)),
+        2 => (0..5u32, path(), 0..3u8).prop_map(|(slot, path, mode)| Event::Remove(slot, path, mode)),
+        1 => (0..5u32, path()).prop_map(|(slot, path)| Event::RemoveAny(slot, path)),
+        5 => path().prop_map(Event::Trigger),
+        1 => (0..5u32).prop_map(Event::Forget),
+    ]
+}
+
+/// Whether the table says the same from both of its sides as the plain words do.
+fn assert_sides(table: &WatchTable, plain: &Plain) {
+    let mut by_path = BTreeSet::new();
+    for (path, slots) in table.paths() {
+        assert!(!slots.is_empty(), "a path without watchers is not listed");
+        for &slot in slots {
+            assert!(by_path.insert((slot, path.to_vec())), "a watcher is listed once");
+        }
+    }
+    let by_slot = (0..5).flat_map(|slot| table.of_slot(slot).map(move |p| (slot, p.to_vec())));
+    let by_slot: BTreeSet<_> = by_slot.collect();
+    let expected: BTreeSet<_> = plain.0.keys().cloned().collect();
+    assert_eq!(by_path, expected);
+    assert_eq!(by_slot, expected);
+    let slots: BTreeSet<_> = expected.iter().map(|(slot, _)| slot).collect();
+    let paths: BTreeSet<_> = expected.iter().map(|(_, path)| path).collect();
+    assert_eq!((table.len(), table.path_count()), (expected.len(), paths.len()));
+    assert_eq!((table.connection_count(), table.is_empty()), (slots.len(), paths.is_empty()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..<_>::default() })]
+
+    #[test]
+    fn both_sides_agree(events in prop::collection::vec(event(), 1..120)) {
+        let (mut table, mut plain) = (WatchTable::new([3, 4]), Plain::default());
+        for event in events {
+            match event {
+                Event::Add(slot, path, mode) => {
+                    table.add(&path, slot, MODES[usize::from(mode)]);
+                    plain.0.entry((slot, path)).or_default().insert(mode);
+                }
+                Event::Remove(slot, path, mode) => {
+                    let had = plain.0.get_mut(&(slot, path.clone())).is_some_and(|m| m.remove(&mode));
+                    plain.0.retain(|_, modes| !modes.is_empty());
+                    prop_assert_eq!(table.has(&path, slot, MODES[usize::from(mode)]), had);
+                    prop_assert_eq!(table.remove(&path, slot, MODES[usize::from(mode)]), had);
+                }
+                Event::RemoveAny(slot, path) => {
+                    let had = plain.0.remove(&(slot, path.clone())).is_some();
+                    prop_assert_eq!(table.has(&path, slot, WatchMode::ANY), had);
+                    prop_assert_eq!(table.remove(&path, slot, WatchMode::ANY), had);
+                }
+                Event::Trigger(path) => {
+                    let mut told = vec![99];
+                    table.trigger(&path, &mut told);
+                    prop_assert_eq!(told.remove(0), 99, "what was told before stays");
+                    told.sort_unstable();
+                    prop_assert_eq!(told, plain.trigger(&path));
+                }
+                Event::Forget(slot) => {
+                    table.forget(slot);
+                    plain.0.retain(|(of, _), _| *of != slot);
+                }
+            }
+            assert_sides(&table, &plain);
+        }
+    }
+}

@@ -132,13 +132,7 @@ impl Serving<'_> {
         }
     }
 
-    fn missed(
-        &mut self,
-        slot: u32,
-        kind: EventKind,
-        path: &[u8],
-        record: Option<Record<'_>>,
-    ) {
+    fn missed(&mut self, slot: u32, kind: EventKind, path: &[u8], record: Option<Record<'_>>) {
         // As with live events, a client hears of nothing that it may not read.
         if record.is_none_or(|record| self.check(record, perms::READ, slot).is_ok()) {
             response::put_event(&mut self.missed, kind, NO_ZXID, path);

@@ -1,5 +1,9 @@
 mod batch;
 mod harness;
+mod identities;
+mod plain;
+mod quota;
+mod session_table;
 mod transcript;
 mod wire;
 

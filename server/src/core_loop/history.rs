@@ -17,7 +17,9 @@ use ring::{Errno, Queue, StableBuf};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
+use txlog::limits::SLOT_COUNT_MAX;
 use txlog::{AppendFailure, Appender, Effect, Room, SegmentHeader, SegmentNumber, Slot, Write};
 
 /// How long a log must be idle before it states what is durable, in ms.
@@ -51,6 +53,8 @@ pub struct HistoryParts {
     pub directories: Directories,
     /// Who does bulk work.
     pub background: Arc<Background>,
+    /// A write or flush of the log that takes longer is worth a warning.
+    pub flush_warning: Duration,
     /// When snapshots are taken.
     pub policy: SnapshotPolicy,
     /// Snapshots and log before them that are kept; `None` keeps everything.
@@ -72,6 +76,9 @@ struct Machine {
     durability: Durability,
     slot_count: usize,
     in_air: usize,
+    /// When the write in each slot left, and the flush.
+    left: [Option<Instant>; SLOT_COUNT_MAX + 1],
+    flush_warning: Duration,
     directories: Directories,
     background: Arc<Background>,
     policy: SnapshotPolicy,
@@ -96,6 +103,8 @@ impl History {
             durability,
             slot_count: parts.slot_count,
             in_air: 0,
+            left: [None; SLOT_COUNT_MAX + 1],
+            flush_warning: parts.flush_warning,
             directories: parts.directories,
             background: parts.background,
             policy: parts.policy,
@@ -125,11 +134,13 @@ impl History {
             Err(errno) => Err(errno as i32),
         };
         self.parts.in_air -= 1;
+        self.parts.arrived(place as usize);
         self.parts.appender.written(Slot(place as u8), result, buffer);
     }
 
     /// A flush of the log has ended.
     pub fn flushed(&mut self, result: Result<(), Errno>) {
+        self.parts.arrived(SLOT_COUNT_MAX);
         self.parts.appender.flushed(result.map_err(|errno| errno as i32));
     }
 
@@ -244,11 +255,25 @@ impl History {
 }
 
 impl Machine {
+    /// A write or flush has come back: warns if that took long.
+    fn arrived(&mut self, at: usize) {
+        let took = self.left[at].take().map(|left| left.elapsed());
+        if let Some(took) = took.filter(|took| *took > self.flush_warning) {
+            warn!(
+                "making the log durable took {} ms (fsync.warningthresholdms = {}): the disk is \
+                 slow or shared",
+                took.as_millis(),
+                self.flush_warning.as_millis()
+            );
+        }
+    }
+
     fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
         while let Some(effect) = self.appender.depart() {
             match effect {
                 Effect::Write(write) => self.write(queue, write),
                 Effect::Flush(flush) => {
+                    self.left[SLOT_COUNT_MAX] = Some(Instant::now());
                     queue.flush(self.file(flush.segment), Kind::Flush(0).token());
                 }
             }
@@ -273,6 +298,7 @@ impl Machine {
             self.files.pop_front();
         }
         self.in_air += 1;
+        self.left[usize::from(write.slot.0)] = Some(Instant::now());
         let token = Kind::Write(u32::from(write.slot.0)).token();
         queue.write_at(self.file(write.segment), write.buffer, write.offset.0, token);
     }

@@ -1,0 +1,421 @@
+//! ZooKeeper's nodes in the plainest words, and the engine compared with them.
+
+use super::harness::{World, settings};
+use super::wire;
+use model::acl::perms;
+use model::error::ErrorCode;
+use model::jute;
+use model::op::Op;
+use model::response;
+use model::stat::Stat;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Node {
+    stat: Stat,
+    /// Children created so far.
+    created: i32,
+    is_container: bool,
+    /// What everybody may do.
+    perms: i32,
+    data: Vec<u8>,
+}
+
+/// What a client wishes.
+#[derive(Clone, Debug)]
+enum Wish {
+    Create { path: String, data: String, flags: i32, perms: i32 },
+    Delete { path: String, version: i32 },
+    Set { path: String, data: String, version: i32 },
+    SetAcl { path: String, perms: i32, version: i32 },
+    Check { path: String, version: i32 },
+    Get { path: String },
+    Exists { path: String },
+    Multi(Vec<Wish>),
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Some wishes of one client, sent at once.
+    Ask { client: usize, wishes: Vec<Wish> },
+    /// A client closes its session and opens another.
+    Renew { client: usize },
+    Pass { ms: u64 },
+}
+
+#[derive(Clone, Default)]
+struct Plain {
+    nodes: BTreeMap<String, Node>,
+    zxid: i64,
+    time_ms: i64,
+}
+
+fn put_stat(out: &mut Vec<u8>, stat: &Stat) {
+    [stat.czxid, stat.mzxid, stat.ctime, stat.mtime].map(|long| jute::put_long(out, long));
+    [stat.version, stat.cversion, stat.aversion].map(|int| jute::put_int(out, int));
+    jute::put_long(out, stat.ephemeral_owner);
+    [stat.data_length, stat.num_children].map(|int| jute::put_int(out, int));
+    jute::put_long(out, stat.pzxid);
+}
+
+fn parent_of(path: &str) -> &str {
+    path.rsplit_once('/').map(|(parent, _)| parent).filter(|p| !p.is_empty()).unwrap_or("/")
+}
+
+fn matches(found: i32, expected: i32) -> Result<(), ErrorCode> {
+    if expected == -1 || expected == found { Ok(()) } else { Err(ErrorCode::BadVersion) }
+}
+
+impl Plain {
+    fn new() -> Self {
+        let root = Node { perms: perms::ALL, created: 0, ..Node::default() };
+        let mut plain = Self { nodes: BTreeMap::from([("/".to_owned(), root)]), zxid: 0, time_ms: 0 };
+        // `/zookeeper` was inserted, not created.
+        plain.count_child("/", 1, 0);
+        plain
+    }
+
+    fn node(&self, path: &str, wanted: i32) -> Result<&Node, ErrorCode> {
+        let node = self.nodes.get(path).ok_or(ErrorCode::NoNode)?;
+        if node.perms & wanted == 0 { Err(ErrorCode::NoAuth) } else { Ok(node) }
+    }
+
+    fn count_child(&mut self, path: &str, more: i32, created: i32) {
+        let zxid = self.zxid;
+        let node = self.nodes.get_mut(path).unwrap();
+        node.created += created;
+        node.stat.num_children += more;
+        node.stat.cversion = 2 * node.created - node.stat.num_children;
+        node.stat.pzxid = zxid;
+    }
+
+    /// Does a wish and gives the reply's body.
+    fn perform(&mut self, wish: &Wish, session: i64) -> Result<Vec<u8>, ErrorCode> {
+        let (zxid, time_ms) = (self.zxid, self.time_ms);
+        let mut body = Vec::new();
+        match wish {
+            Wish::Create { path, data, flags, perms: granted } => {
+                let parent = self.node(parent_of(path), perms::CREATE)?;
+                let is_sequential = flags & 2 != 0;
+                let mut path = path.clone();
+                if is_sequential {
+                    path += &format!("{:010}", parent.created);
+                }
+                if self.nodes.contains_key(&path) {
+                    return Err(ErrorCode::NodeExists);
+                }
+                if parent.stat.ephemeral_owner != 0 {
+                    return Err(ErrorCode::NoChildrenForEphemerals);
+                }
+                self.count_child(parent_of(&path), 1, 1);
+                let stat = Stat {
+                    czxid: zxid,
+                    mzxid: zxid,
+                    pzxid: zxid,
+                    ctime: time_ms,
+                    mtime: time_ms,
+                    ephemeral_owner: if flags & 1 != 0 { session } else { 0 },
+                    data_length: data.len() as i32,
+                    ..Stat::default()
+                };
+                jute::put_string(&mut body, path.as_bytes());
+                put_stat(&mut body, &stat);
+                let data = data.clone().into_bytes();
+                let is_container = *flags == 4;
+                let node = Node { stat, created: 0, is_container, perms: *granted, data };
+                self.nodes.insert(path, node);
+            }
+            Wish::Delete { path, version } => {
+                self.node(parent_of(path), perms::DELETE)?;
+                let node = self.nodes.get(path).ok_or(ErrorCode::NoNode)?;
+                matches(node.stat.version, *version)?;
+                if node.stat.num_children > 0 {
+                    return Err(ErrorCode::NotEmpty);
+                }
+                self.delete(path);
+            }
+            Wish::Set { path, data, version } => {
+                matches(self.node(path, perms::WRITE)?.stat.version, *version)?;
+                let node = self.nodes.get_mut(path).unwrap();
+                node.data = data.clone().into_bytes();
+                node.stat.version += 1;
+                (node.stat.mzxid, node.stat.mtime) = (zxid, time_ms);
+                node.stat.data_length = data.len() as i32;
+                put_stat(&mut body, &node.stat);
+            }
+            Wish::SetAcl { path, perms: granted, version } => {
+                matches(self.node(path, perms::ADMIN)?.stat.aversion, *version)?;
+                let node = self.nodes.get_mut(path).unwrap();
+                node.perms = *granted;
+                node.stat.aversion += 1;
+                put_stat(&mut body, &node.stat);
+            }
+            Wish::Check { path, version } => {
+                matches(self.node(path, perms::READ)?.stat.version, *version)?;
+            }
+            Wish::Get { path } => {
+                let node = self.node(path, perms::READ)?;
+                jute::put_string(&mut body, &node.data);
+                put_stat(&mut body, &node.stat);
+            }
+            Wish::Exists { path } => put_stat(&mut body, &self.node(path, perms::READ)?.stat),
+            Wish::Multi(wishes) => self.multi(wishes, session, &mut body),
+        }
+        Ok(body)
+    }
+
+    fn multi(&mut self, wishes: &[Wish], session: i64, body: &mut Vec<u8>) {
+        let before = self.clone();
+        for (at, wish) in wishes.iter().enumerate() {
+            match self.perform(wish, session) {
+                Ok(result) => {
+                    let op = match wish {
+                        Wish::Create { .. } => Op::Create2,
+                        Wish::Delete { .. } => Op::Delete,
+                        Wish::Set { .. } => Op::SetData,
+                        _ => Op::Check,
+                    };
+                    response::put_multi_header(body, op.code(), false, 0);
+                    body.extend(result);
+                }
+                Err(error) => {
+                    *self = before;
+                    body.clear();
+                    (0..at).for_each(|_| response::put_multi_error(body, ErrorCode::Ok));
+                    response::put_multi_error(body, error);
+                    let untried = ErrorCode::RuntimeInconsistency;
+                    (at + 1..wishes.len()).for_each(|_| response::put_multi_error(body, untried));
+                    break;
+                }
+            }
+        }
+        response::put_multi_end(body);
+    }
+
+    fn delete(&mut self, path: &str) {
+        self.nodes.remove(path);
+        self.count_child(parent_of(path), -1, 0);
+    }
+
+    fn close(&mut self, session: i64) {
+        self.zxid += 1;
+        let own = self.nodes.iter().filter(|(_, node)| node.stat.ephemeral_owner == session);
+        let own: Vec<_> = own.map(|(path, _)| path.clone()).collect();
+        own.iter().for_each(|path| self.delete(path));
+    }
+}
+
+impl Wish {
+    fn is_read(&self) -> bool {
+        matches!(self, Self::Get { .. } | Self::Exists { .. })
+    }
+
+    fn words(&self) -> String {
+        let acl = |perms: &i32| {
+            let letters = "rwcda".chars().enumerate().filter(|(at, _)| perms >> at & 1 != 0);
+            letters.map(|(_, letter)| letter).collect::<String>() + ":world:anyone"
+        };
+        match self {
+            Self::Create { path, data, flags, perms } => {
+                format!("create {path} {data} flags={flags} acl={}", acl(perms))
+            }
+            Self::Delete { path, version } => format!("delete {path} {version}"),
+            Self::Set { path, data, version } => format!("set {path} {data} {version}"),
+            Self::SetAcl { path, perms, version } => format!("setacl {path} {} {version}", acl(perms)),
+            Self::Check { path, version } => format!("check {path} {version}"),
+            Self::Get { path } => format!("get {path}"),
+            Self::Exists { path } => format!("exists {path}"),
+            Self::Multi(wishes) => {
+                let parts: Vec<_> = wishes.iter().map(Self::words).collect();
+                format!("multi {}", parts.join(" | "))
+            }
+        }
+    }
+}
+
+fn single() -> impl Strategy<Value = Wish> {
+    let path = || "(/[ab]){1,3}";
+    let data = || prop_oneof![4 => "[a-z]{1,8}", 1 => "[a-z]{1100,1200}"];
+    let version = || prop_oneof![6 => Just(-1), 1 => 0..4i32];
+    let granted = || prop_oneof![8 => Just(perms::ALL), 1 => 0..32i32];
+    prop_oneof![
+        5 => (path(), data(), 0..5i32, granted()).prop_map(|(path, data, flags, perms)| {
+            Wish::Create { path, data, flags, perms }
+        }),
+        2 => (path(), version()).prop_map(|(path, version)| Wish::Delete { path, version }),
+        2 => (path(), data(), version()).prop_map(|(path, data, version)| {
+            Wish::Set { path, data, version }
+        }),
+        1 => (path(), version()).prop_map(|(path, version)| Wish::Check { path, version }),
+    ]
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let path = || "(/[ab]){1,3}";
+    let alone = single().prop_filter("only in a multi", |wish| !matches!(wish, Wish::Check { .. }));
+    prop_oneof![
+        6 => alone,
+        1 => (path(), 0..32i32, -1..2i32).prop_map(|(path, perms, version)| {
+            Wish::SetAcl { path, perms: perms | perms::ADMIN, version }
+        }),
+        2 => path().prop_map(|path| Wish::Get { path }),
+        1 => path().prop_map(|path| Wish::Exists { path }),
+        3 => prop::collection::vec(single(), 0..6).prop_map(Wish::Multi),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        20 => (0..3usize, prop::collection::vec(wish(), 1..6)).prop_map(|(client, wishes)| {
+            Step::Ask { client, wishes }
+        }),
+        1 => (0..3usize).prop_map(|client| Step::Renew { client }),
+        2 => (1..900u64).prop_map(|ms| Step::Pass { ms }),
+    ]
+}
+
+/// Both sides of the comparison.
+struct Pair {
+    world: World,
+    plain: Plain,
+    /// Connection and session of each client.
+    clients: Vec<(usize, i64)>,
+    next_session: i64,
+}
+
+impl Pair {
+    fn new(shard_count: u16) -> Self {
+        let world = World::new(settings(), shard_count);
+        let clients = Vec::new();
+        let mut pair = Self { world, plain: Plain::new(), clients, next_session: wire::SESSION_BASE };
+        for client in 0..3 {
+            let opened = pair.open(client);
+            pair.clients.push(opened);
+        }
+        pair
+    }
+
+    fn open(&mut self, client: usize) -> (usize, i64) {
+        let connection = self.world.open(client as u16 % self.world.shards.len() as u16);
+        self.world.connect(connection, 40_000, 0, [0; 16], 0);
+        self.world.run();
+        self.world.receive(connection);
+        self.plain.zxid += 1;
+        self.next_session += 1;
+        (connection, self.next_session - 1)
+    }
+
+    fn step(&mut self, step: &Step) {
+        match step {
+            Step::Pass { ms } => {
+                // Nobody is quiet for long enough to expire.
+                for &(connection, _) in &self.clients {
+                    self.world.send(connection, response::xid::PING, Op::Ping, &[]);
+                }
+                self.world.pass(*ms);
+                self.plain.time_ms += *ms as i64;
+                for &(connection, _) in &self.clients {
+                    assert_eq!(self.world.receive(connection).len(), 1);
+                }
+            }
+            Step::Renew { client } => {
+                let (connection, session) = self.clients[*client];
+                self.world.send(connection, 1, Op::CloseSession, &[]);
+                self.world.run();
+                assert!(!self.world.connections[connection].is_open);
+                self.plain.close(session);
+                self.clients[*client] = self.open(*client);
+            }
+            Step::Ask { client, wishes } => self.ask(*client, wishes),
+        }
+    }
+
+    fn ask(&mut self, client: usize, wishes: &[Wish]) {
+        let (connection, session) = self.clients[client];
+        let mut expected = Vec::new();
+        for (xid, wish) in wishes.iter().enumerate() {
+            let words = wish.words();
+            let words: Vec<_> = words.split_whitespace().collect();
+            let (op, body) = wire::request(&words);
+            self.world.send(connection, xid as i32, op, &body);
+            self.plain.zxid += i64::from(!wish.is_read());
+            let (error, body) = match self.plain.perform(wish, session) {
+                Ok(body) => (ErrorCode::Ok, body),
+                Err(error) => (error, Vec::new()),
+            };
+            let zxid = model::zxid::Zxid(self.plain.zxid);
+            let mut packet = Vec::new();
+            response::put_reply(&mut packet, xid as i32, zxid, error, &body);
+            expected.push(packet.split_off(4));
+        }
+        self.world.run();
+        assert_eq!(self.world.receive(connection), expected, "{wishes:?}");
+    }
+
+    fn assert_equal(&self) {
+        let head = &self.world.ordering.head;
+        let mut nodes = BTreeMap::new();
+        let mut digest = 0_u64;
+        for record in head.tree.records() {
+            digest = digest.wrapping_add(record.digest());
+            let path = str::from_utf8(record.path()).unwrap();
+            if path.starts_with("/zookeeper") {
+                continue;
+            }
+            let list = head.tree.meta().acls.list(record.acl());
+            let node = Node {
+                stat: record.stat_native(),
+                created: record.stored_cversion(),
+                is_container: record.owner_raw() == i64::MIN,
+                perms: list.iter().fold(0, |all, entry| all | entry.perms),
+                data: record.data().unwrap().to_vec(),
+            };
+            nodes.insert(path.to_owned(), node);
+        }
+        assert_eq!(nodes, self.plain.nodes);
+        assert_eq!(head.tree.digest(), digest);
+        assert_eq!(head.tree.node_count(), nodes.len() as u64 + 3);
+        let owned = nodes.values().filter(|node| node.stat.ephemeral_owner != 0).count();
+        assert_eq!(head.tree.meta().ephemeral_count, owned as u64);
+    }
+
+    /// What the log says leads to the same tree, in one history or after a restart.
+    fn assert_replays(&self) {
+        let (head, again) = (&self.world.ordering.head, self.world.replayed());
+        let (state, other) = (head.tree.meta(), again.tree.meta());
+        assert_eq!(again.tree.digest(), head.tree.digest());
+        assert_eq!(again.tree.node_count(), head.tree.node_count());
+        assert_eq!((other.zxid, other.ephemeral_count), (state.zxid, state.ephemeral_count));
+        let sessions = |state: &crate::state::State| -> Vec<_> {
+            let of = |(id, session): (&_, &crate::state::Session)| {
+                (*id, session.timeout_ms, session.ephemerals.clone())
+            };
+            state.sessions.iter().map(of).collect()
+        };
+        assert_eq!(sessions(other), sessions(state));
+        for record in head.tree.records() {
+            let found = again.tree.lookup(record.path()).unwrap();
+            assert_eq!(found.stat_bytes(), record.stat_bytes());
+            assert_eq!(found.data(), record.data());
+            assert_eq!(other.acls.list(found.acl()), state.acls.list(record.acl()));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..<_>::default() })]
+
+    #[test]
+    fn engine_is_what_the_plain_words_say(
+        shard_count in 1..4u16,
+        steps in prop::collection::vec(step(), 1..60),
+    ) {
+        let mut pair = Pair::new(shard_count);
+        for step in &steps {
+            pair.step(step);
+        }
+        pair.assert_equal();
+        pair.assert_replays();
+    }
+}
