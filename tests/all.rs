@@ -4,5 +4,6 @@
 
 mod conformance;
 mod crash;
+mod operator;
 mod order;
 mod tidy;

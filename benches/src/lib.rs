@@ -1,1 +1,15 @@
-//! Benchmarks of Ringkeeper
+//! Benchmarks of Ringkeeper: what its parts cost, and the limits that it is held against.
+//!
+//! `benches/`: `jute` (codec), `tree`, `publish` (a request through the engine), `log_append`,
+//! `snapshot`. `src/bin/bare.rs`: servers without a tree. `compare/`: beside ZooKeeper.
+//!
+//! **Invariants**
+//!
+//! - Nothing depends on this crate (guard: `tests/tidy.rs`).
+//!
+//! **What is deliberately not here**: pass or fail by time; figures are read by people.
+//!
+//! ```text
+//! cargo bench -p ringkeeper-benches --bench publish
+//! benches/compare/run.sh speed
+//! ```

@@ -5,7 +5,7 @@
 //! cursor has passed.
 //!
 //! Invariant: batches are linked in the order of their versions, and a shard handles a batch only
-//! when the tree's `published` covers it.
+//! when the tree's `published` covers it (guard: `tests::batch`).
 
 use model::error::ErrorCode;
 use model::op::Op;
@@ -16,8 +16,8 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::acl::AclNumber;
-use crate::tree::VersionNumber;
 use crate::limits::{SPARE_BATCHES_MAX, SPARE_BYTES_MAX};
+use crate::tree::VersionNumber;
 
 /// A place in one of a batch's buffers.
 pub type Span = Range<u32>;
@@ -58,7 +58,7 @@ pub struct Outcome {
     pub large_bytes: u64,
     /// What the reply's header says.
     pub error: ErrorCode,
-    /// The reply's body in the batch's bodies; of a CreateSession the whole packet.
+    /// The reply's body in the batch's bodies; of a `CreateSession` the whole packet.
     pub body: Span,
     /// What watchers are told, in the batch's events.
     pub events: Range<u32>,

@@ -20,7 +20,7 @@
 //! - Nothing here reads a clock, a file, a socket or the environment (guard: `clippy.toml`).
 //! - `published <= durable <= sealed <= proposed` (guard: the assertions in `ordering`).
 //! - A session's reads and writes are answered in the order in which they came (guard:
-//!   `shard::tests`).
+//!   `tests::pipelines`, `tests::plain`).
 //! - A published version never changes, and lives while somebody reads it (guard:
 //!   `tree::tests`).
 //!

@@ -40,7 +40,4 @@ pub const PARKED_BYTES_MAX: usize = 256 << 10;
 /// Reads that are walked through the tree together.
 pub const STAGED_READS: usize = 8;
 
-/// How long a connection may stay without saying connect, in ms.
-pub const SESSIONLESS_MS: u64 = 10_000;
-
 const _: () = assert!(CLOSE_CHUNK_PATHS <= CLOSE_PATHS_MAX);

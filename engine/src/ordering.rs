@@ -6,7 +6,7 @@
 //! is durable.
 //!
 //! Invariants: `published <= durable <= sealed <= proposed`, and nothing is answered before it is
-//! published (guard: `tests::`).
+//! published (guards: the assertions here, `tests::pipelines`).
 
 use crate::acl::identity::Identities;
 use crate::batch::{Batch, Chain, ConnectionId, Cursor, Mark, Outcome};
@@ -242,9 +242,8 @@ impl Ordering {
 
     fn handle_writes(&mut self, now: Now, mut bundle: Bundle) {
         let shard = bundle.writes.first().map(|write| write.connection.shard);
-        let body_of = |write: &Write| {
-            &bundle.bytes[write.body.start as usize..write.body.end as usize]
-        };
+        let body_of =
+            |write: &Write| &bundle.bytes[write.body.start as usize..write.body.end as usize];
         // Half of what can be looked up together: a create needs its parent, too.
         for writes in bundle.writes.chunks(STAGED_MAX / 2) {
             self.warm(writes.iter().map(|write| (write.op, body_of(write))));
@@ -385,7 +384,7 @@ impl Ordering {
     fn handle_connect(&mut self, now: Now, connect: Connect) {
         let id = connect.session;
         if id.0 == 0 {
-            return self.create_session(now, connect);
+            return self.create_session(now, &connect);
         }
         let Some(entry) = self.sessions.entry_mut(id) else {
             return self.answer_connect(&connect, None);
@@ -395,7 +394,7 @@ impl Ordering {
             return self.answer_connect(&connect, None);
         }
         match &mut entry.place {
-            Place::Away => self.attach(now, connect),
+            Place::Away => self.attach(now, &connect),
             Place::Attached(from) => {
                 let from = *from;
                 entry.place = Place::Moving { from, to: Box::new(connect) };
@@ -419,7 +418,7 @@ impl Ordering {
             Place::Moving { from, .. } if *from == connection => {
                 let place = std::mem::replace(&mut entry.place, Place::Away);
                 if let Place::Moving { to, .. } = place {
-                    self.attach(now, *to);
+                    self.attach(now, &to);
                 }
             }
             Place::Moving { from, to } if to.connection == connection => {
@@ -431,16 +430,16 @@ impl Ordering {
         }
     }
 
-    fn attach(&mut self, now: Now, connect: Connect) {
+    fn attach(&mut self, now: Now, connect: &Connect) {
         let id = connect.session;
         let Some(entry) = self.sessions.entry_mut(id) else { return };
         entry.place = Place::Attached(connect.connection);
         entry.identities = connect.identities.clone();
         self.sessions.retime(id, connect.timeout_ms.max(0) as u64, now.mono_ms);
-        self.answer_connect(&connect, Some(id));
+        self.answer_connect(connect, Some(id));
     }
 
-    fn create_session(&mut self, now: Now, connect: Connect) {
+    fn create_session(&mut self, now: Now, connect: &Connect) {
         if self.refusal.is_some() {
             // An answer would say that a session has ended; there was none. The client goes
             // elsewhere and comes back.
@@ -458,7 +457,7 @@ impl Ordering {
         let applied = self.head.apply(&header, header.op, &txn, &mut self.open.batch);
         applied.expect("a new session fits every tree");
         self.end_txn(header.zxid, start);
-        self.answer_connect(&connect, Some(id));
+        self.answer_connect(connect, Some(id));
     }
 
     /// Answers a connect through the chain, so that the client sees all that was proposed before.

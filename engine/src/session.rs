@@ -1,7 +1,8 @@
 //! The session table: who is attached where, and when silence becomes an end.
 //!
-//! Invariants: a live session stands in exactly one bucket, at or before its expiry; a bucket
-//! expires only when every shard has reported past its end (guard: `tests::`).
+//! Invariants: a live session has one bucket, at or before its expiry; a bucket
+//! expires only when every shard has reported past its end (guards:
+//! `tests::session_table::sessions_expire_when_they_should`, `a_bucket_waits_for_every_shard`).
 //!
 //! Lives in: the ordering role. Not here: which nodes a session has (`state`), the txns that
 //! create and close sessions (`pipeline`).

@@ -74,7 +74,7 @@ impl Owner {
             if types.emulate_353 && raw < 0 {
                 return Self::Ttl(raw & i64::MAX);
             }
-            if raw & TTL_MASK == TTL_MASK && (raw >> 40) & 0xffff == 0 {
+            if raw & !TTL_MS_MAX == TTL_MASK {
                 return Self::Ttl(raw & TTL_MS_MAX);
             }
         }

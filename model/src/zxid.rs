@@ -26,6 +26,7 @@ impl Zxid {
     }
 
     /// The next position. A standalone server's counter runs on into the epoch, as stock's does.
+    #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.wrapping_add(1))
     }

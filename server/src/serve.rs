@@ -287,7 +287,10 @@ impl Wiring<'_> {
         let link = (at != 0).then(|| link(number, &loops[at], &loops[0]));
         let frame_bytes_max = self.config.requests.jute_bytes_max;
         let (gate, words) = (gate.clone(), words.clone());
-        (link, Some(Clients::new(shard, number, gate, words, frame_bytes_max)))
+        let sessionless_ms = u64::from(self.config.connections.sessionless_timeout_ms);
+        let clients =
+            Clients::new(shard, number, gate, words, frame_bytes_max, sessionless_ms);
+        (link, Some(clients))
     }
 
     /// The roles themselves: the history, and each shard.

@@ -2,6 +2,8 @@
 
 /// No error.
 pub const OK: i32 = 0;
+/// The server cannot do it now.
+pub const SYSTEM_ERROR: i32 = -1;
 /// An operation of a multi that was not tried, because one before it failed.
 pub const RUNTIME_INCONSISTENCY: i32 = -2;
 /// The request could not be decoded.

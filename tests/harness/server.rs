@@ -252,7 +252,7 @@ impl Running {
 }
 
 /// The words that start a server, without the path of zoo.cfg.
-fn server_command() -> Vec<OsString> {
+pub fn server_command() -> Vec<OsString> {
     if let Ok(words) = env::var("RINGKEEPER_TEST_SERVER_CMD") {
         return words.split_whitespace().map(OsString::from).collect();
     }

@@ -5,6 +5,7 @@ use crate::settings::{DigestAlgorithm, Settings};
 use base64::Engine as _;
 use model::acl::{AclEntry, Id};
 use sha1::Digest as _;
+use std::net::IpAddr;
 
 /// The schemes of authentication: a closed set, so that a new one must say everywhere what it
 /// means.
@@ -66,9 +67,14 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// What every connection has: its address.
-    pub fn of_address(address: &str) -> Self {
-        let id = Id { scheme: b"ip".to_vec(), id: address.as_bytes().to_vec() };
+    /// What every connection has: its address, a v6 one with all its eight groups, as Java
+    /// writes it.
+    pub fn of_address(address: IpAddr) -> Self {
+        let text = match address {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => v6.segments().map(|group| format!("{group:x}")).join(":"),
+        };
+        let id = Id { scheme: b"ip".to_vec(), id: text.into_bytes() };
         Self { ids: vec![id], is_super: false }
     }
 

@@ -1,7 +1,8 @@
 //! Who may do what: the table of ACLs, identities, and the check that joins them.
 //!
 //! Invariant: a number stays in the table for at least one version after its last node has gone,
-//! so that the events of a batch can be filtered by the table of the batch's own version.
+//! so that the events of a batch can be filtered by the table of the batch's own version (guard:
+//! `tests::identities::numbers_stay_for_the_events_of_their_batch`).
 
 pub mod address;
 pub mod identity;

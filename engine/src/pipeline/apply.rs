@@ -61,7 +61,8 @@ impl Head {
             Txn::Create(create) => self.apply_create(header, op, create, batch)?,
             Txn::Delete { path } => self.apply_delete(header, path, batch)?,
             Txn::SetData { path, data, version } => {
-                let before = self.tree.lookup(path).ok_or(ApplyError::NoNode)?.stat().data_length.to_native();
+                let node = self.tree.lookup(path).ok_or(ApplyError::NoNode)?;
+                let before = node.stat().data_length.to_native();
                 let (zxid, time) = (header.zxid, header.time_ms);
                 let record = self.tree.set_data(path, *data, *version, zxid, time);
                 let acl = record.acl();
@@ -78,7 +79,6 @@ impl Head {
                 let record = self.tree.set_acl(path, number, *version, header.zxid);
                 batch.bodies.extend_from_slice(record.stat_bytes());
             }
-            Txn::Check { .. } => (),
             Txn::CreateSession { timeout_ms } => {
                 let session = Session { timeout_ms: *timeout_ms, ..Session::default() };
                 self.tree.head_meta().sessions.insert(header.session, session);
@@ -97,7 +97,7 @@ impl Head {
                 }
                 self.tree.head_meta().sessions.remove(&header.session);
             }
-            Txn::Error(_) => (),
+            Txn::Check { .. } | Txn::Error(_) => (),
             Txn::Multi(multi) => {
                 for (op, txn) in multi.iter() {
                     put_result_header(&mut batch.bodies, op, &txn);
@@ -186,7 +186,9 @@ impl Head {
         }
         batch.put_event(EventKind::Deleted, path, acl);
         batch.put_event(EventKind::ChildrenChanged, parent_path, parent_acl);
-        if name == quota::LIMITS && let Some(path) = quota::described(parent_path) {
+        if name == quota::LIMITS
+            && let Some(path) = quota::described(parent_path)
+        {
             let path = path.to_vec();
             self.tree.head_meta().quotas.remove(&path);
         }

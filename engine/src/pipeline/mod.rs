@@ -4,7 +4,8 @@
 //! the tree by a txn and says what watchers and the client hear; it is the same for a txn just
 //! decided and for one read from the log.
 //!
-//! Invariant: `decide` changes nothing; after an `Ok`, `apply` of that txn succeeds.
+//! Invariant: `decide` changes nothing; after an `Ok`, `apply` of that txn succeeds (guards:
+//! `tests::a_failed_multi_leaves_no_trace`, `crate::tests::plain`).
 
 mod apply;
 mod decide;
@@ -110,7 +111,9 @@ impl Head {
             }
             if record.path().starts_with(quota::QUOTA) {
                 let (parent, name) = model::path::split(record.path());
-                if name == quota::LIMITS && let Some(path) = quota::described(parent) {
+                if name == quota::LIMITS
+                    && let Some(path) = quota::described(parent)
+                {
                     quotas.insert(path);
                 }
             }

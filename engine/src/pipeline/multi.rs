@@ -1,8 +1,8 @@
 //! One wish at a time, or several that stand and fall together.
 
+use super::Head;
 use super::apply::put_result_header;
 use super::decide::{Caller, Scratch};
-use super::Head;
 use crate::batch::Batch;
 use model::error::ErrorCode;
 use model::jute;
@@ -26,10 +26,8 @@ impl Head {
         batch: &mut Batch,
         log: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
-        let mut scratch = Scratch {
-            path: std::mem::take(&mut self.path),
-            acl: std::mem::take(&mut self.acl),
-        };
+        let mut scratch =
+            Scratch { path: std::mem::take(&mut self.path), acl: std::mem::take(&mut self.acl) };
         let decided = match request {
             Request::Create(wish) => self.decide_create(op, wish, caller, &mut scratch),
             Request::Delete { path, version } => self.decide_delete(path, *version, caller),

@@ -6,8 +6,8 @@
 //! this leaves; then the bundle of writes is handed over and each dirty connection's output sent.
 //!
 //! Invariants: a read never overtakes an earlier write of its session, nor a write an earlier
-//! read that is parked; a client sees an event before any reply that shows the change (guard:
-//! `tests::`).
+//! read that is parked; a client sees an event before any reply that shows the change (guards:
+//! `crate::tests::pipelines`, `crate::tests::watches`).
 //!
 //! Lives in: each core loop that hosts a shard. Not here: sockets and framing (`net`), what
 //! becomes of a write (`ordering`).
@@ -169,7 +169,7 @@ impl Shard {
             session: SessionId(0),
             timeout_ms: 0,
             is_ending: false,
-            identities: Arc::new(Identities::of_address(&peer.ip().to_string())),
+            identities: Arc::new(Identities::of_address(peer.ip())),
             out: Vec::new(),
             parked: std::collections::VecDeque::new(),
             parked_bytes: 0,
@@ -282,6 +282,11 @@ impl Shard {
     /// Whether [`Self::take_messages`] would give any.
     pub fn has_messages(&self) -> bool {
         !self.to_ordering.is_empty() || !self.bundle.writes.is_empty()
+    }
+
+    /// Whether requests were taken that [`Self::serve`] has yet to answer.
+    pub fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     fn flush_bundle(&mut self) {

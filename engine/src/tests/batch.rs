@@ -48,7 +48,10 @@ fn batches_are_used_again_when_every_cursor_has_passed() {
     assert_eq!(chain.backlog(), 5, "the slow one has seen nothing");
     for &version in &versions[..3] {
         let seen = slow.step(versions[5]).unwrap();
-        assert_eq!((seen.version, &seen.bodies[..]), (Some(version), &version.value().to_be_bytes()[..]));
+        assert_eq!(
+            (seen.version, &seen.bodies[..]),
+            (Some(version), &version.value().to_be_bytes()[..])
+        );
     }
     chain.reclaim();
     // The link on which a cursor stands stays: it leads to the next one.
@@ -81,5 +84,8 @@ fn batches_roll_back() {
     assert_eq!(batch.path(&batch.events[1]), b"/b");
     batch.roll_back(mark);
     assert_eq!((mark.bodies(), mark.events()), (5, 1));
-    assert_eq!((&batch.bodies[..], batch.events.len(), &batch.paths[..]), (&b"first"[..], 1, &b"/a"[..]));
+    assert_eq!(
+        (&batch.bodies[..], batch.events.len(), &batch.paths[..]),
+        (&b"first"[..], 1, &b"/a"[..])
+    );
 }

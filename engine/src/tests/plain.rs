@@ -38,10 +38,17 @@ enum Wish {
 #[derive(Clone, Debug)]
 enum Step {
     /// Some wishes of one client, sent at once.
-    Ask { client: usize, wishes: Vec<Wish> },
+    Ask {
+        client: usize,
+        wishes: Vec<Wish>,
+    },
     /// A client closes its session and opens another.
-    Renew { client: usize },
-    Pass { ms: u64 },
+    Renew {
+        client: usize,
+    },
+    Pass {
+        ms: u64,
+    },
 }
 
 #[derive(Clone, Default)]
@@ -52,10 +59,15 @@ struct Plain {
 }
 
 fn put_stat(out: &mut Vec<u8>, stat: &Stat) {
-    [stat.czxid, stat.mzxid, stat.ctime, stat.mtime].map(|long| jute::put_long(out, long));
-    [stat.version, stat.cversion, stat.aversion].map(|int| jute::put_int(out, int));
+    for long in [stat.czxid, stat.mzxid, stat.ctime, stat.mtime] {
+        jute::put_long(out, long);
+    }
+    for int in [stat.version, stat.cversion, stat.aversion] {
+        jute::put_int(out, int);
+    }
     jute::put_long(out, stat.ephemeral_owner);
-    [stat.data_length, stat.num_children].map(|int| jute::put_int(out, int));
+    jute::put_int(out, stat.data_length);
+    jute::put_int(out, stat.num_children);
     jute::put_long(out, stat.pzxid);
 }
 
@@ -70,7 +82,8 @@ fn matches(found: i32, expected: i32) -> Result<(), ErrorCode> {
 impl Plain {
     fn new() -> Self {
         let root = Node { perms: perms::ALL, created: 0, ..Node::default() };
-        let mut plain = Self { nodes: BTreeMap::from([("/".to_owned(), root)]), zxid: 0, time_ms: 0 };
+        let mut plain =
+            Self { nodes: BTreeMap::from([("/".to_owned(), root)]), zxid: 0, time_ms: 0 };
         // `/zookeeper` was inserted, not created.
         plain.count_child("/", 1, 0);
         plain
@@ -95,36 +108,8 @@ impl Plain {
         let (zxid, time_ms) = (self.zxid, self.time_ms);
         let mut body = Vec::new();
         match wish {
-            Wish::Create { path, data, flags, perms: granted } => {
-                let parent = self.node(parent_of(path), perms::CREATE)?;
-                let is_sequential = flags & 2 != 0;
-                let mut path = path.clone();
-                if is_sequential {
-                    path += &format!("{:010}", parent.created);
-                }
-                if self.nodes.contains_key(&path) {
-                    return Err(ErrorCode::NodeExists);
-                }
-                if parent.stat.ephemeral_owner != 0 {
-                    return Err(ErrorCode::NoChildrenForEphemerals);
-                }
-                self.count_child(parent_of(&path), 1, 1);
-                let stat = Stat {
-                    czxid: zxid,
-                    mzxid: zxid,
-                    pzxid: zxid,
-                    ctime: time_ms,
-                    mtime: time_ms,
-                    ephemeral_owner: if flags & 1 != 0 { session } else { 0 },
-                    data_length: data.len() as i32,
-                    ..Stat::default()
-                };
-                jute::put_string(&mut body, path.as_bytes());
-                put_stat(&mut body, &stat);
-                let data = data.clone().into_bytes();
-                let is_container = *flags == 4;
-                let node = Node { stat, created: 0, is_container, perms: *granted, data };
-                self.nodes.insert(path, node);
+            Wish::Create { path, data, flags, perms } => {
+                body = self.create(path, data, *flags, *perms, session)?;
             }
             Wish::Delete { path, version } => {
                 self.node(parent_of(path), perms::DELETE)?;
@@ -165,6 +150,48 @@ impl Plain {
         Ok(body)
     }
 
+    fn create(
+        &mut self,
+        path: &str,
+        data: &str,
+        flags: i32,
+        granted: i32,
+        session: i64,
+    ) -> Result<Vec<u8>, ErrorCode> {
+        let (zxid, time_ms) = (self.zxid, self.time_ms);
+        let mut body = Vec::new();
+        let parent = self.node(parent_of(path), perms::CREATE)?;
+        let is_sequential = flags & 2 != 0;
+        let mut path = path.to_owned();
+        if is_sequential {
+            path = format!("{path}{:010}", parent.created);
+        }
+        if self.nodes.contains_key(&path) {
+            return Err(ErrorCode::NodeExists);
+        }
+        if parent.stat.ephemeral_owner != 0 {
+            return Err(ErrorCode::NoChildrenForEphemerals);
+        }
+        self.count_child(parent_of(&path), 1, 1);
+        let stat = Stat {
+            czxid: zxid,
+            mzxid: zxid,
+            pzxid: zxid,
+            ctime: time_ms,
+            mtime: time_ms,
+            ephemeral_owner: if flags & 1 != 0 { session } else { 0 },
+            data_length: data.len() as i32,
+            ..Stat::default()
+        };
+        jute::put_string(&mut body, path.as_bytes());
+        put_stat(&mut body, &stat);
+        let data = data.as_bytes().to_vec();
+        let is_container = flags == 4;
+        let node = Node { stat, created: 0, is_container, perms: granted, data };
+        self.nodes.insert(path, node);
+        Ok(body)
+    }
+
     fn multi(&mut self, wishes: &[Wish], session: i64, body: &mut Vec<u8>) {
         let before = self.clone();
         for (at, wish) in wishes.iter().enumerate() {
@@ -202,7 +229,9 @@ impl Plain {
         self.zxid += 1;
         let own = self.nodes.iter().filter(|(_, node)| node.stat.ephemeral_owner == session);
         let own: Vec<_> = own.map(|(path, _)| path.clone()).collect();
-        own.iter().for_each(|path| self.delete(path));
+        for path in &own {
+            self.delete(path);
+        }
     }
 }
 
@@ -222,7 +251,9 @@ impl Wish {
             }
             Self::Delete { path, version } => format!("delete {path} {version}"),
             Self::Set { path, data, version } => format!("set {path} {data} {version}"),
-            Self::SetAcl { path, perms, version } => format!("setacl {path} {} {version}", acl(perms)),
+            Self::SetAcl { path, perms, version } => {
+                format!("setacl {path} {} {version}", acl(perms))
+            }
             Self::Check { path, version } => format!("check {path} {version}"),
             Self::Get { path } => format!("get {path}"),
             Self::Exists { path } => format!("exists {path}"),
@@ -288,7 +319,8 @@ impl Pair {
     fn new(shard_count: u16) -> Self {
         let world = World::new(settings(), shard_count);
         let clients = Vec::new();
-        let mut pair = Self { world, plain: Plain::new(), clients, next_session: wire::SESSION_BASE };
+        let mut pair =
+            Self { world, plain: Plain::new(), clients, next_session: wire::SESSION_BASE };
         for client in 0..3 {
             let opened = pair.open(client);
             pair.clients.push(opened);

@@ -10,8 +10,8 @@ use crate::settings::Settings;
 use model::jute::Reader;
 use model::op::Op;
 use model::response::xid;
-use model::txn::TxnHeader;
 use model::session::{ExtendedTypes, Password, SessionId, password};
+use model::txn::TxnHeader;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

@@ -5,6 +5,7 @@ use crate::settings::DigestAlgorithm;
 use model::acl::AclEntry;
 use model::jute::{self, Reader};
 use model::op::Op;
+use model::response;
 
 /// The base of session ids on a server that starts at the time 0.
 pub(crate) const SESSION_BASE: i64 = 1 << 56;
@@ -37,108 +38,100 @@ pub(crate) fn put_data(out: &mut Vec<u8>, text: &str) {
     }
 }
 
+/// The value of `key=value` among the words.
+fn named<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
+    words.iter().find_map(|word| word.strip_prefix(key))
+}
+
 /// The body of a request that is written as words.
 pub(crate) fn request(words: &[&str]) -> (Op, Vec<u8>) {
     let mut out = Vec::new();
     let word = |at: usize| words.get(at).copied();
     let number = |at: usize| word(at).map_or(-1, |word| word.parse::<i32>().unwrap());
-    let named = |key: &str| words.iter().find_map(|word| word.strip_prefix(key));
-    let path = word(1).unwrap_or_default();
-    let path_and = |out: &mut Vec<u8>| jute::put_string(out, path.as_bytes());
     let op = match words[0] {
-        "create" | "create1" => {
-            path_and(&mut out);
-            put_data(&mut out, word(2).unwrap_or("null"));
-            put_acl(&mut out, named("acl=").unwrap_or("open"));
-            let flags: i32 = named("flags=").map_or(0, |flags| flags.parse().unwrap());
-            jute::put_int(&mut out, flags);
-            let ttl = named("ttl=");
-            if let Some(ttl) = ttl {
-                jute::put_long(&mut out, ttl.parse().unwrap());
-            }
-            match (words[0], flags) {
-                _ if ttl.is_some() => Op::CreateTtl,
-                ("create1", _) => Op::Create,
-                (_, 4) => Op::CreateContainer,
-                _ => Op::Create2,
-            }
-        }
-        "get" | "exists" | "ls" | "ls2" => {
-            path_and(&mut out);
-            jute::put_bool(&mut out, word(2) == Some("watch"));
-            match words[0] {
-                "get" => Op::GetData,
-                "exists" => Op::Exists,
-                "ls" => Op::GetChildren,
-                _ => Op::GetChildren2,
-            }
-        }
-        "set" => {
-            path_and(&mut out);
-            put_data(&mut out, word(2).unwrap());
-            jute::put_int(&mut out, number(3));
-            Op::SetData
-        }
-        "setacl" => {
-            path_and(&mut out);
-            put_acl(&mut out, word(2).unwrap());
-            jute::put_int(&mut out, number(3));
-            Op::SetAcl
-        }
-        "setwatches" => {
-            jute::put_long(&mut out, i64::from(number(1)));
-            let lists = ["data=", "exist=", "child=", "persistent=", "recursive="];
-            for key in lists {
-                let paths: Vec<_> = named(key).into_iter().flat_map(|p| p.split(',')).collect();
-                jute::put_length(&mut out, paths.len());
-                paths.iter().for_each(|path| jute::put_string(&mut out, path.as_bytes()));
-            }
-            Op::SetWatches2
-        }
+        "multi" | "mread" => return multi(words),
+        "setwatches" => return set_watches(words),
         "auth" => {
             jute::put_int(&mut out, 0);
-            jute::put_string(&mut out, path.as_bytes());
-            jute::put_string(&mut out, word(2).unwrap().as_bytes());
             Op::Auth
         }
-        "multi" | "mread" => {
-            for part in words[1..].split(|word| *word == "|").filter(|part| !part.is_empty()) {
-                let (op, body) = request(part);
-                jute::put_int(&mut out, op.code());
-                jute::put_bool(&mut out, false);
-                jute::put_int(&mut out, -1);
-                out.extend_from_slice(&body);
-            }
-            jute::put_int(&mut out, -1);
-            jute::put_bool(&mut out, true);
-            jute::put_int(&mut out, -1);
-            if words[0] == "multi" { Op::Multi } else { Op::MultiRead }
-        }
-        "ping" => Op::Ping,
-        "whoami" => Op::WhoAmI,
-        "close" => Op::CloseSession,
-        other => {
-            let ops = [
-                ("delete", Op::Delete),
-                ("check", Op::Check),
-                ("addwatch", Op::AddWatch),
-                ("checkwatches", Op::CheckWatches),
-                ("removewatches", Op::RemoveWatches),
-                ("sync", Op::Sync),
-                ("getacl", Op::GetAcl),
-                ("count", Op::GetAllChildrenNumber),
-                ("ephemerals", Op::GetEphemerals),
-                ("reap", Op::DeleteContainer),
-            ];
-            let (at, op) = ops.iter().enumerate().find(|(_, (name, _))| *name == other).unwrap();
-            path_and(&mut out);
-            if at < 5 {
-                jute::put_int(&mut out, number(2));
-            }
-            op.1
-        }
+        "create1" => Op::Create,
+        "create" if named(words, "ttl=").is_some() => Op::CreateTtl,
+        "create" if named(words, "flags=") == Some("4") => Op::CreateContainer,
+        "create" => Op::Create2,
+        "get" => Op::GetData,
+        "exists" => Op::Exists,
+        "ls" => Op::GetChildren,
+        "ls2" => Op::GetChildren2,
+        "set" => Op::SetData,
+        "setacl" => Op::SetAcl,
+        "delete" => Op::Delete,
+        "check" => Op::Check,
+        "addwatch" => Op::AddWatch,
+        "checkwatches" => Op::CheckWatches,
+        "removewatches" => Op::RemoveWatches,
+        "sync" => Op::Sync,
+        "getacl" => Op::GetAcl,
+        "count" => Op::GetAllChildrenNumber,
+        "ephemerals" => Op::GetEphemerals,
+        "reap" => Op::DeleteContainer,
+        "ping" => return (Op::Ping, out),
+        "whoami" => return (Op::WhoAmI, out),
+        "close" => return (Op::CloseSession, out),
+        other => panic!("no request {other}"),
     };
+    jute::put_string(&mut out, word(1).unwrap().as_bytes());
+    match op {
+        Op::Auth => jute::put_string(&mut out, word(2).unwrap().as_bytes()),
+        Op::Create | Op::Create2 | Op::CreateContainer | Op::CreateTtl => {
+            put_data(&mut out, word(2).unwrap());
+            put_acl(&mut out, named(words, "acl=").unwrap_or("open"));
+            jute::put_int(&mut out, named(words, "flags=").map_or(0, |f| f.parse().unwrap()));
+            if let Some(ttl) = named(words, "ttl=") {
+                jute::put_long(&mut out, ttl.parse().unwrap());
+            }
+        }
+        Op::GetData | Op::Exists | Op::GetChildren | Op::GetChildren2 => {
+            jute::put_bool(&mut out, word(2) == Some("watch"));
+        }
+        Op::SetData => {
+            put_data(&mut out, word(2).unwrap());
+            jute::put_int(&mut out, number(3));
+        }
+        Op::SetAcl => {
+            put_acl(&mut out, word(2).unwrap());
+            jute::put_int(&mut out, number(3));
+        }
+        Op::Delete | Op::Check | Op::AddWatch | Op::CheckWatches | Op::RemoveWatches => {
+            jute::put_int(&mut out, number(2));
+        }
+        _ => (),
+    }
     (op, out)
+}
+
+fn multi(words: &[&str]) -> (Op, Vec<u8>) {
+    let mut out = Vec::new();
+    for part in words[1..].split(|word| *word == "|").filter(|part| !part.is_empty()) {
+        let (op, body) = request(part);
+        response::put_multi_header(&mut out, op.code(), false, -1);
+        out.extend_from_slice(&body);
+    }
+    response::put_multi_end(&mut out);
+    (if words[0] == "multi" { Op::Multi } else { Op::MultiRead }, out)
+}
+
+fn set_watches(words: &[&str]) -> (Op, Vec<u8>) {
+    let mut out = Vec::new();
+    jute::put_long(&mut out, words[1].parse().unwrap());
+    for key in ["data=", "exist=", "child=", "persistent=", "recursive="] {
+        let paths: Vec<_> = named(words, key).into_iter().flat_map(|p| p.split(',')).collect();
+        jute::put_length(&mut out, paths.len());
+        for path in paths {
+            jute::put_string(&mut out, path.as_bytes());
+        }
+    }
+    (Op::SetWatches2, out)
 }
 
 fn text(reader: &mut Reader<'_>) -> String {

@@ -93,7 +93,9 @@ fn multi_txns() {
 fn close(paths: &[&[u8]], has_digest: bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     jute::put_length(&mut bytes, paths.len());
-    paths.iter().for_each(|path| jute::put_string(&mut bytes, path));
+    for path in paths {
+        jute::put_string(&mut bytes, path);
+    }
     if has_digest {
         TxnDigest { version: DIGEST_VERSION, tree: 77 }.encode(&mut bytes);
     }

@@ -8,7 +8,6 @@ use super::token::Kind;
 use crate::admin::{WordRequest, Words};
 use crate::clock::Clock;
 use engine::batch::ConnectionId;
-use engine::limits::SESSIONLESS_MS;
 use engine::shard::{Refused, Shard};
 use net::client::{Fed, Flow, FourLetterWord, Inbox};
 use net::listener::{self, Listener};
@@ -76,6 +75,8 @@ pub struct Clients {
     gate: Arc<ConnectionGate>,
     words: Words,
     frame_bytes_max: u32,
+    /// How long a connection may stay without saying connect.
+    sessionless_timeout_ms: u64,
     listeners: Vec<Listening>,
     /// Clients for other shards.
     dealt: Vec<Dealt>,
@@ -89,13 +90,15 @@ struct Listening {
 }
 
 impl Clients {
-    /// The sockets of `shard`, none yet.
+    /// The sockets of `shard`, none yet. A connection that has not said connect after
+    /// `sessionless_timeout_ms` is closed.
     pub fn new(
         shard: Shard,
         index: u16,
         gate: Arc<ConnectionGate>,
         words: Words,
         frame_bytes_max: u32,
+        sessionless_timeout_ms: u64,
     ) -> Self {
         Self {
             shard,
@@ -106,6 +109,7 @@ impl Clients {
             gate,
             words,
             frame_bytes_max,
+            sessionless_timeout_ms,
             listeners: Vec::new(),
             dealt: Vec::new(),
             sessionless_checked_ms: 0,
@@ -380,7 +384,7 @@ impl Clients {
             return;
         }
         self.sessionless_checked_ms = now_ms;
-        for connection in self.shard.sessionless(SESSIONLESS_MS) {
+        for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
             let place = self.by_slot[connection.slot as usize];
             info!(peer = %self.sockets[place as usize].peer, "closed: it never said connect");
             self.close(queue, place);

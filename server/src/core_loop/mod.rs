@@ -261,7 +261,11 @@ impl CoreLoop {
     fn wait(&mut self, now: Now) -> Result<(), LoopError> {
         let parts = &self.parts;
         let is_stopping = self.stopping_since_ms.is_some();
-        let is_busy = parts.clients.as_ref().is_some_and(|c| c.shard.has_messages())
+        // What the ordering role does not admit waits for the log, not for another turn.
+        let is_admitting = parts.history.as_ref().is_none_or(History::is_admitting);
+        let is_busy = parts.clients.as_ref().is_some_and(|clients| {
+            clients.shard.has_queued() || is_admitting && clients.shard.has_messages()
+        })
             || parts.link.as_ref().is_some_and(ShardLink::is_waiting)
             || parts.links.iter().any(OrderingLink::is_waiting)
             || parts.history.as_ref().is_some_and(|h| h.ordering.is_busy());

@@ -11,11 +11,11 @@ mod settle;
 mod tests;
 
 /// What the server is to do.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
     /// Where clients connect.
     pub listen: Listen,
-    /// How many may, and how fast.
+    /// How many may.
     pub connections: Connections,
     /// Sessions and their expiry.
     pub sessions: Sessions,
@@ -31,10 +31,6 @@ pub struct Config {
     pub log: Log,
     /// The four-letter words that are answered.
     pub four_letter_words: FourLetterWords,
-    /// The admin server, if it is to be there.
-    pub admin: Option<Admin>,
-    /// Where metrics are served over HTTP, if they are.
-    pub metrics: Option<Endpoint>,
     /// Core loops and processors.
     pub placement: Placement,
     /// What is logged about all this.
@@ -42,7 +38,7 @@ pub struct Config {
 }
 
 /// A configuration, and what its author should be told about it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     /// What to do.
     pub config: Config,
@@ -122,8 +118,8 @@ pub struct Listen {
     pub backlog: Option<u32>,
 }
 
-/// How many connections there may be, and how fast they may come.
-#[derive(Clone, Debug, PartialEq)]
+/// How many connections there may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connections {
     /// Most from one address.
     pub per_address_max: Option<u32>,
@@ -133,40 +129,6 @@ pub struct Connections {
     pub tcp_keep_alive: bool,
     /// Time to open a session in, in ms.
     pub sessionless_timeout_ms: u32,
-    /// The throttle of new connections, if there is one.
-    pub throttle: Option<ConnectionThrottle>,
-}
-
-/// A bucket of tokens for new connections, with a chance of refusal that grows and shrinks.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ConnectionThrottle {
-    /// Size of the bucket.
-    pub tokens: u32,
-    /// Interval of refilling in ms.
-    pub fill_time_ms: u32,
-    /// Tokens a refill.
-    pub fill_count: u32,
-    /// Interval of changing the chance in ms; without, there is none.
-    pub freeze_time_ms: Option<u32>,
-    /// What is added to the chance when the bucket is empty.
-    pub drop_increase: f64,
-    /// What is taken from it when enough of the bucket is free.
-    pub drop_decrease: f64,
-    /// The part of the bucket that is enough.
-    pub decrease_ratio: f64,
-    /// Tokens a session costs, new, local and renewed; without weights each costs one.
-    pub weights: Option<SessionWeights>,
-}
-
-/// What sessions cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionWeights {
-    /// A new global session.
-    pub global: u32,
-    /// A new local session.
-    pub local: u32,
-    /// A session that comes back.
-    pub renew: u32,
 }
 
 /// Sessions and their expiry. `1 <= timeout_min_ms <= timeout_max_ms`.
@@ -178,10 +140,6 @@ pub struct Sessions {
     pub timeout_min_ms: u32,
     /// The longest timeout granted.
     pub timeout_max_ms: u32,
-    /// Sessions begin as local ones.
-    pub local_enabled: bool,
-    /// Local sessions become global when they must.
-    pub local_upgrading_enabled: bool,
     /// The closing txn lists what it deletes.
     pub close_txn_lists_paths: bool,
 }
@@ -197,18 +155,6 @@ pub struct Requests {
     pub outstanding_max: u32,
     /// The bound on large requests, if there is one.
     pub large: Option<LargeRequests>,
-    /// Requests in flight before they are stalled, if there is such a bound.
-    pub throttle_requests_max: Option<u32>,
-    /// How long a stalled request waits at a time.
-    pub throttle_stall_ms: u32,
-    /// Stale requests are dropped while stalled.
-    pub throttle_drop_stale: bool,
-    /// A request older than its session's timeout is stale.
-    pub stale_latency_check: bool,
-    /// A request of a closed connection is stale.
-    pub stale_connection_check: bool,
-    /// A request that waited longer is refused, if there is such a bound.
-    pub throttled_wait_ms_max: Option<u32>,
 }
 
 /// The bound on large requests.
@@ -250,10 +196,6 @@ pub struct Access {
     pub super_digest: Option<String>,
     /// A client must have shown one of these schemes; empty if it need not.
     pub enforced_schemes: BTreeSet<String>,
-    /// Names of this ensemble; empty if any name will do.
-    pub ensemble_names: BTreeSet<String>,
-    /// The admin server believes X-Forwarded-For.
-    pub use_forwarded_for: bool,
 }
 
 /// Directories and snapshots.
@@ -265,10 +207,6 @@ pub struct Storage {
     pub data_log_dir: PathBuf,
     /// Missing directories are made.
     pub dir_autocreate: bool,
-    /// An empty directory is an empty tree.
-    pub db_autocreate: bool,
-    /// A log without a snapshot is whole.
-    pub trust_empty_snapshot: bool,
     /// Txns between snapshots.
     pub snapshot_txn_count: u32,
     /// Bytes of log between snapshots, if bounded.
@@ -330,23 +268,6 @@ impl FourLetterWords {
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
-}
-
-/// The admin server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Admin {
-    /// Where it listens.
-    pub endpoint: Endpoint,
-    /// The path under which commands are found; begins with a slash.
-    pub command_path: String,
-    /// How long a connection may be silent.
-    pub idle_timeout_ms: u32,
-    /// Snapshots by command.
-    pub snapshot_enabled: bool,
-    /// Restores by command.
-    pub restore_enabled: bool,
-    /// The shortest time between two of either.
-    pub rate_limit_interval_ms: u32,
 }
 
 /// Core loops and processors: wishes, to be weighed against the machine.

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    Access, Admin, Config, ConnectionThrottle, Connections, Durability, Endpoint, FourLetterWords,
-    Host, LargeRequests, Listen, Log, Logging, Placement, Purge, Requests, SEGMENT_BYTES_MIN,
-    SessionWeights, Sessions, Storage, Tree, settle::Settled,
+    Access, Config, Connections, Durability, Endpoint, FourLetterWords, Host, LargeRequests,
+    Listen, Log, Logging, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions, Storage, Tree,
+    settle::Settled,
 };
 
 /// The four-letter words there are.
@@ -36,8 +36,6 @@ pub(super) fn config(settled: &mut Settled<'_>, client: Option<Endpoint>) -> Con
         storage: storage(settled),
         log,
         four_letter_words: four_letter_words(settled),
-        admin: admin(settled),
-        metrics: metrics(settled),
         placement: placement(settled),
         logging: logging(settled),
     }
@@ -80,28 +78,11 @@ fn port_of(number: u32) -> u16 {
 }
 
 fn connections(settled: &Settled<'_>) -> Connections {
-    let weights = settled.flag("connection_throttle_weight_enabled");
-    let session_weights = SessionWeights {
-        global: settled.natural("connection_throttle_global_session_weight"),
-        local: settled.natural("connection_throttle_local_session_weight"),
-        renew: settled.natural("connection_throttle_renew_session_weight"),
-    };
-    let throttle = ConnectionThrottle {
-        tokens: settled.natural("connection_throttle_tokens"),
-        fill_time_ms: settled.natural("connection_throttle_fill_time"),
-        fill_count: settled.natural("connection_throttle_fill_count"),
-        freeze_time_ms: settled.positive("connection_throttle_freeze_time"),
-        drop_increase: settled.decimal("connection_throttle_drop_increase"),
-        drop_decrease: settled.decimal("connection_throttle_drop_decrease"),
-        decrease_ratio: settled.decimal("connection_throttle_decrease_ratio"),
-        weights: weights.then_some(session_weights),
-    };
     Connections {
         per_address_max: settled.positive("maxClientCnxns"),
         total_max: settled.positive("maxCnxns"),
         tcp_keep_alive: settled.flag("clientTcpKeepAlive"),
         sessionless_timeout_ms: settled.natural("nio.sessionlessCnxnTimeout"),
-        throttle: Some(throttle).filter(|it| it.tokens > 0),
     }
 }
 
@@ -130,8 +111,6 @@ fn sessions(settled: &mut Settled<'_>) -> Sessions {
         tick_ms,
         timeout_min_ms,
         timeout_max_ms,
-        local_enabled: settled.flag("localSessionsEnabled"),
-        local_upgrading_enabled: settled.flag("localSessionsUpgradingEnabled"),
         close_txn_lists_paths: settled.flag("closeSessionTxn.enabled"),
     }
 }
@@ -148,12 +127,6 @@ fn requests(settled: &Settled<'_>) -> Requests {
         outstanding_max: settled.natural("globalOutstandingLimit"),
         large: large_from
             .map(|threshold_bytes| LargeRequests { threshold_bytes, total_bytes_max: large_total }),
-        throttle_requests_max: settled.positive("request_throttle_max_requests"),
-        throttle_stall_ms: settled.natural("request_throttle_stall_time"),
-        throttle_drop_stale: settled.flag("request_throttle_drop_stale"),
-        stale_latency_check: settled.flag("request_stale_latency_check"),
-        stale_connection_check: settled.flag("request_stale_connection_check"),
-        throttled_wait_ms_max: settled.positive("throttled_op_wait_time"),
     }
 }
 
@@ -183,8 +156,6 @@ fn access(settled: &mut Settled<'_>) -> Access {
         digest_enabled,
         super_digest: settled.maybe_text("DigestAuthenticationProvider.superDigest"),
         enforced_schemes,
-        ensemble_names: words(settled.maybe_text("ensembleAuthName")),
-        use_forwarded_for: settled.flag("IPAuthenticationProvider.usexforwardedfor"),
     }
 }
 
@@ -228,8 +199,6 @@ fn storage(settled: &mut Settled<'_>) -> Storage {
         data_log_dir: data_log_dir.unwrap_or_else(|| data_dir.clone()),
         data_dir,
         dir_autocreate: settled.flag("datadir.autocreate"),
-        db_autocreate: settled.flag("db.autocreate"),
-        trust_empty_snapshot: settled.flag("snapshot.trust.empty"),
         snapshot_txn_count,
         snapshot_log_bytes_max: Some(log_kib * 1024).filter(|&bytes| bytes > 0),
         purge: purge(settled),
@@ -323,39 +292,6 @@ fn four_letter_words(settled: &mut Settled<'_>) -> FourLetterWords {
     }
     allowed.insert("srvr".to_owned());
     FourLetterWords(allowed)
-}
-
-fn admin(settled: &mut Settled<'_>) -> Option<Admin> {
-    let enabled = settled.flag("admin.enableServer");
-    let host = match bound_to(settled.text("admin.serverAddress")) {
-        Host::Any if !settled.is_written("admin.serverAddress") => default_host(settled),
-        host => host,
-    };
-    let port = port_of(settled.natural("admin.serverPort"));
-    let command_path = settled.text("admin.commandURL");
-    if !command_path.starts_with('/') {
-        settled.fail_value("admin.commandURL", "a path that begins with a slash");
-    }
-    let admin = Admin {
-        endpoint: Endpoint { host, port },
-        command_path,
-        idle_timeout_ms: settled.natural("admin.idleTimeout"),
-        snapshot_enabled: settled.flag("admin.snapshot.enabled"),
-        restore_enabled: settled.flag("admin.restore.enabled"),
-        rate_limit_interval_ms: settled.natural("admin.rateLimiterIntervalInMS"),
-    };
-    enabled.then_some(admin)
-}
-
-fn metrics(settled: &Settled<'_>) -> Option<Endpoint> {
-    let class = settled.text("metricsProvider.className");
-    let host = bound_to(settled.text("metricsProvider.httpHost"));
-    let port = port_of(settled.natural("metricsProvider.httpPort"));
-    class.ends_with(".PrometheusMetricsProvider").then_some(Endpoint { host, port })
-}
-
-fn bound_to(address: String) -> Host {
-    if address == "0.0.0.0" { Host::Any } else { Host::Named(address) }
 }
 
 fn placement(settled: &Settled<'_>) -> Placement {

@@ -264,13 +264,6 @@ impl<'a> Settled<'a> {
         Some(u32::try_from(number).expect("the table bounds it"))
     }
 
-    pub(super) fn decimal(&self, name: &'static str) -> f64 {
-        match self.value(name) {
-            Some(Value::Decimal(number)) => number,
-            other => unreachable!("{name} is no decimal number: {other:?}"),
-        }
-    }
-
     pub(super) fn flag(&self, name: &'static str) -> bool {
         match self.value(name) {
             Some(Value::Flag(flag)) => flag,

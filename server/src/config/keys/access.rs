@@ -48,13 +48,15 @@ pub(super) static KEYS: &[Key] = &[
         "",
         "Names of this ensemble, separated by commas; a client that asks \
         for another is sent away.",
-    ),
+    )
+    .not_yet("the scheme ensemble is not built yet"),
     flag(
         "IPAuthenticationProvider.usexforwardedfor",
         "false",
         "Whether the address of a caller of \
         the admin server is read from X-Forwarded-For.",
-    ),
+    )
+    .not_yet("the admin server is not built yet, and only its callers are meant"),
     text("superUser", "", "A name that SASL has proved, of one who may do everything.")
         .not_yet(SASL),
     text("superUser.*", "", "More such names.").not_yet(SASL),

@@ -91,14 +91,16 @@ pub(super) static KEYS: &[Key] = &[
         "Whether sessions are kept to the server they are \
         connected to until they need more.",
     )
-    .file_only(),
+    .file_only()
+    .not_yet(ENSEMBLE),
     flag(
         "localSessionsUpgradingEnabled",
         "false",
         "Whether a local session becomes a global one \
         when it creates an ephemeral node.",
     )
-    .file_only(),
+    .file_only()
+    .not_yet(ENSEMBLE),
     flag(
         "closeSessionTxn.enabled",
         "true",

@@ -6,7 +6,9 @@ const JVM: &str = "there is no Java machine that could pause";
 const AUDIT: &str = "the audit log is not built yet";
 const LOGGING: &str = "logging is set by ring.log.level and ring.log.format";
 const CLIENT: &str = "ZooKeeper's clients read it, its servers do not";
-const TLS: &str = "TLS is not built yet";
+const ADMIN: &str =
+    "the admin server is not built yet, no port is opened for it: four-letter words tell the same";
+const METRICS: &str = "metrics are not served over HTTP yet: the four-letter word mntr has them";
 
 /// What `metricsProvider.className` may be.
 pub(super) const METRICS_CLASSES: &[&str] = &[
@@ -22,33 +24,33 @@ pub(super) static KEYS: &[Key] = &[
         "The four-letter words that are answered, separated by \
         commas; * means all. srvr always is.",
     ),
-    flag("admin.enableServer", "true", "Whether the admin server is there."),
-    text("admin.serverAddress", "0.0.0.0", "Its address."),
-    whole("admin.serverPort", PORT, "8080", "Its port."),
+    flag("admin.enableServer", "true", "Whether the admin server is there.").not_yet(ADMIN),
+    text("admin.serverAddress", "0.0.0.0", "Its address.").not_yet(ADMIN),
+    whole("admin.serverPort", PORT, "8080", "Its port.").not_yet(ADMIN),
     whole(
         "admin.idleTimeout",
         POSITIVE,
         "30000",
         "How long a connection to it may be silent, in \
         ms.",
-    ),
-    text("admin.commandURL", "/commands", "Where its commands are found."),
+    )
+    .not_yet(ADMIN),
+    text("admin.commandURL", "/commands", "Where its commands are found.").not_yet(ADMIN),
     whole(
         "admin.rateLimiterIntervalInMS",
         NATURAL,
         "300000",
         "The shortest time between two \
         snapshots or restores by command.",
-    ),
-    flag("admin.snapshot.enabled", "true", "Whether a snapshot may be asked for."),
-    flag("admin.restore.enabled", "true", "Whether a snapshot may be restored."),
-    whole("admin.httpVersion", ANY_INT, "11", "The version of HTTP.")
-        .no_effect("the version is agreed with the caller"),
-    flag("admin.portUnification", "false", "Whether its port takes TLS too.").not_yet(TLS),
-    flag("admin.forceHttps", "false", "Whether its port takes TLS only.")
-        .refused("TLS is not built yet: remove the line, or set admin.enableServer=false"),
+    )
+    .not_yet(ADMIN),
+    flag("admin.snapshot.enabled", "true", "Whether a snapshot may be asked for.").not_yet(ADMIN),
+    flag("admin.restore.enabled", "true", "Whether a snapshot may be restored.").not_yet(ADMIN),
+    whole("admin.httpVersion", ANY_INT, "11", "The version of HTTP.").not_yet(ADMIN),
+    flag("admin.portUnification", "false", "Whether its port takes TLS too.").not_yet(ADMIN),
+    flag("admin.forceHttps", "false", "Whether its port takes TLS only.").not_yet(ADMIN),
     flag("admin.needClientAuth", "false", "Whether a caller must show a certificate.")
-        .refused("TLS is not built yet: remove the line, or set admin.enableServer=false"),
+        .not_yet(ADMIN),
     one_of(
         "metricsProvider.className",
         METRICS_CLASSES,
@@ -56,9 +58,14 @@ pub(super) static KEYS: &[Key] = &[
         "With the Prometheus \
         provider, metrics are served over HTTP.",
     )
-    .file_only(),
-    text("metricsProvider.httpHost", "0.0.0.0", "The address for metrics.").file_only(),
-    whole("metricsProvider.httpPort", PORT, "7000", "The port for metrics.").file_only(),
+    .file_only()
+    .not_yet(METRICS),
+    text("metricsProvider.httpHost", "0.0.0.0", "The address for metrics.")
+        .file_only()
+        .not_yet(METRICS),
+    whole("metricsProvider.httpPort", PORT, "7000", "The port for metrics.")
+        .file_only()
+        .not_yet(METRICS),
     flag(
         "metricsProvider.exportJvmInfo",
         "true",

@@ -33,7 +33,7 @@ pub(super) static KEYS: &[Key] = &[
     ),
     whole(
         "ring.log.slots",
-        (1, 64),
+        (1, txlog::limits::SLOT_COUNT_MAX as i64),
         "",
         "Writes of the log in the air at a time; unset lets the \
         profile of the device decide.",
@@ -50,7 +50,7 @@ pub(super) static KEYS: &[Key] = &[
         &["auto", "dsync", "flush", "buffered"],
         "auto",
         "How a write is \
-        made durable: by every write, by a flush over several, or not at all.",
+        made durable: by every write, by a flush over several, or by one through the page cache.",
     ),
     Key::new(
         "ring.log.level",

@@ -5,6 +5,10 @@ use super::{Form, INT_MAX, Key, NATURAL, POSITIVE, decimal, flag, text, whole};
 const NO_TIMER: &str =
     "a batch leaves as soon as the device has a free slot, and grows by itself when it has none";
 const IMAGE: &str = "snapshots are images of the tree in a form of their own";
+const WHOLE_LOG: &str =
+    "a log without a snapshot is taken if it reaches back to the first txn, and refused otherwise";
+const VOTES: &str =
+    "it keeps an empty server of an ensemble from voting, and ensembles are not built yet";
 const LEARNERS: &str = "only a leader uses it, and ensembles are not built yet";
 
 pub(super) static KEYS: &[Key] = &[
@@ -75,7 +79,8 @@ pub(super) static KEYS: &[Key] = &[
         "false",
         "Whether a log without a snapshot is believed to be \
         whole.",
-    ),
+    )
+    .no_effect(WHOLE_LOG),
     flag(
         "digest.enabled",
         "true",
@@ -83,7 +88,8 @@ pub(super) static KEYS: &[Key] = &[
         txn.",
     ),
     flag("datadir.autocreate", "true", "Whether missing directories are made."),
-    flag("db.autocreate", "true", "Whether an empty directory is the beginning of an empty tree."),
+    flag("db.autocreate", "true", "Whether an empty directory is the beginning of an empty tree.")
+        .not_yet(VOTES),
     whole(
         "autopurge.snapRetainCount",
         (i32::MIN as i64, INT_MAX),

@@ -1,0 +1,80 @@
+//! What an operator may get wrong, and what a machine may do to a server: it says what is the
+//! matter, ends with 1 where it cannot go on, and loses nothing.
+
+mod full_disk;
+mod start;
+mod versions;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::server::server_command;
+
+/// A server that cannot start says so at once, or after the retries of its port.
+const END_MAX: Duration = Duration::from_secs(60);
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// A folder of a test's own, gone with its end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("ringkeeper-operator-{}-{number}", process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// Starts a server that cannot: what it says on standard error, once it has ended with 1.
+fn failed_start(zoo_cfg: &str) -> String {
+    let folder = Folder::new();
+    let (file, errors) = (folder.path().join("zoo.cfg"), folder.path().join("errors"));
+    fs::write(&file, zoo_cfg).unwrap();
+    let words = server_command();
+    let mut child = Command::new(&words[0])
+        .args(&words[1..])
+        .arg(&file)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&errors).unwrap())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + END_MAX;
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() > end {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the server runs:\n{}", fs::read_to_string(&errors).unwrap());
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    let said = fs::read_to_string(&errors).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    said
+}
+
+fn assert_says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "no \"{part}\" in:\n{said}");
+    }
+}
