@@ -67,7 +67,8 @@ impl Bench {
         let payload = path_of(0).len() + 88 + DATA.len();
         let per_node = |bytes: usize| bytes as f64 / self.size as f64;
         eprintln!(
-            "{} nodes, each written twice: payload {payload} bytes a node, live {:.1}, in chunks {:.1}",
+            "{} nodes, each written twice: payload {payload} bytes a node, live {:.1}, in chunks \
+             {:.1}",
             self.size,
             per_node(memory.live_bytes),
             per_node(memory.chunk_bytes),

@@ -191,6 +191,12 @@ impl Ordering {
         self.chain.backlog() < BACKLOG_BATCHES_MAX && self.open.txns.len() < BATCH_BYTES_MAX
     }
 
+    /// Bytes of txns that are proposed and not in the log's hands yet.
+    pub fn unappended_bytes(&self) -> usize {
+        let sealed = self.sealed.iter().filter(|sealed| sealed.appended < sealed.records.len());
+        self.open.txns.len() + sealed.map(|sealed| sealed.txns.len()).sum::<usize>()
+    }
+
     /// Whether there is something to seal.
     pub fn has_open(&self) -> bool {
         !self.open.batch.outcomes.is_empty() || !self.open.records.is_empty()

@@ -288,8 +288,7 @@ impl Wiring<'_> {
         let frame_bytes_max = self.config.requests.jute_bytes_max;
         let (gate, words) = (gate.clone(), words.clone());
         let sessionless_ms = u64::from(self.config.connections.sessionless_timeout_ms);
-        let clients =
-            Clients::new(shard, number, gate, words, frame_bytes_max, sessionless_ms);
+        let clients = Clients::new(shard, number, gate, words, frame_bytes_max, sessionless_ms);
         (link, Some(clients))
     }
 
@@ -326,6 +325,7 @@ impl Wiring<'_> {
                 appender: Appender::new(appender, first),
                 directories: self.directories.clone(),
                 background: background.clone(),
+                record_bytes_max: appender.record_bytes_max,
                 flush_warning: Duration::from_millis(u64::from(self.config.log.flush_warning_ms)),
                 policy: SnapshotPolicy {
                     txn_count: u64::from(storage.snapshot_txn_count),

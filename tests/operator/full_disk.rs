@@ -4,15 +4,19 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use harness::{Acl, Client, Server, code, is_reference};
+use harness::client::create_body;
+use harness::{Acl, Client, Server, code, is_reference, opcode};
 
 use super::Folder;
 
-/// Two segments of 16 MiB fit, with room for what fills the rest.
-const DISK_BYTES: u64 = 96 << 20;
+/// Several segments of 16 MiB fit, and something that takes the room of all but two.
+const DISK_BYTES: u64 = 128 << 20;
 const NODE_BYTES: usize = 500_000;
-/// All that the disk could hold, twice.
+/// More than the disk could hold.
 const WRITES_MAX: usize = 400;
 
 /// A small file system of its own.
@@ -61,15 +65,40 @@ fn fill(path: &Path) {
     file.sync_all().ok();
 }
 
-fn name(number: usize) -> String {
+fn path(number: usize) -> String {
     format!("/n{number}")
 }
 
-#[test]
-fn writes_are_refused_until_there_is_room() {
-    if is_reference() {
-        return;
+fn content(number: usize) -> Vec<u8> {
+    vec![number as u8; NODE_BYTES]
+}
+
+/// What a client was told of its writes, by their numbers.
+#[derive(Default)]
+struct Told {
+    acknowledged: Vec<usize>,
+    refused: Vec<usize>,
+}
+
+/// Writes one node after another until told to stop. A write that was admitted before the room
+/// had ended is answered when there is room again, not before.
+fn write_until(mut client: Client, is_over: &AtomicBool) -> (Client, Told) {
+    let mut told = Told::default();
+    for number in 0..WRITES_MAX {
+        match client.create(&path(number), &content(number), &Acl::open(), 0) {
+            Ok(_) => told.acknowledged.push(number),
+            Err(code::SYSTEM_ERROR) => told.refused.push(number),
+            Err(other) => panic!("{}: {other}", path(number)),
+        }
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
     }
+    (client, told)
+}
+
+/// Fills the disk and makes room again; `is_prompt` if a refused write must be answered meanwhile.
+fn full_and_back(is_prompt: bool) {
     let Some(disk) = Disk::mount() else {
         let text = "no file system can be mounted here: a full disk is not tested\n";
         std::io::stderr().write_all(text.as_bytes()).ok();
@@ -78,40 +107,55 @@ fn writes_are_refused_until_there_is_room() {
     let data = disk.path().join("data").display().to_string();
     let config = Server::config().set("dataDir", &data).set("ring.log.segmentMb", "16");
     let mut server = config.start();
-    let mut client = Client::connect(server.address());
+    let [writer, mut late, mut reader] = [(); 3].map(|()| Client::connect(server.address()));
+    reader.create("/before", b"x", &Acl::open(), 0).unwrap();
     let filler = disk.path().join("filler");
     fill(&filler);
 
-    let content = |number: usize| vec![number as u8; NODE_BYTES];
-    let mut create = |client: &mut Client, number: usize| {
-        client.create(&name(number), &content(number), &Acl::open(), 0)
-    };
-    let refused = (0..WRITES_MAX).find(|&number| create(&mut client, number).is_err());
-    let refused = refused.expect("the disk has room for less");
-    assert!(refused > 0, "the first segment was there");
-    assert_eq!(create(&mut client, refused), Err(code::SYSTEM_ERROR));
-    let srvr = server.word("srvr");
-    assert!(srvr.contains("Writes refused: "), "{srvr}");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let signal = is_over.clone();
+    let writer = thread::spawn(move || write_until(writer, &signal));
+    reader.wait_until("the disk is full", |_| server.word("srvr").contains("Writes refused: "));
+    is_over.store(true, Ordering::Relaxed);
+    let xid = late.post(opcode::CREATE, &create_body("/late", b"", &Acl::open(), 0));
+    let at_once = is_prompt.then(|| late.reply(xid).err);
     assert!(server.word("mntr").contains("zk_writes_refused\t1"));
-    assert_eq!(client.exists(&name(refused), false), Err(code::NO_NODE), "a refused write is none");
-    assert_eq!(client.get("/n0", false).unwrap().0.unwrap(), content(0), "reads go on");
-    client.ping();
+    assert_eq!(reader.get("/before", false).unwrap().0.unwrap(), b"x", "reads go on");
+    reader.ping();
 
     fs::remove_file(&filler).unwrap();
-    let mut written = refused;
-    client.wait_until("writes are taken again", |client| {
-        let taken = create(client, written).is_ok();
-        written += usize::from(taken);
-        taken
+    reader.wait_until("writes are taken again", |reader| {
+        reader.create("/after", b"", &Acl::open(), 0).is_ok()
     });
     assert!(!server.word("srvr").contains("Writes refused"));
+    assert_eq!(at_once.unwrap_or_else(|| late.reply(xid).err), code::SYSTEM_ERROR);
+    let (writer, told) = writer.join().unwrap();
+    assert!(told.acknowledged.len() > 20, "{:?}", told.acknowledged);
 
     server.restart();
-    let mut client = client.reconnect();
-    for number in 0..written {
-        let data = client.get(&name(number), false).unwrap().0.unwrap();
-        assert_eq!(data, content(number), "{number}");
+    let mut writer = writer.reconnect();
+    for number in told.acknowledged {
+        let data = writer.get(&path(number), false).unwrap().0.unwrap();
+        assert!(data == content(number), "{}", path(number));
     }
-    assert_eq!(client.children("/", false).unwrap().len(), written + 1, "and /zookeeper");
+    for number in told.refused {
+        assert_eq!(writer.exists(&path(number), false), Err(code::NO_NODE), "{}", path(number));
+    }
+    assert!(writer.exists("/before", false).is_ok() && writer.exists("/after", false).is_ok());
+    assert_eq!(writer.exists("/late", false), Err(code::NO_NODE), "refused without a trace");
     drop(server);
+}
+
+#[test]
+fn writes_are_refused_until_there_is_room() {
+    if !is_reference() {
+        full_and_back(false);
+    }
+}
+
+#[test]
+fn a_refused_write_is_answered_at_once() {
+    if !is_reference() {
+        full_and_back(true);
+    }
 }

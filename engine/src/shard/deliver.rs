@@ -50,23 +50,14 @@ impl Shard {
         for event in &batch.events[range] {
             let path = batch.path(event);
             told.clear();
-            match event.kind {
-                EventKind::Created | EventKind::DataChanged => {
-                    self.data_watches.trigger(path, &mut told);
-                }
-                EventKind::ChildrenChanged => self.child_watches.trigger(path, &mut told),
-                EventKind::Deleted => {
-                    self.data_watches.trigger(path, &mut told);
-                    let by_data = told.len();
-                    self.child_watches.trigger(path, &mut told);
-                    // Whoever watched both is told once.
-                    let (first, second) = told.split_at(by_data);
-                    let mut once: Vec<u32> = first.to_vec();
-                    once.extend(second.iter().filter(|slot| !first.contains(slot)));
-                    told = once;
-                }
+            // Whoever watches both a deleted node and its children is told once.
+            if event.kind != EventKind::ChildrenChanged {
+                self.data_watches.trigger(path, &mut told);
             }
-            for &slot in &told {
+            if matches!(event.kind, EventKind::Deleted | EventKind::ChildrenChanged) {
+                self.child_watches.trigger(path, &mut told);
+            }
+            for &slot in told.slots() {
                 let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
                 let acls = &self.reader.view().meta().acls;
                 if acls.may(event.acl, perms::READ, &connection.identities, &self.settings) {

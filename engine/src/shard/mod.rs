@@ -23,7 +23,7 @@ mod watch_ops;
 
 pub use connection::{Connection, ConnectionCounts, Phase};
 pub use intake::Refused;
-pub use watch::{WatchMode, WatchTable};
+pub use watch::{Told, WatchMode, WatchTable};
 
 use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Cursor};
@@ -104,7 +104,7 @@ pub struct Shard {
     /// Bytes of large requests in flight, and this shard's share of the limit.
     large_bytes: u64,
     large_bytes_max: u64,
-    told: Vec<u32>,
+    told: Told,
     now: Now,
     /// What it has done.
     pub counts: ShardCounts,
@@ -148,7 +148,7 @@ impl Shard {
             in_flight_max,
             large_bytes: 0,
             large_bytes_max,
-            told: Vec::new(),
+            told: Told::default(),
             now: Now::default(),
             counts: ShardCounts::default(),
         }

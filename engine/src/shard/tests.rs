@@ -1,4 +1,4 @@
-use super::{WatchMode, WatchTable};
+use super::{Told, WatchMode, WatchTable};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,8 @@ fn event() -> impl Strategy<Value = Event> {
     let path = || "/|(/[ab]){1,3}".prop_map(String::into_bytes);
     prop_oneof![
         6 => (0..5u32, path(), 0..3u8).prop_map(|(slot, path, mode)| Event::Add(slot, path, mode)),
-        2 => (0..5u32, path(), 0..3u8).prop_map(|(slot, path, mode)| Event::Remove(slot, path, mode)),
+        2 => (0..5u32, path(), 0..3u8)
+            .prop_map(|(slot, path, mode)| Event::Remove(slot, path, mode)),
         1 => (0..5u32, path()).prop_map(|(slot, path)| Event::RemoveAny(slot, path)),
         5 => path().prop_map(Event::Trigger),
         1 => (0..5u32).prop_map(Event::Forget),
@@ -80,7 +81,8 @@ proptest! {
                     plain.0.entry((slot, path)).or_default().insert(mode);
                 }
                 Event::Remove(slot, path, mode) => {
-                    let had = plain.0.get_mut(&(slot, path.clone())).is_some_and(|m| m.remove(&mode));
+                    let modes = plain.0.get_mut(&(slot, path.clone()));
+                    let had = modes.is_some_and(|modes| modes.remove(&mode));
                     plain.0.retain(|_, modes| !modes.is_empty());
                     prop_assert_eq!(table.has(&path, slot, MODES[usize::from(mode)]), had);
                     prop_assert_eq!(table.remove(&path, slot, MODES[usize::from(mode)]), had);
@@ -91,8 +93,11 @@ proptest! {
                     prop_assert_eq!(table.remove(&path, slot, WatchMode::ANY), had);
                 }
                 Event::Trigger(path) => {
-                    let mut told = vec![99];
-                    table.trigger(&path, &mut told);
+                    let mut found = Told::default();
+                    found.clear();
+                    found.insert(99);
+                    table.trigger(&path, &mut found);
+                    let mut told = found.slots().to_vec();
                     prop_assert_eq!(told.remove(0), 99, "what was told before stays");
                     told.sort_unstable();
                     prop_assert_eq!(told, plain.trigger(&path));

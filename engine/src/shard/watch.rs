@@ -32,6 +32,44 @@ impl WatchMode {
 type Watchers = SmallVec<[u32; 2]>;
 type PathsOfSlot = SeededMap<Arc<[u8]>, u8>;
 
+/// Whom a change is told: each slot once, however many watches it has.
+#[derive(Debug, Default)]
+pub struct Told {
+    slots: Vec<u32>,
+    /// The round in which a slot was told last.
+    rounds: Vec<u32>,
+    round: u32,
+}
+
+impl Told {
+    /// Nobody yet.
+    pub fn clear(&mut self) {
+        self.slots.clear();
+        self.round = self.round.wrapping_add(1);
+        if self.round == 0 {
+            self.rounds.fill(0);
+            self.round = 1;
+        }
+    }
+
+    /// This one too, unless it is there.
+    pub fn insert(&mut self, slot: u32) {
+        let at = slot as usize;
+        if self.rounds.len() <= at {
+            self.rounds.resize(at + 1, 0);
+        }
+        if self.rounds[at] != self.round {
+            self.rounds[at] = self.round;
+            self.slots.push(slot);
+        }
+    }
+
+    /// Everybody, in the order in which they were found.
+    pub fn slots(&self) -> &[u32] {
+        &self.slots
+    }
+}
+
 /// One of the two tables.
 #[derive(Debug)]
 pub struct WatchTable {
@@ -164,12 +202,11 @@ impl WatchTable {
         }
     }
 
-    /// Something happened to the node: appends whoever is to be told to `told`.
-    pub fn trigger(&mut self, path: &[u8], told: &mut Vec<u32>) {
+    /// Something happened to the node: adds whoever is to be told.
+    pub fn trigger(&mut self, path: &[u8], told: &mut Told) {
         if self.watchers.is_empty() {
             return;
         }
-        let start = told.len();
         self.trigger_own(path, told);
         if self.recursive_count == 0 {
             return;
@@ -179,19 +216,18 @@ impl WatchTable {
             end = path[..end].iter().rposition(|&b| b == b'/').unwrap_or(0).max(1);
             let Some(slots) = self.watchers.get(&path[..end]) else { continue };
             for &slot in slots {
-                let is_recursive = self.has(&path[..end], slot, WatchMode::RECURSIVE);
-                if is_recursive && !told[start..].contains(&slot) {
-                    told.push(slot);
+                if self.has(&path[..end], slot, WatchMode::RECURSIVE) {
+                    told.insert(slot);
                 }
             }
         }
     }
 
-    fn trigger_own(&mut self, path: &[u8], told: &mut Vec<u32>) {
+    fn trigger_own(&mut self, path: &[u8], told: &mut Told) {
         let Some(slots) = self.watchers.get_mut(path) else { return };
         let (by_slot, count) = (&mut self.by_slot, &mut self.count);
         slots.retain(|&mut slot| {
-            told.push(slot);
+            told.insert(slot);
             let Some(paths) = &mut by_slot[slot as usize] else { return false };
             let Some(modes) = paths.get_mut(path) else { return false };
             *modes &= !WatchMode::STANDARD.0;

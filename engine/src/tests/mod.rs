@@ -12,7 +12,8 @@ macro_rules! transcripts {
         #[test]
         fn $name() {
             let name = stringify!($name);
-            transcript::check(name, include_str!(concat!("transcripts/", stringify!($name), ".txt")));
+            let text = include_str!(concat!("transcripts/", stringify!($name), ".txt"));
+            transcript::check(name, text);
         }
     )* };
 }

@@ -90,7 +90,8 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         2 => (1..9000u64).prop_map(|timeout_ms| Event::Track { timeout_ms }),
         4 => any::<usize>().prop_map(|at| Event::Touch { at }),
-        3 => (any::<usize>(), 1..9000u64).prop_map(|(at, timeout_ms)| Event::Retime { at, timeout_ms }),
+        3 => (any::<usize>(), 1..9000u64)
+            .prop_map(|(at, timeout_ms)| Event::Retime { at, timeout_ms }),
         1 => any::<usize>().prop_map(|at| Event::Forget { at }),
         6 => (1..1500u64).prop_map(|ms| Event::Pass { ms }),
     ]
@@ -105,7 +106,8 @@ proptest! {
         let mut table = table(1);
         let mut plain = BTreeMap::<SessionId, (u64, u64)>::new();
         let mut now_ms = 0;
-        let bucket = |from_ms: u64, timeout_ms: u64| ((from_ms + timeout_ms) / TICK_MS + 1) * TICK_MS;
+        let bucket =
+            |from_ms: u64, timeout_ms: u64| ((from_ms + timeout_ms) / TICK_MS + 1) * TICK_MS;
         for event in events {
             let some = |at: usize, plain: &BTreeMap<SessionId, _>| {
                 plain.keys().nth(at % plain.len().max(1)).copied()

@@ -265,6 +265,13 @@ impl Appender {
         if self.check_backlog().is_err() { Room::Backlogged } else { Room::Open }
     }
 
+    /// Bytes that can be appended before another segment must have been prepared, about: what is
+    /// open counts as appended.
+    pub fn bytes_until_segment(&self) -> u64 {
+        let ready = self.prepared.len() as u64 * self.config.segment_bytes;
+        ready + self.config.segment_bytes.saturating_sub(self.free_offset())
+    }
+
     /// What is to be done next, until it is `None`: a flush that is due, or a batch for a slot
     /// that is free.
     pub fn depart(&mut self) -> Option<Effect> {

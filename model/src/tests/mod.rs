@@ -33,7 +33,11 @@ fn ops() -> Vec<Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..<_>::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: None,
+        ..<_>::default()
+    })]
 
     #[test]
     fn any_bytes_decode_or_fail(

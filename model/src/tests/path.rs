@@ -27,7 +27,11 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..<_>::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 20_000,
+        failure_persistence: None,
+        ..<_>::default()
+    })]
 
     #[test]
     fn validation_is_the_plain_rules(pieces in prop::collection::vec(piece(), 0..12)) {

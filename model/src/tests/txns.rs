@@ -180,7 +180,11 @@ impl Parts {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..<_>::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1_000,
+        failure_persistence: None,
+        ..<_>::default()
+    })]
 
     #[test]
     fn txns_survive(all in prop::collection::vec(parts(), 1..5), digest in any::<Option<i64>>()) {

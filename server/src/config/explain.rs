@@ -4,18 +4,30 @@ use std::fmt::Write;
 
 use super::keys::{Effect, Key, Property, SECTIONS};
 
+/// What stands above the tables.
+const HEAD: &str = "\
+# Configuration keys
+
+`ringkeeper config` prints this page. A key stands in the configuration file or after `--set` under
+its name, in `JVMFLAGS` as `-D` says. What the column *here* means:
+
+- **honoured**: it does what it does in ZooKeeper.
+- **no effect**: there is nothing here that it could steer. It is noted at start and passed over.
+- **not yet**: what it steers is not built. It is noted at start, and the server runs without.
+- **refused**: what it steers is not built, and to run without would not be what was asked for: any
+  value but the default keeps the server from starting.
+";
+
 /// Renders the whole table as Markdown, a heading and a table for each section.
 pub fn explain() -> String {
-    let mut page = String::new();
+    let mut page = HEAD.to_owned();
     for section in &SECTIONS {
         let heading = format!(
             "## {}\n\n| key | as -D | value | default | here | what it is for |\n\
              | --- | --- | --- | --- | --- | --- |\n",
             section.title
         );
-        if !page.is_empty() {
-            page.push('\n');
-        }
+        page.push('\n');
         page.push_str(&heading);
         for key in section.keys {
             row(&mut page, key).expect("a string takes everything");

@@ -8,6 +8,7 @@ use super::inbox::{LoopInbox, LoopMessage};
 use super::token::Kind;
 use crate::persist::{self, Directories, SnapshotJob};
 use disk::{AlignedBuf, Background, DiskError, Durability};
+use engine::limits::BUNDLE_BYTES_MAX;
 use engine::ordering::{Ordering, Refusal};
 use engine::settings::Now;
 use engine::state::State;
@@ -53,6 +54,8 @@ pub struct HistoryParts {
     pub directories: Directories,
     /// Who does bulk work.
     pub background: Arc<Background>,
+    /// The longest txn.
+    pub record_bytes_max: usize,
     /// A write or flush of the log that takes longer is worth a warning.
     pub flush_warning: Duration,
     /// When snapshots are taken.
@@ -85,6 +88,11 @@ struct Machine {
     purge: Option<persist::PurgePolicy>,
     purged_ms: u64,
     segment_retry_ms: Option<u64>,
+    /// Why the next segment could not be prepared, while that is so.
+    segment_refusal: Option<DiskError>,
+    /// What is kept free of the last segment then, so that whatever is proposed when writes begin
+    /// to be refused can still be made durable.
+    reserve_bytes: u64,
     idle_since_ms: Option<u64>,
     /// Txns and bytes since the last snapshot began.
     txns_since: u64,
@@ -111,6 +119,8 @@ impl History {
             purge: parts.purge,
             purged_ms: now.mono_ms,
             segment_retry_ms: None,
+            segment_refusal: None,
+            reserve_bytes: 2 * (BUNDLE_BYTES_MAX + parts.record_bytes_max) as u64,
             idle_since_ms: None,
             txns_since: 0,
             bytes_since: 0,
@@ -199,6 +209,7 @@ impl History {
         match result {
             Ok((header, file)) => {
                 self.parts.files.push_back((header.number, file));
+                self.parts.segment_refusal = None;
                 self.parts.appender.segment_prepared(header);
                 if self.ordering.refusal().is_some() {
                     info!("there is room for the log again: writes are taken");
@@ -208,14 +219,24 @@ impl History {
             Err(error) => {
                 self.parts.appender.segment_refused();
                 self.parts.segment_retry_ms = Some(now.mono_ms + SEGMENT_RETRY_MS);
-                let is_out = self.parts.appender.room() == Room::NoSegment;
-                if is_out && self.ordering.refusal().is_none() {
-                    error!("writes are refused until there is room for the log: {error}");
-                    self.ordering.refuse(Some(Refusal::DiskFull));
-                } else if !is_out {
+                if self.parts.segment_refusal.is_none() {
                     warn!("the next segment of the log could not be prepared: {error}");
                 }
+                self.parts.segment_refusal = Some(error);
+                self.maybe_refuse();
             }
+        }
+    }
+
+    /// Refuses writes in time: while what was proposed before still fits into the log. To be asked
+    /// after every bundle of writes.
+    pub fn maybe_refuse(&mut self) {
+        let Some(error) = &self.parts.segment_refusal else { return };
+        let needed = self.parts.reserve_bytes + self.ordering.unappended_bytes() as u64;
+        let is_short = self.parts.appender.bytes_until_segment() < needed;
+        if is_short && self.ordering.refusal().is_none() {
+            error!("writes are refused until there is room for the log: {error}");
+            self.ordering.refuse(Some(Refusal::DiskFull));
         }
     }
 

@@ -157,6 +157,7 @@ impl CoreLoop {
             {
                 for message in clients.shard.take_messages() {
                     history.ordering.handle(now, message);
+                    history.maybe_refuse();
                 }
             }
             for link in &mut parts.links {
@@ -164,6 +165,7 @@ impl CoreLoop {
                     && let Ok(message) = link.from_shard.pop()
                 {
                     history.ordering.handle(now, message);
+                    history.maybe_refuse();
                 }
             }
             if now.mono_ms >= history.ordering.deadline_ms() || history.ordering.is_busy() {
@@ -265,8 +267,7 @@ impl CoreLoop {
         let is_admitting = parts.history.as_ref().is_none_or(History::is_admitting);
         let is_busy = parts.clients.as_ref().is_some_and(|clients| {
             clients.shard.has_queued() || is_admitting && clients.shard.has_messages()
-        })
-            || parts.link.as_ref().is_some_and(ShardLink::is_waiting)
+        }) || parts.link.as_ref().is_some_and(ShardLink::is_waiting)
             || parts.links.iter().any(OrderingLink::is_waiting)
             || parts.history.as_ref().is_some_and(|h| h.ordering.is_busy());
         if is_busy {

@@ -250,7 +250,7 @@ pub enum Durability {
     Dsync,
     /// By a flush that covers several writes.
     Flush,
-    /// Not at all: it is acknowledged when the kernel has it.
+    /// By a flush, too, but written through the page cache.
     Buffered,
 }
 

@@ -251,29 +251,13 @@ fn segment_bytes(settled: &mut Settled<'_>, requests: &Requests) -> u64 {
     wanted.max(needed)
 }
 
-fn durability(settled: &mut Settled<'_>) -> Durability {
-    let forced = settled.flag("forceSync");
-    let durability = match settled.text("ring.log.durability").as_str() {
+fn durability(settled: &Settled<'_>) -> Durability {
+    match settled.text("ring.log.durability").as_str() {
         "dsync" => Durability::Dsync,
         "flush" => Durability::Flush,
         "buffered" => Durability::Buffered,
-        _ if !forced => Durability::Buffered,
         _ => Durability::Auto,
-    };
-    if durability == Durability::Buffered {
-        let key = if forced { "ring.log.durability" } else { "forceSync" };
-        settled.warn(format!(
-            "{}: {key}: writes are acknowledged before they are durable: a loss of power loses \
-             some",
-            settled.origin(key)
-        ));
-    } else if !forced {
-        settled.warn(format!(
-            "{}: forceSync=no is passed over: ring.log.durability is set",
-            settled.origin("forceSync")
-        ));
     }
-    durability
 }
 
 fn four_letter_words(settled: &mut Settled<'_>) -> FourLetterWords {

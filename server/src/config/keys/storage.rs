@@ -63,8 +63,9 @@ pub(super) static KEYS: &[Key] = &[
         Form::YesNo,
         "yes",
         "Whether a write is durable before it is \
-        acknowledged; with no, a loss of power loses writes.",
-    ),
+        acknowledged.",
+    )
+    .no_effect("a write is never acknowledged before it is durable"),
     whole("flushDelay", NATURAL, "0", "How long a batch waits for more, in ms.")
         .no_effect(NO_TIMER),
     whole("maxWriteQueuePollTime", NATURAL, "0", "How long the log waits for a request, in ms.")
