@@ -5,7 +5,7 @@
 //! - [`cli`]: the command line; [`config`]: from zoo.cfg to decided values;
 //! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
 //! - [`core_loop`]: the pinned threads that host the roles;
-//! - [`admin`]: the four-letter words; [`bench`]: the load generator.
+//! - [`admin`]: the four-letter words; [`mod@bench`]: the load generator.
 //!
 //! **Invariants**
 //!
