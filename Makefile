@@ -4,7 +4,7 @@ CARGO ?= cargo
 DATA ?= data
 PORT ?= 2181
 
-.PHONY: help prepare build run test suites reference fix check
+.PHONY: help prepare build run test suites reference fix miri check
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -31,6 +31,10 @@ reference: ## the same tests against Apache ZooKeeper 3.9.5 (needs java and mvn)
 
 fix: prepare ## format the code
 	@$(CARGO) fmt --all
+
+miri: ## the unsafe parts under Miri (needs a nightly toolchain with it; half an hour)
+	@MIRIFLAGS=-Zmiri-strict-provenance $(CARGO) +nightly miri test -p ringkeeper-model --lib record
+	@MIRIFLAGS=-Zmiri-strict-provenance $(CARGO) +nightly miri test -p ringkeeper-engine --lib tree::
 
 check: prepare ## what CI runs before the tests: format, lints, documentation
 	@scripts/check.sh

@@ -32,7 +32,7 @@ pub enum OpenMode {
 /// Storage, for code that follows steps: recovery, snapshots, segments, purge.
 ///
 /// Offsets and the lengths of buffers that are written are multiples of 4 KiB
-/// ([`BLOCK_BYTES`](crate::BLOCK_BYTES)). The futures are not `Send`: they stay on the thread that
+/// ([`BLOCK_BYTES`]). The futures are not `Send`: they stay on the thread that
 /// made them.
 ///
 /// Every error of a write or flush is final for the file it happened on.

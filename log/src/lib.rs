@@ -6,11 +6,11 @@
 //!
 //! Map, in reading order:
 //!
-//! - [`format`]: segment header, batch header, record, to the byte;
+//! - [`mod@format`]: segment header, batch header, record, to the byte;
 //! - [`appender`]: group commit, slots, the switch of segments, the latch;
 //! - [`segments`]: files and names: preparing, opening a run, recycling, purging, cutting;
 //! - [`scan`]: the batches of one segment, for recovery and inspection;
-//! - [`recover`]: what the log says after a restart; torn tail or corruption;
+//! - [`mod@recover`]: what the log says after a restart; torn tail or corruption;
 //! - [`limits`]: every bound, with its arithmetic.
 //!
 //! **Invariants**

@@ -6,10 +6,11 @@
 //!
 //! Map, in reading order:
 //!
-//! - [`format`]: header, footer, sections, to the byte; [`chunk`]: cutting and checking chunks;
+//! - [`mod@format`]: header, footer, sections, to the byte; [`chunk`]: cutting and checking chunks;
 //! - [`source`]: what a snapshot is made of; [`writer`]: writing it, a few writes ahead;
 //! - [`loader`]: reading it into units of memory that a tree is built over, a few reads ahead;
-//! - [`directory`]: names, the list of snapshots, purge; [`inspect`]: a file's summary and health;
+//! - [`directory`]: names, the list of snapshots, purge; [`mod@inspect`]: a file's summary and
+//!   health;
 //! - [`error`]: what can go wrong; [`limits`]: every bound.
 //!
 //! **Invariants**
