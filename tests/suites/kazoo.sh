@@ -26,6 +26,7 @@ tests=$("$venv/bin/python" -c 'import kazoo.tests, os; print(os.path.dirname(kaz
 # kazoo's harness writes zoo.cfg and calls `java ... QuorumPeerMain zoo.cfg`: the stand-in runs SERVER_CMD instead.
 ln -sf "$here/javashim.sh" "$work/bin/java"
 export PATH=$work/bin:$PATH PYTHONPATH=$here
+unset CI   # set, kazoo's test_build compares the machines of kazoo's own CI
 export ZOOKEEPER_VERSION=3.8.0 ZOOKEEPER_PATH=$work ZOOKEEPER_CLASSPATH=- ZOOKEEPER_CLUSTER_SIZE=1
 export ZOOKEEPER_PORT_OFFSET=${KAZOO_PORTS:-$((20000 + $$ % 500 * 20))}
 
