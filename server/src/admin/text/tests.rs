@@ -214,8 +214,8 @@ fn mntr_shows_what_was_counted() {
 fn conf_and_dirs() {
     let written = Conf {
         client_port: 22_981,
-        data_dir: "/tmp/rk/data/version-2".into(),
-        data_log_dir: "/tmp/rk/log/version-2".into(),
+        data_dir: "/srv/zk/data/version-2".into(),
+        data_log_dir: "/srv/zk/log/version-2".into(),
         tick_ms: 2000,
         per_address_max: 60,
         timeout_min_ms: 4000,
@@ -226,8 +226,8 @@ fn conf_and_dirs() {
     let sizes = DirectorySizes { data_bytes: 478, log_bytes: 67_108_880 };
     assert_eq!(
         text(|out| conf::conf(out, &written, sizes)),
-        "clientPort=22981\nsecureClientPort=-1\ndataDir=/tmp/rk/data/version-2\n\
-         dataDirSize=478\ndataLogDir=/tmp/rk/log/version-2\ndataLogSize=67108880\n\
+        "clientPort=22981\nsecureClientPort=-1\ndataDir=/srv/zk/data/version-2\n\
+         dataDirSize=478\ndataLogDir=/srv/zk/log/version-2\ndataLogSize=67108880\n\
          tickTime=2000\nmaxClientCnxns=60\nminSessionTimeout=4000\nmaxSessionTimeout=40000\n\
          clientPortListenBacklog=-1\nserverId=0\n"
     );
