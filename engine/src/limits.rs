@@ -37,6 +37,10 @@ pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a connection's requests that wait for its earlier ones before it is not read.
 pub const PARKED_BYTES_MAX: usize = 256 << 10;
 
+/// Bytes that may wait for a client that is told of events and takes none; then its connection is
+/// closed, and it sets its watches again when it comes back.
+pub const EVENT_BYTES_MAX: usize = 16 << 20;
+
 /// Reads that are walked through the tree together.
 pub const STAGED_READS: usize = 8;
 

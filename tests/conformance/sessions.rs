@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Acl, Client, Handshake, Server, code};
+use harness::{Acl, Body, Client, Handshake, Server, code, opcode};
 
 /// A server of short ticks.
 fn server() -> &'static Server {
@@ -135,4 +135,16 @@ fn a_session_expires_though_the_server_was_away() {
     other.wait_until("the session expires", |o| o.exists("/away", false).is_err());
     let late = Client::open(server.address(), &c.reattach()).expect("answered");
     assert_eq!(late.session_id(), 0);
+}
+
+#[test]
+fn a_session_leaves_a_connection_that_takes_nothing() {
+    let mut stuck = client_for(4000);
+    stuck.create("/unread", &vec![7; 500_000], &Acl::open(), 0).unwrap();
+    // Far more than sockets hold, and not a byte of it is read.
+    let get = (opcode::GET_DATA, Body::new().string("/unread").boolean(false));
+    stuck.post_all(&vec![get; 60]);
+    thread::sleep(Duration::from_millis(300));
+    let mut moved = stuck.reconnect();
+    assert_eq!(moved.get("/unread", false).unwrap().1.data_length, 500_000);
 }

@@ -117,6 +117,9 @@ pub struct Connection {
     pub timeout_ms: i32,
     /// Whether it is to be closed when its replies have left.
     pub is_ending: bool,
+    /// Whether it is to be closed now, whatever waits to be sent: its session has left it, or it
+    /// does not take what it is told.
+    pub is_cut: bool,
     pub(super) identities: Arc<Identities>,
     pub(super) out: Vec<u8>,
     pub(super) parked: VecDeque<Parked>,

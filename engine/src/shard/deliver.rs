@@ -2,6 +2,7 @@
 
 use super::{Phase, Shard};
 use crate::batch::{Batch, Outcome};
+use crate::limits::EVENT_BYTES_MAX;
 use crate::message::ToOrdering;
 use model::acl::perms;
 use model::error::ErrorCode;
@@ -69,7 +70,11 @@ impl Shard {
                     );
                     connection.counts.sent += 1;
                     self.counts.sent += 1;
+                    let is_stuck = connection.out.len() > EVENT_BYTES_MAX && !connection.is_cut;
                     Self::mark_dirty(&mut self.connections, &mut self.dirty, slot);
+                    if is_stuck {
+                        self.cut(slot);
+                    }
                 }
             }
         }
@@ -110,7 +115,11 @@ impl Shard {
                     connection.in_flight -= 1;
                     self.in_flight -= 1;
                 }
-                self.end(to.slot);
+                if outcome.error == ErrorCode::Ok {
+                    self.end(to.slot);
+                } else {
+                    self.cut(to.slot);
+                }
             }
             _ => {
                 let body = if outcome.error == ErrorCode::Ok { body } else { &[] };

@@ -169,6 +169,7 @@ impl Shard {
             session: SessionId(0),
             timeout_ms: 0,
             is_ending: false,
+            is_cut: false,
             identities: Arc::new(Identities::of_address(peer.ip())),
             out: Vec::new(),
             parked: std::collections::VecDeque::new(),
@@ -259,7 +260,7 @@ impl Shard {
         match message {
             ToShard::Detach { connection, session } => {
                 if self.connection(connection).is_some() {
-                    self.end(connection.slot);
+                    self.cut(connection.slot);
                 } else {
                     // It went before it could be told; somebody may wait for its word.
                     self.say(ToOrdering::Detached { connection, session });
@@ -351,6 +352,12 @@ impl Shard {
             connection.is_dirty = true;
             dirty.push(slot);
         }
+    }
+
+    /// Closes a connection without waiting for its peer to take anything.
+    fn cut(&mut self, slot: u32) {
+        self.connections[slot as usize].is_cut = true;
+        self.end(slot);
     }
 
     fn end(&mut self, slot: u32) {

@@ -343,6 +343,10 @@ impl Clients {
             let Some(socket) = self.sockets.get_mut(place as usize) else { continue };
             if socket.connection == connection {
                 socket.is_ending = true;
+                if self.shard.connection(connection).is_some_and(|held| held.is_cut) {
+                    self.close(queue, place);
+                    continue;
+                }
                 if socket.sending_bytes == 0 {
                     self.send(queue, connection);
                 }
