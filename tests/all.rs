@@ -7,3 +7,4 @@ mod crash;
 mod operator;
 mod order;
 mod tidy;
+mod twin;

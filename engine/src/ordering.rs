@@ -308,7 +308,9 @@ impl Ordering {
             return self.begin_close(now, write.session, Some(write));
         }
         let request = Request::decode(write.op, body);
-        if request.is_err() && write.op != Op::Multi {
+        // Where stock gives up before it has counted.
+        let is_counted = write.op == Op::Multi && !matches!(request, Err(JuteError::NullAcl { .. }));
+        if request.is_err() && !is_counted {
             return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
         }
         let error = self.propose(now, write.session, write.xid, write.op, request, &identities);

@@ -56,6 +56,7 @@ impl AclEntry<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AclList<'a> {
     count: u32,
+    is_null: bool,
     bytes: &'a [u8],
 }
 
@@ -65,20 +66,26 @@ const READ_ONLY: &[u8] = b"\0\0\0\x01\0\0\0\x05world\0\0\0\x06anyone";
 
 impl AclList<'static> {
     /// Everybody may do everything.
-    pub const OPEN: Self = Self { count: 1, bytes: OPEN };
+    pub const OPEN: Self = Self { count: 1, is_null: false, bytes: OPEN };
     /// Everybody may read.
-    pub const READ_ONLY: Self = Self { count: 1, bytes: READ_ONLY };
+    pub const READ_ONLY: Self = Self { count: 1, is_null: false, bytes: READ_ONLY };
 }
 
 impl<'a> AclList<'a> {
+    /// Whether it was null on the wire, which counts as empty but for [`JuteError::NullAcl`].
+    pub const fn is_null(&self) -> bool {
+        self.is_null
+    }
+
     /// Reads a list; null is empty.
     pub fn decode(reader: &mut Reader<'a>) -> Result<Self, JuteError> {
-        let count = reader.count()?.unwrap_or(0);
+        let found = reader.count()?;
+        let (is_null, count) = (found.is_none(), found.unwrap_or(0));
         let start = reader.offset();
         for _ in 0..count {
             Self::entry(reader)?;
         }
-        Ok(Self { count, bytes: reader.since(start) })
+        Ok(Self { count, is_null, bytes: reader.since(start) })
     }
 
     fn entry(reader: &mut Reader<'a>) -> Result<AclEntry<'a>, JuteError> {

@@ -34,6 +34,11 @@ pub enum JuteError {
     },
     /// Reads and writes in one multi.
     MixedMulti,
+    /// A create of a multi has no ACL, not even an empty one.
+    NullAcl {
+        /// Where the operation stands.
+        offset: usize,
+    },
 }
 
 impl fmt::Display for JuteError {
@@ -45,6 +50,7 @@ impl fmt::Display for JuteError {
             Self::Length { offset, found } => write!(f, "at byte {offset}: length {found}"),
             Self::Value { offset, found } => write!(f, "at byte {offset}: value {found}"),
             Self::MixedMulti => f.write_str("reads and writes in one multi"),
+            Self::NullAcl { offset } => write!(f, "at byte {offset}: a create without an ACL"),
         }
     }
 }

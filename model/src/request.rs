@@ -258,16 +258,43 @@ fn multi<'a>(r: &mut Reader<'a>) -> Result<Vec<SubRequest<'a>>, JuteError> {
             Op::GetChildren | Op::GetData => true,
             _ => return Err(bad),
         };
-        let request = Request::read(op, r)?;
-        if let Request::Create(create) = &request
-            && CreateMode::of(create.flags).is_none()
-            && op != Op::CreateTtl
-        {
-            return Err(JuteError::Value { offset, found: create.flags });
-        }
+        let mut request = Request::read(op, r)?;
+        let op = match &mut request {
+            Request::Create(create) => create_of_multi(op, create, offset)?,
+            _ => op,
+        };
         if *is_reading.get_or_insert(reads) != reads {
             return Err(JuteError::MixedMulti);
         }
         ops.push(SubRequest { op, request });
     }
+}
+
+/// What a create of a multi is, which its flags decide more than its number. Stock looks at them
+/// while it decodes, so what they cannot be ends the whole multi.
+fn create_of_multi(op: Op, create: &mut Create<'_>, offset: usize) -> Result<Op, JuteError> {
+    let mode = CreateMode::of(create.flags);
+    if op == Op::CreateTtl {
+        return Ok(match mode {
+            Some(CreateMode { is_ttl: true, .. }) => Op::CreateTtl,
+            // Then it is a create like any other, and its time to live is not looked at.
+            Some(CreateMode { is_container: true, .. }) => {
+                create.ttl = -1;
+                Op::CreateContainer
+            }
+            _ => {
+                create.ttl = -1;
+                Op::Create
+            }
+        });
+    }
+    let bad = JuteError::Value { offset, found: create.flags };
+    let mode = mode.ok_or(bad)?;
+    if create.acl.is_null() {
+        return Err(JuteError::NullAcl { offset });
+    }
+    if mode.is_ttl {
+        return Err(bad);
+    }
+    Ok(if mode.is_container { Op::CreateContainer } else { op })
 }

@@ -33,6 +33,7 @@ pub struct Config {
     lines: Vec<(String, String)>,
     flags: Vec<String>,
     log: bool,
+    command: Option<Vec<OsString>>,
 }
 
 impl Config {
@@ -48,6 +49,14 @@ impl Config {
     #[must_use]
     pub fn property(mut self, property: &str) -> Self {
         self.flags.push(format!("-D{property}"));
+        self
+    }
+
+    /// Another server than [`server_command`]'s: the words that start it, without the path of
+    /// zoo.cfg.
+    #[must_use]
+    pub fn command(mut self, words: Vec<OsString>) -> Self {
+        self.command = Some(words);
         self
     }
 
@@ -92,7 +101,7 @@ impl Server {
             ("extendedTypesEnabled", "true"),
         ];
         let lines = lines.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-        Config { lines, flags: Vec::new(), log: true }
+        Config { lines, flags: Vec::new(), log: true, command: None }
     }
 
     /// Where clients connect.
@@ -155,6 +164,14 @@ impl Server {
         self.config = self.config.clone().set(key, value);
     }
 
+    /// Replaces a Java system property (`name=value`) for the next start.
+    pub fn set_property(&mut self, property: &str) {
+        let name = property.split('=').next().unwrap_or(property);
+        let before = format!("-D{name}=");
+        self.config.flags.retain(|flag| !flag.starts_with(&before));
+        self.config.flags.push(format!("-D{property}"));
+    }
+
     /// Starts the server again on the same folder and port.
     pub fn start_again(&mut self) {
         assert!(self.running.is_none(), "server runs");
@@ -198,7 +215,7 @@ impl Server {
             text.extend([key, "=", value, "\n"]);
         }
         fs::write(&file, text).expect("zoo.cfg is written");
-        let mut words = server_command();
+        let mut words = self.config.command.clone().unwrap_or_else(server_command);
         let program = words.remove(0);
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
         let log = log.expect("log is written");
@@ -256,6 +273,16 @@ pub fn server_command() -> Vec<OsString> {
     if let Ok(words) = env::var("RINGKEEPER_TEST_SERVER_CMD") {
         return words.split_whitespace().map(OsString::from).collect();
     }
+    own_command()
+}
+
+/// The words that start Apache `ZooKeeper`, the reference.
+pub fn reference_command() -> Vec<OsString> {
+    vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/stock-server.sh").into()]
+}
+
+/// Our own binary, whichever server is under test.
+pub fn own_command() -> Vec<OsString> {
     let binary = env::var_os("RINGKEEPER_BIN").unwrap_or_else(|| {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member's parent");
         let target =

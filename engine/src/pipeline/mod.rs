@@ -50,21 +50,22 @@ impl Head {
         let mut head = Self::of_tree(Tree::new(seed, State::default()), settings);
         let acl = head.acls.intern(&mut head.tree.head_meta().acls, &AclList::READ_ONLY);
         head.acls.retain(acl);
-        for (path, acl) in [
-            (&b"/"[..], 0),
-            (b"/zookeeper", 0),
-            (b"/zookeeper/quota", 0),
-            (b"/zookeeper/config", acl),
+        for (path, acl, aversion) in [
+            (&b"/"[..], 0, 0),
+            (b"/zookeeper", 0, 0),
+            (b"/zookeeper/quota", 0, 0),
+            // Stock's own setACL counts from where a client's "any version" would.
+            (b"/zookeeper/config", acl, -1),
         ] {
-            head.insert_initial(path, acl);
+            head.insert_initial(path, acl, aversion);
         }
         head
     }
 
     /// A node that was there before every txn.
-    fn insert_initial(&mut self, path: &[u8], acl: u32) {
+    fn insert_initial(&mut self, path: &[u8], acl: u32, aversion: i32) {
         self.tree.insert_raw(&RawNode {
-            stat: Stat::default(),
+            stat: Stat { aversion, ..Stat::default() },
             stored_cversion: 0,
             owner_raw: 0,
             acl,

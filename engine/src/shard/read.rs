@@ -53,8 +53,7 @@ impl Shard {
             if is_looked_up(queued.op)
                 && let Ok(Some(path)) = Reader::new(&bytes[queued.body.clone()]).string()
             {
-                // Stock keeps the root under both "" and "/".
-                paths[count] = if path.is_empty() { b"/" } else { path };
+                paths[count] = kept_under(path);
                 wanted[at] = count;
                 count += 1;
             }
@@ -97,6 +96,11 @@ impl Shard {
             }
         }
     }
+}
+
+/// Stock keeps the root under both "" and "/", and finds it by either.
+pub(super) const fn kept_under(path: &[u8]) -> &[u8] {
+    if path.is_empty() { b"/" } else { path }
 }
 
 const fn is_looked_up(op: Op) -> bool {
@@ -254,7 +258,7 @@ impl Serving<'_> {
             };
             let start = out.len();
             response::put_multi_header(out, op.code(), false, 0);
-            let found = self.view.lookup(path).ok_or(ErrorCode::NoNode);
+            let found = self.view.lookup(kept_under(path)).ok_or(ErrorCode::NoNode);
             let allowed = found.and_then(|r| self.check(r, perms::READ, slot).map(|()| r));
             match allowed {
                 Ok(record) if *op == Op::GetData => {

@@ -1,11 +1,9 @@
 //! Requests about watches themselves.
 
 use super::WatchMode;
-use super::read::Serving;
-use model::acl::perms;
+use super::read::{Serving, kept_under};
 use model::error::ErrorCode;
 use model::jute;
-use model::record::Record;
 use model::request::{Request, SetWatches};
 use model::response::{self, EventKind};
 use model::zxid::Zxid;
@@ -100,25 +98,25 @@ impl Serving<'_> {
     fn set_watches(&mut self, slot: u32, watches: &SetWatches<'_>) {
         let seen = watches.relative_zxid;
         for path in watches.data.iter() {
-            match self.view.lookup(path) {
-                None => self.missed(slot, EventKind::Deleted, path, None),
+            match self.view.lookup(kept_under(path)) {
+                None => self.missed(slot, EventKind::Deleted, path),
                 Some(r) if r.stat().mzxid.to_native() > seen => {
-                    self.missed(slot, EventKind::DataChanged, path, Some(r));
+                    self.missed(slot, EventKind::DataChanged, path);
                 }
                 Some(_) => self.data_watches.add(path, slot, WatchMode::STANDARD),
             }
         }
         for path in watches.exist.iter() {
-            match self.view.lookup(path) {
-                Some(r) => self.missed(slot, EventKind::Created, path, Some(r)),
+            match self.view.lookup(kept_under(path)) {
+                Some(_) => self.missed(slot, EventKind::Created, path),
                 None => self.data_watches.add(path, slot, WatchMode::STANDARD),
             }
         }
         for path in watches.child.iter() {
-            match self.view.lookup(path) {
-                None => self.missed(slot, EventKind::Deleted, path, None),
+            match self.view.lookup(kept_under(path)) {
+                None => self.missed(slot, EventKind::Deleted, path),
                 Some(r) if r.stat().pzxid.to_native() > seen => {
-                    self.missed(slot, EventKind::ChildrenChanged, path, Some(r));
+                    self.missed(slot, EventKind::ChildrenChanged, path);
                 }
                 Some(_) => self.child_watches.add(path, slot, WatchMode::STANDARD),
             }
@@ -132,12 +130,11 @@ impl Serving<'_> {
         }
     }
 
-    fn missed(&mut self, slot: u32, kind: EventKind, path: &[u8], record: Option<Record<'_>>) {
-        // As with live events, a client hears of nothing that it may not read.
-        if record.is_none_or(|record| self.check(record, perms::READ, slot).is_ok()) {
-            response::put_event(&mut self.missed, kind, NO_ZXID, path);
-            self.connections[slot as usize].counts.sent += 1;
-            self.counts.sent += 1;
-        }
+    /// Unlike a live event this is not held back where the client may not read: stock tells the
+    /// existence of a path to whoever sets a watch on it again.
+    fn missed(&mut self, slot: u32, kind: EventKind, path: &[u8]) {
+        response::put_event(&mut self.missed, kind, NO_ZXID, path);
+        self.connections[slot as usize].counts.sent += 1;
+        self.counts.sent += 1;
     }
 }

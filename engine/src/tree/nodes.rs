@@ -339,8 +339,10 @@ impl<'a> NewNode<'a> {
     }
 }
 
-/// What a node counts in the sum of data.
+/// What a node counts in the sum of data: the characters of its path (none that a path may have
+/// takes two UTF-16 units, which is what stock counts) and the bytes of its data.
 pub(super) fn size_of_node(record: Record<'_>) -> u64 {
+    let characters = record.path().iter().filter(|byte| **byte & 0xc0 != 0x80).count();
     // The length in the Stat spares a look at data in a block of its own.
-    record.path().len() as u64 + record.stat().data_length.to_native() as u64
+    characters as u64 + record.stat().data_length.to_native() as u64
 }

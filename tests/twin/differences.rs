@@ -1,0 +1,1 @@
+//! Streams that once showed a difference, each with a sentence.

@@ -1,0 +1,98 @@
+//! The same stream of requests to Apache `ZooKeeper` and to ours, everything that comes back
+//! compared: replies, errors, Stats, events and their order, to the byte where bytes are not
+//! chance. Zxids are exact, for both start fresh and get the same.
+//!
+//! One client at a time has requests under way (many at once, in one piece); after each of them
+//! every client is asked what it was told. So what the servers do is determined, and a difference
+//! is a difference.
+//!
+//! `TWIN_SEEDS` (how many), `TWIN_FIRST` (the first one), `TWIN_REQUESTS` (of each),
+//! `TWIN_JOBS` (pairs of servers at once), `TWIN_TRIES` (to make a stream that differs shorter): `make twin SEEDS=1000`. Needs java and what
+//! `suites/stock-server.sh` brings.
+
+mod differences;
+mod play;
+mod reply;
+mod request;
+mod shrink;
+mod side;
+mod stream;
+
+use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use play::{Pair, Setup};
+
+/// Seeds in a row that share a pair of servers: a fresh one for each costs more than its play.
+const SEEDS_PER_PAIR: u64 = 10;
+
+fn number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
+        Err(_) => default,
+    }
+}
+
+#[test]
+fn streams_of_requests_are_answered_alike() {
+    let first = number("TWIN_FIRST", 0);
+    let seeds = number("TWIN_SEEDS", 40);
+    let requests = usize::try_from(number("TWIN_REQUESTS", 250)).unwrap();
+    let groups: Vec<_> = (first..first + seeds).collect();
+    let groups: Vec<_> = groups.chunks(SEEDS_PER_PAIR as usize).collect();
+    let next = AtomicU64::new(0);
+    let (total, differences) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..number("TWIN_JOBS", 2) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(group) = groups.get(index as usize) else { break };
+                    let count = play_group(group, requests, &differences);
+                    let total = total.fetch_add(count, Ordering::Relaxed) + count;
+                    let found = differences.lock().unwrap().len();
+                    writeln!(
+                        std::io::stderr(),
+                        "twin: seeds to {}: {total} requests, {found} differences, {} s",
+                        group[group.len() - 1],
+                        start.elapsed().as_secs()
+                    )
+                    .ok();
+                }
+            });
+        }
+    });
+    let differences = differences.into_inner().unwrap();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Plays some seeds on one pair of servers, and on fresh ones after a difference.
+fn play_group(seeds: &[u64], requests: usize, differences: &Mutex<Vec<String>>) -> u64 {
+    let setup = Setup::of(seeds[0]);
+    let mut pair = Pair::start(setup);
+    let mut count = 0;
+    for seed in seeds {
+        let steps = stream::draw(*seed, requests);
+        let Err(difference) = pair.play(&steps) else { continue };
+        count += pair.requests;
+        pair = Pair::start(setup);
+        let text = format!("seed {seed} {setup:?} step {}:\n{}", difference.step, difference.text);
+        writeln!(std::io::stderr(), "twin: {text}").ok();
+        let tries = usize::try_from(number("TWIN_TRIES", 100)).unwrap();
+        let shrunk = if tries == 0 { None } else { shrink::shrink(setup, &steps, tries) };
+        let text = match shrunk {
+            None if tries == 0 => text,
+            None => format!("{text}  (not on fresh servers)"),
+            Some((steps, found)) => {
+                let steps: String = steps.iter().map(play::show).collect();
+                format!("seed {seed} {setup:?}, shrunk:\n{steps}{}", found.text)
+            }
+        };
+        writeln!(std::io::stderr(), "twin: {text}").ok();
+        differences.lock().unwrap().push(text);
+    }
+    count + pair.requests
+}

@@ -1,0 +1,384 @@
+//! Plays a stream to both servers at once and compares all that comes back.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use harness::{Server, opcode, own_command, reference_command};
+
+use super::request::{Call, Path, Sequentials};
+use super::side::Side;
+use super::stream::{SLOTS, SUPER, SUPER_DIGEST, Step};
+
+/// The slot of the client that looks at everything and cleans up.
+const AUDITOR: usize = SLOTS;
+
+/// How the servers of a seed are set up; both alike, but for what only ours has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setup {
+    Fused,
+    Shards,
+    Quotas,
+    SmallSnapshots,
+}
+
+impl Setup {
+    /// Seeds that follow each other share servers, so a setup lasts for some of them.
+    pub(super) fn of(seed: u64) -> Self {
+        match seed / super::SEEDS_PER_PAIR % 4 {
+            0 => Self::Fused,
+            1 => Self::Shards,
+            2 => Self::Quotas,
+            _ => Self::SmallSnapshots,
+        }
+    }
+}
+
+/// What the two did not do alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Difference {
+    /// The number of the step.
+    pub(super) step: usize,
+    pub(super) text: String,
+}
+
+/// Both servers, with the same history.
+#[derive(Debug)]
+pub(super) struct Pair {
+    stock: Side,
+    ours: Side,
+    known: Sequentials,
+    has_quotas: bool,
+    /// Requests sent to each.
+    pub(super) requests: u64,
+}
+
+impl Pair {
+    /// Two fresh servers.
+    pub(super) fn start(setup: Setup) -> Self {
+        let mut config = Server::config()
+            .set("tickTime", "100")
+            .set("minSessionTimeout", "200")
+            .set("maxSessionTimeout", "600000")
+            .set("initLimit", "5")
+            .set("snapCount", if setup == Setup::SmallSnapshots { "60" } else { "100000" })
+            .property("znode.container.checkIntervalMs=100000000")
+            .property(&format!(
+                "zookeeper.DigestAuthenticationProvider.superDigest={SUPER_DIGEST}"
+            ));
+        if setup == Setup::Quotas {
+            config = config.property("zookeeper.enforceQuota=true");
+        }
+        let shards = if setup == Setup::Fused { "1" } else { "4" };
+        let stock = std::thread::spawn({
+            let config = config.clone().command(reference_command());
+            move || config.start()
+        });
+        let ours = config.set("ring.shards", shards).command(own_command()).start();
+        let stock = stock.join().expect("the reference starts");
+        Self {
+            stock: Side::new(stock),
+            ours: Side::new(ours),
+            known: Sequentials::new(),
+            has_quotas: false,
+            requests: 0,
+        }
+    }
+
+    /// Plays the steps, audits and cleans up. After a difference the pair is of no more use.
+    pub(super) fn play(&mut self, steps: &[Step]) -> Result<(), Difference> {
+        self.known.clear();
+        self.has_quotas |= steps.iter().any(sets_limits);
+        for (number, step) in steps.iter().enumerate() {
+            self.step(step)
+                .map_err(|text| Difference { step: number, text: format!("{}{text}", show(step)) })?;
+        }
+        let end = |text| Difference { step: steps.len(), text };
+        self.audit().map_err(end)?;
+        self.clean_up().map_err(end)
+    }
+
+    fn step(&mut self, step: &Step) -> Result<(), String> {
+        match step {
+            Step::Open { slot, timeout_ms, read_only, ahead } => {
+                // A session left alone would end at some time or other.
+                self.close(*slot)?;
+                self.both(|side| vec![side.open(*slot, (*timeout_ms, *read_only), *ahead)])
+            }
+            Step::Return { slot, how } => {
+                if self.stock.has_session(*slot) {
+                    self.both(|side| vec![side.come_back(*slot, how)])?;
+                }
+                Ok(())
+            }
+            Step::HangUp { slot } => {
+                self.both(|side| {
+                    side.hang_up(*slot);
+                    Vec::new()
+                })
+            }
+            Step::Requests { slot, calls } => {
+                self.link(*slot)?;
+                self.ask(*slot, calls).map(drop)
+            }
+            Step::Expire { slot } => {
+                self.link(*slot)?;
+                self.both(|side| vec![side.expire(*slot)])?;
+                self.both(Side::told)
+            }
+            Step::Restart { kill } => {
+                self.restart(*kill);
+                self.both(|side| vec![format!("zxid {:x}", side.zxid())])
+            }
+            Step::Reap => self.reap(),
+        }
+    }
+
+    fn both(&mut self, mut act: impl FnMut(&mut Side) -> Vec<String>) -> Result<(), String> {
+        let (mut stock, mut ours) = (act(&mut self.stock), act(&mut self.ours));
+        sort_events(&mut stock);
+        sort_events(&mut ours);
+        compare(&stock, &ours)
+    }
+
+    /// Sees to it that the slot has a session and a connection.
+    fn link(&mut self, slot: usize) -> Result<(), String> {
+        if self.stock.is_linked(slot) {
+            return Ok(());
+        }
+        if self.stock.has_session(slot) {
+            let how = super::stream::Return {
+                hang_up: true,
+                wrong_password: false,
+                read_only: Some(false),
+                timeout_ms: 300_000,
+            };
+            self.both(|side| vec![side.come_back(slot, &how)])?;
+        }
+        if !self.stock.is_linked(slot) {
+            self.both(|side| vec![side.open(slot, (300_000, Some(false)), false)])?;
+        }
+        Ok(())
+    }
+
+    /// Sends requests to both; the names of the last list they tell.
+    fn ask(&mut self, slot: usize, calls: &[Call]) -> Result<Vec<String>, String> {
+        self.requests += calls.len() as u64;
+        for side in [&mut self.stock, &mut self.ours] {
+            side.send(slot, calls, &self.known);
+        }
+        let mut stock = self.stock.answers(slot);
+        let mut ours = self.ours.answers(slot);
+        if calls.iter().any(|call| call.kind() == opcode::CLOSE_SESSION) {
+            sort_events(&mut stock.lines);
+            sort_events(&mut ours.lines);
+        }
+        compare(&stock.lines, &ours.lines)?;
+        self.known.extend(stock.created);
+        if calls.iter().any(Call::is_write) {
+            self.both(Side::told)?;
+        }
+        Ok(stock.names)
+    }
+
+    fn restart(&mut self, kill: bool) {
+        let stock = &mut self.stock;
+        let ours = &mut self.ours;
+        std::thread::scope(|scope| {
+            scope.spawn(|| stock.restart(kill));
+            ours.restart(kill);
+        });
+    }
+
+    /// The whole tree as a super user sees it, and what the servers count.
+    fn audit(&mut self) -> Result<(), String> {
+        self.both(Side::told)?;
+        self.tree()?;
+        let counts = [
+            "zk_znode_count",
+            "zk_ephemerals_count",
+            "zk_watch_count",
+            "zk_num_alive_connections",
+            "zk_global_sessions",
+            "zk_outstanding_requests",
+            // Stock leaves what it counts in the nodes of quotas out of this until it restarts.
+            "zk_approximate_data_size",
+        ];
+        let counts = &counts[..counts.len() - usize::from(self.has_quotas)];
+        // A connection that was hung up is gone, with its watches, a moment later.
+        let mut last = Ok(());
+        for _ in 0..100 {
+            last = self.both(|side| side.monitored(counts));
+            if last.is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(30));
+        }
+        last
+    }
+
+    fn be_super(&mut self) -> Result<(), String> {
+        if !self.stock.is_linked(AUDITOR) {
+            self.link(AUDITOR)?;
+            let auth =
+                Call::Auth { scheme: "digest".to_owned(), credentials: SUPER.to_vec() };
+            self.ask(AUDITOR, &[auth])?;
+        }
+        Ok(())
+    }
+
+    /// Reads every node and returns their paths, parents first.
+    fn tree(&mut self) -> Result<Vec<String>, String> {
+        self.be_super()?;
+        let mut paths = vec!["/".to_owned()];
+        let mut at = 0;
+        while at < paths.len() {
+            let path = Path::Fixed(paths[at].clone());
+            let read = |kind| Call::Read { kind, path: path.clone(), watch: false };
+            let acl = Call::Named { kind: opcode::GET_ACL, path: path.clone() };
+            let calls = [read(opcode::GET_DATA), acl, read(opcode::GET_CHILDREN2)];
+            let children = self.ask(AUDITOR, &calls)?;
+            let above = if at == 0 { "" } else { &paths[at] }.to_owned();
+            paths.extend(children.iter().map(|name| format!("{above}/{name}")));
+            at += 1;
+        }
+        Ok(paths)
+    }
+
+    /// Ends every session and removes every node.
+    fn clean_up(&mut self) -> Result<(), String> {
+        for slot in 0..SLOTS {
+            self.close(slot)?;
+        }
+        let own = ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"];
+        let mut calls: Vec<_> = self
+            .tree()?
+            .into_iter()
+            .filter(|path| !own.contains(&path.as_str()))
+            .map(delete)
+            .collect();
+        calls.reverse();
+        for calls in calls.chunks(200) {
+            self.ask(AUDITOR, calls)?;
+        }
+        self.close(AUDITOR)
+    }
+
+    fn close(&mut self, slot: usize) -> Result<(), String> {
+        if self.stock.has_session(slot) {
+            self.link(slot)?;
+            self.ask(slot, &[Call::Bare { kind: opcode::CLOSE_SESSION }])?;
+        }
+        Ok(())
+    }
+
+    /// Leaves at most one node to collect, and lets the servers collect it.
+    fn reap(&mut self) -> Result<(), String> {
+        loop {
+            let mut candidates = self.candidates()?;
+            if candidates.len() <= 1 {
+                break;
+            }
+            candidates.pop();
+            let calls: Vec<_> = candidates.into_iter().map(delete).collect();
+            self.ask(AUDITOR, &calls)?;
+        }
+        self.set_interval("50");
+        self.restart(true);
+        // Gone, and with it any parents that are containers with nothing left in them: both have
+        // the same zxid, and keep it. If they do not, the comparison after the restart tells.
+        for _ in 0..20 {
+            let before = (self.stock.zxid(), self.ours.zxid());
+            std::thread::sleep(Duration::from_secs(1));
+            if before.0 == before.1 && before == (self.stock.zxid(), self.ours.zxid()) {
+                break;
+            }
+        }
+        self.set_interval("100000000");
+        self.restart(true);
+        self.both(|side| vec![format!("zxid {:x}", side.zxid())])
+    }
+
+    fn set_interval(&mut self, ms: &str) {
+        for side in [&mut self.stock, &mut self.ours] {
+            side.server.set_property(&format!("znode.container.checkIntervalMs={ms}"));
+        }
+    }
+
+    /// Nodes that would be collected, once they are overdue.
+    fn candidates(&mut self) -> Result<Vec<String>, String> {
+        let paths = self.tree()?;
+        let mut found = Vec::new();
+        for path in paths {
+            let call =
+                Call::Read { kind: opcode::EXISTS, path: Path::Fixed(path.clone()), watch: false };
+            let mut stat = String::new();
+            self.both(|side| {
+                side.send(AUDITOR, std::slice::from_ref(&call), &Sequentials::new());
+                let lines = side.answers(AUDITOR).lines;
+                stat = lines.join(" ");
+                lines
+            })?;
+            let is_container = stat.contains("owner 0x8000000000000000");
+            let is_ttl = stat.contains("owner 0xff");
+            if (is_container || is_ttl) && stat.contains("children 0}") {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn sets_limits(step: &Step) -> bool {
+    match step {
+        Step::Requests { calls, .. } => format!("{calls:?}").contains("/zookeeper/quota"),
+        _ => false,
+    }
+}
+
+fn delete(path: String) -> Call {
+    Call::Delete { path: Path::Fixed(path), version: -1 }
+}
+
+/// A step, a request a line.
+pub(super) fn show(step: &Step) -> String {
+    match step {
+        Step::Requests { slot, calls } => {
+            let mut text = format!("  client {slot} asks\n");
+            for (number, call) in calls.iter().enumerate() {
+                writeln!(text, "    {number:3} {call:?}").expect("a string takes all");
+            }
+            text
+        }
+        other => format!("  {other:?}\n"),
+    }
+}
+
+/// Puts the events of one txn on one connection in one order. Stock removes a session's
+/// ephemerals in the order of a hash set, so what others hear of it comes in any order.
+fn sort_events(lines: &mut [String]) {
+    let txn_of = |line: &String| -> Option<String> {
+        let (front, rest) = line.split_once("xid -1 zxid ")?;
+        Some(format!("{front}{}", rest.split(' ').next()?))
+    };
+    for events in lines.chunk_by_mut(|a, b| txn_of(a).is_some() && txn_of(a) == txn_of(b)) {
+        events.sort();
+    }
+}
+
+fn compare(stock: &[String], ours: &[String]) -> Result<(), String> {
+    if stock == ours {
+        return Ok(());
+    }
+    let mut text = String::new();
+    for i in 0..stock.len().max(ours.len()) {
+        let (a, b) = (stock.get(i), ours.get(i));
+        if a == b {
+            continue;
+        }
+        let none = "nothing".to_owned();
+        writeln!(text, "  line {i}").expect("a string takes all");
+        writeln!(text, "    stock {}", a.unwrap_or(&none)).expect("a string takes all");
+        writeln!(text, "    ours  {}", b.unwrap_or(&none)).expect("a string takes all");
+    }
+    Err(text)
+}

@@ -1,0 +1,322 @@
+//! One of the two servers, and the clients' connections to it.
+
+use std::collections::VecDeque;
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
+
+use harness::client::frame;
+use harness::{Body, Handshake, Server, code, opcode};
+
+use super::reply::{Frame, Names, created_path, listed_names};
+use super::request::{Call, Sequentials};
+use super::stream::{Return, SLOTS};
+
+/// Past this an answer is missing, not late.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// A loaded machine is slow to come to what is sure to come.
+const CONDITION_MAX: Duration = Duration::from_secs(60);
+
+/// A client: the session it holds, and the connection if there is one.
+#[derive(Debug, Default)]
+struct Client {
+    /// 0: none.
+    session: i64,
+    password: Vec<u8>,
+    timeout_ms: i32,
+    /// The newest zxid it was told.
+    seen: i64,
+    link: Option<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    stream: BufReader<TcpStream>,
+    next_xid: i32,
+    /// Kinds of the requests without an answer.
+    waiting: VecDeque<i32>,
+}
+
+/// Why nothing more comes on a connection.
+#[derive(Debug)]
+enum End {
+    Closed,
+    Silent,
+}
+
+/// What came back for some requests.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub(super) lines: Vec<String>,
+    /// Sequential nodes made, in order.
+    pub(super) created: Vec<String>,
+    /// The names of the last list of children.
+    pub(super) names: Vec<String>,
+}
+
+/// A server and its clients.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) server: Server,
+    names: Names,
+    clients: Vec<Client>,
+}
+
+impl Side {
+    /// A running server with no client yet. One slot more than streams use is the auditor's.
+    pub(super) fn new(server: Server) -> Self {
+        let clients = (0..=SLOTS).map(|_| Client::default()).collect();
+        Self { server, names: Names::default(), clients }
+    }
+
+    pub(super) fn has_session(&self, slot: usize) -> bool {
+        self.clients[slot].session != 0
+    }
+
+    pub(super) fn is_linked(&self, slot: usize) -> bool {
+        self.clients[slot].link.is_some()
+    }
+
+    /// A new session, or a refusal.
+    pub(super) fn open(&mut self, slot: usize, wish: (i32, Option<bool>), ahead: bool) -> String {
+        self.hang_up(slot);
+        let seen = self.clients[slot].seen;
+        self.clients[slot] = Client::default();
+        let handshake = Handshake {
+            timeout_ms: wish.0,
+            read_only: wish.1,
+            last_zxid_seen: if ahead { seen + 1_000_000 } else { seen },
+            ..Handshake::default()
+        };
+        self.shake_hands(slot, &handshake)
+    }
+
+    /// Back to the slot's session.
+    pub(super) fn come_back(&mut self, slot: usize, how: &Return) -> String {
+        let mut old = None;
+        if how.hang_up {
+            self.hang_up(slot);
+        } else {
+            old = self.clients[slot].link.take();
+        }
+        let client = &self.clients[slot];
+        let mut password = client.password.clone();
+        if how.wrong_password {
+            password[3] ^= 1;
+        }
+        let handshake = Handshake {
+            timeout_ms: how.timeout_ms,
+            session_id: client.session,
+            password,
+            read_only: how.read_only,
+            last_zxid_seen: client.seen,
+            ..Handshake::default()
+        };
+        let mut line = self.shake_hands(slot, &handshake);
+        if let Some(mut old) = old {
+            // What the old connection was told before it was closed depends on when it was.
+            let end = loop {
+                if let Err(end) = old.read() {
+                    break end;
+                }
+            };
+            line += &format!(", the old connection {end:?}");
+        }
+        line
+    }
+
+    fn shake_hands(&mut self, slot: usize, handshake: &Handshake) -> String {
+        let stream = TcpStream::connect(self.server.address()).expect("server listens");
+        stream.set_nodelay(true).expect("own socket");
+        stream.set_read_timeout(Some(ANSWER_MAX)).expect("own socket");
+        let mut link =
+            Link { stream: BufReader::new(stream), next_xid: 1, waiting: VecDeque::new() };
+        let mut body = Body::new()
+            .int(handshake.protocol_version)
+            .long(handshake.last_zxid_seen)
+            .int(handshake.timeout_ms)
+            .long(handshake.session_id)
+            .buffer(handshake.password.as_slice());
+        if let Some(value) = handshake.read_only {
+            body = body.boolean(value);
+        }
+        link.write(&frame(&body.0));
+        let answer = match link.read() {
+            Ok(answer) => answer,
+            Err(end) => return format!("{end:?}, and no answer"),
+        };
+        let granted = i32::from_be_bytes(answer[4..8].try_into().expect("four bytes"));
+        let session = i64::from_be_bytes(answer[8..16].try_into().expect("eight bytes"));
+        let rest = &answer[36.min(answer.len())..];
+        let is_new = session != self.clients[slot].session;
+        let client = &mut self.clients[slot];
+        if session == 0 {
+            // With another password it would still be there.
+            if handshake.password == client.password {
+                client.session = 0;
+            }
+            return format!("refused: {answer:x?} then {:?}", link.read());
+        }
+        client.session = session;
+        client.password = answer[20..36].to_vec();
+        client.timeout_ms = granted;
+        client.link = Some(link);
+        let name = self.names.session(session);
+        format!("session {name} new {is_new} timeout {granted} rest {rest:x?}")
+    }
+
+    pub(super) fn hang_up(&mut self, slot: usize) {
+        if let Some(link) = self.clients[slot].link.take() {
+            link.stream.get_ref().shutdown(Shutdown::Both).ok();
+        }
+    }
+
+    /// Sends requests in one piece.
+    pub(super) fn send(&mut self, slot: usize, calls: &[Call], known: &Sequentials) {
+        let client = &mut self.clients[slot];
+        let Some(link) = &mut client.link else { return };
+        let mut bytes = Vec::new();
+        for call in calls {
+            let body = call.encode(known, client.seen);
+            let head = Body::new().int(call.xid(link.next_xid)).int(call.kind());
+            bytes.extend(frame(&head.raw(&body.0).0));
+            link.next_xid += 1;
+            link.waiting.push_back(call.kind());
+        }
+        link.write(&bytes);
+    }
+
+    /// All that comes until every request is answered, or the connection is closed.
+    pub(super) fn answers(&mut self, slot: usize) -> Answers {
+        let mut answers = Answers::default();
+        let client = &mut self.clients[slot];
+        let Some(link) = &mut client.link else { return answers };
+        while let Some(kind) = link.waiting.front().copied() {
+            let bytes = match link.read() {
+                Ok(bytes) => bytes,
+                Err(end) => {
+                    answers.lines.push(format!("{end:?}"));
+                    client.link = None;
+                    return answers;
+                }
+            };
+            let frame = Frame::decode(&bytes, Some(kind), &mut self.names);
+            client.seen = client.seen.max(frame.zxid);
+            answers.lines.push(frame.text);
+            if frame.is_event {
+                continue;
+            }
+            link.waiting.pop_front();
+            answers.created.extend(created_path(kind, &bytes).filter(|path| is_sequential(path)));
+            answers.names = listed_names(kind, &bytes).unwrap_or_default();
+            if kind == opcode::CLOSE_SESSION && frame.err == 0 {
+                client.session = 0;
+            }
+            let is_last = kind == opcode::CLOSE_SESSION
+                || matches!(frame.err, code::AUTH_FAILED | code::UNIMPLEMENTED);
+            if is_last && link.waiting.is_empty() {
+                // The server closes, when it comes to it.
+                answers.lines.push(format!("{:?}", link.read()));
+                client.link = None;
+                return answers;
+            }
+        }
+        answers
+    }
+
+    /// What every connected client was told before now, as one line each; the slots' numbers in
+    /// front.
+    pub(super) fn told(&mut self) -> Vec<String> {
+        let ping = [Call::Bare { kind: opcode::PING }];
+        let none = Sequentials::new();
+        for slot in 0..self.clients.len() {
+            self.send(slot, &ping, &none);
+        }
+        let mut told = Vec::new();
+        for slot in 0..self.clients.len() {
+            let lines = self.answers(slot).lines;
+            told.extend(lines.into_iter().map(|line| format!("client {slot}: {line}")));
+        }
+        told
+    }
+
+    /// The newest zxid that the server knows of.
+    pub(super) fn zxid(&self) -> i64 {
+        let text = self.server.word("srvr");
+        let (_, rest) = text.split_once("\nZxid: 0x").expect("srvr tells the zxid");
+        i64::from_str_radix(rest.lines().next().expect("a line"), 16).expect("hexadecimal")
+    }
+
+    /// Leaves a session alone until the server has ended it.
+    pub(super) fn expire(&mut self, slot: usize) -> String {
+        let how =
+            Return { hang_up: true, wrong_password: false, read_only: None, timeout_ms: 200 };
+        let line = self.come_back(slot, &how);
+        let before = self.zxid();
+        self.hang_up(slot);
+        if self.clients[slot].session == 0 {
+            return line;
+        }
+        self.clients[slot].session = 0;
+        wait_until("a session expires", || self.zxid() > before);
+        line
+    }
+
+    /// Ends the server one way or the other and starts it again; every connection is gone.
+    pub(super) fn restart(&mut self, kill: bool) {
+        for slot in 0..self.clients.len() {
+            self.hang_up(slot);
+        }
+        if kill {
+            self.server.kill();
+        } else {
+            self.server.stop();
+        }
+        self.server.start_again();
+    }
+
+    /// A line of `mntr`, without its name.
+    pub(super) fn monitored(&self, names: &[&str]) -> Vec<String> {
+        let text = self.server.word("mntr");
+        let line = |name: &&str| {
+            let found = text.lines().find(|line| line.split('\t').next() == Some(name));
+            found.unwrap_or(name).to_owned()
+        };
+        names.iter().map(line).collect()
+    }
+}
+
+impl Link {
+    fn write(&mut self, bytes: &[u8]) {
+        // A closed connection shows when it is read.
+        self.stream.get_mut().write_all(bytes).ok();
+    }
+
+    fn read(&mut self) -> Result<Vec<u8>, End> {
+        let mut length = [0; 4];
+        self.fill(&mut length)?;
+        let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
+        self.fill(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), End> {
+        self.stream.read_exact(bytes).map_err(|e| match e.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => End::Silent,
+            _ => End::Closed,
+        })
+    }
+}
+
+fn is_sequential(path: &str) -> bool {
+    path.len() > 10 && path.as_bytes()[path.len() - 10..].iter().all(u8::is_ascii_digit)
+}
+
+/// Asks again until it is so.
+pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + CONDITION_MAX;
+    while !condition() {
+        assert!(Instant::now() < end, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
