@@ -9,8 +9,8 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 server=
 mkdir "$folder/data"
 printf '%s\n' tickTime=2000 "dataDir=$folder/data" "clientPort=$port" clientPortAddress=127.0.0.1 maxClientCnxns=0 \
-  admin.enableServer=false '4lw.commands.whitelist=*' extendedTypesEnabled=true \
-  znode.container.checkIntervalMs=500 reconfigEnabled=true > "$folder/zoo.cfg"
+  admin.enableServer=false '4lw.commands.whitelist=*' extendedTypesEnabled=true > "$folder/zoo.cfg"
+export JVMFLAGS=-Dznode.container.checkIntervalMs=500
 
 serves() {
   exec 3<> "/dev/tcp/127.0.0.1/$port" && printf srvr >&3 && timeout 2 cat <&3 | grep -q '^Mode'
