@@ -23,7 +23,10 @@ pub struct Cli;
 
 impl Cli {
     /// Starts a server of one, on a port that the kernel chooses.
-    pub fn run(&self, image: impl Into<RunnableImage<GenericImage>>) -> Container<'_, GenericImage> {
+    pub fn run(
+        &self,
+        image: impl Into<RunnableImage<GenericImage>>,
+    ) -> Container<'_, GenericImage> {
         let image = image.into();
         let folder = new_folder();
         let port = free_port();
