@@ -163,3 +163,29 @@ void test_async_errors(void) {
   AWAIT(zoo_amulti(zh, 1, &op, &result, any_void, NULL), ZBADVERSION);
   EQUAL(result.err, ZBADVERSION);
 }
+
+/* Replies far beyond what a socket holds, asked for at once: all come whole, and small ones of another
+ * client are not kept waiting for them. */
+enum { large = 900000, asked = 200 };
+
+static void on_large(int rc, const char *value, int length, const struct Stat *stat, const void *data) {
+  if (rc != ZOK || length != large || stat->dataLength != large) errors++;
+  for (int i = 0; rc == ZOK && i < length; i += 997)
+    if (value[i] != (char)(i % 251)) { errors++; break; }
+  in_order(data);
+}
+
+void test_large_replies_in_a_row(void) {
+  zhandle_t *zh = client(), *other = client();
+  const char *path = top(zh, "replies");
+  static char out[large];
+  struct Stat stat;
+  for (int i = 0; i < large; i++) out[i] = (char)(i % 251);
+  EQUAL(zoo_set(zh, path, out, large, -1), ZOK);
+  completed = disordered = errors = 0;
+  for (long i = 0; i < asked; i++) EQUAL(zoo_aget(zh, path, 0, on_large, (void *)i), ZOK);
+  for (int i = 0; i < 20; i++) EQUAL(zoo_exists(other, path, 0, &stat), ZOK);
+  EVENTUALLY(completed == asked);
+  EQUAL(disordered, 0);
+  EQUAL(errors, 0);
+}

@@ -134,7 +134,7 @@ int same_stat(const struct Stat *one, const struct Stat *other) {
 }
 
 static int orphan(const char *where, const char *path) {
-  zhandle_t *zh = zookeeper_init(where, note, 1000, NULL, NULL, 0);
+  zhandle_t *zh = zookeeper_init(where, note, 4000, NULL, NULL, 0);
   while (zoo_state(zh) != ZOO_CONNECTED_STATE) usleep(5000);
   if (zoo_create(zh, path, "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_EPHEMERAL, NULL, 0) != ZOK) return 1;
   if (write(1, zoo_client_id(zh), sizeof(clientid_t)) != sizeof(clientid_t)) return 1;
@@ -147,6 +147,7 @@ static const struct { const char *name; test *run; } tests[] = {
     TEST(create_get_set_delete), TEST(create_modes), TEST(children), TEST(acl), TEST(multi),
     TEST(watches), TEST(remove_watches), TEST(config_and_sync), TEST(large_data), TEST(ttl_unlike),
     TEST(pipeline_order), TEST(async_calls), TEST(async_errors), TEST(reads_behind_writes),
+    TEST(large_replies_in_a_row), TEST(many_watches), TEST(many_sessions),
     TEST(restart), TEST(watches_after_restart), TEST(pipeline_over_restart), TEST(expiry),
     TEST(reattach), TEST(read_only_flag), TEST(set_servers), TEST(wrong_password),
 };

@@ -58,8 +58,10 @@ int same_stat(const struct Stat *one, const struct Stat *other);
 typedef void test(void);
 test test_create_get_set_delete, test_create_modes, test_children, test_acl, test_multi,
     test_watches, test_remove_watches, test_config_and_sync, test_large_data, test_ttl_unlike;
-test test_pipeline_order, test_async_calls, test_async_errors, test_reads_behind_writes;
+test test_pipeline_order, test_async_calls, test_async_errors, test_reads_behind_writes,
+    test_large_replies_in_a_row;
 test test_restart, test_watches_after_restart, test_pipeline_over_restart, test_expiry, test_reattach,
-    test_read_only_flag, test_set_servers, test_wrong_password;
+    test_read_only_flag, test_set_servers, test_wrong_password, test_many_watches,
+    test_many_sessions;
 
 #endif

@@ -252,7 +252,7 @@ func TestTTL(t *testing.T) {
 	if numbered != top+"/n-0000000002" {
 		t.Fatalf("created %s", numbered)
 	}
-	parent, err := c.CreateTTL(top+"/parent", nil, zk.FlagTTL, everybody, 100*time.Millisecond)
+	parent, err := c.CreateTTL(top+"/parent", nil, zk.FlagTTL, everybody, 3*time.Second)
 	check(t, err)
 	create(t, c, parent+"/child", "", zk.FlagPersistent)
 	_, _, gone, err := c.ExistsW(short)

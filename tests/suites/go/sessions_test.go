@@ -105,7 +105,7 @@ func TestWatchesAreSetAgain(t *testing.T) {
 
 func TestSessionExpires(t *testing.T) {
 	l := &line{}
-	c, events := shared.clientWith(t, time.Second, l)
+	c, events := shared.clientWith(t, 4*time.Second, l)
 	witness := shared.client(t)
 	path := root(t, witness)
 	create(t, c, path+"/ephemeral", "", zk.FlagEphemeral)

@@ -101,7 +101,7 @@ def test_lock_of_a_killed_process(clients, shared):
     client = clients()
     code = (
         "import sys, time; from kazoo.client import KazooClient\n"
-        "c = KazooClient(sys.argv[1], timeout=1.0); c.start(60); c.Lock('/lock').acquire()\n"
+        "c = KazooClient(sys.argv[1], timeout=4.0); c.start(60); c.Lock('/lock').acquire()\n"
         "print('held', flush=True); time.sleep(600)"
     )
     argv = [sys.executable, "-c", code, shared.hosts + clients.prefix]
