@@ -71,8 +71,10 @@ void server_start(void) {
     _exit(127);
   }
   for (int wait = 0; !ask_mode(); wait++) {
-    if (wait > PATIENCE_SECONDS * 50 || waitpid(server, NULL, WNOHANG) == server)
+    if (wait > PATIENCE_SECONDS * 50 || waitpid(server, NULL, WNOHANG) == server) {
+      kill(server, SIGKILL);
       exit((fprintf(stderr, "the server does not serve; see %s\n", log_file), 2));
+    }
     usleep(20000);
   }
 }

@@ -100,6 +100,7 @@ func (s *server) start() error {
 			return nil
 		}
 	}
+	s.kill()
 	return fmt.Errorf("%v does not serve", words)
 }
 

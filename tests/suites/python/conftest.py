@@ -41,8 +41,9 @@ class Server:
             )
         end = time.monotonic() + PATIENCE
         while not self.serves():
-            assert self.process.poll() is None, open(self.log, encoding="utf8").read()
-            assert time.monotonic() < end, "the server does not serve"
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.process.kill()
+                pytest.fail("the server does not serve: " + open(self.log, encoding="utf8").read())
             time.sleep(0.02)
 
     def serves(self):
