@@ -1,5 +1,6 @@
 #!/bin/bash
-# install.sh build|suites - brings what building (or the client suites) needs and the machine lacks.
+# install.sh build | suites [python] [go] [node] [c] - brings what building (or these client suites) needs and the
+# machine lacks.
 # Quiet and quick where nothing is missing.
 set -u
 
@@ -15,11 +16,23 @@ command -v cc >/dev/null && command -v make >/dev/null || want+=(build-essential
 command -v pkg-config >/dev/null || want+=(pkg-config)
 has_library hwloc || want+=(libhwloc-dev)
 has_library libudev || want+=(libudev-dev)
-if [ "${1:-build}" = suites ]; then
-  python3 -c 'import venv, ensurepip' 2>/dev/null || want+=(python3-venv)
-  python3 -c 'import sysconfig, sys, os; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
-    2>/dev/null || want+=(python3-dev)
-fi
+for need in "${@:2}"; do
+  case $need in
+    python)
+      python3 -c 'import venv, ensurepip' 2>/dev/null || want+=(python3-venv)
+      python3 -c 'import sysconfig, sys, os; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
+        2>/dev/null || want+=(python3-dev)
+      ;;
+    go) command -v go >/dev/null || want+=(golang-go) ;;
+    # Debian's Node.js has its headers in a package of their own; others bring them along.
+    node)
+      command -v npm >/dev/null || want+=(nodejs npm libnode-dev)
+      command -v python3 >/dev/null || want+=(python3)
+      ;;
+    c) [ -f /usr/include/zookeeper/zookeeper.h ] || want+=(libzookeeper-mt-dev) ;;
+    *) echo "install.sh: nobody knows what $need needs" >&2; exit 2 ;;
+  esac
+done
 [ ${#want[@]} = 0 ] && exit 0
 
 if [ "$(id -u)" = 0 ]; then

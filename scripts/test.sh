@@ -1,5 +1,5 @@
 #!/bin/bash
-# test.sh [cargo test arguments] - the server as the tests use it, every test, then the suites of others.
+# test.sh [cargo test arguments] - the server as the tests use it, every test, then the quick suites with clients.
 # The last line is the tally, also left in target/tally.
 set -u
 cd "$(dirname "$0")/.." || exit 2
@@ -14,7 +14,7 @@ cargo build --locked --profile ci -p ringkeeper || status=1
 cargo test --locked --workspace --no-fail-fast "$@" 2>&1 | tee -a "$log"
 [ "${PIPESTATUS[0]}" = 0 ] || status=1
 if [ "${RINGKEEPER_SUITES:-yes}" = yes ]; then
-  SERVER_CMD=${SERVER_CMD:-"$PWD/target/ci/ringkeeper serve"} scripts/suites.sh 2>&1 | tee -a "$log"
+  SERVER_CMD=${SERVER_CMD:-"$PWD/target/ci/ringkeeper serve"} scripts/suites.sh quick 2>&1 | tee -a "$log"
   [ "${PIPESTATUS[0]}" = 0 ] || status=1
 fi
 

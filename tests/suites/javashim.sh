@@ -2,6 +2,7 @@
 # Put first on PATH under the name `java`. A test harness that launches `java ... QuorumPeerMain zoo.cfg` gets
 # `$SERVER_CMD zoo.cfg` instead, with the harness's -D flags in JVMFLAGS (those for logs and display dropped).
 # Lines for TLS and SASL go out of zoo.cfg: the tests of both are left out, and no server should need a key for the rest.
+# `java -jar ...zk-test-cluster... N`, of the crates zookeeper and zookeeper-async, becomes one-server.sh, whatever N says.
 # Anything else goes to the real java.
 flags="" main=""
 for a; do
@@ -12,6 +13,9 @@ for a; do
   esac
   last=$a
 done
+if [ "${1:-}" = -jar ] && [[ ${2:-} = *zk-test-cluster* ]]; then
+  exec "$(dirname "$(readlink -f "$0")")/one-server.sh"
+fi
 [ -n "$main" ] || exec "${REAL_JAVA:-/usr/bin/java}" "$@"
 sed -i -E '/^(secureClientPort|ssl\.|authProvider\.|serverCnxnFactory)/d' "$last"
 export JVMFLAGS="${JVMFLAGS:-}$flags"

@@ -1,0 +1,39 @@
+#!/bin/bash
+# recipes.sh SERVER_CMD [pytest arguments] - tests/suites/python: kazoo's recipes used as an application would, by several
+# clients, threads and processes, over restarts of the server. Last line: the tally. Work files below $SUITES.
+set -u
+here=$(dirname "$(readlink -f "$0")")
+export SERVER_CMD=${1:?SERVER_CMD}
+shift
+suites=${SUITES:-${TMPDIR:-/tmp}/ringkeeper-suites}
+work=$suites/recipes
+venv=$work/venv
+mkdir -p "$work/tmp"
+failed() { echo "recipes.sh: $1" >&2; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+
+if [ ! -f "$venv/ready" ]; then
+  echo "making a Python environment for the recipes"
+  rm -rf "$venv"
+  python3 -m venv "$venv" &&
+    "$venv/bin/pip" -q install kazoo==2.11.0 pytest==8.4.2 pytest-timeout==2.4.0 || failed "kazoo could not be installed"
+  touch "$venv/ready"
+fi
+cd "$here/python" || failed "no $here/python"
+rm -f "$work/junit.xml"
+TMPDIR=$work/tmp PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -p no:cacheprovider --rootdir=. --timeout=240 \
+  -q -ra --tb=short --durations=5 --junitxml="$work/junit.xml" "$@" > "$work/out.txt" 2>&1
+grep -E '^(FAILED|ERROR)' "$work/out.txt"
+"$venv/bin/python" - "$work/junit.xml" << 'TALLY' || failed "see $work/out.txt"
+import sys
+import xml.etree.ElementTree as tree
+
+suites = list(tree.parse(sys.argv[1]).getroot().iter("testsuite"))
+count = lambda key: sum(int(suite.get(key, 0)) for suite in suites)
+failed, skipped = count("failures") + count("errors"), count("skipped")
+passed = count("tests") - failed - skipped
+if passed + failed == 0:
+    sys.exit("nothing ran")
+print(f"{passed} passed, {failed} failed, {skipped} skipped")
+open(sys.argv[1] + ".failed", "w").write(str(failed))
+TALLY
+[ "$(cat "$work/junit.xml.failed")" = 0 ]
