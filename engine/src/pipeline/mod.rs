@@ -50,21 +50,18 @@ impl Head {
         let mut head = Self::of_tree(Tree::new(seed, State::default()), settings);
         let acl = head.acls.intern(&mut head.tree.head_meta().acls, &AclList::READ_ONLY);
         head.acls.retain(acl);
-        for (path, acl) in [
-            (&b"/"[..], 0),
-            (b"/zookeeper", 0),
-            (b"/zookeeper/quota", 0),
-            (b"/zookeeper/config", acl),
-        ] {
-            head.insert_initial(path, acl);
+        for path in [&b"/"[..], b"/zookeeper", b"/zookeeper/quota"] {
+            head.insert_initial(path, 0, Stat::default());
         }
+        // Stock sets the ACL of its configuration to a version, -1, and clients see that.
+        head.insert_initial(b"/zookeeper/config", acl, Stat { aversion: -1, ..Stat::default() });
         head
     }
 
     /// A node that was there before every txn.
-    fn insert_initial(&mut self, path: &[u8], acl: u32) {
+    fn insert_initial(&mut self, path: &[u8], acl: u32, stat: Stat) {
         self.tree.insert_raw(&RawNode {
-            stat: Stat::default(),
+            stat,
             stored_cversion: 0,
             owner_raw: 0,
             acl,
