@@ -1,5 +1,6 @@
 #!/bin/bash
-# run.sh MODULE SERVER_CMD [test] - builds a module and runs its tests against servers that SERVER_CMD starts.
+# run.sh MODULE SERVER_CMD [test] - builds a module and runs its tests against servers that SERVER_CMD starts
+# (SUITE_MAIN: another main class than the runner of tests, SUITE_FLAGS: more flags of the JVM).
 # Last line: the tally. Work files below $SUITES/java/MODULE/work.
 set -u
 here=$(dirname "$(readlink -f "$0")")
@@ -18,4 +19,4 @@ if [ $# = 0 ]; then
   set -- "${tests[@]}"
 fi
 # shellcheck disable=SC2086
-exec java -Xmx"${SUITE_HEAP:-256m}" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${SUITE_FLAGS:-} -Dwork="$work" -cp "$path" running.Run "$@"
+exec java -Xmx"${SUITE_HEAP:-256m}" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 ${SUITE_FLAGS:-} -Dwork="$work" -cp "$path" "${SUITE_MAIN:-running.Run}" "$@"
