@@ -19,11 +19,11 @@ build: prepare ## the release binary, target/release/ringkeeper
 run: build ## a server on 127.0.0.1:$(PORT), its data under ./data
 	@scripts/run.sh target/release/ringkeeper $(PORT) $(DATA)
 
-test: prepare ## every test of this repository, and kazoo's own suite against our server
+test: prepare ## every test of this repository, and the quick suites of others against our server
 	@scripts/test.sh
 
-suites: prepare ## kazoo's own suite alone (SERVER_CMD: another server than ours)
-	@scripts/suites.sh
+suites: prepare ## all suites of others (SUITE: names of some; SERVER_CMD: another server than ours)
+	@scripts/suites.sh $(SUITE)
 
 reference: ## the same tests against Apache ZooKeeper 3.9.5 (needs java and mvn)
 	@RINGKEEPER_TEST_SERVER_CMD=$(CURDIR)/tests/suites/stock-server.sh SUITES=$(CURDIR)/target/suites \

@@ -1,5 +1,5 @@
 #!/bin/bash
-# install.sh build|suites - brings what building (or the client suites) needs and the machine lacks.
+# install.sh build|python|java... - brings what building (or a kind of client suites) needs and the machine lacks.
 # Quiet and quick where nothing is missing.
 set -u
 
@@ -9,16 +9,21 @@ command -v cargo >/dev/null || {
   exit 1
 }
 
-want=()
+want=() kinds=("$@")
 has_library() { command -v pkg-config >/dev/null && pkg-config --exists "$1"; }
 command -v cc >/dev/null && command -v make >/dev/null || want+=(build-essential)
 command -v pkg-config >/dev/null || want+=(pkg-config)
 has_library hwloc || want+=(libhwloc-dev)
 has_library libudev || want+=(libudev-dev)
-if [ "${1:-build}" = suites ]; then
+wants() { case " ${kinds[*]} " in *" $1 "*) ;; *) false ;; esac }
+if wants python; then
   python3 -c 'import venv, ensurepip' 2>/dev/null || want+=(python3-venv)
   python3 -c 'import sysconfig, sys, os; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
     2>/dev/null || want+=(python3-dev)
+fi
+if wants java; then
+  command -v javac >/dev/null || want+=(default-jdk-headless)
+  command -v mvn >/dev/null || want+=(maven)
 fi
 [ ${#want[@]} = 0 ] && exit 0
 
