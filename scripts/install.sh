@@ -1,5 +1,5 @@
 #!/bin/bash
-# install.sh build | suites [python] [go] [node] [c] - brings what building (or these client suites) needs and the
+# install.sh build | suites [python] [go] [node] [c] [java] - brings what building (or these client suites) needs and the
 # machine lacks.
 # Quiet and quick where nothing is missing.
 set -u
@@ -30,6 +30,10 @@ for need in "${@:2}"; do
       command -v python3 >/dev/null || want+=(python3)
       ;;
     c) [ -f /usr/include/zookeeper/zookeeper.h ] || want+=(libzookeeper-mt-dev) ;;
+    java)
+      command -v javac >/dev/null || want+=(default-jdk-headless)
+      command -v mvn >/dev/null || want+=(maven)
+      ;;
     *) echo "install.sh: nobody knows what $need needs" >&2; exit 2 ;;
   esac
 done

@@ -12,6 +12,11 @@ recipes                quick  python     recipes.sh                      # kazoo
 go                     quick  go         go.sh                           # go-zookeeper/zk, as an application uses it
 c                      quick  c          c.sh                            # libzookeeper-mt, as an application uses it
 node                   quick  node       node.sh                         # the tests inside npm's zookeeper
+zkmain                 quick  java       zkmain.sh                       # ZooKeeper's shell, every command
+solr                   quick  java       solr.sh                         # Solr's way of using it
+hbase                  long   java       hbase.sh                        # HBase's
+curator                long   java       curator.sh                      # Curator's recipes and the official client
+kafka                  long   java       kafka.sh                        # two brokers, a topic written and read
 rust-zookeeper-client  long   python     rust-crates.sh zookeeper-client # the tests inside three crates
 rust-zookeeper-async   long   python     rust-crates.sh zookeeper-async
 rust-zookeeper         long   python     rust-crates.sh zookeeper

@@ -93,6 +93,8 @@ fn a_server_begins_at_zero() {
         let stat = c.exists(path, false).unwrap();
         assert_eq!((stat.czxid, stat.mzxid, stat.pzxid, stat.version), (0, 0, 0, 0), "{path}");
         assert_eq!((stat.ctime, stat.mtime, stat.ephemeral_owner), (0, 0, 0), "{path}");
+        let aversion = if path == "/zookeeper/config" { -1 } else { 0 };
+        assert_eq!(stat.aversion, aversion, "{path}");
     }
     assert_eq!(c.exists("/", false).unwrap().num_children, 1);
     assert_eq!(c.exists("/", false).unwrap().cversion, -1);

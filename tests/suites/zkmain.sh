@@ -1,0 +1,21 @@
+#!/bin/bash
+# zkmain.sh SERVER_CMD - ZooKeeper's own shell on one server: every command of its help, what it prints compared with
+# zkmain/expected.txt (zxids too; times, session ids and ports are not). ZKMAIN_RECORD=1 writes that file anew, which only
+# stock-server.sh should do. ZKMAIN_LIVE=1 compares with a run on stock of the same hour instead. Needs java and mvn.
+set -u
+here=$(dirname "$(readlink -f "$0")")
+export SUITE_MAIN=shell.Script
+run() { "$here/java/run.sh" zkmain "$1" "$here/zkmain/script.txt" "${@:2}"; }
+server=${1:?SERVER_CMD}
+expected=$here/zkmain/expected.txt
+if [ -n "${ZKMAIN_RECORD:-}" ]; then
+  run "$server" "$expected" record
+elif [ -n "${ZKMAIN_LIVE:-}" ]; then
+  export SUITES=${SUITES:-${TMPDIR:-/tmp}/ringkeeper-suites}
+  expected=$SUITES/zkmain-stock.txt
+  mkdir -p "$SUITES"
+  run "$here/stock-server.sh" - "$expected" > /dev/null || { echo "0 passed, 1 failed, 0 skipped"; exit 1; }
+  run "$server" "$expected"
+else
+  run "$server" "$expected"
+fi
