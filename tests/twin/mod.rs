@@ -10,7 +10,6 @@
 //! `TWIN_JOBS` (pairs of servers at once), `TWIN_TRIES` (to make a stream that differs shorter): `make twin SEEDS=1000`. Needs java and what
 //! `suites/stock-server.sh` brings.
 
-mod differences;
 mod play;
 mod reply;
 mod request;

@@ -1,1 +1,0 @@
-//! Streams that once showed a difference, each with a sentence.
