@@ -167,10 +167,16 @@ impl Server {
         self.start_again();
     }
 
-    fn run(&mut self) {
+    /// Starts the process and does not wait until it serves.
+    pub fn launch(&mut self) {
+        assert!(self.running.is_none(), "server runs");
         let child = self.spawn();
         let guard = Running::guard(child.id(), &self.folder);
         self.running = Some(Running { child, guard });
+    }
+
+    fn run(&mut self) {
+        self.launch();
         let end = Instant::now() + START_MAX;
         loop {
             // Stock never closes a connection that asks while it loads, so the patience is short.
