@@ -14,7 +14,10 @@ use crate::{
 
 /// Where damage to the batch `at` may be named: where it is, or where the one before it ended if
 /// nothing tells that it was in the next segment.
-fn places(all: &[(SegmentOffset, BatchHeader)], at: usize) -> Vec<(PathBuf, SegmentOffset)> {
+pub(super) fn places(
+    all: &[(SegmentOffset, BatchHeader)],
+    at: usize,
+) -> Vec<(PathBuf, SegmentOffset)> {
     let (offset, batch) = all[at];
     let mut places = vec![(segments::path(directory(), batch.segment), offset)];
     if let Some((before_offset, before)) = at.checked_sub(1).map(|at| all[at]) {
@@ -35,7 +38,7 @@ fn settled(seed: u64) -> Rig {
 }
 
 /// Every valid batch, in order.
-fn batches(disk: &Simulated) -> Vec<(SegmentOffset, BatchHeader)> {
+pub(super) fn batches(disk: &Simulated) -> Vec<(SegmentOffset, BatchHeader)> {
     let mut all = Vec::new();
     block_on(async {
         for number in 1.. {
