@@ -75,6 +75,8 @@ struct State {
     directories: BTreeSet<PathBuf>,
     names: BTreeMap<PathBuf, u64>,
     contents: BTreeMap<u64, Content>,
+    /// Blocks that cannot be read, by file and offset.
+    unreadable: BTreeSet<(u64, u64)>,
     pending: Vec<PendingWrite>,
     inode_next: u64,
     write_next: u64,
@@ -92,6 +94,7 @@ impl Simulated {
             directories: BTreeSet::new(),
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
             pending: Vec::new(),
             inode_next: 1,
             write_next: 1,
@@ -145,6 +148,16 @@ impl Simulated {
         let at = state.pending.iter().position(|write| write.id == id);
         let write = state.pending.remove(at.expect("settled twice"));
         state.misplace(write.inode, offset, &write.bytes, fate);
+    }
+
+    /// The block at `offset` of a file cannot be read any more.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn make_unreadable(&self, path: &Path, offset: u64) {
+        let mut state = self.state.borrow_mut();
+        let inode = state.names[path];
+        state.unreadable.insert((inode, offset));
     }
 
     /// Overwrites a part of a file, on the medium.
@@ -413,6 +426,11 @@ impl Disk for Simulated {
         let content = &state.contents[&file.inode].current;
         let start = content.len().min(offset as usize);
         let end = content.len().min(start + into.capacity());
+        let range = (file.inode, start as u64)..(file.inode, end as u64);
+        if state.unreadable.range(range).next().is_some() {
+            let cause = Cause::Errno(Errno::EIO as i32);
+            return Err(DiskError::new(Operation::Read, &file.path, cause).at(offset));
+        }
         into.clear();
         into.extend_from_slice(&content[start..end]);
         let garble_one_in = state.faults.garble_one_in;

@@ -14,7 +14,7 @@ use model::zxid::Zxid;
 
 use super::rig::{Ills, Rig, Txn, config, directory, recover_after};
 use crate::segments::{self, Run};
-use crate::{AppenderConfig, RecoverError};
+use crate::{AppenderConfig, RecoverError, RecoverFrom, repair};
 
 fn seeds() -> impl Iterator<Item = u64> {
     let number = |name, default| {
@@ -118,21 +118,24 @@ fn campaign_of_faults_that_a_disk_hides() {
             Err(error) => {
                 refused += 1;
                 assert!(error.to_string().contains("/data/ringkeeper-1/"), "seed {seed}: {error}");
-                assert_repairable(&image, &rig.txns, error, seed);
+                assert_repairable(&image, &rig.txns, &error, seed);
             }
         }
     }
     assert!(whole > 0 && refused > 0, "{whole} {refused}");
 }
 
-/// Where damage has a place the log can be cut there, and what was before it is read.
-fn assert_repairable(image: &Simulated, txns: &[Txn], error: RecoverError, seed: u64) {
-    let RecoverError::Corrupt { path, offset, .. } = error else { return };
-    let name = path.file_name().unwrap().to_str().unwrap();
-    let number = segments::parse_file_name(name).unwrap();
-    block_on(segments::cut_at(image, directory(), number, offset)).unwrap();
+/// What can be read of a damaged log is kept by a cut, and the log is usable then.
+fn assert_repairable(image: &Simulated, txns: &[Txn], error: &RecoverError, seed: u64) {
+    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+    let found = block_on(repair::examine(image, directory(), from)).unwrap();
+    assert_eq!(found.complaint.as_ref(), Some(error), "seed {seed}");
+    block_on(repair::cut(image, directory(), &found, found.reached, seed)).unwrap();
     match recover_after(image, Zxid::ZERO) {
-        Ok((_, read)) => assert!(read == txns[..read.len()], "seed {seed}: not a prefix"),
+        Ok((recovered, read)) => {
+            assert_eq!(recovered.last, found.reached, "seed {seed}");
+            assert!(read == txns[..read.len()], "seed {seed}: not a prefix");
+        }
         Err(again) => panic!("seed {seed}: still refused after the cut: {again}"),
     }
 }
@@ -150,7 +153,8 @@ fn campaign_of_decay_and_of_reads_that_fail() {
         let names = block_on(rig.disk.list(directory())).unwrap();
         for _ in 0..20 {
             let image = rig.disk.crash(|_| Fate::Kept);
-            if chance.one_in(2) {
+            let is_failing = chance.one_in(2);
+            if !is_failing {
                 // A sector or so decays.
                 let path = directory().join(&names[chance.below(names.len() as u64) as usize].name);
                 let block = chance.below(config.segment_bytes / BLOCK_BYTES as u64);
@@ -171,6 +175,9 @@ fn campaign_of_decay_and_of_reads_that_fail() {
                     let said = error.to_string();
                     assert!(said.contains("/data/ringkeeper-1"), "seed {seed}: {said}");
                     refused += 1;
+                    if !is_failing {
+                        assert_repairable(&image, &rig.txns, &error, seed);
+                    }
                 }
             }
         }
