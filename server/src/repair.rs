@@ -1,4 +1,4 @@
-//! `ringkeeper repair`: what can be kept of damaged data, and the explicit choice to keep only that.
+//! `ringkeeper repair`: what can be kept of damaged data, and the explicit choice to keep only it.
 //!
 //! Without `--cut-log-at` it changes nothing. With it the log is ended at that zxid and snapshots
 //! behind it are set aside; every file that was there stays, under another name where it would be

@@ -131,10 +131,18 @@ impl Server {
 
     /// Asks the server to end (SIGTERM) and waits for it.
     pub fn stop(&mut self) -> ExitStatus {
-        let mut running = self.running.take().expect("server runs");
-        let pid = running.child.id().to_string();
+        let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill exists");
         assert!(sent.success(), "server {pid} is gone already");
+        self.wait_end()
+    }
+
+    /// Waits for the server to end by itself.
+    ///
+    /// # Panics
+    /// If it does not within half a minute.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        let mut running = self.running.take().expect("server runs");
         let end = Instant::now() + STOP_MAX;
         let status = loop {
             if let Some(status) = running.child.try_wait().expect("own child") {
@@ -142,7 +150,7 @@ impl Server {
             }
             if Instant::now() > end {
                 running.child.kill().expect("own child");
-                panic!("server did not end within {STOP_MAX:?} of SIGTERM:\n{}", self.log());
+                panic!("server has not ended within {STOP_MAX:?}:\n{}", self.log());
             }
             thread::sleep(Duration::from_millis(10));
         };

@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 use harness::{Client, Server, is_reference};
 
-use worker::Worker;
+pub(crate) use model::SHARED;
+pub(crate) use worker::Worker;
 
 const WORKERS: usize = 4;
 
@@ -120,7 +121,7 @@ fn config(chance: &mut Chance) -> harness::Config {
 fn live(chance: &mut Chance, rounds: u64, tally: &mut Tally) {
     let mut server = config(chance).start();
     let data = server.folder().join("data/ringkeeper-1");
-    Client::connect(server.address()).make(model::SHARED);
+    Client::connect(server.address()).make(SHARED);
     let mut workers: Vec<_> = (0..WORKERS).map(|i| Worker::new(server.address(), i)).collect();
     for _ in 0..rounds {
         let running: Vec<_> = workers
@@ -166,4 +167,26 @@ fn nothing_acknowledged_is_lost_whenever_it_is_killed() {
         writeln!(std::io::stderr(), "so far: {tally:?}").ok();
     }
     assert!(tally.acknowledged > 20 * rounds, "hardly any work was done: {tally:?}");
+}
+
+#[test]
+fn the_campaign_sees_what_is_lost() {
+    if is_reference() {
+        return;
+    }
+    let mut server = Server::config().set("snapCount", "1000000").start();
+    Client::connect(server.address()).make(SHARED);
+    let worker = Worker::new(server.address(), 0);
+    let running = thread::spawn(move || worker.work_until_cut());
+    thread::sleep(Duration::from_millis(200));
+    server.kill();
+    let mut worker = running.join().unwrap();
+    assert!(worker.acknowledged_count > 0);
+    let data = server.folder().join("data/ringkeeper-1");
+    for entry in fs::read_dir(&data).unwrap() {
+        fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    server.start_again();
+    let check = std::panic::AssertUnwindSafe(|| worker.check());
+    assert!(std::panic::catch_unwind(check).is_err(), "an empty tree was taken for the old one");
 }

@@ -16,7 +16,7 @@ const LARGE_ONE_IN: u64 = 40;
 const LARGE_BYTES: usize = 200_000;
 
 /// The node that all workers write.
-pub(super) const SHARED: &str = "/shared";
+pub(crate) const SHARED: &str = "/shared";
 
 /// A request, and what must be answered.
 #[derive(Clone, Debug)]

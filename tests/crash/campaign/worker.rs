@@ -16,7 +16,7 @@ const SESSION_STEPS: u64 = 500;
 
 /// The newest acknowledged write to [`SHARED`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     pub(super) zxid: i64,
     worker: usize,
     number: u64,
@@ -32,7 +32,7 @@ enum Session {
     Closed,
 }
 
-pub(super) struct Worker {
+pub(crate) struct Worker {
     address: SocketAddr,
     number: usize,
     client: Client,
@@ -40,14 +40,14 @@ pub(super) struct Worker {
     acknowledged: Model,
     sent: Model,
     session: Session,
-    pub(super) shared: Shared,
-    pub(super) acknowledged_count: u64,
+    pub(crate) shared: Shared,
+    pub(crate) acknowledged_count: u64,
     pub(super) undecided_count: u64,
     pub(super) session_count: u64,
 }
 
 impl Worker {
-    pub(super) fn new(address: SocketAddr, number: usize) -> Self {
+    pub(crate) fn new(address: SocketAddr, number: usize) -> Self {
         let mut client = Client::connect(address);
         let model = Model::new(number);
         client.make(&model.root);
@@ -69,7 +69,7 @@ impl Worker {
     }
 
     /// Works until the server is gone.
-    pub(super) fn work_until_cut(mut self) -> Self {
+    pub(crate) fn work_until_cut(mut self) -> Self {
         while self.work_a_session().is_some() {}
         self
     }
@@ -121,7 +121,7 @@ impl Worker {
     }
 
     /// Takes up the session again and compares the tree with the steps.
-    pub(super) fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         let handshake = self.client.reattach();
         let again = Client::open(self.address, &handshake).expect("the server has what it told of");
         if again.session_id() == handshake.session_id {
@@ -146,8 +146,8 @@ impl Worker {
         while Found::of(&self.acknowledged) != found {
             assert!(
                 self.acknowledged.steps < self.sent.steps,
-                "worker {}: after {least} acknowledged steps and {} sent this is no state:\n{found:?}\n\
-                 the last would be:\n{:?}",
+                "worker {}: after {least} acknowledged steps and {} sent this is no state:\n\
+                 {found:?}\nthe last would be:\n{:?}",
                 self.number,
                 self.sent.steps,
                 Found::of(&self.sent)
@@ -182,7 +182,7 @@ impl Worker {
     }
 
     /// The shared node holds the newest acknowledged write, or a later one.
-    pub(super) fn check_shared(&mut self, newest: Shared) {
+    pub(crate) fn check_shared(&mut self, newest: Shared) {
         let (data, stat) = self.client.get(SHARED, false).unwrap();
         assert!(stat.mzxid >= newest.zxid, "a write to {SHARED} is lost: {newest:?}, {stat:?}");
         if stat.mzxid == newest.zxid {
