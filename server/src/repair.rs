@@ -5,7 +5,8 @@
 //! in the way.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::Args;
@@ -27,8 +28,7 @@ use crate::survey::{SurveyError, survey};
     server would start with this data, what is damaged, how far it can be read without a gap, and \
     what is known to be lost behind that.\n\n\
     With --cut-log-at the log ends at that zxid. Segments behind it become cut-<number>, snapshots \
-    behind it damaged.snapshot.<zxid>; no file is removed. Make a copy of the directory first. A \
-    server of an ensemble needs no repair: empty its directory and it fetches everything.")]
+    behind it damaged.snapshot.<zxid>; no file is removed. Make a copy of the directory first.")]
 pub struct RepairArgs {
     /// The dataDir of a server that does not run.
     #[arg(value_name = "DATADIR")]
@@ -61,6 +61,20 @@ pub enum RepairError {
     /// The directories do not hold what they should.
     #[error(transparent)]
     Survey(#[from] SurveyError),
+    /// Files made by this user could not be used by the server.
+    #[error(
+        "{} belongs to the user with number {owner}, and this is {user}: run the command as that \
+         user (sudo -u '#{owner}' ...), or the server could not use what is made here",
+        directory.display()
+    )]
+    OtherUser {
+        /// A directory.
+        directory: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs this.
+        user: u32,
+    },
     /// The background thread does not start.
     #[error(transparent)]
     Background(#[from] BackgroundError),
@@ -121,6 +135,8 @@ impl Look {
 /// Looks, reports, and cuts if it is told where.
 pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
     let log_dir = args.log_dir.as_ref().unwrap_or(&args.data_dir);
+    check_user(&args.data_dir)?;
+    check_user(log_dir)?;
     let mut locks = vec![DirectoryLock::take(&args.data_dir)?];
     if *log_dir != args.data_dir {
         locks.push(DirectoryLock::take(log_dir)?);
@@ -152,6 +168,16 @@ pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
     background.stop();
     drop(locks);
     Ok(())
+}
+
+fn check_user(directory: &Path) -> Result<(), RepairError> {
+    // A directory that is not there is told by the lock.
+    let Ok(metadata) = std::fs::metadata(directory) else { return Ok(()) };
+    let (owner, user) = (metadata.uid(), nix::unistd::geteuid().as_raw());
+    if owner == user {
+        return Ok(());
+    }
+    Err(RepairError::OtherUser { directory: directory.to_owned(), owner, user })
 }
 
 fn on_disk<T: Send + 'static>(

@@ -36,7 +36,7 @@ fn fails_and_heals(server: &mut Server, fail: impl FnOnce(&Server), heal: impl F
 }
 
 fn fails_with(durability: &str, shards: &str) {
-    let Some(disk) = Disk::mount() else { return };
+    let Some(disk) = Disk::mount().filter(Disk::can_fail) else { return };
     let data = disk.path().join("data").display().to_string();
     let config = Server::config()
         .set("dataDir", &data)

@@ -58,6 +58,16 @@ impl Disk {
         assert!(self.mount_as(options), "it can be mounted again");
     }
 
+    /// Whether [`Self::fail`] can be asked for; if not, a word about it.
+    pub(super) fn can_fail(_: &Self) -> bool {
+        let can = succeeds(Command::new("perl").args(["-e", "exit 0"]));
+        if !can {
+            let text = "there is no perl to shut a file system down: this is not tested\n";
+            std::io::stderr().write_all(text.as_bytes()).ok();
+        }
+        can
+    }
+
     /// Every access fails from now on with EIO, and what was not durable is lost: the file
     /// system's own switch for tests of power losses. False where there is none.
     pub(super) fn fail(&self) -> bool {

@@ -2,6 +2,7 @@
 //! and the explicit repair.
 
 use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -133,6 +134,17 @@ fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
     assert_eq!(end, Some(1), "{said}");
     assert_says(&said, &["cannot be cut at 0x16: it can be read without a gap through 0x15 only"]);
     assert!(contents(&data) == before, "nothing was changed so far");
+
+    // Only root can give a directory away, and only then would its files be the wrong user's.
+    if let (mine, Ok(())) = (fs::metadata(&data).unwrap().uid(), chown(&data, Some(65_534), None)) {
+        let (end, said) = repair(&[&data_text, "--cut-log-at", "0x15"]);
+        assert_eq!(end, Some(1), "{said}");
+        assert_says(
+            &said,
+            &["belongs to the user with number 65534", "run the command as that user"],
+        );
+        chown(&data, Some(mine), None).unwrap();
+    }
 
     let (end, said) = repair(&[&data_text, "--cut-log-at", "0x15"]);
     assert_eq!(end, Some(0), "{said}");
