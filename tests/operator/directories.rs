@@ -50,7 +50,8 @@ pub(super) fn files(data: &Path, beginning: &str) -> Vec<PathBuf> {
     let names = fs::read_dir(data.join("ringkeeper-1")).unwrap();
     let mut names: Vec<_> =
         names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.retain(|name| name.starts_with(beginning) && !name.ends_with(".tmp"));
+    let is_unfinished = |name: &String| name.strip_suffix(".tmp").is_some();
+    names.retain(|name| name.starts_with(beginning) && !is_unfinished(name));
     // Hexadecimal without leading zeros: the longer is the later.
     names.sort_by_key(|name| (name.len(), name.clone()));
     names.into_iter().map(|name| data.join("ringkeeper-1").join(name)).collect()

@@ -101,7 +101,9 @@ fn changed_bytes_are_named_by_the_real_server_or_have_no_effect() {
         flip(&segment, byte);
     }
     let irrelevant = [used[3] + BLOCK - 1, used.last().unwrap() + 64 * BLOCK];
-    irrelevant.into_iter().for_each(|byte| flip(&segment, byte));
+    for byte in irrelevant {
+        flip(&segment, byte);
+    }
     server.start_again();
     assert_eq!(nodes(&mut server), NODES);
 }
