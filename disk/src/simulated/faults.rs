@@ -4,6 +4,7 @@ use crate::limits::SECTOR_BYTES;
 
 /// How often a call goes wrong; 0 is never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "each says what it counts")]
 pub struct Faults {
     /// One call in so many fails with EIO; a failed write may have reached the medium in part.
     pub fail_one_in: u32,

@@ -154,7 +154,10 @@ fn campaign_of_decay_and_of_reads_that_fail() {
         for _ in 0..20 {
             let image = rig.disk.crash(|_| Fate::Kept);
             let is_failing = chance.one_in(2);
-            if !is_failing {
+            if is_failing {
+                let faults = Faults { fail_one_in: 12, garble_one_in: 40, ..Faults::none() };
+                image.set_faults(faults);
+            } else {
                 // A sector or so decays.
                 let path = directory().join(&names[chance.below(names.len() as u64) as usize].name);
                 let block = chance.below(config.segment_bytes / BLOCK_BYTES as u64);
@@ -162,9 +165,6 @@ fn campaign_of_decay_and_of_reads_that_fail() {
                 for at in start..=start + chance.below(64) {
                     image.flip(&path, at, 1 + chance.below(255) as u8);
                 }
-            } else {
-                let faults = Faults { fail_one_in: 12, garble_one_in: 40, ..Faults::none() };
-                image.set_faults(faults);
             }
             match recover_after(&image, Zxid::ZERO) {
                 Ok((_, read)) => {

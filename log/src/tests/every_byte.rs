@@ -142,7 +142,6 @@ fn every_byte_changed_is_found_and_named_or_irrelevant() {
     }
     assert_eq!(counts.iter().sum::<u32>() as u64, files(&rig.disk).len() as u64 * 2 * 5 * 4096);
     assert!(counts.iter().all(|count| *count > 100), "{counts:?}");
-    println!("headers, batches, the last statement, nothing: {counts:?}");
 }
 
 #[test]

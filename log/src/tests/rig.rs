@@ -38,6 +38,7 @@ pub(super) fn config(durability: Durability, slot_count: usize) -> AppenderConfi
 
 /// How often the log's own device goes wrong; 0 is never.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_field_names, reason = "as the faults of the simulated disk")]
 pub(super) struct Ills {
     /// One write or flush in so many fails, and says so.
     pub(super) fail_one_in: u32,
@@ -186,7 +187,9 @@ impl Rig {
                 return self.appender.flushed(Err(5));
             }
             if !self.seed.one_in(self.ills.lie_one_in) {
-                covered.into_iter().for_each(|id| self.disk.settle(id));
+                for id in covered {
+                    self.disk.settle(id);
+                }
             }
             self.appender.flushed(Ok(()));
         } else if !self.in_the_air.is_empty() {

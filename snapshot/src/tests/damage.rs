@@ -44,7 +44,6 @@ fn every_flipped_byte_is_found() {
             disk.flip(&written.path, offset, mask);
         }
     }
-    println!("{} bytes, each changed twice", written.bytes);
     let all = [Part::Header, Part::Chunk(0), Part::Sessions, Part::Acls, Part::Index, Part::Footer];
     assert_eq!(parts, all);
     assert!(block_on(load(&disk, plain.zxid)).unwrap() == Image::of(&plain));
