@@ -19,11 +19,10 @@ pub fn repair(directories: &Directories) -> String {
 /// The command line of a repair of these directories.
 pub fn repair_command(directories: &Directories) -> String {
     let (data, log) = (parent(&directories.snapshots), parent(&directories.log));
-    let mut command = format!("ringkeeper repair {}", data.display());
-    if log != data {
-        command += &format!(" --log-dir {}", log.display());
+    if log == data {
+        return format!("ringkeeper repair {}", data.display());
     }
-    command
+    format!("ringkeeper repair {} --log-dir {}", data.display(), log.display())
 }
 
 fn parent(directory: &Path) -> &Path {

@@ -101,7 +101,13 @@ fn names_and_lengths_are_durable_at_once() {
 fn a_misdirected_write_lies_elsewhere_and_a_torn_one_in_part() {
     let disk = Simulated::new(3);
     let path: &Path = A.as_ref();
-    let bytes = |byte| disk.content(path).unwrap().iter().filter(|found| **found == byte).count();
+    let bytes = |byte| {
+        disk.content(path)
+            .unwrap()
+            .into_iter()
+            .map(|found| usize::from(found == byte))
+            .sum::<usize>()
+    };
     block_on(async {
         let file = disk.create(path, 64 * BLOCK_BYTES as u64).await.unwrap();
         disk.set_faults(Faults { misdirect_one_in: 1, ..Faults::none() });
