@@ -3,8 +3,12 @@ SHELL := /bin/bash
 CARGO ?= cargo
 DATA ?= data
 PORT ?= 2181
+ROUNDS ?= 100
+SEED ?= 1
+SEEDS ?= 1000
+FIRST ?= 1
 
-.PHONY: help prepare build run test suites reference fix miri check
+.PHONY: help prepare build run test crash faults suites reference fix miri check
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -21,6 +25,12 @@ run: build ## a server on 127.0.0.1:$(PORT), its data under ./data
 
 test: prepare ## every test of this repository, and the quick suites with public clients
 	@scripts/test.sh
+
+crash: prepare ## kills a server ROUNDS times under load and checks what it acknowledged (SEED)
+	@scripts/crash.sh $(ROUNDS) $(SEED)
+
+faults: prepare ## log, snapshots and recovery on a disk that fails, from SEEDS seeds (FIRST: the first)
+	@scripts/faults.sh $(SEEDS) $(FIRST)
 
 suites: prepare ## all suites with public clients, or those in SUITE (SERVER_CMD: another server than ours)
 	@scripts/suites.sh $(SUITE)

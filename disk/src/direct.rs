@@ -120,8 +120,9 @@ impl DirectFile {
         self.latch.close(failed(operation, &self.path, error))
     }
 
-    fn fell_short(&self, operation: Operation, expected: usize, found: usize) -> DiskError {
-        self.latch.close(DiskError::new(operation, &self.path, Cause::Short { expected, found }))
+    fn fell_short(&self, offset: u64, expected: usize, found: usize) -> DiskError {
+        let cause = Cause::Short { expected, found };
+        self.latch.close(DiskError::new(Operation::Write, &self.path, cause).at(offset))
     }
 
     async fn write_piece(&self, offset: u64, piece: &[u8]) -> Result<(), DiskError> {
@@ -133,9 +134,10 @@ impl DirectFile {
             }
             Handle::Buffered(file) => file.write_at(piece.to_vec(), offset).await,
         };
-        let count = written.map_err(|error| self.failed(Operation::Write, &error))?;
+        let failed = |error| failed(Operation::Write, &self.path, &error).at(offset);
+        let count = written.map_err(|error| self.latch.close(failed(error)))?;
         if count < piece.len() {
-            return Err(self.fell_short(Operation::Write, piece.len(), count));
+            return Err(self.fell_short(offset, piece.len(), count));
         }
         Ok(())
     }
@@ -150,7 +152,8 @@ impl DirectFile {
             Handle::Dma(file) => file.read_at_aligned(offset, bytes).await,
             Handle::Buffered(file) => file.read_at(offset, bytes).await,
         };
-        let read = read.map_err(|error| failed(Operation::Read, &self.path, &error))?;
+        let failed = |error| failed(Operation::Read, &self.path, &error).at(offset);
+        let read = read.map_err(failed)?;
         into.extend_from_slice(&read[..]);
         Ok(read.len())
     }

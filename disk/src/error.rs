@@ -53,20 +53,38 @@ pub enum Cause {
 
 /// A failed operation: what, on which file, why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{operation} of {} failed: {cause}", path.display())]
+#[error("{operation} of {}{} failed: {cause}", path.display(), Place(*offset))]
 pub struct DiskError {
     /// What was being done.
     pub operation: Operation,
     /// On which file or directory.
     pub path: PathBuf,
+    /// Where in the file, for a read or write.
+    pub offset: Option<u64>,
     /// Why it failed.
     pub cause: Cause,
+}
+
+/// An offset in words, if there is one.
+struct Place(Option<u64>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |offset| write!(f, " at offset {offset}"))
+    }
 }
 
 impl DiskError {
     /// An error of `operation` on `path`.
     pub fn new(operation: Operation, path: &Path, cause: Cause) -> Self {
-        Self { operation, path: path.to_owned(), cause }
+        Self { operation, path: path.to_owned(), offset: None, cause }
+    }
+
+    /// The same, at this offset of the file.
+    #[must_use]
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
     }
 
     /// The error of the standard library's call.

@@ -118,7 +118,7 @@ pub async fn read_bytes<D: Disk>(
     let mut buffer = disk.read_at(file, offset, AlignedBuf::with_capacity(bytes)).await?;
     if buffer.len() < bytes {
         let cause = Cause::Short { expected: bytes, found: buffer.len() };
-        return Err(DiskError::new(Operation::Read, path, cause));
+        return Err(DiskError::new(Operation::Read, path, cause).at(offset));
     }
     buffer.set_len(bytes);
     Ok(buffer)

@@ -8,9 +8,10 @@
 //!
 //! - [`mod@format`]: segment header, batch header, record, to the byte;
 //! - [`appender`]: group commit, slots, the switch of segments, the latch;
-//! - [`segments`]: files and names: preparing, opening a run, recycling, purging, cutting;
+//! - [`segments`]: files and names: preparing, opening a run, recycling, purging;
 //! - [`scan`]: the batches of one segment, for recovery and inspection;
 //! - [`mod@recover`]: what the log says after a restart; torn tail or corruption;
+//! - [`repair`]: how far a damaged log can be read, and cutting it there;
 //! - [`limits`]: every bound, with its arithmetic.
 //!
 //! **Invariants**
@@ -43,6 +44,7 @@ pub mod appender;
 pub mod format;
 pub mod limits;
 pub mod recover;
+pub mod repair;
 pub mod scan;
 pub mod segments;
 

@@ -127,8 +127,16 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
                 drop(window);
                 AlignedBuf::with_capacity(wanted)
             };
-            self.window = self.disk.read_at(&self.file, offset, into).await?;
             self.window_offset = offset;
+            self.window = match self.disk.read_at(&self.file, offset, into).await {
+                Ok(window) => window,
+                // A sector further on cannot be read: what is asked for may be.
+                Err(_) if wanted > block_align_up(bytes) => {
+                    let into = AlignedBuf::with_capacity(block_align_up(bytes));
+                    self.disk.read_at(&self.file, offset, into).await?
+                }
+                Err(error) => return Err(error),
+            };
         }
         let start = (offset - self.window_offset) as usize;
         Ok(self.window.get(start..start + bytes))

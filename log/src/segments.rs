@@ -1,11 +1,11 @@
-//! Segments as files: preparing, opening a run, recycling, purging, cutting.
+//! Segments as files: preparing, opening a run, recycling, purging.
 //!
 //! Lives in: the background. Names in the directory:
 //!
 //! - `log-<number>`: a segment, its header valid and durable since before it had this name;
 //! - `spare-<number>`: zeros or the past life of a segment, to be recycled;
 //! - `new-<number>`: being made; left over by a crash, removed when a run is opened;
-//! - `cut-<number>`: moved away by a repair, for the operator to remove.
+//! - `cut-<number>`: set aside by [`repair`](crate::repair), for the operator to remove.
 //!
 //! One call at a time works on a directory; the caller sees to that.
 
@@ -207,32 +207,4 @@ async fn begins_after<D: Disk>(disk: &D, path: &Path) -> Result<Option<Zxid>, Di
     let mut scan = SegmentScan::open(disk, path, header).await?;
     let first = scan.batch_at(SegmentOffset(SEGMENT_HEADER_BYTES as u64)).await?;
     Ok(first.ok().map(|batch| batch.prior))
-}
-
-/// The repair of last resort: ends the log at `offset` of segment `number`. Later segments are
-/// kept aside as `cut-<number>`, the rest of this one is overwritten with zeros. What was
-/// acknowledged behind that place is lost.
-///
-/// # Panics
-/// If `offset` is not at a block, or in the header.
-pub async fn cut_at<D: Disk>(
-    disk: &D,
-    directory: &Path,
-    number: SegmentNumber,
-    offset: SegmentOffset,
-) -> Result<(), DiskError> {
-    assert!(offset.0 >= SEGMENT_HEADER_BYTES as u64);
-    let entries = disk.list(directory).await?;
-    let numbers = entries.iter().filter_map(|entry| Some((parse_file_name(&entry.name)?, entry)));
-    for (later, entry) in numbers.rev() {
-        if later > number {
-            let aside = directory.join(format!("cut-{:016x}", later.0));
-            disk.rename_durable(&directory.join(&entry.name), &aside).await?;
-        } else if later == number {
-            let file = disk.open(&path(directory, number), OpenMode::Write).await?;
-            write_zeros(disk, &file, offset.0, entry.bytes).await?;
-            disk.flush(&file).await?;
-        }
-    }
-    Ok(())
 }

@@ -27,6 +27,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Measure a running server of ZooKeeper's protocol.
     Bench(crate::bench::BenchArgs),
+    /// Say what can be kept of damaged data, and end the log there if told so.
+    Repair(crate::repair::RepairArgs),
     /// Print every configuration key: what it may hold, its default, what becomes of it.
     Config(ConfigArgs),
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`cli`]: the command line; [`config`]: from zoo.cfg to decided values;
 //! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
+//! - [`survey`], [`advice`], [`mod@repair`]: data that is not as it should be;
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: the four-letter words; [`mod@bench`]: the load generator.
 //!
@@ -21,6 +22,7 @@
 //! ```
 
 pub mod admin;
+pub mod advice;
 pub mod bench;
 pub mod cli;
 pub mod clock;
@@ -28,4 +30,6 @@ pub mod config;
 pub mod core_loop;
 pub mod logging;
 pub mod persist;
+pub mod repair;
 pub mod serve;
+pub mod survey;

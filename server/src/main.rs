@@ -16,6 +16,9 @@ fn main() -> ExitCode {
         Command::Bench(args) => {
             server::bench::run(&args, &mut std::io::stdout()).map_err(Into::into)
         }
+        Command::Repair(args) => {
+            server::repair::run(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
         Command::Config(args) => server::config::command(&args).map_err(Into::into),
     };
     match done {

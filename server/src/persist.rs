@@ -1,5 +1,6 @@
 //! What lies on disk and how it gets there: jobs of the background, and recovery at the start.
 
+use crate::advice;
 use crate::config::decided;
 use disk::{Background, BackgroundError, Direct, Disk, DiskError, Durability, Queue, append_file};
 use engine::batch::Batch;
@@ -210,13 +211,12 @@ pub enum RestoreError {
     Load(#[from] LoadError),
     /// Every snapshot is damaged.
     #[error(
-        "every snapshot is damaged, the newest at least so: {0}; restore one from a backup, or \
-         move the damaged ones away if the log reaches back to the beginning"
+        "every snapshot is damaged, the newest at least so: {0}; restore one from a backup; {1}"
     )]
-    Damaged(LoadError),
-    /// The log cannot be read.
-    #[error(transparent)]
-    Log(#[from] RecoverError),
+    Damaged(LoadError, String),
+    /// The log cannot be read; and the way out.
+    #[error("{0}; {1}")]
+    Log(RecoverError, String),
     /// A record of the log does not follow from what is before it.
     #[error("the log's record {zxid} cannot be replayed: {error}")]
     Replay {
@@ -226,7 +226,7 @@ pub enum RestoreError {
         error: ReplayError,
     },
     /// The disk refuses.
-    #[error(transparent)]
+    #[error("{0}{way_out}", way_out = advice::disk(.0))]
     Disk(#[from] DiskError),
     /// The image in a snapshot is no tree.
     #[error("the newest snapshot holds no tree: {0}")]
@@ -317,21 +317,76 @@ async fn restore_now<D: Disk>(
     disk.create_directory(&directories.snapshots).await?;
     disk.create_directory(&directories.log).await?;
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
+    let ReadBack { head, snapshot, passed_over, recovered } =
+        read_back_now(disk, directories, settings, advise).await?;
+    let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
+    let seed = random().map_err(RestoreError::Random)?;
+    let first =
+        segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed).await?;
+    let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
+    // Only now: until the log was read their names said what had been durable. Left in their
+    // places they would be counted among those that a purge keeps.
+    for damaged in passed_over {
+        match advice::set_aside(disk, &damaged).await {
+            Ok(aside) => warn!("the damaged snapshot is kept as {}", aside.display()),
+            Err(error) => warn!("the damaged snapshot stays in its place: {error}"),
+        }
+    }
+    let (replayed, is_torn) = (recovered.record_count, recovered.torn.is_some());
+    let summary = Summary { snapshot, replayed, is_torn };
+    Ok(Restored { head, zxid: recovered.last, first, file, summary })
+}
+
+/// Everything durable, read and left as it is.
+pub struct ReadBack {
+    /// The tree with every durable txn.
+    pub head: Head,
+    /// The snapshot's zxid.
+    pub snapshot: Option<Zxid>,
+    /// The files of newer snapshots, which are damaged.
+    pub passed_over: Vec<PathBuf>,
+    /// What the log holds behind it.
+    pub recovered: Recovered,
+}
+
+/// Reads everything durable on the background thread, and changes no file.
+pub fn read_back(
+    background: &Background,
+    directories: Directories,
+    settings: Arc<Settings>,
+) -> Result<ReadBack, RestoreError> {
+    let done = background.run(Queue::Segments, move |disk| async move {
+        read_back_now(&*disk, &directories, &settings, None).await
+    })?;
+    done.recv().map_err(|_| BackgroundError::Stopped)?
+}
+
+async fn read_back_now<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    settings: &Arc<Settings>,
+    advise: Option<engine::tree::Advise>,
+) -> Result<ReadBack, RestoreError> {
     let mut builder = Builder { tree: None, advise };
     let newest = snapshot::load_newest(disk, &directories.snapshots, &mut builder).await?;
     let mut durable = Zxid::ZERO;
+    let mut passed_over = Vec::new();
     let contents = match newest {
         Newest::None => None,
         Newest::Loaded(contents) => Some(contents),
         Newest::Older { contents, damaged } => {
-            for error in damaged {
+            for error in &damaged {
                 warn!("a snapshot is damaged, an older one and the log are used: {error}");
             }
+            passed_over = damaged.iter().map(|error| error.file().to_owned()).collect();
             let candidates = snapshot::list(disk, &directories.snapshots).await?;
             durable = candidates.first().map_or(Zxid::ZERO, |candidate| candidate.zxid);
             Some(contents)
         }
-        Newest::Damaged(mut errors) => return Err(RestoreError::Damaged(errors.swap_remove(0))),
+        Newest::Damaged(mut errors) => {
+            let advice = advice::repair(directories);
+            return Err(RestoreError::Damaged(errors.swap_remove(0), advice));
+        }
     };
     let after = contents.as_ref().map_or(Zxid::ZERO, |contents| contents.head.zxid);
     let mut head = match &contents {
@@ -340,15 +395,8 @@ async fn restore_now<D: Disk>(
     };
     let snapshot = contents.map(|contents| contents.head.zxid);
     let from = RecoverFrom { after, durable: durable.max(after) };
-    let recovered = replay_log(disk, &directories.log, from, &mut head).await?;
-    let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
-    let seed = random().map_err(RestoreError::Random)?;
-    let first =
-        segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed).await?;
-    let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
-    let (replayed, is_torn) = (recovered.record_count, recovered.torn.is_some());
-    let summary = Summary { snapshot, replayed, is_torn };
-    Ok(Restored { head, zxid: recovered.last, first, file, summary })
+    let recovered = replay_log(disk, directories, from, &mut head).await?;
+    Ok(ReadBack { head, snapshot, passed_over, recovered })
 }
 
 fn empty(settings: &Arc<Settings>) -> Result<Head, RestoreError> {
@@ -383,14 +431,14 @@ fn loaded(
 
 async fn replay_log<D: Disk>(
     disk: &D,
-    directory: &Path,
+    directories: &Directories,
     from: RecoverFrom,
     head: &mut Head,
 ) -> Result<Recovered, RestoreError> {
     let mut batch = Batch::default();
     let mut failed = None;
     let mut count = 0;
-    let recovered = txlog::recover(disk, directory, from, |zxid, bytes| {
+    let recovered = txlog::recover(disk, &directories.log, from, |zxid, bytes| {
         if failed.is_some() {
             return;
         }
@@ -405,7 +453,11 @@ async fn replay_log<D: Disk>(
             head.tree.reclaim(usize::MAX);
         }
     })
-    .await?;
+    .await;
+    let recovered = recovered.map_err(|error| {
+        let advice = advice::log(&error, directories);
+        RestoreError::Log(error, advice)
+    })?;
     if let Some(error) = failed {
         return Err(error);
     }

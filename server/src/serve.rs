@@ -11,6 +11,7 @@ use crate::core_loop::{
     LoopParts, OrderingLink, ShardLink, SnapshotPolicy, link,
 };
 use crate::persist::{self, Directories, PurgePolicy, RestoreError, Restored};
+use crate::survey::{SurveyError, survey};
 use disk::lock::{DirectoryLock, LockError};
 use disk::probe::Probe;
 use disk::{Background, BackgroundConfig, BackgroundError, DiskError, DiskMode, Durability};
@@ -53,6 +54,9 @@ pub enum ServeError {
     /// A directory is in use or cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// The directories do not hold what they should.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
     /// A port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -115,8 +119,12 @@ pub fn serve(sources: &config::Sources) -> Result<(), ServeError> {
     outcome
 }
 
-/// Signals that end the server are waited for, not handled: no thread is interrupted by them.
+/// Signals that end the server are waited for, not handled: no thread is interrupted by them. A
+/// file that would grow beyond `ulimit -f` is an error of its write, not a signal.
 fn block_signals() -> SigSet {
+    let mut quiet = SigSet::empty();
+    quiet.add(Signal::SIGXFSZ);
+    quiet.thread_block().expect("this signal can be blocked");
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGTERM);
     signals.add(Signal::SIGINT);
@@ -141,6 +149,14 @@ fn start(config: &Config) -> Result<Running, ServeError> {
     info!("ringkeeper {}, for clients of ZooKeeper 3.9.5", env!("CARGO_PKG_VERSION"));
     check_host(config)?;
     let locks = open_directories(&config.storage)?;
+    let there = survey(&config.storage.data_dir, &config.storage.data_log_dir)?;
+    if there.snapshots > 0 && there.segments == 0 {
+        warn!(
+            "there is a snapshot and no log in {}: whatever was written after the snapshot is not \
+             here; if there should be a log, stop the server and check dataLogDir",
+            config.storage.data_log_dir.display()
+        );
+    }
     let listeners = bind(config)?;
     let probe = Probe::of(&config.storage.data_log_dir)?;
     let durability = durability_of(config, &probe);

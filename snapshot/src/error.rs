@@ -1,7 +1,7 @@
 //! What can go wrong with a snapshot.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use disk::DiskError;
 use model::jute::JuteError;
@@ -92,6 +92,16 @@ impl LoadError {
             Self::Disk(error) => error.operation == disk::Operation::Read,
             Self::NotASnapshot { .. } | Self::Corrupt { .. } => true,
             Self::NewerFormat { .. } => false,
+        }
+    }
+
+    /// The file it is about.
+    pub fn file(&self) -> &Path {
+        match self {
+            Self::Disk(error) => &error.path,
+            Self::NotASnapshot { file, .. }
+            | Self::NewerFormat { file, .. }
+            | Self::Corrupt { file, .. } => file,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A server killed in the middle of its work: nothing acknowledged is lost, nothing is there by
 //! half.
 
+pub(crate) mod campaign;
 mod load;
 
 use std::thread;

@@ -196,7 +196,19 @@ impl Client {
     /// Shakes hands; `None` if the server closes instead of answering. A refused session is a
     /// client whose [`Self::session_id`] is 0.
     pub fn open(address: SocketAddr, handshake: &Handshake) -> Option<Self> {
-        let mut stream = TcpStream::connect(address).expect("server listens");
+        Self::shake_hands(TcpStream::connect(address).expect("server listens"), address, handshake)
+    }
+
+    /// As [`Self::open`], `None` also if nobody listens.
+    pub fn try_open(address: SocketAddr, handshake: &Handshake) -> Option<Self> {
+        Self::shake_hands(TcpStream::connect(address).ok()?, address, handshake)
+    }
+
+    fn shake_hands(
+        mut stream: TcpStream,
+        address: SocketAddr,
+        handshake: &Handshake,
+    ) -> Option<Self> {
         stream.set_nodelay(true).expect("own socket");
         stream.set_read_timeout(Some(ANSWER_MAX)).expect("own socket");
         let bytes = handshake.encode();

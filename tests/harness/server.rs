@@ -140,10 +140,18 @@ impl Server {
 
     /// Asks the server to end (SIGTERM) and waits for it.
     pub fn stop(&mut self) -> ExitStatus {
-        let mut running = self.running.take().expect("server runs");
-        let pid = running.child.id().to_string();
+        let pid = self.pid().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill exists");
         assert!(sent.success(), "server {pid} is gone already");
+        self.wait_end()
+    }
+
+    /// Waits for the server to end by itself.
+    ///
+    /// # Panics
+    /// If it does not within half a minute.
+    pub fn wait_end(&mut self) -> ExitStatus {
+        let mut running = self.running.take().expect("server runs");
         let end = Instant::now() + STOP_MAX;
         let status = loop {
             if let Some(status) = running.child.try_wait().expect("own child") {
@@ -151,7 +159,7 @@ impl Server {
             }
             if Instant::now() > end {
                 running.child.kill().expect("own child");
-                panic!("server did not end within {STOP_MAX:?} of SIGTERM:\n{}", self.log());
+                panic!("server has not ended within {STOP_MAX:?}:\n{}", self.log());
             }
             thread::sleep(Duration::from_millis(10));
         };
@@ -184,10 +192,16 @@ impl Server {
         self.start_again();
     }
 
-    fn run(&mut self) {
+    /// Starts the process and does not wait until it serves.
+    pub fn launch(&mut self) {
+        assert!(self.running.is_none(), "server runs");
         let child = self.spawn();
         let guard = Running::guard(child.id(), &self.folder);
         self.running = Some(Running { child, guard });
+    }
+
+    fn run(&mut self) {
+        self.launch();
         let end = Instant::now() + START_MAX;
         loop {
             // Stock never closes a connection that asks while it loads, so the patience is short.

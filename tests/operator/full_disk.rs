@@ -20,25 +20,64 @@ const NODE_BYTES: usize = 500_000;
 const WRITES_MAX: usize = 400;
 
 /// A small file system of its own.
-struct Disk {
+pub(super) struct Disk {
     folder: Folder,
 }
 
 impl Disk {
-    /// `None` where this process may not mount.
-    fn mount() -> Option<Self> {
+    /// `None`, and a word about it, where this process may not mount.
+    pub(super) fn mount() -> Option<Self> {
+        let mounted = Self::try_mount();
+        if mounted.is_none() {
+            let text = "no file system can be mounted here: this is not tested\n";
+            std::io::stderr().write_all(text.as_bytes()).ok();
+        }
+        mounted
+    }
+
+    fn try_mount() -> Option<Self> {
         let folder = Folder::new();
         let (image, disk) = (folder.path().join("image"), folder.path().join("disk"));
         fs::File::create(&image).unwrap().set_len(DISK_BYTES).unwrap();
         fs::create_dir(&disk).unwrap();
         // No blocks kept for root, who may be who runs this.
         let is_made = succeeds(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
-        let mut mount = Command::new("mount");
-        let is_mounted = is_made && succeeds(mount.args(["-o", "loop"]).arg(&image).arg(&disk));
-        is_mounted.then_some(Self { folder })
+        let made = Self { folder };
+        (is_made && made.mount_as("loop")).then_some(made)
     }
 
-    fn path(&self) -> PathBuf {
+    fn mount_as(&self, options: &str) -> bool {
+        let mut mount = Command::new("mount");
+        let image = self.folder.path().join("image");
+        succeeds(mount.args(["-o", options]).arg(image).arg(self.path()))
+    }
+
+    /// Takes the file system away and mounts it again, as a restart of the machine does.
+    pub(super) fn mount_again(&self, options: &str) {
+        assert!(succeeds(Command::new("umount").arg(self.path())), "nobody uses it");
+        assert!(self.mount_as(options), "it can be mounted again");
+    }
+
+    /// Whether [`Self::fail`] can be asked for; if not, a word about it.
+    pub(super) fn can_fail(_: &Self) -> bool {
+        let can = succeeds(Command::new("perl").args(["-e", "exit 0"]));
+        if !can {
+            let text = "there is no perl to shut a file system down: this is not tested\n";
+            std::io::stderr().write_all(text.as_bytes()).ok();
+        }
+        can
+    }
+
+    /// Every access fails from now on with EIO, and what was not durable is lost: the file
+    /// system's own switch for tests of power losses. False where there is none.
+    pub(super) fn fail(&self) -> bool {
+        // EXT4_IOC_SHUTDOWN, without writing out the journal.
+        let script = "open F, '<', $ARGV[0] or exit 1; my $how = pack 'L', 2; \
+                      exit !ioctl F, 0x8004587d, $how;";
+        succeeds(Command::new("perl").args(["-e", script]).arg(self.path()))
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
         self.folder.path().join("disk")
     }
 }
@@ -99,11 +138,7 @@ fn write_until(mut client: Client, is_over: &AtomicBool) -> (Client, Told) {
 
 /// Fills the disk and makes room again; `is_prompt` if a refused write must be answered meanwhile.
 fn full_and_back(is_prompt: bool) {
-    let Some(disk) = Disk::mount() else {
-        let text = "no file system can be mounted here: a full disk is not tested\n";
-        std::io::stderr().write_all(text.as_bytes()).ok();
-        return;
-    };
+    let Some(disk) = Disk::mount() else { return };
     let data = disk.path().join("data").display().to_string();
     let config = Server::config().set("dataDir", &data).set("ring.log.segmentMb", "16");
     let mut server = config.start();

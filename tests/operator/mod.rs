@@ -1,12 +1,16 @@
 //! What an operator may get wrong, and what a machine may do to a server: it says what is the
 //! matter, ends with 1 where it cannot go on, and loses nothing.
 
+mod directories;
+mod failing_disk;
 mod full_disk;
+mod repair;
 mod start;
 mod versions;
 
 use std::env;
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,11 +48,20 @@ impl Drop for Folder {
 
 /// Starts a server that cannot: what it says on standard error, once it has ended with 1.
 fn failed_start(zoo_cfg: &str) -> String {
+    failed_start_as(zoo_cfg, None)
+}
+
+/// As [`failed_start`], as this user.
+fn failed_start_as(zoo_cfg: &str, user: Option<u32>) -> String {
     let folder = Folder::new();
     let (file, errors) = (folder.path().join("zoo.cfg"), folder.path().join("errors"));
     fs::write(&file, zoo_cfg).unwrap();
     let words = server_command();
-    let mut child = Command::new(&words[0])
+    let mut command = Command::new(&words[0]);
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+    }
+    let mut child = command
         .args(&words[1..])
         .arg(&file)
         .stdin(Stdio::null())

@@ -4,11 +4,43 @@ use crate::limits::SECTOR_BYTES;
 
 /// How often a call goes wrong; 0 is never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_field_names, reason = "each says what it counts")]
 pub struct Faults {
     /// One call in so many fails with EIO; a failed write may have reached the medium in part.
     pub fail_one_in: u32,
     /// One flush in so many says that it worked, and did nothing.
     pub lie_one_in: u32,
+    /// One write in so many says that it worked, and has reached another block of its file.
+    pub misdirect_one_in: u32,
+    /// One write in so many says that it worked, and has reached the medium in part.
+    pub tear_one_in: u32,
+    /// One read in so many brings a flipped bit; the medium is right.
+    pub garble_one_in: u32,
+    /// One creation, write or resize in so many meets a full disk.
+    pub full_one_in: u32,
+    /// One call in so many lets others go first, a few times.
+    pub delay_one_in: u32,
+}
+
+impl Faults {
+    /// Faults that a disk admits to: it fails, is full, is slow.
+    pub const fn honest(one_in: u32) -> Self {
+        let none = Self::none();
+        Self { fail_one_in: one_in, full_one_in: one_in, delay_one_in: one_in, ..none }
+    }
+
+    /// No faults.
+    pub const fn none() -> Self {
+        Self {
+            fail_one_in: 0,
+            lie_one_in: 0,
+            misdirect_one_in: 0,
+            tear_one_in: 0,
+            garble_one_in: 0,
+            full_one_in: 0,
+            delay_one_in: 0,
+        }
+    }
 }
 
 /// What a power loss leaves of a write.

@@ -1,4 +1,4 @@
-//! A disk in memory that can fail, tear, run full, lie and lose power, from a seed.
+//! A disk in memory that can fail, tear, run full, be slow, lie and lose power, from a seed.
 //!
 //! What was written is *pending* until a flush (or [`Simulated::settle`], for a device that writes
 //! through). [`Simulated::crash`] makes the disk that a power loss would leave: each pending write
@@ -13,15 +13,17 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::task::Poll;
 
 use nix::errno::Errno;
 
 use crate::aligned::AlignedBuf;
 use crate::error::{Cause, DiskError, Operation};
 use crate::latch::Latch;
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, SECTOR_BYTES};
 use crate::seam::{Disk, Entry, OpenMode};
 
 pub use faults::{Fate, Faults, Seed};
@@ -73,6 +75,8 @@ struct State {
     directories: BTreeSet<PathBuf>,
     names: BTreeMap<PathBuf, u64>,
     contents: BTreeMap<u64, Content>,
+    /// Blocks that cannot be read, by file and offset.
+    unreadable: BTreeSet<(u64, u64)>,
     pending: Vec<PendingWrite>,
     inode_next: u64,
     write_next: u64,
@@ -90,6 +94,7 @@ impl Simulated {
             directories: BTreeSet::new(),
             names: BTreeMap::new(),
             contents: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
             pending: Vec::new(),
             inode_next: 1,
             write_next: 1,
@@ -131,6 +136,41 @@ impl Simulated {
         let at = state.pending.iter().position(|write| write.id == id);
         let write = state.pending.remove(at.expect("settled twice"));
         state.make_durable(&write);
+    }
+
+    /// As [`settle`](Self::settle), by a device that lies: the write reaches the medium at
+    /// `offset`, or of it only what `fate` keeps. Readers see what the medium has.
+    ///
+    /// # Panics
+    /// If it is not pending.
+    pub fn settle_wrongly(&self, id: WriteId, offset: u64, fate: &Fate) {
+        let mut state = self.state.borrow_mut();
+        let at = state.pending.iter().position(|write| write.id == id);
+        let write = state.pending.remove(at.expect("settled twice"));
+        state.misplace(write.inode, offset, &write.bytes, fate);
+    }
+
+    /// The block at `offset` of a file cannot be read any more.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn make_unreadable(&self, path: &Path, offset: u64) {
+        let mut state = self.state.borrow_mut();
+        let inode = state.names[path];
+        state.unreadable.insert((inode, offset));
+    }
+
+    /// Overwrites a part of a file, on the medium.
+    ///
+    /// # Panics
+    /// If the file has no such part.
+    pub fn overwrite(&self, path: &Path, offset: u64, bytes: &[u8]) {
+        let mut state = self.state.borrow_mut();
+        let inode = state.names[path];
+        let content = state.contents.get_mut(&inode).expect("names lead to contents");
+        let range = offset as usize..offset as usize + bytes.len();
+        content.current[range.clone()].copy_from_slice(bytes);
+        content.durable[range].copy_from_slice(bytes);
     }
 
     /// Whatever is pending, oldest first.
@@ -203,6 +243,31 @@ impl State {
         Ok(())
     }
 
+    /// As [`admit`](Self::admit), for what may take room.
+    fn admit_room(&mut self, operation: Operation, path: &Path) -> Result<(), DiskError> {
+        self.admit(operation, path)?;
+        let full_one_in = self.faults.full_one_in;
+        if self.seed.one_in(full_one_in) { Err(full(operation, path)) } else { Ok(()) }
+    }
+
+    /// A write that reaches the medium elsewhere or in part; what lay where it should have gone
+    /// stays.
+    fn misplace(&mut self, inode: u64, offset: u64, bytes: &[u8], fate: &Fate) {
+        let content = self.contents.get_mut(&inode).expect("an open file has content");
+        let end = content.durable.len();
+        for (piece_offset, piece) in fate.pieces(bytes) {
+            let start = (offset + piece_offset) as usize;
+            if start < end {
+                let piece = &piece[..piece.len().min(end - start)];
+                content.durable[start..start + piece.len()].copy_from_slice(piece);
+            }
+        }
+        content.current.clone_from(&content.durable);
+        for write in self.pending.iter().filter(|write| write.inode == inode) {
+            overlay(&mut content.current, write.offset, &write.bytes);
+        }
+    }
+
     fn submit(&mut self, inode: u64, offset: u64, bytes: &[u8]) -> WriteId {
         assert!(offset.is_multiple_of(BLOCK_BYTES as u64), "offset {offset} is not aligned");
         assert!(bytes.len().is_multiple_of(BLOCK_BYTES), "{} bytes are no blocks", bytes.len());
@@ -229,6 +294,24 @@ impl State {
         }
     }
 
+    /// Whether a write has been misdirected or torn in silence.
+    fn maybe_lie(&mut self, inode: u64, offset: u64, bytes: &[u8]) -> bool {
+        let Faults { misdirect_one_in, tear_one_in, .. } = self.faults;
+        let blocks = (self.contents[&inode].durable.len() / BLOCK_BYTES) as u64;
+        if self.seed.one_in(misdirect_one_in) && blocks > 0 {
+            let elsewhere = self.seed.below(blocks) * BLOCK_BYTES as u64;
+            self.misplace(inode, elsewhere, bytes, &Fate::Kept);
+            return true;
+        }
+        if self.seed.one_in(tear_one_in) {
+            let sectors = bytes.len().div_ceil(SECTOR_BYTES);
+            let fate = Fate::Torn((0..sectors).map(|_| self.seed.one_in(2)).collect());
+            self.misplace(inode, offset, bytes, &fate);
+            return true;
+        }
+        false
+    }
+
     fn used_bytes(&self) -> u64 {
         self.contents.values().map(|content| content.current.len() as u64).sum()
     }
@@ -251,10 +334,31 @@ fn full(operation: Operation, path: &Path) -> DiskError {
     DiskError::new(operation, path, Cause::Errno(Errno::ENOSPC as i32))
 }
 
+impl Simulated {
+    /// Lets others go first, a few times, if chance says so.
+    async fn maybe_delay(&self) {
+        let mut turns = {
+            let mut state = self.state.borrow_mut();
+            let delay_one_in = state.faults.delay_one_in;
+            if state.seed.one_in(delay_one_in) { 1 + state.seed.below(5) } else { 0 }
+        };
+        poll_fn(|context| {
+            if turns == 0 {
+                return Poll::Ready(());
+            }
+            turns -= 1;
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
 impl Disk for Simulated {
     type File = SimulatedFile;
 
     async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
         state.admit(Operation::List, directory)?;
         let is_in = |path: &Path| path.parent() == Some(directory);
@@ -274,6 +378,7 @@ impl Disk for Simulated {
     }
 
     async fn create_directory(&self, directory: &Path) -> Result<(), DiskError> {
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
         state.admit(Operation::CreateDirectory, directory)?;
         state.directories.insert(directory.to_owned());
@@ -281,8 +386,9 @@ impl Disk for Simulated {
     }
 
     async fn create(&self, path: &Path, bytes: u64) -> Result<SimulatedFile, DiskError> {
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
-        state.admit(Operation::Create, path)?;
+        state.admit_room(Operation::Create, path)?;
         if state.used_bytes().saturating_add(bytes) > state.capacity_bytes {
             return Err(full(Operation::Create, path));
         }
@@ -299,6 +405,7 @@ impl Disk for Simulated {
     }
 
     async fn open(&self, path: &Path, mode: OpenMode) -> Result<SimulatedFile, DiskError> {
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
         state.admit(Operation::Open, path)?;
         let inode = state.inode(Operation::Open, path)?;
@@ -313,13 +420,24 @@ impl Disk for Simulated {
         offset: u64,
         mut into: AlignedBuf,
     ) -> Result<AlignedBuf, DiskError> {
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
-        state.admit(Operation::Read, &file.path)?;
+        state.admit(Operation::Read, &file.path).map_err(|error| error.at(offset))?;
         let content = &state.contents[&file.inode].current;
         let start = content.len().min(offset as usize);
         let end = content.len().min(start + into.capacity());
+        let range = (file.inode, start as u64)..(file.inode, end as u64);
+        if state.unreadable.range(range).next().is_some() {
+            let cause = Cause::Errno(Errno::EIO as i32);
+            return Err(DiskError::new(Operation::Read, &file.path, cause).at(offset));
+        }
         into.clear();
         into.extend_from_slice(&content[start..end]);
+        let garble_one_in = state.faults.garble_one_in;
+        if end > start && state.seed.one_in(garble_one_in) {
+            let at = state.seed.below((end - start) as u64) as usize;
+            into[at] ^= 1 << state.seed.below(8);
+        }
         Ok(into)
     }
 
@@ -331,15 +449,18 @@ impl Disk for Simulated {
     ) -> Result<AlignedBuf, DiskError> {
         assert!(file.writable, "a file opened for reading was written");
         file.latch.check()?;
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
         let growth = (offset + from.len() as u64)
             .saturating_sub(state.contents[&file.inode].current.len() as u64);
         if growth > 0 && state.used_bytes().saturating_add(growth) > state.capacity_bytes {
             return Err(file.latch.close(full(Operation::Write, &file.path)));
         }
-        match state.admit(Operation::Write, &file.path) {
+        match state.admit_room(Operation::Write, &file.path).map_err(|error| error.at(offset)) {
             Ok(()) => {
-                state.submit(file.inode, offset, &from);
+                if !state.maybe_lie(file.inode, offset, &from) {
+                    state.submit(file.inode, offset, &from);
+                }
                 Ok(from)
             }
             // A write that failed may have reached the medium in part.
@@ -361,6 +482,7 @@ impl Disk for Simulated {
 
     async fn flush(&self, file: &SimulatedFile) -> Result<(), DiskError> {
         file.latch.check()?;
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
         state.admit(Operation::Flush, &file.path).map_err(|error| file.latch.close(error))?;
         let lie_one_in = state.faults.lie_one_in;
@@ -372,8 +494,9 @@ impl Disk for Simulated {
 
     async fn resize(&self, file: &SimulatedFile, bytes: u64) -> Result<(), DiskError> {
         file.latch.check()?;
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
-        state.admit(Operation::Resize, &file.path).map_err(|error| file.latch.close(error))?;
+        state.admit_room(Operation::Resize, &file.path).map_err(|error| file.latch.close(error))?;
         state.flush(file.inode);
         let content = state.contents.get_mut(&file.inode).expect("an open file has content");
         content.current.resize(bytes as usize, 0);
@@ -382,6 +505,7 @@ impl Disk for Simulated {
     }
 
     async fn rename_durable(&self, from: &Path, to: &Path) -> Result<(), DiskError> {
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
         state.admit(Operation::Rename, from)?;
         let inode = state.inode(Operation::Rename, from)?;
@@ -392,6 +516,7 @@ impl Disk for Simulated {
     }
 
     async fn remove(&self, path: &Path) -> Result<(), DiskError> {
+        self.maybe_delay().await;
         let mut state = self.state.borrow_mut();
         state.admit(Operation::Remove, path)?;
         let inode = state.inode(Operation::Remove, path)?;

@@ -73,7 +73,7 @@ fn nothing_works_after_the_power_is_lost() {
 #[test]
 fn a_lying_flush_leaves_the_write_pending() {
     let disk = Simulated::new(1);
-    disk.set_faults(Faults { lie_one_in: 1, fail_one_in: 0 });
+    disk.set_faults(Faults { lie_one_in: 1, ..Faults::none() });
     block_on(async {
         let file = disk.create(A.as_ref(), BLOCK_BYTES as u64).await.unwrap();
         disk.write_at(&file, 0, block(1)).await.unwrap();
@@ -94,5 +94,58 @@ fn names_and_lengths_are_durable_at_once() {
         assert!(after.open(A.as_ref(), OpenMode::Read).await.unwrap_err().is_missing());
         let entries = after.list(Path::new("/log")).await.unwrap();
         assert_eq!((entries.len(), &*entries[0].name, entries[0].bytes), (1, "b", 5));
+    });
+}
+
+#[test]
+fn a_misdirected_write_lies_elsewhere_and_a_torn_one_in_part() {
+    let disk = Simulated::new(3);
+    let path: &Path = A.as_ref();
+    let bytes = |byte| {
+        disk.content(path)
+            .unwrap()
+            .into_iter()
+            .map(|found| usize::from(found == byte))
+            .sum::<usize>()
+    };
+    block_on(async {
+        let file = disk.create(path, 64 * BLOCK_BYTES as u64).await.unwrap();
+        disk.set_faults(Faults { misdirect_one_in: 1, ..Faults::none() });
+        disk.write_at(&file, 0, block(1)).await.unwrap();
+        assert_eq!((disk.content(path).unwrap()[0], bytes(1)), (0, BLOCK_BYTES));
+        disk.set_faults(Faults { tear_one_in: 1, ..Faults::none() });
+        let blocks = AlignedBuf::from_bytes(&[2; 4 * BLOCK_BYTES]);
+        disk.write_at(&file, 0, blocks).await.unwrap();
+        assert!(bytes(2) > 0 && bytes(2) < 4 * BLOCK_BYTES && bytes(2).is_multiple_of(512));
+    });
+    assert!(disk.pending().is_empty(), "the medium has what it has");
+}
+
+#[test]
+fn a_garbled_read_flips_a_bit_and_leaves_the_medium_alone() {
+    let disk = Simulated::new(4);
+    block_on(async {
+        let file = disk.create(A.as_ref(), BLOCK_BYTES as u64).await.unwrap();
+        disk.set_faults(Faults { garble_one_in: 1, delay_one_in: 1, ..Faults::none() });
+        let read = disk.read_at(&file, 0, AlignedBuf::with_capacity(BLOCK_BYTES)).await.unwrap();
+        assert_eq!(read.iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
+        disk.set_faults(Faults::none());
+        let read = disk.read_at(&file, 0, AlignedBuf::with_capacity(BLOCK_BYTES)).await.unwrap();
+        assert!(read.iter().all(|byte| *byte == 0));
+    });
+}
+
+#[test]
+fn an_error_says_where() {
+    let disk = Simulated::new(5);
+    block_on(async {
+        let file = disk.create(A.as_ref(), 4 * BLOCK_BYTES as u64).await.unwrap();
+        disk.fail_next(Operation::Read, Cause::Errno(5));
+        let into = AlignedBuf::with_capacity(BLOCK_BYTES);
+        let error = disk.read_at(&file, 8192, into).await.unwrap_err().to_string();
+        assert!(error.starts_with("reading of /log/a at offset 8192 failed: "), "{error}");
+        disk.set_faults(Faults { full_one_in: 1, ..Faults::none() });
+        let error = disk.write_at(&file, 4096, block(1)).await.unwrap_err();
+        assert!(error.is_full() && error.offset == Some(4096), "{error}");
     });
 }

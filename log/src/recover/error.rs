@@ -124,6 +124,27 @@ pub enum RecoverError {
     },
 }
 
+impl RecoverError {
+    /// What is known to have been acknowledged behind the damage: at least through this zxid.
+    pub const fn durable_through(&self) -> Option<Zxid> {
+        match self {
+            Self::Hole { next, .. } => Some(*next),
+            Self::Corrupt { witness: Witness::Batch { durable_through, .. }, .. } => {
+                Some(*durable_through)
+            }
+            Self::Corrupt { witness: Witness::NextRun(zxid) | Witness::Snapshot(zxid), .. } => {
+                Some(*zxid)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether another version of Ringkeeper wrote the log: it is not damaged.
+    pub const fn is_other_version(&self) -> bool {
+        matches!(self, Self::OtherVersion { .. })
+    }
+}
+
 /// Who says that a missing batch was durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Witness {

@@ -24,7 +24,8 @@ use model::zxid::Zxid;
 use crate::format::{BatchFault, BatchHeader, SegmentNumber, SegmentOffset, Sequence};
 use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
-use runs::{Run, Segment, load_runs};
+use runs::load_runs;
+pub(crate) use runs::{Run, Segment, group, load_segment};
 
 pub use error::{RecoverError, Witness};
 
@@ -79,27 +80,44 @@ pub async fn recover<D: Disk>(
 ) -> Result<Recovered, RecoverError> {
     let runs = load_runs(disk, directory).await?;
     let mut found = Recovered { last: from.after, ..Recovered::default() };
+    recover_runs(disk, &runs, from.durable, &mut found, &mut on_record).await?;
+    Ok(found)
+}
+
+/// Reads `runs` from `found.last` on. With an error `found` says how far it came.
+pub(crate) async fn recover_runs<D: Disk>(
+    disk: &D,
+    runs: &[Run],
+    durable: Zxid,
+    found: &mut Recovered,
+    on_record: &mut impl FnMut(Zxid, &[u8]),
+) -> Result<(), RecoverError> {
+    let after = found.last;
     found.used_last = runs.first().and_then(|run| run.segments[0].header.number.before());
     let run_count = runs.len();
     for (index, run) in runs.iter().enumerate() {
         let is_last = index + 1 == run_count;
         let is_cut = run.continues_from.is_some_and(|start| start >= run.limit);
-        if !is_last && (is_cut || run.limit <= from.after) {
+        if !is_last && (is_cut || run.limit <= after) {
             // Later runs have cut all of it, or the snapshot covers what they have left.
             found.used_last = run.segments.last().map(|segment| segment.header.number);
             continue;
         }
         let mut chain = Chain::begin(disk, run, found.last).await?;
-        let end = chain.follow(&mut found, &mut on_record).await?;
+        let end = chain.follow(found, on_record).await?;
         if is_last {
-            chain.judge_tail(&end, from.durable, &mut found).await?;
+            let used_last = found.used_last;
+            if let Err(error) = chain.judge_tail(&end, durable, found).await {
+                found.used_last = used_last;
+                return Err(error);
+            }
         } else {
-            chain.require(run.limit, &end, &found)?;
+            chain.require(run.limit, &end, found)?;
             found.last = found.last.max(run.limit);
             found.used_last = run.segments.last().map(|segment| segment.header.number);
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The batches of one run, followed from one to the next.
@@ -164,7 +182,11 @@ impl<'r, D: Disk> Chain<'r, D> {
                 return Ok(Self { disk, run, at, offset, scan, before, last: continues_from });
             }
             let mut scan = segment.scan(disk).await?;
-            let first = scan.batch_at(FIRST_OFFSET).await?;
+            let first = match scan.batch_at(FIRST_OFFSET).await {
+                // No place to enter; the chain meets it again if it is needed.
+                Err(_) if at > 0 => continue,
+                first => first?,
+            };
             match first {
                 Ok(first) if first.prior <= reached => {
                     let (offset, last) = (FIRST_OFFSET, first.prior);
@@ -194,6 +216,11 @@ impl<'r, D: Disk> Chain<'r, D> {
         on_record: &mut impl FnMut(Zxid, &[u8]),
     ) -> Result<ChainEnd, RecoverError> {
         loop {
+            if self.last >= self.run.limit {
+                // Whatever stands behind is cut, and may be what it was cut for.
+                let (at, offset, fault) = (self.at, self.offset, BatchFault::SegmentEnd);
+                return Ok(ChainEnd { at, offset, fault, next_fault: None });
+            }
             let batch = match self.batch_here().await? {
                 Ok(batch) => batch,
                 Err(fault) => {

@@ -6,26 +6,26 @@ use disk::{Disk, DiskError};
 use model::zxid::Zxid;
 
 use super::RecoverError;
-use crate::format::{FORMAT_VERSION, HeaderFault, SegmentHeader, Start};
+use crate::format::{FORMAT_VERSION, HeaderFault, SegmentHeader, SegmentNumber, Start};
 use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
 use crate::segments::{parse_file_name, path, read_header};
 
 /// A segment's header and file.
 #[derive(Debug)]
-pub(super) struct Segment {
-    pub(super) header: SegmentHeader,
-    pub(super) path: PathBuf,
+pub(crate) struct Segment {
+    pub(crate) header: SegmentHeader,
+    pub(crate) path: PathBuf,
 }
 
 /// Segments whose batches form one chain; one at least.
 #[derive(Debug)]
-pub(super) struct Run {
-    pub(super) segments: Vec<Segment>,
+pub(crate) struct Run {
+    pub(crate) segments: Vec<Segment>,
     /// What its first record comes after; `None` where a purge has taken the beginning.
-    pub(super) continues_from: Option<Zxid>,
+    pub(crate) continues_from: Option<Zxid>,
     /// What later runs continue from at the lowest: records behind are cut.
-    pub(super) limit: Zxid,
+    pub(crate) limit: Zxid,
 }
 
 impl Segment {
@@ -47,7 +47,7 @@ pub(super) async fn load_runs<D: Disk>(
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut runs: Vec<Run> = Vec::new();
+    let mut segments = Vec::new();
     let mut expected = None;
     for entry in entries {
         let Some(number) = parse_file_name(&entry.name) else { continue };
@@ -57,23 +57,42 @@ pub(super) async fn load_runs<D: Disk>(
             return Err(RecoverError::MissingSegment { path: path(directory, expected) });
         }
         expected = Some(number.next());
-        let path = directory.join(&entry.name);
-        if entry.bytes < SEGMENT_HEADER_BYTES as u64 {
-            let (expected, found) = (SEGMENT_HEADER_BYTES as u64, entry.bytes);
-            return Err(RecoverError::WrongLength { path, expected, found });
-        }
-        let header = read_header(disk, &path).await?.map_err(|fault| refused(&path, fault))?;
-        if header.number != number {
-            let (expected, found) = (number, header.number);
-            return Err(RecoverError::WrongNumber { path, expected, found });
-        }
-        if header.segment_bytes != entry.bytes {
-            let (expected, found) = (header.segment_bytes, entry.bytes);
-            return Err(RecoverError::WrongLength { path, expected, found });
-        }
-        add(&mut runs, Segment { header, path });
+        segments.push(load_segment(disk, directory, number, entry.bytes).await?);
     }
-    Ok(runs)
+    Ok(group(segments))
+}
+
+/// Reads and checks the header of the segment of this number, whose file has so many bytes.
+pub(crate) async fn load_segment<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    number: SegmentNumber,
+    bytes: u64,
+) -> Result<Segment, RecoverError> {
+    let path = path(directory, number);
+    if bytes < SEGMENT_HEADER_BYTES as u64 {
+        let (expected, found) = (SEGMENT_HEADER_BYTES as u64, bytes);
+        return Err(RecoverError::WrongLength { path, expected, found });
+    }
+    let header = read_header(disk, &path).await?.map_err(|fault| refused(&path, fault))?;
+    if header.number != number {
+        let (expected, found) = (number, header.number);
+        return Err(RecoverError::WrongNumber { path, expected, found });
+    }
+    if header.segment_bytes != bytes {
+        let (expected, found) = (header.segment_bytes, bytes);
+        return Err(RecoverError::WrongLength { path, expected, found });
+    }
+    Ok(Segment { header, path })
+}
+
+/// Segments without a gap, as runs.
+pub(crate) fn group(segments: Vec<Segment>) -> Vec<Run> {
+    let mut runs = Vec::new();
+    for segment in segments {
+        add(&mut runs, segment);
+    }
+    runs
 }
 
 fn add(runs: &mut Vec<Run>, segment: Segment) {

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use disk::simulated::Fate;
-use disk::{Durability, Simulated, block_on};
+use disk::{Disk, Durability, Simulated, block_on};
 use model::zxid::Zxid;
 
 use super::rig::{Rig, config, directory, recover_after};
@@ -9,12 +9,15 @@ use crate::format::BATCH_HEADER_BYTES;
 use crate::recover::RecoverFrom;
 use crate::segments::{self, Purge};
 use crate::{
-    BatchHeader, RecoverError, SegmentNumber, SegmentOffset, SegmentScan, Witness, recover,
+    BatchHeader, RecoverError, SegmentNumber, SegmentOffset, SegmentScan, Witness, recover, repair,
 };
 
 /// Where damage to the batch `at` may be named: where it is, or where the one before it ended if
 /// nothing tells that it was in the next segment.
-fn places(all: &[(SegmentOffset, BatchHeader)], at: usize) -> Vec<(PathBuf, SegmentOffset)> {
+pub(super) fn places(
+    all: &[(SegmentOffset, BatchHeader)],
+    at: usize,
+) -> Vec<(PathBuf, SegmentOffset)> {
     let (offset, batch) = all[at];
     let mut places = vec![(segments::path(directory(), batch.segment), offset)];
     if let Some((before_offset, before)) = at.checked_sub(1).map(|at| all[at]) {
@@ -35,7 +38,7 @@ fn settled(seed: u64) -> Rig {
 }
 
 /// Every valid batch, in order.
-fn batches(disk: &Simulated) -> Vec<(SegmentOffset, BatchHeader)> {
+pub(super) fn batches(disk: &Simulated) -> Vec<(SegmentOffset, BatchHeader)> {
     let mut all = Vec::new();
     block_on(async {
         for number in 1.. {
@@ -157,18 +160,84 @@ fn a_snapshot_that_was_lost_is_a_witness() {
     assert_eq!(witness, Witness::Snapshot(batch.last));
 }
 
+/// Examines the log from its beginning and cuts it where it can be read to.
+fn repaired(disk: &Simulated) -> repair::Examination {
+    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+    let found = block_on(repair::examine(disk, directory(), from)).unwrap();
+    block_on(repair::cut(disk, directory(), &found, found.reached, 99)).unwrap();
+    found
+}
+
 #[test]
 fn an_explicit_cut_makes_a_damaged_log_usable_up_to_the_damage() {
     let rig = settled(6);
     let all = batches(&rig.disk);
     let (offset, batch) = all[all.len() / 2];
     rig.disk.flip(&segments::path(directory(), batch.segment), offset.0 + 5, 1);
-    recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
-    block_on(segments::cut_at(&rig.disk, directory(), batch.segment, offset)).unwrap();
-    let (found, txns) = recover_after(&rig.disk, Zxid::ZERO).unwrap();
-    assert_eq!(found.last, batch.prior);
-    assert_eq!(found.torn, None);
+    let complaint = recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
+    let before = rig.disk.content(&segments::path(directory(), batch.segment)).unwrap();
+    let found = repaired(&rig.disk);
+    assert_eq!((found.reached, found.complaint), (batch.prior, Some(complaint)));
+    let (recovered, txns) = recover_after(&rig.disk, Zxid::ZERO).unwrap();
+    assert_eq!((recovered.last, recovered.torn), (batch.prior, None));
     assert_eq!(txns, rig.txns[..txns.len()]);
+    // What was there is still there, under another name.
+    let aside = directory().join(format!("cut-{:016x}", batch.segment.0));
+    assert!(rig.disk.content(&aside).unwrap() == before);
+    // A whole log stays what it is.
+    let again = repaired(&rig.disk);
+    assert_eq!((again.reached, again.aside()), (batch.prior, &[][..]));
+    assert_eq!(again.complaint, None);
+    assert_eq!(recover_after(&rig.disk, Zxid::ZERO).unwrap().1, txns);
+}
+
+#[test]
+fn a_cut_is_made_before_a_segment_that_is_missing_or_cannot_be_read() {
+    let rig = settled(8);
+    let third = segments::path(directory(), SegmentNumber(3));
+    let first_of_third = batches(&rig.disk)
+        .into_iter()
+        .find(|(_, batch)| batch.segment == SegmentNumber(3))
+        .map(|(_, batch)| batch.prior);
+    let damage: [&dyn Fn(&Simulated); 2] =
+        [&|disk| block_on(disk.remove(&third)).unwrap(), &|disk| disk.flip(&third, 20, 1)];
+    for damage in damage {
+        let image = copy(&rig.disk);
+        damage(&image);
+        recover_after(&image, Zxid::ZERO).unwrap_err();
+        let found = repaired(&image);
+        assert_eq!(Some(found.reached), first_of_third);
+        let (recovered, txns) = recover_after(&image, Zxid::ZERO).unwrap();
+        assert_eq!((recovered.last, &txns[..]), (found.reached, &rig.txns[..txns.len()]));
+        // With a snapshot behind the gap the segments behind it are those that count.
+        let image = copy(&rig.disk);
+        damage(&image);
+        let after = rig.txns[rig.txns.len() - 3].0;
+        let from = RecoverFrom { after, durable: after };
+        let found = block_on(repair::examine(&image, directory(), from)).unwrap();
+        block_on(repair::cut(&image, directory(), &found, found.reached, 98)).unwrap();
+        assert_eq!(found.reached, rig.txns.last().unwrap().0, "nothing is lost");
+        let (_, txns) = recover_after(&image, after).unwrap();
+        assert_eq!(txns, rig.txns[rig.txns.len() - 2..]);
+    }
+}
+
+#[test]
+fn a_sector_that_cannot_be_read_is_named_and_can_be_cut_away() {
+    let rig = settled(9);
+    let all = batches(&rig.disk);
+    for (offset, batch) in &all {
+        let image = copy(&rig.disk);
+        let path = segments::path(directory(), batch.segment);
+        image.make_unreadable(&path, offset.0 + batch.padded_bytes() as u64 - 4096);
+        let error = recover_after(&image, Zxid::ZERO).unwrap_err();
+        let RecoverError::Disk(error) = error else { panic!("{error}") };
+        assert_eq!((&error.path, error.offset), (&path, Some(offset.0)), "{error}");
+        let found = repaired(&image);
+        assert_eq!(found.reached, batch.prior);
+        let (recovered, txns) = recover_after(&image, Zxid::ZERO).unwrap();
+        assert_eq!((recovered.last, &txns[..]), (batch.prior, &rig.txns[..txns.len()]));
+    }
 }
 
 #[test]

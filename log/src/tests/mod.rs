@@ -1,6 +1,8 @@
 //! Tests over several modules, on the simulated disk.
 
+mod campaign;
 mod crash;
 mod damage;
+mod every_byte;
 mod files;
 mod rig;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use disk::simulated::{Seed, SimulatedFile, WriteId};
+use disk::simulated::{Fate, Seed, SimulatedFile, WriteId};
 use disk::{BLOCK_BYTES, Disk, Durability, OpenMode, Simulated, block_on};
 use model::zxid::Zxid;
 
@@ -36,12 +36,27 @@ pub(super) fn config(durability: Durability, slot_count: usize) -> AppenderConfi
     }
 }
 
+/// How often the log's own device goes wrong; 0 is never.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(clippy::struct_field_names, reason = "as the faults of the simulated disk")]
+pub(super) struct Ills {
+    /// One write or flush in so many fails, and says so.
+    pub(super) fail_one_in: u32,
+    /// One write in so many is said to be durable and has reached another block.
+    pub(super) misdirect_one_in: u32,
+    /// One write in so many is said to be durable and has reached the medium in part.
+    pub(super) tear_one_in: u32,
+    /// One write or flush in so many is said to be durable and is not.
+    pub(super) lie_one_in: u32,
+}
+
 pub(super) struct Rig {
     pub(super) disk: Simulated,
     pub(super) seed: Seed,
     pub(super) appender: Appender,
     /// Everything that belongs to the log, in order.
     pub(super) txns: Vec<Txn>,
+    pub(super) ills: Ills,
     config: AppenderConfig,
     files: BTreeMap<SegmentNumber, SimulatedFile>,
     in_the_air: Vec<(Write, WriteId)>,
@@ -72,6 +87,7 @@ impl Rig {
             seed,
             appender: Appender::new(config, header),
             txns,
+            ills: Ills::default(),
             config,
             files: BTreeMap::new(),
             in_the_air: Vec::new(),
@@ -120,9 +136,15 @@ impl Rig {
             let segment_bytes = self.config.segment_bytes;
             let seed = self.seed.next();
             let header = SegmentHeader { number, segment_bytes, seed, start: Start::Follows };
-            block_on(segments::prepare(&self.disk, directory(), header)).unwrap();
-            self.open_file(number);
-            self.appender.segment_prepared(header);
+            let prepared = block_on(segments::prepare(&self.disk, directory(), header));
+            let path = segments::path(directory(), number);
+            match prepared.and_then(|()| block_on(self.disk.open(&path, OpenMode::Write))) {
+                Ok(file) => {
+                    self.files.insert(number, file);
+                    self.appender.segment_prepared(header);
+                }
+                Err(_) => self.appender.segment_refused(),
+            }
         }
     }
 
@@ -160,13 +182,27 @@ impl Rig {
     fn complete_one(&mut self) {
         if self.is_flushing.is_some() && self.seed.one_in(2) {
             self.is_flushing = None;
-            for id in std::mem::take(&mut self.flush_covers) {
-                self.disk.settle(id);
+            let covered = std::mem::take(&mut self.flush_covers);
+            if self.seed.one_in(self.ills.fail_one_in) {
+                return self.appender.flushed(Err(5));
+            }
+            if !self.seed.one_in(self.ills.lie_one_in) {
+                for id in covered {
+                    self.disk.settle(id);
+                }
             }
             self.appender.flushed(Ok(()));
         } else if !self.in_the_air.is_empty() {
             let at = self.seed.below(self.in_the_air.len() as u64) as usize;
             let (write, id) = self.in_the_air.swap_remove(at);
+            if self.seed.one_in(self.ills.fail_one_in) {
+                let fate = Fate::random(&mut self.seed, write.buffer.len());
+                self.disk.settle_wrongly(id, write.offset.0, &fate);
+                return self.appender.written(write.slot, Err(5), write.buffer);
+            }
+            if self.has_lied(&write, id) {
+                return self.appender.written(write.slot, Ok(()), write.buffer);
+            }
             if self.config.durability == Durability::Dsync {
                 self.disk.settle(id);
             } else {
@@ -174,6 +210,22 @@ impl Rig {
             }
             self.appender.written(write.slot, Ok(()), write.buffer);
         }
+    }
+
+    /// Whether the device has said that a write is durable, and it is not.
+    fn has_lied(&mut self, write: &Write, id: WriteId) -> bool {
+        if self.seed.one_in(self.ills.misdirect_one_in) {
+            let blocks = self.config.segment_bytes / BLOCK_BYTES as u64;
+            let elsewhere = self.seed.below(blocks) * BLOCK_BYTES as u64;
+            self.disk.settle_wrongly(id, elsewhere, &Fate::Kept);
+            return true;
+        }
+        if self.seed.one_in(self.ills.tear_one_in) {
+            let fate = Fate::random(&mut self.seed, write.buffer.len());
+            self.disk.settle_wrongly(id, write.offset.0, &fate);
+            return true;
+        }
+        self.seed.one_in(self.ills.lie_one_in)
     }
 
     /// Everything appended becomes durable, and the log says so if `is_stated`.

@@ -138,7 +138,7 @@ fn failing_calls_never_make_a_wrong_tree() {
     let new = Plain::sample(6000, 100, 9);
     for round in 0..60 {
         let (disk, _) = disk_with(&old);
-        disk.set_faults(Faults { fail_one_in: 12 + round % 12, lie_one_in: 0 });
+        disk.set_faults(Faults { fail_one_in: 12 + round % 12, ..Faults::none() });
         let written = block_on(write_plain(&disk, &new));
         let after = disk.crash_by(&mut Seed::new(round.into()));
         let zxid = assert_old_or_new(&after, &old, &new);

@@ -26,22 +26,23 @@ fn every_flipped_byte_is_found() {
     let mut seed = Seed::new(1);
     let mut parts = Vec::new();
     for offset in 0..written.bytes {
-        let mask = 1 << seed.below(8);
-        disk.flip(&written.path, offset, mask);
-        let error = block_on(load(&disk, plain.zxid)).expect_err("a flipped bit");
-        assert!(error.is_damage(), "{error}");
-        let part = match error {
-            LoadError::NotASnapshot { .. } => Part::Header,
-            LoadError::Corrupt { file, part, offset: at, .. } => {
-                assert!(file == written.path && at <= offset && offset - at < 4096);
-                part
+        for mask in [0xff, 1 << seed.below(8)] {
+            disk.flip(&written.path, offset, mask);
+            let error = block_on(load(&disk, plain.zxid)).expect_err("a changed byte");
+            assert!(error.is_damage(), "{error}");
+            let part = match error {
+                LoadError::NotASnapshot { .. } => Part::Header,
+                LoadError::Corrupt { file, part, offset: at, .. } => {
+                    assert!(file == written.path && at <= offset && offset - at < 4096);
+                    part
+                }
+                other => panic!("{other}"),
+            };
+            if parts.last() != Some(&part) {
+                parts.push(part);
             }
-            other => panic!("{other}"),
-        };
-        if parts.last() != Some(&part) {
-            parts.push(part);
+            disk.flip(&written.path, offset, mask);
         }
-        disk.flip(&written.path, offset, mask);
     }
     let all = [Part::Header, Part::Chunk(0), Part::Sessions, Part::Acls, Part::Index, Part::Footer];
     assert_eq!(parts, all);
@@ -53,7 +54,7 @@ fn every_truncation_is_found() {
     let plain = Plain::sample(12, 20, 5);
     let (disk, written) = disk_with(&plain);
     let bytes = disk.content(&written.path).unwrap();
-    for length in (0..bytes.len()).step_by(512) {
+    for length in (0..bytes.len()).step_by(512).chain([1, 4095, 4097, bytes.len() - 1]) {
         let disk = disk_of(&bytes[..length], plain.zxid);
         let error = block_on(load(&disk, plain.zxid)).expect_err("a part of a file");
         assert!(matches!(error, LoadError::Corrupt { .. }), "{error}");
@@ -194,4 +195,31 @@ fn random_bytes_are_no_archive_or_a_result() {
         let _ = format::AclSection::decode(&bytes);
         let _ = Index::decode(&bytes);
     }
+}
+
+#[test]
+fn blocks_zeroed_or_swapped_are_found() {
+    let plain = Plain::sample(120, 200, 5);
+    let (disk, written) = disk_with(&plain);
+    let bytes = disk.content(&written.path).unwrap();
+    let block = |at: usize| &bytes[at * 4096..(at + 1) * 4096];
+    let count = bytes.len() / 4096;
+    assert!(count > 10, "{count}");
+    let put = |at: usize, bytes: &[u8]| {
+        disk.overwrite(&written.path, at as u64 * 4096, bytes);
+    };
+    for first in 0..count {
+        put(first, &[0; 4096]);
+        let error = block_on(load(&disk, plain.zxid)).expect_err("a block of zeros");
+        assert!(error.is_damage() && error.file() == written.path, "{error}");
+        for second in first + 1..count {
+            put(first, block(second));
+            put(second, block(first));
+            let error = block_on(load(&disk, plain.zxid)).expect_err("two blocks swapped");
+            assert!(error.is_damage() && error.file() == written.path, "{error}");
+            put(second, block(second));
+        }
+        put(first, block(first));
+    }
+    assert!(block_on(load(&disk, plain.zxid)).unwrap() == Image::of(&plain));
 }

@@ -1,5 +1,6 @@
 //! Trees made by hand, written to simulated disks and read back.
 
+mod campaign;
 mod crash;
 mod damage;
 mod newest;

@@ -1,0 +1,199 @@
+//! The repair of last resort: how far a log can be read that recovery refuses, and ending it there.
+//!
+//! A cut is a new run that continues from the zxid where the log is to end; recovery reads earlier
+//! runs up to there and no further. So nothing is overwritten. Segments that cannot be part of the
+//! log any more are set aside as `cut-<number>`, and so is a copy of the last one that stays.
+//!
+//! Lives in: the background of a repair; no server works on the directory meanwhile.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use disk::limits::BULK_BYTES;
+use disk::{AlignedBuf, BLOCK_BYTES, Disk, DiskError, OpenMode};
+use model::zxid::Zxid;
+
+use crate::format::{SegmentHeader, SegmentNumber};
+use crate::recover::{
+    RecoverError, RecoverFrom, Recovered, Segment, group, load_segment, recover, recover_runs,
+};
+use crate::segments::{self, Run, parse_file_name};
+
+/// What a look at a log found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examination {
+    /// Why recovery refuses the log; `None` if it does not.
+    pub complaint: Option<RecoverError>,
+    /// The last zxid that can be read from the snapshot on without a gap.
+    pub reached: Zxid,
+    /// The first and the last segment of the log.
+    pub segments: Option<(SegmentNumber, SegmentNumber)>,
+    /// Segments that stay; without a gap.
+    keep: Vec<SegmentNumber>,
+    /// Segments that a cut sets aside.
+    aside: Vec<SegmentNumber>,
+    /// The length of a segment, if one is known.
+    segment_bytes: Option<u64>,
+}
+
+/// What a cut did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cut {
+    /// The files that were made of what was set aside or copied.
+    pub aside: Vec<PathBuf>,
+}
+
+impl Examination {
+    /// The segments that a cut sets aside.
+    pub fn aside(&self) -> &[SegmentNumber] {
+        &self.aside
+    }
+}
+
+/// Looks at the log behind the snapshot at `from.after` and changes nothing.
+pub async fn examine<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    from: RecoverFrom,
+) -> Result<Examination, DiskError> {
+    let complaint = recover(disk, directory, from, |_, _| {}).await.err();
+    let entries = match disk.list(directory).await {
+        Err(error) if error.is_missing() => Vec::new(),
+        entries => entries?,
+    };
+    let mut all = Vec::new();
+    let mut stretches: Vec<Vec<Segment>> = Vec::new();
+    for entry in &entries {
+        let Some(number) = parse_file_name(&entry.name) else { continue };
+        all.push(number);
+        // One that cannot be read ends a stretch as much as one that is not there.
+        let Ok(segment) = load_segment(disk, directory, number, entry.bytes).await else {
+            continue;
+        };
+        match stretches.last_mut() {
+            Some(stretch) if last_of(stretch).next() == number => stretch.push(segment),
+            _ => stretches.push(vec![segment]),
+        }
+    }
+    let segment_bytes =
+        stretches.last().and_then(|stretch| stretch.last()).map(|it| it.header.segment_bytes);
+    let mut keep = Vec::new();
+    let mut reached = from.after;
+    for stretch in stretches.into_iter().rev() {
+        let numbers: Vec<_> = stretch.iter().map(|segment| segment.header.number).collect();
+        let mut found = Recovered { last: from.after, ..Recovered::default() };
+        let runs = group(stretch);
+        let result = recover_runs(disk, &runs, from.after, &mut found, &mut |_, _| {}).await;
+        let is_joined = result.is_ok() || found.last > from.after;
+        if is_joined {
+            reached = found.last;
+            let last = if result.is_ok() { numbers.last().copied() } else { found.used_last };
+            keep = numbers.into_iter().filter(|number| Some(*number) <= last).collect();
+            break;
+        }
+    }
+    let kept: BTreeSet<_> = keep.iter().copied().collect();
+    let aside = all.iter().copied().filter(|number| !kept.contains(number)).collect();
+    let segments = all.first().copied().zip(all.last().copied());
+    Ok(Examination { complaint, reached, segments, keep, aside, segment_bytes })
+}
+
+fn last_of(stretch: &[Segment]) -> SegmentNumber {
+    stretch.last().expect("a stretch has a segment").header.number
+}
+
+/// Ends the log at `at`, which is no later than what was reached. Interrupted, it can be begun
+/// again.
+///
+/// # Panics
+/// If `at` was not reached.
+pub async fn cut<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    found: &Examination,
+    at: Zxid,
+    seed: u64,
+) -> Result<Cut, DiskError> {
+    assert!(at <= found.reached, "{at} is behind {}", found.reached);
+    let mut done = Cut::default();
+    if let Some(last) = found.keep.last().filter(|_| found.complaint.is_some()) {
+        done.aside.push(copy_aside(disk, directory, *last).await?);
+    }
+    // From the last one down, so that an interruption leaves no new hole.
+    for number in found.aside.iter().rev() {
+        let to = aside_path(disk, directory, *number).await?;
+        rename(disk, &segments::path(directory, *number), &to).await?;
+        done.aside.push(to);
+    }
+    let run = Run { used_last: found.keep.last().copied(), continues_from: at };
+    let bytes = found.segment_bytes.unwrap_or(crate::limits::SEGMENT_BYTES_DEFAULT);
+    let _: SegmentHeader = segments::open_run(disk, directory, run, bytes, seed).await?;
+    Ok(done)
+}
+
+async fn rename<D: Disk>(disk: &D, from: &Path, to: &Path) -> Result<(), DiskError> {
+    disk.rename_durable(from, to).await
+}
+
+/// A name for what is set aside of a segment, not used so far.
+async fn aside_path<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    number: SegmentNumber,
+) -> Result<PathBuf, DiskError> {
+    let names: BTreeSet<_> =
+        disk.list(directory).await?.into_iter().map(|entry| entry.name).collect();
+    let plain = format!("cut-{:016x}", number.0);
+    let mut free = plain.clone();
+    let mut count = 1;
+    while names.contains(&free) {
+        count += 1;
+        free = format!("{plain}.{count}");
+    }
+    Ok(directory.join(free))
+}
+
+/// Copies a segment, with zeros where it cannot be read.
+async fn copy_aside<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    number: SegmentNumber,
+) -> Result<PathBuf, DiskError> {
+    let to = aside_path(disk, directory, number).await?;
+    let making = directory.join(format!("new-{:016x}", number.0));
+    let from = disk.open(&segments::path(directory, number), OpenMode::Read).await?;
+    let copy = disk.create(&making, 0).await?;
+    let mut offset = 0;
+    loop {
+        let into = AlignedBuf::with_capacity(BULK_BYTES);
+        let piece = match disk.read_at(&from, offset, into).await {
+            Ok(piece) => piece,
+            Err(_) => read_blocks(disk, &from, offset).await,
+        };
+        let is_last = piece.len() < BULK_BYTES;
+        if !piece.is_empty() {
+            disk.write_at(&copy, offset, AlignedBuf::from_bytes(&piece)).await?;
+        }
+        offset += piece.len() as u64;
+        if is_last {
+            break;
+        }
+    }
+    disk.flush(&copy).await?;
+    disk.rename_durable(&making, &to).await?;
+    Ok(to)
+}
+
+/// Reads 1 MiB block by block; a block that cannot be read is zeros.
+async fn read_blocks<D: Disk>(disk: &D, file: &D::File, offset: u64) -> AlignedBuf {
+    let mut piece = AlignedBuf::with_capacity(BULK_BYTES);
+    while piece.len() < BULK_BYTES {
+        let at = offset + piece.len() as u64;
+        match disk.read_at(file, at, AlignedBuf::with_capacity(BLOCK_BYTES)).await {
+            Ok(block) if block.is_empty() => break,
+            Ok(block) => piece.extend_from_slice(&block),
+            Err(_) => piece.extend_from_slice(&[0; BLOCK_BYTES]),
+        }
+    }
+    piece
+}

@@ -1,0 +1,82 @@
+//! What an operator can do about files that are not as they should be.
+//!
+//! Errors of the crates below name file, offset, what was expected and found; here is added the
+//! way out, which depends on where the files are.
+
+use std::path::{Path, PathBuf};
+
+use disk::{Cause, Disk, DiskError};
+use nix::errno::Errno;
+use txlog::RecoverError;
+
+use crate::persist::Directories;
+
+/// The command that shows what can be kept.
+pub fn repair(directories: &Directories) -> String {
+    format!("`{}` says what can be kept", repair_command(directories))
+}
+
+/// The command line of a repair of these directories.
+pub fn repair_command(directories: &Directories) -> String {
+    let (data, log) = (parent(&directories.snapshots), parent(&directories.log));
+    if log == data {
+        return format!("ringkeeper repair {}", data.display());
+    }
+    format!("ringkeeper repair {} --log-dir {}", data.display(), log.display())
+}
+
+fn parent(directory: &Path) -> &Path {
+    directory.parent().unwrap_or(directory)
+}
+
+/// The way out of an error of the log.
+pub fn log(error: &RecoverError, directories: &Directories) -> String {
+    let repair = repair(directories);
+    match error {
+        RecoverError::Disk(error) => format!("nothing was changed{}; {repair}", disk(error)),
+        RecoverError::OtherVersion { .. } => {
+            "start the version that wrote it, or restore a backup made by this one".to_owned()
+        }
+        RecoverError::Hole { reached, next, .. } => format!(
+            "put back the segments, or the snapshot, that reach from {reached} to {next}, or \
+             restore a backup; {repair}"
+        ),
+        RecoverError::MissingSegment { .. } => {
+            format!("put the file back, or restore a backup; {repair}")
+        }
+        _ => format!("nothing was changed; restore a backup; {repair}"),
+    }
+}
+
+/// The way out of the kernel's refusals that an operator can do something about.
+pub fn disk(error: &DiskError) -> &'static str {
+    let Cause::Errno(errno) = error.cause else { return "" };
+    match Errno::from_raw(errno) {
+        Errno::EACCES | Errno::EPERM => {
+            ": all files must belong to the user that the server runs as (chown -R)"
+        }
+        Errno::EROFS => ": the file system is mounted read-only; see the kernel's log for why",
+        Errno::EIO => ": the device fails; see the kernel's log, and copy what it still gives",
+        Errno::EISDIR => ": a directory is in the file's place; move it away",
+        Errno::ENOSPC | Errno::EDQUOT => ": make room first",
+        Errno::EFBIG => ": longer than the limit of this process (ulimit -f) or file system allows",
+        _ => "",
+    }
+}
+
+/// Keeps a damaged file under a name that nothing else has: `damaged.` and its own.
+pub async fn set_aside<D: Disk>(disk: &D, file: &Path) -> Result<PathBuf, DiskError> {
+    let directory = parent(file);
+    let name = file.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned());
+    let entries = disk.list(directory).await?;
+    let plain = format!("damaged.{name}");
+    let mut free = plain.clone();
+    let mut count = 1;
+    while entries.iter().any(|entry| entry.name == free) {
+        count += 1;
+        free = format!("{plain}.{count}");
+    }
+    let aside = directory.join(free);
+    disk.rename_durable(file, &aside).await?;
+    Ok(aside)
+}

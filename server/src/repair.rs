@@ -1,0 +1,285 @@
+//! `ringkeeper repair`: what can be kept of damaged data, and the explicit choice to keep only it.
+//!
+//! Without `--cut-log-at` it changes nothing. With it the log is ended at that zxid and snapshots
+//! behind it are set aside; every file that was there stays, under another name where it would be
+//! in the way.
+
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use clap::Args;
+use disk::lock::{DirectoryLock, LockError};
+use disk::{Background, BackgroundConfig, BackgroundError, Direct, Disk, DiskError, Queue};
+use model::zxid::Zxid;
+use snapshot::LoadError;
+use thiserror::Error;
+use txlog::RecoverFrom;
+use txlog::repair::{Examination, cut, examine};
+
+use crate::advice;
+use crate::persist::{self, Directories};
+use crate::survey::{SurveyError, survey};
+
+/// What to repair.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "Without --cut-log-at nothing is changed: the command says whether a \
+    server would start with this data, what is damaged, how far it can be read without a gap, and \
+    what is known to be lost behind that.\n\n\
+    With --cut-log-at the log ends at that zxid. Segments behind it become cut-<number>, snapshots \
+    behind it damaged.snapshot.<zxid>; no file is removed. Make a copy of the directory first.")]
+pub struct RepairArgs {
+    /// The dataDir of a server that does not run.
+    #[arg(value_name = "DATADIR")]
+    pub data_dir: PathBuf,
+
+    /// Its dataLogDir, if that is another directory.
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+
+    /// End the log at this zxid, no later than the last one that can be read. What was written
+    /// after it is given up, acknowledged or not.
+    #[arg(long, value_name = "ZXID", value_parser = parse_zxid)]
+    pub cut_log_at: Option<Zxid>,
+}
+
+fn parse_zxid(text: &str) -> Result<Zxid, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map(Zxid).map_err(|_| "a zxid is a number such as 0x1a or 26".to_owned())
+}
+
+/// Why nothing was repaired.
+#[derive(Debug, Error)]
+pub enum RepairError {
+    /// A server runs, or the directory cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The directories do not hold what they should.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// Files made by this user could not be used by the server.
+    #[error(
+        "{} belongs to the user with number {owner}, and this is {user}: run the command as that \
+         user (sudo -u '#{owner}' ...), or the server could not use what is made here",
+        directory.display()
+    )]
+    OtherUser {
+        /// A directory.
+        directory: PathBuf,
+        /// Whose it is.
+        owner: u32,
+        /// Who runs this.
+        user: u32,
+    },
+    /// The background thread does not start.
+    #[error(transparent)]
+    Background(#[from] BackgroundError),
+    /// The disk refuses.
+    #[error("{0}{way_out}", way_out = advice::disk(.0))]
+    Disk(#[from] DiskError),
+    /// A snapshot of a later version.
+    #[error("{0}; use the version that wrote it")]
+    Newer(LoadError),
+    /// The zxid lies behind what can be read.
+    #[error("the log cannot be cut at {at}: it can be read without a gap through {reached} only")]
+    Beyond {
+        /// What was asked for.
+        at: Zxid,
+        /// What can be read.
+        reached: Zxid,
+    },
+    /// Nothing can be kept.
+    #[error(
+        "no snapshot is whole and the log does not reach back to the beginning: restore a backup"
+    )]
+    Nothing,
+    /// No random numbers.
+    #[error("/dev/urandom cannot be read: {0}")]
+    Random(#[source] io::Error),
+    /// The report cannot be written.
+    #[error("the report cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// A snapshot, and what is wrong with it.
+struct Looked {
+    file: PathBuf,
+    zxid: Zxid,
+    fault: Option<String>,
+}
+
+/// What is there.
+struct Look {
+    snapshots: Vec<Looked>,
+    /// The newest one that is whole, no later than the cut.
+    base: Option<Zxid>,
+    log: Examination,
+}
+
+impl Look {
+    /// Whether a server would start with this.
+    fn is_usable(&self) -> bool {
+        self.log.complaint.is_none() && (self.base.is_some() || self.snapshots.is_empty())
+    }
+
+    /// Whether there is anything to begin with: a snapshot, or the log's own beginning.
+    fn has_beginning(&self) -> bool {
+        self.base.is_some() || self.log.reached > Zxid::ZERO
+    }
+}
+
+/// Looks, reports, and cuts if it is told where.
+pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
+    let log_dir = args.log_dir.as_ref().unwrap_or(&args.data_dir);
+    check_user(&args.data_dir)?;
+    check_user(log_dir)?;
+    let mut locks = vec![DirectoryLock::take(&args.data_dir)?];
+    if *log_dir != args.data_dir {
+        locks.push(DirectoryLock::take(log_dir)?);
+    }
+    survey(&args.data_dir, log_dir)?;
+    let directories = Directories {
+        log: log_dir.join(txlog::segments::DIRECTORY),
+        snapshots: args.data_dir.join(snapshot::directory::DIRECTORY),
+        segment_bytes: 0,
+    };
+    let background = Background::start(BackgroundConfig::new(log_dir.clone()))?;
+    let look = on_disk(&background, &directories, async |disk, directories| {
+        look_at(&*disk, &directories, None).await
+    })?;
+    report(&look, &directories, out)?;
+    if let Some(at) = args.cut_log_at {
+        let done = on_disk(&background, &directories, async move |disk, directories| {
+            cut_at(&*disk, &directories, at).await
+        })?;
+        for file in done {
+            writeln!(out, "set aside: {}", file.display())?;
+        }
+        writeln!(out, "the log is cut at {at}; now:\n")?;
+        let look = on_disk(&background, &directories, async |disk, directories| {
+            look_at(&*disk, &directories, None).await
+        })?;
+        report(&look, &directories, out)?;
+    }
+    background.stop();
+    drop(locks);
+    Ok(())
+}
+
+fn check_user(directory: &Path) -> Result<(), RepairError> {
+    // A directory that is not there is told by the lock.
+    let Ok(metadata) = std::fs::metadata(directory) else { return Ok(()) };
+    let (owner, user) = (metadata.uid(), nix::unistd::geteuid().as_raw());
+    if owner == user {
+        return Ok(());
+    }
+    Err(RepairError::OtherUser { directory: directory.to_owned(), owner, user })
+}
+
+fn on_disk<T: Send + 'static>(
+    background: &Background,
+    directories: &Directories,
+    work: impl AsyncFnOnce(Rc<Direct>, Directories) -> Result<T, RepairError> + Send + 'static,
+) -> Result<T, RepairError> {
+    let directories = directories.clone();
+    let done = background.run(Queue::Segments, move |disk| work(disk, directories))?;
+    done.recv().map_err(|_| BackgroundError::Stopped)?
+}
+
+async fn look_at<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    limit: Option<Zxid>,
+) -> Result<Look, RepairError> {
+    let mut snapshots = Vec::new();
+    for candidate in snapshot::list(disk, &directories.snapshots).await? {
+        let fault =
+            match snapshot::inspect(disk, &directories.snapshots, candidate.zxid, true).await {
+                Ok(report) if report.is_whole() => None,
+                Ok(report) => Some(describe(&report)),
+                Err(error) if error.is_damage() => Some(error.to_string()),
+                Err(error) => return Err(RepairError::Newer(error)),
+            };
+        snapshots.push(Looked { file: candidate.path, zxid: candidate.zxid, fault });
+    }
+    let is_base = |it: &&Looked| it.fault.is_none() && limit.is_none_or(|max| it.zxid <= max);
+    let base = snapshots.iter().find(is_base).map(|it| it.zxid);
+    let after = base.unwrap_or(Zxid::ZERO);
+    let durable = match limit {
+        None => snapshots.first().map_or(after, |newest| newest.zxid),
+        Some(_) => after,
+    };
+    let log = examine(disk, &directories.log, RecoverFrom { after, durable }).await?;
+    Ok(Look { snapshots, base, log })
+}
+
+fn describe(report: &snapshot::Report) -> String {
+    let damaged = report.health.iter().flat_map(|health| &health.damaged).next();
+    damaged.map_or_else(
+        || "the digest of its nodes is not the one it states".to_owned(),
+        |(chunk, offset, fault)| format!("chunk {chunk} at offset {offset} of it: {fault}"),
+    )
+}
+
+fn report(look: &Look, directories: &Directories, out: &mut impl Write) -> io::Result<()> {
+    for snapshot in &look.snapshots {
+        let state =
+            snapshot.fault.as_ref().map_or("whole".to_owned(), |it| format!("damaged: {it}"));
+        writeln!(out, "snapshot {}, {state}", snapshot.file.display())?;
+    }
+    match look.log.segments {
+        None => writeln!(out, "no log in {}", directories.log.display())?,
+        Some((first, last)) => {
+            writeln!(out, "log {}, segments {first} to {last}", directories.log.display())?;
+        }
+    }
+    if let Some(complaint) = &look.log.complaint {
+        writeln!(out, "{complaint}")?;
+    }
+    let reached = look.log.reached;
+    if look.is_usable() {
+        return writeln!(out, "a server starts with this, at zxid {reached}: nothing is to repair");
+    }
+    if !look.has_beginning() {
+        return writeln!(out, "{}", RepairError::Nothing);
+    }
+    writeln!(out, "a server does not start with this")?;
+    writeln!(out, "what can be read without a gap ends with zxid {reached}")?;
+    let newest = look.snapshots.first().map(|newest| newest.zxid);
+    let known = look.log.complaint.as_ref().and_then(txlog::RecoverError::durable_through);
+    if let Some(lost) = known.max(newest).filter(|lost| *lost > reached) {
+        writeln!(out, "acknowledged and lost by a cut: what follows, at least through {lost}")?;
+    }
+    for number in look.log.aside() {
+        writeln!(out, "a cut sets segment {number} aside")?;
+    }
+    let command = advice::repair_command(directories);
+    writeln!(out, "to keep that and give up the rest: {command} --cut-log-at {reached}")
+}
+
+/// Ends the log at `at` and sets everything behind it aside; the files that were made of it.
+async fn cut_at<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    at: Zxid,
+) -> Result<Vec<PathBuf>, RepairError> {
+    let found = look_at(disk, directories, Some(at)).await?;
+    if !found.has_beginning() {
+        return Err(RepairError::Nothing);
+    }
+    let reached = found.log.reached;
+    if at > reached {
+        return Err(RepairError::Beyond { at, reached });
+    }
+    let seed = persist::random().map_err(RepairError::Random)?;
+    let mut aside = cut(disk, &directories.log, &found.log, at, seed).await?.aside;
+    // After the log: until then their names say what was durable.
+    for snapshot in found.snapshots.iter().filter(|it| it.zxid > at || it.fault.is_some()) {
+        aside.push(advice::set_aside(disk, &snapshot.file).await?);
+    }
+    Ok(aside)
+}
