@@ -124,6 +124,11 @@ impl World {
         self.connections[connection].outgoing.push_back(packet);
     }
 
+    /// A client sends bytes, whatever they are.
+    pub(crate) fn send_packet(&mut self, connection: usize, packet: Vec<u8>) {
+        self.connections[connection].outgoing.push_back(packet);
+    }
+
     /// What a client was sent since it looked last, packet by packet.
     pub(crate) fn receive(&mut self, connection: usize) -> Vec<Vec<u8>> {
         let bytes = std::mem::take(&mut self.connections[connection].received);

@@ -1,5 +1,6 @@
 mod batch;
 mod harness;
+mod hostile;
 mod identities;
 mod plain;
 mod quota;
