@@ -177,6 +177,8 @@ impl World {
     /// One turn; true if anything was done.
     fn turn(&mut self) -> bool {
         for shard in &mut self.shards {
+            shard.renew_shares();
+            shard.forget_watches();
             shard.begin_turn(self.now);
         }
         let mut is_active = self.feed();

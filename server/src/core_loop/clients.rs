@@ -6,7 +6,6 @@
 use super::gate::ConnectionGate;
 use super::token::Kind;
 use crate::admin::{WordRequest, Words};
-use crate::clock::Clock;
 use engine::batch::ConnectionId;
 use engine::shard::{Refused, Shard};
 use net::client::{Fed, Flow, FourLetterWord, Inbox};
@@ -45,8 +44,8 @@ struct Socket {
     receive: Option<OpId>,
     /// Bytes in flight.
     sending_bytes: usize,
-    /// To be closed when all that waits for it was sent.
-    is_ending: bool,
+    /// To be closed when all that waits for it was sent; since when, in ms of the monotonic clock.
+    ending_since_ms: Option<u64>,
     is_paused: bool,
 }
 
@@ -75,7 +74,7 @@ pub struct Clients {
     gate: Arc<ConnectionGate>,
     words: Words,
     frame_bytes_max: u32,
-    /// How long a connection may stay without saying connect.
+    /// How long a connection may stay without saying connect, or without taking its last reply.
     sessionless_timeout_ms: u64,
     listeners: Vec<Listening>,
     /// Clients for other shards.
@@ -187,7 +186,7 @@ impl Clients {
             inbox: Inbox::new(self.frame_bytes_max),
             receive,
             sending_bytes: 0,
-            is_ending: false,
+            ending_since_ms: None,
             is_paused: false,
         });
         let slot = connection.slot as usize;
@@ -206,7 +205,7 @@ impl Clients {
     /// Gives the shard the frames that `bytes` complete, or the ones that a pause has kept.
     fn take_frames(&mut self, queue: &mut Queue<'_>, place: u32, bytes: Option<&[u8]>) {
         let Some(socket) = self.sockets.get_mut(place as usize) else { return };
-        if !matches!(socket.stage, Stage::Open(_)) || socket.is_ending {
+        if !matches!(socket.stage, Stage::Open(_)) || socket.ending_since_ms.is_some() {
             return;
         }
         let (connection, sending_bytes) = (socket.connection, socket.sending_bytes);
@@ -323,13 +322,15 @@ impl Clients {
                 socket.sending_bytes = buffer.len();
                 queue.send(fd, buffer, Kind::Send(place).token());
             }
-            None if socket.is_ending => self.close(queue, place),
+            None if socket.ending_since_ms.is_some() => self.close(queue, place),
             None => (),
         }
     }
 
     /// The end of a turn: sends, closes what is ending, takes what a pause has kept.
-    pub fn end_turn(&mut self, queue: &mut Queue<'_>) {
+    pub fn end_turn(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
+        self.shard.forget_watches();
+        self.shard.renew_shares();
         let mut dirty = Vec::new();
         std::mem::swap(&mut dirty, self.shard.dirty_mut());
         for slot in dirty.drain(..) {
@@ -342,7 +343,7 @@ impl Clients {
             let Some(&place) = self.by_slot.get(connection.slot as usize) else { continue };
             let Some(socket) = self.sockets.get_mut(place as usize) else { continue };
             if socket.connection == connection {
-                socket.is_ending = true;
+                socket.ending_since_ms.get_or_insert(now_ms);
                 if self.shard.connection(connection).is_some_and(|held| held.is_cut) {
                     self.close(queue, place);
                     continue;
@@ -381,9 +382,9 @@ impl Clients {
         }
     }
 
-    /// Closes the connections that have not said connect for too long.
-    pub fn close_sessionless(&mut self, queue: &mut Queue<'_>, clock: &Clock) {
-        let now_ms = clock.now().mono_ms;
+    /// Closes the connections that have not said connect for too long, and those that do not take
+    /// the last they are told.
+    pub fn close_sessionless(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
         if now_ms < self.sessionless_checked_ms + 1_000 {
             return;
         }
@@ -391,6 +392,18 @@ impl Clients {
         for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
             let place = self.by_slot[connection.slot as usize];
             info!(peer = %self.sockets[place as usize].peer, "closed: it never said connect");
+            self.close(queue, place);
+        }
+        let limit_ms = self.sessionless_timeout_ms;
+        let is_stuck = |socket: &Socket| {
+            let is_open = matches!(socket.stage, Stage::Open(_));
+            is_open && socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms)
+        };
+        let stuck = self.sockets.iter().filter(|(_, socket)| is_stuck(socket));
+        let stuck: Vec<u32> = stuck.map(|(place, _)| place as u32).collect();
+        for place in stuck {
+            let peer = self.sockets[place as usize].peer;
+            info!(%peer, "closed: it does not take its last reply");
             self.close(queue, place);
         }
     }
