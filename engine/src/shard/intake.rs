@@ -3,7 +3,7 @@
 use super::connection::Parked;
 use super::{Phase, Queued, Shard};
 use crate::batch::ConnectionId;
-use crate::limits::{IDENTITIES_MAX, PARKED_KEPT_MAX};
+use crate::limits::{IDENTITIES_MAX, PARKED_KEPT_MAX, UNSENT_BYTES_MAX};
 use crate::message::{Connect, ToOrdering, Write};
 use model::error::ErrorCode;
 use model::jute::Reader;
@@ -163,6 +163,10 @@ impl Shard {
             if !first.op.is_ordered() && connection.in_flight > 0 {
                 return;
             }
+            if connection.out.len() > UNSENT_BYTES_MAX {
+                // Asked again when that is taken.
+                return;
+            }
             if !connection.has_share(self.turn) {
                 return self.released.push((slot, serial));
             }
@@ -178,6 +182,38 @@ impl Shard {
             } else {
                 self.enqueue(slot, xid, op, &body, received_ms);
             }
+        }
+    }
+
+    /// Parks what a connection has handed over in this turn, before what is parked already.
+    pub(super) fn take_back_writes(&mut self, slot: u32, serial: u32) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        if connection.serial != serial || connection.in_flight == 0 {
+            return;
+        }
+        let mut taken = Vec::new();
+        let waiting = self.to_ordering.iter_mut().filter_map(|message| match message {
+            ToOrdering::Writes(bundle) => Some(bundle),
+            _ => None,
+        });
+        for bundle in waiting.chain([&mut self.bundle]) {
+            let bytes = &bundle.bytes;
+            bundle.writes.retain(|write| {
+                let is_its = write.connection.slot == slot && write.connection.serial == serial;
+                if is_its {
+                    let body =
+                        Box::from(&bytes[write.body.start as usize..write.body.end as usize]);
+                    let Write { xid, op, large_bytes, received_ms, .. } = *write;
+                    taken.push(Parked { xid, op, body, large_bytes, received_ms });
+                }
+                !is_its
+            });
+        }
+        for parked in taken.into_iter().rev() {
+            connection.in_flight -= 1;
+            self.in_flight -= 1;
+            connection.parked_bytes += parked.body.len() + size_of::<Parked>();
+            connection.parked.push_front(parked);
         }
     }
 

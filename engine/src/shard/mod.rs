@@ -96,7 +96,7 @@ pub struct Shard {
     buffers: SpareBuffers,
     /// Counts the turns, for what a connection may do in one.
     turn: u32,
-    ending: Vec<u32>,
+    ending: Vec<ConnectionId>,
     released: Vec<(u32, u32)>,
     touched: Vec<u32>,
     touch_report_ms: u64,
@@ -357,14 +357,10 @@ impl Shard {
 
     /// Connections that are to be closed once their output has left; drained by the caller.
     pub fn take_ending(&mut self) -> Vec<ConnectionId> {
+        // Some may be gone, and their slots be others'.
         let mut ending = std::mem::take(&mut self.ending);
-        let ids = ending.drain(..).filter_map(|slot| {
-            let serial = self.connections.get(slot as usize)?.serial;
-            Some(ConnectionId { shard: self.index, slot, serial })
-        });
-        let ids = ids.collect();
-        self.ending = ending;
-        ids
+        ending.retain(|id| self.connection(*id).is_some());
+        ending
     }
 
     fn mark_dirty(connections: &mut Slab<Connection>, dirty: &mut Vec<u32>, slot: u32) {
@@ -384,7 +380,8 @@ impl Shard {
     fn end(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.is_ending = true;
-        self.ending.push(slot);
+        let serial = connection.serial;
+        self.ending.push(ConnectionId { shard: self.index, slot, serial });
     }
 
     /// Reports which sessions were heard of, every half tick.

@@ -43,8 +43,17 @@ impl Shard {
     }
 
     /// Puts requests back before those that wait already: their connections have more to take
-    /// first, and are asked again when that has left.
+    /// first, and are asked again when that has left. Whatever they wrote since, which was not
+    /// told to anybody yet, waits with them.
     fn park_again(&mut self, left: &[Queued], bytes: &[u8]) {
+        let mut before = None;
+        for queued in left {
+            let whose = (queued.slot, queued.serial);
+            if before != Some(whose) {
+                self.take_back_writes(queued.slot, queued.serial);
+            }
+            before = Some(whose);
+        }
         for queued in left.iter().rev() {
             let Some(connection) = self.connections.get_mut(queued.slot as usize) else { continue };
             let body = Box::from(&bytes[queued.body.clone()]);

@@ -38,5 +38,4 @@ impl SpareBuffers {
         self.free.drain(..self.least);
         self.least = self.free.len();
     }
-
 }

@@ -15,6 +15,7 @@ use crate::settings::Settings;
 use bytes::Dice;
 use model::op::Op;
 use model::session::ExtendedTypes;
+use std::io::Write as _;
 use std::ops::Range;
 
 const PACKETS: usize = 1_500;
@@ -122,5 +123,9 @@ fn hostile_packets_change_nothing_for_others() {
             hostile.step(xid as i32);
         }
         hostile.check();
+        if seed % 100 == 99 && std::env::var("RINGKEEPER_FUZZ_SEEDS").is_ok() {
+            let count = (seed + 1 - seeds().start) * PACKETS as u64;
+            writeln!(std::io::stderr(), "through seed {seed}, {count} steps").unwrap();
+        }
     }
 }

@@ -5,6 +5,7 @@ mod identities;
 mod plain;
 mod quota;
 mod session_table;
+mod stuck;
 mod transcript;
 mod wire;
 

@@ -3,7 +3,7 @@
 //! Invariants: one receive and one send at a time are in flight for a socket; its place is used
 //! again only when neither is (guard: the assertions in `Sockets::release`).
 
-use super::gate::ConnectionGate;
+use super::gate::{ConnectionGate, Denied};
 use super::token::Kind;
 use crate::admin::{WordRequest, Words};
 use engine::batch::ConnectionId;
@@ -80,6 +80,10 @@ pub struct Clients {
     /// Clients for other shards.
     dealt: Vec<Dealt>,
     sessionless_checked_ms: u64,
+    /// The time of this turn, when a refusal was told last, and how many were not told since.
+    now_ms: u64,
+    refused_told_ms: u64,
+    refused_untold: u64,
 }
 
 struct Listening {
@@ -112,6 +116,9 @@ impl Clients {
             listeners: Vec::new(),
             dealt: Vec::new(),
             sessionless_checked_ms: 0,
+            now_ms: 0,
+            refused_told_ms: 0,
+            refused_untold: 0,
         }
     }
 
@@ -150,10 +157,21 @@ impl Clients {
             }
             Ok(shard) => self.dealt.push(Dealt { socket, peer, shard }),
             Err(denied) => {
-                warn!(%peer, "connection refused: {denied}");
+                self.tell_refused(peer, denied);
                 queue.close(socket);
             }
         }
+    }
+
+    /// A line a second at most: a storm is not to fill the disk.
+    fn tell_refused(&mut self, peer: SocketAddr, denied: Denied) {
+        if self.now_ms < self.refused_told_ms + 1_000 {
+            self.refused_untold += 1;
+            return;
+        }
+        let untold = std::mem::take(&mut self.refused_untold);
+        self.refused_told_ms = self.now_ms;
+        warn!(%peer, untold, "connection refused: {denied}");
     }
 
     /// Accepting ended: by its own hand, or because the process has no descriptors left.
@@ -385,6 +403,7 @@ impl Clients {
     /// Closes the connections that have not said connect for too long, and those that do not take
     /// the last they are told.
     pub fn close_sessionless(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
+        self.now_ms = now_ms;
         if now_ms < self.sessionless_checked_ms + 1_000 {
             return;
         }
