@@ -4,7 +4,8 @@ CARGO ?= cargo
 DATA ?= data
 PORT ?= 2181
 
-.PHONY: help prepare build run test suites reference fix miri check
+.PHONY: help prepare build run test suites reference fix miri check fuzz hostile
+MINUTES ?= 10
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -35,6 +36,12 @@ fix: prepare ## format the code
 miri: ## the unsafe parts under Miri (needs a nightly toolchain with it; half an hour)
 	@MIRIFLAGS=-Zmiri-strict-provenance $(CARGO) +nightly miri test -p ringkeeper-model --lib record
 	@MIRIFLAGS=-Zmiri-strict-provenance $(CARGO) +nightly miri test -p ringkeeper-engine --lib tree::
+
+fuzz: prepare ## hostile packets for MINUTES=n: the engine, a server, and the decoders by cargo-fuzz
+	@scripts/fuzz.sh $(MINUTES)
+
+hostile: prepare ## floods of hostile clients in full, with figures (a quarter of an hour)
+	@scripts/hostile.sh
 
 check: prepare ## what CI runs before the tests: format, lints, documentation
 	@scripts/check.sh

@@ -126,7 +126,7 @@ fn packets_that_are_none() {
         let grown = rest.map_or(0, |rest| rest.grown_kib(&server));
         writeln!(
             std::io::stderr(),
-            "fuzz: seed {seed}: {executions} packets in {bursts} bursts, {took} s, {grown} KiB grown"
+            "fuzz: seed {seed}: {executions} packets, {bursts} bursts, {took} s, {grown} KiB grown"
         )
         .ok();
     }

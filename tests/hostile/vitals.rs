@@ -149,8 +149,7 @@ pub(super) fn beside<T>(name: &str, server: &Server, flood: impl FnOnce() -> T) 
     if !is_full() {
         let pulse = Pulse::start(server.address());
         let done = flood();
-        let beat = pulse.stop();
-        assert!(beat.count > 0, "nothing was asked meanwhile");
+        pulse.stop();
         return done;
     }
     let before = harmless(server.address());
