@@ -38,6 +38,9 @@ pub const SPARE_BUFFERS_MAX: usize = 1_024;
 /// See [`SPARE_BUFFERS_MAX`]: together at most 64 MiB a shard.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
 
+/// Connections for which a shard keeps places while it has a quarter of them or fewer.
+pub const KEPT_SLOTS_MAX: usize = 1_024;
+
 /// Bytes of a connection's requests that wait for its earlier ones before it is not read.
 pub const PARKED_BYTES_MAX: usize = 256 << 10;
 

@@ -28,7 +28,9 @@ pub use watch::{Told, WatchMode, WatchTable};
 
 use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Cursor};
-use crate::limits::{BUNDLE_BYTES_MAX, FORGOTTEN_PER_TURN, PARKED_BYTES_MAX, UNSENT_BYTES_MAX};
+use crate::limits::{
+    BUNDLE_BYTES_MAX, FORGOTTEN_PER_TURN, KEPT_SLOTS_MAX, PARKED_BYTES_MAX, UNSENT_BYTES_MAX,
+};
 use crate::message::{Bundle, ToOrdering, ToShard};
 use crate::settings::{Now, Settings};
 use crate::state::State;
@@ -392,6 +394,10 @@ impl Shard {
         }
         self.touch_report_ms = now_ms;
         self.buffers.trim();
+        let capacity = self.connections.capacity();
+        if capacity > KEPT_SLOTS_MAX && self.connections.len() < capacity / 4 {
+            self.connections.shrink_to_fit();
+        }
         let mut sessions = Vec::with_capacity(self.touched.len());
         for slot in self.touched.drain(..) {
             let Some(connection) = self.connections.get_mut(slot as usize) else { continue };

@@ -7,6 +7,7 @@ use super::gate::{ConnectionGate, Denied};
 use super::token::Kind;
 use crate::admin::{WordRequest, Words};
 use engine::batch::ConnectionId;
+use engine::limits::KEPT_SLOTS_MAX;
 use engine::shard::{Refused, Shard};
 use net::client::{Fed, Flow, FourLetterWord, Inbox};
 use net::listener::{self, Listener};
@@ -42,6 +43,7 @@ struct Socket {
     connection: ConnectionId,
     inbox: Inbox,
     receive: Option<OpId>,
+    send: Option<OpId>,
     /// Bytes in flight.
     sending_bytes: usize,
     /// To be closed when all that waits for it was sent; since when, in ms of the monotonic clock.
@@ -150,7 +152,9 @@ impl Clients {
                 queue.cancel(accept);
             }
         }
-        let Ok(peer) = listener::peer_address(&socket) else { return queue.close(socket) };
+        let Ok(peer) = listener::peer_address(&socket) else {
+            return queue.close_after(socket, None);
+        };
         match self.gate.admit(peer) {
             Ok(shard) if shard == self.index => {
                 self.open(queue, Dealt { socket, peer, shard });
@@ -158,7 +162,7 @@ impl Clients {
             Ok(shard) => self.dealt.push(Dealt { socket, peer, shard }),
             Err(denied) => {
                 self.tell_refused(peer, denied);
-                queue.close(socket);
+                queue.close_after(socket, None);
             }
         }
     }
@@ -203,6 +207,7 @@ impl Clients {
             connection,
             inbox: Inbox::new(self.frame_bytes_max),
             receive,
+            send: None,
             sending_bytes: 0,
             ending_since_ms: None,
             is_paused: false,
@@ -317,6 +322,7 @@ impl Clients {
         self.shard.recycle(buffer);
         let Some(socket) = self.sockets.get_mut(place as usize) else { return };
         socket.sending_bytes = 0;
+        socket.send = None;
         match (&socket.stage, result) {
             (Stage::Open(_), Ok(_)) => {
                 let connection = socket.connection;
@@ -338,7 +344,7 @@ impl Clients {
         match self.shard.take_output(connection) {
             Some(buffer) => {
                 socket.sending_bytes = buffer.len();
-                queue.send(fd, buffer, Kind::Send(place).token());
+                socket.send = Some(queue.send(fd, buffer, Kind::Send(place).token()));
             }
             None if socket.ending_since_ms.is_some() => self.close(queue, place),
             None => (),
@@ -408,6 +414,10 @@ impl Clients {
             return;
         }
         self.sessionless_checked_ms = now_ms;
+        let capacity = self.sockets.capacity();
+        if capacity > KEPT_SLOTS_MAX && self.sockets.len() < capacity / 4 {
+            self.sockets.shrink_to_fit();
+        }
         for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
             let place = self.by_slot[connection.slot as usize];
             info!(peer = %self.sockets[place as usize].peer, "closed: it never said connect");
@@ -441,7 +451,7 @@ impl Clients {
         let socket = &mut self.sockets[place as usize];
         if let Stage::Open(fd) = std::mem::replace(&mut socket.stage, Stage::Closed) {
             self.shard.close(socket.connection);
-            queue.close(fd);
+            queue.close_after(fd, socket.receive.into_iter().chain(socket.send));
             self.release(place);
         }
     }
