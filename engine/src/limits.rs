@@ -12,7 +12,7 @@ pub const CLOSE_PATHS_MAX: usize = 10_000;
 
 /// Nodes that one of these txns deletes, and after which a turn closes no more expired sessions:
 /// everybody else waits that long.
-pub const CLOSE_CHUNK_PATHS: usize = 1_000;
+pub const CLOSE_CHUNK_PATHS: usize = 200;
 
 /// Expired sessions that are closed in one turn.
 pub const CLOSED_PER_TURN: usize = 64;

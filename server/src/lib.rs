@@ -28,4 +28,5 @@ pub mod config;
 pub mod core_loop;
 pub mod logging;
 pub mod persist;
+mod resident;
 pub mod serve;
