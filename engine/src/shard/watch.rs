@@ -39,6 +39,7 @@ const KEPT_PATHS_MAX: usize = 16 << 10;
 
 type Watchers = SmallVec<[u32; 2]>;
 type PathsOfSlot = SeededMap<Arc<[u8]>, u8>;
+type Leftover = IntoIter<Arc<[u8]>, u8>;
 
 /// Whom a change is told: each slot once, however many watches it has.
 #[derive(Debug, Default)]
@@ -88,7 +89,7 @@ pub struct WatchTable {
     count: usize,
     /// What gone connections watched, as far as it still stands among the watchers. Whoever uses
     /// their slots now watches what `by_slot` says, nothing else.
-    forgotten: VecDeque<(u32, IntoIter<Arc<[u8]>, u8>)>,
+    forgotten: VecDeque<(u32, Leftover)>,
 }
 
 impl WatchTable {
