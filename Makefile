@@ -7,8 +7,9 @@ ROUNDS ?= 100
 SEED ?= 1
 SEEDS ?= 1000
 FIRST ?= 1
+MINUTES ?= 10
 
-.PHONY: help prepare build run test crash faults suites reference fix miri check
+.PHONY: help prepare build run test crash faults fuzz hostile twin suites reference fix miri check
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -45,6 +46,12 @@ fix: prepare ## format the code
 miri: ## the unsafe parts under Miri (needs a nightly toolchain with it; half an hour)
 	@MIRIFLAGS=-Zmiri-strict-provenance $(CARGO) +nightly miri test -p ringkeeper-model --lib record
 	@MIRIFLAGS=-Zmiri-strict-provenance $(CARGO) +nightly miri test -p ringkeeper-engine --lib tree::
+
+fuzz: prepare ## hostile packets for MINUTES=n: the engine, a server, and the decoders by cargo-fuzz
+	@scripts/fuzz.sh $(MINUTES)
+
+hostile: prepare ## floods of hostile clients in full, with figures (a quarter of an hour)
+	@scripts/hostile.sh
 
 check: prepare ## what CI runs before the tests: format, lints, documentation
 	@scripts/check.sh

@@ -4,6 +4,7 @@
 
 mod conformance;
 mod crash;
+mod hostile;
 mod operator;
 mod order;
 mod tidy;

@@ -42,6 +42,7 @@ pub mod background;
 pub mod counting;
 pub mod direct;
 pub mod error;
+pub mod heap;
 pub mod huge;
 pub mod latch;
 pub mod limits;

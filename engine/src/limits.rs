@@ -10,8 +10,12 @@ pub const SPARE_BYTES_MAX: usize = 1 << 20;
 /// A session with more ephemeral nodes than this is emptied by several txns before it is closed.
 pub const CLOSE_PATHS_MAX: usize = 10_000;
 
-/// Nodes that one of these txns deletes.
-pub const CLOSE_CHUNK_PATHS: usize = 1_000;
+/// Nodes that one of these txns deletes, and after which a turn closes no more expired sessions:
+/// everybody else waits that long.
+pub const CLOSE_CHUNK_PATHS: usize = 200;
+
+/// Expired sessions that are closed in one turn.
+pub const CLOSED_PER_TURN: usize = 64;
 
 /// Bytes of txns after which a batch is closed to more: bounds what one flush carries.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -34,12 +38,31 @@ pub const SPARE_BUFFERS_MAX: usize = 1_024;
 /// See [`SPARE_BUFFERS_MAX`]: together at most 64 MiB a shard.
 pub const SPARE_BUFFER_BYTES_MAX: usize = 64 << 10;
 
+/// Connections for which a shard keeps places while it has a quarter of them or fewer.
+pub const KEPT_SLOTS_MAX: usize = 1_024;
+
 /// Bytes of a connection's requests that wait for its earlier ones before it is not read.
 pub const PARKED_BYTES_MAX: usize = 256 << 10;
+
+/// Places for parked requests that a connection keeps while none is parked.
+pub const PARKED_KEPT_MAX: usize = 32;
 
 /// Bytes that may wait for a client that is told of events and takes none; then its connection is
 /// closed, and it sets its watches again when it comes back.
 pub const EVENT_BYTES_MAX: usize = 16 << 20;
+
+/// Requests of one connection that are taken in one turn, new or parked: whoever sends thousands at
+/// once waits for the others in between.
+pub const TURN_REQUESTS_MAX: u32 = 128;
+
+/// Bytes of one multiRead's reply, which one small request could make as long as memory is large.
+pub const MULTI_READ_BYTES_MAX: usize = 64 << 20;
+
+/// Identities of one connection: each auth copies them.
+pub const IDENTITIES_MAX: usize = 1_000;
+
+/// Watches of gone connections that are forgotten in one turn: half a millisecond.
+pub const FORGOTTEN_PER_TURN: usize = 512;
 
 /// Reads that are walked through the tree together.
 pub const STAGED_READS: usize = 8;

@@ -10,7 +10,9 @@
 
 use crate::acl::identity::Identities;
 use crate::batch::{Batch, Chain, ConnectionId, Cursor, Mark, Outcome};
-use crate::limits::{BACKLOG_BATCHES_MAX, BATCH_BYTES_MAX, CLOSE_CHUNK_PATHS, CLOSE_PATHS_MAX};
+use crate::limits::{
+    BACKLOG_BATCHES_MAX, BATCH_BYTES_MAX, CLOSE_CHUNK_PATHS, CLOSE_PATHS_MAX, CLOSED_PER_TURN,
+};
 use crate::message::{Bundle, Connect, ToOrdering, ToShard, Write};
 use crate::pipeline::{ApplyError, Caller, Head};
 use crate::session::{Place, SessionTable};
@@ -45,8 +47,8 @@ pub struct Ordering {
     published: Zxid,
     refusal: Option<Refusal>,
     to_shards: Vec<(u16, ToShard)>,
-    /// Sessions being closed whose nodes are still being deleted.
-    emptying: VecDeque<(SessionId, Option<Write>)>,
+    /// Sessions that are being closed, step by step.
+    emptying: VecDeque<Emptying>,
     reaped_ms: u64,
     reaping: VecDeque<Box<[u8]>>,
     anonymous: Arc<Identities>,
@@ -62,6 +64,16 @@ pub struct OrderingCounts {
     pub batches: u64,
     /// Sessions that ran out of time.
     pub expired: u64,
+}
+
+/// A session on its way out.
+#[derive(Clone, Debug)]
+struct Emptying {
+    session: SessionId,
+    /// Who asked for it; `None` if its time has run out.
+    wish: Option<Write>,
+    /// Whether it has more nodes than one txn may delete.
+    is_large: bool,
 }
 
 /// Why writes are refused for now, without a zxid.
@@ -510,8 +522,9 @@ impl Ordering {
         if let Some(entry) = self.sessions.entry_mut(session) {
             entry.place = Place::Closing(to);
         }
-        if self.head.ephemerals_of(session, CLOSE_PATHS_MAX + 1).len() > CLOSE_PATHS_MAX {
-            self.emptying.push_back((session, wish.cloned()));
+        let is_large = self.head.ephemeral_count_of(session) > CLOSE_PATHS_MAX;
+        if is_large || wish.is_none() {
+            self.emptying.push_back(Emptying { session, wish: wish.cloned(), is_large });
             return;
         }
         self.close(now, session, wish);
@@ -567,17 +580,29 @@ impl Ordering {
 
     /// Whether [`Self::tick`] has more to do at once.
     pub fn is_busy(&self) -> bool {
-        self.refusal.is_none() && !self.emptying.is_empty()
+        self.refusal.is_none() && !self.emptying.is_empty() && self.is_admitting()
     }
 
+    /// Goes on with the sessions that are being closed, as far as one turn may.
     fn empty_sessions(&mut self, now: Now) {
-        let Some((session, wish)) = self.emptying.front().cloned() else { return };
-        let paths = self.head.ephemerals_of(session, CLOSE_CHUNK_PATHS);
-        if paths.len() < CLOSE_CHUNK_PATHS {
-            self.emptying.pop_front();
-            return self.close(now, session, wish.as_ref());
+        let mut deleted = 0;
+        for _ in 0..CLOSED_PER_TURN {
+            if deleted >= CLOSE_CHUNK_PATHS || !self.is_admitting() {
+                return;
+            }
+            let Some(Emptying { session, is_large, .. }) = self.emptying.front() else { return };
+            let (session, is_large) = (*session, *is_large);
+            let left = self.head.ephemeral_count_of(session);
+            if is_large && left >= CLOSE_CHUNK_PATHS {
+                let paths = self.head.ephemerals_of(session, CLOSE_CHUNK_PATHS);
+                self.delete_owned(now, session, &paths);
+                deleted += paths.len();
+                continue;
+            }
+            deleted += left;
+            let wish = self.emptying.pop_front().and_then(|emptying| emptying.wish);
+            self.close(now, session, wish.as_ref());
         }
-        self.delete_owned(now, session, &paths);
     }
 
     /// One txn that deletes these nodes of a closing session.

@@ -32,7 +32,7 @@ pub enum JuteError {
         /// What it says.
         found: i32,
     },
-    /// Reads and writes in one multi.
+    /// A read in a multi of writes, or a write in one of reads.
     MixedMulti,
     /// A create of a multi has no ACL, not even an empty one.
     NullAcl {

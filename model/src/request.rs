@@ -204,8 +204,8 @@ impl<'a> Request<'a> {
             Op::Sync => Self::Sync { path: r.string()? },
             Op::Ping => Self::Ping,
             Op::Check => Self::Check { path: r.text()?, version: r.int()? },
-            Op::Multi => Self::Multi(multi(r)?),
-            Op::MultiRead => Self::MultiRead(multi(r)?),
+            Op::Multi => Self::Multi(multi(r, false)?),
+            Op::MultiRead => Self::MultiRead(multi(r, true)?),
             Op::Reconfig => {
                 for _ in 0..3 {
                     r.string()?;
@@ -234,10 +234,9 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The operations of a multi, in order: either all of them writes, or all of them reads.
-fn multi<'a>(r: &mut Reader<'a>) -> Result<Vec<SubRequest<'a>>, JuteError> {
+/// The operations of a multi, in order: all of them writes, or in a multiRead all of them reads.
+fn multi<'a>(r: &mut Reader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>, JuteError> {
     let mut ops = Vec::new();
-    let mut is_reading = None;
     loop {
         let offset = r.offset();
         let (found, done) = (r.int()?, r.bool()?);
@@ -263,7 +262,7 @@ fn multi<'a>(r: &mut Reader<'a>) -> Result<Vec<SubRequest<'a>>, JuteError> {
             Request::Create(create) => create_of_multi(op, create, offset)?,
             _ => op,
         };
-        if *is_reading.get_or_insert(reads) != reads {
+        if is_reading != reads {
             return Err(JuteError::MixedMulti);
         }
         ops.push(SubRequest { op, request });

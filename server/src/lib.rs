@@ -31,5 +31,6 @@ pub mod core_loop;
 pub mod logging;
 pub mod persist;
 pub mod repair;
+mod resident;
 pub mod serve;
 pub mod survey;

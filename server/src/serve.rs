@@ -11,6 +11,7 @@ use crate::core_loop::{
     LoopParts, OrderingLink, ShardLink, SnapshotPolicy, link,
 };
 use crate::persist::{self, Directories, PurgePolicy, RestoreError, Restored};
+use crate::resident::Resident;
 use crate::survey::{SurveyError, survey};
 use disk::lock::{DirectoryLock, LockError};
 use disk::probe::Probe;
@@ -414,6 +415,7 @@ impl Running {
             .spawn(body)
             .map_err(ServeError::Thread)?;
         let mut is_warned = false;
+        let mut resident = Resident::new(self.clock.now().mono_ms);
         loop {
             match self.happenings.recv_timeout(Duration::from_secs(1)) {
                 Ok(Happening::Signal(signal)) => {
@@ -423,6 +425,7 @@ impl Running {
                 Ok(Happening::Ended(ended)) => return Ok(ended?),
                 Err(_) => {
                     let now_ms = self.clock.now().mono_ms;
+                    resident.look(now_ms);
                     let silent = self.loops.iter().map(|inbox| inbox.silent_ms(now_ms)).max();
                     let is_late = silent.is_some_and(|ms| ms > 1_000);
                     if is_late && !is_warned {

@@ -208,6 +208,18 @@ fn reads_and_writes_do_not_mix() {
     assert_eq!(c.exists("/mixed", false).unwrap().version, 0);
 }
 
+/// Not even where all of them are of the wrong kind.
+#[test]
+fn reads_have_a_multi_of_their_own() {
+    let mut c = client_at("/own-kind");
+    let get = Op::Get { path: "/own-kind" };
+    assert_eq!(c.multi(&[get.clone(), get]), Err(code::MARSHALLING_ERROR));
+    assert_eq!(c.multi(&[Op::Children { path: "/own-kind" }]), Err(code::MARSHALLING_ERROR));
+    let check = Op::Check { path: "/own-kind", version: 0 };
+    assert_eq!(c.multi_read(&[check]), Err(code::MARSHALLING_ERROR));
+    c.ping();
+}
+
 #[test]
 fn what_a_multi_may_not_hold() {
     let mut c = client_at("/not-allowed");

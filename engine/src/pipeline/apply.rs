@@ -109,7 +109,13 @@ impl Head {
         Ok(())
     }
 
-    /// The session's nodes, so many at most.
+    /// Count of a session's nodes.
+    pub fn ephemeral_count_of(&self, session: SessionId) -> usize {
+        let sessions = &self.tree.meta().sessions;
+        sessions.get(&session).map_or(0, |session| session.ephemerals.len())
+    }
+
+    /// The paths of a session's nodes, at most so many.
     pub fn ephemerals_of(&self, session: SessionId, count_max: usize) -> Vec<Box<[u8]>> {
         let Some(session) = self.tree.meta().sessions.get(&session) else {
             return Vec::new();

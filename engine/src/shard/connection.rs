@@ -1,6 +1,8 @@
 //! One client's connection, as its shard knows it.
 
+use super::spare::SpareBuffers;
 use crate::acl::identity::Identities;
+use crate::limits::TURN_REQUESTS_MAX;
 use model::op::Op;
 use model::session::SessionId;
 use model::zxid::Zxid;
@@ -128,6 +130,9 @@ pub struct Connection {
     pub(super) in_flight: u32,
     /// Bytes of its large requests in flight.
     pub(super) large_bytes: u64,
+    /// Requests taken in this turn, and which turn that was.
+    pub(super) taken: u32,
+    pub(super) taken_turn: u32,
     pub(super) last_request_ms: u64,
     pub(super) is_touched: bool,
     pub(super) is_dirty: bool,
@@ -143,13 +148,24 @@ impl Connection {
 
     /// What is to be sent, with memory from the shard's spare buffers: an idle connection holds
     /// none.
-    pub(super) fn writable(&mut self, buffers: &mut Vec<Vec<u8>>) -> &mut Vec<u8> {
-        if self.out.capacity() == 0
-            && let Some(buffer) = buffers.pop()
-        {
-            self.out = buffer;
+    pub(super) fn writable(&mut self, spare: &mut SpareBuffers) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = spare.take();
         }
         &mut self.out
+    }
+
+    /// Whether another of its requests may be taken in this turn.
+    pub(super) fn has_share(&self, turn: u32) -> bool {
+        self.taken_turn != turn || self.taken < TURN_REQUESTS_MAX
+    }
+
+    /// One more of its requests is taken in this turn.
+    pub(super) fn take_share(&mut self, turn: u32) {
+        if self.taken_turn != turn {
+            (self.taken, self.taken_turn) = (0, turn);
+        }
+        self.taken += 1;
     }
 
     /// Bytes that wait to be sent.

@@ -15,20 +15,25 @@ impl Shard {
     /// there was anything.
     pub fn drain(&mut self) -> bool {
         let published = self.reader.published();
-        if published == self.reader.version() {
-            return false;
+        let is_behind = published != self.reader.version();
+        if is_behind {
+            let mut cursor = self.cursor.clone();
+            while let Some(batch) = cursor.step(published) {
+                let version = batch.version.expect("linked batches are sealed");
+                self.reader.advance_to(version);
+                self.deliver(batch);
+            }
+            self.cursor = cursor;
         }
-        let mut cursor = self.cursor.clone();
-        while let Some(batch) = cursor.step(published) {
-            let version = batch.version.expect("linked batches are sealed");
-            self.reader.advance_to(version);
-            self.deliver(batch);
+        if self.released.is_empty() {
+            return is_behind;
         }
-        self.cursor = cursor;
         let mut released = std::mem::take(&mut self.released);
         for (slot, serial) in released.drain(..) {
             self.release(slot, serial);
         }
+        // Those that have had their share of this turn wait for the next.
+        released.append(&mut self.released);
         self.released = released;
         true
     }

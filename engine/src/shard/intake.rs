@@ -3,6 +3,7 @@
 use super::connection::Parked;
 use super::{Phase, Queued, Shard};
 use crate::batch::ConnectionId;
+use crate::limits::{IDENTITIES_MAX, PARKED_KEPT_MAX, UNSENT_BYTES_MAX};
 use crate::message::{Connect, ToOrdering, Write};
 use model::error::ErrorCode;
 use model::jute::Reader;
@@ -63,6 +64,7 @@ impl Shard {
         connection.counts.received += 1;
         self.counts.received += 1;
         connection.last_request_ms = now_ms;
+        connection.take_share(self.turn);
         if !connection.is_touched {
             connection.is_touched = true;
             self.touched.push(id.slot);
@@ -161,14 +163,57 @@ impl Shard {
             if !first.op.is_ordered() && connection.in_flight > 0 {
                 return;
             }
+            if connection.out.len() > UNSENT_BYTES_MAX {
+                // Asked again when that is taken.
+                return;
+            }
+            if !connection.has_share(self.turn) {
+                return self.released.push((slot, serial));
+            }
             let Some(parked) = connection.parked.pop_front() else { return };
+            connection.take_share(self.turn);
             connection.parked_bytes -= parked.body.len() + size_of::<Parked>();
+            if connection.parked.is_empty() && connection.parked.capacity() > PARKED_KEPT_MAX {
+                connection.parked = std::collections::VecDeque::new();
+            }
             let Parked { xid, op, body, large_bytes, received_ms } = parked;
             if op.is_ordered() {
                 self.hand_over(slot, xid, op, &body, large_bytes);
             } else {
                 self.enqueue(slot, xid, op, &body, received_ms);
             }
+        }
+    }
+
+    /// Parks what a connection has handed over in this turn, before what is parked already.
+    pub(super) fn take_back_writes(&mut self, slot: u32, serial: u32) {
+        let Some(connection) = self.connections.get_mut(slot as usize) else { return };
+        if connection.serial != serial || connection.in_flight == 0 {
+            return;
+        }
+        let mut taken = Vec::new();
+        let waiting = self.to_ordering.iter_mut().filter_map(|message| match message {
+            ToOrdering::Writes(bundle) => Some(bundle),
+            _ => None,
+        });
+        for bundle in waiting.chain([&mut self.bundle]) {
+            let bytes = &bundle.bytes;
+            bundle.writes.retain(|write| {
+                let is_its = write.connection.slot == slot && write.connection.serial == serial;
+                if is_its {
+                    let body =
+                        Box::from(&bytes[write.body.start as usize..write.body.end as usize]);
+                    let Write { xid, op, large_bytes, received_ms, .. } = *write;
+                    taken.push(Parked { xid, op, body, large_bytes, received_ms });
+                }
+                !is_its
+            });
+        }
+        for parked in taken.into_iter().rev() {
+            connection.in_flight -= 1;
+            self.in_flight -= 1;
+            connection.parked_bytes += parked.body.len() + size_of::<Parked>();
+            connection.parked.push_front(parked);
         }
     }
 
@@ -195,7 +240,8 @@ impl Shard {
         let Ok(Request::Auth { scheme, auth }) = request else { return Err(Refused::Malformed) };
         let connection = &mut self.connections[id.slot as usize];
         let mut identities = (*connection.identities).clone();
-        if !identities.authenticate(scheme, auth, &self.settings) {
+        let is_full = identities.ids().len() >= IDENTITIES_MAX;
+        if is_full || !identities.authenticate(scheme, auth, &self.settings) {
             self.counts.auth_failed += 1;
             self.answer_at_once(id.slot, xid, Zxid::ZERO, ErrorCode::AuthFailed);
             self.end(id.slot);

@@ -16,6 +16,7 @@ mod connection;
 mod deliver;
 mod intake;
 mod read;
+mod spare;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -28,7 +29,7 @@ pub use watch::{Told, WatchMode, WatchTable};
 use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Cursor};
 use crate::limits::{
-    BUNDLE_BYTES_MAX, PARKED_BYTES_MAX, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX, UNSENT_BYTES_MAX,
+    BUNDLE_BYTES_MAX, FORGOTTEN_PER_TURN, KEPT_SLOTS_MAX, PARKED_BYTES_MAX, UNSENT_BYTES_MAX,
 };
 use crate::message::{Bundle, ToOrdering, ToShard};
 use crate::settings::{Now, Settings};
@@ -37,12 +38,13 @@ use crate::tree::Reader;
 use model::op::Op;
 use model::session::SessionId;
 use slab::Slab;
+use spare::SpareBuffers;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// A request of this turn that is answered here.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Queued {
     slot: u32,
     serial: u32,
@@ -93,9 +95,10 @@ pub struct Shard {
     spare_bundles: Vec<Bundle>,
     to_ordering: Vec<ToOrdering>,
     dirty: Vec<u32>,
-    /// Send buffers that nobody uses, empty.
-    buffers: Vec<Vec<u8>>,
-    ending: Vec<u32>,
+    buffers: SpareBuffers,
+    /// Counts the turns, for what a connection may do in one.
+    turn: u32,
+    ending: Vec<ConnectionId>,
     released: Vec<(u32, u32)>,
     touched: Vec<u32>,
     touch_report_ms: u64,
@@ -139,7 +142,8 @@ impl Shard {
             spare_bundles: Vec::new(),
             to_ordering: Vec::new(),
             dirty: Vec::new(),
-            buffers: Vec::new(),
+            buffers: SpareBuffers::default(),
+            turn: 0,
             ending: Vec::new(),
             released: Vec::new(),
             touched: Vec::new(),
@@ -176,6 +180,8 @@ impl Shard {
             parked_bytes: 0,
             in_flight: 0,
             large_bytes: 0,
+            taken: 0,
+            taken_turn: 0,
             last_request_ms: self.now.mono_ms,
             is_touched: false,
             is_dirty: false,
@@ -227,6 +233,7 @@ impl Shard {
         let is_over = self.in_flight >= self.in_flight_max && connection.outstanding() > 0;
         is_open
             && !is_over
+            && connection.has_share(self.turn)
             && !connection.is_ending
             && connection.parked_bytes < PARKED_BYTES_MAX
             && self.bundle.bytes.len() < BUNDLE_BYTES_MAX
@@ -285,9 +292,25 @@ impl Shard {
         !self.to_ordering.is_empty() || !self.bundle.writes.is_empty()
     }
 
-    /// Whether requests were taken that [`Self::serve`] has yet to answer.
+    /// Whether there is something to do here that nobody else will begin: requests that
+    /// [`Self::serve`] has yet to answer, parked ones that may go on, watches to be forgotten.
     pub fn has_queued(&self) -> bool {
         !self.queue.is_empty()
+            || !self.released.is_empty()
+            || self.data_watches.is_forgetting()
+            || self.child_watches.is_forgetting()
+    }
+
+    /// Each connection may have its share of requests taken again: once a turn, before the ones
+    /// that were left are looked at.
+    pub fn renew_shares(&mut self) {
+        self.turn = self.turn.wrapping_add(1);
+    }
+
+    /// Forgets some of what gone connections watched.
+    pub fn forget_watches(&mut self) {
+        self.data_watches.forget_some(FORGOTTEN_PER_TURN);
+        self.child_watches.forget_some(FORGOTTEN_PER_TURN);
     }
 
     fn flush_bundle(&mut self) {
@@ -322,28 +345,24 @@ impl Shard {
         if connection.serial != id.serial || connection.out.is_empty() {
             return None;
         }
+        if !connection.parked.is_empty() && connection.in_flight == 0 {
+            // They may have waited for this room.
+            self.released.push((id.slot, id.serial));
+        }
         Some(std::mem::take(&mut connection.out))
     }
 
     /// A buffer whose bytes have left.
-    pub fn recycle(&mut self, mut buffer: Vec<u8>) {
-        let is_kept = self.buffers.len() < SPARE_BUFFERS_MAX;
-        if is_kept && (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) {
-            buffer.clear();
-            self.buffers.push(buffer);
-        }
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        self.buffers.give(buffer);
     }
 
     /// Connections that are to be closed once their output has left; drained by the caller.
     pub fn take_ending(&mut self) -> Vec<ConnectionId> {
+        // Some may be gone, and their slots be others'.
         let mut ending = std::mem::take(&mut self.ending);
-        let ids = ending.drain(..).filter_map(|slot| {
-            let serial = self.connections.get(slot as usize)?.serial;
-            Some(ConnectionId { shard: self.index, slot, serial })
-        });
-        let ids = ids.collect();
-        self.ending = ending;
-        ids
+        ending.retain(|id| self.connection(*id).is_some());
+        ending
     }
 
     fn mark_dirty(connections: &mut Slab<Connection>, dirty: &mut Vec<u32>, slot: u32) {
@@ -363,7 +382,8 @@ impl Shard {
     fn end(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         connection.is_ending = true;
-        self.ending.push(slot);
+        let serial = connection.serial;
+        self.ending.push(ConnectionId { shard: self.index, slot, serial });
     }
 
     /// Reports which sessions were heard of, every half tick.
@@ -373,6 +393,11 @@ impl Shard {
             return;
         }
         self.touch_report_ms = now_ms;
+        self.buffers.trim();
+        let capacity = self.connections.capacity();
+        if capacity > KEPT_SLOTS_MAX && self.connections.len() < capacity / 4 {
+            self.connections.shrink_to_fit();
+        }
         let mut sessions = Vec::with_capacity(self.touched.len());
         for slot in self.touched.drain(..) {
             let Some(connection) = self.connections.get_mut(slot as usize) else { continue };

@@ -1,10 +1,11 @@
 //! Reads: answered from the shard's view, up to eight look-ups at a time.
 
+use super::connection::Parked;
 use super::intake::Refused;
 use super::{Queued, Shard, WatchMode};
 use crate::acl::identity::Identities;
 use crate::batch::ConnectionId;
-use crate::limits::STAGED_READS;
+use crate::limits::{MULTI_READ_BYTES_MAX, STAGED_READS, UNSENT_BYTES_MAX};
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tree::View;
@@ -25,9 +26,11 @@ impl Shard {
         }
         let mut queue = std::mem::take(&mut self.queue);
         let bytes = std::mem::take(&mut self.queue_bytes);
+        let mut left = Vec::new();
         for group in queue.chunks(STAGED_READS) {
-            self.serve_group(group, &bytes, &mut refused);
+            self.serve_group(group, &bytes, &mut left, &mut refused);
         }
+        self.park_again(&left, &bytes);
         queue.clear();
         // What came to be queued meanwhile was released by nothing: the chain is drained before.
         assert!(self.queue.is_empty(), "a read was queued while reads were served");
@@ -39,10 +42,33 @@ impl Shard {
         }
     }
 
+    /// Puts requests back before those that wait already: their connections have more to take
+    /// first, and are asked again when that has left. Whatever they wrote since, which was not
+    /// told to anybody yet, waits with them.
+    fn park_again(&mut self, left: &[Queued], bytes: &[u8]) {
+        let mut before = None;
+        for queued in left {
+            let whose = (queued.slot, queued.serial);
+            if before != Some(whose) {
+                self.take_back_writes(queued.slot, queued.serial);
+            }
+            before = Some(whose);
+        }
+        for queued in left.iter().rev() {
+            let Some(connection) = self.connections.get_mut(queued.slot as usize) else { continue };
+            let body = Box::from(&bytes[queued.body.clone()]);
+            let Queued { xid, op, received_ms, .. } = *queued;
+            let parked = Parked { xid, op, body, large_bytes: 0, received_ms };
+            connection.parked_bytes += parked.body.len() + size_of::<Parked>();
+            connection.parked.push_front(parked);
+        }
+    }
+
     fn serve_group(
         &mut self,
         group: &[Queued],
         bytes: &[u8],
+        left: &mut Vec<Queued>,
         refused: &mut impl FnMut(ConnectionId, Refused),
     ) {
         // The look-ups go first and together: each waits for memory, and they wait at once.
@@ -78,7 +104,9 @@ impl Shard {
         let mut connects = Vec::new();
         for (at, queued) in group.iter().enumerate() {
             let is_there = context.connections.get(queued.slot as usize);
-            if is_there.is_none_or(|c| c.serial != queued.serial) {
+            let Some(connection) = is_there.filter(|c| c.serial == queued.serial) else { continue };
+            if connection.out.len() > UNSENT_BYTES_MAX {
+                left.push(queued.clone());
                 continue;
             }
             if queued.op == Op::CreateSession {
@@ -123,7 +151,7 @@ pub(super) struct Serving<'a> {
     pub(super) data_watches: &'a mut super::WatchTable,
     pub(super) child_watches: &'a mut super::WatchTable,
     pub(super) dirty: &'a mut Vec<u32>,
-    pub(super) buffers: &'a mut Vec<Vec<u8>>,
+    pub(super) buffers: &'a mut super::spare::SpareBuffers,
     pub(super) counts: &'a mut super::ShardCounts,
     pub(super) now_ms: u64,
     /// Whole packets that go before the reply that is being made.
@@ -212,7 +240,7 @@ impl Serving<'_> {
                 };
                 jute::put_int(out, count as i32);
             }
-            Request::MultiRead(ops) => self.multi_read(slot, &ops, out),
+            Request::MultiRead(ops) => self.multi_read(slot, &ops, out)?,
             Request::GetEphemerals { prefix } => {
                 self.put_ephemerals(self.connections[slot as usize].session, prefix, out);
             }
@@ -250,13 +278,22 @@ impl Serving<'_> {
         Ok(())
     }
 
-    fn multi_read(&self, slot: u32, ops: &[SubRequest<'_>], out: &mut Vec<u8>) {
+    fn multi_read(
+        &self,
+        slot: u32,
+        ops: &[SubRequest<'_>],
+        out: &mut Vec<u8>,
+    ) -> Result<(), ErrorCode> {
+        let begin = out.len();
         for SubRequest { op, request } in ops {
             let (Request::GetData { path, .. } | Request::GetChildren { path, .. }) = request
             else {
                 continue;
             };
             let start = out.len();
+            if start - begin > MULTI_READ_BYTES_MAX {
+                return Err(ErrorCode::SystemError);
+            }
             response::put_multi_header(out, op.code(), false, 0);
             let found = self.view.lookup(kept_under(path)).ok_or(ErrorCode::NoNode);
             let allowed = found.and_then(|r| self.check(r, perms::READ, slot).map(|()| r));
@@ -273,6 +310,7 @@ impl Serving<'_> {
             }
         }
         response::put_multi_end(out);
+        Ok(())
     }
 
     fn put_ephemerals(&self, session: SessionId, prefix: &[u8], out: &mut Vec<u8>) {

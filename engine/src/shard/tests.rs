@@ -34,6 +34,7 @@ enum Event {
     RemoveAny(u32, Vec<u8>),
     Trigger(Vec<u8>),
     Forget(u32),
+    ForgetSome,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -45,6 +46,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..5u32, path()).prop_map(|(slot, path)| Event::RemoveAny(slot, path)),
         5 => path().prop_map(Event::Trigger),
         1 => (0..5u32).prop_map(Event::Forget),
+        1 => Just(Event::ForgetSome),
     ]
 }
 
@@ -106,8 +108,16 @@ proptest! {
                     table.forget(slot);
                     plain.0.retain(|(of, _), _| *of != slot);
                 }
+                Event::ForgetSome => table.forget_some(1),
             }
-            assert_sides(&table, &plain);
+            prop_assert_eq!(table.len(), plain.0.len());
+            if !table.is_forgetting() {
+                assert_sides(&table, &plain);
+            }
         }
+        while table.is_forgetting() {
+            table.forget_some(2);
+        }
+        assert_sides(&table, &plain);
     }
 }

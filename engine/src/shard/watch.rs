@@ -11,7 +11,9 @@
 //! Lives in: each shard.
 
 use crate::hash::{SeededMap, SeededState};
+use hashbrown::hash_map::IntoIter;
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// How a watch ends and how far it reaches: bits, since a connection may have several on a path.
@@ -29,8 +31,15 @@ impl WatchMode {
     pub const ANY: Self = Self(7);
 }
 
+/// A connection that watched no more than this is forgotten at once.
+const FORGOTTEN_AT_ONCE: usize = if cfg!(test) { 1 } else { 64 };
+
+/// Paths for which a table keeps memory while fewer are watched.
+const KEPT_PATHS_MAX: usize = 16 << 10;
+
 type Watchers = SmallVec<[u32; 2]>;
 type PathsOfSlot = SeededMap<Arc<[u8]>, u8>;
+type Leftover = IntoIter<Arc<[u8]>, u8>;
 
 /// Whom a change is told: each slot once, however many watches it has.
 #[derive(Debug, Default)]
@@ -78,6 +87,9 @@ pub struct WatchTable {
     state: SeededState,
     recursive_count: usize,
     count: usize,
+    /// What gone connections watched, as far as it still stands among the watchers. Whoever uses
+    /// their slots now watches what `by_slot` says, nothing else.
+    forgotten: VecDeque<(u32, Leftover)>,
 }
 
 impl WatchTable {
@@ -90,6 +102,7 @@ impl WatchTable {
             state,
             recursive_count: 0,
             count: 0,
+            forgotten: VecDeque::new(),
         }
     }
 
@@ -173,32 +186,61 @@ impl WatchTable {
             if paths.is_empty() {
                 self.by_slot[slot as usize] = None;
             }
+            self.count -= 1;
             self.unlist(path, slot);
         }
         had != 0
     }
 
+    /// Takes a slot from among a path's watchers, unless whoever has it now watches the path.
     fn unlist(&mut self, path: &[u8], slot: u32) {
-        self.count -= 1;
+        let is_again = self.has(path, slot, WatchMode::ANY);
         let Some(slots) = self.watchers.get_mut(path) else { return };
-        if let Some(at) = slots.iter().position(|&s| s == slot) {
-            slots.swap_remove(at);
+        // It may stand there twice: for who had it, and for who has it.
+        slots.retain(|&mut s| s != slot);
+        if is_again {
+            slots.push(slot);
         }
         if slots.is_empty() {
             self.watchers.remove(path);
         }
     }
 
-    /// A connection is gone.
+    /// A connection is gone: it watches nothing from now on.
     pub fn forget(&mut self, slot: u32) {
-        let Some(paths) = self.by_slot.get_mut(slot as usize).and_then(Option::take) else {
-            return;
-        };
-        for (path, modes) in *paths {
+        let paths = self.by_slot.get_mut(slot as usize).and_then(Option::take);
+        let Some(paths) = paths.filter(|paths| !paths.is_empty()) else { return };
+        self.count -= paths.len();
+        let is_little = self.forgotten.is_empty() && paths.len() <= FORGOTTEN_AT_ONCE;
+        self.forgotten.push_back((slot, paths.into_iter()));
+        if is_little {
+            self.forget_some(FORGOTTEN_AT_ONCE + 1);
+        }
+    }
+
+    /// Whether [`Self::forget_some`] has something to do.
+    pub fn is_forgetting(&self) -> bool {
+        !self.forgotten.is_empty()
+    }
+
+    /// Clears away at most so many watches of connections that are gone, and the table's memory
+    /// once it is much too large.
+    pub fn forget_some(&mut self, count_max: usize) {
+        for _ in 0..count_max {
+            let Some((slot, paths)) = self.forgotten.front_mut() else { break };
+            let slot = *slot;
+            let Some((path, modes)) = paths.next() else {
+                self.forgotten.pop_front();
+                continue;
+            };
             if modes & WatchMode::RECURSIVE.0 != 0 {
                 self.recursive_count -= 1;
             }
             self.unlist(&path, slot);
+        }
+        let (capacity, wanted) = (self.watchers.capacity(), self.watchers.len() * 2);
+        if capacity > KEPT_PATHS_MAX && wanted < capacity / 4 {
+            self.watchers.shrink_to(wanted);
         }
     }
 
@@ -227,16 +269,19 @@ impl WatchTable {
         let Some(slots) = self.watchers.get_mut(path) else { return };
         let (by_slot, count) = (&mut self.by_slot, &mut self.count);
         slots.retain(|&mut slot| {
-            told.insert(slot);
             let Some(paths) = &mut by_slot[slot as usize] else { return false };
             let Some(modes) = paths.get_mut(path) else { return false };
+            told.insert(slot);
             *modes &= !WatchMode::STANDARD.0;
             if *modes != 0 {
                 return true;
             }
             paths.remove(path);
             *count -= 1;
-            // An empty map is kept: whoever watched once will watch again.
+            if paths.is_empty() && paths.capacity() > FORGOTTEN_AT_ONCE {
+                by_slot[slot as usize] = None;
+            }
+            // A small empty map is kept: whoever watched once will watch again.
             false
         });
         if slots.is_empty() {

@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     outgoing: VecDeque<Vec<u8>>,
     received: Vec<u8>,
     pub(crate) is_open: bool,
+    /// It takes nothing.
+    pub(crate) is_stuck: bool,
 }
 
 /// The server with its clients' sockets.
@@ -94,7 +96,13 @@ impl World {
         shard.begin_turn(self.now);
         let id = shard.open(address.parse().unwrap());
         let (outgoing, received) = (VecDeque::new(), Vec::new());
-        self.connections.push(Connection { id, outgoing, received, is_open: true });
+        self.connections.push(Connection {
+            id,
+            outgoing,
+            received,
+            is_open: true,
+            is_stuck: false,
+        });
         self.connections.len() - 1
     }
 
@@ -121,6 +129,11 @@ impl World {
         jute::put_int(&mut packet, xid);
         jute::put_int(&mut packet, op.code());
         packet.extend_from_slice(body);
+        self.connections[connection].outgoing.push_back(packet);
+    }
+
+    /// A client sends bytes, whatever they are.
+    pub(crate) fn send_packet(&mut self, connection: usize, packet: Vec<u8>) {
         self.connections[connection].outgoing.push_back(packet);
     }
 
@@ -170,8 +183,10 @@ impl World {
     }
 
     /// One turn; true if anything was done.
-    fn turn(&mut self) -> bool {
+    pub(crate) fn turn(&mut self) -> bool {
         for shard in &mut self.shards {
+            shard.renew_shares();
+            shard.forget_watches();
             shard.begin_turn(self.now);
         }
         let mut is_active = self.feed();
@@ -245,11 +260,9 @@ impl World {
             let dirty = std::mem::take(self.shards[at].dirty_mut());
             for slot in dirty {
                 let Some(id) = self.shards[at].clean(slot) else { continue };
-                if let Some(bytes) = self.shards[at].take_output(id) {
-                    let connection = self.connections.iter_mut().find(|c| c.id == id).unwrap();
-                    connection.received.extend_from_slice(&bytes);
-                    self.shards[at].recycle(bytes);
-                    is_active = true;
+                let connection = self.connections.iter().position(|c| c.id == id).unwrap();
+                if !self.connections[connection].is_stuck {
+                    is_active |= self.take_stuck(connection);
                 }
             }
             for id in self.shards[at].take_ending() {
@@ -258,6 +271,16 @@ impl World {
             }
         }
         is_active
+    }
+
+    /// A client takes what waits for it; true if there was anything.
+    pub(crate) fn take_stuck(&mut self, connection: usize) -> bool {
+        let Connection { id, received, .. } = &mut self.connections[connection];
+        let shard = &mut self.shards[usize::from(id.shard)];
+        let Some(bytes) = shard.take_output(*id) else { return false };
+        received.extend_from_slice(&bytes);
+        shard.recycle(bytes);
+        true
     }
 
     fn close(&mut self, id: ConnectionId) {

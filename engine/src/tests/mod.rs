@@ -1,9 +1,11 @@
 mod batch;
 mod harness;
+mod hostile;
 mod identities;
 mod plain;
 mod quota;
 mod session_table;
+mod stuck;
 mod transcript;
 mod wire;
 

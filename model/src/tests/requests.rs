@@ -200,6 +200,11 @@ fn multis_that_are_none() {
     let mixed = "0000000d 00 ffffffff 00000002 '/a' 00000001 00000004 00 ffffffff 00000002 '/a' 00
         ffffffff 01 ffffffff";
     assert_eq!(decode(mixed), JuteError::MixedMulti);
+    let reads = golden("00000004 00 ffffffff 00000002 '/a' 00 ffffffff 01 ffffffff");
+    assert_eq!(Request::decode(Op::Multi, &reads), Err(JuteError::MixedMulti));
+    assert!(Request::decode(Op::MultiRead, &reads).is_ok());
+    let write = golden("00000002 00 ffffffff 00000002 '/a' ffffffff ffffffff 01 ffffffff");
+    assert_eq!(Request::decode(Op::MultiRead, &write), Err(JuteError::MixedMulti));
     let nested = "0000000e 00 ffffffff ffffffff 01 ffffffff";
     assert_eq!(decode(nested), JuteError::Value { offset: 0, found: 14 });
     let set_acl =

@@ -3,11 +3,11 @@
 //! Invariants: one receive and one send at a time are in flight for a socket; its place is used
 //! again only when neither is (guard: the assertions in `Sockets::release`).
 
-use super::gate::ConnectionGate;
+use super::gate::{ConnectionGate, Denied};
 use super::token::Kind;
 use crate::admin::{WordRequest, Words};
-use crate::clock::Clock;
 use engine::batch::ConnectionId;
+use engine::limits::KEPT_SLOTS_MAX;
 use engine::shard::{Refused, Shard};
 use net::client::{Fed, Flow, FourLetterWord, Inbox};
 use net::listener::{self, Listener};
@@ -43,10 +43,11 @@ struct Socket {
     connection: ConnectionId,
     inbox: Inbox,
     receive: Option<OpId>,
+    send: Option<OpId>,
     /// Bytes in flight.
     sending_bytes: usize,
-    /// To be closed when all that waits for it was sent.
-    is_ending: bool,
+    /// To be closed when all that waits for it was sent; since when, in ms of the monotonic clock.
+    ending_since_ms: Option<u64>,
     is_paused: bool,
 }
 
@@ -75,12 +76,16 @@ pub struct Clients {
     gate: Arc<ConnectionGate>,
     words: Words,
     frame_bytes_max: u32,
-    /// How long a connection may stay without saying connect.
+    /// How long a connection may stay without saying connect, or without taking its last reply.
     sessionless_timeout_ms: u64,
     listeners: Vec<Listening>,
     /// Clients for other shards.
     dealt: Vec<Dealt>,
     sessionless_checked_ms: u64,
+    /// The time of this turn, when a refusal was told last, and how many were not told since.
+    now_ms: u64,
+    refused_told_ms: u64,
+    refused_untold: u64,
 }
 
 struct Listening {
@@ -113,6 +118,9 @@ impl Clients {
             listeners: Vec::new(),
             dealt: Vec::new(),
             sessionless_checked_ms: 0,
+            now_ms: 0,
+            refused_told_ms: 0,
+            refused_untold: 0,
         }
     }
 
@@ -144,17 +152,30 @@ impl Clients {
                 queue.cancel(accept);
             }
         }
-        let Ok(peer) = listener::peer_address(&socket) else { return queue.close(socket) };
+        let Ok(peer) = listener::peer_address(&socket) else {
+            return queue.close_after(socket, None);
+        };
         match self.gate.admit(peer) {
             Ok(shard) if shard == self.index => {
                 self.open(queue, Dealt { socket, peer, shard });
             }
             Ok(shard) => self.dealt.push(Dealt { socket, peer, shard }),
             Err(denied) => {
-                warn!(%peer, "connection refused: {denied}");
-                queue.close(socket);
+                self.tell_refused(peer, denied);
+                queue.close_after(socket, None);
             }
         }
+    }
+
+    /// A line a second at most: a storm is not to fill the disk.
+    fn tell_refused(&mut self, peer: SocketAddr, denied: Denied) {
+        if self.now_ms < self.refused_told_ms + 1_000 {
+            self.refused_untold += 1;
+            return;
+        }
+        let untold = std::mem::take(&mut self.refused_untold);
+        self.refused_told_ms = self.now_ms;
+        warn!(%peer, untold, "connection refused: {denied}");
     }
 
     /// Accepting ended: by its own hand, or because the process has no descriptors left.
@@ -186,8 +207,9 @@ impl Clients {
             connection,
             inbox: Inbox::new(self.frame_bytes_max),
             receive,
+            send: None,
             sending_bytes: 0,
-            is_ending: false,
+            ending_since_ms: None,
             is_paused: false,
         });
         let slot = connection.slot as usize;
@@ -206,7 +228,7 @@ impl Clients {
     /// Gives the shard the frames that `bytes` complete, or the ones that a pause has kept.
     fn take_frames(&mut self, queue: &mut Queue<'_>, place: u32, bytes: Option<&[u8]>) {
         let Some(socket) = self.sockets.get_mut(place as usize) else { return };
-        if !matches!(socket.stage, Stage::Open(_)) || socket.is_ending {
+        if !matches!(socket.stage, Stage::Open(_)) || socket.ending_since_ms.is_some() {
             return;
         }
         let (connection, sending_bytes) = (socket.connection, socket.sending_bytes);
@@ -300,6 +322,7 @@ impl Clients {
         self.shard.recycle(buffer);
         let Some(socket) = self.sockets.get_mut(place as usize) else { return };
         socket.sending_bytes = 0;
+        socket.send = None;
         match (&socket.stage, result) {
             (Stage::Open(_), Ok(_)) => {
                 let connection = socket.connection;
@@ -321,15 +344,17 @@ impl Clients {
         match self.shard.take_output(connection) {
             Some(buffer) => {
                 socket.sending_bytes = buffer.len();
-                queue.send(fd, buffer, Kind::Send(place).token());
+                socket.send = Some(queue.send(fd, buffer, Kind::Send(place).token()));
             }
-            None if socket.is_ending => self.close(queue, place),
+            None if socket.ending_since_ms.is_some() => self.close(queue, place),
             None => (),
         }
     }
 
     /// The end of a turn: sends, closes what is ending, takes what a pause has kept.
-    pub fn end_turn(&mut self, queue: &mut Queue<'_>) {
+    pub fn end_turn(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
+        self.shard.forget_watches();
+        self.shard.renew_shares();
         let mut dirty = Vec::new();
         std::mem::swap(&mut dirty, self.shard.dirty_mut());
         for slot in dirty.drain(..) {
@@ -342,7 +367,7 @@ impl Clients {
             let Some(&place) = self.by_slot.get(connection.slot as usize) else { continue };
             let Some(socket) = self.sockets.get_mut(place as usize) else { continue };
             if socket.connection == connection {
-                socket.is_ending = true;
+                socket.ending_since_ms.get_or_insert(now_ms);
                 if self.shard.connection(connection).is_some_and(|held| held.is_cut) {
                     self.close(queue, place);
                     continue;
@@ -381,16 +406,33 @@ impl Clients {
         }
     }
 
-    /// Closes the connections that have not said connect for too long.
-    pub fn close_sessionless(&mut self, queue: &mut Queue<'_>, clock: &Clock) {
-        let now_ms = clock.now().mono_ms;
+    /// Closes the connections that have not said connect for too long, and those that do not take
+    /// the last they are told.
+    pub fn close_sessionless(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
+        self.now_ms = now_ms;
         if now_ms < self.sessionless_checked_ms + 1_000 {
             return;
         }
         self.sessionless_checked_ms = now_ms;
+        let capacity = self.sockets.capacity();
+        if capacity > KEPT_SLOTS_MAX && self.sockets.len() < capacity / 4 {
+            self.sockets.shrink_to_fit();
+        }
         for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
             let place = self.by_slot[connection.slot as usize];
             info!(peer = %self.sockets[place as usize].peer, "closed: it never said connect");
+            self.close(queue, place);
+        }
+        let limit_ms = self.sessionless_timeout_ms;
+        let is_stuck = |socket: &Socket| {
+            let is_open = matches!(socket.stage, Stage::Open(_));
+            is_open && socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms)
+        };
+        let stuck = self.sockets.iter().filter(|(_, socket)| is_stuck(socket));
+        let stuck: Vec<u32> = stuck.map(|(place, _)| place as u32).collect();
+        for place in stuck {
+            let peer = self.sockets[place as usize].peer;
+            info!(%peer, "closed: it does not take its last reply");
             self.close(queue, place);
         }
     }
@@ -409,7 +451,7 @@ impl Clients {
         let socket = &mut self.sockets[place as usize];
         if let Stage::Open(fd) = std::mem::replace(&mut socket.stage, Stage::Closed) {
             self.shard.close(socket.connection);
-            queue.close(fd);
+            queue.close_after(fd, socket.receive.into_iter().chain(socket.send));
             self.release(place);
         }
     }

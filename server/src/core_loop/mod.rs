@@ -131,8 +131,8 @@ impl CoreLoop {
         }
         self.roles(now);
         if let Some(clients) = &mut self.parts.clients {
-            clients.close_sessionless(&mut self.ring.queue(), &self.parts.clock);
-            clients.end_turn(&mut self.ring.queue());
+            clients.close_sessionless(&mut self.ring.queue(), now.mono_ms);
+            clients.end_turn(&mut self.ring.queue(), now.mono_ms);
             for dealt in clients.take_dealt() {
                 self.parts.by_shard[usize::from(dealt.shard)].tell(LoopMessage::Dealt(dealt));
             }

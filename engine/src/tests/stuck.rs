@@ -1,0 +1,149 @@
+//! Clients that ask and do not take, and slots that change hands.
+
+use super::harness::{World, settings};
+use super::wire;
+use crate::limits::{EVENT_BYTES_MAX, IDENTITIES_MAX, TURN_REQUESTS_MAX, UNSENT_BYTES_MAX};
+use model::op::Op;
+
+fn client(world: &mut World) -> usize {
+    let connection = world.open(0);
+    world.connect(connection, 9_000, 0, [0; 16], 0);
+    world.run();
+    assert_eq!(world.receive(connection).len(), 1);
+    connection
+}
+
+fn ask(world: &mut World, connection: usize, xid: i32, words: &[&str]) {
+    let (op, body) = wire::request(words);
+    world.send(connection, xid, op, &body);
+}
+
+fn unsent_bytes(world: &World, connection: usize) -> usize {
+    let id = world.connections[connection].id;
+    world.shards[0].connection(id).map_or(0, |held| held.unsent_bytes())
+}
+
+fn xid(packet: &[u8]) -> i32 {
+    i32::from_be_bytes(packet[..4].try_into().unwrap())
+}
+
+#[test]
+fn replies_that_nobody_takes_are_not_made() {
+    let mut world = World::new(settings(), 1);
+    let (maker, taker) = (client(&mut world), client(&mut world));
+    ask(&mut world, maker, 1, &["create", "/large", "*1000000"]);
+    world.run();
+    world.connections[taker].is_stuck = true;
+    let count = 400;
+    for xid in 0..count {
+        ask(&mut world, taker, xid, &["get", "/large"]);
+        // Writes and what does not read the tree keep their places.
+        ask(&mut world, taker, 1_000 + xid, &["sync", "/"]);
+    }
+    world.run();
+    let unsent = unsent_bytes(&world, taker);
+    assert!(unsent > UNSENT_BYTES_MAX, "it may be answered so much: {unsent}");
+    assert!(unsent < UNSENT_BYTES_MAX + 1_100_000, "more than was to be taken: {unsent}");
+    // Whoever takes, is answered everything in its order.
+    ask(&mut world, maker, 2, &["exists", "/"]);
+    world.run();
+    assert_eq!(world.receive(maker).len(), 2);
+    let mut expected = (0..count).flat_map(|xid| [xid, 1_000 + xid]);
+    for _ in 0..count {
+        world.take_stuck(taker);
+        world.run();
+        for packet in world.receive(taker) {
+            assert_eq!(Some(xid(&packet)), expected.next());
+        }
+    }
+    assert_eq!(expected.next(), None);
+}
+
+#[test]
+fn a_turn_takes_its_share_of_a_pipeline() {
+    let mut world = World::new(settings(), 1);
+    let (eager, other) = (client(&mut world), client(&mut world));
+    for xid in 0..10 * TURN_REQUESTS_MAX {
+        ask(&mut world, eager, xid as i32, &["exists", "/"]);
+    }
+    ask(&mut world, other, 1, &["exists", "/"]);
+    world.turn();
+    assert_eq!(world.receive(eager).len(), TURN_REQUESTS_MAX as usize);
+    assert_eq!(world.receive(other).len(), 1);
+    world.run();
+    assert_eq!(world.receive(eager).len(), 9 * TURN_REQUESTS_MAX as usize);
+}
+
+#[test]
+fn events_that_nobody_takes_end_a_connection() {
+    let mut world = World::new(settings(), 1);
+    let (maker, taker) = (client(&mut world), client(&mut world));
+    let path = format!("/{}", "p".repeat(100_000));
+    ask(&mut world, taker, 1, &["addwatch", "/", "1"]);
+    ask(&mut world, maker, 1, &["create", &path, ""]);
+    world.run();
+    world.connections[taker].is_stuck = true;
+    let count = EVENT_BYTES_MAX / 100_000 - 1;
+    for xid in 0..count {
+        ask(&mut world, maker, xid as i32, &["set", &path, "x"]);
+    }
+    world.run();
+    assert!(world.connections[taker].is_open, "it may have so much waiting for it");
+    for xid in 0..3 {
+        ask(&mut world, maker, xid, &["set", &path, "x"]);
+    }
+    world.run();
+    assert!(!world.connections[taker].is_open, "it was told more than it may leave untaken");
+    assert_eq!(world.receive(maker).len(), count + 4);
+}
+
+#[test]
+fn one_multi_read_is_not_answered_without_end() {
+    let mut world = World::new(settings(), 1);
+    let reader = client(&mut world);
+    ask(&mut world, reader, 1, &["create", "/large", "*1000000"]);
+    world.run();
+    world.receive(reader);
+    let words = ["get /large |"; 70].join(" ");
+    let words: Vec<_> = ["mread"].into_iter().chain(words.split(' ')).collect();
+    ask(&mut world, reader, 2, &words);
+    ask(&mut world, reader, 3, &words[..30]);
+    world.run();
+    let replies = world.receive(reader);
+    assert_eq!((replies[0].len(), &replies[0][12..16]), (16, &[0xff; 4][..]));
+    assert!(replies[1].len() > 7_000_000);
+}
+
+#[test]
+fn identities_are_so_many_at_most() {
+    let mut world = World::new(settings(), 1);
+    let many = client(&mut world);
+    for number in 0..IDENTITIES_MAX {
+        ask(&mut world, many, -4, &["auth", "digest", &format!("user{number}:x")]);
+    }
+    world.run();
+    let replies = world.receive(many);
+    let (last, before) = replies.split_last().unwrap();
+    assert!(before.iter().all(|reply| reply[12..16] == [0; 4]));
+    assert_eq!(last[12..16], (-115_i32).to_be_bytes());
+    assert!(!world.connections[many].is_open);
+}
+
+/// A connection that is to end, and is gone before it did, does not take the next user of its
+/// slot with it.
+#[test]
+fn an_end_is_not_inherited() {
+    let mut world = World::new(settings(), 1);
+    let first = client(&mut world);
+    let shard = &mut world.shards[0];
+    let id = world.connections[first].id;
+    let mut packet = Vec::new();
+    model::jute::put_int(&mut packet, 1);
+    model::jute::put_int(&mut packet, 99);
+    shard.frame(id, &packet).unwrap();
+    shard.close(id);
+    let next = shard.open("10.0.0.9:1".parse().unwrap());
+    assert_eq!(next.slot, id.slot, "the slot is used again");
+    assert_eq!(shard.take_ending(), []);
+    assert_eq!(Op::of(99), None);
+}

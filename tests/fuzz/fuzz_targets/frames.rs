@@ -1,0 +1,53 @@
+//! Bytes in pieces: the frames told do not depend on where a stream was cut, nor on pauses.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use net::client::{Fed, Flow, Inbox};
+
+const LEN_MAX: u32 = 64;
+
+fn told(pieces: &[&[u8]], pauses: u8) -> (Vec<Vec<u8>>, bool) {
+    let mut inbox = Inbox::new(LEN_MAX);
+    let (mut frames, mut count) = (Vec::new(), 0_u32);
+    let mut tell = |frame: &[u8]| {
+        count += 1;
+        match pauses.rotate_left(count) & 3 {
+            1 => return Flow::PauseBefore,
+            2 => {
+                frames.push(frame.to_vec());
+                return Flow::PauseAfter;
+            }
+            _ => frames.push(frame.to_vec()),
+        }
+        Flow::Continue
+    };
+    for piece in pieces {
+        let mut fed = inbox.feed(piece, &mut tell);
+        for _ in 0..1_000 {
+            if fed != Ok(Fed::Paused) {
+                break;
+            }
+            fed = inbox.resume(&mut tell);
+        }
+        if !matches!(fed, Ok(Fed::All | Fed::Paused)) {
+            return (frames, true);
+        }
+    }
+    (frames, false)
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&[cut, pauses], stream)) = input.split_first_chunk::<2>() else { return };
+    let whole = told(&[stream], 0);
+    let at = usize::from(cut) % (stream.len() + 1);
+    let (first, second) = stream.split_at(at);
+    assert_eq!(told(&[first, second], 0), whole);
+    let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+    assert_eq!(told(&bytes, 0), whole);
+    // A pattern that always says wait before is no client of ours.
+    if pauses != 0x55 {
+        let paused = told(&[first, second], pauses & 0b1110_1110);
+        assert_eq!(paused, whole);
+    }
+});

@@ -1,0 +1,273 @@
+//! Few connections that ask for too much, or take too little.
+
+use super::crowds::{dial, dial_session};
+use super::vitals::{Rest, beside, tell, wait_for};
+use super::{bytes, sized, start};
+use harness::client::{create_body, frame};
+use harness::{Acl, Body, Client, Server, opcode};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const SLACK_KIB: u64 = 32 << 10;
+
+fn request(kind: i32, body: &Body) -> Vec<u8> {
+    frame(&Body::new().int(1).int(kind).raw(&body.0).0)
+}
+
+fn get(path: &str) -> Vec<u8> {
+    request(opcode::GET_DATA, &Body::new().string(path).boolean(false))
+}
+
+/// A node as large as may be, and one with many children.
+fn furnish(server: &Server) -> Client {
+    let mut client = Client::connect(server.address());
+    client.create("/large", &vec![b'l'; 1_000_000], &Acl::open(), 0).unwrap();
+    client.make("/wide");
+    let children: Vec<_> = (0..sized(2_000, 20_000))
+        .map(|i| {
+            let path = format!("/wide/{}-{i:06}", "w".repeat(100));
+            (opcode::CREATE, create_body(&path, b"", &Acl::open(), 0))
+        })
+        .collect();
+    for children in children.chunks(500) {
+        let first = client.post_all(children);
+        (0..children.len()).for_each(|at| assert_eq!(client.reply(first + at as i32).err, 0));
+    }
+    client
+}
+
+/// Sends as much as the server takes, until it takes no more for a second.
+fn stuff(stream: &mut TcpStream, bytes: &[u8]) {
+    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    stream.write_all(bytes).ok();
+}
+
+/// Replies that nobody takes are not made: a megabyte and two replies of each connection at most.
+#[test]
+fn large_replies_never_taken() {
+    let server = start(Server::config());
+    let _client = furnish(&server);
+    let (count, asked) = (sized(4, 40), 4_000);
+    let rest = Rest::of(&server);
+    let listing = request(opcode::GET_CHILDREN, &Body::new().string("/wide").boolean(false));
+    let held: Vec<_> = beside("large replies never taken", &server, || {
+        let held = (0..count).map(|at| {
+            let mut stream = dial_session(server.address(), 40_000);
+            let one = if at % 2 == 0 { get("/large") } else { listing.clone() };
+            stuff(&mut stream, &one.repeat(asked));
+            stream
+        });
+        held.collect()
+    });
+    let kib = rest.grown_kib(&server) / count as u64;
+    tell("large replies never taken", &format!("{count} connections, {kib} KiB each"));
+    assert!(kib < 10 << 10, "{kib} KiB for a connection that takes nothing");
+    drop(held);
+    let left = rest.assert_back(&server, SLACK_KIB);
+    tell("large replies never taken", &format!("gone: {left} KiB stay"));
+}
+
+#[test]
+fn resets_in_the_middle_of_replies() {
+    let server = start(Server::config());
+    let _client = furnish(&server);
+    let rest = Rest::of(&server);
+    let count = sized(60, 2_000);
+    beside("resets in mid-reply", &server, || {
+        for _ in 0..count {
+            let mut stream = dial_session(server.address(), 4_000);
+            stream.write_all(&get("/large").repeat(3)).unwrap();
+            // What is left unread makes the end a reset.
+            stream.read_exact(&mut [0; 1000]).unwrap();
+        }
+    });
+    let left = rest.assert_back(&server, SLACK_KIB);
+    tell("resets in mid-reply", &format!("{count}: {left} KiB stay"));
+}
+
+#[test]
+fn a_byte_at_a_time() {
+    let server = start(Server::config());
+    let rest = Rest::of(&server);
+    let (count, seconds) = (sized(20, 1_000), sized(2, 15));
+    beside("a byte a second", &server, || {
+        let mut held: Vec<_> = (0..count).map(|_| dial_session(server.address(), 40_000)).collect();
+        let bytes = request(opcode::EXISTS, &Body::new().string("/").boolean(false));
+        for at in 0..seconds {
+            let begin = Instant::now();
+            held.iter_mut().for_each(|stream| stream.write_all(&bytes[at..=at]).unwrap());
+            thread::sleep(Duration::from_secs(1).saturating_sub(begin.elapsed()));
+        }
+        for stream in &mut held {
+            stream.write_all(&bytes[seconds..]).unwrap();
+            stream.read_exact(&mut [0; 20 + 68]).expect("slow is no crime");
+        }
+    });
+    let left = rest.assert_back(&server, SLACK_KIB);
+    tell("a byte a second", &format!("{count}: {left} KiB stay"));
+}
+
+/// Sends all of these, and takes as many replies of `reply_bytes` each.
+fn pipeline(stream: &mut TcpStream, packets: impl Iterator<Item = Vec<u8>>, reply_bytes: usize) {
+    let mut reading = stream.try_clone().unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let reader = thread::spawn(move || {
+        let mut buffer = vec![0; 1 << 16];
+        let mut taken = 0;
+        let mut expected = usize::MAX;
+        while taken < expected {
+            taken += reading.read(&mut buffer).expect("replies come");
+            if let Ok(count) = told.try_recv() {
+                expected = count;
+            }
+        }
+        taken
+    });
+    let (mut count, mut bytes) = (0, Vec::new());
+    for packet in packets {
+        bytes.extend_from_slice(&packet);
+        count += 1;
+        if bytes.len() > 1 << 16 {
+            stream.write_all(&bytes).unwrap();
+            bytes.clear();
+        }
+    }
+    // The number is known before the last reply is.
+    tell.send(count * reply_bytes).unwrap();
+    stream.write_all(&bytes).unwrap();
+    stream.write_all(&request(opcode::PING, &Body::new())).unwrap();
+    let taken = reader.join().expect("replies come");
+    assert!(taken >= count * reply_bytes, "{taken} bytes for {count} requests");
+}
+
+#[test]
+fn a_million_requests_at_once() {
+    let server = start(Server::config());
+    let rest = Rest::of(&server);
+    let count = sized(50_000, 1_000_000);
+    beside("a million gets pipelined", &server, || {
+        let mut stream = dial_session(server.address(), 40_000);
+        let one = request(opcode::EXISTS, &Body::new().string("/").boolean(false));
+        pipeline(&mut stream, (0..count).map(|_| one.clone()), 20 + 68);
+    });
+    beside("sets pipelined", &server, || {
+        let mut stream = dial_session(server.address(), 40_000);
+        let body = Body::new().string("/pulse").buffer(&b"x"[..]).int(-1);
+        let one = request(opcode::SET_DATA, &body);
+        pipeline(&mut stream, (0..count / 5).map(|_| one.clone()), 20 + 68);
+    });
+    let left = rest.assert_back(&server, SLACK_KIB);
+    tell("a million requests pipelined", &format!("{count}: {left} KiB stay"));
+}
+
+/// Watches of nodes that are not there: 20 bytes of reply each.
+fn watch(stream: &mut TcpStream, name: &str, count: usize) {
+    let paths = (0..count).map(|i| {
+        let path = format!("/watched/{name}/{i:07}");
+        request(opcode::EXISTS, &Body::new().string(&path).boolean(true))
+    });
+    pipeline(stream, paths, 20);
+}
+
+fn watched(server: &Server) -> usize {
+    let text = server.word("wchs");
+    let total = text.lines().find_map(|line| line.strip_prefix("Total watches:"));
+    total.expect("wchs counts").trim().parse().unwrap()
+}
+
+#[test]
+fn a_million_watches() {
+    let server = start(Server::config());
+    let rest = Rest::of(&server);
+    let count = sized(40_000, 1_000_000);
+    let held = beside("a million watches of one connection", &server, || {
+        let mut stream = dial_session(server.address(), 40_000);
+        watch(&mut stream, "one", count);
+        stream
+    });
+    assert_eq!(watched(&server), count);
+    let bytes = rest.grown_kib(&server) * 1024 / count as u64;
+    tell("a million watches of one connection", &format!("{count}, {bytes} bytes each"));
+    beside("their connection goes", &server, || {
+        drop(held);
+        wait_for("watches are forgotten", || watched(&server) == 0);
+    });
+    let left = rest.assert_back(&server, SLACK_KIB);
+    tell("a million watches of one connection", &format!("gone: {left} KiB stay"));
+    let connections = sized(50, 1_000);
+    let held: Vec<_> = beside("a million watches of a thousand connections", &server, || {
+        let held = (0..connections).map(|_| {
+            let mut stream = dial_session(server.address(), 40_000);
+            watch(&mut stream, "many", count / connections);
+            stream
+        });
+        held.collect()
+    });
+    assert_eq!(watched(&server), count / connections * connections);
+    beside("the thousand go", &server, || {
+        drop(held);
+        wait_for("watches are forgotten", || watched(&server) == 0);
+    });
+    let left = rest.assert_back(&server, SLACK_KIB);
+    tell("a million watches of a thousand connections", &format!("gone: {left} KiB stay"));
+}
+
+fn ephemerals(server: &Server) -> usize {
+    let text = server.word("mntr");
+    let line = text.lines().find_map(|line| line.strip_prefix("zk_ephemerals_count"));
+    line.expect("mntr counts").trim().parse().unwrap()
+}
+
+#[test]
+fn a_million_ephemerals_expire() {
+    let server = start(Server::config().set("snapCount", "100000000"));
+    let mut client = Client::connect(server.address());
+    client.make("/brief");
+    client.close();
+    let rest = Rest::of(&server);
+    // More than a session may have and still be closed by one txn.
+    let count = sized(15_000, 1_000_000);
+    let held = beside("a million ephemerals made", &server, || {
+        let mut stream = dial_session(server.address(), 2_000);
+        let nodes = (0..count).map(|i| {
+            let path = format!("/brief/{i:07}");
+            request(opcode::CREATE, &create_body(&path, b"", &Acl::open(), 1))
+        });
+        pipeline(&mut stream, nodes, 20 + 4 + "/brief/0000000".len());
+        stream
+    });
+    assert_eq!(ephemerals(&server), count);
+    let bytes = rest.grown_kib(&server) * 1024 / count as u64;
+    tell("a million ephemerals made", &format!("{count}, {bytes} bytes each"));
+    beside("a million ephemerals expire", &server, || {
+        drop(held);
+        wait_for("ephemerals go", || ephemerals(&server) == 0);
+    });
+    let mut client = Client::connect(server.address());
+    assert_eq!(client.children("/brief", false), Ok(vec![]));
+    client.close();
+    let left = rest.assert_back(&server, SLACK_KIB);
+    tell("a million ephemerals expire", &format!("gone: {left} KiB stay"));
+}
+
+/// A session is closed, its last replies wait for a client that never takes them.
+#[test]
+fn last_replies_never_taken() {
+    let server = start(Server::config().property("zookeeper.nio.sessionlessCnxnTimeout=1000"));
+    let _client = furnish(&server);
+    let rest = Rest::of(&server);
+    let held: Vec<_> = (0..sized(3, 50))
+        .map(|_| {
+            let mut stream = dial(server.address());
+            let connect = frame(&bytes::connect(4_000, 0, &[0; 16]));
+            // More than sockets buffer, then the end of the session.
+            let end = request(opcode::CLOSE_SESSION, &Body::new());
+            stuff(&mut stream, &[connect, get("/large").repeat(12), end].concat());
+            stream
+        })
+        .collect();
+    rest.assert_back(&server, SLACK_KIB);
+    drop(held);
+}
