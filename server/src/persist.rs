@@ -17,6 +17,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use thiserror::Error;
 use tracing::{info, warn};
 use txlog::{RecoverError, RecoverFrom, Recovered, SegmentHeader, SegmentNumber, Start, segments};
@@ -256,8 +257,12 @@ pub struct Restored {
 /// What a restore found.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// The snapshot's zxid.
-    pub snapshot: Option<Zxid>,
+    /// The snapshot's zxid, and when its file was written, in ms since 1970.
+    pub snapshot: Option<(Zxid, i64)>,
+    /// How long it took to read the snapshot.
+    pub load_time: Duration,
+    /// How long it took to replay the log.
+    pub replay_time: Duration,
     /// Txns replayed.
     pub replayed: u64,
     /// Whether the log had a torn tail, which was cut.
@@ -318,6 +323,7 @@ async fn restore_now<D: Disk>(
     disk.create_directory(&directories.log).await?;
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
     let mut builder = Builder { tree: None, advise };
+    let began = Instant::now();
     let newest = snapshot::load_newest(disk, &directories.snapshots, &mut builder).await?;
     let mut durable = Zxid::ZERO;
     let contents = match newest {
@@ -339,6 +345,8 @@ async fn restore_now<D: Disk>(
         None => empty(settings)?,
     };
     let snapshot = contents.map(|contents| contents.head.zxid);
+    let snapshot = snapshot.map(|zxid| (zxid, written_ms(&directories.snapshots, zxid)));
+    let load_time = began.elapsed();
     let from = RecoverFrom { after, durable: durable.max(after) };
     let recovered = replay_log(disk, &directories.log, from, &mut head).await?;
     let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
@@ -347,8 +355,16 @@ async fn restore_now<D: Disk>(
         segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed).await?;
     let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
     let (replayed, is_torn) = (recovered.record_count, recovered.torn.is_some());
-    let summary = Summary { snapshot, replayed, is_torn };
+    let replay_time = began.elapsed() - load_time;
+    let summary = Summary { snapshot, load_time, replay_time, replayed, is_torn };
     Ok(Restored { head, zxid: recovered.last, first, file, summary })
+}
+
+/// When a snapshot's file was written, in ms since 1970; 0 if nobody knows.
+fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
+    let modified = std::fs::metadata(directory.join(snapshot::directory::name_of(zxid))).and_then(|m| m.modified());
+    let since = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as i64)
 }
 
 fn empty(settings: &Arc<Settings>) -> Result<Head, RestoreError> {

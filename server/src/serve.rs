@@ -300,7 +300,7 @@ impl Wiring<'_> {
         shards: u16,
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
-        let Restored { head, zxid, first, file, .. } = restored;
+        let Restored { head, zxid, first, file, summary } = restored;
         let mut ordering = Ordering::new(head, zxid, self.settings.clone(), shards, now);
         let mut shard_roles = Vec::new();
         for index in 0..shards {
@@ -319,6 +319,7 @@ impl Wiring<'_> {
         let history = History::new(
             HistoryParts {
                 ordering,
+                summary,
                 first: (first.number, file),
                 durability: self.durability,
                 slot_count: appender.slot_count,
@@ -571,7 +572,7 @@ fn tell_disk(background: &Background, probe: &Probe, durability: Durability) {
 
 fn tell_restored(restored: &Restored, clock: Clock) {
     let summary = &restored.summary;
-    let snapshot = summary.snapshot.map_or("no snapshot".to_owned(), |z| format!("snapshot {z}"));
+    let snapshot = summary.snapshot.map_or("no snapshot".to_owned(), |(z, _)| format!("snapshot {z}"));
     info!(
         "data: {snapshot}, {} txns replayed, {} nodes, zxid {}, {} ms since the start",
         summary.replayed,

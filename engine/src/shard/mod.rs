@@ -31,6 +31,7 @@ use crate::limits::{
     BUNDLE_BYTES_MAX, PARKED_BYTES_MAX, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX, UNSENT_BYTES_MAX,
 };
 use crate::message::{Bundle, ToOrdering, ToShard};
+use crate::meter::{Spread, Tally, Traffic};
 use crate::settings::{Now, Settings};
 use crate::state::State;
 use crate::tree::Reader;
@@ -77,6 +78,43 @@ pub struct ShardCounts {
     pub response_bytes_min: u64,
 }
 
+/// What a shard has measured since it started or was reset.
+#[derive(Clone, Debug, Default)]
+pub struct ShardMeters {
+    /// Bytes from clients, the lengths of packets included.
+    pub bytes_received: u64,
+    /// Bytes of replies, without the lengths of packets, pings and connects left out.
+    pub response_bytes: u64,
+    /// Bytes of events, likewise.
+    pub event_bytes: u64,
+    /// Requests, connects among them, credentials not.
+    pub requests: u64,
+    /// Connects.
+    pub connects: u64,
+    /// Connects that name a session.
+    pub revalidations: u64,
+    /// Requests refused because too many bytes of large ones were in flight.
+    pub large_refused: u64,
+    /// How long reads took, in ms.
+    pub reads: Tally,
+    /// How long writes took, in ms.
+    pub updates: Tally,
+    /// Connections told of a creation, deletion, change of data, change of children; an event that
+    /// nobody watches is not counted.
+    pub told: [Spread; 4],
+    /// Bytes read, by the part of the tree.
+    pub read_traffic: Traffic,
+}
+
+impl ShardMeters {
+    /// Forgets the numbers.
+    pub fn reset(&mut self) {
+        let mut read_traffic = std::mem::take(&mut self.read_traffic);
+        read_traffic.reset();
+        *self = Self { read_traffic, ..Self::default() };
+    }
+}
+
 /// A shard.
 pub struct Shard {
     index: u16,
@@ -105,9 +143,12 @@ pub struct Shard {
     large_bytes: u64,
     large_bytes_max: u64,
     told: Told,
+    told_of_children: Told,
     now: Now,
     /// What it has done.
     pub counts: ShardCounts,
+    /// What it has measured.
+    pub meters: ShardMeters,
 }
 
 impl Shard {
@@ -149,8 +190,10 @@ impl Shard {
             large_bytes: 0,
             large_bytes_max,
             told: Told::default(),
+            told_of_children: Told::default(),
             now: Now::default(),
             counts: ShardCounts::default(),
+            meters: ShardMeters::default(),
         }
     }
 

@@ -135,7 +135,11 @@ impl Serving<'_> {
     fn missed(&mut self, slot: u32, kind: EventKind, path: &[u8], record: Option<Record<'_>>) {
         // As with live events, a client hears of nothing that it may not read.
         if record.is_none_or(|record| self.check(record, perms::READ, slot).is_ok()) {
+            let start = self.missed.len();
             response::put_event(&mut self.missed, kind, NO_ZXID, path);
+            let length = (self.missed.len() - start - 4) as u64;
+            self.meters.event_bytes += length;
+            self.counts.response_of(length);
             self.connections[slot as usize].counts.sent += 1;
             self.counts.sent += 1;
         }

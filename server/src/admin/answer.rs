@@ -6,9 +6,9 @@ use super::limits::{ANSWER_BYTES_MAX, LARGE_AT_ONCE_MAX};
 use super::text::conf::DirectorySizes;
 use super::text::connections::Detail;
 use super::text::dump::Connected;
-use super::text::monitor::Process;
 use super::text::{self, NOT_SERVING, Version};
 use super::totals::WordCounts;
+use super::values::{self, Process};
 use super::{Facts, host};
 use model::session::SessionId;
 use net::client::FourLetterWord;
@@ -163,7 +163,7 @@ impl Desk {
             FourLetterWord::Mntr => {
                 let totals = self.roles.totals(ordering, self.word_counts()).await?;
                 let process = self.process().await;
-                text::monitor::monitor(out, self.version(), &totals, process);
+                text::monitor::monitor(out, self.version(), &values::values(&totals, process));
             }
             FourLetterWord::Dump => self.dump(out, peer).await?,
             FourLetterWord::Wchs => self.watch_summary(out, ordering).await?,
@@ -240,8 +240,9 @@ impl Desk {
         out.append(&mut owned);
         say_if_cut(out, step);
         // Like the others the asker is listed, without a session.
-        let session = SessionId(0);
-        let mut connected = vec![Connected { peer, session, established_ms: host::wall_ms() }];
+        let heard_ms = host::wall_ms().saturating_sub(live.wall_offset_ms).max(0) as u64;
+        let asker = Connected { peer, session: SessionId(0), patience_ms: 0, heard_ms };
+        let mut connected = vec![asker];
         let step = self.roles.connections(|connection| {
             connected.push(connection.into());
             if size_of_val(&connected[..]) < ANSWER_BYTES_MAX {

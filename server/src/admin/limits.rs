@@ -20,6 +20,9 @@ pub const INQUIRIES_MAX: usize = 64;
 /// Entries of one page of a report: what a core loop does for the admin thread at a time.
 pub const PAGE_ENTRIES_MAX: usize = 1024;
 
+/// What counts as a packet of an answer: the length of the buffer in which stock prints it.
+pub const PACKET_BYTES: usize = 8192;
+
 /// How long a core loop may leave an inquiry unanswered.
 pub const INQUIRY_TIMEOUT: Duration = Duration::from_secs(5);
 

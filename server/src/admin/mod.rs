@@ -10,7 +10,8 @@
 //!
 //! - [`inquiry`] the seam: what the roles are asked, and their reports; [`metrics`] what else
 //!   they count; [`fill`] the reports of the engine's types
-//! - `gather` pages become wholes; [`totals`] the sum of all roles; `host` the process itself
+//! - `gather` pages become wholes; [`totals`] the sum of all roles, [`values`] by their names;
+//!   `host` the process itself
 //! - [`text`] the answers' exact forms; `answer` which word tells what
 //! - `exchange` one word from its argument to its end; [`limits`]
 //!
@@ -31,6 +32,7 @@ pub mod metrics;
 mod tests;
 pub mod text;
 pub mod totals;
+pub mod values;
 
 pub use gather::Roles;
 pub use net::client::FourLetterWord;

@@ -110,6 +110,7 @@ fn connection(index: i64, slot: u32) -> ConnectionReport {
         sent: 2,
         last_op: None,
         established_ms: 0,
+        heard_ms: 0,
         timeout_ms: 0,
         last_cxid: -1,
         last_zxid: Zxid(-1),

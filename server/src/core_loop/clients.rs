@@ -5,6 +5,7 @@
 
 use super::gate::ConnectionGate;
 use super::token::Kind;
+use crate::admin::metrics::{Counter, Metrics};
 use crate::admin::{WordRequest, Words};
 use crate::clock::Clock;
 use engine::batch::ConnectionId;
@@ -81,6 +82,18 @@ pub struct Clients {
     /// Clients for other shards.
     dealt: Vec<Dealt>,
     sessionless_checked_ms: u64,
+    counts: SocketCounts,
+}
+
+/// What became of sockets since the start, or since it was reset.
+#[derive(Clone, Copy, Debug, Default)]
+struct SocketCounts {
+    /// Closed by their clients.
+    dropped: u64,
+    /// Closed because they never said connect.
+    sessionless: u64,
+    /// What the gate had refused by the last reset.
+    rejected_before: u64,
 }
 
 struct Listening {
@@ -113,6 +126,7 @@ impl Clients {
             listeners: Vec::new(),
             dealt: Vec::new(),
             sessionless_checked_ms: 0,
+            counts: SocketCounts::default(),
         }
     }
 
@@ -284,7 +298,10 @@ impl Clients {
                     socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
                 }
             }
-            Stage::Open(_) => self.close(queue, place),
+            Stage::Open(_) => {
+                self.counts.dropped += 1;
+                self.close(queue, place);
+            }
             Stage::Leaving(..) | Stage::Closed => self.release(place),
         }
     }
@@ -391,6 +408,7 @@ impl Clients {
         for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
             let place = self.by_slot[connection.slot as usize];
             info!(peer = %self.sockets[place as usize].peer, "closed: it never said connect");
+            self.counts.sessionless += 1;
             self.close(queue, place);
         }
     }
@@ -439,9 +457,21 @@ impl Clients {
         sending.map(|(_, socket)| (socket.connection, socket.sending_bytes)).collect()
     }
 
-    /// Connections that were not let in; told by the first shard alone, which accepts for all.
-    pub(super) fn rejected(&self) -> u64 {
-        if self.index == 0 { u64::from(self.gate.rejected()) } else { 0 }
+    /// Fills a report with what became of sockets. Connections that were not let in are told by
+    /// the first shard alone, which accepts for all.
+    pub(super) fn tell(&self, metrics: &mut Metrics) {
+        if self.index == 0 {
+            let rejected = u64::from(self.gate.rejected()) - self.counts.rejected_before;
+            metrics.count(Counter::ConnectionRejected, rejected);
+        }
+        metrics.count(Counter::ConnectionDropCount, self.counts.dropped);
+        metrics.count(Counter::SessionlessConnectionsExpired, self.counts.sessionless);
+    }
+
+    /// Forgets what became of sockets.
+    pub(super) fn reset_counts(&mut self) {
+        let rejected_before = u64::from(self.gate.rejected());
+        self.counts = SocketCounts { rejected_before, ..SocketCounts::default() };
     }
 
     /// Count of sockets whose operations have not all completed.

@@ -11,6 +11,7 @@ mod gate;
 mod history;
 mod inbox;
 mod links;
+mod meters;
 mod reports;
 mod token;
 
@@ -124,7 +125,7 @@ impl CoreLoop {
             self.hear(now);
         }
         if let Some(history) = &mut self.parts.history {
-            let is_published = history.publish();
+            let is_published = history.publish(now);
             if is_published {
                 self.parts.links.iter_mut().for_each(OrderingLink::wake);
             }
@@ -215,7 +216,7 @@ impl CoreLoop {
                 }
                 LoopMessage::Snapshot(result) => {
                     if let Some(history) = &mut parts.history {
-                        history.snapshot_ended(result);
+                        history.snapshot_ended(result, now);
                     }
                 }
                 LoopMessage::Stop => {
