@@ -362,7 +362,8 @@ async fn restore_now<D: Disk>(
 
 /// When a snapshot's file was written, in ms since 1970; 0 if nobody knows.
 fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
-    let modified = std::fs::metadata(directory.join(snapshot::directory::name_of(zxid))).and_then(|m| m.modified());
+    let modified = std::fs::metadata(directory.join(snapshot::directory::name_of(zxid)))
+        .and_then(|m| m.modified());
     let since = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     since.map_or(0, |since| since.as_millis() as i64)
 }

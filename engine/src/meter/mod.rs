@@ -134,7 +134,8 @@ fn number_of(bucket: usize) -> u64 {
     if bucket < EXACT {
         return bucket;
     }
-    let (octave, at) = ((bucket - EXACT) / BUCKETS_PER_OCTAVE, (bucket - EXACT) % BUCKETS_PER_OCTAVE);
+    let (octave, at) =
+        ((bucket - EXACT) / BUCKETS_PER_OCTAVE, (bucket - EXACT) % BUCKETS_PER_OCTAVE);
     (BUCKETS_PER_OCTAVE + at) << (octave + 1)
 }
 

@@ -9,7 +9,7 @@ fn tally(numbers: impl IntoIterator<Item = u64>) -> Tally {
 #[test]
 fn spreads_add_up() {
     let mut left = Spread::default();
-    [4, 2, 9].map(|number| left.add(number));
+    [4, 2, 9].into_iter().for_each(|number| left.add(number));
     let mut right = Spread::default();
     right.merge(left);
     assert_eq!(right, left);
@@ -20,7 +20,8 @@ fn spreads_add_up() {
 
 #[test]
 fn every_number_has_a_bucket_that_is_near() {
-    let numbers = (0..40_000).chain((5..32).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]));
+    let numbers =
+        (0..40_000).chain((5..32).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]));
     for number in numbers {
         let near = number_of(bucket_of(number));
         assert!(near <= number && number - near <= number / 128, "{number} is kept as {near}");

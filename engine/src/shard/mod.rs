@@ -31,7 +31,7 @@ use crate::limits::{
     BUNDLE_BYTES_MAX, PARKED_BYTES_MAX, SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX, UNSENT_BYTES_MAX,
 };
 use crate::message::{Bundle, ToOrdering, ToShard};
-use crate::meter::{Spread, Tally, Traffic};
+use crate::meter::{Tally, Traffic};
 use crate::settings::{Now, Settings};
 use crate::state::State;
 use crate::tree::Reader;
@@ -101,7 +101,7 @@ pub struct ShardMeters {
     pub updates: Tally,
     /// Connections told of a creation, deletion, change of data, change of children; an event that
     /// nobody watches is not counted.
-    pub told: [Spread; 4],
+    pub told: [Tally; 4],
     /// Bytes read, by the part of the tree.
     pub read_traffic: Traffic,
 }
@@ -200,6 +200,18 @@ impl Shard {
     /// A turn begins: everything in it happens at this time.
     pub fn begin_turn(&mut self, now: Now) {
         self.now = now;
+    }
+
+    /// When this turn is.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Whether this packet is a connect request, and if so, whether it names a session.
+    pub fn connect_of(&self, id: ConnectionId, packet: &[u8]) -> Option<bool> {
+        self.connection(id).filter(|connection| connection.phase == Phase::Opening)?;
+        let wish = model::request::ConnectRequest::decode(packet).ok()?;
+        Some(wish.session_id != 0)
     }
 
     /// A client was accepted.

@@ -92,7 +92,9 @@ impl Shard {
         }
         for at in connects {
             let queued = &group[at];
-            if let Err(why) = self.connect(queued.slot, &bytes[queued.body.clone()], queued.received_ms) {
+            if let Err(why) =
+                self.connect(queued.slot, &bytes[queued.body.clone()], queued.received_ms)
+            {
                 let (slot, serial) = (queued.slot, queued.serial);
                 refused(ConnectionId { shard: self.index, slot, serial }, why);
             }

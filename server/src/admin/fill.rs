@@ -12,8 +12,8 @@ use super::limits::PAGE_ENTRIES_MAX;
 use super::metrics::{Counter, Measure, Metrics, QuotaSums};
 use engine::batch::ConnectionId;
 use engine::ordering::{Ordering, Refusal};
-use engine::settings::Now;
 use engine::quota::{self, Track};
+use engine::settings::Now;
 use engine::shard::{Connection, Shard, ShardCounts, ShardMeters};
 use engine::state::State;
 use model::zxid::Zxid;
@@ -106,8 +106,8 @@ fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
         Measure::NodeChangedWatchCount,
         Measure::NodeChildrenWatchCount,
     ];
-    for (measure, spread) in told.into_iter().zip(meters.told) {
-        metrics.measure(measure, spread);
+    for (measure, tally) in told.into_iter().zip(&meters.told) {
+        metrics.tally(measure, tally);
     }
     metrics.tally(Measure::Readlatency, &meters.reads);
     metrics.tally(Measure::Updatelatency, &meters.updates);
@@ -234,7 +234,9 @@ pub fn ordering(
 }
 
 /// The quotas of each part of the tree, added up as stock does it.
-fn quota_sums(view: engine::tree::View<'_, State>) -> std::collections::BTreeMap<String, QuotaSums> {
+fn quota_sums(
+    view: engine::tree::View<'_, State>,
+) -> std::collections::BTreeMap<String, QuotaSums> {
     let mut parts = std::collections::BTreeMap::<String, QuotaSums>::new();
     for path in view.meta().quotas.iter() {
         let Some(part) = engine::meter::part_of(path) else { continue };

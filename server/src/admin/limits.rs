@@ -35,6 +35,12 @@ pub const WORD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a peer that was answered may leave its side open.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How many HTTP connections are served at the same time, on each port.
+pub const CONNECTIONS_MAX: usize = 32;
+
+/// How long the answer to an HTTP request may take.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How long words that are being answered may take when the server stops.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 

@@ -1,6 +1,7 @@
 //! Every number that the server tells of itself, by stock's names and in stock's order: what
 //! `mntr`, the admin server's `monitor` and the metrics page show, each in its own form.
 
+use super::http::prometheus;
 use super::inquiry::{LastMaxMin, Spread};
 use super::metrics::{Counter, Measure, QuotaSums};
 use super::text::Mean;
@@ -54,10 +55,9 @@ pub fn values(totals: &Totals, process: Process) -> Vec<(String, Value)> {
         told.push((name, Value::Whole(refused.sum.into())));
     }
     for &measure in Measure::ALL {
-        let distribution = metrics.measured(measure);
-        spread(&mut told, measure.name(), distribution.spread);
+        let tally = metrics.measured(measure);
+        spread(&mut told, measure.name(), tally.spread());
         if measure.has_quantiles() {
-            let tally = distribution.tally.unwrap_or_default();
             for (label, per_mille) in [("p50", 500), ("p95", 950), ("p99", 990), ("p999", 999)] {
                 let name = format!("{label}_{}", measure.name());
                 told.push((name, Value::Whole(tally.quantile(per_mille).into())));
@@ -77,7 +77,8 @@ pub fn values(totals: &Totals, process: Process) -> Vec<(String, Value)> {
     told
 }
 
-fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> {
+/// The values of which there always is one.
+pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> {
     let (shards, ordering) = (&totals.shards, &totals.ordering);
     let [response_last, response_max, response_min] = last_max_min(shards.response_bytes);
     let watches = shards.data_watches.watches + shards.child_watch_count;
@@ -119,18 +120,43 @@ fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> {
 
 type PickSum = fn(&QuotaSums) -> i64;
 
+/// What is told of quotas, in stock's order.
+pub(super) const QUOTA_KINDS: [(&str, PickSum); 4] = [
+    ("bytes_limit", |sums| sums.bytes_max),
+    ("count_usage", |sums| sums.count),
+    ("bytes_usage", |sums| sums.bytes),
+    ("count_limit", |sums| sums.count_max),
+];
+
 fn quotas(totals: &Totals) -> Vec<(String, Value)> {
-    let kinds: [(&str, PickSum); 4] = [
-        ("bytes_limit", |sums| sums.bytes_max),
-        ("count_usage", |sums| sums.count),
-        ("bytes_usage", |sums| sums.bytes),
-        ("count_limit", |sums| sums.count_max),
-    ];
     let mut told = Vec::new();
-    for (kind, pick) in kinds {
+    for (kind, pick) in QUOTA_KINDS {
         for (part, sums) in &totals.metrics.quotas {
-            told.push((format!("{part}_quota_{kind}_per_namespace"), Value::Whole(pick(sums).into())));
+            told.push((
+                format!("{part}_quota_{kind}_per_namespace"),
+                Value::Whole(pick(sums).into()),
+            ));
         }
+    }
+    told
+}
+
+/// What is told where no metrics are kept.
+pub(super) fn state(totals: &Totals) -> Vec<(String, Value)> {
+    vec![("server_state".to_owned(), Value::Text(totals.ordering.mode.name().to_owned()))]
+}
+
+/// What is told where metrics are kept for a page of theirs: the state, then the page's samples.
+pub(super) fn samples(totals: &Totals, process: Process) -> Vec<(String, Value)> {
+    let mut told = state(totals);
+    for sample in prometheus::samples(totals, process) {
+        let labels: Vec<_> =
+            sample.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let name = match &labels[..] {
+            [] => sample.name,
+            labels => format!("{}{{{}}}", sample.name, labels.join(",")),
+        };
+        told.push((name, Value::Text(sample.value)));
     }
     told
 }

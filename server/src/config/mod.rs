@@ -25,6 +25,7 @@ use std::{error, fmt};
 mod command;
 pub mod decided;
 mod explain;
+mod compatibility;
 pub mod keys;
 pub mod properties;
 pub mod written;

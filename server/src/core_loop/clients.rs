@@ -4,8 +4,9 @@
 //! again only when neither is (guard: the assertions in `Sockets::release`).
 
 use super::gate::ConnectionGate;
+use super::throttle::ConnectThrottle;
 use super::token::Kind;
-use crate::admin::metrics::{Counter, Metrics};
+use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::admin::{WordRequest, Words};
 use crate::clock::Clock;
 use engine::batch::ConnectionId;
@@ -74,6 +75,7 @@ pub struct Clients {
     by_slot: Vec<u32>,
     paused: Vec<u32>,
     gate: Arc<ConnectionGate>,
+    throttle: Arc<ConnectThrottle>,
     words: Words,
     frame_bytes_max: u32,
     /// How long a connection may stay without saying connect.
@@ -108,7 +110,7 @@ impl Clients {
     pub fn new(
         shard: Shard,
         index: u16,
-        gate: Arc<ConnectionGate>,
+        (gate, throttle): (Arc<ConnectionGate>, Arc<ConnectThrottle>),
         words: Words,
         frame_bytes_max: u32,
         sessionless_timeout_ms: u64,
@@ -120,6 +122,7 @@ impl Clients {
             by_slot: Vec::new(),
             paused: Vec::new(),
             gate,
+            throttle,
             words,
             frame_bytes_max,
             sessionless_timeout_ms,
@@ -226,10 +229,17 @@ impl Clients {
         let (connection, sending_bytes) = (socket.connection, socket.sending_bytes);
         let inbox = &mut socket.inbox;
         let shard = &mut self.shard;
-        let mut refused: Option<Refused> = None;
+        let throttle = &self.throttle;
+        let (mut refused, mut is_throttled) = (None::<Refused>, false);
         let tell = |frame: &[u8]| {
             if !shard.is_reading(connection, sending_bytes) {
                 return Flow::PauseBefore;
+            }
+            if let Some(is_known) = shard.connect_of(connection, frame)
+                && !throttle.admits(is_known, shard.now().mono_ms)
+            {
+                is_throttled = true;
+                return Flow::PauseAfter;
             }
             match shard.frame(connection, frame) {
                 Ok(()) => Flow::Continue,
@@ -243,6 +253,10 @@ impl Clients {
             Some(bytes) => inbox.feed(bytes, tell),
             None => inbox.resume(tell),
         };
+        if is_throttled {
+            debug!(peer = %socket.peer, "connection closed: too many connects at once");
+            return self.close(queue, place);
+        }
         if let Some(why) = refused {
             info!(peer = %socket.peer, "connection closed: {why}");
             return self.close(queue, place);
@@ -462,7 +476,9 @@ impl Clients {
     pub(super) fn tell(&self, metrics: &mut Metrics) {
         if self.index == 0 {
             let rejected = u64::from(self.gate.rejected()) - self.counts.rejected_before;
-            metrics.count(Counter::ConnectionRejected, rejected);
+            let (deficits, throttled) = self.throttle.counts();
+            metrics.count(Counter::ConnectionRejected, rejected + throttled);
+            metrics.tally(Measure::ConnectionTokenDeficit, &deficits);
         }
         metrics.count(Counter::ConnectionDropCount, self.counts.dropped);
         metrics.count(Counter::SessionlessConnectionsExpired, self.counts.sessionless);

@@ -2,7 +2,7 @@
 
 use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::persist::Summary;
-use engine::meter::{Spread, Tally};
+use engine::meter::Tally;
 use model::zxid::Zxid;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 #[derive(Clone, Debug, Default)]
 struct Numbers {
     flushes: Tally,
-    batches: Spread,
+    batches: Tally,
     in_log: Tally,
-    snapshots: Spread,
+    snapshots: Tally,
     snapshots_failed: u64,
-    snapshot_loads: Spread,
-    replays: Spread,
-    replayed: Spread,
-    starts: Spread,
+    snapshot_loads: Tally,
+    replays: Tally,
+    replayed: Tally,
+    starts: Tally,
     slow_flushes: u64,
 }
 
@@ -110,20 +110,20 @@ impl Meters {
     pub(super) fn tell(&self, metrics: &mut Metrics) {
         let numbers = &self.numbers;
         metrics.count(Counter::SnapshotErrorCount, numbers.snapshots_failed);
-        let spreads = [
-            (Measure::Fsynctime, numbers.flushes.spread()),
-            (Measure::SyncProcessorBatchSize, numbers.batches),
-            (Measure::Snapshottime, numbers.snapshots),
-            (Measure::StartupSnapLoadTime, numbers.snapshot_loads),
-            (Measure::StartupTxnsLoadTime, numbers.replays),
-            (Measure::StartupTxnsLoaded, numbers.replayed),
-            (Measure::Dbinittime, numbers.starts),
+        let tallies = [
+            (Measure::Fsynctime, &numbers.flushes),
+            (Measure::SyncProcessorBatchSize, &numbers.batches),
+            (Measure::Snapshottime, &numbers.snapshots),
+            (Measure::StartupSnapLoadTime, &numbers.snapshot_loads),
+            (Measure::StartupTxnsLoadTime, &numbers.replays),
+            (Measure::StartupTxnsLoaded, &numbers.replayed),
+            (Measure::Dbinittime, &numbers.starts),
+            (Measure::SyncProcessorQueueFlushTimeMs, &numbers.flushes),
+            (Measure::SyncProcessorQueueAndFlushTimeMs, &numbers.in_log),
+            (Measure::PropagationLatency, &numbers.in_log),
         ];
-        for (measure, spread) in spreads {
-            metrics.measure(measure, spread);
+        for (measure, tally) in tallies {
+            metrics.tally(measure, tally);
         }
-        metrics.tally(Measure::SyncProcessorQueueFlushTimeMs, &numbers.flushes);
-        metrics.tally(Measure::SyncProcessorQueueAndFlushTimeMs, &numbers.in_log);
-        metrics.tally(Measure::PropagationLatency, &numbers.in_log);
     }
 }

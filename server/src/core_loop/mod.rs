@@ -13,6 +13,7 @@ mod inbox;
 mod links;
 mod meters;
 mod reports;
+mod throttle;
 mod token;
 
 pub use clients::{Clients, Dealt};
@@ -20,6 +21,7 @@ pub use gate::ConnectionGate;
 pub use history::{History, HistoryParts, SnapshotPolicy};
 pub use inbox::{LoopInbox, LoopMessage};
 pub use links::{OrderingLink, ShardLink, link};
+pub use throttle::ConnectThrottle;
 
 use crate::clock::Clock;
 use engine::limits::RECLAIM_PER_TURN;

@@ -7,18 +7,8 @@ mod names;
 
 pub use names::{Counter, Measure};
 
-use super::inquiry::Spread;
 use engine::meter::{Tally, Traffic};
 use std::collections::BTreeMap;
-
-/// Measurements, with quantiles where all of them were kept.
-#[derive(Clone, Debug, Default)]
-pub struct Distribution {
-    /// In short.
-    pub spread: Spread,
-    /// In full.
-    pub tally: Option<Tally>,
-}
 
 /// Limits and usage of the quotas of one part of the tree.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +27,7 @@ pub struct QuotaSums {
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     counters: BTreeMap<Counter, u64>,
-    measures: BTreeMap<Measure, Distribution>,
+    measures: BTreeMap<Measure, Tally>,
     /// Bytes read, by the part of the tree.
     pub read: Traffic,
     /// Bytes written.
@@ -55,15 +45,8 @@ impl Metrics {
     }
 
     /// Adds measurements.
-    pub fn measure(&mut self, measure: Measure, spread: Spread) {
-        self.measures.entry(measure).or_default().spread.merge(spread);
-    }
-
-    /// Adds measurements of which quantiles are known.
     pub fn tally(&mut self, measure: Measure, tally: &Tally) {
-        let entry = self.measures.entry(measure).or_default();
-        entry.spread.merge(tally.spread());
-        entry.tally.get_or_insert_default().merge(tally);
+        self.measures.entry(measure).or_default().merge(tally);
     }
 
     /// Takes in what another loop has counted.
@@ -72,10 +55,7 @@ impl Metrics {
             self.count(counter, by);
         }
         for (&measure, theirs) in &other.measures {
-            match &theirs.tally {
-                Some(tally) => self.tally(measure, tally),
-                None => self.measure(measure, theirs.spread),
-            }
+            self.tally(measure, theirs);
         }
         self.read.merge(&other.read);
         self.written.merge(&other.written);
@@ -89,7 +69,7 @@ impl Metrics {
     }
 
     /// What was measured.
-    pub fn measured(&self, measure: Measure) -> Distribution {
+    pub fn measured(&self, measure: Measure) -> Tally {
         self.measures.get(&measure).cloned().unwrap_or_default()
     }
 }

@@ -3,15 +3,15 @@
 use super::conf::{Conf, DirectorySizes, Environment};
 use super::connections::Detail;
 use super::dump::{Connected, Sessions};
-use super::monitor::Process;
 use super::{Date, Mean, Peer, Version, conf, connections, dump, monitor, server, watches};
 use crate::admin::inquiry::{
     ConnectionReport, EphemeralReport, LastMaxMin, Mode, OrderingReport, SessionExpiry,
     ShardReport, Spread, WatchCounts, WatchReport,
 };
-use crate::admin::metrics::{Counter, Measure, Metrics};
+use crate::admin::metrics::{Counter, Measure, Metrics, QuotaSums};
 use crate::admin::totals::{Totals, WordCounts};
-use hdrhistogram::Histogram;
+use crate::admin::values::{Process, values};
+use engine::meter::Tally;
 use model::op::Op;
 use model::session::SessionId;
 use model::zxid::Zxid;
@@ -40,6 +40,7 @@ fn busy() -> ConnectionReport {
         sent: 6,
         last_op: Some(Op::GetChildren),
         established_ms: 1_795_240_917_165,
+        heard_ms: 2_711_062,
         timeout_ms: 30_000,
         last_cxid: 5,
         last_zxid: Zxid(7),
@@ -189,8 +190,12 @@ fn mntr_shows_what_was_counted() {
     let mut other = Metrics::default();
     other.count(Counter::ConnectionRequestCount, 1);
     other.count(Counter::BytesReceivedCount, 580);
-    other.measure(Measure::Fsynctime, spread(7, 6, 0, 3));
-    other.quotas.insert("a".to_owned(), QuotaSums { bytes_max: -1, count_max: 5, bytes: 7, count: 2 });
+    let mut flushes = Tally::default();
+    [0, 0, 0, 1, 1, 1, 3].into_iter().for_each(|ms| flushes.add(ms));
+    other.tally(Measure::Fsynctime, &flushes);
+    other
+        .quotas
+        .insert("a".to_owned(), QuotaSums { bytes_max: -1, count_max: 5, bytes: 7, count: 2 });
     other.over_quota.add(b"/a/c", 1);
     let ordering = OrderingReport {
         metrics: other,
