@@ -1,6 +1,7 @@
 mod batch;
 mod harness;
 mod identities;
+mod meters;
 mod plain;
 mod quota;
 mod session_table;

@@ -23,9 +23,9 @@
 use std::{error, fmt};
 
 mod command;
+mod compatibility;
 pub mod decided;
 mod explain;
-mod compatibility;
 pub mod keys;
 pub mod properties;
 pub mod written;

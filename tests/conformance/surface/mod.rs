@@ -75,7 +75,7 @@ fn populate(a: &mut Client, b: &mut Client) {
         ("/other", b"z"),
         ("/zookeeper/quota/ns", b""),
         ("/zookeeper/quota/ns/zookeeper_limits", b"count=100,bytes=5000"),
-        ("/zookeeper/quota/ns/zookeeper_stats", b"count=0,bytes=0"),
+        ("/zookeeper/quota/ns/zookeeper_stats", b"count=0,bytes=00"),
     ] {
         a.create(path, data, &open, 0).unwrap();
     }

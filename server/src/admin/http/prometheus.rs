@@ -112,6 +112,10 @@ fn of_totals(totals: &Totals, process: Process) -> Vec<Metric> {
     for &measure in Measure::ALL {
         all.push(summary(measure, &metrics.measured(measure)));
     }
+    // Of learners, of which there are none.
+    for name in ["ack_latency", "learner_handler_qp_size", "learner_handler_qp_time_ms"] {
+        all.push(Metric::new(name, "summary"));
+    }
     all.push(traffic("read_per_namespace", &metrics.read));
     all.push(traffic("write_per_namespace", &metrics.written));
     let is_refusing = u8::from(totals.ordering.writes_refused.is_some());

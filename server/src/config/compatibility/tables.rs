@@ -9,7 +9,7 @@ pub(super) const STATES: [(&str, &str); 4] = [
 ];
 
 /// What differs, and why.
-pub(super) const DIFFERENCES: [[&str; 4]; 18] = [
+pub(super) const DIFFERENCES: [[&str; 4]; 19] = [
     [
         "a re-attach with a wrong password",
         "closes the session's connection first, then looks at the password",
@@ -76,6 +76,12 @@ pub(super) const DIFFERENCES: [[&str; 4]; 18] = [
         "any number of parts",
         "the first 1,000 of each shard",
         "clients choose the names",
+    ],
+    [
+        "`approximate_data_size` where there are quotas",
+        "counts the nodes of their usage as long as they were written by a client",
+        "as long as they are",
+        "it is the size of the tree",
     ],
     [
         "the admin server's default port is taken",
