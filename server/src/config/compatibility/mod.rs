@@ -20,7 +20,7 @@ to be the same, and a difference is an error of ours. Ringkeeper is a standalone
 ";
 
 /// Renders the page as Markdown.
-pub fn page() -> String {
+pub(super) fn page() -> String {
     let mut page = HEAD.to_owned();
     table(
         &mut page,
