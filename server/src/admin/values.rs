@@ -124,8 +124,8 @@ type PickSum = fn(&QuotaSums) -> i64;
 pub(super) const QUOTA_KINDS: [(&str, PickSum); 4] = [
     ("bytes_limit", |sums| sums.bytes_max),
     ("count_usage", |sums| sums.count),
-    ("bytes_usage", |sums| sums.bytes),
     ("count_limit", |sums| sums.count_max),
+    ("bytes_usage", |sums| sums.bytes),
 ];
 
 fn quotas(totals: &Totals) -> Vec<(String, Value)> {

@@ -140,40 +140,28 @@ pub(super) fn metrics(text: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-/// `dump`: each block's lines sorted, counts of sets and of words that are closing made alike.
+/// `dump`: each section's lines sorted, whatever buckets of expiry they fall into; counts of sets
+/// and of words that are closing made alike.
 pub(super) fn dump(text: &str) -> String {
     let mut out = Vec::<String>::new();
-    let mut block = BTreeSet::new();
+    let mut section = BTreeSet::new();
+    let mut has_expiry = false;
     for line in text.lines() {
         if line.starts_with('\t') {
-            block.insert(line.to_owned());
-            continue;
-        }
-        out.extend(std::mem::take(&mut block));
-        let is_count = line.contains(" Sets (");
-        let line = if is_count { sharp(line) } else { line.to_owned() };
-        // Sessions may fall into one bucket of expiry or into two.
-        if line != "# expire at DATE:" || out.last() != Some(&line) {
-            out.push(line);
+            section.insert(line.to_owned());
+        } else if line == "# expire at DATE:" {
+            if !std::mem::replace(&mut has_expiry, true) {
+                out.push(line.to_owned());
+            }
+        } else {
+            has_expiry = false;
+            out.extend(std::mem::take(&mut section));
+            let is_count = line.contains(" Sets (");
+            out.push(if is_count { sharp(line) } else { line.to_owned() });
         }
     }
-    out.extend(block);
-    let mut seen_expiries = 0;
-    out.retain(|line| {
-        let is_expiry = line == "# expire at DATE:";
-        seen_expiries += usize::from(is_expiry);
-        !is_expiry || seen_expiries == 1
-    });
-    merge_connections(out)
-}
-
-/// Connections in one list, wherever they expire.
-fn merge_connections(lines: Vec<String>) -> String {
-    let (ips, others): (Vec<_>, Vec<_>) =
-        lines.into_iter().partition(|line| line.starts_with("\tip: "));
-    let ips: BTreeSet<_> = ips.into_iter().collect();
-    let all: Vec<_> = others.into_iter().chain(ips).collect();
-    all.join("\n") + "\n"
+    out.extend(section);
+    out.join("\n") + "\n"
 }
 
 /// Heads, each with its lines below it, sorted.
