@@ -248,13 +248,9 @@ impl Wiring<'_> {
             shards: (0..u32::from(shards)).map(|shard| lines[home(shard)].clone()).collect(),
             ordering: lines[0].clone(),
         };
-        let client_port = self.listeners.first().map_or(0, |listener| listener.address.port());
         let seed = persist::random().unwrap_or(1);
         let throttle = Arc::new(ConnectThrottle::new(connections.throttle, seed));
-        let facts = admin::Facts::of(self.config, client_port, 0, throttle.clone());
-        let ports = std::mem::take(&mut self.http);
-        let admin = admin::start(facts, roles, &self.config.admin, ports);
-        let admin = admin.map_err(ServeError::Admin)?;
+        let admin = self.admin(roles, &throttle)?;
         let words = admin.words();
         let mut links: Vec<OrderingLink> = Vec::new();
         let mut parts = Vec::new();
@@ -288,6 +284,18 @@ impl Wiring<'_> {
             threads.push(spawn_loop(at, cpu, inbox, parts, happenings.clone())?);
         }
         Ok(Built { loops, threads, admin })
+    }
+
+    /// The admin thread with its ports.
+    fn admin(
+        &mut self,
+        roles: admin::Roles,
+        throttle: &Arc<ConnectThrottle>,
+    ) -> Result<admin::Admin, ServeError> {
+        let client_port = self.listeners.first().map_or(0, |listener| listener.address.port());
+        let facts = admin::Facts::of(self.config, client_port, 0, throttle.clone());
+        let ports = std::mem::take(&mut self.http);
+        admin::start(facts, roles, &self.config.admin, ports).map_err(ServeError::Admin)
     }
 
     /// The shard that loop number `at` hosts, if any, and its link to the ordering role where that

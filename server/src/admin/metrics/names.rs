@@ -17,7 +17,9 @@ const SNAPSHOT_COMMANDS: &str = "the commands snapshot and restore are not built
 const ENSEMBLE_AUTH: &str = "the scheme ensemble is not built yet";
 
 macro_rules! names {
-    ($(#[$about:meta])* $type:ident { $($(#[$doc:meta])* $item:ident = $name:literal, $absent:expr,)+ }) => {
+    ($(#[$about:meta])* $type:ident {
+        $($(#[$doc:meta])* $item:ident = $name:literal, $absent:expr,)+
+    }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $type { $($(#[$doc])* $item,)+ }
@@ -69,7 +71,9 @@ names! {
         /// Times that a request was made to wait.
         RequestThrottleWaitCount = "request_throttle_wait_count", None,
         /// Requests kept from the commit stage.
-        RequestsNotForwardedToCommitProcessor = "requests_not_forwarded_to_commit_processor", Some(ENSEMBLE),
+        RequestsNotForwardedToCommitProcessor =
+            "requests_not_forwarded_to_commit_processor",
+            Some(ENSEMBLE),
         /// Replies not found in a cache.
         ResponsePacketCacheMisses = "response_packet_cache_misses", Some(CACHE),
         /// Requests taken.
@@ -99,7 +103,9 @@ names! {
         /// Clients that named no ensemble.
         EnsembleAuthSkip = "ensemble_auth_skip", Some(ENSEMBLE_AUTH),
         /// Requests of learners passed over.
-        SkipLearnerRequestToNextProcessorCount = "skip_learner_request_to_next_processor_count", Some(ENSEMBLE),
+        SkipLearnerRequestToNextProcessorCount =
+            "skip_learner_request_to_next_processor_count",
+            Some(ENSEMBLE),
         /// Txns proposed by a leader.
         ProposalCount = "proposal_count", Some(ENSEMBLE),
         /// Requests refused for their size.
@@ -129,7 +135,9 @@ names! {
         /// Connects, of new sessions and old ones.
         ConnectionRequestCount = "connection_request_count", None,
         /// Lists of children not found in a cache.
-        ResponsePacketGetChildrenCacheMisses = "response_packet_get_children_cache_misses", Some(CACHE),
+        ResponsePacketGetChildrenCacheMisses =
+            "response_packet_get_children_cache_misses",
+            Some(CACHE),
         /// Learners brought up by a snapshot.
         SnapCount = "snap_count", Some(ENSEMBLE),
         /// Sessions that ran out of time.
@@ -203,7 +211,9 @@ names! {
         /// Of servers of an ensemble.
         PendingSessionQueueSize = "pending_session_queue_size", Some(ENSEMBLE),
         /// Of servers of an ensemble.
-        TimeWaitingEmptyPoolInCommitProcessorReadMs = "time_waiting_empty_pool_in_commit_processor_read_ms", Some(ENSEMBLE),
+        TimeWaitingEmptyPoolInCommitProcessorReadMs =
+            "time_waiting_empty_pool_in_commit_processor_read_ms",
+            Some(ENSEMBLE),
         /// Of servers of an ensemble.
         CommitProcessTime = "commit_process_time", Some(ENSEMBLE),
         /// Time until the tree was there.
@@ -225,7 +235,9 @@ names! {
         /// Of servers of an ensemble.
         ReadCommitProcIssued = "read_commit_proc_issued", Some(ENSEMBLE),
         /// Of servers of an ensemble.
-        ConcurrentRequestProcessingInCommitProcessor = "concurrent_request_processing_in_commit_processor", Some(ENSEMBLE),
+        ConcurrentRequestProcessingInCommitProcessor =
+            "concurrent_request_processing_in_commit_processor",
+            Some(ENSEMBLE),
         /// Of servers of an ensemble.
         ObserverSyncTime = "observer_sync_time", Some(ENSEMBLE),
         /// Watchers told of new data.
