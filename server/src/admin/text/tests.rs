@@ -318,7 +318,7 @@ fn dump_of_two_sessions() {
          Sessions with Ephemerals (2):\n0x100002885d60000:\n\t/a/e1\n\t/e2\n\
          0x100002885d60001:\n\t/f\n\t/s-0000000003\nConnections dump:\n\
          Connections Sets (2)/(2):\n1 expire at Sat Nov 21 06:02:26 UTC 2026:\n\
-         \tip: /127.0.0.1:55490 sessionId: 0x0\n1 expire at Sat Nov 21 06:02:28 UTC 2026:\n\
+         \tip: /127.0.0.1:55490 sessionId: 0x0\n1 expire at Sat Nov 21 06:02:36 UTC 2026:\n\
          \tip: /127.0.0.1:58044 sessionId: 0x100002885d60000\n"
     );
     let empty = text(|out| {

@@ -111,7 +111,8 @@ fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
     let is_weighed = settled.flag("connection_throttle_weight_enabled");
     let local = settled.natural("connection_throttle_local_session_weight");
     let weight = |key: &'static str| {
-        if is_weighed { settled.natural(key).max(local) } else { 1 }
+        let weight = settled.natural(key).max(local);
+        if is_weighed { weight } else { 1 }
     };
     let session = weight("connection_throttle_global_session_weight");
     let renewal = weight("connection_throttle_renew_session_weight");
