@@ -13,7 +13,7 @@
 //! - [`pipeline`]: what a write becomes, and what it does to the tree;
 //! - [`tree`]: the copy-on-write tree and its versions; [`state`]: what they carry beside nodes;
 //! - [`acl`], [`quota`]: who may do what, and how much of it;
-//! - [`hash`], [`limits`].
+//! - [`meter`]: what roles count; [`hash`], [`limits`].
 //!
 //! **Invariants**
 //!
@@ -38,6 +38,7 @@ pub mod batch;
 pub mod hash;
 pub mod limits;
 pub mod message;
+pub mod meter;
 pub mod ordering;
 pub mod pipeline;
 pub mod quota;

@@ -48,6 +48,8 @@ pub struct Connect {
     pub connection: ConnectionId,
     /// Who it is so far.
     pub identities: Arc<Identities>,
+    /// When it was received, in ms of the monotonic clock.
+    pub received_ms: u64,
     /// 0 for a new one.
     pub session: SessionId,
     /// What the session was given; of another length it is never right.

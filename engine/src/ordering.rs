@@ -182,6 +182,13 @@ impl Ordering {
         self.counts
     }
 
+    /// Forgets what it has done.
+    pub fn reset_counts(&mut self) {
+        self.counts = OrderingCounts::default();
+        self.head.meters.written.reset();
+        self.head.meters.over_quota.reset();
+    }
+
     /// The session table, for reports.
     pub fn sessions(&self) -> &SessionTable {
         &self.sessions
@@ -371,6 +378,7 @@ impl Ordering {
 
     fn end_txn(&mut self, zxid: Zxid, start: usize) {
         if self.settings.txn_digest {
+            self.head.remember_digest(zxid);
             let tree = self.head.tree.digest() as i64;
             TxnDigest { version: DIGEST_VERSION, tree }.encode(&mut self.open.txns);
         }
@@ -495,7 +503,7 @@ impl Ordering {
             op: Op::CreateSession,
             to: Some(connect.connection),
             xid: 0,
-            received_ms: 0,
+            received_ms: connect.received_ms,
             large_bytes: 0,
             error: if granted.is_some() { ErrorCode::Ok } else { ErrorCode::SessionExpired },
             body: 0..0,
@@ -721,6 +729,9 @@ pub fn replay(head: &mut Head, bytes: &[u8], batch: &mut Batch) -> Result<Zxid, 
     batch.roll_back(mark);
     applied.map_err(ReplayError::Apply)?;
     head.tree.head_meta().zxid = header.zxid;
+    if digest.is_some() {
+        head.remember_digest(header.zxid);
+    }
     let found = head.tree.digest() as i64;
     match digest {
         Some(TxnDigest { version: DIGEST_VERSION, tree }) if tree != found => {

@@ -86,6 +86,11 @@ pub struct ConfigArgs {
     #[arg(long)]
     pub check: bool,
 
+    /// Do not print the keys: print what differs from ZooKeeper, and the state of every operation,
+    /// word, command, metric, key and property.
+    #[arg(long, conflicts_with = "check")]
+    pub compatibility: bool,
+
     /// The configuration to check.
     #[command(flatten)]
     pub serve: ServeArgs,

@@ -18,6 +18,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
 use thiserror::Error;
 use tracing::{info, warn};
 use txlog::{RecoverError, RecoverFrom, Recovered, SegmentHeader, SegmentNumber, Start, segments};
@@ -256,8 +257,12 @@ pub struct Restored {
 /// What a restore found.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
-    /// The snapshot's zxid.
-    pub snapshot: Option<Zxid>,
+    /// The snapshot's zxid, and when its file was written, in ms since 1970.
+    pub snapshot: Option<(Zxid, i64)>,
+    /// How long it took to read the snapshot.
+    pub load_time: Duration,
+    /// How long it took to replay the log.
+    pub replay_time: Duration,
     /// Txns replayed.
     pub replayed: u64,
     /// Whether the log had a torn tail, which was cut.
@@ -317,7 +322,7 @@ async fn restore_now<D: Disk>(
     disk.create_directory(&directories.snapshots).await?;
     disk.create_directory(&directories.log).await?;
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
-    let ReadBack { head, snapshot, passed_over, recovered } =
+    let ReadBack { head, snapshot, passed_over, recovered, load_time, replay_time } =
         read_back_now(disk, directories, settings, advise).await?;
     let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
     let seed = random().map_err(RestoreError::Random)?;
@@ -333,7 +338,7 @@ async fn restore_now<D: Disk>(
         }
     }
     let (replayed, is_torn) = (recovered.record_count, recovered.torn.is_some());
-    let summary = Summary { snapshot, replayed, is_torn };
+    let summary = Summary { snapshot, load_time, replay_time, replayed, is_torn };
     Ok(Restored { head, zxid: recovered.last, first, file, summary })
 }
 
@@ -341,12 +346,16 @@ async fn restore_now<D: Disk>(
 pub struct ReadBack {
     /// The tree with every durable txn.
     pub head: Head,
-    /// The snapshot's zxid.
-    pub snapshot: Option<Zxid>,
+    /// The snapshot's zxid, and when its file was written, in ms since 1970; 0 if nobody knows.
+    pub snapshot: Option<(Zxid, i64)>,
     /// The files of newer snapshots, which are damaged.
     pub passed_over: Vec<PathBuf>,
     /// What the log holds behind it.
     pub recovered: Recovered,
+    /// How long the snapshot took.
+    pub load_time: Duration,
+    /// How long the log took.
+    pub replay_time: Duration,
 }
 
 /// Reads everything durable on the background thread, and changes no file.
@@ -368,6 +377,7 @@ async fn read_back_now<D: Disk>(
     advise: Option<engine::tree::Advise>,
 ) -> Result<ReadBack, RestoreError> {
     let mut builder = Builder { tree: None, advise };
+    let began = Instant::now();
     let newest = snapshot::load_newest(disk, &directories.snapshots, &mut builder).await?;
     let mut durable = Zxid::ZERO;
     let mut passed_over = Vec::new();
@@ -394,9 +404,20 @@ async fn read_back_now<D: Disk>(
         None => empty(settings)?,
     };
     let snapshot = contents.map(|contents| contents.head.zxid);
+    let snapshot = snapshot.map(|zxid| (zxid, written_ms(&directories.snapshots, zxid)));
+    let load_time = began.elapsed();
     let from = RecoverFrom { after, durable: durable.max(after) };
     let recovered = replay_log(disk, directories, from, &mut head).await?;
-    Ok(ReadBack { head, snapshot, passed_over, recovered })
+    let replay_time = began.elapsed() - load_time;
+    Ok(ReadBack { head, snapshot, passed_over, recovered, load_time, replay_time })
+}
+
+/// When a snapshot's file was written, in ms since 1970; 0 if nobody knows.
+fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
+    let modified = std::fs::metadata(directory.join(snapshot::directory::name_of(zxid)))
+        .and_then(|m| m.modified());
+    let since = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as i64)
 }
 
 fn empty(settings: &Arc<Settings>) -> Result<Head, RestoreError> {

@@ -7,8 +7,8 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Notice, decided};
 use crate::core_loop::{
-    Clients, ConnectionGate, CoreLoop, History, HistoryParts, LoopError, LoopInbox, LoopMessage,
-    LoopParts, OrderingLink, ShardLink, SnapshotPolicy, link,
+    Clients, ConnectThrottle, ConnectionGate, CoreLoop, History, HistoryParts, LoopError,
+    LoopInbox, LoopMessage, LoopParts, OrderingLink, ShardLink, SnapshotPolicy, link,
 };
 use crate::persist::{self, Directories, PurgePolicy, RestoreError, Restored};
 use crate::resident::Resident;
@@ -82,6 +82,19 @@ pub enum ServeError {
     /// A core loop ended.
     #[error(transparent)]
     Loop(#[from] LoopError),
+    /// A port for HTTP cannot be had.
+    #[error("{what} cannot listen on {endpoint}: {error}; choose by {keys}")]
+    Http {
+        /// Who wants it.
+        what: &'static str,
+        /// What steers it.
+        keys: &'static str,
+        /// The port.
+        endpoint: decided::Endpoint,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
     /// The admin thread does not start.
     #[error("the admin thread does not start: {0}")]
     Admin(#[source] io::Error),
@@ -159,6 +172,7 @@ fn start(config: &Config) -> Result<Running, ServeError> {
         );
     }
     let listeners = bind(config)?;
+    let http = bind_http(&config.admin)?;
     let probe = Probe::of(&config.storage.data_log_dir)?;
     let durability = durability_of(config, &probe);
     let topology = Topology::discover()?;
@@ -180,6 +194,8 @@ fn start(config: &Config) -> Result<Running, ServeError> {
         info!("placement: {reason}");
     }
     let (sender, happenings) = mpsc::channel();
+    let ports = [&http.commands, &http.metrics]
+        .map(|port| port.as_ref().and_then(|listener| listener.local_addr().ok()));
     let built = Wiring {
         config,
         clock,
@@ -188,9 +204,10 @@ fn start(config: &Config) -> Result<Running, ServeError> {
         durability,
         directories,
         listeners,
+        http,
     }
     .build(restored, &background, &sender)?;
-    tell_ready(config);
+    tell_ready(config, &ports);
     let Built { loops, threads, admin } = built;
     let signals = sender;
     Ok(Running { loops, threads, happenings, signals, admin, background, clock, _locks: locks })
@@ -205,6 +222,7 @@ struct Wiring<'a> {
     durability: Durability,
     directories: Directories,
     listeners: Vec<Listener>,
+    http: admin::HttpPorts,
 }
 
 struct Built {
@@ -247,15 +265,16 @@ impl Wiring<'_> {
             shards: (0..u32::from(shards)).map(|shard| lines[home(shard)].clone()).collect(),
             ordering: lines[0].clone(),
         };
-        let client_port = self.listeners.first().map_or(0, |listener| listener.address.port());
-        let facts = admin::Facts::of(self.config, client_port, 0);
-        let admin = admin::start(facts, roles).map_err(ServeError::Admin)?;
+        let seed = persist::random().unwrap_or(1);
+        let throttle = Arc::new(ConnectThrottle::new(connections.throttle, seed));
+        let admin = self.admin(roles, &throttle)?;
         let words = admin.words();
         let mut links: Vec<OrderingLink> = Vec::new();
         let mut parts = Vec::new();
         // The ordering role's loop comes last: by then the links of all shards are there.
         for (at, inquiries) in inquiries.into_iter().enumerate().rev() {
-            let (link, clients) = self.shard_on(at, &mut shard_roles, &loops, &gate, &words);
+            let (link, clients) =
+                self.shard_on(at, &mut shard_roles, &loops, (&gate, &throttle), &words);
             let (link, ordering_end) = link.unzip();
             links.extend(ordering_end);
             let core_loop = &self.placement.loops[at];
@@ -284,6 +303,18 @@ impl Wiring<'_> {
         Ok(Built { loops, threads, admin })
     }
 
+    /// The admin thread with its ports.
+    fn admin(
+        &mut self,
+        roles: admin::Roles,
+        throttle: &Arc<ConnectThrottle>,
+    ) -> Result<admin::Admin, ServeError> {
+        let client_port = self.listeners.first().map_or(0, |listener| listener.address.port());
+        let facts = admin::Facts::of(self.config, client_port, 0, throttle.clone());
+        let ports = std::mem::take(&mut self.http);
+        admin::start(facts, roles, &self.config.admin, ports).map_err(ServeError::Admin)
+    }
+
     /// The shard that loop number `at` hosts, if any, and its link to the ordering role where that
     /// is on another loop.
     fn shard_on(
@@ -291,7 +322,7 @@ impl Wiring<'_> {
         at: usize,
         shard_roles: &mut [Option<Shard>],
         loops: &[Arc<LoopInbox>],
-        gate: &Arc<ConnectionGate>,
+        (gate, throttle): (&Arc<ConnectionGate>, &Arc<ConnectThrottle>),
         words: &admin::Words,
     ) -> (Option<(ShardLink, OrderingLink)>, Option<Clients>) {
         let roles = &self.placement.loops[at].roles;
@@ -303,7 +334,7 @@ impl Wiring<'_> {
         let shard = shard_roles[usize::from(number)].take().expect("a shard has one home");
         let link = (at != 0).then(|| link(number, &loops[at], &loops[0]));
         let frame_bytes_max = self.config.requests.jute_bytes_max;
-        let (gate, words) = (gate.clone(), words.clone());
+        let (gate, words) = ((gate.clone(), throttle.clone()), words.clone());
         let sessionless_ms = u64::from(self.config.connections.sessionless_timeout_ms);
         let clients = Clients::new(shard, number, gate, words, frame_bytes_max, sessionless_ms);
         (link, Some(clients))
@@ -317,7 +348,7 @@ impl Wiring<'_> {
         shards: u16,
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
-        let Restored { head, zxid, first, file, .. } = restored;
+        let Restored { head, zxid, first, file, summary } = restored;
         let mut ordering = Ordering::new(head, zxid, self.settings.clone(), shards, now);
         let mut shard_roles = Vec::new();
         for index in 0..shards {
@@ -336,6 +367,7 @@ impl Wiring<'_> {
         let history = History::new(
             HistoryParts {
                 ordering,
+                summary,
                 first: (first.number, file),
                 durability: self.durability,
                 slot_count: appender.slot_count,
@@ -590,7 +622,8 @@ fn tell_disk(background: &Background, probe: &Probe, durability: Durability) {
 
 fn tell_restored(restored: &Restored, clock: Clock) {
     let summary = &restored.summary;
-    let snapshot = summary.snapshot.map_or("no snapshot".to_owned(), |z| format!("snapshot {z}"));
+    let snapshot =
+        summary.snapshot.map_or("no snapshot".to_owned(), |(z, _)| format!("snapshot {z}"));
     info!(
         "data: {snapshot}, {} txns replayed, {} nodes, zxid {}, {} ms since the start",
         summary.replayed,
@@ -603,7 +636,49 @@ fn tell_restored(restored: &Restored, clock: Clock) {
     }
 }
 
-fn tell_ready(config: &Config) {
+/// The ports for HTTP. A taken one keeps the server from starting only if it was asked for.
+fn bind_http(served: &decided::AdminServer) -> Result<admin::HttpPorts, ServeError> {
+    let bind = |endpoint: &decided::Endpoint| {
+        let addresses = endpoint.resolve()?;
+        std::net::TcpListener::bind(&addresses[..])
+    };
+    let commands = match served.commands.as_ref().map(|endpoint| (bind(endpoint), endpoint)) {
+        None => None,
+        Some((Ok(listener), _)) => Some(listener),
+        Some((Err(error), endpoint)) if served.is_wanted => {
+            return Err(ServeError::Http {
+                what: "the admin server",
+                keys: "admin.serverPort and admin.serverAddress, or admin.enableServer=false",
+                endpoint: endpoint.clone(),
+                error,
+            });
+        }
+        Some((Err(error), endpoint)) => {
+            warn!(
+                "no admin server: {endpoint} cannot be had ({error}); name another port by \
+                 admin.serverPort, or set admin.enableServer=false"
+            );
+            None
+        }
+    };
+    let metrics = served.metrics.as_ref().map(|endpoint| {
+        bind(endpoint).map_err(|error| ServeError::Http {
+            what: "the metrics",
+            keys: "metricsProvider.httpPort and metricsProvider.httpHost",
+            endpoint: endpoint.clone(),
+            error,
+        })
+    });
+    Ok(admin::HttpPorts { commands, metrics: metrics.transpose()? })
+}
+
+fn tell_ready(config: &Config, [commands, metrics]: &[Option<std::net::SocketAddr>; 2]) {
+    if let Some(address) = commands {
+        info!("admin server on http://{address}{}", config.admin.url);
+    }
+    if let Some(address) = metrics {
+        info!("metrics on http://{address}/metrics");
+    }
     let port = config.listen.endpoint.port;
     let host = match &config.listen.endpoint.host {
         decided::Host::Any => "127.0.0.1".to_owned(),

@@ -11,6 +11,7 @@ mod nodes;
 mod quota;
 mod restart;
 mod sessions;
+mod surface;
 mod watches;
 mod words;
 mod zxids;

@@ -57,6 +57,9 @@ impl Head {
         txn: &Txn<'_>,
         batch: &mut Batch,
     ) -> Result<(), ApplyError> {
+        if self.acl_undo.is_none() {
+            self.count_write(txn);
+        }
         match txn {
             Txn::Create(create) => self.apply_create(header, op, create, batch)?,
             Txn::Delete { path } => self.apply_delete(header, path, batch)?,
@@ -88,6 +91,7 @@ impl Head {
                 // or part of one history that it belongs to.
                 let own = self.ephemerals_of(header.session, usize::MAX);
                 for path in &own {
+                    self.meters.written.add(path, path.len() as u64);
                     self.apply_delete(header, path, batch)?;
                 }
                 for path in paths.iter().flat_map(jute::Strings::iter) {
@@ -107,6 +111,17 @@ impl Head {
             }
         }
         Ok(())
+    }
+
+    /// Counts what a txn writes; a multi is counted by its parts.
+    pub(super) fn count_write(&mut self, txn: &Txn<'_>) {
+        let (path, data) = match txn {
+            Txn::Create(create) => (create.path, create.data),
+            Txn::SetData { path, data, .. } => (*path, *data),
+            Txn::Delete { path } => (*path, None),
+            _ => return,
+        };
+        self.meters.written.add(path, (path.len() + data.map_or(0, <[u8]>::len)) as u64);
     }
 
     /// Count of a session's nodes.

@@ -17,6 +17,7 @@ pub use apply::ApplyError;
 pub use decide::Caller;
 
 use crate::acl::AclIndex;
+use crate::meter::Traffic;
 use crate::quota::{self, QuotaPaths};
 use crate::settings::Settings;
 use crate::state::State;
@@ -25,8 +26,24 @@ use model::acl::AclList;
 use model::session::Owner;
 use model::stat::Stat;
 use model::txn::{NodeKind, TxnHeader};
-use std::collections::BTreeSet;
+use model::zxid::Zxid;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+
+/// What is counted of writes.
+#[derive(Clone, Debug, Default)]
+pub struct HeadMeters {
+    /// Bytes written, by the part of the tree.
+    pub written: Traffic,
+    /// Writes that a quota refused, by the part of the tree.
+    pub over_quota: Traffic,
+}
+
+/// Between two digests that are remembered, in txns, as stock does it.
+const DIGEST_EVERY: i64 = 128;
+
+/// How many are remembered.
+const DIGESTS_MAX: usize = 1024;
 
 /// The newest tree, with every proposed txn applied, and what is needed to change it.
 ///
@@ -40,6 +57,10 @@ pub struct Head {
     reapable: BTreeSet<Box<[u8]>>,
     /// Which ACLs the running multi has retained and released.
     acl_undo: Option<Vec<(u32, bool)>>,
+    /// What writes were counted, replayed ones too.
+    pub meters: HeadMeters,
+    /// The tree's digest at every so many txns, oldest first.
+    digests: VecDeque<(Zxid, u64)>,
     path: Vec<u8>,
     acl: Vec<u8>,
 }
@@ -81,6 +102,8 @@ impl Head {
             settings,
             reapable: BTreeSet::new(),
             acl_undo: None,
+            meters: HeadMeters::default(),
+            digests: VecDeque::new(),
             path: Vec::new(),
             acl: Vec::new(),
         }
@@ -128,6 +151,21 @@ impl Head {
     pub fn seal(&mut self) -> VersionNumber {
         self.acls.sealed(&mut self.tree.head_meta().acls);
         self.tree.seal()
+    }
+
+    /// Remembers the tree's digest behind a txn, if it is one of those.
+    pub(crate) fn remember_digest(&mut self, zxid: Zxid) {
+        if zxid.0 % DIGEST_EVERY == 0 {
+            if self.digests.len() == DIGESTS_MAX {
+                self.digests.pop_front();
+            }
+            self.digests.push_back((zxid, self.tree.digest()));
+        }
+    }
+
+    /// The digests that are remembered, oldest first.
+    pub fn digests(&self) -> impl Iterator<Item = (Zxid, u64)> {
+        self.digests.iter().copied()
     }
 
     /// Containers and nodes with a TTL that should go now.

@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
-use model::request::{Request, SubRequest};
+use model::request::{Create, Request, SubRequest};
 use model::response;
 use model::txn::{self, MultiTxn, Txn, TxnHeader};
 
@@ -43,6 +43,11 @@ impl Head {
             Request::Reconfig => Err(ErrorCode::ReconfigDisabled),
             other => unreachable!("{other:?} is not a single write"),
         };
+        if matches!(decided, Err(ErrorCode::QuotaExceeded))
+            && let Request::Create(Create { path, .. }) | Request::SetData { path, .. } = request
+        {
+            self.meters.over_quota.add(path, 1);
+        }
         let done = decided.map(|txn| {
             txn.encode(log);
             self.apply(header, op, &txn, batch).expect("what was decided fits the tree");
@@ -107,6 +112,9 @@ impl Head {
             }
         } else {
             self.tree.commit_multi();
+            for (_, txn) in MultiTxn::of_encoded(ops.len() as u32, &txns).iter() {
+                self.count_write(&txn);
+            }
         }
         response::put_multi_end(&mut batch.bodies);
         let count = u32::try_from(ops.len()).expect("a multi is shorter than 4 GiB");

@@ -173,6 +173,11 @@ impl Connection {
         self.out.len()
     }
 
+    /// When it was heard of last, in ms of the monotonic clock.
+    pub fn heard_ms(&self) -> u64 {
+        self.last_request_ms
+    }
+
     /// Requests that wait for an answer.
     pub fn outstanding(&self) -> u64 {
         u64::from(self.in_flight) + self.parked.len() as u64

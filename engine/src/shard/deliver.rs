@@ -59,20 +59,25 @@ impl Shard {
             // Whoever watches both a deleted node and its children is told once.
             if event.kind != EventKind::ChildrenChanged {
                 self.data_watches.trigger(path, &mut told);
+                self.meters.told(event.kind, &told);
             }
             if matches!(event.kind, EventKind::Deleted | EventKind::ChildrenChanged) {
-                self.child_watches.trigger(path, &mut told);
+                let children = &mut self.told_of_children;
+                children.clear();
+                self.child_watches.trigger(path, children);
+                self.meters.told(event.kind, children);
+                children.slots().iter().for_each(|&slot| told.insert(slot));
             }
             for &slot in told.slots() {
                 let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
                 let acls = &self.reader.view().meta().acls;
                 if acls.may(event.acl, perms::READ, &connection.identities, &self.settings) {
-                    response::put_event(
-                        connection.writable(&mut self.buffers),
-                        event.kind,
-                        outcome.zxid,
-                        path,
-                    );
+                    let out = connection.writable(&mut self.buffers);
+                    let start = out.len();
+                    response::put_event(out, event.kind, outcome.zxid, path);
+                    let length = (out.len() - start - 4) as u64;
+                    self.meters.event_bytes += length;
+                    self.counts.response_of(length);
                     connection.counts.sent += 1;
                     self.counts.sent += 1;
                     let is_stuck = connection.out.len() > EVENT_BYTES_MAX && !connection.is_cut;
@@ -140,9 +145,16 @@ impl Shard {
         let now_ms = self.now.mono_ms;
         let took_ms = now_ms.saturating_sub(outcome.received_ms);
         let connection = &mut self.connections[to.slot as usize];
-        let length = (connection.out.len() - start) as u64;
+        let length = (connection.out.len() - start).saturating_sub(4) as u64;
         connection.counts.answered(outcome.op, outcome.xid, outcome.zxid, now_ms, took_ms);
-        self.counts.answered_one(took_ms, length);
+        self.counts.answered_one(took_ms);
+        // A connect's reply and a session's silent end are no responses in stock's sense.
+        if outcome.op != Op::CreateSession && length > 0 {
+            self.counts.response_of(length);
+            self.meters.response_bytes += length;
+        }
+        let is_update = outcome.op != Op::Sync;
+        if is_update { &mut self.meters.updates } else { &mut self.meters.reads }.add(took_ms);
         Self::mark_dirty(&mut self.connections, &mut self.dirty, to.slot);
     }
 
@@ -166,18 +178,31 @@ fn session_of_response(packet: &[u8]) -> SessionId {
 }
 
 impl super::ShardCounts {
-    pub(super) fn answered_one(&mut self, took_ms: u64, length: u64) {
+    pub(super) fn answered_one(&mut self, took_ms: u64) {
         self.sent += 1;
         self.latency_ms_min =
             if self.answered == 0 { took_ms } else { self.latency_ms_min.min(took_ms) };
         self.answered += 1;
         self.latency_ms_sum += took_ms;
         self.latency_ms_max = self.latency_ms_max.max(took_ms);
+    }
+
+    /// A reply or an event of this length.
+    pub(super) fn response_of(&mut self, length: u64) {
         self.response_bytes_last = length;
         self.response_bytes_max = self.response_bytes_max.max(length);
         self.response_bytes_min = match self.response_bytes_min {
             0 => length,
             min => min.min(length),
         };
+    }
+}
+
+impl super::ShardMeters {
+    fn told(&mut self, kind: EventKind, told: &super::Told) {
+        let count = told.slots().len() as u64;
+        if count > 0 {
+            self.told[kind as usize - 1].add(count);
+        }
     }
 }

@@ -63,6 +63,7 @@ impl Shard {
         }
         connection.counts.received += 1;
         self.counts.received += 1;
+        self.meters.bytes_received += 4 + packet.len() as u64;
         connection.last_request_ms = now_ms;
         connection.take_share(self.turn);
         if !connection.is_touched {
@@ -71,7 +72,10 @@ impl Shard {
         }
         match connection.phase {
             Phase::Opening => {
-                ConnectRequest::decode(packet).map_err(|_| Refused::NotConnect)?;
+                let wish = ConnectRequest::decode(packet).map_err(|_| Refused::NotConnect)?;
+                self.meters.requests += 1;
+                self.meters.connects += 1;
+                self.meters.revalidations += u64::from(wish.session_id != 0);
                 connection.phase = Phase::Connecting;
                 self.enqueue(id.slot, 0, Op::CreateSession, packet, now_ms);
                 Ok(())
@@ -101,6 +105,7 @@ impl Shard {
             return Ok(());
         }
         let large_bytes = self.large_bytes_of(packet, op)?;
+        self.meters.requests += u64::from(op != Op::Sasl);
         self.place(id.slot, xid, op, body, large_bytes);
         Ok(())
     }
@@ -218,11 +223,12 @@ impl Shard {
     }
 
     /// What a write counts as a large request; reads are answered before the next is taken.
-    fn large_bytes_of(&self, packet: &[u8], op: Op) -> Result<u64, Refused> {
+    fn large_bytes_of(&mut self, packet: &[u8], op: Op) -> Result<u64, Refused> {
         let (found, max) = (packet.len() as u64, self.large_bytes_max);
         match self.settings.large {
             Some(large) if op.is_ordered() && found > large.threshold_bytes => {
                 let is_over = self.large_bytes + found > max;
+                self.meters.large_refused += u64::from(is_over);
                 if is_over { Err(Refused::TooMuch { found, max }) } else { Ok(found) }
             }
             _ => Ok(0),
@@ -258,13 +264,19 @@ impl Shard {
     fn answer_at_once(&mut self, slot: u32, xid: i32, zxid: Zxid, error: ErrorCode) {
         let connection = &mut self.connections[slot as usize];
         response::put_reply(connection.writable(&mut self.buffers), xid, zxid, error, &[]);
+        self.counts.response_of(16);
         connection.counts.sent += 1;
         self.counts.sent += 1;
         Self::mark_dirty(&mut self.connections, &mut self.dirty, slot);
     }
 
     /// A connect request whose turn has come: checked against the view, then handed over.
-    pub(super) fn connect(&mut self, slot: u32, packet: &[u8]) -> Result<(), Refused> {
+    pub(super) fn connect(
+        &mut self,
+        slot: u32,
+        packet: &[u8],
+        received_ms: u64,
+    ) -> Result<(), Refused> {
         let request = ConnectRequest::decode(packet).map_err(|_| Refused::NotConnect)?;
         let (seen, here) = (Zxid(request.last_zxid_seen), self.reader.view().meta().zxid);
         if seen > here {
@@ -278,6 +290,7 @@ impl Shard {
         let connect = Connect {
             connection: ConnectionId { shard: self.index, slot, serial: connection.serial },
             identities: connection.identities.clone(),
+            received_ms,
             session: connection.session,
             password: request.password.try_into().ok(),
             timeout_ms,

@@ -32,6 +32,7 @@ use crate::limits::{
     BUNDLE_BYTES_MAX, FORGOTTEN_PER_TURN, KEPT_SLOTS_MAX, PARKED_BYTES_MAX, UNSENT_BYTES_MAX,
 };
 use crate::message::{Bundle, ToOrdering, ToShard};
+use crate::meter::{Tally, Traffic};
 use crate::settings::{Now, Settings};
 use crate::state::State;
 use crate::tree::Reader;
@@ -79,6 +80,43 @@ pub struct ShardCounts {
     pub response_bytes_min: u64,
 }
 
+/// What a shard has measured since it started or was reset.
+#[derive(Clone, Debug, Default)]
+pub struct ShardMeters {
+    /// Bytes from clients, the lengths of packets included.
+    pub bytes_received: u64,
+    /// Bytes of replies, without the lengths of packets, pings and connects left out.
+    pub response_bytes: u64,
+    /// Bytes of events, likewise.
+    pub event_bytes: u64,
+    /// Requests, connects among them, credentials not.
+    pub requests: u64,
+    /// Connects.
+    pub connects: u64,
+    /// Connects that name a session.
+    pub revalidations: u64,
+    /// Requests refused because too many bytes of large ones were in flight.
+    pub large_refused: u64,
+    /// How long reads took, in ms.
+    pub reads: Tally,
+    /// How long writes took, in ms.
+    pub updates: Tally,
+    /// Connections told of a creation, deletion, change of data, change of children; an event that
+    /// nobody watches is not counted.
+    pub told: [Tally; 4],
+    /// Bytes read, by the part of the tree.
+    pub read_traffic: Traffic,
+}
+
+impl ShardMeters {
+    /// Forgets the numbers.
+    pub fn reset(&mut self) {
+        let mut read_traffic = std::mem::take(&mut self.read_traffic);
+        read_traffic.reset();
+        *self = Self { read_traffic, ..Self::default() };
+    }
+}
+
 /// A shard.
 pub struct Shard {
     index: u16,
@@ -108,9 +146,12 @@ pub struct Shard {
     large_bytes: u64,
     large_bytes_max: u64,
     told: Told,
+    told_of_children: Told,
     now: Now,
     /// What it has done.
     pub counts: ShardCounts,
+    /// What it has measured.
+    pub meters: ShardMeters,
 }
 
 impl Shard {
@@ -153,14 +194,28 @@ impl Shard {
             large_bytes: 0,
             large_bytes_max,
             told: Told::default(),
+            told_of_children: Told::default(),
             now: Now::default(),
             counts: ShardCounts::default(),
+            meters: ShardMeters::default(),
         }
     }
 
     /// A turn begins: everything in it happens at this time.
     pub fn begin_turn(&mut self, now: Now) {
         self.now = now;
+    }
+
+    /// When this turn is.
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// Whether this packet is a connect request, and if so, whether it names a session.
+    pub fn connect_of(&self, id: ConnectionId, packet: &[u8]) -> Option<bool> {
+        self.connection(id).filter(|connection| connection.phase == Phase::Opening)?;
+        let wish = model::request::ConnectRequest::decode(packet).ok()?;
+        Some(wish.session_id != 0)
     }
 
     /// A client was accepted.

@@ -98,6 +98,7 @@ impl Shard {
             dirty: &mut self.dirty,
             buffers: &mut self.buffers,
             counts: &mut self.counts,
+            meters: &mut self.meters,
             now_ms: self.now.mono_ms,
             missed: Vec::new(),
         };
@@ -118,7 +119,9 @@ impl Shard {
         }
         for at in connects {
             let queued = &group[at];
-            if let Err(why) = self.connect(queued.slot, &bytes[queued.body.clone()]) {
+            if let Err(why) =
+                self.connect(queued.slot, &bytes[queued.body.clone()], queued.received_ms)
+            {
                 let (slot, serial) = (queued.slot, queued.serial);
                 refused(ConnectionId { shard: self.index, slot, serial }, why);
             }
@@ -153,6 +156,7 @@ pub(super) struct Serving<'a> {
     pub(super) dirty: &'a mut Vec<u32>,
     pub(super) buffers: &'a mut super::spare::SpareBuffers,
     pub(super) counts: &'a mut super::ShardCounts,
+    pub(super) meters: &'a mut super::ShardMeters,
     pub(super) now_ms: u64,
     /// Whole packets that go before the reply that is being made.
     pub(super) missed: Vec<u8>,
@@ -171,7 +175,8 @@ impl Serving<'_> {
             jute::patch_int(&mut out, body_start - 4, error.code());
         }
         response::end_packet(&mut out, start);
-        let length = (out.len() - start) as u64;
+        // Lengths are told without those of the packets themselves.
+        let length = (out.len() - start - 4) as u64;
         if !self.missed.is_empty() {
             out.splice(start..start, self.missed.drain(..));
         }
@@ -179,7 +184,12 @@ impl Serving<'_> {
         connection.out = out;
         let took_ms = self.now_ms - queued.received_ms;
         connection.counts.answered(queued.op, queued.xid, zxid, self.now_ms, took_ms);
-        self.counts.answered_one(took_ms, length);
+        self.counts.answered_one(took_ms);
+        self.counts.response_of(length);
+        self.meters.reads.add(took_ms);
+        if queued.op != Op::Ping {
+            self.meters.response_bytes += length;
+        }
         Shard::mark_dirty(self.connections, self.dirty, queued.slot);
     }
 
@@ -201,6 +211,7 @@ impl Serving<'_> {
                 self.check(record, perms::READ, slot)?;
                 jute::put_buffer(out, record.data());
                 out.extend_from_slice(record.stat_bytes());
+                self.count_read(path, record.data().map_or(0, <[u8]>::len));
                 if watch {
                     self.data_watches.add(path, slot, WatchMode::STANDARD);
                 }
@@ -216,11 +227,13 @@ impl Serving<'_> {
                     self.data_watches.add(path, slot, WatchMode::STANDARD);
                 }
                 out.extend_from_slice(record.ok_or(ErrorCode::NoNode)?.stat_bytes());
+                self.count_read(path, 0);
             }
             Request::GetChildren { path, watch } | Request::GetChildren2 { path, watch } => {
                 let record = record.ok_or(ErrorCode::NoNode)?;
                 self.check(record, perms::READ, slot)?;
-                put_children(self.view, record, out);
+                let name_bytes = put_children(self.view, record, out);
+                self.count_read(path, name_bytes);
                 if queued.op == Op::GetChildren2 {
                     out.extend_from_slice(record.stat_bytes());
                 }
@@ -251,6 +264,12 @@ impl Serving<'_> {
         Ok(())
     }
 
+    /// Counts what a read gave: the path, what was asked for, and a Stat.
+    fn count_read(&mut self, path: &[u8], bytes: usize) {
+        let bytes = path.len() + bytes + model::stat::STAT_BYTES;
+        self.meters.read_traffic.add(path, bytes as u64);
+    }
+
     pub(super) fn check(
         &self,
         record: Record<'_>,
@@ -279,7 +298,7 @@ impl Serving<'_> {
     }
 
     fn multi_read(
-        &self,
+        &mut self,
         slot: u32,
         ops: &[SubRequest<'_>],
         out: &mut Vec<u8>,
@@ -301,8 +320,12 @@ impl Serving<'_> {
                 Ok(record) if *op == Op::GetData => {
                     jute::put_buffer(out, record.data());
                     out.extend_from_slice(record.stat_bytes());
+                    self.count_read(path, record.data().map_or(0, <[u8]>::len));
                 }
-                Ok(record) => put_children(self.view, record, out),
+                Ok(record) => {
+                    let name_bytes = put_children(self.view, record, out);
+                    self.count_read(path, name_bytes);
+                }
                 Err(error) => {
                     out.truncate(start);
                     response::put_multi_error(out, error);
@@ -331,17 +354,20 @@ impl Serving<'_> {
     }
 }
 
-fn put_children(view: View<'_, State>, record: Record<'_>, out: &mut Vec<u8>) {
+/// Appends the names of a node's children. Gives how many bytes they have together.
+fn put_children(view: View<'_, State>, record: Record<'_>, out: &mut Vec<u8>) -> usize {
     let start = out.len();
     jute::put_int(out, 0);
-    let mut count = 0;
+    let (mut count, mut name_bytes) = (0, 0);
     if record.stat().num_children.to_native() > 0 {
         view.children(record.path(), |name| {
             jute::put_string(out, name);
+            name_bytes += name.len();
             count += 1;
         });
     }
     jute::patch_int(out, start, count);
+    name_bytes
 }
 
 /// Appends an ACL without the hashes of its digests, which are for those who may change it.

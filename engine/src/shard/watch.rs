@@ -133,9 +133,15 @@ impl WatchTable {
         paths.flat_map(|paths| paths.keys())
     }
 
-    /// Count of connections that watch something.
+    /// Count of connections that are known here, in stock's sense: see [`Self::knows`].
     pub fn connection_count(&self) -> usize {
-        self.by_slot.iter().flatten().filter(|paths| !paths.is_empty()).count()
+        self.by_slot.iter().flatten().count()
+    }
+
+    /// Whether a connection watches something, or has watched something that fired since it last
+    /// took a watch away.
+    pub fn knows(&self, slot: u32) -> bool {
+        self.by_slot.get(slot as usize).is_some_and(Option::is_some)
     }
 
     /// Adds a mode to what a connection watches.

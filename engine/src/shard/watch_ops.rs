@@ -133,7 +133,11 @@ impl Serving<'_> {
     /// Unlike a live event this is not held back where the client may not read: stock tells the
     /// existence of a path to whoever sets a watch on it again.
     fn missed(&mut self, slot: u32, kind: EventKind, path: &[u8]) {
+        let start = self.missed.len();
         response::put_event(&mut self.missed, kind, NO_ZXID, path);
+        let length = (self.missed.len() - start - 4) as u64;
+        self.meters.event_bytes += length;
+        self.counts.response_of(length);
         self.connections[slot as usize].counts.sent += 1;
         self.counts.sent += 1;
     }

@@ -2,6 +2,7 @@ mod batch;
 mod harness;
 mod hostile;
 mod identities;
+mod meters;
 mod plain;
 mod quota;
 mod session_table;

@@ -3,13 +3,14 @@
 use super::gather::Roles;
 use super::inquiry::{OrderingReport, Unanswered, WatchReport};
 use super::limits::{ANSWER_BYTES_MAX, LARGE_AT_ONCE_MAX};
-use super::text::conf::DirectorySizes;
+use super::text::conf::{DirectorySizes, Environment};
 use super::text::connections::Detail;
 use super::text::dump::Connected;
-use super::text::monitor::Process;
 use super::text::{self, NOT_SERVING, Version};
-use super::totals::WordCounts;
+use super::totals::{Totals, WordCounts};
+use super::values::{self, Process};
 use super::{Facts, host};
+use crate::config::decided::MetricsProvider;
 use model::session::SessionId;
 use net::client::FourLetterWord;
 use std::net::SocketAddr;
@@ -24,12 +25,12 @@ use tokio::task::spawn_blocking;
 ///
 /// Lives in: the admin thread.
 pub(super) struct Desk {
-    facts: Facts,
-    roles: Roles,
+    pub(super) facts: Facts,
+    pub(super) roles: Roles,
     started: Instant,
     /// Only `gtmk` and `stmk` know it: there is no trace whose classes it would choose.
-    trace_mask: AtomicI64,
-    large: Arc<Semaphore>,
+    pub(super) trace_mask: AtomicI64,
+    pub(super) large: Arc<Semaphore>,
     pub(super) open: AtomicU64,
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
@@ -91,7 +92,7 @@ impl Desk {
                 bytes = argument.to_string().into_bytes();
             }
             FourLetterWord::Envi => {
-                let environment = spawn_blocking(host::environment).await.unwrap_or_default();
+                let environment = self.environment().await;
                 text::conf::environment(&mut bytes, self.version(), &environment);
             }
             _ => self.serve(&mut bytes, word, peer).await,
@@ -99,8 +100,29 @@ impl Desk {
         Answer { bytes, _large: large }
     }
 
-    fn version(&self) -> Version {
+    pub(super) fn version(&self) -> Version {
         Version { built_ms: self.facts.built_ms }
+    }
+
+    pub(super) async fn environment(&self) -> Environment {
+        spawn_blocking(host::environment).await.unwrap_or_default()
+    }
+
+    /// Everybody's numbers, added up.
+    pub(super) async fn totals(&self) -> Result<Totals, Unanswered> {
+        let ordering = self.roles.ordering_counts().await?;
+        let mut totals = self.roles.totals(ordering, self.word_counts()).await?;
+        totals.drop_probability = self.facts.throttle.drop_probability();
+        Ok(totals)
+    }
+
+    /// Resets what `srst` resets.
+    pub(super) async fn reset_counts(&self) -> Result<(), Unanswered> {
+        self.roles.reset_counts().await?;
+        self.facts.throttle.reset_counts();
+        self.received.store(0, Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The words of a server that serves.
@@ -145,9 +167,7 @@ impl Desk {
                 out.extend_from_slice(b"Connection stats reset.\n");
             }
             FourLetterWord::Srst => {
-                self.roles.reset_counts().await?;
-                self.received.store(0, Ordering::Relaxed);
-                self.sent.store(0, Ordering::Relaxed);
+                self.reset_counts().await?;
                 out.extend_from_slice(b"Server stats reset.\n");
             }
             FourLetterWord::Srvr | FourLetterWord::Stat => {
@@ -161,9 +181,13 @@ impl Desk {
             }
             FourLetterWord::Cons => self.connections(out, peer, Detail::Full).await?,
             FourLetterWord::Mntr => {
-                let totals = self.roles.totals(ordering, self.word_counts()).await?;
-                let process = self.process().await;
-                text::monitor::monitor(out, self.version(), &totals, process);
+                let (totals, process) = (self.totals().await?, self.process().await);
+                let told = match self.facts.provider {
+                    MetricsProvider::Default => values::values(&totals, process),
+                    MetricsProvider::Null => values::state(&totals),
+                    MetricsProvider::Prometheus => values::samples(&totals, process),
+                };
+                text::monitor::monitor(out, self.version(), &told);
             }
             FourLetterWord::Dump => self.dump(out, peer).await?,
             FourLetterWord::Wchs => self.watch_summary(out, ordering).await?,
@@ -193,7 +217,7 @@ impl Desk {
         }
     }
 
-    async fn sizes(&self) -> DirectorySizes {
+    pub(super) async fn sizes(&self) -> DirectorySizes {
         let (data, log) = (self.facts.data_dir.clone(), self.facts.data_log_dir.clone());
         let measure = move || DirectorySizes {
             data_bytes: host::directory_bytes(&data),
@@ -202,7 +226,7 @@ impl Desk {
         spawn_blocking(measure).await.unwrap_or_default()
     }
 
-    async fn process(&self) -> Process {
+    pub(super) async fn process(&self) -> Process {
         let (descriptors, descriptors_max) =
             spawn_blocking(host::descriptors).await.unwrap_or_default();
         let uptime_ms = self.started.elapsed().as_millis() as u64;
@@ -240,8 +264,9 @@ impl Desk {
         out.append(&mut owned);
         say_if_cut(out, step);
         // Like the others the asker is listed, without a session.
-        let session = SessionId(0);
-        let mut connected = vec![Connected { peer, session, established_ms: host::wall_ms() }];
+        let heard_ms = host::wall_ms().saturating_sub(live.wall_offset_ms).max(0) as u64;
+        let asker = Connected { peer, session: SessionId(0), patience_ms: 0, heard_ms };
+        let mut connected = vec![asker];
         let step = self.roles.connections(|connection| {
             connected.push(connection.into());
             if size_of_val(&connected[..]) < ANSWER_BYTES_MAX {
@@ -262,10 +287,7 @@ impl Desk {
         ordering: OrderingReport,
     ) -> Result<(), Unanswered> {
         let totals = self.roles.totals(ordering, self.word_counts()).await?;
-        let mut counts = totals.shards.data_watches;
-        if self.roles.shards.len() > 1 && counts.paths > 0 {
-            counts.paths = self.roles.watched_path_count().await?;
-        }
+        let counts = self.roles.watch_counts(totals.shards.data_watches).await?;
         text::watches::summary(out, counts);
         Ok(())
     }

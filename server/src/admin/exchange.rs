@@ -2,7 +2,7 @@
 
 use super::WordRequest;
 use super::answer::Desk;
-use super::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT, STALL_TIMEOUT, WORD_TIMEOUT};
+use super::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT, PACKET_BYTES, STALL_TIMEOUT, WORD_TIMEOUT};
 use super::text;
 use net::client::FourLetterWord;
 use std::io;
@@ -78,6 +78,7 @@ async fn argument(socket: &mut TcpStream, rest: &[u8]) -> io::Result<[u8; 8]> {
 }
 
 async fn send(desk: &Desk, socket: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    let packets = bytes.len().div_ceil(PACKET_BYTES) as u64;
     while !bytes.is_empty() {
         let sent = timeout(STALL_TIMEOUT, socket.write(bytes)).await??;
         if sent == 0 {
@@ -85,7 +86,7 @@ async fn send(desk: &Desk, socket: &mut TcpStream, mut bytes: &[u8]) -> io::Resu
         }
         bytes = &bytes[sent..];
     }
-    desk.sent.fetch_add(1, Ordering::Relaxed);
+    desk.sent.fetch_add(packets, Ordering::Relaxed);
     socket.shutdown().await
 }
 

@@ -9,12 +9,14 @@ use super::inquiry::{
     Spread, WatchCounts, WatchCursor, WatchPage, WatchReport,
 };
 use super::limits::PAGE_ENTRIES_MAX;
-use super::metrics::Metrics;
+use super::metrics::{Counter, Measure, Metrics, QuotaSums};
 use engine::batch::ConnectionId;
 use engine::ordering::{Ordering, Refusal};
+use engine::quota::{self, Track};
 use engine::settings::Now;
-use engine::shard::{Connection, Shard, ShardCounts};
+use engine::shard::{Connection, Shard, ShardCounts, ShardMeters};
 use engine::state::State;
+use model::zxid::Zxid;
 
 /// Answers for a shard. `unsent_bytes` says how much output of a connection its socket has not
 /// taken yet; `metrics` what the loop has counted for its shard.
@@ -32,6 +34,7 @@ pub fn shard(
         ShardInquiry::ResetCounts(reply) => {
             let auth_failed = shard.counts.auth_failed;
             shard.counts = ShardCounts { auth_failed, ..ShardCounts::default() };
+            shard.meters.reset();
             reply.send(()).ok();
         }
         ShardInquiry::ResetConnections(reply) => {
@@ -49,12 +52,10 @@ pub fn shard(
 
 fn shard_report(shard: &Shard, metrics: Metrics) -> ShardReport {
     let [data, children] = shard.watches();
-    let is_watching = |id: ConnectionId| data.of_slot(id.slot).next().is_some();
-    let (mut connections, mut outstanding, mut watching) = (0, 0, 0);
-    for (id, connection) in shard.connections() {
+    let (mut connections, mut outstanding) = (0, 0);
+    for (_, connection) in shard.connections() {
         connections += 1;
         outstanding += connection.outstanding();
-        watching += u64::from(is_watching(id));
     }
     let counts = &shard.counts;
     ShardReport {
@@ -75,13 +76,43 @@ fn shard_report(shard: &Shard, metrics: Metrics) -> ShardReport {
             min: counts.response_bytes_min,
         }),
         data_watches: WatchCounts {
-            connections: watching,
+            connections: data.connection_count() as u64,
             paths: data.path_count() as u64,
             watches: data.len() as u64,
         },
         child_watch_count: children.len() as u64,
-        metrics,
+        metrics: shard_metrics(&shard.meters, metrics),
     }
+}
+
+/// Adds what a shard has measured to what its loop has counted.
+fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
+    let counted = [
+        (Counter::WatchBytes, meters.event_bytes),
+        (Counter::BytesReceivedCount, meters.bytes_received),
+        (Counter::PrepProcessorRequestQueued, meters.requests),
+        (Counter::SyncProcessorRequestQueued, meters.requests),
+        (Counter::ResponseBytes, meters.response_bytes),
+        (Counter::ConnectionRevalidateCount, meters.revalidations),
+        (Counter::LargeRequestsRejected, meters.large_refused),
+        (Counter::ConnectionRequestCount, meters.connects),
+    ];
+    for (counter, by) in counted {
+        metrics.count(counter, by);
+    }
+    let told = [
+        Measure::NodeCreatedWatchCount,
+        Measure::NodeDeletedWatchCount,
+        Measure::NodeChangedWatchCount,
+        Measure::NodeChildrenWatchCount,
+    ];
+    for (measure, tally) in told.into_iter().zip(&meters.told) {
+        metrics.tally(measure, tally);
+    }
+    metrics.tally(Measure::Readlatency, &meters.reads);
+    metrics.tally(Measure::Updatelatency, &meters.updates);
+    metrics.read.merge(&meters.read_traffic);
+    metrics
 }
 
 fn connection_page(
@@ -114,6 +145,7 @@ fn connection_report(
         sent: counts.sent,
         last_op: counts.last_op,
         established_ms: counts.established_ms,
+        heard_ms: connection.heard_ms(),
         timeout_ms: connection.timeout_ms,
         last_cxid: counts.last_cxid,
         last_zxid: counts.last_zxid,
@@ -140,7 +172,8 @@ fn watch_page(shard: &Shard, from: WatchCursor) -> WatchPage {
         let mut rest = table.of_slot(id.slot).skip(skip);
         let paths: Vec<_> = rest.by_ref().take(room).cloned().collect();
         let told = paths.len();
-        if told > 0 {
+        // Stock lists who has nothing left, too.
+        if told > 0 || table.knows(id.slot) && skip == 0 {
             let (slot, session) = (id.slot, connection.session);
             page.connections.push(WatchReport { slot, session, paths });
             room -= told;
@@ -162,13 +195,16 @@ pub struct Standing {
     pub mode: Mode,
     /// Bytes of proposals, on a leader.
     pub proposal_bytes: Option<LastMaxMin>,
+    /// The last snapshot, and when it was written, in ms since 1970.
+    pub last_snapshot: Option<(Zxid, i64)>,
+    /// Flushes that took longer than was configured.
+    pub slow_flushes: u64,
     /// The clocks of this turn.
     pub now: Now,
 }
 
 /// Answers for the ordering role. `view` is the tree's newest published version, for a fused loop
-/// that of its shard's reader; `metrics` what the loop, the role and the log have counted. What
-/// the role counts is not reset by `srst`.
+/// that of its shard's reader; `metrics` what the loop, the role and the log have counted.
 pub fn ordering(
     inquiry: OrderingInquiry,
     role: &Ordering,
@@ -190,18 +226,51 @@ pub fn ordering(
             reply.send(ephemeral_page(view.meta(), from)).ok();
         }
         OrderingInquiry::Digests(reply) => {
-            reply.send(Vec::new()).ok();
+            let seen = role.published();
+            let digests = role.head.digests().filter(|(zxid, _)| *zxid <= seen);
+            reply.send(digests.collect()).ok();
         }
     }
+}
+
+/// The quotas of each part of the tree, added up as stock does it.
+fn quota_sums(
+    view: engine::tree::View<'_, State>,
+) -> std::collections::BTreeMap<String, QuotaSums> {
+    let mut parts = std::collections::BTreeMap::<String, QuotaSums>::new();
+    for path in view.meta().quotas.iter() {
+        let Some(part) = engine::meter::part_of(path) else { continue };
+        let track = |name| {
+            let node = view.lookup(&quota::node_path(path, name))?;
+            Some(Track::parse(node.data().unwrap_or_default()))
+        };
+        let sums = parts.entry(String::from_utf8_lossy(part).into_owned()).or_default();
+        let limit = |limits: &Track, hard, soft| match limits.value(hard) {
+            -1 => limits.value(soft),
+            hard => hard,
+        };
+        if let Some(limits) = track(quota::LIMITS) {
+            sums.bytes_max += limit(&limits, "byteHardLimit", "bytes");
+            sums.count_max += limit(&limits, "countHardLimit", "count");
+        }
+        if let Some(used) = track(quota::STATS) {
+            sums.bytes += used.value("bytes");
+            sums.count += used.value("count");
+        }
+    }
+    parts
 }
 
 fn ordering_report(
     role: &Ordering,
     view: engine::tree::View<'_, State>,
     standing: Standing,
-    metrics: Metrics,
+    mut metrics: Metrics,
 ) -> OrderingReport {
     let state = view.meta();
+    metrics.written.merge(&role.head.meters.written);
+    metrics.over_quota.merge(&role.head.meters.over_quota);
+    metrics.quotas = quota_sums(view);
     OrderingReport {
         is_serving: standing.is_serving,
         mode: standing.mode,
@@ -218,6 +287,8 @@ fn ordering_report(
             }
         }),
         proposal_bytes: standing.proposal_bytes,
+        last_snapshot: standing.last_snapshot,
+        slow_flushes: standing.slow_flushes,
         metrics,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::inquiry::{
     ConnectionReport, EphemeralCursor, EphemeralReport, Inquiry, Line, OrderingInquiry,
-    OrderingReport, ShardInquiry, ShardReport, Unanswered, WatchCursor, WatchReport,
+    OrderingReport, ShardInquiry, ShardReport, Unanswered, WatchCounts, WatchCursor, WatchReport,
 };
 use super::limits::ANSWER_BYTES_MAX;
 use super::text::dump::Sessions;
@@ -64,6 +64,16 @@ impl Roles {
             line.ask(|reply| Inquiry::Shard(ShardInquiry::ResetConnections(reply))).await?;
         }
         Ok(())
+    }
+
+    /// The watches of all shards together, of which `sums` has the sums: a path that several
+    /// watch is one.
+    pub(super) async fn watch_counts(&self, sums: WatchCounts) -> Result<WatchCounts, Unanswered> {
+        let mut counts = sums;
+        if self.shards.len() > 1 && counts.paths > 0 {
+            counts.paths = self.watched_path_count().await?;
+        }
+        Ok(counts)
     }
 
     /// The digests of the tree.

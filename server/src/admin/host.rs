@@ -3,7 +3,8 @@
 
 use super::limits::DIRECTORY_DEPTH_MAX;
 use super::text::conf::Environment;
-use nix::sys::resource::{Resource, getrlimit};
+use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 use nix::sys::utsname::uname;
 use nix::unistd::{User, gethostname, getuid};
 use std::path::Path;
@@ -44,6 +45,30 @@ pub(super) fn descriptors() -> (u64, u64) {
     let open = fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count().saturating_sub(1));
     let max = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
     (open as u64, max)
+}
+
+/// What the process has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Usage {
+    /// Time on processors.
+    pub(super) cpu_seconds: f64,
+    /// Memory it may speak of.
+    pub(super) virtual_bytes: u64,
+    /// Memory it holds.
+    pub(super) resident_bytes: u64,
+}
+
+/// What the process has used so far.
+pub(super) fn usage() -> Usage {
+    let spent = getrusage(UsageWho::RUSAGE_SELF).map_or(0.0, |usage| {
+        let seconds = |time: TimeVal| time.num_microseconds() as f64 / 1e6;
+        seconds(usage.user_time()) + seconds(usage.system_time())
+    });
+    Usage {
+        cpu_seconds: spent,
+        virtual_bytes: 1024 * kib_of("/proc/self/status", "VmSize:"),
+        resident_bytes: 1024 * kib_of("/proc/self/status", "VmRSS:"),
+    }
 }
 
 /// The environment.

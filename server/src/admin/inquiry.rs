@@ -9,6 +9,7 @@
 
 use super::limits::{INQUIRIES_MAX, INQUIRY_TIMEOUT};
 use super::metrics::Metrics;
+pub use engine::meter::Spread;
 use model::op::Op;
 use model::session::SessionId;
 use model::zxid::Zxid;
@@ -88,35 +89,6 @@ pub struct ShardReport {
     pub metrics: Metrics,
 }
 
-/// A count of numbers, with their sum, least and greatest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spread {
-    /// How many.
-    pub count: u64,
-    /// Together.
-    pub sum: u64,
-    /// The least; anything while there are none.
-    pub min: u64,
-    /// The greatest; anything while there are none.
-    pub max: u64,
-}
-
-impl Spread {
-    /// Takes the numbers of another in.
-    pub fn merge(&mut self, other: Self) {
-        match (self.count, other.count) {
-            (_, 0) => {}
-            (0, _) => *self = other,
-            _ => {
-                self.count += other.count;
-                self.sum += other.sum;
-                self.min = self.min.min(other.min);
-                self.max = self.max.max(other.max);
-            }
-        }
-    }
-}
-
 /// The last of some numbers, the greatest, and the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastMaxMin {
@@ -169,6 +141,8 @@ pub struct ConnectionReport {
     pub last_op: Option<Op>,
     /// When it was accepted, in ms of the wall clock.
     pub established_ms: i64,
+    /// When it was heard of last, in ms of the monotonic clock.
+    pub heard_ms: u64,
     /// Its session's timeout in ms.
     pub timeout_ms: i32,
     /// The number of its last request; negative if it had none.
@@ -320,6 +294,10 @@ pub struct OrderingReport {
     pub writes_refused: Option<String>,
     /// Bytes of the proposals, on a leader; `None` before the first.
     pub proposal_bytes: Option<LastMaxMin>,
+    /// The last snapshot, and when it was written, in ms since 1970.
+    pub last_snapshot: Option<(Zxid, i64)>,
+    /// Flushes that took longer than was configured.
+    pub slow_flushes: u64,
     /// Whatever else it and its log count.
     pub metrics: Metrics,
 }

@@ -20,6 +20,9 @@ pub const INQUIRIES_MAX: usize = 64;
 /// Entries of one page of a report: what a core loop does for the admin thread at a time.
 pub const PAGE_ENTRIES_MAX: usize = 1024;
 
+/// What counts as a packet of an answer: the length of the buffer in which stock prints it.
+pub const PACKET_BYTES: usize = 8192;
+
 /// How long a core loop may leave an inquiry unanswered.
 pub const INQUIRY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -31,6 +34,12 @@ pub const WORD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a peer that was answered may leave its side open.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How many HTTP connections are served at the same time, on each port.
+pub const CONNECTIONS_MAX: usize = 32;
+
+/// How long the answer to an HTTP request may take.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long words that are being answered may take when the server stops.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);

@@ -10,20 +10,24 @@
 //!
 //! - [`inquiry`] the seam: what the roles are asked, and their reports; [`metrics`] what else
 //!   they count; [`fill`] the reports of the engine's types
-//! - `gather` pages become wholes; [`totals`] the sum of all roles; `host` the process itself
+//! - `gather` pages become wholes; [`totals`] the sum of all roles, [`values`] by their names;
+//!   `host` the process itself
 //! - [`text`] the answers' exact forms; `answer` which word tells what
 //! - `exchange` one word from its argument to its end; [`limits`]
 //!
 //! **Invariants**: no word makes a core loop wait (guard: [`Words::hand_over`] and the replies
 //! never block); what the thread holds is bounded (guard: `limits`).
 //!
-//! Not here: recognising words (`net::client`), HTTP.
+//! - `http` the admin server and the page of metrics
+//!
+//! Not here: recognising words (`net::client`).
 
 mod answer;
 mod exchange;
 pub mod fill;
 mod gather;
 mod host;
+mod http;
 pub mod inquiry;
 pub mod limits;
 pub mod metrics;
@@ -31,18 +35,23 @@ pub mod metrics;
 mod tests;
 pub mod text;
 pub mod totals;
+pub mod values;
 
 pub use gather::Roles;
 pub use net::client::FourLetterWord;
 
 use crate::config::Config;
-use crate::config::decided::FourLetterWords;
+use crate::config::decided::{AdminServer, FourLetterWords, MetricsProvider};
+use crate::core_loop::ConnectThrottle;
 use answer::Desk;
+use http::Site;
 use limits::{STOP_TIMEOUT, WORDS_AT_ONCE_MAX, WORDS_WAITING_MAX};
+use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use std::{fmt, io};
 use text::conf::Conf;
 use tokio::runtime::{Builder, Runtime};
@@ -63,12 +72,34 @@ pub struct Facts {
     pub sessionless_timeout_ms: u32,
     /// When the binary was built, in ms since 1970.
     pub built_ms: i64,
+    /// The configuration file's text.
+    pub initial: String,
+    /// What was set, under the names of Java's properties.
+    pub properties: Vec<(String, String)>,
+    /// How metrics are told.
+    pub provider: MetricsProvider,
+    /// What holds back connects.
+    pub throttle: Arc<ConnectThrottle>,
+}
+
+/// The ports for HTTP, bound.
+#[derive(Debug, Default)]
+pub struct HttpPorts {
+    /// Of the admin server.
+    pub commands: Option<TcpListener>,
+    /// Of the metrics.
+    pub metrics: Option<TcpListener>,
 }
 
 impl Facts {
     /// Of a configuration, with the port that was bound to and the server's id (0 where it stands
     /// alone).
-    pub fn of(config: &Config, client_port: u16, server_id: u8) -> Self {
+    pub fn of(
+        config: &Config,
+        client_port: u16,
+        server_id: u8,
+        throttle: Arc<ConnectThrottle>,
+    ) -> Self {
         Self {
             words: config.four_letter_words.clone(),
             conf: Conf::of(config, client_port, server_id),
@@ -76,6 +107,10 @@ impl Facts {
             data_log_dir: config.storage.data_log_dir.clone(),
             sessionless_timeout_ms: config.connections.sessionless_timeout_ms,
             built_ms: host::built_ms(),
+            initial: config.initial.clone(),
+            properties: config.properties.clone(),
+            provider: config.admin.provider,
+            throttle,
         }
     }
 }
@@ -117,11 +152,16 @@ pub struct Admin {
     thread: JoinHandle<()>,
 }
 
-/// Starts the thread `rk-admin`. It asks the roles only when there is a word to answer.
+/// Starts the thread `rk-admin`. It asks the roles only when it is asked.
 ///
 /// # Errors
 /// If there can be no thread, or no event queue for it.
-pub fn start(facts: Facts, roles: Roles) -> io::Result<Admin> {
+pub fn start(
+    facts: Facts,
+    roles: Roles,
+    served: &AdminServer,
+    ports: HttpPorts,
+) -> io::Result<Admin> {
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -131,9 +171,25 @@ pub fn start(facts: Facts, roles: Roles) -> io::Result<Admin> {
     let (sender, requests) = mpsc::channel(WORDS_WAITING_MAX);
     let (stop, stopped) = oneshot::channel();
     let desk = Arc::new(Desk::new(facts, roles));
-    let run = move || run(runtime, &desk, requests, stopped);
+    let idle = Duration::from_millis(u64::from(served.idle_ms));
+    let site = |listener, site| http::Port { listener, site, idle };
+    let commands = Site::Commands(served.url.clone());
+    let ports: Vec<_> = [
+        ports.commands.map(|listener| site(listener, commands)),
+        ports.metrics.map(|listener| site(listener, Site::Metrics)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    let run = move || run(runtime, &desk, ports, requests, stopped);
     let thread = thread::Builder::new().name("rk-admin".into()).spawn(run)?;
     Ok(Admin { words: Words(sender), stop, thread })
+}
+
+/// The names of the admin server's commands.
+#[cfg(test)]
+pub(crate) fn command_names() -> [&'static str; 28] {
+    http::commands::NAMES.map(|(name, _)| name)
 }
 
 impl Admin {
@@ -155,11 +211,15 @@ impl Admin {
 fn run(
     runtime: Runtime,
     desk: &Arc<Desk>,
+    ports: Vec<http::Port>,
     mut requests: mpsc::Receiver<WordRequest>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let slots = Arc::new(Semaphore::new(WORDS_AT_ONCE_MAX));
     runtime.block_on(async {
+        for port in ports {
+            tokio::spawn(http::serve(Arc::clone(desk), port));
+        }
         loop {
             let slot = Arc::clone(&slots).acquire_owned();
             let next = async { (slot.await, requests.recv().await) };

@@ -5,8 +5,9 @@ use super::inquiry::{
     OrderingInquiry, OrderingReport, SessionExpiry, SessionPage, ShardInquiry, ShardReport, Spread,
     WatchCounts, WatchCursor, WatchPage, WatchReport, line,
 };
-use super::{Admin, Facts, FourLetterWord, Roles, WordRequest, Words, start};
+use super::{Admin, Facts, FourLetterWord, HttpPorts, Roles, WordRequest, Words, start};
 use crate::config::{Sources, load};
+use crate::core_loop::ConnectThrottle;
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::io::{Read, Write};
@@ -110,6 +111,7 @@ fn connection(index: i64, slot: u32) -> ConnectionReport {
         sent: 2,
         last_op: None,
         established_ms: 0,
+        heard_ms: 0,
         timeout_ms: 0,
         last_cxid: -1,
         last_zxid: Zxid(-1),
@@ -158,6 +160,11 @@ fn answer_ordering(is_serving: bool, inquiry: OrderingInquiry, resets: &mut Vec<
     }
 }
 
+fn facts_of(sources: &Sources) -> Facts {
+    let throttle = Arc::new(ConnectThrottle::new(None, 1));
+    Facts::of(&load(sources).unwrap().config, 2181, 0, throttle)
+}
+
 struct Fixture {
     admin: Admin,
     loops: Vec<FakeLoop>,
@@ -184,11 +191,12 @@ impl Fixture {
         let roles = Roles { ordering: lines[0].clone(), shards: lines };
         let sets = vec![format!("4lw.commands.whitelist={whitelist}")];
         let sources = Sources { sets, ..Sources::default() };
-        let mut facts = Facts::of(&load(&sources).unwrap().config, 2181, 0);
+        let mut facts = facts_of(&sources);
         facts.data_dir = "/nonexistent".into();
         facts.data_log_dir = "/nonexistent".into();
+        let served = load(&sources).unwrap().config.admin;
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        Self { admin: start(facts, roles).unwrap(), loops, listener }
+        Self { admin: start(facts, roles, &served, HttpPorts::default()).unwrap(), loops, listener }
     }
 
     /// A client, and the socket that its shard would hand over.
@@ -326,8 +334,10 @@ fn a_server_that_does_not_serve_says_so() {
 fn a_role_that_has_ended_is_no_server() {
     let (line, inbox) = line(|| {});
     drop(inbox);
-    let facts = Facts::of(&load(&Sources::default()).unwrap().config, 2181, 0);
-    let admin = start(facts, Roles { shards: vec![line.clone()], ordering: line }).unwrap();
+    let facts = facts_of(&Sources::default());
+    let served = load(&Sources::default()).unwrap().config.admin;
+    let roles = Roles { shards: vec![line.clone()], ordering: line };
+    let admin = start(facts, roles, &served, HttpPorts::default()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let socket = listener.accept().unwrap().0.into();

@@ -12,6 +12,8 @@ pub struct Totals {
     pub ordering: OrderingReport,
     /// What all of them count.
     pub metrics: Metrics,
+    /// How likely the throttle of connects refuses the next.
+    pub drop_probability: f64,
 }
 
 impl Totals {
@@ -25,9 +27,7 @@ impl Totals {
         sum.connections += words.open;
         sum.received += words.received;
         sum.sent += words.sent;
-        if totals.metrics.counters.contains_key(&Counter::BytesReceived) {
-            totals.metrics.count(Counter::BytesReceived, 4 * words.received);
-        }
+        totals.metrics.count(Counter::BytesReceivedCount, 4 * words.received);
         totals
     }
 

@@ -16,6 +16,8 @@ pub fn command(args: &ConfigArgs) -> Result<(), ServeError> {
             Notice::Note(text) => format!("note: {text}\n"),
         });
         lines.chain(["the server would start with this configuration\n".to_owned()]).collect()
+    } else if args.compatibility {
+        super::compatibility::page()
     } else {
         explain()
     };

@@ -23,6 +23,7 @@
 use std::{error, fmt};
 
 mod command;
+mod compatibility;
 pub mod decided;
 mod explain;
 pub mod keys;

@@ -4,7 +4,9 @@
 //! again only when neither is (guard: the assertions in `Sockets::release`).
 
 use super::gate::{ConnectionGate, Denied};
+use super::throttle::ConnectThrottle;
 use super::token::Kind;
+use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::admin::{WordRequest, Words};
 use engine::batch::ConnectionId;
 use engine::limits::KEPT_SLOTS_MAX;
@@ -74,6 +76,7 @@ pub struct Clients {
     by_slot: Vec<u32>,
     paused: Vec<u32>,
     gate: Arc<ConnectionGate>,
+    throttle: Arc<ConnectThrottle>,
     words: Words,
     frame_bytes_max: u32,
     /// How long a connection may stay without saying connect, or without taking its last reply.
@@ -86,6 +89,18 @@ pub struct Clients {
     now_ms: u64,
     refused_told_ms: u64,
     refused_untold: u64,
+    counts: SocketCounts,
+}
+
+/// What became of sockets since the start, or since it was reset.
+#[derive(Clone, Copy, Debug, Default)]
+struct SocketCounts {
+    /// Closed by their clients.
+    dropped: u64,
+    /// Closed because they never said connect.
+    sessionless: u64,
+    /// What the gate had refused by the last reset.
+    rejected_before: u64,
 }
 
 struct Listening {
@@ -100,7 +115,7 @@ impl Clients {
     pub fn new(
         shard: Shard,
         index: u16,
-        gate: Arc<ConnectionGate>,
+        (gate, throttle): (Arc<ConnectionGate>, Arc<ConnectThrottle>),
         words: Words,
         frame_bytes_max: u32,
         sessionless_timeout_ms: u64,
@@ -112,6 +127,7 @@ impl Clients {
             by_slot: Vec::new(),
             paused: Vec::new(),
             gate,
+            throttle,
             words,
             frame_bytes_max,
             sessionless_timeout_ms,
@@ -121,6 +137,7 @@ impl Clients {
             now_ms: 0,
             refused_told_ms: 0,
             refused_untold: 0,
+            counts: SocketCounts::default(),
         }
     }
 
@@ -234,10 +251,17 @@ impl Clients {
         let (connection, sending_bytes) = (socket.connection, socket.sending_bytes);
         let inbox = &mut socket.inbox;
         let shard = &mut self.shard;
-        let mut refused: Option<Refused> = None;
+        let throttle = &self.throttle;
+        let (mut refused, mut is_throttled) = (None::<Refused>, false);
         let tell = |frame: &[u8]| {
             if !shard.is_reading(connection, sending_bytes) {
                 return Flow::PauseBefore;
+            }
+            if let Some(is_known) = shard.connect_of(connection, frame)
+                && !throttle.admits(is_known, shard.now().mono_ms)
+            {
+                is_throttled = true;
+                return Flow::PauseAfter;
             }
             match shard.frame(connection, frame) {
                 Ok(()) => Flow::Continue,
@@ -251,6 +275,10 @@ impl Clients {
             Some(bytes) => inbox.feed(bytes, tell),
             None => inbox.resume(tell),
         };
+        if is_throttled {
+            debug!(peer = %socket.peer, "connection closed: too many connects at once");
+            return self.close(queue, place);
+        }
         if let Some(why) = refused {
             info!(peer = %socket.peer, "connection closed: {why}");
             return self.close(queue, place);
@@ -306,7 +334,10 @@ impl Clients {
                     socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
                 }
             }
-            Stage::Open(_) => self.close(queue, place),
+            Stage::Open(_) => {
+                self.counts.dropped += 1;
+                self.close(queue, place);
+            }
             Stage::Leaving(..) | Stage::Closed => self.release(place),
         }
     }
@@ -421,6 +452,7 @@ impl Clients {
         for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
             let place = self.by_slot[connection.slot as usize];
             info!(peer = %self.sockets[place as usize].peer, "closed: it never said connect");
+            self.counts.sessionless += 1;
             self.close(queue, place);
         }
         let limit_ms = self.sessionless_timeout_ms;
@@ -481,9 +513,23 @@ impl Clients {
         sending.map(|(_, socket)| (socket.connection, socket.sending_bytes)).collect()
     }
 
-    /// Connections that were not let in; told by the first shard alone, which accepts for all.
-    pub(super) fn rejected(&self) -> u64 {
-        if self.index == 0 { u64::from(self.gate.rejected()) } else { 0 }
+    /// Fills a report with what became of sockets. Connections that were not let in are told by
+    /// the first shard alone, which accepts for all.
+    pub(super) fn tell(&self, metrics: &mut Metrics) {
+        if self.index == 0 {
+            let rejected = u64::from(self.gate.rejected()) - self.counts.rejected_before;
+            let (deficits, throttled) = self.throttle.counts();
+            metrics.count(Counter::ConnectionRejected, rejected + throttled);
+            metrics.tally(Measure::ConnectionTokenDeficit, &deficits);
+        }
+        metrics.count(Counter::ConnectionDropCount, self.counts.dropped);
+        metrics.count(Counter::SessionlessConnectionsExpired, self.counts.sessionless);
+    }
+
+    /// Forgets what became of sockets.
+    pub(super) fn reset_counts(&mut self) {
+        let rejected_before = u64::from(self.gate.rejected());
+        self.counts = SocketCounts { rejected_before, ..SocketCounts::default() };
     }
 
     /// Count of sockets whose operations have not all completed.

@@ -5,6 +5,7 @@
 //! assertions in `txlog`).
 
 use super::inbox::{LoopInbox, LoopMessage};
+use super::meters::Meters;
 use super::token::Kind;
 use crate::persist::{self, Directories, SnapshotJob};
 use disk::{AlignedBuf, Background, DiskError, Durability};
@@ -44,6 +45,8 @@ pub struct HistoryParts {
     pub ordering: Ordering,
     /// Its log.
     pub appender: Appender,
+    /// What the restore found.
+    pub summary: persist::Summary,
     /// The first segment's file.
     pub first: (SegmentNumber, File),
     /// How its writes become durable.
@@ -70,6 +73,8 @@ pub struct History {
     pub ordering: Ordering,
     /// What clients can see, for reports.
     pub(super) reader: Reader<State>,
+    /// What it measures.
+    pub(super) meters: Meters,
     parts: Machine,
 }
 
@@ -126,7 +131,8 @@ impl History {
             bytes_since: 0,
             is_snapshotting: false,
         };
-        Self { ordering, reader, parts: machine }
+        let meters = Meters::of_start(&parts.summary);
+        Self { ordering, reader, meters, parts: machine }
     }
 
     /// A write of the log has ended.
@@ -144,22 +150,23 @@ impl History {
             Err(errno) => Err(errno as i32),
         };
         self.parts.in_air -= 1;
-        self.parts.arrived(place as usize);
+        self.arrived(place as usize);
         self.parts.appender.written(Slot(place as u8), result, buffer);
     }
 
     /// A flush of the log has ended.
     pub fn flushed(&mut self, result: Result<(), Errno>) {
-        self.parts.arrived(SLOT_COUNT_MAX);
+        self.arrived(SLOT_COUNT_MAX);
         self.parts.appender.flushed(result.map_err(|errno| errno as i32));
     }
 
     /// Publishes what has become durable. True if anything was.
-    pub fn publish(&mut self) -> bool {
+    pub fn publish(&mut self, now: Now) -> bool {
         let durable = self.parts.appender.durable_through();
         let is_published = durable >= self.ordering.published() && self.ordering.durable(durable);
         if is_published {
             self.reader.refresh();
+            self.meters.published(self.ordering.published(), now.mono_ms);
         }
         is_published
     }
@@ -177,17 +184,20 @@ impl History {
     /// Gives the log what can leave now. True if something was published without it.
     pub fn advance(&mut self, queue: &mut Queue<'_>, inbox: &Arc<LoopInbox>, now: Now) -> bool {
         self.parts.ask_segment(inbox, now);
-        self.seal();
+        self.seal(now);
         self.parts.depart(queue, now);
-        let is_published = self.publish();
-        self.parts.maybe_snapshot(&mut self.ordering, inbox);
+        let is_published = self.publish(now);
+        if self.parts.maybe_snapshot(&mut self.ordering, inbox) {
+            self.meters.snapshot_began();
+        }
         self.parts.maybe_purge(now);
         is_published
     }
 
     /// Ends the open batch if the log can take it now. Until then it grows: that is group commit.
-    fn seal(&mut self) {
-        let parts = &mut self.parts;
+    fn seal(&mut self, now: Now) {
+        let (parts, meters) = (&mut self.parts, &mut self.meters);
+        let before = parts.txns_since;
         if self.ordering.has_open() {
             let is_silent = self.ordering.open_is_silent();
             if is_silent || parts.in_air < parts.slot_count && parts.appender.room() == Room::Open {
@@ -198,10 +208,30 @@ impl History {
             Ok(()) => {
                 parts.txns_since += 1;
                 parts.bytes_since += txn.len() as u64;
+                meters.appended(zxid, now.mono_ms);
                 true
             }
             Err(_) => false,
         });
+        self.meters.departed(self.parts.txns_since - before);
+    }
+
+    /// A write or flush has come back: measures it, and warns if that took long.
+    fn arrived(&mut self, at: usize) {
+        let Some(left) = self.parts.left[at].take() else { return };
+        let (took, warning) = (left.elapsed(), self.parts.flush_warning);
+        // What is not durable by itself is measured with its flush.
+        if at == SLOT_COUNT_MAX || self.parts.durability == Durability::Dsync {
+            self.meters.flushed(took, took > warning);
+        }
+        if took > warning {
+            warn!(
+                "making the log durable took {} ms (fsync.warningthresholdms = {}): the disk is \
+                 slow or shared",
+                took.as_millis(),
+                warning.as_millis()
+            );
+        }
     }
 
     /// Hears the background.
@@ -241,8 +271,9 @@ impl History {
     }
 
     /// Hears the background.
-    pub fn snapshot_ended(&mut self, result: Result<Zxid, String>) {
+    pub fn snapshot_ended(&mut self, result: Result<Zxid, String>, now: Now) {
         self.parts.is_snapshotting = false;
+        self.meters.snapshot_ended(result.as_ref().ok().copied(), now.wall_ms);
         match result {
             Ok(zxid) => info!(%zxid, "snapshot written"),
             Err(why) => warn!("the snapshot could not be written; it is tried again later: {why}"),
@@ -276,19 +307,6 @@ impl History {
 }
 
 impl Machine {
-    /// A write or flush has come back: warns if that took long.
-    fn arrived(&mut self, at: usize) {
-        let took = self.left[at].take().map(|left| left.elapsed());
-        if let Some(took) = took.filter(|took| *took > self.flush_warning) {
-            warn!(
-                "making the log durable took {} ms (fsync.warningthresholdms = {}): the disk is \
-                 slow or shared",
-                took.as_millis(),
-                self.flush_warning.as_millis()
-            );
-        }
-    }
-
     fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
         while let Some(effect) = self.appender.depart() {
             match effect {
@@ -351,13 +369,14 @@ impl Machine {
         }
     }
 
-    fn maybe_snapshot(&mut self, ordering: &mut Ordering, inbox: &Arc<LoopInbox>) {
+    /// Begins a snapshot if it is time for one. True if it was.
+    fn maybe_snapshot(&mut self, ordering: &mut Ordering, inbox: &Arc<LoopInbox>) -> bool {
         let is_due = self.txns_since >= self.policy.txn_count
             || self.policy.log_bytes_max.is_some_and(|max| self.bytes_since >= max);
         if !is_due || self.is_snapshotting {
-            return;
+            return false;
         }
-        let Some(pin) = ordering.head.tree.pin() else { return };
+        let Some(pin) = ordering.head.tree.pin() else { return false };
         (self.txns_since, self.bytes_since) = (0, 0);
         self.is_snapshotting = true;
         let inbox = inbox.clone();
@@ -367,6 +386,7 @@ impl Machine {
             warn!("the background takes no more work: {error}");
             self.is_snapshotting = false;
         }
+        self.is_snapshotting
     }
 
     fn maybe_purge(&mut self, now: Now) {

@@ -11,7 +11,9 @@ mod gate;
 mod history;
 mod inbox;
 mod links;
+mod meters;
 mod reports;
+mod throttle;
 mod token;
 
 pub use clients::{Clients, Dealt};
@@ -19,6 +21,7 @@ pub use gate::ConnectionGate;
 pub use history::{History, HistoryParts, SnapshotPolicy};
 pub use inbox::{LoopInbox, LoopMessage};
 pub use links::{OrderingLink, ShardLink, link};
+pub use throttle::ConnectThrottle;
 
 use crate::clock::Clock;
 use engine::limits::RECLAIM_PER_TURN;
@@ -124,7 +127,7 @@ impl CoreLoop {
             self.hear(now);
         }
         if let Some(history) = &mut self.parts.history {
-            let is_published = history.publish();
+            let is_published = history.publish(now);
             if is_published {
                 self.parts.links.iter_mut().for_each(OrderingLink::wake);
             }
@@ -215,7 +218,7 @@ impl CoreLoop {
                 }
                 LoopMessage::Snapshot(result) => {
                     if let Some(history) = &mut parts.history {
-                        history.snapshot_ended(result);
+                        history.snapshot_ended(result, now);
                     }
                 }
                 LoopMessage::Stop => {

@@ -2,7 +2,7 @@
 
 use super::LoopParts;
 use crate::admin::fill::{self, Standing};
-use crate::admin::inquiry::{Inquiry, Mode};
+use crate::admin::inquiry::{Inquiry, Mode, OrderingInquiry, ShardInquiry};
 use crate::admin::metrics::{Counter, Metrics};
 use engine::settings::Now;
 
@@ -11,12 +11,11 @@ pub(super) fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
     match (inquiry, &mut parts.clients, &mut parts.history) {
         (Inquiry::Shard(inquiry), Some(clients), _) => {
             let unsent = clients.unsent();
-            let metrics = || {
-                let mut metrics = Metrics::default();
-                metrics.count(Counter::ConnectionRejected, clients.rejected());
-                metrics
-            };
-            let metrics = metrics();
+            if matches!(inquiry, ShardInquiry::ResetCounts(_)) {
+                clients.reset_counts();
+            }
+            let mut metrics = Metrics::default();
+            clients.tell(&mut metrics);
             fill::shard(
                 inquiry,
                 &mut clients.shard,
@@ -25,13 +24,22 @@ pub(super) fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
             );
         }
         (Inquiry::Ordering(inquiry), _, Some(history)) => {
-            let standing =
-                Standing { is_serving: true, mode: Mode::Standalone, proposal_bytes: None, now };
+            if matches!(inquiry, OrderingInquiry::ResetCounts(_)) {
+                history.meters.reset();
+                history.ordering.reset_counts();
+            }
+            let standing = Standing {
+                is_serving: true,
+                mode: Mode::Standalone,
+                proposal_bytes: None,
+                last_snapshot: history.meters.last_snapshot(),
+                slow_flushes: history.meters.slow_flushes(),
+                now,
+            };
             let counts = history.ordering.counts();
             let metrics = || {
                 let mut metrics = Metrics::default();
-                metrics.count(Counter::CommitCount, counts.txns);
-                metrics.count(Counter::ProposalCount, counts.txns);
+                history.meters.tell(&mut metrics);
                 metrics.count(Counter::StaleSessionsExpired, counts.expired);
                 metrics
             };

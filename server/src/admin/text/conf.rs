@@ -107,25 +107,41 @@ pub struct Environment {
     pub memory_total_mib: u64,
 }
 
+/// What is told of the process and its machine, by stock's names. What speaks of a Java machine is
+/// told as stock tells what is not there.
+pub fn lines(version: Version, environment: &Environment) -> Vec<(&'static str, String)> {
+    const ABSENT: &str = "<NA>";
+    let path = |path: &Path| path.to_string_lossy().into_owned();
+    let mut lines = vec![
+        ("zookeeper.version", version.to_string()),
+        ("host.name", environment.host_name.clone()),
+        ("java.version", String::new()),
+        ("java.vendor", String::new()),
+        ("java.home", String::new()),
+        ("java.class.path", String::new()),
+        ("java.library.path", String::new()),
+        ("java.io.tmpdir", path(&environment.temporary_dir)),
+        ("java.compiler", String::new()),
+        ("os.name", environment.os_name.clone()),
+        ("os.arch", environment.os_arch.clone()),
+        ("os.version", environment.os_version.clone()),
+        ("user.name", environment.user_name.clone()),
+        ("user.home", path(&environment.user_home)),
+        ("user.dir", path(&environment.user_dir)),
+        ("os.memory.free", format!("{}MB", environment.memory_free_mib)),
+        ("os.memory.max", format!("{}MB", environment.memory_max_mib)),
+        ("os.memory.total", format!("{}MB", environment.memory_total_mib)),
+    ];
+    for (_, value) in lines.iter_mut().filter(|(_, value)| value.is_empty()) {
+        ABSENT.clone_into(value);
+    }
+    lines
+}
+
 /// `envi`.
 pub fn environment(out: &mut Vec<u8>, version: Version, environment: &Environment) {
-    put!(out, "Environment:\nzookeeper.version={version}\n");
-    let texts: [(&str, &[u8]); 8] = [
-        ("host.name", environment.host_name.as_bytes()),
-        ("java.io.tmpdir", environment.temporary_dir.as_os_str().as_bytes()),
-        ("os.name", environment.os_name.as_bytes()),
-        ("os.arch", environment.os_arch.as_bytes()),
-        ("os.version", environment.os_version.as_bytes()),
-        ("user.name", environment.user_name.as_bytes()),
-        ("user.home", environment.user_home.as_os_str().as_bytes()),
-        ("user.dir", environment.user_dir.as_os_str().as_bytes()),
-    ];
-    for (key, value) in texts {
-        put!(out, "{key}=");
-        out.extend_from_slice(if value.is_empty() { b"<NA>" } else { value });
-        out.push(b'\n');
+    put!(out, "Environment:\n");
+    for (name, value) in lines(version, environment) {
+        put!(out, "{name}={value}\n");
     }
-    put!(out, "os.memory.free={}MB\n", environment.memory_free_mib);
-    put!(out, "os.memory.max={}MB\n", environment.memory_max_mib);
-    put!(out, "os.memory.total={}MB\n", environment.memory_total_mib);
 }

@@ -59,33 +59,34 @@ pub struct Connected {
     pub peer: SocketAddr,
     /// Its session, or 0.
     pub session: SessionId,
-    /// When it was accepted, in ms of the wall clock.
-    pub established_ms: i64,
+    /// How long it may be silent, in ms.
+    pub patience_ms: u64,
+    /// When it was heard of last, in ms of the monotonic clock.
+    pub heard_ms: u64,
 }
 
 impl From<&ConnectionReport> for Connected {
     fn from(report: &ConnectionReport) -> Self {
-        let &ConnectionReport { peer, session, established_ms, .. } = report;
-        Self { peer, session, established_ms }
+        let &ConnectionReport { peer, session, heard_ms, .. } = report;
+        Self { peer, session, patience_ms: report.timeout_ms.max(0) as u64, heard_ms }
     }
 }
 
-/// The connections, by the time at which silence would end them: that of their session, or
-/// `sessionless_ms` after they were accepted.
+/// The connections, by the time at which silence would end them: as on stock, rounded up to steps
+/// of `sessionless_ms`, which is also how long one without a session may be silent.
 pub fn connections(
     out: &mut Vec<u8>,
     connected: &[Connected],
     live: &Sessions,
     sessionless_ms: u32,
 ) {
-    let expiries: BTreeMap<_, _> =
-        live.sessions.iter().map(|entry| (entry.session, entry.expires_ms)).collect();
+    let step_ms = u64::from(sessionless_ms.max(1));
     let mut sets = BTreeMap::<i64, Vec<&Connected>>::new();
     for connection in connected {
-        let expiry_ms = match expiries.get(&connection.session) {
-            Some(&expires_ms) => live.wall_ms(expires_ms),
-            None => connection.established_ms.saturating_add(i64::from(sessionless_ms)),
-        };
+        let patience_ms =
+            if connection.patience_ms == 0 { step_ms } else { connection.patience_ms };
+        let end_ms = connection.heard_ms + patience_ms;
+        let expiry_ms = live.wall_ms((end_ms / step_ms + 1) * step_ms);
         sets.entry(expiry_ms).or_default().push(connection);
     }
     put!(out, "Connections dump:\n");

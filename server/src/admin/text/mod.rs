@@ -139,6 +139,6 @@ impl fmt::Display for Version {
         let Civil { year, month, day, hour, minute, .. } = Civil::of_ms(self.built_ms);
         let ours = env!("CARGO_PKG_VERSION");
         write!(f, "3.9.5-ringkeeper-{ours}, ")?;
-        write!(f, "built on {month:02}/{day:02}/{year} {hour:02}:{minute:02} UTC")
+        write!(f, "built on {year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
     }
 }

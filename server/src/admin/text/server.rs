@@ -3,6 +3,7 @@
 use super::{Mean, Version, put};
 use crate::admin::inquiry::Mode;
 use crate::admin::totals::Totals;
+use crate::admin::values;
 
 /// The first lines.
 pub fn head(out: &mut Vec<u8>, version: Version, mode: Mode) {
@@ -32,10 +33,10 @@ pub fn numbers(out: &mut Vec<u8>, totals: &Totals) {
     put!(out, "Mode: {}\n", ordering.mode.name());
     put!(out, "Node count: {}\n", ordering.node_count);
     if ordering.mode == Mode::Leader {
-        let [last, max, min] = super::monitor::last_max_min(ordering.proposal_bytes);
+        let [last, max, min] = values::last_max_min(ordering.proposal_bytes);
         put!(out, "Proposal sizes last/min/max: {last}/{min}/{max}\n");
     }
     if let Some(why) = &ordering.writes_refused {
-        put!(out, "Writes refused: {}\n", super::monitor::one_line(why));
+        put!(out, "Writes refused: {}\n", values::one_line(why));
     }
 }

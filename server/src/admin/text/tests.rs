@@ -3,15 +3,15 @@
 use super::conf::{Conf, DirectorySizes, Environment};
 use super::connections::Detail;
 use super::dump::{Connected, Sessions};
-use super::monitor::Process;
 use super::{Date, Mean, Peer, Version, conf, connections, dump, monitor, server, watches};
 use crate::admin::inquiry::{
     ConnectionReport, EphemeralReport, LastMaxMin, Mode, OrderingReport, SessionExpiry,
     ShardReport, Spread, WatchCounts, WatchReport,
 };
-use crate::admin::metrics::{Counter, Measure, Metrics};
+use crate::admin::metrics::{Counter, Measure, Metrics, QuotaSums};
 use crate::admin::totals::{Totals, WordCounts};
-use hdrhistogram::Histogram;
+use crate::admin::values::{Process, values};
+use engine::meter::Tally;
 use model::op::Op;
 use model::session::SessionId;
 use model::zxid::Zxid;
@@ -40,6 +40,7 @@ fn busy() -> ConnectionReport {
         sent: 6,
         last_op: Some(Op::GetChildren),
         established_ms: 1_795_240_917_165,
+        heard_ms: 2_711_062,
         timeout_ms: 30_000,
         last_cxid: 5,
         last_zxid: Zxid(7),
@@ -131,7 +132,7 @@ fn srvr() {
     let ours = env!("CARGO_PKG_VERSION");
     assert_eq!(
         text(|out| server::head(out, BUILT, Mode::Standalone)),
-        format!("Zookeeper version: 3.9.5-ringkeeper-{ours}, built on 02/11/2026 20:18 UTC\n")
+        format!("Zookeeper version: 3.9.5-ringkeeper-{ours}, built on 2026-02-11 20:18 UTC\n")
     );
     assert!(
         text(|out| server::head(out, BUILT, Mode::ReadOnly))
@@ -158,12 +159,11 @@ fn srvr_of_a_leader_whose_disk_is_full() {
 #[test]
 fn mntr() {
     let process = Process { uptime_ms: 55_781, descriptors: 55, descriptors_max: 20_000 };
-    let shown = text(|out| monitor::monitor(out, BUILT, &totals(), process));
+    let shown = text(|out| monitor::monitor(out, BUILT, &values(&totals(), process)));
     let (version, rest) = shown.split_once('\n').unwrap();
     assert_eq!(version, format!("zk_version\t{BUILT}"));
-    assert_eq!(
-        rest,
-        "zk_server_state\tstandalone\nzk_ephemerals_count\t4\nzk_num_alive_connections\t3\n\
+    let gauges = "zk_server_state\tstandalone\nzk_ephemerals_count\t4\n\
+         zk_num_alive_connections\t3\n\
          zk_avg_latency\t22.5833\nzk_outstanding_requests\t0\nzk_znode_count\t10\n\
          zk_global_sessions\t2\nzk_non_mtls_remote_conn_count\t0\n\
          zk_last_client_response_size\t20\nzk_packets_sent\t35\nzk_packets_received\t35\n\
@@ -172,42 +172,55 @@ fn mntr() {
          zk_max_file_descriptor_count\t20000\nzk_approximate_data_size\t74\n\
          zk_open_file_descriptor_count\t55\nzk_local_sessions\t0\nzk_uptime\t55781\n\
          zk_max_latency\t81\nzk_outstanding_tls_handshake\t0\nzk_min_client_response_size\t16\n\
-         zk_non_mtls_local_conn_count\t0\nzk_writes_refused\t0\n"
-    );
+         zk_non_mtls_local_conn_count\t0\nzk_watch_bytes\t0\n";
+    assert!(rest.starts_with(gauges), "{rest}");
+    assert!(rest.ends_with("\nzk_p999_write_commitproc_time_ms\t0\nzk_writes_refused\t0\n"));
+    // Stock's 51 counters, 42 measures in five lines and 23 in nine, and what surrounds them.
+    assert_eq!(rest.lines().count(), 25 + 51 + 42 * 5 + 23 * 9 + 1);
 }
 
 #[test]
 fn mntr_shows_what_was_counted() {
-    let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000, 3).unwrap();
-    for ms in [1, 2, 3, 4, 9, 70, 81] {
-        histogram.record(ms).unwrap();
-    }
+    let mut tally = Tally::default();
+    [1, 2, 3, 4, 9, 70, 81].into_iter().for_each(|ms| tally.add(ms));
     let mut shard = ShardReport::default();
-    shard.metrics.count(Counter::ConnectionRequests, 2);
-    shard.metrics.distribution(Measure::UpdateLatency, spread(7, 170, 1, 81), &histogram);
+    shard.metrics.count(Counter::ConnectionRequestCount, 2);
+    shard.metrics.tally(Measure::Updatelatency, &tally);
+    shard.metrics.read.add(b"/a/b", 80);
     let mut other = Metrics::default();
-    other.count(Counter::ConnectionRequests, 1);
-    other.count(Counter::BytesReceived, 580);
-    other.measure(Measure::FsyncTime, spread(7, 6, 0, 3));
+    other.count(Counter::ConnectionRequestCount, 1);
+    other.count(Counter::BytesReceivedCount, 580);
+    let mut flushes = Tally::default();
+    [0, 0, 0, 1, 1, 1, 3].into_iter().for_each(|ms| flushes.add(ms));
+    other.tally(Measure::Fsynctime, &flushes);
+    other
+        .quotas
+        .insert("a".to_owned(), QuotaSums { bytes_max: -1, count_max: 5, bytes: 7, count: 2 });
+    other.over_quota.add(b"/a/c", 1);
     let ordering = OrderingReport {
         metrics: other,
-        writes_refused: Some("full".into()),
+        writes_refused: Some("the disk\nis full".into()),
         ..OrderingReport::default()
     };
     let words = WordCounts { open: 1, received: 1, sent: 0 };
     let totals = Totals::of(&[shard], ordering, words);
-    let shown = text(|out| monitor::monitor(out, BUILT, &totals, Process::default()));
-    let start = shown.find("zk_writes_refused").unwrap();
-    assert_eq!(
-        &shown[start..],
-        "zk_writes_refused\t1\nzk_writes_refused_reason\tfull\nzk_bytes_received_count\t584\n\
-         zk_connection_request_count\t3\nzk_avg_fsynctime\t0.8571\nzk_min_fsynctime\t0\n\
-         zk_max_fsynctime\t3\nzk_cnt_fsynctime\t7\nzk_sum_fsynctime\t6\n\
-         zk_avg_updatelatency\t24.2857\nzk_min_updatelatency\t1\nzk_max_updatelatency\t81\n\
+    let shown = text(|out| monitor::monitor(out, BUILT, &values(&totals, Process::default())));
+    for part in [
+        "zk_writes_refused\t1\nzk_writes_refused_reason\tthe disk is full\n",
+        "zk_bytes_received_count\t584\n",
+        "zk_connection_request_count\t3\n",
+        "zk_avg_fsynctime\t0.8571\nzk_min_fsynctime\t0\nzk_max_fsynctime\t3\n\
+         zk_cnt_fsynctime\t7\nzk_sum_fsynctime\t6\n",
+        "zk_avg_updatelatency\t24.2857\nzk_min_updatelatency\t1\nzk_max_updatelatency\t81\n\
          zk_cnt_updatelatency\t7\nzk_sum_updatelatency\t170\nzk_p50_updatelatency\t4\n\
-         zk_p95_updatelatency\t81\nzk_p99_updatelatency\t81\nzk_p999_updatelatency\t81\n"
-    );
-    assert!(shown.contains("zk_last_client_response_size\t-1\n"), "{shown}");
+         zk_p95_updatelatency\t81\nzk_p99_updatelatency\t81\nzk_p999_updatelatency\t81\n",
+        "zk_a_quota_count_limit_per_namespace\t5\n",
+        "zk_a_quota_exceeded_error_per_namespace\t1\n",
+        "zk_cnt_a_read_per_namespace\t1\nzk_sum_a_read_per_namespace\t80\n",
+        "zk_last_client_response_size\t-1\n",
+    ] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
 }
 
 #[test]
@@ -253,7 +266,9 @@ fn envi() {
     assert_eq!(
         text(|out| conf::environment(out, BUILT, &environment)),
         format!(
-            "Environment:\nzookeeper.version={BUILT}\nhost.name=localhost\njava.io.tmpdir=/tmp\n\
+            "Environment:\nzookeeper.version={BUILT}\nhost.name=localhost\n\
+             java.version=<NA>\njava.vendor=<NA>\njava.home=<NA>\njava.class.path=<NA>\n\
+             java.library.path=<NA>\njava.io.tmpdir=/tmp\njava.compiler=<NA>\n\
              os.name=Linux\nos.arch=amd64\nos.version=6.18.44\nuser.name=root\nuser.home=/root\n\
              user.dir=<NA>\nos.memory.free=318MB\nos.memory.max=494MB\nos.memory.total=365MB\n"
         )
@@ -284,7 +299,8 @@ fn dump_of_two_sessions() {
     let asker = Connected {
         peer: "127.0.0.1:55490".parse().unwrap(),
         session: SessionId(0),
-        established_ms: wall_ms - 12_000 - 10_000,
+        patience_ms: 0,
+        heard_ms: expires_ms - 22_000,
     };
     let connected = [asker, Connected::from(&busy())];
     let shown = text(|out| {
@@ -301,8 +317,8 @@ fn dump_of_two_sessions() {
          \t0x100002885d60001\n\t0x100002885d60000\nephemeral nodes dump:\n\
          Sessions with Ephemerals (2):\n0x100002885d60000:\n\t/a/e1\n\t/e2\n\
          0x100002885d60001:\n\t/f\n\t/s-0000000003\nConnections dump:\n\
-         Connections Sets (2)/(2):\n1 expire at Sat Nov 21 06:02:16 UTC 2026:\n\
-         \tip: /127.0.0.1:55490 sessionId: 0x0\n1 expire at Sat Nov 21 06:02:28 UTC 2026:\n\
+         Connections Sets (2)/(2):\n1 expire at Sat Nov 21 06:02:26 UTC 2026:\n\
+         \tip: /127.0.0.1:55490 sessionId: 0x0\n1 expire at Sat Nov 21 06:02:36 UTC 2026:\n\
          \tip: /127.0.0.1:58044 sessionId: 0x100002885d60000\n"
     );
     let empty = text(|out| {

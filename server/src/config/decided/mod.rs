@@ -8,6 +8,8 @@ mod ensemble;
 mod parts;
 mod settle;
 #[cfg(test)]
+pub(super) use parts::WORDS;
+#[cfg(test)]
 mod tests;
 
 /// What the server is to do.
@@ -33,8 +35,65 @@ pub struct Config {
     pub four_letter_words: FourLetterWords,
     /// Core loops and processors.
     pub placement: Placement,
+    /// The admin server and the metrics.
+    pub admin: AdminServer,
     /// What is logged about all this.
     pub logging: Logging,
+    /// The configuration file's text, secrets left out.
+    pub initial: String,
+    /// What was written, under the names of Java's properties, secrets left out.
+    pub properties: Vec<(String, String)>,
+}
+
+/// The admin server and the metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminServer {
+    /// Where commands are asked; unset if nowhere.
+    pub commands: Option<Endpoint>,
+    /// Whether somebody wants just that port: without, the server starts if it is taken.
+    pub is_wanted: bool,
+    /// The path above the commands.
+    pub url: String,
+    /// How long a peer may be silent, in ms.
+    pub idle_ms: u32,
+    /// How metrics are told.
+    pub provider: MetricsProvider,
+    /// Where they are asked by HTTP; unset if nowhere.
+    pub metrics: Option<Endpoint>,
+}
+
+/// How metrics are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricsProvider {
+    /// By `mntr` and the command `monitor`.
+    Default,
+    /// Not at all.
+    Null,
+    /// By a page for Prometheus; `mntr` has the same names.
+    Prometheus,
+}
+
+/// How fast sessions may be opened. Chances and ratios in millionths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    /// Tokens of a full bucket.
+    pub tokens_max: u32,
+    /// How often it is refilled, in ms.
+    pub fill_ms: u32,
+    /// By how many tokens.
+    pub fill_tokens: u32,
+    /// How often the chance of a refusal changes, in ms; unset for no chance.
+    pub freeze_ms: Option<u32>,
+    /// By how much it grows while there are no tokens.
+    pub drop_increase: u32,
+    /// By how much it shrinks.
+    pub drop_decrease: u32,
+    /// Which part of the tokens may be missing for it to shrink.
+    pub decrease_ratio: u32,
+    /// What a new session takes.
+    pub session_tokens: u32,
+    /// What a session that comes back takes.
+    pub renewal_tokens: u32,
 }
 
 /// A configuration, and what its author should be told about it.
@@ -129,6 +188,8 @@ pub struct Connections {
     pub tcp_keep_alive: bool,
     /// Time to open a session in, in ms.
     pub sessionless_timeout_ms: u32,
+    /// How fast sessions may be opened, if that is bounded.
+    pub throttle: Option<Throttle>,
 }
 
 /// Sessions and their expiry. `1 <= timeout_min_ms <= timeout_max_ms`.

@@ -1,15 +1,17 @@
 //! The parts of the configuration, one function for each.
 
+use crate::config::keys::{self, Property};
+use crate::config::written::Origin;
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    Access, Config, Connections, Durability, Endpoint, FourLetterWords, Host, LargeRequests,
-    Listen, Log, Logging, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions, Storage, Tree,
-    settle::Settled,
+    Access, AdminServer, Config, Connections, Durability, Endpoint, FourLetterWords, Host,
+    LargeRequests, Listen, Log, Logging, MetricsProvider, Placement, Purge, Requests,
+    SEGMENT_BYTES_MIN, Sessions, Storage, Throttle, Tree, settle::Settled,
 };
 
 /// The four-letter words there are.
-const WORDS: [&str; 18] = [
+pub(in crate::config) const WORDS: [&str; 18] = [
     "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
     "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
 ];
@@ -37,8 +39,96 @@ pub(super) fn config(settled: &mut Settled<'_>, client: Option<Endpoint>) -> Con
         log,
         four_letter_words: four_letter_words(settled),
         placement: placement(settled),
+        admin: admin(settled),
         logging: logging(settled),
+        initial: settled.file_text().lines().map(without_secret).collect(),
+        properties: properties(settled),
     }
+}
+
+/// Whether a key's value is nobody else's business.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.contains("passw") || key.contains("superdigest")
+}
+
+fn without_secret(line: &str) -> String {
+    match line.split_once(['=', ':', ' ']) {
+        Some((key, _)) if is_secret(key) => format!("{key}=(not shown)\n"),
+        _ => format!("{line}\n"),
+    }
+}
+
+/// What was written, as Java's properties would hold it.
+fn properties(settled: &Settled<'_>) -> Vec<(String, String)> {
+    let mut properties = Vec::new();
+    for entry in settled.entries() {
+        let is_flag = matches!(entry.origin, Origin::JvmFlags | Origin::ServerJvmFlags);
+        let row = keys::find(entry.key.strip_prefix("zookeeper.").unwrap_or(&entry.key));
+        let name = match row.map(|row| row.property) {
+            _ if is_flag => entry.key.clone(),
+            Some(Property::Prefixed | Property::PrefixedOrBare) => {
+                format!("zookeeper.{}", entry.key)
+            }
+            Some(Property::Bare | Property::FileOnly) | None => continue,
+        };
+        let value = if is_secret(&name) { "(not shown)" } else { &entry.value };
+        properties.push((name, value.to_owned()));
+    }
+    properties
+}
+
+fn admin(settled: &Settled<'_>) -> AdminServer {
+    let endpoint = |settled: &Settled<'_>, host: &'static str, port: &'static str| {
+        let named = settled.text(host);
+        let host = match named.as_str() {
+            "0.0.0.0" if !settled.is_written(host) => default_host(settled),
+            _ => Host::Named(named),
+        };
+        Endpoint { host, port: port_of(settled.natural(port)) }
+    };
+    let provider = match settled.text("metricsProvider.className").rsplit('.').next() {
+        Some("NullMetricsProvider") => MetricsProvider::Null,
+        Some("PrometheusMetricsProvider") => MetricsProvider::Prometheus,
+        _ => MetricsProvider::Default,
+    };
+    let commands = endpoint(settled, "admin.serverAddress", "admin.serverPort");
+    let metrics = endpoint(settled, "metricsProvider.httpHost", "metricsProvider.httpPort");
+    let url = settled.text("admin.commandURL");
+    AdminServer {
+        commands: settled.flag("admin.enableServer").then_some(commands),
+        is_wanted: settled.is_written("admin.serverPort"),
+        url: format!("/{}", url.trim_matches('/')),
+        idle_ms: settled.natural("admin.idleTimeout"),
+        provider,
+        metrics: (provider == MetricsProvider::Prometheus).then_some(metrics),
+    }
+}
+
+/// A bound on connects, if there are any tokens at all. Stock lets the tokens be those of global
+/// sessions, of which each takes several where sessions have weights.
+fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
+    let is_weighed = settled.flag("connection_throttle_weight_enabled");
+    let local = settled.natural("connection_throttle_local_session_weight");
+    let weight = |key: &'static str| {
+        let weight = settled.natural(key).max(local);
+        if is_weighed { weight } else { 1 }
+    };
+    let session = weight("connection_throttle_global_session_weight");
+    let renewal = weight("connection_throttle_renew_session_weight");
+    let fill = settled.natural("connection_throttle_fill_count");
+    let throttle = Throttle {
+        tokens_max: settled.natural("connection_throttle_tokens").saturating_mul(session),
+        fill_ms: settled.natural("connection_throttle_fill_time"),
+        fill_tokens: fill.saturating_mul(session),
+        freeze_ms: u32::try_from(settled.whole("connection_throttle_freeze_time")).ok(),
+        drop_increase: settled.millionths("connection_throttle_drop_increase"),
+        drop_decrease: settled.millionths("connection_throttle_drop_decrease"),
+        decrease_ratio: settled.millionths("connection_throttle_decrease_ratio"),
+        session_tokens: session,
+        renewal_tokens: renewal,
+    };
+    (throttle.tokens_max > 0).then_some(throttle)
 }
 
 fn listen(settled: &mut Settled<'_>, client: Option<Endpoint>) -> Listen {
@@ -83,6 +173,7 @@ fn connections(settled: &Settled<'_>) -> Connections {
         total_max: settled.positive("maxCnxns"),
         tcp_keep_alive: settled.flag("clientTcpKeepAlive"),
         sessionless_timeout_ms: settled.natural("nio.sessionlessCnxnTimeout"),
+        throttle: throttle(settled),
     }
 }
 
@@ -124,7 +215,11 @@ fn requests(settled: &Settled<'_>) -> Requests {
         jute_bytes_max,
         // Both together must fit the length field of a frame.
         jute_extra_bytes: extra.max(EXTRA_BYTES_MIN).min(i32::MAX as u32 - jute_bytes_max),
-        outstanding_max: settled.natural("globalOutstandingLimit"),
+        // Both bound the same here: what is not answered yet.
+        outstanding_max: settled
+            .positive("request_throttle_max_requests")
+            .unwrap_or(u32::MAX)
+            .min(settled.natural("globalOutstandingLimit")),
         large: large_from
             .map(|threshold_bytes| LargeRequests { threshold_bytes, total_bytes_max: large_total }),
     }

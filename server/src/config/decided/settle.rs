@@ -19,6 +19,7 @@ use super::{Config, Decided, Notice};
 
 /// The entries that count, by key.
 pub(super) struct Settled<'a> {
+    written: &'a Written,
     has_file: bool,
     exact: BTreeMap<&'static str, (Value, &'a Entry)>,
     /// Members of families: the family's name, then the member's.
@@ -44,6 +45,7 @@ enum Rank {
 impl<'a> Settled<'a> {
     pub(super) fn new(written: &'a Written) -> Self {
         let mut settled = Settled {
+            written,
             has_file: written.has_file,
             exact: BTreeMap::new(),
             families: BTreeMap::new(),
@@ -280,6 +282,24 @@ impl<'a> Settled<'a> {
 
     pub(super) fn text(&self, name: &'static str) -> String {
         self.maybe_text(name).expect("the table has a default")
+    }
+
+    /// A decimal from 0 to 1, in millionths.
+    pub(super) fn millionths(&self, name: &'static str) -> u32 {
+        match self.value(name) {
+            Some(Value::Decimal(number)) => (number * 1e6).round() as u32,
+            other => unreachable!("{name} is no decimal: {other:?}"),
+        }
+    }
+
+    /// The configuration file's text.
+    pub(super) fn file_text(&self) -> &str {
+        &self.written.file_text
+    }
+
+    /// Everything that was written.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.written.entries
     }
 
     pub(super) fn maybe_cpus(&self, name: &'static str) -> Option<Vec<u32>> {

@@ -383,16 +383,41 @@ fn the_table_can_be_read() {
 
 #[test]
 fn a_key_that_is_not_built_yet_says_so() {
-    let decided = with("admin.serverPort=8081\nconnection_throttle_tokens=10");
+    let decided = with("admin.snapshot.enabled=true\npathStats.enabled=true");
     assert_eq!(
         notices(&decided),
         [
-            "no effect: admin.serverPort (zoo.cfg:3): the admin server is not built yet, no port \
-             is opened for it: four-letter words tell the same",
-            "no effect: connection_throttle_tokens (zoo.cfg:4): new connections are not throttled \
-             yet: maxClientCnxns and maxCnxns bound their number",
+            "no effect: admin.snapshot.enabled (zoo.cfg:3): taking and restoring snapshots by \
+             command is not built yet",
+            "no effect: pathStats.enabled (zoo.cfg:4): statistics by path are not built yet",
         ]
     );
+}
+
+#[test]
+fn throttles_and_ports_are_decided() {
+    let config = with(
+        "connection_throttle_tokens=10\nconnection_throttle_weight_enabled=true\n\
+         connection_throttle_drop_increase=0.5\nrequest_throttle_max_requests=7\n\
+         admin.serverPort=8081\nmetricsProvider.className=\
+         org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider\n\
+         DigestAuthenticationProvider.superDigest=super:xyz",
+    )
+    .config;
+    let throttle = config.connections.throttle.unwrap();
+    let weighed = (throttle.tokens_max, throttle.session_tokens, throttle.renewal_tokens);
+    assert_eq!(weighed, (30, 3, 2), "tokens are meant for new sessions, which take three each");
+    assert_eq!((throttle.drop_increase, throttle.freeze_ms), (500_000, None));
+    assert_eq!(config.requests.outstanding_max, 7);
+    assert_eq!(config.admin.commands.as_ref().unwrap().to_string(), "*:8081");
+    assert!(config.admin.is_wanted);
+    assert_eq!(config.admin.metrics.unwrap().to_string(), "*:7000");
+    assert!(!config.initial.contains("xyz"), "{}", config.initial);
+    let hidden = config.properties.iter().find(|(name, _)| name.ends_with("superDigest"));
+    assert_eq!(hidden.unwrap().1, "(not shown)");
+    let plain = with("").config;
+    assert_eq!((plain.connections.throttle, plain.admin.metrics), (None, None));
+    assert!(!plain.admin.is_wanted);
 }
 
 /// The page for operators is the table itself.

@@ -83,6 +83,7 @@ pub(super) static KEYS: &[Key] = &[
     text("letAnySaslUserDoX", "", "A name that stands for everyone whom SASL has proved.")
         .not_yet(SASL),
     text("sasl.serverconfig", "Server", "The section of the login file.").not_yet(SASL),
+    text("kinit", "/usr/bin/kinit", "The command that renews a Kerberos ticket.").not_yet(SASL),
     flag("kerberos.removeHostFromPrincipal", "false", "Whether hosts are cut from names.")
         .not_yet(SASL),
     flag("kerberos.removeRealmFromPrincipal", "false", "Whether realms are cut from names.")

@@ -6,9 +6,8 @@ const JVM: &str = "there is no Java machine that could pause";
 const AUDIT: &str = "the audit log is not built yet";
 const LOGGING: &str = "logging is set by ring.log.level and ring.log.format";
 const CLIENT: &str = "ZooKeeper's clients read it, its servers do not";
-const ADMIN: &str =
-    "the admin server is not built yet, no port is opened for it: four-letter words tell the same";
-const METRICS: &str = "metrics are not served over HTTP yet: the four-letter word mntr has them";
+const SNAPSHOTS: &str = "taking and restoring snapshots by command is not built yet";
+const NO_TLS: &str = "TLS is not built yet: remove the line";
 
 /// What `metricsProvider.className` may be.
 pub(super) const METRICS_CLASSES: &[&str] = &[
@@ -24,18 +23,17 @@ pub(super) static KEYS: &[Key] = &[
         "The four-letter words that are answered, separated by \
         commas; * means all. srvr always is.",
     ),
-    flag("admin.enableServer", "true", "Whether the admin server is there.").not_yet(ADMIN),
-    text("admin.serverAddress", "0.0.0.0", "Its address.").not_yet(ADMIN),
-    whole("admin.serverPort", PORT, "8080", "Its port.").not_yet(ADMIN),
+    flag("admin.enableServer", "true", "Whether the admin server is there."),
+    text("admin.serverAddress", "0.0.0.0", "Its address."),
+    whole("admin.serverPort", PORT, "8080", "Its port."),
     whole(
         "admin.idleTimeout",
         POSITIVE,
         "30000",
         "How long a connection to it may be silent, in \
         ms.",
-    )
-    .not_yet(ADMIN),
-    text("admin.commandURL", "/commands", "Where its commands are found.").not_yet(ADMIN),
+    ),
+    text("admin.commandURL", "/commands", "Where its commands are found."),
     whole(
         "admin.rateLimiterIntervalInMS",
         NATURAL,
@@ -43,14 +41,16 @@ pub(super) static KEYS: &[Key] = &[
         "The shortest time between two \
         snapshots or restores by command.",
     )
-    .not_yet(ADMIN),
-    flag("admin.snapshot.enabled", "true", "Whether a snapshot may be asked for.").not_yet(ADMIN),
-    flag("admin.restore.enabled", "true", "Whether a snapshot may be restored.").not_yet(ADMIN),
-    whole("admin.httpVersion", ANY_INT, "11", "The version of HTTP.").not_yet(ADMIN),
-    flag("admin.portUnification", "false", "Whether its port takes TLS too.").not_yet(ADMIN),
-    flag("admin.forceHttps", "false", "Whether its port takes TLS only.").not_yet(ADMIN),
+    .not_yet(SNAPSHOTS),
+    flag("admin.snapshot.enabled", "true", "Whether a snapshot may be asked for.")
+        .not_yet(SNAPSHOTS),
+    flag("admin.restore.enabled", "true", "Whether a snapshot may be restored.").not_yet(SNAPSHOTS),
+    whole("admin.httpVersion", ANY_INT, "11", "The version of HTTP.")
+        .no_effect("HTTP/1.1 is spoken, and 1.0 understood"),
+    flag("admin.portUnification", "false", "Whether its port takes TLS too.").not_yet(NO_TLS),
+    flag("admin.forceHttps", "false", "Whether its port takes TLS only.").refused(NO_TLS),
     flag("admin.needClientAuth", "false", "Whether a caller must show a certificate.")
-        .not_yet(ADMIN),
+        .refused(NO_TLS),
     one_of(
         "metricsProvider.className",
         METRICS_CLASSES,
@@ -58,14 +58,9 @@ pub(super) static KEYS: &[Key] = &[
         "With the Prometheus \
         provider, metrics are served over HTTP.",
     )
-    .file_only()
-    .not_yet(METRICS),
-    text("metricsProvider.httpHost", "0.0.0.0", "The address for metrics.")
-        .file_only()
-        .not_yet(METRICS),
-    whole("metricsProvider.httpPort", PORT, "7000", "The port for metrics.")
-        .file_only()
-        .not_yet(METRICS),
+    .file_only(),
+    text("metricsProvider.httpHost", "0.0.0.0", "The address for metrics.").file_only(),
+    whole("metricsProvider.httpPort", PORT, "7000", "The port for metrics.").file_only(),
     flag(
         "metricsProvider.exportJvmInfo",
         "true",

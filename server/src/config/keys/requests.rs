@@ -10,10 +10,8 @@ const NO_CACHE: &str = "a reply is encoded out of the tree without a copy, nothi
 const NO_CLEANER: &str = "watches die with their connection, there is no cleaner";
 const NO_STAGES: &str = "there is no commit stage with threads of its own";
 const PATH_STATS: &str = "statistics by path are not built yet";
-const REQUEST_THROTTLE: &str =
-    "requests are not stalled or dropped yet: globalOutstandingLimit bounds the writes in flight";
-const CONNECTION_THROTTLE: &str =
-    "new connections are not throttled yet: maxClientCnxns and maxCnxns bound their number";
+const IN_SOCKETS: &str = "requests that are held back wait in their sockets, in no queue";
+const GOES_WITH: &str = "what a connection has asked goes with it";
 const NETTY: &str = "connections are served by io_uring, not by Netty";
 
 pub(super) static KEYS: &[Key] = &[
@@ -38,8 +36,7 @@ pub(super) static KEYS: &[Key] = &[
         "0",
         "Requests in flight before they are \
         stalled; 0 means no limit.",
-    )
-    .not_yet(REQUEST_THROTTLE),
+    ),
     whole(
         "request_throttle_stall_time",
         POSITIVE,
@@ -47,28 +44,28 @@ pub(super) static KEYS: &[Key] = &[
         "How long a stalled request waits \
         before it is looked at again, in ms.",
     )
-    .not_yet(REQUEST_THROTTLE),
+    .no_effect(IN_SOCKETS),
     flag(
         "request_throttle_drop_stale",
         "true",
         "Whether a stalled request whose connection is \
         gone is dropped.",
     )
-    .not_yet(REQUEST_THROTTLE),
+    .no_effect(GOES_WITH),
     flag(
         "request_stale_latency_check",
         "false",
         "Whether a request older than its session's \
         timeout is dropped.",
     )
-    .not_yet(REQUEST_THROTTLE),
+    .no_effect(IN_SOCKETS),
     flag(
         "request_stale_connection_check",
         "true",
         "Whether a request of a closed connection is \
         dropped.",
     )
-    .not_yet(REQUEST_THROTTLE),
+    .no_effect(GOES_WITH),
     whole(
         "request_throttler.shutdownTimeout",
         NATURAL,
@@ -84,7 +81,7 @@ pub(super) static KEYS: &[Key] = &[
         "A request that waited longer, in ms, is refused; \
         0 or less means never.",
     )
-    .not_yet(REQUEST_THROTTLE),
+    .no_effect(IN_SOCKETS),
     whole(
         "largeRequestMaxBytes",
         POSITIVE,
@@ -105,70 +102,59 @@ pub(super) static KEYS: &[Key] = &[
         "0",
         "Connections that may come at once; 0 means \
         no limit.",
-    )
-    .not_yet(CONNECTION_THROTTLE),
+    ),
     whole(
         "connection_throttle_fill_time",
         POSITIVE,
         "1",
         "How often that allowance is refilled, \
         in ms.",
-    )
-    .not_yet(CONNECTION_THROTTLE),
-    whole("connection_throttle_fill_count", POSITIVE, "1", "By how many it is refilled.")
-        .not_yet(CONNECTION_THROTTLE),
+    ),
+    whole("connection_throttle_fill_count", POSITIVE, "1", "By how many it is refilled."),
     whole(
         "connection_throttle_freeze_time",
         NATURAL_OR_UNSET,
         "-1",
         "How often the chance of a \
         refusal is changed, in ms; -1 means never.",
-    )
-    .not_yet(CONNECTION_THROTTLE),
+    ),
     decimal(
         "connection_throttle_drop_increase",
         (0.0, 1.0),
         "0.02",
         "By how much the chance of a \
         refusal grows.",
-    )
-    .not_yet(CONNECTION_THROTTLE),
-    decimal("connection_throttle_drop_decrease", (0.0, 1.0), "0.002", "By how much it shrinks.")
-        .not_yet(CONNECTION_THROTTLE),
+    ),
+    decimal("connection_throttle_drop_decrease", (0.0, 1.0), "0.002", "By how much it shrinks."),
     decimal(
         "connection_throttle_decrease_ratio",
         (0.0, 1.0),
         "0",
         "Which part of the allowance \
         must be free for it to shrink.",
-    )
-    .not_yet(CONNECTION_THROTTLE),
-    flag("connection_throttle_weight_enabled", "false", "Whether sessions count by their weights.")
-        .not_yet(CONNECTION_THROTTLE),
+    ),
+    flag("connection_throttle_weight_enabled", "false", "Whether sessions count by their weights."),
     whole(
         "connection_throttle_global_session_weight",
         POSITIVE,
         "3",
         "The weight of a new \
         session.",
-    )
-    .not_yet(CONNECTION_THROTTLE),
+    ),
     whole(
         "connection_throttle_local_session_weight",
         POSITIVE,
         "1",
         "The weight of a new local \
         session.",
-    )
-    .not_yet(CONNECTION_THROTTLE),
+    ),
     whole(
         "connection_throttle_renew_session_weight",
         POSITIVE,
         "2",
         "The weight of a session that \
         comes back.",
-    )
-    .not_yet(CONNECTION_THROTTLE),
+    ),
     whole(
         "nio.sessionlessCnxnTimeout",
         POSITIVE,

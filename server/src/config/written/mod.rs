@@ -87,6 +87,8 @@ pub struct Written {
     pub entries: Vec<Entry>,
     /// Was there a file? Without one the defaults are those of a server to try out.
     pub has_file: bool,
+    /// Its text.
+    pub file_text: String,
 }
 
 impl Written {
@@ -106,6 +108,7 @@ impl Written {
         }
         if let Some((path, bytes)) = &sources.file {
             errors.extend(written.add_file(path, bytes).err());
+            written.file_text = String::from_utf8_lossy(bytes).into_owned();
         }
         for set in &sources.sets {
             errors.extend(written.add_set(set).err());

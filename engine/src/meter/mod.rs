@@ -1,0 +1,206 @@
+//! What a role has counted and measured, for reports: sums and extremes, quantiles, and what goes
+//! to each part of the tree.
+//!
+//! Plain values with one writer. Nothing here decides anything; a report takes a copy.
+
+#[cfg(test)]
+mod tests;
+
+/// A count of numbers, with their sum, least and greatest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many.
+    pub count: u64,
+    /// Together.
+    pub sum: u64,
+    /// The least; anything while there are none.
+    pub min: u64,
+    /// The greatest; anything while there are none.
+    pub max: u64,
+}
+
+impl Spread {
+    /// Takes a number in.
+    #[inline]
+    pub fn add(&mut self, number: u64) {
+        self.min = if self.count == 0 { number } else { self.min.min(number) };
+        self.max = self.max.max(number);
+        self.count += 1;
+        self.sum += number;
+    }
+
+    /// Takes the numbers of another in.
+    pub fn merge(&mut self, other: Self) {
+        match (self.count, other.count) {
+            (_, 0) => {}
+            (0, _) => *self = other,
+            _ => {
+                self.count += other.count;
+                self.sum += other.sum;
+                self.min = self.min.min(other.min);
+                self.max = self.max.max(other.max);
+            }
+        }
+    }
+}
+
+/// Numbers below this are kept exactly.
+const EXACT: u64 = 256;
+
+/// Buckets between a power of two and the next one: a number is known to 1 part in 128.
+const BUCKETS_PER_OCTAVE: u64 = 128;
+
+/// Numbers above this count as this.
+const NUMBER_MAX: u64 = (1 << 32) - 1;
+
+/// Numbers of which quantiles are asked. Grows with the greatest number: to 2 KiB while all are
+/// below 256, to 26 KiB at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    spread: Spread,
+    buckets: Vec<u64>,
+}
+
+impl Tally {
+    /// Takes a number in.
+    #[inline]
+    pub fn add(&mut self, number: u64) {
+        self.spread.add(number);
+        let at = bucket_of(number);
+        if self.buckets.len() <= at {
+            self.buckets.resize(at + 1, 0);
+        }
+        self.buckets[at] += 1;
+    }
+
+    /// In short.
+    pub fn spread(&self) -> Spread {
+        self.spread
+    }
+
+    /// Takes the numbers of another in.
+    pub fn merge(&mut self, other: &Self) {
+        self.spread.merge(other.spread);
+        if self.buckets.len() < other.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        for (mine, theirs) in self.buckets.iter_mut().zip(&other.buckets) {
+            *mine += theirs;
+        }
+    }
+
+    /// The number below which a share of `per_mille` lies: between two numbers in proportion, as
+    /// a sorted list of all would be read. 0 if there are none.
+    pub fn quantile(&self, per_mille: u64) -> u64 {
+        let count = self.spread.count;
+        // The place in a sorted list, in thousandths, counted from 1.
+        let place = per_mille * (count + 1);
+        let (rank, part) = (place / 1000, place % 1000);
+        if rank < 1 {
+            return self.ranked(1);
+        }
+        if rank >= count {
+            return self.ranked(count);
+        }
+        let (lower, upper) = (self.ranked(rank), self.ranked(rank + 1));
+        lower + ((upper - lower) * part + 500) / 1000
+    }
+
+    /// The number with this rank, 1 being the least.
+    fn ranked(&self, rank: u64) -> u64 {
+        let mut below = 0;
+        for (at, count) in self.buckets.iter().enumerate() {
+            below += count;
+            if *count > 0 && below >= rank {
+                return number_of(at).clamp(self.spread.min, self.spread.max);
+            }
+        }
+        0
+    }
+}
+
+fn bucket_of(number: u64) -> usize {
+    let number = number.min(NUMBER_MAX);
+    if number < EXACT {
+        return number as usize;
+    }
+    let shift = u64::from(number.ilog2()) - 7;
+    (EXACT + (shift - 1) * BUCKETS_PER_OCTAVE + (number >> shift) - BUCKETS_PER_OCTAVE) as usize
+}
+
+/// The least number of a bucket.
+fn number_of(bucket: usize) -> u64 {
+    let bucket = bucket as u64;
+    if bucket < EXACT {
+        return bucket;
+    }
+    let (octave, at) =
+        ((bucket - EXACT) / BUCKETS_PER_OCTAVE, (bucket - EXACT) % BUCKETS_PER_OCTAVE);
+    (BUCKETS_PER_OCTAVE + at) << (octave + 1)
+}
+
+/// Parts of the tree that are told apart; what goes to others is not.
+const PARTS_MAX: usize = 1000;
+
+/// Numbers by the part of the tree that they belong to: by the first name of a path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    parts: Vec<(Box<[u8]>, Spread)>,
+    /// The part that was found last: most requests go where the one before went.
+    last: usize,
+}
+
+impl Traffic {
+    /// Adds a number to the part of a path; the root belongs to none.
+    #[inline]
+    pub fn add(&mut self, path: &[u8], number: u64) {
+        let Some(part) = part_of(path) else { return };
+        if let Some((name, spread)) = self.parts.get_mut(self.last)
+            && **name == *part
+        {
+            return spread.add(number);
+        }
+        self.add_elsewhere(part, number);
+    }
+
+    fn add_elsewhere(&mut self, part: &[u8], number: u64) {
+        let found = self.parts.binary_search_by(|(name, _)| (**name).cmp(part));
+        let at = match found {
+            Ok(at) => at,
+            Err(_) if self.parts.len() >= PARTS_MAX => return,
+            Err(at) => {
+                self.parts.insert(at, (part.into(), Spread::default()));
+                at
+            }
+        };
+        self.last = at;
+        self.parts[at].1.add(number);
+    }
+
+    /// Each part that was ever met, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Spread)> {
+        self.parts.iter().map(|(name, spread)| (&**name, *spread))
+    }
+
+    /// Takes the numbers of another in.
+    pub fn merge(&mut self, other: &Self) {
+        for (name, spread) in other.iter() {
+            match self.parts.binary_search_by(|(known, _)| (**known).cmp(name)) {
+                Ok(at) => self.parts[at].1.merge(spread),
+                Err(at) => self.parts.insert(at, (name.into(), spread)),
+            }
+        }
+    }
+
+    /// Forgets the numbers, not the parts.
+    pub fn reset(&mut self) {
+        for (_, spread) in &mut self.parts {
+            *spread = Spread::default();
+        }
+    }
+}
+
+/// The first name of a path.
+pub fn part_of(path: &[u8]) -> Option<&[u8]> {
+    path.split(|&byte| byte == b'/').nth(1).filter(|part| !part.is_empty())
+}

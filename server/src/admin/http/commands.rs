@@ -1,0 +1,383 @@
+//! The commands of the admin server: stock's names, stock's keys, in stock's order.
+
+use crate::admin::answer::Desk;
+use crate::admin::gather::Roles;
+use crate::admin::inquiry::{ConnectionReport, LastMaxMin, Mode, Unanswered};
+use crate::admin::limits::ANSWER_BYTES_MAX;
+use crate::admin::text::{NOT_SERVING, Peer, conf};
+use crate::admin::totals::Totals;
+use crate::admin::values::{self, Value as Told};
+use hyper::StatusCode;
+use model::session::SessionId;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Every command: its name, and what else it is called.
+pub(in crate::admin) const NAMES: [(&str, &[&str]); 28] = [
+    ("configuration", &["conf", "config"]),
+    ("connection_stat_reset", &["crst"]),
+    ("connections", &["cons"]),
+    ("dirs", &[]),
+    ("dump", &[]),
+    ("environment", &["env", "envi"]),
+    ("get_trace_mask", &["gtmk"]),
+    ("hash", &[]),
+    ("initial_configuration", &["icfg"]),
+    ("is_read_only", &["isro"]),
+    ("last_snapshot", &["lsnp"]),
+    ("leader", &["lead"]),
+    ("monitor", &["mntr"]),
+    ("observer_connection_stat_reset", &["orst"]),
+    ("observers", &["obsr"]),
+    ("restore", &["rest"]),
+    ("ruok", &[]),
+    ("server_stats", &["srvr"]),
+    ("set_trace_mask", &["stmk"]),
+    ("snapshot", &["snap"]),
+    ("stat_reset", &["srst"]),
+    ("stats", &["stat"]),
+    ("system_properties", &["sysp"]),
+    ("voting_view", &[]),
+    ("watch_summary", &["wchs"]),
+    ("watches", &["wchc"]),
+    ("watches_by_path", &["wchp"]),
+    ("zabstate", &[]),
+];
+
+/// The commands that tell something even while nothing is served.
+const ALWAYS: [&str; 5] =
+    ["environment", "get_trace_mask", "set_trace_mask", "system_properties", "restore"];
+
+/// What a command tells, name by name.
+type Members = Map<String, Value>;
+
+/// The page that lists the commands.
+pub(super) fn index(url: &str) -> String {
+    let mut page = String::new();
+    for (name, _) in NAMES {
+        let _ = write!(page, "<a href=\"{url}/{name}\">{name}</a>\n<br/>\n");
+    }
+    page
+}
+
+/// Runs a command by any of its names.
+pub(super) async fn run(desk: &Desk, asked: &str, query: &str) -> (StatusCode, Value) {
+    let is_meant = |(name, others): &&(&str, &[&str])| *name == asked || others.contains(&asked);
+    let Some((name, _)) = NAMES.iter().find(is_meant) else {
+        return (StatusCode::OK, ended(Members::new(), asked, Some(unknown(asked))));
+    };
+    if matches!(*name, "snapshot" | "restore") {
+        let why = "taking and restoring snapshots by command is not built yet".to_owned();
+        return (StatusCode::SERVICE_UNAVAILABLE, ended(Members::new(), name, Some(why)));
+    }
+    let _large = match *name {
+        "connections" | "stats" | "dump" | "watches" | "watches_by_path" => {
+            Arc::clone(&desk.large).acquire_owned().await.ok()
+        }
+        _ => None,
+    };
+    match members(desk, name, query).await {
+        Ok(members) => (StatusCode::OK, ended(members, name, None)),
+        Err(Unanswered) => {
+            (StatusCode::OK, ended(Members::new(), name, Some(NOT_SERVING.to_owned())))
+        }
+    }
+}
+
+fn unknown(asked: &str) -> String {
+    format!("Unknown command: {asked}")
+}
+
+/// Puts the command and its error behind what it tells.
+fn ended(mut members: Members, name: &str, error: Option<String>) -> Value {
+    members.insert("command".to_owned(), name.into());
+    if !members.contains_key("error") {
+        members.insert("error".to_owned(), error.into());
+    }
+    Value::Object(members)
+}
+
+async fn members(desk: &Desk, name: &str, query: &str) -> Result<Members, Unanswered> {
+    if !ALWAYS.contains(&name) && !desk.roles.ordering_counts().await?.is_serving {
+        return Err(Unanswered);
+    }
+    let told = match name {
+        "configuration" => configuration(&desk.facts.conf),
+        "connection_stat_reset" => {
+            desk.roles.reset_connections().await?;
+            json!({})
+        }
+        "connections" => json!({
+            "connections": connections(&desk.roles, true).await?,
+            "secure_connections": [],
+        }),
+        "dirs" => {
+            let sizes = desk.sizes().await;
+            json!({ "datadir_size": sizes.data_bytes, "logdir_size": sizes.log_bytes })
+        }
+        "dump" => dump(&desk.roles).await?,
+        "environment" => environment(desk).await,
+        "get_trace_mask" => json!({ "tracemask": desk.trace_mask.load(Ordering::Relaxed) }),
+        "set_trace_mask" => set_trace_mask(desk, query),
+        "hash" => digests(&desk.roles).await?,
+        "initial_configuration" => json!({ "initial_configuration": desk.facts.initial }),
+        "is_read_only" => {
+            let mode = desk.roles.ordering_counts().await?.mode;
+            json!({ "read_only": mode == Mode::ReadOnly })
+        }
+        "last_snapshot" => {
+            let last = desk.roles.ordering_counts().await?.last_snapshot;
+            let (zxid, at_ms) = last.map_or((-1, -1000), |(zxid, at_ms)| (zxid.0, at_ms));
+            json!({ "zxid": format!("{zxid:x}"), "timestamp": at_ms.div_euclid(1000) })
+        }
+        "leader" => json!({ "error": "server is not initialized" }),
+        "monitor" => monitor(desk).await?,
+        "observers" => json!({ "synced_observers": 0, "observers": [] }),
+        "server_stats" => server_stats(desk).await?,
+        "stats" => {
+            let mut stats = server_stats(desk).await?;
+            stats["connections"] = connections(&desk.roles, false).await?.into();
+            stats["secure_connections"] = json!([]);
+            stats
+        }
+        "stat_reset" => {
+            desk.reset_counts().await?;
+            json!({})
+        }
+        "system_properties" => system_properties(desk).await,
+        "voting_view" => json!({ "current_config": {} }),
+        "watch_summary" => watch_summary(desk).await?,
+        "watches" => watches(&desk.roles).await?,
+        "watches_by_path" => watches_by_path(&desk.roles).await?,
+        "zabstate" => json!({ "voting": false, "zabstate": "" }),
+        _ => json!({}),
+    };
+    match told {
+        Value::Object(members) => Ok(members),
+        _ => Ok(Members::new()),
+    }
+}
+
+fn configuration(conf: &conf::Conf) -> Value {
+    json!({
+        "client_port": conf.client_port,
+        "data_dir": conf.data_dir.to_string_lossy(),
+        "data_log_dir": conf.data_log_dir.to_string_lossy(),
+        "tick_time": conf.tick_ms,
+        "max_client_cnxns": conf.per_address_max,
+        "min_session_timeout": conf.timeout_min_ms,
+        "max_session_timeout": conf.timeout_max_ms,
+        "server_id": conf.server_id,
+        "client_port_listen_backlog": conf.backlog.map_or(-1, i64::from),
+    })
+}
+
+async fn connections(roles: &Roles, is_full: bool) -> Result<Vec<Value>, Unanswered> {
+    let mut all = Vec::new();
+    let add = |report: &ConnectionReport| {
+        all.push(connection(report, is_full));
+        room(all.len() * size_of::<ConnectionReport>())
+    };
+    // What does not fit is left out.
+    let _ = roles.connections(add).await?;
+    Ok(all)
+}
+
+fn connection(report: &ConnectionReport, is_full: bool) -> Value {
+    let address = Peer(report.peer).to_string();
+    let mut told = json!({
+        "remote_socket_address": address.trim_start_matches('/'),
+        "interest_ops": u8::from(report.is_reading) | u8::from(report.is_writing) << 2,
+        "outstanding_requests": report.queued,
+        "packets_received": report.received,
+        "packets_sent": report.sent,
+    });
+    if is_full {
+        let latency = report.latency;
+        let (min, max) = if latency.count == 0 { (0, 0) } else { (latency.min, latency.max) };
+        told["session_id"] = report.session.0.into();
+        told["last_operation"] = report.last_op.map_or("NA", |op| op.short_name()).into();
+        told["established"] = report.established_ms.into();
+        told["session_timeout"] = report.timeout_ms.into();
+        told["last_cxid"] = report.last_cxid.into();
+        told["last_zxid"] = report.last_zxid.0.into();
+        told["last_response_time"] = report.last_response_ms.into();
+        told["last_latency"] = report.last_latency_ms.into();
+        told["min_latency"] = min.into();
+        told["avg_latency"] = latency.sum.checked_div(latency.count).unwrap_or(0).into();
+        told["max_latency"] = max.into();
+    }
+    told
+}
+
+async fn dump(roles: &Roles) -> Result<Value, Unanswered> {
+    let live = roles.sessions().await?;
+    let mut by_expiry = Members::new();
+    for set in live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
+        let ids: Vec<_> = set.iter().map(|entry| entry.session.0).collect();
+        by_expiry.insert(set[0].expires_ms.to_string(), ids.into());
+    }
+    let (mut owned, mut bytes) = (BTreeMap::<String, Vec<Value>>::new(), 0);
+    let step = roles.ephemerals(|report, _| {
+        let paths = owned.entry(report.session.0.to_string()).or_default();
+        for path in &report.paths {
+            bytes += path.len();
+            paths.push(String::from_utf8_lossy(path).into());
+        }
+        room(bytes)
+    });
+    let _ = step.await?;
+    Ok(json!({ "expiry_time_to_session_ids": by_expiry, "session_id_to_ephemeral_paths": owned }))
+}
+
+async fn environment(desk: &Desk) -> Value {
+    let lines = conf::lines(desk.version(), &desk.environment().await);
+    Value::Object(lines.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+}
+
+/// What stands for Java's properties: those of the machine that have a meaning here, and what the
+/// configuration set.
+async fn system_properties(desk: &Desk) -> Value {
+    let environment = conf::lines(desk.version(), &desk.environment().await);
+    let machine = environment.into_iter().filter(|(name, value)| {
+        let is_of_machine = ["os.", "user.", "java.io"].iter().any(|stem| name.starts_with(stem));
+        is_of_machine && !name.starts_with("os.memory") && value != "<NA>"
+    });
+    let mut told: BTreeMap<String, String> =
+        machine.map(|(name, value)| (name.to_owned(), value)).collect();
+    told.extend(desk.facts.properties.iter().cloned());
+    json!(told)
+}
+
+fn set_trace_mask(desk: &Desk, query: &str) -> Value {
+    let argument = query.split('&').find_map(|part| part.strip_prefix("traceMask="));
+    let wanted = "setTraceMask requires long traceMask argument";
+    match argument.map(|text| (text, text.parse::<i64>())) {
+        Some((_, Ok(mask))) => {
+            desk.trace_mask.store(mask, Ordering::Relaxed);
+            json!({ "tracemask": mask })
+        }
+        Some((text, Err(_))) => json!({ "error": format!("{wanted}, got {text}") }),
+        None => json!({ "error": wanted }),
+    }
+}
+
+async fn digests(roles: &Roles) -> Result<Value, Unanswered> {
+    let digests = roles.digests().await?;
+    let told: Vec<_> = digests
+        .into_iter()
+        .map(|(zxid, digest)| {
+            // Java has signed numbers only.
+            json!({ "zxid": zxid.0, "digest": digest as i64, "digest_version": 2 })
+        })
+        .collect();
+    Ok(json!({ "digests": told }))
+}
+
+async fn monitor(desk: &Desk) -> Result<Value, Unanswered> {
+    let (totals, process) = (desk.totals().await?, desk.process().await);
+    let mut told = Members::new();
+    told.insert("version".to_owned(), desk.version().to_string().into());
+    for (name, value) in values::values(&totals, process) {
+        told.insert(name, number(&value));
+    }
+    Ok(Value::Object(told))
+}
+
+fn number(value: &Told) -> Value {
+    match value {
+        Told::Text(text) => text.as_str().into(),
+        // What does not fit JSON's numbers is told as words.
+        other => {
+            let text = other.to_string();
+            serde_json::from_str(&text).unwrap_or_else(|_| text.into())
+        }
+    }
+}
+
+async fn server_stats(desk: &Desk) -> Result<Value, Unanswered> {
+    let (totals, process, sizes) = (desk.totals().await?, desk.process().await, desk.sizes().await);
+    let (shards, ordering) = (&totals.shards, &totals.ordering);
+    let responses = responses(shards.response_bytes);
+    Ok(json!({
+        "version": desk.version().to_string(),
+        "read_only": ordering.mode == Mode::ReadOnly,
+        "server_stats": {
+            "packets_sent": shards.sent,
+            "packets_received": shards.received,
+            "fsync_threshold_exceed_count": ordering.slow_flushes,
+            "client_response_stats": responses,
+            "provider_null": false,
+            "data_dir_size": sizes.data_bytes,
+            "log_dir_size": sizes.log_bytes,
+            "last_processed_zxid": ordering.zxid.0,
+            "outstanding_requests": shards.outstanding,
+            "server_state": ordering.mode.name(),
+            "avg_latency": number(&Told::Mean(shards.latency)),
+            "max_latency": totals.latency_max(),
+            "min_latency": totals.latency_min(),
+            "num_alive_client_connections": shards.connections,
+            "uptime": process.uptime_ms,
+            "auth_failed_count": shards.auth_failed,
+            "non_mtlsremote_conn_count": 0,
+            "non_mtlslocal_conn_count": 0,
+        },
+        "client_response": responses,
+        "node_count": ordering.node_count,
+    }))
+}
+
+fn responses(sizes: Option<LastMaxMin>) -> Value {
+    let [last, max, min] =
+        sizes.map_or([-1; 3], |s| [s.last, s.max, s.min].map(|bytes| bytes as i64));
+    json!({ "last_buffer_size": last, "min_buffer_size": min, "max_buffer_size": max })
+}
+
+async fn watch_summary(desk: &Desk) -> Result<Value, Unanswered> {
+    let Totals { shards, .. } = desk.totals().await?;
+    let counts = desk.roles.watch_counts(shards.data_watches).await?;
+    Ok(json!({
+        "num_connections": counts.connections,
+        "num_paths": counts.paths,
+        "num_total_watches": counts.watches,
+    }))
+}
+
+async fn watches(roles: &Roles) -> Result<Value, Unanswered> {
+    let (mut sessions, mut bytes) = (BTreeMap::<String, Vec<Value>>::new(), 0);
+    let step = roles.watches(|report, _| {
+        let paths = sessions.entry(report.session.0.to_string()).or_default();
+        for path in &report.paths {
+            bytes += path.len();
+            paths.push(String::from_utf8_lossy(path).into());
+        }
+        room(bytes)
+    });
+    let _ = step.await?;
+    Ok(json!({ "session_id_to_watched_paths": sessions }))
+}
+
+async fn watches_by_path(roles: &Roles) -> Result<Value, Unanswered> {
+    let (mut paths, mut bytes) = (BTreeMap::<String, Vec<i64>>::new(), 0);
+    let step = roles.watches(|report, _| {
+        for path in &report.paths {
+            bytes += path.len() + size_of::<SessionId>();
+            paths
+                .entry(String::from_utf8_lossy(path).into_owned())
+                .or_default()
+                .push(report.session.0);
+        }
+        room(bytes)
+    });
+    let _ = step.await?;
+    Ok(json!({ "path_to_session_ids": paths }))
+}
+
+/// Whether there is room for more.
+fn room(bytes: usize) -> ControlFlow<()> {
+    if bytes < ANSWER_BYTES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+}

@@ -1,0 +1,29 @@
+use super::json::print;
+use serde_json::json;
+
+#[test]
+fn json_is_printed_as_stock_does() {
+    let value = json!({
+        "connections": [{ "a": 1, "b": [1, 2] }, { "a": "x\"y" }],
+        "none": [],
+        "empty": {},
+        "mean": 2.4219,
+        "error": null,
+    });
+    assert_eq!(
+        print(&value),
+        "{\n  \"connections\" : [ {\n    \"a\" : 1,\n    \"b\" : [ 1, 2 ]\n  }, {\n    \
+         \"a\" : \"x\\\"y\"\n  } ],\n  \"none\" : [ ],\n  \"empty\" : { },\n  \
+         \"mean\" : 2.4219,\n  \"error\" : null\n}"
+    );
+}
+
+#[test]
+fn every_command_has_one_meaning() {
+    let names = super::commands::NAMES.iter();
+    let mut all: Vec<_> = names.flat_map(|(name, others)| [&[*name], *others].concat()).collect();
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count);
+}

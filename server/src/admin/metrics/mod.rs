@@ -1,0 +1,75 @@
+//! What `mntr` shows beside its fixed gauges: stock's metrics, under stock's names.
+//!
+//! Roles count as they like and fill a [`Metrics`] when they are asked; what was never set is
+//! nothing. Reports of several loops are added up.
+
+mod names;
+
+pub use names::{Counter, Measure};
+
+use engine::meter::{Tally, Traffic};
+use std::collections::BTreeMap;
+
+/// Limits and usage of the quotas of one part of the tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaSums {
+    /// Limits of bytes; -1 for none.
+    pub bytes_max: i64,
+    /// Limits of nodes; -1 for none.
+    pub count_max: i64,
+    /// Bytes.
+    pub bytes: i64,
+    /// Nodes.
+    pub count: i64,
+}
+
+/// What was counted and measured.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    counters: BTreeMap<Counter, u64>,
+    measures: BTreeMap<Measure, Tally>,
+    /// Bytes read, by the part of the tree.
+    pub read: Traffic,
+    /// Bytes written.
+    pub written: Traffic,
+    /// Writes that a quota refused.
+    pub over_quota: Traffic,
+    /// Quotas, by the part of the tree.
+    pub quotas: BTreeMap<String, QuotaSums>,
+}
+
+impl Metrics {
+    /// Adds to a counter.
+    pub fn count(&mut self, counter: Counter, by: u64) {
+        *self.counters.entry(counter).or_default() += by;
+    }
+
+    /// Adds measurements.
+    pub fn tally(&mut self, measure: Measure, tally: &Tally) {
+        self.measures.entry(measure).or_default().merge(tally);
+    }
+
+    /// Takes in what another loop has counted.
+    pub fn merge(&mut self, other: &Self) {
+        for (&counter, &by) in &other.counters {
+            self.count(counter, by);
+        }
+        for (&measure, theirs) in &other.measures {
+            self.tally(measure, theirs);
+        }
+        self.read.merge(&other.read);
+        self.written.merge(&other.written);
+        self.over_quota.merge(&other.over_quota);
+        self.quotas.extend(other.quotas.iter().map(|(part, sums)| (part.clone(), *sums)));
+    }
+
+    /// A counter's number.
+    pub fn counted(&self, counter: Counter) -> u64 {
+        self.counters.get(&counter).copied().unwrap_or_default()
+    }
+
+    /// What was measured.
+    pub fn measured(&self, measure: Measure) -> Tally {
+        self.measures.get(&measure).cloned().unwrap_or_default()
+    }
+}

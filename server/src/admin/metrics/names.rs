@@ -1,0 +1,303 @@
+//! The items of stock's `ServerMetrics`, under stock's names and in the order in which it prints
+//! them: that of its hash tables.
+
+const ENSEMBLE: &str = "of servers of an ensemble";
+const STAGES: &str = "requests pass no stages with queues of their own";
+const CHANGES: &str = "the newest tree itself is what a request is checked against";
+const CACHE: &str = "a reply is encoded out of the tree, nothing is cached";
+const CLEANER: &str = "watches die with their connection, there is no cleaner";
+const GONE: &str = "what a connection has asked goes with it";
+const TLS: &str = "of TLS, which is not built yet";
+const NETTY: &str = "of Netty";
+const JVM: &str = "of the Java machine";
+const ENDS: &str = "the server ends at the first";
+const STARTS: &str = "the port is opened when clients are served";
+const DIGESTS: &str = "a tree that differs from its log does not start";
+const SNAPSHOT_COMMANDS: &str = "the commands snapshot and restore are not built yet";
+const ENSEMBLE_AUTH: &str = "the scheme ensemble is not built yet";
+
+macro_rules! names {
+    ($(#[$about:meta])* $type:ident {
+        $($(#[$doc:meta])* $item:ident = $name:literal, $absent:expr,)+
+    }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $type { $($(#[$doc])* $item,)+ }
+
+        impl $type {
+            /// All of them, in the order in which `mntr` shows them.
+            pub const ALL: &[Self] = &[$(Self::$item),+];
+
+            /// Its name, without `zk_`.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$item => $name,)+ }
+            }
+
+            /// Why it is always nothing here, if it is.
+            pub fn absent(self) -> Option<&'static str> {
+                match self { $(Self::$item => $absent,)+ }
+            }
+        }
+    };
+}
+
+names! {
+    /// Things that are counted.
+    Counter {
+        /// Bytes of events.
+        WatchBytes = "watch_bytes", None,
+        /// Requests dropped because their client had gone.
+        StaleRequestsDropped = "stale_requests_dropped", None,
+        /// Requests refused because they had waited too long.
+        ThrottledOps = "throttled_ops", None,
+        /// Plain connections to an admin port that takes TLS.
+        InsecureAdminCount = "insecure_admin_count", Some(TLS),
+        /// Connections refused: there were too many.
+        ConnectionRejected = "connection_rejected", None,
+        /// Connections that never said connect.
+        SessionlessConnectionsExpired = "sessionless_connections_expired", None,
+        /// Watchers that wait to be cleaned away.
+        DeadWatchersQueued = "dead_watchers_queued", Some(CLEANER),
+        /// Requests that came from a client that had gone.
+        StaleRequests = "stale_requests", Some(GONE),
+        /// Connections whose client closed them.
+        ConnectionDropCount = "connection_drop_count", None,
+        /// Replies found in a cache.
+        ResponsePacketCacheHits = "response_packet_cache_hits", Some(CACHE),
+        /// Bytes from clients.
+        BytesReceivedCount = "bytes_received_count", None,
+        /// Waits for the cleaner of watchers.
+        AddDeadWatcherStallTime = "add_dead_watcher_stall_time", Some(CLEANER),
+        /// Times that a request was made to wait.
+        RequestThrottleWaitCount = "request_throttle_wait_count", None,
+        /// Requests kept from the commit stage.
+        RequestsNotForwardedToCommitProcessor =
+            "requests_not_forwarded_to_commit_processor",
+            Some(ENSEMBLE),
+        /// Replies not found in a cache.
+        ResponsePacketCacheMisses = "response_packet_cache_misses", Some(CACHE),
+        /// Requests taken.
+        PrepProcessorRequestQueued = "prep_processor_request_queued", None,
+        /// Replies to clients that had gone.
+        StaleReplies = "stale_replies", Some(GONE),
+        /// Bytes of replies.
+        ResponseBytes = "response_bytes", None,
+        /// Clients that named another ensemble.
+        EnsembleAuthFail = "ensemble_auth_fail", Some(ENSEMBLE_AUTH),
+        /// Learners brought up by txns.
+        DiffCount = "diff_count", Some(ENSEMBLE),
+        /// Connects of sessions that already were.
+        ConnectionRevalidateCount = "connection_revalidate_count", None,
+        /// Terms given up for a disloyal voter.
+        QuitLeadingDueToDisloyalVoter = "quit_leading_due_to_disloyal_voter", Some(ENSEMBLE),
+        /// Errors after which there is no going on.
+        UnrecoverableErrorCount = "unrecoverable_error_count", Some(ENDS),
+        /// TLS handshakes that failed.
+        UnsuccessfulHandshake = "unsuccessful_handshake", Some(TLS),
+        /// Txns committed for a leader.
+        CommitCount = "commit_count", Some(ENSEMBLE),
+        /// Records of changes on their way.
+        OutstandingChangesQueued = "outstanding_changes_queued", Some(CHANGES),
+        /// Commits that waited.
+        RequestCommitQueued = "request_commit_queued", Some(ENSEMBLE),
+        /// Clients that named no ensemble.
+        EnsembleAuthSkip = "ensemble_auth_skip", Some(ENSEMBLE_AUTH),
+        /// Requests of learners passed over.
+        SkipLearnerRequestToNextProcessorCount =
+            "skip_learner_request_to_next_processor_count",
+            Some(ENSEMBLE),
+        /// Txns proposed by a leader.
+        ProposalCount = "proposal_count", Some(ENSEMBLE),
+        /// Requests refused for their size.
+        LargeRequestsRejected = "large_requests_rejected", None,
+        /// Records of changes that arrived.
+        OutstandingChangesRemoved = "outstanding_changes_removed", Some(CHANGES),
+        /// Restores by command that failed.
+        RestoreErrorCount = "restore_error_count", Some(SNAPSHOT_COMMANDS),
+        /// Connections closed while nothing was served.
+        CnxnClosedWithoutZkServerRunning = "cnxn_closed_without_zk_server_running", Some(STARTS),
+        /// Elections.
+        LookingCount = "looking_count", Some(ENSEMBLE),
+        /// Snapshots by command refused as too frequent.
+        SnapshotRateLimitedCount = "snapshot_rate_limited_count", Some(SNAPSHOT_COMMANDS),
+        /// Proposals received.
+        LearnerProposalReceivedCount = "learner_proposal_received_count", Some(ENSEMBLE),
+        /// Digests that did not agree.
+        DigestMismatchesCount = "digest_mismatches_count", Some(DIGESTS),
+        /// Watchers cleaned away.
+        DeadWatchersCleared = "dead_watchers_cleared", Some(CLEANER),
+        /// Clients that named this ensemble.
+        EnsembleAuthSuccess = "ensemble_auth_success", Some(ENSEMBLE_AUTH),
+        /// Commits received.
+        LearnerCommitReceivedCount = "learner_commit_received_count", Some(ENSEMBLE),
+        /// Snapshots that failed.
+        SnapshotErrorCount = "snapshot_error_count", None,
+        /// Connects, of new sessions and old ones.
+        ConnectionRequestCount = "connection_request_count", None,
+        /// Lists of children not found in a cache.
+        ResponsePacketGetChildrenCacheMisses =
+            "response_packet_get_children_cache_misses",
+            Some(CACHE),
+        /// Learners brought up by a snapshot.
+        SnapCount = "snap_count", Some(ENSEMBLE),
+        /// Sessions that ran out of time.
+        StaleSessionsExpired = "stale_sessions_expired", None,
+        /// Restores by command refused as too frequent.
+        RestoreRateLimitedCount = "restore_rate_limited_count", Some(SNAPSHOT_COMMANDS),
+        /// Lists of children found in a cache.
+        ResponsePacketGetChildrenCacheHits = "response_packet_get_children_cache_hits", Some(CACHE),
+        /// Requests taken; in ZooKeeper reads pass the log stage too.
+        SyncProcessorRequestQueued = "sync_processor_request_queued", None,
+        /// TLS handshakes refused as too many.
+        TlsHandshakeExceeded = "tls_handshake_exceeded", Some(TLS),
+        /// Sessions checked for learners.
+        RevalidateCount = "revalidate_count", Some(ENSEMBLE),
+    }
+}
+
+names! {
+    /// Things that are measured, times in ms.
+    Measure {
+        /// Time to close a socket.
+        SocketClosingTime = "socket_closing_time", Some(ENSEMBLE),
+        /// Of a stage of ZooKeeper.
+        ProposalProcessTime = "proposal_process_time", Some(STAGES),
+        /// Of servers of an ensemble.
+        LeaderUnavailableTime = "leader_unavailable_time", Some(ENSEMBLE),
+        /// Watchers told of a creation.
+        NodeCreatedWatchCount = "node_created_watch_count", None,
+        /// Of servers of an ensemble.
+        SessionQueuesDrained = "session_queues_drained", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        WriteCommitProcReqQueued = "write_commit_proc_req_queued", Some(ENSEMBLE),
+        /// Tokens that connects lacked.
+        ConnectionTokenDeficit = "connection_token_deficit", None,
+        /// Of servers of an ensemble.
+        ReadCommitProcReqQueued = "read_commit_proc_req_queued", Some(ENSEMBLE),
+        /// Watchers told of a deletion.
+        NodeDeletedWatchCount = "node_deleted_watch_count", None,
+        /// Time to read the log at start.
+        StartupTxnsLoadTime = "startup_txns_load_time", None,
+        /// Of a stage of ZooKeeper.
+        SyncProcessorQueueSize = "sync_processor_queue_size", Some(STAGES),
+        /// Of servers of an ensemble.
+        FollowerSyncTime = "follower_sync_time", Some(ENSEMBLE),
+        /// Of a stage of ZooKeeper.
+        PrepProcessorQueueSize = "prep_processor_queue_size", Some(STAGES),
+        /// Time to make a batch durable.
+        Fsynctime = "fsynctime", None,
+        /// Of servers of an ensemble.
+        InflightSnapCount = "inflight_snap_count", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        ReadsIssuedFromSessionQueue = "reads_issued_from_session_queue", Some(ENSEMBLE),
+        /// Time of a restore by command.
+        RestoreTime = "restore_time", Some(SNAPSHOT_COMMANDS),
+        /// Of servers of an ensemble.
+        LearnerRequestProcessorQueueSize = "learner_request_processor_queue_size", Some(ENSEMBLE),
+        /// Time to write a snapshot.
+        Snapshottime = "snapshottime", None,
+        /// Of servers of an ensemble.
+        UnavailableTime = "unavailable_time", Some(ENSEMBLE),
+        /// Txns read at start.
+        StartupTxnsLoaded = "startup_txns_loaded", None,
+        /// Of servers of an ensemble.
+        ReadsAfterWriteInSessionQueue = "reads_after_write_in_session_queue", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        RequestsInSessionQueue = "requests_in_session_queue", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        WriteCommitProcIssued = "write_commit_proc_issued", Some(ENSEMBLE),
+        /// Of a stage of ZooKeeper.
+        PrepProcessTime = "prep_process_time", Some(STAGES),
+        /// Of servers of an ensemble.
+        PendingSessionQueueSize = "pending_session_queue_size", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        TimeWaitingEmptyPoolInCommitProcessorReadMs =
+            "time_waiting_empty_pool_in_commit_processor_read_ms",
+            Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        CommitProcessTime = "commit_process_time", Some(ENSEMBLE),
+        /// Time until the tree was there.
+        Dbinittime = "dbinittime", None,
+        /// Of servers of an ensemble.
+        InflightDiffCount = "inflight_diff_count", Some(ENSEMBLE),
+        /// Bytes queued by Netty.
+        NettyQueuedBufferCapacity = "netty_queued_buffer_capacity", Some(NETTY),
+        /// Of servers of an ensemble.
+        ElectionTime = "election_time", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        CommitCommitProcReqQueued = "commit_commit_proc_req_queued", Some(ENSEMBLE),
+        /// Txns in a batch.
+        SyncProcessorBatchSize = "sync_processor_batch_size", None,
+        /// Watchers told of a child that came or went.
+        NodeChildrenWatchCount = "node_children_watch_count", None,
+        /// Of servers of an ensemble.
+        WriteBatchTimeInCommitProcessor = "write_batch_time_in_commit_processor", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        ReadCommitProcIssued = "read_commit_proc_issued", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        ConcurrentRequestProcessingInCommitProcessor =
+            "concurrent_request_processing_in_commit_processor",
+            Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        ObserverSyncTime = "observer_sync_time", Some(ENSEMBLE),
+        /// Watchers told of new data.
+        NodeChangedWatchCount = "node_changed_watch_count", None,
+        /// Of a stage of ZooKeeper.
+        SyncProcessTime = "sync_process_time", Some(STAGES),
+        /// Time to read the snapshot at start.
+        StartupSnapLoadTime = "startup_snap_load_time", None,
+        /// Of a stage of ZooKeeper.
+        PrepProcessorQueueTimeMs = "prep_processor_queue_time_ms", Some(STAGES),
+        /// Pauses of the Java machine.
+        JvmPauseTimeMs = "jvm_pause_time_ms", Some(JVM),
+        /// Of a stage of ZooKeeper.
+        CloseSessionPrepTime = "close_session_prep_time", Some(STAGES),
+        /// Of servers of an ensemble.
+        ReadCommitprocTimeMs = "read_commitproc_time_ms", Some(ENSEMBLE),
+        /// Time to answer a write.
+        Updatelatency = "updatelatency", None,
+        /// Of servers of an ensemble.
+        LocalWriteCommittedTimeMs = "local_write_committed_time_ms", Some(ENSEMBLE),
+        /// Time that a request was made to wait.
+        RequestThrottleQueueTimeMs = "request_throttle_queue_time_ms", None,
+        /// Time to answer a read.
+        Readlatency = "readlatency", None,
+        /// Of servers of an ensemble.
+        QuorumAckLatency = "quorum_ack_latency", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        OmCommitProcessTimeMs = "om_commit_process_time_ms", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        ReadFinalProcTimeMs = "read_final_proc_time_ms", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        CommitPropagationLatency = "commit_propagation_latency", Some(ENSEMBLE),
+        /// Time to clean watchers away.
+        DeadWatchersCleanerLatency = "dead_watchers_cleaner_latency", Some(CLEANER),
+        /// Of servers of an ensemble.
+        WriteFinalProcTimeMs = "write_final_proc_time_ms", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        ProposalAckCreationLatency = "proposal_ack_creation_latency", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        ProposalLatency = "proposal_latency", Some(ENSEMBLE),
+        /// Of servers of an ensemble.
+        OmProposalProcessTimeMs = "om_proposal_process_time_ms", Some(ENSEMBLE),
+        /// Time that a txn spent in the log.
+        SyncProcessorQueueAndFlushTimeMs = "sync_processor_queue_and_flush_time_ms", None,
+        /// Time from a txn's proposal to its being visible.
+        PropagationLatency = "propagation_latency", None,
+        /// Of servers of an ensemble.
+        ServerWriteCommittedTimeMs = "server_write_committed_time_ms", Some(ENSEMBLE),
+        /// Of a stage of ZooKeeper.
+        SyncProcessorQueueTimeMs = "sync_processor_queue_time_ms", Some(STAGES),
+        /// Time to make a batch durable, with its quantiles.
+        SyncProcessorQueueFlushTimeMs = "sync_processor_queue_flush_time_ms", None,
+        /// Of servers of an ensemble.
+        WriteCommitprocTimeMs = "write_commitproc_time_ms", Some(ENSEMBLE),
+    }
+}
+
+impl Measure {
+    /// Whether its quantiles are shown too.
+    pub fn has_quantiles(self) -> bool {
+        self >= Self::PrepProcessorQueueTimeMs
+    }
+}

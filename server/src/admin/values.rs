@@ -1,0 +1,185 @@
+//! Every number that the server tells of itself, by stock's names and in stock's order: what
+//! `mntr`, the admin server's `monitor` and the metrics page show, each in its own form.
+
+use super::http::prometheus;
+use super::inquiry::{LastMaxMin, Spread};
+use super::metrics::{Counter, Measure, QuotaSums};
+use super::text::Mean;
+use super::totals::Totals;
+
+/// What is told of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Process {
+    /// Since it was started, in ms.
+    pub uptime_ms: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
+    /// How many it may have.
+    pub descriptors_max: u64,
+}
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Words.
+    Text(String),
+    /// A whole number.
+    Whole(i128),
+    /// A mean.
+    Mean(Spread),
+    /// A decimal.
+    Real(f64),
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Whole(number) => number.fmt(f),
+            Self::Mean(spread) => Mean(*spread).fmt(f),
+            Self::Real(number) => write!(f, "{number:?}"),
+        }
+    }
+}
+
+/// Whatever is told, in stock's order; behind it what stock does not have.
+pub fn values(totals: &Totals, process: Process) -> Vec<(String, Value)> {
+    let mut told = gauges(totals, process);
+    told.extend(quotas(totals));
+    let metrics = &totals.metrics;
+    for &counter in Counter::ALL {
+        told.push(whole(counter.name(), metrics.counted(counter)));
+    }
+    for (part, refused) in metrics.over_quota.iter() {
+        let name = format!("{}_quota_exceeded_error_per_namespace", String::from_utf8_lossy(part));
+        told.push((name, Value::Whole(refused.sum.into())));
+    }
+    for &measure in Measure::ALL {
+        let tally = metrics.measured(measure);
+        spread(&mut told, measure.name(), tally.spread());
+        if measure.has_quantiles() {
+            for (label, per_mille) in [("p50", 500), ("p95", 950), ("p99", 990), ("p999", 999)] {
+                let name = format!("{label}_{}", measure.name());
+                told.push((name, Value::Whole(tally.quantile(per_mille).into())));
+            }
+        }
+    }
+    for (traffic, kind) in [(&metrics.read, "read"), (&metrics.written, "write")] {
+        for (part, sums) in traffic.iter() {
+            let part = String::from_utf8_lossy(part);
+            spread(&mut told, &format!("{part}_{kind}_per_namespace"), sums);
+        }
+    }
+    told.push(whole("writes_refused", u8::from(totals.ordering.writes_refused.is_some())));
+    if let Some(why) = &totals.ordering.writes_refused {
+        told.push(("writes_refused_reason".to_owned(), Value::Text(one_line(why))));
+    }
+    told
+}
+
+/// The values of which there always is one.
+pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> {
+    let (shards, ordering) = (&totals.shards, &totals.ordering);
+    let [response_last, response_max, response_min] = last_max_min(shards.response_bytes);
+    let watches = shards.data_watches.watches + shards.child_watch_count;
+    let mut told = vec![
+        ("server_state".to_owned(), Value::Text(ordering.mode.name().to_owned())),
+        whole("ephemerals_count", ordering.ephemeral_count),
+        whole("num_alive_connections", shards.connections),
+        ("avg_latency".to_owned(), Value::Mean(shards.latency)),
+        whole("outstanding_requests", shards.outstanding),
+        whole("znode_count", ordering.node_count),
+        whole("global_sessions", ordering.session_count),
+        // Those without TLS are not counted: there is no TLS whose absence could be told.
+        whole("non_mtls_remote_conn_count", 0),
+        whole("last_client_response_size", response_last),
+        whole("packets_sent", shards.sent),
+        whole("packets_received", shards.received),
+        whole("max_client_response_size", response_max),
+        ("connection_drop_probability".to_owned(), Value::Real(totals.drop_probability)),
+        whole("watch_count", watches),
+        whole("auth_failed_count", shards.auth_failed),
+        whole("min_latency", totals.latency_min()),
+        whole("max_file_descriptor_count", process.descriptors_max),
+        whole("approximate_data_size", ordering.data_bytes),
+        whole("open_file_descriptor_count", process.descriptors),
+        whole("local_sessions", ordering.local_session_count),
+        whole("uptime", process.uptime_ms),
+        whole("max_latency", totals.latency_max()),
+        whole("outstanding_tls_handshake", 0),
+        whole("min_client_response_size", response_min),
+        whole("non_mtls_local_conn_count", 0),
+    ];
+    if let Some(sizes) = ordering.proposal_bytes {
+        told.push(whole("last_proposal_size", sizes.last));
+        told.push(whole("max_proposal_size", sizes.max));
+        told.push(whole("min_proposal_size", sizes.min));
+    }
+    told
+}
+
+type PickSum = fn(&QuotaSums) -> i64;
+
+/// What is told of quotas, in stock's order.
+pub(super) const QUOTA_KINDS: [(&str, PickSum); 4] = [
+    ("bytes_limit", |sums| sums.bytes_max),
+    ("count_usage", |sums| sums.count),
+    ("count_limit", |sums| sums.count_max),
+    ("bytes_usage", |sums| sums.bytes),
+];
+
+fn quotas(totals: &Totals) -> Vec<(String, Value)> {
+    let mut told = Vec::new();
+    for (kind, pick) in QUOTA_KINDS {
+        for (part, sums) in &totals.metrics.quotas {
+            told.push((
+                format!("{part}_quota_{kind}_per_namespace"),
+                Value::Whole(pick(sums).into()),
+            ));
+        }
+    }
+    told
+}
+
+/// What is told where no metrics are kept.
+pub(super) fn state(totals: &Totals) -> Vec<(String, Value)> {
+    vec![("server_state".to_owned(), Value::Text(totals.ordering.mode.name().to_owned()))]
+}
+
+/// What is told where metrics are kept for a page of theirs: the state, then the page's samples.
+pub(super) fn samples(totals: &Totals, process: Process) -> Vec<(String, Value)> {
+    let mut told = state(totals);
+    for sample in prometheus::samples(totals, process) {
+        let labels: Vec<_> =
+            sample.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let name = match &labels[..] {
+            [] => sample.name,
+            labels => format!("{}{{{}}}", sample.name, labels.join(",")),
+        };
+        told.push((name, Value::Text(sample.value)));
+    }
+    told
+}
+
+fn whole(name: &str, value: impl Into<i128>) -> (String, Value) {
+    (name.to_owned(), Value::Whole(value.into()))
+}
+
+fn spread(told: &mut Vec<(String, Value)>, name: &str, spread: Spread) {
+    let (min, max) = if spread.count == 0 { (0, 0) } else { (spread.min, spread.max) };
+    told.push((format!("avg_{name}"), Value::Mean(spread)));
+    told.push(whole(&format!("min_{name}"), min));
+    told.push(whole(&format!("max_{name}"), max));
+    told.push(whole(&format!("cnt_{name}"), spread.count));
+    told.push(whole(&format!("sum_{name}"), spread.sum));
+}
+
+/// Sizes as stock shows them: -1 before the first.
+pub(super) fn last_max_min(sizes: Option<LastMaxMin>) -> [i128; 3] {
+    sizes.map_or([-1; 3], |s| [s.last, s.max, s.min].map(i128::from))
+}
+
+/// A reason without what would end its line or its field.
+pub(super) fn one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), " ")
+}

@@ -1,0 +1,129 @@
+//! What the ordering role's machine measures: its log, its snapshots, its start.
+
+use crate::admin::metrics::{Counter, Measure, Metrics};
+use crate::persist::Summary;
+use engine::meter::Tally;
+use model::zxid::Zxid;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Numbers that `srst` resets.
+#[derive(Clone, Debug, Default)]
+struct Numbers {
+    flushes: Tally,
+    batches: Tally,
+    in_log: Tally,
+    snapshots: Tally,
+    snapshots_failed: u64,
+    snapshot_loads: Tally,
+    replays: Tally,
+    replayed: Tally,
+    starts: Tally,
+    slow_flushes: u64,
+}
+
+/// The machine's measures.
+///
+/// Lives in: the ordering role's core loop.
+#[derive(Debug, Default)]
+pub(super) struct Meters {
+    numbers: Numbers,
+    /// Txns in the log's hands, with when they came there, in ms of the monotonic clock.
+    under_way: VecDeque<(Zxid, u64)>,
+    snapshot_began: Option<Instant>,
+    /// The last snapshot, and when it was written, in ms since 1970.
+    last_snapshot: Option<(Zxid, i64)>,
+}
+
+impl Meters {
+    /// A server that has just started so.
+    pub(super) fn of_start(summary: &Summary) -> Self {
+        let mut meters = Self { last_snapshot: summary.snapshot, ..Self::default() };
+        let numbers = &mut meters.numbers;
+        let [load_ms, replay_ms] =
+            [summary.load_time, summary.replay_time].map(|time| time.as_millis() as u64);
+        numbers.snapshot_loads.add(load_ms);
+        numbers.replays.add(replay_ms);
+        numbers.replayed.add(summary.replayed);
+        numbers.starts.add(load_ms + replay_ms);
+        meters
+    }
+
+    /// The log took a txn.
+    pub(super) fn appended(&mut self, zxid: Zxid, now_ms: u64) {
+        self.under_way.push_back((zxid, now_ms));
+    }
+
+    /// The log took so many txns together.
+    pub(super) fn departed(&mut self, count: u64) {
+        if count > 0 {
+            self.numbers.batches.add(count);
+        }
+    }
+
+    /// All txns through this one are visible.
+    pub(super) fn published(&mut self, zxid: Zxid, now_ms: u64) {
+        while let Some((_, since_ms)) = self.under_way.pop_front_if(|(first, _)| *first <= zxid) {
+            self.numbers.in_log.add(now_ms.saturating_sub(since_ms));
+        }
+    }
+
+    /// Something was made durable.
+    pub(super) fn flushed(&mut self, took: Duration, is_slow: bool) {
+        self.numbers.flushes.add(took.as_millis() as u64);
+        self.numbers.slow_flushes += u64::from(is_slow);
+    }
+
+    /// A snapshot begins.
+    pub(super) fn snapshot_began(&mut self) {
+        self.snapshot_began = Some(Instant::now());
+    }
+
+    /// The snapshot has ended.
+    pub(super) fn snapshot_ended(&mut self, written: Option<Zxid>, wall_ms: i64) {
+        let took = self.snapshot_began.take().map(|began| began.elapsed());
+        match written {
+            Some(zxid) => {
+                self.numbers.snapshots.add(took.unwrap_or_default().as_millis() as u64);
+                self.last_snapshot = Some((zxid, wall_ms));
+            }
+            None => self.numbers.snapshots_failed += 1,
+        }
+    }
+
+    /// The last snapshot, and when it was written, in ms since 1970.
+    pub(super) fn last_snapshot(&self) -> Option<(Zxid, i64)> {
+        self.last_snapshot
+    }
+
+    /// Flushes that took longer than was configured.
+    pub(super) fn slow_flushes(&self) -> u64 {
+        self.numbers.slow_flushes
+    }
+
+    /// Forgets the numbers.
+    pub(super) fn reset(&mut self) {
+        self.numbers = Numbers::default();
+    }
+
+    /// Fills a report.
+    pub(super) fn tell(&self, metrics: &mut Metrics) {
+        let numbers = &self.numbers;
+        metrics.count(Counter::SnapshotErrorCount, numbers.snapshots_failed);
+        let tallies = [
+            (Measure::Fsynctime, &numbers.flushes),
+            (Measure::SyncProcessorBatchSize, &numbers.batches),
+            (Measure::Snapshottime, &numbers.snapshots),
+            (Measure::StartupSnapLoadTime, &numbers.snapshot_loads),
+            (Measure::StartupTxnsLoadTime, &numbers.replays),
+            (Measure::StartupTxnsLoaded, &numbers.replayed),
+            (Measure::Dbinittime, &numbers.starts),
+            (Measure::SyncProcessorQueueFlushTimeMs, &numbers.flushes),
+            (Measure::SyncProcessorQueueAndFlushTimeMs, &numbers.in_log),
+            (Measure::PropagationLatency, &numbers.in_log),
+        ];
+        for (measure, tally) in tallies {
+            metrics.tally(measure, tally);
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! What no two runs share, made alike: times, latencies, addresses, the order of hash tables.
+
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+
+/// Replaces sessions, folders, ports, dates and versions by names.
+pub(super) fn names(
+    text: &str,
+    sessions: &[(i64, &str)],
+    folder: &Path,
+    port: u16,
+    http: SocketAddr,
+) -> String {
+    let mut text = text.replace(folder.to_str().unwrap(), "FOLDER");
+    for (session, name) in sessions {
+        text = text.replace(&format!("0x{session:x}"), name);
+    }
+    text = text.replace(&format!("clientPort={port}"), "clientPort=PORT");
+    text = text.replace(&http.port().to_string(), "HTTP");
+    let line = |line: &str| {
+        let line = match line.split_once("version: ") {
+            Some((head, _)) => format!("{head}version: VERSION"),
+            None => line.to_owned(),
+        };
+        let line = match line.split_once(" expire at ") {
+            Some(_) => "# expire at DATE:".to_owned(),
+            None => line,
+        };
+        addresses(&line)
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Ports of clients.
+fn addresses(line: &str) -> String {
+    let Some((head, rest)) = line.split_once("/127.0.0.1:") else { return line.to_owned() };
+    format!("{head}/127.0.0.1:#{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+/// Digits of a text made one `#` each run.
+fn sharp(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '0'..='9' if out.ends_with('#') => {}
+            '0'..='9' => out.push('#'),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// `srvr`: latencies, and connections, of which words may still be closing.
+pub(super) fn numbers(text: &str) -> String {
+    let varies = |line: &str| line.starts_with("Latency") || line.starts_with("Connections:");
+    text.split('\n')
+        .map(|line| if varies(line) { sharp(&line.replace('.', "")) } else { line.to_owned() })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// The lines of clients sorted, their times and latencies made alike. A word that is just being
+/// closed may stand beside the one that asks.
+pub(super) fn clients(text: &str) -> String {
+    let timed = ["est=", "lresp=", "llat=", "minlat=", "avglat=", "maxlat="];
+    let mut clients = BTreeSet::new();
+    let mut others = Vec::new();
+    for line in text.split('\n') {
+        if !line.starts_with(" /") {
+            others.push(line.to_owned());
+            continue;
+        }
+        let part = |part: &str| match timed.iter().find(|key| part.starts_with(**key)) {
+            Some(key) => format!("{key}#{}", if part.ends_with(')') { ")" } else { "" }),
+            None => part.to_owned(),
+        };
+        clients.insert(line.split(',').map(part).collect::<Vec<_>>().join(","));
+    }
+    let clients: Vec<_> = clients.into_iter().collect();
+    format!("{}\n--\n{}", clients.join("\n"), others.join("\n"))
+}
+
+/// Parts of the names of metrics that measure time, or stages that only stock has.
+const VARYING: [&str; 30] = [
+    "zk_version",
+    "latency",
+    "uptime",
+    "file_descriptor_count",
+    "num_alive_connections",
+    "connection_drop_count",
+    "response_packet_cache",
+    "response_packet_get_children_cache",
+    "outstanding_changes",
+    "queue_size",
+    "prep_process_time",
+    "proposal_process_time",
+    "sync_process_time",
+    "batch_size",
+    "fsynctime",
+    "queue_time_ms",
+    "flush_time_ms",
+    "close_session_prep_time",
+    "snapshottime",
+    "startup_",
+    "dbinittime",
+    "jvm_pause",
+    "request_throttle_queue",
+    "propagation_latency",
+    "read_final_proc",
+    "write_final_proc",
+    "election_time",
+    "socket_closing_time",
+    "unavailable_time",
+    "memory",
+];
+
+/// Counts of what is timed, which are the same in every run.
+const COUNTED: [&str; 3] =
+    ["zk_cnt_readlatency", "zk_cnt_updatelatency", "zk_cnt_propagation_latency"];
+
+/// `mntr`: every name; the values that do not depend on time. The parts of the tree are sorted;
+/// what only we have is left out.
+pub(super) fn metrics(text: &str) -> String {
+    let mut lines = Vec::new();
+    let mut parts = Vec::new();
+    for line in text.lines().filter(|line| !line.starts_with("zk_writes_refused")) {
+        let (name, value) = line.split_once('\t').expect("a tab");
+        let varies = VARYING.iter().any(|part| name.contains(part)) && !COUNTED.contains(&name);
+        let line = format!("{name}\t{}", if varies { "#" } else { value });
+        if name.ends_with("_per_namespace") && !name.contains("_quota_") {
+            parts.push(line);
+        } else {
+            lines.push(line);
+        }
+    }
+    parts.sort_unstable();
+    lines.extend(parts);
+    lines.join("\n") + "\n"
+}
+
+/// `dump`: each section's lines sorted, whatever buckets of expiry they fall into; counts of sets
+/// and of words that are closing made alike.
+pub(super) fn dump(text: &str) -> String {
+    let mut out = Vec::<String>::new();
+    let mut section = BTreeSet::new();
+    let mut has_expiry = false;
+    for line in text.lines() {
+        if line.starts_with('\t') {
+            section.insert(line.to_owned());
+        } else if line == "# expire at DATE:" {
+            if !std::mem::replace(&mut has_expiry, true) {
+                out.push(line.to_owned());
+            }
+        } else {
+            has_expiry = false;
+            out.extend(std::mem::take(&mut section));
+            let is_count = line.contains(" Sets (");
+            out.push(if is_count { sharp(line) } else { line.to_owned() });
+        }
+    }
+    out.extend(section);
+    out.join("\n") + "\n"
+}
+
+/// Heads, each with its lines below it, sorted.
+pub(super) fn blocks(text: &str) -> String {
+    let mut blocks = Vec::<Vec<&str>>::new();
+    for line in text.lines() {
+        match blocks.last_mut() {
+            Some(block) if line.starts_with('\t') => block.push(line),
+            _ => blocks.push(vec![line]),
+        }
+    }
+    for block in &mut blocks {
+        block[1..].sort_unstable();
+    }
+    blocks.sort_unstable();
+    let lines: Vec<_> = blocks.concat();
+    format!("{}\n-- ends with {:?}\n", lines.join("\n"), &text[text.len().saturating_sub(2)..])
+}
+
+/// Sizes of directories.
+pub(super) fn sizes(text: &str) -> String {
+    let varies = |line: &str| line.contains("Size=") || line.contains("_size: ");
+    text.split('\n')
+        .map(|line| if varies(line) { sharp(line) } else { line.to_owned() })
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Names before `=`.
+pub(super) fn keys(text: &str) -> String {
+    let key = |line: &str| line.split('=').next().unwrap_or_default().to_owned();
+    text.split('\n').map(key).collect::<Vec<_>>().join("\n")
+}
+
+/// Digests depend on the times of nodes.
+pub(super) fn digests(text: &str) -> String {
+    let line = |line: &str| match line.split_once(": ") {
+        Some((zxid, digest)) => {
+            assert!(digest.parse::<i64>().is_ok(), "{line}");
+            format!("{zxid}: #")
+        }
+        None => line.to_owned(),
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON as a sorted list of where it holds what kind of value; keys that are data are `*`.
+pub(super) fn shape(text: &str) -> String {
+    let value: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e} in {text}"));
+    let mut lines = BTreeSet::new();
+    walk(&value, "", &mut lines);
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn walk(value: &Value, at: &str, lines: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            for (key, member) in members {
+                let is_data = key.starts_with('/') || key.bytes().all(|b| b.is_ascii_digit());
+                let is_ours = key.starts_with("writes_refused");
+                if !is_ours {
+                    let key = if is_data { "*" } else { key };
+                    walk(member, &format!("{at}.{key}"), lines);
+                }
+            }
+        }
+        Value::Array(members) if !members.is_empty() => {
+            members.iter().for_each(|member| walk(member, &format!("{at}[]"), lines));
+        }
+        other => {
+            let kind = match other {
+                Value::Null => "null".to_owned(),
+                Value::Bool(flag) => flag.to_string(),
+                Value::Number(_) => "number".to_owned(),
+                Value::String(text) if at == ".error" || at == ".command" => text.clone(),
+                Value::String(_) => "text".to_owned(),
+                Value::Array(_) => "[]".to_owned(),
+                Value::Object(_) => "{}".to_owned(),
+            };
+            // A bucket of expiry that nobody is in any more.
+            if at != ".expiry_time_to_session_ids.*" {
+                lines.insert(format!("{at} {kind}"));
+            }
+        }
+    }
+}
