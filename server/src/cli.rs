@@ -27,6 +27,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Measure a running server of ZooKeeper's protocol.
     Bench(crate::bench::BenchArgs),
+    /// Make Ringkeeper's data of ZooKeeper's data directory.
+    Import(crate::migrate::ImportArgs),
     /// Print every configuration key: what it may hold, its default, what becomes of it.
     Config(ConfigArgs),
 }

@@ -5,7 +5,8 @@
 //! - [`cli`]: the command line; [`config`]: from zoo.cfg to decided values;
 //! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
 //! - [`core_loop`]: the pinned threads that host the roles;
-//! - [`admin`]: the four-letter words; [`mod@bench`]: the load generator.
+//! - [`admin`]: the four-letter words; [`mod@bench`]: the load generator; [`migrate`]: import,
+//!   export, inspect.
 //!
 //! **Invariants**
 //!
@@ -27,5 +28,6 @@ pub mod clock;
 pub mod config;
 pub mod core_loop;
 pub mod logging;
+pub mod migrate;
 pub mod persist;
 pub mod serve;

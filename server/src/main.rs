@@ -16,6 +16,9 @@ fn main() -> ExitCode {
         Command::Bench(args) => {
             server::bench::run(&args, &mut std::io::stdout()).map_err(Into::into)
         }
+        Command::Import(args) => {
+            server::migrate::import(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
         Command::Config(args) => server::config::command(&args).map_err(Into::into),
     };
     match done {
