@@ -317,6 +317,46 @@ async fn restore_now<D: Disk>(
     disk.create_directory(&directories.snapshots).await?;
     disk.create_directory(&directories.log).await?;
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
+    let ReadBack { head, snapshot, recovered } =
+        read_back_now(disk, directories, settings, advise).await?;
+    let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
+    let seed = random().map_err(RestoreError::Random)?;
+    let first =
+        segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed).await?;
+    let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
+    let (replayed, is_torn) = (recovered.record_count, recovered.torn.is_some());
+    let summary = Summary { snapshot, replayed, is_torn };
+    Ok(Restored { head, zxid: recovered.last, first, file, summary })
+}
+
+/// Everything durable, read and left as it is.
+pub struct ReadBack {
+    /// The tree with every durable txn.
+    pub head: Head,
+    /// The snapshot's zxid.
+    pub snapshot: Option<Zxid>,
+    /// What the log holds behind it.
+    pub recovered: Recovered,
+}
+
+/// Reads everything durable on the background thread, and changes no file.
+pub fn read_back(
+    background: &Background,
+    directories: Directories,
+    settings: Arc<Settings>,
+) -> Result<ReadBack, RestoreError> {
+    let done = background.run(Queue::Segments, move |disk| async move {
+        read_back_now(&*disk, &directories, &settings, None).await
+    })?;
+    done.recv().map_err(|_| BackgroundError::Stopped)?
+}
+
+async fn read_back_now<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    settings: &Arc<Settings>,
+    advise: Option<engine::tree::Advise>,
+) -> Result<ReadBack, RestoreError> {
     let mut builder = Builder { tree: None, advise };
     let newest = snapshot::load_newest(disk, &directories.snapshots, &mut builder).await?;
     let mut durable = Zxid::ZERO;
@@ -341,14 +381,7 @@ async fn restore_now<D: Disk>(
     let snapshot = contents.map(|contents| contents.head.zxid);
     let from = RecoverFrom { after, durable: durable.max(after) };
     let recovered = replay_log(disk, &directories.log, from, &mut head).await?;
-    let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
-    let seed = random().map_err(RestoreError::Random)?;
-    let first =
-        segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed).await?;
-    let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
-    let (replayed, is_torn) = (recovered.record_count, recovered.torn.is_some());
-    let summary = Summary { snapshot, replayed, is_torn };
-    Ok(Restored { head, zxid: recovered.last, first, file, summary })
+    Ok(ReadBack { head, snapshot, recovered })
 }
 
 fn empty(settings: &Arc<Settings>) -> Result<Head, RestoreError> {
