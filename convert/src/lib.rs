@@ -38,7 +38,9 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+pub mod export;
 pub mod import;
+pub mod inspect;
 pub mod stock;
 
 #[cfg(test)]

@@ -29,6 +29,10 @@ pub enum Command {
     Bench(crate::bench::BenchArgs),
     /// Make Ringkeeper's data of ZooKeeper's data directory.
     Import(crate::migrate::ImportArgs),
+    /// Make ZooKeeper's data of Ringkeeper's.
+    Export(crate::migrate::ExportArgs),
+    /// Show what is in a log or a snapshot, ZooKeeper's or Ringkeeper's.
+    Inspect(crate::migrate::InspectArgs),
     /// Print every configuration key: what it may hold, its default, what becomes of it.
     Config(ConfigArgs),
 }

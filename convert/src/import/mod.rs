@@ -132,6 +132,12 @@ pub enum Note {
     /// No digest was found.
     #[error("no digest was written (digest.enabled=false, or before 3.6): nothing to compare with")]
     NotCompared,
+    /// Ephemeral nodes without a session.
+    #[error(
+        "{0} ephemeral nodes of sessions that are gone were removed, as ZooKeeper does when it \
+         starts"
+    )]
+    Orphans(u64),
     /// Nodes that need a setting.
     #[error("{0} nodes have a time to live: serve needs extendedTypesEnabled=true, as before")]
     TtlNodes(u64),
@@ -258,6 +264,10 @@ impl Import<'_> {
             return Err(ImportError::NoAcl(path));
         }
         self.judge(&verdict)?;
+        let orphans = rebuilt.remove_orphans(self.report.zxid);
+        if orphans > 0 {
+            self.report.notes.push(Note::Orphans(orphans));
+        }
         rebuilt.count_quotas();
         let ttl_nodes = rebuilt.ttl_count();
         if ttl_nodes > 0 {
@@ -369,7 +379,7 @@ impl Import<'_> {
 }
 
 /// Whether nothing is missing between two txns: one follows the other, or begins a later epoch.
-fn follows(last: Zxid, next: Zxid) -> bool {
+pub(crate) fn follows(last: Zxid, next: Zxid) -> bool {
     next == last.next() || (next.epoch() > last.epoch() && next.counter() == 1)
 }
 

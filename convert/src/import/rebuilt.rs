@@ -127,7 +127,12 @@ impl Rebuilt {
     }
 
     /// Inserts a node of a snapshot. `parent` is the last parent that was found to exist.
-    fn insert(&mut self, node: &StockNode<'_>, acl: u32, parent: &mut Vec<u8>) -> Result<(), Fault> {
+    fn insert(
+        &mut self,
+        node: &StockNode<'_>,
+        acl: u32,
+        parent: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
         let path = if node.path.is_empty() { b"/" } else { node.path };
         if path != b"/" {
             check_path(path)?;

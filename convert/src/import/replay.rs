@@ -152,6 +152,19 @@ impl Rebuilt {
         self.tree.delete(path, zxid);
     }
 
+    /// Removes the nodes of sessions that are not there, as stock does at each start without a
+    /// txn; says how many they were.
+    pub fn remove_orphans(&mut self, zxid: Zxid) -> u64 {
+        let is_gone = |id: &i64| !self.sessions.contains_key(&SessionId(*id));
+        let gone: Vec<_> = self.ephemerals.keys().copied().filter(is_gone).collect();
+        let paths = gone.into_iter().filter_map(|id| self.ephemerals.remove(&id));
+        let paths: Vec<_> = paths.flatten().collect();
+        for path in &paths {
+            self.remove(path, zxid);
+        }
+        paths.len() as u64
+    }
+
     fn close_session(
         &mut self,
         header: &TxnHeader,

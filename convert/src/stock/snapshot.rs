@@ -38,6 +38,30 @@ pub struct StockNode<'a> {
     pub stat: Stat,
 }
 
+/// Nodes below this path do not count in the digest.
+const DIGEST_EXEMPT: &[u8] = b"/zookeeper/";
+
+impl StockNode<'_> {
+    /// What the node adds to the tree's digest (source: `DigestCalculator`).
+    pub fn digest(&self) -> u64 {
+        if self.path.starts_with(DIGEST_EXEMPT) {
+            return 0;
+        }
+        let Stat { czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, .. } = self.stat;
+        let mut hasher = crc32fast::Hasher::new();
+        hasher.update(self.path);
+        hasher.update(self.data.unwrap_or_default());
+        for long in [czxid, mzxid, pzxid, ctime, mtime] {
+            hasher.update(&long.to_be_bytes());
+        }
+        for int in [version, cversion, aversion] {
+            hasher.update(&int.to_be_bytes());
+        }
+        hasher.update(&self.stat.ephemeral_owner.to_be_bytes());
+        hasher.finalize().into()
+    }
+}
+
 /// The digest behind the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotDigest {

@@ -37,6 +37,8 @@ pub struct Stream<R> {
     /// Bytes of the window before this one are in the checksum.
     summed: usize,
     checksum: Adler32,
+    /// Whether anybody asks for the checksum.
+    is_summed: bool,
     /// Where the window begins in the file.
     base: u64,
 }
@@ -44,8 +46,13 @@ pub struct Stream<R> {
 impl<R: Read> Stream<R> {
     /// Reads `source` from where it stands.
     pub fn new(source: R) -> Self {
-        let checksum = Adler32::new();
-        Self { source, window: Vec::new(), start: 0, summed: 0, checksum, base: 0 }
+        let (window, checksum) = (Vec::new(), Adler32::new());
+        Self { source, window, start: 0, summed: 0, checksum, is_summed: true, base: 0 }
+    }
+
+    /// Reads `source`, and never gives a checksum.
+    pub fn unsummed(source: R) -> Self {
+        Self { is_summed: false, ..Self::new(source) }
     }
 
     /// How many bytes were taken.
@@ -54,7 +61,8 @@ impl<R: Read> Stream<R> {
     }
 
     /// The Adler32 of all bytes taken so far.
-    pub fn checksum(&mut self) -> u32 {
+    fn checksum(&mut self) -> u32 {
+        assert!(self.is_summed, "a stream with a checksum");
         self.checksum.write(&self.window[self.summed..self.start]);
         self.summed = self.start;
         self.checksum.finish()
@@ -64,7 +72,9 @@ impl<R: Read> Stream<R> {
     fn ready(&mut self, count: usize) -> io::Result<usize> {
         while self.window.len() - self.start < count {
             if self.start > 0 {
-                self.checksum();
+                if self.is_summed {
+                    self.checksum();
+                }
                 self.window.drain(..self.start);
                 self.base += self.start as u64;
                 (self.start, self.summed) = (0, 0);
@@ -112,9 +122,9 @@ impl<R: Read> Stream<R> {
         Ok(&self.window[self.start..self.start + count])
     }
 
-    /// The next bytes, 4,096 at most and none at the end, without taking them.
+    /// The next bytes, `count` at most and none at the end, without taking them.
     pub fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
-        let count = self.ready(count.min(4096))?;
+        let count = self.ready(count)?;
         Ok(&self.window[self.start..self.start + count])
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 /// What to import.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -40,4 +40,59 @@ pub struct ImportArgs {
     /// Read owners of nodes with a time to live as zookeeper.emulate353TTLNodes does.
     #[arg(long)]
     pub emulate_353_ttl_nodes: bool,
+}
+
+/// What to export.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_long_help = "Stop the server first: it holds a lock on its data. Nothing in \
+    DATADIR is changed. ZooKeeper 3.6 and later start on the result as they do after any restart; \
+    it has one snapshot and needs no log.\n\n\
+    Example: ringkeeper export /var/lib/ringkeeper --to /var/lib/zookeeper")]
+pub struct ExportArgs {
+    /// The dataDir of Ringkeeper.
+    #[arg(value_name = "DATADIR")]
+    pub dir: PathBuf,
+
+    /// The dataLogDir of Ringkeeper, if zoo.cfg names one.
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+
+    /// The dataDir of ZooKeeper, without data yet.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+}
+
+/// What to look into.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_long_help = "Files of ZooKeeper and of Ringkeeper are told apart by their first \
+    bytes, whatever their names. Exits with 1 if the file is damaged; the item `damage` names the \
+    place, what was expected and found, and what can be done.")]
+pub struct InspectArgs {
+    /// What kind of file it is.
+    #[command(subcommand)]
+    pub what: Inspected,
+}
+
+/// A kind of file.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Inspected {
+    /// A log: every txn in it.
+    Log {
+        /// version-2/log.*, or a segment ringkeeper-1/log-*.
+        file: PathBuf,
+        /// A JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A snapshot: what it says of itself, and with --nodes every node in it.
+    Snapshot {
+        /// version-2/snapshot.*, or ringkeeper-1/snapshot.*.
+        file: PathBuf,
+        /// A JSON object a line.
+        #[arg(long)]
+        json: bool,
+        /// Show all nodes too.
+        #[arg(long)]
+        nodes: bool,
+    },
 }

@@ -1,49 +1,31 @@
 //! `ringkeeper import`, `export` and `inspect`: clock, threads and words around `convert`.
 
 mod args;
+mod error;
+mod inspect;
 mod progress;
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
-use convert::error::ImportError;
+use convert::export::{self, ExportReport};
 use convert::import::{self, ImportOptions, ImportReport, Imported, Progress};
-use disk::lock::{DirectoryLock, LockError};
+use disk::lock::DirectoryLock;
 use disk::{Background, BackgroundConfig, BackgroundError, Queue};
+use engine::settings::Settings;
 use model::session::ExtendedTypes;
-use thiserror::Error;
 
-use crate::persist;
-pub use args::ImportArgs;
+use crate::persist::{self, Directories};
+pub use args::{ExportArgs, ImportArgs, InspectArgs, Inspected};
+pub use error::MigrateError;
+pub use inspect::inspect;
 use progress::{ProgressLines, say};
 
 /// Who wrote a file, as the file says it.
 const CREATED_BY: &str = concat!("ringkeeper import ", env!("CARGO_PKG_VERSION"));
-
-/// Why a command does not do what it was told.
-#[derive(Debug, Error)]
-pub enum MigrateError {
-    /// The files.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// A directory cannot be made.
-    #[error("{0} cannot be made: {1}; make it, or name another with --to")]
-    Directory(PathBuf, #[source] io::Error),
-    /// A directory is in use.
-    #[error(transparent)]
-    Lock(#[from] LockError),
-    /// The background thread does not start.
-    #[error(transparent)]
-    Background(#[from] BackgroundError),
-    /// No random numbers.
-    #[error("/dev/urandom cannot be read: {0}")]
-    Random(#[source] io::Error),
-    /// Nobody listens.
-    #[error("standard output: {0}")]
-    Output(#[source] io::Error),
-}
 
 /// `ringkeeper import`: reads, compares, writes, and says on `out` what it did.
 pub fn import(args: &ImportArgs, out: &mut impl Write) -> Result<(), MigrateError> {
@@ -102,12 +84,7 @@ fn write(imported: Imported, to: &Path) -> Result<ImportReport, MigrateError> {
     Ok(report)
 }
 
-fn tell(
-    report: &ImportReport,
-    to: &Path,
-    began: Instant,
-    out: &mut impl Write,
-) -> io::Result<()> {
+fn tell(report: &ImportReport, to: &Path, began: Instant, out: &mut impl Write) -> io::Result<()> {
     for note in &report.notes {
         say(&format!("note: {note}"));
     }
@@ -131,4 +108,46 @@ fn tell(
     writeln!(out, "digest    {:#x}, {compared}", report.digest)?;
     let seconds = began.elapsed().as_secs_f64();
     writeln!(out, "imported to {} in {seconds:.1} s", to.display())
+}
+
+/// `ringkeeper export`: reads, writes, and says on `out` what it did.
+pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), MigrateError> {
+    let began = Instant::now();
+    export::check_target(&args.to)?;
+    let log_dir = args.log_dir.as_ref().unwrap_or(&args.dir);
+    let directories = Directories {
+        log: log_dir.join(txlog::segments::DIRECTORY),
+        snapshots: args.dir.join(snapshot::directory::DIRECTORY),
+        segment_bytes: 0,
+    };
+    for directory in [&directories.log, &directories.snapshots] {
+        if !directory.is_dir() {
+            return Err(MigrateError::NoData(directory.clone()));
+        }
+    }
+    let _lock = DirectoryLock::take(&args.dir)?;
+    let background = Background::start(BackgroundConfig::new(args.dir.clone()))?;
+    let extended_types = ExtendedTypes { enabled: true, emulate_353: false };
+    let settings = Arc::new(Settings { extended_types, ..Settings::default() });
+    let read = persist::read_back(&background, directories, settings)?;
+    if read.snapshot.is_none() && read.recovered.record_count == 0 {
+        return Err(MigrateError::NoData(args.dir.clone()));
+    }
+    let made = std::fs::create_dir_all(&args.to);
+    made.map_err(|error| MigrateError::Directory(args.to.clone(), error))?;
+    let mut lines = ProgressLines::new();
+    let pin = read.head.tree.pin().expect("nobody else pins");
+    let report = export::write(pin.view(), &args.to, &mut |count| {
+        lines.tell("nodes written", count, String::new);
+    })?;
+    tell_export(&report, began, out).map_err(MigrateError::Output)
+}
+
+fn tell_export(report: &ExportReport, began: Instant, out: &mut impl Write) -> io::Result<()> {
+    let ExportReport { path, bytes, zxid, nodes, sessions, digest } = report;
+    writeln!(out, "snapshot  {}, {bytes} bytes", path.display())?;
+    writeln!(out, "zxid      {zxid}")?;
+    writeln!(out, "tree      {nodes} nodes, {sessions} sessions")?;
+    writeln!(out, "digest    {digest:#x}")?;
+    writeln!(out, "exported in {:.1} s", began.elapsed().as_secs_f64())
 }
