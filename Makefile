@@ -25,9 +25,10 @@ test: prepare ## every test of this repository, and kazoo's own suite against ou
 suites: prepare ## kazoo's own suite alone (SERVER_CMD: another server than ours)
 	@scripts/suites.sh
 
-reference: ## the same tests against Apache ZooKeeper 3.9.5 (needs java and mvn)
+reference: prepare ## the same tests against Apache ZooKeeper 3.9.5 (needs java and mvn)
+	@$(CARGO) build --locked --profile ci -p ringkeeper
 	@RINGKEEPER_TEST_SERVER_CMD=$(CURDIR)/tests/suites/stock-server.sh SUITES=$(CURDIR)/target/suites \
-	  $(CARGO) test --locked -p ringkeeper-tests -- conformance order crash
+	  $(CARGO) test --locked -p ringkeeper-tests -- conformance order crash convert
 
 fix: prepare ## format the code
 	@$(CARGO) fmt --all

@@ -33,6 +33,8 @@ pub struct Config {
     lines: Vec<(String, String)>,
     flags: Vec<String>,
     log: bool,
+    data: Option<PathBuf>,
+    is_ours: bool,
 }
 
 impl Config {
@@ -51,11 +53,28 @@ impl Config {
         self
     }
 
+    /// Starts on a copy of this data directory.
+    #[must_use]
+    pub fn data(mut self, directory: &Path) -> Self {
+        self.data = Some(directory.to_owned());
+        self
+    }
+
+    /// Starts our server, whichever is under test.
+    #[must_use]
+    pub fn ours(mut self) -> Self {
+        self.is_ours = true;
+        self
+    }
+
     /// Starts the server and waits until it serves.
     pub fn start(self) -> Server {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("ringkeeper-test-{}-{number}", process::id()));
         fs::create_dir_all(folder.join("data")).expect("the temporary folder is writable");
+        if let Some(data) = &self.data {
+            copy_directory(data, &folder.join("data"));
+        }
         let port = free_port(number);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut server = Server { folder, address, config: self, running: None };
@@ -92,7 +111,7 @@ impl Server {
             ("extendedTypesEnabled", "true"),
         ];
         let lines = lines.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-        Config { lines, flags: Vec::new(), log: true }
+        Config { lines, flags: Vec::new(), log: true, data: None, is_ours: false }
     }
 
     /// Where clients connect.
@@ -198,7 +217,7 @@ impl Server {
             text.extend([key, "=", value, "\n"]);
         }
         fs::write(&file, text).expect("zoo.cfg is written");
-        let mut words = server_command();
+        let mut words = if self.config.is_ours { our_command() } else { server_command() };
         let program = words.remove(0);
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
         let log = log.expect("log is written");
@@ -256,13 +275,36 @@ pub fn server_command() -> Vec<OsString> {
     if let Ok(words) = env::var("RINGKEEPER_TEST_SERVER_CMD") {
         return words.split_whitespace().map(OsString::from).collect();
     }
-    let binary = env::var_os("RINGKEEPER_BIN").unwrap_or_else(|| {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member's parent");
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
-        target.join("ci/ringkeeper").into()
-    });
-    vec![binary, "serve".into()]
+    our_command()
+}
+
+/// The words that start our server.
+fn our_command() -> Vec<OsString> {
+    vec![our_binary().into(), "serve".into()]
+}
+
+/// Our binary.
+pub fn our_binary() -> PathBuf {
+    if let Some(binary) = env::var_os("RINGKEEPER_BIN") {
+        return binary.into();
+    }
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member's parent");
+    let target = env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
+    target.join("ci/ringkeeper")
+}
+
+/// Copies files and directories below `from` into `to`.
+pub fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the temporary folder is writable");
+    for entry in fs::read_dir(from).expect("a directory to copy") {
+        let entry = entry.expect("a directory to copy");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a directory to copy").is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("there is room");
+        }
+    }
 }
 
 /// A port nobody listens on, below the range that outgoing connections take theirs from.
