@@ -11,7 +11,8 @@
 //! **Invariants**
 //!
 //! - Whatever a file holds, reading it ends in a result, and takes memory by what is there, not by
-//!   what is announced (guard: `tests::any_bytes`).
+//!   what is announced (guard: `tests::any_bytes_of_stock`,
+//!   `tests::any_bytes_as_ours`).
 //! - A tree that was imported has the digest that `ZooKeeper` wrote last, or the operator said that
 //!   it need not (guard: `import::tests`).
 //! - Nothing is written where data is, and nothing of the source is changed (guard:

@@ -8,7 +8,7 @@ mod replay;
 mod verdict;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::io;
 use std::ops::ControlFlow;

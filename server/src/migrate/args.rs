@@ -45,8 +45,8 @@ pub struct ImportArgs {
 /// What to export.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_long_help = "Stop the server first: it holds a lock on its data. Nothing in \
-    DATADIR is changed. ZooKeeper 3.6 and later start on the result as they do after any restart; \
-    it has one snapshot and needs no log.\n\n\
+    DATADIR is changed. ZooKeeper 3.9 starts on the result as after any restart; it has one \
+    snapshot and needs no log.\n\n\
     Example: ringkeeper export /var/lib/ringkeeper --to /var/lib/zookeeper")]
 pub struct ExportArgs {
     /// The dataDir of Ringkeeper.

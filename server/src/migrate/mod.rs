@@ -126,6 +126,8 @@ pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), MigrateErro
         }
     }
     let _lock = DirectoryLock::take(&args.dir)?;
+    let is_apart = log_dir.canonicalize().ok() != args.dir.canonicalize().ok();
+    let _log_lock = if is_apart { Some(DirectoryLock::take(log_dir)?) } else { None };
     let background = Background::start(BackgroundConfig::new(args.dir.clone()))?;
     let extended_types = ExtendedTypes { enabled: true, emulate_353: false };
     let settings = Arc::new(Settings { extended_types, ..Settings::default() });
