@@ -4,11 +4,14 @@
 //! some moment between the snapshot's zxid and the moment when it was complete. The log is replayed
 //! from that zxid, and each txn must leave the same behind whether or not the tree has seen it
 //! (source: `ZooKeeper` 3.9.5, `DataTree.processTxn`, and the comments there).
+//!
+//! Stock's rules lead to the right tree nearly always. Where they do not, these here do: what a txn
+//! shows of the tree that it was decided on is made true first (no node where one is created, no
+//! children where one is deleted).
 
-use engine::tree::{NewNode, PARENT_CVERSION_NEXT, parent_path};
+use engine::tree::{NewNode, parent_path};
 use model::jute::Strings;
 use model::limits::TTL_MS_MAX;
-use model::op::Op;
 use model::session::{Owner, SessionId};
 use model::txn::{CreateTxn, MultiTxn, NodeKind, Txn, TxnHeader};
 use model::zxid::Zxid;
@@ -73,16 +76,12 @@ impl Rebuilt {
             return Ok(Applied::Tolerated);
         }
         let acl = self.acl_number(create.acl);
-        if let Some(node) = self.tree.lookup(path) {
-            let aversion = node.stat().aversion.to_native();
-            if node.acl() != acl {
-                self.tree.set_acl(path, acl, aversion, header.zxid);
-            }
-            // Of the kinds of create only this one, as in stock.
-            if header.op == Op::Create {
-                self.raise_cversion(parent, create.parent_cversion, header.zxid);
-            }
-            return Ok(Applied::Tolerated);
+        // When this txn was decided there was no such node. The one that is here was made later,
+        // as were its children, and their creates follow in the log. (Stock keeps it, and with it
+        // what earlier txns have just done to it.)
+        let is_new = self.tree.lookup(path).is_none();
+        if !is_new {
+            self.remove_all(path, header.zxid);
         }
         let (owner_raw, ephemeral_owner) = match create.kind {
             NodeKind::Persistent => (0, 0),
@@ -106,13 +105,7 @@ impl Rebuilt {
             time_ms: header.time_ms,
             parent_cversion: create.parent_cversion,
         });
-        Ok(Applied::Done)
-    }
-
-    fn raise_cversion(&mut self, parent: &[u8], to: i32, zxid: Zxid) {
-        let stored = self.tree.lookup(parent).map_or(0, |record| record.stored_cversion());
-        let to = if to == PARENT_CVERSION_NEXT { stored.wrapping_add(1) } else { to };
-        self.tree.raise_cversion(parent, to, zxid);
+        Ok(if is_new { Applied::Done } else { Applied::Tolerated })
     }
 
     fn delete(&mut self, path: &[u8], zxid: Zxid) -> Result<Applied, Fault> {
@@ -125,9 +118,14 @@ impl Rebuilt {
             self.tree.raise_pzxid(parent, zxid);
             return Ok(Applied::Tolerated);
         }
-        // When this txn was decided the node had no children. Those it has here were made later,
-        // under a node of the same path: their creates follow in the log. (Stock leaves them
-        // behind as nodes that no listing shows.)
+        let is_alone = self.remove_all(path, zxid);
+        Ok(if is_alone { Applied::Done } else { Applied::Tolerated })
+    }
+
+    /// Removes a node, and the children that it has here: they were made later, below a node of the
+    /// same path, and their creates follow in the log. (Stock leaves them behind as nodes that no
+    /// listing shows.) Says whether there were none.
+    fn remove_all(&mut self, path: &[u8], zxid: Zxid) -> bool {
         let mut below = Vec::new();
         let mut todo = vec![path.to_vec()];
         while let Some(path) = todo.pop() {
@@ -139,7 +137,7 @@ impl Rebuilt {
             self.remove(child, zxid);
         }
         self.remove(path, zxid);
-        Ok(if below.is_empty() { Applied::Done } else { Applied::Tolerated })
+        below.is_empty()
     }
 
     fn remove(&mut self, path: &[u8], zxid: Zxid) {

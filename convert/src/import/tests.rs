@@ -282,14 +282,22 @@ fn every_fuzzy_snapshot_leads_to_the_tree_that_was() {
         let from = history.random.below(history.txns.len());
         let (snapshot, _) = history.fuzzy_snapshot(from);
         let (rebuilt, more) = rebuild(&snapshot, &history, from);
-        let expected = history.states.last().unwrap();
-        let found = nodes_of(&rebuilt);
-        for (path, node) in expected {
+        let mut expected = history.states.last().unwrap().clone();
+        let mut found = nodes_of(&rebuilt);
+        if history.names_paths {
+            assert_eq!(rebuilt.tree.digest(), history.live.tree.digest(), "seed {seed}");
+        } else {
+            // Where a closed session does not name its nodes, one that the snapshot just missed
+            // leaves no trace in its parent. That is why stock names them since 3.6.
+            for node in expected.values_mut().chain(found.values_mut()) {
+                node.stat.pzxid = 0;
+            }
+        }
+        for (path, node) in &expected {
             let shown = String::from_utf8_lossy(path);
             assert_eq!(found.get(path), Some(node), "seed {seed} from {from}: {shown}");
         }
         assert_eq!(found.len(), expected.len(), "seed {seed} from {from}");
-        assert_eq!(rebuilt.tree.digest(), history.live.tree.digest(), "seed {seed}");
         assert_eq!(rebuilt.node_without_acl(), None);
         tolerated += more;
     }
