@@ -77,6 +77,16 @@ pub(super) fn plant(server: &Server) {
     c.create("/zookeeper/quota/plain/zookeeper_stats", b"count=0,bytes=0", &Acl::open(), 0)
         .unwrap();
 
+    plant_multis(&mut c);
+    plant_what_goes(server, &mut c);
+    c.create("/ephemeral", b"mine", &Acl::open(), 1).unwrap();
+    c.create("/sequence/mine-", b"", &Acl::open(), 3).unwrap();
+    // Both connections break; both sessions stay.
+    connect(server).hang_up();
+    c.hang_up();
+}
+
+fn plant_multis(c: &mut Client) {
     c.make("/multi");
     let done = [
         Op::create("/multi/a", b"1", 0),
@@ -91,7 +101,9 @@ pub(super) fn plant(server: &Server) {
     let failed = [Op::create("/multi/c", b"", 0), Op::Delete { path: "/none", version: -1 }];
     c.multi(&failed).unwrap();
     assert!(c.delete("/none", -1).is_err());
+}
 
+fn plant_what_goes(server: &Server, c: &mut Client) {
     c.make("/gone");
     for round in 0..20 {
         let path = format!("/gone/{round}");
@@ -101,11 +113,6 @@ pub(super) fn plant(server: &Server) {
     let mut passing = connect(server);
     passing.create("/gone/ephemeral", b"", &Acl::open(), 1).unwrap();
     passing.close();
-    c.create("/ephemeral", b"mine", &Acl::open(), 1).unwrap();
-    c.create("/sequence/mine-", b"", &Acl::open(), 3).unwrap();
-    // Both connections break; both sessions stay.
-    connect(server).hang_up();
-    c.hang_up();
 }
 
 /// More of the same, behind a snapshot.

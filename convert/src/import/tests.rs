@@ -221,8 +221,8 @@ impl History {
         self.perform(Op::Multi, session, &Txn::Multi(MultiTxn::of_encoded(2, &bytes)));
     }
 
-    /// The snapshot as stock's thread writes it, from txn `from` on, while the history goes on: each
-    /// node as of the moment when the walk comes to it. Gives the moment when it was complete.
+    /// The snapshot as stock's thread writes it, from txn `from` on, while the history goes on:
+    /// each node as of the moment when the walk comes to it. Gives the moment when it was complete.
     fn fuzzy_snapshot(&mut self, from: usize) -> (Vec<u8>, usize) {
         let mut now = from;
         let mut acls: Vec<(i64, Vec<u8>)> = Vec::new();

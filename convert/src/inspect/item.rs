@@ -10,7 +10,7 @@ use model::op::Op;
 use model::record::Record;
 use model::stat::Stat;
 use model::txn::{NodeKind, Txn, TxnDigest, TxnHeader};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::error::Fault;
 use crate::stock::stream::StreamError;
@@ -48,7 +48,7 @@ impl Item {
     pub fn json(&self) -> Value {
         let fields = self.fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         let kind = ("kind".to_owned(), json!(self.kind));
-        Value::Object(Map::from_iter(std::iter::once(kind).chain(fields)))
+        Value::Object(std::iter::once(kind).chain(fields).collect())
     }
 
     pub(super) fn session(id: i64, timeout_ms: i32) -> Self {
@@ -249,7 +249,7 @@ fn txn_fields(txn: &Txn<'_>) -> Vec<(&'static str, Value)> {
             let one = |(op, txn): (Op, Txn<'_>)| {
                 let op = ("op".to_owned(), json!(op_name(op)));
                 let fields = txn_fields(&txn).into_iter().map(|(k, v)| (k.to_owned(), v));
-                Value::Object(Map::from_iter(std::iter::once(op).chain(fields)))
+                Value::Object(std::iter::once(op).chain(fields).collect())
             };
             vec![("txns", multi.iter().map(one).collect())]
         }

@@ -24,15 +24,7 @@ pub fn stock_log(path: &Path, show: Show<'_>) -> io::Result<bool> {
     let mut reader = match LogReader::open(path) {
         Ok(Some(reader)) => reader,
         Ok(None) => {
-            let advice = "a crash leaves a log that was just made like this; it may be removed";
-            let damage = Damage {
-                offset: Some(0),
-                fault: "the file is empty".to_owned(),
-                expected: None,
-                found: None,
-                advice,
-            };
-            show(&damage.into())?;
+            show(&empty_log())?;
             return Ok(false);
         }
         Err(error) => {
@@ -98,6 +90,12 @@ pub fn stock_log(path: &Path, show: Show<'_>) -> io::Result<bool> {
         ],
     ))?;
     Ok(is_whole)
+}
+
+fn empty_log() -> Item {
+    let advice = "a crash leaves a log that was just made like this; it may be removed";
+    let (fault, expected, found) = ("the file is empty".to_owned(), None, None);
+    Damage { offset: Some(0), fault, expected, found, advice }.into()
 }
 
 fn gap_item(offset: u64, expected: i64, found: i64) -> Item {

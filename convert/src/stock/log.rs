@@ -158,8 +158,8 @@ fn head_of(head: &[u8]) -> Option<(u64, i32)> {
     Some((u64::from_be_bytes(*sum), i32::from_be_bytes(*length)))
 }
 
-/// Looks at what follows, as far as a torn write may reach, and says where the first byte is that is
-/// not zero.
+/// Looks at what follows, as far as a torn write may reach, and says where the first byte is that
+/// is not zero.
 fn first_nonzero(stream: &mut Stream<File>) -> Result<Option<u64>, StreamError> {
     let offset = stream.offset();
     let bytes = stream.peek(PADDING_LOOK_BYTES)?;

@@ -1,8 +1,8 @@
 //! `ZooKeeper`'s own files (source: `ZooKeeper` 3.9.5, `FileSnap`, `FileTxnLog`, `SnapStream`).
 //!
 //! Map: [`compression`] (how a snapshot's bytes are packed), [`stream`] (fields off a file, with
-//! its checksum), [`snapshot`] and [`log`] (the two kinds of file), [`writer`] (a snapshot written),
-//! [`directory`] (which files there are).
+//! its checksum), [`snapshot`] and [`log`] (the two kinds of file), [`writer`] (a snapshot
+//! written), [`directory`] (which files there are).
 
 pub mod compression;
 pub mod directory;
