@@ -1,7 +1,7 @@
 //! What a txn of `ZooKeeper`'s log does to a tree that may have its effect already.
 //!
 //! A snapshot of `ZooKeeper` is fuzzy: it is written while the tree changes, so a node in it is as
-//! of some moment between the snapshot's zxid and the moment when it was complete. The log is replayed
+//! of some moment between the snapshot's zxid and when it was complete. The log is replayed
 //! from that zxid, and each txn must leave the same behind whether or not the tree has seen it
 //! (source: `ZooKeeper` 3.9.5, `DataTree.processTxn`, and the comments there).
 //!

@@ -32,14 +32,9 @@ pub fn stock_log(path: &Path, show: Show<'_>) -> io::Result<bool> {
             return Ok(false);
         }
     };
-    show(&Item::new(
-        "file",
-        vec![
-            ("format", json!("ZooKeeper log")),
-            ("version", json!(crate::stock::VERSION)),
-            ("dbid", json!(reader.database)),
-        ],
-    ))?;
+    let version = ("version", json!(crate::stock::VERSION));
+    let format = ("format", json!("ZooKeeper log"));
+    show(&Item::new("file", vec![format, version, ("dbid", json!(reader.database))]))?;
     let (mut count, mut first, mut last, mut is_whole) = (0_u64, None, None, true);
     loop {
         let entry = match reader.next_entry() {
