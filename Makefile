@@ -36,9 +36,10 @@ faults: prepare ## log, snapshots and recovery on a disk that fails, from SEEDS 
 suites: prepare ## all suites with public clients, or those in SUITE (SERVER_CMD: another server than ours)
 	@scripts/suites.sh $(SUITE)
 
-reference: ## the same tests against Apache ZooKeeper 3.9.5 (needs java and mvn)
+reference: prepare ## the same tests against Apache ZooKeeper 3.9.5 (needs java and mvn)
+	@$(CARGO) build --locked --profile ci -p ringkeeper
 	@RINGKEEPER_TEST_SERVER_CMD=$(CURDIR)/tests/suites/stock-server.sh SUITES=$(CURDIR)/target/suites \
-	  $(CARGO) test --locked -p ringkeeper-tests -- conformance order crash
+	  $(CARGO) test --locked -p ringkeeper-tests -- conformance order crash convert
 
 fix: prepare ## format the code
 	@$(CARGO) fmt --all

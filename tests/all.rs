@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod conformance;
+mod convert;
 mod crash;
 mod hostile;
 mod operator;

@@ -22,7 +22,7 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("disk", &["ring"]),
     ("log", &["model", "disk"]),
     ("snapshot", &["model", "disk"]),
-    ("convert", &["model", "disk", "txlog", "snapshot"]),
+    ("convert", &["model", "engine", "disk", "txlog", "snapshot"]),
     ("tuning", &["disk", "ring"]),
 ];
 

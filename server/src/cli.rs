@@ -29,6 +29,12 @@ pub enum Command {
     Bench(crate::bench::BenchArgs),
     /// Say what can be kept of damaged data, and end the log there if told so.
     Repair(crate::repair::RepairArgs),
+    /// Make Ringkeeper's data of ZooKeeper's data directory.
+    Import(crate::migrate::ImportArgs),
+    /// Make ZooKeeper's data of Ringkeeper's.
+    Export(crate::migrate::ExportArgs),
+    /// Show what is in a log or a snapshot, ZooKeeper's or Ringkeeper's.
+    Inspect(crate::migrate::InspectArgs),
     /// Print every configuration key: what it may hold, its default, what becomes of it.
     Config(ConfigArgs),
 }

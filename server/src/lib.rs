@@ -6,7 +6,8 @@
 //! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
 //! - [`survey`], [`advice`], [`mod@repair`]: data that is not as it should be;
 //! - [`core_loop`]: the pinned threads that host the roles;
-//! - [`admin`]: the four-letter words; [`mod@bench`]: the load generator.
+//! - [`admin`]: the four-letter words; [`mod@bench`]: the load generator; [`migrate`]: import,
+//!   export, inspect.
 //!
 //! **Invariants**
 //!
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod config;
 pub mod core_loop;
 pub mod logging;
+pub mod migrate;
 pub mod persist;
 pub mod repair;
 mod resident;

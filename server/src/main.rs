@@ -19,6 +19,15 @@ fn main() -> ExitCode {
         Command::Repair(args) => {
             server::repair::run(&args, &mut std::io::stdout()).map_err(Into::into)
         }
+        Command::Import(args) => {
+            server::migrate::import(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
+        Command::Export(args) => {
+            server::migrate::export(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
+        Command::Inspect(args) => {
+            server::migrate::inspect(&args, &mut std::io::stdout()).map_err(Into::into)
+        }
         Command::Config(args) => server::config::command(&args).map_err(Into::into),
     };
     match done {

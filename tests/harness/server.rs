@@ -34,6 +34,7 @@ pub struct Config {
     flags: Vec<String>,
     log: bool,
     command: Option<Vec<OsString>>,
+    data: Option<PathBuf>,
 }
 
 impl Config {
@@ -60,11 +61,28 @@ impl Config {
         self
     }
 
+    /// Starts on a copy of this data directory.
+    #[must_use]
+    pub fn data(mut self, directory: &Path) -> Self {
+        self.data = Some(directory.to_owned());
+        self
+    }
+
+    /// Starts our server, whichever is under test.
+    #[must_use]
+    pub fn ours(mut self) -> Self {
+        self.command = Some(own_command());
+        self
+    }
+
     /// Starts the server and waits until it serves.
     pub fn start(self) -> Server {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("ringkeeper-test-{}-{number}", process::id()));
         fs::create_dir_all(folder.join("data")).expect("the temporary folder is writable");
+        if let Some(data) = &self.data {
+            copy_directory(data, &folder.join("data"));
+        }
         let port = free_port(number);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let mut server = Server { folder, address, config: self, running: None };
@@ -101,7 +119,7 @@ impl Server {
             ("extendedTypesEnabled", "true"),
         ];
         let lines = lines.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-        Config { lines, flags: Vec::new(), log: true, command: None }
+        Config { lines, flags: Vec::new(), log: true, command: None, data: None }
     }
 
     /// Where clients connect.
@@ -295,15 +313,33 @@ pub fn reference_command() -> Vec<OsString> {
     vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/stock-server.sh").into()]
 }
 
-/// Our own binary, whichever server is under test.
+/// The words that start our server, whichever is under test.
 pub fn own_command() -> Vec<OsString> {
-    let binary = env::var_os("RINGKEEPER_BIN").unwrap_or_else(|| {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member's parent");
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
-        target.join("ci/ringkeeper").into()
-    });
-    vec![binary, "serve".into()]
+    vec![our_binary().into(), "serve".into()]
+}
+
+/// Our binary.
+pub fn our_binary() -> PathBuf {
+    if let Some(binary) = env::var_os("RINGKEEPER_BIN") {
+        return binary.into();
+    }
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a member's parent");
+    let target = env::var_os("CARGO_TARGET_DIR").map_or(workspace.join("target"), PathBuf::from);
+    target.join("ci/ringkeeper")
+}
+
+/// Copies files and directories below `from` into `to`.
+pub fn copy_directory(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("the temporary folder is writable");
+    for entry in fs::read_dir(from).expect("a directory to copy") {
+        let entry = entry.expect("a directory to copy");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("a directory to copy").is_dir() {
+            copy_directory(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("there is room");
+        }
+    }
 }
 
 /// A port nobody listens on, below the range that outgoing connections take theirs from.

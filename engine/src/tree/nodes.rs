@@ -249,6 +249,15 @@ impl<M> Tree<M> {
         });
     }
 
+    /// Raises a node's pzxid if `pzxid` is above: what the replay of a delete does whose node a
+    /// fuzzy snapshot no longer had.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn raise_pzxid(&mut self, path: &[u8], pzxid: Zxid) {
+        self.count_child(path, |counters| counters.pzxid = counters.pzxid.max(pzxid.0));
+    }
+
     fn count_child(&mut self, parent: &[u8], change: impl FnOnce(&mut Counters)) {
         let (place, entry) = self.find_owned(self.hasher.key(parent), parent);
         let record = entry.as_record();

@@ -174,7 +174,7 @@ where
 
     /// Reads and checks every chunk without keeping any; the damaged ones, and the digest of the
     /// records in the others.
-    pub(crate) async fn verify(&mut self) -> Result<(Vec<(u32, usize, Fault)>, u64), LoadError> {
+    pub async fn verify(&mut self) -> Result<(Vec<(u32, usize, Fault)>, u64), LoadError> {
         let mut damaged = Vec::new();
         let mut digest = 0_u64;
         while let Some((entry, bytes)) = self.next_chunk().await? {

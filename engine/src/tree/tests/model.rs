@@ -162,6 +162,14 @@ impl World {
         self.tree.raise_cversion(&path, to, Zxid(self.head.zxid));
     }
 
+    fn raise_pzxid(&mut self) {
+        let path = self.some_path();
+        let node = self.head.nodes.get_mut(&path).unwrap();
+        let to = node.stat.pzxid - 1 + self.random.below(3) as i64;
+        node.stat.pzxid = node.stat.pzxid.max(to);
+        self.tree.raise_pzxid(&path, Zxid(to));
+    }
+
     fn delete(&mut self) {
         let path = self.some_path();
         if path == b"/" || self.head.nodes[&path].stat.num_children > 0 {
@@ -251,7 +259,8 @@ impl World {
             0..70 => self.delete(),
             70..73 => self.set_acl(),
             73..75 => self.set_quietly(),
-            75..77 => self.raise_cversion(),
+            75..76 => self.raise_cversion(),
+            76..77 => self.raise_pzxid(),
             77..81 => self.multi(),
             81..87 => self.seal(),
             87..91 => self.publish(),

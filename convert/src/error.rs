@@ -1,0 +1,245 @@
+//! What can be wrong with files, and why an import or an export does not happen.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::jute::JuteError;
+use model::zxid::Zxid;
+
+use crate::stock::stream::StreamError;
+
+/// What is wrong at some place of a file of `ZooKeeper`'s.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The file ends within a field.
+    #[error("the file ends: {needed} bytes were expected, {found} are left")]
+    Short {
+        /// Bytes that the field needs.
+        needed: u64,
+        /// Bytes that are left.
+        found: u64,
+    },
+    /// A length that no field can have.
+    #[error("a length of {0} bytes")]
+    Length(i64),
+    /// It does not begin as it must.
+    #[error("it should begin with {expected:02x?}, and begins with {found:02x?}")]
+    Magic {
+        /// What it should begin with.
+        expected: [u8; 4],
+        /// What it begins with.
+        found: Vec<u8>,
+    },
+    /// Another version of the format.
+    #[error("format version {found}, only {} is known", crate::stock::VERSION)]
+    Version {
+        /// What is written.
+        found: i32,
+    },
+    /// The checksum does not fit the bytes.
+    #[error("the checksum should be {found:#x}, the bytes make {expected:#x}")]
+    Checksum {
+        /// What the bytes make.
+        expected: u64,
+        /// What is written.
+        found: u64,
+    },
+    /// An entry of the log does not end with its mark, and valid ones follow it.
+    #[error("an entry should end with 0x42, and ends with {found:#04x}")]
+    EntryEnd {
+        /// What is there.
+        found: u8,
+    },
+    /// The bytes under a checksum that fits are no txn.
+    #[error("an entry that is no txn: {0}")]
+    Txn(JuteError),
+    /// A node before its parent, or without one.
+    #[error("{0} has no parent")]
+    NoParent(String),
+    /// A node for the second time.
+    #[error("{0} is there twice")]
+    Twice(String),
+    /// A path that no node can have.
+    #[error("{0:?} is no path of a node")]
+    Path(String),
+    /// There are nodes, but no root.
+    #[error("there is no root")]
+    NoRoot,
+    /// A value outside its bounds.
+    #[error("a time to live of {0} ms")]
+    Ttl(i64),
+}
+
+impl Fault {
+    /// Bytes of a path for a message.
+    pub(crate) fn shown(path: &[u8]) -> String {
+        String::from_utf8_lossy(&path[..path.len().min(400)]).into_owned()
+    }
+}
+
+/// A file with what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {error}", path.display())]
+pub struct FileError {
+    /// Which file.
+    pub path: PathBuf,
+    /// What is wrong.
+    #[source]
+    pub error: StreamError,
+}
+
+impl FileError {
+    pub(crate) fn new(path: &Path, error: impl Into<StreamError>) -> Self {
+        Self { path: path.to_owned(), error: error.into() }
+    }
+}
+
+/// Zxids that no log has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// The last txn before it.
+    pub last: Zxid,
+    /// The first txn behind it.
+    pub next: Zxid,
+    /// The file that goes on behind it.
+    pub path: PathBuf,
+    /// Where in that file.
+    pub offset: u64,
+}
+
+impl std::fmt::Display for Hole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (last, next) = (self.last, self.next);
+        let path = self.path.display();
+        if last.epoch() == next.epoch() {
+            let (from, to) = (last.next(), Zxid(next.0 - 1));
+            write!(f, "the txns {from} to {to} are missing before {path}, offset {}", self.offset)
+        } else {
+            let to = Zxid(next.0 - 1);
+            write!(
+                f,
+                "txns behind {last} up to {to} are missing before {path}, offset {}",
+                self.offset
+            )
+        }
+    }
+}
+
+/// Why an import does not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// A directory cannot be listed.
+    #[error(
+        "{}: {error}; name the dataDir of zoo.cfg, whose version-2 holds snapshot.* files",
+        path.display()
+    )]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// The kernel's answer.
+        error: io::Error,
+    },
+    /// Nothing there is a snapshot or a log.
+    #[error(
+        "{} holds no snapshot and no log of ZooKeeper: name the dataDir of zoo.cfg, and its \
+         dataLogDir with --log-dir",
+        .0.display()
+    )]
+    NoData(PathBuf),
+    /// There are logs, but no snapshot.
+    #[error(
+        "{} holds no snapshot, but there are logs: ZooKeeper would not start on it either. If it \
+         was never restarted since version 3.4, --trust-empty-snapshot replays the logs from the \
+         beginning",
+        .0.display()
+    )]
+    NoSnapshot(PathBuf),
+    /// Every snapshot is damaged.
+    #[error(
+        "every snapshot of {} is damaged, the newest so: {error}; take the directory of another \
+         server of the ensemble, or a backup",
+        directory.display()
+    )]
+    AllDamaged {
+        /// Where they are.
+        directory: PathBuf,
+        /// What is wrong with the newest.
+        error: FileError,
+    },
+    /// A log is damaged.
+    #[error(
+        "{0}; everything before it, up to {reached}, is imported with --stop-at-damage, or take \
+         the directory of another server of the ensemble"
+    , reached = .1)]
+    Log(FileError, Zxid),
+    /// Txns are missing.
+    #[error(
+        "{0}; put the log that holds them back, or import what is before, up to {last}, with \
+         --stop-at-damage",
+        last = .0.last
+    )]
+    Hole(Hole),
+    /// The tree is not the one that `ZooKeeper` had.
+    #[error(
+        "at {zxid} the tree's digest should be {expected:#x} and is {found:#x}: the files do not \
+         hold what the server had; take the directory of another server of the ensemble, or \
+         import it as it is with --accept-mismatch"
+    )]
+    Digest {
+        /// Which txn's digest.
+        zxid: Zxid,
+        /// What was written.
+        expected: u64,
+        /// What the imported tree has.
+        found: u64,
+    },
+    /// The logs end before the snapshot did.
+    #[error(
+        "the snapshot was written while the tree changed, up to {needed}, but the logs end at \
+         {reached}: the logs behind it are missing (--log-dir?); --accept-mismatch imports it as \
+         it is"
+    )]
+    NotCovered {
+        /// The txn at which the snapshot was complete.
+        needed: Zxid,
+        /// The last txn there is.
+        reached: Zxid,
+    },
+    /// A node whose ACL nobody knows.
+    #[error(
+        "the ACL of {0} is in no file: take the directory of another server of the ensemble, or \
+         an older snapshot with its logs"
+    )]
+    NoAcl(String),
+    /// The target has data.
+    #[error(
+        "{} holds data already: import into another directory, or move that one away first",
+        .0.display()
+    )]
+    TargetInUse(PathBuf),
+    /// The snapshot was not written.
+    #[error(transparent)]
+    Write(#[from] snapshot::WriteError),
+    /// The target cannot be used.
+    #[error(transparent)]
+    Disk(#[from] disk::DiskError),
+}
+
+/// Why an export does not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The target has data.
+    #[error(
+        "{} holds data already: export into another directory, or move that one away first",
+        .0.display()
+    )]
+    TargetInUse(PathBuf),
+    /// The target cannot be written.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// The kernel's answer.
+        error: io::Error,
+    },
+}

@@ -1,0 +1,140 @@
+//! From a version of our tree to a data directory of `ZooKeeper`'s: one snapshot, no log. Stock
+//! starts on that: it needs a log only where there is no snapshot.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use engine::state::State;
+use engine::tree::View;
+use model::record::Record;
+use model::stat::Stat;
+use model::zxid::Zxid;
+
+use crate::error::ExportError;
+use crate::stock::directory::DIRECTORY;
+use crate::stock::snapshot::Preamble;
+use crate::stock::writer::SnapshotWriter;
+use crate::stock::{ACL_OPEN, directory};
+
+/// Under this name the snapshot is written; stock does not know it.
+const UNFINISHED: &str = "unfinished-export";
+/// Nodes between two reports of progress.
+const REPORT_NODES: u64 = 4096;
+
+/// What was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportReport {
+    /// The snapshot.
+    pub path: PathBuf,
+    /// Its length.
+    pub bytes: u64,
+    /// The last txn in it.
+    pub zxid: Zxid,
+    /// Nodes.
+    pub nodes: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// The tree's digest.
+    pub digest: u64,
+}
+
+/// Refuses a directory where `ZooKeeper` has data.
+pub fn check_target(to: &Path) -> Result<(), ExportError> {
+    let inside = to.join(DIRECTORY);
+    let failed = |error| ExportError::Io { path: inside.clone(), error };
+    if !inside.exists() {
+        return Ok(());
+    }
+    let snapshots = directory::snapshots(&inside).map_err(failed)?;
+    let logs = directory::logs(&inside).map_err(failed)?;
+    let is_empty = snapshots.is_empty() && logs.is_empty();
+    if is_empty { Ok(()) } else { Err(ExportError::TargetInUse(inside)) }
+}
+
+/// Writes the tree below `to`, a dataDir; `progress` hears how many nodes there are so far. The
+/// file gets its name when it is whole and durable.
+pub fn write(
+    view: View<'_, State>,
+    to: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> Result<ExportReport, ExportError> {
+    check_target(to)?;
+    let inside = to.join(DIRECTORY);
+    let zxid = view.meta().zxid;
+    let (unfinished, path) =
+        (inside.join(UNFINISHED), inside.join(format!("snapshot.{:x}", zxid.0)));
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |error: io::Error| ExportError::Io { path, error }
+    };
+    fs::create_dir_all(&inside).map_err(at(&inside))?;
+    let written = write_unfinished(view, &unfinished, progress);
+    let bytes = match written {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            // The first error is the one to tell.
+            let _ = fs::remove_file(&unfinished);
+            return Err(at(&unfinished)(error));
+        }
+    };
+    fs::rename(&unfinished, &path).map_err(at(&path))?;
+    for directory in [&inside, to] {
+        File::open(directory).and_then(|it| it.sync_all()).map_err(at(directory))?;
+    }
+    Ok(ExportReport {
+        path,
+        bytes,
+        zxid,
+        nodes: view.node_count(),
+        sessions: view.meta().sessions.len() as u64,
+        digest: view.digest(),
+    })
+}
+
+fn write_unfinished(
+    view: View<'_, State>,
+    path: &Path,
+    progress: &mut dyn FnMut(u64),
+) -> io::Result<u64> {
+    let state = view.meta();
+    let mut preamble = Preamble::default();
+    preamble.sessions.extend(state.sessions.iter().map(|(id, it)| (*id, it.timeout_ms)));
+    for (number, _) in state.acls.iter() {
+        let mut list = Vec::new();
+        state.acls.list(number).encode(&mut list);
+        preamble.acls.push((number.into(), list));
+    }
+    let mut writer = SnapshotWriter::begin(File::create(path)?, &preamble)?;
+    let mut todo = Vec::from_iter(view.lookup(b"/"));
+    let mut count = 0;
+    while let Some(record) = todo.pop() {
+        write_node(&mut writer, record)?;
+        if record.stat().num_children.to_native() > 0 {
+            view.child_records(record.path(), |_, child| todo.push(child));
+        }
+        count += 1;
+        if count % REPORT_NODES == 0 {
+            progress(count);
+        }
+    }
+    // A node that no listing shows would be lost here without a word.
+    if count != view.node_count() {
+        let found = format!("{count} of {} nodes can be reached", view.node_count());
+        return Err(io::Error::other(found));
+    }
+    let (bytes, file) = writer.finish(view.meta().zxid, view.digest())?;
+    file.sync_all()?;
+    Ok(bytes)
+}
+
+fn write_node(writer: &mut SnapshotWriter<File>, record: Record<'_>) -> io::Result<()> {
+    let path = if record.path() == b"/" { b"" } else { record.path() };
+    let acl = if record.acl() == 0 { ACL_OPEN } else { record.acl().into() };
+    let stat = Stat {
+        cversion: record.stored_cversion(),
+        ephemeral_owner: record.owner_raw(),
+        ..record.stat_native()
+    };
+    writer.node(path, record.data(), acl, &stat)
+}

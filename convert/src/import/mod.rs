@@ -1,0 +1,449 @@
+//! From a data directory of `ZooKeeper`'s to one of ours.
+//!
+//! [`read`] finds the newest snapshot that is whole, replays the logs behind it and compares
+//! digests; [`Imported::write`] writes our snapshot. Nothing of the source is changed.
+
+mod rebuilt;
+mod replay;
+mod verdict;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use disk::Disk;
+use engine::tree::{PinnedWalk, TreeSeed};
+use model::jute::Reader;
+use model::record::Record;
+use model::session::ExtendedTypes;
+use model::txn::TxnHeader;
+use model::zxid::Zxid;
+
+use crate::error::{Fault, FileError, Hole, ImportError};
+use crate::stock::directory::{self, StockFile};
+use crate::stock::log::{LogEnd, LogReader, parse_txn};
+use crate::stock::snapshot::SnapshotReader;
+use crate::stock::stream::StreamError;
+
+pub use rebuilt::Rebuilt;
+pub use replay::Applied;
+pub use verdict::{Comparison, Verdict};
+
+/// Txns between two reports of progress.
+const REPORT_TXNS: u64 = 1024;
+
+/// What to import, and how strictly.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// `ZooKeeper`'s dataDir.
+    pub data_dir: PathBuf,
+    /// Its dataLogDir, where that is another.
+    pub log_dir: Option<PathBuf>,
+    /// Import what is before a hole or a damaged entry of the logs, rather than nothing.
+    pub stop_at_damage: bool,
+    /// Import a tree whose digest is not the one that was written.
+    pub accept_mismatch: bool,
+    /// Begin with an empty tree where there are logs and no snapshot.
+    pub trust_empty_snapshot: bool,
+    /// Which owners mean a TTL.
+    pub types: ExtendedTypes,
+    /// The secret of our tree's order: random.
+    pub seed: [u64; 2],
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The snapshot is being read.
+    Nodes {
+        /// Nodes so far.
+        count: u64,
+        /// Unpacked bytes so far.
+        bytes: u64,
+    },
+    /// The logs are being replayed.
+    Txns {
+        /// Txns so far.
+        count: u64,
+        /// The last of them.
+        zxid: Zxid,
+    },
+    /// The result is being written.
+    Written {
+        /// Bytes so far.
+        bytes: u64,
+    },
+}
+
+/// Something that the operator should know of.
+#[derive(Debug, thiserror::Error)]
+pub enum Note {
+    /// A snapshot that was passed over.
+    #[error("a snapshot is damaged, an older one and more of the logs are used: {0}")]
+    DamagedSnapshot(FileError),
+    /// A log without even a header.
+    #[error("{}: empty, as a crash leaves a log that was just made", .0.display())]
+    EmptyLog(PathBuf),
+    /// A log that ends in an entry that was not finished.
+    #[error(
+        "{}: ends at offset {offset} in a write that a crash interrupted, which was never \
+         acknowledged",
+        path.display()
+    )]
+    Torn {
+        /// Which log.
+        path: PathBuf,
+        /// Where the entry begins.
+        offset: u64,
+    },
+    /// Bytes behind the end of a log.
+    #[error(
+        "{}: what stands behind the last entry is not zero from offset {offset} on; ZooKeeper \
+         does not read it either",
+        path.display()
+    )]
+    Garbage {
+        /// Which log.
+        path: PathBuf,
+        /// The first byte that is not zero.
+        offset: u64,
+    },
+    /// Txns that were there twice.
+    #[error("{0} txns are in the logs more than once; each was replayed once")]
+    Repeated(u64),
+    /// The replay was ended where the logs are damaged.
+    #[error("stopped at a damaged log, as told; what is behind is not imported: {0}")]
+    StoppedAtDamage(FileError),
+    /// The replay was ended where txns are missing.
+    #[error("stopped where the logs have a hole, as told; what is behind is not imported: {0}")]
+    StoppedAtHole(Hole),
+    /// The digests differ.
+    #[error(
+        "the digest at {} should be {:#x} and is {:#x}; imported all the same, as told",
+        .0.zxid, .0.expected, .0.found
+    )]
+    Mismatch(Comparison),
+    /// The logs do not reach the end of the snapshot.
+    #[error("the snapshot needs the logs up to {0}, which are not there; imported all the same")]
+    NotCovered(Zxid),
+    /// No digest was found.
+    #[error("no digest was written (digest.enabled=false, or before 3.6): nothing to compare with")]
+    NotCompared,
+    /// Ephemeral nodes without a session.
+    #[error(
+        "{0} ephemeral nodes of sessions that are gone were removed, as ZooKeeper does when it \
+         starts"
+    )]
+    Orphans(u64),
+    /// Nodes that need a setting.
+    #[error("{0} nodes have a time to live: serve needs extendedTypesEnabled=true, as before")]
+    TtlNodes(u64),
+}
+
+/// What was found and made of it.
+#[derive(Debug, Default)]
+pub struct ImportReport {
+    /// The snapshot that was used; none if the logs began with nothing.
+    pub snapshot: Option<PathBuf>,
+    /// The zxid in its name.
+    pub snapshot_zxid: Zxid,
+    /// Nodes in the snapshot.
+    pub snapshot_nodes: u64,
+    /// Txns replayed.
+    pub txns: u64,
+    /// Of these, txns whose effect the snapshot had already.
+    pub tolerated: u64,
+    /// The last txn.
+    pub zxid: Zxid,
+    /// Nodes.
+    pub nodes: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// The tree's digest.
+    pub digest: u64,
+    /// The last digest that could be compared.
+    pub compared: Option<Comparison>,
+    /// What else there is to say.
+    pub notes: Vec<Note>,
+}
+
+/// A tree that was read, to be written.
+pub struct Imported {
+    /// The tree.
+    pub rebuilt: Rebuilt,
+    /// What was found.
+    pub report: ImportReport,
+}
+
+/// Reads a data directory of `ZooKeeper`'s.
+pub fn read(
+    options: &ImportOptions,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Imported, ImportError> {
+    let snapshots_in = directory::version_directory(&options.data_dir);
+    let logs_in = options.log_dir.as_deref();
+    let logs_in = logs_in.map_or_else(|| snapshots_in.clone(), directory::version_directory);
+    let listed = |path: &Path, list: fn(&Path) -> io::Result<Vec<StockFile>>| {
+        list(path).map_err(|error| ImportError::Directory { path: path.to_owned(), error })
+    };
+    let snapshots = listed(&snapshots_in, directory::snapshots)?;
+    let logs = listed(&logs_in, directory::logs)?;
+    let mut import = Import { options, progress, report: ImportReport::default() };
+    let (rebuilt, verdict) = if snapshots.is_empty() {
+        if logs.is_empty() {
+            return Err(ImportError::NoData(snapshots_in));
+        }
+        if !options.trust_empty_snapshot {
+            return Err(ImportError::NoSnapshot(snapshots_in));
+        }
+        (Rebuilt::empty(TreeSeed(options.seed), options.types), Verdict::default())
+    } else {
+        import.load_newest(&snapshots_in, &snapshots)?
+    };
+    import.finish(rebuilt, verdict, logs)
+}
+
+struct Import<'a> {
+    options: &'a ImportOptions,
+    progress: &'a mut dyn FnMut(Progress),
+    report: ImportReport,
+}
+
+/// How the replay goes on.
+type Flow = ControlFlow<()>;
+
+impl Import<'_> {
+    fn load_newest(
+        &mut self,
+        directory: &Path,
+        snapshots: &[StockFile],
+    ) -> Result<(Rebuilt, Verdict), ImportError> {
+        let mut damaged = Vec::new();
+        for file in snapshots {
+            let mut rebuilt = Rebuilt::new(TreeSeed(self.options.seed), self.options.types);
+            let loaded = SnapshotReader::open(&file.path)
+                .and_then(|mut reader| rebuilt.load(&mut reader, self.progress));
+            match loaded {
+                Ok(trailer) => {
+                    let mut verdict = Verdict::new(file.zxid, trailer.digest);
+                    verdict.reached(file.zxid, rebuilt.tree.digest(), None);
+                    self.report.snapshot = Some(file.path.clone());
+                    self.report.snapshot_zxid = file.zxid;
+                    self.report.snapshot_nodes = rebuilt.tree.node_count();
+                    self.report.notes.extend(damaged.into_iter().map(Note::DamagedSnapshot));
+                    return Ok((rebuilt, verdict));
+                }
+                Err(error) => damaged.push(FileError::new(&file.path, error)),
+            }
+        }
+        let error = damaged.swap_remove(0);
+        Err(ImportError::AllDamaged { directory: directory.to_owned(), error })
+    }
+
+    fn finish(
+        mut self,
+        mut rebuilt: Rebuilt,
+        mut verdict: Verdict,
+        logs: Vec<StockFile>,
+    ) -> Result<Imported, ImportError> {
+        self.report.zxid = self.report.snapshot_zxid;
+        let mut repeated = 0;
+        for log in directory::logs_behind(logs, self.report.snapshot_zxid) {
+            let flow = self.replay(&log.path, &mut rebuilt, &mut verdict, &mut repeated)?;
+            if flow.is_break() {
+                break;
+            }
+        }
+        if repeated > 0 {
+            self.report.notes.push(Note::Repeated(repeated));
+        }
+        if let Some(path) = rebuilt.node_without_acl() {
+            return Err(ImportError::NoAcl(path));
+        }
+        self.judge(&verdict)?;
+        let orphans = rebuilt.remove_orphans(self.report.zxid);
+        if orphans > 0 {
+            self.report.notes.push(Note::Orphans(orphans));
+        }
+        rebuilt.count_quotas();
+        let ttl_nodes = rebuilt.ttl_count();
+        if ttl_nodes > 0 {
+            self.report.notes.push(Note::TtlNodes(ttl_nodes));
+        }
+        self.report.nodes = rebuilt.tree.node_count();
+        self.report.sessions = rebuilt.sessions.len() as u64;
+        self.report.digest = rebuilt.tree.digest();
+        Ok(Imported { rebuilt, report: self.report })
+    }
+
+    /// Refuses a tree that is not the one that was written, unless told otherwise.
+    fn judge(&mut self, verdict: &Verdict) -> Result<(), ImportError> {
+        let (accept, reached) = (self.options.accept_mismatch, self.report.zxid);
+        self.report.compared = verdict.last();
+        match (verdict.needed(), verdict.last()) {
+            (Some(needed), _) if accept => self.report.notes.push(Note::NotCovered(needed)),
+            (Some(needed), _) => return Err(ImportError::NotCovered { needed, reached }),
+            (None, Some(last)) if last.is_equal() => (),
+            (None, Some(last)) if accept => self.report.notes.push(Note::Mismatch(last)),
+            (None, Some(Comparison { zxid, expected, found })) => {
+                return Err(ImportError::Digest { zxid, expected, found });
+            }
+            (None, None) => self.report.notes.push(Note::NotCompared),
+        }
+        Ok(())
+    }
+
+    /// Replays one log.
+    fn replay(
+        &mut self,
+        path: &Path,
+        rebuilt: &mut Rebuilt,
+        verdict: &mut Verdict,
+        repeated: &mut u64,
+    ) -> Result<Flow, ImportError> {
+        let mut reader = match LogReader::open(path) {
+            Ok(Some(reader)) => reader,
+            Ok(None) => {
+                self.report.notes.push(Note::EmptyLog(path.to_owned()));
+                return Ok(Flow::Continue(()));
+            }
+            Err(error) => return self.damaged(path, error),
+        };
+        loop {
+            let entry = match reader.next_entry() {
+                Ok(Some(entry)) => entry,
+                Ok(None) => break,
+                Err(error) => return self.damaged(path, error),
+            };
+            let offset = entry.offset;
+            let unfit = |fault| StreamError::Damage { offset, fault };
+            let header = TxnHeader::decode(&mut Reader::new(entry.bytes));
+            let zxid = match header {
+                Ok(header) => header.zxid,
+                Err(error) => return self.damaged(path, unfit(Fault::Txn(error))),
+            };
+            if zxid <= self.report.zxid {
+                *repeated += u64::from(zxid > self.report.snapshot_zxid);
+                continue;
+            }
+            if !follows(self.report.zxid, zxid) {
+                let (last, path) = (self.report.zxid, path.to_owned());
+                return self.hole(Hole { last, next: zxid, path, offset });
+            }
+            let applied = match parse_txn(entry.bytes) {
+                Ok((header, txn, digest)) => rebuilt.apply(&header, &txn).map(|it| (it, digest)),
+                Err(error) => Err(Fault::Txn(error)),
+            };
+            let (applied, digest) = match applied {
+                Ok(applied) => applied,
+                Err(fault) => return self.damaged(path, unfit(fault)),
+            };
+            verdict.reached(zxid, rebuilt.tree.digest(), digest);
+            self.report.zxid = zxid;
+            self.report.txns += 1;
+            self.report.tolerated += u64::from(applied == Applied::Tolerated);
+            if self.report.txns.is_multiple_of(REPORT_TXNS) {
+                (self.progress)(Progress::Txns { count: self.report.txns, zxid });
+            }
+        }
+        let (path, offset) = (path.to_owned(), reader.offset());
+        match reader.end() {
+            Some(LogEnd::Torn) => self.report.notes.push(Note::Torn { path, offset }),
+            Some(LogEnd::Padding { garbage: Some(offset) }) => {
+                self.report.notes.push(Note::Garbage { path, offset });
+            }
+            Some(LogEnd::File | LogEnd::Padding { garbage: None }) | None => (),
+        }
+        Ok(Flow::Continue(()))
+    }
+
+    fn damaged(&mut self, path: &Path, error: StreamError) -> Result<Flow, ImportError> {
+        let error = FileError::new(path, error);
+        if !self.options.stop_at_damage {
+            return Err(ImportError::Log(error, self.report.zxid));
+        }
+        self.report.notes.push(Note::StoppedAtDamage(error));
+        Ok(Flow::Break(()))
+    }
+
+    fn hole(&mut self, hole: Hole) -> Result<Flow, ImportError> {
+        if !self.options.stop_at_damage {
+            return Err(ImportError::Hole(hole));
+        }
+        self.report.notes.push(Note::StoppedAtHole(hole));
+        Ok(Flow::Break(()))
+    }
+}
+
+/// Whether nothing is missing between two txns: one follows the other, or begins a later epoch.
+pub(crate) fn follows(last: Zxid, next: Zxid) -> bool {
+    next == last.next() || (next.epoch() > last.epoch() && next.counter() == 1)
+}
+
+/// Refuses a data directory of ours that has data.
+pub fn check_target(directory: &Path) -> Result<(), ImportError> {
+    let ours = directory.join(snapshot::directory::DIRECTORY);
+    let entries = match std::fs::read_dir(&ours) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(ImportError::Directory { path: ours, error }),
+        Ok(entries) => entries,
+    };
+    let is_data = |name: &str| name.starts_with("snapshot.") || name.starts_with("log-");
+    let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    if names.any(|name| is_data(&name)) { Err(ImportError::TargetInUse(ours)) } else { Ok(()) }
+}
+
+impl Imported {
+    /// Writes the tree as a snapshot of ours into `directory`, a dataDir. `pace` hears of the bytes
+    /// that were written.
+    pub async fn write<D: Disk>(
+        self,
+        disk: &D,
+        directory: &Path,
+        created_by: &str,
+        pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
+    ) -> Result<ImportReport, ImportError> {
+        let Self { mut rebuilt, report } = self;
+        let ours = directory.join(snapshot::directory::DIRECTORY);
+        disk.create_directory(&ours).await?;
+        let version = rebuilt.tree.seal();
+        rebuilt.tree.publish(version);
+        let pin = rebuilt.tree.pin().expect("nobody else pins");
+        let head = snapshot::Head {
+            zxid: report.zxid,
+            epoch: report.zxid.epoch(),
+            seed: rebuilt.tree.seed().0,
+            node_count: rebuilt.tree.node_count(),
+            digest: rebuilt.tree.digest(),
+            data_bytes: rebuilt.tree.data_bytes(),
+        };
+        let mut source = ImportSource { walk: pin.walk(), rebuilt: &rebuilt };
+        snapshot::write(disk, &ours, &head, created_by, &mut source, pace).await?;
+        Ok(report)
+    }
+}
+
+/// The tree as a snapshot of ours wants it.
+struct ImportSource<'a> {
+    walk: PinnedWalk<()>,
+    rebuilt: &'a Rebuilt,
+}
+
+impl snapshot::Source for ImportSource<'_> {
+    fn next_record(&mut self) -> Option<Record<'_>> {
+        self.walk.next_record()
+    }
+
+    fn append_acl(&self, number: u32, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.rebuilt.acl_list(number));
+    }
+
+    fn sessions(&self, each: &mut dyn FnMut(snapshot::Session)) {
+        for (&id, &timeout_ms) in &self.rebuilt.sessions {
+            each(snapshot::Session { id, timeout_ms });
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The tree as it comes out of `ZooKeeper`'s files.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use engine::quota::{self, Track};
+use engine::tree::{RawNode, Tree, TreeSeed, parent_path};
+use model::acl::AclList;
+use model::record::PATH_BYTES_MAX;
+use model::session::{ExtendedTypes, Owner, SessionId};
+use model::stat::Stat;
+
+use super::Progress;
+use crate::error::Fault;
+use crate::stock::ACL_OPEN;
+use crate::stock::snapshot::{SnapshotReader, StockNode, Trailer};
+use crate::stock::stream::StreamError;
+
+/// The number of an ACL that the snapshot's nodes hold and its table does not: it was made while
+/// the snapshot was written, and the log has it.
+const ACL_UNKNOWN: u32 = u32::MAX;
+/// Nodes between two reports of progress.
+const REPORT_NODES: u64 = 4096;
+
+/// A tree with its sessions and ACLs, while it is read and replayed.
+pub struct Rebuilt {
+    /// The nodes.
+    pub tree: Tree<()>,
+    /// The sessions with their timeouts in ms.
+    pub sessions: BTreeMap<SessionId, i32>,
+    /// Which owners mean a TTL.
+    pub types: ExtendedTypes,
+    /// Nodes of sessions, by the owner.
+    pub(super) ephemerals: BTreeMap<i64, BTreeSet<Box<[u8]>>>,
+    acls: Acls,
+    has_unknown_acl: bool,
+}
+
+/// Lists by number. 0 is the one that lets everybody do everything.
+#[derive(Default)]
+struct Acls {
+    lists: Vec<Vec<u8>>,
+    numbers: HashMap<Vec<u8>, u32>,
+}
+
+impl Acls {
+    /// The number of a list in its jute form.
+    fn number_of(&mut self, list: &[u8]) -> u32 {
+        if let Some(&number) = self.numbers.get(list) {
+            return number;
+        }
+        let number = self.lists.len() as u32 + 1;
+        self.lists.push(list.to_vec());
+        self.numbers.insert(list.to_vec(), number);
+        number
+    }
+}
+
+impl Rebuilt {
+    /// Nothing yet, not even a root.
+    pub fn new(seed: TreeSeed, types: ExtendedTypes) -> Self {
+        let mut acls = Acls::default();
+        let mut open = Vec::new();
+        AclList::OPEN.encode(&mut open);
+        acls.numbers.insert(open, 0);
+        Self {
+            tree: Tree::new(seed, ()),
+            sessions: BTreeMap::new(),
+            types,
+            ephemerals: BTreeMap::new(),
+            acls,
+            has_unknown_acl: false,
+        }
+    }
+
+    /// What `ZooKeeper` starts with where there is no snapshot.
+    pub fn empty(seed: TreeSeed, types: ExtendedTypes) -> Self {
+        let mut rebuilt = Self::new(seed, types);
+        let read_only = rebuilt.acl_number(AclList::READ_ONLY);
+        for (path, acl, aversion) in [
+            (&b"/"[..], 0, 0),
+            (b"/zookeeper", 0, 0),
+            (b"/zookeeper/quota", 0, 0),
+            (b"/zookeeper/config", read_only, -1),
+        ] {
+            let stat = Stat { aversion, ..Stat::default() };
+            let (stored_cversion, owner_raw, data) = (0, 0, Some(&b""[..]));
+            rebuilt.tree.insert_raw(&RawNode { stat, stored_cversion, owner_raw, acl, path, data });
+        }
+        rebuilt
+    }
+
+    /// Reads a whole snapshot into a tree that has nothing yet.
+    pub fn load(
+        &mut self,
+        reader: &mut SnapshotReader,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Trailer, StreamError> {
+        let preamble = reader.preamble()?;
+        self.sessions.extend(preamble.sessions);
+        let numbers = preamble.acls.iter();
+        let numbers = numbers.map(|(number, list)| (*number, self.acls.number_of(list)));
+        let numbers: HashMap<i64, u32> = numbers.chain([(ACL_OPEN, 0)]).collect();
+        let mut parent = Vec::new();
+        let mut last_acl = (ACL_OPEN, 0);
+        let mut nodes = 0;
+        loop {
+            let offset = reader.offset();
+            let Some(node) = reader.next_node()? else { break };
+            if node.acl != last_acl.0 {
+                let number = numbers.get(&node.acl).copied().unwrap_or(ACL_UNKNOWN);
+                last_acl = (node.acl, number);
+            }
+            self.insert(&node, last_acl.1, &mut parent)
+                .map_err(|fault| StreamError::Damage { offset, fault })?;
+            nodes += 1;
+            if nodes % REPORT_NODES == 0 {
+                progress(Progress::Nodes { count: nodes, bytes: reader.offset() });
+            }
+        }
+        if self.tree.node_count() == 0 {
+            let offset = reader.offset();
+            return Err(StreamError::Damage { offset, fault: Fault::NoRoot });
+        }
+        let trailer = reader.trailer()?;
+        progress(Progress::Nodes { count: nodes, bytes: reader.offset() });
+        Ok(trailer)
+    }
+
+    /// Inserts a node of a snapshot. `parent` is the last parent that was found to exist.
+    fn insert(
+        &mut self,
+        node: &StockNode<'_>,
+        acl: u32,
+        parent: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
+        let path = if node.path.is_empty() { b"/" } else { node.path };
+        if path != b"/" {
+            check_path(path)?;
+            let above = parent_path(path);
+            if parent != above {
+                if self.tree.lookup(above).is_none() {
+                    return Err(Fault::NoParent(Fault::shown(path)));
+                }
+                parent.clear();
+                parent.extend_from_slice(above);
+            }
+        }
+        if self.tree.lookup(path).is_some() {
+            return Err(Fault::Twice(Fault::shown(path)));
+        }
+        self.has_unknown_acl |= acl == ACL_UNKNOWN;
+        let (raw, stored_cversion) = (node.stat.ephemeral_owner, node.stat.cversion);
+        let mut stat = node.stat;
+        stat.ephemeral_owner = match Owner::of_raw(raw, self.types) {
+            Owner::Session(session) => {
+                self.own(session.0, path);
+                session.0
+            }
+            Owner::None | Owner::Container | Owner::Ttl(_) => 0,
+        };
+        let data = node.data;
+        self.tree.insert_raw(&RawNode { stat, stored_cversion, owner_raw: raw, acl, path, data });
+        Ok(())
+    }
+
+    /// Notes that a session has a node.
+    pub(super) fn own(&mut self, session: i64, path: &[u8]) {
+        self.ephemerals.entry(session).or_default().insert(path.into());
+    }
+
+    /// The number of a list.
+    pub(super) fn acl_number(&mut self, list: AclList<'_>) -> u32 {
+        let mut bytes = Vec::new();
+        list.encode(&mut bytes);
+        self.acls.number_of(&bytes)
+    }
+
+    /// The list of a number, as jute has it.
+    pub fn acl_list(&self, number: u32) -> &[u8] {
+        &self.acls.lists[number as usize - 1]
+    }
+
+    /// A node whose ACL is in no file.
+    pub fn node_without_acl(&self) -> Option<String> {
+        if !self.has_unknown_acl {
+            return None;
+        }
+        let mut records = self.tree.records();
+        records.find(|record| record.acl() == ACL_UNKNOWN).map(|r| Fault::shown(r.path()))
+    }
+
+    /// Counts anew what is used of every quota, as `ZooKeeper` does at each start.
+    pub fn count_quotas(&mut self) {
+        let mut todo = vec![quota::QUOTA.to_vec()];
+        let mut limited = Vec::new();
+        while let Some(path) = todo.pop() {
+            self.tree.child_records(&path, |name, record| {
+                if name == quota::LIMITS && record.stat().num_children.to_native() == 0 {
+                    limited.extend(quota::described(&path).map(<[u8]>::to_vec));
+                } else {
+                    todo.push(record.path().to_vec());
+                }
+            });
+        }
+        for path in limited {
+            let stats = quota::node_path(&path, quota::STATS);
+            if self.tree.lookup(&stats).is_some() {
+                let (count, bytes) = self.tree.subtree_size(&path);
+                let mut used = Track::default();
+                used.set("bytes", bytes as i64);
+                used.set("count", count as i64);
+                self.tree.replace_data_quietly(&stats, Some(&used.text()));
+            }
+        }
+    }
+
+    /// Count of nodes with a time to live.
+    pub fn ttl_count(&self) -> u64 {
+        let is_ttl = |raw| matches!(Owner::of_raw(raw, self.types), Owner::Ttl(_));
+        self.tree.records().filter(|record| is_ttl(record.owner_raw())).count() as u64
+    }
+}
+
+/// Whether a tree can hold a node of this path: whoever wrote the file had its own rules.
+pub(super) fn check_path(path: &[u8]) -> Result<(), Fault> {
+    let is_plain = path.len() > 1
+        && path.len() <= PATH_BYTES_MAX
+        && path[0] == b'/'
+        && !path.ends_with(b"/")
+        && !path.windows(2).any(|pair| pair == b"//");
+    if is_plain { Ok(()) } else { Err(Fault::Path(Fault::shown(path))) }
+}

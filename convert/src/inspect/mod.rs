@@ -1,0 +1,60 @@
+//! What is in a file, ours or `ZooKeeper`'s: item by item, for people and for scripts.
+//!
+//! A file is known by its first bytes. Whatever it holds, an inspection ends: what is damaged is
+//! an item too, with its place, what was expected and found, and what can be done.
+//!
+//! Map: [`item`] (what is shown), `stock` and `ours` (who reads).
+
+pub mod item;
+mod ours;
+mod stock;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+pub use item::{Damage, Item};
+pub use ours::{our_log, our_snapshot};
+pub use stock::{stock_log, stock_snapshot};
+
+use crate::stock::compression::Compression;
+use crate::stock::{LOG_MAGIC, SNAPSHOT_MAGIC};
+
+/// What a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A log of `ZooKeeper`'s.
+    StockLog,
+    /// A snapshot of `ZooKeeper`'s, packed in this way.
+    StockSnapshot(Compression),
+    /// A segment of our log.
+    OurLog,
+    /// A snapshot of ours.
+    OurSnapshot,
+    /// None of them; these are its first bytes.
+    Unknown(Vec<u8>),
+}
+
+/// Bytes that tell the formats apart.
+const MAGIC_BYTES: u64 = 8;
+
+/// What the file at `path` is, by its first bytes.
+pub fn format_of(path: &Path) -> io::Result<Format> {
+    let mut begin = Vec::new();
+    File::open(path)?.take(MAGIC_BYTES).read_to_end(&mut begin)?;
+    let compression = Compression::of_magic(&begin);
+    Ok(if begin.starts_with(&LOG_MAGIC) {
+        Format::StockLog
+    } else if begin.starts_with(&SNAPSHOT_MAGIC) || compression != Compression::None {
+        Format::StockSnapshot(compression)
+    } else if begin.starts_with(&txlog::format::SEGMENT_MAGIC) {
+        Format::OurLog
+    } else if begin.starts_with(&::snapshot::format::MAGIC) {
+        Format::OurSnapshot
+    } else {
+        Format::Unknown(begin)
+    })
+}
+
+/// What becomes of the items: an error ends the inspection.
+pub type Show<'a> = &'a mut dyn FnMut(&Item) -> io::Result<()>;

@@ -1,0 +1,48 @@
+//! `ZooKeeper`'s data directories: read into ours, written from ours, looked into.
+//!
+//! Map, in reading order:
+//!
+//! - [`stock`]: `ZooKeeper`'s files, read and written;
+//! - [`import`]: the newest snapshot and the logs behind it, as a snapshot of ours;
+//! - [`export`]: a version of our tree as a snapshot of `ZooKeeper`'s;
+//! - [`mod@inspect`]: any file of either, for people and for scripts;
+//! - [`error`]: what can be wrong with files, and why something does not happen.
+//!
+//! **Invariants**
+//!
+//! - Whatever a file holds, reading it ends in a result, and takes memory by what is there, not by
+//!   what is announced (guard: `tests::any_bytes_of_stock`,
+//!   `tests::any_bytes_as_ours`).
+//! - A tree that was imported has the digest that `ZooKeeper` wrote last, or the operator said that
+//!   it need not (guard: `import::tests`).
+//! - Nothing is written where data is, and nothing of the source is changed (guard:
+//!   `import::tests::a_target_with_data_is_left_alone`).
+//!
+//! **What is deliberately not here**: a clock (`server` turns progress into lines), the repair of
+//! our own files (`log`, `snapshot`), the way from one server to another while both run.
+//!
+//! ```no_run
+//! use convert::import::{self, ImportOptions};
+//! let options = ImportOptions {
+//!     data_dir: "/var/lib/zookeeper".into(),
+//!     log_dir: None,
+//!     stop_at_damage: false,
+//!     accept_mismatch: false,
+//!     trust_empty_snapshot: false,
+//!     types: Default::default(),
+//!     seed: [1, 2],
+//! };
+//! let imported = import::read(&options, &mut |_| ()).expect("a healthy directory");
+//! println!("{} nodes", imported.report.nodes);
+//! ```
+
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod export;
+pub mod import;
+pub mod inspect;
+pub mod stock;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Which files of `ZooKeeper`'s there are in a directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use model::zxid::Zxid;
+
+/// The directory of `ZooKeeper`'s files, in `dataDir` and in `dataLogDir`.
+pub const DIRECTORY: &str = "version-2";
+
+/// A file with the zxid of its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StockFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// A snapshot's last txn when it was begun; a log's first txn.
+    pub zxid: Zxid,
+    /// Its length.
+    pub bytes: u64,
+}
+
+/// `version-2` inside `directory`, or the directory itself if it is called so.
+pub fn version_directory(directory: &Path) -> PathBuf {
+    let inside = directory.join(DIRECTORY);
+    if !inside.is_dir() && directory.file_name().is_some_and(|name| name == DIRECTORY) {
+        directory.to_owned()
+    } else {
+        inside
+    }
+}
+
+/// The snapshots of a directory, newest first.
+pub fn snapshots(directory: &Path) -> io::Result<Vec<StockFile>> {
+    let mut files = list(directory, "snapshot")?;
+    files.reverse();
+    Ok(files)
+}
+
+/// The logs of a directory, oldest first.
+pub fn logs(directory: &Path) -> io::Result<Vec<StockFile>> {
+    list(directory, "log")
+}
+
+/// The logs that may hold txns behind `zxid`: all that begin behind it, and the last one before.
+pub fn logs_behind(mut logs: Vec<StockFile>, zxid: Zxid) -> Vec<StockFile> {
+    let first_behind = logs.partition_point(|log| log.zxid <= zxid);
+    logs.drain(..first_behind.saturating_sub(1));
+    logs
+}
+
+/// The zxid in a name: what follows the prefix and a dot, up to the next dot, in hexadecimal.
+fn zxid_of(name: &str, prefix: &str) -> Option<Zxid> {
+    let mut parts = name.split('.');
+    if parts.next()? != prefix {
+        return None;
+    }
+    let zxid = u64::from_str_radix(parts.next()?, 16).ok()?;
+    Some(Zxid(zxid as i64))
+}
+
+fn list(directory: &Path, prefix: &str) -> io::Result<Vec<StockFile>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if let Some(zxid) = name.to_str().and_then(|name| zxid_of(name, prefix)) {
+            let bytes = entry.metadata()?.len();
+            files.push(StockFile { path: entry.path(), zxid, bytes });
+        }
+    }
+    files.sort_by(|a, b| (a.zxid, &a.path).cmp(&(b.zxid, &b.path)));
+    Ok(files)
+}

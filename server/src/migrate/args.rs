@@ -1,0 +1,98 @@
+//! The words of `import`, `export` and `inspect`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+/// What to import.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_long_help = "Stop ZooKeeper first. Nothing in DIR is changed. The newest whole \
+    snapshot is read, plain, gzip or snappy, and the logs behind it are replayed; the result is \
+    compared with the digest that ZooKeeper wrote. --to may be the same directory: Ringkeeper's \
+    files lie in ringkeeper-1, beside version-2.\n\n\
+    Example: ringkeeper import /var/lib/zookeeper --to /var/lib/zookeeper")]
+pub struct ImportArgs {
+    /// ZooKeeper's dataDir.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// ZooKeeper's dataLogDir, if zoo.cfg names one.
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+
+    /// The dataDir of Ringkeeper, without data yet.
+    #[arg(long, value_name = "DATADIR")]
+    pub to: PathBuf,
+
+    /// Where logs are damaged or missing, import what is before instead of nothing.
+    #[arg(long)]
+    pub stop_at_damage: bool,
+
+    /// Import a tree whose digest is not the one that ZooKeeper wrote.
+    #[arg(long)]
+    pub accept_mismatch: bool,
+
+    /// Where there are logs and no snapshot, begin with an empty tree (as
+    /// zookeeper.snapshot.trust.empty).
+    #[arg(long)]
+    pub trust_empty_snapshot: bool,
+
+    /// Read owners of nodes with a time to live as zookeeper.emulate353TTLNodes does.
+    #[arg(long)]
+    pub emulate_353_ttl_nodes: bool,
+}
+
+/// What to export.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_long_help = "Stop the server first: it holds a lock on its data. Nothing in \
+    DATADIR is changed. ZooKeeper 3.9 starts on the result as after any restart; it has one \
+    snapshot and needs no log.\n\n\
+    Example: ringkeeper export /var/lib/ringkeeper --to /var/lib/zookeeper")]
+pub struct ExportArgs {
+    /// The dataDir of Ringkeeper.
+    #[arg(value_name = "DATADIR")]
+    pub dir: PathBuf,
+
+    /// The dataLogDir of Ringkeeper, if zoo.cfg names one.
+    #[arg(long, value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+
+    /// The dataDir of ZooKeeper, without data yet.
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+}
+
+/// What to look into.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_long_help = "Files of ZooKeeper and of Ringkeeper are told apart by their first \
+    bytes, whatever their names. Exits with 1 if the file is damaged; the item `damage` names the \
+    place, what was expected and found, and what can be done.")]
+pub struct InspectArgs {
+    /// What kind of file it is.
+    #[command(subcommand)]
+    pub what: Inspected,
+}
+
+/// A kind of file.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Inspected {
+    /// A log: every txn in it.
+    Log {
+        /// version-2/log.*, or a segment ringkeeper-1/log-*.
+        file: PathBuf,
+        /// A JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A snapshot: what it says of itself, and with --nodes every node in it.
+    Snapshot {
+        /// version-2/snapshot.*, or ringkeeper-1/snapshot.*.
+        file: PathBuf,
+        /// A JSON object a line.
+        #[arg(long)]
+        json: bool,
+        /// Show all nodes too.
+        #[arg(long)]
+        nodes: bool,
+    },
+}

@@ -1,0 +1,39 @@
+//! Progress on standard error: a line a second.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Says what is going on, and how fast.
+pub(super) struct ProgressLines {
+    what: &'static str,
+    began: Instant,
+    told: Instant,
+}
+
+impl ProgressLines {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { what: "", began: now, told: now }
+    }
+
+    /// `count` of `what` are done; prints a line if the last one is a second old.
+    pub(super) fn tell(&mut self, what: &'static str, count: u64, detail: impl FnOnce() -> String) {
+        let now = Instant::now();
+        if self.what != what {
+            (self.what, self.began) = (what, now);
+        }
+        if now - self.told < INTERVAL {
+            return;
+        }
+        self.told = now;
+        let rate = count as f64 / (now - self.began).as_secs_f64().max(0.001);
+        say(&format!("{count} {what}, {rate:.0} a second{}", detail()));
+    }
+}
+
+/// A line on standard error. It may be closed; then nobody wants to know.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
