@@ -176,8 +176,7 @@ fn reply(kind: i32, b: &mut Bytes<'_>, names: &mut Names) -> Option<String> {
         opcode::GET_CHILDREN2 => format!("{} {}", b.sorted()?, b.stat(names)?),
         opcode::GET_ALL_CHILDREN_NUMBER | opcode::ADD_WATCH => b.int()?.to_string(),
         opcode::WHO_AM_I => {
-            let mut list = b.list(|b| Some(format!("{}:{}", b.string()?, b.string()?)))?;
-            list.sort();
+            let list = b.list(|b| Some(format!("{}:{}", b.string()?, b.string()?)))?;
             format!("{list:?}")
         }
         opcode::MULTI | opcode::MULTI_READ => results(b, names)?,

@@ -246,10 +246,10 @@ impl Serving<'_> {
                 let record = record.ok_or(ErrorCode::NoNode)?;
                 self.check(record, perms::READ, slot)?;
                 // Stock counts the root's own two names away, so what is left is one too few.
-                let count = if path == b"/" {
-                    self.view.node_count().saturating_sub(1)
-                } else {
-                    self.view.count_descendants(path)
+                let count = match path {
+                    b"/" => self.view.node_count().saturating_sub(1),
+                    b"" => self.view.node_count(),
+                    path => self.view.count_descendants(path),
                 };
                 jute::put_int(out, count as i32);
             }
