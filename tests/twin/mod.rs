@@ -6,9 +6,10 @@
 //! every client is asked what it was told. So what the servers do is determined, and a difference
 //! is a difference.
 //!
-//! `TWIN_SEEDS` (how many), `TWIN_FIRST` (the first one), `TWIN_REQUESTS` (of each),
-//! `TWIN_JOBS` (pairs of servers at once), `TWIN_TRIES` (to make a stream that differs shorter): `make twin SEEDS=1000`. Needs java and what
-//! `suites/stock-server.sh` brings.
+//! `make twin SEEDS=1000 FIRST=0`, or by hand `TWIN_SEEDS` (how many), `TWIN_FIRST` (the first one),
+//! `TWIN_REQUESTS` (of each), `TWIN_JOBS` (pairs of servers at once), `TWIN_TRIES` (to make a stream
+//! that differs shorter), `TWIN_KEEP` (a folder for the servers' files where they differ). Needs
+//! java and what `suites/stock-server.sh` brings.
 
 mod play;
 mod reply;
@@ -77,6 +78,9 @@ fn play_group(seeds: &[u64], requests: usize, differences: &Mutex<Vec<String>>) 
         let steps = stream::draw(*seed, requests);
         let Err(difference) = pair.play(&steps) else { continue };
         count += pair.requests;
+        if let Some(folder) = std::env::var_os("TWIN_KEEP") {
+            pair.keep(&std::path::Path::new(&folder).join(format!("seed-{seed}")));
+        }
         pair = Pair::start(setup);
         let text = format!("seed {seed} {setup:?} step {}:\n{}", difference.step, difference.text);
         writeln!(std::io::stderr(), "twin: {text}").ok();

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use harness::server::copy_directory;
 use harness::{Server, opcode, own_command, reference_command};
 
 use super::request::{Call, Path, Sequentials};
@@ -11,6 +12,9 @@ use super::stream::{SLOTS, SUPER, SUPER_DIGEST, Step};
 
 /// The slot of the client that looks at everything and cleans up.
 const AUDITOR: usize = SLOTS;
+
+/// Steps shown before one that differs.
+const SHOWN: usize = 3;
 
 /// How the servers of a seed are set up; both alike, but for what only ours has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +52,7 @@ pub(super) struct Pair {
     ours: Side,
     known: Sequentials,
     has_quotas: bool,
+    reapable: Vec<Reapable>,
     /// Requests sent to each.
     pub(super) requests: u64,
 }
@@ -80,6 +85,7 @@ impl Pair {
             ours: Side::new(ours),
             known: Sequentials::new(),
             has_quotas: false,
+            reapable: Vec::new(),
             requests: 0,
         }
     }
@@ -88,13 +94,28 @@ impl Pair {
     pub(super) fn play(&mut self, steps: &[Step]) -> Result<(), Difference> {
         self.known.clear();
         self.has_quotas |= steps.iter().any(sets_limits);
+        self.reapable.clear();
+        for step in steps {
+            if let Step::Requests { calls, .. } = step {
+                Reapable::collect(calls, &mut self.reapable);
+            }
+        }
         for (number, step) in steps.iter().enumerate() {
-            self.step(step)
-                .map_err(|text| Difference { step: number, text: format!("{}{text}", show(step)) })?;
+            self.step(step).map_err(|text| {
+                let before = steps[number.saturating_sub(SHOWN)..number].iter().map(show);
+                let before: String = before.collect();
+                Difference { step: number, text: format!("{before}-- then\n{}{text}", show(step)) }
+            })?;
         }
         let end = |text| Difference { step: steps.len(), text };
         self.audit().map_err(end)?;
         self.clean_up().map_err(end)
+    }
+
+    /// Copies both servers' folders into one of this name.
+    pub(super) fn keep(&self, folder: &std::path::Path) {
+        copy_directory(self.stock.server.folder(), &folder.join("stock"));
+        copy_directory(self.ours.server.folder(), &folder.join("ours"));
     }
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -304,27 +325,54 @@ impl Pair {
         }
     }
 
-    /// Nodes that would be collected, once they are overdue.
+    /// Nodes without children that may be containers or have a time to live; a Stat does not say.
     fn candidates(&mut self) -> Result<Vec<String>, String> {
-        let paths = self.tree()?;
-        let mut found = Vec::new();
-        for path in paths {
-            let call =
-                Call::Read { kind: opcode::EXISTS, path: Path::Fixed(path.clone()), watch: false };
-            let mut stat = String::new();
-            self.both(|side| {
-                side.send(AUDITOR, std::slice::from_ref(&call), &Sequentials::new());
-                let lines = side.answers(AUDITOR).lines;
-                stat = lines.join(" ");
-                lines
-            })?;
-            let is_container = stat.contains("owner 0x8000000000000000");
-            let is_ttl = stat.contains("owner 0xff");
-            if (is_container || is_ttl) && stat.contains("children 0}") {
-                found.push(path);
+        let mut found = self.tree()?;
+        let leaves: Vec<_> = found
+            .iter()
+            .filter(|path| !found.iter().any(|other| other.starts_with(&format!("{path}/"))))
+            .cloned()
+            .collect();
+        found = leaves;
+        found.retain(|path| self.reapable.iter().any(|wish| wish.may_be(path)));
+        Ok(found)
+    }
+}
+
+/// A container or a node with a time to live, as a stream wishes it.
+#[derive(Debug)]
+enum Reapable {
+    Path(String),
+    /// Below or beside what a server has named.
+    Any,
+}
+
+impl Reapable {
+    fn may_be(&self, path: &str) -> bool {
+        match self {
+            // A sequential one has ten digits more.
+            Self::Path(wish) => path.starts_with(wish.as_str()),
+            Self::Any => path.contains(|c: char| c.is_ascii_digit()),
+        }
+    }
+
+    fn collect(calls: &[Call], found: &mut Vec<Self>) {
+        for call in calls {
+            match call {
+                Call::Create { kind, flags, path, .. } => {
+                    let kinds = [opcode::CREATE_CONTAINER, opcode::CREATE_TTL];
+                    if kinds.contains(kind) || (4..=6).contains(flags) {
+                        found.push(match path {
+                            Path::Fixed(path) => Self::Path(path.clone()),
+                            Path::Sequential(..) => Self::Any,
+                        });
+                    }
+                }
+                Call::Multi { calls, .. } => Self::collect(calls, found),
+                Call::Cut { call, .. } => Self::collect(std::slice::from_ref(call), found),
+                _ => {}
             }
         }
-        Ok(found)
     }
 }
 
