@@ -93,8 +93,11 @@ impl<'a> AclList<'a> {
         Ok(AclEntry { perms, scheme: reader.string()?, id: reader.string()? })
     }
 
-    /// Appends it as jute has it.
+    /// Appends it as jute has it, a null one as null.
     pub fn encode(&self, out: &mut Vec<u8>) {
+        if self.is_null {
+            return jute::put_int(out, -1);
+        }
         jute::put_length(out, self.count as usize);
         out.extend_from_slice(self.bytes);
     }

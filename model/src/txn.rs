@@ -167,22 +167,30 @@ impl<'a> Txn<'a> {
             }
             Op::Check => Self::Check { path: r.text()?, version: r.int()? },
             Op::CreateSession => Self::CreateSession { timeout_ms: r.int()? },
-            Op::CloseSession => {
-                // Without the list where `closeSessionTxn.enabled` is off; a digest's twelve
-                // bytes may follow either way. A list of as many bytes has one path.
-                let is_digest = |rest: &[u8]| {
-                    rest.len() == TxnDigest::BYTES
-                        && rest.starts_with(&DIGEST_VERSION.to_be_bytes())
-                };
-                let has_list = !r.rest().is_empty() && !is_digest(r.rest());
-                let paths = if has_list { Some(r.strings()?) } else { None };
-                Self::CloseSession { paths }
-            }
+            Op::CloseSession => Self::CloseSession { paths: closed_paths(r)? },
             Op::Error => Self::Error(r.int()?),
             Op::Multi => Self::Multi(MultiTxn::decode(r)?),
             _ => return Err(JuteError::Value { offset, found: op.code() }),
         })
     }
+}
+
+/// The list of a closed session's nodes. It is not there where `closeSessionTxn.enabled` is off, and
+/// a digest's twelve bytes may follow either way: a list of two paths in as many bytes would have
+/// empty ones, and no node has an empty path.
+fn closed_paths<'a>(r: &mut Reader<'a>) -> Result<Option<Strings<'a>>, JuteError> {
+    let rest = r.rest();
+    let is_digest =
+        rest.len() == TxnDigest::BYTES && rest.starts_with(&DIGEST_VERSION.to_be_bytes());
+    if rest.is_empty() || is_digest {
+        return Ok(None);
+    }
+    let offset = r.offset();
+    let paths = r.strings()?;
+    if paths.iter().any(<[u8]>::is_empty) {
+        return Err(JuteError::Length { offset, found: 0 });
+    }
+    Ok(Some(paths))
 }
 
 impl<'a> CreateTxn<'a> {

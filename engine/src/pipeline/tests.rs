@@ -135,3 +135,37 @@ fn txns_of_another_history_are_refused() {
     assert_eq!(apply(3, Op::Delete, &Txn::Delete { path: none }), Err(ApplyError::NoNode));
     assert_eq!(apply(3, Op::CloseSession, &Txn::CloseSession { paths: None }), Ok(()));
 }
+
+/// The end of a session removes the same nodes whether its txn lists them or not.
+#[test]
+fn a_replayed_close_removes_what_the_session_had() {
+    let paths = [&b"/a"[..], b"/a-child", b"/stays"];
+    let after = |listed: Option<&[&[u8]]>| {
+        let mut head = head();
+        let mut batch = Batch::default();
+        for (at, path) in paths.into_iter().enumerate() {
+            let kind = [NodeKind::Ephemeral, NodeKind::Persistent][at / 2];
+            let acl = AclList::OPEN;
+            let txn = Txn::Create(CreateTxn { path, data: None, acl, kind, parent_cversion: 1 });
+            let header = header(1 + at as i64, Op::Create);
+            head.apply(&header, Op::Create, &txn, &mut batch).unwrap();
+        }
+        let mut bytes = Vec::new();
+        if let Some(listed) = listed {
+            model::jute::put_length(&mut bytes, listed.len());
+            listed.iter().for_each(|path| model::jute::put_string(&mut bytes, path));
+        }
+        let txn = Txn::decode(Op::CloseSession, &mut Reader::new(&bytes)).unwrap();
+        head.apply(&header(9, Op::CloseSession), Op::CloseSession, &txn, &mut batch).unwrap();
+        assert!(head.tree.lookup(b"/a").is_none() && head.tree.lookup(b"/a-child").is_none());
+        assert!(head.tree.lookup(b"/stays").is_some());
+        assert_eq!(head.ephemeral_count_of(SessionId(9)), 0);
+        (head.tree.digest(), head.tree.node_count())
+    };
+    let expected = after(None);
+    // None of them, all of them, some of them, and one that a delete has taken before.
+    assert_eq!(after(Some(&[])), expected);
+    assert_eq!(after(Some(&[b"/a", b"/a-child"])), expected);
+    assert_eq!(after(Some(&[b"/a-child"])), expected);
+    assert_eq!(after(Some(&[b"/gone", b"/a"])), expected);
+}

@@ -15,6 +15,7 @@
 mod connection;
 mod deliver;
 mod intake;
+mod paths;
 mod read;
 mod spare;
 #[cfg(test)]

@@ -10,10 +10,11 @@
 //!
 //! Lives in: each shard.
 
-use crate::hash::{SeededMap, SeededState};
-use hashbrown::hash_map::IntoIter;
+use super::paths::{Leftover, PathMap, SHRINK_ROUNDS};
+use crate::hash::SeededState;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 
 /// How a watch ends and how far it reaches: bits, since a connection may have several on a path.
@@ -38,8 +39,7 @@ const FORGOTTEN_AT_ONCE: usize = if cfg!(test) { 1 } else { 64 };
 const KEPT_PATHS_MAX: usize = 16 << 10;
 
 type Watchers = SmallVec<[u32; 2]>;
-type PathsOfSlot = SeededMap<Arc<[u8]>, u8>;
-type Leftover = IntoIter<Arc<[u8]>, u8>;
+type PathsOfSlot = PathMap<u8>;
 
 /// Whom a change is told: each slot once, however many watches it has.
 #[derive(Debug, Default)]
@@ -80,16 +80,26 @@ impl Told {
 }
 
 /// One of the two tables.
-#[derive(Debug)]
 pub struct WatchTable {
-    watchers: SeededMap<Arc<[u8]>, Watchers>,
+    watchers: PathMap<Watchers>,
     by_slot: Vec<Option<Box<PathsOfSlot>>>,
     state: SeededState,
     recursive_count: usize,
     count: usize,
     /// What gone connections watched, as far as it still stands among the watchers. Whoever uses
     /// their slots now watches what `by_slot` says, nothing else.
-    forgotten: VecDeque<(u32, Leftover)>,
+    forgotten: VecDeque<(u32, Leftover<u8>)>,
+    /// Counts the looks for memory to give back, and how many are still wanted.
+    round: usize,
+    sweeps_left: usize,
+}
+
+impl fmt::Debug for WatchTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("WatchTable");
+        shown.field("watchers", &self.watchers).field("by_slot", &self.by_slot);
+        shown.field("forgotten", &self.forgotten.len()).finish_non_exhaustive()
+    }
 }
 
 impl WatchTable {
@@ -97,12 +107,14 @@ impl WatchTable {
     pub fn new(seed: [u64; 2]) -> Self {
         let state = SeededState(seed);
         Self {
-            watchers: SeededMap::with_hasher(state),
+            watchers: PathMap::new(state),
             by_slot: Vec::new(),
             state,
             recursive_count: 0,
             count: 0,
             forgotten: VecDeque::new(),
+            round: 0,
+            sweeps_left: 0,
         }
     }
 
@@ -130,7 +142,7 @@ impl WatchTable {
     /// The paths that a connection watches.
     pub fn of_slot(&self, slot: u32) -> impl Iterator<Item = &Arc<[u8]>> {
         let paths = self.by_slot.get(slot as usize).into_iter().flatten();
-        paths.flat_map(|paths| paths.keys())
+        paths.flat_map(|paths| paths.iter().map(|(path, _)| path))
     }
 
     /// Count of connections that are known here, in stock's sense: see [`Self::knows`].
@@ -151,17 +163,20 @@ impl WatchTable {
             self.by_slot.resize_with(at + 1, || None);
         }
         let state = self.state;
-        let paths = self.by_slot[at].get_or_insert_with(|| Box::new(SeededMap::with_hasher(state)));
+        let paths = self.by_slot[at].get_or_insert_with(|| Box::new(PathMap::new(state)));
         let before = if let Some(modes) = paths.get_mut(path) {
             let before = *modes;
             *modes |= mode.0;
             before
         } else {
-            let key = match self.watchers.get_key_value(path) {
-                Some((key, _)) => key.clone(),
-                None => Arc::from(path),
+            let key = if let Some(slots) = self.watchers.get_mut(path) {
+                slots.push(slot);
+                self.watchers.key(path).expect("it was found just now").clone()
+            } else {
+                let key: Arc<[u8]> = Arc::from(path);
+                self.watchers.insert(key.clone(), Watchers::new()).push(slot);
+                key
             };
-            self.watchers.entry(key.clone()).or_default().push(slot);
             paths.insert(key, mode.0);
             self.count += 1;
             0
@@ -218,7 +233,7 @@ impl WatchTable {
         let Some(paths) = paths.filter(|paths| !paths.is_empty()) else { return };
         self.count -= paths.len();
         let is_little = self.forgotten.is_empty() && paths.len() <= FORGOTTEN_AT_ONCE;
-        self.forgotten.push_back((slot, paths.into_iter()));
+        self.forgotten.push_back((slot, paths.into_paths()));
         if is_little {
             self.forget_some(FORGOTTEN_AT_ONCE + 1);
         }
@@ -226,12 +241,15 @@ impl WatchTable {
 
     /// Whether [`Self::forget_some`] has something to do.
     pub fn is_forgetting(&self) -> bool {
-        !self.forgotten.is_empty()
+        !self.forgotten.is_empty() || self.sweeps_left > 0
     }
 
     /// Clears away at most so many watches of connections that are gone, and the table's memory
     /// once it is much too large.
     pub fn forget_some(&mut self, count_max: usize) {
+        if !self.forgotten.is_empty() {
+            self.sweeps_left = SHRINK_ROUNDS;
+        }
         for _ in 0..count_max {
             let Some((slot, paths)) = self.forgotten.front_mut() else { break };
             let slot = *slot;
@@ -244,10 +262,9 @@ impl WatchTable {
             }
             self.unlist(&path, slot);
         }
-        let (capacity, wanted) = (self.watchers.capacity(), self.watchers.len() * 2);
-        if capacity > KEPT_PATHS_MAX && wanted < capacity / 4 {
-            self.watchers.shrink_to(wanted);
-        }
+        self.sweeps_left = self.sweeps_left.saturating_sub(1);
+        self.round = self.round.wrapping_add(1);
+        self.watchers.shrink_some(self.round, KEPT_PATHS_MAX);
     }
 
     /// Something happened to the node: adds whoever is to be told.
@@ -284,7 +301,7 @@ impl WatchTable {
             }
             paths.remove(path);
             *count -= 1;
-            if paths.is_empty() && paths.capacity() > FORGOTTEN_AT_ONCE {
+            if paths.is_empty() && paths.is_cut() {
                 by_slot[slot as usize] = None;
             }
             // A small empty map is kept: whoever watched once will watch again.

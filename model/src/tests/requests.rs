@@ -66,8 +66,13 @@ fn creates() {
     let ttl = Create { flags: 5, ttl: 5000, ..create };
     let text = format!("00000002 '/a' 00000002 'xy' {OPEN} 00000005 0000000000001388");
     assert_decodes(Op::CreateTtl, &text, &Request::Create(ttl));
-    // A null ACL is an empty one.
-    let none = Create { acl: AclList::default(), ..create };
+    // A null ACL has no entries, as an empty one, but it is told apart: a multi refuses it.
+    let null = AclList::decode(&mut Reader::new(&[0xff; 4])).unwrap();
+    assert!(null.is_null() && null.is_empty() && !AclList::default().is_null());
+    let mut again = Vec::new();
+    null.encode(&mut again);
+    assert_eq!(again, [0xff; 4]);
+    let none = Create { acl: null, ..create };
     let text = "00000002 '/a' 00000002 'xy' ffffffff 00000003";
     assert_decodes(Op::Create, text, &Request::Create(none));
 }

@@ -125,6 +125,24 @@ fn closed_sessions() {
     }
 }
 
+/// A list of empty paths could not be told from a digest once it is written again; no session has
+/// such nodes, and a server that deleted them would fail.
+#[test]
+fn closed_sessions_have_no_empty_paths() {
+    for paths in [&[&b""[..]][..], &[b"", b""], &[b"/a", b""]] {
+        for has_digest in [false, true] {
+            let bytes = close(paths, has_digest);
+            let txn = Txn::decode(Op::CloseSession, &mut Reader::new(&bytes));
+            // Two in twelve bytes: that is what a digest looks like, and it is one.
+            let is_digest = bytes.len() == TxnDigest::BYTES;
+            let expected = Ok(Txn::CloseSession { paths: None });
+            assert!(if is_digest { txn == expected } else { txn.is_err() }, "{paths:?}: {txn:?}");
+        }
+    }
+    let null_path = [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff];
+    assert!(Txn::decode(Op::CloseSession, &mut Reader::new(&null_path)).is_err());
+}
+
 /// A txn's parts, owned.
 #[derive(Clone, Debug)]
 struct Parts {

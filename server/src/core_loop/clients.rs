@@ -16,6 +16,7 @@ use net::listener::{self, Listener};
 use ring::{OpId, Queue};
 use slab::Slab;
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -85,10 +86,11 @@ pub struct Clients {
     /// Clients for other shards.
     dealt: Vec<Dealt>,
     sessionless_checked_ms: u64,
-    /// The time of this turn, when a refusal was told last, and how many were not told since.
+    /// The time of this turn, and whom it has sent away.
     now_ms: u64,
-    refused_told_ms: u64,
-    refused_untold: u64,
+    refusals: Rare,
+    /// The same of connections that were closed because of what they sent.
+    closings: Rare,
     counts: SocketCounts,
 }
 
@@ -101,6 +103,25 @@ struct SocketCounts {
     sessionless: u64,
     /// What the gate had refused by the last reset.
     rejected_before: u64,
+}
+
+/// Lets a line a second through: a storm is not to fill the disk.
+#[derive(Debug, Default)]
+struct Rare {
+    told_ms: Option<u64>,
+    untold: u64,
+}
+
+impl Rare {
+    /// Whether a line may be told now, and how many were not told since the last.
+    fn admits(&mut self, now_ms: u64) -> Option<u64> {
+        if self.told_ms.is_some_and(|told_ms| now_ms < told_ms + 1_000) {
+            self.untold += 1;
+            return None;
+        }
+        self.told_ms = Some(now_ms);
+        Some(std::mem::take(&mut self.untold))
+    }
 }
 
 struct Listening {
@@ -135,8 +156,8 @@ impl Clients {
             dealt: Vec::new(),
             sessionless_checked_ms: 0,
             now_ms: 0,
-            refused_told_ms: 0,
-            refused_untold: 0,
+            refusals: Rare::default(),
+            closings: Rare::default(),
             counts: SocketCounts::default(),
         }
     }
@@ -184,15 +205,18 @@ impl Clients {
         }
     }
 
-    /// A line a second at most: a storm is not to fill the disk.
     fn tell_refused(&mut self, peer: SocketAddr, denied: Denied) {
-        if self.now_ms < self.refused_told_ms + 1_000 {
-            self.refused_untold += 1;
-            return;
+        if let Some(untold) = self.refusals.admits(self.now_ms) {
+            warn!(%peer, untold, "connection refused: {denied}");
         }
-        let untold = std::mem::take(&mut self.refused_untold);
-        self.refused_told_ms = self.now_ms;
-        warn!(%peer, untold, "connection refused: {denied}");
+    }
+
+    /// Closes a connection because of what it did, and says so.
+    fn send_away(&mut self, queue: &mut Queue<'_>, place: u32, why: &dyn Display) {
+        if let Some(untold) = self.closings.admits(self.now_ms) {
+            info!(peer = %self.sockets[place as usize].peer, untold, "connection closed: {why}");
+        }
+        self.close(queue, place);
     }
 
     /// Accepting ended: by its own hand, or because the process has no descriptors left.
@@ -280,8 +304,7 @@ impl Clients {
             return self.close(queue, place);
         }
         if let Some(why) = refused {
-            info!(peer = %socket.peer, "connection closed: {why}");
-            return self.close(queue, place);
+            return self.send_away(queue, place, &why);
         }
         match fed {
             Ok(Fed::All) => {
@@ -304,10 +327,7 @@ impl Clients {
                 }
             }
             Ok(Fed::FourLetterWord(word)) => self.leave(queue, place, word),
-            Err(error) => {
-                info!(peer = %socket.peer, "connection closed: {error}");
-                self.close(queue, place);
-            }
+            Err(error) => self.send_away(queue, place, &error),
         }
     }
 
@@ -451,9 +471,8 @@ impl Clients {
         }
         for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
             let place = self.by_slot[connection.slot as usize];
-            info!(peer = %self.sockets[place as usize].peer, "closed: it never said connect");
             self.counts.sessionless += 1;
-            self.close(queue, place);
+            self.send_away(queue, place, &"it never said connect");
         }
         let limit_ms = self.sessionless_timeout_ms;
         let is_stuck = |socket: &Socket| {
@@ -463,9 +482,7 @@ impl Clients {
         let stuck = self.sockets.iter().filter(|(_, socket)| is_stuck(socket));
         let stuck: Vec<u32> = stuck.map(|(place, _)| place as u32).collect();
         for place in stuck {
-            let peer = self.sockets[place as usize].peer;
-            info!(%peer, "closed: it does not take its last reply");
-            self.close(queue, place);
+            self.send_away(queue, place, &"it does not take its last reply");
         }
     }
 
@@ -474,8 +491,7 @@ impl Clients {
         let Some(&place) = self.by_slot.get(connection.slot as usize) else { return };
         let is_it = self.sockets.get(place as usize).is_some_and(|s| s.connection == connection);
         if is_it {
-            info!(peer = %self.sockets[place as usize].peer, "connection closed: {why}");
-            self.close(queue, place);
+            self.send_away(queue, place, &why);
         }
     }
 

@@ -12,6 +12,7 @@ mod history;
 mod inbox;
 mod links;
 mod meters;
+mod pace;
 mod reports;
 mod throttle;
 mod token;
@@ -27,6 +28,7 @@ use crate::clock::Clock;
 use engine::limits::RECLAIM_PER_TURN;
 use engine::settings::Now;
 use net::listener::Listener;
+use pace::Pace;
 use ring::{Completion, Ring, RingConfig, RingError, Wait};
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +82,7 @@ pub struct CoreLoop {
     inbox: Arc<LoopInbox>,
     parts: LoopParts,
     stopping_since_ms: Option<u64>,
+    pace: Pace,
 }
 
 impl CoreLoop {
@@ -98,7 +101,7 @@ impl CoreLoop {
                 clients.listen(&mut ring.queue(), listener);
             }
         }
-        Self { ring, inbox, parts, stopping_since_ms: None }
+        Self { ring, inbox, parts, stopping_since_ms: None, pace: Pace::default() }
     }
 
     /// Runs until it is told to stop, and everything admitted is answered.
@@ -106,7 +109,9 @@ impl CoreLoop {
         loop {
             let now = self.parts.clock.now();
             self.inbox.beat(now.mono_ms);
+            self.pace.begin();
             self.turn(now);
+            self.pace.end(now.mono_ms);
             if let Some(failure) = self.parts.history.as_ref().and_then(History::failure) {
                 return Err(LoopError::Log(*failure));
             }
