@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod golden;
+mod overflow;
 mod refusals;
 mod tree;
 

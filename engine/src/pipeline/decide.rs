@@ -76,7 +76,10 @@ impl Head {
         }
         let parent = self.tree.lookup(parent_path).ok_or(ErrorCode::NoNode)?;
         self.may(parent.acl(), perms::CREATE, caller)?;
-        let count = parent.stored_cversion();
+        let count = match parent.stored_cversion() {
+            i32::MAX => self.overflown.get(parent_path).copied().unwrap_or(i32::MAX),
+            count => count,
+        };
         let path = if is_sequential {
             use std::io::Write as _;
             scratch.path.clear();

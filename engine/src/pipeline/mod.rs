@@ -27,7 +27,7 @@ use model::session::Owner;
 use model::stat::Stat;
 use model::txn::{NodeKind, TxnHeader};
 use model::zxid::Zxid;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What is counted of writes.
@@ -57,6 +57,9 @@ pub struct Head {
     reapable: BTreeSet<Box<[u8]>>,
     /// Which ACLs the running multi has retained and released.
     acl_undo: Option<Vec<(u32, bool)>>,
+    /// Parents whose counter the running multi has taken past its end, and where it stands. The
+    /// tree keeps the highest number; a multi, as stock's, counts on below zero until it is done.
+    overflown: BTreeMap<Box<[u8]>, i32>,
     /// What writes were counted, replayed ones too.
     pub meters: HeadMeters,
     /// The tree's digest at every so many txns, oldest first.
@@ -102,6 +105,7 @@ impl Head {
             settings,
             reapable: BTreeSet::new(),
             acl_undo: None,
+            overflown: BTreeMap::new(),
             meters: HeadMeters::default(),
             digests: VecDeque::new(),
             path: Vec::new(),

@@ -4,6 +4,7 @@ use super::Head;
 use super::apply::put_result_header;
 use super::decide::{Caller, Scratch};
 use crate::batch::Batch;
+use crate::tree::parent_path;
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
@@ -50,10 +51,23 @@ impl Head {
         }
         let done = decided.map(|txn| {
             txn.encode(log);
+            self.maybe_overflow(&txn);
             self.apply(header, op, &txn, batch).expect("what was decided fits the tree");
         });
         (self.path, self.acl) = (scratch.path, scratch.acl);
         done
+    }
+
+    /// Remembers, in a multi, a counter that this create takes past its end.
+    fn maybe_overflow(&mut self, txn: &Txn<'_>) {
+        if let Txn::Create(create) = txn
+            && create.parent_cversion < 0
+            && self.acl_undo.is_some()
+            && let parent = parent_path(create.path)
+            && self.tree.lookup(parent).is_some_and(|it| it.stored_cversion() == i32::MAX)
+        {
+            self.overflown.insert(parent.into(), create.parent_cversion);
+        }
     }
 
     /// Decides and does the operations of a multi. The reply's body says for each what became of
@@ -85,6 +99,7 @@ impl Head {
             jute::put_int(&mut txns, op.code());
             jute::put_string(&mut txns, &sub);
         }
+        self.overflown.clear();
         let undo = self.acl_undo.take().unwrap_or_default();
         if let Some((at, error)) = failed {
             self.tree.rollback_multi();

@@ -113,6 +113,21 @@ fn sequences_are_javas() {
 }
 
 #[test]
+fn a_multi_counts_past_the_end_and_the_tree_does_not() {
+    let mut head = head();
+    execute(&mut head, 1, Op::Create, &create(b"/s", AclList::OPEN, 0)).unwrap();
+    head.tree.raise_cversion(b"/s", i32::MAX, Zxid(2));
+    let one = || SubRequest { op: Op::Create, request: create(b"/s/x", AclList::OPEN, 2) };
+    multi(&mut head, 3, &[one(), one(), one()]);
+    for name in ["2147483647", "-2147483648", "-2147483647"] {
+        assert!(head.tree.lookup(format!("/s/x{name}").as_bytes()).is_some(), "{name}");
+    }
+    assert_eq!(head.tree.lookup(b"/s").unwrap().stored_cversion(), i32::MAX);
+    let next = execute(&mut head, 4, Op::Create, &create(b"/s/x", AclList::OPEN, 2));
+    assert_eq!(next, Err(ErrorCode::NodeExists));
+}
+
+#[test]
 fn txns_of_another_history_are_refused() {
     let mut head = head();
     let mut batch = Batch::default();
