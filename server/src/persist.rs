@@ -408,7 +408,7 @@ async fn read_back_now<D: Disk>(
     let load_time = began.elapsed();
     let from = RecoverFrom { after, durable: durable.max(after) };
     let recovered = replay_log(disk, directories, from, &mut head).await?;
-    let replay_time = began.elapsed() - load_time;
+    let replay_time = began.elapsed().saturating_sub(load_time);
     Ok(ReadBack { head, snapshot, passed_over, recovered, load_time, replay_time })
 }
 

@@ -97,7 +97,9 @@ fn a_byte_at_a_time() {
         let bytes = request(opcode::EXISTS, &Body::new().string("/").boolean(false));
         for at in 0..seconds {
             let begin = Instant::now();
-            held.iter_mut().for_each(|stream| stream.write_all(&bytes[at..=at]).unwrap());
+            for stream in &mut held {
+                stream.write_all(&bytes[at..=at]).unwrap();
+            }
             thread::sleep(Duration::from_secs(1).saturating_sub(begin.elapsed()));
         }
         for stream in &mut held {

@@ -114,7 +114,9 @@ impl Pulse {
         self.is_over.store(true, Ordering::Relaxed);
         let mut took = self.thread.join().expect("a client of good will is answered");
         let count = took[0].len();
-        took.iter_mut().for_each(|took| took.sort_unstable());
+        for took in &mut took {
+            took.sort_unstable();
+        }
         let at = |part: f64| {
             [0, 1].map(|i| {
                 let last = took[i].len().saturating_sub(1);

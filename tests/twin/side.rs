@@ -1,6 +1,7 @@
 //! One of the two servers, and the clients' connections to it.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::io::{BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
@@ -120,7 +121,7 @@ impl Side {
                     break end;
                 }
             };
-            line += &format!(", the old connection {end:?}");
+            write!(line, ", the old connection {end:?}").expect("a string takes all");
         }
         line
     }
@@ -249,8 +250,7 @@ impl Side {
 
     /// Leaves a session alone until the server has ended it.
     pub(super) fn expire(&mut self, slot: usize) -> String {
-        let how =
-            Return { hang_up: true, wrong_password: false, read_only: None, timeout_ms: 200 };
+        let how = Return { hang_up: true, wrong_password: false, read_only: None, timeout_ms: 200 };
         let line = self.come_back(slot, &how);
         let before = self.zxid();
         self.hang_up(slot);

@@ -27,7 +27,7 @@ const READ_BYTES: usize = 1 << 20;
 
 /// A file that is read from front to back through one window.
 ///
-/// Memory: the window, which is as long as the longest field, and at least [`READ_BYTES`]; it grows
+/// Memory: the window, which is as long as the longest field, and at least `READ_BYTES`; it grows
 /// with what was read, whatever a length announces.
 pub struct Stream<R> {
     source: R,

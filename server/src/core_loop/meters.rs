@@ -63,7 +63,10 @@ impl Meters {
 
     /// All txns through this one are visible.
     pub(super) fn published(&mut self, zxid: Zxid, now_ms: u64) {
-        while let Some((_, since_ms)) = self.under_way.pop_front_if(|(first, _)| *first <= zxid) {
+        while let Some(&(first, since_ms)) = self.under_way.front()
+            && first <= zxid
+        {
+            self.under_way.pop_front();
             self.numbers.in_log.add(now_ms.saturating_sub(since_ms));
         }
     }

@@ -6,10 +6,10 @@
 mod normal;
 
 use harness::{Acl, Client, Op, Server, is_reference};
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::{env, fs};
 
 /// Compares with a golden file, or writes it.
@@ -210,7 +210,7 @@ fn commands_of_the_admin_server() {
         "nonsense",
     ] {
         let (status, body) = ask(scene.http, &format!("/commands/{command}"));
-        told += &format!("== {command}: {status}\n{}", normal::shape(&body));
+        write!(told, "== {command}: {status}\n{}", normal::shape(&body)).unwrap();
     }
     golden("commands", &told);
     let (status, index) = ask(scene.http, "/commands");
@@ -226,9 +226,7 @@ fn metrics_for_prometheus() {
     if is_reference() {
         return;
     }
-    static PORT: OnceLock<u16> = OnceLock::new();
-    let port = *PORT
-        .get_or_init(|| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let provider = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider";
     let server = Server::config()
         .set("metricsProvider.className", provider)

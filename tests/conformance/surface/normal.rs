@@ -229,7 +229,9 @@ fn walk(value: &Value, at: &str, lines: &mut BTreeSet<String>) {
             }
         }
         Value::Array(members) if !members.is_empty() => {
-            members.iter().for_each(|member| walk(member, &format!("{at}[]"), lines));
+            for member in members {
+                walk(member, &format!("{at}[]"), lines);
+            }
         }
         other => {
             let kind = match other {

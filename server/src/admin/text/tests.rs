@@ -182,7 +182,9 @@ fn mntr() {
 #[test]
 fn mntr_shows_what_was_counted() {
     let mut tally = Tally::default();
-    [1, 2, 3, 4, 9, 70, 81].into_iter().for_each(|ms| tally.add(ms));
+    for ms in [1, 2, 3, 4, 9, 70, 81] {
+        tally.add(ms);
+    }
     let mut shard = ShardReport::default();
     shard.metrics.count(Counter::ConnectionRequestCount, 2);
     shard.metrics.tally(Measure::Updatelatency, &tally);
@@ -191,7 +193,9 @@ fn mntr_shows_what_was_counted() {
     other.count(Counter::ConnectionRequestCount, 1);
     other.count(Counter::BytesReceivedCount, 580);
     let mut flushes = Tally::default();
-    [0, 0, 0, 1, 1, 1, 3].into_iter().for_each(|ms| flushes.add(ms));
+    for ms in [0, 0, 0, 1, 1, 1, 3] {
+        flushes.add(ms);
+    }
     other.tally(Measure::Fsynctime, &flushes);
     other
         .quotas
