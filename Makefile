@@ -36,6 +36,9 @@ faults: prepare ## log, snapshots and recovery on a disk that fails, from SEEDS 
 suites: prepare ## all suites with public clients, or those in SUITE (SERVER_CMD: another server than ours)
 	@scripts/suites.sh $(SUITE)
 
+twin: prepare ## the same SEEDS streams of requests to ZooKeeper 3.9.5 and to ours (FIRST: the first)
+	@scripts/twin.sh $(SEEDS) $(FIRST)
+
 reference: prepare ## the same tests against Apache ZooKeeper 3.9.5 (needs java and mvn)
 	@$(CARGO) build --locked --profile ci -p ringkeeper
 	@RINGKEEPER_TEST_SERVER_CMD=$(CURDIR)/tests/suites/stock-server.sh SUITES=$(CURDIR)/target/suites \
