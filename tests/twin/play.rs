@@ -89,8 +89,10 @@ impl Pair {
         self.known.clear();
         self.has_quotas |= steps.iter().any(sets_limits);
         for (number, step) in steps.iter().enumerate() {
-            self.step(step)
-                .map_err(|text| Difference { step: number, text: format!("{}{text}", show(step)) })?;
+            self.step(step).map_err(|text| Difference {
+                step: number,
+                text: format!("{}{text}", show(step)),
+            })?;
         }
         let end = |text| Difference { step: steps.len(), text };
         self.audit().map_err(end)?;
@@ -110,12 +112,10 @@ impl Pair {
                 }
                 Ok(())
             }
-            Step::HangUp { slot } => {
-                self.both(|side| {
-                    side.hang_up(*slot);
-                    Vec::new()
-                })
-            }
+            Step::HangUp { slot } => self.both(|side| {
+                side.hang_up(*slot);
+                Vec::new()
+            }),
             Step::Requests { slot, calls } => {
                 self.link(*slot)?;
                 self.ask(*slot, calls).map(drop)
@@ -219,8 +219,7 @@ impl Pair {
     fn be_super(&mut self) -> Result<(), String> {
         if !self.stock.is_linked(AUDITOR) {
             self.link(AUDITOR)?;
-            let auth =
-                Call::Auth { scheme: "digest".to_owned(), credentials: SUPER.to_vec() };
+            let auth = Call::Auth { scheme: "digest".to_owned(), credentials: SUPER.to_vec() };
             self.ask(AUDITOR, &[auth])?;
         }
         Ok(())

@@ -68,7 +68,8 @@ impl<'a> Bytes<'a> {
             count => {
                 let bytes = self.take(usize::try_from(count).ok()?)?;
                 if bytes.len() > 200 {
-                    let sum = bytes.iter().fold(7_u64, |sum, b| sum.wrapping_mul(31) + u64::from(*b));
+                    let sum =
+                        bytes.iter().fold(7_u64, |sum, b| sum.wrapping_mul(31) + u64::from(*b));
                     return Some(format!("{} bytes, sum {sum:x}", bytes.len()));
                 }
                 Some(format!("\"{}\"", bytes.escape_ascii()))

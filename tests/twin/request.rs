@@ -42,27 +42,79 @@ impl std::fmt::Debug for Data {
 /// What is asked. Names and order of fields are the protocol's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Call {
-    Create { kind: i32, path: Path, data: Data, acl: Option<Vec<Acl>>, flags: i32, ttl: i64 },
-    Delete { path: Path, version: i32 },
-    Set { path: Path, data: Data, version: i32 },
-    Check { path: Path, version: i32 },
-    SetAcl { path: Path, acl: Option<Vec<Acl>>, version: i32 },
+    Create {
+        kind: i32,
+        path: Path,
+        data: Data,
+        acl: Option<Vec<Acl>>,
+        flags: i32,
+        ttl: i64,
+    },
+    Delete {
+        path: Path,
+        version: i32,
+    },
+    Set {
+        path: Path,
+        data: Data,
+        version: i32,
+    },
+    Check {
+        path: Path,
+        version: i32,
+    },
+    SetAcl {
+        path: Path,
+        acl: Option<Vec<Acl>>,
+        version: i32,
+    },
     /// exists, getData, getChildren, getChildren2
-    Read { kind: i32, path: Path, watch: bool },
+    Read {
+        kind: i32,
+        path: Path,
+        watch: bool,
+    },
     /// getACL, sync, getAllChildrenNumber, getEphemerals
-    Named { kind: i32, path: Path },
+    Named {
+        kind: i32,
+        path: Path,
+    },
     /// multi, multiRead
-    Multi { kind: i32, calls: Vec<Call> },
-    AddWatch { path: Path, mode: i32 },
+    Multi {
+        kind: i32,
+        calls: Vec<Call>,
+    },
+    AddWatch {
+        path: Path,
+        mode: i32,
+    },
     /// checkWatches, removeWatches
-    Watchers { kind: i32, path: Path, watcher: i32 },
-    SetWatches { two: bool, back: i64, lists: [Vec<Path>; 5] },
-    Auth { scheme: String, credentials: Vec<u8> },
+    Watchers {
+        kind: i32,
+        path: Path,
+        watcher: i32,
+    },
+    SetWatches {
+        two: bool,
+        back: i64,
+        lists: [Vec<Path>; 5],
+    },
+    Auth {
+        scheme: String,
+        credentials: Vec<u8>,
+    },
     /// ping, whoAmI, closeSession, and what has no body
-    Bare { kind: i32 },
-    Reconfig { joining: Option<String> },
+    Bare {
+        kind: i32,
+    },
+    Reconfig {
+        joining: Option<String>,
+    },
     /// The bytes of another call, cut to so many of its body.
-    Cut { call: Box<Call>, length: usize },
+    Cut {
+        call: Box<Call>,
+        length: usize,
+    },
 }
 
 impl Call {
@@ -143,11 +195,9 @@ impl Call {
                 Body::new().int(0).string(scheme).buffer(credentials.as_slice())
             }
             Self::Bare { .. } => Body::new(),
-            Self::Reconfig { joining } => Body::new()
-                .buffer(joining.as_deref().map(str::as_bytes))
-                .int(-1)
-                .int(-1)
-                .long(-1),
+            Self::Reconfig { joining } => {
+                Body::new().buffer(joining.as_deref().map(str::as_bytes)).int(-1).int(-1).long(-1)
+            }
             Self::Cut { call, length } => {
                 let mut body = call.encode(known, seen);
                 body.0.truncate(*length);

@@ -249,8 +249,7 @@ impl Side {
 
     /// Leaves a session alone until the server has ended it.
     pub(super) fn expire(&mut self, slot: usize) -> String {
-        let how =
-            Return { hang_up: true, wrong_password: false, read_only: None, timeout_ms: 200 };
+        let how = Return { hang_up: true, wrong_password: false, read_only: None, timeout_ms: 200 };
         let line = self.come_back(slot, &how);
         let before = self.zxid();
         self.hang_up(slot);

@@ -31,15 +31,32 @@ pub(super) struct Return {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
     /// A new session; `ahead` claims to have seen a zxid that is yet to come.
-    Open { slot: usize, timeout_ms: i32, read_only: Option<bool>, ahead: bool },
-    Return { slot: usize, how: Return },
+    Open {
+        slot: usize,
+        timeout_ms: i32,
+        read_only: Option<bool>,
+        ahead: bool,
+    },
+    Return {
+        slot: usize,
+        how: Return,
+    },
     /// Requests sent in one piece, then every client is asked what it was told.
-    Requests { slot: usize, calls: Vec<Call> },
+    Requests {
+        slot: usize,
+        calls: Vec<Call>,
+    },
     /// The connection ends without a word; the session lives on.
-    HangUp { slot: usize },
+    HangUp {
+        slot: usize,
+    },
     /// The session is left alone until it expires.
-    Expire { slot: usize },
-    Restart { kill: bool },
+    Expire {
+        slot: usize,
+    },
+    Restart {
+        kill: bool,
+    },
     /// Empty containers and overdue nodes are collected: the servers are restarted with a short
     /// interval between checks until one candidate is gone.
     Reap,
@@ -47,7 +64,8 @@ pub(super) enum Step {
 
 /// The steps of a seed, with about so many requests.
 pub(super) fn draw(seed: u64, requests: usize) -> Vec<Step> {
-    let mut draw = Draw { rng: Rng::with_seed(seed), steps: Vec::new(), has_quotas: has_quotas(seed) };
+    let mut draw =
+        Draw { rng: Rng::with_seed(seed), steps: Vec::new(), has_quotas: has_quotas(seed) };
     let mut count = 0;
     let restarts = draw.rng.u32(0..100) < 25;
     let expiries = draw.rng.u32(0..100) < 30;
@@ -278,12 +296,8 @@ impl Draw {
             22..=29 => self.delete(),
             30..=39 => self.set(),
             40..=62 => {
-                let kinds = [
-                    opcode::EXISTS,
-                    opcode::GET_DATA,
-                    opcode::GET_CHILDREN,
-                    opcode::GET_CHILDREN2,
-                ];
+                let kinds =
+                    [opcode::EXISTS, opcode::GET_DATA, opcode::GET_CHILDREN, opcode::GET_CHILDREN2];
                 let (kind, path, watch) = (self.of(&kinds), self.path(), self.rng.bool());
                 Call::Read { kind, path, watch }
             }
