@@ -56,7 +56,7 @@ pub(super) struct Pair {
     /// part; ours against all that was decided.
     is_one_by_one: bool,
     reapable: Vec<Reapable>,
-    /// Requests sent to each.
+    /// Requests of streams sent to each; what looks at the tree between is not counted.
     pub(super) requests: u64,
 }
 
@@ -141,6 +141,7 @@ impl Pair {
             }),
             Step::Requests { slot, calls } => {
                 self.link(*slot)?;
+                self.requests += calls.len() as u64;
                 if !self.is_one_by_one {
                     return self.ask(*slot, calls).map(drop);
                 }
@@ -193,7 +194,6 @@ impl Pair {
 
     /// Sends requests to both; the names of the last list they tell.
     fn ask(&mut self, slot: usize, calls: &[Call]) -> Result<Vec<String>, String> {
-        self.requests += calls.len() as u64;
         for side in [&mut self.stock, &mut self.ours] {
             side.send(slot, calls, &self.known);
         }
