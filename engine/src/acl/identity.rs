@@ -150,7 +150,8 @@ fn places_of(count: usize) -> u32 {
 fn place_of(id: &Id) -> u32 {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
-        text.encode_utf16().fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
+        text.encode_utf16()
+            .fold(0_u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
     };
     let hash = [text(&id.scheme), text(&id.id)];
     let hash = hash.iter().fold(17_u32, |hash, part| hash.wrapping_mul(37).wrapping_add(*part));
