@@ -1,4 +1,4 @@
-//! The replicated log on disk: every txn, in order, durable before it is acknowledged.
+//! The log on disk: every txn, in order, durable before it is acknowledged.
 //!
 //! Segments of a fixed size are prepared ahead by the background; the ordering role's
 //! [`Appender`] fills them with batches, one write each, a few in flight. It is sans-io: it says

@@ -8,7 +8,7 @@
 //! - [`zxid`], [`session`], [`path`], [`acl`], [`stat`], [`error`]: the nouns;
 //! - [`op`]: every operation of the protocol, and which of them are writes;
 //! - [`request`]: what a client wishes; [`response`]: what it is told, events included;
-//! - [`txn`]: what the ensemble decided, in ZooKeeper's own bytes;
+//! - [`txn`]: what was decided, in ZooKeeper's own bytes;
 //! - [`jute`]: the codec of all of these; [`record`]: the archived form of a node;
 //! - [`limits`]: every bound, with its arithmetic.
 //!

@@ -6,8 +6,8 @@
 //! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
 //! - [`survey`], [`advice`], [`mod@repair`]: data that is not as it should be;
 //! - [`core_loop`]: the pinned threads that host the roles;
-//! - [`admin`]: the four-letter words; [`mod@bench`]: the load generator; [`migrate`]: import,
-//!   export, inspect.
+//! - [`admin`]: four-letter words, the admin server, the page of metrics;
+//! - [`mod@bench`]: the load generator; [`migrate`]: import, export, inspect.
 //!
 //! **Invariants**
 //!

@@ -4,6 +4,7 @@
 mod directories;
 mod failing_disk;
 mod full_disk;
+mod pages;
 mod repair;
 mod start;
 mod versions;
