@@ -6,10 +6,10 @@
 //! every client is asked what it was told. So what the servers do is determined, and a difference
 //! is a difference.
 //!
-//! `make twin SEEDS=1000 FIRST=0`, or by hand `TWIN_SEEDS` (how many), `TWIN_FIRST` (the first one),
-//! `TWIN_REQUESTS` (of each), `TWIN_JOBS` (pairs of servers at once), `TWIN_TRIES` (to make a stream
-//! that differs shorter), `TWIN_KEEP` (a folder for the servers' files where they differ). Needs
-//! java and what `suites/stock-server.sh` brings.
+//! `make twin SEEDS=1000 FIRST=0`, or by hand `TWIN_SEEDS` (how many), `TWIN_FIRST` (the first),
+//! `TWIN_REQUESTS` (of each), `TWIN_JOBS` (pairs of servers at once), `TWIN_TRIES` (to make a
+//! stream that differs shorter), `TWIN_KEEP` (a folder for the servers' files where they differ).
+//! Needs java and what `suites/stock-server.sh` brings.
 
 mod play;
 mod reply;

@@ -384,8 +384,8 @@ impl Reapable {
     }
 }
 
-/// Whether stock's approximate size of data goes astray: it leaves out what it counts in the nodes of
-/// quotas until it is restarted, and then has the root's data twice.
+/// Whether stock's approximate size of data goes astray: it leaves out what it counts in the nodes
+/// of quotas until it is restarted, and then has the root's data twice.
 fn makes_size_vague(step: &Step) -> bool {
     match step {
         Step::Restart { .. } | Step::Reap => true,

@@ -58,14 +58,14 @@ impl<V> PathMap<V> {
     }
 
     /// What is kept for a path.
-    pub(super) fn get(&self, path: &[u8]) -> Option<&V> {
+    pub(super) fn value(&self, path: &[u8]) -> Option<&V> {
         let hash = self.state.hash_one(path);
         let table = &self.tables[self.part(hash)];
         table.find(hash, |entry| *entry.0 == *path).map(|entry| &entry.1)
     }
 
     /// The same, to be changed.
-    pub(super) fn get_mut(&mut self, path: &[u8]) -> Option<&mut V> {
+    pub(super) fn value_mut(&mut self, path: &[u8]) -> Option<&mut V> {
         let hash = self.state.hash_one(path);
         let part = self.part(hash);
         let found = self.tables[part].find_mut(hash, |entry| *entry.0 == *path);
@@ -159,7 +159,7 @@ mod tests {
         let mut model = BTreeMap::new();
         let path = |i: usize| format!("/path/{i}").into_bytes();
         for i in 0..WHOLE_MAX * 300 {
-            assert!(map.get(&path(i)).is_none());
+            assert!(map.value(&path(i)).is_none());
             *map.insert(Arc::from(path(i)), 0) = i;
             model.insert(path(i), i);
             if i % 3 == 0 {
@@ -169,7 +169,7 @@ mod tests {
         }
         assert!(map.is_cut());
         for (path, value) in &model {
-            assert_eq!(map.get(path), Some(value));
+            assert_eq!(map.value(path), Some(value));
             assert_eq!(map.key(path).map(|key| &**key), Some(&path[..]));
         }
         let before: usize = map.tables.iter().map(|table| table.capacity()).sum();

@@ -164,12 +164,12 @@ impl WatchTable {
         }
         let state = self.state;
         let paths = self.by_slot[at].get_or_insert_with(|| Box::new(PathMap::new(state)));
-        let before = if let Some(modes) = paths.get_mut(path) {
+        let before = if let Some(modes) = paths.value_mut(path) {
             let before = *modes;
             *modes |= mode.0;
             before
         } else {
-            let key = if let Some(slots) = self.watchers.get_mut(path) {
+            let key = if let Some(slots) = self.watchers.value_mut(path) {
                 slots.push(slot);
                 self.watchers.key(path).expect("it was found just now").clone()
             } else {
@@ -189,13 +189,13 @@ impl WatchTable {
     /// Whether a connection watches the path in one of these modes.
     pub fn has(&self, path: &[u8], slot: u32, mode: WatchMode) -> bool {
         let paths = self.by_slot.get(slot as usize).and_then(Option::as_ref);
-        paths.and_then(|paths| paths.get(path)).is_some_and(|modes| modes & mode.0 != 0)
+        paths.and_then(|paths| paths.value(path)).is_some_and(|modes| modes & mode.0 != 0)
     }
 
     /// Takes modes away from what a connection watches; false if it had none of them.
     pub fn remove(&mut self, path: &[u8], slot: u32, mode: WatchMode) -> bool {
         let Some(Some(paths)) = self.by_slot.get_mut(slot as usize) else { return false };
-        let Some(modes) = paths.get_mut(path) else { return false };
+        let Some(modes) = paths.value_mut(path) else { return false };
         let had = *modes & mode.0;
         *modes &= !mode.0;
         let is_gone = *modes == 0;
@@ -216,7 +216,7 @@ impl WatchTable {
     /// Takes a slot from among a path's watchers, unless whoever has it now watches the path.
     fn unlist(&mut self, path: &[u8], slot: u32) {
         let is_again = self.has(path, slot, WatchMode::ANY);
-        let Some(slots) = self.watchers.get_mut(path) else { return };
+        let Some(slots) = self.watchers.value_mut(path) else { return };
         // It may stand there twice: for who had it, and for who has it.
         slots.retain(|&mut s| s != slot);
         if is_again {
@@ -279,7 +279,7 @@ impl WatchTable {
         let mut end = path.len();
         while end > 1 {
             end = path[..end].iter().rposition(|&b| b == b'/').unwrap_or(0).max(1);
-            let Some(slots) = self.watchers.get(&path[..end]) else { continue };
+            let Some(slots) = self.watchers.value(&path[..end]) else { continue };
             for &slot in slots {
                 if self.has(&path[..end], slot, WatchMode::RECURSIVE) {
                     told.insert(slot);
@@ -289,11 +289,11 @@ impl WatchTable {
     }
 
     fn trigger_own(&mut self, path: &[u8], told: &mut Told) {
-        let Some(slots) = self.watchers.get_mut(path) else { return };
+        let Some(slots) = self.watchers.value_mut(path) else { return };
         let (by_slot, count) = (&mut self.by_slot, &mut self.count);
         slots.retain(|&mut slot| {
             let Some(paths) = &mut by_slot[slot as usize] else { return false };
-            let Some(modes) = paths.get_mut(path) else { return false };
+            let Some(modes) = paths.value_mut(path) else { return false };
             told.insert(slot);
             *modes &= !WatchMode::STANDARD.0;
             if *modes != 0 {
