@@ -9,7 +9,9 @@ fn tally(numbers: impl IntoIterator<Item = u64>) -> Tally {
 #[test]
 fn spreads_add_up() {
     let mut left = Spread::default();
-    [4, 2, 9].into_iter().for_each(|number| left.add(number));
+    for number in [4, 2, 9] {
+        left.add(number);
+    }
     let mut right = Spread::default();
     right.merge(left);
     assert_eq!(right, left);

@@ -168,7 +168,9 @@ fn a_replayed_close_removes_what_the_session_had() {
         let mut bytes = Vec::new();
         if let Some(listed) = listed {
             model::jute::put_length(&mut bytes, listed.len());
-            listed.iter().for_each(|path| model::jute::put_string(&mut bytes, path));
+            for path in listed {
+                model::jute::put_string(&mut bytes, path);
+            }
         }
         let txn = Txn::decode(Op::CloseSession, &mut Reader::new(&bytes)).unwrap();
         head.apply(&header(9, Op::CloseSession), Op::CloseSession, &txn, &mut batch).unwrap();
