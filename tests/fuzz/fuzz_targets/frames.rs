@@ -9,6 +9,7 @@ const LEN_MAX: u32 = 64;
 
 fn told(pieces: &[&[u8]], pauses: u8) -> (Vec<Vec<u8>>, bool) {
     let mut inbox = Inbox::new(LEN_MAX);
+    let stream_bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
     let (mut frames, mut count) = (Vec::new(), 0_u32);
     let mut tell = |frame: &[u8]| {
         count += 1;
@@ -24,7 +25,8 @@ fn told(pieces: &[&[u8]], pauses: u8) -> (Vec<Vec<u8>>, bool) {
     };
     for piece in pieces {
         let mut fed = inbox.feed(piece, &mut tell);
-        for _ in 0..1_000 {
+        // Every frame may be paused at twice, and none is shorter than four bytes.
+        for _ in 0..=stream_bytes {
             if fed != Ok(Fed::Paused) {
                 break;
             }
