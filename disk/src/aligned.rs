@@ -7,6 +7,7 @@ use std::ptr::NonNull;
 
 use ring::StableBuf;
 
+use crate::huge::HugeBuf;
 use crate::limits::{BLOCK_BYTES, block_align_up};
 
 /// Bytes at an address that is a multiple of 4 KiB, in whole blocks.
@@ -19,6 +20,8 @@ pub struct AlignedBuf {
     start: NonNull<u8>,
     len: usize,
     capacity: usize,
+    /// Whose memory it is; `None` for an allocation of its own.
+    region: Option<HugeBuf>,
 }
 
 // SAFETY: the buffer owns its allocation alone, as a `Box<[u8]>` would; no thread is special to it.
@@ -34,7 +37,19 @@ impl AlignedBuf {
         // SAFETY: the layout's size is at least one block, so not zero.
         let start = unsafe { alloc_zeroed(layout) };
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        Self { start, len: 0, capacity }
+        Self { start, len: 0, capacity, region: None }
+    }
+
+    /// An empty buffer over a region, to be read into where the bytes are to stay. Its length must
+    /// be whole blocks.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn over(mut region: HugeBuf) -> Self {
+        let capacity = region.len();
+        assert!(capacity > 0 && capacity.is_multiple_of(BLOCK_BYTES), "{capacity} bytes");
+        let start = NonNull::from(region.as_mut_slice()).cast();
+        Self { start, len: 0, capacity, region: Some(region) }
     }
 
     /// A buffer of `bytes` zeros.
@@ -119,6 +134,9 @@ impl AlignedBuf {
 
 impl Drop for AlignedBuf {
     fn drop(&mut self) {
+        if self.region.is_some() {
+            return;
+        }
         // SAFETY: allocated in `with_capacity` with this very layout, and freed only here.
         unsafe { dealloc(self.start.as_ptr(), Self::layout(self.capacity)) }
     }
@@ -128,8 +146,9 @@ impl Deref for AlignedBuf {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: `len <= capacity` bytes from `start` are allocated and initialised (zeroed at
-        // first), and borrowed as long as `self` is.
+        // SAFETY: `len <= capacity` bytes from `start` are allocated, or lie in the region, which
+        // nobody else touches; they are initialised (zeroed at first), and borrowed as long as
+        // `self` is.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
 }

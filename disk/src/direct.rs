@@ -1,4 +1,8 @@
-//! Real files, through glommio.
+//! Real files, through glommio; reads go straight into the caller's buffer.
+//!
+//! glommio lends its own buffers for direct reads, one allocated and cleared for each. A large
+//! read into memory that the caller keeps would be cleared twice and copied once for nothing, so
+//! reads are plain calls on the executor's threads for blocking work.
 //!
 //! Lives in: the background thread (the futures need glommio's executor around them). Where the
 //! file system refuses direct I/O the same calls go through the page cache, and
@@ -6,8 +10,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use glommio::GlommioError;
 use glommio::io::{self, BufferedFile, DmaFile, OpenOptions};
@@ -44,6 +52,8 @@ pub struct Direct {
 #[derive(Debug)]
 pub struct DirectFile {
     handle: Handle,
+    /// The same open file, for the threads that read.
+    reader: Arc<File>,
     path: PathBuf,
     latch: Latch<DiskError>,
 }
@@ -90,7 +100,12 @@ impl Direct {
                 Handle::Buffered(options.buffered_open(path).await.map_err(failed)?)
             }
         };
-        Ok(DirectFile { handle, path: path.to_owned(), latch: Latch::new() })
+        let reader = duplicate(match &handle {
+            Handle::Dma(file) => file.as_raw_fd(),
+            Handle::Buffered(file) => file.as_raw_fd(),
+        });
+        let reader = Arc::new(reader.map_err(|e| DiskError::from_io(operation, path, &e))?);
+        Ok(DirectFile { handle, reader, path: path.to_owned(), latch: Latch::new() })
     }
 
     /// Keeps glommio from polling for completions on the device of `path`.
@@ -141,22 +156,34 @@ impl DirectFile {
         }
         Ok(())
     }
+}
 
-    async fn read_piece(
-        &self,
-        offset: u64,
-        bytes: usize,
-        into: &mut AlignedBuf,
-    ) -> Result<usize, DiskError> {
-        let read = match &self.handle {
-            Handle::Dma(file) => file.read_at_aligned(offset, bytes).await,
-            Handle::Buffered(file) => file.read_at(offset, bytes).await,
+/// A second descriptor of an open file.
+fn duplicate(fd: RawFd) -> std::io::Result<File> {
+    // SAFETY: the caller's file is open and outlives the call.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    borrowed.try_clone_to_owned().map(File::from)
+}
+
+/// Reads until the buffer is full or the file ends.
+fn read_now(file: &File, offset: u64, into: &mut AlignedBuf) -> Result<(), (u64, std::io::Error)> {
+    into.clear();
+    while into.room() > 0 {
+        let (start, asked) = (into.len(), into.room().min(BULK_BYTES));
+        let at = offset + start as u64;
+        let found = match file.read_at(into.extend_by(asked), at) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            Err(error) => return Err((at, error)),
+            // A piece that ends inside a block ends at the end of the file.
+            Ok(found) if found == 0 || !found.is_multiple_of(BLOCK_BYTES) => {
+                into.set_len(start + found);
+                return Ok(());
+            }
+            Ok(found) => found,
         };
-        let failed = |error| failed(Operation::Read, &self.path, &error).at(offset);
-        let read = read.map_err(failed)?;
-        into.extend_from_slice(&read[..]);
-        Ok(read.len())
+        into.set_len(start + found);
     }
+    Ok(())
 }
 
 fn failed(operation: Operation, path: &Path, error: &GlommioError<()>) -> DiskError {
@@ -171,7 +198,7 @@ async fn flush_directory_of(operation: Operation, path: &Path) -> Result<(), Dis
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let flush = move || std::fs::File::open(directory)?.sync_all();
+    let flush = move || File::open(directory)?.sync_all();
     let flushed = glommio::executor().spawn_blocking(flush).await;
     flushed.map_err(|error| DiskError::from_io(operation, path, &error))
 }
@@ -182,7 +209,7 @@ fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
         let entry = entry?;
         let metadata = match entry.metadata() {
             // Removed between the two calls.
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
             metadata => metadata?,
         };
         if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
@@ -205,9 +232,7 @@ impl Disk for Direct {
     async fn create_directory(&self, directory: &Path) -> Result<(), DiskError> {
         let owned = directory.to_owned();
         let make = move || match std::fs::create_dir(&owned) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && owned.is_dir() => {
-                Ok(())
-            }
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && owned.is_dir() => Ok(()),
             made => made,
         };
         let made = glommio::executor().spawn_blocking(make).await;
@@ -251,17 +276,10 @@ impl Disk for Direct {
         mut into: AlignedBuf,
     ) -> Result<AlignedBuf, DiskError> {
         assert!(offset.is_multiple_of(BLOCK_BYTES as u64), "offset {offset} is not aligned");
-        into.clear();
-        while into.room() > 0 {
-            let asked = into.room().min(BULK_BYTES);
-            let at = offset + into.len() as u64;
-            let found = file.read_piece(at, asked, &mut into).await?;
-            // A piece that ends inside a block ends at the end of the file.
-            if found == 0 || !found.is_multiple_of(BLOCK_BYTES) {
-                break;
-            }
-        }
-        Ok(into)
+        let reader = Arc::clone(&file.reader);
+        let work = move || read_now(&reader, offset, &mut into).map(|()| into);
+        let read = glommio::executor().spawn_blocking(work).await;
+        read.map_err(|(at, error)| DiskError::from_io(Operation::Read, &file.path, &error).at(at))
     }
 
     async fn write_at(

@@ -8,9 +8,10 @@ use std::ptr::NonNull;
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::error::{Cause, DiskError, Operation};
-use crate::limits::HUGE_PAGE_BYTES;
+use crate::limits::{HUGE_PAGE_BYTES, block_align_up};
 
-/// A zeroed region of anonymous memory, aligned to 2 MiB, on huge pages where the kernel has them.
+/// A zeroed region of anonymous memory, aligned to 2 MiB unless it was split off another, on huge
+/// pages where the kernel has them.
 ///
 /// Anonymous on purpose: in a mapped file a bad sector would be a SIGBUS instead of an error.
 pub struct HugeBuf {
@@ -61,6 +62,23 @@ impl HugeBuf {
         Ok(Self { start, len: bytes, mapped_bytes })
     }
 
+    /// Takes the first `bytes` off as a region of their own, given back to the kernel by itself.
+    /// What follows begins at the next page.
+    ///
+    /// # Panics
+    /// If there are not so many left.
+    #[must_use]
+    pub fn split_front(&mut self, bytes: usize) -> Self {
+        assert!(0 < bytes && bytes <= self.len, "{bytes} bytes off {}", self.len);
+        let taken_bytes = block_align_up(bytes).min(self.mapped_bytes);
+        let front = Self { start: self.start, len: bytes, mapped_bytes: taken_bytes };
+        // SAFETY: `taken_bytes` lie inside the mapping; its end is an address as well.
+        self.start = unsafe { self.start.add(taken_bytes) };
+        self.len = self.len.saturating_sub(taken_bytes);
+        self.mapped_bytes -= taken_bytes;
+        front
+    }
+
     /// How many bytes were asked for.
     pub const fn len(&self) -> usize {
         self.len
@@ -71,7 +89,7 @@ impl HugeBuf {
         self.len == 0
     }
 
-    /// How many bytes of address space it takes, in whole huge pages.
+    /// How many bytes of address space it takes, in whole huge pages unless it was split.
     pub const fn mapped_bytes(&self) -> usize {
         self.mapped_bytes
     }
@@ -99,6 +117,9 @@ impl AsMut<[u8]> for HugeBuf {
 
 impl Drop for HugeBuf {
     fn drop(&mut self) {
+        if self.mapped_bytes == 0 {
+            return;
+        }
         // SAFETY: the region was mapped in `new`, its borrows have ended with `self`, and it is
         // unmapped only here.
         let unmapped = unsafe { munmap(self.start.cast::<c_void>(), self.mapped_bytes) };
@@ -133,5 +154,27 @@ mod tests {
         region.as_mut_slice()[HUGE_PAGE_BYTES + 4] = 9;
         let region = std::thread::spawn(move || region).join().unwrap();
         assert_eq!(region.as_ref()[HUGE_PAGE_BYTES + 4], 9);
+    }
+
+    #[test]
+    fn parts_live_and_go_by_themselves() {
+        let mut rest = HugeBuf::new(3 * HUGE_PAGE_BYTES).unwrap();
+        let start = rest.as_ref().as_ptr();
+        let mut first = rest.split_front(5000);
+        let mut second = rest.split_front(HUGE_PAGE_BYTES);
+        assert_eq!((first.len(), first.mapped_bytes()), (5000, 8192));
+        assert_eq!(second.as_ref().as_ptr() as usize - start as usize, 8192);
+        assert_eq!(rest.len(), 2 * HUGE_PAGE_BYTES - 8192);
+        first.as_mut_slice().fill(1);
+        second.as_mut_slice().fill(2);
+        drop(first);
+        rest.as_mut_slice().fill(3);
+        assert!(second.as_ref().iter().all(|byte| *byte == 2));
+        drop(second);
+        let left = rest.len();
+        let last = rest.split_front(left);
+        assert!(rest.is_empty() && rest.mapped_bytes() == 0);
+        drop(rest);
+        assert!(last.as_ref().iter().all(|byte| *byte == 3));
     }
 }

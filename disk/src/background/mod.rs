@@ -17,13 +17,15 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 
 use glommio::sync::Gate;
-use glommio::{GlommioError, Latency, LocalExecutorBuilder, Placement, Shares, TaskQueueHandle};
+use glommio::{
+    GlommioError, Latency, LocalExecutorBuilder, Placement, PoolPlacement, Shares, TaskQueueHandle,
+};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::direct::{Direct, DiskMode};
 use crate::error::DiskError;
-use crate::limits::{JOBS_MAX, MEMLOCK_BYTES_MIN};
+use crate::limits::{JOBS_MAX, MEMLOCK_BYTES_MIN, READERS};
 use mailbox::Mailbox;
 
 /// Which share a job belongs to.
@@ -217,7 +219,10 @@ fn host(
     };
     let placement = config.cpu.map_or(Placement::Unbound, Placement::Fixed);
     // Transfers are larger than the registered buffers would be, so these are kept minimal.
-    let executor = LocalExecutorBuilder::new(placement).io_memory(64 << 10).make();
+    let executor = LocalExecutorBuilder::new(placement)
+        .io_memory(64 << 10)
+        .blocking_thread_pool_placement(PoolPlacement::Unbound(READERS))
+        .make();
     match executor {
         Ok(executor) => {
             let _ = started.send(Ok(disk.mode().clone()));
