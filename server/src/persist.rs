@@ -283,8 +283,7 @@ impl ImageSink for Builder {
 
     fn push(&mut self, unit: Unit) -> Result<(), Refused> {
         let builder = self.tree.as_mut().expect("a snapshot has begun");
-        let (runs, origins) = (unit.runs.clone(), unit);
-        let Unit { memory, origins: places, .. } = origins;
+        let Unit { memory, runs, origins: places } = unit;
         let pushed = builder.push(ImageUnit { memory: Box::new(memory), runs });
         pushed.map_err(|error| {
             let place = places.iter().rev().find(|origin| origin.at <= error.offset);

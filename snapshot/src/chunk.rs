@@ -129,24 +129,3 @@ pub(crate) fn check<'a>(
     }
     Ok(())
 }
-
-/// Where the record behind the last one begins that ends at or before `end`, if the records from
-/// `start` on are to be taken. All three are places in a checked chunk.
-pub(crate) fn last_end(entry: &ChunkEntry, bytes: &[u8], end: usize) -> usize {
-    let records = entry.record_bytes as usize;
-    if end >= records {
-        return records;
-    }
-    let table = &bytes[records..records + entry.record_count as usize * OFFSET_BYTES];
-    let start = |row: usize| {
-        let start = &table[row * OFFSET_BYTES..][..OFFSET_BYTES];
-        u32::from_be_bytes(start.try_into().expect("four bytes")) as usize
-    };
-    let (mut low, mut high) = (0, entry.record_count as usize);
-    // The last row that begins at or before `end`; the first always does.
-    while high - low > 1 {
-        let middle = usize::midpoint(low, high);
-        if start(middle) <= end { low = middle } else { high = middle }
-    }
-    start(low)
-}

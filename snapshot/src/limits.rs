@@ -17,10 +17,11 @@ pub const CUT_BYTES_MEAN: u64 = 256 << 10;
 /// Writes in the air, in bytes, beside the chunk that is being filled.
 pub const WRITE_AHEAD_BYTES: usize = 4 << 20;
 
-/// Reads in the air, in bytes, beside the chunk that is being checked.
-pub const READ_AHEAD_BYTES: usize = 4 << 20;
+/// Reads in the air, in bytes, beside the unit that is being checked: three units or more.
+pub const READ_AHEAD_BYTES: usize = 12 << 20;
 
-/// Memory of a unit of the image, unless a single record needs more.
+/// Chunks that make a unit of the image come to this at least, but for the last: what can be freed
+/// singly when its records have been replaced.
 pub const UNIT_BYTES: usize = HUGE_PAGE_BYTES;
 
 /// The least that a record takes in a chunk: birth, head, and its place in the offset table.

@@ -3,18 +3,21 @@
 //! Nothing of a file is believed: the bounds that it states are compared with its length, every
 //! archive is validated, every record is parsed before a tree sees it.
 //!
-//! Lives in: the background, in plain steps over [`Disk`]. Memory beside the units:
-//! [`READ_AHEAD_BYTES`] in the air and the chunk that is being checked.
+//! Nothing is copied: a part of the file is read to where the tree will use it, checked there, and
+//! handed out as a [`Unit`]. All parts lie in one region of memory, so that huge pages are filled.
+//!
+//! Lives in: the background, in plain steps over [`Disk`]. In the air: [`READ_AHEAD_BYTES`].
 
 mod newest;
 mod unit;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use disk::limits::block_align_up;
 use disk::seam::read_bytes;
-use disk::{AlignedBuf, Disk, DiskError, OpenMode};
+use disk::{AlignedBuf, Disk, DiskError, HugeBuf, OpenMode};
 use model::zxid::{Epoch, Zxid};
 
 use crate::chunk;
@@ -25,13 +28,11 @@ use crate::format::{
     AclSection, ChunkEntry, FORMAT_VERSION, Footer, Header, HeaderFault, Index, Place,
     SessionSection,
 };
-use crate::limits::{FILE_BYTES_MIN, FOOTER_BYTES, HEADER_BYTES, READ_AHEAD_BYTES};
+use crate::limits::{FILE_BYTES_MIN, FOOTER_BYTES, HEADER_BYTES, READ_AHEAD_BYTES, UNIT_BYTES};
 use crate::source::{AclEntry, Head, Session};
 
 pub use newest::{ImageSink, Newest, Refused, load_newest};
 pub use unit::{Origin, Unit};
-
-use unit::Packer;
 
 /// Everything in a snapshot but its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,8 @@ pub struct Loader<'d, D: Disk> {
     flights: Flights<'d, Result<AlignedBuf, DiskError>>,
     started_count: usize,
     checked_count: usize,
-    packer: Packer,
+    /// What units have not taken yet of the memory for all chunks; `None` until one is asked for.
+    image: Option<HugeBuf>,
     has_root: bool,
 }
 
@@ -100,7 +102,7 @@ where
             flights: Flights::new(),
             started_count: 0,
             checked_count: 0,
-            packer: Packer::default(),
+            image: None,
             has_root: false,
         })
     }
@@ -116,52 +118,71 @@ where
     /// After an error nothing more is to be had from the loader, and what it has given is not a
     /// tree.
     pub async fn next_unit(&mut self) -> Result<Option<Unit>, LoadError> {
-        loop {
-            if let Some(unit) = self.packer.next() {
-                return Ok(Some(unit));
-            }
-            let number = self.checked_count as u32;
-            let Some((entry, bytes)) = self.next_chunk().await? else {
-                self.packer.close();
-                let Some(unit) = self.packer.next() else { return Ok(None) };
-                return Ok(Some(unit));
-            };
-            self.check(number, &entry, &bytes)?;
-            self.packer.pack(number, &entry, &bytes)?;
-            self.checked_count += 1;
-            if self.checked_count == self.contents.chunks.len() && !self.has_root {
-                return Err(self.contents.corrupt(
-                    Part::Chunk(number),
-                    entry.offset,
-                    Fault::NoRoot,
-                ));
-            }
+        if self.image.is_none() {
+            let bytes = self.contents.chunks.iter().map(|entry| entry.bytes as usize).sum();
+            self.image = Some(HugeBuf::new(bytes)?);
         }
+        let Some((chunks, bytes)) = self.next_chunks(UNIT_BYTES).await? else { return Ok(None) };
+        let mut at = 0;
+        let mut unit = Unit::new(bytes);
+        for number in chunks {
+            let entry = self.contents.chunks[number];
+            let end = at + entry.bytes as usize;
+            let chunk = unit.memory.get(at..end).or(unit.memory.get(at..)).unwrap_or_default();
+            self.check(number as u32, &entry, chunk)?;
+            unit.add(number as u32, &entry, at);
+            at = end;
+        }
+        if self.checked_count == self.contents.chunks.len() && !self.has_root {
+            let number = self.checked_count - 1;
+            let (part, offset) = (Part::Chunk(number as u32), self.contents.chunks[number].offset);
+            return Err(self.contents.corrupt(part, offset, Fault::NoRoot));
+        }
+        Ok(Some(unit))
     }
 
-    /// The bytes of the next chunk, unchecked; starts the reads behind it.
-    async fn next_chunk(&mut self) -> Result<Option<(ChunkEntry, AlignedBuf)>, LoadError> {
-        while let Some(entry) = self.contents.chunks.get(self.started_count) {
-            let bytes = entry.bytes as usize;
+    /// The next chunks of `bytes_min` together, one at least, unchecked; starts the reads behind
+    /// them. All calls on one loader must want as much.
+    async fn next_chunks(
+        &mut self,
+        bytes_min: usize,
+    ) -> Result<Option<(Range<usize>, AlignedBuf)>, LoadError> {
+        while self.started_count < self.contents.chunks.len() {
+            let (chunks, bytes) = self.chunks_from(self.started_count, bytes_min);
             if !self.flights.has_room(bytes, READ_AHEAD_BYTES) {
                 break;
             }
-            let (disk, file, offset) = (self.disk, Rc::clone(&self.file), entry.offset);
-            let buffer = AlignedBuf::with_capacity(bytes);
+            let offset = self.contents.chunks[chunks.start].offset;
+            let buffer = match &mut self.image {
+                Some(image) => AlignedBuf::over(image.split_front(bytes)),
+                None => AlignedBuf::with_capacity(bytes),
+            };
+            let (disk, file) = (self.disk, Rc::clone(&self.file));
             let call = async move { disk.read_at(&file, offset, buffer).await };
             self.flights.start(bytes, call).await;
-            self.started_count += 1;
+            self.started_count = chunks.end;
         }
         let Some(landed) = self.flights.next().await else { return Ok(None) };
-        Ok(Some((self.contents.chunks[self.checked_count], landed?)))
+        let (chunks, _) = self.chunks_from(self.checked_count, bytes_min);
+        self.checked_count = chunks.end;
+        Ok(Some((chunks, landed?)))
     }
 
-    fn check(
-        &mut self,
-        number: u32,
-        entry: &ChunkEntry,
-        bytes: &AlignedBuf,
-    ) -> Result<(), LoadError> {
+    /// The chunks from number `start` on that come to `bytes_min`, one at least, and what they
+    /// come to.
+    fn chunks_from(&self, start: usize, bytes_min: usize) -> (Range<usize>, usize) {
+        let (mut end, mut bytes) = (start, 0);
+        for entry in &self.contents.chunks[start..] {
+            bytes += entry.bytes as usize;
+            end += 1;
+            if bytes >= bytes_min {
+                break;
+            }
+        }
+        (start..end, bytes)
+    }
+
+    fn check(&mut self, number: u32, entry: &ChunkEntry, bytes: &[u8]) -> Result<(), LoadError> {
         let has_root = &mut self.has_root;
         let found = check_chunk(entry, bytes, self.contents.acls.len() as u32, |record| {
             *has_root |= record.path() == b"/";
@@ -177,16 +198,16 @@ where
     pub async fn verify(&mut self) -> Result<(Vec<(u32, usize, Fault)>, u64), LoadError> {
         let mut damaged = Vec::new();
         let mut digest = 0_u64;
-        while let Some((entry, bytes)) = self.next_chunk().await? {
+        while let Some((chunks, bytes)) = self.next_chunks(0).await? {
+            let entry = self.contents.chunks[chunks.start];
             let mut chunk_digest = 0_u64;
             let add = |record: model::record::Record<'_>| {
                 chunk_digest = chunk_digest.wrapping_add(record.digest());
             };
             match check_chunk(&entry, &bytes, self.contents.acls.len() as u32, add) {
                 Ok(()) => digest = digest.wrapping_add(chunk_digest),
-                Err((at, fault)) => damaged.push((self.checked_count as u32, at, fault)),
+                Err((at, fault)) => damaged.push((chunks.start as u32, at, fault)),
             }
-            self.checked_count += 1;
         }
         Ok((damaged, digest))
     }
@@ -194,7 +215,7 @@ where
 
 fn check_chunk<'a>(
     entry: &ChunkEntry,
-    bytes: &'a AlignedBuf,
+    bytes: &'a [u8],
     acl_count: u32,
     each: impl FnMut(model::record::Record<'a>),
 ) -> Result<(), (usize, Fault)> {
