@@ -147,7 +147,7 @@ impl Deref for AlignedBuf {
 
     fn deref(&self) -> &[u8] {
         // SAFETY: `len <= capacity` bytes from `start` are allocated, or lie in the region, which
-        // nobody else touches, and are initialised (zeroed at first), and borrowed as long as
+        // nobody else touches; they are initialised (zeroed at first), and borrowed as long as
         // `self` is.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }

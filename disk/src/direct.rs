@@ -198,7 +198,7 @@ async fn flush_directory_of(operation: Operation, path: &Path) -> Result<(), Dis
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let flush = move || std::fs::File::open(directory)?.sync_all();
+    let flush = move || File::open(directory)?.sync_all();
     let flushed = glommio::executor().spawn_blocking(flush).await;
     flushed.map_err(|error| DiskError::from_io(operation, path, &error))
 }

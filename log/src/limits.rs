@@ -36,6 +36,9 @@ pub const SEGMENTS_AHEAD_DEFAULT: usize = 1;
 /// What a scan reads at a time.
 pub const SCAN_WINDOW_BYTES: usize = 4 << 20;
 
+/// What it reads at first.
+pub const SCAN_FIRST_BYTES: usize = 64 << 10;
+
 /// Bytes of a segment before its first batch.
 pub const SEGMENT_HEADER_BYTES: usize = BLOCK_BYTES;
 
@@ -52,5 +55,6 @@ const _: () = assert!(
 const _: () = assert!(BATCH_BYTES_MAX_DEFAULT.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(SEGMENT_BYTES_DEFAULT.is_multiple_of(BLOCK_BYTES as u64));
 const _: () = assert!(SCAN_WINDOW_BYTES.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(SCAN_FIRST_BYTES.is_multiple_of(BLOCK_BYTES));
 const _: () = assert!(RECORD_BYTES_MAX_MAX + RECORD_HEADER_BYTES <= u32::MAX as usize);
 const _: () = assert!(SLOT_COUNT_MAX <= u8::BITS as usize, "free slots are bits of a byte");

@@ -8,7 +8,7 @@ use disk::{AlignedBuf, BLOCK_BYTES, Disk, DiskError, OpenMode};
 use crate::format::{
     BATCH_HEADER_BYTES, BatchFault, BatchHeader, Record, SegmentHeader, SegmentOffset, records,
 };
-use crate::limits::{SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
+use crate::limits::{SCAN_FIRST_BYTES, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 
 /// A segment being read. Trusts no length in it: nothing is read beyond the segment, and a batch
 /// is believed only after its checksum.
@@ -118,7 +118,10 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
         let window_end = self.window_offset + self.window.len() as u64;
         if offset < self.window_offset || end > window_end {
             let left = (self.header.segment_bytes - offset) as usize;
-            let wanted = block_align_up(bytes).max(SCAN_WINDOW_BYTES).min(left);
+            // Often only the first batch is looked at.
+            let is_first = self.window.is_empty();
+            let ahead = if is_first { SCAN_FIRST_BYTES } else { SCAN_WINDOW_BYTES };
+            let wanted = block_align_up(bytes).max(ahead).min(left);
             // The buffer's capacity is what is read.
             let window = std::mem::replace(&mut self.window, AlignedBuf::with_capacity(1));
             let into = if window.capacity() == wanted {

@@ -23,7 +23,7 @@ fn ask(world: &mut World, connection: usize, xid: i32, words: &[&str]) {
 
 fn unsent_bytes(world: &World, connection: usize) -> usize {
     let id = world.connections[connection].id;
-    world.shards[0].connection(id).map_or(0, Connection::unsent_bytes)
+    world.shards[0].connection(id).map_or(0, crate::shard::Connection::unsent_bytes)
 }
 
 fn xid(packet: &[u8]) -> i32 {
