@@ -214,8 +214,7 @@ impl World {
         }
         is_active |= self.publish();
         self.ordering.head.tree.reclaim(100);
-        is_active |= self.collect() | self.ordering.is_busy();
-        is_active | self.shards.iter().any(Shard::has_queued)
+        is_active | self.collect() | self.ordering.is_busy()
     }
 
     fn feed(&mut self) -> bool {

@@ -2,7 +2,6 @@ mod batch;
 mod harness;
 mod hostile;
 mod identities;
-mod long;
 mod meters;
 mod plain;
 mod quota;
