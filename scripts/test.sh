@@ -9,6 +9,10 @@ log=target/test.log
 rm -f target/tally
 status=0
 
+# Apache ZooKeeper, brought before a test waits for it to serve: the twin plays to both.
+export SUITES=${SUITES:-$PWD/target/suites}
+scripts/install.sh suites java && STOCK_MAIN=org.apache.zookeeper.Version tests/suites/stock-server.sh --full > /dev/null || status=1
+
 # The tests of the tests package start this binary; `ci` is release without the long link.
 cargo build --locked --profile ci -p ringkeeper || status=1
 cargo test --locked --workspace --no-fail-fast "$@" 2>&1 | tee -a "$log"

@@ -172,13 +172,13 @@ mod tests {
             assert_eq!(map.value(path), Some(value));
             assert_eq!(map.key(path).map(|key| &**key), Some(&path[..]));
         }
-        let before: usize = map.tables.iter().map(HashTable::capacity).sum();
+        let before: usize = map.tables.iter().map(hashbrown::HashTable::capacity).sum();
         while model.len() > 3 {
             let (path, value) = model.pop_first().unwrap();
             assert_eq!(map.remove(&path), Some(value));
         }
         (0..super::SHRINK_ROUNDS).for_each(|round| map.shrink_some(round, 0));
-        let after: usize = map.tables.iter().map(HashTable::capacity).sum();
+        let after: usize = map.tables.iter().map(hashbrown::HashTable::capacity).sum();
         assert!(after < before / 20, "{after} places of {before} stay");
         let mut left: Vec<_> =
             map.into_paths().map(|(path, value)| (path.to_vec(), value)).collect();
