@@ -176,8 +176,8 @@ impl<'a> Txn<'a> {
 }
 
 /// The list of a closed session's nodes. It is not there where `closeSessionTxn.enabled` is off,
-/// and a digest's twelve bytes may follow either way: a list of two paths in as many bytes would have
-/// empty ones, and no node has an empty path.
+/// and a digest's twelve bytes may follow either way: a list of two paths in as many bytes would
+/// have empty ones, and no node has an empty path.
 fn closed_paths<'a>(r: &mut Reader<'a>) -> Result<Option<Strings<'a>>, JuteError> {
     let rest = r.rest();
     let is_digest =
