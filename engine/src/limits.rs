@@ -29,6 +29,18 @@ pub const RECLAIM_PER_TURN: usize = 4_096;
 /// Bytes that wait for a client before its requests are not read any more, beside one reply.
 pub const UNSENT_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes that wait for all clients of a shard together before each is held to a share: above it,
+/// whoever leaves more than the share unsent is not read. Above twice as much, whoever leaves the
+/// most is closed, one a turn.
+pub const CROWD_UNSENT_BYTES_MAX: usize = if cfg!(test) { 8 << 20 } else { 512 << 20 };
+/// See [`CROWD_UNSENT_BYTES_MAX`]: beside one reply.
+pub const UNSENT_SHARE_BYTES: usize = 64 << 10;
+
+/// Bytes of parked requests of all clients of a shard before each is held to a share.
+pub const CROWD_PARKED_BYTES_MAX: usize = if cfg!(test) { 4 << 20 } else { 256 << 20 };
+/// See [`CROWD_PARKED_BYTES_MAX`]: beside one request.
+pub const PARKED_SHARE_BYTES: usize = 16 << 10;
+
 /// Bytes of writes that a shard collects in a turn before it reads no more: a bundle is this and
 /// one more request at most.
 pub const BUNDLE_BYTES_MAX: usize = 2 << 20;
@@ -55,6 +67,27 @@ pub const EVENT_BYTES_MAX: usize = 16 << 20;
 /// once waits for the others in between.
 pub const TURN_REQUESTS_MAX: u32 = 128;
 
+/// Children that are listed in one turn at once; more are listed by and by.
+pub const LISTED_AT_ONCE: i32 = if cfg!(test) { 2 } else { 2_048 };
+
+/// Bytes of a setWatches that is done in one turn at once.
+pub const WATCHES_BYTES_AT_ONCE: usize = if cfg!(test) { 40 } else { 16 << 10 };
+
+/// Children that long listings write in one turn together: 64 KiB or so, half a millisecond.
+pub const LONG_UNITS_PER_TURN: usize = if cfg!(test) { 3 } else { 4_096 };
+
+/// What a watch that is set again counts, in children listed.
+pub const UNITS_OF_WATCH: usize = 8;
+
+/// Long requests that a shard has begun at once; each holds its body, or its reply so far.
+pub const LONG_MAX: usize = 64;
+
+/// Long listings among them: each pins a version, and snapshots pin some, too.
+pub const LISTINGS_MAX: usize = 4;
+
+/// Bytes of replies to reads that a shard makes in one turn before the next reads wait.
+pub const TURN_REPLY_BYTES_MAX: usize = 4 << 20;
+
 /// Bytes of one multiRead's reply, which one small request could make as long as memory is large.
 pub const MULTI_READ_BYTES_MAX: usize = 64 << 20;
 
@@ -67,4 +100,6 @@ pub const FORGOTTEN_PER_TURN: usize = 512;
 /// Reads that are walked through the tree together.
 pub const STAGED_READS: usize = 8;
 
+const _: () =
+    assert!(UNSENT_SHARE_BYTES < UNSENT_BYTES_MAX && PARKED_SHARE_BYTES < PARKED_BYTES_MAX);
 const _: () = assert!(CLOSE_CHUNK_PATHS <= CLOSE_PATHS_MAX);

@@ -273,3 +273,83 @@ fn last_replies_never_taken() {
     rest.assert_back(&server, SLACK_KIB);
     drop(held);
 }
+
+/// The longest turn that the server's log tells of, in us, since it had so many bytes.
+fn longest_turn_us(server: &Server, since: usize) -> u64 {
+    let log = server.log();
+    let told = log[since..].split("turn_us=").skip(1);
+    let number = |text: &str| {
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        text[..end].parse().unwrap_or(0)
+    };
+    told.map(number).max().unwrap_or(0)
+}
+
+/// Requests that are long by themselves, one after another: everybody else is answered between
+/// their pieces.
+#[test]
+fn long_requests() {
+    let server =
+        start(Server::config().set("ring.log.level", "info,server::core_loop::pace=debug"));
+    let mut maker = Client::connect(server.address());
+    maker.make("/many");
+    let count = sized(5_000, 100_000);
+    let children: Vec<_> = (0..count)
+        .map(|i| (opcode::CREATE, create_body(&format!("/many/{i:06}"), b"", &Acl::open(), 0)))
+        .collect();
+    for children in children.chunks(500) {
+        let first = maker.post_all(children);
+        (0..children.len()).for_each(|at| assert_eq!(maker.reply(first + at as i32).err, 0));
+    }
+    let rest = Rest::of(&server);
+    let paths: Vec<String> = (0..60_000).map(|i| format!("/many/{i:06}")).collect();
+    let strings = |body: Body, count: usize| {
+        let body = body.int(count as i32);
+        paths[..count].iter().fold(body, |body, path| body.string(path))
+    };
+    let watches = strings(Body::new().long(i64::MAX), sized(2_000, 60_000)).int(0).int(0);
+    let checks = (0..sized(1_000, 30_000)).fold(Body::new(), |body, at| {
+        let body = body.int(opcode::CHECK).boolean(false).int(-1);
+        body.string(&paths[at % 5_000]).int(-1)
+    });
+    let sets = (0..sized(500, 16_000)).fold(Body::new(), |body, at| {
+        let body = body.int(opcode::SET_DATA).boolean(false).int(-1);
+        body.string(&paths[at % 5_000]).buffer(&b"x"[..]).int(-1)
+    });
+    let end = |body: Body| body.int(-1).boolean(true).int(-1);
+    let listing = Body::new().string("/many").boolean(false);
+    let all = [
+        ("listing", opcode::GET_CHILDREN, listing),
+        ("setWatches", opcode::SET_WATCHES, watches),
+        ("multi of checks", opcode::MULTI, end(checks)),
+        ("multi of sets", opcode::MULTI, end(sets)),
+    ];
+    for (name, kind, body) in all {
+        let since = server.log().len();
+        let bytes = request(kind, &body);
+        assert!(bytes.len() < 1 << 20, "{name}: {} bytes", bytes.len());
+        let begin = Instant::now();
+        let mut took = Duration::ZERO;
+        beside(name, &server, || {
+            let mut stream = dial_session(server.address(), 40_000);
+            for _ in 0..sized(2, 10) {
+                let one = Instant::now();
+                stream.write_all(&bytes).unwrap();
+                let mut length = [0; 4];
+                stream.read_exact(&mut length).unwrap();
+                let mut reply = vec![0; u32::from_be_bytes(length) as usize];
+                stream.read_exact(&mut reply).unwrap();
+                assert_eq!(reply[12..16], [0; 4], "{name} is answered");
+                took = took.max(one.elapsed());
+            }
+        });
+        let turn_us = longest_turn_us(&server, since);
+        let (bytes, all) = (bytes.len(), begin.elapsed());
+        let line =
+            format!("{bytes} bytes, slowest {took:.0?}, longest turn {turn_us} us ({all:.0?})");
+        tell(name, &line);
+    }
+    maker.close();
+    let left = rest.assert_back(&server, SLACK_KIB);
+    tell("long requests", &format!("gone: {left} KiB stay"));
+}

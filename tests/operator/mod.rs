@@ -1,6 +1,7 @@
 //! What an operator may get wrong, and what a machine may do to a server: it says what is the
 //! matter, ends with 1 where it cannot go on, and loses nothing.
 
+mod bench;
 mod directories;
 mod failing_disk;
 mod full_disk;

@@ -1,5 +1,6 @@
 //! One client's connection, as its shard knows it.
 
+use super::long::Progress;
 use super::spare::SpareBuffers;
 use crate::acl::identity::Identities;
 use crate::limits::TURN_REQUESTS_MAX;
@@ -126,6 +127,8 @@ pub struct Connection {
     pub(super) out: Vec<u8>,
     pub(super) parked: VecDeque<Parked>,
     pub(super) parked_bytes: usize,
+    /// Bytes of the output that its shard has counted.
+    pub(super) counted_bytes: usize,
     /// Requests handed over and not answered yet.
     pub(super) in_flight: u32,
     /// Bytes of its large requests in flight.
@@ -136,6 +139,8 @@ pub struct Connection {
     pub(super) last_request_ms: u64,
     pub(super) is_touched: bool,
     pub(super) is_dirty: bool,
+    /// Whether a long request of it is under way.
+    pub(super) progress: Progress,
     /// What `cons` shows.
     pub counts: ConnectionCounts,
 }
@@ -143,7 +148,17 @@ pub struct Connection {
 impl Connection {
     /// Whether a read would overtake an earlier request of the session.
     pub(super) fn is_blocked(&self) -> bool {
-        self.in_flight > 0 || !self.parked.is_empty()
+        self.in_flight > 0 || self.must_wait()
+    }
+
+    /// Whether even a write has to wait for what came before it.
+    pub(super) fn must_wait(&self) -> bool {
+        !self.parked.is_empty() || self.is_in_progress()
+    }
+
+    /// Whether a long request of it is under way.
+    pub(super) fn is_in_progress(&self) -> bool {
+        self.progress != Progress::None
     }
 
     /// What is to be sent, with memory from the shard's spare buffers: an idle connection holds
@@ -180,6 +195,6 @@ impl Connection {
 
     /// Requests that wait for an answer.
     pub fn outstanding(&self) -> u64 {
-        u64::from(self.in_flight) + self.parked.len() as u64
+        u64::from(self.in_flight) + self.parked.len() as u64 + u64::from(self.is_in_progress())
     }
 }

@@ -1,9 +1,10 @@
 //! What a client says, put where it belongs: answered this turn, handed over, or parked.
 
 use super::connection::Parked;
+use super::long::has_room;
 use super::{Phase, Queued, Shard};
 use crate::batch::ConnectionId;
-use crate::limits::{IDENTITIES_MAX, PARKED_KEPT_MAX, UNSENT_BYTES_MAX};
+use crate::limits::{IDENTITIES_MAX, PARKED_KEPT_MAX, TURN_REPLY_BYTES_MAX};
 use crate::message::{Connect, ToOrdering, Write};
 use model::error::ErrorCode;
 use model::jute::Reader;
@@ -117,9 +118,10 @@ impl Shard {
         connection.large_bytes += large_bytes;
         self.large_bytes += large_bytes;
         let must_wait =
-            if op.is_ordered() { !connection.parked.is_empty() } else { connection.is_blocked() };
+            if op.is_ordered() { connection.must_wait() } else { connection.is_blocked() };
         if must_wait {
             connection.parked_bytes += body.len() + size_of::<Parked>();
+            self.parked_bytes += body.len() + size_of::<Parked>();
             let body = body.into();
             connection.parked.push_back(Parked { xid, op, body, large_bytes, received_ms });
         } else if op.is_ordered() {
@@ -159,25 +161,34 @@ impl Shard {
 
     /// The session's writes are answered: what was parked behind them goes on.
     pub(super) fn release(&mut self, slot: u32, serial: u32) {
+        let unsent_bytes_max = self.unsent_bytes_max();
+        let listings = self.longs.iter().filter(|long| long.is_listing()).count();
         loop {
             let Some(connection) = self.connections.get_mut(slot as usize) else { return };
             if connection.serial != serial {
                 return;
             }
             let Some(first) = connection.parked.front() else { return };
+            if connection.is_in_progress() {
+                // Asked again when that has ended.
+                return;
+            }
             if !first.op.is_ordered() && connection.in_flight > 0 {
                 return;
             }
-            if connection.out.len() > UNSENT_BYTES_MAX {
+            if connection.out.len() > unsent_bytes_max {
                 // Asked again when that is taken.
                 return;
             }
-            if !connection.has_share(self.turn) {
+            let is_full = !has_room(first.op, self.longs.len(), listings);
+            let is_over = is_full || self.reply_bytes > TURN_REPLY_BYTES_MAX;
+            if !connection.has_share(self.turn) || !first.op.is_ordered() && is_over {
                 return self.released.push((slot, serial));
             }
             let Some(parked) = connection.parked.pop_front() else { return };
             connection.take_share(self.turn);
             connection.parked_bytes -= parked.body.len() + size_of::<Parked>();
+            self.parked_bytes -= parked.body.len() + size_of::<Parked>();
             if connection.parked.is_empty() && connection.parked.capacity() > PARKED_KEPT_MAX {
                 connection.parked = std::collections::VecDeque::new();
             }
@@ -218,6 +229,7 @@ impl Shard {
             connection.in_flight -= 1;
             self.in_flight -= 1;
             connection.parked_bytes += parked.body.len() + size_of::<Parked>();
+            self.parked_bytes += parked.body.len() + size_of::<Parked>();
             connection.parked.push_front(parked);
         }
     }

@@ -15,6 +15,7 @@
 mod connection;
 mod deliver;
 mod intake;
+mod long;
 mod paths;
 mod read;
 mod spare;
@@ -30,17 +31,21 @@ pub use watch::{Told, WatchMode, WatchTable};
 use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Cursor};
 use crate::limits::{
-    BUNDLE_BYTES_MAX, FORGOTTEN_PER_TURN, KEPT_SLOTS_MAX, PARKED_BYTES_MAX, UNSENT_BYTES_MAX,
+    BUNDLE_BYTES_MAX, CROWD_PARKED_BYTES_MAX, CROWD_UNSENT_BYTES_MAX, FORGOTTEN_PER_TURN,
+    KEPT_SLOTS_MAX, LONG_UNITS_PER_TURN, PARKED_BYTES_MAX, PARKED_SHARE_BYTES, UNSENT_BYTES_MAX,
+    UNSENT_SHARE_BYTES,
 };
 use crate::message::{Bundle, ToOrdering, ToShard};
 use crate::meter::{Tally, Traffic};
 use crate::settings::{Now, Settings};
 use crate::state::State;
 use crate::tree::Reader;
+use long::Long;
 use model::op::Op;
 use model::session::SessionId;
 use slab::Slab;
 use spare::SpareBuffers;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
@@ -135,6 +140,15 @@ pub struct Shard {
     to_ordering: Vec<ToOrdering>,
     dirty: Vec<u32>,
     buffers: SpareBuffers,
+    /// Bytes of all connections: that wait to be sent, that are being sent, of parked requests.
+    unsent_bytes: usize,
+    sending_bytes: usize,
+    parked_bytes: usize,
+    /// Requests that are answered over several turns.
+    longs: VecDeque<Long>,
+    /// What this turn may still do for them, and bytes of replies that it has made.
+    units_left: usize,
+    reply_bytes: usize,
     /// Counts the turns, for what a connection may do in one.
     turn: u32,
     ending: Vec<ConnectionId>,
@@ -185,6 +199,12 @@ impl Shard {
             to_ordering: Vec::new(),
             dirty: Vec::new(),
             buffers: SpareBuffers::default(),
+            unsent_bytes: 0,
+            sending_bytes: 0,
+            parked_bytes: 0,
+            longs: VecDeque::new(),
+            units_left: LONG_UNITS_PER_TURN,
+            reply_bytes: 0,
             turn: 0,
             ending: Vec::new(),
             released: Vec::new(),
@@ -205,6 +225,7 @@ impl Shard {
     /// A turn begins: everything in it happens at this time.
     pub fn begin_turn(&mut self, now: Now) {
         self.now = now;
+        self.renew_budget();
     }
 
     /// When this turn is.
@@ -232,8 +253,9 @@ impl Shard {
             is_cut: false,
             identities: Arc::new(Identities::of_address(peer.ip())),
             out: Vec::new(),
-            parked: std::collections::VecDeque::new(),
+            parked: VecDeque::new(),
             parked_bytes: 0,
+            counted_bytes: 0,
             in_flight: 0,
             large_bytes: 0,
             taken: 0,
@@ -241,6 +263,7 @@ impl Shard {
             last_request_ms: self.now.mono_ms,
             is_touched: false,
             is_dirty: false,
+            progress: long::Progress::None,
             counts: ConnectionCounts::new(self.now.wall_ms),
         });
         ConnectionId { shard: self.index, slot: slot as u32, serial: self.serial }
@@ -291,9 +314,35 @@ impl Shard {
             && !is_over
             && connection.has_share(self.turn)
             && !connection.is_ending
-            && connection.parked_bytes < PARKED_BYTES_MAX
+            && connection.parked_bytes < self.parked_bytes_max()
             && self.bundle.bytes.len() < BUNDLE_BYTES_MAX
-            && connection.out.len() + unsent_bytes <= UNSENT_BYTES_MAX
+            && connection.out.len() + unsent_bytes <= self.unsent_bytes_max()
+    }
+
+    /// What one connection may leave unsent, and parked.
+    fn unsent_bytes_max(&self) -> usize {
+        let is_crowded = self.unsent_bytes + self.sending_bytes > CROWD_UNSENT_BYTES_MAX;
+        if is_crowded { UNSENT_SHARE_BYTES } else { UNSENT_BYTES_MAX }
+    }
+
+    fn parked_bytes_max(&self) -> usize {
+        let is_crowded = self.parked_bytes > CROWD_PARKED_BYTES_MAX;
+        if is_crowded { PARKED_SHARE_BYTES } else { PARKED_BYTES_MAX }
+    }
+
+    /// Output of a connection begins to be sent, so many bytes.
+    pub fn begin_send(&mut self, bytes: usize) {
+        self.sending_bytes += bytes;
+    }
+
+    /// It has been sent, or never will be.
+    pub fn end_send(&mut self, bytes: usize) {
+        self.sending_bytes -= bytes;
+    }
+
+    /// Whether all connections together leave so much unsent that one of them has to go.
+    pub fn is_overfull(&self) -> bool {
+        self.unsent_bytes + self.sending_bytes > 2 * CROWD_UNSENT_BYTES_MAX
     }
 
     /// The socket is gone, or is to go: forgets the connection. The session lives on until its
@@ -305,6 +354,8 @@ impl Shard {
         let connection = self.connections.remove(id.slot as usize);
         self.in_flight -= connection.in_flight as usize;
         self.large_bytes -= connection.large_bytes;
+        self.unsent_bytes -= connection.counted_bytes;
+        self.parked_bytes -= connection.parked_bytes;
         self.data_watches.forget(id.slot);
         self.child_watches.forget(id.slot);
         if connection.session.0 != 0 {
@@ -349,10 +400,12 @@ impl Shard {
     }
 
     /// Whether there is something to do here that nobody else will begin: requests that
-    /// [`Self::serve`] has yet to answer, parked ones that may go on, watches to be forgotten.
+    /// [`Self::serve`] has yet to answer, parked ones that may go on, long ones, watches to
+    /// be forgotten.
     pub fn has_queued(&self) -> bool {
         !self.queue.is_empty()
             || !self.released.is_empty()
+            || !self.longs.is_empty()
             || self.data_watches.is_forgetting()
             || self.child_watches.is_forgetting()
     }
@@ -392,19 +445,23 @@ impl Shard {
     pub fn clean(&mut self, slot: u32) -> Option<ConnectionId> {
         let connection = self.connections.get_mut(slot as usize)?;
         connection.is_dirty = false;
+        let counted = std::mem::replace(&mut connection.counted_bytes, connection.out.len());
+        self.unsent_bytes = self.unsent_bytes - counted + connection.out.len();
         Some(ConnectionId { shard: self.index, slot, serial: connection.serial })
     }
 
     /// What a connection has to send, if anything; it comes back through [`Self::recycle`].
     pub fn take_output(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
         let connection = self.connections.get_mut(id.slot as usize)?;
-        if connection.serial != id.serial || connection.out.is_empty() {
+        let is_held = matches!(connection.progress, long::Progress::Held { .. });
+        if connection.serial != id.serial || connection.out.is_empty() || is_held {
             return None;
         }
         if !connection.parked.is_empty() && connection.in_flight == 0 {
             // They may have waited for this room.
             self.released.push((id.slot, id.serial));
         }
+        self.unsent_bytes -= std::mem::take(&mut connection.counted_bytes);
         Some(std::mem::take(&mut connection.out))
     }
 

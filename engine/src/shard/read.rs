@@ -2,10 +2,10 @@
 
 use super::connection::Parked;
 use super::intake::Refused;
-use super::{Queued, Shard, WatchMode};
+use super::{Queued, Shard, WatchMode, long};
 use crate::acl::identity::Identities;
 use crate::batch::ConnectionId;
-use crate::limits::{MULTI_READ_BYTES_MAX, STAGED_READS, UNSENT_BYTES_MAX};
+use crate::limits::{MULTI_READ_BYTES_MAX, STAGED_READS, TURN_REPLY_BYTES_MAX};
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tree::View;
@@ -17,10 +17,12 @@ use model::record::Record;
 use model::request::{Request, SubRequest};
 use model::response;
 use model::session::SessionId;
+use model::zxid::Zxid;
 
 impl Shard {
     /// Answers the reads of this turn. Gives the connections that are to be closed, and why.
     pub fn serve(&mut self, mut refused: impl FnMut(ConnectionId, Refused)) {
+        self.go_on();
         if self.queue.is_empty() {
             return;
         }
@@ -29,6 +31,10 @@ impl Shard {
         let mut left = Vec::new();
         for group in queue.chunks(STAGED_READS) {
             self.serve_group(group, &bytes, &mut left, &mut refused);
+        }
+        for at in 0..self.longs.len() {
+            let (slot, serial) = self.longs[at].whose();
+            self.take_back_writes(slot, serial);
         }
         self.park_again(&left, &bytes);
         queue.clear();
@@ -42,6 +48,25 @@ impl Shard {
         }
     }
 
+    /// The shard's parts, with the view that it has now.
+    pub(super) fn serving(&mut self) -> Serving<'_> {
+        Serving {
+            reader: &self.reader,
+            view: self.reader.view(),
+            settings: &self.settings,
+            connections: &mut self.connections,
+            data_watches: &mut self.data_watches,
+            child_watches: &mut self.child_watches,
+            dirty: &mut self.dirty,
+            buffers: &mut self.buffers,
+            counts: &mut self.counts,
+            meters: &mut self.meters,
+            reply_bytes: &mut self.reply_bytes,
+            now_ms: self.now.mono_ms,
+            missed: Vec::new(),
+        }
+    }
+
     /// Puts requests back before those that wait already: their connections have more to take
     /// first, and are asked again when that has left. Whatever they wrote since, which was not
     /// told to anybody yet, waits with them.
@@ -51,6 +76,8 @@ impl Shard {
             let whose = (queued.slot, queued.serial);
             if before != Some(whose) {
                 self.take_back_writes(queued.slot, queued.serial);
+                // Whatever it waits for looks at it again.
+                self.released.push(whose);
             }
             before = Some(whose);
         }
@@ -60,6 +87,7 @@ impl Shard {
             let Queued { xid, op, received_ms, .. } = *queued;
             let parked = Parked { xid, op, body, large_bytes: 0, received_ms };
             connection.parked_bytes += parked.body.len() + size_of::<Parked>();
+            self.parked_bytes += parked.body.len() + size_of::<Parked>();
             connection.parked.push_front(parked);
         }
     }
@@ -84,39 +112,42 @@ impl Shard {
                 count += 1;
             }
         }
-        // The reader is taken out so that its view can be borrowed while the shard is changed.
-        let reader = &self.reader;
-        let view = reader.view();
+        let unsent_bytes_max = self.unsent_bytes_max();
+        let mut longs = std::mem::take(&mut self.longs);
+        let mut listings = longs.iter().filter(|long| long.is_listing()).count();
+        let mut context = self.serving();
         let mut found: [Option<Record<'_>>; STAGED_READS] = [None; STAGED_READS];
-        view.lookup_staged(&paths[..count], &mut found[..count]);
-        let mut context = Serving {
-            view,
-            settings: &self.settings,
-            connections: &mut self.connections,
-            data_watches: &mut self.data_watches,
-            child_watches: &mut self.child_watches,
-            dirty: &mut self.dirty,
-            buffers: &mut self.buffers,
-            counts: &mut self.counts,
-            meters: &mut self.meters,
-            now_ms: self.now.mono_ms,
-            missed: Vec::new(),
-        };
+        context.view.lookup_staged(&paths[..count], &mut found[..count]);
         let mut connects = Vec::new();
         for (at, queued) in group.iter().enumerate() {
             let is_there = context.connections.get(queued.slot as usize);
             let Some(connection) = is_there.filter(|c| c.serial == queued.serial) else { continue };
-            if connection.out.len() > UNSENT_BYTES_MAX {
-                left.push(queued.clone());
-                continue;
-            }
             if queued.op == Op::CreateSession {
                 connects.push(at);
                 continue;
             }
+            let body = &bytes[queued.body.clone()];
             let record = found.get(wanted[at]).copied().flatten();
-            context.answer(queued, &bytes[queued.body.clone()], record);
+            let is_long = long::is_long(queued.op, body, record);
+            let is_full = is_long && !long::has_room(queued.op, longs.len(), listings);
+            if connection.out.len() > unsent_bytes_max
+                || connection.is_in_progress()
+                || is_full
+                || *context.reply_bytes > TURN_REPLY_BYTES_MAX
+            {
+                left.push(queued.clone());
+                continue;
+            }
+            let begun = if is_long { context.begin_long(queued, body, record) } else { None };
+            match begun {
+                Some(long) => {
+                    listings += usize::from(long.is_listing());
+                    longs.push_back(long);
+                }
+                None => context.answer(queued, body, record),
+            }
         }
+        self.longs = longs;
         for at in connects {
             let queued = &group[at];
             if let Err(why) =
@@ -148,6 +179,7 @@ const fn is_looked_up(op: Op) -> bool {
 
 /// The shard's parts, borrowed apart from the view.
 pub(super) struct Serving<'a> {
+    pub(super) reader: &'a crate::tree::Reader<State>,
     pub(super) view: View<'a, State>,
     pub(super) settings: &'a Settings,
     pub(super) connections: &'a mut slab::Slab<super::Connection>,
@@ -157,6 +189,7 @@ pub(super) struct Serving<'a> {
     pub(super) buffers: &'a mut super::spare::SpareBuffers,
     pub(super) counts: &'a mut super::ShardCounts,
     pub(super) meters: &'a mut super::ShardMeters,
+    pub(super) reply_bytes: &'a mut usize,
     pub(super) now_ms: u64,
     /// Whole packets that go before the reply that is being made.
     pub(super) missed: Vec<u8>,
@@ -182,7 +215,14 @@ impl Serving<'_> {
         }
         let connection = &mut self.connections[queued.slot as usize];
         connection.out = out;
+        self.answered(queued, zxid, length);
+    }
+
+    /// Counts a reply that stands in its connection's output.
+    pub(super) fn answered(&mut self, queued: &Queued, zxid: Zxid, length: u64) {
         let took_ms = self.now_ms - queued.received_ms;
+        *self.reply_bytes += length as usize;
+        let connection = &mut self.connections[queued.slot as usize];
         connection.counts.answered(queued.op, queued.xid, zxid, self.now_ms, took_ms);
         self.counts.answered_one(took_ms);
         self.counts.response_of(length);
@@ -265,7 +305,7 @@ impl Serving<'_> {
     }
 
     /// Counts what a read gave: the path, what was asked for, and a Stat.
-    fn count_read(&mut self, path: &[u8], bytes: usize) {
+    pub(super) fn count_read(&mut self, path: &[u8], bytes: usize) {
         let bytes = path.len() + bytes + model::stat::STAT_BYTES;
         self.meters.read_traffic.add(path, bytes as u64);
     }

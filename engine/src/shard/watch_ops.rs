@@ -34,6 +34,22 @@ impl Kind {
     }
 }
 
+/// The lists of a setWatches.
+#[derive(Clone, Copy)]
+pub(super) enum WatchList {
+    Data,
+    Exist,
+    Child,
+    Persistent,
+    Recursive,
+}
+
+impl WatchList {
+    /// All of them, in the order of the request; the older form has the first three.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Data, Self::Exist, Self::Child, Self::Persistent, Self::Recursive];
+}
+
 impl Serving<'_> {
     /// Does a request about watches; appends the reply's body, which is mostly empty.
     pub(super) fn watch_request(
@@ -96,37 +112,42 @@ impl Serving<'_> {
 
     /// Sets a reconnected client's watches again, and tells it what it missed.
     fn set_watches(&mut self, slot: u32, watches: &SetWatches<'_>) {
-        let seen = watches.relative_zxid;
-        for path in watches.data.iter() {
-            match self.view.lookup(kept_under(path)) {
-                None => self.missed(slot, EventKind::Deleted, path),
-                Some(r) if r.stat().mzxid.to_native() > seen => {
-                    self.missed(slot, EventKind::DataChanged, path);
-                }
-                Some(_) => self.data_watches.add(path, slot, WatchMode::STANDARD),
+        let SetWatches { relative_zxid: seen, data, exist, child, persistent, recursive } = watches;
+        let lists = [data, exist, child, persistent, recursive];
+        for (list, paths) in WatchList::ALL.into_iter().zip(lists) {
+            for path in paths.iter() {
+                self.watch_again(slot, list, *seen, path);
             }
         }
-        for path in watches.exist.iter() {
-            match self.view.lookup(kept_under(path)) {
-                Some(_) => self.missed(slot, EventKind::Created, path),
-                None => self.data_watches.add(path, slot, WatchMode::STANDARD),
+    }
+
+    /// Sets one of them.
+    pub(super) fn watch_again(&mut self, slot: u32, list: WatchList, seen: i64, path: &[u8]) {
+        let found = self.view.lookup(kept_under(path));
+        match (list, found) {
+            (WatchList::Data | WatchList::Child, None) => {
+                self.missed(slot, EventKind::Deleted, path);
             }
-        }
-        for path in watches.child.iter() {
-            match self.view.lookup(kept_under(path)) {
-                None => self.missed(slot, EventKind::Deleted, path),
-                Some(r) if r.stat().pzxid.to_native() > seen => {
-                    self.missed(slot, EventKind::ChildrenChanged, path);
-                }
-                Some(_) => self.child_watches.add(path, slot, WatchMode::STANDARD),
+            (WatchList::Data, Some(r)) if r.stat().mzxid.to_native() > seen => {
+                self.missed(slot, EventKind::DataChanged, path);
             }
-        }
-        for path in watches.persistent.iter() {
-            self.child_watches.add(path, slot, WatchMode::PERSISTENT);
-            self.data_watches.add(path, slot, WatchMode::PERSISTENT);
-        }
-        for path in watches.recursive.iter() {
-            self.data_watches.add(path, slot, WatchMode::RECURSIVE);
+            (WatchList::Child, Some(r)) if r.stat().pzxid.to_native() > seen => {
+                self.missed(slot, EventKind::ChildrenChanged, path);
+            }
+            (WatchList::Exist, Some(_)) => self.missed(slot, EventKind::Created, path),
+            (WatchList::Data, Some(_)) | (WatchList::Exist, None) => {
+                self.data_watches.add(path, slot, WatchMode::STANDARD);
+            }
+            (WatchList::Child, Some(_)) => {
+                self.child_watches.add(path, slot, WatchMode::STANDARD);
+            }
+            (WatchList::Persistent, _) => {
+                self.child_watches.add(path, slot, WatchMode::PERSISTENT);
+                self.data_watches.add(path, slot, WatchMode::PERSISTENT);
+            }
+            (WatchList::Recursive, _) => {
+                self.data_watches.add(path, slot, WatchMode::RECURSIVE);
+            }
         }
     }
 

@@ -214,7 +214,8 @@ impl World {
         }
         is_active |= self.publish();
         self.ordering.head.tree.reclaim(100);
-        is_active | self.collect() | self.ordering.is_busy()
+        is_active |= self.collect() | self.ordering.is_busy();
+        is_active | self.shards.iter().any(Shard::has_queued)
     }
 
     fn feed(&mut self) -> bool {

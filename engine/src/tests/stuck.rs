@@ -2,7 +2,10 @@
 
 use super::harness::{World, settings};
 use super::wire;
-use crate::limits::{EVENT_BYTES_MAX, IDENTITIES_MAX, TURN_REQUESTS_MAX, UNSENT_BYTES_MAX};
+use crate::limits::{
+    CROWD_UNSENT_BYTES_MAX, EVENT_BYTES_MAX, IDENTITIES_MAX, TURN_REPLY_BYTES_MAX,
+    TURN_REQUESTS_MAX, UNSENT_BYTES_MAX, UNSENT_SHARE_BYTES,
+};
 use model::op::Op;
 
 fn client(world: &mut World) -> usize {
@@ -146,4 +149,41 @@ fn an_end_is_not_inherited() {
     assert_eq!(next.slot, id.slot, "the slot is used again");
     assert_eq!(shard.take_ending(), []);
     assert_eq!(Op::of(99), None);
+}
+
+/// Many who take nothing are held to less than a few of them would be.
+#[test]
+fn a_crowd_that_takes_nothing_is_held_to_shares() {
+    let mut world = World::new(settings(), 1);
+    let maker = client(&mut world);
+    ask(&mut world, maker, 1, &["create", "/large", "*100000"]);
+    world.run();
+    let takers: Vec<_> = (0..40).map(|_| client(&mut world)).collect();
+    for &taker in &takers {
+        world.connections[taker].is_stuck = true;
+        for xid in 0..30 {
+            ask(&mut world, taker, xid, &["get", "/large"]);
+        }
+    }
+    world.run();
+    let unsent: usize = takers.iter().map(|&taker| unsent_bytes(&world, taker)).sum();
+    let shares = takers.len() * (UNSENT_SHARE_BYTES + 101_000);
+    let max = CROWD_UNSENT_BYTES_MAX + TURN_REPLY_BYTES_MAX + shares;
+    assert!(unsent > CROWD_UNSENT_BYTES_MAX && unsent < max, "{unsent} of {max}");
+    // They take after all, and are told everything.
+    for &taker in &takers {
+        world.connections[taker].is_stuck = false;
+    }
+    let mut told = vec![0; takers.len()];
+    for _ in 0..30 {
+        for (&taker, told) in takers.iter().zip(&mut told) {
+            world.take_stuck(taker);
+            for packet in world.receive(taker) {
+                assert_eq!(xid(&packet), *told);
+                *told += 1;
+            }
+        }
+        world.run();
+    }
+    assert!(told.iter().all(|told| *told == 30), "{told:?}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::error::BenchError;
-use super::limits::{CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, SIZE_MAX};
+use super::limits::{CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, RATE_MAX, SIZE_MAX};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -48,24 +48,72 @@ impl Operation {
     }
 }
 
-/// Measures a running server: a closed loop of a fixed number of requests in flight.
+/// Measures a running server of `ZooKeeper`'s client protocol.
 ///
-/// Works with every server that speaks `ZooKeeper`'s client protocol. Nodes made below --root stay.
+/// Without --rate it is a closed loop: so many requests in flight, each answer is followed by the
+/// next request. With --rate it is an open one: requests are due at random times, whatever the
+/// server does, and latencies count from when they were due. Nodes made below --root stay.
 #[derive(Args, Clone, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    ringkeeper bench --list\n  \
+    ringkeeper bench --workload production-mix --rate 20000 --seconds 60 --html mix.html\n  \
+    ringkeeper bench --workload mixed-70-30 --ramp --ramp-p99-ms 10 --json ramp.json\n  \
+    ringkeeper bench --workload ./mine.toml --verify\n\n\
+    The exit status is 0 only if every request was answered, and answered right.")]
 pub struct BenchArgs {
     /// The server, as host:port.
     #[arg(long, default_value = "127.0.0.1:2181")]
     pub server: String,
 
-    /// Connections, each with its own session.
-    #[arg(long, default_value_t = 64)]
-    pub connections: u32,
+    /// Connections, each with its own session; else as the workload says, or 64.
+    #[arg(long)]
+    pub connections: Option<u32>,
 
-    /// Requests in flight on each connection.
-    #[arg(long, default_value_t = 16)]
-    pub pipeline: u32,
+    /// Requests in flight on each connection; else as the workload says, or 16.
+    #[arg(long)]
+    pub pipeline: Option<u32>,
 
-    /// What to measure.
+    /// A workload: one that is shipped (--list), or a TOML file.
+    #[arg(
+        long,
+        value_name = "NAME|FILE",
+        conflicts_with_all = ["op", "nodes", "size", "write_percent"]
+    )]
+    pub workload: Option<String>,
+
+    /// List the workloads that are shipped, and measure nothing.
+    #[arg(long)]
+    pub list: bool,
+
+    /// Requests a second, due at random times (an open loop).
+    #[arg(long, value_name = "R")]
+    pub rate: Option<u32>,
+
+    /// Find the highest rate that keeps --ramp-p99-ms, from --rate (or 1000) up.
+    #[arg(long, conflicts_with = "verify")]
+    pub ramp: bool,
+
+    /// The 99th percentile that a rate has to keep, in milliseconds.
+    #[arg(long, default_value_t = 10, value_name = "MS")]
+    pub ramp_p99_ms: u32,
+
+    /// How long each rate is tried, in seconds.
+    #[arg(long, default_value_t = 5, value_name = "S")]
+    pub ramp_seconds: u64,
+
+    /// Check what is read: no value that was not written, none older than one acknowledged.
+    #[arg(long, conflicts_with_all = ["skip_prepare", "prepare_only"])]
+    pub verify: bool,
+
+    /// A request without an answer for so long is an incident, in milliseconds.
+    #[arg(long, default_value_t = 5_000, value_name = "MS")]
+    pub stall_ms: u32,
+
+    /// How long a server may be gone or silent before the run ends, in seconds.
+    #[arg(long, default_value_t = 20, value_name = "S")]
+    pub patience: u32,
+
+    /// One operation to measure.
     #[arg(long, value_enum, default_value_t = Operation::Get)]
     pub op: Operation,
 
@@ -106,12 +154,17 @@ pub struct BenchArgs {
     pub cpu: Option<usize>,
 
     /// The server's process on this machine: its CPU time, memory, switches and writes are shown.
-    #[arg(long)]
+    /// Else the process is looked for by the port, which needs the rights of its user.
+    #[arg(long = "server-pid", alias = "pid", value_name = "PID")]
     pub pid: Option<u32>,
 
-    /// Write the results to this file too, as a flat JSON object, one field a line.
+    /// Write the results to this file too, as a JSON object, totals first, one a line.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Write the results to this file too, as a page with plots.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 impl BenchArgs {
@@ -121,11 +174,31 @@ impl BenchArgs {
             let is_fine = (least..=most).contains(&value);
             if is_fine { Ok(()) } else { Err(BenchError::Argument { name, value, least, most }) }
         };
-        within("connections", self.connections, 1, CONNECTIONS_MAX)?;
-        within("pipeline", self.pipeline, 1, PIPELINE_MAX)?;
+        within("connections", self.connections(), 1, CONNECTIONS_MAX)?;
+        within("pipeline", self.in_flight(), 1, PIPELINE_MAX)?;
+        within("rate", self.rate.unwrap_or(1), 1, RATE_MAX)?;
+        within("ramp-p99-ms", self.ramp_p99_ms, 1, 60_000)?;
+        within("ramp-seconds", self.ramp_seconds.min(86_400) as u32, 1, 3_600)?;
+        within("stall-ms", self.stall_ms, 10, 600_000)?;
+        within("patience", self.patience, 1, 3_600)?;
         within("nodes", self.nodes, u32::from(self.op != Operation::Ready), NODES_MAX)?;
         within("size", self.size, 0, SIZE_MAX)?;
         within("write-percent", self.write_percent, 0, 100)
+    }
+
+    /// Connections of a loop of one operation.
+    pub(super) fn connections(&self) -> u32 {
+        self.connections.unwrap_or(64)
+    }
+
+    /// Requests in flight on each of them.
+    pub(super) fn in_flight(&self) -> u32 {
+        self.pipeline.unwrap_or(16)
+    }
+
+    /// Whether more is asked than a closed loop of one operation.
+    pub(super) fn is_play(&self) -> bool {
+        self.workload.is_some() || self.rate.is_some() || self.ramp || self.verify
     }
 
     /// The root without a slash at its end, so that names can be appended.

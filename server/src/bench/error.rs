@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use ring::{Errno, RingError};
 use thiserror::Error;
 
+use super::results::IncidentKind;
+use super::spec::SpecError;
 use super::tally::Code;
 
 /// Why a measurement failed. Each one ends it with a non-zero status.
@@ -99,6 +101,33 @@ pub enum BenchError {
         /// What it answered.
         code: Code,
     },
+    /// The workload cannot be used.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// What `--workload` needs and the operation cannot give.
+    #[error(
+        "--op {op} is a closed loop only: --rate, --ramp and --verify need another, or --workload"
+    )]
+    ClosedOnly {
+        /// The operation.
+        op: &'static str,
+    },
+    /// The server did what a sound one does not.
+    #[error("{count} incidents, the first after {at_ms} ms: {}", .kind.name())]
+    Incidents {
+        /// Of all kinds.
+        count: u64,
+        /// Of the first.
+        kind: IncidentKind,
+        /// When that was.
+        at_ms: u64,
+    },
+    /// What was read cannot be.
+    #[error("{count} violations: the server answered what cannot be")]
+    Violations {
+        /// Of all kinds.
+        count: u64,
+    },
     /// The measurement ended, but requests were answered with errors.
     #[error("{count} requests were answered with errors")]
     Errors {
@@ -155,4 +184,20 @@ pub enum BenchError {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+impl BenchError {
+    /// What the server did, where that is what ended the measurement.
+    pub(super) fn incident(&self) -> Option<(IncidentKind, String)> {
+        let kind = match self {
+            Self::Closed { .. } | Self::Broken(_) | Self::BrokenIo(_) => IncidentKind::Closed,
+            Self::Silent { .. } => IncidentKind::Stalled,
+            Self::FrameLength { .. }
+            | Self::Xid { .. }
+            | Self::Unasked { .. }
+            | Self::Short { .. } => IncidentKind::Wrong,
+            _ => return None,
+        };
+        Some((kind, self.to_string()))
+    }
 }

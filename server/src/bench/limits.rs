@@ -26,6 +26,28 @@ pub(super) const SILENCE_MAX: Duration = Duration::from_secs(20);
 pub(super) const TURN_WAIT: Duration = Duration::from_millis(50);
 /// Pause between two attempts while a server is starting.
 pub(super) const READY_PAUSE: Duration = Duration::from_millis(1);
+/// Requests a second of an open loop.
+pub(super) const RATE_MAX: u32 = 10_000_000;
+/// Seconds of which the results tell one by one: a day.
+pub(super) const SECONDS_MAX: usize = 86_400;
+/// Operations that are due and wait in the generator; further ones are dropped and counted.
+pub(super) const BACKLOG_MAX: usize = 1_000_000;
+/// Operations of an open loop on one connection; others wait for one of these.
+pub(super) const OPEN_IN_FLIGHT_MAX: usize = 1_024;
+/// Sessions with a connection of their own at once.
+pub(super) const VISITS_MAX: usize = 10_000;
+/// Connections that wait for their session at once: what a backlog of `listen` holds for sure.
+pub(super) const ATTACHING_MAX: usize = 512;
+/// Requests in flight while the tree is made, on each connection.
+pub(super) const PREPARE_IN_FLIGHT: usize = 64;
+/// Pause before a lost connection is opened again.
+pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// How long the last answers of an open loop are waited for.
+pub(super) const DRAIN_WAIT: Duration = Duration::from_secs(5);
+/// Operations of one workload.
+pub(super) const OPS_MAX: usize = 64;
+/// Incidents that are told one by one.
+pub(super) const INCIDENTS_MAX: usize = 1_000;
 /// Shortest and longest latency told apart, in ns: 64 ns to 100 s, three digits.
 pub(super) const LATENCY_NS_MIN: u64 = 64;
 /// Longer ones count as this.

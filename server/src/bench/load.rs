@@ -8,7 +8,7 @@ use super::args::{BenchArgs, Operation};
 use super::drive::{Driver, Until, Workload};
 use super::error::BenchError;
 use super::keys::Keys;
-use super::report::{Meter, Report};
+use super::report::{Meter, results};
 use super::session::{open_all, resolve};
 use super::tally::Tally;
 use super::workload::{CreateNew, CreatePaths, EveryNode, Random};
@@ -50,8 +50,8 @@ fn measure_op(
 /// The connections of a measurement, with their sessions.
 pub(super) fn driver(args: &BenchArgs) -> Result<Driver, BenchError> {
     let address = resolve(&args.server)?;
-    let streams = open_all(&args.server, address, args.connections as usize)?;
-    Driver::new(streams, args.pipeline as usize, args.size as usize + REPLY_EXTRA_BYTES)
+    let streams = open_all(&args.server, address, args.connections() as usize)?;
+    Driver::new(streams, args.in_flight() as usize, args.size as usize + REPLY_EXTRA_BYTES)
 }
 
 /// Makes the keyspace. Nodes that are there already get their data anew, for it may be another.
@@ -106,10 +106,17 @@ fn measure<W: Workload>(
     let mut tally = Tally::new(names, "warm-up", driver.now_ns());
     let warm_ns = driver.now_ns() + args.warmup().as_nanos() as u64;
     let start_ns = driver.run(workload, &mut tally, Until::Time(warm_ns))?;
-    let mut tally = Tally::new(names, args.op.name(), start_ns);
+    let mut tally = Tally::new(names, args.op.name(), start_ns).watching(args.pid);
     let meter = Meter::start(args.pid, start_ns)?;
     let end_ns = start_ns + args.measured().as_nanos() as u64;
-    let end_ns = driver.run(workload, &mut tally, Until::Time(end_ns))?;
-    let used = meter.stop(end_ns)?;
-    Report::new(args, "op", tally.ops(), used, &mut tally).tell(out)
+    let told = driver.run(workload, &mut tally, Until::Time(end_ns));
+    let now_ns = driver.now_ns();
+    let used = meter.stop(*told.as_ref().unwrap_or(&now_ns));
+    let mut results = results(args, "op", tally.ops(), used, &mut tally);
+    if let Err(error) = told {
+        // What was measured until then is told, and why there is no more.
+        let Some((kind, detail)) = error.incident() else { return Err(error) };
+        results.journal.end(kind, now_ns - start_ns, detail);
+    }
+    results.tell(args, out)
 }

@@ -1,5 +1,6 @@
 //! What a process has used, as the kernel tells: `/proc/PID`.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -119,5 +120,36 @@ fn tick_us() -> u64 {
 pub(super) fn own_cpu_us() -> u64 {
     getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| {
         (usage.user_time().num_microseconds() + usage.system_time().num_microseconds()) as u64
+    })
+}
+
+/// The process that listens on an address of this machine, if we may see it.
+pub(super) fn listener_of(address: SocketAddr) -> Option<u32> {
+    if !address.ip().is_loopback() {
+        return None;
+    }
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
+    let inode =
+        tables.into_iter().flatten().find_map(|table| listener_inode(&table, address.port()))?;
+    let socket = PathBuf::from(format!("socket:[{inode}]"));
+    let holds = |folder: &Path| {
+        let files = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
+        files.into_iter().any(|file| fs::read_link(file.path()).is_ok_and(|link| link == socket))
+    };
+    fs::read_dir("/proc").ok()?.flatten().find_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse().ok()?;
+        holds(&entry.path()).then_some(pid)
+    })
+}
+
+/// The inode of the socket that listens on a port, in a table of the kernel's.
+pub(super) fn listener_inode(table: &str, port: u16) -> Option<u64> {
+    const LISTEN: &str = "0A";
+    table.lines().skip(1).find_map(|line| {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        let (local, state, inode) = (words.get(1)?, words.get(3)?, words.get(9)?);
+        let (_, found) = local.rsplit_once(':')?;
+        let is_it = *state == LISTEN && u16::from_str_radix(found, 16) == Ok(port);
+        if is_it { inode.parse().ok() } else { None }
     })
 }

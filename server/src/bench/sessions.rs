@@ -9,7 +9,7 @@ use super::args::BenchArgs;
 use super::error::BenchError;
 use super::keys::Keys;
 use super::limits::READY_PAUSE;
-use super::report::{Meter, Report};
+use super::report::{Meter, results};
 use super::session::{Session, open, resolve};
 use super::tally::{Class, Code, Tally};
 use super::wire::Template;
@@ -29,7 +29,7 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchErro
     let mut meter = None;
     loop {
         if meter.is_none() && now_ns() >= args.warmup().as_nanos() as u64 {
-            tally = Tally::new(&NAMES, "session", now_ns()).in_parts();
+            tally = Tally::new(&NAMES, "session", now_ns()).in_parts(1);
             start_ns = now_ns();
             meter = Some(Meter::start(args.pid, start_ns)?);
         }
@@ -46,8 +46,8 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchErro
             tally.record(OPEN, open_ns - begin_ns, 1);
             tally.record(CLOSE, end_ns - open_ns, 1);
             if end_ns >= start_ns + args.measured().as_nanos() as u64 {
-                let used = meter.stop(end_ns)?;
-                return Report::new(args, "session", tally.ops(), used, &mut tally).tell(out);
+                let used = meter.stop(end_ns);
+                return results(args, "session", tally.ops(), used, &mut tally).tell(args, out);
             }
         }
         tally.tick(end_ns);
@@ -68,8 +68,8 @@ pub(super) fn ready(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchEr
         let elapsed_ns = epoch.elapsed().as_nanos() as u64;
         let Err(last) = attempt else {
             tally.record(SESSION, elapsed_ns, 1);
-            let used = meter.stop(elapsed_ns)?;
-            return Report::new(args, "wait", 1, used, &mut tally).tell(out);
+            let used = meter.stop(elapsed_ns);
+            return results(args, "wait", 1, used, &mut tally).tell(args, out);
         };
         if epoch.elapsed() >= args.measured() {
             let last = Box::new(last);

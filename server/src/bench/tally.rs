@@ -6,7 +6,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use model::error::ErrorCode;
 
-use super::limits::{LATENCY_NS_MAX, LATENCY_NS_MIN};
+use super::limits::{LATENCY_NS_MAX, LATENCY_NS_MIN, SECONDS_MAX};
+use super::process::{Process, Usage};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -16,7 +17,7 @@ pub(super) struct Class(pub(super) u8);
 
 /// One kind of request.
 pub(super) struct ClassTally {
-    pub(super) name: &'static str,
+    pub(super) name: Box<str>,
     /// Of the second that runs. Each answer is recorded here only.
     now: Histogram<u64>,
     /// Of all seconds before.
@@ -30,6 +31,29 @@ impl ClassTally {
     }
 }
 
+/// A second that has passed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Second {
+    /// Its end, since the start.
+    pub(super) at_ns: u64,
+    /// A second, or a little more where the generator was busy.
+    pub(super) length_ns: u64,
+    pub(super) count: u64,
+    pub(super) p50_ns: u64,
+    pub(super) p99_ns: u64,
+    pub(super) max_ns: u64,
+    /// Errors of all codes, and requests that were lost.
+    pub(super) errors: u64,
+    /// What the server used in it.
+    pub(super) server: Option<Usage>,
+}
+
+/// Looks at the server each second.
+struct Sampler {
+    process: Process,
+    last: Usage,
+}
+
 /// Lives in: the generator's thread.
 pub(super) struct Tally {
     classes: Vec<ClassTally>,
@@ -38,9 +62,12 @@ pub(super) struct Tally {
     errors: Vec<(i32, u64)>,
     /// A code that is no surprise.
     excused: i32,
-    label: &'static str,
+    label: Box<str>,
     next_line_ns: u64,
     start_ns: u64,
+    seconds: Vec<Second>,
+    errors_told: u64,
+    sampler: Option<Sampler>,
 }
 
 impl Tally {
@@ -50,27 +77,41 @@ impl Tally {
     }
 
     /// Counts from `now_ns` on; `label` starts the lines, an empty one keeps them away.
-    pub(super) fn new(names: &[&'static str], label: &'static str, now_ns: u64) -> Self {
+    pub(super) fn new(names: &[&str], label: &str, now_ns: u64) -> Self {
         let empty = || {
             Histogram::new_with_bounds(LATENCY_NS_MIN, LATENCY_NS_MAX, 3)
                 .expect("the bounds are those of a histogram")
         };
-        let classes =
-            names.iter().map(|&name| ClassTally { name, now: empty(), total: empty() }).collect();
+        let classes = names
+            .iter()
+            .map(|&name| ClassTally { name: name.into(), now: empty(), total: empty() })
+            .collect::<Vec<_>>();
         Self {
             classes,
             whole_count: names.len(),
             errors: Vec::new(),
             excused: 0,
-            label,
+            label: label.into(),
             next_line_ns: now_ns + SECOND_NS,
             start_ns: now_ns,
+            seconds: Vec::new(),
+            errors_told: 0,
+            sampler: None,
         }
     }
 
-    /// Takes all classes but the first for parts of it.
-    pub(super) fn in_parts(mut self) -> Self {
-        self.whole_count = 1;
+    /// Takes all classes but the first so many for parts of them.
+    pub(super) fn in_parts(mut self, whole_count: usize) -> Self {
+        self.whole_count = whole_count;
+        self
+    }
+
+    /// Looks at a process each second; not any more, once it cannot be looked at.
+    pub(super) fn watching(mut self, pid: Option<u32>) -> Self {
+        self.sampler = pid.map(Process::new).and_then(|process| {
+            let last = process.usage().ok()?;
+            Some(Sampler { process, last })
+        });
         self
     }
 
@@ -93,6 +134,10 @@ impl Tally {
         }
     }
 
+    fn error_count(&self) -> u64 {
+        self.errors.iter().map(|error| error.1).sum()
+    }
+
     /// Takes the current second into the total.
     pub(super) fn fold(&mut self) {
         for class in &mut self.classes {
@@ -110,26 +155,59 @@ impl Tally {
     }
 
     fn tell(&mut self, now_ns: u64) {
-        let since_ns = now_ns - (self.next_line_ns - SECOND_NS);
+        let length_ns = now_ns - (self.next_line_ns - SECOND_NS);
         self.next_line_ns = now_ns + SECOND_NS;
         if !self.label.is_empty() {
-            let mut second = self.classes[0].now.clone();
-            for class in &self.classes[1..self.whole_count] {
-                second.add(&class.now).expect("all have the same bounds");
-            }
-            let rate = second.len() as f64 * SECOND_NS as f64 / since_ns as f64;
+            let second = self.second(now_ns, length_ns);
             eprintln!(
                 "{:>8} {:>4} s {:>10}/s  p50 {} us  p99 {} us  max {} us{}",
                 self.label,
-                Duration::from_nanos(now_ns - self.start_ns).as_secs(),
-                thousands(rate as u64),
-                micros(second.value_at_quantile(0.5)),
-                micros(second.value_at_quantile(0.99)),
-                micros(second.max()),
+                Duration::from_nanos(second.at_ns).as_secs(),
+                thousands((second.count as f64 * SECOND_NS as f64 / length_ns as f64) as u64),
+                micros(second.p50_ns),
+                micros(second.p99_ns),
+                micros(second.max_ns),
                 if self.surprise().is_none() { "" } else { "  errors!" },
             );
+            if self.seconds.len() < SECONDS_MAX {
+                self.seconds.push(second);
+            }
         }
         self.fold();
+    }
+
+    fn second(&mut self, now_ns: u64, length_ns: u64) -> Second {
+        let mut all = self.classes[0].now.clone();
+        for class in &self.classes[1..self.whole_count] {
+            all.add(&class.now).expect("all have the same bounds");
+        }
+        let errors = self.error_count();
+        let server = self.sampler.as_mut().and_then(|sampler| {
+            let usage = sampler.process.usage().ok()?;
+            let used = usage.since(sampler.last);
+            sampler.last = usage;
+            Some(used)
+        });
+        Second {
+            at_ns: now_ns - self.start_ns,
+            length_ns,
+            count: all.len(),
+            p50_ns: all.value_at_quantile(0.5),
+            p99_ns: all.value_at_quantile(0.99),
+            max_ns: all.max(),
+            errors: errors - std::mem::replace(&mut self.errors_told, errors),
+            server,
+        }
+    }
+
+    /// Every second that was told.
+    pub(super) fn seconds(&self) -> &[Second] {
+        &self.seconds
+    }
+
+    /// How many of the classes, from the first, are requests.
+    pub(super) fn whole_count(&self) -> usize {
+        self.whole_count
     }
 
     pub(super) fn classes(&self) -> &[ClassTally] {

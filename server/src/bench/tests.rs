@@ -14,13 +14,13 @@ use model::zxid::Zxid;
 use super::keys::{Draws, Keys};
 use super::tally::{Class, Tally, micros, thousands};
 use super::wire::{Replies, Reply, Template, put_close, put_connect};
-use super::{BenchArgs, BenchError, process};
+use super::{BenchArgs, BenchError, IncidentKind, process};
 
 /// What the server of a test does with a request, given how many came before it.
-type Behaviour = fn(u32, i32, Op, &mut Vec<u8>) -> bool;
+pub(super) type Behaviour = fn(u32, i32, Op, &mut Vec<u8>) -> bool;
 
 /// The least that there can be of a server: one thread a connection, no tree.
-fn serve(behaviour: Behaviour) -> SocketAddr {
+pub(super) fn serve(behaviour: Behaviour) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -31,7 +31,7 @@ fn serve(behaviour: Behaviour) -> SocketAddr {
     address
 }
 
-fn converse(mut stream: TcpStream, behaviour: Behaviour) -> Option<()> {
+pub(super) fn converse(mut stream: TcpStream, behaviour: Behaviour) -> Option<()> {
     let id = SessionId(7);
     let response = ConnectResponse {
         timeout_ms: 1,
@@ -63,11 +63,11 @@ fn frame(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn reply(xid: i32, error: ErrorCode, out: &mut Vec<u8>) {
+pub(super) fn reply(xid: i32, error: ErrorCode, out: &mut Vec<u8>) {
     put_reply(out, xid, Zxid(1), error, &[0; 200]);
 }
 
-fn well(_: u32, xid: i32, _: Op, out: &mut Vec<u8>) -> bool {
+pub(super) fn well(_: u32, xid: i32, _: Op, out: &mut Vec<u8>) -> bool {
     reply(xid, ErrorCode::Ok, out);
     true
 }
@@ -76,11 +76,12 @@ fn run(args: &BenchArgs) -> Result<(), BenchError> {
     super::run(args, &mut Vec::new())
 }
 
+/// The words of a command line.
 #[derive(Parser)]
 #[command(args_override_self = true)]
-struct Words {
+pub(super) struct Words {
     #[command(flatten)]
-    args: BenchArgs,
+    pub(super) args: BenchArgs,
 }
 
 fn args(address: SocketAddr, words: &str) -> BenchArgs {
@@ -120,7 +121,7 @@ fn watchers_are_told() {
 
 impl BenchArgs {
     fn with_connections(mut self, connections: u32) -> Self {
-        self.connections = connections;
+        self.connections = Some(connections);
         self
     }
 }
@@ -143,7 +144,7 @@ fn wrong_answers_are_told() {
     let outcome = run(&args(serve(other_xid), "")).unwrap_err();
     assert!(matches!(outcome, BenchError::Xid { expected, found } if found == expected + 1));
     let outcome = run(&args(serve(too_short), "--seconds 9")).unwrap_err();
-    assert!(matches!(outcome, BenchError::Short { expected: 88, found: 16 }), "{outcome}");
+    assert!(matches!(outcome, BenchError::Incidents { kind: IncidentKind::Wrong, .. }));
     let outcome = run(&args(serve(no_length), "")).unwrap_err();
     assert!(matches!(outcome, BenchError::FrameLength { length: -1 }));
 }
@@ -295,7 +296,7 @@ fn tallies_count_wholes_and_parts() {
     assert_eq!(tally.ops(), 5);
     tally.tick(1_000_000_000);
     tally.record(Class(1), 2_000, 1);
-    let tally = tally.in_parts().excusing(ErrorCode::NodeExists);
+    let tally = tally.in_parts(1).excusing(ErrorCode::NodeExists);
     assert_eq!((tally.ops(), tally.surprise()), (3, None));
     let mut tally = tally;
     tally.record_error(-110);
@@ -318,4 +319,9 @@ fn numbers_are_read_and_written() {
     assert_eq!(machine.busy_us * 1_090, machine.total_us * 160);
     assert_eq!(process::MachineTime::parse(""), process::MachineTime::default());
     assert_eq!(process::field("x", "VmRSS:"), 0);
+    let table = "  sl  local_address rem_address   st tx rx tr tm->when retrnsmt uid inode\n\
+                 0: 0100007F:0885 00000000:0000 01 0:0 00:0 0 0 0 11 1\n\
+                 1: 0100007F:0885 00000000:0000 0A 0:0 00:0 0 0 0 12 1\n";
+    assert_eq!(process::listener_inode(table, 2181), Some(12));
+    assert_eq!(process::listener_inode(table, 2182), None);
 }

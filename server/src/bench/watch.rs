@@ -12,13 +12,13 @@ use super::error::BenchError;
 use super::keys::Keys;
 use super::lane::Ask;
 use super::load;
-use super::report::{Meter, Report};
+use super::report::{Meter, results};
 use super::tally::{Class, Tally};
 use super::wire::{REPLY_BYTES_MIN, Template, payload};
 
 /// Measures rounds for the time asked.
 pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchError> {
-    let mut driver = load::driver(&BenchArgs { pipeline: 1, ..args.clone() })?;
+    let mut driver = load::driver(&BenchArgs { pipeline: Some(1), ..args.clone() })?;
     let keys = Keys::new(args.root());
     let path = [args.root().as_bytes(), b"/watched"].concat();
     load::create_roots(&mut driver, &keys)?;
@@ -49,9 +49,9 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchErro
         if let Some(meter) = &meter
             && now_ns >= start_ns + args.measured().as_nanos() as u64
         {
-            let used = meter.stop(now_ns)?;
-            let events = count * u64::from(args.connections);
-            Report::new(args, "event", events, used, &mut tally).tell(out)?;
+            let used = meter.stop(now_ns);
+            let events = count * u64::from(args.connections());
+            results(args, "event", events, used, &mut tally).tell(args, out)?;
             return driver.close();
         }
     }
@@ -72,7 +72,7 @@ impl Rounds {
         Self {
             read: Template::get(path, true),
             write: Template::set(path, &payload(args.size)),
-            has_read: vec![true; args.connections as usize],
+            has_read: vec![true; args.connections() as usize],
             has_set: true,
             expected: 0,
             told: 0,

@@ -154,7 +154,7 @@ impl<'a> CreateNew<'a> {
         // Runs against one server must not meet each other's nodes.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis());
         let run = now as u32;
-        let parents: Vec<_> = (0..args.connections)
+        let parents: Vec<_> = (0..args.connections())
             .map(|lane| format!("{}/c{run:08x}-{lane:08}", args.root()).into_bytes())
             .collect();
         let mut path = parents[0].clone();

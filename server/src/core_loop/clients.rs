@@ -10,7 +10,7 @@ use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::admin::{WordRequest, Words};
 use engine::batch::ConnectionId;
 use engine::limits::KEPT_SLOTS_MAX;
-use engine::shard::{Refused, Shard};
+use engine::shard::{Connection, Refused, Shard};
 use net::client::{Fed, Flow, FourLetterWord, Inbox};
 use net::listener::{self, Listener};
 use ring::{OpId, Queue};
@@ -121,6 +121,15 @@ impl Rare {
         }
         self.told_ms = Some(now_ms);
         Some(std::mem::take(&mut self.untold))
+    }
+}
+
+/// Why the connection that leaves so many bytes unsent is closed.
+struct Overfull(usize);
+
+impl Display for Overfull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "it leaves {} bytes untaken, and all connections together too many", self.0)
     }
 }
 
@@ -372,7 +381,7 @@ impl Clients {
     ) {
         self.shard.recycle(buffer);
         let Some(socket) = self.sockets.get_mut(place as usize) else { return };
-        socket.sending_bytes = 0;
+        self.shard.end_send(std::mem::take(&mut socket.sending_bytes));
         socket.send = None;
         match (&socket.stage, result) {
             (Stage::Open(_), Ok(_)) => {
@@ -395,8 +404,10 @@ impl Clients {
         match self.shard.take_output(connection) {
             Some(buffer) => {
                 socket.sending_bytes = buffer.len();
+                self.shard.begin_send(buffer.len());
                 socket.send = Some(queue.send(fd, buffer, Kind::Send(place).token()));
             }
+            None if self.shard.is_held(connection) => (),
             None if socket.ending_since_ms.is_some() => self.close(queue, place),
             None => (),
         }
@@ -428,6 +439,9 @@ impl Clients {
                 }
             }
         }
+        if self.shard.is_overfull() {
+            self.relieve(queue);
+        }
         if !self.paused.is_empty() {
             self.resume(queue);
         }
@@ -438,6 +452,18 @@ impl Clients {
                 let token = Kind::Accept(place as u32).token();
                 listening.accept = Some(queue.accept_multishot(&listening.listener, token));
             }
+        }
+    }
+
+    /// Closes whoever leaves the most unsent.
+    fn relieve(&mut self, queue: &mut Queue<'_>) {
+        let open = self.sockets.iter().filter(|(_, s)| matches!(s.stage, Stage::Open(_)));
+        let waiting = open.map(|(place, socket)| {
+            let held = self.shard.connection(socket.connection);
+            (socket.sending_bytes + held.map_or(0, Connection::unsent_bytes), place)
+        });
+        if let Some((bytes, place)) = waiting.max() {
+            self.send_away(queue, place as u32, &Overfull(bytes));
         }
     }
 

@@ -1,0 +1,120 @@
+//! Long requests: answered a piece a turn, in the order of their session, beside everybody else.
+
+use super::harness::{World, settings};
+use super::wire;
+use model::response::EventKind;
+
+fn client(world: &mut World) -> usize {
+    let connection = world.open(0);
+    world.connect(connection, 9_000, 0, [0; 16], 0);
+    world.run();
+    assert_eq!(world.receive(connection).len(), 1);
+    connection
+}
+
+fn ask(world: &mut World, connection: usize, xid: i32, words: &str) {
+    let words: Vec<_> = words.split(' ').collect();
+    let (op, body) = wire::request(&words);
+    world.send(connection, xid, op, &body);
+}
+
+fn int(packet: &[u8], at: usize) -> i32 {
+    i32::from_be_bytes(packet[at..at + 4].try_into().unwrap())
+}
+
+/// The packets by their xids; an event by its kind, above a thousand.
+fn told(packets: &[Vec<u8>]) -> Vec<i32> {
+    let number = |packet: &Vec<u8>| match int(packet, 0) {
+        -1 => 1_000 + int(packet, 16),
+        xid => xid,
+    };
+    packets.iter().map(number).collect()
+}
+
+const CHILDREN: i32 = 40;
+
+/// A node with more children than are listed in a turn, and its maker.
+fn wide() -> (World, usize) {
+    let mut world = World::new(settings(), 1);
+    let maker = client(&mut world);
+    ask(&mut world, maker, 1, "create /wide ");
+    for i in 0..CHILDREN {
+        ask(&mut world, maker, 2 + i, &format!("create /wide/{i:03} "));
+    }
+    world.run();
+    world.receive(maker);
+    (world, maker)
+}
+
+#[test]
+fn a_listing_shows_one_version_and_comes_before_its_events() {
+    let (mut world, maker) = wide();
+    let lister = client(&mut world);
+    ask(&mut world, lister, 1, "exists /wide watch");
+    ask(&mut world, lister, 2, "ls /wide watch");
+    // Behind the listing, whether they read or write.
+    ask(&mut world, lister, 3, "set /wide later");
+    ask(&mut world, lister, 4, "get /wide");
+    world.turn();
+    ask(&mut world, maker, 1, "create /wide/new ");
+    ask(&mut world, maker, 2, "delete /wide/007");
+    for _ in 0..4 {
+        world.turn();
+    }
+    assert_eq!(told(&world.receive(maker)), [1, 2], "others are not kept waiting");
+    assert!(world.receive(lister).is_empty(), "it is still being listed");
+    world.run();
+    let packets = world.receive(lister);
+    let children = 1_000 + EventKind::ChildrenChanged as i32;
+    let data = 1_000 + EventKind::DataChanged as i32;
+    assert_eq!(told(&packets), [1, 2, children, data, 3, 4]);
+    let listing = &packets[1];
+    assert_eq!(int(listing, 16), CHILDREN, "as many as there were when it was asked");
+    let names: Vec<_> = (0..CHILDREN as usize).map(|i| &listing[24 + i * 7..][..3]).collect();
+    assert!(names.contains(&&b"007"[..]) && !names.contains(&&b"new"[..]));
+}
+
+#[test]
+fn listings_of_many_clients_all_end() {
+    let (mut world, _) = wide();
+    let listers: Vec<_> = (0..20).map(|_| client(&mut world)).collect();
+    for &lister in &listers {
+        for xid in 0..5 {
+            ask(&mut world, lister, xid, ["ls /wide", "ls2 /wide"][xid as usize % 2]);
+        }
+    }
+    world.turn();
+    // One goes in the middle.
+    world.drop_socket(listers[0]);
+    world.run();
+    for &lister in &listers[1..] {
+        let packets = world.receive(lister);
+        assert_eq!(told(&packets), [0, 1, 2, 3, 4]);
+        assert!(packets.iter().all(|packet| int(packet, 16) == CHILDREN));
+        assert_eq!(packets[1].len(), packets[0].len() + 68);
+    }
+    assert_eq!(world.shards[0].connections().map(|(_, held)| held.outstanding()).sum::<u64>(), 0);
+}
+
+#[test]
+fn watches_are_set_again_by_and_by() {
+    let (mut world, maker) = wide();
+    let watcher = client(&mut world);
+    let paths: Vec<_> = (0..CHILDREN).map(|i| format!("/wide/{i:03}")).collect();
+    // The zxid seen is that of the last child: nothing was missed but what is not there.
+    let wish = format!("setwatches 9999 data={} exist=/none child=/gone", paths.join(","));
+    ask(&mut world, watcher, 1, &wish);
+    ask(&mut world, watcher, 2, "exists /wide");
+    world.turn();
+    world.turn();
+    assert!(world.shards[0].watches()[0].len() < CHILDREN as usize);
+    world.run();
+    let deleted = 1_000 + EventKind::Deleted as i32;
+    assert_eq!(told(&world.receive(watcher)), [deleted, 1, 2]);
+    assert_eq!(world.shards[0].watches()[0].len(), CHILDREN as usize + 1);
+    for i in 0..CHILDREN {
+        ask(&mut world, maker, i, &format!("set /wide/{i:03} x"));
+    }
+    world.run();
+    assert_eq!(world.receive(watcher).len(), CHILDREN as usize);
+}

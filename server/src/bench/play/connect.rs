@@ -1,0 +1,26 @@
+//! A connection begun without waiting: a server that does not answer stops nobody else.
+
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, socket};
+
+/// Begins to connect. What is sent and received waits in the ring until it is done, or fails.
+pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket: OwnedFd = socket(family, SockType::Stream, flags, None)?;
+    let to = SockaddrStorage::from(address);
+    match nix::sys::socket::connect(socket.as_raw_fd(), &to) {
+        Ok(()) | Err(Errno::EINPROGRESS) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    // The ring waits by itself, but only on descriptors that would block.
+    fcntl(&socket, FcntlArg::F_SETFL(OFlag::empty()))?;
+    let stream = TcpStream::from(socket);
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
