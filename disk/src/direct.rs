@@ -1,8 +1,8 @@
-//! Real files, through glommio; reads go straight into the caller's buffer.
+//! Real files, through glommio; bytes go straight between the caller's buffer and the device.
 //!
-//! glommio lends its own buffers for direct reads, one allocated and cleared for each. A large
-//! read into memory that the caller keeps would be cleared twice and copied once for nothing, so
-//! reads are plain calls on the executor's threads for blocking work.
+//! glommio lends its own buffers for direct reads and writes, one allocated for each. Bulk work
+//! keeps its buffers, so all of it would be copied once for nothing, and what is read be cleared
+//! twice; reads and writes are plain calls on the executor's threads for blocking work.
 //!
 //! Lives in: the background thread (the futures need glommio's executor around them). Where the
 //! file system refuses direct I/O the same calls go through the page cache, and
@@ -52,8 +52,8 @@ pub struct Direct {
 #[derive(Debug)]
 pub struct DirectFile {
     handle: Handle,
-    /// The same open file, for the threads that read.
-    reader: Arc<File>,
+    /// The same open file, for the threads that read and write.
+    plain: Arc<File>,
     path: PathBuf,
     latch: Latch<DiskError>,
 }
@@ -100,12 +100,12 @@ impl Direct {
                 Handle::Buffered(options.buffered_open(path).await.map_err(failed)?)
             }
         };
-        let reader = duplicate(match &handle {
+        let plain = duplicate(match &handle {
             Handle::Dma(file) => file.as_raw_fd(),
             Handle::Buffered(file) => file.as_raw_fd(),
         });
-        let reader = Arc::new(reader.map_err(|e| DiskError::from_io(operation, path, &e))?);
-        Ok(DirectFile { handle, reader, path: path.to_owned(), latch: Latch::new() })
+        let plain = Arc::new(plain.map_err(|e| DiskError::from_io(operation, path, &e))?);
+        Ok(DirectFile { handle, plain, path: path.to_owned(), latch: Latch::new() })
     }
 
     /// Keeps glommio from polling for completions on the device of `path`.
@@ -134,28 +134,6 @@ impl DirectFile {
     fn failed(&self, operation: Operation, error: &GlommioError<()>) -> DiskError {
         self.latch.close(failed(operation, &self.path, error))
     }
-
-    fn fell_short(&self, offset: u64, expected: usize, found: usize) -> DiskError {
-        let cause = Cause::Short { expected, found };
-        self.latch.close(DiskError::new(Operation::Write, &self.path, cause).at(offset))
-    }
-
-    async fn write_piece(&self, offset: u64, piece: &[u8]) -> Result<(), DiskError> {
-        let written = match &self.handle {
-            Handle::Dma(file) => {
-                let mut buffer = file.alloc_dma_buffer(piece.len());
-                buffer.as_bytes_mut().copy_from_slice(piece);
-                file.write_at(buffer, offset).await
-            }
-            Handle::Buffered(file) => file.write_at(piece.to_vec(), offset).await,
-        };
-        let failed = |error| failed(Operation::Write, &self.path, &error).at(offset);
-        let count = written.map_err(|error| self.latch.close(failed(error)))?;
-        if count < piece.len() {
-            return Err(self.fell_short(offset, piece.len(), count));
-        }
-        Ok(())
-    }
 }
 
 /// A second descriptor of an open file.
@@ -182,6 +160,26 @@ fn read_now(file: &File, offset: u64, into: &mut AlignedBuf) -> Result<(), (u64,
             Ok(found) => found,
         };
         into.set_len(start + found);
+    }
+    Ok(())
+}
+
+/// Writes all of it, [`BULK_BYTES`] at a time; what went wrong, and where.
+fn write_now(file: &File, offset: u64, from: &[u8]) -> Result<(), (u64, Cause)> {
+    let mut done = 0;
+    while done < from.len() {
+        let (at, piece) = (offset + done as u64, &from[done..from.len().min(done + BULK_BYTES)]);
+        match file.write_at(piece, at) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => {
+                return Err((at, Cause::Errno(error.raw_os_error().unwrap_or(Errno::EIO as i32))));
+            }
+            // What is left would not begin at a block.
+            Ok(found) if found == 0 || !found.is_multiple_of(BLOCK_BYTES) => {
+                return Err((at, Cause::Short { expected: piece.len(), found }));
+            }
+            Ok(found) => done += found,
+        }
     }
     Ok(())
 }
@@ -276,8 +274,8 @@ impl Disk for Direct {
         mut into: AlignedBuf,
     ) -> Result<AlignedBuf, DiskError> {
         assert!(offset.is_multiple_of(BLOCK_BYTES as u64), "offset {offset} is not aligned");
-        let reader = Arc::clone(&file.reader);
-        let work = move || read_now(&reader, offset, &mut into).map(|()| into);
+        let plain = Arc::clone(&file.plain);
+        let work = move || read_now(&plain, offset, &mut into).map(|()| into);
         let read = glommio::executor().spawn_blocking(work).await;
         read.map_err(|(at, error)| DiskError::from_io(Operation::Read, &file.path, &error).at(at))
     }
@@ -291,10 +289,12 @@ impl Disk for Direct {
         assert!(offset.is_multiple_of(BLOCK_BYTES as u64), "offset {offset} is not aligned");
         assert!(from.len().is_multiple_of(BLOCK_BYTES), "{} bytes are no blocks", from.len());
         file.latch.check()?;
-        for (at, piece) in from.chunks(BULK_BYTES).enumerate() {
-            file.write_piece(offset + (at * BULK_BYTES) as u64, piece).await?;
-        }
-        Ok(from)
+        let plain = Arc::clone(&file.plain);
+        let work = move || write_now(&plain, offset, &from).map(|()| from);
+        let written = glommio::executor().spawn_blocking(work).await;
+        written.map_err(|(at, cause)| {
+            file.latch.close(DiskError::new(Operation::Write, &file.path, cause).at(at))
+        })
     }
 
     async fn flush(&self, file: &DirectFile) -> Result<(), DiskError> {

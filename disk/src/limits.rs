@@ -16,9 +16,9 @@ const _: () = assert!(HUGE_PAGE_BYTES.is_multiple_of(BLOCK_BYTES));
 pub const BULK_BYTES: usize = 1 << 20;
 const _: () = assert!(BULK_BYTES.is_multiple_of(BLOCK_BYTES));
 
-/// Threads that read and flush for the background: while one's read comes in, the next is asked
-/// for. They sleep unless there is such work.
-pub const READERS: usize = 2;
+/// Threads that read, write and flush for the background: while one's call is under way, the next
+/// is asked for. They sleep unless there is such work.
+pub const HANDS: usize = 2;
 
 /// The locked memory that glommio 0.9 insists on, in bytes.
 pub const MEMLOCK_BYTES_MIN: u64 = 512 << 10;

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -58,6 +59,9 @@ pub struct Probe {
     pub direct_io: DirectIo,
     /// What the device says; `None` where there is no block device to be found.
     pub cache: Option<DeviceCache>,
+    /// What an overwrite of a block and a flush took; measured where the way of durability
+    /// depends on it: direct I/O, a volatile cache, no FUA.
+    pub flush_time: Option<Duration>,
 }
 
 impl Probe {
@@ -67,29 +71,40 @@ impl Probe {
             statfs(directory).map_err(|errno| open_failed(directory, errno))?.filesystem_type();
         let metadata = fs::metadata(directory)
             .map_err(|error| DiskError::from_io(Operation::Open, directory, &error))?;
+        let direct_io = direct_io(directory)?;
+        let cache = device_cache(Path::new("/sys"), metadata.dev());
+        let needs_flush = cache.is_some_and(|cache| cache.is_volatile && !cache.has_fua);
+        let is_measured = direct_io == DirectIo::Works && needs_flush;
         Ok(Self {
             file_system: file_system_name(kind),
             is_memory: kind == statfs::TMPFS_MAGIC || kind.0 as u64 == RAMFS_MAGIC,
             is_overlay: kind == statfs::OVERLAYFS_SUPER_MAGIC,
-            direct_io: direct_io(directory)?,
-            cache: device_cache(Path::new("/sys"), metadata.dev()),
+            direct_io,
+            cache,
+            flush_time: is_measured.then(|| flush_time(directory)).transpose()?,
         })
     }
 
-    /// The way of durability that fits: write-through where a single write can be, otherwise
-    /// flushes that several writes share.
+    /// The way of durability that fits: each write durable by itself, but where a flush takes as
+    /// long as on a turning disk; there several writes share one. Without FUA the kernel follows
+    /// each write with a flush by itself, and merges flushes that wait for each other, at a third
+    /// of the cost of an fdatasync of ours (`docs/decisions/0102`).
     pub fn durability(&self) -> Durability {
-        match (self.direct_io, self.cache) {
+        match (self.direct_io, self.flush_time) {
             (DirectIo::Refused { .. }, _) => Durability::BufferedFlush,
-            (DirectIo::Works, Some(cache)) if cache.is_volatile && !cache.has_fua => {
-                Durability::FlushAfter
-            }
+            (DirectIo::Works, Some(time)) if time >= SLOW_FLUSH => Durability::FlushAfter,
             (DirectIo::Works, _) => Durability::Dsync,
         }
     }
 }
 
 const RAMFS_MAGIC: u64 = 0x8584_58f6;
+
+/// What a flush takes at least on a turning disk, and at most on others. What sysfs says about
+/// turning is no help: virtual disks claim it whatever they lie on.
+const SLOW_FLUSH: Duration = Duration::from_millis(3);
+
+const FLUSH_TRIES: usize = 5;
 
 fn file_system_name(kind: statfs::FsType) -> String {
     let known = [
@@ -126,6 +141,36 @@ pub fn direct_io(directory: &Path) -> Result<DirectIo, DiskError> {
         }
         Err(errno) => Ok(DirectIo::Refused { errno: errno.unwrap_or(Errno::EIO as i32) }),
     }
+}
+
+/// What it takes to overwrite a block and flush it, at best of a few tries: other work on the
+/// device makes single ones slow.
+fn flush_time(directory: &Path) -> Result<Duration, DiskError> {
+    let path = directory.join(format!(".ringkeeper-flush-{}", std::process::id()));
+    let failed = |error| DiskError::from_io(Operation::Write, &path, &error);
+    let block = AlignedBuf::zeroed(BLOCK_BYTES);
+    let measured = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(OFlag::O_DIRECT.bits())
+        .open(&path)
+        .and_then(|file| {
+            let write = || file.write_all_at(&block, 0).and_then(|()| file.sync_data());
+            // The first one makes the room durable, too.
+            write()?;
+            let mut best = Duration::MAX;
+            for _ in 0..FLUSH_TRIES {
+                let start = Instant::now();
+                write()?;
+                best = best.min(start.elapsed());
+            }
+            Ok(best)
+        });
+    let removed = fs::remove_file(&path);
+    let measured = measured.map_err(failed)?;
+    removed.map_err(|error| DiskError::from_io(Operation::Remove, &path, &error))?;
+    Ok(measured)
 }
 
 /// Reads what sysfs says of the device; a partition's queue is its disk's.
@@ -184,15 +229,14 @@ pub(crate) mod tests {
 
     #[test]
     fn the_way_of_durability_follows_from_the_device() {
-        let with = |direct_io, cache: Option<(bool, bool)>| {
-            let cache = cache.map(|(is_volatile, has_fua)| DeviceCache { is_volatile, has_fua });
+        let with = |direct_io, flush_us: Option<u64>| {
             let file_system = "ext4".to_owned();
-            Probe { file_system, is_memory: false, is_overlay: false, direct_io, cache }
-                .durability()
+            let flush_time = flush_us.map(Duration::from_micros);
+            let (is_memory, is_overlay, cache) = (false, false, None);
+            Probe { file_system, is_memory, is_overlay, direct_io, cache, flush_time }.durability()
         };
-        assert_eq!(with(DirectIo::Works, Some((true, false))), Durability::FlushAfter);
-        assert_eq!(with(DirectIo::Works, Some((true, true))), Durability::Dsync);
-        assert_eq!(with(DirectIo::Works, Some((false, false))), Durability::Dsync);
+        assert_eq!(with(DirectIo::Works, Some(8_000)), Durability::FlushAfter);
+        assert_eq!(with(DirectIo::Works, Some(200)), Durability::Dsync);
         assert_eq!(with(DirectIo::Works, None), Durability::Dsync);
         assert_eq!(with(DirectIo::Refused { errno: 22 }, None), Durability::BufferedFlush);
     }

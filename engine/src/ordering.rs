@@ -351,10 +351,7 @@ impl Ordering {
         let caller = Caller { identities };
         let Open { batch, txns, .. } = &mut self.open;
         let done = match request {
-            Ok(Request::Multi(ops)) => {
-                self.head.execute_multi(&header, &ops, caller, batch, txns);
-                Ok(())
-            }
+            Ok(Request::Multi(ops)) => self.head.execute_multi(&header, &ops, caller, batch, txns),
             Ok(request) => self.head.execute(&header, op, &request, caller, batch, txns),
             Err(_) => Err(ErrorCode::MarshallingError),
         };

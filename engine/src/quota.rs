@@ -19,7 +19,26 @@ pub struct Track {
 }
 
 impl Track {
-    /// Reads the text; what cannot be read counts as not said.
+    /// Reads a node's data as stock does before it lets a write pass; `None` where stock trips
+    /// over it: no data at all, a pair without a value, a value that is no number.
+    pub fn read(data: Option<&[u8]>) -> Option<Self> {
+        const SEPARATORS: [char; 2] = [',', ';'];
+        let text = String::from_utf8_lossy(data?);
+        let text = text.trim_end_matches(SEPARATORS);
+        let mut track = Self::default();
+        if text.starts_with(SEPARATORS) {
+            // What is before it is a pair, an empty one.
+            return None;
+        }
+        for pair in text.split(SEPARATORS).filter(|pair| !pair.is_empty()) {
+            let mut parts = pair.trim_end_matches('=').split('=');
+            let (key, value) = (parts.next()?, parts.next()?);
+            track.set(key, if value.is_empty() { -1 } else { value.parse().ok()? });
+        }
+        Some(track)
+    }
+
+    /// Reads the text as far as it can be read; what cannot counts as not said.
     pub fn parse(text: &[u8]) -> Self {
         let mut track = Self::default();
         for pair in String::from_utf8_lossy(text).split([',', ';']) {

@@ -112,3 +112,19 @@ fn without_enforcement_a_hard_limit_only_warns() {
     c.create(at, b"", &Acl::open(), 0).unwrap();
     c.make("/quota-lax/a");
 }
+
+#[test]
+fn limits_that_cannot_be_read_stop_writes() {
+    let mut c = Client::connect(server().address());
+    c.make("/quota-garbled");
+    c.make("/zookeeper/quota/quota-garbled");
+    let at = "/zookeeper/quota/quota-garbled/zookeeper_limits";
+    c.create(at, b"phgatco", &Acl::open(), 0).unwrap();
+    let refused = Err(code::MARSHALLING_ERROR);
+    assert_eq!(c.set("/quota-garbled", b"1", -1).map(drop), refused);
+    // The quota is looked at before the version.
+    assert_eq!(c.set("/quota-garbled", b"1", 77).map(drop), refused);
+    assert_eq!(c.create("/quota-garbled/a", b"1", &Acl::open(), 0).map(drop), refused);
+    c.set(at, b"count=1,bytes=1", -1).unwrap();
+    c.set("/quota-garbled", b"1", -1).unwrap();
+}

@@ -2,8 +2,8 @@
 //!
 //! `bare get PORT [SIZE]` frames requests and answers bytes of the same form and length as a
 //! server with nodes of SIZE bytes would. `bare set PORT FILE` writes each request into a
-//! preallocated file first (direct, `O_DSYNC`, two batches in the air) and answers when its batch
-//! is durable. Both are one thread with one ring; the generator `ringkeeper bench` works against
+//! preallocated file first (direct, `O_DSYNC`, two batches in the air), connects too, and answers
+//! when its batch is durable. Both are one thread with one ring; the generator `ringkeeper bench` works against
 //! them. `PIN=K` pins the thread.
 
 use std::collections::VecDeque;
@@ -191,7 +191,10 @@ impl Server {
                 self.answer(index, connection, frame);
             } else {
                 connection.has_session = true;
-                connect(index, &mut connection.pending);
+                match &mut self.log {
+                    Some(log) => log.append(index, frame, |out| connect(index, out)),
+                    None => connect(index, &mut connection.pending),
+                }
             }
         }
         Ok(used)

@@ -25,7 +25,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use crate::direct::{Direct, DiskMode};
 use crate::error::DiskError;
-use crate::limits::{JOBS_MAX, MEMLOCK_BYTES_MIN, READERS};
+use crate::limits::{HANDS, JOBS_MAX, MEMLOCK_BYTES_MIN};
 use mailbox::Mailbox;
 
 /// Which share a job belongs to.
@@ -221,7 +221,7 @@ fn host(
     // Transfers are larger than the registered buffers would be, so these are kept minimal.
     let executor = LocalExecutorBuilder::new(placement)
         .io_memory(64 << 10)
-        .blocking_thread_pool_placement(PoolPlacement::Unbound(READERS))
+        .blocking_thread_pool_placement(PoolPlacement::Unbound(HANDS))
         .make();
     match executor {
         Ok(executor) => {

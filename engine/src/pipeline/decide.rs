@@ -216,12 +216,13 @@ impl Head {
         }
         let Some(limited) = self.tree.meta().quotas.above(path) else { return Ok(()) };
         let track = |name| {
-            let node = self.tree.lookup(&quota::node_path(limited, name))?;
-            Some(Track::parse(node.data().unwrap_or_default()))
+            let node = self.tree.lookup(&quota::node_path(limited, name));
+            // Clients may write anything there, and stock gives up on what it cannot read.
+            let read = |data| Track::read(data).ok_or(ErrorCode::MarshallingError);
+            node.map(|node| read(node.data())).transpose()
         };
-        let (Some(limits), Some(used)) = (track(quota::LIMITS), track(quota::STATS)) else {
-            return Ok(());
-        };
+        let Some(limits) = track(quota::LIMITS)? else { return Ok(()) };
+        let Some(used) = track(quota::STATS)? else { return Ok(()) };
         if quota::exceeds(&limits, &used, bytes, count) {
             return Err(ErrorCode::QuotaExceeded);
         }

@@ -72,6 +72,9 @@ impl Head {
 
     /// Decides and does the operations of a multi. The reply's body says for each what became of
     /// it; if one fails, none is done, and the txn says the same.
+    ///
+    /// # Errors
+    /// If there is no result by operation: what stock trips over in one of them ends the whole.
     pub(crate) fn execute_multi(
         &mut self,
         header: &TxnHeader,
@@ -79,7 +82,7 @@ impl Head {
         caller: Caller<'_>,
         batch: &mut Batch,
         log: &mut Vec<u8>,
-    ) {
+    ) -> Result<(), ErrorCode> {
         let mark = batch.mark();
         let state = self.tree.head_meta().clone();
         let mut txns = Vec::new();
@@ -113,6 +116,9 @@ impl Head {
             }
             self.acls.lists_rolled_back(&mut self.tree.head_meta().acls);
             batch.roll_back(mark);
+            if error == ErrorCode::MarshallingError {
+                return Err(error);
+            }
             txns.clear();
             for place in 0..ops.len() {
                 // Stock leaves the ones before the failed one as they were decided; clients are
@@ -134,5 +140,6 @@ impl Head {
         response::put_multi_end(&mut batch.bodies);
         let count = u32::try_from(ops.len()).expect("a multi is shorter than 4 GiB");
         Txn::Multi(MultiTxn::of_encoded(count, &txns)).encode(log);
+        Ok(())
     }
 }

@@ -42,7 +42,8 @@ fn multi(head: &mut Head, zxid: i64, ops: &[SubRequest<'_>]) -> (Batch, Vec<u8>)
     let identities = Identities::of_address("127.0.0.1".parse().unwrap());
     let caller = Caller { identities: &identities };
     let (mut batch, mut log) = (Batch::default(), Vec::new());
-    head.execute_multi(&header(zxid, Op::Multi), ops, caller, &mut batch, &mut log);
+    head.execute_multi(&header(zxid, Op::Multi), ops, caller, &mut batch, &mut log)
+        .expect("it has results");
     (batch, log)
 }
 

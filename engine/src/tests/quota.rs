@@ -17,6 +17,30 @@ fn texts_are_stocks() {
 }
 
 #[test]
+fn what_stock_cannot_read_is_told() {
+    let read = |data: &[u8]| Track::read(Some(data)).map(|t| (t.value("count"), t.value("bytes")));
+    assert_eq!(read(b"count=3,bytes=5=;countHardLimit=9"), Some((3, 5)));
+    for empty in [&b""[..], b",", b";;,"] {
+        assert_eq!(read(empty), Some((-1, -1)));
+    }
+    assert_eq!(read(b"count==7,,;bytes=+4,"), Some((-1, 4)));
+    assert_eq!(read(b"=1"), Some((-1, -1)));
+    let wrong: [&[u8]; 7] = [
+        b"phgatco",
+        b"count=",
+        b"=",
+        b",count=1",
+        b"count=x",
+        b"count=1,x",
+        b"count=99999999999999999999",
+    ];
+    for data in wrong {
+        assert_eq!(read(data), None, "{}", String::from_utf8_lossy(data));
+    }
+    assert_eq!(Track::read(None), None);
+}
+
+#[test]
 fn hard_limits_are_limits() {
     let limits = Track::parse(b"count=1,bytes=1=;byteHardLimit=10;countHardLimit=2");
     let used = Track::parse(b"count=2,bytes=8");

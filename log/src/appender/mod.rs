@@ -24,7 +24,7 @@ use crate::format::{BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Se
 use crate::limits::{
     BACKLOG_BYTES_MAX_DEFAULT, BATCH_BYTES_MAX_DEFAULT, RECORD_BYTES_MAX_DEFAULT,
     RECORD_BYTES_MAX_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_HEADER_BYTES, SEGMENTS_AHEAD_DEFAULT,
-    SLOT_COUNT_MAX, lone_batch_bytes,
+    SLOT_COUNT_DSYNC, SLOT_COUNT_FLUSH, SLOT_COUNT_MAX, lone_batch_bytes,
 };
 use flights::{Flight, Flights};
 use open_batch::OpenBatch;
@@ -165,7 +165,10 @@ impl AppenderConfig {
     /// The defaults.
     pub const fn new(durability: Durability) -> Self {
         Self {
-            slot_count: 2,
+            slot_count: match durability {
+                Durability::Dsync => SLOT_COUNT_DSYNC,
+                Durability::FlushAfter | Durability::BufferedFlush => SLOT_COUNT_FLUSH,
+            },
             batch_bytes_max: BATCH_BYTES_MAX_DEFAULT,
             record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
             segment_bytes: SEGMENT_BYTES_DEFAULT,
