@@ -1,0 +1,256 @@
+//! The ordering role: one history of writes, and the sessions that they belong to.
+//!
+//! A value machine: messages of the shards, durable positions and the time come in; batches for
+//! the log, published batches and messages to shards come out. It never waits: what it proposed
+//! is in the open batch, then sealed in the log's hands, then published when the log says that it
+//! is durable.
+//!
+//! Invariants: `published <= durable <= sealed <= proposed`, and nothing is answered before it is
+//! published (guards: the assertions here, `tests::pipelines`).
+//!
+//! `proposing`: writes become txns; `sessions`: who comes, goes and is closed; `publishing`: what
+//! is sealed becomes durable and seen; `replay`: the log's records, once more.
+
+mod proposing;
+mod publishing;
+mod replay;
+mod sessions;
+
+pub use replay::{ReplayError, replay};
+
+use crate::acl::identity::Identities;
+use crate::batch::{Batch, Chain, Cursor};
+use crate::limits::{BACKLOG_BATCHES_MAX, BATCH_BYTES_MAX};
+use crate::message::{ToOrdering, ToShard, Write};
+use crate::pipeline::Head;
+use crate::session::{Place, SessionTable};
+use crate::settings::{Now, Settings};
+use model::session::SessionId;
+use model::zxid::Zxid;
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The ordering role of a server.
+///
+/// Lives in: one core loop.
+pub struct Ordering {
+    /// The newest tree.
+    pub head: Head,
+    sessions: SessionTable,
+    chain: Chain,
+    settings: Arc<Settings>,
+    open: Open,
+    sealed: VecDeque<Sealed>,
+    spare: Vec<Sealed>,
+    /// The last zxid given to a txn, and the last one published.
+    proposed: Zxid,
+    published: Zxid,
+    refusal: Option<Refusal>,
+    to_shards: Vec<(u16, ToShard)>,
+    /// Sessions that are being closed, step by step.
+    emptying: VecDeque<Emptying>,
+    reaped_ms: u64,
+    reaping: VecDeque<Box<[u8]>>,
+    anonymous: Arc<Identities>,
+    counts: OrderingCounts,
+}
+
+/// What the role has done since it started.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OrderingCounts {
+    /// Txns proposed.
+    pub txns: u64,
+    /// Batches sealed.
+    pub batches: u64,
+    /// Sessions that ran out of time.
+    pub expired: u64,
+}
+
+/// A session on its way out.
+#[derive(Clone, Debug)]
+struct Emptying {
+    session: SessionId,
+    /// Who asked for it; `None` if its time has run out.
+    wish: Option<Write>,
+    /// Whether it has more nodes than one txn may delete.
+    is_large: bool,
+}
+
+/// Why writes are refused for now, without a zxid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The log has no room and none can be made.
+    DiskFull,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    batch: Batch,
+    txns: Vec<u8>,
+    records: Vec<(Zxid, Range<usize>)>,
+}
+
+/// A batch in the log's hands.
+#[derive(Debug, Default)]
+struct Sealed {
+    batch: Batch,
+    txns: Vec<u8>,
+    records: Vec<(Zxid, Range<usize>)>,
+    through: Zxid,
+    /// How many of the records the log has taken.
+    appended: usize,
+}
+
+impl Ordering {
+    /// The role over a tree whose history ends at `zxid`; `shards` will connect to it. Every
+    /// session of the tree is watched over with its full timeout.
+    pub fn new(head: Head, zxid: Zxid, settings: Arc<Settings>, shards: u16, now: Now) -> Self {
+        let first = SessionId::first(settings.server_id, now.wall_ms);
+        let mut sessions = SessionTable::new(first, settings.tick_ms, shards, now.mono_ms);
+        let anonymous = Arc::new(Identities::default());
+        for (&id, session) in &head.tree.meta().sessions {
+            let timeout_ms = session.timeout_ms.max(0) as u64;
+            sessions.track(id, timeout_ms, Place::Away, anonymous.clone(), now.mono_ms);
+        }
+        Self {
+            head,
+            sessions,
+            chain: Chain::default(),
+            settings,
+            open: Open::default(),
+            sealed: VecDeque::new(),
+            spare: Vec::new(),
+            proposed: zxid,
+            published: zxid,
+            refusal: None,
+            to_shards: Vec::new(),
+            emptying: VecDeque::new(),
+            reaped_ms: now.mono_ms,
+            reaping: VecDeque::new(),
+            anonymous,
+            counts: OrderingCounts::default(),
+        }
+    }
+
+    /// A cursor for a shard that starts now.
+    pub fn cursor(&self) -> Cursor {
+        self.chain.cursor()
+    }
+
+    /// The last txn that every client may know of.
+    pub fn published(&self) -> Zxid {
+        self.published
+    }
+
+    /// The last txn proposed.
+    pub fn proposed(&self) -> Zxid {
+        self.proposed
+    }
+
+    /// What the role has done.
+    pub fn counts(&self) -> OrderingCounts {
+        self.counts
+    }
+
+    /// Forgets what it has done.
+    pub fn reset_counts(&mut self) {
+        self.counts = OrderingCounts::default();
+        self.head.meters.written.reset();
+        self.head.meters.over_quota.reset();
+    }
+
+    /// The session table, for reports.
+    pub fn sessions(&self) -> &SessionTable {
+        &self.sessions
+    }
+
+    /// Why writes are refused, if they are.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal
+    }
+
+    /// Refuses new writes, or takes them again.
+    pub fn refuse(&mut self, refusal: Option<Refusal>) {
+        self.refusal = refusal;
+    }
+
+    /// Whether shards may hand over more writes: none is too far behind, and the open batch is
+    /// not full.
+    pub fn is_admitting(&self) -> bool {
+        self.chain.backlog() < BACKLOG_BATCHES_MAX && self.open.txns.len() < BATCH_BYTES_MAX
+    }
+
+    /// Bytes of txns that are proposed and not in the log's hands yet.
+    pub fn unappended_bytes(&self) -> usize {
+        let sealed = self.sealed.iter().filter(|sealed| sealed.appended < sealed.records.len());
+        self.open.txns.len() + sealed.map(|sealed| sealed.txns.len()).sum::<usize>()
+    }
+
+    /// Whether there is something to seal.
+    pub fn has_open(&self) -> bool {
+        !self.open.batch.outcomes.is_empty() || !self.open.records.is_empty()
+    }
+
+    /// Whether the open batch needs the log at all.
+    pub fn open_is_silent(&self) -> bool {
+        self.open.records.is_empty()
+    }
+
+    /// What shards are to be told; drained by the caller.
+    pub fn take_messages(&mut self) -> std::vec::Drain<'_, (u16, ToShard)> {
+        self.to_shards.drain(..)
+    }
+
+    /// When [`Self::tick`] has something to do next, in ms of the monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        if self.refusal.is_some() {
+            // Whoever takes the refusal back asks again.
+            return u64::MAX;
+        }
+        let reap_ms = self.reaped_ms + self.settings.reap_interval_ms;
+        self.sessions.deadline_ms().map_or(reap_ms, |at| at.min(reap_ms))
+    }
+
+    /// Hears a shard.
+    pub fn handle(&mut self, now: Now, message: ToOrdering) {
+        match message {
+            ToOrdering::Writes(bundle) => self.handle_writes(now, bundle),
+            ToOrdering::Connect(connect) => self.handle_connect(now, connect),
+            ToOrdering::Identified { connection, session, identities } => {
+                if self.sessions.attached(session, connection).is_some()
+                    && let Some(entry) = self.sessions.entry_mut(session)
+                {
+                    entry.identities = identities;
+                }
+            }
+            ToOrdering::Detached { connection, session } => {
+                self.handle_detached(now, connection, session);
+            }
+            ToOrdering::Touched { shard, sessions, until_ms } => {
+                for (session, at_ms) in sessions {
+                    self.sessions.touch(session, at_ms);
+                }
+                self.sessions.reported(shard, until_ms);
+            }
+        }
+    }
+
+    /// Does what time asks for: expired sessions, nodes whose time has run out, sessions that are
+    /// emptied step by step.
+    pub fn tick(&mut self, now: Now) {
+        if self.refusal.is_none() {
+            for session in self.sessions.expired(now.mono_ms) {
+                self.counts.expired += 1;
+                self.begin_close(now, session, None);
+            }
+            self.empty_sessions(now);
+        }
+        self.reap(now);
+    }
+
+    /// Whether [`Self::tick`] has more to do at once.
+    pub fn is_busy(&self) -> bool {
+        self.refusal.is_none() && !self.emptying.is_empty() && self.is_admitting()
+    }
+}

@@ -1,0 +1,199 @@
+//! Writes become txns: each has its place in the history, or its error.
+
+use super::{Open, Ordering};
+use crate::acl::identity::Identities;
+use crate::batch::{Mark, Outcome};
+use crate::message::{Bundle, ToShard, Write};
+use crate::pipeline::Caller;
+use crate::settings::Now;
+use crate::tree::STAGED_MAX;
+use model::error::ErrorCode;
+use model::jute::{self, JuteError, Reader};
+use model::op::Op;
+use model::request::Request;
+use model::session::SessionId;
+use model::txn::{DIGEST_VERSION, Txn, TxnDigest, TxnHeader};
+use model::zxid::Zxid;
+
+impl Ordering {
+    pub(super) fn handle_writes(&mut self, now: Now, mut bundle: Bundle) {
+        let shard = bundle.writes.first().map(|write| write.connection.shard);
+        let body_of =
+            |write: &Write| &bundle.bytes[write.body.start as usize..write.body.end as usize];
+        // Half of what can be looked up together: a create needs its parent, too.
+        for writes in bundle.writes.chunks(STAGED_MAX / 2) {
+            self.warm(writes.iter().map(|write| (write.op, body_of(write))));
+            for write in writes {
+                self.handle_write(now, write, body_of(write));
+            }
+        }
+        bundle.bytes.clear();
+        bundle.writes.clear();
+        if let Some(shard) = shard {
+            self.to_shards.push((shard, ToShard::Returned(bundle)));
+        }
+    }
+
+    /// Asks memory for the nodes that these writes will touch, all at once: it is the waiting for
+    /// one after another that a write costs most in a large tree.
+    fn warm<'a>(&self, writes: impl Iterator<Item = (Op, &'a [u8])>) {
+        let mut paths: [&[u8]; STAGED_MAX] = [b""; STAGED_MAX];
+        let mut count = 0;
+        for (op, body) in writes {
+            let path = match op {
+                Op::Create | Op::Create2 | Op::CreateTtl | Op::Delete | Op::SetData => {
+                    Reader::new(body).text().unwrap_or_default()
+                }
+                _ => continue,
+            };
+            if !path.starts_with(b"/") {
+                continue;
+            }
+            paths[count] = path;
+            count += 1;
+            if op != Op::SetData {
+                paths[count] = model::path::split(path).0;
+                count += 1;
+            }
+        }
+        self.head.tree.warm(&paths[..count]);
+    }
+
+    fn handle_write(&mut self, now: Now, write: &Write, body: &[u8]) {
+        // A write of a connection that its session has left is dropped: nobody waits for it.
+        let Some(entry) = self.sessions.attached(write.session, write.connection) else { return };
+        let identities = entry.identities.clone();
+        let mark = self.open.batch.mark();
+        if write.op == Op::Sync {
+            let Ok(path) = Reader::new(body).string() else {
+                return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
+            };
+            jute::put_buffer(&mut self.open.batch.bodies, path);
+            return self.answer(write, self.proposed, ErrorCode::Ok, mark);
+        }
+        if self.refusal.is_some() && write.op != Op::CloseSession {
+            return self.answer(write, self.proposed, ErrorCode::SystemError, mark);
+        }
+        if write.op == Op::CloseSession {
+            return self.begin_close(now, write.session, Some(write));
+        }
+        let request = Request::decode(write.op, body);
+        // Where stock gives up before it has counted.
+        let is_counted =
+            write.op == Op::Multi && !matches!(request, Err(JuteError::NullAcl { .. }));
+        if request.is_err() && !is_counted {
+            return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
+        }
+        let error = self.propose(now, write.session, write.xid, write.op, request, &identities);
+        self.answer(write, self.proposed, error, mark);
+    }
+
+    /// Gives a request its zxid and its txn, an error if it is not to be.
+    pub(super) fn propose(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        cxid: i32,
+        op: Op,
+        request: Result<Request<'_>, JuteError>,
+        identities: &Identities,
+    ) -> ErrorCode {
+        let (header, start) = self.begin_txn(now, session, cxid, op);
+        let caller = Caller { identities };
+        let Open { batch, txns, .. } = &mut self.open;
+        let done = match request {
+            Ok(Request::Multi(ops)) => self.head.execute_multi(&header, &ops, caller, batch, txns),
+            Ok(request) => self.head.execute(&header, op, &request, caller, batch, txns),
+            Err(_) => Err(ErrorCode::MarshallingError),
+        };
+        let error = done.err().unwrap_or(ErrorCode::Ok);
+        if error != ErrorCode::Ok {
+            // A failed write takes its zxid with it: every server must count alike.
+            txns.truncate(start);
+            TxnHeader { op: Op::Error, ..header }.encode(txns);
+            Txn::Error(error.code()).encode(txns);
+        }
+        self.end_txn(header.zxid, start);
+        error
+    }
+
+    pub(super) fn begin_txn(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        cxid: i32,
+        op: Op,
+    ) -> (TxnHeader, usize) {
+        self.proposed = self.proposed.next();
+        let header = TxnHeader { session, cxid, zxid: self.proposed, time_ms: now.wall_ms, op };
+        let start = self.open.txns.len();
+        header.encode(&mut self.open.txns);
+        (header, start)
+    }
+
+    pub(super) fn end_txn(&mut self, zxid: Zxid, start: usize) {
+        if self.settings.txn_digest {
+            self.head.remember_digest(zxid);
+            let tree = self.head.tree.digest() as i64;
+            TxnDigest { version: DIGEST_VERSION, tree }.encode(&mut self.open.txns);
+        }
+        self.open.records.push((zxid, start..self.open.txns.len()));
+        self.head.tree.head_meta().zxid = zxid;
+        self.counts.txns += 1;
+    }
+
+    fn answer(&mut self, write: &Write, zxid: Zxid, error: ErrorCode, mark: Mark) {
+        let outcome = Outcome {
+            zxid,
+            op: write.op,
+            to: Some(write.connection),
+            xid: write.xid,
+            received_ms: write.received_ms,
+            large_bytes: write.large_bytes,
+            error,
+            body: 0..0,
+            events: 0..0,
+        };
+        self.push_outcome(outcome, mark);
+    }
+
+    pub(super) fn push_outcome(&mut self, mut outcome: Outcome, mark: Mark) {
+        let batch = &mut self.open.batch;
+        outcome.body = mark.bodies()..batch.bodies.len() as u32;
+        outcome.events = mark.events()..batch.events.len() as u32;
+        batch.outcomes.push(outcome);
+    }
+
+    pub(super) fn push_quiet(&mut self, zxid: Zxid, op: Op, mark: Mark) {
+        let error = ErrorCode::Ok;
+        let outcome = Outcome {
+            zxid,
+            op,
+            to: None,
+            xid: 0,
+            received_ms: 0,
+            large_bytes: 0,
+            error,
+            body: 0..0,
+            events: 0..0,
+        };
+        self.push_outcome(outcome, mark);
+    }
+
+    pub(super) fn reap(&mut self, now: Now) {
+        if now.mono_ms < self.reaped_ms + self.settings.reap_interval_ms || self.refusal.is_some() {
+            return;
+        }
+        self.reaped_ms = now.mono_ms;
+        self.reaping = self.head.reapable(now.wall_ms).into();
+        let share = self.settings.reap_per_minute_max * self.settings.reap_interval_ms / 60_000;
+        for _ in 0..share.max(1) {
+            let Some(path) = self.reaping.pop_front() else { break };
+            let mark = self.open.batch.mark();
+            let request = Ok(Request::DeleteContainer { path: &path });
+            let nobody = self.anonymous.clone();
+            self.propose(now, SessionId(0), 0, Op::DeleteContainer, request, &nobody);
+            self.push_quiet(self.proposed, Op::DeleteContainer, mark);
+        }
+    }
+}
