@@ -164,24 +164,38 @@ fn read_now(file: &File, offset: u64, into: &mut AlignedBuf) -> Result<(), (u64,
     Ok(())
 }
 
-/// Writes all of it, [`BULK_BYTES`] at a time; what went wrong, and where.
-fn write_now(file: &File, offset: u64, from: &[u8]) -> Result<(), (u64, Cause)> {
+/// What went wrong, and where.
+type Failure = (Operation, u64, Cause);
+
+fn cause_of(error: &std::io::Error) -> Cause {
+    Cause::Errno(error.raw_os_error().unwrap_or(Errno::EIO as i32))
+}
+
+/// Writes all of it, [`BULK_BYTES`] at a time, each piece flushed.
+fn write_now(file: &File, offset: u64, from: &[u8]) -> Result<(), Failure> {
     let mut done = 0;
     while done < from.len() {
         let (at, piece) = (offset + done as u64, &from[done..from.len().min(done + BULK_BYTES)]);
         match file.write_at(piece, at) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => {
-                return Err((at, Cause::Errno(error.raw_os_error().unwrap_or(Errno::EIO as i32))));
-            }
+            Err(error) => return Err((Operation::Write, at, cause_of(&error))),
             // What is left would not begin at a block.
             Ok(found) if found == 0 || !found.is_multiple_of(BLOCK_BYTES) => {
-                return Err((at, Cause::Short { expected: piece.len(), found }));
+                let cause = Cause::Short { expected: piece.len(), found };
+                return Err((Operation::Write, at, cause));
             }
-            Ok(found) => done += found,
+            Ok(found) => {
+                done += found;
+                flush_now(file, at)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Bulk work leaves nothing in the device's cache: a flush of the log would wait for all of it.
+fn flush_now(file: &File, at: u64) -> Result<(), Failure> {
+    file.sync_data().map_err(|error| (Operation::Flush, at, cause_of(&error)))
 }
 
 fn failed(operation: Operation, path: &Path, error: &GlommioError<()>) -> DiskError {
@@ -292,8 +306,8 @@ impl Disk for Direct {
         let plain = Arc::clone(&file.plain);
         let work = move || write_now(&plain, offset, &from).map(|()| from);
         let written = glommio::executor().spawn_blocking(work).await;
-        written.map_err(|(at, cause)| {
-            file.latch.close(DiskError::new(Operation::Write, &file.path, cause).at(at))
+        written.map_err(|(operation, at, cause)| {
+            file.latch.close(DiskError::new(operation, &file.path, cause).at(at))
         })
     }
 
