@@ -234,6 +234,7 @@ fn our_log() -> (Simulated, PathBuf) {
             payload_bytes: 0,
             record_count: 1,
             predecessor_crc: 0,
+            is_end: false,
             durable_sequence: Sequence(number - 1),
             durable_through: Zxid(4),
             prior: Zxid(zxid.0 - 1),

@@ -90,6 +90,8 @@ pub enum Room {
     Backlogged,
     /// Not before a segment is prepared: the disk is full, or the background behind.
     NoSegment,
+    /// The run has [ended](Appender::end).
+    Ended,
     /// Never again.
     Failed(AppendFailure),
 }
@@ -159,6 +161,7 @@ pub struct Appender {
     /// The last batch that had records, and what the last one that left said was durable.
     departed_with_records: Sequence,
     stated: Sequence,
+    is_ended: bool,
 }
 
 impl AppenderConfig {
@@ -218,6 +221,7 @@ impl Appender {
             departed_crc: 0,
             departed_with_records: Sequence::ZERO,
             stated: Sequence::ZERO,
+            is_ended: false,
         }
     }
 
@@ -240,6 +244,7 @@ impl Appender {
         encode: impl FnOnce(&mut [u8]),
     ) -> Result<(), AppendError> {
         assert!(zxid > self.appended, "{zxid} after {}", self.appended);
+        assert!(!self.is_ended, "the run has ended");
         self.latch.check()?;
         if txn_bytes > self.config.record_bytes_max {
             let max = self.config.record_bytes_max;
@@ -260,6 +265,9 @@ impl Appender {
     pub fn room(&self) -> Room {
         if let Some(failure) = self.latch.reason() {
             return Room::Failed(*failure);
+        }
+        if self.is_ended {
+            return Room::Ended;
         }
         let needed = lone_batch_bytes(self.config.record_bytes_max) as u64;
         if self.prepared.is_empty() && self.free_offset() + needed > self.config.segment_bytes {
@@ -294,29 +302,40 @@ impl Appender {
         }
         let batch = self.waiting.pop_front()?;
         self.waiting_bytes -= batch.padded_bytes();
-        Some(Effect::Write(self.launch(batch)))
+        Some(Effect::Write(self.launch(batch, false)))
     }
 
     /// Whether nothing is under way and the last batches are durable without the log saying so:
     /// after a power loss their damage could not be told from a torn tail.
     pub fn is_statement_due(&self) -> bool {
-        self.flights.is_empty()
-            && self.open.is_none()
-            && self.waiting.is_empty()
+        self.is_idle()
+            && !self.is_ended
             && self.stated < self.departed_with_records
             && self.latch.reason().is_none()
     }
 
     /// An empty batch that states what is durable, if [one is due](Self::is_statement_due) and
-    /// there is a place for it. For an idle log, and before a clean end.
+    /// there is a place for it. For an idle log.
     pub fn maybe_state(&mut self) -> Option<Write> {
-        if !self.is_statement_due() {
+        if self.is_statement_due() { self.launch_empty(false) } else { None }
+    }
+
+    /// An empty batch that ends the run, once, if nothing is under way and there is a place for
+    /// it: recovery need not look behind it. Nothing can be appended any more.
+    pub fn end(&mut self) -> Option<Write> {
+        if self.is_ended || !self.is_idle() || self.latch.reason().is_some() {
             return None;
         }
+        let write = self.launch_empty(true)?;
+        self.is_ended = true;
+        Some(write)
+    }
+
+    fn launch_empty(&mut self, is_end: bool) -> Option<Write> {
         let batch = self.new_batch(BLOCK_BYTES).ok()?;
         // `new_batch` has only counted what is open; this batch never is.
         self.offset_next = batch.offset + batch.padded_bytes() as u64;
-        Some(self.launch(batch))
+        Some(self.launch(batch, is_end))
     }
 
     /// A write has ended. A write that moved fewer bytes than it had to is an error for the
@@ -488,7 +507,7 @@ impl Appender {
         }
     }
 
-    fn launch(&mut self, batch: OpenBatch) -> Write {
+    fn launch(&mut self, batch: OpenBatch, is_end: bool) -> Write {
         let mut header = BatchHeader {
             crc: 0,
             segment: batch.segment.number,
@@ -496,6 +515,7 @@ impl Appender {
             payload_bytes: 0,
             record_count: batch.record_count,
             predecessor_crc: self.departed_crc,
+            is_end,
             durable_sequence: self.flights.durable(),
             durable_through: self.flights.durable_through(),
             prior: batch.prior,

@@ -15,7 +15,7 @@ const SEQUENCE: Field = Field::new("sequence", 16, 8);
 const PAYLOAD_BYTES: Field = Field::new("payload_bytes", 24, 4);
 const RECORD_COUNT: Field = Field::new("record_count", 28, 4);
 const PREDECESSOR_CRC: Field = Field::new("predecessor_crc32c", 32, 4);
-const RESERVED: Field = Field::new("reserved", 36, 4);
+const FLAGS: Field = Field::new("flags", 36, 4);
 const DURABLE_SEQUENCE: Field = Field::new("durable_sequence", 40, 8);
 const DURABLE_THROUGH: Field = Field::new("durable_through", 48, 8);
 const PRIOR: Field = Field::new("prior_zxid", 56, 8);
@@ -31,13 +31,16 @@ pub const BATCH_HEADER: [Field; 13] = [
     PAYLOAD_BYTES,
     RECORD_COUNT,
     PREDECESSOR_CRC,
-    RESERVED,
+    FLAGS,
     DURABLE_SEQUENCE,
     DURABLE_THROUGH,
     PRIOR,
     FIRST,
     LAST,
 ];
+
+/// Set in the last batch of a run that ended cleanly: nothing was written behind it.
+const FLAG_END: u64 = 1;
 
 /// The length of a batch's header.
 pub const BATCH_HEADER_BYTES: usize = 80;
@@ -68,6 +71,8 @@ pub struct BatchHeader {
     pub record_count: u32,
     /// The checksum of the batch before it in the run; 0 for the first.
     pub predecessor_crc: u32,
+    /// Whether the run ended cleanly with it: nothing was written behind it.
+    pub is_end: bool,
     /// The last batch of the run known to be durable, with all before it, when this one left.
     pub durable_sequence: Sequence,
     /// The same as a zxid.
@@ -150,7 +155,7 @@ impl BatchHeader {
         PAYLOAD_BYTES.put(batch, self.payload_bytes as u64);
         RECORD_COUNT.put(batch, self.record_count as u64);
         PREDECESSOR_CRC.put(batch, self.predecessor_crc as u64);
-        RESERVED.put(batch, 0);
+        FLAGS.put(batch, if self.is_end { FLAG_END } else { 0 });
         DURABLE_SEQUENCE.put(batch, self.durable_sequence.0);
         DURABLE_THROUGH.put(batch, self.durable_through.0 as u64);
         PRIOR.put(batch, self.prior.0 as u64);
@@ -183,6 +188,7 @@ impl BatchHeader {
             payload_bytes: payload_bytes as u32,
             record_count: RECORD_COUNT.take(bytes) as u32,
             predecessor_crc: PREDECESSOR_CRC.take(bytes) as u32,
+            is_end: FLAGS.take(bytes) & FLAG_END != 0,
             durable_sequence: Sequence(DURABLE_SEQUENCE.take(bytes)),
             durable_through: Zxid(DURABLE_THROUGH.take(bytes) as i64),
             prior: Zxid(PRIOR.take(bytes) as i64),

@@ -28,6 +28,7 @@ fn batch(records: &[(i64, &[u8])], prior: i64) -> (BatchHeader, Vec<u8>) {
         payload_bytes: 0,
         record_count: records.len() as u32,
         predecessor_crc: 0xaabb_ccdd,
+        is_end: false,
         durable_sequence: Sequence(7),
         durable_through: Zxid(0x1_0000_0004),
         prior: Zxid(prior),

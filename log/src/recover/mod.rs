@@ -105,7 +105,9 @@ pub(crate) async fn recover_runs<D: Disk>(
         }
         let mut chain = Chain::begin(disk, run, found.last).await?;
         let end = chain.follow(found, on_record).await?;
-        if is_last {
+        if is_last && chain.is_ended && found.last >= durable {
+            // Nothing was written behind it, so there is nothing to look for.
+        } else if is_last {
             let used_last = found.used_last;
             if let Err(error) = chain.judge_tail(&end, durable, found).await {
                 found.used_last = used_last;
@@ -132,6 +134,8 @@ struct Chain<'r, D: Disk> {
     before: Option<(Sequence, u32)>,
     /// The zxid of the last record in the chain.
     last: Zxid,
+    /// Whether the last batch says that the run ended cleanly with it.
+    is_ended: bool,
 }
 
 /// Where a chain has ended.
@@ -179,7 +183,16 @@ impl<'r, D: Disk> Chain<'r, D> {
                     return Err(RecoverError::Hole { path, reached, next: continues_from });
                 }
                 let offset = FIRST_OFFSET;
-                return Ok(Self { disk, run, at, offset, scan, before, last: continues_from });
+                return Ok(Self {
+                    disk,
+                    run,
+                    at,
+                    offset,
+                    scan,
+                    before,
+                    last: continues_from,
+                    is_ended: false,
+                });
             }
             let mut scan = segment.scan(disk).await?;
             let first = match scan.batch_at(FIRST_OFFSET).await {
@@ -190,7 +203,16 @@ impl<'r, D: Disk> Chain<'r, D> {
             match first {
                 Ok(first) if first.prior <= reached => {
                     let (offset, last) = (FIRST_OFFSET, first.prior);
-                    return Ok(Self { disk, run, at, offset, scan, before: None, last });
+                    return Ok(Self {
+                        disk,
+                        run,
+                        at,
+                        offset,
+                        scan,
+                        before: None,
+                        last,
+                        is_ended: false,
+                    });
                 }
                 // The log's first segment, after a purge: what came before is gone.
                 Ok(first) if at == 0 => {
@@ -216,8 +238,8 @@ impl<'r, D: Disk> Chain<'r, D> {
         on_record: &mut impl FnMut(Zxid, &[u8]),
     ) -> Result<ChainEnd, RecoverError> {
         loop {
-            if self.last >= self.run.limit {
-                // Whatever stands behind is cut, and may be what it was cut for.
+            if self.last >= self.run.limit || self.is_ended {
+                // Whatever stands behind is cut, and may be what it was cut for; or nothing does.
                 let (at, offset, fault) = (self.at, self.offset, BatchFault::SegmentEnd);
                 return Ok(ChainEnd { at, offset, fault, next_fault: None });
             }
@@ -248,6 +270,7 @@ impl<'r, D: Disk> Chain<'r, D> {
             }
             self.before = Some((batch.sequence, batch.crc));
             self.last = batch.last;
+            self.is_ended = batch.is_end;
             self.offset.0 += batch.padded_bytes() as u64;
             found.used_last = Some(self.segment().header.number);
         }

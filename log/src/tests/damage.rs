@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use disk::simulated::Fate;
-use disk::{Disk, Durability, Simulated, block_on};
+use disk::{Counting, Disk, Durability, Simulated, block_on};
 use model::zxid::Zxid;
 
 use super::rig::{Rig, config, directory, recover_after};
@@ -29,11 +29,23 @@ pub(super) fn places(
 
 /// A settled log of several segments that ends with a statement.
 fn settled(seed: u64) -> Rig {
+    let mut rig = begun(seed);
+    rig.settle(true);
+    assert!(rig.appender.segment_durable() > Some(SegmentNumber(3)));
+    rig
+}
+
+/// The same that ends cleanly.
+fn ended(seed: u64) -> Rig {
+    let mut rig = begun(seed);
+    rig.end();
+    rig
+}
+
+fn begun(seed: u64) -> Rig {
     let mut rig = Rig::new(seed, config(Durability::Dsync, 3));
     (0..150).for_each(|_| rig.step());
     rig.append();
-    rig.settle(true);
-    assert!(rig.appender.segment_durable() > Some(SegmentNumber(3)));
     rig
 }
 
@@ -108,7 +120,12 @@ fn a_flipped_byte_in_a_segment_header_is_found() {
 
 #[test]
 fn a_lost_write_in_the_durable_part_is_found() {
-    let rig = settled(3);
+    for rig in [settled(3), ended(3)] {
+        lose_each_write(&rig);
+    }
+}
+
+fn lose_each_write(rig: &Rig) {
     let all = batches(&rig.disk);
     for (index, (offset, batch)) in all[..all.len() - 1].iter().enumerate() {
         let image = copy(&rig.disk);
@@ -142,6 +159,28 @@ fn what_a_later_run_continues_from_must_be_there() {
     assert_eq!(witness, Witness::NextRun(last));
     // A snapshot that covers the damage makes it harmless.
     assert_eq!(recover_after(&rig.disk, last).unwrap().1, []);
+}
+
+#[test]
+fn nothing_is_looked_for_behind_a_clean_end() {
+    let lived = |rig: Rig| {
+        let from = RecoverFrom { after: rig.txns.last().unwrap().0, durable: Zxid::ZERO };
+        let all = batches(&rig.disk);
+        let counting = Counting::new(rig.disk.clone());
+        let found = block_on(recover(&counting, directory(), from, |_, _| {})).unwrap();
+        assert_eq!((found.last, found.torn), (from.after, None));
+        (rig, all, from, counting.counts().read_count)
+    };
+    let (_, all, _, reads_of_stated) = lived(settled(12));
+    assert!(all.iter().all(|(_, batch)| !batch.is_end));
+    let (rig, all, from, reads) = lived(ended(12));
+    assert!(all.iter().rev().enumerate().all(|(at, (_, batch))| batch.is_end == (at == 0)));
+    assert!(reads < reads_of_stated, "{reads} reads, {reads_of_stated} without a clean end");
+    // What a snapshot knows of later txns is looked for all the same.
+    let from = RecoverFrom { durable: Zxid(from.after.0 + 1), ..from };
+    let error = block_on(recover(&rig.disk, directory(), from, |_, _| {})).unwrap_err();
+    let RecoverError::Corrupt { witness, .. } = error else { panic!("{error}") };
+    assert_eq!(witness, Witness::Snapshot(from.durable));
 }
 
 #[test]

@@ -247,6 +247,21 @@ impl Rig {
     }
 }
 
+impl Rig {
+    /// Everything appended becomes durable, and the run ends.
+    pub(super) fn end(&mut self) {
+        self.settle(false);
+        self.prepare();
+        let write = self.appender.end().expect("there is a place");
+        self.submit(write);
+        while !self.appender.is_idle() {
+            self.depart();
+            self.complete_one();
+        }
+        assert!(self.appender.end().is_none() && self.appender.room() == Room::Ended);
+    }
+}
+
 /// Recovers everything behind `after`.
 pub(super) fn recover_after(
     disk: &Simulated,

@@ -311,9 +311,9 @@ impl History {
         times.into_iter().flatten().min().unwrap_or(u64::MAX)
     }
 
-    /// The last statement of a log that ends cleanly. True if it is under way.
-    pub fn state_at_end(&mut self, queue: &mut Queue<'_>) -> bool {
-        match self.parts.appender.maybe_state() {
+    /// The last batch of a log that ends cleanly. True if it is under way.
+    pub fn end_log(&mut self, queue: &mut Queue<'_>) -> bool {
+        match self.parts.appender.end() {
             Some(write) => self.parts.write(queue, write),
             None => return self.parts.in_air > 0,
         }

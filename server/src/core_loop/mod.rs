@@ -262,7 +262,7 @@ impl CoreLoop {
             return false;
         }
         match &mut self.parts.history {
-            Some(history) => !history.state_at_end(&mut self.ring.queue()) || is_late,
+            Some(history) => !history.end_log(&mut self.ring.queue()) || is_late,
             None => true,
         }
     }
