@@ -64,6 +64,7 @@ impl Player {
         loop {
             self.stage.now_ns = self.now_ns();
             self.stage.advance();
+            self.close_cut();
             self.connect();
             self.flush();
             if self.stage.journal.is_fatal || self.is_over(end) {
@@ -101,6 +102,17 @@ impl Player {
         if pause_ns < SPIN_NS { Wait::No } else { Wait::Until(Duration::from_nanos(pause_ns)) }
     }
 
+    /// Closes the connections that were given up, before a client that opens another at once has
+    /// operations of that one.
+    fn close_cut(&mut self) {
+        let Self { ring, stage, operations, .. } = self;
+        let mut queue = ring.queue();
+        for (index, stream) in stage.closing.drain(..) {
+            let known = std::mem::take(&mut operations[index]);
+            queue.close_after(OwnedFd::from(stream), known.into_iter().flatten());
+        }
+    }
+
     /// Opens the connections that are due.
     fn connect(&mut self) {
         while let Some(index) = self.stage.next_attach() {
@@ -117,14 +129,10 @@ impl Player {
         }
     }
 
-    /// Hands over what is to be sent, and closes what is to be closed.
+    /// Hands over what is to be sent.
     fn flush(&mut self) {
         let Self { ring, stage, operations, .. } = self;
         let mut queue = ring.queue();
-        for (index, stream) in stage.closing.drain(..) {
-            let known = std::mem::take(&mut operations[index]);
-            queue.close_after(OwnedFd::from(stream), known.into_iter().flatten());
-        }
         for index in stage.dirty.drain(..) {
             let client = &mut stage.clients[index];
             client.is_dirty = false;
