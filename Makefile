@@ -8,8 +8,9 @@ SEED ?= 1
 SEEDS ?= 1000
 FIRST ?= 1
 MINUTES ?= 10
+BENCH ?= *
 
-.PHONY: help prepare build run test crash faults fuzz hostile twin suites reference fix miri check
+.PHONY: help prepare build run test crash faults fuzz hostile twin suites reference bench fix miri check
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -43,6 +44,9 @@ reference: prepare ## the same tests against Apache ZooKeeper 3.9.5 (needs java 
 	@$(CARGO) build --locked --profile ci -p ringkeeper
 	@RINGKEEPER_TEST_SERVER_CMD=$(CURDIR)/tests/suites/stock-server.sh SUITES=$(CURDIR)/target/suites \
 	  $(CARGO) test --locked -p ringkeeper-tests -- conformance order crash convert
+
+bench: prepare ## what the parts cost, by criterion: all benches, or BENCH of them
+	@$(CARGO) bench --locked -p ringkeeper-benches --bench '$(BENCH)'
 
 fix: prepare ## format the code
 	@$(CARGO) fmt --all

@@ -4,6 +4,10 @@
 //! `cargo bench -p ringkeeper-benches --bench publish`. A turn takes one request of each of so many
 //! connections; figures are per turn, throughput per request. Allocations per request go to
 //! stderr before the timings.
+//!
+//! Held against: no allocation a get and two a set; and the CPU that the whole server may take at
+//! 64 connections of 16 in flight, 0.8 us a get and 2.5 us a set, sockets and log included. Of a
+//! set, the tree's 0.8 us are a part.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engine::batch::ConnectionId;

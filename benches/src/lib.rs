@@ -1,7 +1,8 @@
 //! Benchmarks of Ringkeeper: what its parts cost, and the limits that it is held against.
 //!
-//! `benches/`: `jute` (codec), `tree`, `publish` (a request through the engine), `log_append`,
-//! `snapshot`. `src/bin/bare.rs`: servers without a tree. `compare/`: beside ZooKeeper.
+//! `benches/`: `jute` (codec), `record` (one node), `tree`, `watch` (the table of watches),
+//! `publish` (a request through the engine), `log_append`, `snapshot`; each head says what it is
+//! held against. `src/bin/bare.rs`: servers without a tree. `compare/`: beside ZooKeeper.
 //!
 //! **Invariants**
 //!
@@ -10,6 +11,6 @@
 //! **What is deliberately not here**: pass or fail by time; figures are read by people.
 //!
 //! ```text
-//! cargo bench -p ringkeeper-benches --bench publish
+//! make bench BENCH=publish
 //! benches/compare/run.sh speed
 //! ```

@@ -208,6 +208,22 @@ impl<'a> Draft<'a> {
             }
         }
     }
+
+    /// Appends the record to bytes that are no tree's, as [`Self::write_to`] writes it.
+    ///
+    /// # Panics
+    /// As of [`Self::write_to`], or if the data lies in a block of its own: nobody says how long.
+    pub fn append_block(&self, out: &mut Vec<u8>, birth: u64) {
+        assert!(!matches!(self.data, DraftData::Detached(_)), "data in a block of its own");
+        let block_bytes = self.block_bytes();
+        out.reserve(block_bytes);
+        // SAFETY: there is room for the block, and what the draft borrows is not in `out`, which
+        // is borrowed mutably. All of the block is written.
+        unsafe {
+            self.write_to(NonNull::from(out.spare_capacity_mut()).cast(), birth);
+            out.set_len(out.len() + block_bytes);
+        }
+    }
 }
 
 /// Appends `bytes` to the block at `at`.

@@ -158,6 +158,19 @@ fn archives_are_self_contained() {
 }
 
 #[test]
+fn a_block_that_is_appended_is_the_block_that_is_written() {
+    let mut out = b"before".to_vec();
+    for data in [None, Some(&b""[..]), Some(b"hello")] {
+        let draft = Draft { owner_raw: 77, ..draft(b"/a/b", data) };
+        let (owned, start) = (Owned::new(&draft, 9), out.len());
+        draft.append_block(&mut out, 9);
+        let written = owned.record().bytes(0, draft.block_bytes());
+        assert_eq!(&out[start..], written);
+    }
+    assert!(out.starts_with(b"before"));
+}
+
+#[test]
 fn broken_archives_are_refused() {
     let owned = Owned::new(&draft(b"/a/b", Some(b"some data")), 3);
     let mut good = Vec::new();
