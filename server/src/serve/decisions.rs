@@ -1,0 +1,56 @@
+//! What follows from the configuration for each part.
+
+use crate::config::{Config, decided};
+use crate::persist::{self};
+use disk::Durability;
+use disk::probe::Probe;
+use engine::settings::{DigestAlgorithm, LargeRequests, Settings};
+use model::session::ExtendedTypes;
+use tuning::placement::Wishes;
+
+pub(super) fn durability_of(config: &Config, probe: &Probe) -> Durability {
+    match config.log.durability {
+        decided::Durability::Auto => probe.durability(),
+        decided::Durability::Dsync => Durability::Dsync,
+        decided::Durability::Flush => Durability::FlushAfter,
+        decided::Durability::Buffered => Durability::BufferedFlush,
+    }
+}
+
+pub(super) fn wishes(config: &Config) -> Wishes {
+    let decided::Placement { shards, cpus, unpinned, spin_us } = config.placement.clone();
+    Wishes { shards, cpus, unpinned, spin_us }
+}
+
+pub(super) fn settings(config: &Config) -> Settings {
+    let (sessions, access, tree) = (&config.sessions, &config.access, &config.tree);
+    let enforced = &access.enforced_schemes;
+    Settings {
+        server_id: 1,
+        tick_ms: u64::from(sessions.tick_ms),
+        timeout_ms_min: sessions.timeout_min_ms as i32,
+        timeout_ms_max: sessions.timeout_max_ms as i32,
+        outstanding_max: config.requests.outstanding_max as usize,
+        large: config.requests.large.as_ref().map(|large| LargeRequests {
+            threshold_bytes: u64::from(large.threshold_bytes),
+            total_bytes_max: u64::from(large.total_bytes_max),
+        }),
+        extended_types: ExtendedTypes {
+            enabled: tree.extended_types_enabled,
+            emulate_353: tree.emulate_353_ttl,
+        },
+        reap_interval_ms: u64::from(tree.container_check_interval_ms),
+        reap_per_minute_max: u64::from(tree.container_per_minute_max),
+        reap_never_used_ms: tree.container_never_used_ms_max.map_or(0, i64::from),
+        enforce_quota: tree.enforce_quota,
+        skip_acl: access.skip_acl,
+        digest: access.digest_enabled.then_some(DigestAlgorithm::Sha1),
+        super_digest: access.super_digest.as_ref().map(|digest| digest.clone().into_bytes()),
+        enforced_schemes: (!enforced.is_empty())
+            .then(|| enforced.iter().map(|scheme| scheme.clone().into_bytes()).collect()),
+        close_session_txn: sessions.close_txn_lists_paths,
+        txn_digest: tree.digest_enabled,
+        reconfig_enabled: false,
+        hash_seed: [persist::random().unwrap_or(1), persist::random().unwrap_or(2)],
+    }
+}

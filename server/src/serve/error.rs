@@ -1,0 +1,83 @@
+//! Why the server did not start, or ended by itself.
+
+use crate::config::{ConfigError, decided};
+use crate::core_loop::LoopError;
+use crate::persist::RestoreError;
+use crate::survey::SurveyError;
+use disk::lock::LockError;
+use disk::{BackgroundError, DiskError};
+use net::listener::BindError;
+use std::io;
+use std::path::PathBuf;
+use thiserror::Error;
+use tuning::TopologyError;
+
+/// Why the server did not start, or ended by itself.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The configuration is wrong.
+    #[error("{}", join(.0))]
+    Config(Vec<ConfigError>),
+    /// A file named on the command line cannot be read.
+    #[error("{0}: {1}")]
+    File(PathBuf, #[source] io::Error),
+    /// A directory cannot be made.
+    #[error("{0} cannot be made: {1}; make it, or name another by dataDir or dataLogDir")]
+    Directory(PathBuf, #[source] io::Error),
+    /// A directory is not there, and may not be made.
+    #[error("{0} does not exist, and datadir.autocreate=false: make it first")]
+    NoDirectory(PathBuf),
+    /// A directory is in use or cannot be used.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The directories do not hold what they should.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// A port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The client address is unknown.
+    #[error("clientPortAddress: {0}")]
+    Address(#[source] io::Error),
+    /// The host lacks something that the server cannot do without.
+    #[error("{0}")]
+    Host(String),
+    /// The disk refuses.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The background thread does not start.
+    #[error(transparent)]
+    Background(#[from] BackgroundError),
+    /// The data cannot be brought back.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The machine cannot be looked at.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// A core loop ended.
+    #[error(transparent)]
+    Loop(#[from] LoopError),
+    /// A port for HTTP cannot be had.
+    #[error("{what} cannot listen on {endpoint}: {error}; choose by {keys}")]
+    Http {
+        /// Who wants it.
+        what: &'static str,
+        /// What steers it.
+        keys: &'static str,
+        /// The port.
+        endpoint: decided::Endpoint,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The admin thread does not start.
+    #[error("the admin thread does not start: {0}")]
+    Admin(#[source] io::Error),
+    /// A thread cannot be started.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[source] io::Error),
+}
+
+fn join(errors: &[ConfigError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

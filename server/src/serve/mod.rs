@@ -1,0 +1,240 @@
+//! `ringkeeper serve`: brings everything up in order, waits, and brings it down again.
+//!
+//! Up: configuration, host, directories, ports, background, data, roles, loops, admin thread.
+//! Down: the loops answer what is under way and end, then the background, then the lock goes.
+//!
+//! `ports` and `decisions`: what is asked of the system, and what follows from the configuration;
+//! `wiring`: roles on their loops; `telling`: what the log says of it; `error`: why not.
+
+mod decisions;
+mod error;
+mod ports;
+mod telling;
+mod wiring;
+
+pub use error::ServeError;
+
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::{self, Config, Notice, decided};
+use crate::core_loop::{LoopError, LoopInbox, LoopMessage};
+use crate::persist::{self, Directories};
+use crate::resident::Resident;
+use crate::survey::survey;
+use decisions::{durability_of, settings, wishes};
+use disk::lock::DirectoryLock;
+use disk::probe::Probe;
+use disk::{Background, BackgroundConfig};
+use nix::sys::signal::{SigSet, Signal};
+use ports::{bind, bind_http};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use telling::{tell_disk, tell_ready, tell_restored};
+use tracing::{error, info, warn};
+use tuning::placement;
+use tuning::{Severity, Topology, host};
+use wiring::{Built, Wiring};
+
+/// What main learns while the server runs.
+pub(super) enum Happening {
+    Signal(Signal),
+    Ended(Result<(), LoopError>),
+}
+
+/// Serves until a signal or a final error.
+pub fn serve(sources: &config::Sources) -> Result<(), ServeError> {
+    let decided = config::load(sources).map_err(ServeError::Config)?;
+    crate::logging::start(&decided.config.logging);
+    for notice in &decided.notices {
+        match notice {
+            Notice::Warning(text) => warn!("{text}"),
+            Notice::Note(text) => info!("{text}"),
+        }
+    }
+    let signals = block_signals();
+    let running = start(&decided.config)?;
+    let outcome = running.wait(signals);
+    running.stop();
+    outcome
+}
+
+/// Signals that end the server are waited for, not handled: no thread is interrupted by them. A
+/// file that would grow beyond `ulimit -f` is an error of its write, not a signal.
+fn block_signals() -> SigSet {
+    let mut quiet = SigSet::empty();
+    quiet.add(Signal::SIGXFSZ);
+    quiet.thread_block().expect("this signal can be blocked");
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    signals.thread_block().expect("these signals can be blocked");
+    signals
+}
+
+/// A server that runs.
+struct Running {
+    loops: Vec<Arc<LoopInbox>>,
+    threads: Vec<JoinHandle<()>>,
+    happenings: mpsc::Receiver<Happening>,
+    signals: mpsc::Sender<Happening>,
+    admin: admin::Admin,
+    background: Arc<Background>,
+    clock: Clock,
+    _locks: Vec<DirectoryLock>,
+}
+
+fn start(config: &Config) -> Result<Running, ServeError> {
+    let clock = Clock::start();
+    info!("ringkeeper {}, for clients of ZooKeeper 3.9.5", env!("CARGO_PKG_VERSION"));
+    check_host(config)?;
+    let locks = open_directories(&config.storage)?;
+    let there = survey(&config.storage.data_dir, &config.storage.data_log_dir)?;
+    if there.snapshots > 0 && there.segments == 0 {
+        warn!(
+            "there is a snapshot and no log in {}: whatever was written after the snapshot is not \
+             here; if there should be a log, stop the server and check dataLogDir",
+            config.storage.data_log_dir.display()
+        );
+    }
+    let listeners = bind(config)?;
+    let http = bind_http(&config.admin)?;
+    let probe = Probe::of(&config.storage.data_log_dir)?;
+    let durability = durability_of(config, &probe);
+    let topology = Topology::discover()?;
+    let placement = placement::placement(&topology, &wishes(config));
+    let background = BackgroundConfig::new(config.storage.data_log_dir.clone());
+    let background = Arc::new(Background::start(background)?);
+    tell_disk(&background, &probe, durability);
+    let settings = Arc::new(settings(config));
+    let directories = Directories::of(&config.storage, config.log.segment_bytes);
+    let restored = persist::restore(
+        &background,
+        directories.clone(),
+        settings.clone(),
+        durability,
+        Some(disk::huge::wish_huge),
+    )?;
+    tell_restored(&restored, clock);
+    for reason in &placement.reasons {
+        info!("placement: {reason}");
+    }
+    let (sender, happenings) = mpsc::channel();
+    let ports = [&http.commands, &http.metrics]
+        .map(|port| port.as_ref().and_then(|listener| listener.local_addr().ok()));
+    let built = Wiring {
+        config,
+        clock,
+        placement: &placement,
+        settings,
+        durability,
+        directories,
+        listeners,
+        http,
+    }
+    .build(restored, &background, &sender)?;
+    tell_ready(config, &ports);
+    let Built { loops, threads, admin } = built;
+    let signals = sender;
+    Ok(Running { loops, threads, happenings, signals, admin, background, clock, _locks: locks })
+}
+
+impl Running {
+    /// Waits for a signal, or for a loop that ends by itself.
+    fn wait(&self, signals: SigSet) -> Result<(), ServeError> {
+        let sender = self.signals.clone();
+        let body = move || {
+            if let Ok(signal) = signals.wait() {
+                let _ = sender.send(Happening::Signal(signal));
+            }
+        };
+        std::thread::Builder::new()
+            .name("rk-signals".to_owned())
+            .spawn(body)
+            .map_err(ServeError::Thread)?;
+        let mut is_warned = false;
+        let mut resident = Resident::new(self.clock.now().mono_ms);
+        loop {
+            match self.happenings.recv_timeout(Duration::from_secs(1)) {
+                Ok(Happening::Signal(signal)) => {
+                    info!("{signal}: stopping");
+                    return Ok(());
+                }
+                Ok(Happening::Ended(ended)) => return Ok(ended?),
+                Err(_) => {
+                    let now_ms = self.clock.now().mono_ms;
+                    resident.look(now_ms);
+                    let silent = self.loops.iter().map(|inbox| inbox.silent_ms(now_ms)).max();
+                    let is_late = silent.is_some_and(|ms| ms > 1_000);
+                    if is_late && !is_warned {
+                        warn!("a core loop has been in one turn for {} ms", silent.unwrap_or(0));
+                    }
+                    is_warned = is_late;
+                }
+            }
+        }
+    }
+
+    /// Brings everything down in order.
+    fn stop(self) {
+        for inbox in &self.loops {
+            inbox.tell(LoopMessage::Stop);
+        }
+        self.admin.stop();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                error!("a core loop has panicked");
+            }
+        }
+        if let Some(background) = Arc::into_inner(self.background) {
+            background.stop();
+        }
+        info!("stopped");
+    }
+}
+
+fn check_host(config: &Config) -> Result<(), ServeError> {
+    let needs = host::Needs {
+        connections_max: config.connections.total_max,
+        locked_bytes: 0,
+        log_dir: config.storage.data_log_dir.clone(),
+    };
+    let (_, wanted) = needs.open_files();
+    // What cannot be raised is told by the check that follows.
+    let _ = host::raise_soft_limit(host::Resource::RLIMIT_NOFILE, wanted.max(1 << 16));
+    let facts = host::Facts::read(existing(&config.storage.data_log_dir));
+    for finding in host::check(&facts, &needs) {
+        match finding.severity {
+            Severity::Error => return Err(ServeError::Host(finding.to_string())),
+            Severity::Warning => warn!("{finding}"),
+            Severity::Note => info!("{finding}"),
+        }
+    }
+    Ok(())
+}
+
+/// The directory itself, or the nearest one above it that is there.
+fn existing(directory: &Path) -> &Path {
+    directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."))
+}
+
+fn open_directories(storage: &decided::Storage) -> Result<Vec<DirectoryLock>, ServeError> {
+    let mut locks = Vec::new();
+    let mut directories = vec![&storage.data_dir];
+    if storage.data_log_dir != storage.data_dir {
+        directories.push(&storage.data_log_dir);
+    }
+    for directory in directories {
+        if !directory.exists() {
+            if !storage.dir_autocreate {
+                return Err(ServeError::NoDirectory(directory.clone()));
+            }
+            std::fs::create_dir_all(directory)
+                .map_err(|error| ServeError::Directory(directory.clone(), error))?;
+        }
+        locks.push(DirectoryLock::take(directory)?);
+    }
+    Ok(locks)
+}

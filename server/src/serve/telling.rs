@@ -1,0 +1,54 @@
+//! What the log says at the start.
+
+use crate::clock::Clock;
+use crate::config::{Config, decided};
+use crate::persist::Restored;
+use disk::probe::Probe;
+use disk::{Background, DiskMode, Durability};
+use tracing::{info, warn};
+
+pub(super) fn tell_disk(background: &Background, probe: &Probe, durability: Durability) {
+    let how = match durability {
+        Durability::Dsync => "each write of the log is durable by itself (O_DIRECT, O_DSYNC)",
+        Durability::FlushAfter => "writes of the log share flushes (O_DIRECT, fdatasync)",
+        Durability::BufferedFlush => "the log is written through the page cache (fdatasync)",
+    };
+    info!("disk: {} on {}", how, probe.file_system);
+    if let DiskMode::Buffered { why } = background.mode() {
+        warn!("direct I/O is not possible here ({why:?}): slower, and memory is used twice");
+    }
+    if probe.is_memory {
+        warn!("the data is on a file system in memory: nothing of it survives a power loss");
+    }
+}
+
+pub(super) fn tell_restored(restored: &Restored, clock: Clock) {
+    let summary = &restored.summary;
+    let snapshot =
+        summary.snapshot.map_or("no snapshot".to_owned(), |(z, _)| format!("snapshot {z}"));
+    info!(
+        "data: {snapshot}, {} txns replayed, {} nodes, zxid {}, {} ms since the start",
+        summary.replayed,
+        restored.head.tree.node_count(),
+        restored.zxid,
+        clock.now().mono_ms
+    );
+    if summary.is_torn {
+        info!("the log ended in a write that a crash interrupted; it was never acknowledged");
+    }
+}
+
+pub(super) fn tell_ready(config: &Config, [commands, metrics]: &[Option<std::net::SocketAddr>; 2]) {
+    if let Some(address) = commands {
+        info!("admin server on http://{address}{}", config.admin.url);
+    }
+    if let Some(address) = metrics {
+        info!("metrics on http://{address}/metrics");
+    }
+    let port = config.listen.endpoint.port;
+    let host = match &config.listen.endpoint.host {
+        decided::Host::Any => "127.0.0.1".to_owned(),
+        decided::Host::Named(name) => name.clone(),
+    };
+    info!("serving clients on {}, try: echo srvr | nc {host} {port}", config.listen.endpoint);
+}

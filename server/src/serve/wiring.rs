@@ -1,0 +1,247 @@
+//! Roles are put on their loops, and the loops are tied together.
+
+use super::Happening;
+use super::error::ServeError;
+use crate::admin;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::core_loop::{
+    Clients, ConnectThrottle, ConnectionGate, CoreLoop, History, HistoryParts, LoopInbox,
+    LoopParts, OrderingLink, ShardLink, SnapshotPolicy, link,
+};
+use crate::persist::{self, Directories, PurgePolicy, Restored};
+use disk::{Background, Durability};
+use engine::ordering::Ordering;
+use engine::settings::Settings;
+use engine::shard::Shard;
+use net::listener::Listener;
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use ring::RingConfig;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tracing::{info, warn};
+use tuning::placement::{self, Placement, Role};
+use txlog::{Appender, AppenderConfig};
+
+/// What the loops are wired from.
+pub(super) struct Wiring<'a> {
+    pub(super) config: &'a Config,
+    pub(super) clock: Clock,
+    pub(super) placement: &'a Placement,
+    pub(super) settings: Arc<Settings>,
+    pub(super) durability: Durability,
+    pub(super) directories: Directories,
+    pub(super) listeners: Vec<Listener>,
+    pub(super) http: admin::HttpPorts,
+}
+
+pub(super) struct Built {
+    pub(super) loops: Vec<Arc<LoopInbox>>,
+    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) admin: admin::Admin,
+}
+
+impl Wiring<'_> {
+    pub(super) fn build(
+        mut self,
+        restored: Restored,
+        background: &Arc<Background>,
+        happenings: &mpsc::Sender<Happening>,
+    ) -> Result<Built, ServeError> {
+        let shards = self.placement.shard_count() as u16;
+        let loops: Vec<_> =
+            self.placement.loops.iter().map(|_| Arc::new(LoopInbox::default())).collect();
+        let home = |shard: u32| {
+            let is_home = |l: &placement::CoreLoop| l.roles.contains(&Role::Shard(shard));
+            self.placement.loops.iter().position(is_home).expect("every shard has a loop")
+        };
+        let by_shard: Vec<_> =
+            (0..u32::from(shards)).map(|shard| loops[home(shard)].clone()).collect();
+        let connections = &self.config.connections;
+        let gate = Arc::new(ConnectionGate::new(
+            connections.per_address_max,
+            connections.total_max,
+            shards,
+        ));
+        let (mut history, mut shard_roles) = self.roles(restored, background, shards);
+        let (mut lines, mut inquiries) = (Vec::new(), Vec::new());
+        for inbox in &loops {
+            let bell = inbox.clone();
+            let (line, inbox) = admin::inquiry::line(move || bell.bell());
+            lines.push(line);
+            inquiries.push(inbox);
+        }
+        let roles = admin::Roles {
+            shards: (0..u32::from(shards)).map(|shard| lines[home(shard)].clone()).collect(),
+            ordering: lines[0].clone(),
+        };
+        let seed = persist::random().unwrap_or(1);
+        let throttle = Arc::new(ConnectThrottle::new(connections.throttle, seed));
+        let admin = self.admin(roles, &throttle)?;
+        let words = admin.words();
+        let mut links: Vec<OrderingLink> = Vec::new();
+        let mut parts = Vec::new();
+        // The ordering role's loop comes last: by then the links of all shards are there.
+        for (at, inquiries) in inquiries.into_iter().enumerate().rev() {
+            let (link, clients) =
+                self.shard_on(at, &mut shard_roles, &loops, (&gate, &throttle), &words);
+            let (link, ordering_end) = link.unzip();
+            links.extend(ordering_end);
+            let core_loop = &self.placement.loops[at];
+            let is_first_shard = core_loop.roles.contains(&Role::Shard(0));
+            let listeners =
+                if is_first_shard { std::mem::take(&mut self.listeners) } else { Vec::new() };
+            let is_ordering = at == 0;
+            let own = LoopParts {
+                clients,
+                link,
+                history: if is_ordering { history.take() } else { None },
+                links: if is_ordering { std::mem::take(&mut links) } else { Vec::new() },
+                by_shard: by_shard.clone(),
+                listeners,
+                inquiries,
+                spin_us: core_loop.spin_us,
+                clock: self.clock,
+            };
+            parts.push((at, own));
+        }
+        let mut threads = Vec::new();
+        for (at, parts) in parts {
+            let (inbox, cpu) = (loops[at].clone(), self.placement.loops[at].cpu);
+            threads.push(spawn_loop(at, cpu, inbox, parts, happenings.clone())?);
+        }
+        Ok(Built { loops, threads, admin })
+    }
+
+    /// The admin thread with its ports.
+    fn admin(
+        &mut self,
+        roles: admin::Roles,
+        throttle: &Arc<ConnectThrottle>,
+    ) -> Result<admin::Admin, ServeError> {
+        let client_port = self.listeners.first().map_or(0, |listener| listener.address.port());
+        let facts = admin::Facts::of(self.config, client_port, 0, throttle.clone());
+        let ports = std::mem::take(&mut self.http);
+        admin::start(facts, roles, &self.config.admin, ports).map_err(ServeError::Admin)
+    }
+
+    /// The shard that loop number `at` hosts, if any, and its link to the ordering role where that
+    /// is on another loop.
+    fn shard_on(
+        &self,
+        at: usize,
+        shard_roles: &mut [Option<Shard>],
+        loops: &[Arc<LoopInbox>],
+        (gate, throttle): (&Arc<ConnectionGate>, &Arc<ConnectThrottle>),
+        words: &admin::Words,
+    ) -> (Option<(ShardLink, OrderingLink)>, Option<Clients>) {
+        let roles = &self.placement.loops[at].roles;
+        let number = roles.iter().find_map(|role| match *role {
+            Role::Shard(number) => Some(number as u16),
+            Role::Ordering => None,
+        });
+        let Some(number) = number else { return (None, None) };
+        let shard = shard_roles[usize::from(number)].take().expect("a shard has one home");
+        let link = (at != 0).then(|| link(number, &loops[at], &loops[0]));
+        let frame_bytes_max = self.config.requests.jute_bytes_max;
+        let (gate, words) = ((gate.clone(), throttle.clone()), words.clone());
+        let sessionless_ms = u64::from(self.config.connections.sessionless_timeout_ms);
+        let clients = Clients::new(shard, number, gate, words, frame_bytes_max, sessionless_ms);
+        (link, Some(clients))
+    }
+
+    /// The roles themselves: the history, and each shard.
+    fn roles(
+        &self,
+        restored: Restored,
+        background: &Arc<Background>,
+        shards: u16,
+    ) -> (Option<History>, Vec<Option<Shard>>) {
+        let now = self.clock.now();
+        let Restored { head, zxid, first, file, summary } = restored;
+        let mut ordering = Ordering::new(head, zxid, self.settings.clone(), shards, now);
+        let mut shard_roles = Vec::new();
+        for index in 0..shards {
+            let reader = ordering.head.tree.reader();
+            let cursor = ordering.cursor();
+            let settings = self.settings.clone();
+            shard_roles.push(Some(Shard::new(index, shards, settings, reader, cursor)));
+        }
+        let mut appender = AppenderConfig::new(self.durability);
+        appender.segment_bytes = self.directories.segment_bytes;
+        appender.record_bytes_max = record_bytes_max(self.config);
+        if let Some(slots) = self.config.log.slots {
+            appender.slot_count = usize::from(slots);
+        }
+        let storage = &self.config.storage;
+        let history = History::new(
+            HistoryParts {
+                ordering,
+                summary,
+                first: (first.number, file),
+                durability: self.durability,
+                slot_count: appender.slot_count,
+                appender: Appender::new(appender, first),
+                directories: self.directories.clone(),
+                background: background.clone(),
+                record_bytes_max: appender.record_bytes_max,
+                flush_warning: Duration::from_millis(u64::from(self.config.log.flush_warning_ms)),
+                policy: SnapshotPolicy {
+                    txn_count: u64::from(storage.snapshot_txn_count),
+                    log_bytes_max: storage.snapshot_log_bytes_max,
+                },
+                purge: storage.purge.map(|purge| PurgePolicy {
+                    keep_count: purge.retain_count as usize,
+                    interval_ms: u64::from(purge.interval_hours) * 3_600_000,
+                }),
+            },
+            now,
+        );
+        (Some(history), shard_roles)
+    }
+}
+
+/// The longest txn: a request of the longest packet, its header, and what a create adds to it.
+fn record_bytes_max(config: &Config) -> usize {
+    let packet =
+        config.requests.jute_bytes_max as usize + config.requests.jute_extra_bytes as usize;
+    (packet + (1 << 20)).min(txlog::limits::RECORD_BYTES_MAX_MAX)
+}
+
+pub(super) fn spawn_loop(
+    at: usize,
+    cpu: Option<u32>,
+    inbox: Arc<LoopInbox>,
+    parts: LoopParts,
+    happenings: mpsc::Sender<Happening>,
+) -> Result<JoinHandle<()>, ServeError> {
+    let body = move || {
+        if let Some(cpu) = cpu {
+            pin(cpu);
+        }
+        let ended = match CoreLoop::ring(&inbox, &RingConfig::default()) {
+            Ok(ring) => {
+                info!("core loop {at}: ring with {}", ring.features());
+                CoreLoop::new(ring, inbox, parts).run()
+            }
+            Err(error) => Err(error.into()),
+        };
+        // Nobody listens any more when the server is on its way out.
+        let _ = happenings.send(Happening::Ended(ended));
+    };
+    std::thread::Builder::new()
+        .name(format!("rk-core-{at}"))
+        .spawn(body)
+        .map_err(ServeError::Thread)
+}
+
+fn pin(cpu: u32) {
+    let mut set = CpuSet::new();
+    let pinned = set.set(cpu as usize).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
+    if let Err(errno) = pinned {
+        warn!("the core loop runs unpinned: CPU {cpu} cannot be had ({errno})");
+    }
+}
