@@ -11,5 +11,5 @@
 //!
 //! ```text
 //! cargo bench -p ringkeeper-benches --bench publish
-//! benches/compare/run.sh speed
+//! benches/compare/run.sh rows
 //! ```
