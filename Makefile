@@ -3,14 +3,17 @@ SHELL := /bin/bash
 CARGO ?= cargo
 DATA ?= data
 PORT ?= 2181
-ROUNDS ?= 100
 SEED ?= 1
 SEEDS ?= 1000
 FIRST ?= 1
 MINUTES ?= 10
 BENCH ?= *
+SECONDS_EACH ?= 8
+ROWS ?= .
+WORKLOADS ?= .
+MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash faults fuzz hostile twin suites reference bench fix miri check
+.PHONY: help prepare build run test crash faults fuzz hostile twin suites reference bench compare fix miri check
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -28,6 +31,7 @@ run: build ## a server on 127.0.0.1:$(PORT), its data under ./data
 test: prepare ## every test of this repository, and the quick suites with public clients
 	@scripts/test.sh
 
+crash: ROUNDS ?= 100
 crash: prepare ## kills a server ROUNDS times under load and checks what it acknowledged (SEED)
 	@scripts/crash.sh $(ROUNDS) $(SEED)
 
@@ -47,6 +51,13 @@ reference: prepare ## the same tests against Apache ZooKeeper 3.9.5 (needs java 
 
 bench: prepare ## what the parts cost, by criterion: all benches, or BENCH of them
 	@$(CARGO) bench --locked -p ringkeeper-benches --bench '$(BENCH)'
+
+compare: ROUNDS ?= 2
+compare: prepare build ## ZooKeeper and ours measured in turn, with a page (ROUNDS, SECONDS_EACH, ROWS, WORKLOADS, MEMORY_NODES, ETCD=yes)
+	@scripts/install.sh suites java $(if $(ETCD),go)
+	@$(CARGO) build --release --locked -p ringkeeper-benches --bin bare
+	@benches/compare/run.sh $(PARTS) --servers "stock ours bare$(if $(ETCD), etcd)" --rounds $(ROUNDS) \
+	  --seconds $(SECONDS_EACH) --rows '$(ROWS)' --workloads '$(WORKLOADS)' --memory-nodes $(MEMORY_NODES) $(OPTIONS)
 
 fix: prepare ## format the code
 	@$(CARGO) fmt --all

@@ -12,5 +12,5 @@
 //!
 //! ```text
 //! make bench BENCH=publish
-//! benches/compare/run.sh speed
+//! benches/compare/run.sh rows
 //! ```

@@ -87,7 +87,29 @@ pub(super) fn draw(seed: u64, requests: usize) -> Vec<Step> {
             draw.steps.push(Step::Reap);
         }
     }
+    for step in &mut draw.steps {
+        if let Step::Requests { calls, .. } = step {
+            calls.iter_mut().for_each(keep_usage_readable);
+        }
+    }
     draw.steps
+}
+
+/// What clients write into the node of a quota's usage is usage: stock ends when it applies a
+/// change below one that it cannot read.
+fn keep_usage_readable(call: &mut Call) {
+    match call {
+        Call::Create { path: Path::Fixed(path), data, .. }
+        | Call::Set { path: Path::Fixed(path), data, .. } => {
+            let is_usage = |data: &[u8]| data.starts_with(b"count=") && data.contains(&b',');
+            if path.ends_with("/zookeeper_stats") && !data.0.as_deref().is_some_and(is_usage) {
+                data.0 = Some(b"count=3,bytes=4".to_vec());
+            }
+        }
+        Call::Multi { calls, .. } => calls.iter_mut().for_each(keep_usage_readable),
+        Call::Cut { call, .. } => keep_usage_readable(call),
+        _ => {}
+    }
 }
 
 /// Whether the streams of this seed set limits.

@@ -9,7 +9,7 @@ pub(super) const STATES: [(&str, &str); 4] = [
 ];
 
 /// What differs, and why.
-pub(super) const DIFFERENCES: [[&str; 4]; 27] = [
+pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
     [
         "a re-attach with a wrong password",
         "closes the session's connection first, then looks at the password",
@@ -124,6 +124,12 @@ pub(super) const DIFFERENCES: [[&str; 4]; 27] = [
         "may count nodes twice that were made while the snapshot was written",
         "what is there",
         "a snapshot here is of one zxid",
+    ],
+    [
+        "a change below a quota whose usage a client made unreadable",
+        "ends when it applies it",
+        "counts as if nothing had been counted",
+        "no request may end a server",
     ],
     [
         "a session moves to a new connection while an older one of it is being cleaned up",
