@@ -123,6 +123,8 @@ class Run:
         self.rows = read_part(folder / "rows", self.arguments)
         self.workloads = read_part(folder / "workloads", lines_of(folder / "workloads/list"))
         self.memory = read_part(folder / "memory", ["made", "restart"])
+        self.disturbances = dict(line.split(None, 1) for line in lines_of(folder / "tails/list"))
+        self.tails = read_part(folder / "tails", self.disturbances)
 
 
 def lines_of(path):

@@ -220,6 +220,26 @@ def memory(part):
     return "".join(out)
 
 
+def tails(run):
+    """Our server under a steady load, and what happened beside it."""
+    quiet = run.tails.get("quiet", {}).get("ours")
+    lines = []
+    for name, servers in run.tails.items():
+        for operation in ("get", "set"):
+            line = [f"{escape(run.disturbances[name])}: {operation}"]
+            for word in ("p50", "p99", "p999", "max"):
+                field = f"{operation}_us_{word}"
+                took, usual = servers["ours"].of(field), quiet.of(field) if quiet else None
+                beside = ratio(took, usual) if took and usual else None
+                line.append(time(took.mean) if took else "")
+                line.append(f"{beside.mean:.2f}x" if beside else "")
+            lines.append(line)
+    if not lines:
+        return ""
+    head = ["beside the load"] + [cell for word in ("p50", "p99", "p999", "max") for cell in (word, "")]
+    return '<h2 id="tails">What happens beside a steady load</h2>' + table(head, lines)
+
+
 def page(run):
     out = [
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -240,7 +260,7 @@ def page(run):
         "stands what the worst and the best pair of rounds would give. "
         "1/4 means a quarter of the other's.</p>"
     )
-    parts = (run.rows, run.workloads, run.memory)
+    parts = (run.rows, run.workloads, run.memory, run.tails)
     measured = [one for part in parts for servers in part.values() for one in servers.values()]
     failed = sum(len(one.failures) for one in measured)
     if failed:
@@ -277,5 +297,5 @@ def page(run):
         rounds = [one for measured in servers.values() for one in measured.rounds]
         about = rounds[0].get("about", "") if rounds else ""
         out.append(section(name, about, servers) + operations(servers))
-    out.append(memory(run.memory) + "</body></html>\n")
+    out.append(memory(run.memory) + tails(run) + "</body></html>\n")
     return "".join(out)

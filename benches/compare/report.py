@@ -92,6 +92,30 @@ def write_memory(memory, out):
             )
 
 
+def tail_lines(run):
+    """A line for each disturbance and operation, with how it stands to the quiet load."""
+    quiet = run.tails.get("quiet", {}).get("ours")
+    for name, servers in run.tails.items():
+        for operation in ("get", "set"):
+            cells = [name, operation]
+            for word in ("p50", "p99", "p999", "max"):
+                field = f"{operation}_us_{word}"
+                took, usual = servers["ours"].of(field), quiet.of(field) if quiet else None
+                cells.append(f"{took.mean:.0f} us" if took else "")
+                if word in ("p99", "p999"):
+                    beside = ratio(took, usual) if took and usual else None
+                    cells.append(f"{beside.mean:.2f}x" if beside else "")
+            yield cells
+
+
+def write_tails(run, out):
+    head = ["beside", "load", "p50", "p99", "", "p999", "", "max"]
+    widths = [12, 5, 10, 10, 7, 10, 7, 10]
+    for name, *cells in [head, *tail_lines(run)]:
+        cells = [f"{cell:>{width}}" for cell, width in zip(cells, widths[1:])]
+        print(f"{name:<{widths[0]}}", *cells, file=out)
+
+
 def write_table(run, out):
     for name, value in run.machine:
         print(f"{name:<14} {value}", file=out)
@@ -102,6 +126,9 @@ def write_table(run, out):
     if run.memory:
         print(file=out)
         write_memory(run.memory, out)
+    if run.tails:
+        print(file=out)
+        write_tails(run, out)
 
 
 def main():

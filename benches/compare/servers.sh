@@ -79,7 +79,7 @@ CFG
   esac
   case $serving in
     stock) $on_server "$here/stock-server.sh" "$folder/zoo.cfg" >> "$folder/log" 2>&1 & ;;
-    ours) $on_server "$RINGKEEPER" serve "$folder/zoo.cfg" >> "$folder/log" 2>&1 & ;;
+    ours) $on_server "$RINGKEEPER" serve "$folder/zoo.cfg" ${server_words:-} >> "$folder/log" 2>&1 & ;;
     bare-get) $on_server "$BARE" get "$port" >> "$folder/log" 2>&1 & ;;
     bare-get-1k) $on_server "$BARE" get "$port" 1024 >> "$folder/log" 2>&1 & ;;
     bare-set) $on_server "$BARE" set "$port" "$folder/file" >> "$folder/log" 2>&1 & ;;

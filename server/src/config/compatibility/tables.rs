@@ -128,7 +128,7 @@ pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
     [
         "a change below a quota whose usage a client made unreadable",
         "ends when it applies it",
-        "counts as if nothing had been counted",
+        "goes on from what can be read",
         "no request may end a server",
     ],
     [

@@ -1,0 +1,75 @@
+# shellcheck shell=bash disable=SC2154 # Names without a value are run.sh's.
+# Sourced by run.sh: how a steady load feels what else happens.
+#
+# Our server only. The load is an open loop, so that a server that stands still makes everything late that was due
+# meanwhile: gets and sets of 64 connections, so many a second. Each disturbance is measured beside the load, and the
+# load without it in the same round, on the same tree.
+
+# name, what happens beside the load.
+all_tails() {
+  cat <<TAILS
+quiet              nothing
+snapshot           snapshots of the tree are written
+segments           segments of the log are prepared and recycled
+listing            nodes with 100,000 children are listed, ten a second
+ephemerals         100,000 ephemeral nodes expire at once
+deletes            a million nodes are made and deleted, as fast as one client can
+TAILS
+}
+
+measure_tails() {
+  local round name what server_words
+  all_tails > "$results/tails/list"
+  for round in $(seq "$rounds"); do
+    while read -r name what <&3; do
+      tail_beside "$name" "$memory_nodes"
+    done 3< <(awk -v rows="$tails" '$1 ~ rows' "$results/tails/list")
+  done
+}
+
+# What a disturbance needs of the server, beside what is usual.
+words_for() {
+  case $1 in
+    snapshot) echo "--set snapCount=20000" ;;
+    segments) echo "--set snapCount=20000 --set ring.log.segmentMb=16 --set autopurge.purgeInterval=1 --set autopurge.snapRetainCount=3" ;;
+    *) echo "--set snapCount=2000000000" ;;
+  esac
+}
+
+tail_beside() { # NAME NODES
+  local folder=$out/ours name=$1
+  rm -rf "$folder"
+  server_words=$(words_for "$name")
+  start ours "$folder"
+  server_words=''
+  bench --op ready --nodes 0 --seconds 120 > /dev/null 2> "$folder/bench.log" || die "starting ours" "$folder/log"
+  # With a rate the tree has another form than without.
+  prepare ours "$folder" --op mixed --rate "$tail_rate" --nodes "$2"
+  case $name in
+    listing) prepare ours "$folder" --workload "$here/tails/listing.toml" --root /listing ;;
+    ephemerals) prepare ours "$folder" --workload "$here/tails/ephemerals.toml" --root /ephemerals ;;
+  esac
+  sleep 2
+  disturb "$name" "$folder" &
+  local disturber=$!
+  measure "tails/$name.ours.$round" --op mixed --rate "$tail_rate" --connections 64 --nodes "$2" --skip-prepare
+  kill "$disturber" 2> /dev/null
+  wait "$disturber" 2> /dev/null
+  stop_and_forget "$folder"
+}
+
+# Goes on until it is killed, or for as long as the measurement.
+disturb() { # NAME FOLDER
+  local for_seconds=$((seconds + warmup)) words=(--workload "$here/tails/$1.toml" --root "/$1")
+  trap 'kill $(jobs -p) 2> /dev/null' TERM
+  case $1 in
+    listing | deletes) bench "${words[@]}" --seconds "$for_seconds" --warmup 0 > "$2/beside.txt" 2>&1 & wait ;;
+    ephemerals)
+      # A client that is gone says no goodbye: its sessions expire in the middle of the measurement.
+      bench "${words[@]}" --seconds 600 --warmup 0 > "$2/beside.txt" 2>&1 &
+      sleep $((warmup + seconds / 4))
+      kill -9 $!
+      wait
+      ;;
+  esac
+}
