@@ -24,7 +24,7 @@ use nix::errno::Errno;
 use crate::aligned::AlignedBuf;
 use crate::error::{Cause, DiskError, Operation};
 use crate::latch::Latch;
-use crate::limits::{BLOCK_BYTES, BULK_BYTES};
+use crate::limits::{BLOCK_BYTES, BULK_BYTES, WRITE_BYTES};
 use crate::probe;
 use crate::seam::{Disk, Entry, OpenMode};
 
@@ -171,11 +171,11 @@ fn cause_of(error: &std::io::Error) -> Cause {
     Cause::Errno(error.raw_os_error().unwrap_or(Errno::EIO as i32))
 }
 
-/// Writes all of it, [`BULK_BYTES`] at a time, each piece flushed.
+/// Writes all of it, [`WRITE_BYTES`] at a time, each piece flushed.
 fn write_now(file: &File, offset: u64, from: &[u8]) -> Result<(), Failure> {
     let mut done = 0;
     while done < from.len() {
-        let (at, piece) = (offset + done as u64, &from[done..from.len().min(done + BULK_BYTES)]);
+        let (at, piece) = (offset + done as u64, &from[done..from.len().min(done + WRITE_BYTES)]);
         match file.write_at(piece, at) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err((Operation::Write, at, cause_of(&error))),

@@ -16,9 +16,17 @@ const _: () = assert!(HUGE_PAGE_BYTES.is_multiple_of(BLOCK_BYTES));
 pub const BULK_BYTES: usize = 1 << 20;
 const _: () = assert!(BULK_BYTES.is_multiple_of(BLOCK_BYTES));
 
+/// What a write of bulk work carries before it is flushed: a write of the log that comes then waits
+/// for no more than this.
+pub const WRITE_BYTES: usize = 256 << 10;
+const _: () = assert!(WRITE_BYTES.is_multiple_of(BLOCK_BYTES) && WRITE_BYTES <= BULK_BYTES);
+
 /// Threads that read, write and flush for the background: while one's call is under way, the next
 /// is asked for. They sleep unless there is such work.
 pub const HANDS: usize = 2;
+
+/// How much the background gives way on a processor that others want: it gets a tenth of it then.
+pub const NICENESS: i32 = 10;
 
 /// The locked memory that glommio 0.9 insists on, in bytes.
 pub const MEMLOCK_BYTES_MIN: u64 = 512 << 10;

@@ -26,6 +26,9 @@ use txlog::{RecoverError, RecoverFrom, Recovered, SegmentHeader, SegmentNumber, 
 /// Txns that are replayed into one version of the tree.
 const REPLAY_BATCH: u64 = 1_000;
 
+/// The longest pause after a chunk of a snapshot.
+const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(20);
+
 /// Segments kept for reuse after a purge.
 const SPARES_MAX: usize = 2;
 
@@ -142,8 +145,11 @@ async fn write_snapshot<D: Disk>(
     };
     let mut source = PinnedSource { walk: pin.walk() };
     let created_by = concat!("ringkeeper ", env!("CARGO_PKG_VERSION"));
+    // Half of the time is left to whoever uses the disk and the processor besides.
+    let mut since = Instant::now();
     let pace = async |_| {
-        glommio::yield_if_needed().await;
+        glommio::timer::sleep(since.elapsed().min(SNAPSHOT_PAUSE_MAX)).await;
+        since = Instant::now();
         ControlFlow::Continue(())
     };
     snapshot::write(disk, directory, &head, created_by, &mut source, pace).await?;

@@ -21,11 +21,12 @@ use glommio::{
     GlommioError, Latency, LocalExecutorBuilder, Placement, PoolPlacement, Shares, TaskQueueHandle,
 };
 use nix::errno::Errno;
+use nix::libc::{PRIO_PROCESS, setpriority};
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::direct::{Direct, DiskMode};
 use crate::error::DiskError;
-use crate::limits::{HANDS, JOBS_MAX, MEMLOCK_BYTES_MIN};
+use crate::limits::{HANDS, JOBS_MAX, MEMLOCK_BYTES_MIN, NICENESS};
 use mailbox::Mailbox;
 
 /// Which share a job belongs to.
@@ -210,6 +211,7 @@ fn host(
     inbox: &Arc<Mailbox<(Queue, Job)>>,
     started: &mpsc::SyncSender<Result<DiskMode, BackgroundError>>,
 ) {
+    give_way();
     let disk = match Direct::new(&config.directory) {
         Ok(disk) => Rc::new(disk),
         Err(error) => {
@@ -232,6 +234,15 @@ fn host(
             let _ = started.send(Err(not_started(config, &error)));
         }
     }
+}
+
+/// Lets threads that somebody waits for go first on a processor that they share with this one. The
+/// threads for blocking work are started by it and take after it.
+fn give_way() {
+    // SAFETY: the call takes three numbers; 0 is the calling thread.
+    let result = unsafe { setpriority(PRIO_PROCESS, 0, NICENESS) };
+    // To be nicer is always allowed; if it were not, nothing but a little time would be lost.
+    debug_assert_eq!(result, 0, "being nicer was refused");
 }
 
 fn not_started(config: &BackgroundConfig, error: &GlommioError<()>) -> BackgroundError {
