@@ -133,6 +133,17 @@ impl fmt::Debug for HugeBuf {
     }
 }
 
+/// Gives the pages of memory back to the kernel; touched again, they are zeros.
+///
+/// # Safety
+/// The memory belongs to the caller, whole pages of an anonymous mapping or of the heap, and
+/// nothing in it is needed any more.
+pub unsafe fn give_back(start: *mut u8, bytes: usize) {
+    let Some(start) = NonNull::new(start) else { return };
+    // SAFETY: the caller's promise. A kernel that refuses leaves the memory as it is.
+    let _ = unsafe { madvise(start.cast::<c_void>(), bytes, MmapAdvise::MADV_DONTNEED) };
+}
+
 /// Asks the kernel to back memory with huge pages. A wish: nothing depends on it.
 pub fn wish_huge(start: *mut u8, bytes: usize) {
     let Some(start) = NonNull::new(start) else { return };

@@ -406,7 +406,7 @@ async fn read_back_now<D: Disk>(
     let after = contents.as_ref().map_or(Zxid::ZERO, |contents| contents.head.zxid);
     let mut head = match &contents {
         Some(contents) => loaded(builder, contents, settings)?,
-        None => empty(settings)?,
+        None => empty(settings, advise)?,
     };
     let snapshot = contents.map(|contents| contents.head.zxid);
     let snapshot = snapshot.map(|zxid| (zxid, written_ms(&directories.snapshots, zxid)));
@@ -425,9 +425,12 @@ fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
-fn empty(settings: &Arc<Settings>) -> Result<Head, RestoreError> {
+fn empty(
+    settings: &Arc<Settings>,
+    advise: Option<engine::tree::Advise>,
+) -> Result<Head, RestoreError> {
     let seed = [random().map_err(RestoreError::Random)?, random().map_err(RestoreError::Random)?];
-    let mut head = Head::new(settings.clone(), TreeSeed(seed));
+    let mut head = Head::with_advise(settings.clone(), TreeSeed(seed), advise);
     let version = head.seal();
     head.tree.publish(version);
     Ok(head)

@@ -21,7 +21,7 @@ use crate::meter::Traffic;
 use crate::quota::{self, QuotaPaths};
 use crate::settings::Settings;
 use crate::state::State;
-use crate::tree::{RawNode, Tree, TreeSeed, VersionNumber};
+use crate::tree::{Advise, RawNode, Tree, TreeSeed, VersionNumber};
 use model::acl::AclList;
 use model::session::Owner;
 use model::stat::Stat;
@@ -71,7 +71,13 @@ pub struct Head {
 impl Head {
     /// An empty data tree: the root and `/zookeeper` with its two children, as stock has them.
     pub fn new(settings: Arc<Settings>, seed: TreeSeed) -> Self {
-        let mut head = Self::of_tree(Tree::new(seed, State::default()), settings);
+        Self::with_advise(settings, seed, None)
+    }
+
+    /// The same, its memory shown to `advise`.
+    pub fn with_advise(settings: Arc<Settings>, seed: TreeSeed, advise: Option<Advise>) -> Self {
+        let tree = Tree::with_advise(seed, State::default(), advise);
+        let mut head = Self::of_tree(tree, settings);
         let acl = head.acls.intern(&mut head.tree.head_meta().acls, &AclList::READ_ONLY);
         head.acls.retain(acl);
         for (path, acl, aversion) in [

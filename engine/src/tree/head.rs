@@ -70,7 +70,7 @@ impl<M: Clone> Tree<M> {
         Self::with_advise(seed, meta, None)
     }
 
-    /// An empty tree whose memory is shown to `advise` as it is taken from the system.
+    /// An empty tree whose memory is shown to `advise` as it is taken and given back.
     pub fn with_advise(seed: TreeSeed, meta: M, advise: Option<Advise>) -> Self {
         let (zxid, node_count, data_bytes, digest) = (0, 0, 0, 0);
         let state = State { root: Entry::EMPTY, zxid, node_count, data_bytes, digest, meta };

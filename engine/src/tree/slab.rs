@@ -4,7 +4,8 @@
 //! densely, not in it: headers at multiples of 64 KiB would all fall into the same few sets of the
 //! processor's cache. A chunk without live blocks returns to the pool and may serve another class,
 //! so classes that the tree has outgrown keep nothing. Chunks are cut from aligned regions that
-//! can be advised to lie on huge pages.
+//! can be advised to lie on huge pages; of units without a chunk in use a few are kept, the pages of
+//! the others go back to the kernel.
 //!
 //! Invariant: `live_bytes` is the sum of the rounded sizes of all blocks handed out and not freed
 //! (guard: `tests::model`, which deletes everything and expects 0).
@@ -35,9 +36,21 @@ const NO_BLOCK: u16 = u16::MAX;
 
 const _: () = assert!(CHUNK_BYTES / STEP < NO_BLOCK as usize);
 const _: () = assert!(UNIT_BYTES.is_multiple_of(CHUNK_BYTES));
+const _: () =
+    assert!(CHUNKS_PER_UNIT <= u8::MAX as usize, "chunks of a unit are counted in a byte");
 
-/// What memory to advise to lie on huge pages: address and length.
-pub type Advise = fn(*mut u8, usize);
+/// Units without a chunk in use that keep their pages: an eighth of what is in use, and a few.
+const IDLE_UNITS_MIN: usize = 4;
+const IDLE_SHARE: usize = 8;
+
+/// What the kernel is told of memory's pages, by whoever may speak to it; address and length.
+#[derive(Clone, Copy, Debug)]
+pub struct Advise {
+    /// To make them huge ones; nothing depends on it.
+    pub wish_huge: fn(*mut u8, usize),
+    /// To take them until they are touched again. What is in them is lost.
+    pub give_back: unsafe fn(*mut u8, usize),
+}
 
 struct Chunk {
     base: *mut u8,
@@ -50,6 +63,13 @@ struct Chunk {
     fresh: u16,
     used: u16,
     class: u16,
+}
+
+/// The chunks of a unit in use, and whether it has pages at all.
+#[derive(Clone, Copy, Default)]
+struct UnitUse {
+    chunk_count: u8,
+    has_pages: bool,
 }
 
 struct Region {
@@ -72,6 +92,11 @@ pub(super) struct Slab {
     pool: Vec<u32>,
     regions: Vec<Region>,
     units: UnitTable,
+    /// By the number of their first chunk.
+    unit_uses: Vec<UnitUse>,
+    /// Units with pages, and those of them without a chunk in use.
+    paged_count: usize,
+    idle_count: usize,
     large: *mut Large,
     large_bytes: usize,
     live_bytes: usize,
@@ -89,6 +114,9 @@ impl Slab {
             pool: Vec::new(),
             regions: Vec::new(),
             units: UnitTable::new(),
+            unit_uses: Vec::new(),
+            paged_count: 0,
+            idle_count: 0,
             large: null_mut(),
             large_bytes: 0,
             live_bytes: 0,
@@ -100,9 +128,9 @@ impl Slab {
         self.live_bytes
     }
 
-    /// Bytes taken from the system: whole regions and large blocks.
+    /// Bytes taken from the system and not given back: whole units and large blocks.
     pub(super) fn held_bytes(&self) -> usize {
-        self.regions.iter().map(|region| region.layout.size()).sum::<usize>() + self.large_bytes
+        self.paged_count * UNIT_BYTES + self.large_bytes
     }
 
     /// Bytes in chunks that serve a class now, and in large blocks.
@@ -174,6 +202,7 @@ impl Slab {
                 self.unlink(index);
             }
             self.pool.push(index);
+            self.leave_unit(index as usize / CHUNKS_PER_UNIT);
         } else if was_full {
             self.link(index);
         }
@@ -190,7 +219,40 @@ impl Slab {
         chunk.fresh = 0;
         chunk.class = class as u16;
         self.link(index);
+        self.enter_unit(index as usize / CHUNKS_PER_UNIT);
         index
+    }
+
+    /// A chunk of the unit is taken.
+    fn enter_unit(&mut self, unit: usize) {
+        let unit = &mut self.unit_uses[unit];
+        if !unit.has_pages {
+            unit.has_pages = true;
+            self.paged_count += 1;
+        } else if unit.chunk_count == 0 {
+            self.idle_count -= 1;
+        }
+        unit.chunk_count += 1;
+    }
+
+    /// A chunk of the unit is taken no more. If it was the last one, the unit's pages may go.
+    fn leave_unit(&mut self, number: usize) {
+        let unit = &mut self.unit_uses[number];
+        unit.chunk_count -= 1;
+        if unit.chunk_count > 0 {
+            return;
+        }
+        self.idle_count += 1;
+        let kept_max = IDLE_UNITS_MIN.max((self.paged_count - self.idle_count) / IDLE_SHARE);
+        if let Some(advise) = self.advise
+            && self.idle_count > kept_max
+        {
+            unit.has_pages = false;
+            self.idle_count -= 1;
+            self.paged_count -= 1;
+            // SAFETY: the unit is part of a region of ours, and no block in it is in use.
+            unsafe { (advise.give_back)(self.chunks[number * CHUNKS_PER_UNIT].base, UNIT_BYTES) };
+        }
     }
 
     fn add_region(&mut self) {
@@ -204,8 +266,9 @@ impl Slab {
         }
         Entry::assert_address(base.addr() + layout.size());
         if let Some(advise) = self.advise {
-            advise(base, layout.size());
+            (advise.wish_huge)(base, layout.size());
         }
+        self.unit_uses.resize(self.unit_uses.len() + units, UnitUse::default());
         self.regions.push(Region { base, layout });
         for unit in 0..units {
             let first = self.chunks.len() as u32;

@@ -25,6 +25,7 @@ use decisions::{durability_of, settings, wishes};
 use disk::lock::DirectoryLock;
 use disk::probe::Probe;
 use disk::{Background, BackgroundConfig};
+use engine::tree::Advise;
 use nix::sys::signal::{SigSet, Signal};
 use ports::{bind, bind_http};
 use std::path::Path;
@@ -37,6 +38,9 @@ use tracing::{error, info, warn};
 use tuning::placement;
 use tuning::{Severity, Topology, host};
 use wiring::{Built, Wiring};
+
+/// What the tree tells the kernel of its memory.
+const PAGES: Advise = Advise { wish_huge: disk::huge::wish_huge, give_back: disk::huge::give_back };
 
 /// What main learns while the server runs.
 pub(super) enum Happening {
@@ -115,7 +119,7 @@ fn start(config: &Config) -> Result<Running, ServeError> {
         directories.clone(),
         settings.clone(),
         durability,
-        Some(disk::huge::wish_huge),
+        Some(PAGES),
     )?;
     tell_restored(&restored, clock);
     for reason in &placement.reasons {

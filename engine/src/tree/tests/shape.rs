@@ -1,5 +1,6 @@
-use super::super::slab::Slab;
+use super::super::slab::{Advise, Slab};
 use super::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[test]
 fn slab_gives_every_block_back() {
@@ -85,4 +86,45 @@ fn system_nodes_are_exempt_from_the_digest() {
     let before = tree.digest();
     tree.replace_data_quietly(b"/zookeeper/quota", Some(b"count=1"));
     assert_eq!(tree.digest(), before);
+}
+
+/// Counts what is given back, and spoils it: nobody may count on what was in it.
+unsafe fn spoil(start: *mut u8, bytes: usize) {
+    GIVEN_BACK.fetch_add(bytes, Ordering::Relaxed);
+    // SAFETY: the slab gives memory of its own that is not in use.
+    unsafe { start.write_bytes(0xa5, bytes) };
+}
+
+static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+#[cfg_attr(miri, ignore = "too many nodes")]
+fn what_a_large_tree_has_left_goes_back_and_is_taken_again() {
+    let advise = Advise { wish_huge: |_, _| (), give_back: spoil };
+    let mut tree = Tree::with_advise(TreeSeed([1, 2]), (), Some(advise));
+    tree.insert_root(&NewNode { path: b"/", ..NewNode::default() });
+    let path = |number: u32| format!("/{number:07}").into_bytes();
+    let count = 200_000;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        for number in 0..count {
+            tree.create(&NewNode {
+                path: &path(number),
+                data: Some(&[7; 100]),
+                ..Default::default()
+            });
+        }
+        assert_eq!(tree.lookup(&path(count / 2)).unwrap().data(), Some(&[7; 100][..]));
+        held.push(tree.memory().held_bytes);
+        for number in 0..count {
+            tree.delete(&path(number), Zxid(1));
+        }
+        let version = tree.seal();
+        tree.publish(version);
+        tree.reclaim(usize::MAX);
+        let left = tree.memory().held_bytes;
+        assert!(left < held[0] / 4, "{left} of {} bytes are still held", held[0]);
+    }
+    assert!(GIVEN_BACK.load(Ordering::Relaxed) > 2 * held[0], "thrice filled and emptied");
+    assert!(held.iter().all(|now| *now <= held[0] + held[0] / 8), "{held:?}");
 }
