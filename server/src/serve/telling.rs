@@ -5,7 +5,7 @@ use crate::config::{Config, decided};
 use crate::persist::Restored;
 use disk::probe::Probe;
 use disk::{Background, DiskMode, Durability};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 pub(super) fn tell_disk(background: &Background, probe: &Probe, durability: Durability) {
     let how = match durability {
@@ -32,6 +32,11 @@ pub(super) fn tell_restored(restored: &Restored, clock: Clock) {
         restored.head.tree.node_count(),
         restored.zxid,
         clock.now().mono_ms
+    );
+    debug!(
+        load_us = summary.load_time.as_micros() as u64,
+        replay_us = summary.replay_time.as_micros() as u64,
+        "read back"
     );
     if summary.is_torn {
         info!("the log ended in a write that a crash interrupted; it was never acknowledged");
