@@ -118,7 +118,7 @@ fn load(background: &Background, directory: &Path, digest: u64) -> Tree<()> {
     let mut builder = TreeBuilder::new(TreeSeed(SEED), None);
     read(background, directory, |unit| {
         let unit = ImageUnit { memory: Box::new(unit.memory), runs: unit.runs };
-        builder.push(unit).expect("checked by the loader");
+        builder.push(unit, |_| ()).expect("checked by the loader");
     });
     builder.finish(ZXID, Some(digest), ()).expect("no path comes twice")
 }

@@ -5,7 +5,7 @@ use crate::config::decided;
 use disk::{Background, BackgroundError, Direct, Disk, DiskError, Durability, Queue, append_file};
 use engine::batch::Batch;
 use engine::ordering::{ReplayError, replay};
-use engine::pipeline::Head;
+use engine::pipeline::{Census, Head};
 use engine::settings::Settings;
 use engine::state::{Session, State};
 use engine::tree::{ImageUnit, Pin, PinnedWalk, Tree, TreeBuilder, TreeSeed};
@@ -279,18 +279,22 @@ pub struct Summary {
 #[derive(Default)]
 struct Builder {
     tree: Option<TreeBuilder>,
+    census: Census,
     advise: Option<engine::tree::Advise>,
 }
 
 impl ImageSink for Builder {
     fn begin(&mut self, contents: &Contents) {
         self.tree = Some(TreeBuilder::new(TreeSeed(contents.head.seed), self.advise));
+        self.census = Census::default();
     }
 
     fn push(&mut self, unit: Unit) -> Result<(), Refused> {
         let builder = self.tree.as_mut().expect("a snapshot has begun");
+        let census = &mut self.census;
         let Unit { memory, runs, origins: places } = unit;
-        let pushed = builder.push(ImageUnit { memory: Box::new(memory), runs });
+        let pushed =
+            builder.push(ImageUnit { memory: Box::new(memory), runs }, |record| census.see(record));
         pushed.map_err(|error| {
             let place = places.iter().rev().find(|origin| origin.at <= error.offset);
             let place = place.or(places.first());
@@ -381,7 +385,7 @@ async fn read_back_now<D: Disk>(
     settings: &Arc<Settings>,
     advise: Option<engine::tree::Advise>,
 ) -> Result<ReadBack, RestoreError> {
-    let mut builder = Builder { tree: None, advise };
+    let mut builder = Builder { advise, ..Builder::default() };
     let began = Instant::now();
     let newest = snapshot::load_newest(disk, &directories.snapshots, &mut builder).await?;
     let mut durable = Zxid::ZERO;
@@ -452,7 +456,7 @@ fn loaded(
         .finish(contents.head.zxid, Some(contents.head.digest), state)
         .map_err(|error| RestoreError::Image(error.to_string()))?;
     let lists = contents.acls.iter().map(|acl| (acl.number, acl.list.clone()));
-    let mut head = Head::load(tree, settings.clone(), lists);
+    let mut head = Head::load(tree, settings.clone(), lists, builder.census);
     let version = head.seal();
     head.tree.publish(version);
     Ok(head)

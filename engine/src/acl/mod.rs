@@ -158,6 +158,13 @@ impl AclIndex {
         }
     }
 
+    /// So many nodes more have this ACL.
+    pub fn retain_many(&mut self, number: AclNumber, count: u32) {
+        if number != OPEN {
+            self.uses[number as usize] += count;
+        }
+    }
+
     /// One node less has this ACL.
     pub fn release(&mut self, number: AclNumber) {
         if number == OPEN {

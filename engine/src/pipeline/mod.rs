@@ -8,17 +8,18 @@
 //! `tests::a_failed_multi_leaves_no_trace`, `crate::tests::plain`).
 
 mod apply;
+mod census;
 mod decide;
 mod multi;
 #[cfg(test)]
 mod tests;
 
 pub use apply::ApplyError;
+pub use census::Census;
 pub use decide::Caller;
 
 use crate::acl::AclIndex;
 use crate::meter::Traffic;
-use crate::quota::{self, QuotaPaths};
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tree::{Advise, RawNode, Tree, TreeSeed, VersionNumber};
@@ -119,12 +120,12 @@ impl Head {
         }
     }
 
-    /// A loaded tree. One walk over its records counts what they use and collects what has an
-    /// owner; `lists` are the ACLs by their numbers.
+    /// A loaded tree, what was seen of its records, and the ACLs by their numbers.
     pub fn load(
         mut tree: Tree<State>,
         settings: Arc<Settings>,
         lists: impl IntoIterator<Item = (u32, Vec<u8>)>,
+        census: Census,
     ) -> Self {
         let mut state = std::mem::take(tree.head_meta());
         let mut head = Self::of_tree(tree, settings);
@@ -132,27 +133,7 @@ impl Head {
             head.acls.load(&mut state.acls, number, &list);
         }
         head.acls.loaded(&state.acls);
-        let (types, acls) = (head.settings.extended_types, &mut head.acls);
-        let (reapable, mut quotas) = (&mut head.reapable, QuotaPaths::default());
-        for record in head.tree.records() {
-            acls.retain(record.acl());
-            match Owner::of_raw(record.owner_raw(), types) {
-                Owner::None => (),
-                Owner::Session(session) => state.own(session, record.path()),
-                Owner::Container | Owner::Ttl(_) => {
-                    reapable.insert(record.path().into());
-                }
-            }
-            if record.path().starts_with(quota::QUOTA) {
-                let (parent, name) = model::path::split(record.path());
-                if name == quota::LIMITS
-                    && let Some(path) = quota::described(parent)
-                {
-                    quotas.insert(path);
-                }
-            }
-        }
-        state.quotas = quotas;
+        head.reapable = census.settle(&mut state, &mut head.acls, head.settings.extended_types);
         *head.tree.head_meta() = state;
         head
     }

@@ -247,11 +247,15 @@ impl TreeBuilder {
         }
     }
 
-    /// Adds the next unit.
+    /// Adds the next unit; `see` is shown each of its records.
     ///
     /// # Errors
     /// If it holds anything but records, or one of them twice. The builder is then of no use.
-    pub fn push(&mut self, unit: ImageUnit) -> Result<(), ImageError> {
+    pub fn push(
+        &mut self,
+        unit: ImageUnit,
+        mut see: impl FnMut(Record<'_>),
+    ) -> Result<(), ImageError> {
         let ImageUnit { memory, runs } = unit;
         let index = self.unit_count;
         self.unit_count += 1;
@@ -270,6 +274,7 @@ impl TreeBuilder {
                 self.push_record(record, index, offset)
                     .then_some(())
                     .ok_or(fail(ImageErrorCause::Duplicate))?;
+                see(record);
                 record_bytes += record.archive_bytes();
                 offset += record.archive_bytes();
             }
@@ -416,7 +421,7 @@ impl<M: Clone> Tree<M> {
     ) -> Result<Self, ImageError> {
         let mut builder = TreeBuilder::new(seed, None);
         for unit in units {
-            builder.push(unit)?;
+            builder.push(unit, |_| ())?;
         }
         builder.finish(zxid, digest, meta)
     }

@@ -60,7 +60,7 @@ fn image(tree: &Tree<u64>) -> Vec<ImageUnit> {
 fn load(hasher: KeyHasher, units: Vec<ImageUnit>) -> Result<Tree<u64>, ImageError> {
     let mut builder = TreeBuilder::with_hasher(hasher, None);
     for unit in units {
-        builder.push(unit)?;
+        builder.push(unit, |_| ())?;
     }
     builder.finish(Zxid(3), None, 9)
 }

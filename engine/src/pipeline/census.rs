@@ -1,0 +1,70 @@
+//! What the head wants to know of all records of a loaded tree, collected while they pass.
+
+use crate::acl::{AclIndex, AclNumber};
+use crate::quota::{self, QuotaPaths};
+use crate::state::State;
+use model::path;
+use model::record::Record;
+use model::session::{ExtendedTypes, Owner};
+use std::collections::BTreeSet;
+
+/// Who uses which ACL, what has an owner, and where limits are.
+///
+/// Its life: as long as a tree is being loaded.
+#[derive(Debug, Default)]
+pub struct Census {
+    /// Count of nodes by the number of their ACL.
+    acl_uses: Vec<u32>,
+    /// The owner, as it is stored, and the path of each node that has one.
+    owned: Vec<(i64, Box<[u8]>)>,
+    /// Paths of nodes that hold limits.
+    limits: Vec<Box<[u8]>>,
+}
+
+impl Census {
+    /// A record passes. Its ACL's number is one of those that are loaded.
+    #[inline]
+    pub fn see(&mut self, record: Record<'_>) {
+        let acl = record.acl() as usize;
+        if self.acl_uses.len() <= acl {
+            self.acl_uses.resize(acl + 1, 0);
+        }
+        self.acl_uses[acl] += 1;
+        if record.owner_raw() != 0 {
+            self.owned.push((record.owner_raw(), record.path().into()));
+        }
+        if record.path().starts_with(quota::QUOTA) && path::split(record.path()).1 == quota::LIMITS
+        {
+            self.limits.push(record.path().into());
+        }
+    }
+
+    /// Hands over what was seen; gives the nodes that may have to be removed in time.
+    pub(super) fn settle(
+        self,
+        state: &mut State,
+        acls: &mut AclIndex,
+        types: ExtendedTypes,
+    ) -> BTreeSet<Box<[u8]>> {
+        for (number, &uses) in self.acl_uses.iter().enumerate() {
+            acls.retain_many(number as AclNumber, uses);
+        }
+        let mut reapable = BTreeSet::new();
+        for (owner, path) in self.owned {
+            match Owner::of_raw(owner, types) {
+                Owner::None => (),
+                Owner::Session(session) => state.own(session, &path),
+                Owner::Container | Owner::Ttl(_) => {
+                    reapable.insert(path);
+                }
+            }
+        }
+        state.quotas = QuotaPaths::default();
+        for path in &self.limits {
+            if let Some(path) = quota::described(path::split(path).0) {
+                state.quotas.insert(path);
+            }
+        }
+        reapable
+    }
+}
