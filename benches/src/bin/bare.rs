@@ -1,10 +1,10 @@
 //! The limits that our server is held against: a bare `io_uring` server without a tree.
 //!
 //! `bare get PORT [SIZE]` frames requests and answers bytes of the same form and length as a
-//! server with nodes of SIZE bytes would. `bare set PORT FILE` writes each request into a
-//! preallocated file first (direct, `O_DSYNC`, two batches in the air), connects too, and answers
-//! when its batch is durable. Both are one thread with one ring; the generator `ringkeeper bench` works against
-//! them. `PIN=K` pins the thread.
+//! server with nodes of SIZE bytes would. `bare set PORT FILE` writes each request, and each
+//! connect, into a preallocated file first (direct, `O_DSYNC`, two batches in the air) and answers
+//! when its batch is durable. Both are one thread with one ring; the generator `ringkeeper bench`
+//! works against them. `PIN=K` pins the thread.
 
 use std::collections::VecDeque;
 use std::env;

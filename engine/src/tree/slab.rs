@@ -4,8 +4,8 @@
 //! densely, not in it: headers at multiples of 64 KiB would all fall into the same few sets of the
 //! processor's cache. A chunk without live blocks returns to the pool and may serve another class,
 //! so classes that the tree has outgrown keep nothing. Chunks are cut from aligned regions that
-//! can be advised to lie on huge pages; of units without a chunk in use a few are kept, the pages of
-//! the others go back to the kernel.
+//! can be advised to lie on huge pages. Of the units without a chunk in use a few are kept; the
+//! pages of the others go back to the kernel.
 //!
 //! Invariant: `live_bytes` is the sum of the rounded sizes of all blocks handed out and not freed
 //! (guard: `tests::model`, which deletes everything and expects 0).

@@ -447,3 +447,22 @@ impl SnapshotState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SnapshotState;
+
+    #[test]
+    fn a_snapshot_rests_for_as_long_as_its_size_asks() {
+        let mut state = SnapshotState::Resting { until_ms: 0 };
+        assert!(state.is_rested(0));
+        state = SnapshotState::Writing { since_ms: 1_000 };
+        assert!(!state.is_rested(u64::MAX), "one at a time");
+        state.end(1_500);
+        assert!(!state.is_rested(3_499));
+        assert!(state.is_rested(3_500));
+        // What ends a second time, or never began, changes nothing.
+        state.end(9_000);
+        assert!(state.is_rested(3_500));
+    }
+}
