@@ -141,6 +141,8 @@ pub struct Connection {
     pub(super) is_dirty: bool,
     /// Whether a long request of it is under way.
     pub(super) progress: Progress,
+    /// Whether a request of it was left over in this turn: those behind it are, too.
+    pub(super) is_left: bool,
     /// What `cons` shows.
     pub counts: ConnectionCounts,
 }

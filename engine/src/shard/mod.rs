@@ -264,6 +264,7 @@ impl Shard {
             is_touched: false,
             is_dirty: false,
             progress: long::Progress::None,
+            is_left: false,
             counts: ConnectionCounts::new(self.now.wall_ms),
         });
         ConnectionId { shard: self.index, slot: slot as u32, serial: self.serial }

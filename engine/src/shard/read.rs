@@ -86,6 +86,7 @@ impl Shard {
             let body = Box::from(&bytes[queued.body.clone()]);
             let Queued { xid, op, received_ms, .. } = *queued;
             let parked = Parked { xid, op, body, large_bytes: 0, received_ms };
+            connection.is_left = false;
             connection.parked_bytes += parked.body.len() + size_of::<Parked>();
             self.parked_bytes += parked.body.len() + size_of::<Parked>();
             connection.parked.push_front(parked);
@@ -130,11 +131,13 @@ impl Shard {
             let record = found.get(wanted[at]).copied().flatten();
             let is_long = long::is_long(queued.op, body, record);
             let is_full = is_long && !long::has_room(queued.op, longs.len(), listings);
-            if connection.out.len() > unsent_bytes_max
+            if connection.is_left
+                || connection.out.len() > unsent_bytes_max
                 || connection.is_in_progress()
                 || is_full
                 || *context.reply_bytes > TURN_REPLY_BYTES_MAX
             {
+                context.connections[queued.slot as usize].is_left = true;
                 left.push(queued.clone());
                 continue;
             }

@@ -118,3 +118,21 @@ fn watches_are_set_again_by_and_by() {
     world.run();
     assert_eq!(world.receive(watcher).len(), CHILDREN as usize);
 }
+
+#[test]
+fn what_stands_behind_a_listing_without_room_waits_with_it() {
+    let (mut world, _) = wide();
+    let listers: Vec<_> = (0..8).map(|_| client(&mut world)).collect();
+    for &lister in &listers {
+        // More listings than there may be at once, in one turn; behind each what is short.
+        ask(&mut world, lister, 1, "ls /wide");
+        ask(&mut world, lister, 2, "get /wide");
+        ask(&mut world, lister, 3, "set /wide later");
+        ask(&mut world, lister, 4, "ls /wide");
+        ask(&mut world, lister, 5, "get /wide");
+    }
+    world.run();
+    for lister in listers {
+        assert_eq!(told(&world.receive(lister)), [1, 2, 3, 4, 5]);
+    }
+}
