@@ -70,6 +70,19 @@ pub const TURN_REQUESTS_MAX: u32 = 128;
 /// Children that are listed in one turn at once; more are listed by and by.
 pub const LISTED_AT_ONCE: i32 = if cfg!(test) { 2 } else { 2_048 };
 
+/// Fewer children than this are walked over again.
+pub const KEPT_CHILDREN_MIN: i32 = if cfg!(test) { 3 } else { 128 };
+
+/// Listings that a shard keeps for whoever asks next, and their bytes together.
+pub const KEPT_LISTINGS_MAX: usize = 16;
+/// See [`KEPT_LISTINGS_MAX`].
+pub const KEPT_LISTINGS_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of a kept listing that is answered at once; of a longer one, what a child counts.
+pub const KEPT_AT_ONCE_BYTES: usize = if cfg!(test) { 64 } else { 128 << 10 };
+/// See [`KEPT_AT_ONCE_BYTES`]: to copy so much takes as long as to list a child.
+pub const KEPT_BYTES_OF_CHILD: usize = if cfg!(test) { 16 } else { 256 };
+
 /// Bytes of a setWatches that is done in one turn at once.
 pub const WATCHES_BYTES_AT_ONCE: usize = if cfg!(test) { 40 } else { 16 << 10 };
 

@@ -7,24 +7,26 @@
 //!
 //! Lives in: each shard.
 
-use super::read::{Serving, kept_under};
+use super::listings::{Listed, ListedOf};
+use super::read::Serving;
 use super::watch_ops::WatchList;
 use super::{Queued, Shard, WatchMode};
 use crate::limits::{
-    LISTED_AT_ONCE, LISTINGS_MAX, LONG_MAX, LONG_UNITS_PER_TURN, UNITS_OF_WATCH,
-    WATCHES_BYTES_AT_ONCE,
+    KEPT_AT_ONCE_BYTES, KEPT_BYTES_OF_CHILD, LISTED_AT_ONCE, LISTINGS_MAX, LONG_MAX,
+    LONG_UNITS_PER_TURN, UNITS_OF_WATCH, WATCHES_BYTES_AT_ONCE,
 };
 use crate::state::State;
-use crate::tree::PinnedWalk;
+use crate::tree::PinnedChildren;
 use model::acl::perms;
 use model::error::ErrorCode;
 use model::jute::{self, Reader};
 use model::op::Op;
-use model::path;
 use model::record::Record;
 use model::request::Request;
-use model::response;
+use model::response::{self, REPLY_HEADER_BYTES};
+use model::stat::STAT_BYTES;
 use model::zxid::Zxid;
+use std::sync::Arc;
 
 /// Whether a connection's request is being answered over several turns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,13 +53,17 @@ enum Task {
 }
 
 struct Listing {
-    walk: PinnedWalk<State>,
-    path: Box<[u8]>,
+    names: Names,
+    of: ListedOf,
+    stat: [u8; STAT_BYTES],
     zxid: Zxid,
     reply: Vec<u8>,
-    count_at: usize,
-    count: i32,
-    name_bytes: usize,
+}
+
+/// Where the names come from.
+enum Names {
+    Walked { children: Box<PinnedChildren<State>>, count: i32, name_bytes: usize },
+    Kept(Arc<Listed>),
 }
 
 /// A setWatches: where its next path lies, and how many its list still has.
@@ -78,17 +84,6 @@ impl Long {
     }
 }
 
-/// Whether a request is a long one, should there be no room for more of them.
-pub(super) fn is_long(op: Op, body: &[u8], record: Option<Record<'_>>) -> bool {
-    match op {
-        Op::GetChildren | Op::GetChildren2 => {
-            record.is_some_and(|r| r.stat().num_children.to_native() > LISTED_AT_ONCE)
-        }
-        Op::SetWatches | Op::SetWatches2 => body.len() > WATCHES_BYTES_AT_ONCE,
-        _ => false,
-    }
-}
-
 /// Whether there is room for one more beside these.
 pub(super) fn has_room(op: Op, all: usize, listings: usize) -> bool {
     let is_listing = matches!(op, Op::GetChildren | Op::GetChildren2);
@@ -98,21 +93,44 @@ pub(super) fn has_room(op: Op, all: usize, listings: usize) -> bool {
 impl Listing {
     /// Lists so many more; whether all are listed.
     fn list_some(&mut self, units: &mut usize) -> bool {
-        while *units > 0 {
-            let Some(record) = self.walk.next_record() else { return true };
-            let name = path::split(record.path()).1;
-            jute::put_string(&mut self.reply, name);
-            self.name_bytes += name.len();
-            self.count += 1;
-            *units -= 1;
+        match &mut self.names {
+            Names::Walked { children, count, name_bytes, .. } => {
+                while *units > 0 {
+                    let Some(name) = children.next_name() else { return true };
+                    jute::put_string(&mut self.reply, name);
+                    *name_bytes += name.len();
+                    *count += 1;
+                    *units -= 1;
+                }
+                false
+            }
+            Names::Kept(listed) => {
+                let left = &listed.encoded[self.reply.len() - REPLY_HEADER_BYTES..];
+                let some = left.len().min(*units * KEPT_BYTES_OF_CHILD);
+                self.reply.extend_from_slice(&left[..some]);
+                *units -= some.div_ceil(KEPT_BYTES_OF_CHILD);
+                some == left.len()
+            }
         }
-        false
     }
 }
 
 impl Serving<'_> {
-    /// Begins a request that [`is_long`]. `None` if it can be answered at once after all: with an
-    /// error, or because no version can be pinned.
+    /// Whether a request is a long one, should there be no room for more of them.
+    pub(super) fn is_long(&mut self, op: Op, body: &[u8], record: Option<Record<'_>>) -> bool {
+        match op {
+            Op::GetChildren | Op::GetChildren2 => record.is_some_and(|record| {
+                let is_wide = record.stat().num_children.to_native() > LISTED_AT_ONCE;
+                let kept = if is_wide { self.listings.find(record) } else { None };
+                is_wide && kept.is_none_or(|kept| kept.encoded.len() > KEPT_AT_ONCE_BYTES)
+            }),
+            Op::SetWatches | Op::SetWatches2 => body.len() > WATCHES_BYTES_AT_ONCE,
+            _ => false,
+        }
+    }
+
+    /// Begins a request that [`Self::is_long`]. `None` if it can be answered at once after all:
+    /// with an error, or because no version can be pinned.
     pub(super) fn begin_long(
         &mut self,
         queued: &Queued,
@@ -123,19 +141,24 @@ impl Serving<'_> {
         let slot = queued.slot;
         match Request::decode(queued.op, body).ok()? {
             Request::GetChildren { path, watch } | Request::GetChildren2 { path, watch } => {
-                self.check(record?, perms::READ, slot).ok()?;
-                let walk = self.reader.pin()?.walk_children(kept_under(path));
+                let record = record?;
+                self.check(record, perms::READ, slot).ok()?;
+                let (mut reply, zxid) = (Vec::new(), self.view.meta().zxid);
+                response::begin_reply(&mut reply, queued.xid, zxid, ErrorCode::Ok);
+                let names = if let Some(kept) = self.listings.find(record) {
+                    Names::Kept(kept.clone())
+                } else {
+                    let children = Box::new(self.reader.pin()?.walk_children(record.path()));
+                    jute::put_int(&mut reply, 0);
+                    Names::Walked { children, count: 0, name_bytes: 0 }
+                };
+                let (of, stat) = (ListedOf::of(record), *record.stat_bytes());
                 if watch {
                     self.child_watches.add(path, slot, WatchMode::STANDARD);
                 }
                 let connection = &mut self.connections[slot as usize];
                 connection.progress = Progress::Held { at: connection.out.len() };
-                let (mut reply, zxid) = (Vec::new(), self.view.meta().zxid);
-                response::begin_reply(&mut reply, queued.xid, zxid, ErrorCode::Ok);
-                let count_at = reply.len();
-                jute::put_int(&mut reply, 0);
-                let (path, count, name_bytes) = (kept_under(path).into(), 0, 0);
-                let listing = Listing { walk, path, zxid, reply, count_at, count, name_bytes };
+                let listing = Listing { names, of, stat, zxid, reply };
                 Some(Long { request, task: Task::Listing(Box::new(listing)) })
             }
             Request::SetWatches(_) => {
@@ -202,15 +225,20 @@ impl Serving<'_> {
     }
 
     fn end_listing(&mut self, request: &Queued, listing: &mut Listing, progress: Progress) {
-        let reply = &mut listing.reply;
-        jute::patch_int(reply, listing.count_at, listing.count);
+        let Listing { names, of, stat, zxid, reply } = listing;
+        let name_bytes = match names {
+            Names::Walked { count, name_bytes, .. } => {
+                jute::patch_int(reply, REPLY_HEADER_BYTES, *count);
+                self.listings.keep(of.clone(), &reply[REPLY_HEADER_BYTES..], *name_bytes);
+                *name_bytes
+            }
+            Names::Kept(listed) => listed.name_bytes,
+        };
         if request.op == Op::GetChildren2 {
-            let record = listing.walk.view().lookup(&listing.path);
-            let record = record.expect("a pinned version has what it had");
-            reply.extend_from_slice(record.stat_bytes());
+            reply.extend_from_slice(stat);
         }
         response::end_packet(reply, 0);
-        self.count_read(&listing.path, listing.name_bytes);
+        self.count_read(of.path(), name_bytes);
         let length = reply.len() as u64 - 4;
         let Progress::Held { at } = progress else { unreachable!("a listing has its place") };
         let connection = &mut self.connections[request.slot as usize];
@@ -219,7 +247,7 @@ impl Serving<'_> {
         } else {
             connection.out.splice(at..at, reply.drain(..));
         }
-        self.answered(request, listing.zxid, length);
+        self.answered(request, *zxid, length);
     }
 }
 

@@ -15,6 +15,7 @@
 mod connection;
 mod deliver;
 mod intake;
+mod listings;
 mod long;
 mod paths;
 mod read;
@@ -40,6 +41,7 @@ use crate::meter::{Tally, Traffic};
 use crate::settings::{Now, Settings};
 use crate::state::State;
 use crate::tree::Reader;
+use listings::KeptListings;
 use long::Long;
 use model::op::Op;
 use model::session::SessionId;
@@ -146,6 +148,7 @@ pub struct Shard {
     parked_bytes: usize,
     /// Requests that are answered over several turns.
     longs: VecDeque<Long>,
+    listings: KeptListings,
     /// What this turn may still do for them, and bytes of replies that it has made.
     units_left: usize,
     reply_bytes: usize,
@@ -203,6 +206,7 @@ impl Shard {
             sending_bytes: 0,
             parked_bytes: 0,
             longs: VecDeque::new(),
+            listings: KeptListings::default(),
             units_left: LONG_UNITS_PER_TURN,
             reply_bytes: 0,
             turn: 0,

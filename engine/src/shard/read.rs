@@ -2,6 +2,7 @@
 
 use super::connection::Parked;
 use super::intake::Refused;
+use super::listings::{KeptListings, ListedOf};
 use super::{Queued, Shard, WatchMode, long};
 use crate::acl::identity::Identities;
 use crate::batch::ConnectionId;
@@ -61,6 +62,7 @@ impl Shard {
             buffers: &mut self.buffers,
             counts: &mut self.counts,
             meters: &mut self.meters,
+            listings: &mut self.listings,
             reply_bytes: &mut self.reply_bytes,
             now_ms: self.now.mono_ms,
             missed: Vec::new(),
@@ -121,15 +123,17 @@ impl Shard {
         context.view.lookup_staged(&paths[..count], &mut found[..count]);
         let mut connects = Vec::new();
         for (at, queued) in group.iter().enumerate() {
-            let is_there = context.connections.get(queued.slot as usize);
-            let Some(connection) = is_there.filter(|c| c.serial == queued.serial) else { continue };
+            if !context.is_there(queued) {
+                continue;
+            }
             if queued.op == Op::CreateSession {
                 connects.push(at);
                 continue;
             }
             let body = &bytes[queued.body.clone()];
             let record = found.get(wanted[at]).copied().flatten();
-            let is_long = long::is_long(queued.op, body, record);
+            let is_long = context.is_long(queued.op, body, record);
+            let connection = &context.connections[queued.slot as usize];
             let is_full = is_long && !long::has_room(queued.op, longs.len(), listings);
             if connection.is_left
                 || connection.out.len() > unsent_bytes_max
@@ -192,6 +196,7 @@ pub(super) struct Serving<'a> {
     pub(super) buffers: &'a mut super::spare::SpareBuffers,
     pub(super) counts: &'a mut super::ShardCounts,
     pub(super) meters: &'a mut super::ShardMeters,
+    pub(super) listings: &'a mut KeptListings,
     pub(super) reply_bytes: &'a mut usize,
     pub(super) now_ms: u64,
     /// Whole packets that go before the reply that is being made.
@@ -199,6 +204,12 @@ pub(super) struct Serving<'a> {
 }
 
 impl Serving<'_> {
+    /// Whether the request's connection is still that one.
+    fn is_there(&self, queued: &Queued) -> bool {
+        let held = self.connections.get(queued.slot as usize);
+        held.is_some_and(|held| held.serial == queued.serial)
+    }
+
     /// Appends the reply to one request.
     fn answer(&mut self, queued: &Queued, body: &[u8], record: Option<Record<'_>>) {
         let connection = &mut self.connections[queued.slot as usize];
@@ -275,7 +286,7 @@ impl Serving<'_> {
             Request::GetChildren { path, watch } | Request::GetChildren2 { path, watch } => {
                 let record = record.ok_or(ErrorCode::NoNode)?;
                 self.check(record, perms::READ, slot)?;
-                let name_bytes = put_children(self.view, record, out);
+                let name_bytes = self.put_children(record, out);
                 self.count_read(path, name_bytes);
                 if queued.op == Op::GetChildren2 {
                     out.extend_from_slice(record.stat_bytes());
@@ -366,7 +377,7 @@ impl Serving<'_> {
                     self.count_read(path, record.data().map_or(0, <[u8]>::len));
                 }
                 Ok(record) => {
-                    let name_bytes = put_children(self.view, record, out);
+                    let name_bytes = self.put_children(record, out);
                     self.count_read(path, name_bytes);
                 }
                 Err(error) => {
@@ -377,6 +388,29 @@ impl Serving<'_> {
         }
         response::put_multi_end(out);
         Ok(())
+    }
+
+    /// Appends the names of a node's children. Gives how many bytes they have together.
+    fn put_children(&mut self, record: Record<'_>, out: &mut Vec<u8>) -> usize {
+        if let Some(listed) = self.listings.find(record) {
+            out.extend_from_slice(&listed.encoded);
+            return listed.name_bytes;
+        }
+        let start = out.len();
+        jute::put_int(out, 0);
+        let (mut count, mut name_bytes) = (0, 0);
+        if record.stat().num_children.to_native() > 0 {
+            self.view.children(record.path(), |name| {
+                jute::put_string(out, name);
+                name_bytes += name.len();
+                count += 1;
+            });
+        }
+        jute::patch_int(out, start, count);
+        if KeptListings::is_worth_it(record) {
+            self.listings.keep(ListedOf::of(record), &out[start..], name_bytes);
+        }
+        name_bytes
     }
 
     fn put_ephemerals(&self, session: SessionId, prefix: &[u8], out: &mut Vec<u8>) {
@@ -395,22 +429,6 @@ impl Serving<'_> {
         }
         jute::patch_int(out, start, count);
     }
-}
-
-/// Appends the names of a node's children. Gives how many bytes they have together.
-fn put_children(view: View<'_, State>, record: Record<'_>, out: &mut Vec<u8>) -> usize {
-    let start = out.len();
-    jute::put_int(out, 0);
-    let (mut count, mut name_bytes) = (0, 0);
-    if record.stat().num_children.to_native() > 0 {
-        view.children(record.path(), |name| {
-            jute::put_string(out, name);
-            name_bytes += name.len();
-            count += 1;
-        });
-    }
-    jute::patch_int(out, start, count);
-    name_bytes
 }
 
 /// Appends an ACL without the hashes of its digests, which are for those who may change it.

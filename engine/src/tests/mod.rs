@@ -2,6 +2,7 @@ mod batch;
 mod harness;
 mod hostile;
 mod identities;
+mod listings;
 mod long;
 mod meters;
 mod plain;

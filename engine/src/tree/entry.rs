@@ -14,7 +14,7 @@
 //! are for this module's neighbours only.
 
 use super::key::{BUCKET_LEVEL, digit};
-use model::record::{BIRTH_MAX, DataBlock, Record};
+use model::record::{BIRTH_MAX, DataBlock, PATH_OFFSET, Record};
 use std::ptr::NonNull;
 
 const ADDRESS_BITS: u32 = 56;
@@ -246,6 +246,20 @@ impl Entry {
             prefetch(at.as_ptr());
             prefetch(at.as_ptr().wrapping_add(64));
         }
+    }
+
+    /// Asks for a node's first line.
+    #[inline]
+    pub(super) fn prefetch_head(self) {
+        prefetch(self.address().as_ptr());
+    }
+
+    /// Asks for a record's path, if it is a usual one: a line, or two.
+    #[inline]
+    pub(super) fn prefetch_path(self) {
+        let at = self.address().as_ptr();
+        prefetch(at.wrapping_add(PATH_OFFSET - 4));
+        prefetch(at.wrapping_add(PATH_OFFSET + 28));
     }
 
     /// Asks for the lines of a record of usual size.

@@ -58,7 +58,7 @@ pub use head::{Tree, TreeMemory};
 pub use image::{ImageError, ImageErrorCause, ImageMemory, ImageUnit, TreeBuilder};
 pub use key::{TreeSeed, parent_path};
 pub use nodes::{NewNode, PARENT_CVERSION_NEXT, RawNode};
-pub use reader::{Pin, PinnedWalk, Reader, View};
+pub use reader::{Pin, PinnedChildren, PinnedWalk, Reader, View};
 pub use slab::Advise;
 pub use version::{PINS_MAX, VersionNumber};
 pub use walk::STAGED_MAX;

@@ -128,15 +128,15 @@ impl<M> Pin<M> {
     /// Turns the pin into a walk over all records that can be stopped and resumed.
     pub fn walk(self) -> PinnedWalk<M> {
         let cursor = Cursor::new(self.view().version.state.root);
-        PinnedWalk { pin: self, cursor, parent: None }
+        PinnedWalk { pin: self, cursor }
     }
 
     /// Turns the pin into such a walk over the children of `parent`.
-    pub fn walk_children(self, parent: &[u8]) -> PinnedWalk<M> {
+    pub fn walk_children(self, parent: &[u8]) -> PinnedChildren<M> {
         let parent = if parent == b"/" { b"" } else { parent };
         let bits = self.shared.hasher.parent_bits(parent);
         let cursor = Cursor::children(self.view().version.state.root, bits);
-        PinnedWalk { pin: self, cursor, parent: Some(parent.into()) }
+        PinnedChildren { walk: PinnedWalk { pin: self, cursor }, parent: parent.into() }
     }
 }
 
@@ -150,7 +150,6 @@ impl<M> Drop for Pin<M> {
 pub struct PinnedWalk<M> {
     pin: Pin<M>,
     cursor: Cursor,
-    parent: Option<Box<[u8]>>,
 }
 
 // SAFETY: the cursor points into the version that the pin keeps alive, and is read only.
@@ -158,22 +157,38 @@ unsafe impl<M: Send + Sync> Send for PinnedWalk<M> {}
 
 impl<M> PinnedWalk<M> {
     /// The next record.
+    #[inline]
     pub fn next_record(&mut self) -> Option<Record<'_>> {
+        self.cursor.next().map(Entry::as_record)
+    }
+
+    /// The pinned version.
+    pub fn view(&self) -> View<'_, M> {
+        self.pin.view()
+    }
+}
+
+/// A walk over the children of a node of a pinned version, in no order that clients could rely on.
+pub struct PinnedChildren<M> {
+    walk: PinnedWalk<M>,
+    parent: Box<[u8]>,
+}
+
+impl<M> PinnedChildren<M> {
+    /// The name of the next child.
+    #[inline]
+    pub fn next_name(&mut self) -> Option<&[u8]> {
         loop {
-            let record = self.cursor.next()?.as_record();
-            let is_wanted = match &self.parent {
-                Some(parent) => child_name(record.path(), parent).is_some(),
-                None => true,
-            };
-            if is_wanted {
-                return Some(record);
+            let record = self.walk.cursor.next()?.as_record();
+            if let Some(name) = child_name(record.path(), &self.parent) {
+                return Some(name);
             }
         }
     }
 
     /// The pinned version.
     pub fn view(&self) -> View<'_, M> {
-        self.pin.view()
+        self.walk.view()
     }
 }
 

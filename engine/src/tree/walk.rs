@@ -1,13 +1,16 @@
 //! Walks through one version's trie: to one record, to several in stages, over all.
 
 use super::entry::{Entry, Kind};
-use super::key::{BUCKET_LEVEL, CHILD_LEVEL, split};
+use super::key::{BUCKET_LEVEL, CHILD_LEVEL};
 use model::record::Record;
 
 /// How many look-ups go through the trie together.
 pub const STAGED_MAX: usize = 8;
 /// How many entries ahead of an iteration are asked for.
 const AHEAD: usize = 8;
+/// How many records an iteration has found before it gives the first of them out, so that their
+/// misses overlap; those in small nodes were not asked for early enough otherwise.
+const FOUND_AHEAD: usize = 16;
 /// A stack for every level and a bucket.
 const DEPTH_MAX: usize = BUCKET_LEVEL as usize + 1;
 
@@ -58,21 +61,37 @@ pub(super) fn descend_staged(root: Entry, keys: &[u64], entries: &mut [Entry]) {
     }
 }
 
+/// Where an iteration is within a node. Its length is kept: it costs more to count than to keep.
+#[derive(Clone, Copy)]
+struct Step {
+    node: Entry,
+    index: usize,
+    len: usize,
+}
+
 /// A position in an iteration over the records below an entry, in the trie's order.
 pub(super) struct Cursor {
-    stack: [(Entry, usize); DEPTH_MAX],
+    stack: [Step; DEPTH_MAX],
     depth: usize,
-    /// A record that stands alone at the root.
-    single: Entry,
+    /// Records on their way into the cache, in a circle: the count of those found, and of those
+    /// given out.
+    found: [Entry; FOUND_AHEAD],
+    found_count: usize,
+    given_count: usize,
 }
 
 impl Cursor {
     pub(super) fn new(root: Entry) -> Self {
-        let mut cursor =
-            Self { stack: [(Entry::EMPTY, 0); DEPTH_MAX], depth: 0, single: Entry::EMPTY };
+        let mut cursor = Self {
+            stack: [Step { node: Entry::EMPTY, index: 0, len: 0 }; DEPTH_MAX],
+            depth: 0,
+            found: [Entry::EMPTY; FOUND_AHEAD],
+            found_count: 0,
+            given_count: 0,
+        };
         match root.kind() {
             Kind::Node(_) | Kind::Bucket => cursor.push(root),
-            Kind::Record => cursor.single = root,
+            Kind::Record => cursor.find(root),
             Kind::Empty | Kind::Data => (),
         }
         cursor
@@ -91,42 +110,61 @@ impl Cursor {
     }
 
     fn push(&mut self, node: Entry) {
-        self.stack[self.depth] = (node, 0);
+        let len = node.len();
+        self.stack[self.depth] = Step { node, index: 0, len };
         self.depth += 1;
-        node.entries().iter().take(AHEAD).for_each(|&entry| prefetch_entry(entry));
+        (0..len.min(AHEAD)).for_each(|index| prefetch_entry(node.at(index)));
     }
 
+    fn find(&mut self, record: Entry) {
+        record.prefetch_path();
+        self.found[self.found_count % FOUND_AHEAD] = record;
+        self.found_count += 1;
+    }
+
+    #[inline]
     pub(super) fn next(&mut self) -> Option<Entry> {
-        while self.depth > 0 {
-            let (node, index) = &mut self.stack[self.depth - 1];
-            let entries = node.entries();
-            let Some(&entry) = entries.get(*index) else {
-                self.depth -= 1;
-                continue;
-            };
-            if let Some(&ahead) = entries.get(*index + AHEAD) {
-                prefetch_entry(ahead);
-            }
-            *index += 1;
-            if entry.is_record() {
-                return Some(entry);
-            }
-            self.push(entry);
+        while self.depth > 0 && self.found_count - self.given_count < FOUND_AHEAD {
+            self.step();
         }
-        let single = std::mem::replace(&mut self.single, Entry::EMPTY);
-        (!single.is_empty()).then_some(single)
+        if self.given_count == self.found_count {
+            return None;
+        }
+        let record = self.found[self.given_count % FOUND_AHEAD];
+        self.given_count += 1;
+        Some(record)
+    }
+
+    /// Finds a record, or goes a level down or up.
+    #[inline]
+    fn step(&mut self) {
+        let Step { node, index, len } = &mut self.stack[self.depth - 1];
+        if *index == *len {
+            self.depth -= 1;
+            return;
+        }
+        if *index + AHEAD < *len {
+            prefetch_entry(node.at(*index + AHEAD));
+        }
+        let entry = node.at(*index);
+        *index += 1;
+        if entry.is_record() { self.find(entry) } else { self.push(entry) }
     }
 }
 
+/// Few lines are on their way at once, so only those are asked for that are looked at.
+#[inline]
 fn prefetch_entry(entry: Entry) {
-    if !entry.is_empty() {
-        entry.prefetch_slot(0);
+    match entry.kind() {
+        Kind::Record => entry.prefetch_path(),
+        Kind::Node(_) | Kind::Bucket => entry.prefetch_head(),
+        Kind::Empty | Kind::Data => (),
     }
 }
 
 /// The name of `path` if it is a direct child of `parent` ("" for the root).
 #[inline]
 pub(super) fn child_name<'a>(path: &'a [u8], parent: &[u8]) -> Option<&'a [u8]> {
-    let (found, name) = split(path);
-    (found == parent && !name.is_empty()).then_some(name)
+    let name = path.strip_prefix(parent)?.strip_prefix(b"/")?;
+    (!name.is_empty() && !name.contains(&b'/')).then_some(name)
 }

@@ -40,7 +40,8 @@ pub const PATH_BYTES_MAX: usize = SHAPE_PATH as usize;
 /// Births are numbers of 48 bits.
 pub const BIRTH_MAX: u64 = (1 << 48) - 1;
 
-const PATH_OFFSET: usize = BIRTH_BYTES + HEAD_BYTES;
+/// Where the path lies in a block, right behind its length.
+pub const PATH_OFFSET: usize = BIRTH_BYTES + HEAD_BYTES;
 const SHAPE_PATH: u32 = (1 << 24) - 1;
 const SHAPE_NULL: u32 = 1 << 24;
 const SHAPE_DETACHED: u32 = 1 << 25;

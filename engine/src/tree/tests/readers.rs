@@ -151,7 +151,7 @@ fn walks_of_pins_are_resumed() {
     let sealed = tree.seal();
     tree.publish(sealed);
     let mut count = 0;
-    while walk.next_record().is_some() {
+    while walk.next_name().is_some() {
         tree.reclaim(10);
         count += 1;
     }
