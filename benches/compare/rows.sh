@@ -28,7 +28,7 @@ rows_of() {
   all_rows | awk -v rows="$rows" '$1 ~ rows' | case $1 in
     bare-get) grep -E '^get-64' ;;
     bare-get-1k) grep -E '^get-1k' ;;
-    bare-set) grep -E '^(set|create|session)' ;;
+    bare-set) grep -E '^(set|mixed|create|session|watch)' ;;
     etcd) grep -E '^(get|set)' ;;
     *) grep -v '^get-linear' ;;
   esac

@@ -3,8 +3,10 @@
 //! `bare get PORT [SIZE]` frames requests and answers bytes of the same form and length as a
 //! server with nodes of SIZE bytes would. `bare set PORT FILE` writes each request, and each
 //! connect, into a preallocated file first (direct, `O_DSYNC`, two batches in the air) and answers
-//! when its batch is durable. Both are one thread with one ring; the generator `ringkeeper bench`
-//! works against them. `PIN=K` pins the thread.
+//! when its batch is durable; a read is answered at once, or behind the write of its own session
+//! that it follows, and a set tells whoever read with a watch, whatever they read. Both are one
+//! thread with one ring; the generator `ringkeeper bench` works against them. `PIN=K` pins the
+//! thread.
 
 use std::collections::VecDeque;
 use std::env;
@@ -19,7 +21,7 @@ use disk::{AlignedBuf, BLOCK_BYTES};
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
-use model::response::{ConnectResponse, begin_reply, end_packet};
+use model::response::{ConnectResponse, EventKind, begin_reply, end_packet, put_event};
 use model::session::{SessionId, password};
 use model::stat::STAT_BYTES;
 use model::zxid::Zxid;
@@ -84,11 +86,15 @@ struct Server {
     dirty: Vec<usize>,
     data: Vec<u8>,
     log: Option<Log>,
+    /// Who read with a watch since the last set.
+    watchers: Vec<usize>,
 }
 
 struct Connection {
     fd: OwnedFd,
     has_session: bool,
+    /// The number of the batch that its last write is in.
+    last_write: Option<u64>,
     partial: Vec<u8>,
     /// Replies that may leave.
     pending: Vec<u8>,
@@ -99,7 +105,13 @@ struct Connection {
 
 impl Server {
     fn new(size: usize, log: Option<Log>) -> Self {
-        Self { connections: Vec::new(), dirty: Vec::new(), data: vec![b'x'; size], log }
+        Self {
+            connections: Vec::new(),
+            dirty: Vec::new(),
+            data: vec![b'x'; size],
+            log,
+            watchers: Vec::new(),
+        }
     }
 
     fn handle(&mut self, queue: &mut Queue<'_>, completion: Completion<'_>) -> Outcome<()> {
@@ -125,8 +137,7 @@ impl Server {
                 log.written(token.0 & !WRITE, buffer);
                 while let Some(mut batch) = log.take_durable() {
                     release(&batch, &mut self.connections, &mut self.dirty);
-                    batch.replies.clear();
-                    batch.ends.clear();
+                    batch.clear();
                     log.spare.push(batch);
                 }
             }
@@ -143,6 +154,7 @@ impl Server {
         self.connections.push(Some(Connection {
             fd,
             has_session: false,
+            last_write: None,
             partial: Vec::new(),
             pending: Vec::new(),
             spare: Vec::new(),
@@ -192,7 +204,9 @@ impl Server {
             } else {
                 connection.has_session = true;
                 match &mut self.log {
-                    Some(log) => log.append(index, frame, |out| connect(index, out)),
+                    Some(log) => {
+                        log.append(index, frame, |out| connect(index, out));
+                    }
                     None => connect(index, &mut connection.pending),
                 }
             }
@@ -205,11 +219,23 @@ impl Server {
         let int = |at: usize| frame.get(at..).and_then(<[u8]>::first_chunk).copied();
         let xid = int(0).map_or(0, i32::from_be_bytes);
         let op = int(4).map_or(Op::Error, |op| Op::of(i32::from_be_bytes(op)).unwrap_or(Op::Error));
-        match &mut self.log {
-            Some(log) if op.is_ordered() => log.append(index, frame, |out| {
-                put_reply(out, xid, op, frame, &self.data);
-            }),
-            _ => put_reply(&mut connection.pending, xid, op, frame, &self.data),
+        let put = |out: &mut Vec<u8>| put_reply(out, xid, op, frame, &self.data);
+        let Some(log) = &mut self.log else { return put(&mut connection.pending) };
+        if op.is_ordered() {
+            connection.last_write = Some(log.append(index, frame, put));
+            if op == Op::SetData && !self.watchers.is_empty() {
+                let path = jute::Reader::new(&frame[8..]).text().unwrap_or_default();
+                log.filling.path = path.to_vec();
+                log.filling.told.append(&mut self.watchers);
+            }
+            return;
+        }
+        if op == Op::GetData && frame.last() == Some(&1) {
+            self.watchers.push(index);
+        }
+        match connection.last_write.and_then(|number| log.batch(number)) {
+            Some(batch) => batch.put(index, put),
+            None => put(&mut connection.pending),
         }
     }
 
@@ -271,7 +297,28 @@ struct Batch {
     replies: Vec<u8>,
     /// Whose replies, and where they end.
     ends: Vec<(usize, usize)>,
+    /// Who is told that the node at `path` has changed.
+    told: Vec<usize>,
+    path: Vec<u8>,
     is_durable: bool,
+}
+
+impl Batch {
+    #[inline]
+    fn put(&mut self, index: usize, put: impl FnOnce(&mut Vec<u8>)) {
+        put(&mut self.replies);
+        let end = self.replies.len();
+        match self.ends.last_mut() {
+            Some(last) if last.0 == index => last.1 = end,
+            _ => self.ends.push((index, end)),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.replies.clear();
+        self.ends.clear();
+        self.told.clear();
+    }
 }
 
 /// Group commit at its barest. Invariant: batches in `departed` have consecutive numbers.
@@ -310,20 +357,26 @@ impl Log {
         })
     }
 
+    /// Says in which batch.
     #[inline]
-    fn append(&mut self, index: usize, frame: &[u8], put: impl FnOnce(&mut Vec<u8>)) {
+    fn append(&mut self, index: usize, frame: &[u8], put: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let buffers = &mut self.buffers;
         let bytes = self.bytes.get_or_insert_with(|| buffers.pop().expect("one a write and one"));
         // A batch that is full while both writes are in the air stands for a longer one.
         if bytes.len() + frame.len() <= BATCH_BYTES_MAX {
             bytes.extend_from_slice(frame);
         }
-        put(&mut self.filling.replies);
-        let end = self.filling.replies.len();
-        match self.filling.ends.last_mut() {
-            Some(last) if last.0 == index => last.1 = end,
-            _ => self.filling.ends.push((index, end)),
+        self.filling.put(index, put);
+        self.departed_count
+    }
+
+    /// The batch of this number, unless it is durable.
+    fn batch(&mut self, number: u64) -> Option<&mut Batch> {
+        if number == self.departed_count {
+            return Some(&mut self.filling);
         }
+        let first = self.departed.front()?.number;
+        self.departed.get_mut(usize::try_from(number.checked_sub(first)?).ok()?)
     }
 
     fn depart(&mut self, queue: &mut Queue<'_>) {
@@ -360,7 +413,7 @@ impl Log {
     }
 }
 
-/// Lets the replies of a batch leave.
+/// Lets the replies of a batch leave, and its events.
 fn release(batch: &Batch, connections: &mut [Option<Connection>], dirty: &mut Vec<usize>) {
     let mut start = 0;
     for &(index, end) in &batch.ends {
@@ -369,5 +422,11 @@ fn release(batch: &Batch, connections: &mut [Option<Connection>], dirty: &mut Ve
             mark(connection, index, dirty);
         }
         start = end;
+    }
+    for &index in &batch.told {
+        if let Some(connection) = &mut connections[index] {
+            put_event(&mut connection.pending, EventKind::DataChanged, Zxid(1), &batch.path);
+            mark(connection, index, dirty);
+        }
     }
 }
