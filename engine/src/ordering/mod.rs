@@ -82,6 +82,8 @@ struct Emptying {
 pub enum Refusal {
     /// The log has no room and none can be made.
     DiskFull,
+    /// The log has ended, as its server does.
+    LogEnded,
 }
 
 #[derive(Debug, Default)]

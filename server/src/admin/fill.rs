@@ -285,6 +285,7 @@ fn ordering_report(
             Refusal::DiskFull => {
                 "the disk is full: the log has no room and none can be made".into()
             }
+            Refusal::LogEnded => "the server stops: its log has ended".into(),
         }),
         proposal_bytes: standing.proposal_bytes,
         last_snapshot: standing.last_snapshot,

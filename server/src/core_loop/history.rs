@@ -255,7 +255,7 @@ impl History {
                 self.parts.files.push_back((header.number, file));
                 self.parts.segment_refusal = None;
                 self.parts.appender.segment_prepared(header);
-                if self.ordering.refusal().is_some() {
+                if self.ordering.refusal() == Some(Refusal::DiskFull) {
                     info!("there is room for the log again: writes are taken");
                     self.ordering.refuse(None);
                 }
@@ -314,7 +314,11 @@ impl History {
     /// The last batch of a log that ends cleanly. True if it is under way.
     pub fn end_log(&mut self, queue: &mut Queue<'_>) -> bool {
         match self.parts.appender.end() {
-            Some(write) => self.parts.write(queue, write),
+            Some(write) => {
+                self.parts.write(queue, write);
+                // A session whose time runs out now is the next run's to close.
+                self.ordering.refuse(Some(Refusal::LogEnded));
+            }
             None => return self.parts.in_air > 0,
         }
         true
