@@ -13,7 +13,7 @@ ROWS ?= .
 WORKLOADS ?= .
 MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash faults fuzz hostile twin suites reference bench compare fix miri check
+.PHONY: help prepare build run test crash faults fuzz hostile twin suites reference bench stages compare fix miri check
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -51,6 +51,10 @@ reference: prepare ## the same tests against Apache ZooKeeper 3.9.5 (needs java 
 
 bench: prepare ## what the parts cost, by criterion: all benches, or BENCH of them
 	@$(CARGO) bench --locked -p ringkeeper-benches --bench '$(BENCH)'
+
+stages: prepare build ## nanoseconds a stage of gets and sets, by sampling the server with perf
+	@scripts/install.sh suites perf
+	@benches/stages.py
 
 compare: ROUNDS ?= 2
 compare: prepare build ## ZooKeeper and ours measured in turn, with a page (ROUNDS, SECONDS_EACH, ROWS, WORKLOADS, MEMORY_NODES, ETCD=yes)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# install.sh build | suites [python] [go] [node] [c] [java] - brings what building (or these client suites) needs and the
-# machine lacks.
+# install.sh build | suites [python] [go] [node] [c] [java] [perf] - brings what building (or these client suites) needs and
+# the machine lacks.
 # Quiet and quick where nothing is missing.
 set -u
 
@@ -33,6 +33,10 @@ for need in "${@:2}"; do
     java)
       command -v javac >/dev/null || want+=(default-jdk-headless)
       command -v mvn >/dev/null || want+=(maven)
+      ;;
+    perf)
+      command -v perf >/dev/null || want+=(linux-perf)
+      command -v addr2line >/dev/null || want+=(binutils)
       ;;
     *) echo "install.sh: nobody knows what $need needs" >&2; exit 2 ;;
   esac
