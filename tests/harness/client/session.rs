@@ -1,0 +1,35 @@
+//! The session's own operations: signs of life, credentials, the end.
+
+use super::Client;
+use super::exchange::decode_reply;
+use crate::opcode;
+use crate::wire::Body;
+
+impl Client {
+    /// A ping and its reply.
+    pub fn ping(&mut self) {
+        self.send(-2, opcode::PING, &Body::new());
+        let reply = self.reply(-2);
+        assert_eq!((reply.err, reply.body.len()), (0, 0));
+    }
+
+    /// Closes the session and waits until the server has closed the connection.
+    pub fn close(mut self) {
+        let reply = self.call(opcode::CLOSE_SESSION, &Body::new());
+        assert_eq!((reply.err, reply.body.len()), (0, 0));
+        self.assert_closed();
+    }
+
+    /// Adds credentials to the connection.
+    pub fn add_auth(&mut self, scheme: &str, credentials: &[u8]) -> Result<(), i32> {
+        self.send(-4, opcode::AUTH, &Body::new().int(0).string(scheme).buffer(credentials));
+        let reply = self.reply(-4);
+        decode_reply(&reply, |_| ())
+    }
+
+    /// The connection's identities, as scheme and user.
+    pub fn who_am_i(&mut self) -> Vec<(String, String)> {
+        self.typed(opcode::WHO_AM_I, &Body::new(), |r| r.vector(|r| (r.string(), r.string())))
+            .expect("whoAmI never fails")
+    }
+}
