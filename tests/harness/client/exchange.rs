@@ -148,7 +148,7 @@ impl Client {
         self.stream.shutdown(Shutdown::Both).ok();
     }
 
-    /// Pings until the condition holds.
+    /// Asks again and again until the condition holds.
     ///
     /// # Panics
     /// After half a minute.
