@@ -36,8 +36,11 @@ pub(super) const BACKLOG_MAX: usize = 1_000_000;
 pub(super) const OPEN_IN_FLIGHT_MAX: usize = 1_024;
 /// Sessions with a connection of their own at once.
 pub(super) const VISITS_MAX: usize = 10_000;
-/// Connections that wait for their session at once: what a backlog of `listen` holds for sure.
+/// Connections that wait for their session at once in a storm.
 pub(super) const ATTACHING_MAX: usize = 512;
+/// And before the run, which is no storm: ZooKeeper listens with a backlog of 50, and who finds it
+/// full tries again after a second.
+pub(super) const OPENING_MAX: usize = 32;
 /// Requests in flight while the tree is made, on each connection.
 pub(super) const PREPARE_IN_FLIGHT: usize = 64;
 /// Pause before a lost connection is opened again.

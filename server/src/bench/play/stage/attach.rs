@@ -6,7 +6,7 @@ use model::op::Op;
 use ring::Token;
 
 use super::{ATTACH, Stage};
-use crate::bench::limits::{ATTACHING_MAX, RETRY_PAUSE};
+use crate::bench::limits::{ATTACHING_MAX, OPENING_MAX, RETRY_PAUSE};
 use crate::bench::play::client::State;
 use crate::bench::play::flow::{HIDDEN, Step, Task};
 use crate::bench::play::player::token;
@@ -16,7 +16,8 @@ use crate::bench::tally::Class;
 impl Stage {
     /// A client that is to be attached now.
     pub(in crate::bench::play) fn next_attach(&mut self) -> Option<usize> {
-        if self.attaching_count >= ATTACHING_MAX {
+        let most = if self.is_opening { OPENING_MAX } else { ATTACHING_MAX };
+        if self.attaching_count >= most {
             return None;
         }
         while let Some(index) = self.attach_due.pop_front() {
