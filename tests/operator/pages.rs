@@ -141,7 +141,12 @@ impl Stage {
         let fixture =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("convert/fixtures/plain/version-2");
         let stock = |name| fixture.join(name).display().to_string();
-        let mut line = line.split(" #").next().unwrap().trim_end().to_owned();
+        let line = line.split(" #").next().unwrap().trim_end();
+        // Ports before paths: the folder has the number of this process in its name.
+        let mut line = line
+            .replace("2181", &client.to_string())
+            .replace(":8080", &format!(":{admin}"))
+            .replace(":7000", &format!(":{metrics}"));
         // A large directory in the text, a small one here; its files before it.
         for (theirs, ours) in [("snapshot.13da49", "snapshot.5c"), ("log.13da4a", "log.5d")] {
             line = line.replace(&format!("/var/lib/zookeeper/version-2/{theirs}"), &stock(ours));
@@ -149,11 +154,7 @@ impl Stage {
         for absolute in ["/var/lib/zookeeper", "/etc/zookeeper", "/run/ringkeeper.pid"] {
             line = line.replace(absolute, &own(&absolute[1..]));
         }
-        line.replace("2181", &client.to_string())
-            .replace(":8080", &format!(":{admin}"))
-            .replace(":7000", &format!(":{metrics}"))
-            .replace("DATADIR", &own("own"))
-            .replace(ZXIDS.0, ZXIDS.1)
+        line.replace(ZXIDS.0, ZXIDS.1).replace("DATADIR", &own("own"))
     }
 
     fn play(&mut self, block: &Block) {
