@@ -75,7 +75,9 @@ def main():
     if unknown:
         sys.exit(f"stages.py: no row is called {unknown[0]}; there are {', '.join(ROWS)}")
     rows = arguments.rows or list(ROWS)
-    with tempfile.TemporaryDirectory(dir=".") as folder:
+    out = Path(__file__).resolve().parent / "out"
+    out.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out) as folder:
         found = measure(binary.resolve(), Path(folder), rows, arguments.seconds)
     tell(found, arguments.top)
 
@@ -92,6 +94,8 @@ def measure(binary, folder, rows, seconds):
     try:
         bench = [binary, "bench", "--server", f"127.0.0.1:{PORT}"]
         run([*bench, "--op", "ready", "--nodes", "0", "--seconds", "30"])
+        if server.poll() is not None:
+            sys.exit(f"stages.py: {(folder / 'log').read_text().strip()[-300:]}")
         bench += ["--nodes", "10000"]
         run([*bench, "--prepare-only"])
         code = Code(server.pid, binary)

@@ -79,7 +79,7 @@ pub const KEPT_LISTINGS_MAX: usize = 16;
 pub const KEPT_LISTINGS_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes of a kept listing that is answered at once; of a longer one, what a child counts.
-pub const KEPT_AT_ONCE_BYTES: usize = if cfg!(test) { 64 } else { 128 << 10 };
+pub const KEPT_AT_ONCE_BYTES: usize = if cfg!(test) { 32 } else { 128 << 10 };
 /// See [`KEPT_AT_ONCE_BYTES`]: to copy so much takes as long as to list a child.
 pub const KEPT_BYTES_OF_CHILD: usize = if cfg!(test) { 16 } else { 256 };
 

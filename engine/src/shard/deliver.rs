@@ -28,6 +28,7 @@ impl Shard {
         if self.released.is_empty() {
             return is_behind;
         }
+        let new_count = self.queue.len();
         let mut released = std::mem::take(&mut self.released);
         for (slot, serial) in released.drain(..) {
             self.release(slot, serial);
@@ -35,6 +36,10 @@ impl Shard {
         // Those that have had their share of this turn wait for the next.
         released.append(&mut self.released);
         self.released = released;
+        // Who was left goes before who has just come, or whoever is answered and asks again would
+        // keep all others waiting. No connection has requests in both parts: what it asks while
+        // some are parked is parked behind them.
+        self.queue.rotate_left(new_count);
         true
     }
 

@@ -94,7 +94,7 @@ impl Listing {
     /// Lists so many more; whether all are listed.
     fn list_some(&mut self, units: &mut usize) -> bool {
         match &mut self.names {
-            Names::Walked { children, count, name_bytes, .. } => {
+            Names::Walked { children, count, name_bytes } => {
                 while *units > 0 {
                     let Some(name) = children.next_name() else { return true };
                     jute::put_string(&mut self.reply, name);

@@ -136,3 +136,28 @@ fn what_stands_behind_a_listing_without_room_waits_with_it() {
         assert_eq!(told(&world.receive(lister)), [1, 2, 3, 4, 5]);
     }
 }
+
+#[test]
+fn who_was_left_in_one_turn_goes_first_in_the_next() {
+    let mut world = World::new(settings(), 1);
+    let clients: Vec<_> = (0..16).map(|_| client(&mut world)).collect();
+    // A turn makes five such replies, and everybody asks again as soon as he is answered.
+    ask(&mut world, clients[0], 1, &format!("create /big {}", "x".repeat(900_000)));
+    world.run();
+    world.receive(clients[0]);
+    for &client in &clients {
+        ask(&mut world, client, 2, "get /big");
+    }
+    let mut waited = vec![0; clients.len()];
+    for xid in 3..43 {
+        world.turn();
+        for (&client, waited) in clients.iter().zip(&mut waited) {
+            *waited += 1;
+            if !world.receive(client).is_empty() {
+                *waited = 0;
+                ask(&mut world, client, xid, "get /big");
+            }
+        }
+        assert!(waited.iter().all(|&turns| turns < 4), "sixteen by five a turn: {waited:?}");
+    }
+}
