@@ -9,7 +9,7 @@ pub(super) const STATES: [(&str, &str); 4] = [
 ];
 
 /// What differs, and why.
-pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
+pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "a re-attach with a wrong password",
         "closes the session's connection first, then looks at the password",
@@ -64,6 +64,31 @@ pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
         "one txn, however large",
         "above 10,000: several txns of 1,000, then the close",
         "a txn must fit a segment",
+    ],
+    [
+        "a multi against a quota (`enforceQuota`)",
+        "each of its parts is checked against what was used before the multi, so together they may \
+         exceed the quota",
+        "each part is checked against what the parts before it leave",
+        "a quota that a larger request can bypass is none",
+    ],
+    [
+        "the reply to one multiRead",
+        "any length that memory holds",
+        "64 MiB, and the part that exceeds it; then SYSTEMERROR for the whole request",
+        "a small request must not choose how much memory it costs",
+    ],
+    [
+        "identities of one connection (`addauth`)",
+        "any number",
+        "1,000; the next is AUTHFAILED, and the connection ends",
+        "each of them is compared at every access check",
+    ],
+    [
+        "a client that takes no events from its socket",
+        "its events accumulate in memory",
+        "above 16 MiB of untaken replies and events its connection is closed; the session stays",
+        "one client must not exhaust the server's memory",
     ],
     [
         "no room on disk",
