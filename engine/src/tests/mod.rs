@@ -1,4 +1,5 @@
 mod batch;
+mod endings;
 mod harness;
 mod hostile;
 mod identities;
@@ -8,6 +9,7 @@ mod meters;
 mod plain;
 mod quota;
 mod session_table;
+mod stalls;
 mod stuck;
 mod transcript;
 mod wire;
