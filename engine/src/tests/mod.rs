@@ -1,5 +1,6 @@
 mod batch;
 mod endings;
+mod ends;
 mod harness;
 mod hostile;
 mod identities;
