@@ -9,7 +9,7 @@ pub(super) const STATES: [(&str, &str); 4] = [
 ];
 
 /// What differs, and why.
-pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
+pub(super) const DIFFERENCES: [[&str; 4]; 29] = [
     [
         "a re-attach with a wrong password",
         "closes the session's connection first, then looks at the password",
@@ -86,8 +86,14 @@ pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
     [
         "`dirs`, `conf`: sizes",
         "of files that grow",
-        "of segments of a fixed size, prepared ahead",
+        "of segments prepared ahead, which the next start cuts to size",
         "an append allocates nothing",
+    ],
+    [
+        "a start",
+        "writes a snapshot",
+        "writes none before `snapCount` txns, replayed ones included, are in none",
+        "the log has them",
     ],
     [
         "`cons`, `stat`, `wchc`, `wchp`, `mntr` by parts of the tree: order",
