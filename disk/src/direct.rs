@@ -26,6 +26,7 @@ use crate::error::{Cause, DiskError, Operation};
 use crate::latch::Latch;
 use crate::limits::{BLOCK_BYTES, BULK_BYTES, WRITE_BYTES};
 use crate::probe;
+use crate::scratch::{self, Purpose};
 use crate::seam::{Disk, Entry, OpenMode};
 
 /// How files are read and written.
@@ -118,7 +119,7 @@ impl Direct {
         let Some(parent) = path.parent() else { return };
         let Ok(device) = std::fs::metadata(parent).map(|metadata| metadata.dev()) else { return };
         if self.interrupting.borrow_mut().insert(device) {
-            let scratch = parent.join(format!(".ringkeeper-unpolled-{}", std::process::id()));
+            let scratch = scratch::path(parent, Purpose::Unpolled);
             let mut options = OpenOptions::new();
             options.write(true).create(true).mode(0o600);
             // Where no file can be made none is read while empty either.

@@ -13,7 +13,8 @@
 //!   fills and lies, from a seed; [`counting`]: any disk, counted;
 //! - [`background`]: the thread that runs bulk work with shares;
 //! - [`append_file`]: the log's files as the ring wants them;
-//! - [`latch`], [`lock`], [`probe`]: the final error, the one owner, the device's habits.
+//! - [`latch`], [`lock`], [`probe`]: the final error, the one owner, the device's habits;
+//! - [`scratch`]: what trying these out leaves when it is killed.
 //!
 //! **Invariants**
 //!
@@ -48,6 +49,7 @@ pub mod latch;
 pub mod limits;
 pub mod lock;
 pub mod probe;
+pub mod scratch;
 pub mod seam;
 pub mod simulated;
 

@@ -13,6 +13,7 @@ use nix::sys::statfs::{self, statfs};
 use crate::aligned::AlignedBuf;
 use crate::error::{Cause, DiskError, Operation};
 use crate::limits::BLOCK_BYTES;
+use crate::scratch::{self, Purpose};
 
 /// How a write of the log becomes durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +125,7 @@ fn file_system_name(kind: statfs::FsType) -> String {
 
 /// Tries a direct write of one block in `directory`.
 pub fn direct_io(directory: &Path) -> Result<DirectIo, DiskError> {
-    let path = directory.join(format!(".ringkeeper-probe-{}", std::process::id()));
+    let path = scratch::path(directory, Purpose::Probe);
     let failed = |error| DiskError::from_io(Operation::Create, &path, &error);
     // Made without the flag first: a directory that takes no files at all is another error.
     drop(File::create(&path).map_err(failed)?);
@@ -146,7 +147,7 @@ pub fn direct_io(directory: &Path) -> Result<DirectIo, DiskError> {
 /// What it takes to overwrite a block and flush it, at best of a few tries: other work on the
 /// device makes single ones slow.
 fn flush_time(directory: &Path) -> Result<Duration, DiskError> {
-    let path = directory.join(format!(".ringkeeper-flush-{}", std::process::id()));
+    let path = scratch::path(directory, Purpose::Flush);
     let failed = |error| DiskError::from_io(Operation::Write, &path, &error);
     let block = AlignedBuf::zeroed(BLOCK_BYTES);
     let measured = OpenOptions::new()

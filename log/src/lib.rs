@@ -11,6 +11,7 @@
 //! - [`segments`]: files and names: preparing, opening a run, recycling, purging;
 //! - [`scan`]: the batches of one segment, for recovery and inspection;
 //! - [`mod@recover`]: what the log says after a restart; torn tail or corruption;
+//! - [`mod@trim`]: cutting the segments of ended runs to size;
 //! - [`repair`]: how far a damaged log can be read, and cutting it there;
 //! - [`limits`]: every bound, with its arithmetic.
 //!
@@ -21,6 +22,8 @@
 //!   everything acknowledged in it (guard: `tests::crash`).
 //! - What a later batch says was durable is never cut silently (guard: `tests::damage`).
 //! - A recycled segment's old batches never validate (guard: `tests::damage`).
+//! - However often a log is opened, it takes the segments in use, at most twice what was written,
+//!   and a block for each run (guard: `tests::restarts`).
 //!
 //! **What is deliberately not here**: what a txn means (`engine`), the ring (`ring`), when to
 //! purge (`server`), retry after an error (nobody does; see `disk::latch`).
@@ -47,6 +50,7 @@ pub mod recover;
 pub mod repair;
 pub mod scan;
 pub mod segments;
+pub mod trim;
 
 #[cfg(test)]
 mod tests;
@@ -60,3 +64,4 @@ pub use format::{
 pub use model;
 pub use recover::{RecoverError, RecoverFrom, Recovered, TornTail, Witness, recover};
 pub use scan::SegmentScan;
+pub use trim::{Trimmed, trim};

@@ -14,6 +14,7 @@ use disk::{AlignedBuf, BLOCK_BYTES, Disk, DiskError, OpenMode};
 use model::zxid::Zxid;
 
 use crate::format::{SegmentHeader, SegmentNumber};
+use crate::limits::{SEGMENT_BYTES_DEFAULT, SEGMENT_HEADER_BYTES};
 use crate::recover::{
     RecoverError, RecoverFrom, Recovered, Segment, group, load_segment, recover, recover_runs,
 };
@@ -75,8 +76,9 @@ pub async fn examine<D: Disk>(
             _ => stretches.push(vec![segment]),
         }
     }
-    let segment_bytes =
-        stretches.last().and_then(|stretch| stretch.last()).map(|it| it.header.segment_bytes);
+    // Those of ended runs may have been cut to size.
+    let lengths = stretches.iter().flatten().map(|segment| segment.header.segment_bytes);
+    let segment_bytes = lengths.max().filter(|bytes| *bytes > SEGMENT_HEADER_BYTES as u64);
     let mut keep = Vec::new();
     let mut reached = from.after;
     for stretch in stretches.into_iter().rev() {
@@ -126,7 +128,7 @@ pub async fn cut<D: Disk>(
         done.aside.push(to);
     }
     let run = Run { used_last: found.keep.last().copied(), continues_from: at };
-    let bytes = found.segment_bytes.unwrap_or(crate::limits::SEGMENT_BYTES_DEFAULT);
+    let bytes = found.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
     let _: SegmentHeader = segments::open_run(disk, directory, run, bytes, seed).await?;
     Ok(done)
 }
@@ -160,7 +162,7 @@ async fn copy_aside<D: Disk>(
     number: SegmentNumber,
 ) -> Result<PathBuf, DiskError> {
     let to = aside_path(disk, directory, number).await?;
-    let making = directory.join(format!("new-{:016x}", number.0));
+    let making = segments::unfinished_path(directory, number);
     let from = disk.open(&segments::path(directory, number), OpenMode::Read).await?;
     let copy = disk.create(&making, 0).await?;
     let mut offset = 0;

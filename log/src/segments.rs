@@ -15,7 +15,7 @@ use disk::{AlignedBuf, Disk, DiskError, OpenMode, read_bytes, write_zeros};
 use model::zxid::Zxid;
 
 use crate::format::{HeaderFault, SegmentHeader, SegmentNumber, SegmentOffset, Start};
-use crate::limits::SEGMENT_HEADER_BYTES;
+use crate::limits::{SEGMENT_HEADER_BYTES, SPARES_MAX};
 use crate::scan::SegmentScan;
 
 /// The directory of the log inside `dataLogDir`, beside stock's `version-2`.
@@ -24,7 +24,7 @@ pub const DIRECTORY: &str = "ringkeeper-1";
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// The last segment with a batch in it: [`Recovered::used_last`](crate::Recovered) after a
+    /// The last segment that stays in its place: [`Recovered::used_last`](crate::Recovered) after a
     /// restart, [`Appender::segment_used_last`](crate::Appender::segment_used_last) at run time.
     pub used_last: Option<SegmentNumber>,
     /// The zxid that its first record comes after. What the log holds behind it is cut.
@@ -36,8 +36,10 @@ pub struct Run {
 pub struct Purge {
     /// Records after this zxid stay: that of the oldest snapshot that is kept.
     pub keep_after: Zxid,
-    /// Segments from here on stay: that of the last durable batch.
+    /// Segments from here on stay: [`Appender::segment_durable`](crate::Appender::segment_durable).
     pub before: SegmentNumber,
+    /// The length of a segment; one of another length is removed and never recycled.
+    pub segment_bytes: u64,
     /// How many spares the directory may hold.
     pub spares_max: usize,
 }
@@ -66,6 +68,11 @@ pub fn parse_file_name(name: &str) -> Option<SegmentNumber> {
     parse_name("log-", name)
 }
 
+/// The name of a segment that is being made.
+pub(crate) fn unfinished_path(directory: &Path, number: SegmentNumber) -> PathBuf {
+    directory.join(format!("new-{:016x}", number.0))
+}
+
 fn parse_name(prefix: &str, name: &str) -> Option<SegmentNumber> {
     let digits = name.strip_prefix(prefix)?;
     let number = SegmentNumber(u64::from_str_radix(digits, 16).ok()?);
@@ -92,7 +99,7 @@ pub async fn prepare<D: Disk>(
     let made = if let Some(spare) = spare {
         directory.join(spare.name)
     } else {
-        let made = directory.join(format!("new-{:016x}", header.number.0));
+        let made = unfinished_path(directory, header.number);
         if let Err(error) = make_zeroed(disk, &made, header.segment_bytes).await {
             // The first error is the one to tell; what is left is removed with the next run.
             let _ = disk.remove(&made).await;
@@ -117,6 +124,9 @@ async fn make_zeroed<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(), D
 /// Begins a run in a fresh segment: after recovery, after a truncation, after a snapshot was taken
 /// over from a leader. When it returns, whatever the log held behind `run.continues_from` is gone
 /// for good. `seed` is a random number that no earlier segment had.
+///
+/// What earlier starts have left is cleared away: unfinished files, and spares that no segment
+/// will be made of.
 pub async fn open_run<D: Disk>(
     disk: &D,
     directory: &Path,
@@ -125,28 +135,59 @@ pub async fn open_run<D: Disk>(
     seed: u64,
 ) -> Result<SegmentHeader, DiskError> {
     disk.create_directory(directory).await?;
-    let number = run.used_last.map_or(SegmentNumber::FIRST, SegmentNumber::next);
+    let unused_from = run.used_last.map_or(SegmentNumber::FIRST, SegmentNumber::next);
+    let mut number = unused_from;
     let entries = disk.list(directory).await?;
     for entry in entries.iter().filter(|entry| parse_name("new-", &entry.name).is_some()) {
         disk.remove(&directory.join(&entry.name)).await?;
     }
-    // From the last one down, so that a crash leaves no hole. An unused segment that begins a run
-    // itself is not taken away but replaced by `prepare` in one step: it may be all that keeps
-    // what it cut from coming back.
+    // From the last one down, so that a crash leaves no hole.
     let unused = entries.iter().rev().filter_map(|entry| parse_file_name(&entry.name));
-    for unused in unused.take_while(|unused| *unused >= number) {
-        if unused > number || follows(disk, &path(directory, unused)).await? {
+    for unused in unused.take_while(|unused| *unused >= unused_from) {
+        if unused > unused_from {
             retire(disk, directory, unused).await?;
+            continue;
+        }
+        match read_header(disk, &path(directory, unused)).await? {
+            Ok(SegmentHeader { start: Start::Follows, .. }) => {
+                retire(disk, directory, unused).await?;
+            }
+            // It has cut what this run would bring back, and stays.
+            Ok(SegmentHeader { start: Start::Restart { continues_from }, .. })
+                if continues_from < run.continues_from =>
+            {
+                number = number.next();
+            }
+            // One that begins a run itself is not taken away but replaced by `prepare` in one step:
+            // it may be all that keeps what it cut from coming back.
+            _ => {}
         }
     }
     let start = Start::Restart { continues_from: run.continues_from };
     let header = SegmentHeader { number, segment_bytes, seed, start };
     prepare(disk, directory, header).await?;
+    remove_spares(disk, directory, segment_bytes).await?;
     Ok(header)
 }
 
-async fn follows<D: Disk>(disk: &D, path: &Path) -> Result<bool, DiskError> {
-    Ok(matches!(read_header(disk, path).await?, Ok(SegmentHeader { start: Start::Follows, .. })))
+/// Removes the spares that no segment can be made of, and those beyond [`SPARES_MAX`].
+async fn remove_spares<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    segment_bytes: u64,
+) -> Result<(), DiskError> {
+    let mut kept_count = 0;
+    for entry in disk.list(directory).await? {
+        if parse_name("spare-", &entry.name).is_none() {
+            continue;
+        }
+        if entry.bytes == segment_bytes && kept_count < SPARES_MAX {
+            kept_count += 1;
+        } else {
+            disk.remove(&directory.join(&entry.name)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a segment's first block.
@@ -174,9 +215,10 @@ pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<
     let entries = disk.list(directory).await?;
     let mut spare_count =
         entries.iter().filter(|entry| parse_name("spare-", &entry.name).is_some()).count();
-    let numbers: Vec<_> = entries.iter().filter_map(|entry| parse_file_name(&entry.name)).collect();
+    let segments = entries.iter().filter_map(|e| Some((parse_file_name(&e.name)?, e.bytes)));
+    let segments: Vec<_> = segments.collect();
     let mut needed_from = None;
-    for number in numbers.iter().rev().filter(|number| **number <= purge.before) {
+    for (number, _) in segments.iter().rev().filter(|(number, _)| *number <= purge.before) {
         let begins_after = begins_after(disk, &path(directory, *number)).await?;
         if begins_after.is_some_and(|zxid| zxid <= purge.keep_after) {
             needed_from = Some(*number);
@@ -185,8 +227,8 @@ pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<
     }
     let mut purged = Purged::default();
     let Some(needed_from) = needed_from else { return Ok(purged) };
-    for number in numbers.into_iter().take_while(|number| *number < needed_from) {
-        if spare_count < purge.spares_max {
+    for (number, bytes) in segments.into_iter().take_while(|(number, _)| *number < needed_from) {
+        if bytes == purge.segment_bytes && spare_count < purge.spares_max {
             retire(disk, directory, number).await?;
             spare_count += 1;
             purged.recycled_count += 1;

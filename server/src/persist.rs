@@ -52,6 +52,12 @@ impl Directories {
             segment_bytes,
         }
     }
+
+    /// Every directory that a server makes files in.
+    pub fn all_of(storage: &decided::Storage) -> [PathBuf; 4] {
+        let ours = Self::of(storage, 0);
+        [storage.data_dir.clone(), storage.data_log_dir.clone(), ours.snapshots, ours.log]
+    }
 }
 
 /// What a purge keeps, and how often it happens.
@@ -205,7 +211,8 @@ async fn purge_now<D: Disk>(
 ) -> Result<usize, DiskError> {
     let purged = snapshot::purge(disk, &directories.snapshots, policy.keep_count).await?;
     let Some(keep_after) = purged.oldest_kept else { return Ok(0) };
-    let wish = segments::Purge { keep_after, before, spares_max: SPARES_MAX };
+    let segment_bytes = directories.segment_bytes;
+    let wish = segments::Purge { keep_after, before, segment_bytes, spares_max: SPARES_MAX };
     let cleared = segments::purge(disk, &directories.log, wish).await?;
     Ok(purged.removed.len() + cleared.recycled_count + cleared.removed_count)
 }
@@ -271,6 +278,8 @@ pub struct Summary {
     pub replay_time: Duration,
     /// Txns replayed.
     pub replayed: u64,
+    /// Their bytes.
+    pub replayed_bytes: u64,
     /// Whether the log had a torn tail, which was cut.
     pub is_torn: bool,
 }
@@ -337,6 +346,7 @@ async fn restore_now<D: Disk>(
     let seed = random().map_err(RestoreError::Random)?;
     let first =
         segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed).await?;
+    trim(disk, directories).await;
     let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
     // Only now: until the log was read their names said what had been durable. Left in their
     // places they would be counted among those that a purge keeps.
@@ -346,9 +356,27 @@ async fn restore_now<D: Disk>(
             Err(error) => warn!("the damaged snapshot stays in its place: {error}"),
         }
     }
-    let (replayed, is_torn) = (recovered.record_count, recovered.torn.is_some());
-    let summary = Summary { snapshot, load_time, replay_time, replayed, is_torn };
+    let summary = Summary {
+        snapshot,
+        load_time,
+        replay_time,
+        replayed: recovered.record_count,
+        replayed_bytes: recovered.record_bytes,
+        is_torn: recovered.torn.is_some(),
+    };
     Ok(Restored { head, zxid: recovered.last, first, file, summary })
+}
+
+/// Gives back the room that ended runs of the log do not use. Before the first record of the new
+/// one, so that no run can be added while an earlier one was never looked at.
+async fn trim<D: Disk>(disk: &D, directories: &Directories) {
+    match txlog::trim(disk, &directories.log).await {
+        Ok(txlog::Trimmed { segment_count: 0, .. }) => {}
+        Ok(txlog::Trimmed { segment_count, freed_bytes }) => {
+            info!(segment_count, freed_bytes, "unused room of ended segments given back");
+        }
+        Err(error) => warn!("ended segments keep their unused room until the next start: {error}"),
+    }
 }
 
 /// Everything durable, read and left as it is.

@@ -3,6 +3,7 @@
 
 mod bench;
 mod directories;
+mod disk_room;
 mod failing_disk;
 mod full_disk;
 mod pages;

@@ -38,7 +38,7 @@ pub(super) struct Flights {
     flushing: Option<SegmentNumber>,
     durable: Sequence,
     durable_through: Zxid,
-    segment_durable: Option<SegmentNumber>,
+    segment_durable: SegmentNumber,
 }
 
 impl Flight {
@@ -53,14 +53,15 @@ impl Flight {
 }
 
 impl Flights {
-    pub(super) fn new(slot_count: usize, durable_through: Zxid) -> Self {
+    /// Nothing has departed in a run whose first segment is `first`.
+    pub(super) fn new(slot_count: usize, durable_through: Zxid, first: SegmentNumber) -> Self {
         Self {
             in_order: VecDeque::with_capacity(FLIGHT_COUNT_MAX),
             free_slots: u8::MAX >> (u8::BITS as usize - slot_count),
             flushing: None,
             durable: Sequence::ZERO,
             durable_through,
-            segment_durable: None,
+            segment_durable: first,
         }
     }
 
@@ -80,7 +81,7 @@ impl Flights {
         self.durable_through
     }
 
-    pub(super) const fn segment_durable(&self) -> Option<SegmentNumber> {
+    pub(super) const fn segment_durable(&self) -> SegmentNumber {
         self.segment_durable
     }
 
@@ -153,7 +154,7 @@ impl Flights {
             assert!(flight.last >= self.durable_through);
             self.durable = flight.sequence;
             self.durable_through = flight.last;
-            self.segment_durable = Some(flight.segment);
+            self.segment_durable = flight.segment;
             self.in_order.pop_front();
         }
     }

@@ -215,7 +215,7 @@ impl Appender {
             waiting_bytes: 0,
             open: None,
             pool: (0..=config.slot_count).map(|_| new_buffer()).collect(),
-            flights: Flights::new(config.slot_count, continues_from),
+            flights: Flights::new(config.slot_count, continues_from, first.number),
             appended: continues_from,
             departed: Sequence::ZERO,
             departed_crc: 0,
@@ -430,8 +430,9 @@ impl Appender {
         self.segment.number.before()
     }
 
-    /// The segment of the last durable batch: a purge touches only those before it.
-    pub const fn segment_durable(&self) -> Option<SegmentNumber> {
+    /// The segment of the last durable batch, or the run's first: a purge touches only those
+    /// before it.
+    pub const fn segment_durable(&self) -> SegmentNumber {
         self.flights.segment_durable()
     }
 

@@ -72,7 +72,7 @@ fn durability_advances_in_order_only() {
     assert_eq!(log.durable_through(), Zxid(10));
     log.written(first.slot, Ok(()), first.buffer);
     assert_eq!(log.durable_through(), Zxid(12));
-    assert_eq!(log.segment_durable(), Some(SegmentNumber(1)));
+    assert_eq!(log.segment_durable(), SegmentNumber(1));
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! Lives in: the background, before the ordering role starts.
 
 mod error;
+mod kept;
 mod runs;
 
 use std::path::Path;
@@ -24,8 +25,8 @@ use model::zxid::Zxid;
 use crate::format::{BatchFault, BatchHeader, SegmentNumber, SegmentOffset, Sequence};
 use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
-use runs::load_runs;
-pub(crate) use runs::{Run, Segment, group, load_segment};
+pub(crate) use kept::{Kept, kept};
+pub(crate) use runs::{Run, Segment, group, load_runs, load_segment};
 
 pub use error::{RecoverError, Witness};
 
@@ -49,7 +50,9 @@ pub struct Recovered {
     pub record_count: u64,
     /// Their bytes.
     pub record_bytes: u64,
-    /// The last segment with a batch, for [`segments::Run`](crate::segments::Run).
+    /// The last segment that the next run must leave in its place, for
+    /// [`segments::Run`](crate::segments::Run): the last one with a batch, but none of a run that
+    /// holds no record and that the next one replaces.
     pub used_last: Option<SegmentNumber>,
     /// What was in the air when the power was lost, and is cut.
     pub torn: Option<TornTail>,
@@ -117,6 +120,10 @@ pub(crate) async fn recover_runs<D: Disk>(
             chain.require(run.limit, &end, found)?;
             found.last = found.last.max(run.limit);
             found.used_last = run.segments.last().map(|segment| segment.header.number);
+        }
+        if is_last && run.continues_from == Some(found.last) {
+            // It says where the log ends and nothing else, and the next run says the same.
+            found.used_last = run.segments[0].header.number.before();
         }
     }
     Ok(())
@@ -268,12 +275,17 @@ impl<'r, D: Disk> Chain<'r, D> {
                     found.record_bytes += record.txn.len() as u64;
                 }
             }
-            self.before = Some((batch.sequence, batch.crc));
-            self.last = batch.last;
-            self.is_ended = batch.is_end;
-            self.offset.0 += batch.padded_bytes() as u64;
+            self.advance(&batch);
             found.used_last = Some(self.segment().header.number);
         }
+    }
+
+    /// Moves over a batch of the chain.
+    fn advance(&mut self, batch: &BatchHeader) {
+        self.before = Some((batch.sequence, batch.crc));
+        self.last = batch.last;
+        self.is_ended = batch.is_end;
+        self.offset.0 += batch.padded_bytes() as u64;
     }
 
     /// The valid batch at the current place, if it is the next one of the chain.

@@ -39,7 +39,7 @@ impl Segment {
 
 /// Reads all headers. Every segment's header was durable before the segment had its name, so one
 /// that is not valid is damage, never a crash.
-pub(super) async fn load_runs<D: Disk>(
+pub(crate) async fn load_runs<D: Disk>(
     disk: &D,
     directory: &Path,
 ) -> Result<Vec<Run>, RecoverError> {

@@ -14,7 +14,7 @@ use model::zxid::Zxid;
 
 use super::rig::{Ills, Rig, Txn, config, directory, recover_after};
 use crate::segments::{self, Run};
-use crate::{AppenderConfig, RecoverError, RecoverFrom, repair};
+use crate::{AppenderConfig, RecoverError, RecoverFrom, repair, trim};
 
 fn seeds() -> impl Iterator<Item = u64> {
     let number = |name, default| {
@@ -72,6 +72,9 @@ fn campaign_of_faults_that_a_disk_admits_to() {
                     chance.next(),
                 );
                 let opened = block_on(opened);
+                if opened.is_ok() {
+                    let _ = block_on(trim(&image, directory()));
+                }
                 let next = image.crash_by(&mut chance);
                 run = restart(&next, &rig.txns, acknowledged, &context);
                 if opened.is_ok() {

@@ -15,7 +15,7 @@ use crate::segments::{self, Purge};
 use crate::{AppenderConfig, BatchHeader, RecoverError, SegmentNumber, SegmentOffset, Witness};
 
 /// Segments of five blocks, batches of one or two.
-fn small() -> AppenderConfig {
+pub(super) fn small() -> AppenderConfig {
     AppenderConfig {
         batch_bytes_max: 2 * BLOCK_BYTES,
         record_bytes_max: 2000,
@@ -28,7 +28,7 @@ fn small() -> AppenderConfig {
 /// A log of several segments that ends with a statement, and its last segment unused.
 fn settled() -> Rig {
     let mut rig = Rig::new(11, small());
-    while rig.appender.segment_durable() < Some(SegmentNumber(3)) {
+    while rig.appender.segment_durable() < SegmentNumber(3) {
         rig.step();
     }
     rig.append();
@@ -38,7 +38,7 @@ fn settled() -> Rig {
 }
 
 /// All segments, by number.
-fn files(disk: &Simulated) -> Vec<PathBuf> {
+pub(super) fn files(disk: &Simulated) -> Vec<PathBuf> {
     let entries = block_on(disk.list(directory())).unwrap();
     let numbers = entries.iter().filter_map(|entry| segments::parse_file_name(&entry.name));
     numbers.map(|number| segments::path(directory(), number)).collect()
@@ -74,7 +74,7 @@ fn region(all: &[(SegmentOffset, BatchHeader)], path: &Path, at: u64) -> Region 
 }
 
 /// The file that an error names.
-fn named(error: &RecoverError) -> &Path {
+pub(super) fn named(error: &RecoverError) -> &Path {
     match error {
         RecoverError::Disk(error) => &error.path,
         RecoverError::Corrupt { path, .. }
@@ -218,18 +218,19 @@ fn a_batch_of_a_segments_past_life_put_back_is_never_read() {
     let mut rig = settled();
     let mut past: Vec<Vec<u8>> = Vec::new();
     let mut recycled = 0;
+    let segment_bytes = small().segment_bytes;
     for _ in 0..6 {
         for path in files(&rig.disk) {
             let content = rig.disk.content(&path).unwrap();
             past.extend(content[SEGMENT_HEADER_BYTES..].chunks(BLOCK_BYTES).map(<[u8]>::to_vec));
         }
-        let before = rig.appender.segment_durable().unwrap();
+        let before = rig.appender.segment_durable();
         let keep_after = rig.txns[rig.txns.len() - 2].0;
-        let purge = Purge { keep_after, before, spares_max: 3 };
+        let purge = Purge { keep_after, before, segment_bytes, spares_max: 3 };
         recycled +=
             block_on(segments::purge(&rig.disk, directory(), purge)).unwrap().recycled_count;
         let next = SegmentNumber(before.0 + 2);
-        while rig.appender.segment_durable() < Some(next) {
+        while rig.appender.segment_durable() < next {
             rig.step();
         }
         rig.append();

@@ -88,10 +88,11 @@ fn a_snapshot_ahead_of_the_log_begins_a_run_there() {
 #[test]
 fn a_purge_keeps_what_is_needed_and_recycles_the_rest() {
     let rig = settled();
-    let before = rig.appender.segment_durable().unwrap();
+    let before = rig.appender.segment_durable();
     let keep_after = rig.txns[rig.txns.len() / 2].0;
+    let segment_bytes = config(Durability::Dsync, 2).segment_bytes;
     let purge = |before, keep_after| {
-        let purge = Purge { keep_after, before, spares_max: 1 };
+        let purge = Purge { keep_after, before, segment_bytes, spares_max: 1 };
         block_on(segments::purge(&rig.disk, directory(), purge)).unwrap()
     };
     assert_eq!(purge(SegmentNumber(1), keep_after), segments::Purged::default());

@@ -5,4 +5,5 @@ mod crash;
 mod damage;
 mod every_byte;
 mod files;
+mod restarts;
 mod rig;

@@ -11,7 +11,7 @@ use crate::recover::RecoverFrom;
 use crate::segments::{self, Run};
 use crate::{
     Appender, AppenderConfig, Effect, RecoverError, Recovered, Room, SegmentHeader, SegmentNumber,
-    Start, Write, recover,
+    Start, Write, recover, trim,
 };
 
 pub(super) const DIRECTORY: &str = "/data/ringkeeper-1";
@@ -71,7 +71,7 @@ impl Rig {
         Self::open(Simulated::new(seed), Seed::new(seed), config, run, Vec::new())
     }
 
-    /// Opens a run on `disk`, whose log is `txns`.
+    /// Opens a run on `disk`, whose log is `txns`, as a server does.
     pub(super) fn open(
         disk: Simulated,
         mut seed: Seed,
@@ -82,6 +82,7 @@ impl Rig {
         let bytes = config.segment_bytes;
         let header = block_on(segments::open_run(&disk, directory(), run, bytes, seed.next()));
         let header = header.expect("no faults were asked for");
+        block_on(trim(&disk, directory())).expect("no faults were asked for");
         let mut rig = Self {
             disk,
             seed,

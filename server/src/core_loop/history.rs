@@ -96,7 +96,8 @@ struct Machine {
     background: Arc<Background>,
     policy: SnapshotPolicy,
     purge: Option<persist::PurgePolicy>,
-    purged_ms: u64,
+    /// When the next purge is due.
+    purge_ms: u64,
     segment_retry_ms: Option<u64>,
     /// Why the next segment could not be prepared, while that is so.
     segment_refusal: Option<DiskError>,
@@ -136,13 +137,16 @@ impl History {
             background: parts.background,
             policy: parts.policy,
             purge: parts.purge,
-            purged_ms: now.mono_ms,
+            // At the start, as stock does: a server that is restarted every night purges, too.
+            purge_ms: now.mono_ms,
             segment_retry_ms: None,
             segment_refusal: None,
             reserve_bytes: 2 * (BUNDLE_BYTES_MAX + parts.record_bytes_max) as u64,
             idle_since_ms: None,
-            txns_since: 0,
-            bytes_since: 0,
+            // What was replayed is in no snapshot. Without it, a server that is restarted often
+            // would never take one.
+            txns_since: parts.summary.replayed,
+            bytes_since: parts.summary.replayed_bytes,
             snapshot: SnapshotState::Resting { until_ms: 0 },
         };
         let meters = Meters::of_start(&parts.summary);
@@ -308,6 +312,7 @@ impl History {
             self.parts.segment_retry_ms,
             self.parts.idle_since_ms.map(|since| since + STATEMENT_AFTER_MS),
             self.parts.snapshot_deadline_ms(),
+            self.parts.purge.map(|_| self.parts.purge_ms),
         ];
         times.into_iter().flatten().min().unwrap_or(u64::MAX)
     }
@@ -353,7 +358,7 @@ impl Machine {
     fn write(&mut self, queue: &mut Queue<'_>, write: Write) {
         // Whatever lies before the last durable batch is neither written nor flushed any more.
         let durable = self.appender.segment_durable();
-        while self.files.front().is_some_and(|(number, _)| Some(*number) < durable) {
+        while self.files.front().is_some_and(|(number, _)| *number < durable) {
             self.files.pop_front();
         }
         self.in_air += 1;
@@ -428,11 +433,11 @@ impl Machine {
 
     fn maybe_purge(&mut self, now: Now) {
         let Some(policy) = self.purge else { return };
-        if now.mono_ms < self.purged_ms + policy.interval_ms {
+        if now.mono_ms < self.purge_ms {
             return;
         }
-        let Some(before) = self.appender.segment_durable() else { return };
-        self.purged_ms = now.mono_ms;
+        self.purge_ms = now.mono_ms + policy.interval_ms;
+        let before = self.appender.segment_durable();
         if let Err(error) = persist::purge(&self.background, &self.directories, policy, before) {
             warn!("the background takes no more work: {error}");
         }

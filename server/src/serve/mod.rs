@@ -105,6 +105,9 @@ fn start(config: &Config) -> Result<Running, ServeError> {
     }
     let listeners = bind(config)?;
     let http = bind_http(&config.admin)?;
+    for directory in Directories::all_of(&config.storage) {
+        disk::scratch::remove_left(&directory);
+    }
     let probe = Probe::of(&config.storage.data_log_dir)?;
     let durability = durability_of(config, &probe);
     let topology = Topology::discover()?;

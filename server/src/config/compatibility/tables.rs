@@ -112,8 +112,14 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "`dirs`, `conf`: sizes",
         "of files that grow",
-        "of segments of a fixed size, prepared ahead",
+        "of segments prepared ahead, which the next start cuts to size",
         "an append allocates nothing",
+    ],
+    [
+        "a start",
+        "writes a snapshot",
+        "writes none before `snapCount` txns, replayed ones included, are in none",
+        "the log has them",
     ],
     [
         "`cons`, `stat`, `wchc`, `wchp`, `mntr` by parts of the tree: order",
