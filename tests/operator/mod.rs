@@ -3,8 +3,10 @@
 
 mod bench;
 mod directories;
+mod exposition;
 mod failing_disk;
 mod full_disk;
+mod metrics;
 mod pages;
 mod repair;
 mod start;

@@ -51,7 +51,7 @@ pub struct Ordering {
     /// Sessions that are being closed, step by step.
     emptying: VecDeque<Emptying>,
     reaped_ms: u64,
-    reaping: VecDeque<Box<[u8]>>,
+    reaping: Option<Reaping>,
     anonymous: Arc<Identities>,
     counts: OrderingCounts,
 }
@@ -75,6 +75,14 @@ struct Emptying {
     wish: Option<Write>,
     /// Whether it has more nodes than one txn may delete.
     is_large: bool,
+}
+
+/// A look for containers and nodes with a TTL that should go: how far it has come, and how many
+/// may still go in this interval.
+#[derive(Clone, Debug)]
+struct Reaping {
+    after: Option<Box<[u8]>>,
+    left: u64,
 }
 
 /// Why writes are refused for now, without a zxid.
@@ -129,7 +137,7 @@ impl Ordering {
             to_shards: Vec::new(),
             emptying: VecDeque::new(),
             reaped_ms: now.mono_ms,
-            reaping: VecDeque::new(),
+            reaping: None,
             anonymous,
             counts: OrderingCounts::default(),
         }
@@ -253,6 +261,7 @@ impl Ordering {
 
     /// Whether [`Self::tick`] has more to do at once.
     pub fn is_busy(&self) -> bool {
-        self.refusal.is_none() && !self.emptying.is_empty() && self.is_admitting()
+        let has_more = !self.emptying.is_empty() || self.reaping.is_some();
+        self.refusal.is_none() && has_more && self.is_admitting()
     }
 }

@@ -3,11 +3,13 @@
 //! Invariants: one receive and one send at a time are in flight for a socket; its place is used
 //! again only when neither is (guard: the assertions in `Sockets::release`).
 
-use super::gate::{ConnectionGate, Denied};
+use super::gate::{ConnectionGate, Denied, Seat};
 use super::throttle::ConnectThrottle;
 use super::token::Kind;
+use crate::admin::inquiry::ShardInquiry;
+use crate::admin::limits::WORDS_WAITING_MAX;
 use crate::admin::metrics::{Counter, Measure, Metrics};
-use crate::admin::{WordRequest, Words};
+use crate::admin::{WordRequest, Words, fill};
 use engine::batch::ConnectionId;
 use engine::limits::KEPT_SLOTS_MAX;
 use engine::shard::{Connection, Refused, Shard};
@@ -15,7 +17,6 @@ use net::client::{Fed, Flow, FourLetterWord, Inbox};
 use net::listener::{self, Listener};
 use ring::{OpId, Queue};
 use slab::Slab;
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -28,6 +29,9 @@ const PAUSED_BYTES_MAX: usize = 64 << 10;
 /// Connections accepted in one turn before the listener rests until the next.
 const ACCEPTED_PER_TURN_MAX: u32 = 64;
 
+/// Places of sockets that are looked at in one turn, and sockets closed in one turn of the end.
+const SWEPT_PER_TURN: usize = 512;
+
 /// Where a socket is in its life.
 #[derive(Debug)]
 enum Stage {
@@ -39,10 +43,21 @@ enum Stage {
     Closed,
 }
 
+/// The look at all sockets that comes once a second: a piece a turn.
+#[derive(Clone, Copy, Debug)]
+enum Sweep {
+    /// The last one began at this time.
+    Resting { since_ms: u64 },
+    /// It has come to this place.
+    UnderWay { since_ms: u64, place: usize },
+}
+
 #[derive(Debug)]
 struct Socket {
     stage: Stage,
     peer: SocketAddr,
+    /// What the gate counts, until the last operation has completed or a word is answered.
+    seat: Seat,
     connection: ConnectionId,
     inbox: Inbox,
     receive: Option<OpId>,
@@ -61,8 +76,8 @@ pub struct Dealt {
     pub socket: OwnedFd,
     /// Whose it is.
     pub peer: SocketAddr,
-    /// Which shard gets it.
-    pub shard: u16,
+    /// What the gate counts.
+    pub seat: Seat,
 }
 
 /// The sockets of one shard.
@@ -85,7 +100,7 @@ pub struct Clients {
     listeners: Vec<Listening>,
     /// Clients for other shards.
     dealt: Vec<Dealt>,
-    sessionless_checked_ms: u64,
+    sweep: Sweep,
     /// The time of this turn, and whom it has sent away.
     now_ms: u64,
     refusals: Rare,
@@ -163,7 +178,7 @@ impl Clients {
             sessionless_timeout_ms,
             listeners: Vec::new(),
             dealt: Vec::new(),
-            sessionless_checked_ms: 0,
+            sweep: Sweep::Resting { since_ms: 0 },
             now_ms: 0,
             refusals: Rare::default(),
             closings: Rare::default(),
@@ -203,10 +218,10 @@ impl Clients {
             return queue.close_after(socket, None);
         };
         match self.gate.admit(peer) {
-            Ok(shard) if shard == self.index => {
-                self.open(queue, Dealt { socket, peer, shard });
+            Ok(seat) if seat.shard() == self.index => {
+                self.open(queue, Dealt { socket, peer, seat });
             }
-            Ok(shard) => self.dealt.push(Dealt { socket, peer, shard }),
+            Ok(seat) => self.dealt.push(Dealt { socket, peer, seat }),
             Err(denied) => {
                 self.tell_refused(peer, denied);
                 queue.close_after(socket, None);
@@ -247,13 +262,14 @@ impl Clients {
 
     /// A client that the gate gave to this shard.
     pub fn open(&mut self, queue: &mut Queue<'_>, dealt: Dealt) {
-        let Dealt { socket, peer, .. } = dealt;
+        let Dealt { socket, peer, seat } = dealt;
         let connection = self.shard.open(peer);
         let place = self.sockets.vacant_key() as u32;
         let receive = Some(queue.recv_multishot(&socket, Kind::Receive(place).token()));
         self.sockets.insert(Socket {
             stage: Stage::Open(socket),
             peer,
+            seat,
             connection,
             inbox: Inbox::new(self.frame_bytes_max),
             receive,
@@ -483,32 +499,48 @@ impl Clients {
         }
     }
 
-    /// Closes the connections that have not said connect for too long, and those that do not take
-    /// the last they are told.
-    pub fn close_sessionless(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
+    /// Once a second, in pieces: closes the connections that have not sent a connect request for
+    /// too long, and those that do not take the last they are told.
+    pub fn sweep(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
         self.now_ms = now_ms;
-        if now_ms < self.sessionless_checked_ms + 1_000 {
+        let (since_ms, place) = match self.sweep {
+            Sweep::UnderWay { since_ms, place } => (since_ms, place),
+            Sweep::Resting { since_ms } if now_ms < since_ms + 1_000 => return,
+            Sweep::Resting { .. } => {
+                let capacity = self.sockets.capacity();
+                if capacity > KEPT_SLOTS_MAX && self.sockets.len() < capacity / 4 {
+                    self.sockets.shrink_to_fit();
+                }
+                (now_ms, 0)
+            }
+        };
+        let end = self.sockets.capacity().min(place + SWEPT_PER_TURN);
+        for place in place..end {
+            self.maybe_send_away(queue, place as u32, now_ms);
+        }
+        self.sweep = if end < self.sockets.capacity() {
+            Sweep::UnderWay { since_ms, place: end }
+        } else {
+            Sweep::Resting { since_ms }
+        };
+    }
+
+    /// Whether [`Self::sweep`] has more to do at once.
+    pub(super) fn is_sweeping(&self) -> bool {
+        matches!(self.sweep, Sweep::UnderWay { .. })
+    }
+
+    fn maybe_send_away(&mut self, queue: &mut Queue<'_>, place: u32, now_ms: u64) {
+        let Some(socket) = self.sockets.get(place as usize) else { return };
+        let limit_ms = self.sessionless_timeout_ms;
+        if !matches!(socket.stage, Stage::Open(_)) {
             return;
         }
-        self.sessionless_checked_ms = now_ms;
-        let capacity = self.sockets.capacity();
-        if capacity > KEPT_SLOTS_MAX && self.sockets.len() < capacity / 4 {
-            self.sockets.shrink_to_fit();
-        }
-        for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
-            let place = self.by_slot[connection.slot as usize];
+        if socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms) {
+            self.send_away(queue, place, &"it does not take its last reply");
+        } else if self.shard.is_sessionless(socket.connection, limit_ms) {
             self.counts.sessionless += 1;
             self.send_away(queue, place, &"it never said connect");
-        }
-        let limit_ms = self.sessionless_timeout_ms;
-        let is_stuck = |socket: &Socket| {
-            let is_open = matches!(socket.stage, Stage::Open(_));
-            is_open && socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms)
-        };
-        let stuck = self.sockets.iter().filter(|(_, socket)| is_stuck(socket));
-        let stuck: Vec<u32> = stuck.map(|(place, _)| place as u32).collect();
-        for place in stuck {
-            self.send_away(queue, place, &"it does not take its last reply");
         }
     }
 
@@ -538,26 +570,44 @@ impl Clients {
         }
         assert!(!matches!(socket.stage, Stage::Open(_)), "an open socket was released");
         let socket = self.sockets.remove(place as usize);
-        self.gate.leave(socket.peer, self.index);
         if let Stage::Leaving(fd, word) = socket.stage {
             let rest = socket.inbox.into_rest();
-            let request = WordRequest { socket: fd, word, rest };
-            // A full channel drops the word and closes the socket: words are asked again.
-            if !self.words.hand_over(request) {
-                warn!(peer = %socket.peer, "too many four-letter words at once");
+            let request = WordRequest { socket: fd, word, rest, seat: socket.seat };
+            // A full channel drops the word and closes the socket.
+            if !self.words.hand_over(request)
+                && let Some(suppressed) = self.refusals.admits(self.now_ms)
+            {
+                warn!(
+                    peer = %socket.peer,
+                    suppressed,
+                    "four-letter word dropped: {WORDS_WAITING_MAX} wait to be answered"
+                );
             }
         }
     }
 
-    /// Bytes in flight to each client that has any.
-    pub(super) fn unsent(&self) -> HashMap<ConnectionId, usize> {
-        let sending = self.sockets.iter().filter(|(_, socket)| socket.sending_bytes > 0);
-        sending.map(|(_, socket)| (socket.connection, socket.sending_bytes)).collect()
+    /// Answers what the admin thread asks of this shard.
+    pub(super) fn answer(&mut self, inquiry: ShardInquiry) {
+        if matches!(inquiry, ShardInquiry::ResetCounts(_)) {
+            self.reset_counts();
+        }
+        let mut metrics = None;
+        if matches!(inquiry, ShardInquiry::Metrics(_)) {
+            self.tell(metrics.get_or_insert_default());
+        }
+        let Self { shard, sockets, by_slot, .. } = self;
+        let unsent_bytes = |connection: ConnectionId| {
+            let place = by_slot.get(connection.slot as usize);
+            let socket = place.and_then(|&place| sockets.get(place as usize));
+            let socket = socket.filter(|socket| socket.connection == connection);
+            socket.map_or(0, |socket| socket.sending_bytes)
+        };
+        fill::shard(inquiry, shard, unsent_bytes, metrics.unwrap_or_default());
     }
 
     /// Fills a report with what became of sockets. Connections that were not let in are told by
     /// the first shard alone, which accepts for all.
-    pub(super) fn tell(&self, metrics: &mut Metrics) {
+    fn tell(&self, metrics: &mut Metrics) {
         if self.index == 0 {
             let rejected = u64::from(self.gate.rejected()) - self.counts.rejected_before;
             let (deficits, throttled) = self.throttle.counts();
@@ -569,7 +619,7 @@ impl Clients {
     }
 
     /// Forgets what became of sockets.
-    pub(super) fn reset_counts(&mut self) {
+    fn reset_counts(&mut self) {
         let rejected_before = u64::from(self.gate.rejected());
         self.counts = SocketCounts { rejected_before, ..SocketCounts::default() };
     }
@@ -584,9 +634,10 @@ impl Clients {
         self.sockets.is_empty()
     }
 
-    /// Closes every connection: the server stops.
-    pub fn close_all(&mut self, queue: &mut Queue<'_>) {
-        let places: Vec<u32> = self.sockets.iter().map(|(place, _)| place as u32).collect();
+    /// Closes some of the connections: the server stops.
+    pub fn close_some(&mut self, queue: &mut Queue<'_>) {
+        let open = self.sockets.iter().filter(|(_, s)| matches!(s.stage, Stage::Open(_)));
+        let places: Vec<_> = open.map(|(place, _)| place as u32).take(SWEPT_PER_TURN).collect();
         for place in places {
             self.close(queue, place);
         }
