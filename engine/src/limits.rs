@@ -20,6 +20,11 @@ pub const CLOSED_NODES_PER_TURN: usize = 200;
 /// Expired sessions that are closed in one turn.
 pub const CLOSED_PER_TURN: usize = 64;
 
+/// Containers and nodes with a TTL that are looked at in one turn, and that are removed in one.
+pub const REAP_LOOKS_PER_TURN: usize = if cfg!(test) { 4 } else { 512 };
+/// See [`REAP_LOOKS_PER_TURN`].
+pub const REAPED_PER_TURN: u64 = if cfg!(test) { 2 } else { 64 };
+
 /// Bytes of txns after which a batch is closed to more: bounds what one flush carries.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 

@@ -97,9 +97,10 @@ impl QuotaPaths {
         self.paths.is_empty()
     }
 
-    /// All of them, sorted.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.paths.iter().map(|path| &path[..])
+    /// Those behind `after`, or all of them: sorted.
+    pub fn after(&self, after: Option<&[u8]>) -> &[Box<[u8]>] {
+        let from = after.map_or(0, |after| self.paths.partition_point(|path| path[..] <= *after));
+        &self.paths[from..]
     }
 
     /// A limits node was created.

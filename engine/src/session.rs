@@ -109,13 +109,9 @@ impl SessionTable {
         }
     }
 
-    /// Every session with its expiry bucket, for reports.
-    pub fn buckets(&self) -> BTreeMap<u64, Vec<SessionId>> {
-        let mut buckets = BTreeMap::<_, Vec<_>>::new();
-        for (&id, entry) in &self.entries {
-            buckets.entry(entry.expires_ms).or_default().push(id);
-        }
-        buckets
+    /// When a session expires if nothing is heard of it, for reports.
+    pub fn expires_ms(&self, id: SessionId) -> Option<u64> {
+        self.entries.get(&id).map(|entry| entry.expires_ms)
     }
 
     fn bucket_of(&self, from_ms: u64, timeout_ms: u64) -> u64 {

@@ -1,6 +1,9 @@
 //! The four-letter words, as monitoring reads them.
 
 use harness::{Acl, Client, Server};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 use super::shared;
 
@@ -225,4 +228,28 @@ fn a_word_must_be_allowed() {
     assert_eq!(server.word("stat"), format!("stat{refusal}"));
     assert_eq!(server.word("mntr"), format!("mntr{refusal}"));
     assert_eq!(server.word("ruok"), "imok");
+}
+
+/// Monitoring of many machines may ask at the same moment: whoever was heard is answered.
+#[test]
+fn a_burst_of_words_is_answered() {
+    let server = Server::config().start();
+    let words = ["ruok", "srvr", "isro", "mntr", "stat", "conf", "cons", "wchs"];
+    let mut asked: Vec<_> = (0..400)
+        .map(|_| {
+            let stream = TcpStream::connect(server.address()).unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            stream
+        })
+        .collect();
+    for (at, stream) in asked.iter_mut().enumerate() {
+        stream.write_all(words[at % words.len()].as_bytes()).unwrap();
+    }
+    let mut unanswered = 0;
+    for stream in &mut asked {
+        let mut text = Vec::new();
+        let read = stream.read_to_end(&mut text);
+        unanswered += usize::from(read.is_err() || text.is_empty());
+    }
+    assert_eq!(unanswered, 0, "of {} words", asked.len());
 }

@@ -7,6 +7,7 @@
 //!   last byte.
 //! - [`wire`]: the few types that travel, and how they are laid out.
 //! - [`code`], [`opcode`]: the numbers of the protocol.
+//! - [`http`]: one exchange with the admin server or the page of metrics.
 //!
 //! **Invariants**
 //!
@@ -30,6 +31,7 @@
 
 pub mod client;
 pub mod code;
+pub mod http;
 pub mod opcode;
 pub mod server;
 pub mod wire;

@@ -147,6 +147,11 @@ impl Server {
         four_letters(self.address, word, ANSWER_MAX).expect("four-letter word is answered")
     }
 
+    /// The same, where the answer may stay out: `None` if the connection ends without one.
+    pub fn try_word(&self, word: &str) -> Option<String> {
+        four_letters(self.address, word, ANSWER_MAX).filter(|text| !text.is_empty())
+    }
+
     /// Ends the server as a power cut of its process would: SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
@@ -354,6 +359,11 @@ pub fn copy_directory(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).expect("there is room");
         }
     }
+}
+
+/// A port for what a server serves beside its clients.
+pub fn spare_port() -> u16 {
+    free_port(NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A port nobody listens on, below the range that outgoing connections take theirs from.

@@ -8,6 +8,7 @@ mod bytes;
 mod crowds;
 mod floods;
 mod fuzz;
+mod probes;
 mod vitals;
 
 use harness::{Config, Server};

@@ -95,7 +95,7 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// Takes all the room there is.
-fn fill(path: &Path) {
+pub(super) fn fill(path: &Path) {
     let mut file = fs::File::create(path).unwrap();
     for bytes in [1 << 20, 4096] {
         let zeros = vec![0; bytes];

@@ -4,8 +4,10 @@
 mod bench;
 mod directories;
 mod disk_room;
+mod exposition;
 mod failing_disk;
 mod full_disk;
+mod metrics;
 mod pages;
 mod repair;
 mod stalls;

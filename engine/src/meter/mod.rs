@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 /// A count of numbers, with their sum, least and greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
@@ -140,12 +142,15 @@ fn number_of(bucket: usize) -> u64 {
 }
 
 /// Parts of the tree that are told apart; what goes to others is not.
-const PARTS_MAX: usize = 1000;
+pub const PARTS_MAX: usize = 1000;
+
+/// The longest name of such a part: clients choose them, and they stay when the nodes are gone.
+pub const PART_BYTES_MAX: usize = 256;
 
 /// Numbers by the part of the tree that they belong to: by the first name of a path.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    parts: Vec<(Box<[u8]>, Spread)>,
+    parts: Vec<(Arc<[u8]>, Spread)>,
     /// The part that was found last: most requests go where the one before went.
     last: usize,
 }
@@ -167,7 +172,7 @@ impl Traffic {
         let found = self.parts.binary_search_by(|(name, _)| (**name).cmp(part));
         let at = match found {
             Ok(at) => at,
-            Err(_) if self.parts.len() >= PARTS_MAX => return,
+            Err(_) if self.parts.len() >= PARTS_MAX || part.len() > PART_BYTES_MAX => return,
             Err(at) => {
                 self.parts.insert(at, (part.into(), Spread::default()));
                 at
@@ -184,10 +189,11 @@ impl Traffic {
 
     /// Takes the numbers of another in.
     pub fn merge(&mut self, other: &Self) {
-        for (name, spread) in other.iter() {
-            match self.parts.binary_search_by(|(known, _)| (**known).cmp(name)) {
-                Ok(at) => self.parts[at].1.merge(spread),
-                Err(at) => self.parts.insert(at, (name.into(), spread)),
+        for (name, spread) in &other.parts {
+            match self.parts.binary_search_by(|(known, _)| known.cmp(name)) {
+                Ok(at) => self.parts[at].1.merge(*spread),
+                Err(_) if self.parts.len() >= PARTS_MAX => {}
+                Err(at) => self.parts.insert(at, (name.clone(), *spread)),
             }
         }
     }

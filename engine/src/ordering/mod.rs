@@ -54,7 +54,7 @@ pub struct Ordering {
     leaving: VecDeque<Leaving>,
     closing: Option<Closing>,
     reaped_ms: u64,
-    reaping: VecDeque<Box<[u8]>>,
+    reaping: Option<Reaping>,
     anonymous: Arc<Identities>,
     counts: OrderingCounts,
 }
@@ -68,6 +68,14 @@ pub struct OrderingCounts {
     pub batches: u64,
     /// Sessions that ran out of time.
     pub expired: u64,
+}
+
+/// A look for containers and nodes with a TTL that should go: how far it has come, and how many
+/// may still go in this interval.
+#[derive(Clone, Debug)]
+struct Reaping {
+    after: Option<Box<[u8]>>,
+    left: u64,
 }
 
 /// Why writes are refused for now, without a zxid.
@@ -123,7 +131,7 @@ impl Ordering {
             leaving: VecDeque::new(),
             closing: None,
             reaped_ms: now.mono_ms,
-            reaping: VecDeque::new(),
+            reaping: None,
             anonymous,
             counts: OrderingCounts::default(),
         }
@@ -261,6 +269,7 @@ impl Ordering {
     /// Whether [`Self::tick`] has more to do at once.
     pub fn is_busy(&self) -> bool {
         let may_begin = self.refusal.is_none() && self.is_admitting();
-        self.closing.is_some() || may_begin && !self.leaving.is_empty()
+        let has_more = !self.leaving.is_empty() || self.reaping.is_some();
+        self.closing.is_some() || may_begin && has_more
     }
 }

@@ -1,8 +1,9 @@
 //! Writes become txns: each has its place in the history, or its error.
 
-use super::{Open, Ordering};
+use super::{Open, Ordering, Reaping};
 use crate::acl::identity::Identities;
 use crate::batch::{Mark, Outcome};
+use crate::limits::{REAP_LOOKS_PER_TURN, REAPED_PER_TURN};
 use crate::message::{Bundle, ToShard, Write};
 use crate::pipeline::Caller;
 use crate::settings::Now;
@@ -184,15 +185,30 @@ impl Ordering {
         self.push_outcome(outcome, mark);
     }
 
+    /// Removes containers and nodes whose time has run out: as many in an interval as may be, a few
+    /// each turn.
     pub(super) fn reap(&mut self, now: Now) {
-        if now.mono_ms < self.reaped_ms + self.settings.reap_interval_ms || self.refusal.is_some() {
+        if self.refusal.is_some() || !self.is_admitting() {
             return;
         }
-        self.reaped_ms = now.mono_ms;
-        self.reaping = self.head.reapable(now.wall_ms).into();
-        let share = self.settings.reap_per_minute_max * self.settings.reap_interval_ms / 60_000;
-        for _ in 0..share.max(1) {
-            let Some(path) = self.reaping.pop_front() else { break };
+        let reaping = match self.reaping.take() {
+            Some(reaping) => reaping,
+            None if now.mono_ms < self.reaped_ms + self.settings.reap_interval_ms => return,
+            None => {
+                let interval_ms = self.settings.reap_interval_ms;
+                let share = self.settings.reap_per_minute_max * interval_ms / 60_000;
+                self.reaped_ms = now.mono_ms;
+                Reaping { after: None, left: share.max(1) }
+            }
+        };
+        let due_max = reaping.left.min(REAPED_PER_TURN);
+        let after = reaping.after.as_deref();
+        let found = self.head.reapable(now.wall_ms, after, REAP_LOOKS_PER_TURN, due_max as usize);
+        let left = reaping.left - found.due.len() as u64;
+        if left > 0 && found.next.is_some() {
+            self.reaping = Some(Reaping { after: found.next, left });
+        }
+        for path in found.due {
             let mark = self.open.batch.mark();
             let request = Ok(Request::DeleteContainer { path: &path });
             let nobody = self.anonymous.clone();

@@ -31,6 +31,7 @@ use model::stat::Stat;
 use model::txn::{NodeKind, TxnHeader};
 use model::zxid::Zxid;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// What is counted of writes.
@@ -40,6 +41,15 @@ pub struct HeadMeters {
     pub written: Traffic,
     /// Writes that a quota refused, by the part of the tree.
     pub over_quota: Traffic,
+}
+
+/// What one look for containers and nodes with a TTL has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reapable {
+    /// Those that should go now.
+    pub due: Vec<Box<[u8]>>,
+    /// The last one that was looked at, if there are more behind it.
+    pub next: Option<Box<[u8]>>,
 }
 
 /// Between two digests that are remembered, in txns, as stock does it.
@@ -161,13 +171,24 @@ impl Head {
         self.digests.iter().copied()
     }
 
-    /// Containers and nodes with a TTL that should go now.
-    pub fn reapable(&mut self, now_ms: i64) -> Vec<Box<[u8]>> {
+    /// Containers and nodes with a TTL that should go now: looks at no more than `looks_max` of
+    /// those behind `after`, and finds no more than `due_max`.
+    pub fn reapable(
+        &mut self,
+        now_ms: i64,
+        after: Option<&[u8]>,
+        looks_max: usize,
+        due_max: usize,
+    ) -> Reapable {
         let (types, never_used_ms) =
             (self.settings.extended_types, self.settings.reap_never_used_ms);
-        let mut due = Vec::new();
-        let mut stale = Vec::new();
-        for path in &self.reapable {
+        let (mut due, mut stale, mut next) = (Vec::new(), Vec::new(), None);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        for (looks, path) in (1..).zip(self.reapable.range::<[u8], _>((from, Bound::Unbounded))) {
+            if looks > looks_max || due.len() >= due_max {
+                break;
+            }
+            next = Some(path);
             let Some(record) = self.tree.lookup(path) else {
                 stale.push(path.clone());
                 continue;
@@ -188,10 +209,12 @@ impl Head {
                 due.push(path.clone());
             }
         }
+        // The last one there is ends the look.
+        let next = next.filter(|next| self.reapable.last() != Some(*next)).cloned();
         for path in stale {
             self.reapable.remove(&path);
         }
-        due
+        Reapable { due, next }
     }
 
     fn retain_acl(&mut self, number: u32) {

@@ -13,7 +13,7 @@
 //! `crate::tests::ends`).
 
 use super::long::Progress;
-use super::{Connection, Farewell, Phase, Shard, Stream};
+use super::{Farewell, Phase, Shard, Stream};
 use crate::batch::ConnectionId;
 use crate::message::ToOrdering;
 use model::session::SessionId;
@@ -145,6 +145,7 @@ impl Shard {
         self.large_bytes -= connection.large_bytes;
         self.unsent_bytes -= connection.counted_bytes;
         self.parked_bytes -= connection.parked_bytes;
+        self.parked_count -= connection.parked.len();
         self.data_watches.forget(id.slot);
         self.child_watches.forget(id.slot);
         if connection.session != SessionId(0) {
@@ -158,11 +159,11 @@ impl Shard {
         }
     }
 
-    /// Connections that have not said connect for too long.
-    pub fn sessionless(&self, limit_ms: u64) -> Vec<ConnectionId> {
-        let is_late = |c: &Connection| {
-            c.phase == Phase::Opening && c.last_request_ms + limit_ms <= self.now.mono_ms
-        };
-        self.connections().filter(|(_, c)| is_late(c)).map(|(id, _)| id).collect()
+    /// Whether the connection has not sent a connect request for too long.
+    pub fn is_sessionless(&self, id: ConnectionId, limit_ms: u64) -> bool {
+        self.connection(id).is_some_and(|connection| {
+            let is_late = connection.last_request_ms + limit_ms <= self.now.mono_ms;
+            connection.phase == Phase::Opening && is_late
+        })
     }
 }

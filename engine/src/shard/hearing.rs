@@ -10,7 +10,7 @@
 //! busy that every turn brings something ends its look after half a tick and a good many turns:
 //! what comes first is read first.
 
-use super::{Connection, Phase, Shard};
+use super::{Phase, Shard};
 use crate::batch::ConnectionId;
 use crate::limits::{KEPT_SLOTS_MAX, LOOK_TURNS_MAX};
 use crate::message::ToOrdering;
@@ -118,13 +118,5 @@ impl Shard {
     /// Everything that had reached the server by then was read.
     pub fn heard_ms(&self) -> u64 {
         self.hearing.heard_ms
-    }
-
-    /// Connections that have not said connect for too long.
-    pub fn sessionless(&self, limit_ms: u64) -> Vec<ConnectionId> {
-        let is_late = |c: &Connection| {
-            c.phase == Phase::Opening && c.last_request_ms + limit_ms <= self.hearing.heard_ms
-        };
-        self.connections().filter(|(_, c)| is_late(c)).map(|(id, _)| id).collect()
     }
 }

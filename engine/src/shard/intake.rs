@@ -135,6 +135,7 @@ impl Shard {
         if must_wait {
             connection.parked_bytes += body.len() + size_of::<Parked>();
             self.parked_bytes += body.len() + size_of::<Parked>();
+            self.parked_count += 1;
             let body = body.into();
             connection.parked.push_back(Parked { xid, op, body, large_bytes, received_ms });
         } else if op.is_ordered() {
@@ -221,6 +222,7 @@ impl Shard {
             connection.take_share(self.turn);
             connection.parked_bytes -= parked.body.len() + size_of::<Parked>();
             self.parked_bytes -= parked.body.len() + size_of::<Parked>();
+            self.parked_count -= 1;
             if connection.parked.is_empty() && connection.parked.capacity() > PARKED_KEPT_MAX {
                 connection.parked = std::collections::VecDeque::new();
             }
@@ -265,6 +267,7 @@ impl Shard {
             self.in_flight -= 1;
             connection.parked_bytes += parked.body.len() + size_of::<Parked>();
             self.parked_bytes += parked.body.len() + size_of::<Parked>();
+            self.parked_count += 1;
             connection.parked.push_front(parked);
         }
     }

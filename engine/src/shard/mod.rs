@@ -150,6 +150,8 @@ pub struct Shard {
     unsent_bytes: usize,
     sending_bytes: usize,
     parked_bytes: usize,
+    /// Parked requests of all connections.
+    parked_count: usize,
     /// Requests that are answered over several turns.
     longs: VecDeque<Long>,
     listings: KeptListings,
@@ -212,6 +214,7 @@ impl Shard {
             unsent_bytes: 0,
             sending_bytes: 0,
             parked_bytes: 0,
+            parked_count: 0,
             longs: VecDeque::new(),
             listings: KeptListings::default(),
             units_left: LONG_UNITS_PER_TURN,
@@ -287,19 +290,39 @@ impl Shard {
         self.connections.get(id.slot as usize).filter(|c| c.serial == id.serial)
     }
 
-    /// Every connection.
-    pub fn connections(&self) -> impl Iterator<Item = (ConnectionId, &Connection)> {
+    /// Count of connections.
+    pub fn connection_count(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Requests of all connections that wait for an answer: see [`Connection::outstanding`].
+    pub fn outstanding(&self) -> u64 {
+        (self.in_flight + self.parked_count + self.longs.len()) as u64
+    }
+
+    /// Slots below this may have connections. A walk over all of them takes so many slots a turn.
+    pub fn slot_count(&self) -> u32 {
+        self.connections.capacity() as u32
+    }
+
+    /// The connections of some slots.
+    pub fn connections(
+        &self,
+        slots: Range<u32>,
+    ) -> impl Iterator<Item = (ConnectionId, &Connection)> {
         let index = self.index;
-        self.connections.iter().map(move |(slot, connection)| {
-            let serial = connection.serial;
-            (ConnectionId { shard: index, slot: slot as u32, serial }, connection)
+        slots.filter_map(move |slot| {
+            let connection = self.connections.get(slot as usize)?;
+            Some((ConnectionId { shard: index, slot, serial: connection.serial }, connection))
         })
     }
 
-    /// Forgets what the words `crst` and `srst` reset.
-    pub fn reset_connection_counts(&mut self) {
-        for (_, connection) in &mut self.connections {
-            connection.counts.reset();
+    /// Forgets what the word `crst` resets, of the connections of some slots.
+    pub fn reset_connection_counts(&mut self, slots: Range<u32>) {
+        for slot in slots {
+            if let Some(connection) = self.connections.get_mut(slot as usize) {
+                connection.counts.reset();
+            }
         }
     }
 

@@ -20,6 +20,10 @@ const PARTS: usize = 256;
 /// Calls of [`PathMap::shrink_some`] that look at all of a map.
 pub(super) const SHRINK_ROUNDS: usize = 16;
 
+/// The number of a place is that of its table, then that within it.
+const PLACE_BITS: u32 = 48;
+const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
+
 type Entry<V> = (Arc<[u8]>, V);
 
 /// A map by paths.
@@ -126,6 +130,32 @@ impl<V> PathMap<V> {
         }
     }
 
+    /// The paths in at most `places_max` places, from the place `from` on; how many places are left
+    /// of those, and the place to continue from, if there are more. Places are numbered table by
+    /// table; they change when a table grows.
+    pub(super) fn some(
+        &self,
+        from: u64,
+        places_max: usize,
+    ) -> (impl Iterator<Item = &Arc<[u8]>>, usize, Option<u64>) {
+        let (mut part, mut at) = ((from >> PLACE_BITS) as usize, (from & PLACE_MASK) as usize);
+        let (mut left, mut pieces) = (places_max, Vec::new());
+        while left > 0
+            && let Some(table) = self.tables.get(part)
+        {
+            let end = table.num_buckets().min(at.saturating_add(left));
+            // A table without places costs a look, too.
+            left -= end.saturating_sub(at).clamp(1, left);
+            pieces.push((table, at..end));
+            (part, at) = if end < table.num_buckets() { (part, end) } else { (part + 1, 0) };
+        }
+        let next = (part < self.tables.len()).then(|| (part as u64) << PLACE_BITS | at as u64);
+        let paths = pieces.into_iter().flat_map(|(table, places)| {
+            places.filter_map(move |place| table.get_bucket(place)).map(|(path, _)| path)
+        });
+        (paths, left, next)
+    }
+
     /// Each path with what is kept for it.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<[u8]>, &V)> {
         self.tables.iter().flatten().map(|(path, value)| (path, value))
@@ -168,6 +198,16 @@ mod tests {
             assert_eq!(map.len(), model.len());
         }
         assert!(map.is_cut());
+        let (mut walked, mut from) = (Vec::new(), Some(0));
+        while let Some(place) = from {
+            let (paths, _, next) = map.some(place, 3);
+            let before = walked.len();
+            walked.extend(paths.map(|path| path.to_vec()));
+            assert!(walked.len() <= before + 3, "a piece is no larger than was asked for");
+            from = next;
+        }
+        walked.sort();
+        assert!(walked.iter().eq(model.keys()), "the pieces are the whole");
         for (path, value) in &model {
             assert_eq!(map.value(path), Some(value));
             assert_eq!(map.key(path).map(|key| &**key), Some(&path[..]));

@@ -95,6 +95,7 @@ impl Shard {
             connection.is_left = false;
             connection.parked_bytes += parked.body.len() + size_of::<Parked>();
             self.parked_bytes += parked.body.len() + size_of::<Parked>();
+            self.parked_count += 1;
             connection.parked.push_front(parked);
         }
     }

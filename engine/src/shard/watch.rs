@@ -83,6 +83,8 @@ impl Told {
 pub struct WatchTable {
     watchers: PathMap<Watchers>,
     by_slot: Vec<Option<Box<PathsOfSlot>>>,
+    /// How many slots have a map.
+    known_count: usize,
     state: SeededState,
     recursive_count: usize,
     count: usize,
@@ -109,6 +111,7 @@ impl WatchTable {
         Self {
             watchers: PathMap::new(state),
             by_slot: Vec::new(),
+            known_count: 0,
             state,
             recursive_count: 0,
             count: 0,
@@ -139,15 +142,25 @@ impl WatchTable {
         self.watchers.iter().map(|(path, slots)| (&path[..], &slots[..]))
     }
 
-    /// The paths that a connection watches.
-    pub fn of_slot(&self, slot: u32) -> impl Iterator<Item = &Arc<[u8]>> {
-        let paths = self.by_slot.get(slot as usize).into_iter().flatten();
-        paths.flat_map(|paths| paths.iter().map(|(path, _)| path))
+    /// Some of the paths that a connection watches: those in `places_max` places of its map, from
+    /// the place `from` on; how many places are left of those, and the place to continue from.
+    /// Paths that come and go meanwhile may be passed over or met twice.
+    pub fn some_of_slot(
+        &self,
+        slot: u32,
+        from: u64,
+        places_max: usize,
+    ) -> (impl Iterator<Item = &Arc<[u8]>>, usize, Option<u64>) {
+        let paths = self.by_slot.get(slot as usize).and_then(Option::as_ref);
+        let some = paths.map(|paths| paths.some(from, places_max));
+        let (left, next) =
+            some.as_ref().map_or((places_max, None), |(_, left, next)| (*left, *next));
+        (some.into_iter().flat_map(|(paths, _, _)| paths), left, next)
     }
 
     /// Count of connections that are known here, in stock's sense: see [`Self::knows`].
     pub fn connection_count(&self) -> usize {
-        self.by_slot.iter().flatten().count()
+        self.known_count
     }
 
     /// Whether a connection watches something, or has watched something that fired since it last
@@ -163,6 +176,9 @@ impl WatchTable {
             self.by_slot.resize_with(at + 1, || None);
         }
         let state = self.state;
+        if self.by_slot[at].is_none() {
+            self.known_count += 1;
+        }
         let paths = self.by_slot[at].get_or_insert_with(|| Box::new(PathMap::new(state)));
         let before = if let Some(modes) = paths.value_mut(path) {
             let before = *modes;
@@ -206,6 +222,7 @@ impl WatchTable {
             paths.remove(path);
             if paths.is_empty() {
                 self.by_slot[slot as usize] = None;
+                self.known_count -= 1;
             }
             self.count -= 1;
             self.unlist(path, slot);
@@ -230,6 +247,7 @@ impl WatchTable {
     /// A connection is gone: it watches nothing from now on.
     pub fn forget(&mut self, slot: u32) {
         let paths = self.by_slot.get_mut(slot as usize).and_then(Option::take);
+        self.known_count -= usize::from(paths.is_some());
         let Some(paths) = paths.filter(|paths| !paths.is_empty()) else { return };
         self.count -= paths.len();
         let is_little = self.forgotten.is_empty() && paths.len() <= FORGOTTEN_AT_ONCE;
@@ -291,6 +309,7 @@ impl WatchTable {
     fn trigger_own(&mut self, path: &[u8], told: &mut Told) {
         let Some(slots) = self.watchers.value_mut(path) else { return };
         let (by_slot, count) = (&mut self.by_slot, &mut self.count);
+        let known_count = &mut self.known_count;
         slots.retain(|&mut slot| {
             let Some(paths) = &mut by_slot[slot as usize] else { return false };
             let Some(modes) = paths.value_mut(path) else { return false };
@@ -303,6 +322,7 @@ impl WatchTable {
             *count -= 1;
             if paths.is_empty() && paths.is_cut() {
                 by_slot[slot as usize] = None;
+                *known_count -= 1;
             }
             // A small empty map is kept: whoever watched once will watch again.
             false

@@ -181,7 +181,8 @@ impl Player {
             let head = &self.world.ordering.head;
             let (nodes, state) = (head.tree.node_count(), head.tree.meta());
             let (sessions, owned) = (state.sessions.len(), state.ephemeral_count);
-            let quotas: Vec<_> = state.quotas.iter().map(String::from_utf8_lossy).collect();
+            let quotas: Vec<_> =
+                state.quotas.after(None).iter().map(|path| String::from_utf8_lossy(path)).collect();
             writeln!(out, "  state {nodes} nodes {sessions} sessions {owned} ephemerals").unwrap();
             writeln!(out, "  state {} ACLs quotas {quotas:?}", state.acls.iter().count()).unwrap();
         }

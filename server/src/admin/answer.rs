@@ -2,24 +2,26 @@
 
 use super::gather::Roles;
 use super::inquiry::{OrderingReport, Unanswered, WatchReport};
-use super::limits::{ANSWER_BYTES_MAX, LARGE_AT_ONCE_MAX};
+use super::limits::{ANSWER_BYTES_MAX, WAIT_TIMEOUT};
+use super::room::{Held, Rooms, Size};
 use super::text::conf::{DirectorySizes, Environment};
 use super::text::connections::Detail;
 use super::text::dump::Connected;
 use super::text::{self, NOT_SERVING, Version};
 use super::totals::{Totals, WordCounts};
-use super::values::{self, Process};
+use super::values::{self, Process, Value};
 use super::{Facts, host};
 use crate::config::decided::MetricsProvider;
 use model::session::SessionId;
 use net::client::FourLetterWord;
+use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 /// What is kept from one word to the next.
 ///
@@ -30,7 +32,7 @@ pub(super) struct Desk {
     started: Instant,
     /// Only `gtmk` and `stmk` know it: there is no trace whose classes it would choose.
     pub(super) trace_mask: AtomicI64,
-    pub(super) large: Arc<Semaphore>,
+    pub(super) rooms: Rooms,
     pub(super) open: AtomicU64,
     pub(super) received: AtomicU64,
     pub(super) sent: AtomicU64,
@@ -39,8 +41,8 @@ pub(super) struct Desk {
 /// The answer to a word.
 pub(super) struct Answer {
     pub(super) bytes: Vec<u8>,
-    /// Held until the answer has been sent.
-    _large: Option<OwnedSemaphorePermit>,
+    /// Its memory.
+    pub(super) held: Held,
 }
 
 /// Stock's trace mask at start.
@@ -53,7 +55,7 @@ impl Desk {
             roles,
             started: Instant::now(),
             trace_mask: AtomicI64::new(TRACE_MASK),
-            large: Arc::new(Semaphore::new(LARGE_AT_ONCE_MAX)),
+            rooms: Rooms::new(),
             open: AtomicU64::new(0),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
@@ -66,20 +68,19 @@ impl Desk {
     }
 
     /// Answers a word that is enabled. `argument` is what follows `stmk`.
+    ///
+    /// # Errors
+    /// If there is no memory for the answer in time.
     pub(super) async fn answer(
         &self,
         word: FourLetterWord,
         argument: i64,
         peer: SocketAddr,
-    ) -> Answer {
-        let large = match word {
-            FourLetterWord::Cons
-            | FourLetterWord::Stat
-            | FourLetterWord::Dump
-            | FourLetterWord::Wchc
-            | FourLetterWord::Wchp
-            | FourLetterWord::Wchs => Arc::clone(&self.large).acquire_owned().await.ok(),
-            _ => None,
+    ) -> io::Result<Answer> {
+        let size = Size::of_word(word, self.roles.shards.len());
+        let Ok(Ok(mut held)) = timeout(WAIT_TIMEOUT, self.rooms.enter(size)).await else {
+            tracing::warn!(word = word.name(), %peer, "too many large answers are not taken");
+            return Err(io::ErrorKind::OutOfMemory.into());
         };
         let mut bytes = Vec::new();
         match word {
@@ -97,7 +98,9 @@ impl Desk {
             }
             _ => self.serve(&mut bytes, word, peer).await,
         }
-        Answer { bytes, _large: large }
+        bytes.shrink_to_fit();
+        held.shrink(bytes.len());
+        Ok(Answer { bytes, held })
     }
 
     pub(super) fn version(&self) -> Version {
@@ -108,12 +111,30 @@ impl Desk {
         spawn_blocking(host::environment).await.unwrap_or_default()
     }
 
-    /// Everybody's numbers, added up.
-    pub(super) async fn totals(&self) -> Result<Totals, Unanswered> {
+    /// The numbers of fixed names, added up.
+    pub(super) async fn counts(&self) -> Result<Totals, Unanswered> {
         let ordering = self.roles.ordering_counts().await?;
-        let mut totals = self.roles.totals(ordering, self.word_counts()).await?;
+        self.roles.totals(ordering, self.word_counts()).await
+    }
+
+    /// All numbers, added up.
+    pub(super) async fn totals(&self) -> Result<Totals, Unanswered> {
+        let mut totals = self.counts().await?;
         totals.drop_probability = self.facts.throttle.drop_probability();
-        Ok(totals)
+        Ok(totals.with_metrics(self.roles.metrics().await?, self.word_counts()))
+    }
+
+    /// What `mntr` and `monitor` tell, as the configured provider does.
+    pub(super) async fn monitored(&self) -> Result<Vec<(String, Value)>, Unanswered> {
+        Ok(match self.facts.provider {
+            MetricsProvider::Null => values::state(&self.counts().await?),
+            MetricsProvider::Default => values::values(&self.totals().await?, self.process().await),
+            MetricsProvider::Prometheus => {
+                let totals = self.totals().await?;
+                let usage = spawn_blocking(host::usage).await.unwrap_or_default();
+                values::samples(&totals, self.process().await, usage)
+            }
+        })
     }
 
     /// Resets what `srst` resets.
@@ -181,13 +202,7 @@ impl Desk {
             }
             FourLetterWord::Cons => self.connections(out, peer, Detail::Full).await?,
             FourLetterWord::Mntr => {
-                let (totals, process) = (self.totals().await?, self.process().await);
-                let told = match self.facts.provider {
-                    MetricsProvider::Default => values::values(&totals, process),
-                    MetricsProvider::Null => values::state(&totals),
-                    MetricsProvider::Prometheus => values::samples(&totals, process),
-                };
-                text::monitor::monitor(out, self.version(), &told);
+                text::monitor::monitor(out, self.version(), &self.monitored().await?);
             }
             FourLetterWord::Dump => self.dump(out, peer).await?,
             FourLetterWord::Wchs => self.watch_summary(out, ordering).await?,
@@ -304,11 +319,11 @@ impl Desk {
     }
 
     async fn watches_by_path(&self, out: &mut Vec<u8>) -> Result<(), Unanswered> {
-        let (mut paths, mut bytes) = (text::watches::ByPath::new(), 0);
+        let (mut watches, mut bytes) = (text::watches::ByPath::new(), 0);
         let add = |report: &WatchReport, _| {
             for path in &report.paths {
-                bytes += path.len() + size_of::<SessionId>();
-                paths.entry(Arc::clone(path)).or_default().push(report.session);
+                bytes += path.len() + size_of::<(Arc<[u8]>, SessionId)>();
+                watches.push((Arc::clone(path), report.session));
             }
             if bytes < ANSWER_BYTES_MAX {
                 ControlFlow::Continue(())
@@ -317,9 +332,7 @@ impl Desk {
             }
         };
         let step = self.roles.watches(add).await?;
-        for (path, sessions) in &paths {
-            text::watches::by_path(out, path, sessions);
-        }
+        text::watches::by_path(out, watches);
         say_if_cut(out, step);
         out.push(b'\n');
         Ok(())

@@ -2,14 +2,22 @@
 
 use super::WordRequest;
 use super::answer::Desk;
-use super::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT, PACKET_BYTES, STALL_TIMEOUT, WORD_TIMEOUT};
+use super::limits::{LINGER_BYTES_MAX, LINGER_TIMEOUT, PACKET_BYTES, STALL_TIMEOUT};
+use super::room::Held;
 use super::text;
 use net::client::FourLetterWord;
 use std::io;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
+
+/// How often a peer that takes nothing is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Counts a connection as long as it lives.
 struct Open<'a>(&'a AtomicU64);
@@ -28,17 +36,23 @@ impl Drop for Open<'_> {
 }
 
 /// Answers and closes. A peer that leaves, or takes nothing, costs no more than its time.
-pub(super) async fn converse(desk: &Desk, request: WordRequest) {
+pub(super) async fn converse(desk: &Desk, request: WordRequest, lingering: &Arc<Semaphore>) {
     let name = request.word.name();
-    match timeout(WORD_TIMEOUT, exchange(desk, request)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(word = name, %error, "the answer could not be sent"),
-        Err(_) => tracing::debug!(word = name, "the answer took too long"),
+    match exchange(desk, request).await {
+        // The word is answered; who has not closed does not keep others from being answered.
+        Ok(Some(mut socket)) => {
+            if let Ok(_place) = lingering.try_acquire() {
+                linger(&mut socket).await;
+            }
+        }
+        Ok(None) => {}
+        Err(error) => tracing::debug!(word = name, %error, "the answer could not be sent"),
     }
 }
 
-async fn exchange(desk: &Desk, request: WordRequest) -> io::Result<()> {
-    let WordRequest { socket, word, rest } = request;
+/// Answers a word; the socket that is to be closed when its peer has read.
+async fn exchange(desk: &Desk, request: WordRequest) -> io::Result<Option<TcpStream>> {
+    let WordRequest { socket, word, rest, seat } = request;
     desk.received.fetch_add(1, Ordering::Relaxed);
     let open = Open::count(&desk.open);
     let socket = std::net::TcpStream::from(socket);
@@ -47,23 +61,23 @@ async fn exchange(desk: &Desk, request: WordRequest) -> io::Result<()> {
     let peer = socket.peer_addr()?;
     if word == FourLetterWord::TelnetClose {
         // Its user wants to leave, not to read.
-        return Ok(());
+        return Ok(None);
     }
-    if !desk.allows(word) {
+    if desk.allows(word) {
+        tracing::debug!(word = word.name(), %peer, "a four-letter word");
+        let argument = match word.argument_bytes() {
+            0 => 0,
+            _ => i64::from_be_bytes(argument(&mut socket, &rest).await?),
+        };
+        let answer = desk.answer(word, argument, peer).await?;
+        send(desk, &mut socket, &answer.bytes, &answer.held).await?;
+    } else {
         tracing::debug!(word = word.name(), %peer, "the word is not enabled");
-        send(desk, &mut socket, text::not_enabled(word.name()).as_bytes()).await?;
-        drop(open);
-        return linger(&mut socket).await;
+        let refusal = text::not_enabled(word.name());
+        send(desk, &mut socket, refusal.as_bytes(), &Held::none()).await?;
     }
-    tracing::debug!(word = word.name(), %peer, "a four-letter word");
-    let argument = match word.argument_bytes() {
-        0 => 0,
-        _ => i64::from_be_bytes(argument(&mut socket, &rest).await?),
-    };
-    let answer = desk.answer(word, argument, peer).await;
-    send(desk, &mut socket, &answer.bytes).await?;
-    drop((answer, open));
-    linger(&mut socket).await
+    drop((open, seat));
+    Ok(Some(socket))
 }
 
 /// The eight bytes behind a word, of which some have been received with it.
@@ -77,10 +91,16 @@ async fn argument(socket: &mut TcpStream, rest: &[u8]) -> io::Result<[u8; 8]> {
     Ok(argument)
 }
 
-async fn send(desk: &Desk, socket: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+async fn send(
+    desk: &Desk,
+    socket: &mut TcpStream,
+    mut bytes: &[u8],
+    held: &Held,
+) -> io::Result<()> {
     let packets = bytes.len().div_ceil(PACKET_BYTES) as u64;
+    let begun = Instant::now();
     while !bytes.is_empty() {
-        let sent = timeout(STALL_TIMEOUT, socket.write(bytes)).await??;
+        let sent = some_sent(socket, bytes, begun, held).await?;
         if sent == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -90,18 +110,36 @@ async fn send(desk: &Desk, socket: &mut TcpStream, mut bytes: &[u8]) -> io::Resu
     socket.shutdown().await
 }
 
+/// Sends what the peer takes next.
+async fn some_sent(
+    socket: &mut TcpStream,
+    bytes: &[u8],
+    begun: Instant,
+    held: &Held,
+) -> io::Result<usize> {
+    let stalled = Instant::now();
+    let mut write = pin!(socket.write(bytes));
+    loop {
+        if let Ok(sent) = timeout(LOOK_EVERY, &mut write).await {
+            return sent;
+        }
+        if held.is_overdue(stalled.elapsed(), begun.elapsed()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+}
+
 /// Closing while unread bytes are there, such as the newline behind a word, resets the connection,
 /// and the peer may lose its answer. So the peer goes first, if it goes soon.
-async fn linger(socket: &mut TcpStream) -> io::Result<()> {
+async fn linger(socket: &mut TcpStream) {
     let drained = async {
         let (mut bytes, mut read) = ([0; 512], 0);
         while read < LINGER_BYTES_MAX {
-            match socket.read(&mut bytes).await? {
-                0 => break,
-                count => read += count,
+            match socket.read(&mut bytes).await {
+                Ok(0) | Err(_) => break,
+                Ok(count) => read += count,
             }
         }
-        Ok(())
     };
-    timeout(LINGER_TIMEOUT, drained).await.unwrap_or(Ok(()))
+    timeout(LINGER_TIMEOUT, drained).await.ok();
 }

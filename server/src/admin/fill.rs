@@ -5,18 +5,22 @@
 
 use super::inquiry::{
     ConnectionPage, ConnectionReport, EphemeralCursor, EphemeralPage, EphemeralReport, LastMaxMin,
-    Mode, OrderingInquiry, OrderingReport, SessionExpiry, SessionPage, ShardInquiry, ShardReport,
-    Spread, WatchCounts, WatchCursor, WatchPage, WatchReport,
+    Mode, OrderingInquiry, OrderingReport, QuotaPage, SessionExpiry, SessionPage, ShardInquiry,
+    ShardReport, Spread, WatchCounts, WatchCursor, WatchPage, WatchReport,
 };
-use super::limits::PAGE_ENTRIES_MAX;
+use super::limits::{PAGE_ENTRIES_MAX, QUOTAS_PER_PAGE};
 use super::metrics::{Counter, Measure, Metrics, QuotaSums};
 use engine::batch::ConnectionId;
+use engine::meter::PART_BYTES_MAX;
 use engine::ordering::{Ordering, Refusal};
 use engine::quota::{self, Track};
 use engine::settings::Now;
 use engine::shard::{Connection, Shard, ShardCounts, ShardMeters};
 use engine::state::State;
+use engine::tree::View;
+use model::session::SessionId;
 use model::zxid::Zxid;
+use std::ops::{Bound, Range};
 
 /// Answers for a shard. `unsent_bytes` says how much output of a connection its socket has not
 /// taken yet; `metrics` what the loop has counted for its shard.
@@ -24,12 +28,15 @@ pub fn shard(
     inquiry: ShardInquiry,
     shard: &mut Shard,
     unsent_bytes: impl Fn(ConnectionId) -> usize,
-    metrics: impl FnOnce() -> Metrics,
+    metrics: Metrics,
 ) {
-    // Whoever asked may have left; then there is nobody to tell.
+    // The asker may have left; then nobody is told.
     match inquiry {
         ShardInquiry::Counts(reply) => {
-            reply.send(shard_report(shard, metrics())).ok();
+            reply.send(shard_report(shard)).ok();
+        }
+        ShardInquiry::Metrics(reply) => {
+            reply.send(Box::new(shard_metrics(&shard.meters, metrics))).ok();
         }
         ShardInquiry::ResetCounts(reply) => {
             let auth_failed = shard.counts.auth_failed;
@@ -37,9 +44,10 @@ pub fn shard(
             shard.meters.reset();
             reply.send(()).ok();
         }
-        ShardInquiry::ResetConnections(reply) => {
-            shard.reset_connection_counts();
-            reply.send(()).ok();
+        ShardInquiry::ResetConnections(from, reply) => {
+            let (slots, next) = some_slots(shard, from);
+            shard.reset_connection_counts(slots);
+            reply.send(next).ok();
         }
         ShardInquiry::Connections(from, reply) => {
             reply.send(connection_page(shard, from, unsent_bytes)).ok();
@@ -50,19 +58,14 @@ pub fn shard(
     }
 }
 
-fn shard_report(shard: &Shard, metrics: Metrics) -> ShardReport {
+fn shard_report(shard: &Shard) -> ShardReport {
     let [data, children] = shard.watches();
-    let (mut connections, mut outstanding) = (0, 0);
-    for (_, connection) in shard.connections() {
-        connections += 1;
-        outstanding += connection.outstanding();
-    }
     let counts = &shard.counts;
     ShardReport {
-        connections,
+        connections: shard.connection_count() as u64,
         received: counts.received,
         sent: counts.sent,
-        outstanding,
+        outstanding: shard.outstanding(),
         latency: Spread {
             count: counts.answered,
             sum: counts.latency_ms_sum,
@@ -81,7 +84,6 @@ fn shard_report(shard: &Shard, metrics: Metrics) -> ShardReport {
             watches: data.len() as u64,
         },
         child_watch_count: children.len() as u64,
-        metrics: shard_metrics(&shard.meters, metrics),
     }
 }
 
@@ -115,18 +117,24 @@ fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
     metrics
 }
 
+/// As many slots as a page looks at, and the slot to continue from.
+fn some_slots(shard: &Shard, from: u32) -> (Range<u32>, Option<u32>) {
+    let all = shard.slot_count();
+    let end = from.saturating_add(PAGE_ENTRIES_MAX as u32).min(all);
+    (from..end, (end < all).then_some(end))
+}
+
 fn connection_page(
     shard: &Shard,
     from: u32,
     unsent_bytes: impl Fn(ConnectionId) -> usize,
 ) -> ConnectionPage {
-    let mut rest = shard.connections().skip_while(|(id, _)| id.slot < from);
-    let reports = rest.by_ref().take(PAGE_ENTRIES_MAX).map(|(id, connection)| {
+    let (slots, next) = some_slots(shard, from);
+    let reports = shard.connections(slots).map(|(id, connection)| {
         let unsent = unsent_bytes(id);
         connection_report(connection, shard.is_reading(id, unsent), unsent > 0)
     });
-    let connections = reports.collect();
-    ConnectionPage { connections, next: rest.next().map(|(id, _)| id.slot) }
+    ConnectionPage { connections: reports.collect(), next }
 }
 
 fn connection_report(
@@ -162,25 +170,29 @@ fn connection_report(
 
 fn watch_page(shard: &Shard, from: WatchCursor) -> WatchPage {
     let table = shard.watches()[0];
-    let (mut page, mut room) = (WatchPage::default(), PAGE_ENTRIES_MAX);
-    for (id, connection) in shard.connections().skip_while(|(id, _)| id.slot < from.slot) {
-        if room == 0 {
-            page.next = Some(WatchCursor { slot: id.slot, skip: 0 });
+    let (mut page, mut left, mut at) = (WatchPage::default(), PAGE_ENTRIES_MAX, from);
+    while at.slot < shard.slot_count() {
+        if left == 0 {
+            page.next = Some(at);
             break;
         }
-        let skip = if id.slot == from.slot { from.skip } else { 0 };
-        let mut rest = table.of_slot(id.slot).skip(skip);
-        let paths: Vec<_> = rest.by_ref().take(room).cloned().collect();
-        let told = paths.len();
+        let WatchCursor { slot, place } = at;
+        at = WatchCursor { slot: slot + 1, place: 0 };
+        // A slot costs a look, whatever is found there.
+        left -= 1;
         // Stock lists who has nothing left, too.
-        if told > 0 || table.knows(id.slot) && skip == 0 {
-            let (slot, session) = (id.slot, connection.session);
-            page.connections.push(WatchReport { slot, session, paths });
-            room -= told;
+        if !table.knows(slot) {
+            continue;
         }
-        if rest.next().is_some() {
-            page.next = Some(WatchCursor { slot: id.slot, skip: skip + told });
-            break;
+        let (paths, left_of_it, next) = table.some_of_slot(slot, place, left);
+        let paths: Vec<_> = paths.cloned().collect();
+        if !paths.is_empty() || place == 0 {
+            let session = shard.session_of(slot);
+            page.connections.push(WatchReport { slot, session, paths });
+        }
+        match next {
+            Some(place) => (at, left) = (WatchCursor { slot, place }, 0),
+            None => left = left_of_it,
         }
     }
     page
@@ -208,22 +220,28 @@ pub struct Standing {
 pub fn ordering(
     inquiry: OrderingInquiry,
     role: &Ordering,
-    view: engine::tree::View<'_, State>,
+    view: View<'_, State>,
     standing: Standing,
     metrics: impl FnOnce() -> Metrics,
 ) {
     match inquiry {
         OrderingInquiry::Counts(reply) => {
-            reply.send(Box::new(ordering_report(role, view, standing, metrics()))).ok();
+            reply.send(Box::new(ordering_report(role, view, standing))).ok();
+        }
+        OrderingInquiry::Metrics(reply) => {
+            reply.send(Box::new(ordering_metrics(role, metrics()))).ok();
+        }
+        OrderingInquiry::Quotas(after, reply) => {
+            reply.send(quota_page(view, after.as_deref())).ok();
         }
         OrderingInquiry::ResetCounts(reply) => {
             reply.send(()).ok();
         }
-        OrderingInquiry::Sessions(after, reply) => {
-            reply.send(session_page(role, after, standing.now)).ok();
+        OrderingInquiry::Sessions(from, reply) => {
+            reply.send(session_page(role, view.meta(), from, standing.now)).ok();
         }
         OrderingInquiry::Ephemerals(from, reply) => {
-            reply.send(ephemeral_page(view.meta(), from)).ok();
+            reply.send(ephemeral_page(view.meta(), &from)).ok();
         }
         OrderingInquiry::Digests(reply) => {
             let seen = role.published();
@@ -233,44 +251,48 @@ pub fn ordering(
     }
 }
 
-/// The quotas of each part of the tree, added up as stock does it.
-fn quota_sums(
-    view: engine::tree::View<'_, State>,
-) -> std::collections::BTreeMap<String, QuotaSums> {
-    let mut parts = std::collections::BTreeMap::<String, QuotaSums>::new();
-    for path in view.meta().quotas.iter() {
-        let Some(part) = engine::meter::part_of(path) else { continue };
-        let track = |name| {
-            let node = view.lookup(&quota::node_path(path, name))?;
-            Some(Track::parse(node.data().unwrap_or_default()))
-        };
-        let sums = parts.entry(String::from_utf8_lossy(part).into_owned()).or_default();
-        let limit = |limits: &Track, hard, soft| match limits.value(hard) {
-            -1 => limits.value(soft),
-            hard => hard,
-        };
-        if let Some(limits) = track(quota::LIMITS) {
-            sums.bytes_max += limit(&limits, "byteHardLimit", "bytes");
-            sums.count_max += limit(&limits, "countHardLimit", "count");
-        }
-        if let Some(used) = track(quota::STATS) {
-            sums.bytes += used.value("bytes");
-            sums.count += used.value("count");
-        }
-    }
-    parts
+/// Some quotas: what they allow and what is used, as far as it can be read.
+fn quota_page(view: View<'_, State>, after: Option<&[u8]>) -> QuotaPage {
+    let paths = view.meta().quotas.after(after);
+    let some = &paths[..paths.len().min(QUOTAS_PER_PAGE)];
+    let next = (some.len() < paths.len()).then(|| some.last().cloned()).flatten();
+    let quotas = some.iter().filter_map(|path| {
+        let part = engine::meter::part_of(path).filter(|part| part.len() <= PART_BYTES_MAX)?;
+        Some((String::from_utf8_lossy(part).into_owned(), quota_of(view, path)))
+    });
+    QuotaPage { quotas: quotas.collect(), next }
 }
 
-fn ordering_report(
-    role: &Ordering,
-    view: engine::tree::View<'_, State>,
-    standing: Standing,
-    mut metrics: Metrics,
-) -> OrderingReport {
-    let state = view.meta();
+fn quota_of(view: View<'_, State>, path: &[u8]) -> QuotaSums {
+    let track = |name| {
+        let node = view.lookup(&quota::node_path(path, name))?;
+        Some(Track::parse(node.data().unwrap_or_default()))
+    };
+    let limit = |limits: &Track, hard, soft| match limits.value(hard) {
+        -1 => limits.value(soft),
+        hard => hard,
+    };
+    let mut sums = QuotaSums::default();
+    if let Some(limits) = track(quota::LIMITS) {
+        sums.bytes_max = limit(&limits, "byteHardLimit", "bytes");
+        sums.count_max = limit(&limits, "countHardLimit", "count");
+    }
+    if let Some(used) = track(quota::STATS) {
+        sums.bytes = used.value("bytes");
+        sums.count = used.value("count");
+    }
+    sums
+}
+
+/// Adds what the role counts to what its loop and its log have counted.
+fn ordering_metrics(role: &Ordering, mut metrics: Metrics) -> Metrics {
     metrics.written.merge(&role.head.meters.written);
     metrics.over_quota.merge(&role.head.meters.over_quota);
-    metrics.quotas = quota_sums(view);
+    metrics
+}
+
+fn ordering_report(role: &Ordering, view: View<'_, State>, standing: Standing) -> OrderingReport {
+    let state = view.meta();
     OrderingReport {
         is_serving: standing.is_serving,
         mode: standing.mode,
@@ -290,52 +312,43 @@ fn ordering_report(
         proposal_bytes: standing.proposal_bytes,
         last_snapshot: standing.last_snapshot,
         slow_flushes: standing.slow_flushes,
-        metrics,
     }
 }
 
-fn session_page(role: &Ordering, after: Option<SessionExpiry>, now: Now) -> SessionPage {
-    let buckets = role.sessions().buckets();
-    let first_ms = after.map_or(0, |after| after.expires_ms);
+fn session_page(role: &Ordering, state: &State, from: SessionId, now: Now) -> SessionPage {
     let mut page = SessionPage { mono_ms: now.mono_ms, wall_ms: now.wall_ms, ..<_>::default() };
-    for (&expires_ms, sessions) in buckets.range(first_ms..) {
-        let mut sessions = sessions.clone();
-        sessions.sort_unstable();
-        for session in sessions {
-            let entry = SessionExpiry { expires_ms, session };
-            if after.is_some_and(|after| entry <= after) {
-                continue;
-            }
-            if page.sessions.len() == PAGE_ENTRIES_MAX {
-                page.has_more = true;
-                return page;
-            }
-            page.sessions.push(entry);
+    let mut known = state.sessions.range(from..).map(|(&session, _)| session);
+    for session in known.by_ref().take(PAGE_ENTRIES_MAX) {
+        // One that is being closed may have left the role's table already.
+        if let Some(expires_ms) = role.sessions().expires_ms(session) {
+            page.sessions.push(SessionExpiry { expires_ms, session });
         }
     }
+    page.next = known.next();
     page
 }
 
-fn ephemeral_page(state: &State, from: EphemeralCursor) -> EphemeralPage {
-    let (mut page, mut room) = (EphemeralPage::default(), PAGE_ENTRIES_MAX);
+fn ephemeral_page(state: &State, from: &EphemeralCursor) -> EphemeralPage {
+    let (mut page, mut left) = (EphemeralPage::default(), PAGE_ENTRIES_MAX);
     for (&session, known) in state.sessions.range(from.session..) {
-        if known.ephemerals.is_empty() {
-            continue;
-        }
-        if room == 0 {
-            page.next = Some(EphemeralCursor { session, skip: 0 });
+        if left == 0 {
+            page.next = Some(EphemeralCursor::at(session));
             break;
         }
-        let skip = if session == from.session { from.skip } else { 0 };
-        let mut rest = known.ephemerals.iter().skip(skip);
-        let paths: Vec<_> = rest.by_ref().take(room).cloned().collect();
-        let told = paths.len();
-        if told > 0 {
+        // A session costs a look, whatever it owns.
+        left -= 1;
+        let after = from.after.as_deref().filter(|_| session == from.session);
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let mut owned = known.ephemerals.range::<_, [u8]>(behind);
+        // At least one, so that every page gets further.
+        let paths: Vec<_> = owned.by_ref().take(left.max(1)).cloned().collect();
+        left = left.saturating_sub(paths.len());
+        let next = owned.next().and(paths.last().cloned());
+        if !paths.is_empty() {
             page.sessions.push(EphemeralReport { session, paths });
-            room -= told;
         }
-        if rest.next().is_some() {
-            page.next = Some(EphemeralCursor { session, skip: skip + told });
+        if let Some(after) = next {
+            page.next = Some(EphemeralCursor { session, after: Some(after) });
             break;
         }
     }

@@ -5,8 +5,11 @@ use super::inquiry::{
     OrderingReport, ShardInquiry, ShardReport, Unanswered, WatchCounts, WatchCursor, WatchReport,
 };
 use super::limits::ANSWER_BYTES_MAX;
+use super::metrics::Metrics;
 use super::text::dump::Sessions;
 use super::totals::{Totals, WordCounts};
+use engine::meter::PARTS_MAX;
+use model::session::SessionId;
 use model::zxid::Zxid;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -40,13 +43,37 @@ impl Roles {
         Ok(*self.ordering.ask(ask).await?)
     }
 
-    /// Everybody's numbers, added up to what `ordering` and `words` say.
+    /// All numbers of fixed names, added up to what `ordering` and `words` say.
     pub(super) async fn totals(
         &self,
         ordering: OrderingReport,
         words: WordCounts,
     ) -> Result<Totals, Unanswered> {
         Ok(Totals::of(&self.shard_counts().await?, ordering, words))
+    }
+
+    /// What else all roles count, quotas included.
+    pub(super) async fn metrics(&self) -> Result<Metrics, Unanswered> {
+        let ask = |reply| Inquiry::Ordering(OrderingInquiry::Metrics(reply));
+        let mut metrics = *self.ordering.ask(ask).await?;
+        for line in &self.shards {
+            let ask = |reply| Inquiry::Shard(ShardInquiry::Metrics(reply));
+            metrics.merge(&*line.ask(ask).await?);
+        }
+        let mut after = None;
+        loop {
+            let ask = |reply| Inquiry::Ordering(OrderingInquiry::Quotas(after, reply));
+            let page = self.ordering.ask(ask).await?;
+            for (part, sums) in page.quotas {
+                if metrics.quotas.len() < PARTS_MAX || metrics.quotas.contains_key(&part) {
+                    metrics.quotas.entry(part).or_default().add(sums);
+                }
+            }
+            match page.next {
+                Some(path) => after = Some(path),
+                None => return Ok(metrics),
+            }
+        }
     }
 
     /// Resets what `srst` resets.
@@ -61,7 +88,11 @@ impl Roles {
     /// Resets what `crst` resets.
     pub(super) async fn reset_connections(&self) -> Result<(), Unanswered> {
         for line in &self.shards {
-            line.ask(|reply| Inquiry::Shard(ShardInquiry::ResetConnections(reply))).await?;
+            let mut from = Some(0);
+            while let Some(slot) = from {
+                let ask = |reply| Inquiry::Shard(ShardInquiry::ResetConnections(slot, reply));
+                from = line.ask(ask).await?;
+            }
         }
         Ok(())
     }
@@ -101,7 +132,7 @@ impl Roles {
         Ok(Step::Continue(()))
     }
 
-    /// Every watch of nodes and their data; `each` hears whether a report goes on with the
+    /// Every watch of nodes and their data; `each` hears whether a report continues the
     /// connection of the one before.
     pub(super) async fn watches(
         &self,
@@ -144,27 +175,27 @@ impl Roles {
 
     /// Every live session, in the order of expiry.
     pub(super) async fn sessions(&self) -> Result<Sessions, Unanswered> {
-        let (mut all, mut after) = (Sessions::default(), None);
-        loop {
-            let ask = |reply| Inquiry::Ordering(OrderingInquiry::Sessions(after, reply));
+        let (mut all, mut from) = (Sessions::default(), Some(SessionId(i64::MIN)));
+        while let Some(session) = from {
+            let ask = |reply| Inquiry::Ordering(OrderingInquiry::Sessions(session, reply));
             let page = self.ordering.ask(ask).await?;
             all.wall_offset_ms = page.wall_ms.saturating_sub_unsigned(page.mono_ms);
             all.sessions.extend_from_slice(&page.sessions);
-            after = page.sessions.last().copied();
             let is_full = size_of_val(&all.sessions[..]) >= ANSWER_BYTES_MAX;
-            if !page.has_more || after.is_none() || is_full {
-                return Ok(all);
-            }
+            from = page.next.filter(|_| !is_full);
         }
+        all.sessions.sort_unstable();
+        Ok(all)
     }
 
-    /// Every session that owns nodes; `each` hears whether a report goes on with the session of
-    /// the one before.
+    /// Every session that owns nodes; `each` hears whether a report continues the session of the
+    /// one before.
     pub(super) async fn ephemerals(
         &self,
         mut each: impl FnMut(&EphemeralReport, bool) -> Step,
     ) -> Result<Step, Unanswered> {
-        let (mut from, mut last) = (Some(EphemeralCursor::START), None);
+        let first = EphemeralCursor::at(SessionId(i64::MIN));
+        let (mut from, mut last) = (Some(first), None);
         while let Some(cursor) = from {
             let ask = |reply| Inquiry::Ordering(OrderingInquiry::Ephemerals(cursor, reply));
             let page = self.ordering.ask(ask).await?;

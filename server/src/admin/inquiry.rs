@@ -1,14 +1,16 @@
 //! The seam between the admin thread and the roles: questions by message, answers as plain data.
 //!
-//! A core loop owns an [`Inbox`], the admin thread the [`Line`]s that lead to them. The loop looks
-//! into its inbox once a turn and answers one inquiry at a time; nothing in a report refers to the
-//! role, and none holds more than a page ([`PAGE_ENTRIES_MAX`]), so that a turn stays short.
+//! A core loop owns an [`Inbox`], the admin thread the [`Line`]s that lead to them. In a turn the
+//! loop answers some of the inquiries whose answer is short whatever the server holds
+//! ([`BRIEF_PER_TURN_MAX`]), and one page of the others; so a turn stays short, and a short answer
+//! does not wait behind long ones. Nothing in a report refers to the role.
 //!
-//! Invariant: an inquiry whose asker has gone costs its loop no more than the page (guard:
+//! Invariants: a page looks at no more than [`PAGE_ENTRIES_MAX`] things, found or not (guard:
+//! `fill::tests`); an inquiry whose asker has gone costs its loop no more than the page (guard:
 //! `tests::an_asker_that_left_is_no_error`).
 
 use super::limits::{INQUIRIES_MAX, INQUIRY_TIMEOUT};
-use super::metrics::Metrics;
+use super::metrics::{Metrics, QuotaSums};
 pub use engine::meter::Spread;
 use model::op::Op;
 use model::session::SessionId;
@@ -20,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 #[cfg(doc)]
-use super::limits::PAGE_ENTRIES_MAX;
+use super::limits::{BRIEF_PER_TURN_MAX, PAGE_ENTRIES_MAX};
 
 /// Where an answer goes: `reply.send(report).ok()`, since whoever asked may have left.
 pub type Reply<T> = oneshot::Sender<T>;
@@ -41,8 +43,11 @@ pub enum ShardInquiry {
     Counts(Reply<ShardReport>),
     /// Forget the numbers that `srst` resets.
     ResetCounts(Reply<()>),
-    /// Forget the numbers of each connection, as `crst` wants it.
-    ResetConnections(Reply<()>),
+    /// Whatever else it counts.
+    Metrics(Reply<Box<Metrics>>),
+    /// Forget the numbers of some connections, from the slot on, as `crst` wants it: the slot to
+    /// continue from, if there may be more.
+    ResetConnections(u32, Reply<Option<u32>>),
     /// Its connections, from the slot on.
     Connections(u32, Reply<ConnectionPage>),
     /// The paths that connections watch for data, from there on.
@@ -56,10 +61,14 @@ pub enum OrderingInquiry {
     Counts(Reply<Box<OrderingReport>>),
     /// Forget the numbers that `srst` resets.
     ResetCounts(Reply<()>),
-    /// Live sessions after this one, in the order of their expiry; `None` for the first page.
-    Sessions(Option<SessionExpiry>, Reply<SessionPage>),
+    /// Whatever else it and its log count; quotas left out.
+    Metrics(Reply<Box<Metrics>>),
+    /// Live sessions from this one on, in the order of their ids.
+    Sessions(SessionId, Reply<SessionPage>),
     /// Sessions that own nodes, from there on, in the order of their ids.
     Ephemerals(EphemeralCursor, Reply<EphemeralPage>),
+    /// Quotas behind this path, in the order of paths; `None` for the first page.
+    Quotas(Option<Box<[u8]>>, Reply<QuotaPage>),
     /// The digests that the tree had, oldest first; empty if none are kept.
     Digests(Reply<Vec<(Zxid, u64)>>),
 }
@@ -85,8 +94,6 @@ pub struct ShardReport {
     pub data_watches: WatchCounts,
     /// Watches of children: pairs of a connection and a path.
     pub child_watch_count: u64,
-    /// Whatever else it counts.
-    pub metrics: Metrics,
 }
 
 /// The last of some numbers, the greatest, and the least.
@@ -116,7 +123,7 @@ pub struct WatchCounts {
 pub struct ConnectionPage {
     /// At most [`PAGE_ENTRIES_MAX`] of them.
     pub connections: Vec<ConnectionReport>,
-    /// The slot to go on from, if there may be more.
+    /// The slot to continue from, if there may be more.
     pub next: Option<u32>,
 }
 
@@ -157,22 +164,22 @@ pub struct ConnectionReport {
     pub latency: Spread,
 }
 
-/// Where a report about watches goes on.
+/// Where a report about watches continues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WatchCursor {
     /// This connection.
     pub slot: u32,
-    /// How many of its paths have been told.
-    pub skip: usize,
+    /// The place among its paths; 0 is the first.
+    pub place: u64,
 }
 
 /// Some watches of one shard.
 #[derive(Clone, Debug, Default)]
 pub struct WatchPage {
     /// Connections and what they watch; at most [`PAGE_ENTRIES_MAX`] paths in all. One connection
-    /// may go on at the top of the next page.
+    /// may continue at the top of the next page.
     pub connections: Vec<WatchReport>,
-    /// Where to go on, if there may be more.
+    /// Where to continue, if there may be more.
     pub next: Option<WatchCursor>,
 }
 
@@ -199,37 +206,49 @@ pub struct SessionExpiry {
 /// Some live sessions.
 #[derive(Clone, Debug, Default)]
 pub struct SessionPage {
-    /// At most [`PAGE_ENTRIES_MAX`] of them, in order.
+    /// At most [`PAGE_ENTRIES_MAX`] of them.
     pub sessions: Vec<SessionExpiry>,
-    /// Whether there are more after the last of these.
-    pub has_more: bool,
+    /// The session to continue from, if there may be more.
+    pub next: Option<SessionId>,
     /// The monotonic clock now, in ms, to read [`SessionExpiry::expires_ms`] by.
     pub mono_ms: u64,
     /// The wall clock at the same time, in ms since 1970.
     pub wall_ms: i64,
 }
 
-/// Where a report about ephemeral nodes goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where a report about ephemeral nodes continues.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EphemeralCursor {
     /// This session, or the next one that owns nodes.
     pub session: SessionId,
-    /// How many of its nodes have been told.
-    pub skip: usize,
+    /// The last of its nodes that was told, if any was.
+    pub after: Option<Arc<[u8]>>,
 }
 
 impl EphemeralCursor {
-    /// The first page.
-    pub const START: Self = Self { session: SessionId(i64::MIN), skip: 0 };
+    /// From this session on.
+    pub fn at(session: SessionId) -> Self {
+        Self { session, after: None }
+    }
+}
+
+/// Some quotas.
+#[derive(Clone, Debug, Default)]
+pub struct QuotaPage {
+    /// The part of the tree that each belongs to, and its limits and usage; at most
+    /// [`PAGE_ENTRIES_MAX`] of them.
+    pub quotas: Vec<(String, QuotaSums)>,
+    /// The path to continue behind, if there are more.
+    pub next: Option<Box<[u8]>>,
 }
 
 /// Some sessions that own nodes.
 #[derive(Clone, Debug, Default)]
 pub struct EphemeralPage {
-    /// At most [`PAGE_ENTRIES_MAX`] paths in all. One session may go on at the top of the next
+    /// At most [`PAGE_ENTRIES_MAX`] paths in all. One session may continue at the top of the next
     /// page.
     pub sessions: Vec<EphemeralReport>,
-    /// Where to go on, if there may be more.
+    /// Where to continue, if there may be more.
     pub next: Option<EphemeralCursor>,
 }
 
@@ -298,14 +317,36 @@ pub struct OrderingReport {
     pub last_snapshot: Option<(Zxid, i64)>,
     /// Flushes that took longer than was configured.
     pub slow_flushes: u64,
-    /// Whatever else it and its log count.
-    pub metrics: Metrics,
+}
+
+impl Inquiry {
+    /// Whether the answer is short whatever the server holds.
+    fn is_brief(&self) -> bool {
+        match self {
+            Self::Shard(ShardInquiry::Counts(_) | ShardInquiry::ResetCounts(_))
+            | Self::Ordering(OrderingInquiry::Counts(_) | OrderingInquiry::ResetCounts(_)) => true,
+            Self::Shard(
+                ShardInquiry::Metrics(_)
+                | ShardInquiry::ResetConnections(..)
+                | ShardInquiry::Connections(..)
+                | ShardInquiry::Watches(..),
+            )
+            | Self::Ordering(
+                OrderingInquiry::Metrics(_)
+                | OrderingInquiry::Sessions(..)
+                | OrderingInquiry::Ephemerals(..)
+                | OrderingInquiry::Quotas(..)
+                | OrderingInquiry::Digests(_),
+            ) => false,
+        }
+    }
 }
 
 /// The admin thread's end: leads to one core loop.
 #[derive(Clone)]
 pub struct Line {
-    inquiries: mpsc::Sender<Inquiry>,
+    brief: mpsc::Sender<Inquiry>,
+    pages: mpsc::Sender<Inquiry>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
@@ -318,25 +359,32 @@ impl fmt::Debug for Line {
 /// A core loop's end.
 #[derive(Debug)]
 pub struct Inbox {
-    inquiries: mpsc::Receiver<Inquiry>,
+    brief: mpsc::Receiver<Inquiry>,
+    pages: mpsc::Receiver<Inquiry>,
 }
 
 /// A line and the inbox it leads to. `wake` is called from the admin thread after an inquiry was
 /// put there: it makes a sleeping loop take a turn.
 pub fn line(wake: impl Fn() + Send + Sync + 'static) -> (Line, Inbox) {
-    let (sender, receiver) = mpsc::channel(INQUIRIES_MAX);
-    (Line { inquiries: sender, wake: Arc::new(wake) }, Inbox { inquiries: receiver })
+    let (brief, brief_inbox) = mpsc::channel(INQUIRIES_MAX);
+    let (pages, pages_inbox) = mpsc::channel(INQUIRIES_MAX);
+    (Line { brief, pages, wake: Arc::new(wake) }, Inbox { brief: brief_inbox, pages: pages_inbox })
 }
 
 impl Inbox {
-    /// The next inquiry, if there is one. Never waits.
-    pub fn take(&mut self) -> Option<Inquiry> {
-        self.inquiries.try_recv().ok()
+    /// The next inquiry whose answer is short, if there is one. Never waits.
+    pub fn take_brief(&mut self) -> Option<Inquiry> {
+        self.brief.try_recv().ok()
     }
 
-    /// Whether [`Self::take`] would give none: to look at once more before going to sleep.
+    /// The next of the other inquiries, if there is one. Never waits.
+    pub fn take_page(&mut self) -> Option<Inquiry> {
+        self.pages.try_recv().ok()
+    }
+
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.inquiries.is_empty()
+        self.brief.is_empty() && self.pages.is_empty()
     }
 }
 
@@ -356,7 +404,9 @@ impl Line {
     ) -> Result<T, Unanswered> {
         let (reply, answer) = oneshot::channel();
         let asked = async {
-            self.inquiries.send(inquiry(reply)).await.map_err(|_| Unanswered)?;
+            let inquiry = inquiry(reply);
+            let way = if inquiry.is_brief() { &self.brief } else { &self.pages };
+            way.send(inquiry).await.map_err(|_| Unanswered)?;
             (self.wake)();
             answer.await.map_err(|_| Unanswered)
         };

@@ -2,23 +2,52 @@
 
 use std::time::Duration;
 
-/// Words that wait for the admin thread; one more is closed unanswered.
-pub const WORDS_WAITING_MAX: usize = 128;
+/// Words that wait for the admin thread to take them; one more is closed unanswered.
+pub const WORDS_WAITING_MAX: usize = 1024;
 
-/// Words that are answered at the same time.
-pub const WORDS_AT_ONCE_MAX: usize = 128;
+/// Words that the thread has taken and that are not answered yet.
+pub const WORDS_AT_ONCE_MAX: usize = 4096;
 
-/// How many of those may hold an answer that grows with connections, sessions or watches.
-pub const LARGE_AT_ONCE_MAX: usize = 4;
+/// Words and commands of one class that wait for memory for their answer; one more is refused.
+pub const ANSWERS_WAITING_MAX: usize = 1024;
+
+/// Connections that were answered and whose peers have not closed their side.
+pub const LINGERING_MAX: usize = 512;
 
 /// The longest answer; what goes beyond is cut off, and the answer says so.
 pub const ANSWER_BYTES_MAX: usize = 32 << 20;
 
-/// Inquiries that wait in the inbox of one core loop.
+/// What answers hold that grow with connections, sessions or watches, made or unsent, except those
+/// to `stat`.
+pub const LARGE_ANSWERS_BYTES_MAX: usize = 4 * ANSWER_BYTES_MAX;
+
+/// What answers to `stat` hold: they do not wait behind the large ones.
+pub const STAT_ANSWERS_BYTES_MAX: usize = 2 * ANSWER_BYTES_MAX;
+
+/// The longest list of metrics: 4,000 times a part of the tree, whose name has at most 256 bytes,
+/// five lines at most, and those of fixed names.
+pub const METRICS_BYTES_MAX: usize = 8 << 20;
+
+/// What lists of metrics hold, made or unsent.
+pub const METRICS_ANSWERS_BYTES_MAX: usize = 8 * METRICS_BYTES_MAX;
+
+/// What a path of an answer costs beside its bytes while the answer is made.
+pub const PATH_BYTES: usize = 64;
+
+/// What a connection costs as JSON.
+pub const CONNECTION_BYTES: usize = 512;
+
+/// Inquiries of each kind that wait in the inbox of one core loop.
 pub const INQUIRIES_MAX: usize = 64;
 
-/// Entries of one page of a report: what a core loop does for the admin thread at a time.
+/// Inquiries with a short answer that a core loop answers in one turn.
+pub const BRIEF_PER_TURN_MAX: usize = 16;
+
+/// What a core loop looks at for one page of a report, and so in one turn.
 pub const PAGE_ENTRIES_MAX: usize = 1024;
+
+/// Quotas of one page: each is two nodes to look up and to read.
+pub const QUOTAS_PER_PAGE: usize = 128;
 
 /// What counts as a packet of an answer: the length of the buffer in which stock prints it.
 pub const PACKET_BYTES: usize = 8192;
@@ -29,17 +58,33 @@ pub const INQUIRY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a peer may take none of its answer, or leave out a word's argument.
 pub const STALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a word may take in all.
-pub const WORD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a peer may take none of its answer while others wait for the memory that it holds.
+pub const STALL_WANTED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a peer may take to read its answer.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long it may take while others wait for the memory that the answer holds.
+pub const SEND_WANTED_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a word may wait for memory for its answer.
+pub const WAIT_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long a peer that was answered may leave its side open.
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many HTTP connections are served at the same time, on each port.
-pub const CONNECTIONS_MAX: usize = 32;
+/// HTTP connections on each port; when one more comes, the one that has said nothing for longest
+/// is closed.
+pub const CONNECTIONS_MAX: usize = 256;
+
+/// HTTP requests for large answers that wait on each port; one more is told to come again.
+pub const LARGE_REQUESTS_WAITING_MAX: usize = 64;
 
 /// How long the answer to an HTTP request may take.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest form that is read from a request.
+pub const FORM_BYTES_MAX: usize = 200_000;
 
 /// How long words that are being answered may take when the server stops.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -51,7 +96,12 @@ pub const LINGER_BYTES_MAX: usize = 64 << 10;
 pub const DIRECTORY_DEPTH_MAX: usize = 8;
 
 const _: () = assert!(
-    LARGE_AT_ONCE_MAX * ANSWER_BYTES_MAX <= 128 << 20,
-    "answers hold at most 128 MiB, whatever their peers do"
+    LARGE_ANSWERS_BYTES_MAX + STAT_ANSWERS_BYTES_MAX + METRICS_ANSWERS_BYTES_MAX <= 256 << 20,
+    "answers hold at most 256 MiB, whatever their peers do"
 );
-const _: () = assert!(INQUIRY_TIMEOUT.as_secs() < WORD_TIMEOUT.as_secs());
+const _: () = assert!(
+    4 * engine::meter::PARTS_MAX * 5 * (engine::meter::PART_BYTES_MAX + 64) < METRICS_BYTES_MAX,
+    "a list of metrics is never cut"
+);
+const _: () = assert!(2 * LARGE_REQUESTS_WAITING_MAX < CONNECTIONS_MAX, "others are answered");
+const _: () = assert!(INQUIRY_TIMEOUT.as_secs() < SEND_TIMEOUT.as_secs());

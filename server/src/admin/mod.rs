@@ -13,10 +13,11 @@
 //! - `gather` pages become wholes; [`totals`] the sum of all roles, [`values`] by their names;
 //!   `host` the process itself
 //! - [`text`] the answers' exact forms; `answer` which word tells what
-//! - `exchange` one word from its argument to its end; [`limits`]
+//! - `exchange` one word from its argument to its end; `room` memory for answers; [`limits`]
 //!
 //! **Invariants**: no word makes a core loop wait (guard: [`Words::hand_over`] and the replies
-//! never block); what the thread holds is bounded (guard: `limits`).
+//! never block); what the thread holds is bounded (guard: `limits`, `room`); a short answer waits
+//! for no long one (guard: `room::tests`, `tests/hostile/probes.rs`).
 //!
 //! - `http` the admin server and the page of metrics
 //!
@@ -31,6 +32,7 @@ mod http;
 pub mod inquiry;
 pub mod limits;
 pub mod metrics;
+mod room;
 #[cfg(test)]
 mod tests;
 pub mod text;
@@ -42,10 +44,10 @@ pub use net::client::FourLetterWord;
 
 use crate::config::Config;
 use crate::config::decided::{AdminServer, FourLetterWords, MetricsProvider};
-use crate::core_loop::ConnectThrottle;
+use crate::core_loop::{ConnectThrottle, Seat};
 use answer::Desk;
 use http::Site;
-use limits::{STOP_TIMEOUT, WORDS_AT_ONCE_MAX, WORDS_WAITING_MAX};
+use limits::{LINGERING_MAX, STOP_TIMEOUT, WORDS_AT_ONCE_MAX, WORDS_WAITING_MAX};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -124,6 +126,8 @@ pub struct WordRequest {
     pub word: FourLetterWord,
     /// What was received behind the word.
     pub rest: Vec<u8>,
+    /// Its place among the connections, until it is answered.
+    pub seat: Seat,
 }
 
 /// Where shards hand words over. Every shard has its own clone.
@@ -216,6 +220,7 @@ fn run(
     mut stopped: oneshot::Receiver<()>,
 ) {
     let slots = Arc::new(Semaphore::new(WORDS_AT_ONCE_MAX));
+    let lingering = Arc::new(Semaphore::new(LINGERING_MAX));
     runtime.block_on(async {
         for port in ports {
             tokio::spawn(http::serve(Arc::clone(desk), port));
@@ -230,9 +235,9 @@ fn run(
                     _ => break,
                 },
             };
-            let desk = Arc::clone(desk);
+            let (desk, lingering) = (Arc::clone(desk), Arc::clone(&lingering));
             tokio::spawn(async move {
-                exchange::converse(&desk, request).await;
+                exchange::converse(&desk, request, &lingering).await;
                 drop(slot);
             });
         }

@@ -2,12 +2,12 @@
 
 use super::inquiry::{
     ConnectionPage, ConnectionReport, EphemeralPage, EphemeralReport, Inbox, Inquiry, Mode,
-    OrderingInquiry, OrderingReport, SessionExpiry, SessionPage, ShardInquiry, ShardReport, Spread,
-    WatchCounts, WatchCursor, WatchPage, WatchReport, line,
+    OrderingInquiry, OrderingReport, QuotaPage, SessionExpiry, SessionPage, ShardInquiry,
+    ShardReport, Spread, WatchCounts, WatchCursor, WatchPage, WatchReport, line,
 };
 use super::{Admin, Facts, FourLetterWord, HttpPorts, Roles, WordRequest, Words, start};
 use crate::config::{Sources, load};
-use crate::core_loop::ConnectThrottle;
+use crate::core_loop::{ConnectThrottle, ConnectionGate, Seat};
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::io::{Read, Write};
@@ -29,7 +29,7 @@ impl FakeLoop {
         let thread = thread::spawn(move || {
             let mut resets = Vec::new();
             while !is_stopped.load(Ordering::Acquire) {
-                while let Some(inquiry) = inbox.take() {
+                while let Some(inquiry) = inbox.take_brief().or_else(|| inbox.take_page()) {
                     answer(index, is_serving, inquiry, &mut resets);
                 }
                 thread::park();
@@ -71,9 +71,15 @@ fn answer_shard(index: i64, inquiry: ShardInquiry, resets: &mut Vec<&'static str
             resets.push("shard");
             reply.send(()).ok();
         }
-        ShardInquiry::ResetConnections(reply) => {
-            resets.push("connections");
-            reply.send(()).ok();
+        ShardInquiry::Metrics(reply) => {
+            reply.send(Box::default()).ok();
+        }
+        ShardInquiry::ResetConnections(from, reply) => {
+            // Two pages.
+            if from == 0 {
+                resets.push("connections");
+            }
+            reply.send((from == 0).then_some(7)).ok();
         }
         ShardInquiry::Connections(from, reply) => {
             // Two pages of one connection each.
@@ -84,16 +90,16 @@ fn answer_shard(index: i64, inquiry: ShardInquiry, resets: &mut Vec<&'static str
             reply.send(page).ok();
         }
         ShardInquiry::Watches(from, reply) => {
-            // One connection whose paths go on from page to page.
+            // One connection whose paths continue from page to page.
             let paths = [&b"/a"[..], b"/b", if index == 0 { b"/c" } else { b"/d" }];
-            let next = from.skip + 1;
+            let next = from.place as usize + 1;
             let page = WatchPage {
                 connections: vec![WatchReport {
                     slot: 4,
                     session: SessionId(0xa0 + index),
-                    paths: vec![paths[from.skip].into()],
+                    paths: vec![paths[from.place as usize].into()],
                 }],
-                next: (next < paths.len()).then_some(WatchCursor { slot: 4, skip: next }),
+                next: (next < paths.len()).then_some(WatchCursor { slot: 4, place: next as u64 }),
             };
             reply.send(page).ok();
         }
@@ -137,13 +143,20 @@ fn answer_ordering(is_serving: bool, inquiry: OrderingInquiry, resets: &mut Vec<
             resets.push("ordering");
             reply.send(()).ok();
         }
-        OrderingInquiry::Sessions(after, reply) => {
+        OrderingInquiry::Metrics(reply) => {
+            reply.send(Box::default()).ok();
+        }
+        OrderingInquiry::Quotas(_, reply) => {
+            reply.send(QuotaPage::default()).ok();
+        }
+        OrderingInquiry::Sessions(from, reply) => {
             let entry = |expires_ms, id| SessionExpiry { expires_ms, session: SessionId(id) };
-            let all = [entry(1000, 0xa0), entry(1000, 0xa1), entry(2000, 0xa2)];
-            let next = all.iter().find(|entry| after.is_none_or(|after| **entry > after));
+            // By their ids; the last expires first.
+            let all = [entry(2000, 0xa0), entry(1000, 0xa1), entry(1000, 0xa2)];
+            let mut rest = all.iter().filter(|entry| entry.session >= from);
             let page = SessionPage {
-                sessions: next.copied().into_iter().collect(),
-                has_more: next != all.last(),
+                sessions: rest.next().copied().into_iter().collect(),
+                next: rest.next().map(|entry| entry.session),
                 mono_ms: 500,
                 wall_ms: 1_795_240_947_500,
             };
@@ -163,6 +176,12 @@ fn answer_ordering(is_serving: bool, inquiry: OrderingInquiry, resets: &mut Vec<
 fn facts_of(sources: &Sources) -> Facts {
     let throttle = Arc::new(ConnectThrottle::new(None, 1));
     Facts::of(&load(sources).unwrap().config, 2181, 0, throttle)
+}
+
+/// A place at a gate of its own.
+fn seat() -> Seat {
+    let gate = Arc::new(ConnectionGate::new(None, None, 1));
+    gate.admit(SocketAddr::from(([127, 0, 0, 1], 40_000))).unwrap()
 }
 
 struct Fixture {
@@ -207,7 +226,8 @@ impl Fixture {
 
     fn hand_over(&self, word: FourLetterWord, rest: &[u8]) -> TcpStream {
         let (client, server) = self.connect();
-        let request = WordRequest { socket: server.into(), word, rest: rest.to_vec() };
+        let (socket, rest, seat) = (server.into(), rest.to_vec(), seat());
+        let request = WordRequest { socket, word, rest, seat };
         assert!(self.admin.words().hand_over(request));
         client
     }
@@ -278,8 +298,8 @@ fn watches_and_sessions_come_in_pages() {
     assert!(
         dump.starts_with(
             "SessionTracker dump:\nSession Sets (2)/(3):\n\
-             2 expire at Sat Nov 21 06:02:28 UTC 2026:\n\t0xa0\n\t0xa1\n\
-             1 expire at Sat Nov 21 06:02:29 UTC 2026:\n\t0xa2\nephemeral nodes dump:\n\
+             2 expire at Sat Nov 21 06:02:28 UTC 2026:\n\t0xa1\n\t0xa2\n\
+             1 expire at Sat Nov 21 06:02:29 UTC 2026:\n\t0xa0\nephemeral nodes dump:\n\
              Sessions with Ephemerals (1):\n0xa1:\n\t/e\nConnections dump:\nConnections Sets ("
         ),
         "{dump}"
@@ -341,7 +361,8 @@ fn a_role_that_has_ended_is_no_server() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let socket = listener.accept().unwrap().0.into();
-    let request = WordRequest { socket, word: FourLetterWord::Srvr, rest: Vec::new() };
+    let (word, rest) = (FourLetterWord::Srvr, Vec::new());
+    let request = WordRequest { socket, word, rest, seat: seat() };
     assert!(admin.words().hand_over(request));
     assert!(read(client).starts_with("This ZooKeeper instance is not"));
     admin.stop();
@@ -389,7 +410,8 @@ fn too_many_words_are_closed() {
     let request = || {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let socket = listener.accept().unwrap().0.into();
-        (client, WordRequest { socket, word: FourLetterWord::Ruok, rest: Vec::new() })
+        let (word, rest) = (FourLetterWord::Ruok, Vec::new());
+        (client, WordRequest { socket, word, rest, seat: seat() })
     };
     let (_waiting, first) = request();
     assert!(words.hand_over(first));

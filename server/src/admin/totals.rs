@@ -6,11 +6,11 @@ use super::metrics::{Counter, Metrics};
 /// The server as `srvr` and `mntr` show it.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// All shards; `metrics` and the watched paths aside.
+    /// All shards; the watched paths aside.
     pub shards: ShardReport,
     /// The ordering role.
     pub ordering: OrderingReport,
-    /// What all of them count.
+    /// What all of them count beside that; empty unless it was asked for.
     pub metrics: Metrics,
     /// How likely the throttle of connects refuses the next.
     pub drop_probability: f64,
@@ -19,7 +19,7 @@ pub struct Totals {
 impl Totals {
     /// Adds up. What `words` counts was never a shard's: the words and their answers.
     pub fn of(shards: &[ShardReport], ordering: OrderingReport, words: WordCounts) -> Self {
-        let mut totals = Self { metrics: ordering.metrics.clone(), ordering, ..Self::default() };
+        let mut totals = Self { ordering, ..Self::default() };
         for shard in shards {
             totals.add(shard);
         }
@@ -27,8 +27,15 @@ impl Totals {
         sum.connections += words.open;
         sum.received += words.received;
         sum.sent += words.sent;
-        totals.metrics.count(Counter::BytesReceivedCount, 4 * words.received);
         totals
+    }
+
+    /// With what the roles count beside their reports; words are packets of four bytes.
+    #[must_use]
+    pub fn with_metrics(mut self, mut metrics: Metrics, words: WordCounts) -> Self {
+        metrics.count(Counter::BytesReceivedCount, 4 * words.received);
+        self.metrics = metrics;
+        self
     }
 
     fn add(&mut self, shard: &ShardReport) {
@@ -50,7 +57,6 @@ impl Totals {
         sum.data_watches.paths += shard.data_watches.paths;
         sum.data_watches.watches += shard.data_watches.watches;
         sum.child_watch_count += shard.child_watch_count;
-        self.metrics.merge(&shard.metrics);
     }
 
     /// The shortest latency in ms; 0 before the first.

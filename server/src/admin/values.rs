@@ -1,10 +1,11 @@
 //! Every number that the server tells of itself, by stock's names and in stock's order: what
 //! `mntr`, the admin server's `monitor` and the metrics page show, each in its own form.
 
+use super::host::Usage;
 use super::http::prometheus;
 use super::inquiry::{LastMaxMin, Spread};
 use super::metrics::{Counter, Measure, QuotaSums};
-use super::text::Mean;
+use super::text::{Mean, double};
 use super::totals::Totals;
 
 /// What is told of the process.
@@ -37,7 +38,7 @@ impl std::fmt::Display for Value {
             Self::Text(text) => f.write_str(text),
             Self::Whole(number) => number.fmt(f),
             Self::Mean(spread) => Mean(*spread).fmt(f),
-            Self::Real(number) => write!(f, "{number:?}"),
+            Self::Real(number) => f.write_str(&double(*number)),
         }
     }
 }
@@ -70,10 +71,8 @@ pub fn values(totals: &Totals, process: Process) -> Vec<(String, Value)> {
             spread(&mut told, &format!("{part}_{kind}_per_namespace"), sums);
         }
     }
+    // Why they are stands in `srvr`: exporters of these lines want numbers.
     told.push(whole("writes_refused", u8::from(totals.ordering.writes_refused.is_some())));
-    if let Some(why) = &totals.ordering.writes_refused {
-        told.push(("writes_refused_reason".to_owned(), Value::Text(one_line(why))));
-    }
     told
 }
 
@@ -147,16 +146,16 @@ pub(super) fn state(totals: &Totals) -> Vec<(String, Value)> {
 }
 
 /// What is told where metrics are kept for a page of theirs: the state, then the page's samples.
-pub(super) fn samples(totals: &Totals, process: Process) -> Vec<(String, Value)> {
+pub(super) fn samples(totals: &Totals, process: Process, usage: Usage) -> Vec<(String, Value)> {
     let mut told = state(totals);
-    for sample in prometheus::samples(totals, process) {
+    for sample in prometheus::samples(totals, process, usage) {
         let labels: Vec<_> =
             sample.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
         let name = match &labels[..] {
             [] => sample.name,
             labels => format!("{}{{{}}}", sample.name, labels.join(",")),
         };
-        told.push((name, Value::Text(sample.value)));
+        told.push((name, Value::Real(sample.value)));
     }
     told
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Counts connections, per address and in all, and per shard for dealing them.
 ///
@@ -18,6 +18,28 @@ pub struct ConnectionGate {
     /// Every connection that had reached the server by then has been dealt, in ms of the monotonic
     /// clock.
     dealt_ms: AtomicU64,
+}
+
+/// The place of a connection that was let in, given back when it is dropped. One that opened with
+/// a word keeps it until the word is answered: such connections count like others.
+#[derive(Debug)]
+pub struct Seat {
+    gate: Arc<ConnectionGate>,
+    address: IpAddr,
+    shard: u16,
+}
+
+impl Seat {
+    /// The shard that gets the connection.
+    pub fn shard(&self) -> u16 {
+        self.shard
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.gate.leave(self.address, self.shard);
+    }
 }
 
 /// Why a connection is not let in.
@@ -59,8 +81,8 @@ impl ConnectionGate {
         }
     }
 
-    /// Lets a connection in and says which shard gets it: the one with the fewest.
-    pub fn admit(&self, peer: SocketAddr) -> Result<u16, Denied> {
+    /// Lets a connection in, to the shard with the fewest.
+    pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Seat, Denied> {
         let mut by_address = self.by_address.lock().expect("no holder panics");
         let total = self.total();
         let denied = match (self.total_max, self.per_address_max) {
@@ -80,16 +102,15 @@ impl ConnectionGate {
             .min_by_key(|(_, count)| count.load(Ordering::Relaxed))
             .expect("there is at least one shard");
         count.fetch_add(1, Ordering::Relaxed);
-        Ok(shard as u16)
+        Ok(Seat { gate: self.clone(), address: peer.ip(), shard: shard as u16 })
     }
 
-    /// A connection that was let in is gone.
-    pub fn leave(&self, peer: SocketAddr, shard: u16) {
+    fn leave(&self, address: IpAddr, shard: u16) {
         let mut by_address = self.by_address.lock().expect("no holder panics");
-        if let Some(count) = by_address.get_mut(&peer.ip()) {
+        if let Some(count) = by_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                by_address.remove(&peer.ip());
+                by_address.remove(&address);
             }
         }
         self.by_shard[usize::from(shard)].fetch_sub(1, Ordering::Relaxed);

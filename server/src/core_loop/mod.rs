@@ -18,7 +18,7 @@ mod throttle;
 mod token;
 
 pub use clients::{Clients, Dealt};
-pub use gate::ConnectionGate;
+pub use gate::{ConnectionGate, Seat};
 pub use history::{History, HistoryParts, SnapshotPolicy};
 pub use inbox::{LoopInbox, LoopMessage};
 pub use links::{OrderingLink, ShardLink, link};
@@ -82,6 +82,8 @@ pub struct CoreLoop {
     inbox: Arc<LoopInbox>,
     parts: LoopParts,
     stopping_since_ms: Option<u64>,
+    /// Whether the admin thread may have asked more than was answered.
+    is_asked: bool,
     pace: Pace,
 }
 
@@ -101,7 +103,7 @@ impl CoreLoop {
                 clients.listen(&mut ring.queue(), listener);
             }
         }
-        Self { ring, inbox, parts, stopping_since_ms: None, pace: Pace::default() }
+        Self { ring, inbox, parts, stopping_since_ms: None, is_asked: false, pace: Pace::default() }
     }
 
     /// Runs until it is told to stop, and everything admitted is answered.
@@ -131,7 +133,11 @@ impl CoreLoop {
         let mut is_quiet = count == 0 && !ring.has_completions();
         if self.inbox.has_messages() {
             is_quiet = false;
+            self.is_asked = true;
             self.hear(now);
+        }
+        if self.is_asked {
+            self.is_asked = reports::answer_some(&mut self.parts, now);
         }
         if let Some(history) = &mut self.parts.history {
             let is_published = history.publish(now);
@@ -141,10 +147,11 @@ impl CoreLoop {
         }
         self.roles(now, is_quiet);
         if let Some(clients) = &mut self.parts.clients {
-            clients.close_sessionless(&mut self.ring.queue(), now.mono_ms);
+            clients.sweep(&mut self.ring.queue(), now.mono_ms);
             clients.end_turn(&mut self.ring.queue(), now.mono_ms);
             for dealt in clients.take_dealt() {
-                self.parts.by_shard[usize::from(dealt.shard)].tell(LoopMessage::Dealt(dealt));
+                let shard = usize::from(dealt.seat.shard());
+                self.parts.by_shard[shard].tell(LoopMessage::Dealt(dealt));
             }
             clients.dealt();
         }
@@ -209,9 +216,6 @@ impl CoreLoop {
 
     fn hear(&mut self, now: Now) {
         let messages = self.inbox.take();
-        while let Some(inquiry) = self.parts.inquiries.take() {
-            reports::answer(&mut self.parts, inquiry, now);
-        }
         for message in messages {
             let parts = &mut self.parts;
             match message {
@@ -246,8 +250,7 @@ impl CoreLoop {
         let Some(since_ms) = self.stopping_since_ms else { return false };
         let is_late = now.mono_ms > since_ms + DRAIN_MS_MAX;
         let is_answered = self.parts.clients.as_ref().is_none_or(|clients| {
-            !clients.shard.has_messages()
-                && clients.shard.connections().all(|(_, c)| c.outstanding() == 0)
+            !clients.shard.has_messages() && clients.shard.outstanding() == 0
         });
         let is_quiet = self.parts.links.iter().all(|link| link.from_shard.is_empty());
         let is_idle = self.parts.history.as_ref().is_none_or(History::is_idle);
@@ -257,7 +260,7 @@ impl CoreLoop {
         if let Some(clients) = &mut self.parts.clients
             && !clients.is_empty()
         {
-            clients.close_all(&mut self.ring.queue());
+            clients.close_some(&mut self.ring.queue());
             return is_late;
         }
         // Shards elsewhere may still hand over: the ordering role ends last.
@@ -278,8 +281,11 @@ impl CoreLoop {
         // What the ordering role does not admit waits for the log, not for another turn.
         let is_admitting = parts.history.as_ref().is_none_or(History::is_admitting);
         let is_busy = parts.clients.as_ref().is_some_and(|clients| {
-            clients.shard.has_queued() || is_admitting && clients.shard.has_messages()
-        }) || parts.link.as_ref().is_some_and(ShardLink::is_waiting)
+            clients.shard.has_queued()
+                || clients.is_sweeping()
+                || is_admitting && clients.shard.has_messages()
+        }) || self.is_asked
+            || parts.link.as_ref().is_some_and(ShardLink::is_waiting)
             || parts.links.iter().any(OrderingLink::is_waiting)
             || parts.history.as_ref().is_some_and(|h| h.ordering.is_busy());
         if is_busy {

@@ -1,28 +1,29 @@
-//! What a core loop tells the admin thread: one page at a time, so that no turn grows long.
+//! What a core loop tells the admin thread: so much a turn, so that no turn grows long.
 
 use super::LoopParts;
 use crate::admin::fill::{self, Standing};
-use crate::admin::inquiry::{Inquiry, Mode, OrderingInquiry, ShardInquiry};
+use crate::admin::inquiry::{Inquiry, Mode, OrderingInquiry};
+use crate::admin::limits::BRIEF_PER_TURN_MAX;
 use crate::admin::metrics::{Counter, Metrics};
 use engine::settings::Now;
 
+/// Answers some inquiries: a few of those with a short answer, and one page. True if there may be
+/// more.
+pub(super) fn answer_some(parts: &mut LoopParts, now: Now) -> bool {
+    for _ in 0..BRIEF_PER_TURN_MAX {
+        let Some(inquiry) = parts.inquiries.take_brief() else { break };
+        answer(parts, inquiry, now);
+    }
+    if let Some(inquiry) = parts.inquiries.take_page() {
+        answer(parts, inquiry, now);
+    }
+    !parts.inquiries.is_empty()
+}
+
 /// Answers an inquiry, unless the asker has gone.
-pub(super) fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
+fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
     match (inquiry, &mut parts.clients, &mut parts.history) {
-        (Inquiry::Shard(inquiry), Some(clients), _) => {
-            let unsent = clients.unsent();
-            if matches!(inquiry, ShardInquiry::ResetCounts(_)) {
-                clients.reset_counts();
-            }
-            let mut metrics = Metrics::default();
-            clients.tell(&mut metrics);
-            fill::shard(
-                inquiry,
-                &mut clients.shard,
-                |id| unsent.get(&id).copied().unwrap_or(0),
-                || metrics,
-            );
-        }
+        (Inquiry::Shard(inquiry), Some(clients), _) => clients.answer(inquiry),
         (Inquiry::Ordering(inquiry), _, Some(history)) => {
             if matches!(inquiry, OrderingInquiry::ResetCounts(_)) {
                 history.meters.reset();

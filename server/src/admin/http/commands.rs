@@ -3,17 +3,16 @@
 use crate::admin::answer::Desk;
 use crate::admin::gather::Roles;
 use crate::admin::inquiry::{ConnectionReport, LastMaxMin, Mode, Unanswered};
-use crate::admin::limits::ANSWER_BYTES_MAX;
+use crate::admin::limits::{ANSWER_BYTES_MAX, CONNECTION_BYTES, PATH_BYTES};
+use crate::admin::room::Size;
 use crate::admin::text::{NOT_SERVING, Peer, conf};
 use crate::admin::totals::Totals;
-use crate::admin::values::{self, Value as Told};
+use crate::admin::values::Value as Told;
 use hyper::StatusCode;
-use model::session::SessionId;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Every command: its name, and what else it is called.
@@ -64,22 +63,31 @@ pub(super) fn index(url: &str) -> String {
     page
 }
 
+/// The command that is called so.
+fn named(asked: &str) -> Option<&'static str> {
+    let is_meant = |(name, others): &&(&str, &[&str])| *name == asked || others.contains(&asked);
+    NAMES.iter().find(is_meant).map(|(name, _)| *name)
+}
+
+/// What a command's answer grows with.
+pub(super) fn size(asked: &str) -> Size {
+    match named(asked) {
+        Some("stats") => Size::Stat,
+        Some("monitor") => Size::Metrics,
+        Some("connections" | "dump" | "watches" | "watches_by_path") => Size::Large,
+        _ => Size::Short,
+    }
+}
+
 /// Runs a command by any of its names.
 pub(super) async fn run(desk: &Desk, asked: &str, query: &str) -> (StatusCode, Value) {
-    let is_meant = |(name, others): &&(&str, &[&str])| *name == asked || others.contains(&asked);
-    let Some((name, _)) = NAMES.iter().find(is_meant) else {
+    let Some(name) = named(asked) else {
         return (StatusCode::OK, ended(Members::new(), asked, Some(unknown(asked))));
     };
-    if matches!(*name, "snapshot" | "restore") {
+    if matches!(name, "snapshot" | "restore") {
         let why = "taking and restoring snapshots by command is not built yet".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, ended(Members::new(), name, Some(why)));
     }
-    let _large = match *name {
-        "connections" | "stats" | "dump" | "watches" | "watches_by_path" => {
-            Arc::clone(&desk.large).acquire_owned().await.ok()
-        }
-        _ => None,
-    };
     match members(desk, name, query).await {
         Ok(members) => (StatusCode::OK, ended(members, name, None)),
         Err(Unanswered) => {
@@ -180,7 +188,7 @@ async fn connections(roles: &Roles, is_full: bool) -> Result<Vec<Value>, Unanswe
     let mut all = Vec::new();
     let add = |report: &ConnectionReport| {
         all.push(connection(report, is_full));
-        room(all.len() * size_of::<ConnectionReport>())
+        room(all.len() * CONNECTION_BYTES)
     };
     // What does not fit is left out.
     let _ = roles.connections(add).await?;
@@ -225,7 +233,7 @@ async fn dump(roles: &Roles) -> Result<Value, Unanswered> {
     let step = roles.ephemerals(|report, _| {
         let paths = owned.entry(report.session.0.to_string()).or_default();
         for path in &report.paths {
-            bytes += path.len();
+            bytes += path.len() + PATH_BYTES;
             paths.push(String::from_utf8_lossy(path).into());
         }
         room(bytes)
@@ -254,9 +262,10 @@ async fn system_properties(desk: &Desk) -> Value {
 }
 
 fn set_trace_mask(desk: &Desk, query: &str) -> Value {
-    let argument = query.split('&').find_map(|part| part.strip_prefix("traceMask="));
+    let mut arguments = form_urlencoded::parse(query.as_bytes());
+    let argument = arguments.find(|(name, _)| name == "traceMask").map(|(_, text)| text);
     let wanted = "setTraceMask requires long traceMask argument";
-    match argument.map(|text| (text, text.parse::<i64>())) {
+    match argument.map(|text| (text.clone(), text.parse::<i64>())) {
         Some((_, Ok(mask))) => {
             desk.trace_mask.store(mask, Ordering::Relaxed);
             json!({ "tracemask": mask })
@@ -279,10 +288,9 @@ async fn digests(roles: &Roles) -> Result<Value, Unanswered> {
 }
 
 async fn monitor(desk: &Desk) -> Result<Value, Unanswered> {
-    let (totals, process) = (desk.totals().await?, desk.process().await);
     let mut told = Members::new();
     told.insert("version".to_owned(), desk.version().to_string().into());
-    for (name, value) in values::values(&totals, process) {
+    for (name, value) in desk.monitored().await? {
         told.insert(name, number(&value));
     }
     Ok(Value::Object(told))
@@ -300,7 +308,7 @@ fn number(value: &Told) -> Value {
 }
 
 async fn server_stats(desk: &Desk) -> Result<Value, Unanswered> {
-    let (totals, process, sizes) = (desk.totals().await?, desk.process().await, desk.sizes().await);
+    let (totals, process, sizes) = (desk.counts().await?, desk.process().await, desk.sizes().await);
     let (shards, ordering) = (&totals.shards, &totals.ordering);
     let responses = responses(shards.response_bytes);
     Ok(json!({
@@ -338,7 +346,7 @@ fn responses(sizes: Option<LastMaxMin>) -> Value {
 }
 
 async fn watch_summary(desk: &Desk) -> Result<Value, Unanswered> {
-    let Totals { shards, .. } = desk.totals().await?;
+    let Totals { shards, .. } = desk.counts().await?;
     let counts = desk.roles.watch_counts(shards.data_watches).await?;
     Ok(json!({
         "num_connections": counts.connections,
@@ -352,7 +360,7 @@ async fn watches(roles: &Roles) -> Result<Value, Unanswered> {
     let step = roles.watches(|report, _| {
         let paths = sessions.entry(report.session.0.to_string()).or_default();
         for path in &report.paths {
-            bytes += path.len();
+            bytes += path.len() + PATH_BYTES;
             paths.push(String::from_utf8_lossy(path).into());
         }
         room(bytes)
@@ -365,7 +373,7 @@ async fn watches_by_path(roles: &Roles) -> Result<Value, Unanswered> {
     let (mut paths, mut bytes) = (BTreeMap::<String, Vec<i64>>::new(), 0);
     let step = roles.watches(|report, _| {
         for path in &report.paths {
-            bytes += path.len() + size_of::<SessionId>();
+            bytes += path.len() + PATH_BYTES;
             paths
                 .entry(String::from_utf8_lossy(path).into_owned())
                 .or_default()

@@ -1,36 +1,44 @@
 //! The admin server and the metrics page: HTTP on the admin thread.
 //!
 //! - [`commands`] what each command tells, by stock's names; [`json`] how that is printed
-//! - [`prometheus`] the page of metrics
+//! - [`prometheus`] the page of metrics; `crowd` who is connected
 //! - here: sockets and addresses. One request a connection, so that a silent peer costs no more
 //!   than its time.
 //!
-//! **Invariants**: no more than [`CONNECTIONS_MAX`] peers are served at a time (guard: the
-//! semaphore of [`serve`]), none for longer than it may be silent and [`ANSWER_TIMEOUT`].
+//! **Invariants**: no more than [`CONNECTIONS_MAX`] peers are connected at a time, and one that
+//! asks does not wait for those that say nothing (guard: `crowd`); an answer holds memory until
+//! its peer has taken it or was given up (guard: `admin::room`).
 //!
 //! Not here: TLS, and the commands that take or restore a snapshot.
 
 pub(super) mod commands;
+mod crowd;
 pub(super) mod json;
 pub(super) mod prometheus;
 #[cfg(test)]
 mod tests;
 
 use super::answer::Desk;
-use super::limits::{ANSWER_TIMEOUT, CONNECTIONS_MAX};
-use http_body_util::Full;
+use super::limits::{CONNECTIONS_MAX, FORM_BYTES_MAX, LARGE_REQUESTS_WAITING_MAX};
+use super::room::{Held, Size};
+use crowd::{Crowd, Place};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus::Names;
 use std::convert::Infallible;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
+
+/// How often it is looked whether a connection has had its time.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What a port serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +58,15 @@ pub(super) struct Port {
     pub(super) idle: Duration,
 }
 
+/// An answer, with the memory that it holds.
+struct Answer {
+    status: StatusCode,
+    kind: &'static str,
+    text: String,
+    held: Held,
+    allow: Option<&'static str>,
+}
+
 /// Serves a port for as long as the runtime lives.
 pub(super) async fn serve(desk: Arc<Desk>, port: Port) {
     let Port { listener, site, idle } = port;
@@ -58,9 +75,8 @@ pub(super) async fn serve(desk: Arc<Desk>, port: Port) {
     let Ok(listener) = is_ready.and_then(|()| tokio::net::TcpListener::from_std(listener)) else {
         return tracing::error!(?site, "the port cannot be listened on");
     };
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let crowd = Crowd::new(CONNECTIONS_MAX);
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let socket = match listener.accept().await {
             Ok((socket, _)) => socket,
             Err(error) => {
@@ -70,67 +86,176 @@ pub(super) async fn serve(desk: Arc<Desk>, port: Port) {
                 continue;
             }
         };
+        let place = crowd.enter().await;
         let (desk, site) = (Arc::clone(&desk), Arc::clone(&site));
-        tokio::spawn(async move {
-            exchange(&desk, &site, idle, socket).await;
-            drop(slot);
-        });
+        tokio::spawn(async move { exchange(&desk, &site, idle, socket, &place).await });
+        // Whoever has sent its request already is asking before the next one comes.
+        tokio::task::yield_now().await;
     }
 }
 
-async fn exchange(desk: &Desk, site: &Site, idle: Duration, socket: TcpStream) {
-    let answer = service_fn(|request| async move {
-        let answered = answer(desk, site, &request).await;
-        Ok::<_, Infallible>(answered)
+async fn exchange(desk: &Desk, site: &Site, idle: Duration, socket: TcpStream, place: &Place) {
+    let held = OnceLock::new();
+    let answer = service_fn(|request| {
+        let held = &held;
+        async move {
+            place.asks();
+            let answer = answer(desk, site, request, idle).await;
+            place.takes();
+            Ok::<_, Infallible>(answer.response(held))
+        }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
         .keep_alive(false)
         .serve_connection(TokioIo::new(socket), answer);
-    match timeout(idle + ANSWER_TIMEOUT, connection).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "an HTTP connection ended early"),
-        Err(_) => tracing::debug!("an HTTP connection took too long"),
+    let (mut connection, mut look) = (pin!(connection), interval(LOOK_EVERY));
+    let nothing = Held::none();
+    loop {
+        tokio::select! {
+            ended = &mut connection => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "an HTTP connection ended early");
+                }
+                return;
+            }
+            () = place.told_to_leave() => {
+                return tracing::debug!("an HTTP connection was closed for one that asks");
+            }
+            _ = look.tick() => {
+                if place.is_overdue(held.get().unwrap_or(&nothing)) {
+                    return tracing::debug!("an HTTP connection took too long");
+                }
+            }
+        }
     }
 }
 
-async fn answer(desk: &Desk, site: &Site, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+impl Answer {
+    fn new(status: StatusCode, kind: &'static str, text: impl Into<String>) -> Self {
+        Self { status, kind, text: text.into(), held: Held::none(), allow: None }
+    }
+
+    fn holding(mut self, mut held: Held) -> Self {
+        self.text.shrink_to_fit();
+        held.shrink(self.text.len());
+        self.held = held;
+        self
+    }
+
+    /// No text, and which methods there are.
+    fn allowing(status: StatusCode, methods: &'static str) -> Self {
+        Self { allow: Some(methods), ..Self::new(status, "", "") }
+    }
+
+    /// The response; what it holds goes to `held`, until its connection has ended.
+    fn response(self, held: &OnceLock<Held>) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from(self.text)));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        if !self.kind.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        // One request a connection: there is nothing yet.
+        held.set(self.held).ok();
+        response
+    }
+}
+
+async fn answer(desk: &Desk, site: &Site, request: Request<Incoming>, idle: Duration) -> Answer {
+    let path = request.uri().path();
     let found = match site {
         Site::Commands(url) => path.strip_prefix(url.as_str()),
         Site::Metrics => (path == "/metrics").then_some(""),
     };
     let Some(rest) = found.filter(|rest| rest.is_empty() || rest.starts_with('/')) else {
-        return page(StatusCode::NOT_FOUND, "text/plain", "there is nothing here\n".to_owned());
+        return Answer::new(StatusCode::NOT_FOUND, "text/plain", "there is nothing here\n");
     };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused = page(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "text/plain",
-            "only GET is understood\n".to_owned(),
-        );
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
-    }
     match site {
-        Site::Metrics => {
-            let told = prometheus::page(desk).await;
-            page(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", told)
-        }
-        Site::Commands(url) => match rest.trim_start_matches('/') {
-            "" => page(StatusCode::OK, "text/html", commands::index(url)),
-            name => {
-                let (status, told) = commands::run(desk, name, query).await;
-                page(status, "application/json", json::print(&told))
-            }
+        Site::Metrics => match *request.method() {
+            Method::GET | Method::HEAD | Method::POST => metrics(desk, request, idle).await,
+            ref method => without_page(method, "GET, HEAD, POST, TRACE, OPTIONS"),
+        },
+        Site::Commands(url) => match *request.method() {
+            Method::GET | Method::HEAD => match rest.trim_start_matches('/') {
+                "" => Answer::new(StatusCode::OK, "text/html", commands::index(url)),
+                name => command(desk, name, request.uri().query().unwrap_or_default()).await,
+            },
+            Method::POST => Answer {
+                allow: Some("GET, HEAD, OPTIONS"),
+                ..Answer::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "text/plain",
+                    "only GET is understood\n",
+                )
+            },
+            ref method => without_page(method, "GET, HEAD, OPTIONS"),
         },
     }
 }
 
-fn page(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
+/// Methods to which stock answers without a text.
+fn without_page(method: &Method, allowed: &'static str) -> Answer {
+    match *method {
+        Method::OPTIONS => Answer::allowing(StatusCode::OK, allowed),
+        Method::PUT | Method::DELETE => Answer::allowing(StatusCode::METHOD_NOT_ALLOWED, allowed),
+        Method::TRACE => Answer::new(StatusCode::FORBIDDEN, "", ""),
+        _ => Answer::new(StatusCode::NOT_IMPLEMENTED, "", ""),
+    }
+}
+
+async fn command(desk: &Desk, asked: &str, query: &str) -> Answer {
+    let size = commands::size(asked);
+    let is_crowded =
+        size == Size::Large && desk.rooms.waiting_for_large() >= LARGE_REQUESTS_WAITING_MAX;
+    let held = if is_crowded { None } else { desk.rooms.enter(size).await.ok() };
+    let Some(held) = held else {
+        let why = "too many large answers are asked for and not taken; ask again";
+        return Answer::new(StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{why}\n"));
+    };
+    let (status, told) = commands::run(desk, asked, query).await;
+    Answer::new(status, "application/json", json::print(&told)).holding(held)
+}
+
+/// The page of metrics, or what of it is asked for by `name[]`, in the address or in a form.
+async fn metrics(desk: &Desk, request: Request<Incoming>, idle: Duration) -> Answer {
+    let mut names = Names::default();
+    names.add(request.uri().query().unwrap_or_default().as_bytes());
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if *request.method() == Method::POST
+        && kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+    {
+        let form = Limited::new(request.into_body(), FORM_BYTES_MAX).collect();
+        let Ok(Ok(form)) = timeout(idle, form).await else {
+            return Answer::new(
+                StatusCode::BAD_REQUEST,
+                "text/plain",
+                format!("the form was not received, or has more than {FORM_BYTES_MAX} bytes\n"),
+            );
+        };
+        names.add(&form.to_bytes());
+    }
+    let page = match desk.rooms.enter(Size::Metrics).await {
+        Ok(held) => prometheus::page(desk, &names).await.ok().map(|page| (page, held)),
+        Err(_) => None,
+    };
+    match page {
+        Some((page, held)) => {
+            let kind = "text/plain; version=0.0.4; charset=utf-8";
+            Answer::new(StatusCode::OK, kind, page).holding(held)
+        }
+        None => Answer::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "text/plain",
+            "the server does not answer; ask again\n",
+        ),
+    }
 }

@@ -3,10 +3,13 @@
 
 use crate::admin::answer::Desk;
 use crate::admin::host;
+use crate::admin::inquiry::Unanswered;
 use crate::admin::metrics::{Counter, Measure, QuotaSums};
+use crate::admin::text::double;
 use crate::admin::totals::Totals;
 use crate::admin::values::{self, Process};
 use engine::meter::{Tally, Traffic};
+use std::collections::HashSet;
 use std::fmt::{Display, Write as _};
 use tokio::task::spawn_blocking;
 
@@ -20,8 +23,28 @@ pub(in crate::admin) struct Sample {
     pub(in crate::admin) name: String,
     /// Names and values.
     pub(in crate::admin) labels: Vec<(&'static str, String)>,
-    /// The number as Java prints a double.
-    pub(in crate::admin) value: String,
+    /// The number.
+    pub(in crate::admin) value: f64,
+}
+
+/// The samples that are asked for; all of them if none is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Names(HashSet<String>);
+
+impl Names {
+    /// Adds what a query or a form names by `name[]`.
+    pub(super) fn add(&mut self, form: &[u8]) {
+        let named = form_urlencoded::parse(form).filter(|(key, _)| key == "name[]");
+        self.0.extend(named.map(|(_, name)| name.into_owned()));
+    }
+
+    /// What of a metric is asked for, if anything is.
+    fn of(&self, mut metric: Metric) -> Option<Metric> {
+        if !self.0.is_empty() {
+            metric.samples.retain(|sample| self.0.contains(&sample.name));
+        }
+        (self.0.is_empty() || !metric.samples.is_empty()).then_some(metric)
+    }
 }
 
 /// A metric with its samples.
@@ -45,44 +68,49 @@ impl Metric {
     ) -> Self {
         let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let name = format!("{}{suffix}", self.name);
-        self.samples.push(Sample { name, labels, value: double(&value.to_string()) });
+        let value = value.to_string().parse().unwrap_or(f64::NAN);
+        self.samples.push(Sample { name, labels, value });
         self
     }
 }
 
-/// A whole number as a double.
-fn double(text: &str) -> String {
-    let is_whole = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if is_whole { format!("{text}.0") } else { text.to_owned() }
-}
-
-/// The page. Empty if nobody answers.
-pub(super) async fn page(desk: &Desk) -> String {
-    let Ok(totals) = desk.totals().await else { return String::new() };
+/// The page, or what is named of it.
+pub(super) async fn page(desk: &Desk, names: &Names) -> Result<String, Unanswered> {
+    let totals = desk.totals().await?;
     let process = desk.process().await;
-    let mut metrics = of_totals(&totals, process);
-    metrics.extend(of_process(spawn_blocking(host::usage).await.unwrap_or_default(), process));
+    let usage = spawn_blocking(host::usage).await.unwrap_or_default();
+    let metrics = all(&totals, process, usage).into_iter().filter_map(|metric| names.of(metric));
     let mut page = String::new();
-    for Metric { name, kind, help, samples } in &metrics {
+    for Metric { name, kind, help, samples } in metrics {
         let _ = write!(page, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         for Sample { name, labels, value } in samples {
-            page.push_str(name);
+            page.push_str(&name);
             if !labels.is_empty() {
                 page.push('{');
                 for (label, value) in labels {
-                    let _ = write!(page, "{label}=\"{}\",", escaped(value));
+                    let _ = write!(page, "{label}=\"{}\",", escaped(&value));
                 }
                 page.push('}');
             }
-            let _ = writeln!(page, " {value}");
+            let _ = writeln!(page, " {}", double(value));
         }
     }
-    page
+    Ok(page)
 }
 
-/// What `mntr` shows where this provider is configured: the samples without those of the process.
-pub(in crate::admin) fn samples(totals: &Totals, process: Process) -> Vec<Sample> {
-    of_totals(totals, process).into_iter().flat_map(|metric| metric.samples).collect()
+/// What `mntr` shows where this provider is configured.
+pub(in crate::admin) fn samples(
+    totals: &Totals,
+    process: Process,
+    usage: host::Usage,
+) -> Vec<Sample> {
+    all(totals, process, usage).into_iter().flat_map(|metric| metric.samples).collect()
+}
+
+fn all(totals: &Totals, process: Process, usage: host::Usage) -> Vec<Metric> {
+    let mut all = of_totals(totals, process);
+    all.extend(of_process(usage, process));
+    all
 }
 
 fn escaped(value: &str) -> String {

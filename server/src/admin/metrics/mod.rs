@@ -23,6 +23,16 @@ pub struct QuotaSums {
     pub count: i64,
 }
 
+impl QuotaSums {
+    /// Adds those of another quota of the same part.
+    pub fn add(&mut self, other: Self) {
+        self.bytes_max = self.bytes_max.saturating_add(other.bytes_max);
+        self.count_max = self.count_max.saturating_add(other.count_max);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.count = self.count.saturating_add(other.count);
+    }
+}
+
 /// What was counted and measured.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {

@@ -51,6 +51,23 @@ impl fmt::Display for Mean {
     }
 }
 
+/// A decimal as Java prints a double.
+pub fn double(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-3..1e7).contains(&size) {
+        return format!("{number:?}");
+    }
+    if !number.is_finite() {
+        let sign = if number.is_sign_negative() { "-" } else { "" };
+        return if number.is_nan() { "NaN".into() } else { format!("{sign}Infinity") };
+    }
+    let text = format!("{number:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
+    }
+}
+
 /// A socket's address as Java prints it: `/` first, IPv6 with all of its groups.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);

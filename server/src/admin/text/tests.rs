@@ -185,10 +185,10 @@ fn mntr_shows_what_was_counted() {
     for ms in [1, 2, 3, 4, 9, 70, 81] {
         tally.add(ms);
     }
-    let mut shard = ShardReport::default();
-    shard.metrics.count(Counter::ConnectionRequestCount, 2);
-    shard.metrics.tally(Measure::Updatelatency, &tally);
-    shard.metrics.read.add(b"/a/b", 80);
+    let mut of_shard = Metrics::default();
+    of_shard.count(Counter::ConnectionRequestCount, 2);
+    of_shard.tally(Measure::Updatelatency, &tally);
+    of_shard.read.add(b"/a/b", 80);
     let mut other = Metrics::default();
     other.count(Counter::ConnectionRequestCount, 1);
     other.count(Counter::BytesReceivedCount, 580);
@@ -201,16 +201,15 @@ fn mntr_shows_what_was_counted() {
         .quotas
         .insert("a".to_owned(), QuotaSums { bytes_max: -1, count_max: 5, bytes: 7, count: 2 });
     other.over_quota.add(b"/a/c", 1);
-    let ordering = OrderingReport {
-        metrics: other,
-        writes_refused: Some("the disk\nis full".into()),
-        ..OrderingReport::default()
-    };
+    other.merge(&of_shard);
+    let writes_refused = Some("the disk\nis full".into());
+    let ordering = OrderingReport { writes_refused, ..OrderingReport::default() };
     let words = WordCounts { open: 1, received: 1, sent: 0 };
-    let totals = Totals::of(&[shard], ordering, words);
+    let totals = Totals::of(&[ShardReport::default()], ordering, words);
+    let totals = totals.with_metrics(other, words);
     let shown = text(|out| monitor::monitor(out, BUILT, &values(&totals, Process::default())));
     for part in [
-        "zk_writes_refused\t1\nzk_writes_refused_reason\tthe disk is full\n",
+        "zk_writes_refused\t1\n",
         "zk_bytes_received_count\t584\n",
         "zk_connection_request_count\t3\n",
         "zk_avg_fsynctime\t0.8571\nzk_min_fsynctime\t0\nzk_max_fsynctime\t3\n\

@@ -4,7 +4,6 @@
 use super::put;
 use crate::admin::inquiry::{WatchCounts, WatchReport};
 use model::session::SessionId;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `wchs`.
@@ -25,14 +24,17 @@ pub fn by_session(out: &mut Vec<u8>, report: &WatchReport, is_continued: bool) {
     }
 }
 
-/// Who watches what, by path.
-pub type ByPath = BTreeMap<Arc<[u8]>, Vec<SessionId>>;
+/// Who watches what.
+pub type ByPath = Vec<(Arc<[u8]>, SessionId)>;
 
-/// A path in `wchp`.
-pub fn by_path(out: &mut Vec<u8>, path: &[u8], sessions: &[SessionId]) {
-    out.extend_from_slice(path);
-    out.push(b'\n');
-    for session in sessions {
-        put!(out, "\t0x{:x}\n", session.0);
+/// `wchp`: each path, and who watches it.
+pub fn by_path(out: &mut Vec<u8>, mut watches: ByPath) {
+    watches.sort_by(|a, b| a.0.cmp(&b.0));
+    for watchers in watches.chunk_by(|a, b| a.0 == b.0) {
+        out.extend_from_slice(&watchers[0].0);
+        out.push(b'\n');
+        for (_, session) in watchers {
+            put!(out, "\t0x{:x}\n", session.0);
+        }
     }
 }

@@ -88,8 +88,8 @@ fn metrics(page: &mut String) {
         let _ = writeln!(page, "- {reason}: {}", names.collect::<Vec<_>>().join(", "));
     }
     page.push_str(
-        "\n`writes_refused` is ours: whether writes are refused because the disk is full; its \
-         reason stands\nin `writes_refused_reason`.\n\n",
+        "\n`writes_refused` is ours: whether writes are refused because the disk is full; `srvr` \
+         says why.\n\n",
     );
 }
 

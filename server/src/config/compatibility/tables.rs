@@ -94,7 +94,7 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "no room on disk",
         "the server ends",
-        "SYSTEMERROR for writes, reads go on; `srvr` and `mntr` say so",
+        "SYSTEMERROR for writes, reads go on; `srvr` says so, `mntr` has `zk_writes_refused`",
         "a full disk is mended without a restart",
     ],
     [
@@ -136,7 +136,7 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "`read_per_namespace`, `write_per_namespace`",
         "any number of parts",
-        "the first 1,000 of each shard",
+        "the first 1,000, whose names have at most 256 bytes",
         "clients choose the names",
     ],
     [
@@ -192,6 +192,33 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "the server ends",
         "it starts with a warning, unless admin.serverPort is written",
         "clients are served whatever else runs",
+    ],
+    [
+        "an answer to a word or a command that is not taken",
+        "is kept while its connection is",
+        "given up after 5 s in which its peer took nothing (1 s while others wait for the memory), \
+         and after 30 s in all (10 s)",
+        "unread answers hold 256 MiB at most",
+    ],
+    [
+        "answers to words and commands above 32 MiB",
+        "whole",
+        "cut there; a word says so at its end",
+        "as above",
+    ],
+    [
+        "very many words at once",
+        "each holds a thread or waits for one",
+        "4,096 are answered and 1,024 wait, of those with a large answer 1,024 wait up to 60 s; \
+         one more is closed unanswered. Short answers do not wait for large ones",
+        "memory and descriptors are bounded",
+    ],
+    [
+        "connections to the admin server and the page of metrics",
+        "kept for more requests; a request takes one of 200 threads",
+        "closed behind one answer. 256 on a port; for one more, the one that has said nothing for \
+         longest is closed. 64 large answers wait, one more is 503",
+        "silent peers keep no probe waiting",
     ],
     [
         "POST to a command, an unknown address",

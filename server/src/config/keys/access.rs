@@ -56,7 +56,7 @@ pub(super) static KEYS: &[Key] = &[
         "Whether the address of a caller of \
         the admin server is read from X-Forwarded-For.",
     )
-    .not_yet("the admin server is not built yet, and only its callers are meant"),
+    .not_yet("only callers of the admin server are meant, and it does not ask who they are"),
     text("superUser", "", "A name that SASL has proved, of one who may do everything.")
         .not_yet(SASL),
     text("superUser.*", "", "More such names.").not_yet(SASL),

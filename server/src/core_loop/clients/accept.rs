@@ -53,10 +53,10 @@ impl Clients {
             return queue.close_after(socket, None);
         };
         match self.gate.admit(peer) {
-            Ok(shard) if shard == self.index => {
-                self.open(queue, Dealt { socket, peer, shard });
+            Ok(seat) if seat.shard() == self.index => {
+                self.open(queue, Dealt { socket, peer, seat });
             }
-            Ok(shard) => self.dealt.push(Dealt { socket, peer, shard }),
+            Ok(seat) => self.dealt.push(Dealt { socket, peer, seat }),
             Err(denied) => {
                 self.tell_refused(peer, denied);
                 queue.close_after(socket, None);
@@ -89,7 +89,7 @@ impl Clients {
 
     /// A client that the gate gave to this shard.
     pub fn open(&mut self, queue: &mut Queue<'_>, dealt: Dealt) {
-        let Dealt { socket, peer, .. } = dealt;
+        let Dealt { socket, peer, seat } = dealt;
         let connection = self.shard.open(peer);
         let place = self.sockets.vacant_key() as u32;
         let receive = Some(queue.recv_multishot(&socket, Kind::Receive(place).token()));
@@ -97,6 +97,7 @@ impl Clients {
             stage: Stage::Open(socket),
             input: Input::Open,
             peer,
+            seat,
             connection,
             inbox: Inbox::new(self.frame_bytes_max),
             receive,

@@ -2,8 +2,9 @@
 //! shard says when all of it is worked off, unless nothing can be.
 
 use super::super::token::Kind;
-use super::{Clients, Input, Socket, Stage};
+use super::{Clients, Input, Stage};
 use crate::admin::WordRequest;
+use crate::admin::limits::WORDS_WAITING_MAX;
 use engine::batch::ConnectionId;
 use engine::limits::KEPT_SLOTS_MAX;
 use engine::shard::{Connection, Refused};
@@ -11,6 +12,9 @@ use net::client::FourLetterWord;
 use ring::Queue;
 use std::fmt::Display;
 use tracing::{info, warn};
+
+/// Places of sockets that are looked at in one turn, and sockets closed in one turn of the end.
+const SWEPT_PER_TURN: usize = 512;
 
 impl Clients {
     /// A word instead of a connect: the socket goes to the admin thread once its receive ended.
@@ -129,32 +133,48 @@ impl Clients {
         }
     }
 
-    /// Closes the connections that have not said connect for too long, and those that do not take
-    /// the last they are told.
-    pub fn close_sessionless(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
+    /// Once a second, in pieces: closes the connections that have not sent a connect request for
+    /// too long, and those that do not take the last they are told.
+    pub fn sweep(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
         self.now_ms = now_ms;
-        if now_ms < self.sessionless_checked_ms + 1_000 {
+        let (since_ms, place) = match self.sweep {
+            Sweep::UnderWay { since_ms, place } => (since_ms, place),
+            Sweep::Resting { since_ms } if now_ms < since_ms + 1_000 => return,
+            Sweep::Resting { .. } => {
+                let capacity = self.sockets.capacity();
+                if capacity > KEPT_SLOTS_MAX && self.sockets.len() < capacity / 4 {
+                    self.sockets.shrink_to_fit();
+                }
+                (now_ms, 0)
+            }
+        };
+        let end = self.sockets.capacity().min(place + SWEPT_PER_TURN);
+        for place in place..end {
+            self.maybe_send_away(queue, place as u32, now_ms);
+        }
+        self.sweep = if end < self.sockets.capacity() {
+            Sweep::UnderWay { since_ms, place: end }
+        } else {
+            Sweep::Resting { since_ms }
+        };
+    }
+
+    /// Whether [`Self::sweep`] has more to do at once.
+    pub fn is_sweeping(&self) -> bool {
+        matches!(self.sweep, Sweep::UnderWay { .. })
+    }
+
+    fn maybe_send_away(&mut self, queue: &mut Queue<'_>, place: u32, now_ms: u64) {
+        let Some(socket) = self.sockets.get(place as usize) else { return };
+        let limit_ms = self.sessionless_timeout_ms;
+        if !matches!(socket.stage, Stage::Open(_)) {
             return;
         }
-        self.sessionless_checked_ms = now_ms;
-        let capacity = self.sockets.capacity();
-        if capacity > KEPT_SLOTS_MAX && self.sockets.len() < capacity / 4 {
-            self.sockets.shrink_to_fit();
-        }
-        for connection in self.shard.sessionless(self.sessionless_timeout_ms) {
-            let place = self.by_slot[connection.slot as usize];
+        if socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms) {
+            self.send_away(queue, place, &"it does not take its last reply");
+        } else if self.shard.is_sessionless(socket.connection, limit_ms) {
             self.counts.sessionless += 1;
             self.send_away(queue, place, &"it never said connect");
-        }
-        let limit_ms = self.sessionless_timeout_ms;
-        let is_stuck = |socket: &Socket| {
-            let is_open = matches!(socket.stage, Stage::Open(_));
-            is_open && socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms)
-        };
-        let stuck = self.sockets.iter().filter(|(_, socket)| is_stuck(socket));
-        let stuck: Vec<u32> = stuck.map(|(place, _)| place as u32).collect();
-        for place in stuck {
-            self.send_away(queue, place, &"it does not take its last reply");
         }
     }
 
@@ -184,24 +204,39 @@ impl Clients {
         }
         assert!(!matches!(socket.stage, Stage::Open(_)), "an open socket was released");
         let socket = self.sockets.remove(place as usize);
-        self.gate.leave(socket.peer, self.index);
         if let Stage::Leaving(fd, word) = socket.stage {
             let rest = socket.inbox.into_rest();
-            let request = WordRequest { socket: fd, word, rest };
-            // A full channel drops the word and closes the socket: words are asked again.
-            if !self.words.hand_over(request) {
-                warn!(peer = %socket.peer, "too many four-letter words at once");
+            let request = WordRequest { socket: fd, word, rest, seat: socket.seat };
+            // A full channel drops the word and closes the socket.
+            if !self.words.hand_over(request)
+                && let Some(suppressed) = self.refusals.admits(self.now_ms)
+            {
+                warn!(
+                    peer = %socket.peer,
+                    suppressed,
+                    "four-letter word dropped: {WORDS_WAITING_MAX} wait to be answered"
+                );
             }
         }
     }
 
-    /// Closes every connection: the server stops.
-    pub fn close_all(&mut self, queue: &mut Queue<'_>) {
-        let places: Vec<u32> = self.sockets.iter().map(|(place, _)| place as u32).collect();
+    /// Closes some of the connections: the server stops.
+    pub fn close_some(&mut self, queue: &mut Queue<'_>) {
+        let open = self.sockets.iter().filter(|(_, s)| matches!(s.stage, Stage::Open(_)));
+        let places: Vec<_> = open.map(|(place, _)| place as u32).take(SWEPT_PER_TURN).collect();
         for place in places {
             self.close(queue, place);
         }
     }
+}
+
+/// The look at all sockets that comes once a second: a piece a turn.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sweep {
+    /// The last one began at this time.
+    Resting { since_ms: u64 },
+    /// It has come to this place.
+    UnderWay { since_ms: u64, place: usize },
 }
 
 /// Lets a line a second through: a storm is not to fill the disk.

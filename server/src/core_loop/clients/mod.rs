@@ -10,20 +10,20 @@
 mod accept;
 mod ends;
 
-use super::gate::ConnectionGate;
+use super::gate::{ConnectionGate, Seat};
 use super::throttle::ConnectThrottle;
 use super::token::Kind;
-use crate::admin::Words;
+use crate::admin::inquiry::ShardInquiry;
 use crate::admin::metrics::{Counter, Measure, Metrics};
+use crate::admin::{Words, fill};
 use accept::Listening;
-use ends::Rare;
+use ends::{Rare, Sweep};
 use engine::batch::ConnectionId;
 use engine::settings::Now;
 use engine::shard::{Refused, Shard};
 use net::client::{Fed, Flow, FourLetterWord, Inbox};
 use ring::{OpId, Queue};
 use slab::Slab;
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -59,6 +59,8 @@ struct Socket {
     stage: Stage,
     input: Input,
     peer: SocketAddr,
+    /// What the gate counts, until the last operation has completed or a word is answered.
+    seat: Seat,
     connection: ConnectionId,
     inbox: Inbox,
     receive: Option<OpId>,
@@ -77,8 +79,8 @@ pub struct Dealt {
     pub socket: OwnedFd,
     /// Whose it is.
     pub peer: SocketAddr,
-    /// Which shard gets it.
-    pub shard: u16,
+    /// What the gate counts.
+    pub seat: Seat,
 }
 
 /// The sockets of one shard.
@@ -101,7 +103,7 @@ pub struct Clients {
     listeners: Vec<Listening>,
     /// Clients for other shards.
     dealt: Vec<Dealt>,
-    sessionless_checked_ms: u64,
+    sweep: Sweep,
     /// The time of this turn, and whom it has sent away.
     now_ms: u64,
     refusals: Rare,
@@ -145,7 +147,7 @@ impl Clients {
             sessionless_timeout_ms,
             listeners: Vec::new(),
             dealt: Vec::new(),
-            sessionless_checked_ms: 0,
+            sweep: Sweep::Resting { since_ms: 0 },
             now_ms: 0,
             refusals: Rare::default(),
             closings: Rare::default(),
@@ -332,15 +334,28 @@ impl Clients {
         }
     }
 
-    /// Bytes in flight to each client that has any.
-    pub(super) fn unsent(&self) -> HashMap<ConnectionId, usize> {
-        let sending = self.sockets.iter().filter(|(_, socket)| socket.sending_bytes > 0);
-        sending.map(|(_, socket)| (socket.connection, socket.sending_bytes)).collect()
+    /// Answers what the admin thread asks of this shard.
+    pub(super) fn answer(&mut self, inquiry: ShardInquiry) {
+        if matches!(inquiry, ShardInquiry::ResetCounts(_)) {
+            self.reset_counts();
+        }
+        let mut metrics = None;
+        if matches!(inquiry, ShardInquiry::Metrics(_)) {
+            self.tell(metrics.get_or_insert_default());
+        }
+        let Self { shard, sockets, by_slot, .. } = self;
+        let unsent_bytes = |connection: ConnectionId| {
+            let place = by_slot.get(connection.slot as usize);
+            let socket = place.and_then(|&place| sockets.get(place as usize));
+            let socket = socket.filter(|socket| socket.connection == connection);
+            socket.map_or(0, |socket| socket.sending_bytes)
+        };
+        fill::shard(inquiry, shard, unsent_bytes, metrics.unwrap_or_default());
     }
 
     /// Fills a report with what became of sockets. Connections that were not let in are told by
     /// the first shard alone, which accepts for all.
-    pub(super) fn tell(&self, metrics: &mut Metrics) {
+    fn tell(&self, metrics: &mut Metrics) {
         if self.index == 0 {
             let rejected = u64::from(self.gate.rejected()) - self.counts.rejected_before;
             let (deficits, throttled) = self.throttle.counts();
@@ -352,7 +367,7 @@ impl Clients {
     }
 
     /// Forgets what became of sockets.
-    pub(super) fn reset_counts(&mut self) {
+    fn reset_counts(&mut self) {
         let rejected_before = u64::from(self.gate.rejected());
         self.counts = SocketCounts { rejected_before, ..SocketCounts::default() };
     }

@@ -1,0 +1,221 @@
+//! Memory for answers, shared by words and commands: an answer is begun when there is room for the
+//! longest one, and holds what it needs until its peer has taken it.
+//!
+//! Short answers need no room, so they never wait for long ones; those that grow differently have
+//! rooms of their own, so that a crowd that asks for one kind does not keep the others waiting.
+
+use super::limits::{
+    ANSWER_BYTES_MAX, ANSWERS_WAITING_MAX, LARGE_ANSWERS_BYTES_MAX, METRICS_ANSWERS_BYTES_MAX,
+    METRICS_BYTES_MAX, SEND_TIMEOUT, SEND_WANTED_TIMEOUT, STALL_TIMEOUT, STALL_WANTED_TIMEOUT,
+    STAT_ANSWERS_BYTES_MAX,
+};
+use net::client::FourLetterWord;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+const KIB: usize = 1024;
+
+/// What an answer grows with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// With nothing.
+    Short,
+    /// With the parts of the tree.
+    Metrics,
+    /// With connections, a short line each.
+    Stat,
+    /// With connections, sessions, ephemeral nodes or watches.
+    Large,
+}
+
+impl Size {
+    /// Of the answer to a word.
+    pub(super) fn of_word(word: FourLetterWord, shard_count: usize) -> Self {
+        match word {
+            FourLetterWord::Stat => Self::Stat,
+            FourLetterWord::Mntr => Self::Metrics,
+            FourLetterWord::Cons
+            | FourLetterWord::Dump
+            | FourLetterWord::Wchc
+            | FourLetterWord::Wchp => Self::Large,
+            // The paths of several shards are told apart by looking at all of them.
+            FourLetterWord::Wchs if shard_count > 1 => Self::Large,
+            _ => Self::Short,
+        }
+    }
+}
+
+/// All rooms.
+///
+/// Lives in: the admin thread.
+pub(super) struct Rooms {
+    metrics: Arc<Room>,
+    stat: Arc<Room>,
+    large: Arc<Room>,
+}
+
+struct Room {
+    kib: Arc<Semaphore>,
+    answer_kib_max: u32,
+    waiting: AtomicUsize,
+}
+
+/// Counts who waits, however the waiting ends.
+struct Waiting<'a>(&'a Room);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What one answer holds of its room; given back when it is dropped.
+pub(super) struct Held(Option<(Arc<Room>, OwnedSemaphorePermit)>);
+
+/// Too many wait already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Crowded;
+
+impl Rooms {
+    pub(super) fn new() -> Self {
+        Self {
+            metrics: Room::new(METRICS_ANSWERS_BYTES_MAX, METRICS_BYTES_MAX),
+            stat: Room::new(STAT_ANSWERS_BYTES_MAX, ANSWER_BYTES_MAX),
+            large: Room::new(LARGE_ANSWERS_BYTES_MAX, ANSWER_BYTES_MAX),
+        }
+    }
+
+    /// Waits until there is room for the longest answer of this size.
+    pub(super) async fn enter(&self, size: Size) -> Result<Held, Crowded> {
+        let room = match size {
+            Size::Short => return Ok(Held::none()),
+            Size::Metrics => &self.metrics,
+            Size::Stat => &self.stat,
+            Size::Large => &self.large,
+        };
+        room.enter().await
+    }
+
+    /// How many wait for room for a large answer.
+    pub(super) fn waiting_for_large(&self) -> usize {
+        self.large.waiting.load(Ordering::Relaxed)
+    }
+}
+
+impl Room {
+    fn new(bytes_max: usize, answer_bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            kib: Arc::new(Semaphore::new(bytes_max / KIB)),
+            answer_kib_max: (answer_bytes_max / KIB) as u32,
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    async fn enter(self: &Arc<Self>) -> Result<Held, Crowded> {
+        if self.waiting.load(Ordering::Relaxed) >= ANSWERS_WAITING_MAX {
+            return Err(Crowded);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let waiting = Waiting(self);
+        let permit = Arc::clone(&self.kib).acquire_many_owned(self.answer_kib_max).await;
+        drop(waiting);
+        Ok(Held(permit.ok().map(|permit| (Arc::clone(self), permit))))
+    }
+}
+
+impl Held {
+    /// Of an answer that needs no room.
+    pub(super) fn none() -> Self {
+        Self(None)
+    }
+
+    /// The answer was made: gives back what it does not need.
+    pub(super) fn shrink(&mut self, bytes: usize) {
+        if let Some((_, permit)) = &mut self.0 {
+            let spare = permit.num_permits().saturating_sub(bytes.div_ceil(KIB));
+            drop(permit.split(spare));
+        }
+    }
+
+    /// Whether others wait for it.
+    fn is_wanted(&self) -> bool {
+        self.0.as_ref().is_some_and(|(room, _)| room.waiting.load(Ordering::Relaxed) > 0)
+    }
+
+    /// Whether a peer that has taken nothing for so long, and began to take so long ago, is given
+    /// up.
+    pub(super) fn is_overdue(&self, stalled: Duration, since: Duration) -> bool {
+        if self.is_wanted() {
+            stalled >= STALL_WANTED_TIMEOUT || since >= SEND_WANTED_TIMEOUT
+        } else {
+            stalled >= STALL_TIMEOUT || since >= SEND_TIMEOUT
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Crowded, Rooms, Size};
+    use crate::admin::limits::{
+        ANSWER_BYTES_MAX, ANSWERS_WAITING_MAX, LARGE_ANSWERS_BYTES_MAX, STALL_WANTED_TIMEOUT,
+    };
+    use std::time::Duration;
+    use tokio::runtime::Builder;
+    use tokio::time::timeout;
+
+    /// What is there at once, or not at all.
+    async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+        timeout(Duration::ZERO, future).await.ok()
+    }
+
+    #[test]
+    fn answers_that_were_not_taken_hold_what_they_need() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let rooms = Rooms::new();
+            let mut held = Vec::new();
+            while let Some(entered) = at_once(rooms.enter(Size::Large)).await {
+                held.push(entered.unwrap_or_else(|Crowded| panic!("nobody waits")));
+            }
+            assert_eq!(held.len(), LARGE_ANSWERS_BYTES_MAX / ANSWER_BYTES_MAX);
+            for size in [Size::Short, Size::Stat, Size::Metrics] {
+                let entered = at_once(rooms.enter(size)).await;
+                assert!(entered.is_some(), "{size:?} waits behind large answers");
+            }
+            held[0].shrink(5_000);
+            held[1].shrink(ANSWER_BYTES_MAX - 4_096);
+            assert!(at_once(rooms.enter(Size::Large)).await.is_none(), "5 KiB are missing");
+            held[1].shrink(1_000);
+            assert!(at_once(rooms.enter(Size::Large)).await.is_some(), "two answers made room");
+        });
+    }
+
+    #[test]
+    fn whoever_is_waited_for_has_less_time() {
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let rooms = Rooms::new();
+            let mut held = Vec::new();
+            while let Some(Ok(entered)) = at_once(rooms.enter(Size::Stat)).await {
+                held.push(entered);
+            }
+            let since = STALL_WANTED_TIMEOUT;
+            assert!(!held[0].is_overdue(since, since));
+            let mut waits = Box::pin(rooms.enter(Size::Stat));
+            assert!(at_once(&mut waits).await.is_none());
+            assert!(held[0].is_overdue(since, since));
+            let crowd: Vec<_> =
+                (1..ANSWERS_WAITING_MAX).map(|_| Box::pin(rooms.enter(Size::Stat))).collect();
+            let mut polled = Vec::new();
+            for mut one in crowd {
+                assert!(at_once(&mut one).await.is_none());
+                polled.push(one);
+            }
+            assert!(matches!(rooms.enter(Size::Stat).await, Err(Crowded)));
+            drop((waits, polled));
+            assert!(!held[0].is_overdue(since, since), "nobody waits any more");
+        });
+    }
+}
