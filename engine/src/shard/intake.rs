@@ -340,7 +340,9 @@ const fn is_asked_by_clients(op: Op) -> bool {
     !matches!(op, Op::Error | Op::Check | Op::CreateSession | Op::DeleteContainer)
 }
 
-/// Whether this is a step of SASL. As stock: a null token ends the connection.
+/// Whether this is a step of SASL. As stock where SASL is not configured: a null token ends the
+/// connection, any other is answered without an error and without a token, so that the client has
+/// nothing to go on with and gives up.
 fn is_sasl(body: &[u8]) -> bool {
     matches!(Request::decode(Op::Sasl, body), Ok(Request::Sasl { token: Some(_) }))
 }

@@ -320,8 +320,6 @@ impl Serving<'_> {
                 self.put_ephemerals(self.connections[slot as usize].session, prefix, out);
             }
             Request::WhoAmI => put_who(&self.connections[slot as usize].identities, out),
-            // As stock where SASL is not configured: nothing is refused, and the client, which
-            // gets no token to go on with, gives up.
             Request::Sasl { .. } => jute::put_buffer(out, None),
             other => self.watch_request(slot, &other, out)?,
         }
