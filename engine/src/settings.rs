@@ -1,5 +1,6 @@
 //! What the engine was told at start: decided values, never text.
 
+use crate::acl::scheme::Schemes;
 use model::session::ExtendedTypes;
 
 /// How this server treats its clients.
@@ -29,10 +30,8 @@ pub struct Settings {
     pub enforce_quota: bool,
     /// Whether every client may do everything.
     pub skip_acl: bool,
-    /// The digest algorithm of the scheme `digest`; `None` switches the scheme off.
-    pub digest: Option<DigestAlgorithm>,
-    /// `super:base64(digest)`: whoever knows its password may do everything.
-    pub super_digest: Option<Vec<u8>>,
+    /// How clients may show who they are.
+    pub schemes: Schemes,
     /// Schemes of which a client must have one before anything but a connect; `None` asks for
     /// nothing.
     pub enforced_schemes: Option<Vec<Vec<u8>>>,
@@ -55,19 +54,6 @@ pub struct LargeRequests {
     pub total_bytes_max: u64,
 }
 
-/// Digest algorithms of the scheme `digest`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DigestAlgorithm {
-    /// The default.
-    Sha1,
-    /// 256 bits.
-    Sha256,
-    /// 512 bits.
-    Sha512,
-    /// 256 bits of the third family.
-    Sha3_256,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -83,8 +69,7 @@ impl Default for Settings {
             reap_never_used_ms: 0,
             enforce_quota: false,
             skip_acl: false,
-            digest: Some(DigestAlgorithm::Sha1),
-            super_digest: None,
+            schemes: Schemes::default(),
             enforced_schemes: None,
             close_session_txn: true,
             txn_digest: true,

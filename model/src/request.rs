@@ -149,7 +149,7 @@ pub enum Request<'a> {
     Reconfig,
     CheckWatches { path: &'a [u8], kind: i32 },
     RemoveWatches { path: &'a [u8], kind: i32 },
-    Auth { scheme: &'a [u8], auth: &'a [u8] },
+    Auth { scheme: Option<&'a [u8]>, auth: Option<&'a [u8]> },
     SetWatches(SetWatches<'a>),
     Sasl { token: Option<&'a [u8]> },
     GetEphemerals { prefix: &'a [u8] },
@@ -217,7 +217,7 @@ impl<'a> Request<'a> {
             Op::RemoveWatches => Self::RemoveWatches { path: r.text()?, kind: r.int()? },
             Op::Auth => {
                 r.int()?;
-                Self::Auth { scheme: r.text()?, auth: r.buffer()?.unwrap_or_default() }
+                Self::Auth { scheme: r.string()?, auth: r.buffer()? }
             }
             Op::SetWatches => Self::SetWatches(SetWatches::read(r, false)?),
             Op::SetWatches2 => Self::SetWatches(SetWatches::read(r, true)?),

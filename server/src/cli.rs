@@ -13,7 +13,14 @@ use crate::config::Sources;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "ringkeeper", version, propagate_version = true)]
 #[command(after_help = "Without a configuration file, `ringkeeper serve` listens on \
-    127.0.0.1:2181 and keeps its data in ./data.")]
+    127.0.0.1:2181 and keeps its data in ./data.\n\n\
+    Exit status:\n  \
+    0  done; the server was stopped as asked\n  \
+    1  failed, or what was looked at is not in order\n  \
+    2  the command line or the configuration is wrong; nothing was begun\n  \
+    3  a data directory cannot be used\n  \
+    4  the admin server or the metrics cannot have their port\n\n\
+    The reason is on standard error. Colours are for terminals; NO_COLOR=1 switches them off.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

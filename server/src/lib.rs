@@ -2,7 +2,8 @@
 //!
 //! Map, in reading order:
 //!
-//! - [`cli`]: the command line; [`config`]: from zoo.cfg to decided values;
+//! - [`cli`]: the command line; [`exit`], [`output`]: what its caller sees;
+//! - [`config`]: from zoo.cfg to decided values;
 //! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
 //! - [`survey`], [`advice`], [`mod@repair`]: data that is not as it should be;
 //! - [`core_loop`]: the pinned threads that host the roles;
@@ -29,8 +30,10 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core_loop;
+pub mod exit;
 pub mod logging;
 pub mod migrate;
+pub mod output;
 pub mod persist;
 pub mod repair;
 mod resident;

@@ -1,6 +1,7 @@
-//! Structured logs, on standard error.
+//! Structured logs, on standard error: coloured on a terminal, unless `NO_COLOR` is set.
 
 use crate::config::decided::Logging;
+use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
 
 /// Begins to log as configured. A second call changes nothing.
@@ -9,7 +10,13 @@ pub fn start(logging: &Logging) {
     // The executor reports at the level of errors that it will not poll a device, which is wished.
     let quiet = "glommio=off".parse().expect("a directive");
     let filter = filter.add_directive(quiet);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && !is_unwanted)
+        // A reader of the log may leave: told on standard error, that would end the server.
+        .log_internal_errors(false);
     let started = if logging.json {
         builder.json().try_init()
     } else {

@@ -2,40 +2,35 @@
 
 use clap::Parser;
 use server::cli::{Cli, Command};
+use server::exit::{Exit, Failure};
+use server::output::{Output, say};
 use server::serve::ServeError;
-use std::io::Write as _;
+use std::io;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let done: Result<(), Box<dyn std::error::Error>> = match Cli::parse().command {
+    let out = &mut Output::new(io::stdout());
+    let done: Result<(), Box<dyn Failure>> = match Cli::parse().command {
         Command::Serve(args) => args
             .sources(|name| std::env::var(name).ok())
             .map_err(|(path, error)| ServeError::File(path, error))
             .and_then(|sources| server::serve::serve(&sources))
             .map_err(Into::into),
-        Command::Bench(args) => {
-            server::bench::run(&args, &mut std::io::stdout()).map_err(Into::into)
-        }
-        Command::Repair(args) => {
-            server::repair::run(&args, &mut std::io::stdout()).map_err(Into::into)
-        }
-        Command::Import(args) => {
-            server::migrate::import(&args, &mut std::io::stdout()).map_err(Into::into)
-        }
-        Command::Export(args) => {
-            server::migrate::export(&args, &mut std::io::stdout()).map_err(Into::into)
-        }
+        Command::Bench(args) => server::bench::run(&args, out).map_err(Into::into),
+        Command::Repair(args) => server::repair::run(&args, out).map_err(Into::into),
+        Command::Import(args) => server::migrate::import(&args, out).map_err(Into::into),
+        Command::Export(args) => server::migrate::export(&args, out).map_err(Into::into),
+        // It reads on for its output alone, and ends when nobody wants that.
         Command::Inspect(args) => {
-            server::migrate::inspect(&args, &mut std::io::stdout()).map_err(Into::into)
+            server::migrate::inspect(&args, &mut io::stdout()).map_err(Into::into)
         }
-        Command::Config(args) => server::config::command(&args).map_err(Into::into),
+        Command::Config(args) => server::config::command(&args, out).map_err(Into::into),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done.into(),
         Err(error) => {
-            // Standard error may be closed; the exit code says it then.
-            let _ = writeln!(std::io::stderr(), "ringkeeper: {error}");
-            ExitCode::FAILURE
+            say(&format!("ringkeeper: {error}"));
+            error.exit().into()
         }
     }
 }

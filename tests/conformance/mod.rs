@@ -11,6 +11,7 @@ mod multi;
 mod nodes;
 mod quota;
 mod restart;
+mod schemes;
 mod sessions;
 mod surface;
 mod watches;

@@ -129,3 +129,48 @@ fn a_workload_with_a_mistake_is_told() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("mix.toml:3: weight: invalid type: string \"many\""), "{said}");
 }
+
+fn json_of(server: &Server, folder: &Folder, words: &str) -> Value {
+    succeed(server, words, &folder.path().join("results.json"))
+}
+
+const ONE_GET: &str = "[keys]\ncount = 10\n[[op]]\nkind = \"get\"\nweight = 1\n";
+
+/// A server lets 60 connections of one address in unless it is told otherwise.
+#[test]
+fn a_server_with_its_defaults_can_be_measured() {
+    if is_reference() {
+        return;
+    }
+    let folder = Folder::new();
+    let server = Server::config().set("maxClientCnxns", "60").start();
+    let file = folder.path().join("get.toml");
+    fs::write(&file, ONE_GET).unwrap();
+    let workload = format!("--workload {} --seconds 1", file.display());
+    for words in ["--op get --nodes 10 --seconds 1", &workload] {
+        assert_eq!(json_of(&server, &folder, words)["connections"], 50, "{words}");
+        let many = format!("{words} --connections 130");
+        assert!(json_of(&server, &folder, &many)["ops"].as_u64().unwrap() > 0, "{many}");
+    }
+}
+
+#[test]
+fn connections_over_a_bound_are_told_instead_of_a_table() {
+    if is_reference() {
+        return;
+    }
+    let folder = Folder::new();
+    let server = Server::config().set("maxClientCnxns", "20").start();
+    let file = folder.path().join("get.toml");
+    fs::write(&file, ONE_GET).unwrap();
+    let workload = format!("--workload {} --seconds 1", file.display());
+    for words in ["--op get --nodes 10 --seconds 1", &workload] {
+        let output = bench(&server, words);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(output.stdout.is_empty(), "{}", String::from_utf8_lossy(&output.stdout));
+        for part in ["before it had a session", "raise maxClientCnxns", "fewer --connections"] {
+            assert!(said.contains(part), "no {part} in: {said}");
+        }
+    }
+}

@@ -1,62 +1,23 @@
-//! Who a connection is, and which schemes there are.
+//! Who a connection is.
 
-use super::address::Network;
-use crate::settings::{DigestAlgorithm, Settings};
-use base64::Engine as _;
+use super::scheme::{Ensemble, Scheme, Schemes, digest_id, is_key};
 use model::acl::{AclEntry, Id};
-use sha1::Digest as _;
 use std::net::IpAddr;
 
-/// The schemes of authentication: a closed set, so that a new one must say everywhere what it
-/// means.
+/// What became of credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheme {
-    /// `user:base64(digest("user:password"))`.
-    Digest,
-    /// An address, or a network of addresses.
-    Ip,
-}
-
-impl Scheme {
-    /// The scheme of that name, where this server has it switched on.
-    pub fn of_name(name: &[u8], settings: &Settings) -> Option<Self> {
-        match name {
-            b"digest" if settings.digest.is_some() => Some(Self::Digest),
-            b"ip" => Some(Self::Ip),
-            _ => None,
-        }
-    }
-
-    /// Whether having one of its identities means that the client has shown who it is.
-    pub const fn is_authenticated(self) -> bool {
-        match self {
-            Self::Digest => true,
-            Self::Ip => false,
-        }
-    }
-
-    /// Whether an ACL may name this id.
-    pub fn is_valid(self, id: &[u8]) -> bool {
-        match self {
-            // Java's split drops empty strings at the end, so `a:` has one part.
-            Self::Digest => {
-                let end = id.iter().rposition(|&b| b != b':').map_or(0, |at| at + 1);
-                id[..end].split(|&b| b == b':').count() == 2
-            }
-            Self::Ip => Network::parse(id).is_some(),
-        }
-    }
-
-    /// Whether a connection's identity is meant by an ACL's.
-    pub fn matches(self, identity: &[u8], expression: &[u8]) -> bool {
-        match self {
-            Self::Digest => identity == expression,
-            Self::Ip => {
-                let network = Network::parse(expression);
-                network.is_some_and(|network| network.holds(identity))
-            }
-        }
-    }
+pub enum Verdict {
+    /// They are right, or nothing depends on them.
+    Accepted,
+    /// They are right: this is the ensemble that the client means.
+    ThisEnsemble,
+    /// Nothing depends on them: the client or this ensemble has no name to compare.
+    AnyEnsemble,
+    /// They are wrong.
+    Refused,
+    /// The client means another ensemble: it is to be closed without an answer, so that it looks
+    /// for another server rather than give up.
+    OtherEnsemble,
 }
 
 /// The identities of a connection, in the order in which stock would list them.
@@ -103,25 +64,42 @@ impl Identities {
         }
     }
 
-    /// Takes credentials; false if they are refused.
-    pub fn authenticate(&mut self, scheme: &[u8], auth: &[u8], settings: &Settings) -> bool {
-        match (Scheme::of_name(scheme, settings), settings.digest) {
-            (Some(Scheme::Digest), Some(algorithm)) => {
+    /// Takes credentials, null ones as `None`. `key` gives the data of the node `/key`.
+    pub fn authenticate<'a>(
+        &mut self,
+        scheme: Option<&[u8]>,
+        auth: Option<&[u8]>,
+        schemes: &Schemes,
+        key: impl FnOnce() -> Option<&'a [u8]>,
+    ) -> Verdict {
+        let scheme = scheme.and_then(|name| schemes.of_name(name));
+        match (scheme, auth) {
+            (Some(Scheme::Digest), Some(auth)) => {
+                let Some(algorithm) = schemes.digest else { return Verdict::Refused };
                 let digest = digest_id(auth, algorithm);
-                if settings.super_digest.as_deref() == Some(&digest) {
+                if schemes.super_digest.as_deref() == Some(&digest) {
                     self.add(b"super", Vec::new());
                 }
                 self.add(b"digest", digest);
-                true
+                Verdict::Accepted
+            }
+            (Some(Scheme::Key), Some(auth)) if is_key(auth, key()) => {
+                self.add(b"key", Vec::new());
+                Verdict::Accepted
             }
             // The address was known before.
-            (Some(Scheme::Ip), _) => true,
-            (Some(Scheme::Digest) | None, _) => false,
+            (Some(Scheme::Ip), _) => Verdict::Accepted,
+            (Some(Scheme::Ensemble), auth) => of_ensemble(auth, schemes.ensemble.as_ref()),
+            // Stock fails on null credentials where it has to read them. Those of SASL and of
+            // certificates do not come this way.
+            (Some(Scheme::Digest | Scheme::Key | Scheme::Sasl | Scheme::X509) | None, _) => {
+                Verdict::Refused
+            }
         }
     }
 
     /// Whether this entry grants one of these permissions.
-    pub fn is_meant_by(&self, wanted: i32, entry: &AclEntry<'_>, settings: &Settings) -> bool {
+    pub fn is_meant_by(&self, wanted: i32, entry: &AclEntry<'_>, schemes: &Schemes) -> bool {
         if entry.perms & wanted == 0 {
             return false;
         }
@@ -129,9 +107,20 @@ impl Identities {
             return true;
         }
         let (Some(name), Some(expression)) = (entry.scheme, entry.id) else { return false };
-        let Some(scheme) = Scheme::of_name(name, settings) else { return false };
+        let Some(scheme) = schemes.of_name(name) else { return false };
         let mut same = self.ids.iter().filter(|id| id.scheme == name);
         same.any(|id| scheme.matches(&id.id, expression))
+    }
+}
+
+fn of_ensemble(auth: Option<&[u8]>, ensemble: Option<&Ensemble>) -> Verdict {
+    let wanted = auth.filter(|auth| !auth.is_empty()).map(String::from_utf8_lossy);
+    match (wanted, ensemble) {
+        (Some(wanted), Some(Ensemble::Named(names))) if names.contains(&*wanted) => {
+            Verdict::ThisEnsemble
+        }
+        (Some(_), Some(Ensemble::Named(_))) => Verdict::OtherEnsemble,
+        _ => Verdict::AnyEnsemble,
     }
 }
 
@@ -156,19 +145,4 @@ fn place_of(id: &Id) -> u32 {
     let hash = [text(&id.scheme), text(&id.id)];
     let hash = hash.iter().fold(17_u32, |hash, part| hash.wrapping_mul(37).wrapping_add(*part));
     (hash ^ (hash >> 16)) & 0x7fff_ffff
-}
-
-/// The id behind `user:password`.
-pub fn digest_id(auth: &[u8], algorithm: DigestAlgorithm) -> Vec<u8> {
-    let digest = match algorithm {
-        DigestAlgorithm::Sha1 => sha1::Sha1::digest(auth).to_vec(),
-        DigestAlgorithm::Sha256 => sha2::Sha256::digest(auth).to_vec(),
-        DigestAlgorithm::Sha512 => sha2::Sha512::digest(auth).to_vec(),
-        DigestAlgorithm::Sha3_256 => sha3::Sha3_256::digest(auth).to_vec(),
-    };
-    let user = auth.split(|&b| b == b':').next().unwrap_or_default();
-    let mut id = user.to_vec();
-    id.push(b':');
-    id.extend_from_slice(base64::engine::general_purpose::STANDARD.encode(digest).as_bytes());
-    id
 }

@@ -6,13 +6,16 @@
 
 pub mod address;
 pub mod identity;
+pub mod names;
+pub mod scheme;
 
 use crate::hash::{SeededMap, SeededState};
 use crate::settings::Settings;
-use identity::{Identities, Scheme};
+use identity::Identities;
 use model::acl::{AclEntry, AclList};
 use model::error::ErrorCode;
 use model::jute::{self, Reader};
+use scheme::{Scheme, Schemes};
 use std::sync::Arc;
 
 /// The number of an ACL within one server's tree.
@@ -55,7 +58,8 @@ impl AclTable {
             return true;
         }
         let list = self.list(number);
-        list.is_empty() || list.iter().any(|e| identities.is_meant_by(wanted, &e, settings))
+        list.is_empty()
+            || list.iter().any(|e| identities.is_meant_by(wanted, &e, &settings.schemes))
     }
 
     /// Every list with its number.
@@ -202,7 +206,7 @@ impl AclIndex {
 pub fn fix_up(
     wished: &AclList<'_>,
     identities: &Identities,
-    settings: &Settings,
+    schemes: &Schemes,
     out: &mut Vec<u8>,
 ) -> Result<(), ErrorCode> {
     out.clear();
@@ -216,7 +220,7 @@ pub fn fix_up(
         if scheme == b"auth" {
             let before = count;
             for own in identities.ids() {
-                let scheme = Scheme::of_name(&own.scheme, settings);
+                let scheme = schemes.of_name(&own.scheme);
                 if scheme.is_some_and(Scheme::is_authenticated) {
                     let (scheme, id) = (Some(&own.scheme[..]), Some(&own.id[..]));
                     AclEntry { perms: entry.perms, scheme, id }.encode(out);
@@ -228,14 +232,13 @@ pub fn fix_up(
             }
             continue;
         }
-        let known = Scheme::of_name(scheme, settings);
-        if known.is_none() && scheme != b"world" {
-            return Err(ErrorCode::InvalidAcl);
-        }
-        // Stock stumbles over a null id where it has to read it, and says so.
-        let id = entry.id.ok_or(ErrorCode::MarshallingError)?;
-        if !entry.is_world() && !known.is_some_and(|scheme| scheme.is_valid(id)) {
-            return Err(ErrorCode::InvalidAcl);
+        match schemes.of_name(scheme) {
+            Some(scheme) => scheme.check_id(entry.id)?,
+            None if scheme == b"world" && entry.id.is_none() => {
+                return Err(ErrorCode::MarshallingError);
+            }
+            None if entry.is_world() => {}
+            None => return Err(ErrorCode::InvalidAcl),
         }
         entry.encode(out);
         count += 1;

@@ -72,7 +72,7 @@ impl Head {
             scratch.acl.clear();
             wish.acl.encode(&mut scratch.acl);
         } else {
-            acl::fix_up(&wish.acl, caller.identities, &self.settings, &mut scratch.acl)?;
+            acl::fix_up(&wish.acl, caller.identities, &self.settings.schemes, &mut scratch.acl)?;
         }
         let parent = self.tree.lookup(parent_path).ok_or(ErrorCode::NoNode)?;
         self.may(parent.acl(), perms::CREATE, caller)?;
@@ -188,7 +188,7 @@ impl Head {
         scratch: &'a mut Scratch,
     ) -> Result<Txn<'a>, ErrorCode> {
         validate(path)?;
-        acl::fix_up(wished, caller.identities, &self.settings, &mut scratch.acl)?;
+        acl::fix_up(wished, caller.identities, &self.settings.schemes, &mut scratch.acl)?;
         let node = self.tree.lookup(path).ok_or(ErrorCode::NoNode)?;
         self.may(node.acl(), perms::ADMIN, caller)?;
         let version = next_version(node.stat().aversion.to_native(), version)?;

@@ -3,6 +3,7 @@
 use super::connection::Parked;
 use super::long::has_room;
 use super::{Farewell, Phase, Queued, Shard, Stream};
+use crate::acl::identity::Verdict;
 use crate::batch::ConnectionId;
 use crate::limits::{IDENTITIES_MAX, PARKED_KEPT_MAX, TURN_REPLY_BYTES_MAX};
 use crate::message::{Connect, ToOrdering, Write};
@@ -33,8 +34,10 @@ pub enum Refused {
         /// What large requests may take together.
         max: u64,
     },
-    /// A request that is too short for its header, or an auth packet that is none.
+    /// A request that is too short for its header, or an auth or sasl packet that is none.
     Malformed,
+    /// It means another ensemble.
+    OtherEnsemble,
 }
 
 impl std::fmt::Display for Refused {
@@ -50,6 +53,9 @@ impl std::fmt::Display for Refused {
                  (largeRequestMaxBytes)"
             ),
             Self::Malformed => f.write_str("its packet is too short to be a request"),
+            Self::OtherEnsemble => {
+                f.write_str("it means another ensemble: its name is not one of ensembleAuthName")
+            }
         }
     }
 }
@@ -117,6 +123,9 @@ impl Shard {
         if connection.is_gone && !op.is_ordered() {
             connection.give_back_share();
             return Ok(());
+        }
+        if op == Op::Sasl && !is_sasl(body) {
+            return Err(Refused::Malformed);
         }
         let large_bytes = self.large_bytes_of(packet, op)?;
         self.meters.requests += u64::from(op != Op::Sasl);
@@ -296,17 +305,30 @@ impl Shard {
         let Ok(Request::Auth { scheme, auth }) = request else { return Err(Refused::Malformed) };
         let connection = &mut self.connections[id.slot as usize];
         let mut identities = (*connection.identities).clone();
-        let is_full = identities.ids().len() >= IDENTITIES_MAX;
-        if is_full || !identities.authenticate(scheme, auth, &self.settings) {
+        let view = self.reader.view();
+        let key = || view.lookup(b"/key").and_then(|record| record.data());
+        let verdict = identities.authenticate(scheme, auth, &self.settings.schemes, key);
+        match verdict {
+            Verdict::Accepted | Verdict::Refused => {}
+            Verdict::ThisEnsemble => self.meters.ensemble_auth.accepted += 1,
+            Verdict::AnyEnsemble => self.meters.ensemble_auth.skipped += 1,
+            Verdict::OtherEnsemble => {
+                self.meters.ensemble_auth.refused += 1;
+                return Err(Refused::OtherEnsemble);
+            }
+        }
+        if verdict == Verdict::Refused || identities.ids().len() > IDENTITIES_MAX {
             self.counts.auth_failed += 1;
             let error = ErrorCode::AuthFailed;
             self.finish_with(id.slot, Some(Farewell { xid, zxid: Zxid::ZERO, error }));
             return Ok(());
         }
-        let identities = Arc::new(identities);
-        connection.identities = identities.clone();
-        let session = connection.session;
-        self.say(ToOrdering::Identified { connection: id, session, identities });
+        if identities != *connection.identities {
+            let identities = Arc::new(identities);
+            connection.identities = identities.clone();
+            let session = connection.session;
+            self.say(ToOrdering::Identified { connection: id, session, identities });
+        }
         self.answer_at_once(id.slot, xid, Zxid::ZERO, ErrorCode::Ok);
         Ok(())
     }
@@ -354,4 +376,11 @@ impl Shard {
 /// Operations that a client may name; what removes containers is the server's own.
 const fn is_asked_by_clients(op: Op) -> bool {
     !matches!(op, Op::Error | Op::Check | Op::CreateSession | Op::DeleteContainer)
+}
+
+/// Whether this is a step of SASL. As stock where SASL is not configured: a null token ends the
+/// connection, any other is answered without an error and without a token, so that the client has
+/// nothing to go on with and gives up.
+fn is_sasl(body: &[u8]) -> bool {
+    matches!(Request::decode(Op::Sasl, body), Ok(Request::Sasl { token: Some(_) }))
 }

@@ -109,6 +109,8 @@ pub struct ShardMeters {
     pub revalidations: u64,
     /// Requests refused because too many bytes of large ones were in flight.
     pub large_refused: u64,
+    /// Credentials of the scheme `ensemble`.
+    pub ensemble_auth: EnsembleAuth,
     /// How long reads took, in ms.
     pub reads: Tally,
     /// How long writes took, in ms.
@@ -118,6 +120,17 @@ pub struct ShardMeters {
     pub told: [Tally; 4],
     /// Bytes read, by the part of the tree.
     pub read_traffic: Traffic,
+}
+
+/// Credentials of the scheme `ensemble`, by what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnsembleAuth {
+    /// They named this ensemble.
+    pub accepted: u64,
+    /// They named another.
+    pub refused: u64,
+    /// There was nothing to compare.
+    pub skipped: u64,
 }
 
 impl ShardMeters {

@@ -222,8 +222,10 @@ impl Serving<'_> {
     fn answer(&mut self, queued: &Queued, body: &[u8], record: Option<Record<'_>>) {
         let connection = &mut self.connections[queued.slot as usize];
         let mut out = std::mem::take(connection.writable(self.buffers));
-        let zxid = self.view.meta().zxid;
-        let start = response::begin_reply(&mut out, queued.xid, zxid, ErrorCode::Ok);
+        // As stock: a step of SASL has no zxid, and a ping's answer is known by its xid alone.
+        let zxid = if queued.op == Op::Sasl { Zxid::ZERO } else { self.view.meta().zxid };
+        let xid = if queued.op == Op::Ping { response::xid::PING } else { queued.xid };
+        let start = response::begin_reply(&mut out, xid, zxid, ErrorCode::Ok);
         let body_start = out.len();
         if let Err(error) = self.body(queued, body, record, &mut out) {
             out.truncate(body_start);
@@ -244,15 +246,21 @@ impl Serving<'_> {
     pub(super) fn answered(&mut self, queued: &Queued, zxid: Zxid, length: u64) {
         let took_ms = self.now_ms - queued.received_ms;
         *self.reply_bytes += length as usize;
+        self.counts.response_of(length);
+        Shard::mark_dirty(self.connections, self.dirty, queued.slot);
         let connection = &mut self.connections[queued.slot as usize];
+        if queued.op == Op::Sasl {
+            // To stock it is no request, but a packet.
+            connection.counts.sent += 1;
+            self.counts.sent += 1;
+            return;
+        }
         connection.counts.answered(queued.op, queued.xid, zxid, self.now_ms, took_ms);
         self.counts.answered_one(took_ms);
-        self.counts.response_of(length);
         self.meters.reads.add(took_ms);
         if queued.op != Op::Ping {
             self.meters.response_bytes += length;
         }
-        Shard::mark_dirty(self.connections, self.dirty, queued.slot);
     }
 
     fn body(
@@ -320,7 +328,7 @@ impl Serving<'_> {
                 self.put_ephemerals(self.connections[slot as usize].session, prefix, out);
             }
             Request::WhoAmI => put_who(&self.connections[slot as usize].identities, out),
-            Request::Sasl { .. } => return Err(ErrorCode::AuthFailed),
+            Request::Sasl { .. } => jute::put_buffer(out, None),
             other => self.watch_request(slot, &other, out)?,
         }
         Ok(())

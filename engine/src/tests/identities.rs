@@ -1,7 +1,9 @@
 use crate::acl::address::Network;
-use crate::acl::identity::{Identities, Scheme, digest_id};
+use crate::acl::identity::{Identities, Verdict};
+use crate::acl::names::{is_distinguished, is_principal};
+use crate::acl::scheme::{DigestAlgorithm, Ensemble, Scheme, Schemes, digest_id, is_key};
 use crate::acl::{AclIndex, AclTable, OPEN, fix_up};
-use crate::settings::{DigestAlgorithm, Settings};
+use crate::settings::Settings;
 use model::acl::{AclEntry, AclList, perms};
 use model::error::ErrorCode;
 use model::jute::{self, Reader};
@@ -26,14 +28,63 @@ fn digests() {
     let of =
         |auth: &str, algorithm| String::from_utf8(digest_id(auth.as_bytes(), algorithm)).unwrap();
     assert_eq!(of("super:test", DigestAlgorithm::Sha1), "super:D/InIHSb7yEEbrWz8b9l71RjZJU=");
-    let lengths = [
-        (DigestAlgorithm::Sha256, 44),
-        (DigestAlgorithm::Sha512, 88),
-        (DigestAlgorithm::Sha3_256, 44),
-    ];
-    for (algorithm, length) in lengths {
-        assert_eq!(of("u:p", algorithm).len(), 2 + length);
+    let lengths = [16, 16, 20, 28, 32, 48, 64, 28, 32, 28, 32, 48, 64];
+    for (name, length) in DigestAlgorithm::names().zip(lengths) {
+        let algorithm = DigestAlgorithm::of_name(name).unwrap();
+        let base64_length = usize::div_ceil(length, 3) * 4;
+        assert_eq!(of("u:p", algorithm).len(), 2 + base64_length, "{name}");
     }
+    // base64(MD2("alice:secret")), by Java; the others are compared from outside.
+    assert_eq!(of("alice:secret", DigestAlgorithm::Md2), "alice:b6+XpBIVsqV/jZzBbe0u2Q==");
+}
+
+/// The names and aliases that Java 17 has.
+#[test]
+fn digests_have_the_names_of_java() {
+    let of = DigestAlgorithm::of_name;
+    for (name, algorithm) in [
+        ("SHA", DigestAlgorithm::Sha1),
+        ("SHA1", DigestAlgorithm::Sha1),
+        ("sha-1", DigestAlgorithm::Sha1),
+        ("OID.1.3.14.3.2.26", DigestAlgorithm::Sha1),
+        ("SHA512/224", DigestAlgorithm::Sha512_224),
+        ("Sha-512/256", DigestAlgorithm::Sha512_256),
+        ("2.16.840.1.101.3.4.2.1", DigestAlgorithm::Sha256),
+        ("oid.2.16.840.1.101.3.4.2.10", DigestAlgorithm::Sha3_512),
+        ("md5", DigestAlgorithm::Md5),
+    ] {
+        assert_eq!(of(name), Some(algorithm), "{name}");
+    }
+    for name in ["", "SHA3", "SHA-3-256", "SHA3256", "MD-5", "SHA-", "2.16.840.1.101.3.4.2."] {
+        assert_eq!(of(name), None, "{name}");
+    }
+}
+
+#[test]
+fn names_of_persons() {
+    assert!(is_principal(b"u/h@R") && is_principal(b"a/b/c") && !is_principal(b"a/b/c@R"));
+    assert!(is_distinguished("CN=#0C8101") == is_distinguished("CN=#0C"), "lengths are checked");
+    assert!(is_distinguished("CN=#0C810161") && !is_distinguished("CN=#0C8561"));
+    let good = ["CN=a\\2c\\\\", "CN=\"a\" ", "STREET=\"a\\\"b,\"+L=c", "2.999.1=x", "CN=\n a"];
+    assert!(good.iter().all(|name| is_distinguished(name)));
+    let bad =
+        ["CN", "CN=a\\", "CN=a\\z", "CN=\"a", "CN=\"a\"b", "3.1=x", "1.40=x", "CN=a+", "+1.2=a"];
+    assert!(bad.iter().all(|name| !is_distinguished(name)));
+    assert!(is_key(b"4", Some(b"-2")) && !is_key(b"", Some(b"1")) && is_key(b"", None));
+}
+
+/// What the engine is told of a class that only a configuration can bring.
+#[test]
+fn ensembles_are_told_apart() {
+    let named = Ensemble::Named(["a".to_owned()].into());
+    let schemes = Schemes { ensemble: Some(named), ..Schemes::default() };
+    let mut who = Identities::default();
+    let mut ask =
+        |auth: Option<&[u8]>| who.authenticate(Some(b"ensemble"), auth, &schemes, || None);
+    assert_eq!(ask(Some(b"a")), Verdict::ThisEnsemble);
+    assert_eq!(ask(Some(b"b")), Verdict::OtherEnsemble);
+    assert_eq!(ask(Some(b"")), Verdict::AnyEnsemble);
+    assert!(who.ids().is_empty());
 }
 
 #[test]
@@ -55,40 +106,46 @@ fn networks() {
     assert!(Network::parse(b"\xff").is_none());
 }
 
+fn take(who: &mut Identities, scheme: &[u8], auth: &[u8], schemes: &Schemes) -> bool {
+    who.authenticate(Some(scheme), Some(auth), schemes, || None) == Verdict::Accepted
+}
+
 #[test]
 fn schemes_are_switched_on_and_off() {
-    let on = Settings::default();
-    let off = Settings { digest: None, ..Settings::default() };
-    assert_eq!(Scheme::of_name(b"digest", &on), Some(Scheme::Digest));
-    assert_eq!(Scheme::of_name(b"digest", &off), None);
-    assert_eq!(Scheme::of_name(b"ip", &off), Some(Scheme::Ip));
-    assert_eq!(Scheme::of_name(b"other", &on), None);
+    let on = Schemes::default();
+    let off = Schemes { digest: None, ..Schemes::default() };
+    assert_eq!(on.of_name(b"digest"), Some(Scheme::Digest));
+    assert_eq!(off.of_name(b"digest"), None);
+    assert_eq!(off.of_name(b"ip"), Some(Scheme::Ip));
+    for name in [&b"other"[..], b"key", b"sasl", b"x509", b"ensemble"] {
+        assert_eq!(on.of_name(name), None);
+    }
     for (id, is_valid) in
         [("a:b", true), ("a", false), ("a:b:c", false), ("a:", false), (":b", true)]
     {
-        assert_eq!(Scheme::Digest.is_valid(id.as_bytes()), is_valid, "{id}");
+        assert_eq!(Scheme::Digest.check_id(Some(id.as_bytes())).is_ok(), is_valid, "{id}");
     }
     let mut who = Identities::of_address("10.0.0.1".parse().unwrap());
-    assert!(!who.authenticate(b"digest", b"u:p", &off));
-    assert!(!who.authenticate(b"other", b"u:p", &on));
-    assert!(who.authenticate(b"ip", b"", &on));
-    assert!(who.authenticate(b"digest", b"u:p", &on) && who.authenticate(b"digest", b"u:p", &on));
-    assert!(who.authenticate(b"digest", b"v:p", &on));
+    assert!(!take(&mut who, b"digest", b"u:p", &off));
+    assert!(!take(&mut who, b"other", b"u:p", &on));
+    assert!(take(&mut who, b"ip", b"", &on));
+    assert!(take(&mut who, b"digest", b"u:p", &on) && take(&mut who, b"digest", b"u:p", &on));
+    assert!(take(&mut who, b"digest", b"v:p", &on));
     assert_eq!(who.ids().len(), 3, "the same credentials count once");
     assert!(who.has_scheme(b"digest") && !who.has_scheme(b"super") && !who.is_super());
 }
 
 #[test]
 fn lists_are_fixed_up() {
-    let settings = Settings::default();
+    let schemes = Schemes::default();
     let mut who = Identities::of_address("10.0.0.1".parse().unwrap());
     let mut out = Vec::new();
     let mut fixed = |wished: &[u8], who: &Identities| {
-        fix_up(&read(wished), who, &settings, &mut out).map(|()| out.clone())
+        fix_up(&read(wished), who, &schemes, &mut out).map(|()| out.clone())
     };
     let auth = list(&[(3, Some("auth"), Some(""))]);
     assert_eq!(fixed(&auth, &who), Err(ErrorCode::InvalidAcl), "an address is no proof");
-    assert!(who.authenticate(b"digest", b"super:test", &settings));
+    assert!(take(&mut who, b"digest", b"super:test", &schemes));
     let digest = list(&[(3, Some("digest"), Some("super:D/InIHSb7yEEbrWz8b9l71RjZJU="))]);
     assert_eq!(fixed(&auth, &who), Ok(digest));
     let open = (31, Some("world"), Some("anyone"));
@@ -124,9 +181,10 @@ fn permissions_are_granted_by_any_entry() {
     let skipping = Settings { skip_acl: true, ..Settings::default() };
     assert!(table.may(number, perms::ADMIN, &far, &skipping));
     let digest = digest_id(b"root:pw", DigestAlgorithm::Sha1);
-    let settings = Settings { super_digest: Some(digest), ..Settings::default() };
+    let schemes = Schemes { super_digest: Some(digest), ..Schemes::default() };
+    let settings = Settings { schemes, ..Settings::default() };
     let mut root = Identities::default();
-    assert!(root.authenticate(b"digest", b"root:pw", &settings) && root.is_super());
+    assert!(take(&mut root, b"digest", b"root:pw", &settings.schemes) && root.is_super());
     assert!(table.may(number, perms::ADMIN, &root, &settings));
     assert!(table.may(OPEN, perms::ADMIN, &Identities::default(), &settings));
 }

@@ -48,9 +48,9 @@ fn decided(words: &[&str]) -> (Settings, u16) {
                 settings.enforced_schemes = Some(schemes.collect());
             }
             ("super", credentials) => {
-                let algorithm = settings.digest.unwrap();
-                let digest = crate::acl::identity::digest_id(credentials.as_bytes(), algorithm);
-                settings.super_digest = Some(digest);
+                let algorithm = settings.schemes.digest.unwrap();
+                let digest = crate::acl::scheme::digest_id(credentials.as_bytes(), algorithm);
+                settings.schemes.super_digest = Some(digest);
             }
             (other, _) => panic!("no setting {other}"),
         }

@@ -1,7 +1,6 @@
 //! Requests as bytes, and replies as text.
 
-use crate::acl::identity::digest_id;
-use crate::settings::DigestAlgorithm;
+use crate::acl::scheme::{DigestAlgorithm, digest_id};
 use model::acl::AclEntry;
 use model::jute::{self, Reader};
 use model::op::Op;

@@ -126,7 +126,7 @@ fn single_requests() {
         (
             Op::Auth,
             "00000000 00000006 'digest' 00000003 'u:p'".to_owned(),
-            Request::Auth { scheme: b"digest", auth: b"u:p" },
+            Request::Auth { scheme: Some(b"digest"), auth: Some(b"u:p") },
         ),
         (Op::Sasl, "00000001 'x'".to_owned(), Request::Sasl { token: Some(b"x") }),
         (

@@ -98,6 +98,9 @@ fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
         (Counter::ConnectionRevalidateCount, meters.revalidations),
         (Counter::LargeRequestsRejected, meters.large_refused),
         (Counter::ConnectionRequestCount, meters.connects),
+        (Counter::EnsembleAuthSuccess, meters.ensemble_auth.accepted),
+        (Counter::EnsembleAuthFail, meters.ensemble_auth.refused),
+        (Counter::EnsembleAuthSkip, meters.ensemble_auth.skipped),
     ];
     for (counter, by) in counted {
         metrics.count(counter, by);

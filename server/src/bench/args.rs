@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::error::BenchError;
-use super::limits::{CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, RATE_MAX, SIZE_MAX};
+use super::limits::{
+    CONNECTIONS_DEFAULT, CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, RATE_MAX, SIZE_MAX,
+};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,13 +61,17 @@ impl Operation {
     ringkeeper bench --workload production-mix --rate 20000 --seconds 60 --html mix.html\n  \
     ringkeeper bench --workload mixed-70-30 --ramp --ramp-p99-ms 10 --json ramp.json\n  \
     ringkeeper bench --workload ./mine.toml --verify\n\n\
-    The exit status is 0 only if every request was answered, and answered right.")]
+    The exit status is 0 only if every request was answered, and answered right; 2 if the command \
+    line or the workload is wrong, and nothing was begun; else 1.\n\n\
+    Servers bound the connections of one address (maxClientCnxns, 60 unless configured). To a \
+    server on a loopback address of IPv4 every 50 connections come from another of those; \
+    elsewhere, raise that bound on the server for more.")]
 pub struct BenchArgs {
     /// The server, as host:port.
     #[arg(long, default_value = "127.0.0.1:2181")]
     pub server: String,
 
-    /// Connections, each with its own session; else as the workload says, or 64.
+    /// Connections, each with its own session; else as the workload says, or 50.
     #[arg(long)]
     pub connections: Option<u32>,
 
@@ -188,7 +194,7 @@ impl BenchArgs {
 
     /// Connections of a loop of one operation.
     pub(super) fn connections(&self) -> u32 {
-        self.connections.unwrap_or(64)
+        self.connections.unwrap_or(CONNECTIONS_DEFAULT)
     }
 
     /// Requests in flight on each of them.

@@ -10,6 +10,10 @@ use super::results::IncidentKind;
 use super::spec::SpecError;
 use super::tally::Code;
 
+/// What to do when a server closes connections that have no session yet.
+pub(super) const LIMIT_HINT: &str = "if the server bounds connections, raise maxClientCnxns \
+    (those of one address, 60 unless configured) or maxCnxns there, or give fewer --connections";
+
 /// Why a measurement failed. Each one ends it with a non-zero status.
 #[derive(Debug, Error)]
 pub enum BenchError {
@@ -29,10 +33,10 @@ pub enum BenchError {
         /// What the kernel said.
         source: io::Error,
     },
-    /// The server closed a connection, or did not answer, before a session was open.
+    /// The server closed a connection before a session was open.
     #[error(
-        "the server refused connection {connection} of {connections}: {source} (a limit of \
-         connections, as maxClientCnxns?)"
+        "the server closed connection {connection} of {connections} before it had a session \
+         ({source}); {LIMIT_HINT}"
     )]
     Handshake {
         /// Which one, from 1.
@@ -41,6 +45,14 @@ pub enum BenchError {
         connections: usize,
         /// What became of it.
         source: io::Error,
+    },
+    /// The server did what a sound one does not, before anything was measured.
+    #[error("nothing was measured: {}: {detail}", .kind.name())]
+    NotBegun {
+        /// What.
+        kind: IncidentKind,
+        /// In words.
+        detail: Box<str>,
     },
     /// The server answered a connect request with no session.
     #[error("the server granted no session")]

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 /// Connections in flight. Each takes a descriptor here and one on the server.
 pub(super) const CONNECTIONS_MAX: u32 = 60_000;
+/// Connections from one address to a server on this machine: ten fewer than ZooKeeper's default
+/// of maxClientCnxns, for those that are about to close.
+pub(super) const SOURCE_CONNECTIONS_MAX: usize = 50;
+/// Connections where neither the command line nor the workload says how many: from one address.
+pub(super) const CONNECTIONS_DEFAULT: u32 = 50;
 /// Requests in flight on one connection.
 pub(super) const PIPELINE_MAX: u32 = 65_536;
 /// Nodes of the keyspace: seven digits of a name.
@@ -56,5 +61,6 @@ pub(super) const LATENCY_NS_MIN: u64 = 64;
 /// Longer ones count as this.
 pub(super) const LATENCY_NS_MAX: u64 = 100_000_000_000;
 
+const _: () = assert!(CONNECTIONS_DEFAULT as usize <= SOURCE_CONNECTIONS_MAX);
 const _: () = assert!(NODES_MAX / NODES_PER_PARENT / PARENTS_MAX == 10);
 const _: () = assert!(SILENCE_MAX.as_nanos() < LATENCY_NS_MAX as u128);

@@ -37,6 +37,7 @@ mod report;
 mod results;
 mod session;
 mod sessions;
+mod source;
 mod spec;
 mod tally;
 #[cfg(test)]

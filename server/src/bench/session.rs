@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 
 use super::error::BenchError;
 use super::limits::{ANSWER_WAIT, REPLY_BYTES_MAX};
+use super::source;
 use super::wire::{self, Replies, Reply};
 
 /// Finds the server's first address.
@@ -23,9 +24,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects and sends the connect request; `granted` hears the answer.
-    pub(super) fn begin(address: SocketAddr) -> Result<Self, io::Error> {
-        let stream = TcpStream::connect_timeout(&address, ANSWER_WAIT)?;
+    /// Connects as number `number` and sends the connect request; `granted` hears the answer.
+    pub(super) fn begin(address: SocketAddr, number: usize) -> Result<Self, io::Error> {
+        let stream = source::connect(address, number)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_WAIT))?;
         let mut session = Self { stream, xid: 0, out: Vec::new(), body: Vec::new() };
@@ -83,11 +84,22 @@ impl Session {
     }
 }
 
+/// Why connection number `which.0` of `which.1` has no session.
+fn refused(server: &str, which: (usize, usize), source: io::Error) -> BenchError {
+    let (connection, connections) = which;
+    match source.kind() {
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::UnexpectedEof => BenchError::Handshake { connection, connections, source },
+        _ => BenchError::Connect { server: server.into(), source },
+    }
+}
+
 /// Opens one session.
 pub(super) fn open(server: &str, address: SocketAddr) -> Result<Session, BenchError> {
-    let connect = |source| BenchError::Connect { server: server.into(), source };
-    let mut session = Session::begin(address).map_err(connect)?;
-    let refused = |source| BenchError::Handshake { connection: 1, connections: 1, source };
+    let refused = |source| refused(server, (1, 1), source);
+    let mut session = Session::begin(address, 0).map_err(refused)?;
     if session.granted().map_err(refused)? { Ok(session) } else { Err(BenchError::NoSession) }
 }
 
@@ -97,15 +109,15 @@ pub(super) fn open_all(
     address: SocketAddr,
     connections: usize,
 ) -> Result<Vec<TcpStream>, BenchError> {
-    let connect = |source| BenchError::Connect { server: server.into(), source };
+    let refused = |index: usize, source| refused(server, (index + 1, connections), source);
     let mut sessions = Vec::with_capacity(connections);
-    for _ in 0..connections {
-        sessions.push(Session::begin(address).map_err(connect)?);
+    for index in 0..connections {
+        let session = Session::begin(address, index);
+        sessions.push(session.map_err(|source| refused(index, source))?);
     }
     let mut streams = Vec::with_capacity(connections);
     for (index, mut session) in sessions.into_iter().enumerate() {
-        let connection = index + 1;
-        let refused = |source| BenchError::Handshake { connection, connections, source };
+        let refused = |source| refused(index, source);
         if !session.granted().map_err(refused)? {
             return Err(BenchError::NoSession);
         }

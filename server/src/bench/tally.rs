@@ -8,6 +8,7 @@ use model::error::ErrorCode;
 
 use super::limits::{LATENCY_NS_MAX, LATENCY_NS_MIN, SECONDS_MAX};
 use super::process::{Process, Usage};
+use crate::output::say;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -159,7 +160,7 @@ impl Tally {
         self.next_line_ns = now_ns + SECOND_NS;
         if !self.label.is_empty() {
             let second = self.second(now_ns, length_ns);
-            eprintln!(
+            say(&format!(
                 "{:>8} {:>4} s {:>10}/s  p50 {} us  p99 {} us  max {} us{}",
                 self.label,
                 Duration::from_nanos(second.at_ns).as_secs(),
@@ -168,7 +169,7 @@ impl Tally {
                 micros(second.p99_ns),
                 micros(second.max_ns),
                 if self.surprise().is_none() { "" } else { "  errors!" },
-            );
+            ));
             if self.seconds.len() < SECONDS_MAX {
                 self.seconds.push(second);
             }

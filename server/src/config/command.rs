@@ -3,10 +3,10 @@
 use super::{Notice, explain, load};
 use crate::cli::ConfigArgs;
 use crate::serve::ServeError;
-use std::io::Write as _;
+use std::io::Write;
 
-/// Prints what was asked for on standard output.
-pub fn command(args: &ConfigArgs) -> Result<(), ServeError> {
+/// Prints what was asked for on `out`.
+pub fn command(args: &ConfigArgs, out: &mut impl Write) -> Result<(), ServeError> {
     let text = if args.check {
         let sources = args.serve.sources(|name| std::env::var(name).ok());
         let sources = sources.map_err(|(path, error)| ServeError::File(path, error))?;
@@ -21,7 +21,5 @@ pub fn command(args: &ConfigArgs) -> Result<(), ServeError> {
     } else {
         explain()
     };
-    // Who reads this may have seen enough.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    Ok(())
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(ServeError::Output)
 }

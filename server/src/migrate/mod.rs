@@ -18,11 +18,12 @@ use disk::{Background, BackgroundConfig, BackgroundError, Queue};
 use engine::settings::Settings;
 use model::session::ExtendedTypes;
 
+use crate::output::say;
 use crate::persist::{self, Directories};
 pub use args::{ExportArgs, ImportArgs, InspectArgs, Inspected};
 pub use error::MigrateError;
 pub use inspect::inspect;
-use progress::{ProgressLines, say};
+use progress::ProgressLines;
 
 /// Who wrote a file, as the file says it.
 const CREATED_BY: &str = concat!("ringkeeper import ", env!("CARGO_PKG_VERSION"));

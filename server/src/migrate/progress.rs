@@ -1,6 +1,6 @@
 //! Progress on standard error: a line a second.
 
-use std::io::Write as _;
+use crate::output::say;
 use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -31,9 +31,4 @@ impl ProgressLines {
         let rate = count as f64 / (now - self.began).as_secs_f64().max(0.001);
         say(&format!("{count} {what}, {rate:.0} a second{}", detail()));
     }
-}
-
-/// A line on standard error. It may be closed; then nobody wants to know.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
 }

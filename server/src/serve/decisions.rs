@@ -4,7 +4,7 @@ use crate::config::{Config, decided};
 use crate::persist::{self};
 use disk::Durability;
 use disk::probe::Probe;
-use engine::settings::{DigestAlgorithm, LargeRequests, Settings};
+use engine::settings::{LargeRequests, Settings};
 use model::session::ExtendedTypes;
 use tuning::placement::Wishes;
 
@@ -44,13 +44,12 @@ pub(super) fn settings(config: &Config) -> Settings {
         reap_never_used_ms: tree.container_never_used_ms_max.map_or(0, i64::from),
         enforce_quota: tree.enforce_quota,
         skip_acl: access.skip_acl,
-        digest: access.digest_enabled.then_some(DigestAlgorithm::Sha1),
-        super_digest: access.super_digest.as_ref().map(|digest| digest.clone().into_bytes()),
+        schemes: access.schemes.clone(),
         enforced_schemes: (!enforced.is_empty())
             .then(|| enforced.iter().map(|scheme| scheme.clone().into_bytes()).collect()),
         close_session_txn: sessions.close_txn_lists_paths,
         txn_digest: tree.digest_enabled,
-        reconfig_enabled: false,
+        reconfig_enabled: access.reconfig_enabled,
         hash_seed: [persist::random().unwrap_or(1), persist::random().unwrap_or(2)],
     }
 }

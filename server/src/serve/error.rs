@@ -73,6 +73,9 @@ pub enum ServeError {
     /// The admin thread does not start.
     #[error("the admin thread does not start: {0}")]
     Admin(#[source] io::Error),
+    /// What was asked for cannot be printed.
+    #[error("standard output: {0}")]
+    Output(#[source] io::Error),
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(#[source] io::Error),

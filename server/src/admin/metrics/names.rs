@@ -14,7 +14,6 @@ const ENDS: &str = "the server ends at the first";
 const STARTS: &str = "the port is opened when clients are served";
 const DIGESTS: &str = "a tree that differs from its log does not start";
 const SNAPSHOT_COMMANDS: &str = "the commands snapshot and restore are not built yet";
-const ENSEMBLE_AUTH: &str = "the scheme ensemble is not built yet";
 
 macro_rules! names {
     ($(#[$about:meta])* $type:ident {
@@ -83,7 +82,7 @@ names! {
         /// Bytes of replies.
         ResponseBytes = "response_bytes", None,
         /// Clients that named another ensemble.
-        EnsembleAuthFail = "ensemble_auth_fail", Some(ENSEMBLE_AUTH),
+        EnsembleAuthFail = "ensemble_auth_fail", None,
         /// Learners brought up by txns.
         DiffCount = "diff_count", Some(ENSEMBLE),
         /// Connects of sessions that already were.
@@ -101,7 +100,7 @@ names! {
         /// Commits that waited.
         RequestCommitQueued = "request_commit_queued", Some(ENSEMBLE),
         /// Clients that named no ensemble.
-        EnsembleAuthSkip = "ensemble_auth_skip", Some(ENSEMBLE_AUTH),
+        EnsembleAuthSkip = "ensemble_auth_skip", None,
         /// Requests of learners passed over.
         SkipLearnerRequestToNextProcessorCount =
             "skip_learner_request_to_next_processor_count",
@@ -127,7 +126,7 @@ names! {
         /// Watchers cleaned away.
         DeadWatchersCleared = "dead_watchers_cleared", Some(CLEANER),
         /// Clients that named this ensemble.
-        EnsembleAuthSuccess = "ensemble_auth_success", Some(ENSEMBLE_AUTH),
+        EnsembleAuthSuccess = "ensemble_auth_success", None,
         /// Commits received.
         LearnerCommitReceivedCount = "learner_commit_received_count", Some(ENSEMBLE),
         /// Snapshots that failed.

@@ -2,17 +2,18 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, socket};
+use nix::sys::socket::{SockFlag, SockaddrStorage};
 
-/// Begins to connect. What is sent and received waits in the ring until it is done, or fails.
-pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let socket: OwnedFd = socket(family, SockType::Stream, flags, None)?;
+use crate::bench::source;
+
+/// Begins to connect, as number `number` of the connections. What is sent and received waits in
+/// the ring until it is done, or fails.
+pub(super) fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
+    let socket = source::socket(address, number, SockFlag::SOCK_NONBLOCK)?;
     let to = SockaddrStorage::from(address);
     match nix::sys::socket::connect(socket.as_raw_fd(), &to) {
         Ok(()) | Err(Errno::EINPROGRESS) => {}

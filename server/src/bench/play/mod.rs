@@ -51,9 +51,11 @@ pub(super) fn run(args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchErro
     if !player.stage.journal.is_fatal {
         prepare(&mut player, args)?;
     }
-    let results = if player.stage.journal.is_fatal {
-        empty(&mut player)?
-    } else if args.prepare_only {
+    if let Some(incident) = player.stage.journal.fatal() {
+        let (kind, detail) = (incident.kind, incident.detail.as_str().into());
+        return Err(BenchError::NotBegun { kind, detail });
+    }
+    let results = if args.prepare_only {
         return player.close(CLOSE_WAIT);
     } else if args.ramp {
         ramp::run(&mut player, args, pid)?
@@ -213,14 +215,6 @@ fn collect(player: &mut Player, used: Used) -> Results {
     let results = Results::new("op", ops, used, &mut stage.tally);
     let (lost, dropped) = (stage.lost_count, stage.dropped_count);
     Results { lost, dropped, ..results }
-}
-
-/// Nothing was measured: the server failed before.
-fn empty(player: &mut Player) -> Result<Results, BenchError> {
-    player.stage.tally = tally(player, "", None);
-    let now_ns = player.now_ns();
-    let meter = Meter::start(None, now_ns)?;
-    Ok(collect(player, meter.stop(now_ns)))
 }
 
 /// Adds what is known besides.

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use ring::{Completion, OpId, Queue, Ring, RingConfig, Token, Wait};
+use ring::{Completion, Errno, OpId, Queue, Ring, RingConfig, Token, Wait};
 
 use super::client::State;
 use super::connect::connect;
 use super::flow::World;
 use super::stage::{Feed, Stage};
-use crate::bench::error::BenchError;
+use crate::bench::error::{BenchError, LIMIT_HINT};
 use crate::bench::limits::TURN_WAIT;
 use crate::bench::results::IncidentKind;
 
@@ -116,7 +116,7 @@ impl Player {
     /// Opens the connections that are due.
     fn connect(&mut self) {
         while let Some(index) = self.stage.next_attach() {
-            match connect(self.address) {
+            match connect(self.address, index) {
                 Ok(stream) => {
                     self.operations.resize(self.stage.clients.len(), [None; 2]);
                     let token = self.stage.attach(index);
@@ -176,21 +176,37 @@ fn handle(stage: &mut Stage, operations: &mut [[Option<OpId>; 2]], completion: C
             stage.clients[index].sent(buffer);
             stage.soil(index);
             if let Err(errno) = result {
-                stage.lost(index, IncidentKind::Closed, &errno.to_string());
+                failed(stage, index, errno);
             }
         }
         Completion::ReceiveClosed { token } => {
             if let Some(index) = current(stage, token) {
                 operations[index][0] = None;
-                stage.lost(index, IncidentKind::Closed, "closed by the server");
+                cut(stage, index, "closed by the server");
             }
         }
         Completion::ReceiveFailed { token, errno } => {
             if let Some(index) = current(stage, token) {
                 operations[index][0] = None;
-                stage.lost(index, IncidentKind::Closed, &errno.to_string());
+                failed(stage, index, errno);
             }
         }
         _ => {}
     }
+}
+
+fn failed(stage: &mut Stage, index: usize, errno: Errno) {
+    match errno {
+        Errno::ECONNRESET | Errno::EPIPE => cut(stage, index, &errno.to_string()),
+        _ => stage.lost(index, IncidentKind::Closed, &errno.to_string()),
+    }
+}
+
+/// The server has closed a connection. Before a session it mostly has one reason.
+fn cut(stage: &mut Stage, index: usize, why: &str) {
+    let why = match stage.clients[index].state {
+        State::Attaching { .. } => format!("{why} before it had a session; {LIMIT_HINT}"),
+        _ => why.to_owned(),
+    };
+    stage.lost(index, IncidentKind::Closed, &why);
 }

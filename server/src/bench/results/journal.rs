@@ -1,6 +1,7 @@
 //! What went wrong, and when.
 
 use crate::bench::limits::INCIDENTS_MAX;
+use crate::output::say;
 
 const MERGED_WITHIN_NS: u64 = 1_000_000_000;
 
@@ -72,7 +73,7 @@ impl Journal {
             incident.count += 1;
         } else if self.incidents.len() < INCIDENTS_MAX {
             let line = format!("{:.1} s: {}: {detail}", at_ns as f64 / 1e9, kind.name());
-            eprintln!("{line}");
+            say(&line);
             let (from_ns, to_ns) = (at_ns, at_ns);
             self.incidents.push(Incident { kind, from_ns, to_ns, count: 1, detail });
         }
@@ -82,6 +83,11 @@ impl Journal {
     pub(in crate::bench) fn end(&mut self, kind: IncidentKind, at_ns: u64, detail: String) {
         self.add(kind, at_ns, detail);
         self.is_fatal = true;
+    }
+
+    /// The incident that ended the run, if one did.
+    pub(in crate::bench) fn fatal(&self) -> Option<&Incident> {
+        self.incidents.last().filter(|_| self.is_fatal)
     }
 
     /// A stall is over: its incident lasted until now.

@@ -22,6 +22,9 @@ use super::tally::{Second, Tally};
 pub use journal::IncidentKind;
 pub(super) use journal::Journal;
 
+/// The shortest time in which CPU time is a share of a core.
+const SHARE_NS_MIN: u64 = 100_000_000;
+
 /// A kind of request, or a part of one.
 pub(super) struct Row {
     pub(super) name: Box<str>,
@@ -152,8 +155,22 @@ impl Results {
         if self.ops == 0 { Err(BenchError::Nothing) } else { Ok(()) }
     }
 
+    /// Whether anything was answered in the time measured.
+    fn has_answers(&self) -> bool {
+        self.ops > 0 || self.rows.iter().any(|row| !row.ns.is_empty())
+    }
+
     fn seconds_measured(&self) -> f64 {
         (self.used.elapsed_ns as f64 / 1e9).max(1e-9)
+    }
+
+    /// So much CPU time as a part of a core; nothing if it was measured for too short a time to
+    /// say.
+    fn core_share(&self, cpu_us: u64) -> String {
+        if self.used.elapsed_ns < SHARE_NS_MIN {
+            return String::new();
+        }
+        format!(", {:.0} % of a core", cpu_us as f64 / self.seconds_measured() / 1e4)
     }
 
     fn per_op(&self, count: u64) -> f64 {

@@ -14,8 +14,12 @@ impl Results {
 
     fn write_table(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "{}, {:.1} s", self.title, self.seconds_measured())?;
-        self.write_rows(out)?;
-        self.write_used(out)?;
+        if self.has_answers() {
+            self.write_rows(out)?;
+            self.write_used(out)?;
+        } else {
+            writeln!(out, "nothing was answered")?;
+        }
         for (code, count) in &self.errors {
             writeln!(out, "errors    {}: {}", Code(*code), thousands(*count))?;
         }
@@ -63,11 +67,11 @@ impl Results {
         if let Some(server) = self.used.server {
             writeln!(
                 out,
-                "server    {:.2} CPU-us per {}, {:.0} % of a core, {:.2} switches and {:.0} bytes \
+                "server    {:.2} CPU-us per {}{}, {:.2} switches and {:.0} bytes \
                  written per {}, {} MiB resident",
                 self.per_op(server.cpu_us),
                 self.unit,
-                server.cpu_us as f64 / self.seconds_measured() / 1e4,
+                self.core_share(server.cpu_us),
                 self.per_op(server.switches),
                 self.per_op(server.write_bytes),
                 self.unit,
@@ -76,10 +80,10 @@ impl Results {
         }
         writeln!(
             out,
-            "generator {:.2} CPU-us per {}, {:.0} % of a core",
+            "generator {:.2} CPU-us per {}{}",
             self.per_op(self.used.own_cpu_us),
             self.unit,
-            self.used.own_cpu_us as f64 / self.seconds_measured() / 1e4,
+            self.core_share(self.used.own_cpu_us),
         )?;
         if let Some(others) = self.used.others {
             writeln!(out, "others    {:.0} % of the machine", others * 100.0)?;

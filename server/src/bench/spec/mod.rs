@@ -17,7 +17,7 @@ pub use read::SpecError;
 pub(super) use read::open;
 pub(super) use shipped::list;
 
-use super::limits::{CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, SIZE_MAX};
+use super::limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, SIZE_MAX};
 
 /// A workload as written.
 #[derive(Clone, Debug, Deserialize)]
@@ -47,7 +47,7 @@ pub(super) struct Spec {
 }
 
 fn connections() -> Bounded<1, { CONNECTIONS_MAX as u64 }> {
-    Bounded(64)
+    Bounded(CONNECTIONS_DEFAULT as u64)
 }
 
 fn in_flight() -> Bounded<1, { PIPELINE_MAX as u64 }> {

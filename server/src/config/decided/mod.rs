@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeSet, fmt, io, net::SocketAddr, net::ToSocketAddrs, path::PathBuf};
 
+use engine::acl::scheme::Schemes;
+
 use super::{ConfigError, Written};
 
+mod access;
 mod ensemble;
 mod parts;
 mod settle;
@@ -251,12 +254,12 @@ pub struct Tree {
 pub struct Access {
     /// Access lists are passed over.
     pub skip_acl: bool,
-    /// The scheme digest is there; its hash is SHA-1.
-    pub digest_enabled: bool,
-    /// `super:hash` of the one who may do everything by digest.
-    pub super_digest: Option<String>,
+    /// How clients may show who they are.
+    pub schemes: Schemes,
     /// A client must have shown one of these schemes; empty if it need not.
     pub enforced_schemes: BTreeSet<String>,
+    /// Reconfiguration is answered by what it lacks here rather than as switched off.
+    pub reconfig_enabled: bool,
 }
 
 /// Directories and snapshots.

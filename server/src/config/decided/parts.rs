@@ -5,9 +5,9 @@ use crate::config::written::Origin;
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    Access, AdminServer, Config, Connections, Durability, Endpoint, FourLetterWords, Host,
-    LargeRequests, Listen, Log, Logging, MetricsProvider, Placement, Purge, Requests,
-    SEGMENT_BYTES_MIN, Sessions, Storage, Throttle, Tree, settle::Settled,
+    AdminServer, Config, Connections, Durability, Endpoint, FourLetterWords, Host, LargeRequests,
+    Listen, Log, Logging, MetricsProvider, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions,
+    Storage, Throttle, Tree, access, settle::Settled,
 };
 
 /// The four-letter words there are.
@@ -15,8 +15,6 @@ pub(in crate::config) const WORDS: [&str; 18] = [
     "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
     "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
 ];
-/// The schemes a client may be made to show.
-const SCHEMES: [&str; 2] = ["digest", "ip"];
 /// A purge keeps at least so many snapshots, as ZooKeeper's does.
 const RETAIN_MIN: i64 = 3;
 /// A snapshot takes at least so many txns, as ZooKeeper's does.
@@ -34,7 +32,7 @@ pub(super) fn config(settled: &mut Settled<'_>, client: Option<Endpoint>) -> Con
         sessions: sessions(settled),
         requests,
         tree: tree(settled),
-        access: access(settled),
+        access: access::access(settled),
         storage: storage(settled),
         log,
         four_letter_words: four_letter_words(settled),
@@ -237,45 +235,8 @@ fn tree(settled: &Settled<'_>) -> Tree {
     }
 }
 
-fn access(settled: &mut Settled<'_>) -> Access {
-    // One algorithm is there, under the names Java has for it: asking is only checking.
-    settled.text("DigestAuthenticationProvider.digestAlg");
-    let digest_enabled = settled.flag("DigestAuthenticationProvider.enabled");
-    let enforced_schemes = enforced_schemes(settled, digest_enabled);
-    let skip_acl = settled.flag("skipACL");
-    if skip_acl {
-        settled.warn("skipACL=yes: every client may do everything".to_owned());
-    }
-    Access {
-        skip_acl,
-        digest_enabled,
-        super_digest: settled.maybe_text("DigestAuthenticationProvider.superDigest"),
-        enforced_schemes,
-    }
-}
-
-fn enforced_schemes(settled: &mut Settled<'_>, digest_enabled: bool) -> BTreeSet<String> {
-    let enabled = settled.flag("enforce.auth.enabled");
-    let schemes = words(settled.maybe_text("enforce.auth.schemes"));
-    if !enabled {
-        return BTreeSet::new();
-    }
-    if schemes.is_empty() {
-        let with = "enforce.auth.schemes must then be set".to_owned();
-        settled.fail_conflict("enforce.auth.enabled", with);
-    }
-    if schemes.iter().any(|scheme| !SCHEMES.contains(&scheme.as_str())) {
-        settled.fail_value("enforce.auth.schemes", "schemes that are here: digest, ip");
-    }
-    if schemes.contains("digest") && !digest_enabled {
-        let with = "DigestAuthenticationProvider.enabled is false".to_owned();
-        settled.fail_conflict("enforce.auth.schemes", with);
-    }
-    schemes
-}
-
 /// The parts of a list with commas, without white space around them.
-fn words(list: Option<String>) -> BTreeSet<String> {
+pub(super) fn words(list: Option<String>) -> BTreeSet<String> {
     let list = list.unwrap_or_default();
     list.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }

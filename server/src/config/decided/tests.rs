@@ -2,6 +2,8 @@ use std::{collections::BTreeSet, path::Path};
 
 use crate::config::{ConfigError, Decided, Origin, Sources, Written, keys, load};
 
+use engine::acl::scheme::{DigestAlgorithm, Ensemble, Schemes};
+
 use super::{Durability, Endpoint, Host, Notice, Purge, decide, ensemble, parts, settle::Settled};
 
 /// A file that is enough, for others to be added to.
@@ -134,7 +136,14 @@ fn values_that_do_not_go_together_are_errors() {
     );
     assert_eq!(
         errors_with("enforce.auth.enabled=true\nenforce.auth.schemes=digest, sasl"),
-        ["zoo.cfg:4: enforce.auth.schemes=digest, sasl: must be schemes that are here: digest, ip"]
+        ["zoo.cfg:4: enforce.auth.schemes=digest, sasl: must be schemes that are here: digest, \
+             ip, and those of authProvider.* (ensemble, key, sasl, x509)"]
+    );
+    assert_eq!(
+        errors_with("DigestAuthenticationProvider.digestAlg=SHA-3"),
+        ["zoo.cfg:3: DigestAuthenticationProvider.digestAlg=SHA-3: must be one of MD2, MD5, \
+             SHA-1, SHA-224, SHA-256, SHA-384, SHA-512, SHA-512/224, SHA-512/256, SHA3-224, \
+             SHA3-256, SHA3-384, SHA3-512"]
     );
 }
 
@@ -339,9 +348,58 @@ fn the_parts_that_are_off_by_default_can_be_turned_on() {
 }
 
 #[test]
+fn classes_of_zookeeper_bring_their_schemes() {
+    let class = |number, name: &str| format!("authProvider.{number}=org.apache.zookeeper.{name}\n");
+    let text = [
+        class(1, "server.auth.EnsembleAuthenticationProvider"),
+        class(2, "server.auth.KeyAuthenticationProvider"),
+        class(3, "server.auth.SASLAuthenticationProvider"),
+        class(4, "server.auth.DigestAuthenticationProvider"),
+        class(5, "no.such.Thing"),
+        "authProvider.6=\n".to_owned(),
+        "ensembleAuthName=a, b ,,\n".to_owned(),
+        "DigestAuthenticationProvider.enabled=false\n".to_owned(),
+        "DigestAuthenticationProvider.digestAlg=sha3-256\n".to_owned(),
+        "reconfigEnabled=true".to_owned(),
+    ];
+    let decided = with(&text.concat());
+    let access = &decided.config.access;
+    let names = ["a", "b"].map(str::to_owned).into();
+    let expected = Schemes {
+        digest: Some(DigestAlgorithm::Sha3_256),
+        super_digest: None,
+        ensemble: Some(Ensemble::Named(names)),
+        has_key: true,
+        has_sasl: true,
+        has_x509: false,
+    };
+    assert_eq!(access.schemes, expected);
+    assert!(access.reconfig_enabled);
+    let told = notices(&decided);
+    let unknown = told.iter().filter(|it| it.contains("is not here and passed over")).count();
+    assert_eq!(unknown, 2, "{told:?}");
+    let idle = with("ensembleAuthName=a");
+    assert_eq!(idle.config.access.schemes, Schemes::default());
+    assert!(notices(&idle)[0].contains("ensembleAuthName has no effect without"));
+}
+
+#[test]
+fn schemes_that_no_client_can_show_do_not_lock_everybody_out() {
+    let sasl = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n";
+    let enforced = format!("{sasl}enforce.auth.enabled=true\nenforce.auth.schemes=");
+    assert_eq!(
+        errors_with(&format!("{enforced}sasl")),
+        ["zoo.cfg:5: enforce.auth.schemes: no client could be let in: SASL and TLS are not \
+             built yet"]
+    );
+    let decided = with(&format!("{enforced}sasl,digest"));
+    assert_eq!(decided.config.access.enforced_schemes.len(), 2);
+}
+
+#[test]
 fn keys_without_effect_do_not_stop_the_start() {
-    let decided = with("nio.numWorkerThreads=4\nssl.keyStore.password=\nauthProvider.1=x.Y");
-    assert_eq!(decided.notices.len(), 3);
+    let decided = with("nio.numWorkerThreads=4\nssl.keyStore.password=");
+    assert_eq!(decided.notices.len(), 2);
     assert!(decided.notices.iter().all(|it| matches!(it, Notice::Note(_))));
     let told = notices(&decided);
     assert!(

@@ -1,12 +1,11 @@
 //! Who may do what, and encryption.
 
-use super::{ANY_INT, Form, Key, flag, one_of, text, whole};
+use super::{ANY_INT, Form, Key, flag, text, whole};
 
 const TLS: &str = "TLS is not built yet";
 const PEERS: &str = "only servers of an ensemble use it, and ensembles are not built yet";
 const SASL: &str = "SASL is not built yet";
 const SASL_REFUSED: &str = "SASL is not built yet, and without it no client could be let in";
-const CLASSES: &str = "it names a Java class; world, auth, digest and ip are built in";
 
 pub(super) static KEYS: &[Key] = &[
     Key::new("skipACL", Form::YesNo, "no", "Whether access lists are passed over."),
@@ -23,12 +22,10 @@ pub(super) static KEYS: &[Key] = &[
         "Whether clients may show a name and a \
         password.",
     ),
-    one_of(
+    text(
         "DigestAuthenticationProvider.digestAlg",
-        &["SHA1", "SHA-1", "SHA"],
         "SHA1",
-        "The hash \
-        of passwords in access lists.",
+        "The hash of passwords in access lists, by a name that Java 17 knows, as SHA-256.",
     ),
     text(
         "DigestAuthenticationProvider.superDigest",
@@ -40,16 +37,15 @@ pub(super) static KEYS: &[Key] = &[
     text(
         "enforce.auth.schemes",
         "",
-        "The schemes of which it must have shown one, separated by \
-        commas: digest and ip are here.",
+        "The schemes of which it must have shown one, separated by commas.",
     ),
-    text(
+    Key::new(
         "ensembleAuthName",
+        Form::MaybeEmpty,
         "",
-        "Names of this ensemble, separated by commas; a client that asks \
-        for another is sent away.",
-    )
-    .not_yet("the scheme ensemble is not built yet"),
+        "Names of this ensemble, separated by commas; with EnsembleAuthenticationProvider, a \
+        client that asks for another is sent away.",
+    ),
     flag(
         "IPAuthenticationProvider.usexforwardedfor",
         "false",
@@ -67,7 +63,14 @@ pub(super) static KEYS: &[Key] = &[
         may do everything.",
     )
     .not_yet(TLS),
-    text("authProvider.*", "", "A Java class that knows another scheme.").no_effect(CLASSES),
+    Key::new(
+        "authProvider.*",
+        Form::MaybeEmpty,
+        "",
+        "A class of ZooKeeper's own that knows another scheme: org.apache.zookeeper.server.auth. \
+        and EnsembleAuthenticationProvider, KeyAuthenticationProvider, Digest..., IP..., SASL... \
+        or X509AuthenticationProvider.",
+    ),
     text("ssl.authProvider", "x509", "The scheme of certificates.").not_yet(TLS),
     flag(
         "sessionRequireClientSASLAuth",

@@ -166,9 +166,12 @@ pub(super) static KEYS: &[Key] = &[
         ensemble.",
     )
     .file_only(),
-    flag("reconfigEnabled", "false", "Whether clients may change the ensemble.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+    flag(
+        "reconfigEnabled",
+        "false",
+        "Whether clients may change the ensemble; a server that stands alone cannot.",
+    )
+    .file_only(),
     whole(
         "initLimit",
         NATURAL,

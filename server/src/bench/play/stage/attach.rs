@@ -59,7 +59,10 @@ impl Stage {
             State::Attaching { .. } => IncidentKind::Refused,
             _ => kind,
         };
-        let detail = format!("{why}, {} requests unanswered", client.waiting.len());
+        let detail = match client.waiting.len() {
+            0 => why.to_owned(),
+            count => format!("{why}, {count} requests unanswered"),
+        };
         self.incident(kind, detail);
         let lost = self.cut(index);
         self.lost_count += lost;

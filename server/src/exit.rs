@@ -1,0 +1,82 @@
+//! With what the process ends, as scripts and service managers see it.
+
+use crate::bench::BenchError;
+use crate::migrate::MigrateError;
+use crate::repair::RepairError;
+use crate::serve::ServeError;
+use std::process::ExitCode;
+
+/// The exit status of every command. Those of `serve` are ZooKeeper's where it has one for the
+/// case (source: ZooKeeper 3.9.5, `ExitCode`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// What was asked for is done.
+    Done = 0,
+    /// It failed, or what was looked at is not in order.
+    Failed = 1,
+    /// The command line or the configuration is wrong; nothing was begun. Clap ends with it too.
+    Usage = 2,
+    /// A data directory cannot be used.
+    Data = 3,
+    /// The admin server or the metrics cannot have their port.
+    Port = 4,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error that ends a command.
+pub trait Failure: std::error::Error {
+    /// With what.
+    fn exit(&self) -> Exit;
+}
+
+impl<E: Failure + 'static> From<E> for Box<dyn Failure> {
+    fn from(error: E) -> Self {
+        Box::new(error)
+    }
+}
+
+impl Failure for ServeError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::File(..) => Exit::Usage,
+            Self::Directory(..) | Self::NoDirectory(_) | Self::Lock(_) | Self::Survey(_) => {
+                Exit::Data
+            }
+            Self::Http { .. } => Exit::Port,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for BenchError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Argument { .. } | Self::ClosedOnly { .. } | Self::Spec(_) => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for RepairError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Lock(_) | Self::Survey(_) | Self::OtherUser { .. } => Exit::Data,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for MigrateError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NoData(_) | Self::Directory(..) | Self::Lock(_) => Exit::Data,
+            _ => Exit::Failed,
+        }
+    }
+}
