@@ -342,6 +342,11 @@ pub fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
+/// A port nobody listens on, another one at every call.
+pub fn next_free_port() -> u16 {
+    free_port(NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
 /// A port nobody listens on, below the range that outgoing connections take theirs from.
 fn free_port(number: u32) -> u16 {
     let start = process::id().wrapping_mul(61).wrapping_add(number * 7);

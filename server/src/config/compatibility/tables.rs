@@ -9,7 +9,7 @@ pub(super) const STATES: [(&str, &str); 4] = [
 ];
 
 /// What differs, and why.
-pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
+pub(super) const DIFFERENCES: [[&str; 4]; 30] = [
     [
         "a re-attach with a wrong password",
         "closes the session's connection first, then looks at the password",
@@ -140,8 +140,20 @@ pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
     [
         "the admin server's default port is taken",
         "the server ends",
-        "it starts with a warning, unless admin.serverPort is written",
+        "it starts with a warning, unless admin.serverPort or admin.serverAddress is written",
         "clients are served whatever else runs",
+    ],
+    [
+        "no port for clients: neither clientPort nor the server.N line that myid names has one",
+        "the server runs and serves nobody",
+        "it does not start, and says which is missing",
+        "an operator should know",
+    ],
+    [
+        "`metricsProvider.httpHost` is a number that a host's name stands for",
+        "listens on the first address of that name, which may be another",
+        "listens on that number",
+        "it is what was written",
     ],
     [
         "POST to a command, an unknown address",

@@ -292,6 +292,12 @@ impl<'a> Settled<'a> {
         }
     }
 
+    /// A property of the Java machine by its full name, as the last `-D` has it.
+    pub(super) fn java_property(&self, name: &str) -> Option<&'a str> {
+        let mut flags = self.written.entries.iter().filter(|entry| entry.origin.is_jvm_flags());
+        flags.rfind(|entry| entry.key == name).map(|entry| entry.value.as_str())
+    }
+
     /// The configuration file's text.
     pub(super) fn file_text(&self) -> &str {
         &self.written.file_text
