@@ -268,7 +268,11 @@ fn check(row: &Row, number: usize) -> Result<(), String> {
         Outcome::Serves(ports) => ports,
         _ => &idle,
     };
-    let waited = if row.outcome == Outcome::Idle { "admin" } else { "client" };
+    let waited = match &row.outcome {
+        Outcome::Idle => "admin",
+        _ if expected.contains_key("other") => "other",
+        _ => "client",
+    };
     if let Some(status) = server.wait(waited, &ADDRESSES) {
         return Err(format!("ends with {status}:\n{}", server.log()));
     }

@@ -298,6 +298,12 @@ impl<'a> Settled<'a> {
         flags.rfind(|entry| entry.key == name).map(|entry| entry.value.as_str())
     }
 
+    /// Whether a line has this key, whatever becomes of it.
+    pub(super) fn has_line(&self, name: &str) -> bool {
+        let mut lines = self.written.entries.iter().filter(|entry| !entry.origin.is_jvm_flags());
+        lines.any(|entry| entry.key == name)
+    }
+
     /// The configuration file's text.
     pub(super) fn file_text(&self) -> &str {
         &self.written.file_text

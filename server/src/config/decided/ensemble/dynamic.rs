@@ -9,7 +9,7 @@ use std::{
 use crate::config::{ConfigError, Origin, properties};
 
 use super::super::{Files, settle::Settled};
-use super::{Lines, ServersFault, Setting};
+use super::{Lines, Reading, ServersFault, Setting};
 
 /// What ZooKeeper appends to the name of its configuration file for the lines that a change of the
 /// ensemble proposed last.
@@ -23,7 +23,7 @@ pub(super) fn read(
     settled: &mut Settled<'_>,
     path: &Path,
     files: Files<'_>,
-    is_multi: bool,
+    reading: Reading,
 ) -> Result<Lines, Vec<ConfigError>> {
     let lines = match load(path, files) {
         Ok(Some(lines)) => lines,
@@ -45,13 +45,13 @@ pub(super) fn read(
             }));
         }
     }
-    check_next(settled, files, is_multi);
+    check_next(settled, files, reading);
     Ok(known)
 }
 
 /// The proposed lines decide nothing for one server alone, but ZooKeeper does not start if they are
 /// wrong.
-fn check_next(settled: &mut Settled<'_>, files: Files<'_>, is_multi: bool) {
+fn check_next(settled: &mut Settled<'_>, files: Files<'_>, reading: Reading) {
     let Some(config) = files.config else { return };
     let mut next = config.as_os_str().to_owned();
     next.push(NEXT_SUFFIX);
@@ -69,7 +69,8 @@ fn check_next(settled: &mut Settled<'_>, files: Files<'_>, is_multi: bool) {
                     lines.add(setting);
                 }
             }
-            let errors = lines.read(is_multi).err().into_iter().flatten();
+            let errors =
+                lines.read(Reading { has_groups: true, ..reading }).err().into_iter().flatten();
             errors.for_each(|error| settled.fail(error));
         }
     }

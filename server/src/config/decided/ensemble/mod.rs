@@ -52,6 +52,15 @@ struct Lines {
     weights: Vec<Setting>,
 }
 
+/// How lines are read.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// A server may have several addresses.
+    is_multi: bool,
+    /// Groups and weights count; with `oraclePath` they do not.
+    has_groups: bool,
+}
+
 /// The servers of the lines, by number.
 #[derive(Default)]
 struct Servers(BTreeMap<i64, Member>);
@@ -66,8 +75,11 @@ struct Member {
 pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
     let data_dir = parts::data_dir(settled);
     let identity = Identity::read(&data_dir, files);
-    let is_multi = settled.java_property("zookeeper.multiAddress.enabled");
-    let is_multi = is_multi.is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let multi = settled.java_property("zookeeper.multiAddress.enabled");
+    let reading = Reading {
+        is_multi: multi.is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        has_groups: !settled.has_line("oraclePath"),
+    };
     let written = Lines::written(settled);
     let lines = match settled.maybe_text("dynamicConfigFile") {
         None => Ok(written),
@@ -75,11 +87,11 @@ pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
             for setting in written.all() {
                 settled.fail(setting.error(ServersFault::BesideDynamic));
             }
-            dynamic::read(settled, Path::new(&path), files, is_multi)
+            dynamic::read(settled, Path::new(&path), files, reading)
         }
     };
     let servers = lines.and_then(|lines| {
-        let servers = lines.read(is_multi)?;
+        let servers = lines.read(reading)?;
         check_count(settled, &lines, &servers);
         Ok((lines, servers))
     });
@@ -133,7 +145,7 @@ impl Lines {
     ///
     /// # Errors
     /// Everything that is wrong.
-    fn read(&self, is_multi: bool) -> Result<Servers, Vec<ConfigError>> {
+    fn read(&self, reading: Reading) -> Result<Servers, Vec<ConfigError>> {
         let mut servers = Servers::default();
         let mut errors = Vec::new();
         for (at, setting) in self.servers.iter().enumerate() {
@@ -141,12 +153,12 @@ impl Lines {
                 errors.push(setting.error(ServersFault::Number));
                 continue;
             };
-            match Line::read(&setting.value, is_multi) {
+            match Line::read(&setting.value, reading.is_multi) {
                 Ok(line) => drop(servers.0.insert(number, Member { at, line })),
                 Err(fault) => errors.push(setting.error(fault)),
             }
         }
-        if errors.is_empty() {
+        if errors.is_empty() && reading.has_groups {
             errors = groups::errors(self, &servers);
         }
         if errors.is_empty() { Ok(servers) } else { Err(errors) }

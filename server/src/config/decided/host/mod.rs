@@ -175,7 +175,7 @@ impl Endpoint {
     fn address(&self, families: Families) -> io::Result<SocketAddr> {
         Ok(match &self.host {
             Host::Any => SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port)),
-            Host::Loopback if families.has_ipv6 && families.preference == Preference::Ipv6 => {
+            Host::Loopback if families.has_ipv6 && families.preference != Preference::Ipv4 => {
                 SocketAddr::from((Ipv6Addr::LOCALHOST, self.port))
             }
             Host::Loopback => SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)),

@@ -111,6 +111,8 @@ fn one_address_of_several_is_taken() {
     assert_eq!(BOTH.choose([six].into_iter()), Some(six));
     let empty = Endpoint { host: Host::Loopback, port: 1 };
     assert_eq!(empty.resolve(BOTH).unwrap(), listener::Endpoint::One(four));
-    let families = Families { has_ipv6: true, preference: Preference::Ipv6 };
-    assert_eq!(empty.resolve(families).unwrap(), listener::Endpoint::One(six));
+    for preference in [Preference::Ipv6, Preference::System] {
+        let families = Families { has_ipv6: true, preference };
+        assert_eq!(empty.resolve(families).unwrap(), listener::Endpoint::One(six));
+    }
 }
