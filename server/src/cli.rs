@@ -3,7 +3,11 @@
 //! Only words are read here. `main` reads the file and the environment ([`ServeArgs::sources`]
 //! says how they go together) and performs the command.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -87,8 +91,30 @@ impl ServeArgs {
             sets: self.sets.clone(),
             server_jvm_flags: environment("SERVER_JVMFLAGS").unwrap_or_default(),
             jvm_flags: environment("JVMFLAGS").unwrap_or_default(),
+            read: read_small,
         })
     }
+}
+
+/// Reads a file whose every line somebody wrote by hand, so that it cannot be long.
+fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    const BYTES_MAX: u64 = 1 << 20;
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Ok(None),
+        Ok(metadata) if metadata.len() > BYTES_MAX => {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(_) => {}
+        Err(error) => {
+            return match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(None),
+                _ => Err(error),
+            };
+        }
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }
 
 /// What to print about the configuration.

@@ -1,6 +1,7 @@
 //! What clients may rely on, checked reply by reply against any server.
 
 mod acl;
+mod addresses;
 mod children;
 mod containers;
 mod ends;

@@ -361,8 +361,8 @@ pub fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-/// A port for what a server serves beside its clients.
-pub fn spare_port() -> u16 {
+/// A port nobody listens on, another one at every call.
+pub fn next_free_port() -> u16 {
     free_port(NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 

@@ -4,7 +4,7 @@
 use super::start;
 use super::vitals::Rest;
 use harness::http::get;
-use harness::server::spare_port;
+use harness::server::next_free_port;
 use harness::{Body, Client, Server, opcode};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -86,7 +86,7 @@ fn a_large_answer_comes_to_whoever_takes_it() {
 
 /// A server with its admin server at this address, whose patience has no end.
 fn with_admin() -> (Server, SocketAddr) {
-    let port = spare_port();
+    let port = next_free_port();
     let config = Server::config()
         .set("admin.enableServer", "true")
         .set("admin.serverAddress", "127.0.0.1")

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use harness::http::{Answer, ask, get};
-use harness::server::spare_port;
+use harness::server::next_free_port;
 use harness::{Acl, Client, Config, Server, code};
 
 use super::exposition::{Sample, parse};
@@ -26,7 +26,7 @@ struct Monitored {
 
 impl Monitored {
     fn start(config: Config) -> Self {
-        let [admin, metrics] = [spare_port(), spare_port()];
+        let [admin, metrics] = [next_free_port(), next_free_port()];
         let server = config
             .set("admin.enableServer", "true")
             .set("admin.serverAddress", "127.0.0.1")

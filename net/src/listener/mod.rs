@@ -11,25 +11,26 @@ use nix::sys::socket::{
     getsockname, listen, setsockopt, socket, sockopt,
 };
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 /// Where to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
-    /// A port of every address, IPv4 and IPv6 (`clientPort` alone).
+    /// A port of every address, IPv4 and IPv6.
     All(u16),
-    /// One address (`clientPortAddress`).
+    /// One address, or all of IPv4 alone.
     One(SocketAddr),
 }
 
 impl Endpoint {
-    /// Of `clientPort` and, if it is given, `clientPortAddress` (or their secure twins). As with
-    /// stock, an unspecified address means all.
-    pub fn of_client_port(port: u16, address: Option<IpAddr>) -> Self {
-        match address {
-            Some(address) if !address.is_unspecified() => Self::One(SocketAddr::new(address, port)),
-            _ => Self::All(port),
+    /// Of an address of a machine that has both families. As with stock, an unspecified address of
+    /// either family means all of both.
+    pub fn of(address: SocketAddr) -> Self {
+        if address.ip().to_canonical().is_unspecified() {
+            Self::All(address.port())
+        } else {
+            Self::One(address)
         }
     }
 }
@@ -133,25 +134,17 @@ impl Listener {
         };
         bound.map_err(|errno| BindError::of(endpoint, errno))
     }
-
-    /// Listens on each endpoint once, all or none.
-    pub fn bind_each(
-        endpoints: &[Endpoint],
-        options: ListenOptions,
-    ) -> Result<Vec<Self>, BindError> {
-        let mut distinct: Vec<Endpoint> = Vec::with_capacity(endpoints.len());
-        for endpoint in endpoints {
-            if !distinct.contains(endpoint) {
-                distinct.push(*endpoint);
-            }
-        }
-        distinct.into_iter().map(|endpoint| Self::bind(endpoint, options)).collect()
-    }
 }
 
 impl From<Listener> for OwnedFd {
     fn from(listener: Listener) -> Self {
         listener.fd
+    }
+}
+
+impl From<Listener> for TcpListener {
+    fn from(listener: Listener) -> Self {
+        listener.fd.into()
     }
 }
 

@@ -59,22 +59,18 @@ fn a_foreign_address_is_refused_by_name() {
 }
 
 #[test]
-fn endpoints_are_bound_once_each() {
-    let free = Listener::bind(local(0), ListenOptions::default()).unwrap().address.port();
-    let both = [local(free), local(free), local(0)];
+fn the_largest_backlog_is_taken() {
     let options = ListenOptions { backlog: i32::MAX, ..ListenOptions::default() };
-    let listeners = Listener::bind_each(&both, options).unwrap();
-    assert_eq!(listeners.len(), 2);
-    assert_eq!(listeners[0].address.port(), free);
+    let listener = Listener::bind(local(0), options).unwrap();
+    TcpStream::connect(listener.address).unwrap();
 }
 
 #[test]
-fn the_client_port_alone_means_all_addresses() {
-    let one = Ipv4Addr::LOCALHOST.into();
-    assert_eq!(Endpoint::of_client_port(2181, None), Endpoint::All(2181));
-    assert_eq!(Endpoint::of_client_port(2181, Some(one)), local(2181));
-    for every in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()] {
-        assert_eq!(Endpoint::of_client_port(2181, Some(every)), Endpoint::All(2181));
+fn an_unspecified_address_means_all_of_both_families() {
+    assert_eq!(Endpoint::of(SocketAddr::from((Ipv4Addr::LOCALHOST, 2181))), local(2181));
+    let mapped = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped();
+    for every in [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into(), mapped.into()] {
+        assert_eq!(Endpoint::of(SocketAddr::new(every, 2181)), Endpoint::All(2181));
     }
     assert_eq!(ListenOptions::default().backlog, LISTEN_BACKLOG_DEFAULT);
 }

@@ -18,9 +18,10 @@
 //! whoever writes such a key is told that reason at start (guard:
 //! `decided::tests::the_table_is_complete`).
 //!
-//! Not here: reading files and the environment (`main`), resolving names of hosts (`Host`'s user).
+//! Not here: reading files and the environment (`main`; how other files are read, [`Sources`] says),
+//! resolving names of hosts (whoever binds, by [`decided::Endpoint::resolve`]).
 
-use std::{error, fmt};
+use std::{error, fmt, io, path::PathBuf};
 
 mod command;
 mod compatibility;
@@ -32,7 +33,7 @@ pub mod written;
 
 pub use self::{
     command::command,
-    decided::{Config, Decided, Notice},
+    decided::{Config, Decided, Notice, ServersFault},
     explain::explain,
     written::{Origin, Sources, Written},
 };
@@ -42,7 +43,7 @@ pub use self::{
 /// # Errors
 /// Everything that is wrong, not only the first of it.
 pub fn load(sources: &Sources) -> Result<Decided, Vec<ConfigError>> {
-    decided::decide(&Written::read(sources)?)
+    decided::decide(&Written::read(sources)?, decided::Files::of(sources))
 }
 
 /// One thing that is wrong with the configuration. Displayed, it is a line that names the place,
@@ -76,6 +77,31 @@ pub enum ConfigError {
         /// Why, and what to do.
         reason: &'static str,
     },
+    /// A line about the servers of an ensemble that is wrong, or not built yet.
+    Servers {
+        /// Where.
+        origin: Origin,
+        /// The key as written.
+        key: String,
+        /// The value as written.
+        value: String,
+        /// What is wrong.
+        fault: ServersFault,
+    },
+    /// The file that says which server this is does not say it.
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What it begins with.
+        found: String,
+    },
+    /// A file that the configuration leads to cannot be read.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        kind: io::ErrorKind,
+    },
     /// A key that must be written and is not.
     Missing {
         /// The key.
@@ -102,6 +128,18 @@ impl fmt::Display for ConfigError {
                 write!(f, "{origin}: {key}={value}: must be {expected}")
             }
             ConfigError::Refused { origin, key, reason } => write!(f, "{origin}: {key}: {reason}"),
+            ConfigError::Servers { origin, key, value, fault } => {
+                write!(f, "{origin}: {key}={value}: {fault}")
+            }
+            ConfigError::Identity { path, found } => write!(
+                f,
+                "{}: begins with {found:?}, and its first line must be the number of this server \
+                 and nothing else, not even a space: correct it, or remove the file",
+                path.display()
+            ),
+            ConfigError::File { path, kind } => {
+                write!(f, "{}: cannot be read: {kind}", path.display())
+            }
             ConfigError::Missing { key, why } => write!(f, "{key} is not set: {why}"),
             ConfigError::Conflict { origin, key, with } => write!(f, "{origin}: {key}: {with}"),
         }

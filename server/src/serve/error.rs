@@ -36,9 +36,29 @@ pub enum ServeError {
     /// A port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The client address is unknown.
-    #[error("clientPortAddress: {0}")]
-    Address(#[source] io::Error),
+    /// The address for clients is not one.
+    #[error(
+        "cannot listen on {endpoint}: {error}; correct clientPortAddress, or the address in this \
+         server's line"
+    )]
+    Address {
+        /// The address.
+        endpoint: decided::Endpoint,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The configuration has two addresses for clients.
+    #[error(
+        "clientPortAddress means {file}, and this server's line {line}: write the same address in \
+         both places, or remove clientPortAddress"
+    )]
+    TwoAddresses {
+        /// What `clientPortAddress` and `clientPort` say.
+        file: decided::Endpoint,
+        /// What the line says.
+        line: decided::Endpoint,
+    },
     /// The host lacks something that the server cannot do without.
     #[error("{0}")]
     Host(String),
@@ -58,7 +78,7 @@ pub enum ServeError {
     #[error(transparent)]
     Loop(#[from] LoopError),
     /// A port for HTTP cannot be had.
-    #[error("{what} cannot listen on {endpoint}: {error}; choose by {keys}")]
+    #[error("{what} cannot be served on {endpoint}: {error}; choose by {keys}")]
     Http {
         /// Who wants it.
         what: &'static str,

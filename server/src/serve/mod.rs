@@ -103,8 +103,8 @@ fn start(config: &Config) -> Result<Running, ServeError> {
             config.storage.data_log_dir.display()
         );
     }
-    let listeners = bind(config)?;
-    let http = bind_http(&config.admin)?;
+    let listener = bind(config)?;
+    let http = bind_http(config)?;
     for directory in Directories::all_of(&config.storage) {
         disk::scratch::remove_left(&directory);
     }
@@ -129,6 +129,7 @@ fn start(config: &Config) -> Result<Running, ServeError> {
         info!("placement: {reason}");
     }
     let (sender, happenings) = mpsc::channel();
+    let client = listener.address;
     let ports = [&http.commands, &http.metrics]
         .map(|port| port.as_ref().and_then(|listener| listener.local_addr().ok()));
     let built = Wiring {
@@ -138,11 +139,11 @@ fn start(config: &Config) -> Result<Running, ServeError> {
         settings,
         durability,
         directories,
-        listeners,
+        listeners: vec![listener],
         http,
     }
     .build(restored, &background, &sender)?;
-    tell_ready(config, &ports);
+    tell_ready(config, client, &ports);
     let Built { loops, threads, admin } = built;
     let signals = sender;
     Ok(Running { loops, threads, happenings, signals, admin, background, clock, _locks: locks })

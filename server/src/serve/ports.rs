@@ -4,13 +4,16 @@ use super::error::ServeError;
 use crate::admin;
 use crate::config::{Config, decided};
 use net::listener::{BindError, Endpoint, ListenOptions, Listener};
+use std::io;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
 /// How long a port may be in use by a process that has just ended.
 const BIND_RETRY: Duration = Duration::from_secs(2);
 
-pub(super) fn bind(config: &Config) -> Result<Vec<Listener>, ServeError> {
+/// The port for clients.
+pub(super) fn bind(config: &Config) -> Result<Listener, ServeError> {
     let options = ListenOptions {
         backlog: config
             .listen
@@ -18,17 +21,11 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Listener>, ServeError> {
             .map_or_else(|| ListenOptions::default().backlog, |backlog| backlog as i32),
         keep_alive: config.connections.tcp_keep_alive,
     };
-    let endpoints = match &config.listen.endpoint.host {
-        decided::Host::Any => vec![Endpoint::All(config.listen.endpoint.port)],
-        decided::Host::Named(_) => {
-            let addresses = config.listen.endpoint.resolve().map_err(ServeError::Address)?;
-            addresses.into_iter().map(Endpoint::One).collect()
-        }
-    };
+    let endpoint = client_endpoint(config)?;
     // The kernel closes the sockets of a killed process's ring a moment after its end.
     let give_up = Instant::now() + BIND_RETRY;
     loop {
-        match Listener::bind_each(&endpoints, options) {
+        match Listener::bind(endpoint, options) {
             Err(BindError::InUse { .. }) if Instant::now() < give_up => {
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -37,11 +34,31 @@ pub(super) fn bind(config: &Config) -> Result<Vec<Listener>, ServeError> {
     }
 }
 
+/// Looks the address for clients up, and the other writing of it beside it.
+fn client_endpoint(config: &Config) -> Result<Endpoint, ServeError> {
+    let families = config.families.of_this_machine();
+    let resolve = |endpoint: &decided::Endpoint| {
+        let endpoint = endpoint.clone();
+        endpoint.resolve(families).map_err(|error| ServeError::Address { endpoint, error })
+    };
+    let endpoint = resolve(&config.listen.endpoint)?;
+    let Some(written) = &config.listen.agrees_with else { return Ok(endpoint) };
+    match resolve(written)? {
+        other if other == endpoint || matches!(other, Endpoint::All(_)) => Ok(endpoint),
+        _ => Err(ServeError::TwoAddresses {
+            file: written.clone(),
+            line: config.listen.endpoint.clone(),
+        }),
+    }
+}
+
 /// The ports for HTTP. A taken one keeps the server from starting only if it was asked for.
-pub(super) fn bind_http(served: &decided::AdminServer) -> Result<admin::HttpPorts, ServeError> {
+pub(super) fn bind_http(config: &Config) -> Result<admin::HttpPorts, ServeError> {
+    let served = &config.admin;
+    let families = config.families.of_this_machine();
     let bind = |endpoint: &decided::Endpoint| {
-        let addresses = endpoint.resolve()?;
-        std::net::TcpListener::bind(&addresses[..])
+        let listener = Listener::bind(endpoint.resolve(families)?, ListenOptions::default());
+        listener.map(TcpListener::from).map_err(io::Error::other)
     };
     let commands = match served.commands.as_ref().map(|endpoint| (bind(endpoint), endpoint)) {
         None => None,
@@ -56,15 +73,15 @@ pub(super) fn bind_http(served: &decided::AdminServer) -> Result<admin::HttpPort
         }
         Some((Err(error), endpoint)) => {
             warn!(
-                "no admin server: {endpoint} cannot be had ({error}); name another port by \
-                 admin.serverPort, or set admin.enableServer=false"
+                "no admin server on {endpoint}: {error}; name another port by admin.serverPort, or \
+                 set admin.enableServer=false"
             );
             None
         }
     };
     let metrics = served.metrics.as_ref().map(|endpoint| {
         bind(endpoint).map_err(|error| ServeError::Http {
-            what: "the metrics",
+            what: "the page of metrics",
             keys: "metricsProvider.httpPort and metricsProvider.httpHost",
             endpoint: endpoint.clone(),
             error,

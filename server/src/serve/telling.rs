@@ -1,10 +1,11 @@
 //! What the log says at the start.
 
 use crate::clock::Clock;
-use crate::config::{Config, decided};
+use crate::config::Config;
 use crate::persist::Restored;
 use disk::probe::Probe;
 use disk::{Background, DiskMode, Durability};
+use std::net::{Ipv4Addr, SocketAddr};
 use tracing::{debug, info, warn};
 
 pub(super) fn tell_disk(background: &Background, probe: &Probe, durability: Durability) {
@@ -43,17 +44,22 @@ pub(super) fn tell_restored(restored: &Restored, clock: Clock) {
     }
 }
 
-pub(super) fn tell_ready(config: &Config, [commands, metrics]: &[Option<std::net::SocketAddr>; 2]) {
+/// Says where the server serves: clients, and what answers by HTTP.
+pub(super) fn tell_ready(
+    config: &Config,
+    client: SocketAddr,
+    [commands, metrics]: &[Option<SocketAddr>; 2],
+) {
     if let Some(address) = commands {
         info!("admin server on http://{address}{}", config.admin.url);
     }
     if let Some(address) = metrics {
         info!("metrics on http://{address}/metrics");
     }
-    let port = config.listen.endpoint.port;
-    let host = match &config.listen.endpoint.host {
-        decided::Host::Any => "127.0.0.1".to_owned(),
-        decided::Host::Named(name) => name.clone(),
+    let port = client.port();
+    let at = match client.ip() {
+        every if every.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        one => one,
     };
-    info!("serving clients on {}, try: echo srvr | nc {host} {port}", config.listen.endpoint);
+    info!("serving clients on {client}, try: echo srvr | nc {at} {port}");
 }

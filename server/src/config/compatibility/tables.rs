@@ -201,7 +201,7 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "the admin server's default port is taken",
         "the server ends",
-        "it starts with a warning, unless admin.serverPort is written",
+        "it starts with a warning, unless admin.serverPort or admin.serverAddress is written",
         "clients are served whatever else runs",
     ],
     [
@@ -230,6 +230,18 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "closed behind one answer. 256 on a port; for one more, the one that has said nothing for \
          longest is closed. 64 large answers wait, one more is 503",
         "silent peers keep no probe waiting",
+    ],
+    [
+        "no port for clients: neither clientPort nor the server.N line that myid names has one",
+        "the server runs and serves nobody",
+        "it does not start, and says which is missing",
+        "an operator should know",
+    ],
+    [
+        "`metricsProvider.httpHost` is a number that a host's name stands for",
+        "listens on the first address of that name, which may be another",
+        "listens on that number",
+        "it is what was written",
     ],
     [
         "POST to a command, an unknown address",

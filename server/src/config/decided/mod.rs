@@ -1,15 +1,23 @@
 //! The configuration as decided: typed, checked, without keys.
 
-use std::{collections::BTreeSet, fmt, io, net::SocketAddr, net::ToSocketAddrs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use engine::acl::scheme::Schemes;
 
-use super::{ConfigError, Written};
+use super::{ConfigError, Sources, Written, written::ReadFile};
 
 mod access;
 mod ensemble;
+mod host;
+mod listening;
 mod parts;
 mod settle;
+pub use ensemble::ServersFault;
+pub use host::{Endpoint, Families, Host, Preference, Zone};
 #[cfg(test)]
 pub(super) use parts::WORDS;
 #[cfg(test)]
@@ -20,6 +28,8 @@ mod tests;
 pub struct Config {
     /// Where clients connect.
     pub listen: Listen,
+    /// The families of addresses that are listened on.
+    pub families: Families,
     /// How many may.
     pub connections: Connections,
     /// Sessions and their expiry.
@@ -53,7 +63,7 @@ pub struct Config {
 pub struct AdminServer {
     /// Where commands are asked; unset if nowhere.
     pub commands: Option<Endpoint>,
-    /// Whether somebody wants just that port: without, the server starts if it is taken.
+    /// Whether its port or address was written: else the server starts without if it is taken.
     pub is_wanted: bool,
     /// The path above the commands.
     pub url: String,
@@ -124,58 +134,14 @@ impl fmt::Display for Notice {
     }
 }
 
-/// An address to bind to, not yet looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// Every address of the machine.
-    Any,
-    /// A name or a number.
-    Named(String),
-}
-
-/// A host and a port to bind to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
-    /// The address.
-    pub host: Host,
-    /// The port; 0 lets the kernel choose.
-    pub port: u16,
-}
-
-impl Endpoint {
-    /// Looks the name up. The first address that can be bound to is the one to take; for
-    /// [`Host::Any`] these are IPv6 (which takes IPv4 too), then IPv4.
-    ///
-    /// # Errors
-    /// What the resolver says. May block for as long as it does.
-    pub fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        match &self.host {
-            Host::Any => Ok(vec![
-                SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, self.port)),
-                SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, self.port)),
-            ]),
-            Host::Named(name) => {
-                let name = name.trim_start_matches('[').trim_end_matches(']');
-                Ok((name, self.port).to_socket_addrs()?.collect())
-            }
-        }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Any => write!(f, "*:{}", self.port),
-            Host::Named(name) => write!(f, "{name}:{}", self.port),
-        }
-    }
-}
-
 /// Where clients connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// Address and port.
     pub endpoint: Endpoint,
+    /// The other writing of the same address, in the file beside this server's line: once looked
+    /// up, both must be the same.
+    pub agrees_with: Option<Endpoint>,
     /// Connections that may wait to be accepted; unset leaves it to the listener.
     pub backlog: Option<u32>,
 }
@@ -356,13 +322,34 @@ pub struct Logging {
     pub json: bool,
 }
 
+/// The files that a configuration leads to: `myid`, and those of an ensemble's lines.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    read: ReadFile,
+    config: Option<&'a Path>,
+}
+
+impl<'a> Files<'a> {
+    /// Those that the sources lead to.
+    pub fn of(sources: &'a Sources) -> Files<'a> {
+        let config = sources.file.as_ref().map(|(path, _)| path.as_path());
+        Files { read: sources.read, config }
+    }
+
+    /// The bytes of a file; `None` if there is none.
+    fn read(self, path: &Path) -> Result<Option<Vec<u8>>, ConfigError> {
+        (self.read)(path)
+            .map_err(|error| ConfigError::File { path: path.to_owned(), kind: error.kind() })
+    }
+}
+
 /// Decides.
 ///
 /// # Errors
 /// Everything that is wrong; never empty.
-pub fn decide(written: &Written) -> Result<Decided, Vec<ConfigError>> {
+pub fn decide(written: &Written, files: Files<'_>) -> Result<Decided, Vec<ConfigError>> {
     let mut settled = settle::Settled::new(written);
-    let client = ensemble::check(&mut settled);
-    let config = parts::config(&mut settled, client);
+    let own = ensemble::check(&mut settled, files);
+    let config = parts::config(&mut settled, own);
     settled.finish(config)
 }

@@ -5,9 +5,9 @@ use crate::config::written::Origin;
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
-    AdminServer, Config, Connections, Durability, Endpoint, FourLetterWords, Host, LargeRequests,
-    Listen, Log, Logging, MetricsProvider, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions,
-    Storage, Throttle, Tree, access, settle::Settled,
+    AdminServer, Config, Connections, Durability, FourLetterWords, LargeRequests, Log, Logging,
+    MetricsProvider, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions, Storage, Throttle,
+    Tree, access, ensemble::Own, listening, settle::Settled,
 };
 
 /// The four-letter words there are.
@@ -23,11 +23,12 @@ const SNAPSHOT_TXNS_MIN: i64 = 2;
 const EXTRA_BYTES_MIN: u32 = 1_024;
 const MIB: u64 = 1 << 20;
 
-pub(super) fn config(settled: &mut Settled<'_>, client: Option<Endpoint>) -> Config {
+pub(super) fn config(settled: &mut Settled<'_>, own: Own) -> Config {
     let requests = requests(settled);
     let log = log(settled, &requests);
     Config {
-        listen: listen(settled, client),
+        listen: listening::clients(settled, own),
+        families: listening::families(settled),
         connections: connections(settled),
         sessions: sessions(settled),
         requests,
@@ -76,26 +77,19 @@ fn properties(settled: &Settled<'_>) -> Vec<(String, String)> {
     properties
 }
 
-fn admin(settled: &Settled<'_>) -> AdminServer {
-    let endpoint = |settled: &Settled<'_>, host: &'static str, port: &'static str| {
-        let named = settled.text(host);
-        let host = match named.as_str() {
-            "0.0.0.0" if !settled.is_written(host) => default_host(settled),
-            _ => Host::Named(named),
-        };
-        Endpoint { host, port: port_of(settled.natural(port)) }
-    };
+fn admin(settled: &mut Settled<'_>) -> AdminServer {
     let provider = match settled.text("metricsProvider.className").rsplit('.').next() {
         Some("NullMetricsProvider") => MetricsProvider::Null,
         Some("PrometheusMetricsProvider") => MetricsProvider::Prometheus,
         _ => MetricsProvider::Default,
     };
-    let commands = endpoint(settled, "admin.serverAddress", "admin.serverPort");
-    let metrics = endpoint(settled, "metricsProvider.httpHost", "metricsProvider.httpPort");
+    let commands = listening::http(settled, "admin.serverAddress", "admin.serverPort");
+    let metrics = listening::http(settled, "metricsProvider.httpHost", "metricsProvider.httpPort");
     let url = settled.text("admin.commandURL");
     AdminServer {
         commands: settled.flag("admin.enableServer").then_some(commands),
-        is_wanted: settled.is_written("admin.serverPort"),
+        is_wanted: settled.is_written("admin.serverPort")
+            || settled.is_written("admin.serverAddress"),
         url: format!("/{}", url.trim_matches('/')),
         idle_ms: settled.natural("admin.idleTimeout"),
         provider,
@@ -127,42 +121,6 @@ fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
         renewal_tokens: renewal,
     };
     (throttle.tokens_max > 0).then_some(throttle)
-}
-
-fn listen(settled: &mut Settled<'_>, client: Option<Endpoint>) -> Listen {
-    let port = settled.maybe_natural("clientPort").map(port_of);
-    let named = settled.maybe_text("clientPortAddress").map(Host::Named);
-    let backlog = settled.positive("clientPortListenBacklog");
-    let endpoint = match (port, client) {
-        (Some(port), Some(from_line)) if port != from_line.port => {
-            let with = format!("the server line has the port {}", from_line.port);
-            settled.fail_conflict("clientPort", with);
-            from_line
-        }
-        (Some(port), _) => {
-            let host = named.unwrap_or_else(|| default_host(settled));
-            Endpoint { host, port }
-        }
-        (None, Some(from_line)) => from_line,
-        (None, None) if settled.has_file() => {
-            let why = "clients could not connect; ZooKeeper's own files have clientPort=2181";
-            settled.fail_missing("clientPort", why);
-            Endpoint { host: Host::Any, port: 0 }
-        }
-        (None, None) => {
-            Endpoint { host: named.unwrap_or_else(|| default_host(settled)), port: 2181 }
-        }
-    };
-    Listen { endpoint, backlog }
-}
-
-/// Without a file the server is there to be tried out, by this machine only.
-fn default_host(settled: &Settled<'_>) -> Host {
-    if settled.has_file() { Host::Any } else { Host::Named("127.0.0.1".to_owned()) }
-}
-
-fn port_of(number: u32) -> u16 {
-    u16::try_from(number).expect("the table bounds ports")
 }
 
 fn connections(settled: &Settled<'_>) -> Connections {
@@ -241,12 +199,16 @@ pub(super) fn words(list: Option<String>) -> BTreeSet<String> {
     list.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
 }
 
+/// The directory of the snapshots and of `myid`.
+pub(super) fn data_dir(settled: &Settled<'_>) -> PathBuf {
+    PathBuf::from(settled.maybe_text("dataDir").unwrap_or_else(|| "data".to_owned()))
+}
+
 fn storage(settled: &mut Settled<'_>) -> Storage {
-    let data_dir = settled.maybe_text("dataDir");
-    if data_dir.is_none() && settled.has_file() {
+    if !settled.is_written("dataDir") && settled.has_file() {
         settled.fail_missing("dataDir", "it is where the snapshots are kept");
     }
-    let data_dir = PathBuf::from(data_dir.unwrap_or_else(|| "data".to_owned()));
+    let data_dir = data_dir(settled);
     let data_log_dir = settled.maybe_text("dataLogDir").map(PathBuf::from);
     let snap_count = settled.whole("snapCount");
     let snapshot_txn_count = at_least(settled, "snapCount", snap_count, SNAPSHOT_TXNS_MIN);

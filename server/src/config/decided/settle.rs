@@ -292,6 +292,18 @@ impl<'a> Settled<'a> {
         }
     }
 
+    /// A property of the Java machine by its full name, as the last `-D` has it.
+    pub(super) fn java_property(&self, name: &str) -> Option<&'a str> {
+        let mut flags = self.written.entries.iter().filter(|entry| entry.origin.is_jvm_flags());
+        flags.rfind(|entry| entry.key == name).map(|entry| entry.value.as_str())
+    }
+
+    /// Whether a line has this key, whatever becomes of it.
+    pub(super) fn has_line(&self, name: &str) -> bool {
+        let mut lines = self.written.entries.iter().filter(|entry| !entry.origin.is_jvm_flags());
+        lines.any(|entry| entry.key == name)
+    }
+
     /// The configuration file's text.
     pub(super) fn file_text(&self) -> &str {
         &self.written.file_text

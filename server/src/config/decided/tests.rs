@@ -1,10 +1,12 @@
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, net::Ipv4Addr, path::Path};
 
 use crate::config::{ConfigError, Decided, Origin, Sources, Written, keys, load};
 
 use engine::acl::scheme::{DigestAlgorithm, Ensemble, Schemes};
 
-use super::{Durability, Endpoint, Host, Notice, Purge, decide, ensemble, parts, settle::Settled};
+use super::{
+    Durability, Endpoint, Files, Host, Notice, Purge, decide, ensemble, parts, settle::Settled,
+};
 
 /// A file that is enough, for others to be added to.
 const ENOUGH: &str = "clientPort=2181\ndataDir=/d\n";
@@ -38,8 +40,8 @@ fn notices(decided: &Decided) -> Vec<String> {
 fn the_table_is_complete() {
     let written = Written::default();
     let mut settled = Settled::new(&written);
-    let client = ensemble::check(&mut settled);
-    parts::config(&mut settled, client);
+    let own = ensemble::check(&mut settled, Files::of(&Sources::default()));
+    parts::config(&mut settled, own);
     let honoured: BTreeSet<&str> = keys::all()
         .filter(|key| key.effect == keys::Effect::Honoured)
         .map(|key| key.name)
@@ -50,7 +52,7 @@ fn the_table_is_complete() {
 #[test]
 fn without_a_file_the_server_is_there_to_try_out() {
     let config = load(&Sources::default()).unwrap().config;
-    let local = Endpoint { host: Host::Named("127.0.0.1".into()), port: 2181 };
+    let local = Endpoint { host: Host::Ipv4(Ipv4Addr::LOCALHOST), port: 2181 };
     assert_eq!(config.listen.endpoint, local);
     assert_eq!(config.storage.data_dir, Path::new("data"));
     assert_eq!(config.storage.data_log_dir, Path::new("data"));
@@ -92,10 +94,9 @@ fn a_wrong_value_names_file_line_key_value_and_bounds() {
     assert_eq!(
         errors_with(
             "tickTime=0\nmaxCnxns=x\n\nsnapshot.trust.empty=yes\nforceSync=true\n\
-            snapshotSizeFactor=much\nring.cpus=3-1\nclientPortAddress="
+            snapshotSizeFactor=much\nring.cpus=3-1\nclientPortAddress=[::1"
         ),
         [
-            "zoo.cfg:10: clientPortAddress=: must be text",
             "zoo.cfg:7: forceSync=true: must be yes or no",
             "zoo.cfg:4: maxCnxns=x: must be a whole number from 0 to 2147483647",
             "zoo.cfg:9: ring.cpus=3-1: must be a list of processors from 0 to 8191, as 0-3,8",
@@ -103,6 +104,8 @@ fn a_wrong_value_names_file_line_key_value_and_bounds() {
             "zoo.cfg:8: snapshotSizeFactor=much: must be a decimal number from -1000000000 to \
              1000000000",
             "zoo.cfg:3: tickTime=0: must be a whole number from 1 to 3600000",
+            "zoo.cfg:10: clientPortAddress=[::1: must be a name, an IPv4 address, or an IPv6 \
+             address with or without brackets",
         ]
     );
     assert_eq!(
@@ -150,61 +153,15 @@ fn values_that_do_not_go_together_are_errors() {
 #[test]
 fn what_is_not_built_and_must_not_be_passed_over_is_refused() {
     assert_eq!(
-        errors_with("secureClientPort=2281\nsessionRequireClientSASLAuth=true\npeerType=observer"),
+        errors_with("secureClientPort=2281\nsessionRequireClientSASLAuth=true"),
         [
-            "zoo.cfg:5: peerType: ensembles are not built yet: run one server, or remove the line",
             "zoo.cfg:3: secureClientPort: TLS is not built yet: remove the line, and end TLS in a \
              proxy in front",
             "zoo.cfg:4: sessionRequireClientSASLAuth: SASL is not built yet, and without it no \
              client could be let in",
         ]
     );
-    with("sessionRequireClientSASLAuth=false\npeerType=participant");
-}
-
-#[test]
-fn several_servers_are_refused_and_one_alone_is_not() {
-    let two = errors_with("server.1=a:2888:3888\nserver.2=b:2888:3888");
-    assert_eq!(
-        two,
-        ["zoo.cfg:4: server.2: ensembles are not built yet: run one server, or remove the \
-          server.N lines"]
-    );
-    assert_eq!(errors_with("server.1=a:2888:3888\nserver.2=b:2888:3888:observer").len(), 1);
-    assert_eq!(errors_with("server.1=a:2888:3888:observer").len(), 1);
-    assert_eq!(errors_with("server.1=a:2888:3888\nstandaloneEnabled=false").len(), 1);
-    let one = with("server.1=a:2888:3888");
-    assert_eq!(
-        notices(&one),
-        ["zoo.cfg:3: server.1 is the only server: it runs without an ensemble"]
-    );
-    assert_eq!(
-        errors_with("server.1=a"),
-        ["zoo.cfg:3: server.1=a: must be host:port:port, then :participant or :observer, then \
-          ;[address:]clientPort"]
-    );
-}
-
-#[test]
-fn a_server_line_may_hold_the_address_for_clients() {
-    for (line, endpoint) in [
-        ("a:2888:3888;2182", Endpoint { host: Host::Any, port: 2182 }),
-        (
-            "a:2888:3888:participant;1.2.3.4:2182",
-            Endpoint { host: Host::Named("1.2.3.4".into()), port: 2182 },
-        ),
-        (
-            "[::1]:2888:3888|b:2888:3888;[::1]:2182",
-            Endpoint { host: Host::Named("[::1]".into()), port: 2182 },
-        ),
-    ] {
-        let decided = decided(&format!("dataDir=/d\nserver.1={line}"));
-        assert_eq!(decided.config.listen.endpoint, endpoint, "{line}");
-    }
-    assert_eq!(errors_with("server.1=a:1:2;2182").len(), 1);
-    for wrong in ["a:1:2;", "a:1:2;x", "a:1:2;:3", ":1:2", "a:x:2", "a:1:2:king", "[::1:1:2"] {
-        assert_eq!(errors_with(&format!("server.1={wrong}")).len(), 1, "{wrong}");
-    }
+    with("sessionRequireClientSASLAuth=false");
 }
 
 #[test]
@@ -412,19 +369,10 @@ fn keys_without_effect_do_not_stop_the_start() {
 }
 
 #[test]
-fn endpoints_are_resolved_without_asking_for_numbers() {
-    let any = Endpoint { host: Host::Any, port: 1 };
-    assert_eq!(any.resolve().unwrap().len(), 2);
-    assert_eq!(any.to_string(), "*:1");
-    let six = Endpoint { host: Host::Named("[::1]".into()), port: 2 };
-    assert_eq!(six.resolve().unwrap()[0].to_string(), "[::1]:2");
-}
-
-#[test]
 fn errors_are_told_with_their_origin() {
     let mut sources = sources(ENOUGH);
     sources.sets = vec!["tickTime=x".into()];
-    let told = decide(&Written::read(&sources).unwrap()).unwrap_err();
+    let told = decide(&Written::read(&sources).unwrap(), Files::of(&sources)).unwrap_err();
     assert!(matches!(&told[..], [ConfigError::Value { origin: Origin::Set, .. }]));
 }
 

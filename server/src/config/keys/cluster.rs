@@ -5,7 +5,6 @@ use super::{
 };
 
 const ENSEMBLE: &str = "only servers of an ensemble use it, and ensembles are not built yet";
-const ENSEMBLE_REFUSED: &str = "ensembles are not built yet: run one server, or remove the line";
 
 pub(super) static KEYS: &[Key] = &[
     whole(
@@ -16,10 +15,13 @@ pub(super) static KEYS: &[Key] = &[
         configuration file it is 2181.",
     )
     .file_only(),
-    text(
+    Key::new(
         "clientPortAddress",
+        Form::MaybeEmpty,
         "",
-        "The address for clients: a name or a number; unset means every \
+        "The address for clients: a name or a number; unset and 0.0.0.0 mean every \
+        address, an empty value the loopback address. A name's first IPv4 address is taken, unless \
+        -Djava.net.preferIPv6Addresses or preferIPv4Stack says otherwise, here and for every other \
         address. Without a configuration file it is 127.0.0.1.",
     )
     .file_only(),
@@ -148,17 +150,28 @@ pub(super) static KEYS: &[Key] = &[
     text(
         "server.*",
         "",
-        "The servers of an ensemble; one line alone means a single \
-        server.",
+        "The servers of an ensemble; one line alone means a single server. A port for clients in \
+         the line counts if dataDir/myid has its number.",
     )
     .file_only(),
-    text("group.*", "", "Groups of servers with quorums of their own.")
-        .file_only()
-        .refused(ENSEMBLE_REFUSED),
-    text("weight.*", "", "The weight of a server's vote.").file_only().not_yet(ENSEMBLE),
-    text("dynamicConfigFile", "", "The file with the servers of an ensemble.")
-        .file_only()
-        .refused(ENSEMBLE_REFUSED),
+    text(
+        "group*",
+        "",
+        "group.N: a group of servers with a quorum of its own; for a single server only checked.",
+    )
+    .file_only(),
+    text(
+        "weight*",
+        "",
+        "weight.N: the weight of a server's vote; for a single server only checked.",
+    )
+    .file_only(),
+    text(
+        "dynamicConfigFile",
+        "",
+        "The file with the server.N, group.N and weight.N lines; a single server only reads it.",
+    )
+    .file_only(),
     flag(
         "standaloneEnabled",
         "true",
@@ -204,7 +217,7 @@ pub(super) static KEYS: &[Key] = &[
         votes.",
     )
     .file_only()
-    .refused(ENSEMBLE_REFUSED),
+    .not_yet(ENSEMBLE),
     flag(
         "quorumListenOnAllIPs",
         "false",

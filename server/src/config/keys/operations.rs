@@ -1,6 +1,6 @@
 //! Four-letter words, admin server, metrics, logging.
 
-use super::{ANY_INT, Key, NATURAL, PORT, POSITIVE, flag, one_of, text, whole};
+use super::{ANY_INT, Form, Key, NATURAL, PORT, POSITIVE, flag, one_of, text, whole};
 
 const JVM: &str = "there is no Java machine that could pause";
 const AUDIT: &str = "the audit log is not built yet";
@@ -24,7 +24,12 @@ pub(super) static KEYS: &[Key] = &[
         commas; * means all. srvr always is.",
     ),
     flag("admin.enableServer", "true", "Whether the admin server is there."),
-    text("admin.serverAddress", "0.0.0.0", "Its address."),
+    Key::new(
+        "admin.serverAddress",
+        Form::MaybeEmpty,
+        "0.0.0.0",
+        "Its address, read as clientPortAddress is.",
+    ),
     whole("admin.serverPort", PORT, "8080", "Its port."),
     whole(
         "admin.idleTimeout",
@@ -59,7 +64,13 @@ pub(super) static KEYS: &[Key] = &[
         provider, metrics are served over HTTP.",
     )
     .file_only(),
-    text("metricsProvider.httpHost", "0.0.0.0", "The address for metrics.").file_only(),
+    Key::new(
+        "metricsProvider.httpHost",
+        Form::MaybeEmpty,
+        "0.0.0.0",
+        "The address for metrics, read as clientPortAddress is.",
+    )
+    .file_only(),
     whole("metricsProvider.httpPort", PORT, "7000", "The port for metrics.").file_only(),
     flag(
         "metricsProvider.exportJvmInfo",

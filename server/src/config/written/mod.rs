@@ -7,7 +7,7 @@
 //! The environment is not read here: its values come in as strings.
 
 use std::{
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -67,8 +67,12 @@ pub struct Entry {
     pub origin: Origin,
 }
 
+/// How a file that the configuration leads to is read: all of it, or `None` if there is no such
+/// file.
+pub type ReadFile = fn(&Path) -> io::Result<Option<Vec<u8>>>;
+
 /// What `main` collected from the command line and the environment.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Sources {
     /// The configuration file, if one was named: its path and its bytes.
     pub file: Option<(PathBuf, Vec<u8>)>,
@@ -78,6 +82,21 @@ pub struct Sources {
     pub server_jvm_flags: String,
     /// The environment variable `JVMFLAGS`, empty if unset.
     pub jvm_flags: String,
+    /// How `myid` and the ensemble's own file are read.
+    pub read: ReadFile,
+}
+
+impl Default for Sources {
+    /// Nothing was given, and there are no files.
+    fn default() -> Self {
+        Sources {
+            file: None,
+            sets: Vec::new(),
+            server_jvm_flags: String::new(),
+            jvm_flags: String::new(),
+            read: |_| Ok(None),
+        }
+    }
 }
 
 /// Everything that was written, in reading order.
