@@ -56,16 +56,61 @@ pub struct LargeRequests {
 }
 
 /// Digest algorithms of the scheme `digest`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // The variants are the names that everyone has for them.
 pub enum DigestAlgorithm {
-    /// The default.
+    #[default]
     Sha1,
-    /// 256 bits.
+    Sha224,
     Sha256,
-    /// 512 bits.
+    Sha384,
     Sha512,
-    /// 256 bits of the third family.
+    Sha512_224,
+    Sha512_256,
+    Sha3_224,
     Sha3_256,
+    Sha3_384,
+    Sha3_512,
+}
+
+impl DigestAlgorithm {
+    /// All of them, with Java's name and the last arc of the object identifier, if it lies below
+    /// the arc of these hashes.
+    const ALL: [(Self, &'static str, Option<u8>); 11] = [
+        (Self::Sha1, "SHA-1", None),
+        (Self::Sha224, "SHA-224", Some(4)),
+        (Self::Sha256, "SHA-256", Some(1)),
+        (Self::Sha384, "SHA-384", Some(2)),
+        (Self::Sha512, "SHA-512", Some(3)),
+        (Self::Sha512_224, "SHA-512/224", Some(5)),
+        (Self::Sha512_256, "SHA-512/256", Some(6)),
+        (Self::Sha3_224, "SHA3-224", Some(7)),
+        (Self::Sha3_256, "SHA3-256", Some(8)),
+        (Self::Sha3_384, "SHA3-384", Some(9)),
+        (Self::Sha3_512, "SHA3-512", Some(10)),
+    ];
+
+    /// The algorithm that Java's `MessageDigest` knows by that name, in any case.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let name = name.to_ascii_uppercase();
+        let identifier = name.strip_prefix("OID.").unwrap_or(&name);
+        if name == "SHA" || identifier == "1.3.14.3.2.26" {
+            return Some(Self::Sha1);
+        }
+        let arc = identifier.strip_prefix("2.16.840.1.101.3.4.2.");
+        let is_meant = |(_, java, last): &(Self, &str, Option<u8>)| {
+            // The first hyphen of the older families may be left out.
+            *java == name
+                || java.strip_prefix("SHA-").is_some_and(|bits| name == format!("SHA{bits}"))
+                || last.is_some_and(|last| arc == Some(&last.to_string()))
+        };
+        Self::ALL.iter().find(|it| is_meant(it)).map(|(algorithm, ..)| *algorithm)
+    }
+
+    /// Java's names of them, separated by commas.
+    pub fn names() -> String {
+        Self::ALL.map(|(_, name, _)| name).join(", ")
+    }
 }
 
 impl Default for Settings {

@@ -162,9 +162,16 @@ fn place_of(id: &Id) -> u32 {
 pub fn digest_id(auth: &[u8], algorithm: DigestAlgorithm) -> Vec<u8> {
     let digest = match algorithm {
         DigestAlgorithm::Sha1 => sha1::Sha1::digest(auth).to_vec(),
+        DigestAlgorithm::Sha224 => sha2::Sha224::digest(auth).to_vec(),
         DigestAlgorithm::Sha256 => sha2::Sha256::digest(auth).to_vec(),
+        DigestAlgorithm::Sha384 => sha2::Sha384::digest(auth).to_vec(),
         DigestAlgorithm::Sha512 => sha2::Sha512::digest(auth).to_vec(),
+        DigestAlgorithm::Sha512_224 => sha2::Sha512_224::digest(auth).to_vec(),
+        DigestAlgorithm::Sha512_256 => sha2::Sha512_256::digest(auth).to_vec(),
+        DigestAlgorithm::Sha3_224 => sha3::Sha3_224::digest(auth).to_vec(),
         DigestAlgorithm::Sha3_256 => sha3::Sha3_256::digest(auth).to_vec(),
+        DigestAlgorithm::Sha3_384 => sha3::Sha3_384::digest(auth).to_vec(),
+        DigestAlgorithm::Sha3_512 => sha3::Sha3_512::digest(auth).to_vec(),
     };
     let user = auth.split(|&b| b == b':').next().unwrap_or_default();
     let mut id = user.to_vec();
