@@ -1,7 +1,7 @@
 //! The binary: reads the command line and the environment, and does what they say.
 
 use clap::Parser;
-use server::cli::{Cli, Command};
+use server::cli::{self, Cli, Command};
 use server::serve::ServeError;
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let done: Result<(), Box<dyn std::error::Error>> = match Cli::parse().command {
         Command::Serve(args) => args
-            .sources(|name| std::env::var(name).ok())
+            .sources(cli::environment)
             .map_err(|(path, error)| ServeError::File(path, error))
             .and_then(|sources| server::serve::serve(&sources))
             .map_err(Into::into),

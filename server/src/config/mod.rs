@@ -10,7 +10,7 @@
 //!
 //! - [`properties`] the syntax of the file
 //! - [`written`] every entry with its origin
-//! - [`keys`] the table of all keys: form, bounds, default, what becomes of it
+//! - [`keys`] the table of all keys: where it counts, how it is read, what becomes of it
 //! - [`decided`] the result
 //! - [`explain`] the table for readers
 //!
@@ -32,7 +32,7 @@ pub mod written;
 
 pub use self::{
     command::command,
-    decided::{Config, Decided, Notice},
+    decided::{Config, Decided, Notice, Setting},
     explain::explain,
     written::{Origin, Sources, Written},
 };
@@ -54,7 +54,7 @@ pub enum ConfigError {
         /// Where.
         origin: Origin,
         /// What is wrong.
-        what: &'static str,
+        what: String,
     },
     /// A value that its key does not allow.
     Value {
@@ -75,6 +75,15 @@ pub enum ConfigError {
         key: String,
         /// Why, and what to do.
         reason: &'static str,
+    },
+    /// A key in Ringkeeper's own name that there is not.
+    Unknown {
+        /// Where.
+        origin: Origin,
+        /// The key as written.
+        key: String,
+        /// The key that was probably meant.
+        nearest: Option<&'static str>,
     },
     /// A key that must be written and is not.
     Missing {
@@ -102,6 +111,13 @@ impl fmt::Display for ConfigError {
                 write!(f, "{origin}: {key}={value}: must be {expected}")
             }
             ConfigError::Refused { origin, key, reason } => write!(f, "{origin}: {key}: {reason}"),
+            ConfigError::Unknown { origin, key, nearest } => {
+                write!(f, "{origin}: {key}: there is no such key")?;
+                match nearest {
+                    Some(nearest) => write!(f, ": did you mean {nearest}?"),
+                    None => f.write_str("; `ringkeeper config` prints all keys"),
+                }
+            }
             ConfigError::Missing { key, why } => write!(f, "{key} is not set: {why}"),
             ConfigError::Conflict { origin, key, with } => write!(f, "{origin}: {key}: {with}"),
         }

@@ -4,7 +4,7 @@ use crate::config::{Config, decided};
 use crate::persist::{self};
 use disk::Durability;
 use disk::probe::Probe;
-use engine::settings::{DigestAlgorithm, LargeRequests, Settings};
+use engine::settings::{LargeRequests, Settings};
 use model::session::ExtendedTypes;
 use tuning::placement::Wishes;
 
@@ -44,7 +44,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         reap_never_used_ms: tree.container_never_used_ms_max.map_or(0, i64::from),
         enforce_quota: tree.enforce_quota,
         skip_acl: access.skip_acl,
-        digest: access.digest_enabled.then_some(DigestAlgorithm::Sha1),
+        digest: access.digest_enabled.then_some(access.digest_algorithm),
         super_digest: access.super_digest.as_ref().map(|digest| digest.clone().into_bytes()),
         enforced_schemes: (!enforced.is_empty())
             .then(|| enforced.iter().map(|scheme| scheme.clone().into_bytes()).collect()),

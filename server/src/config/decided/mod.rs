@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, fmt, io, net::SocketAddr, net::ToSocketAddrs, path::PathBuf};
 
-use super::{ConfigError, Written};
+use engine::settings::DigestAlgorithm;
+
+use super::{ConfigError, Origin, Written};
 
 mod ensemble;
 mod parts;
@@ -103,6 +105,29 @@ pub struct Decided {
     pub config: Config,
     /// What to log once at start, warnings first.
     pub notices: Vec<Notice>,
+    /// Every key that is honoured, in the order of the table.
+    pub settings: Vec<Setting>,
+}
+
+/// What a key was decided to be. Displayed, it is a line that a configuration file could hold,
+/// with its origin behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key.
+    pub key: &'static str,
+    /// Its value as one would write it, secrets left out; unset if nothing stands in for it.
+    pub value: Option<String>,
+    /// Who said so.
+    pub origin: Origin,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}={value} ({})", self.key, self.origin),
+            None => write!(f, "{} is unset", self.key),
+        }
+    }
 }
 
 /// A line for the log at start.
@@ -251,8 +276,10 @@ pub struct Tree {
 pub struct Access {
     /// Access lists are passed over.
     pub skip_acl: bool,
-    /// The scheme digest is there; its hash is SHA-1.
+    /// The scheme digest is there.
     pub digest_enabled: bool,
+    /// Its hash.
+    pub digest_algorithm: DigestAlgorithm,
     /// `super:hash` of the one who may do everything by digest.
     pub super_digest: Option<String>,
     /// A client must have shown one of these schemes; empty if it need not.
