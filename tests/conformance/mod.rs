@@ -5,6 +5,7 @@ mod children;
 mod containers;
 mod handshake;
 mod hostile;
+mod keys;
 mod limits;
 mod multi;
 mod nodes;
