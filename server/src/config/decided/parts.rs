@@ -121,7 +121,11 @@ fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
         tokens_max: tokens.saturating_mul(session),
         fill_ms: settled.natural("connection_throttle_fill_time"),
         fill_tokens: fill.saturating_mul(session),
-        freeze_ms: u32::try_from(settled.whole("connection_throttle_freeze_time")).ok(),
+        // Only -1 means never; below it, the chance changes at every connect.
+        freeze_ms: match settled.whole("connection_throttle_freeze_time") {
+            -1 => None,
+            ms => Some(u32::try_from(ms).unwrap_or(0)),
+        },
         drop_increase: settled.millionths("connection_throttle_drop_increase"),
         drop_decrease: settled.millionths("connection_throttle_drop_decrease"),
         decrease_ratio: settled.millionths("connection_throttle_decrease_ratio"),

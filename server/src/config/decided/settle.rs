@@ -88,27 +88,25 @@ impl<'a> Settled<'a> {
     }
 
     fn place_line(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
-        let (name, origin) = (entry.key.as_str(), &entry.origin);
-        match keys::find_line(name) {
-            Some(key) if key.property == Property::Bare => {
-                self.warn(format!(
-                    "{origin}: {name} is passed over, as ZooKeeper does: it counts as \
-                     -D{name} in JVMFLAGS, or here as --set {name}"
-                ));
-                None
-            }
-            Some(key) => Some((name, key, Rank::Line)),
-            None => {
-                let bare =
-                    name.strip_prefix("zookeeper.").filter(|bare| keys::find(bare).is_some());
-                let Some(bare) = bare else { return self.unknown(entry, name) };
-                self.warn(format!(
-                    "{origin}: {name} is passed over, as ZooKeeper does: in the configuration \
-                     file the key is {bare}"
-                ));
-                None
-            }
+        let name = entry.key.as_str();
+        let found = keys::find_line(name);
+        if let Some(key) = found.filter(|key| key.property != Property::Bare) {
+            return Some((name, key, Rank::Line));
         }
+        // A line with the prefix becomes a property with two of them.
+        let bare = name.strip_prefix("zookeeper.").unwrap_or(name);
+        let Some(key) = keys::find(bare) else { return self.unknown(entry, name) };
+        let instead = match key.property {
+            Property::Bare => {
+                format!("it counts as -D{bare} in JVMFLAGS, or here as --set {bare}")
+            }
+            Property::PrefixedOnly => format!("it counts as -Dzookeeper.{bare} in JVMFLAGS"),
+            Property::Prefixed | Property::PrefixedOrBare | Property::FileOnly => {
+                format!("in the configuration file the key is {bare}")
+            }
+        };
+        self.warn(format!("{}: {name} is passed over, as ZooKeeper does: {instead}", entry.origin));
+        None
     }
 
     fn place_property(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {

@@ -125,8 +125,8 @@ fn what_stands_where_zookeeper_does_not_look_counts_nowhere() {
              file the key is skipACL",
             "zoo.cfg:5: readonlymode.enabled is passed over, as ZooKeeper does: it counts as \
              -Dreadonlymode.enabled in JVMFLAGS, or here as --set readonlymode.enabled",
-            "zoo.cfg:6: zookeeper.jute.maxbuffer is passed over, as ZooKeeper does: in the \
-             configuration file the key is jute.maxbuffer",
+            "zoo.cfg:6: zookeeper.jute.maxbuffer is passed over, as ZooKeeper does: it counts as \
+             -Djute.maxbuffer in JVMFLAGS, or here as --set jute.maxbuffer",
         ]
     );
     sources.jvm_flags = "-Djute.maxbuffer=3000000".into();
