@@ -13,7 +13,7 @@ ROWS ?= .
 WORKLOADS ?= .
 MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash faults fuzz hostile twin suites reference bench stages compare fix miri check
+.PHONY: help prepare build run test crash faults fuzz hostile twin keys suites reference bench stages compare fix miri check
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -43,6 +43,9 @@ suites: prepare ## all suites with public clients, or those in SUITE (SERVER_CMD
 
 twin: prepare ## the same SEEDS streams of requests to ZooKeeper 3.9.5 and to ours (FIRST: the first)
 	@scripts/twin.sh $(SEEDS) $(FIRST)
+
+keys: prepare ## how ZooKeeper 3.9.5 reads thousands of pairs of key and value, recorded anew and compared
+	@scripts/keys.sh
 
 reference: prepare ## the same tests against Apache ZooKeeper 3.9.5 (needs java and mvn)
 	@$(CARGO) build --locked --profile ci -p ringkeeper

@@ -6,6 +6,7 @@ mod conformance;
 mod convert;
 mod crash;
 mod hostile;
+mod keys;
 mod operator;
 mod order;
 mod tidy;

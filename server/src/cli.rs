@@ -57,8 +57,9 @@ pub enum Command {
     2. the configuration file\n  \
     3. -Dzookeeper.key=value in JVMFLAGS, then in SERVER_JVMFLAGS\n  \
     4. the default\n\n\
-    `ringkeeper config` prints all keys. A key that is not known is passed over with a warning; \
-    a value that is not allowed is an error.")]
+    `ringkeeper config` prints all keys, and how each is read. A key that is not known is passed \
+    over with a warning; a value that ZooKeeper refuses is an error; one that means something \
+    else than it seems to is taken as ZooKeeper takes it, with a warning.")]
 pub struct ServeArgs {
     /// ZooKeeper's configuration file, usually zoo.cfg, as it is.
     #[arg(value_name = "zoo.cfg")]
@@ -67,6 +68,12 @@ pub struct ServeArgs {
     /// Set a key, over whatever the file says. May be given many times.
     #[arg(long = "set", value_name = "key=value")]
     pub sets: Vec<String>,
+}
+
+/// A variable of this process's environment. What is not Unicode in it is replaced: flags that
+/// were passed over for that could be those that close a server.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 impl ServeArgs {
@@ -87,12 +94,33 @@ impl ServeArgs {
             None => None,
         };
         Ok(Sources {
+            unread: self.unread(&environment),
             file,
             sets: self.sets.clone(),
             server_jvm_flags: environment("SERVER_JVMFLAGS").unwrap_or_default(),
             jvm_flags: environment("JVMFLAGS").unwrap_or_default(),
             read: read_small,
         })
+    }
+}
+
+impl ServeArgs {
+    /// Where flags for `ZooKeeper` may stand that its own start would have seen.
+    fn unread(&self, environment: impl Fn(&str) -> Option<String>) -> Vec<String> {
+        let has_flags = |text: &str| text.contains("-D");
+        let variables = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"]
+            .into_iter()
+            .filter(|name| environment(name).is_some_and(|text| has_flags(&text)))
+            .map(str::to_owned);
+        let folder = self.file.as_deref().and_then(Path::parent);
+        let files = ["java.env", "zookeeper-env.sh"]
+            .into_iter()
+            .filter_map(|name| Some(folder?.join(name)))
+            .filter(|path| {
+                fs::read(path).is_ok_and(|bytes| has_flags(&String::from_utf8_lossy(&bytes)))
+            })
+            .map(|path| path.display().to_string());
+        variables.chain(files).collect()
     }
 }
 
@@ -125,12 +153,17 @@ pub struct ConfigArgs {
     #[arg(long)]
     pub check: bool,
 
+    /// Do not print the keys: print the value that each one has with a configuration, and where
+    /// that was written.
+    #[arg(long, conflicts_with = "check")]
+    pub values: bool,
+
     /// Do not print the keys: print what differs from ZooKeeper, and the state of every operation,
     /// word, command, metric, key and property.
-    #[arg(long, conflicts_with = "check")]
+    #[arg(long, conflicts_with_all = ["check", "values"])]
     pub compatibility: bool,
 
-    /// The configuration to check.
+    /// The configuration to check or to print.
     #[command(flatten)]
     pub serve: ServeArgs,
 }

@@ -1,7 +1,7 @@
 //! The binary: reads the command line and the environment, and does what they say.
 
 use clap::Parser;
-use server::cli::{Cli, Command};
+use server::cli::{self, Cli, Command};
 use server::exit::{Exit, Failure};
 use server::output::{Output, say};
 use server::serve::ServeError;
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     let out = &mut Output::new(io::stdout());
     let done: Result<(), Box<dyn Failure>> = match Cli::parse().command {
         Command::Serve(args) => args
-            .sources(|name| std::env::var(name).ok())
+            .sources(cli::environment)
             .map_err(|(path, error)| ServeError::File(path, error))
             .and_then(|sources| server::serve::serve(&sources))
             .map_err(Into::into),

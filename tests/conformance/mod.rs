@@ -7,6 +7,7 @@ mod containers;
 mod ends;
 mod handshake;
 mod hostile;
+mod keys;
 mod limits;
 mod multi;
 mod nodes;

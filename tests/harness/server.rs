@@ -31,6 +31,7 @@ pub fn is_reference() -> bool {
 #[derive(Debug, Clone)]
 pub struct Config {
     lines: Vec<(String, String)>,
+    text: String,
     flags: Vec<String>,
     log: bool,
     command: Option<Vec<OsString>>,
@@ -75,8 +76,42 @@ impl Config {
         self
     }
 
+    /// Removes a line of zoo.cfg.
+    #[must_use]
+    pub fn without(mut self, key: &str) -> Self {
+        self.lines.retain(|(k, _)| k != key);
+        self
+    }
+
+    /// Takes this text in place of all lines but those for the directory and the port.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.lines.clear();
+        text.clone_into(&mut self.text);
+        self
+    }
+
     /// Starts the server and waits until it serves.
     pub fn start(self) -> Server {
+        let mut server = self.prepare();
+        server.run();
+        server
+    }
+
+    /// Starts the server and waits until it serves, or has ended instead: then what it has written.
+    ///
+    /// # Errors
+    /// What the server has written.
+    pub fn try_start(mut self) -> Result<Server, String> {
+        self.log = false;
+        let mut server = self.prepare();
+        match server.try_run() {
+            Ok(()) => Ok(server),
+            Err(_) => Err(server.log()),
+        }
+    }
+
+    fn prepare(self) -> Server {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("ringkeeper-test-{}-{number}", process::id()));
         fs::create_dir_all(folder.join("data")).expect("the temporary folder is writable");
@@ -85,9 +120,7 @@ impl Config {
         }
         let port = free_port(number);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let mut server = Server { folder, address, config: self, running: None };
-        server.run();
-        server
+        Server { folder, address, config: self, running: None }
     }
 }
 
@@ -119,7 +152,14 @@ impl Server {
             ("extendedTypesEnabled", "true"),
         ];
         let lines = lines.map(|(k, v)| (k.to_owned(), v.to_owned())).to_vec();
-        Config { lines, flags: Vec::new(), log: true, command: None, data: None }
+        Config {
+            lines,
+            text: String::new(),
+            flags: Vec::new(),
+            log: true,
+            command: None,
+            data: None,
+        }
     }
 
     /// Where clients connect.
@@ -238,17 +278,24 @@ impl Server {
     }
 
     fn run(&mut self) {
+        if let Err(status) = self.try_run() {
+            panic!("server ended at its start with {status}:\n{}", self.log());
+        }
+    }
+
+    /// Runs until it serves, or ends.
+    fn try_run(&mut self) -> Result<(), ExitStatus> {
         self.launch();
         let end = Instant::now() + START_MAX;
         loop {
             // Stock never closes a connection that asks while it loads, so the patience is short.
             let answer = four_letters(self.address, "srvr", Duration::from_millis(500));
             if answer.is_some_and(|text| text.contains("\nMode: ")) {
-                return;
+                return Ok(());
             }
             let running = self.running.as_mut().expect("just started");
             if let Some(status) = running.child.try_wait().expect("own child") {
-                panic!("server ended at its start with {status}:\n{}", self.log());
+                return Err(status);
             }
             assert!(Instant::now() < end, "not serving after {START_MAX:?}:\n{}", self.log());
             thread::sleep(Duration::from_millis(20));
@@ -265,6 +312,7 @@ impl Server {
         for (key, value) in &self.config.lines {
             text.extend([key, "=", value, "\n"]);
         }
+        text += &self.config.text;
         fs::write(&file, text).expect("zoo.cfg is written");
         let mut words = self.config.command.clone().unwrap_or_else(server_command);
         let program = words.remove(0);

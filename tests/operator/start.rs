@@ -64,14 +64,111 @@ fn wrong_values_are_told_with_file_line_and_bounds() {
     if is_reference() {
         return;
     }
-    let said = failed_start(&(zoo_cfg("/nonexistent") + "tickTime=0\n\nmaxCnxns=many\n"));
+    let said = failed_start(&(zoo_cfg("/nonexistent") + "tickTime=0\n\nmaxClientCnxns=many\n"));
     assert_says(
         &said,
         &[
-            "zoo.cfg:4: tickTime=0: must be a whole number from 1 to 3600000",
-            "zoo.cfg:6: maxCnxns=many: must be a whole number from 0 to 2147483647",
+            "zoo.cfg:4: tickTime=0: must be a whole number of at least 1",
+            "zoo.cfg:6: maxClientCnxns=many: must be a whole number",
         ],
     );
+}
+
+#[test]
+fn a_key_that_zookeeper_would_not_see_is_warned_of() {
+    if is_reference() {
+        return;
+    }
+    let server = Server::config()
+        .set("zookeeper.skipACL", "yes")
+        .set("jute.maxbuffer", "4194304")
+        .set("enforceQuota", "on")
+        .property("zookeeper.tickTime=1")
+        .property("zookeeper.digest.enabled=\"false\"")
+        .start();
+    assert_says(
+        &server.log(),
+        &[
+            "zookeeper.skipACL is passed over, as ZooKeeper does: in the configuration file the \
+             key is skipACL",
+            "jute.maxbuffer is passed over, as ZooKeeper does: it counts as -Djute.maxbuffer in \
+             JVMFLAGS",
+            "enforceQuota=on means false, as in ZooKeeper",
+            "-Dzookeeper.tickTime is passed over, as ZooKeeper does",
+            "zookeeper.digest.enabled: quotes and backslashes belong to the value",
+        ],
+    );
+}
+
+/// The start script hands the words of the variable to Java, which takes such a one for a program.
+#[test]
+fn a_flag_that_is_none_ends_the_start() {
+    for flags in ["zookeeper.skipACL=\"yes no\"", "a=1 program", "a=1 @flags"] {
+        assert!(Server::config().property(flags).try_start().is_err(), "{flags}");
+    }
+    if !is_reference() {
+        let said = Server::config().property("a=1 program").try_start().unwrap_err();
+        assert_says(&said, &["JVMFLAGS: Java would take program for the program to run"]);
+    }
+}
+
+#[test]
+fn keys_of_our_own_are_checked() {
+    if is_reference() {
+        return;
+    }
+    for (line, said) in [
+        ("ring.log.level=inof", "ring.log.level=inof: must be a level (error, warn, info, debug"),
+        ("ring.log.level=info,sevrer=debug", "must be a level (error, warn, info, debug"),
+        ("ring.log.format=xml", "ring.log.format=xml: must be one of text, json"),
+        ("ring.log.durability=yes", "must be one of auto, dsync, flush, buffered"),
+        ("ring.log.slots=9", "ring.log.slots=9: must be a whole number from 1 to 8"),
+        ("ring.log.segmentMb=64MB", "must be a whole number from 16 to 8192"),
+        ("ring.shards=0", "ring.shards=0: must be a whole number from 1 to 256"),
+        ("ring.cpus=all", "ring.cpus=all: must be a list of processors"),
+        ("ring.pin=no", "ring.pin=no: must be one of auto, never"),
+        ("ring.spinUs=-1", "ring.spinUs=-1: must be a whole number from 0 to 1000"),
+        ("ring.shard=1", "ring.shard: there is no such key: did you mean ring.shards?"),
+    ] {
+        let said_instead = failed_start(&format!("{}{line}\n", zoo_cfg("/nonexistent")));
+        assert_says(&said_instead, &["zoo.cfg:4: ", said]);
+    }
+}
+
+/// What the start script of `ZooKeeper` reads beside the file is not read, and may matter.
+#[test]
+fn flags_in_places_that_are_not_read_are_warned_of() {
+    if is_reference() {
+        return;
+    }
+    let folder = Folder::new();
+    let flags = "SERVER_JVMFLAGS=-Dzookeeper.enforce.auth.enabled=true\n";
+    fs::write(folder.path().join("java.env"), flags).unwrap();
+    let file = folder.path().join("zoo.cfg");
+    fs::write(&file, zoo_cfg("/nonexistent")).unwrap();
+    let output = std::process::Command::new(harness::server::our_binary())
+        .args(["config", "--check"])
+        .arg(&file)
+        .env("JAVA_TOOL_OPTIONS", "-Dzookeeper.skipACL=yes")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let java_env = folder.path().join("java.env").display().to_string();
+    assert_says(&said, &["JAVA_TOOL_OPTIONS has flags -D and is not read", &java_env]);
+}
+
+/// Bytes that Java reads as ISO-8859-1 lead to the directory that they lead to there.
+#[test]
+fn a_directory_outside_ascii_is_the_one_of_zookeeper() {
+    let folder = Folder::new();
+    let written = folder.path().join("d\u{e4}").display().to_string();
+    let server = Server::config().set("dataLogDir", &written).start();
+    let made: Vec<_> =
+        fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert_eq!(made, ["d\u{c3}\u{a4}"]);
+    if !is_reference() {
+        assert_says(&server.log(), &["dataLogDir has characters outside ASCII"]);
+    }
 }
 
 #[test]

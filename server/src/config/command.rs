@@ -1,21 +1,26 @@
 //! `ringkeeper config`: the key table, or what `serve` would say of a configuration.
 
 use super::{Notice, explain, load};
-use crate::cli::ConfigArgs;
+use crate::cli::{ConfigArgs, environment};
 use crate::serve::ServeError;
 use std::io::Write;
 
 /// Prints what was asked for on `out`.
 pub fn command(args: &ConfigArgs, out: &mut impl Write) -> Result<(), ServeError> {
-    let text = if args.check {
-        let sources = args.serve.sources(|name| std::env::var(name).ok());
+    let decided = || {
+        let sources = args.serve.sources(environment);
         let sources = sources.map_err(|(path, error)| ServeError::File(path, error))?;
-        let decided = load(&sources).map_err(ServeError::Config)?;
+        load(&sources).map_err(ServeError::Config)
+    };
+    let text = if args.check {
+        let decided = decided()?;
         let lines = decided.notices.iter().map(|notice| match notice {
             Notice::Warning(text) => format!("warning: {text}\n"),
             Notice::Note(text) => format!("note: {text}\n"),
         });
         lines.chain(["the server would start with this configuration\n".to_owned()]).collect()
+    } else if args.values {
+        decided()?.settings.iter().map(|setting| format!("{setting}\n")).collect()
     } else if args.compatibility {
         super::compatibility::page()
     } else {

@@ -9,7 +9,10 @@ const HEAD: &str = "\
 # Configuration keys
 
 `ringkeeper config` prints this page. A key stands in the configuration file or after `--set` under
-its name, in `JVMFLAGS` as `-D` says. What the column *here* means:
+its name, in `JVMFLAGS` as `-D` says, and nowhere else. The column *value* says how ZooKeeper 3.9.5
+reads it, which is how it is read here: where a misspelled value means another one, the start warns
+of it; where it is refused, the server does not start. `ringkeeper config --values` prints what each
+key was decided to be. What the column *here* means:
 
 - **honoured**: it does what it does in ZooKeeper.
 - **no effect**: there is nothing here that it could steer. It is noted at start and passed over.
@@ -40,8 +43,9 @@ fn row(page: &mut String, key: &Key) -> std::fmt::Result {
     let name = key.name;
     let property = match key.property {
         Property::Prefixed => format!("`zookeeper.{name}`"),
-        Property::Bare => format!("`{name}`"),
+        Property::Bare => format!("`{name}`, and not in the file"),
         Property::PrefixedOrBare => format!("`zookeeper.{name}` or `{name}`"),
+        Property::PrefixedOnly => format!("`zookeeper.{name}`, and not in the file"),
         Property::FileOnly => "no".to_owned(),
     };
     let default = match key.default {
@@ -54,5 +58,11 @@ fn row(page: &mut String, key: &Key) -> std::fmt::Result {
         Effect::NotYet(reason) => format!("not yet: {reason}"),
         Effect::Refused(reason) => format!("refused: {reason}"),
     };
-    writeln!(page, "| `{name}` | {property} | {} | {default} | {here} | {} |", key.form, key.says)
+    let value = match (key.reading_in_file, key.allowed(true)) {
+        (Some(_), as_property) => {
+            format!("in the file: {}; as -D: {as_property}", key.allowed(false))
+        }
+        (None, value) => value.to_string(),
+    };
+    writeln!(page, "| `{name}` | {property} | {value} | {default} | {here} | {} |", key.says)
 }

@@ -10,7 +10,7 @@
 //!
 //! - [`properties`] the syntax of the file
 //! - [`written`] every entry with its origin
-//! - [`keys`] the table of all keys: form, bounds, default, what becomes of it
+//! - [`keys`] the table of all keys: where it counts, how it is read, what becomes of it
 //! - [`decided`] the result
 //! - [`explain`] the table for readers
 //!
@@ -33,7 +33,7 @@ pub mod written;
 
 pub use self::{
     command::command,
-    decided::{Config, Decided, Notice, ServersFault},
+    decided::{Config, Decided, Notice, ServersFault, Setting},
     explain::explain,
     written::{Origin, Sources, Written},
 };
@@ -55,7 +55,7 @@ pub enum ConfigError {
         /// Where.
         origin: Origin,
         /// What is wrong.
-        what: &'static str,
+        what: String,
     },
     /// A value that its key does not allow.
     Value {
@@ -102,6 +102,15 @@ pub enum ConfigError {
         /// Why.
         kind: io::ErrorKind,
     },
+    /// A key in Ringkeeper's own name that there is not.
+    Unknown {
+        /// Where.
+        origin: Origin,
+        /// The key as written.
+        key: String,
+        /// The key that was probably meant.
+        nearest: Option<&'static str>,
+    },
     /// A key that must be written and is not.
     Missing {
         /// The key.
@@ -139,6 +148,13 @@ impl fmt::Display for ConfigError {
             ),
             ConfigError::File { path, kind } => {
                 write!(f, "{}: cannot be read: {kind}", path.display())
+            }
+            ConfigError::Unknown { origin, key, nearest } => {
+                write!(f, "{origin}: {key}: there is no such key")?;
+                match nearest {
+                    Some(nearest) => write!(f, ": did you mean {nearest}?"),
+                    None => f.write_str("; `ringkeeper config` prints all keys"),
+                }
             }
             ConfigError::Missing { key, why } => write!(f, "{key} is not set: {why}"),
             ConfigError::Conflict { origin, key, with } => write!(f, "{origin}: {key}: {with}"),

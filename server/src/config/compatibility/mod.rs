@@ -111,7 +111,7 @@ fn keys(page: &mut String) {
 fn property(key: &Key) -> String {
     let name = key.name;
     match key.property {
-        Property::Prefixed => format!("`zookeeper.{name}`"),
+        Property::Prefixed | Property::PrefixedOnly => format!("`zookeeper.{name}`"),
         Property::Bare => code(name),
         Property::PrefixedOrBare => format!("`zookeeper.{name}`, `{name}`"),
         Property::FileOnly => String::new(),

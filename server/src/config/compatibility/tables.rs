@@ -2,7 +2,10 @@
 
 /// What a key's state means.
 pub(super) const STATES: [(&str, &str); 4] = [
-    ("same", "it does what it does in ZooKeeper."),
+    (
+        "same",
+        "it counts where it does in ZooKeeper, is read as there, and does what it does there.",
+    ),
     ("ignored", "it is accepted and noted at start; there is nothing here that it could steer."),
     ("not yet", "what it steers is not built; it is noted at start, and the server runs without."),
     ("refused", "any value but the default keeps the server from starting."),
@@ -272,6 +275,31 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "there",
         "not there",
         "there is no Java machine; quantiles by names that clients choose cost memory",
+    ],
+    [
+        "JVMFLAGS with a word that is no flag",
+        "Java takes it for the program to run, or for a file with flags",
+        "an error at the start",
+        "there is no Java machine",
+    ],
+    [
+        "`connection_throttle_tokens` below 0; `..._fill_time`, `..._fill_count` not above 0; \
+         `nio.sessionlessCnxnTimeout` or `tickTime` below 0",
+        "starts where its arithmetic allows, and serves nobody",
+        "an error at the start",
+        "no client could open a session",
+    ],
+    [
+        "an empty `dataDir` or `dataLogDir`",
+        "the directory `/version-2`",
+        "an error at the start",
+        "nobody means it",
+    ],
+    [
+        "a name of a file with characters outside ASCII in `zoo.cfg`",
+        "made of the bytes as ISO-8859-1, in the encoding of its locale",
+        "made of them in UTF-8",
+        "it is the same in a locale of UTF-8",
     ],
 ];
 

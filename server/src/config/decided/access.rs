@@ -4,10 +4,14 @@ use std::collections::BTreeSet;
 
 use engine::acl::scheme::{DigestAlgorithm, Ensemble, Schemes};
 
-use super::{Access, parts::words, settle::Settled};
+use super::{Access, settle::Settled};
 
 /// Where ZooKeeper's own classes for `authProvider.*` are.
 const PACKAGE: &str = "org.apache.zookeeper.server.auth.";
+/// A learner insists on seeing who another server is.
+const LEARNER_ASKS: &str = "quorum.auth.learnerRequireSasl";
+/// A server does.
+const SERVER_ASKS: &str = "quorum.auth.serverRequireSasl";
 /// Schemes that a client cannot show here, and why.
 const NOT_SHOWN: [(&str, &str); 3] = [
     ("sasl", "SASL is not built yet"),
@@ -20,6 +24,7 @@ pub(super) fn access(settled: &mut Settled<'_>) -> Access {
     if skip_acl {
         settled.warn("skipACL=yes: every client may do everything".to_owned());
     }
+    check_peers(settled);
     let schemes = schemes(settled);
     let enforced_schemes = enforced_schemes(settled, &schemes);
     let reconfig_enabled = settled.flag("reconfigEnabled");
@@ -83,7 +88,7 @@ fn ensemble(names: Option<&str>) -> Ensemble {
 fn enforced_schemes(settled: &mut Settled<'_>, schemes: &Schemes) -> BTreeSet<String> {
     const KEY: &str = "enforce.auth.schemes";
     let enabled = settled.flag("enforce.auth.enabled");
-    let enforced = words(settled.maybe_text(KEY));
+    let enforced = names(settled.maybe_text(KEY));
     if !enabled {
         return BTreeSet::new();
     }
@@ -112,4 +117,30 @@ fn enforced_schemes(settled: &mut Settled<'_>, schemes: &Schemes) -> BTreeSet<St
         settled.fail_conflict(KEY, with);
     }
     enforced
+}
+
+/// The names between commas as Java splits them: what is empty at the end is dropped, and an empty
+/// text is one empty name.
+fn names(list: Option<String>) -> BTreeSet<String> {
+    let list = list.unwrap_or_default();
+    match list.trim_end_matches(',') {
+        "" => BTreeSet::new(),
+        names => names.split(',').map(|name| name.trim_matches(|c| c <= ' ').to_owned()).collect(),
+    }
+}
+
+/// Servers that ask each other for more than they show: there is no ensemble, but `ZooKeeper` does
+/// not start with this, and whoever wrote it should know before there is one.
+fn check_peers(settled: &mut Settled<'_>) {
+    let shows = settled.flag("quorum.auth.enableSasl");
+    let learner_asks = settled.flag(LEARNER_ASKS);
+    let server_asks = settled.flag(SERVER_ASKS);
+    if (learner_asks || server_asks) && !shows {
+        let key = if server_asks { SERVER_ASKS } else { LEARNER_ASKS };
+        settled.fail_conflict(key, "quorum.auth.enableSasl must then be true".to_owned());
+    }
+    if server_asks && !learner_asks {
+        let with = "quorum.auth.learnerRequireSasl must then be true".to_owned();
+        settled.fail_conflict(SERVER_ASKS, with);
+    }
 }

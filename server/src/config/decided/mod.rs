@@ -8,7 +8,7 @@ use std::{
 
 use engine::acl::scheme::Schemes;
 
-use super::{ConfigError, Sources, Written, written::ReadFile};
+use super::{ConfigError, Origin, Sources, Written, written::ReadFile};
 
 mod access;
 mod ensemble;
@@ -116,6 +116,29 @@ pub struct Decided {
     pub config: Config,
     /// What to log once at start, warnings first.
     pub notices: Vec<Notice>,
+    /// Every key that is honoured, in the order of the table.
+    pub settings: Vec<Setting>,
+}
+
+/// What a key was decided to be. Displayed, it is a line that a configuration file could hold,
+/// with its origin behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key.
+    pub key: &'static str,
+    /// Its value as one would write it, secrets left out; unset if nothing stands in for it.
+    pub value: Option<String>,
+    /// Who said so.
+    pub origin: Origin,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(f, "{}={value} ({})", self.key, self.origin),
+            None => write!(f, "{} is unset", self.key),
+        }
+    }
 }
 
 /// A line for the log at start.

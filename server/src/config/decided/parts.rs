@@ -7,7 +7,10 @@ use std::{collections::BTreeSet, path::PathBuf};
 use super::{
     AdminServer, Config, Connections, Durability, FourLetterWords, LargeRequests, Log, Logging,
     MetricsProvider, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions, Storage, Throttle,
-    Tree, access, ensemble::Own, listening, settle::Settled,
+    Tree, access,
+    ensemble::Own,
+    listening,
+    settle::{NOT_SHOWN, Settled, is_secret},
 };
 
 /// The four-letter words there are.
@@ -15,10 +18,6 @@ pub(in crate::config) const WORDS: [&str; 18] = [
     "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
     "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
 ];
-/// A purge keeps at least so many snapshots, as ZooKeeper's does.
-const RETAIN_MIN: i64 = 3;
-/// A snapshot takes at least so many txns, as ZooKeeper's does.
-const SNAPSHOT_TXNS_MIN: i64 = 2;
 /// The least that a stored txn may be longer than a request, as ZooKeeper's bound.
 const EXTRA_BYTES_MIN: u32 = 1_024;
 const MIB: u64 = 1 << 20;
@@ -45,15 +44,9 @@ pub(super) fn config(settled: &mut Settled<'_>, own: Own) -> Config {
     }
 }
 
-/// Whether a key's value is nobody else's business.
-fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    key.contains("passw") || key.contains("superdigest")
-}
-
 fn without_secret(line: &str) -> String {
     match line.split_once(['=', ':', ' ']) {
-        Some((key, _)) if is_secret(key) => format!("{key}=(not shown)\n"),
+        Some((key, _)) if is_secret(key) => format!("{key}={NOT_SHOWN}\n"),
         _ => format!("{line}\n"),
     }
 }
@@ -62,16 +55,14 @@ fn without_secret(line: &str) -> String {
 fn properties(settled: &Settled<'_>) -> Vec<(String, String)> {
     let mut properties = Vec::new();
     for entry in settled.entries() {
-        let is_flag = matches!(entry.origin, Origin::JvmFlags | Origin::ServerJvmFlags);
-        let row = keys::find(entry.key.strip_prefix("zookeeper.").unwrap_or(&entry.key));
-        let name = match row.map(|row| row.property) {
-            _ if is_flag => entry.key.clone(),
-            Some(Property::Prefixed | Property::PrefixedOrBare) => {
-                format!("zookeeper.{}", entry.key)
-            }
-            Some(Property::Bare | Property::FileOnly) | None => continue,
+        let property = keys::find(&entry.key).map(|key| key.property);
+        let name = match (&entry.origin, property) {
+            (Origin::JvmFlags | Origin::ServerJvmFlags, _) => entry.key.clone(),
+            (_, Some(Property::FileOnly)) => continue,
+            (Origin::Set, Some(Property::Bare)) => entry.key.clone(),
+            _ => format!("zookeeper.{}", entry.key),
         };
-        let value = if is_secret(&name) { "(not shown)" } else { &entry.value };
+        let value = if is_secret(&name) { NOT_SHOWN } else { &entry.value };
         properties.push((name, value.to_owned()));
     }
     properties
@@ -85,13 +76,18 @@ fn admin(settled: &mut Settled<'_>) -> AdminServer {
     };
     let commands = listening::http(settled, "admin.serverAddress", "admin.serverPort");
     let metrics = listening::http(settled, "metricsProvider.httpHost", "metricsProvider.httpPort");
-    let url = settled.text("admin.commandURL");
+    let url = settled.maybe_text("admin.commandURL").unwrap_or_default();
+    let is_enabled = settled.flag("admin.enableServer");
+    if is_enabled && !url.is_empty() && !url.starts_with('/') {
+        settled.fail_value("admin.commandURL", "a path that begins with /");
+    }
     AdminServer {
-        commands: settled.flag("admin.enableServer").then_some(commands),
+        commands: is_enabled.then_some(commands),
         is_wanted: settled.is_written("admin.serverPort")
             || settled.is_written("admin.serverAddress"),
         url: format!("/{}", url.trim_matches('/')),
-        idle_ms: settled.natural("admin.idleTimeout"),
+        // Jetty waits for ever where this is not positive.
+        idle_ms: settled.positive("admin.idleTimeout").unwrap_or(u32::MAX),
         provider,
         metrics: (provider == MetricsProvider::Prometheus).then_some(metrics),
     }
@@ -100,6 +96,7 @@ fn admin(settled: &mut Settled<'_>) -> AdminServer {
 /// A bound on connects, if there are any tokens at all. Stock lets the tokens be those of global
 /// sessions, of which each takes several where sessions have weights.
 fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
+    let tokens = settled.natural("connection_throttle_tokens");
     let is_weighed = settled.flag("connection_throttle_weight_enabled");
     let local = settled.natural("connection_throttle_local_session_weight");
     let weight = |key: &'static str| {
@@ -110,10 +107,14 @@ fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
     let renewal = weight("connection_throttle_renew_session_weight");
     let fill = settled.natural("connection_throttle_fill_count");
     let throttle = Throttle {
-        tokens_max: settled.natural("connection_throttle_tokens").saturating_mul(session),
+        tokens_max: tokens.saturating_mul(session),
         fill_ms: settled.natural("connection_throttle_fill_time"),
         fill_tokens: fill.saturating_mul(session),
-        freeze_ms: u32::try_from(settled.whole("connection_throttle_freeze_time")).ok(),
+        // Only -1 means never; below it, the chance changes at every connect.
+        freeze_ms: match settled.whole("connection_throttle_freeze_time") {
+            -1 => None,
+            ms => Some(u32::try_from(ms).unwrap_or(0)),
+        },
         drop_increase: settled.millionths("connection_throttle_drop_increase"),
         drop_decrease: settled.millionths("connection_throttle_drop_decrease"),
         decrease_ratio: settled.millionths("connection_throttle_decrease_ratio"),
@@ -134,30 +135,30 @@ fn connections(settled: &Settled<'_>) -> Connections {
 }
 
 fn sessions(settled: &mut Settled<'_>) -> Sessions {
-    let tick_ms = settled.natural("tickTime");
-    let in_ticks = |ticks: u32| tick_ms.checked_mul(ticks).expect("the table bounds a tick");
-    let bound = |settled: &Settled<'_>, key, ticks| match settled.whole(key) {
-        -1 => in_ticks(ticks),
-        written => u32::try_from(written).expect("the table bounds it").max(1),
+    let tick_ms = settled.int("tickTime");
+    let bound = |settled: &Settled<'_>, key, ticks| match settled.int(key) {
+        // As Java multiplies: a long tick makes a negative bound, and that a conflict below.
+        -1 => tick_ms.wrapping_mul(ticks),
+        written => written,
     };
     let timeout_min_ms = bound(settled, "minSessionTimeout", 2);
     let timeout_max_ms = bound(settled, "maxSessionTimeout", 20);
     if timeout_min_ms > timeout_max_ms {
-        let key = if settled.is_written("minSessionTimeout") {
-            "minSessionTimeout"
-        } else {
-            "maxSessionTimeout"
-        };
+        let key = ["minSessionTimeout", "maxSessionTimeout", "tickTime"]
+            .into_iter()
+            .find(|key| settled.is_written(key))
+            .unwrap_or("tickTime");
         let with = format!(
             "the shortest timeout, {timeout_min_ms} ms, is longer than the longest, \
              {timeout_max_ms} ms"
         );
         settled.fail_conflict(key, with);
     }
+    let at_least_1 = |ms: i32| u32::try_from(ms).unwrap_or(0).max(1);
     Sessions {
-        tick_ms,
-        timeout_min_ms,
-        timeout_max_ms,
+        tick_ms: at_least_1(tick_ms),
+        timeout_min_ms: at_least_1(timeout_min_ms),
+        timeout_max_ms: at_least_1(timeout_max_ms),
         close_txn_lists_paths: settled.flag("closeSessionTxn.enabled"),
     }
 }
@@ -188,7 +189,9 @@ fn tree(settled: &Settled<'_>) -> Tree {
         enforce_quota: settled.flag("enforceQuota"),
         digest_enabled: settled.flag("digest.enabled"),
         container_check_interval_ms: settled.natural("znode.container.checkIntervalMs"),
-        container_per_minute_max: settled.natural("znode.container.maxPerMinute"),
+        // ZooKeeper divides a minute by it to pause: below 0 there is no pause, at 0 no deletion.
+        container_per_minute_max: u32::try_from(settled.whole("znode.container.maxPerMinute"))
+            .unwrap_or(u32::MAX),
         container_never_used_ms_max: settled.positive("znode.container.maxNeverUsedIntervalMs"),
     }
 }
@@ -210,32 +213,22 @@ fn storage(settled: &mut Settled<'_>) -> Storage {
     }
     let data_dir = data_dir(settled);
     let data_log_dir = settled.maybe_text("dataLogDir").map(PathBuf::from);
-    let snap_count = settled.whole("snapCount");
-    let snapshot_txn_count = at_least(settled, "snapCount", snap_count, SNAPSHOT_TXNS_MIN);
-    let log_kib = u64::try_from(settled.whole("snapSizeLimitInKb")).unwrap_or(0);
+    // As Java multiplies.
+    let log_bytes = settled.whole("snapSizeLimitInKb").wrapping_mul(1024);
     Storage {
         data_log_dir: data_log_dir.unwrap_or_else(|| data_dir.clone()),
         data_dir,
         dir_autocreate: settled.flag("datadir.autocreate"),
-        snapshot_txn_count,
-        snapshot_log_bytes_max: Some(log_kib * 1024).filter(|&bytes| bytes > 0),
+        snapshot_txn_count: settled.natural("snapCount"),
+        snapshot_log_bytes_max: u64::try_from(log_bytes).ok().filter(|&bytes| bytes > 0),
         purge: purge(settled),
     }
 }
 
-fn purge(settled: &mut Settled<'_>) -> Option<Purge> {
-    let retain = settled.whole("autopurge.snapRetainCount");
-    let retain_count = at_least(settled, "autopurge.snapRetainCount", retain, RETAIN_MIN);
+fn purge(settled: &Settled<'_>) -> Option<Purge> {
+    let retain_count = settled.natural("autopurge.snapRetainCount");
     let interval_hours = settled.positive("autopurge.purgeInterval")?;
     Some(Purge { retain_count, interval_hours })
-}
-
-/// Raises a number that ZooKeeper raises too, and says so.
-fn at_least(settled: &mut Settled<'_>, key: &'static str, number: i64, min: i64) -> u32 {
-    if number < min {
-        settled.warn(format!("{}: {key}={number} is raised to {min}", settled.origin(key)));
-    }
-    u32::try_from(number.max(min)).expect("the table bounds it above")
 }
 
 fn log(settled: &mut Settled<'_>, requests: &Requests) -> Log {
@@ -279,15 +272,21 @@ fn durability(settled: &Settled<'_>) -> Durability {
 }
 
 fn four_letter_words(settled: &mut Settled<'_>) -> FourLetterWords {
-    let mut allowed = words(Some(settled.text("4lw.commands.whitelist")));
-    if allowed.remove("*") {
-        allowed.extend(WORDS.map(str::to_owned));
-    }
-    for word in &allowed {
-        if !WORDS.contains(&word.as_str()) {
+    let list = settled.text("4lw.commands.whitelist");
+    let mut allowed = BTreeSet::new();
+    for word in list.split(',').map(|word| word.trim_matches(|c| c <= ' ')) {
+        if word == "*" {
+            allowed.extend(WORDS.map(str::to_owned));
+            break;
+        }
+        if word.is_empty() {
+            continue;
+        }
+        if !WORDS.contains(&word) {
             let origin = settled.origin("4lw.commands.whitelist");
             settled.warn(format!("{origin}: there is no four-letter word {word}"));
         }
+        allowed.insert(word.to_owned());
     }
     if settled.flag("readonlymode.enabled") {
         allowed.insert("isro".to_owned());

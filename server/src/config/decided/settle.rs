@@ -1,8 +1,9 @@
 //! Which entry of a key counts, and what its author is told.
 //!
-//! From weak to strong: the default; a key that stands where ZooKeeper would not see it; a system
-//! property; a line of the file (ZooKeeper makes it a property, over those already set); `--set`.
-//! Among equals the later one counts.
+//! From weak to strong: the default; a system property without the prefix `zookeeper.`, where a key
+//! has both names; a system property; a line of the file (ZooKeeper makes it a property, over those
+//! already set); `--set`. Among equals the later one counts. What stands where ZooKeeper does not
+//! look counts nowhere: a setting that opens a server must not be seen here and overlooked there.
 
 use std::{
     cell::RefCell,
@@ -11,11 +12,11 @@ use std::{
 
 use crate::config::{
     ConfigError, Origin, Written,
-    keys::{self, Effect, Form, Key, Property, Value},
+    keys::{self, Effect, Judgement, Key, Property, Reader, Value},
     written::Entry,
 };
 
-use super::{Config, Decided, Notice};
+use super::{Config, Decided, Notice, Setting};
 
 /// The entries that count, by key.
 pub(super) struct Settled<'a> {
@@ -35,12 +36,14 @@ pub(super) struct Settled<'a> {
 /// How strongly an entry speaks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    MisplacedLine,
-    MisplacedProperty,
+    BareProperty,
     Property,
     Line,
     Set,
 }
+
+/// The entry that counts of each name, with its row.
+type Winners<'a> = BTreeMap<&'a str, (Rank, &'static Key, &'a Entry)>;
 
 impl<'a> Settled<'a> {
     pub(super) fn new(written: &'a Written) -> Self {
@@ -51,10 +54,10 @@ impl<'a> Settled<'a> {
             families: BTreeMap::new(),
             asked: RefCell::default(),
             broken: BTreeSet::new(),
-            notices: Vec::new(),
+            notices: written.notices.clone(),
             errors: Vec::new(),
         };
-        let mut winners: BTreeMap<&str, (Rank, &'static Key, &'a Entry)> = BTreeMap::new();
+        let mut winners = Winners::new();
         for entry in &written.entries {
             let Some((name, key, rank)) = settled.place(entry) else { continue };
             if let Some(&(other, _, before)) = winners.get(name) {
@@ -74,105 +77,148 @@ impl<'a> Settled<'a> {
 
     /// The row an entry belongs to and how strongly it speaks; `None` if it is passed over.
     fn place(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
+        match entry.origin {
+            Origin::Set => match keys::find(&entry.key) {
+                Some(key) => Some((&entry.key, key, Rank::Set)),
+                None => self.unknown(entry, &entry.key),
+            },
+            Origin::ServerJvmFlags | Origin::JvmFlags => self.place_property(entry),
+            Origin::File { .. } | Origin::Default => self.place_line(entry),
+        }
+    }
+
+    fn place_line(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
+        let name = entry.key.as_str();
+        let found = keys::find_line(name);
+        if let Some(key) = found.filter(|key| key.property != Property::Bare) {
+            return Some((name, key, Rank::Line));
+        }
+        // A line with the prefix becomes a property with two of them.
+        let bare = name.strip_prefix("zookeeper.").unwrap_or(name);
+        let Some(key) = keys::find(bare) else { return self.unknown(entry, name) };
+        let instead = match key.property {
+            Property::Bare => {
+                format!("it counts as -D{bare} in JVMFLAGS, or here as --set {bare}")
+            }
+            Property::PrefixedOnly => format!("it counts as -Dzookeeper.{bare} in JVMFLAGS"),
+            Property::Prefixed | Property::PrefixedOrBare | Property::FileOnly => {
+                format!("in the configuration file the key is {bare}")
+            }
+        };
+        self.warn(format!("{}: {name} is passed over, as ZooKeeper does: {instead}", entry.origin));
+        None
+    }
+
+    fn place_property(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
         let written = entry.key.as_str();
         let stripped = written.strip_prefix("zookeeper.");
-        if !entry.origin.is_jvm_flags() {
-            let is_set = entry.origin == Origin::Set;
-            let found = keys::find(written).map(|key| (written, key));
-            let found = found.or_else(|| stripped.and_then(|it| Some((it, keys::find(it)?))));
-            let Some((name, key)) = found else {
-                self.unknown(entry, stripped.unwrap_or(written));
-                return None;
-            };
-            if is_set {
-                return Some((name, key, Rank::Set));
-            }
-            if name == written && key.property != Property::Bare {
-                return Some((name, key, Rank::Line));
-            }
-            self.note(format!(
-                "{}: {written}: ZooKeeper does not see this key here, Ringkeeper does",
-                entry.origin
-            ));
-            return Some((name, key, Rank::MisplacedLine));
-        }
         let name = stripped.unwrap_or(written);
         let Some(key) = keys::find(name) else {
             // Without the prefix it is for the Java machine or a library.
-            if stripped.is_some() {
-                self.unknown(entry, name);
-            }
-            return None;
+            return stripped.and_then(|name| self.unknown(entry, name));
         };
-        match (key.property, stripped.is_some()) {
-            (Property::Prefixed | Property::PrefixedOrBare, true)
-            | (Property::Bare | Property::PrefixedOrBare, false) => {
-                Some((name, key, Rank::Property))
+        let instead = match (key.property, stripped.is_some()) {
+            (Property::Prefixed | Property::PrefixedOrBare | Property::PrefixedOnly, true) => {
+                return Some((name, key, Rank::Property));
             }
-            (Property::Bare, true) => Some((name, key, Rank::MisplacedProperty)),
-            (Property::Prefixed, false) => {
-                self.warn(format!(
-                    "{}: -D{written} is passed over, as ZooKeeper does: write -Dzookeeper.{name}",
-                    entry.origin
-                ));
-                None
+            (Property::Bare, false) => return Some((name, key, Rank::Property)),
+            (Property::PrefixedOrBare, false) => return Some((name, key, Rank::BareProperty)),
+            (Property::Prefixed | Property::PrefixedOnly, false) => {
+                format!("write -Dzookeeper.{name}")
             }
-            (Property::FileOnly, _) => {
-                self.warn(format!(
-                    "{}: -D{written} is passed over, as ZooKeeper does: {name} counts in the \
-                     configuration file only",
-                    entry.origin
-                ));
-                None
-            }
-        }
+            (Property::Bare, true) => format!("write -D{name}"),
+            (Property::FileOnly, _) => format!("{name} counts in the configuration file only"),
+        };
+        self.warn(format!(
+            "{}: -D{written} is passed over, as ZooKeeper does: {instead}",
+            entry.origin
+        ));
+        None
     }
 
-    fn unknown(&mut self, entry: &Entry, name: &str) {
-        let guess = keys::nearest(name).map(|it| format!(": did you mean {it}?"));
-        let guess = guess.unwrap_or_default();
-        self.warn(format!("{}: {} is not known and passed over{guess}", entry.origin, entry.key));
+    /// What nobody knows is passed over, but among Ringkeeper's own keys, which nobody else reads.
+    fn unknown<T>(&mut self, entry: &Entry, name: &str) -> Option<T> {
+        let (origin, key) = (entry.origin.clone(), entry.key.clone());
+        let nearest = keys::nearest(name);
+        if name.starts_with("ring.") {
+            self.errors.push(ConfigError::Unknown { origin, key, nearest });
+        } else {
+            let guess = nearest.map(|it| format!(": did you mean {it}?")).unwrap_or_default();
+            self.warn(format!("{origin}: {key} is not known and passed over{guess}"));
+        }
+        None
     }
 
     /// Reads the values that count, and gathers those without effect by their reason.
-    fn judge(&mut self, winners: BTreeMap<&str, (Rank, &'static Key, &'a Entry)>) {
+    fn judge(&mut self, winners: Winners<'a>) {
         let mut idle: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+        let text_of = |name: &str| winners.get(name).map(|(_, _, entry)| entry.value.as_str());
+        let has_prometheus = text_of("metricsProvider.className") == Some(keys::PROMETHEUS);
+        let has_admin_server = text_of("admin.enableServer") != Some("false");
         for (name, (_, key, entry)) in winners {
-            let honoured = key.effect == Effect::Honoured;
-            let form = if honoured || key.form != Form::Text { key.form } else { Form::MaybeEmpty };
-            let Some(value) = form.read(&entry.value) else {
-                self.broken.insert(key.name);
-                self.errors.push(ConfigError::Value {
-                    origin: entry.origin.clone(),
-                    key: entry.key.clone(),
-                    value: entry.value.clone(),
-                    expected: key.form.to_string(),
-                });
-                continue;
+            let is_read = match key.reader {
+                Reader::Server => true,
+                Reader::AdminServer => has_admin_server,
+                Reader::Prometheus => has_prometheus,
             };
+            if !is_read {
+                continue;
+            }
+            let value = self.value_of(key, entry);
             match key.effect {
                 Effect::Honoured if key.is_family() => {
                     let family = self.families.entry(key.name).or_default();
                     family.insert(name.to_owned(), entry);
                 }
-                Effect::Honoured => {
-                    self.exact.insert(key.name, (value, entry));
-                }
+                Effect::Honoured => {}
                 Effect::NoEffect(reason) | Effect::NotYet(reason) => {
                     let told = format!("{name} ({})", entry.origin);
                     idle.entry(reason).or_default().push(told);
                 }
+                Effect::Refused(_) if value.is_none() || value == key.default_value() => {}
                 Effect::Refused(reason) => {
-                    if key.form.read(key.default) != Some(value) {
-                        let (origin, key) = (entry.origin.clone(), entry.key.clone());
-                        self.errors.push(ConfigError::Refused { origin, key, reason });
-                    }
+                    let (origin, key) = (entry.origin.clone(), entry.key.clone());
+                    self.errors.push(ConfigError::Refused { origin, key, reason });
                 }
+            }
+            if let Some(value) = value.filter(|_| !key.is_family()) {
+                self.exact.insert(key.name, (value, entry));
             }
         }
         for (reason, told) in idle {
             self.note(format!("no effect: {}: {reason}", told.join(", ")));
         }
+    }
+
+    /// What an entry says; `None` if it counts as if it were not written.
+    fn value_of(&mut self, key: &'static Key, entry: &Entry) -> Option<Value> {
+        let Entry { key: name, value: text, origin } = entry;
+        let is_property = origin.is_jvm_flags();
+        let value = match key.judge(text, is_property) {
+            Judgement::Plain(value) => return Some(value),
+            Judgement::Changed(value) => Some(value),
+            Judgement::Default => None,
+            Judgement::Refused => {
+                self.broken.insert(key.name);
+                self.errors.push(ConfigError::Value {
+                    origin: origin.clone(),
+                    key: name.clone(),
+                    value: text.clone(),
+                    expected: key.allowed(is_property).to_string(),
+                });
+                return None;
+            }
+        };
+        let meaning = match (&value, key.default) {
+            (Some(value), _) => key.reading.show(value),
+            (None, "") => "unset".to_owned(),
+            (None, default) => format!("the default, {default}"),
+        };
+        self.warn(format!(
+            "{origin}: {name}={text} means {meaning}, as in ZooKeeper: it takes {}",
+            key.allowed(is_property)
+        ));
+        value
     }
 
     pub(super) fn warn(&mut self, text: String) {
@@ -237,7 +283,7 @@ impl<'a> Settled<'a> {
         if key.default.is_empty() {
             return None;
         }
-        Some(key.form.read(key.default).expect("defaults of the table are allowed"))
+        Some(key.default_value().expect("defaults of the table are allowed"))
     }
 
     pub(super) fn maybe_whole(&self, name: &'static str) -> Option<i64> {
@@ -245,6 +291,11 @@ impl<'a> Settled<'a> {
             Value::Whole(number) => number,
             other => unreachable!("{name} is no whole number: {other:?}"),
         })
+    }
+
+    /// A number that Java holds in an `int`.
+    pub(super) fn int(&self, name: &'static str) -> i32 {
+        i32::try_from(self.whole(name)).expect("its reading bounds it")
     }
 
     pub(super) fn whole(&self, name: &'static str) -> i64 {
@@ -327,11 +378,34 @@ impl<'a> Settled<'a> {
         self.asked.borrow().clone()
     }
 
+    /// Every key that is honoured, with what it is and who said so.
+    fn settings(&self) -> Vec<Setting> {
+        keys::all()
+            .filter(|key| key.effect == Effect::Honoured && !key.is_family())
+            .map(|key| {
+                let value = self.value(key.name).map(|value| key.reading.show(&value));
+                let value =
+                    if is_secret(key.name) { value.map(|_| NOT_SHOWN.to_owned()) } else { value };
+                Setting { key: key.name, value, origin: self.origin(key.name) }
+            })
+            .collect()
+    }
+
     pub(super) fn finish(mut self, config: Config) -> Result<Decided, Vec<ConfigError>> {
         if !self.errors.is_empty() {
             return Err(self.errors);
         }
         self.notices.sort();
-        Ok(Decided { config, notices: self.notices })
+        let settings = self.settings();
+        Ok(Decided { config, notices: self.notices, settings })
     }
+}
+
+/// What stands in place of a secret.
+pub(super) const NOT_SHOWN: &str = "(not shown)";
+
+/// Whether a key's value is nobody else's business.
+pub(super) fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.contains("passw") || key.contains("superdigest")
 }

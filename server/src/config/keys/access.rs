@@ -1,6 +1,7 @@
 //! Who may do what, and encryption.
 
-use super::{ANY_INT, Form, Key, flag, text, whole};
+use super::Key;
+use super::reading::Reading::{AnyText, LongOrDefault, OnIf, OnIfTrue, TrueOrFalse};
 
 const TLS: &str = "TLS is not built yet";
 const PEERS: &str = "only servers of an ensemble use it, and ensembles are not built yet";
@@ -8,206 +9,204 @@ const SASL: &str = "SASL is not built yet";
 const SASL_REFUSED: &str = "SASL is not built yet, and without it no client could be let in";
 
 pub(super) static KEYS: &[Key] = &[
-    Key::new("skipACL", Form::YesNo, "no", "Whether access lists are passed over."),
-    flag(
-        "enableEagerACLCheck",
-        "false",
-        "Whether a server checks access before it forwards a \
-        write.",
-    )
-    .not_yet(PEERS),
-    flag(
-        "DigestAuthenticationProvider.enabled",
-        "true",
-        "Whether clients may show a name and a \
-        password.",
-    ),
-    text(
-        "DigestAuthenticationProvider.digestAlg",
-        "SHA1",
-        "The hash of passwords in access lists, by a name that Java 17 knows, as SHA-256.",
-    ),
-    text(
-        "DigestAuthenticationProvider.superDigest",
-        "",
-        "The name and hash, as super:hash, of the \
-        one who may do everything.",
-    ),
-    flag("enforce.auth.enabled", "false", "Whether a client must have shown who it is."),
-    text(
-        "enforce.auth.schemes",
-        "",
-        "The schemes of which it must have shown one, separated by commas.",
-    ),
-    Key::new(
-        "ensembleAuthName",
-        Form::MaybeEmpty,
-        "",
+    Key::new("skipACL", OnIf("yes"), "no").says("Whether access lists are passed over."),
+    Key::new("enableEagerACLCheck", OnIfTrue, "false")
+        .says("Whether a server checks access before it forwards a write.")
+        .not_yet(PEERS),
+    Key::new("DigestAuthenticationProvider.enabled", OnIfTrue, "true")
+        .says("Whether clients may show a name and a password."),
+    Key::new("DigestAuthenticationProvider.digestAlg", AnyText, "SHA1")
+        .says("The hash of passwords in access lists, by a name that Java 17 knows, as SHA-256."),
+    Key::new("DigestAuthenticationProvider.superDigest", AnyText, "")
+        .says("The name and hash, as super:hash, of the one who may do everything."),
+    Key::new("enforce.auth.enabled", OnIfTrue, "false")
+        .says("Whether a client must have shown who it is."),
+    Key::new("enforce.auth.schemes", AnyText, "")
+        .says("The schemes of which it must have shown one, separated by commas."),
+    Key::new("ensembleAuthName", AnyText, "").says(
         "Names of this ensemble, separated by commas; with EnsembleAuthenticationProvider, a \
-        client that asks for another is sent away.",
+            client that asks for another is sent away.",
     ),
-    flag(
-        "IPAuthenticationProvider.usexforwardedfor",
-        "false",
-        "Whether the address of a caller of \
-        the admin server is read from X-Forwarded-For.",
-    )
-    .not_yet("only callers of the admin server are meant, and it does not ask who they are"),
-    text("superUser", "", "A name that SASL has proved, of one who may do everything.")
+    Key::new("IPAuthenticationProvider.usexforwardedfor", OnIfTrue, "false")
+        .says("Whether the address of a caller of the admin server is read from X-Forwarded-For.")
+        .not_yet("only callers of the admin server are meant, and it does not ask who they are"),
+    Key::new("superUser", AnyText, "")
+        .says("A name that SASL has proved, of one who may do everything.")
         .not_yet(SASL),
-    text("superUser.*", "", "More such names.").not_yet(SASL),
-    text(
-        "X509AuthenticationProvider.superUser",
-        "",
-        "The subject of the certificate of one who \
-        may do everything.",
-    )
-    .not_yet(TLS),
-    Key::new(
-        "authProvider.*",
-        Form::MaybeEmpty,
-        "",
-        "A class of ZooKeeper's own that knows another scheme: org.apache.zookeeper.server.auth. \
-        and EnsembleAuthenticationProvider, KeyAuthenticationProvider, Digest..., IP..., SASL... \
-        or X509AuthenticationProvider.",
-    ),
-    text("ssl.authProvider", "x509", "The scheme of certificates.").not_yet(TLS),
-    flag(
-        "sessionRequireClientSASLAuth",
-        "false",
-        "Whether every client must have shown who it is \
-        by SASL.",
-    )
-    .refused(SASL_REFUSED),
-    flag("allowSaslFailedClients", "false", "Whether a client goes on after SASL failed.")
-        .not_yet(SASL),
-    text("SASLAuthenticationProvider.superPassword", "", "The password of super in SASL.")
-        .not_yet(SASL),
-    text("letAnySaslUserDoX", "", "A name that stands for everyone whom SASL has proved.")
-        .not_yet(SASL),
-    text("sasl.serverconfig", "Server", "The section of the login file.").not_yet(SASL),
-    text("kinit", "/usr/bin/kinit", "The command that renews a Kerberos ticket.").not_yet(SASL),
-    flag("kerberos.removeHostFromPrincipal", "false", "Whether hosts are cut from names.")
-        .not_yet(SASL),
-    flag("kerberos.removeRealmFromPrincipal", "false", "Whether realms are cut from names.")
-        .not_yet(SASL),
-    flag("kerberos.canonicalizeHostNames", "false", "Whether host names are looked up.")
-        .not_yet(SASL),
-    whole("kerberos.minReLoginTimeMs", ANY_INT, "60000", "The shortest time between logins.")
-        .not_yet(SASL),
-    text("security.auth_to_local", "DEFAULT", "Rules from principals to names.").not_yet(SASL),
-    flag("requireKerberosConfig", "false", "Whether a Kerberos file must be there.").not_yet(SASL),
-    flag(
-        "quorum.auth.enableSasl",
-        "false",
-        "Whether servers show each other who they \
-        are.",
-    )
-    .file_only()
-    .not_yet(PEERS),
-    flag(
-        "quorum.auth.learnerRequireSasl",
-        "false",
-        "Whether a learner insists on \
-        it.",
-    )
-    .file_only()
-    .not_yet(PEERS),
-    flag("quorum.auth.serverRequireSasl", "false", "Whether a server insists on it.")
-        .file_only()
-        .not_yet(PEERS),
-    text(
-        "quorum.auth.kerberos.servicePrincipal",
-        "zkquorum/localhost",
-        "The servers' \
-        principal.",
-    )
-    .file_only()
-    .not_yet(PEERS),
-    text(
-        "quorum.auth.learner.saslLoginContext",
-        "QuorumLearner",
-        "A learner's section of the \
-        login file.",
-    )
-    .file_only()
-    .not_yet(PEERS),
-    text(
-        "quorum.auth.server.saslLoginContext",
-        "QuorumServer",
-        "A server's section of the login \
-        file.",
-    )
-    .file_only()
-    .not_yet(PEERS),
-    flag("sslQuorum", "false", "Whether servers use TLS among themselves.")
-        .file_only()
-        .not_yet(PEERS),
-    flag(
-        "portUnification",
-        "false",
-        "Whether a server hears others with and without \
-        TLS.",
-    )
-    .file_only()
-    .not_yet(PEERS),
-    flag(
-        "sslQuorumReloadCertFiles",
-        "false",
-        "Whether changed certificates are read \
-        again.",
-    )
-    .file_only()
-    .not_yet(PEERS),
-    flag("client.portUnification", "false", "Whether clientPort takes clients with TLS too.")
-        .refused("TLS is not built yet: remove the line"),
-    flag("client.certReload", "false", "Whether changed certificates are read again.").not_yet(TLS),
-    flag("fips-mode", "true", "Whether only certified ciphers are used.").not_yet(TLS),
-    text("ssl.keyStore.location", "", "The file of the server's key.").not_yet(TLS),
-    text("ssl.keyStore.password", "", "Its password.").not_yet(TLS),
-    text("ssl.keyStore.passwordPath", "", "The file of its password.").not_yet(TLS),
-    text("ssl.keyStore.type", "", "Its kind.").not_yet(TLS),
-    text("ssl.trustStore.location", "", "The file of the certificates believed.").not_yet(TLS),
-    text("ssl.trustStore.password", "", "Its password.").not_yet(TLS),
-    text("ssl.trustStore.passwordPath", "", "The file of its password.").not_yet(TLS),
-    text("ssl.trustStore.type", "", "Its kind.").not_yet(TLS),
-    text("ssl.protocol", "", "The version of TLS.").not_yet(TLS),
-    text("ssl.enabledProtocols", "", "The versions allowed.").not_yet(TLS),
-    text("ssl.ciphersuites", "", "The ciphers allowed.").not_yet(TLS),
-    text("ssl.context.supplier.class", "", "The Java class that makes contexts.").not_yet(TLS),
-    text("ssl.hostnameVerification", "", "Whether a server's name is checked.").not_yet(TLS),
-    text("ssl.clientHostnameVerification", "", "Whether a client's name is checked.").not_yet(TLS),
-    text("ssl.allowReverseDnsLookup", "", "Whether names are looked up for it.").not_yet(TLS),
-    text("ssl.crl", "", "Whether revocation lists are read.").not_yet(TLS),
-    text("ssl.ocsp", "", "Whether revocation is asked for.").not_yet(TLS),
-    text("ssl.clientAuth", "", "Whether a client must show a certificate.").not_yet(TLS),
-    text("ssl.handshakeDetectionTimeoutMillis", "", "How long the first byte may take.")
+    Key::new("superUser.*", AnyText, "").says("More such names.").not_yet(SASL),
+    Key::new("X509AuthenticationProvider.superUser", AnyText, "")
+        .says("The subject of the certificate of one who may do everything.")
         .not_yet(TLS),
-    text("ssl.quorum.keyStore.location", "", "The file of the key towards other servers.")
+    Key::new("authProvider.*", AnyText, "").says(
+        "A class of ZooKeeper's own that knows another scheme: org.apache.zookeeper.server.auth. \
+            and EnsembleAuthenticationProvider, KeyAuthenticationProvider, Digest..., IP..., \
+            SASL... or X509AuthenticationProvider.",
+    ),
+    Key::new("ssl.authProvider", AnyText, "x509").says("The scheme of certificates.").not_yet(TLS),
+    Key::new("sessionRequireClientSASLAuth", OnIfTrue, "false")
+        .says("Whether every client must have shown who it is by SASL.")
+        .refused(SASL_REFUSED),
+    Key::new("allowSaslFailedClients", OnIfTrue, "false")
+        .says("Whether a client goes on after SASL failed.")
+        .not_yet(SASL),
+    Key::new("SASLAuthenticationProvider.superPassword", AnyText, "")
+        .says("The password of super in SASL.")
+        .not_yet(SASL),
+    Key::new("letAnySaslUserDoX", AnyText, "")
+        .says("A name that stands for everyone whom SASL has proved.")
+        .not_yet(SASL),
+    Key::new("sasl.serverconfig", AnyText, "Server")
+        .says("The section of the login file.")
+        .not_yet(SASL),
+    Key::new("kinit", AnyText, "/usr/bin/kinit")
+        .says("The command that renews a Kerberos ticket.")
+        .not_yet(SASL),
+    Key::new("kerberos.removeHostFromPrincipal", OnIfTrue, "false")
+        .says("Whether hosts are cut from names.")
+        .not_yet(SASL),
+    Key::new("kerberos.removeRealmFromPrincipal", OnIfTrue, "false")
+        .says("Whether realms are cut from names.")
+        .not_yet(SASL),
+    Key::new("kerberos.canonicalizeHostNames", OnIfTrue, "false")
+        .says("Whether host names are looked up.")
+        .not_yet(SASL),
+    Key::new("kerberos.minReLoginTimeMs", LongOrDefault, "60000")
+        .says("The shortest time between logins.")
+        .not_yet(SASL),
+    Key::new("security.auth_to_local", AnyText, "DEFAULT")
+        .says("Rules from principals to names.")
+        .not_yet(SASL),
+    Key::new("requireKerberosConfig", OnIf("true"), "false")
+        .says("Whether a Kerberos file must be there.")
+        .not_yet(SASL),
+    Key::new("quorum.auth.enableSasl", TrueOrFalse, "false")
+        .says("Whether servers show each other who they are.")
+        .file_only()
         .not_yet(PEERS),
-    text("ssl.quorum.keyStore.password", "", "Its password.").not_yet(PEERS),
-    text("ssl.quorum.keyStore.passwordPath", "", "The file of its password.").not_yet(PEERS),
-    text("ssl.quorum.keyStore.type", "", "Its kind.").not_yet(PEERS),
-    text("ssl.quorum.trustStore.location", "", "The file of the certificates believed.")
+    Key::new("quorum.auth.learnerRequireSasl", TrueOrFalse, "false")
+        .says("Whether a learner insists on it.")
+        .file_only()
         .not_yet(PEERS),
-    text("ssl.quorum.trustStore.password", "", "Its password.").not_yet(PEERS),
-    text("ssl.quorum.trustStore.passwordPath", "", "The file of its password.").not_yet(PEERS),
-    text("ssl.quorum.trustStore.type", "", "Its kind.").not_yet(PEERS),
-    text("ssl.quorum.protocol", "", "The version of TLS.").not_yet(PEERS),
-    text("ssl.quorum.enabledProtocols", "", "The versions allowed.").not_yet(PEERS),
-    text("ssl.quorum.ciphersuites", "", "The ciphers allowed.").not_yet(PEERS),
-    text("ssl.quorum.context.supplier.class", "", "The Java class that makes contexts.")
+    Key::new("quorum.auth.serverRequireSasl", TrueOrFalse, "false")
+        .says("Whether a server insists on it.")
+        .file_only()
         .not_yet(PEERS),
-    text("ssl.quorum.hostnameVerification", "", "Whether a server's name is checked.")
+    Key::new("quorum.auth.kerberos.servicePrincipal", AnyText, "zkquorum/localhost")
+        .says("The servers' principal.")
+        .file_only()
         .not_yet(PEERS),
-    text("ssl.quorum.clientHostnameVerification", "", "Whether a client's name is checked.")
+    Key::new("quorum.auth.learner.saslLoginContext", AnyText, "QuorumLearner")
+        .says("A learner's section of the login file.")
+        .file_only()
         .not_yet(PEERS),
-    text("ssl.quorum.allowReverseDnsLookup", "", "Whether names are looked up for it.")
+    Key::new("quorum.auth.server.saslLoginContext", AnyText, "QuorumServer")
+        .says("A server's section of the login file.")
+        .file_only()
         .not_yet(PEERS),
-    text("ssl.quorum.crl", "", "Whether revocation lists are read.").not_yet(PEERS),
-    text("ssl.quorum.ocsp", "", "Whether revocation is asked for.").not_yet(PEERS),
-    text("ssl.quorum.clientAuth", "", "Whether a client must show a certificate.").not_yet(PEERS),
-    text("ssl.quorum.handshakeDetectionTimeoutMillis", "", "How long the first byte may take.")
+    Key::new("sslQuorum", TrueOrFalse, "false")
+        .says("Whether servers use TLS among themselves.")
+        .file_only()
         .not_yet(PEERS),
-    text("ssl.sslProvider", "", "The library that does TLS.").not_yet(TLS),
+    Key::new("portUnification", TrueOrFalse, "false")
+        .says("Whether a server hears others with and without TLS.")
+        .file_only()
+        .not_yet(PEERS),
+    Key::new("sslQuorumReloadCertFiles", TrueOrFalse, "false")
+        .says("Whether changed certificates are read again.")
+        .file_only()
+        .not_yet(PEERS),
+    Key::new("client.portUnification", OnIfTrue, "false")
+        .says("Whether clientPort takes clients with TLS too.")
+        .refused("TLS is not built yet: remove the line"),
+    Key::new("client.certReload", OnIfTrue, "false")
+        .says("Whether changed certificates are read again.")
+        .not_yet(TLS),
+    Key::new("fips-mode", OnIfTrue, "true")
+        .says("Whether only certified ciphers are used.")
+        .not_yet(TLS),
+    Key::new("ssl.keyStore.location", AnyText, "")
+        .says("The file of the server's key.")
+        .not_yet(TLS),
+    Key::new("ssl.keyStore.password", AnyText, "").says("Its password.").not_yet(TLS),
+    Key::new("ssl.keyStore.passwordPath", AnyText, "")
+        .says("The file of its password.")
+        .not_yet(TLS),
+    Key::new("ssl.keyStore.type", AnyText, "").says("Its kind.").not_yet(TLS),
+    Key::new("ssl.trustStore.location", AnyText, "")
+        .says("The file of the certificates believed.")
+        .not_yet(TLS),
+    Key::new("ssl.trustStore.password", AnyText, "").says("Its password.").not_yet(TLS),
+    Key::new("ssl.trustStore.passwordPath", AnyText, "")
+        .says("The file of its password.")
+        .not_yet(TLS),
+    Key::new("ssl.trustStore.type", AnyText, "").says("Its kind.").not_yet(TLS),
+    Key::new("ssl.protocol", AnyText, "").says("The version of TLS.").not_yet(TLS),
+    Key::new("ssl.enabledProtocols", AnyText, "").says("The versions allowed.").not_yet(TLS),
+    Key::new("ssl.ciphersuites", AnyText, "").says("The ciphers allowed.").not_yet(TLS),
+    Key::new("ssl.context.supplier.class", AnyText, "")
+        .says("The Java class that makes contexts.")
+        .not_yet(TLS),
+    Key::new("ssl.hostnameVerification", AnyText, "")
+        .says("Whether a server's name is checked.")
+        .not_yet(TLS),
+    Key::new("ssl.clientHostnameVerification", AnyText, "")
+        .says("Whether a client's name is checked.")
+        .not_yet(TLS),
+    Key::new("ssl.allowReverseDnsLookup", AnyText, "")
+        .says("Whether names are looked up for it.")
+        .not_yet(TLS),
+    Key::new("ssl.crl", AnyText, "").says("Whether revocation lists are read.").not_yet(TLS),
+    Key::new("ssl.ocsp", AnyText, "").says("Whether revocation is asked for.").not_yet(TLS),
+    Key::new("ssl.clientAuth", AnyText, "")
+        .says("Whether a client must show a certificate.")
+        .not_yet(TLS),
+    Key::new("ssl.handshakeDetectionTimeoutMillis", AnyText, "")
+        .says("How long the first byte may take.")
+        .not_yet(TLS),
+    Key::new("ssl.quorum.keyStore.location", AnyText, "")
+        .says("The file of the key towards other servers.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.keyStore.password", AnyText, "").says("Its password.").not_yet(PEERS),
+    Key::new("ssl.quorum.keyStore.passwordPath", AnyText, "")
+        .says("The file of its password.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.keyStore.type", AnyText, "").says("Its kind.").not_yet(PEERS),
+    Key::new("ssl.quorum.trustStore.location", AnyText, "")
+        .says("The file of the certificates believed.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.trustStore.password", AnyText, "").says("Its password.").not_yet(PEERS),
+    Key::new("ssl.quorum.trustStore.passwordPath", AnyText, "")
+        .says("The file of its password.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.trustStore.type", AnyText, "").says("Its kind.").not_yet(PEERS),
+    Key::new("ssl.quorum.protocol", AnyText, "").says("The version of TLS.").not_yet(PEERS),
+    Key::new("ssl.quorum.enabledProtocols", AnyText, "")
+        .says("The versions allowed.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.ciphersuites", AnyText, "").says("The ciphers allowed.").not_yet(PEERS),
+    Key::new("ssl.quorum.context.supplier.class", AnyText, "")
+        .says("The Java class that makes contexts.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.hostnameVerification", AnyText, "")
+        .says("Whether a server's name is checked.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.clientHostnameVerification", AnyText, "")
+        .says("Whether a client's name is checked.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.allowReverseDnsLookup", AnyText, "")
+        .says("Whether names are looked up for it.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.crl", AnyText, "")
+        .says("Whether revocation lists are read.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.ocsp", AnyText, "")
+        .says("Whether revocation is asked for.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.clientAuth", AnyText, "")
+        .says("Whether a client must show a certificate.")
+        .not_yet(PEERS),
+    Key::new("ssl.quorum.handshakeDetectionTimeoutMillis", AnyText, "")
+        .says("How long the first byte may take.")
+        .not_yet(PEERS),
+    Key::new("ssl.sslProvider", AnyText, "").says("The library that does TLS.").not_yet(TLS),
 ];

@@ -1,20 +1,24 @@
-//! The table of all configuration keys: the one place that knows what a key is called, what it may
-//! hold, and what becomes of it here.
+//! The table of all configuration keys: the one place that knows what a key is called, where it
+//! counts, how its text is read, and what becomes of it here.
 //!
 //! A key of ZooKeeper's is either honoured, or its row says why it is not. A row that is honoured
-//! is read by [`super::decided`]; a test holds both directions.
+//! is read by [`super::decided`]; a test holds both directions. How ZooKeeper 3.9.5 reads every key
+//! was recorded from itself: `tests/keys` compares.
 
 mod access;
 mod cluster;
+mod numbers;
 mod operations;
+mod reading;
 mod requests;
 mod ring;
 mod storage;
 #[cfg(test)]
 mod tests;
-mod value;
 
-pub use value::{Form, Value};
+use std::fmt;
+
+pub use reading::{Outcome, Reading, Value};
 
 /// One row of the table. A name that ends in `.*` stands for every key with that beginning.
 #[derive(Clone, Copy, Debug)]
@@ -23,27 +27,68 @@ pub struct Key {
     pub name: &'static str,
     /// The name it has as a Java system property.
     pub property: Property,
-    /// What it may hold.
-    pub form: Form,
+    /// How its text is read.
+    pub reading: Reading,
+    /// How its text is read in the file, where that differs from a system property.
+    pub reading_in_file: Option<Reading>,
+    /// Which numbers it may be, and what the others become.
+    pub bounds: Option<Bounds>,
     /// The value if nobody writes it, as one would write it; empty if it is then unset.
     pub default: &'static str,
+    /// Who reads it; where they are not there, it may hold anything.
+    pub reader: Reader,
     /// What becomes of it.
     pub effect: Effect,
     /// What it is for, in a sentence.
     pub says: &'static str,
 }
 
-/// How `-D` names a key.
+/// How `-D` names a key, and whether a line of the file can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Property {
-    /// `-Dzookeeper.name`.
+    /// `-Dzookeeper.name`, or a line of the file, which becomes that property.
     Prefixed,
-    /// `-Dname`: ZooKeeper does not see the key in its file; here it is seen, with a note.
+    /// `-Dname` only: a line of the file becomes another property, and does not count.
     Bare,
-    /// Either of the two.
+    /// As [`Property::Prefixed`]; where neither is written, `-Dname` counts.
     PrefixedOrBare,
+    /// `-Dzookeeper.name` only: a line of the file would be a member of a family.
+    PrefixedOnly,
     /// Not at all: the key counts in the file only.
     FileOnly,
+}
+
+/// Who reads a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// The server, always.
+    Server,
+    /// The admin server, where `admin.enableServer` does not turn it off.
+    AdminServer,
+    /// The Prometheus provider, where `metricsProvider.className` names it.
+    Prometheus,
+}
+
+/// The numbers from `min` to `max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The smallest.
+    pub min: i64,
+    /// The largest.
+    pub max: i64,
+    /// What becomes of the others.
+    pub others: Others,
+}
+
+/// What becomes of a number that is out of bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// The server does not start with it.
+    Refused,
+    /// The nearest bound counts.
+    Nearest,
+    /// The default counts.
+    Default,
 }
 
 /// What becomes of a key.
@@ -59,6 +104,22 @@ pub enum Effect {
     /// value other than the default is an error.
     Refused(&'static str),
 }
+
+/// What a key makes of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Judgement {
+    /// This value, as it stands there.
+    Plain(Value),
+    /// This value, which is not what stands there.
+    Changed(Value),
+    /// The default.
+    Default,
+    /// Nothing: the server does not start.
+    Refused,
+}
+
+/// The value of `metricsProvider.className` that serves metrics over HTTP.
+pub const PROMETHEUS: &str = "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider";
 
 /// A part of the table, for reading.
 #[derive(Clone, Copy, Debug)]
@@ -87,11 +148,18 @@ pub fn all() -> impl Iterator<Item = &'static Key> {
 /// The row of a name without prefix; an exact row wins over a family, a longer family over a
 /// shorter.
 pub fn find(name: &str) -> Option<&'static Key> {
-    all().find(|key| key.name == name && !key.is_family()).or_else(|| {
-        all()
-            .filter(|key| key.family().is_some_and(|stem| member_of(stem, name)))
-            .max_by_key(|key| key.name.len())
-    })
+    all().find(|key| key.name == name && !key.is_family()).or_else(|| find_family(name))
+}
+
+/// The row that a line of the file with this name belongs to.
+pub fn find_line(name: &str) -> Option<&'static Key> {
+    find(name).filter(|key| key.property != Property::PrefixedOnly).or_else(|| find_family(name))
+}
+
+fn find_family(name: &str) -> Option<&'static Key> {
+    all()
+        .filter(|key| key.family().is_some_and(|stem| member_of(stem, name)))
+        .max_by_key(|key| key.name.len())
 }
 
 fn member_of(stem: &str, name: &str) -> bool {
@@ -127,12 +195,32 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 impl Key {
-    const fn new(name: &'static str, form: Form, default: &'static str, says: &'static str) -> Key {
-        Key { name, property: Property::Prefixed, form, default, effect: Effect::Honoured, says }
+    const fn new(name: &'static str, reading: Reading, default: &'static str) -> Key {
+        Key {
+            name,
+            property: Property::Prefixed,
+            reading,
+            reading_in_file: None,
+            bounds: None,
+            default,
+            reader: Reader::Server,
+            effect: Effect::Honoured,
+            says: "",
+        }
+    }
+
+    const fn says(mut self, says: &'static str) -> Key {
+        self.says = says;
+        self
     }
 
     const fn file_only(mut self) -> Key {
         self.property = Property::FileOnly;
+        self
+    }
+
+    const fn prefixed_only(mut self) -> Key {
+        self.property = Property::PrefixedOnly;
         self
     }
 
@@ -144,6 +232,41 @@ impl Key {
     const fn prefixed_or_bare(mut self) -> Key {
         self.property = Property::PrefixedOrBare;
         self
+    }
+
+    const fn in_file(mut self, reading: Reading) -> Key {
+        self.reading_in_file = Some(reading);
+        self
+    }
+
+    const fn of_prometheus(mut self) -> Key {
+        self.reader = Reader::Prometheus;
+        self
+    }
+
+    const fn of_admin_server(mut self) -> Key {
+        self.reader = Reader::AdminServer;
+        self
+    }
+
+    const fn bounded(mut self, min: i64, max: i64, others: Others) -> Key {
+        self.bounds = Some(Bounds { min, max, others });
+        self
+    }
+
+    /// Numbers out of these bounds are refused.
+    const fn within(self, min: i64, max: i64) -> Key {
+        self.bounded(min, max, Others::Refused)
+    }
+
+    /// Numbers out of these bounds count as the nearest bound.
+    const fn limited(self, min: i64, max: i64) -> Key {
+        self.bounded(min, max, Others::Nearest)
+    }
+
+    /// Numbers below this count as the default.
+    const fn or_default_below(self, min: i64) -> Key {
+        self.bounded(min, i64::MAX, Others::Default)
     }
 
     const fn no_effect(mut self, reason: &'static str) -> Key {
@@ -170,57 +293,87 @@ impl Key {
     fn family(&self) -> Option<&'static str> {
         self.name.strip_suffix('*')
     }
+
+    /// What the key makes of a text that was written as a system property, or elsewhere.
+    pub fn judge(&self, text: &str, is_property: bool) -> Judgement {
+        let value = match self.reading_of(is_property).read(text) {
+            Outcome::Refused => return Judgement::Refused,
+            Outcome::Default => return Judgement::Default,
+            Outcome::Odd(value) => return Judgement::Changed(value),
+            Outcome::Plain(value) => value,
+        };
+        let Some(Bounds { min, max, others }) = self.bounds else {
+            return Judgement::Plain(value);
+        };
+        let nearest = match value {
+            Value::Whole(number) => Value::Whole(number.clamp(min, max)),
+            // What is no number is as good as the smallest.
+            Value::Decimal(number) if number.is_nan() => Value::Decimal(min as f64),
+            Value::Decimal(number) => Value::Decimal(number.clamp(min as f64, max as f64)),
+            ref other => other.clone(),
+        };
+        match others {
+            _ if nearest == value => Judgement::Plain(value),
+            Others::Refused => Judgement::Refused,
+            Others::Nearest => Judgement::Changed(nearest),
+            Others::Default => Judgement::Default,
+        }
+    }
+
+    /// The value if nobody writes it, if there is one.
+    pub fn default_value(&self) -> Option<Value> {
+        if self.default.is_empty() {
+            return None;
+        }
+        match self.judge(self.default, true) {
+            Judgement::Plain(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn reading_of(&self, is_property: bool) -> Reading {
+        self.reading_in_file.filter(|_| !is_property).unwrap_or(self.reading)
+    }
+
+    /// What may be written, for an operator.
+    pub fn allowed(&self, is_property: bool) -> Allowed {
+        Allowed { reading: self.reading_of(is_property), bounds: self.bounds }
+    }
 }
 
-/// `name, whole number from min to max, default`.
-const fn whole(
-    name: &'static str,
-    (min, max): (i64, i64),
-    default: &'static str,
-    says: &'static str,
-) -> Key {
-    Key::new(name, Form::Whole { min, max }, default, says)
+/// What may be written as the value of a key. Displayed, it says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    reading: Reading,
+    bounds: Option<Bounds>,
 }
 
-/// `name, true or false, default`.
-const fn flag(name: &'static str, default: &'static str, says: &'static str) -> Key {
-    Key::new(name, Form::Flag, default, says)
+impl fmt::Display for Allowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = self.reading.to_string();
+        let Some(Bounds { min, max, others }) = self.bounds else {
+            return f.write_str(&how);
+        };
+        // The kind of number, and what is said of it.
+        let (what, rest) = how.split_at(how.find([',', ';']).unwrap_or(how.len()));
+        let is_open = max >= i64::from(i32::MAX);
+        match others {
+            Others::Refused if is_open => write!(f, "{what} of at least {min}{rest}"),
+            Others::Refused => write!(f, "{what} from {min} to {max}{rest}"),
+            Others::Nearest if is_open => {
+                write!(f, "{what}{rest}; less than {min} means {min}")
+            }
+            Others::Nearest => {
+                write!(f, "{what}{rest}; less than {min} means {min}, more than {max} {max}")
+            }
+            Others::Default => {
+                write!(f, "{what}{rest}; less than {min} means the default")
+            }
+        }
+    }
 }
 
-/// `name, any text, default`.
-const fn text(name: &'static str, default: &'static str, says: &'static str) -> Key {
-    Key::new(name, Form::Text, default, says)
-}
-
-/// `name, one of some words, default`.
-const fn one_of(
-    name: &'static str,
-    words: &'static [&'static str],
-    default: &'static str,
-    says: &'static str,
-) -> Key {
-    Key::new(name, Form::OneOf(words), default, says)
-}
-
-/// `name, a decimal from min to max, default`.
-const fn decimal(
-    name: &'static str,
-    (min, max): (f64, f64),
-    default: &'static str,
-    says: &'static str,
-) -> Key {
-    Key::new(name, Form::Decimal { min, max }, default, says)
-}
-
-/// The largest number that ZooKeeper's own parser takes for most keys.
+/// The largest number of Java's `int`.
 const INT_MAX: i64 = i32::MAX as i64;
-/// Any number of that kind.
-const ANY_INT: (i64, i64) = (i32::MIN as i64, INT_MAX);
-/// A count or a time that may be nothing.
-const NATURAL: (i64, i64) = (0, INT_MAX);
-/// A count or a time that may not be nothing.
-const POSITIVE: (i64, i64) = (1, INT_MAX);
-/// A natural number, or -1 for "unset".
-const NATURAL_OR_UNSET: (i64, i64) = (-1, INT_MAX);
-/// A port; 0 lets the kernel choose.
-const PORT: (i64, i64) = (0, 65_535);
+/// The largest segment of the log, in KiB.
+const SEGMENT_KIB_MAX: i64 = 8 << 20;

@@ -1,6 +1,9 @@
 //! Four-letter words, admin server, metrics, logging.
 
-use super::{ANY_INT, Form, Key, NATURAL, PORT, POSITIVE, flag, one_of, text, whole};
+use super::Key;
+use super::reading::Reading::{
+    AnyText, Int, IntOrDefault, Long, OffIf, OnIfTrue, OneOfExactly, TrueOrFalse,
+};
 
 const JVM: &str = "there is no Java machine that could pause";
 const AUDIT: &str = "the audit log is not built yet";
@@ -10,140 +13,148 @@ const SNAPSHOTS: &str = "taking and restoring snapshots by command is not built 
 const NO_TLS: &str = "TLS is not built yet: remove the line";
 
 /// What `metricsProvider.className` may be.
-pub(super) const METRICS_CLASSES: &[&str] = &[
+const METRICS_CLASSES: &[&str] = &[
     "org.apache.zookeeper.metrics.impl.DefaultMetricsProvider",
     "org.apache.zookeeper.metrics.impl.NullMetricsProvider",
-    "org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider",
+    super::PROMETHEUS,
 ];
 
 pub(super) static KEYS: &[Key] = &[
-    text(
-        "4lw.commands.whitelist",
-        "srvr",
-        "The four-letter words that are answered, separated by \
-        commas; * means all. srvr always is.",
+    Key::new("4lw.commands.whitelist", AnyText, "srvr").says(
+        "The four-letter words that are answered, separated by commas; * means all. srvr \
+            always is.",
     ),
-    flag("admin.enableServer", "true", "Whether the admin server is there."),
-    Key::new(
-        "admin.serverAddress",
-        Form::MaybeEmpty,
-        "0.0.0.0",
-        "Its address, read as clientPortAddress is.",
-    ),
-    whole("admin.serverPort", PORT, "8080", "Its port."),
-    whole(
-        "admin.idleTimeout",
-        POSITIVE,
-        "30000",
-        "How long a connection to it may be silent, in \
-        ms.",
-    ),
-    text("admin.commandURL", "/commands", "Where its commands are found."),
-    whole(
-        "admin.rateLimiterIntervalInMS",
-        NATURAL,
-        "300000",
-        "The shortest time between two \
-        snapshots or restores by command.",
-    )
-    .not_yet(SNAPSHOTS),
-    flag("admin.snapshot.enabled", "true", "Whether a snapshot may be asked for.")
+    Key::new("admin.enableServer", OffIf("false"), "true")
+        .says("Whether the admin server is there."),
+    Key::new("admin.serverAddress", AnyText, "0.0.0.0")
+        .says("Its address, read as clientPortAddress is."),
+    Key::new("admin.serverPort", IntOrDefault, "8080")
+        .within(0, 65_535)
+        .of_admin_server()
+        .says("Its port."),
+    Key::new("admin.idleTimeout", IntOrDefault, "30000")
+        .says("How long a connection to it may be silent, in ms."),
+    Key::new("admin.commandURL", AnyText, "/commands").says("Where its commands are found."),
+    Key::new("admin.rateLimiterIntervalInMS", AnyText, "300000")
+        .says("The shortest time between two snapshots or restores by command.")
         .not_yet(SNAPSHOTS),
-    flag("admin.restore.enabled", "true", "Whether a snapshot may be restored.").not_yet(SNAPSHOTS),
-    whole("admin.httpVersion", ANY_INT, "11", "The version of HTTP.")
+    Key::new("admin.snapshot.enabled", OnIfTrue, "true")
+        .says("Whether a snapshot may be asked for.")
+        .not_yet(SNAPSHOTS),
+    Key::new("admin.restore.enabled", OnIfTrue, "true")
+        .says("Whether a snapshot may be restored.")
+        .not_yet(SNAPSHOTS),
+    Key::new("admin.httpVersion", IntOrDefault, "11")
+        .says("The version of HTTP.")
         .no_effect("HTTP/1.1 is spoken, and 1.0 understood"),
-    flag("admin.portUnification", "false", "Whether its port takes TLS too.").not_yet(NO_TLS),
-    flag("admin.forceHttps", "false", "Whether its port takes TLS only.").refused(NO_TLS),
-    flag("admin.needClientAuth", "false", "Whether a caller must show a certificate.")
+    Key::new("admin.portUnification", OnIfTrue, "false")
+        .says("Whether its port takes TLS too.")
+        .not_yet(NO_TLS),
+    Key::new("admin.forceHttps", OnIfTrue, "false")
+        .says("Whether its port takes TLS only.")
         .refused(NO_TLS),
-    one_of(
-        "metricsProvider.className",
-        METRICS_CLASSES,
-        METRICS_CLASSES[0],
-        "With the Prometheus \
-        provider, metrics are served over HTTP.",
-    )
-    .file_only(),
-    Key::new(
-        "metricsProvider.httpHost",
-        Form::MaybeEmpty,
-        "0.0.0.0",
-        "The address for metrics, read as clientPortAddress is.",
-    )
-    .file_only(),
-    whole("metricsProvider.httpPort", PORT, "7000", "The port for metrics.").file_only(),
-    flag(
-        "metricsProvider.exportJvmInfo",
-        "true",
-        "Whether the Java machine is measured \
-        too.",
-    )
-    .file_only()
-    .no_effect("there is no Java machine"),
-    whole("metricsProvider.numWorkerThreads", NATURAL, "1", "Threads that count.")
+    Key::new("admin.needClientAuth", OnIfTrue, "false")
+        .says("Whether a caller must show a certificate.")
+        .refused(NO_TLS),
+    Key::new("metricsProvider.className", OneOfExactly(METRICS_CLASSES), METRICS_CLASSES[0])
+        .says("With the Prometheus provider, metrics are served over HTTP.")
+        .file_only(),
+    Key::new("metricsProvider.httpHost", AnyText, "0.0.0.0")
+        .says("The address for metrics, read as clientPortAddress is.")
+        .file_only(),
+    Key::new("metricsProvider.httpPort", Int, "7000")
+        .within(0, 65_535)
+        .of_prometheus()
+        .says("The port for metrics.")
+        .file_only(),
+    Key::new("metricsProvider.exportJvmInfo", OnIfTrue, "true")
+        .says("Whether the Java machine is measured too.")
+        .file_only()
+        .no_effect("there is no Java machine"),
+    Key::new("metricsProvider.numWorkerThreads", Int, "1")
+        .of_prometheus()
+        .says("Threads that count.")
         .file_only()
         .no_effect("every core loop counts for itself"),
-    whole(
-        "metricsProvider.maxQueueSize",
-        NATURAL,
-        "1000000",
-        "Events that wait for \
-        those.",
-    )
-    .file_only()
-    .no_effect("every core loop counts for itself"),
-    whole(
-        "metricsProvider.workerShutdownTimeoutMs",
-        NATURAL,
-        "1000",
-        "How long those may take to \
-        stop.",
-    )
-    .file_only()
-    .no_effect("every core loop counts for itself"),
-    text("metricsProvider.*", "", "A setting of another provider.")
+    Key::new("metricsProvider.maxQueueSize", Int, "1000000")
+        .of_prometheus()
+        .says("Events that wait for those.")
+        .file_only()
+        .no_effect("every core loop counts for itself"),
+    Key::new("metricsProvider.workerShutdownTimeoutMs", Int, "1000")
+        .of_prometheus()
+        .says("How long those may take to stop.")
+        .file_only()
+        .no_effect("every core loop counts for itself"),
+    Key::new("metricsProvider.*", AnyText, "")
+        .says("A setting of another provider.")
         .file_only()
         .no_effect("the providers built in do not read it"),
-    flag("audit.enable", "false", "Whether changes are logged with who made them.").not_yet(AUDIT),
-    text("audit.impl.class", "", "The Java class that writes them.").not_yet(AUDIT),
-    flag(
-        "jvm.pause.monitor",
-        "false",
-        "Whether pauses of the Java machine are \
-        logged.",
-    )
-    .file_only()
-    .no_effect(JVM),
-    whole("jvm.pause.info-threshold.ms", NATURAL, "1000", "The pause worth a note.")
+    Key::new("audit.enable", OnIfTrue, "false")
+        .says("Whether changes are logged with who made them.")
+        .not_yet(AUDIT),
+    Key::new("audit.impl.class", AnyText, "")
+        .says("The Java class that writes them.")
+        .not_yet(AUDIT),
+    Key::new("jvm.pause.monitor", TrueOrFalse, "false")
+        .says("Whether pauses of the Java machine are logged.")
         .file_only()
         .no_effect(JVM),
-    whole("jvm.pause.warn-threshold.ms", NATURAL, "10000", "The pause worth a warning.")
+    Key::new("jvm.pause.info-threshold.ms", Long, "1000")
+        .says("The pause worth a note.")
         .file_only()
         .no_effect(JVM),
-    whole("jvm.pause.sleep.time.ms", NATURAL, "500", "How often it is measured.")
+    Key::new("jvm.pause.warn-threshold.ms", Long, "10000")
+        .says("The pause worth a warning.")
         .file_only()
         .no_effect(JVM),
-    flag("messageTracker.Enabled", "false", "Whether messages between servers are remembered.")
+    Key::new("jvm.pause.sleep.time.ms", Long, "500")
+        .says("How often it is measured.")
+        .file_only()
+        .no_effect(JVM),
+    Key::new("messageTracker.Enabled", OnIfTrue, "false")
+        .says("Whether messages between servers are remembered.")
         .not_yet("only servers of an ensemble use it, and ensembles are not built yet"),
-    whole("messageTracker.BufferSize", NATURAL, "10", "How many of them.")
+    Key::new("messageTracker.BufferSize", IntOrDefault, "10")
+        .says("How many of them.")
         .not_yet("only servers of an ensemble use it, and ensembles are not built yet"),
-    flag("jmx.log4j.disable", "false", "Whether Log4j is kept out of JMX.")
+    Key::new("jmx.log4j.disable", OnIfTrue, "false")
+        .says("Whether Log4j is kept out of JMX.")
         .no_effect("there is no JMX"),
-    text("jmx.log4j.mbean", "", "The name of Log4j in JMX.").no_effect("there is no JMX"),
-    whole("controllerPort", PORT, "", "The port of a test controller.")
+    Key::new("jmx.log4j.mbean", AnyText, "")
+        .says("The name of Log4j in JMX.")
+        .no_effect("there is no JMX"),
+    Key::new("controllerPort", IntOrDefault, "")
+        .says("The port of a test controller.")
         .no_effect("it is for tests of ZooKeeper itself"),
-    text("log.dir", "", "Where logs are written.").no_effect(LOGGING),
-    text("log.file", "", "The file of the log.").no_effect(LOGGING),
-    text("log.threshold", "", "What is logged.").no_effect(LOGGING),
-    text("root.logger", "", "What is logged, and where.").no_effect(LOGGING),
-    text("console.threshold", "", "What is logged to the console.").no_effect(LOGGING),
-    text("sasl.client", "", "Whether a client uses SASL.").no_effect(CLIENT),
-    text("sasl.client.*", "", "How a client uses SASL.").no_effect(CLIENT),
-    text("sasl.clientconfig", "", "A client's section of the login file.").no_effect(CLIENT),
-    text("server.principal", "", "The principal that a client expects.").no_effect(CLIENT),
-    text("server.realm", "", "The realm that a client expects.").no_effect(CLIENT),
-    text("disableAutoWatchReset", "", "Whether a client forgets its watches.").no_effect(CLIENT),
-    text("client.secure", "", "Whether a client uses TLS.").no_effect(CLIENT),
-    text("clientCnxnSocket", "", "The Java class of a client's socket.").no_effect(CLIENT),
-    text("request.timeout", "", "How long a client waits for a reply.").no_effect(CLIENT),
+    Key::new("log.dir", AnyText, "").says("Where logs are written.").no_effect(LOGGING),
+    Key::new("log.file", AnyText, "").says("The file of the log.").no_effect(LOGGING),
+    Key::new("log.threshold", AnyText, "").says("What is logged.").no_effect(LOGGING),
+    Key::new("root.logger", AnyText, "").says("What is logged, and where.").no_effect(LOGGING),
+    Key::new("console.threshold", AnyText, "")
+        .says("What is logged to the console.")
+        .no_effect(LOGGING),
+    Key::new("sasl.client", AnyText, "").says("Whether a client uses SASL.").no_effect(CLIENT),
+    Key::new("sasl.client.*", AnyText, "").says("How a client uses SASL.").no_effect(CLIENT),
+    Key::new("sasl.clientconfig", AnyText, "")
+        .says("A client's section of the login file.")
+        .no_effect(CLIENT),
+    Key::new("server.principal", AnyText, "")
+        .says("The principal that a client expects.")
+        .prefixed_only()
+        .no_effect(CLIENT),
+    Key::new("server.realm", AnyText, "")
+        .says("The realm that a client expects.")
+        .prefixed_only()
+        .no_effect(CLIENT),
+    Key::new("disableAutoWatchReset", AnyText, "")
+        .says("Whether a client forgets its watches.")
+        .no_effect(CLIENT),
+    Key::new("client.secure", AnyText, "").says("Whether a client uses TLS.").no_effect(CLIENT),
+    Key::new("clientCnxnSocket", AnyText, "")
+        .says("The Java class of a client's socket.")
+        .no_effect(CLIENT),
+    Key::new("request.timeout", AnyText, "")
+        .says("How long a client waits for a reply.")
+        .no_effect(CLIENT),
 ];

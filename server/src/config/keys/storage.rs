@@ -1,6 +1,10 @@
 //! Log and snapshots.
 
-use super::{Form, INT_MAX, Key, NATURAL, POSITIVE, decimal, flag, text, whole};
+use super::reading::Reading::{
+    AnyText, DecimalIntOrDefault, DecimalLongOrDefault, DoubleOrDefault, Int, IntOrDefault,
+    LongOrDefault, OffIf, OnIfTrue,
+};
+use super::{INT_MAX, Key, SEGMENT_KIB_MAX};
 
 const NO_TIMER: &str =
     "a batch leaves as soon as the device has a free slot, and grows by itself when it has none";
@@ -12,108 +16,64 @@ const VOTES: &str =
 const LEARNERS: &str = "only a leader uses it, and ensembles are not built yet";
 
 pub(super) static KEYS: &[Key] = &[
-    whole(
-        "preAllocSize",
-        (1, INT_MAX),
-        "65536",
-        "The size of a segment of the log in KiB, rounded \
-        up to what the log allows.",
-    ),
-    whole(
-        "snapCount",
-        (i32::MIN as i64, INT_MAX),
-        "100000",
-        "Txns after which a snapshot is \
-        written; at least 2.",
-    ),
-    whole(
-        "snapSizeLimitInKb",
-        (i64::MIN / 1024, i64::MAX / 1024),
-        "4194304",
-        "KiB of log after \
-        which a snapshot is written; 0 or less means no such limit.",
-    ),
-    whole(
-        "txnLogSizeLimitInKb",
-        (-1, i64::MAX / 1024),
-        "-1",
-        "The size at which a log file is \
-        ended.",
-    )
-    .no_effect("segments have a fixed size: see ring.log.segmentMb"),
-    whole("commitLogCount", POSITIVE, "500", "Txns kept in memory for learners.").not_yet(LEARNERS),
-    decimal(
-        "snapshotSizeFactor",
-        (-1e9, 1e9),
-        "0.33",
-        "How much log is sent before a snapshot is \
-        cheaper.",
-    )
-    .not_yet(LEARNERS),
-    whole(
-        "fsync.warningthresholdms",
-        NATURAL,
-        "1000",
-        "A flush that takes longer, in ms, is \
-        logged.",
-    )
-    .prefixed_or_bare(),
-    Key::new(
-        "forceSync",
-        Form::YesNo,
-        "yes",
-        "Whether a write is durable before it is \
-        acknowledged.",
-    )
-    .no_effect("a write is never acknowledged before it is durable"),
-    whole("flushDelay", NATURAL, "0", "How long a batch waits for more, in ms.")
+    Key::new("preAllocSize", DecimalLongOrDefault, "65536")
+        .limited(1, SEGMENT_KIB_MAX)
+        .says("The size of a segment of the log in KiB, rounded up to what the log allows."),
+    Key::new("snapCount", IntOrDefault, "100000")
+        .limited(2, INT_MAX)
+        .says("Txns after which a snapshot is written; at least 2."),
+    Key::new("snapSizeLimitInKb", LongOrDefault, "4194304")
+        .says("KiB of log after which a snapshot is written; 0 or less means no such limit."),
+    Key::new("txnLogSizeLimitInKb", LongOrDefault, "-1")
+        .says("The size at which a log file is ended.")
+        .no_effect("segments have a fixed size: see ring.log.segmentMb"),
+    Key::new("commitLogCount", DecimalIntOrDefault, "500")
+        .limited(500, INT_MAX)
+        .says("Txns kept in memory for learners.")
+        .not_yet(LEARNERS),
+    Key::new("snapshotSizeFactor", DoubleOrDefault, "0.33")
+        .says("How much log is sent before a snapshot is cheaper.")
+        .not_yet(LEARNERS),
+    Key::new("fsync.warningthresholdms", LongOrDefault, "1000")
+        .limited(0, u32::MAX as i64)
+        .says("A flush that takes longer, in ms, is logged.")
+        .prefixed_or_bare(),
+    Key::new("forceSync", OffIf("no"), "yes")
+        .says("Whether a write is durable before it is acknowledged.")
+        .no_effect("a write is never acknowledged before it is durable"),
+    Key::new("flushDelay", LongOrDefault, "0")
+        .says("How long a batch waits for more, in ms.")
         .no_effect(NO_TIMER),
-    whole("maxWriteQueuePollTime", NATURAL, "0", "How long the log waits for a request, in ms.")
+    Key::new("maxWriteQueuePollTime", LongOrDefault, "0")
+        .says("How long the log waits for a request, in ms.")
         .no_effect(NO_TIMER),
-    whole("maxBatchSize", NATURAL, "1000", "Requests in a batch.").no_effect(NO_TIMER),
-    Key::new("snapshot.compression.method", Form::MaybeEmpty, "", "How snapshots are compressed.")
+    Key::new("maxBatchSize", IntOrDefault, "1000").says("Requests in a batch.").no_effect(NO_TIMER),
+    Key::new("snapshot.compression.method", AnyText, "")
+        .says("How snapshots are compressed.")
         .no_effect(IMAGE),
-    flag("serializeLastProcessedZxid.enabled", "true", "Whether a snapshot names its last zxid.")
+    Key::new("serializeLastProcessedZxid.enabled", OnIfTrue, "true")
+        .says("Whether a snapshot names its last zxid.")
         .no_effect("a snapshot is exact at one zxid, and always names it"),
-    flag(
-        "snapshot.trust.empty",
-        "false",
-        "Whether a log without a snapshot is believed to be \
-        whole.",
-    )
-    .no_effect(WHOLE_LOG),
-    flag(
-        "digest.enabled",
-        "true",
-        "Whether a digest of the tree is kept and written with every \
-        txn.",
-    ),
-    flag("datadir.autocreate", "true", "Whether missing directories are made."),
-    flag("db.autocreate", "true", "Whether an empty directory is the beginning of an empty tree.")
+    Key::new("snapshot.trust.empty", OnIfTrue, "false")
+        .says("Whether a log without a snapshot is believed to be whole.")
+        .no_effect(WHOLE_LOG),
+    Key::new("digest.enabled", OnIfTrue, "true")
+        .says("Whether a digest of the tree is kept and written with every txn."),
+    Key::new("datadir.autocreate", OnIfTrue, "true").says("Whether missing directories are made."),
+    Key::new("db.autocreate", OnIfTrue, "true")
+        .says("Whether an empty directory is the beginning of an empty tree.")
         .not_yet(VOTES),
-    whole(
-        "autopurge.snapRetainCount",
-        (i32::MIN as i64, INT_MAX),
-        "3",
-        "Snapshots kept by a \
-        purge; at least 3.",
-    )
-    .file_only(),
-    whole(
-        "autopurge.purgeInterval",
-        (i32::MIN as i64, INT_MAX),
-        "0",
-        "Hours between purges; 0 or \
-        less means never.",
-    )
-    .file_only(),
-    text("testingonly.initialZxid", "", "The first zxid of a leader, for tests.")
+    Key::new("autopurge.snapRetainCount", Int, "3")
+        .limited(3, INT_MAX)
+        .says("Snapshots kept by a purge; at least 3.")
+        .file_only(),
+    Key::new("autopurge.purgeInterval", Int, "0")
+        .says("Hours between purges; 0 or less means never.")
+        .file_only(),
+    Key::new("testingonly.initialZxid", AnyText, "")
+        .says("The first zxid of a leader, for tests.")
         .no_effect("it is for tests of ZooKeeper itself"),
-    flag(
-        "test.allowDiscontinuousProposals",
-        "false",
-        "Whether holes between zxids are passed \
-        over, for tests.",
-    )
-    .no_effect("it is for tests of ZooKeeper itself"),
+    Key::new("test.allowDiscontinuousProposals", OnIfTrue, "false")
+        .says("Whether holes between zxids are passed over, for tests.")
+        .no_effect("it is for tests of ZooKeeper itself"),
 ];

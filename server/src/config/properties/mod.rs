@@ -1,8 +1,9 @@
 //! The syntax of a configuration file: Java's Properties, with the line of every entry kept.
 //!
-//! A file is read as UTF-8 where it is valid UTF-8, else as ISO-8859-1; a byte order mark is
-//! passed over. Entries come out in file order, duplicates included: which one counts is not
-//! decided here.
+//! A file is read as ISO-8859-1, as `Properties.load` does, whatever encoding it was written in: a
+//! character outside ASCII that was written as UTF-8 becomes several others, and a byte order mark
+//! a part of the first key. A file that is meant to hold such characters has them as `\u` escapes.
+//! Entries come out in file order, duplicates included: which one counts is not decided here.
 
 #[cfg(test)]
 mod tests;
@@ -44,12 +45,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Property>, MalformedEscape> {
     Ok(properties)
 }
 
+/// ISO-8859-1: every byte is the character of its number.
 fn decode(bytes: &[u8]) -> String {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    match str::from_utf8(bytes) {
-        Ok(text) => text.to_owned(),
-        Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),
-    }
+    bytes.iter().map(|&byte| char::from(byte)).collect()
 }
 
 /// White space inside a line; the form feed counts, as in Java.

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{ConfigError, properties};
+use super::{ConfigError, Notice, properties};
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +56,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// One key with its value, as written; both without white space around them.
+/// One key with its value, as written; in the file and after `--set`, without white space around.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key in the form of its source: a system property still has its prefix.
@@ -82,6 +82,9 @@ pub struct Sources {
     pub server_jvm_flags: String,
     /// The environment variable `JVMFLAGS`, empty if unset.
     pub jvm_flags: String,
+    /// Places with flags that Java or the start script of `ZooKeeper` would read, and that are not
+    /// read here.
+    pub unread: Vec<String>,
     /// How `myid` and the ensemble's own file are read.
     pub read: ReadFile,
 }
@@ -94,6 +97,7 @@ impl Default for Sources {
             sets: Vec::new(),
             server_jvm_flags: String::new(),
             jvm_flags: String::new(),
+            unread: Vec::new(),
             read: |_| Ok(None),
         }
     }
@@ -108,6 +112,8 @@ pub struct Written {
     pub has_file: bool,
     /// Its text.
     pub file_text: String,
+    /// What its authors should be told about the sources themselves.
+    pub notices: Vec<Notice>,
 }
 
 impl Written {
@@ -115,10 +121,15 @@ impl Written {
     ///
     /// # Errors
     /// Every [`ConfigError::Syntax`] found: a malformed escape in the file, a `--set` without `=`,
-    /// a quote that is not closed.
+    /// a flag that Java would take for the name of a program.
     pub fn read(sources: &Sources) -> Result<Written, Vec<ConfigError>> {
         let mut written = Written { has_file: sources.file.is_some(), ..Written::default() };
         let mut errors = Vec::new();
+        for place in &sources.unread {
+            written.notices.push(Notice::Warning(format!(
+                "{place} has flags -D and is not read: put those for ZooKeeper into JVMFLAGS"
+            )));
+        }
         for (flags, origin) in [
             (&sources.server_jvm_flags, Origin::ServerJvmFlags),
             (&sources.jvm_flags, Origin::JvmFlags),
@@ -135,70 +146,98 @@ impl Written {
         if errors.is_empty() { Ok(written) } else { Err(errors) }
     }
 
-    fn add(&mut self, key: &str, value: &str, origin: Origin) {
-        let (key, value) = (key.trim().to_owned(), value.trim().to_owned());
-        self.entries.push(Entry { key, value, origin });
-    }
-
     fn add_file(&mut self, path: &Path, bytes: &[u8]) -> Result<(), ConfigError> {
         let path: Arc<Path> = Arc::from(path);
         let properties = properties::parse(bytes).map_err(|malformed| ConfigError::Syntax {
             origin: Origin::File { path: Arc::clone(&path), line: malformed.line },
-            what: "after \\u must come four hexadecimal digits",
+            what: "after \\u must come four hexadecimal digits".to_owned(),
         })?;
         for property in properties {
             let origin = Origin::File { path: Arc::clone(&path), line: property.line };
-            self.add(&property.key, &property.value, origin);
+            if !property.key.is_ascii() || !property.value.is_ascii() {
+                self.warn_of_encoding(&origin, &property.key);
+            }
+            let (key, value) = (trim(&property.key), trim(&property.value));
+            self.entries.push(Entry { key, value, origin });
         }
         Ok(())
     }
 
+    /// Escapes are fine; the bytes that were written in place of one are probably not meant.
+    fn warn_of_encoding(&mut self, origin: &Origin, key: &str) {
+        self.notices.push(Notice::Warning(format!(
+            "{origin}: {} has characters outside ASCII: as ZooKeeper does, each byte of the file \
+             is read as a character of ISO-8859-1, and names of files are made of these in UTF-8; \
+             write such characters as \\u and four hexadecimal digits",
+            trim(key)
+        )));
+    }
+
     fn add_set(&mut self, set: &str) -> Result<(), ConfigError> {
-        let (key, value) = set
-            .split_once('=')
-            .filter(|(key, _)| !key.trim().is_empty())
-            .ok_or(ConfigError::Syntax { origin: Origin::Set, what: "must be key=value" })?;
-        self.add(key, value, Origin::Set);
+        let (key, value) =
+            set.split_once('=').filter(|(key, _)| !trim(key).is_empty()).ok_or_else(|| {
+                ConfigError::Syntax { origin: Origin::Set, what: "must be key=value".to_owned() }
+            })?;
+        self.entries.push(Entry { key: trim(key), value: trim(value), origin: Origin::Set });
         Ok(())
     }
 
+    /// Takes the flags as the start script hands them to Java: it names the variable without
+    /// quotes, so white space separates, and quotes and backslashes are characters like others.
     fn add_jvm_flags(&mut self, flags: &str, origin: &Origin) -> Result<(), ConfigError> {
-        let words = split_words(flags).ok_or_else(|| ConfigError::Syntax {
-            origin: origin.clone(),
-            what: "a quote is not closed",
-        })?;
-        for word in words {
-            // Anything else is for a Java machine, which is not here.
-            if let Some(property) = word.strip_prefix("-D") {
-                // Java takes a property without a value as the empty string.
-                let (key, value) = property.split_once('=').unwrap_or((property, ""));
-                self.add(key, value, origin.clone());
+        let mut words = flags.split([' ', '\t', '\n']).filter(|word| !word.is_empty());
+        while let Some(word) = words.next() {
+            let Some(property) = word.strip_prefix("-D") else {
+                if WITH_ARGUMENT.contains(&word) {
+                    words.next();
+                } else if !word.starts_with('-') {
+                    return Err(ConfigError::Syntax {
+                        origin: origin.clone(),
+                        what: format!(
+                            "Java would take {word} for the program to run, or for a file with \
+                             flags, and not start a server: every flag begins with -, and quotes \
+                             do not hold a value with blanks together"
+                        ),
+                    });
+                }
+                continue;
+            };
+            // Java takes a property without a value as the empty string.
+            let (key, value) = property.split_once('=').unwrap_or((property, ""));
+            if value.contains(['"', '\'', '\\']) {
+                self.notices.push(Notice::Warning(format!(
+                    "{origin}: {key}: quotes and backslashes belong to the value, as in the start \
+                     script of ZooKeeper, which splits this variable at blanks only"
+                )));
             }
+            self.entries.push(Entry {
+                key: key.to_owned(),
+                value: value.to_owned(),
+                origin: origin.clone(),
+            });
         }
         Ok(())
     }
 }
 
-/// Splits as a shell does: white space separates, quotes and backslashes hold together.
-/// `None` if a quote is not closed.
-fn split_words(text: &str) -> Option<Vec<String>> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote: Option<char> = None;
-    let mut characters = text.chars();
-    while let Some(character) = characters.next() {
-        match (quote, character) {
-            (Some(open), _) if character == open => quote = None,
-            (Some('\''), _) => word.get_or_insert_default().push(character),
-            (_, '\\') => word.get_or_insert_default().extend(characters.next()),
-            (None, '"' | '\'') => {
-                quote = Some(character);
-                word.get_or_insert_default();
-            }
-            (None, _) if character.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(character),
-        }
-    }
-    words.extend(word);
-    if quote.is_none() { Some(words) } else { None }
+/// The flags of Java whose argument is a word of its own.
+const WITH_ARGUMENT: [&str; 13] = [
+    "-cp",
+    "-classpath",
+    "--class-path",
+    "-p",
+    "--module-path",
+    "--upgrade-module-path",
+    "--add-modules",
+    "--add-exports",
+    "--add-opens",
+    "--add-reads",
+    "--limit-modules",
+    "--patch-module",
+    "--enable-native-access",
+];
+
+/// Without what Java's `trim` takes for white space at both ends.
+fn trim(text: &str) -> String {
+    text.trim_matches(|c| c <= ' ').to_owned()
 }

@@ -1,4 +1,4 @@
-use super::{ConfigError, Origin, Sources, Written, split_words};
+use super::{ConfigError, Origin, Sources, Written};
 
 fn read(sources: &Sources) -> Vec<(String, String, String)> {
     let written = Written::read(sources).unwrap();
@@ -30,12 +30,24 @@ fn sources_are_read_in_order_and_named() {
 }
 
 #[test]
-fn words_are_split_as_a_shell_does() {
-    let words = split_words(r#" -Da="x y"  '-Db=p "q"' -Dc=\"z -Dd= "#).unwrap();
-    assert_eq!(words, ["-Da=x y", "-Db=p \"q\"", "-Dc=\"z", "-Dd="]);
-    assert_eq!(split_words("  "), Some(vec![]));
-    assert_eq!(split_words("''"), Some(vec![String::new()]));
-    assert_eq!(split_words("-Da='x"), None);
+fn flags_are_split_as_the_start_script_does() {
+    let of = |flags: &str| Sources { jvm_flags: flags.into(), ..Sources::default() };
+    let flags = " -Da=\"x\"\t'-Db=c' -Dd=\\\\e\n-Df= ";
+    assert!(Written::read(&of(flags)).is_err(), "a quote does not begin a flag");
+    let flags = " -Da=\"x\"\t-Dd=\\e\n-Df= -cp -Dnot.a.flag";
+    assert_eq!(
+        read(&of(flags)),
+        [
+            entry("a", "\"x\"", "JVMFLAGS"),
+            entry("d", "\\e", "JVMFLAGS"),
+            entry("f", "", "JVMFLAGS"),
+        ]
+    );
+    assert_eq!(Written::read(&of(flags)).unwrap().notices.len(), 2);
+    for wrong in ["-Da=\"x y\"", "program -Da=1", "@flags", "'-Da=1'"] {
+        let errors = Written::read(&of(wrong)).unwrap_err();
+        assert!(errors[0].to_string().starts_with("JVMFLAGS: Java would take "), "{errors:?}");
+    }
 }
 
 #[test]
@@ -43,15 +55,15 @@ fn every_error_of_form_is_told_at_once() {
     let sources = Sources {
         file: Some(("zoo.cfg".into(), b"a=1\nb=\\uZ".to_vec())),
         sets: vec!["novalue".into(), "=3".into()],
-        server_jvm_flags: "'".into(),
+        server_jvm_flags: "program".into(),
         ..Sources::default()
     };
     let errors = Written::read(&sources).unwrap_err();
     let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(told[0].starts_with("SERVER_JVMFLAGS: Java would take program for "), "{told:?}");
     assert_eq!(
-        told,
+        told[1..],
         [
-            "SERVER_JVMFLAGS: a quote is not closed",
             "zoo.cfg:2: after \\u must come four hexadecimal digits",
             "--set: must be key=value",
             "--set: must be key=value",

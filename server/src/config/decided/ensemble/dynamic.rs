@@ -83,7 +83,7 @@ fn load(path: &Path, files: Files<'_>) -> Result<Option<Vec<Setting>>, ConfigErr
     let origin = |line| Origin::File { path: shared.clone(), line };
     let entries = properties::parse(&bytes).map_err(|malformed| ConfigError::Syntax {
         origin: origin(malformed.line),
-        what: "four hexadecimal digits must follow \\u",
+        what: "four hexadecimal digits must follow \\u".to_owned(),
     })?;
     let mut settings: Vec<Setting> = Vec::new();
     for entry in entries {

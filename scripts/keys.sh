@@ -1,0 +1,26 @@
+#!/bin/bash
+# keys.sh - how ZooKeeper 3.9.5 reads configuration keys, recorded anew from its own classes, and compared with ours.
+# Each row of tests/keys/readings.tsv is a pair: its first three fields say where the key stands (file or flag), its name and
+# its value; the others are written by this script. To compare more pairs, add rows with three fields and run it. A thousand
+# pairs take a few minutes: all are started in one Java machine, each with classes of its own.
+set -eu
+cd "$(dirname "$0")/.."
+scripts/install.sh suites java
+export SUITES=${SUITES:-$PWD/target/suites}
+STOCK_MAIN=org.apache.zookeeper.Version tests/suites/stock-server.sh --full > /dev/null
+lib=$SUITES/stock/3.9.5/lib
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/classes" "$work/cwd"
+echo '<configuration><root level="OFF"/></configuration>' > "$work/logback.xml"
+javac -cp "$lib/*" -d "$work/classes" tests/keys/*.java
+cut -f1-3 tests/keys/readings.tsv > "$work/pairs"
+# Relative paths among the values lead here.
+(cd "$work/cwd" && java -Xmx1g -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 \
+  -Dlogback.configurationFile="$work/logback.xml" -cp "$work/classes" Readings "$lib" "$work/classes") \
+  < "$work/pairs" > "$work/readings"
+[ "$(wc -l < "$work/readings")" = "$(wc -l < "$work/pairs")" ] || { echo "keys.sh: not every pair was read" >&2; exit 1; }
+cp "$work/readings" tests/keys/readings.tsv
+git --no-pager diff --stat -- tests/keys/readings.tsv
+cargo build --locked --profile ci -p ringkeeper
+cargo test --locked -p ringkeeper-tests --test all -- --nocapture every_pair_of_key_and_value
