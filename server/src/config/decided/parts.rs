@@ -196,11 +196,6 @@ fn tree(settled: &Settled<'_>) -> Tree {
     }
 }
 
-/// The parts of a list with commas, without white space around them.
-pub(super) fn words(list: Option<String>) -> BTreeSet<String> {
-    let list = list.unwrap_or_default();
-    list.split(',').map(str::trim).filter(|it| !it.is_empty()).map(str::to_owned).collect()
-}
 
 /// The directory of the snapshots and of `myid`.
 pub(super) fn data_dir(settled: &Settled<'_>) -> PathBuf {
