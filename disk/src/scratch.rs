@@ -32,7 +32,7 @@ pub(crate) fn path(directory: &Path, purpose: Purpose) -> PathBuf {
 }
 
 /// The process that a scratch file of this name belongs to.
-fn process_of(name: &str) -> Option<u32> {
+fn owner(name: &str) -> Option<u32> {
     Purpose::ALL.iter().find_map(|purpose| name.strip_prefix(purpose.prefix())?.parse().ok())
 }
 
@@ -41,8 +41,8 @@ fn process_of(name: &str) -> Option<u32> {
 pub fn remove_left(directory: &Path) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.flatten() {
-        let process = entry.file_name().to_str().and_then(process_of);
-        if process.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists()) {
+        let owner = entry.file_name().to_str().and_then(owner);
+        if owner.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists()) {
             let _ = fs::remove_file(entry.path());
         }
     }
