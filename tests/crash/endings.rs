@@ -110,6 +110,27 @@ fn a_close_is_whole_when_the_server_stops() {
     }
 }
 
+/// Few nodes of long names: their list is longer than any txn that the log takes.
+#[test]
+fn a_list_too_long_for_the_log_stops_nobody() {
+    let mut server = prepared("1");
+    let mut owner = Client::connect(server.address());
+    for first in (0..4_000).step_by(CHUNK) {
+        let paths = (first..first + CHUNK).map(|at| format!("/endings/{at:01000}"));
+        let paths: Vec<_> = paths.collect();
+        let creates: Vec<_> = paths.iter().map(|path| Op::create(path, b"", 1)).collect();
+        owner.multi(&creates).expect("created");
+    }
+    let handshake = owner.reattach();
+    owner.close();
+    let mut other = Client::connect(server.address());
+    other.make("/after");
+    server.restart();
+    assert!(!assert_whole(&server, &handshake, 4_000), "the close was acknowledged");
+    let mut other = Client::connect(server.address());
+    assert!(other.exists("/after", false).is_ok());
+}
+
 #[test]
 fn an_expiry_is_whole_at_its_first_event() {
     let mut server = prepared("1");

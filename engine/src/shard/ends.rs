@@ -162,7 +162,7 @@ impl Shard {
     /// Whether the connection has not sent a connect request for too long.
     pub fn is_sessionless(&self, id: ConnectionId, limit_ms: u64) -> bool {
         self.connection(id).is_some_and(|connection| {
-            let is_late = connection.last_request_ms + limit_ms <= self.now.mono_ms;
+            let is_late = connection.last_request_ms + limit_ms <= self.heard_ms();
             connection.phase == Phase::Opening && is_late
         })
     }

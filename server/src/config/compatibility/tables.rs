@@ -76,8 +76,8 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "the txn that ends a session of very many ephemerals",
         "lists them all; above twice `jute.maxbuffer` no server reads it back from its log",
-        "lists them up to 1 MiB; a longer list is left out, as with `closeSessionTxn.enabled=false`, \
-         and the digest with it",
+        "lists them up to 1 MiB; a longer list is left out, \
+         as with `closeSessionTxn.enabled=false`, and the digest with it",
         "every server can read it, and deletes the same nodes",
     ],
     [
@@ -104,6 +104,12 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "its events accumulate in memory",
         "above 16 MiB of untaken replies and events its connection is closed; the session stays",
         "one client must not exhaust the server's memory",
+    ],
+    [
+        "sessions whose time ran out while the server itself stood still",
+        "may expire, even if requests of theirs wait in its sockets",
+        "expire unless something of theirs waits there: it is read first",
+        "a pause of the server is no silence of its clients",
     ],
     [
         "no room on disk",
