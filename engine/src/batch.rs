@@ -69,10 +69,12 @@ pub struct Outcome {
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// To which node, in the batch's paths.
-    pub path: Span,
     /// The ACL that says who may hear of it.
     pub acl: AclNumber,
+    /// Where the node's path begins in the batch's paths: a session may take so many nodes with
+    /// it that they are longer than 4 GiB together.
+    path_start: usize,
+    path_bytes: u32,
 }
 
 /// One batch.
@@ -110,7 +112,7 @@ impl Batch {
 
     /// The path of an event.
     pub fn path(&self, event: &Event) -> &[u8] {
-        &self.paths[event.path.start as usize..event.path.end as usize]
+        &self.paths[event.path_start..event.path_start + event.path_bytes as usize]
     }
 
     /// Where the batch ends now, to come back to.
@@ -128,10 +130,27 @@ impl Batch {
 
     /// Appends an event.
     pub fn put_event(&mut self, kind: EventKind, path: &[u8], acl: AclNumber) {
-        let start = self.paths.len() as u32;
+        let path_start = self.paths.len();
         self.paths.extend_from_slice(path);
-        let path = start..self.paths.len() as u32;
-        self.events.push(Event { kind, path, acl });
+        self.events.push(Event { kind, acl, path_start, path_bytes: path.len() as u32 });
+    }
+
+    /// Appends the event of a node that is gone, and that of its parent, whose path is the
+    /// beginning of the node's.
+    pub fn put_deleted(&mut self, path: &[u8], acl: AclNumber, parent: (&[u8], AclNumber)) {
+        let (parent_path, parent_acl) = parent;
+        debug_assert!(path.starts_with(parent_path));
+        self.put_event(EventKind::Deleted, path, acl);
+        let path_start = self.paths.len() - path.len();
+        let (kind, path_bytes) = (EventKind::ChildrenChanged, parent_path.len() as u32);
+        self.events.push(Event { kind, acl: parent_acl, path_start, path_bytes });
+    }
+
+    /// Whether its memory is no more than what most batches need.
+    fn is_of_usual_size(&self) -> bool {
+        let events_bytes = self.events.capacity() * size_of::<Event>();
+        let longest = self.bodies.capacity().max(self.paths.capacity()).max(events_bytes);
+        longest <= SPARE_BYTES_MAX
     }
 
     fn clear(&mut self) {
@@ -208,7 +227,7 @@ impl Chain {
             let Some(link) = Arc::get_mut(&mut self.links[0]) else { return };
             let mut batch = std::mem::take(&mut link.batch);
             drop(self.links.pop_front());
-            if self.spare.len() < SPARE_BATCHES_MAX && batch.bodies.capacity() <= SPARE_BYTES_MAX {
+            if self.spare.len() < SPARE_BATCHES_MAX && batch.is_of_usual_size() {
                 batch.clear();
                 self.spare.push(batch);
             }

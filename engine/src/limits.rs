@@ -1,5 +1,7 @@
 //! Every bound of the engine, with its arithmetic.
 
+use model::limits::JUTE_MAX_BUFFER;
+
 /// Batches whose memory is kept for the next ones: more than are in the air and unhandled at
 /// once on a healthy server.
 pub const SPARE_BATCHES_MAX: usize = 16;
@@ -7,12 +9,13 @@ pub const SPARE_BATCHES_MAX: usize = 16;
 /// A batch's buffer past this is not kept for the next one.
 pub const SPARE_BYTES_MAX: usize = 1 << 20;
 
-/// A session with more ephemeral nodes than this is emptied by several txns before it is closed.
-pub const CLOSE_PATHS_MAX: usize = 10_000;
+/// Bytes of the txn that ends a session and lists its nodes; one that would be longer lists none.
+/// ZooKeeper reads txns of up to twice its `jute.maxbuffer` from its log and from a leader; with
+/// the default of that, and a digest behind the list, this is half of it.
+pub const CLOSE_LIST_BYTES_MAX: usize = if cfg!(test) { 64 << 10 } else { JUTE_MAX_BUFFER };
 
-/// Nodes that one of these txns deletes, and after which a turn closes no more expired sessions:
-/// everybody else waits that long.
-pub const CLOSE_CHUNK_PATHS: usize = 200;
+/// Nodes of sessions that end which are deleted in one turn: everybody else waits that long.
+pub const CLOSED_NODES_PER_TURN: usize = 200;
 
 /// Expired sessions that are closed in one turn.
 pub const CLOSED_PER_TURN: usize = 64;
@@ -115,4 +118,3 @@ pub const STAGED_READS: usize = 8;
 
 const _: () =
     assert!(UNSENT_SHARE_BYTES < UNSENT_BYTES_MAX && PARKED_SHARE_BYTES < PARKED_BYTES_MAX);
-const _: () = assert!(CLOSE_CHUNK_PATHS <= CLOSE_PATHS_MAX);

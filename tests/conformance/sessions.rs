@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::{Acl, Body, Client, Handshake, Server, code, opcode};
+use harness::{Acl, Body, Client, Handshake, Op, Server, code, opcode};
 
 /// A server of short ticks.
 fn server() -> &'static Server {
@@ -91,6 +91,35 @@ fn close_takes_the_ephemerals_at_once() {
     assert_eq!(told, [(2, "/close-a"), (2, "/close-b")]);
     assert_eq!(events[0].zxid, events[1].zxid, "one txn");
     assert_eq!(watcher.exists("/close-a", false), Err(code::NO_NODE));
+}
+
+/// However many they are, they go in the txn that ends their session.
+#[test]
+fn close_takes_very_many_ephemerals_at_once() {
+    const COUNT: usize = 12_000;
+    let server = Server::config().start();
+    let mut watcher = Client::connect(server.address());
+    watcher.make("/many");
+    let mut c = Client::connect(server.address());
+    let path = |at: usize| format!("/many/{at:05}");
+    for first in (0..COUNT).step_by(500) {
+        let paths: Vec<_> = (first..first + 500).map(path).collect();
+        let creates: Vec<_> = paths.iter().map(|path| Op::create(path, b"", 1)).collect();
+        c.multi(&creates).unwrap();
+    }
+    let made = c.zxid();
+    for at in [0, COUNT / 2, COUNT - 1] {
+        watcher.exists(&path(at), true).unwrap();
+    }
+    c.close();
+    let mut told: Vec<_> = (0..3).map(|_| watcher.event()).collect();
+    told.sort_by(|a, b| a.path.cmp(&b.path));
+    let told: Vec<_> = told.into_iter().map(|e| (e.kind, e.path, e.zxid)).collect();
+    let expected = [0, COUNT / 2, COUNT - 1].map(|at| (2, path(at), made + 1));
+    assert_eq!(told, expected, "all in one txn");
+    let stat = watcher.exists("/many", false).unwrap();
+    let children = i32::try_from(COUNT).unwrap();
+    assert_eq!((stat.num_children, stat.cversion, stat.pzxid), (0, 2 * children, made + 1));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! half.
 
 pub(crate) mod campaign;
+mod endings;
 mod load;
 
 use std::thread;

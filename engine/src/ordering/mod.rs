@@ -8,9 +8,10 @@
 //! Invariants: `published <= durable <= sealed <= proposed`, and nothing is answered before it is
 //! published (guards: the assertions here, `tests::pipelines`).
 //!
-//! `proposing`: writes become txns; `sessions`: who comes, goes and is closed; `publishing`: what
-//! is sealed becomes durable and seen; `replay`: the log's records, once more.
+//! `proposing`: writes become txns; `sessions`: who comes and goes; `closing`: who is closed;
+//! `publishing`: what is sealed becomes durable and seen; `replay`: the log's records, once more.
 
+mod closing;
 mod proposing;
 mod publishing;
 mod replay;
@@ -21,10 +22,11 @@ pub use replay::{ReplayError, replay};
 use crate::acl::identity::Identities;
 use crate::batch::{Batch, Chain, Cursor};
 use crate::limits::{BACKLOG_BATCHES_MAX, BATCH_BYTES_MAX};
-use crate::message::{ToOrdering, ToShard, Write};
+use crate::message::{ToOrdering, ToShard};
 use crate::pipeline::Head;
 use crate::session::{Place, SessionTable};
 use crate::settings::{Now, Settings};
+use closing::{Closing, Leaving};
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::collections::VecDeque;
@@ -48,8 +50,9 @@ pub struct Ordering {
     published: Zxid,
     refusal: Option<Refusal>,
     to_shards: Vec<(u16, ToShard)>,
-    /// Sessions that are being closed, step by step.
-    emptying: VecDeque<Emptying>,
+    /// Sessions that are to be closed, and the end that is being applied.
+    leaving: VecDeque<Leaving>,
+    closing: Option<Closing>,
     reaped_ms: u64,
     reaping: VecDeque<Box<[u8]>>,
     anonymous: Arc<Identities>,
@@ -65,16 +68,6 @@ pub struct OrderingCounts {
     pub batches: u64,
     /// Sessions that ran out of time.
     pub expired: u64,
-}
-
-/// A session on its way out.
-#[derive(Clone, Debug)]
-struct Emptying {
-    session: SessionId,
-    /// Who asked for it; `None` if its time has run out.
-    wish: Option<Write>,
-    /// Whether it has more nodes than one txn may delete.
-    is_large: bool,
 }
 
 /// Why writes are refused for now, without a zxid.
@@ -127,7 +120,8 @@ impl Ordering {
             published: zxid,
             refusal: None,
             to_shards: Vec::new(),
-            emptying: VecDeque::new(),
+            leaving: VecDeque::new(),
+            closing: None,
             reaped_ms: now.mono_ms,
             reaping: VecDeque::new(),
             anonymous,
@@ -177,10 +171,12 @@ impl Ordering {
         self.refusal = refusal;
     }
 
-    /// Whether shards may hand over more writes: none is too far behind, and the open batch is
-    /// not full.
+    /// Whether shards may hand over more messages: none is too far behind, the open batch is not
+    /// full, and no session's end is being applied.
     pub fn is_admitting(&self) -> bool {
-        self.chain.backlog() < BACKLOG_BATCHES_MAX && self.open.txns.len() < BATCH_BYTES_MAX
+        self.closing.is_none()
+            && self.chain.backlog() < BACKLOG_BATCHES_MAX
+            && self.open.txns.len() < BATCH_BYTES_MAX
     }
 
     /// Bytes of txns that are proposed and not in the log's hands yet.
@@ -189,9 +185,10 @@ impl Ordering {
         self.open.txns.len() + sealed.map(|sealed| sealed.txns.len()).sum::<usize>()
     }
 
-    /// Whether there is something to seal.
+    /// Whether there is something to seal, and its last txn is complete.
     pub fn has_open(&self) -> bool {
-        !self.open.batch.outcomes.is_empty() || !self.open.records.is_empty()
+        let is_empty = self.open.batch.outcomes.is_empty() && self.open.records.is_empty();
+        self.closing.is_none() && !is_empty
     }
 
     /// Whether the open batch needs the log at all.
@@ -215,7 +212,11 @@ impl Ordering {
     }
 
     /// Hears a shard.
+    ///
+    /// # Panics
+    /// If a session's end is being applied: see [`Self::is_admitting`].
     pub fn handle(&mut self, now: Now, message: ToOrdering) {
+        assert!(self.closing.is_none(), "an end is applied before anything that comes after it");
         match message {
             ToOrdering::Writes(bundle) => self.handle_writes(now, bundle),
             ToOrdering::Connect(connect) => self.handle_connect(now, connect),
@@ -239,20 +240,27 @@ impl Ordering {
     }
 
     /// Does what time asks for: expired sessions, nodes whose time has run out, sessions that are
-    /// emptied step by step.
+    /// being closed.
     pub fn tick(&mut self, now: Now) {
+        if self.closing.is_some() {
+            // Even if writes are refused meanwhile: it has its place in the history.
+            return self.close_sessions(now);
+        }
         if self.refusal.is_none() {
             for session in self.sessions.expired(now.mono_ms) {
                 self.counts.expired += 1;
                 self.begin_close(now, session, None);
             }
-            self.empty_sessions(now);
+            self.close_sessions(now);
+            if self.closing.is_none() {
+                self.reap(now);
+            }
         }
-        self.reap(now);
     }
 
     /// Whether [`Self::tick`] has more to do at once.
     pub fn is_busy(&self) -> bool {
-        self.refusal.is_none() && !self.emptying.is_empty() && self.is_admitting()
+        let may_begin = self.refusal.is_none() && self.is_admitting();
+        self.closing.is_some() || may_begin && !self.leaving.is_empty()
     }
 }

@@ -137,6 +137,10 @@ impl Ordering {
             let tree = self.head.tree.digest() as i64;
             TxnDigest { version: DIGEST_VERSION, tree }.encode(&mut self.open.txns);
         }
+        self.end_txn_without_digest(zxid, start);
+    }
+
+    pub(super) fn end_txn_without_digest(&mut self, zxid: Zxid, start: usize) {
         self.open.records.push((zxid, start..self.open.txns.len()));
         self.head.tree.head_meta().zxid = zxid;
         self.counts.txns += 1;

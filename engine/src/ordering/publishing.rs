@@ -6,7 +6,11 @@ use model::zxid::Zxid;
 
 impl Ordering {
     /// Ends the open batch. What it holds is offered to the log by [`Self::append_with`].
+    ///
+    /// # Panics
+    /// If its last txn is not complete: see [`Self::has_open`].
     pub fn seal(&mut self) {
+        assert!(self.closing.is_none(), "a version holds all of a txn");
         let mut sealed = self.spare.pop().unwrap_or_default();
         let fresh = self.chain.empty_batch();
         sealed.batch = std::mem::replace(&mut self.open.batch, fresh);

@@ -1,17 +1,15 @@
-//! Sessions: who comes, who goes, and who is closed step by step.
+//! Sessions: who comes and who goes.
 
-use super::{Emptying, Ordering};
+use super::Ordering;
 use crate::batch::{ConnectionId, Outcome};
-use crate::limits::{CLOSE_CHUNK_PATHS, CLOSE_PATHS_MAX, CLOSED_PER_TURN};
-use crate::message::{Connect, ToShard, Write};
+use crate::message::{Connect, ToShard};
 use crate::session::Place;
 use crate::settings::Now;
 use model::error::ErrorCode;
-use model::jute;
 use model::op::Op;
 use model::response::ConnectResponse;
 use model::session::{SessionId, password};
-use model::txn::{MultiTxn, Txn};
+use model::txn::Txn;
 
 impl Ordering {
     pub(super) fn handle_connect(&mut self, now: Now, connect: Connect) {
@@ -99,7 +97,7 @@ impl Ordering {
     }
 
     /// Answers a connect through the chain, so that the client sees all that was proposed before.
-    fn answer_connect(&mut self, connect: &Connect, granted: Option<SessionId>) {
+    pub(super) fn answer_connect(&mut self, connect: &Connect, granted: Option<SessionId>) {
         let mark = self.open.batch.mark();
         let response = ConnectResponse {
             timeout_ms: if granted.is_some() { connect.timeout_ms } else { 0 },
@@ -120,104 +118,5 @@ impl Ordering {
             events: 0..0,
         };
         self.push_outcome(outcome, mark);
-    }
-
-    /// Begins to close a session: at its client's wish, or because its time has run out.
-    pub(super) fn begin_close(&mut self, now: Now, session: SessionId, wish: Option<&Write>) {
-        let Some(entry) = self.sessions.entry_mut(session) else { return };
-        let to = match std::mem::replace(&mut entry.place, Place::Closing(None)) {
-            Place::Closing(at) => {
-                entry.place = Place::Closing(at);
-                return;
-            }
-            Place::Attached(at) => Some(at),
-            Place::Moving { from, to } => {
-                self.answer_connect(&to, None);
-                Some(from)
-            }
-            Place::Away => None,
-        };
-        if let Some(entry) = self.sessions.entry_mut(session) {
-            entry.place = Place::Closing(to);
-        }
-        let is_large = self.head.ephemeral_count_of(session) > CLOSE_PATHS_MAX;
-        if is_large || wish.is_none() {
-            self.emptying.push_back(Emptying { session, wish: wish.cloned(), is_large });
-            return;
-        }
-        self.close(now, session, wish);
-    }
-
-    /// Closes a session whose nodes fit into one txn.
-    fn close(&mut self, now: Now, session: SessionId, wish: Option<&Write>) {
-        let connection = match self.sessions.forget(session).map(|entry| entry.place) {
-            Some(Place::Closing(at)) => at,
-            _ => None,
-        };
-        let mark = self.open.batch.mark();
-        let (header, start) =
-            self.begin_txn(now, session, wish.map_or(0, |w| w.xid), Op::CloseSession);
-        if self.settings.close_session_txn {
-            let paths = self.head.ephemerals_of(session, usize::MAX);
-            jute::put_length(&mut self.open.txns, paths.len());
-            for path in &paths {
-                jute::put_string(&mut self.open.txns, path);
-            }
-        }
-        let txn = Txn::CloseSession { paths: None };
-        let applied = self.head.apply(&header, header.op, &txn, &mut self.open.batch);
-        applied.expect("a session's own nodes can be deleted");
-        self.end_txn(header.zxid, start);
-        // Without a wish the connection is closed and nothing is said.
-        let outcome = Outcome {
-            zxid: header.zxid,
-            op: Op::CloseSession,
-            to: connection,
-            xid: wish.map_or(0, |write| write.xid),
-            received_ms: wish.map_or(now.mono_ms, |write| write.received_ms),
-            large_bytes: 0,
-            error: if wish.is_some() { ErrorCode::Ok } else { ErrorCode::SessionExpired },
-            body: 0..0,
-            events: 0..0,
-        };
-        self.push_outcome(outcome, mark);
-    }
-
-    /// Goes on with the sessions that are being closed, as far as one turn may.
-    pub(super) fn empty_sessions(&mut self, now: Now) {
-        let mut deleted = 0;
-        for _ in 0..CLOSED_PER_TURN {
-            if deleted >= CLOSE_CHUNK_PATHS || !self.is_admitting() {
-                return;
-            }
-            let Some(Emptying { session, is_large, .. }) = self.emptying.front() else { return };
-            let (session, is_large) = (*session, *is_large);
-            let left = self.head.ephemeral_count_of(session);
-            if is_large && left >= CLOSE_CHUNK_PATHS {
-                let paths = self.head.ephemerals_of(session, CLOSE_CHUNK_PATHS);
-                self.delete_owned(now, session, &paths);
-                deleted += paths.len();
-                continue;
-            }
-            deleted += left;
-            let wish = self.emptying.pop_front().and_then(|emptying| emptying.wish);
-            self.close(now, session, wish.as_ref());
-        }
-    }
-
-    /// One txn that deletes these nodes of a closing session.
-    fn delete_owned(&mut self, now: Now, session: SessionId, paths: &[Box<[u8]>]) {
-        let mark = self.open.batch.mark();
-        let (header, start) = self.begin_txn(now, session, 0, Op::Multi);
-        let mut txns = Vec::new();
-        for path in paths {
-            model::txn::put_sub_txn(&mut txns, Op::Delete, &Txn::Delete { path });
-        }
-        let txn = Txn::Multi(MultiTxn::of_encoded(paths.len() as u32, &txns));
-        txn.encode(&mut self.open.txns);
-        let applied = self.head.apply(&header, header.op, &txn, &mut self.open.batch);
-        applied.expect("a session's own nodes can be deleted");
-        self.end_txn(header.zxid, start);
-        self.push_quiet(header.zxid, Op::Multi, mark);
     }
 }

@@ -8,7 +8,7 @@ use model::jute;
 use model::op::Op;
 use model::path;
 use model::response::{self, EventKind};
-use model::session::{Owner, SessionId};
+use model::session::Owner;
 use model::txn::{CreateTxn, NodeKind, Txn, TxnHeader};
 
 /// Appends what precedes an operation's result in the reply to a multi.
@@ -89,17 +89,13 @@ impl Head {
             Txn::CloseSession { paths } => {
                 // The session's list is the truth of this tree; the txn's is the same list,
                 // or part of one history that it belongs to.
-                let own = self.ephemerals_of(header.session, usize::MAX);
-                for path in &own {
-                    self.meters.written.add(path, path.len() as u64);
-                    self.apply_delete(header, path, batch)?;
-                }
+                let mut ending = self.begin_end(*header);
+                self.delete_owned(&mut ending, usize::MAX, batch, |_| ())?;
                 for path in paths.iter().flat_map(jute::Strings::iter) {
                     if self.tree.lookup(path).is_some_and(|r| r.owner_raw() == header.session.0) {
                         self.apply_delete(header, path, batch)?;
                     }
                 }
-                self.tree.head_meta().sessions.remove(&header.session);
             }
             Txn::Check { .. } | Txn::Error(_) => (),
             Txn::Multi(multi) => {
@@ -122,20 +118,6 @@ impl Head {
             _ => return,
         };
         self.meters.written.add(path, (path.len() + data.map_or(0, <[u8]>::len)) as u64);
-    }
-
-    /// Count of a session's nodes.
-    pub fn ephemeral_count_of(&self, session: SessionId) -> usize {
-        let sessions = &self.tree.meta().sessions;
-        sessions.get(&session).map_or(0, |session| session.ephemerals.len())
-    }
-
-    /// The paths of a session's nodes, at most so many.
-    pub fn ephemerals_of(&self, session: SessionId, count_max: usize) -> Vec<Box<[u8]>> {
-        let Some(session) = self.tree.meta().sessions.get(&session) else {
-            return Vec::new();
-        };
-        session.ephemerals.iter().take(count_max).map(|path| path[..].into()).collect()
     }
 
     fn apply_create(
@@ -184,7 +166,7 @@ impl Head {
         Ok(())
     }
 
-    fn apply_delete(
+    pub(super) fn apply_delete(
         &mut self,
         header: &TxnHeader,
         path: &[u8],
@@ -205,8 +187,7 @@ impl Head {
             // The hint is dropped when it is met; a multi that fails needs it back.
             Owner::None | Owner::Container | Owner::Ttl(_) => (),
         }
-        batch.put_event(EventKind::Deleted, path, acl);
-        batch.put_event(EventKind::ChildrenChanged, parent_path, parent_acl);
+        batch.put_deleted(path, acl, (parent_path, parent_acl));
         if name == quota::LIMITS
             && let Some(path) = quota::described(parent_path)
         {

@@ -10,6 +10,7 @@
 mod apply;
 mod census;
 mod decide;
+mod ending;
 mod multi;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod tests;
 pub use apply::ApplyError;
 pub use census::Census;
 pub use decide::Caller;
+pub use ending::Ending;
 
 use crate::acl::AclIndex;
 use crate::meter::Traffic;

@@ -198,6 +198,9 @@ impl World {
                 self.close(id);
             }
             self.shards[at].report_touches();
+            if !self.ordering.is_admitting() {
+                continue;
+            }
             let messages: Vec<ToOrdering> = self.shards[at].take_messages().collect();
             for message in messages {
                 is_active = true;

@@ -1,4 +1,5 @@
 mod batch;
+mod endings;
 mod harness;
 mod hostile;
 mod identities;

@@ -296,7 +296,8 @@ impl History {
 
     /// Whether nothing is under way.
     pub fn is_idle(&self) -> bool {
-        let is_open = self.ordering.has_open() || self.ordering.in_flight() > 0;
+        let Self { ordering, .. } = self;
+        let is_open = ordering.has_open() || ordering.is_busy() || ordering.in_flight() > 0;
         !is_open && self.parts.appender.is_idle()
     }
 
