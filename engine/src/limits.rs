@@ -113,6 +113,10 @@ pub const IDENTITIES_MAX: usize = 1_000;
 /// Watches of gone connections that are forgotten in one turn: half a millisecond.
 pub const FORGOTTEN_PER_TURN: usize = 512;
 
+/// Turns after which a shard that is never done reading has read what was there at first. The
+/// kernel hands over at least twenty receives a turn, oldest first: those of 5,000 connections.
+pub const LOOK_TURNS_MAX: u32 = if cfg!(test) { 8 } else { 256 };
+
 /// Reads that are walked through the tree together.
 pub const STAGED_READS: usize = 8;
 

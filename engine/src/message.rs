@@ -30,13 +30,13 @@ pub enum ToOrdering {
         /// Its session.
         session: SessionId,
     },
-    /// The sessions that were heard of, and until when the shard has looked.
+    /// The sessions that were heard of, and until when the shard has heard everything.
     Touched {
         /// Which shard looked.
         shard: u16,
         /// Each with the time of its last request, in ms of the monotonic clock.
         sessions: Vec<(SessionId, u64)>,
-        /// Nothing before this is missing.
+        /// Whatever reached the server before this was read, and said to this role before this.
         until_ms: u64,
     },
 }

@@ -56,7 +56,6 @@ pub struct SessionTable {
     tick_ms: u64,
     /// Until when each shard has reported.
     reported_ms: Vec<u64>,
-    checked_ms: u64,
     next: SessionId,
 }
 
@@ -68,7 +67,6 @@ impl SessionTable {
             buckets: BTreeMap::new(),
             tick_ms,
             reported_ms: vec![now_ms; usize::from(shards)],
-            checked_ms: now_ms,
             next: first,
         }
     }
@@ -182,29 +180,20 @@ impl SessionTable {
         self.reported_ms.iter().copied().min().unwrap_or(u64::MAX)
     }
 
-    /// The sessions whose time has run out.
+    /// The sessions whose time has run out, as far as every shard has reported: whoever could not
+    /// be heard because the server stood still is heard before.
     pub fn expired(&mut self, now_ms: u64) -> Vec<SessionId> {
-        // Whoever could not be heard because this role stood still gets that time again. It is
-        // asked from a bucket's end on, at least every half tick.
-        let due_ms = self.buckets.first_key_value().map_or(now_ms, |(&end_ms, _)| end_ms);
-        let late_ms = now_ms.saturating_sub(self.checked_ms.max(due_ms));
-        let is_stalled = late_ms > 2 * self.tick_ms;
-        self.checked_ms = now_ms;
-        let reported_ms = self.all_reported_ms();
-        let again_ms = self.bucket_of(now_ms, late_ms);
+        let until_ms = now_ms.min(self.all_reported_ms());
         let mut expired = Vec::new();
         while let Some(bucket) = self.buckets.first_entry() {
             let end_ms = *bucket.key();
-            if end_ms > now_ms.min(reported_ms) {
+            if end_ms > until_ms {
                 break;
             }
             for id in bucket.remove() {
                 let Some(entry) = self.entries.get_mut(&id) else { continue };
                 if entry.bucket_ms != end_ms || matches!(entry.place, Place::Closing(_)) {
                     continue;
-                }
-                if is_stalled {
-                    entry.expires_ms = entry.expires_ms.max(again_ms);
                 }
                 if entry.expires_ms > end_ms {
                     entry.bucket_ms = entry.expires_ms;

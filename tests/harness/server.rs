@@ -158,10 +158,24 @@ impl Server {
 
     /// Asks the server to end (SIGTERM) and waits for it.
     pub fn stop(&mut self) -> ExitStatus {
-        let pid = self.pid().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill exists");
-        assert!(sent.success(), "server {pid} is gone already");
+        self.signal("-TERM");
         self.wait_end()
+    }
+
+    /// Makes the server stand still (SIGSTOP), as a paused machine does.
+    pub fn pause(&mut self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a paused server run again (SIGCONT).
+    pub fn resume(&mut self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("kill exists");
+        assert!(sent.success(), "server {pid} is gone already");
     }
 
     /// Waits for the server to end by itself.

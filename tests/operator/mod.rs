@@ -7,6 +7,7 @@ mod failing_disk;
 mod full_disk;
 mod pages;
 mod repair;
+mod stalls;
 mod start;
 mod versions;
 

@@ -24,6 +24,11 @@ impl Ordering {
         if connect.password != Some(password(id)) {
             return self.answer_connect(&connect, None);
         }
+        if !matches!(entry.place, Place::Closing(_)) {
+            // A sign of life, even while it waits for the connection that it replaces.
+            self.sessions.touch(id, connect.received_ms);
+        }
+        let Some(entry) = self.sessions.entry_mut(id) else { return };
         match &mut entry.place {
             Place::Away => self.attach(now, &connect),
             Place::Attached(from) => {

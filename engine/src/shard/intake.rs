@@ -69,7 +69,7 @@ impl Shard {
         connection.take_share(self.turn);
         if !connection.is_touched {
             connection.is_touched = true;
-            self.touched.push(id.slot);
+            self.hearing.touch(id.slot);
         }
         match connection.phase {
             Phase::Opening => {

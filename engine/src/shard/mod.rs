@@ -14,6 +14,7 @@
 
 mod connection;
 mod deliver;
+mod hearing;
 mod intake;
 mod listings;
 mod long;
@@ -33,7 +34,7 @@ use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Cursor};
 use crate::limits::{
     BUNDLE_BYTES_MAX, CROWD_PARKED_BYTES_MAX, CROWD_UNSENT_BYTES_MAX, FORGOTTEN_PER_TURN,
-    KEPT_SLOTS_MAX, LONG_UNITS_PER_TURN, PARKED_BYTES_MAX, PARKED_SHARE_BYTES, UNSENT_BYTES_MAX,
+    LONG_UNITS_PER_TURN, PARKED_BYTES_MAX, PARKED_SHARE_BYTES, UNSENT_BYTES_MAX,
     UNSENT_SHARE_BYTES,
 };
 use crate::message::{Bundle, ToOrdering, ToShard};
@@ -41,6 +42,7 @@ use crate::meter::{Tally, Traffic};
 use crate::settings::{Now, Settings};
 use crate::state::State;
 use crate::tree::Reader;
+use hearing::Hearing;
 use listings::KeptListings;
 use long::Long;
 use model::op::Op;
@@ -156,8 +158,7 @@ pub struct Shard {
     turn: u32,
     ending: Vec<ConnectionId>,
     released: Vec<(u32, u32)>,
-    touched: Vec<u32>,
-    touch_report_ms: u64,
+    hearing: Hearing,
     in_flight: usize,
     in_flight_max: usize,
     /// Bytes of large requests in flight, and this shard's share of the limit.
@@ -212,8 +213,7 @@ impl Shard {
             turn: 0,
             ending: Vec::new(),
             released: Vec::new(),
-            touched: Vec::new(),
-            touch_report_ms: 0,
+            hearing: Hearing::default(),
             in_flight: 0,
             in_flight_max,
             large_bytes: 0,
@@ -406,9 +406,10 @@ impl Shard {
 
     /// Whether there is something to do here that nobody else will begin: requests that
     /// [`Self::serve`] has yet to answer, parked ones that may go on, long ones, watches to
-    /// be forgotten.
+    /// be forgotten, a look that has to end.
     pub fn has_queued(&self) -> bool {
-        !self.queue.is_empty()
+        self.hearing.is_looking()
+            || !self.queue.is_empty()
             || !self.released.is_empty()
             || !self.longs.is_empty()
             || self.data_watches.is_forgetting()
@@ -502,41 +503,5 @@ impl Shard {
         connection.is_ending = true;
         let serial = connection.serial;
         self.ending.push(ConnectionId { shard: self.index, slot, serial });
-    }
-
-    /// Reports which sessions were heard of, every half tick.
-    pub fn report_touches(&mut self) {
-        let now_ms = self.now.mono_ms;
-        if now_ms < self.touch_report_ms + self.settings.tick_ms / 2 {
-            return;
-        }
-        self.touch_report_ms = now_ms;
-        self.buffers.trim();
-        let capacity = self.connections.capacity();
-        if capacity > KEPT_SLOTS_MAX && self.connections.len() < capacity / 4 {
-            self.connections.shrink_to_fit();
-        }
-        let mut sessions = Vec::with_capacity(self.touched.len());
-        for slot in self.touched.drain(..) {
-            let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
-            if std::mem::take(&mut connection.is_touched) && connection.session.0 != 0 {
-                sessions.push((connection.session, connection.last_request_ms));
-            }
-        }
-        let shard = self.index;
-        self.say(ToOrdering::Touched { shard, sessions, until_ms: now_ms });
-    }
-
-    /// When [`Self::report_touches`] is due, in ms of the monotonic clock.
-    pub fn deadline_ms(&self) -> u64 {
-        self.touch_report_ms + self.settings.tick_ms / 2
-    }
-
-    /// Connections that have not said connect for too long.
-    pub fn sessionless(&self, limit_ms: u64) -> Vec<ConnectionId> {
-        let is_late = |c: &Connection| {
-            c.phase == Phase::Opening && c.last_request_ms + limit_ms <= self.now.mono_ms
-        };
-        self.connections().filter(|(_, c)| is_late(c)).map(|(id, _)| id).collect()
     }
 }

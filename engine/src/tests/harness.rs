@@ -38,6 +38,8 @@ pub(crate) struct World {
     durable_count: usize,
     /// The log takes txns, and none of them becomes durable.
     pub(crate) is_held: bool,
+    /// How many packets the sockets give in one turn.
+    pub(crate) fed_per_turn_max: usize,
     pub(crate) connections: Vec<Connection>,
 }
 
@@ -72,7 +74,18 @@ impl World {
         let shards = shards.collect();
         let (log, connections) = (Vec::new(), Vec::new());
         let (durable_count, is_held) = (0, false);
-        Self { ordering, shards, settings, now, log, durable_count, is_held, connections }
+        let fed_per_turn_max = usize::MAX;
+        Self {
+            ordering,
+            shards,
+            settings,
+            now,
+            log,
+            durable_count,
+            is_held,
+            fed_per_turn_max,
+            connections,
+        }
     }
 
     /// The same history, replayed onto a fresh tree.
@@ -188,8 +201,10 @@ impl World {
             shard.renew_shares();
             shard.forget_watches();
             shard.begin_turn(self.now);
+            shard.maybe_look(self.now.mono_ms);
         }
-        let mut is_active = self.feed();
+        let is_fed = self.feed();
+        let mut is_active = is_fed;
         for at in 0..self.shards.len() {
             is_active |= self.shards[at].drain();
             let mut refused = Vec::new();
@@ -197,7 +212,7 @@ impl World {
             for id in refused {
                 self.close(id);
             }
-            self.shards[at].report_touches();
+            self.shards[at].report_touches(!is_fed);
             if !self.ordering.is_admitting() {
                 continue;
             }
@@ -222,19 +237,19 @@ impl World {
     }
 
     fn feed(&mut self) -> bool {
-        let mut is_active = false;
+        let mut left = self.fed_per_turn_max;
         for at in 0..self.connections.len() {
             let Connection { id, is_open, .. } = self.connections[at];
-            while is_open && self.shards[usize::from(id.shard)].is_reading(id, 0) {
+            while is_open && left > 0 && self.shards[usize::from(id.shard)].is_reading(id, 0) {
                 let Some(packet) = self.connections[at].outgoing.pop_front() else { break };
-                is_active = true;
+                left -= 1;
                 if self.shards[usize::from(id.shard)].frame(id, &packet).is_err() {
                     self.close(id);
                     break;
                 }
             }
         }
-        is_active
+        left < self.fed_per_turn_max
     }
 
     fn publish(&mut self) -> bool {

@@ -9,6 +9,7 @@ mod meters;
 mod plain;
 mod quota;
 mod session_table;
+mod stalls;
 mod stuck;
 mod transcript;
 mod wire;

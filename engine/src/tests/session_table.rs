@@ -54,16 +54,19 @@ fn quiet_times_are_no_stall() {
 }
 
 #[test]
-fn a_stall_is_given_back() {
+fn what_is_not_read_yet_keeps_a_session() {
     let mut table = table(1);
-    let id = track(&mut table, 3000, 0);
-    // Due at 4000, asked at 24,000: twenty seconds in which nobody could be heard.
-    table.reported(0, 24_000);
+    let (live, dead) = (track(&mut table, 3000, 0), track(&mut table, 3000, 0));
+    // Due at 4000. Then the server stood still for twenty seconds.
+    table.reported(0, 3900);
     assert!(table.expired(24_000).is_empty());
-    table.reported(0, 44_000);
-    assert!(table.expired(44_000).is_empty());
-    table.reported(0, 45_500);
-    assert_eq!(table.expired(45_500), [id]);
+    table.touch(live, 24_000);
+    table.reported(0, 24_000);
+    assert_eq!(table.expired(24_100), [dead], "it gains nothing");
+    table.reported(0, 27_900);
+    assert!(table.expired(28_000).is_empty());
+    table.reported(0, 28_000);
+    assert_eq!(table.expired(28_000), [live]);
 }
 
 #[test]

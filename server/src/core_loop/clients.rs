@@ -10,6 +10,7 @@ use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::admin::{WordRequest, Words};
 use engine::batch::ConnectionId;
 use engine::limits::KEPT_SLOTS_MAX;
+use engine::settings::Now;
 use engine::shard::{Connection, Refused, Shard};
 use net::client::{Fed, Flow, FourLetterWord, Inbox};
 use net::listener::{self, Listener};
@@ -171,6 +172,22 @@ impl Clients {
         }
     }
 
+    /// A turn begins: everything in it happens at this time. To be called before the loop's inbox
+    /// is emptied.
+    pub fn begin_turn(&mut self, now: Now) {
+        self.shard.begin_turn(now);
+        // The first shard's loop accepts for all.
+        let dealt_ms = if self.index == 0 { now.mono_ms } else { self.gate.dealt_ms() };
+        self.shard.maybe_look(dealt_ms);
+    }
+
+    /// Whoever was accepted has been told to the loop that gets him.
+    pub fn dealt(&self) {
+        if self.index == 0 {
+            self.gate.dealt_until(self.shard.heard_ms());
+        }
+    }
+
     /// Begins to accept.
     pub fn listen(&mut self, queue: &mut Queue<'_>, listener: Listener) {
         let place = self.listeners.len() as u32;
@@ -288,6 +305,8 @@ impl Clients {
         let (mut refused, mut is_throttled) = (None::<Refused>, false);
         let tell = |frame: &[u8]| {
             if !shard.is_reading(connection, sending_bytes) {
+                // It waits for its turn, which is a sign of life all the same.
+                shard.hear(connection);
                 return Flow::PauseBefore;
             }
             if let Some(is_known) = shard.connect_of(connection, frame)

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Counts connections, per address and in all, and per shard for dealing them.
 ///
@@ -15,6 +15,9 @@ pub struct ConnectionGate {
     by_address: Mutex<HashMap<IpAddr, u32>>,
     by_shard: Vec<AtomicU32>,
     rejected: AtomicU32,
+    /// Every connection that had reached the server by then has been dealt, in ms of the monotonic
+    /// clock.
+    dealt_ms: AtomicU64,
 }
 
 /// Why a connection is not let in.
@@ -52,6 +55,7 @@ impl ConnectionGate {
             by_address: Mutex::new(HashMap::new()),
             by_shard: (0..shards).map(|_| AtomicU32::new(0)).collect(),
             rejected: AtomicU32::new(0),
+            dealt_ms: AtomicU64::new(0),
         }
     }
 
@@ -89,6 +93,17 @@ impl ConnectionGate {
             }
         }
         self.by_shard[usize::from(shard)].fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Every connection that had reached the server by then has been told to its shard's loop: said
+    /// by the loop that accepts, after it has told them.
+    pub fn dealt_until(&self, until_ms: u64) {
+        self.dealt_ms.store(until_ms, Ordering::Release);
+    }
+
+    /// By when every connection that had reached the server has been told to its shard's loop.
+    pub fn dealt_ms(&self) -> u64 {
+        self.dealt_ms.load(Ordering::Acquire)
     }
 
     /// Count of connections.

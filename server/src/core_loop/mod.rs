@@ -125,10 +125,12 @@ impl CoreLoop {
     fn turn(&mut self, now: Now) {
         let Self { ring, parts, .. } = self;
         if let Some(clients) = &mut parts.clients {
-            clients.shard.begin_turn(now);
+            clients.begin_turn(now);
         }
-        ring.completions(|queue, completion| dispatch(parts, queue, completion));
+        let count = ring.completions(|queue, completion| dispatch(parts, queue, completion));
+        let mut is_quiet = count == 0 && !ring.has_completions();
         if self.inbox.has_messages() {
+            is_quiet = false;
             self.hear(now);
         }
         if let Some(history) = &mut self.parts.history {
@@ -137,13 +139,14 @@ impl CoreLoop {
                 self.parts.links.iter_mut().for_each(OrderingLink::wake);
             }
         }
-        self.roles(now);
+        self.roles(now, is_quiet);
         if let Some(clients) = &mut self.parts.clients {
             clients.close_sessionless(&mut self.ring.queue(), now.mono_ms);
             clients.end_turn(&mut self.ring.queue(), now.mono_ms);
             for dealt in clients.take_dealt() {
                 self.parts.by_shard[usize::from(dealt.shard)].tell(LoopMessage::Dealt(dealt));
             }
+            clients.dealt();
         }
         if let Some(history) = &mut self.parts.history {
             history.ordering.head.tree.reclaim(RECLAIM_PER_TURN);
@@ -151,13 +154,14 @@ impl CoreLoop {
     }
 
     /// Each role's part, until neither has anything left for the other. What a fused loop
-    /// publishes without the log is answered in the same turn.
-    fn roles(&mut self, now: Now) {
+    /// publishes without the log is answered in the same turn. `is_quiet` if the kernel and other
+    /// loops had nothing for this one.
+    fn roles(&mut self, now: Now, is_quiet: bool) {
         let Self { ring, inbox, parts, .. } = self;
         loop {
             let mut queue = ring.queue();
             if let Some(clients) = &mut parts.clients {
-                serve(clients, &mut parts.link, &mut queue);
+                serve(clients, &mut parts.link, &mut queue, is_quiet);
             }
             let Some(history) = &mut parts.history else { return };
             if let Some(clients) = &mut parts.clients
@@ -328,7 +332,12 @@ fn deadline_ms(parts: &LoopParts) -> u64 {
 }
 
 /// A shard's part of a turn: hears the ordering role, handles what was published, answers reads.
-fn serve(clients: &mut Clients, link: &mut Option<ShardLink>, queue: &mut ring::Queue<'_>) {
+fn serve(
+    clients: &mut Clients,
+    link: &mut Option<ShardLink>,
+    queue: &mut ring::Queue<'_>,
+    is_quiet: bool,
+) {
     if let Some(link) = link {
         while let Ok(message) = link.from_ordering.pop() {
             clients.shard.handle(message);
@@ -340,7 +349,7 @@ fn serve(clients: &mut Clients, link: &mut Option<ShardLink>, queue: &mut ring::
     for (connection, why) in refused {
         clients.refuse(queue, connection, why);
     }
-    clients.shard.report_touches();
+    clients.shard.report_touches(is_quiet);
     if let Some(link) = link {
         link.send(clients.shard.take_messages());
     }

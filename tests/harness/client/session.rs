@@ -8,7 +8,17 @@ use crate::wire::Body;
 impl Client {
     /// A ping and its reply.
     pub fn ping(&mut self) {
+        self.post_ping();
+        self.await_ping();
+    }
+
+    /// Sends a ping; [`Self::await_ping`] awaits the reply.
+    pub fn post_ping(&mut self) {
         self.send(-2, opcode::PING, &Body::new());
+    }
+
+    /// The reply to a ping.
+    pub fn await_ping(&mut self) {
         let reply = self.reply(-2);
         assert_eq!((reply.err, reply.body.len()), (0, 0));
     }

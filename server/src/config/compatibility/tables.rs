@@ -67,6 +67,12 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "every server can read it, and deletes the same nodes",
     ],
     [
+        "sessions whose time ran out while the server itself stood still",
+        "may expire, even if requests of theirs wait in its sockets",
+        "expire unless something of theirs waits there: it is read first",
+        "a pause of the server is no silence of its clients",
+    ],
+    [
         "no room on disk",
         "the server ends",
         "SYSTEMERROR for writes, reads go on; `srvr` and `mntr` say so",
