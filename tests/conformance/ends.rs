@@ -207,8 +207,11 @@ fn requests_sent_with_a_connect_request_that_names_a_session() {
     });
 }
 
+/// Xid, zxid and error of the last answer.
+type Farewell = Option<(i32, i64, i32)>;
+
 /// The ways in which a client brings the server to end a connection, and what it is told at last.
-fn endings() -> [(&'static str, Vec<u8>, Option<(i32, i64, i32)>); 6] {
+fn endings() -> [(&'static str, Vec<u8>, Farewell); 6] {
     let header = frame(&[0, 0]);
     let not_an_auth = frame(&Body::new().int(-4).int(opcode::AUTH).int(0).0);
     [
@@ -225,14 +228,17 @@ fn endings() -> [(&'static str, Vec<u8>, Option<(i32, i64, i32)>); 6] {
 fn what_came_before_a_request_that_ends_the_connection_counts() {
     on_each("end-bad", |server, observer, path| {
         for (what, ending, _) in endings() {
-            for count in [1, 200] {
+            for count in [1, 140] {
                 let below = format!("{path}/{what}-{count}");
                 observer.make(&below);
                 let mut c = client(server);
-                let behind = create_body(&format!("{below}/behind"), b"", &Acl::open(), 0);
                 let mut bytes = creates(&below, count, Between::Read);
                 bytes.extend_from_slice(&ending);
-                bytes.extend(request(5, opcode::CREATE, &behind));
+                if !is_reference() {
+                    // Stock reads on until it has sent its last answer.
+                    let behind = create_body(&format!("{below}/behind"), b"", &Acl::open(), 0);
+                    bytes.extend(request(5, opcode::CREATE, &behind));
+                }
                 c.send_raw(&bytes);
                 c.assert_closed();
                 assert_made(observer, &below, count, what);

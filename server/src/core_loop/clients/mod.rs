@@ -225,18 +225,27 @@ impl Clients {
             return self.end_input(queue, place, &why);
         }
         match fed {
-            Ok(Fed::All) => {
+            Ok(fed) => self.go_on(queue, place, fed),
+            Err(error) => self.end_input(queue, place, &error),
+        }
+    }
+
+    /// Receives more, or waits until the shard takes more, or knows that nothing follows.
+    fn go_on(&mut self, queue: &mut Queue<'_>, place: u32, fed: Fed) {
+        let socket = &mut self.sockets[place as usize];
+        match fed {
+            Fed::All => {
                 socket.is_paused = false;
                 if socket.input == Input::Ended {
                     socket.input = Input::Over;
-                    self.shard.finish(connection);
+                    self.shard.finish(socket.connection);
                 } else if socket.receive.is_none()
                     && let Stage::Open(fd) = &socket.stage
                 {
                     socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
                 }
             }
-            Ok(Fed::Paused) => {
+            Fed::Paused => {
                 if !socket.is_paused {
                     socket.is_paused = true;
                     self.paused.push(place);
@@ -247,8 +256,7 @@ impl Clients {
                     queue.cancel(receive);
                 }
             }
-            Ok(Fed::FourLetterWord(word)) => self.leave(queue, place, word),
-            Err(error) => self.end_input(queue, place, &error),
+            Fed::FourLetterWord(word) => self.leave(queue, place, word),
         }
     }
 
