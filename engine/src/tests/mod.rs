@@ -7,6 +7,7 @@ mod long;
 mod meters;
 mod plain;
 mod quota;
+mod reaping;
 mod session_table;
 mod stuck;
 mod transcript;

@@ -9,7 +9,7 @@ pub(super) const STATES: [(&str, &str); 4] = [
 ];
 
 /// What differs, and why.
-pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
+pub(super) const DIFFERENCES: [[&str; 4]; 32] = [
     [
         "a re-attach with a wrong password",
         "closes the session's connection first, then looks at the password",
