@@ -1,4 +1,4 @@
-use super::{Spread, Tally, Traffic, bucket_of, number_of, part_of};
+use super::{PART_BYTES_MAX, PARTS_MAX, Spread, Tally, Traffic, bucket_of, number_of, part_of};
 
 fn tally(numbers: impl IntoIterator<Item = u64>) -> Tally {
     let mut tally = Tally::default();
@@ -65,8 +65,21 @@ fn traffic_goes_by_the_first_name() {
 #[test]
 fn parts_are_bounded() {
     let mut traffic = Traffic::default();
-    for number in 0..super::PARTS_MAX + 10 {
+    for number in 0..PARTS_MAX + 10 {
         traffic.add(format!("/n{number}/x").as_bytes(), 1);
     }
-    assert_eq!(traffic.iter().count(), super::PARTS_MAX);
+    assert_eq!(traffic.iter().count(), PARTS_MAX);
+}
+
+#[test]
+fn parts_are_bounded_in_number_and_length() {
+    let mut traffic = Traffic::default();
+    for length in [PART_BYTES_MAX, PART_BYTES_MAX + 1] {
+        traffic.add(&[b"/", &*vec![b'n'; length]].concat(), 1);
+    }
+    assert_eq!(traffic.iter().count(), 1, "clients choose the names");
+    let mut other = Traffic::default();
+    (0..2 * PARTS_MAX).for_each(|at| other.add(format!("/{at:05}").as_bytes(), 1));
+    traffic.merge(&other);
+    assert_eq!((other.iter().count(), traffic.iter().count()), (PARTS_MAX, PARTS_MAX));
 }

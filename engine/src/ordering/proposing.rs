@@ -188,7 +188,7 @@ impl Ordering {
     /// Removes containers and nodes whose time has run out: as many in an interval as may be, a few
     /// each turn.
     pub(super) fn reap(&mut self, now: Now) {
-        if self.refusal.is_some() || !self.is_admitting() {
+        if self.refusal.is_some() {
             return;
         }
         let reaping = match self.reaping.take() {
@@ -201,6 +201,10 @@ impl Ordering {
                 Reaping { after: None, left: share.max(1) }
             }
         };
+        if !self.is_admitting() {
+            self.reaping = Some(reaping);
+            return;
+        }
         let due_max = reaping.left.min(REAPED_PER_TURN);
         let after = reaping.after.as_deref();
         let found = self.head.reapable(now.wall_ms, after, REAP_LOOKS_PER_TURN, due_max as usize);

@@ -9,6 +9,7 @@ mod long;
 mod meters;
 mod plain;
 mod quota;
+mod reaping;
 mod session_table;
 mod stalls;
 mod stuck;

@@ -59,7 +59,10 @@ fn the_deepest_quota_counts() {
     for path in [&b"/a"[..], b"/a/b/c", b"/a", b"/z"] {
         paths.insert(path);
     }
-    assert_eq!(paths.iter().collect::<Vec<_>>(), [&b"/a"[..], b"/a/b/c", b"/z"]);
+    let behind = |after| paths.after(after).iter().map(|path| &path[..]).collect::<Vec<_>>();
+    assert_eq!(behind(None), [&b"/a"[..], b"/a/b/c", b"/z"]);
+    assert_eq!(behind(Some(&b"/a/b"[..])), [&b"/a/b/c"[..], b"/z"]);
+    assert_eq!(behind(Some(&b"/a/b/c"[..])), [&b"/z"[..]]);
     assert_eq!(paths.above(b"/a/b/c/d"), Some(&b"/a/b/c"[..]));
     assert_eq!(paths.above(b"/a/b"), Some(&b"/a"[..]));
     assert_eq!(paths.above(b"/a"), Some(&b"/a"[..]));

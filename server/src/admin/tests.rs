@@ -439,3 +439,52 @@ fn directories_are_measured() {
     assert_eq!(super::host::directory_bytes(&directory), 111);
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[test]
+fn a_short_question_does_not_wait_behind_pages() {
+    let (line, mut inbox) = line(|| {});
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async {
+        let pages = (0..8).map(|_| {
+            let line = line.clone();
+            tokio::spawn(async move {
+                line.ask(|reply| Inquiry::Shard(ShardInquiry::Connections(0, reply))).await
+            })
+        });
+        let pages: Vec<_> = pages.collect();
+        tokio::task::yield_now().await;
+        let short = tokio::spawn(async move {
+            line.ask(|reply| Inquiry::Ordering(OrderingInquiry::Counts(reply))).await
+        });
+        tokio::task::yield_now().await;
+        let first = inbox.take_brief().expect("it is there, whatever came before");
+        answer(0, true, first, &mut Vec::new());
+        assert!(short.await.unwrap().is_ok());
+        assert!(inbox.take_brief().is_none() && !inbox.is_empty());
+        while let Some(page) = inbox.take_page() {
+            answer(0, true, page, &mut Vec::new());
+        }
+        for page in pages {
+            assert!(page.await.unwrap().is_ok());
+        }
+    });
+}
+
+#[test]
+fn a_word_counts_as_a_connection_until_it_is_answered() {
+    let gate = Arc::new(ConnectionGate::new(None, Some(1), 1));
+    let address = SocketAddr::from(([127, 0, 0, 1], 40_000));
+    let fixture = Fixture::new(1, "*", true);
+    let (mut client, server) = fixture.connect();
+    let seat = gate.admit(address).unwrap();
+    // The argument of stmk is missing.
+    let (socket, word, rest) = (server.into(), FourLetterWord::Stmk, vec![0; 3]);
+    assert!(fixture.admin.words().hand_over(WordRequest { socket, word, rest, seat }));
+    assert!(gate.admit(address).is_err());
+    client.write_all(&[0; 5]).unwrap();
+    assert_eq!(read(client), "0");
+    while gate.admit(address).is_err() {
+        thread::yield_now();
+    }
+    fixture.end();
+}
