@@ -52,6 +52,16 @@ impl Directories {
             segment_bytes,
         }
     }
+
+    /// The dataDir.
+    pub fn data_dir(&self) -> &Path {
+        self.snapshots.parent().unwrap_or(&self.snapshots)
+    }
+
+    /// The dataLogDir.
+    pub fn log_dir(&self) -> &Path {
+        self.log.parent().unwrap_or(&self.log)
+    }
 }
 
 /// What a purge keeps, and how often it happens.

@@ -5,10 +5,12 @@ mod bench;
 mod directories;
 mod failing_disk;
 mod full_disk;
+mod halves;
 mod pages;
 mod repair;
 mod start;
 mod versions;
+mod wrong_paths;
 
 use std::env;
 use std::fs;
