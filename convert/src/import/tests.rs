@@ -282,7 +282,7 @@ fn every_fuzzy_snapshot_leads_to_the_tree_that_was() {
         }
         let from = history.random.below(history.txns.len());
         let (snapshot, _) = history.fuzzy_snapshot(from);
-        let (rebuilt, more) = rebuild(&snapshot, &history, from);
+        let (mut rebuilt, more) = rebuild(&snapshot, &history, from);
         let mut expected = history.states.last().unwrap().clone();
         let mut found = nodes_of(&rebuilt);
         if history.names_paths {
