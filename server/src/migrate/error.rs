@@ -73,8 +73,9 @@ pub enum MigrateError {
     Missing(PathBuf),
     /// A directory where a file is expected.
     #[error(
-        "{} is a directory: name a file in it{found}", .0.display(),
-        found = .1.as_ref().map_or_else(String::new, |file| format!(", such as {}", file.display()))
+        "{} is a directory: name a file in it{}",
+        .0.display(),
+        .1.as_ref().map_or_else(String::new, |file| format!(", such as {}", file.display()))
     )]
     IsDirectory(PathBuf, Option<PathBuf>),
     /// A file cannot be read.
