@@ -128,9 +128,23 @@ impl std::fmt::Display for Hole {
 /// Why an import does not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
+    /// There is no such directory.
+    #[error(
+        "{} does not exist: name the dataDir of zoo.cfg, whose version-2 holds snapshot.* files, \
+         and its dataLogDir with --log-dir",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// Something else than a directory.
+    #[error(
+        "{} is not a directory: name the dataDir of zoo.cfg, whose version-2 holds snapshot.* \
+         files, and its dataLogDir with --log-dir",
+        .0.display()
+    )]
+    NotADirectory(PathBuf),
     /// A directory cannot be listed.
     #[error(
-        "{}: {error}; name the dataDir of zoo.cfg, whose version-2 holds snapshot.* files",
+        "{} cannot be read: {error}; run the command as the user that it belongs to",
         path.display()
     )]
     Directory {
@@ -139,6 +153,28 @@ pub enum ImportError {
         /// The kernel's answer.
         error: io::Error,
     },
+    /// The other server's data.
+    #[error(
+        "{} holds data of Ringkeeper and none of ZooKeeper: serve starts on it as it is, and \
+         `ringkeeper export` makes ZooKeeper's data of it",
+        .0.display()
+    )]
+    OnlyOurs(PathBuf),
+    /// Logs in the directory of snapshots.
+    #[error(
+        "{} is a log in the dataDir, and --log-dir names another directory: ZooKeeper would not \
+         start with these two; leave --log-dir out, or move the logs that are not in use away",
+        .0.display()
+    )]
+    LogInDataDir(PathBuf),
+    /// Snapshots in the directory of logs.
+    #[error(
+        "{} is a snapshot in the dataLogDir: ZooKeeper would not start with these two; name the \
+         dataDir first and the dataLogDir with --log-dir, or move the snapshots that are not in \
+         use away",
+        .0.display()
+    )]
+    SnapshotInLogDir(PathBuf),
     /// Nothing there is a snapshot or a log.
     #[error(
         "{} holds no snapshot and no log of ZooKeeper: name the dataDir of zoo.cfg, and its \
@@ -146,11 +182,26 @@ pub enum ImportError {
         .0.display()
     )]
     NoData(PathBuf),
+    /// There are snapshots, but no log.
+    #[error(
+        "{} holds no log, and ZooKeeper keeps everything that is newer than a snapshot in logs: \
+         name the dataLogDir of zoo.cfg with --log-dir; if there is no log anywhere, as in a \
+         backup of a snapshot, import it as it is with --without-log",
+        .0.display()
+    )]
+    NoLog(PathBuf),
+    /// Somebody writes there.
+    #[error(
+        "{} was written while it was read: a server runs on it; stop that server, and import then",
+        .0.display()
+    )]
+    Changed(PathBuf),
     /// There are logs, but no snapshot.
     #[error(
-        "{} holds no snapshot, but there are logs: ZooKeeper would not start on it either. If it \
-         was never restarted since version 3.4, --trust-empty-snapshot replays the logs from the \
-         beginning",
+        "{} holds no snapshot, but there are logs: if it is the dataLogDir of zoo.cfg, name the \
+         dataDir, and this one with --log-dir; if it is both, ZooKeeper would not start on it \
+         either, and where it was never restarted since version 3.4, --trust-empty-snapshot \
+         replays the logs from the beginning",
         .0.display()
     )]
     NoSnapshot(PathBuf),
@@ -205,18 +256,15 @@ pub enum ImportError {
         /// The last txn there is.
         reached: Zxid,
     },
-    /// A node whose ACL nobody knows.
-    #[error(
-        "the ACL of {0} is in no file: take the directory of another server of the ensemble, or \
-         an older snapshot with its logs"
-    )]
-    NoAcl(String),
     /// The target has data.
     #[error(
         "{} holds data already: import into another directory, or move that one away first",
         .0.display()
     )]
     TargetInUse(PathBuf),
+    /// The target is something else.
+    #[error("{} is not a directory: name another with --to", .0.display())]
+    TargetNotADirectory(PathBuf),
     /// The snapshot was not written.
     #[error(transparent)]
     Write(#[from] snapshot::WriteError),
@@ -234,6 +282,12 @@ pub enum ExportError {
         .0.display()
     )]
     TargetInUse(PathBuf),
+    /// Something else has the name of a directory.
+    #[error(
+        "{} is not a directory: move it away, or name another directory with --to",
+        .0.display()
+    )]
+    NotADirectory(PathBuf),
     /// The target cannot be written.
     #[error("{}: {error}", path.display())]
     Io {

@@ -13,9 +13,10 @@ use model::zxid::Zxid;
 
 use crate::error::ExportError;
 use crate::stock::directory::DIRECTORY;
+use crate::stock::lengths::Lengths;
 use crate::stock::snapshot::Preamble;
 use crate::stock::writer::SnapshotWriter;
-use crate::stock::{ACL_OPEN, directory};
+use crate::stock::{ACL_OPEN, EXPORT_DATABASE, directory};
 
 /// Under this name the snapshot is written; stock does not know it.
 const UNFINISHED: &str = "unfinished-export";
@@ -37,15 +38,24 @@ pub struct ExportReport {
     pub sessions: u64,
     /// The tree's digest.
     pub digest: u64,
+    /// What is longer than `ZooKeeper` takes by default.
+    pub lengths: Lengths,
 }
 
 /// Refuses a directory where `ZooKeeper` has data.
 pub fn check_target(to: &Path) -> Result<(), ExportError> {
+    for directory in [to, &to.join(DIRECTORY)] {
+        match fs::metadata(directory) {
+            Ok(found) if !found.is_dir() => {
+                return Err(ExportError::NotADirectory(directory.to_owned()));
+            }
+            Ok(_) => (),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(ExportError::Io { path: directory.to_owned(), error }),
+        }
+    }
     let inside = to.join(DIRECTORY);
     let failed = |error| ExportError::Io { path: inside.clone(), error };
-    if !inside.exists() {
-        return Ok(());
-    }
     let snapshots = directory::snapshots(&inside).map_err(failed)?;
     let logs = directory::logs(&inside).map_err(failed)?;
     let is_empty = snapshots.is_empty() && logs.is_empty();
@@ -70,8 +80,8 @@ pub fn write(
     };
     fs::create_dir_all(&inside).map_err(at(&inside))?;
     let written = write_unfinished(view, &unfinished, progress);
-    let bytes = match written {
-        Ok(bytes) => bytes,
+    let (bytes, lengths) = match written {
+        Ok(written) => written,
         Err(error) => {
             // The first error is the one to tell.
             let _ = fs::remove_file(&unfinished);
@@ -89,6 +99,7 @@ pub fn write(
         nodes: view.node_count(),
         sessions: view.meta().sessions.len() as u64,
         digest: view.digest(),
+        lengths,
     })
 }
 
@@ -96,9 +107,9 @@ fn write_unfinished(
     view: View<'_, State>,
     path: &Path,
     progress: &mut dyn FnMut(u64),
-) -> io::Result<u64> {
+) -> io::Result<(u64, Lengths)> {
     let state = view.meta();
-    let mut preamble = Preamble::default();
+    let mut preamble = Preamble { database: EXPORT_DATABASE, ..Preamble::default() };
     preamble.sessions.extend(state.sessions.iter().map(|(id, it)| (*id, it.timeout_ms)));
     for (number, _) in state.acls.iter() {
         let mut list = Vec::new();
@@ -107,9 +118,10 @@ fn write_unfinished(
     }
     let mut writer = SnapshotWriter::begin(File::create(path)?, &preamble)?;
     let mut todo = Vec::from_iter(view.lookup(b"/"));
-    let mut count = 0;
+    let (mut count, mut lengths) = (0, Lengths::default());
     while let Some(record) = todo.pop() {
         write_node(&mut writer, record)?;
+        lengths.see(record.path(), record.data());
         if record.stat().num_children.to_native() > 0 {
             view.child_records(record.path(), |_, child| todo.push(child));
         }
@@ -125,7 +137,7 @@ fn write_unfinished(
     }
     let (bytes, file) = writer.finish(view.meta().zxid, view.digest())?;
     file.sync_all()?;
-    Ok(bytes)
+    Ok((bytes, lengths))
 }
 
 fn write_node(writer: &mut SnapshotWriter<File>, record: Record<'_>) -> io::Result<()> {

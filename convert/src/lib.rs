@@ -29,6 +29,8 @@
 //!     stop_at_damage: false,
 //!     accept_mismatch: false,
 //!     trust_empty_snapshot: false,
+//!     without_log: false,
+//!     clear_ensemble: false,
 //!     types: Default::default(),
 //!     seed: [1, 2],
 //! };

@@ -16,7 +16,7 @@ use crate::import::{self, ImportOptions};
 use crate::inspect::{self, Format, Item};
 use crate::stock::compression::SnappyReader;
 
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/convert/fixtures");
+pub(crate) const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/convert/fixtures");
 
 /// Files that `ZooKeeper` has written.
 fn samples() -> Vec<(PathBuf, Vec<u8>)> {
@@ -184,13 +184,15 @@ fn import_with(changed: &Path, bytes: &[u8]) {
     std::fs::remove_dir_all(&folder.0).unwrap();
 }
 
-fn options(data_dir: &Path) -> ImportOptions {
+pub(crate) fn options(data_dir: &Path) -> ImportOptions {
     ImportOptions {
         data_dir: data_dir.to_owned(),
         log_dir: None,
         stop_at_damage: false,
         accept_mismatch: false,
         trust_empty_snapshot: false,
+        without_log: false,
+        clear_ensemble: false,
         types: ExtendedTypes { enabled: true, emulate_353: false },
         seed: [1, 2],
     }

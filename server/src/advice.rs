@@ -18,7 +18,7 @@ pub fn repair(directories: &Directories) -> String {
 
 /// The command line of a repair of these directories.
 pub fn repair_command(directories: &Directories) -> String {
-    let (data, log) = (parent(&directories.snapshots), parent(&directories.log));
+    let (data, log) = (directories.data_dir(), directories.log_dir());
     if log == data {
         return format!("ringkeeper repair {}", data.display());
     }

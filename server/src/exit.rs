@@ -44,10 +44,14 @@ impl<E: Failure + 'static> From<E> for Box<dyn Failure> {
 impl Failure for ServeError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::File(..) => Exit::Usage,
-            Self::Directory(..) | Self::NoDirectory(_) | Self::Lock(_) | Self::Survey(_) => {
-                Exit::Data
-            }
+            Self::Config(_) | Self::File(..) | Self::TwoAddresses { .. } => Exit::Usage,
+            Self::Directory(..)
+            | Self::NoDirectory(_)
+            | Self::Lock(_)
+            | Self::Survey(_)
+            | Self::Halves(_)
+            | Self::Mark(_)
+            | Self::History(_) => Exit::Data,
             Self::Http { .. } => Exit::Port,
             _ => Exit::Failed,
         }
@@ -66,7 +70,11 @@ impl Failure for BenchError {
 impl Failure for RepairError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Lock(_) | Self::Survey(_) | Self::OtherUser { .. } => Exit::Data,
+            Self::Lock(_)
+            | Self::Survey(_)
+            | Self::Halves(_)
+            | Self::Mark(_)
+            | Self::OtherUser { .. } => Exit::Data,
             _ => Exit::Failed,
         }
     }
@@ -75,7 +83,14 @@ impl Failure for RepairError {
 impl Failure for MigrateError {
     fn exit(&self) -> Exit {
         match self {
-            Self::NoData(_) | Self::Directory(..) | Self::Lock(_) => Exit::Data,
+            Self::Survey(_)
+            | Self::Halves(_)
+            | Self::Mark(_)
+            | Self::History(_)
+            | Self::NoLog(_)
+            | Self::Running { .. }
+            | Self::Directory(..)
+            | Self::Lock(_) => Exit::Data,
             _ => Exit::Failed,
         }
     }

@@ -5,7 +5,7 @@
 //! - [`cli`]: the command line; [`exit`], [`output`]: what its caller sees;
 //! - [`config`]: from zoo.cfg to decided values;
 //! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
-//! - [`survey`], [`advice`], [`mod@repair`]: data that is not as it should be;
+//! - [`survey`], [`data_set`], [`advice`], [`mod@repair`]: data that is not as it should be;
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`mod@bench`]: the load generator; [`migrate`]: import, export, inspect.
@@ -30,6 +30,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod core_loop;
+pub mod data_set;
 pub mod exit;
 pub mod logging;
 pub mod migrate;

@@ -58,6 +58,16 @@ impl Directories {
         let ours = Self::of(storage, 0);
         [storage.data_dir.clone(), storage.data_log_dir.clone(), ours.snapshots, ours.log]
     }
+
+    /// The dataDir.
+    pub fn data_dir(&self) -> &Path {
+        self.snapshots.parent().unwrap_or(&self.snapshots)
+    }
+
+    /// The dataLogDir.
+    pub fn log_dir(&self) -> &Path {
+        self.log.parent().unwrap_or(&self.log)
+    }
 }
 
 /// What a purge keeps, and how often it happens.

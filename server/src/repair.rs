@@ -19,8 +19,11 @@ use txlog::RecoverFrom;
 use txlog::repair::{Examination, cut, examine};
 
 use crate::advice;
+use crate::data_set::{
+    self, DataMark, HalvesError, HistoryError, LogPlace, MarkError, check_beside, stock_zxid,
+};
 use crate::persist::{self, Directories};
-use crate::survey::{SurveyError, survey};
+use crate::survey::{SurveyError, find_data, survey};
 
 /// What to repair.
 #[derive(Args, Clone, Debug)]
@@ -34,7 +37,7 @@ pub struct RepairArgs {
     #[arg(value_name = "DATADIR")]
     pub data_dir: PathBuf,
 
-    /// Its dataLogDir, if that is another directory.
+    /// Its dataLogDir, if it is not where the server last had it.
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
 
@@ -61,6 +64,12 @@ pub enum RepairError {
     /// The directories do not hold what they should.
     #[error(transparent)]
     Survey(#[from] SurveyError),
+    /// Its halves do not belong together.
+    #[error(transparent)]
+    Halves(#[from] HalvesError),
+    /// What it knows of itself cannot be read.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
     /// Files made by this user could not be used by the server.
     #[error(
         "{} belongs to the user with number {owner}, and this is {user}: run the command as that \
@@ -134,24 +143,28 @@ impl Look {
 
 /// Looks, reports, and cuts if it is told where.
 pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
-    let log_dir = args.log_dir.as_ref().unwrap_or(&args.data_dir);
+    find_data(&args.data_dir)?;
+    let log_dir = data_set::find_log(&args.data_dir, args.log_dir.as_deref())?;
     check_user(&args.data_dir)?;
-    check_user(log_dir)?;
+    check_user(&log_dir)?;
     let mut locks = vec![DirectoryLock::take(&args.data_dir)?];
-    if *log_dir != args.data_dir {
-        locks.push(DirectoryLock::take(log_dir)?);
+    if !data_set::is_same(&log_dir, &args.data_dir) {
+        locks.push(DirectoryLock::take(&log_dir)?);
     }
-    survey(&args.data_dir, log_dir)?;
+    let there = survey(&args.data_dir, &log_dir)?;
+    if there.snapshots == 0 && there.segments == 0 {
+        return Err(SurveyError::NoData(args.data_dir.clone()).into());
+    }
     let directories = Directories {
         log: log_dir.join(txlog::segments::DIRECTORY),
         snapshots: args.data_dir.join(snapshot::directory::DIRECTORY),
         segment_bytes: 0,
     };
-    let background = Background::start(BackgroundConfig::new(log_dir.clone()))?;
+    let background = Background::start(BackgroundConfig::new(log_dir))?;
     let look = on_disk(&background, &directories, async |disk, directories| {
         look_at(&*disk, &directories, None).await
     })?;
-    report(&look, &directories, out)?;
+    report(&look, &Doubts::of(&look, &directories)?, &directories, out)?;
     if let Some(at) = args.cut_log_at {
         let done = on_disk(&background, &directories, async move |disk, directories| {
             cut_at(&*disk, &directories, at).await
@@ -163,7 +176,7 @@ pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
         let look = on_disk(&background, &directories, async |disk, directories| {
             look_at(&*disk, &directories, None).await
         })?;
-        report(&look, &directories, out)?;
+        report(&look, &Doubts::of(&look, &directories)?, &directories, out)?;
     }
     background.stop();
     drop(locks);
@@ -171,7 +184,7 @@ pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
 }
 
 fn check_user(directory: &Path) -> Result<(), RepairError> {
-    // A directory that is not there is told by the lock.
+    // A directory that cannot be looked at is told by the lock.
     let Ok(metadata) = std::fs::metadata(directory) else { return Ok(()) };
     let (owner, user) = (metadata.uid(), nix::unistd::geteuid().as_raw());
     if owner == user {
@@ -225,7 +238,33 @@ fn describe(report: &snapshot::Report) -> String {
     )
 }
 
-fn report(look: &Look, directories: &Directories, out: &mut impl Write) -> io::Result<()> {
+/// What there is to say of files that are whole.
+struct Doubts {
+    /// There are snapshots that a server has written, and no log.
+    is_log_missing: bool,
+    /// Why a server would not know which history counts.
+    histories: Option<HistoryError>,
+}
+
+impl Doubts {
+    fn of(look: &Look, directories: &Directories) -> Result<Self, RepairError> {
+        let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
+        let mark = DataMark::read(data_dir)?.unwrap_or_default();
+        let is_log_missing = look.log.segments.is_none() && mark.log != LogPlace::NotYet;
+        let reached = look.log.reached;
+        let found = stock_zxid(data_dir, log_dir);
+        let checked =
+            found.and_then(|found| check_beside(data_dir, found, mark.known, || Ok(reached)));
+        Ok(Self { is_log_missing, histories: checked.err() })
+    }
+}
+
+fn report(
+    look: &Look,
+    doubts: &Doubts,
+    directories: &Directories,
+    out: &mut impl Write,
+) -> io::Result<()> {
     for snapshot in &look.snapshots {
         let state =
             snapshot.fault.as_ref().map_or("whole".to_owned(), |it| format!("damaged: {it}"));
@@ -241,8 +280,24 @@ fn report(look: &Look, directories: &Directories, out: &mut impl Write) -> io::R
         writeln!(out, "{complaint}")?;
     }
     let reached = look.log.reached;
+    if doubts.is_log_missing {
+        writeln!(
+            out,
+            "what was written after the newest snapshot is in a log, and there is none here: if it \
+             is in another directory, name that with --log-dir"
+        )?;
+    }
     if look.is_usable() {
-        return writeln!(out, "a server starts with this, at zxid {reached}: nothing is to repair");
+        return match &doubts.histories {
+            None => {
+                writeln!(out, "a server starts with this, at zxid {reached}: nothing is to repair")
+            }
+            Some(newer) => writeln!(
+                out,
+                "nothing is to repair, at zxid {reached}, and a server does not start with this: \
+                 {newer}"
+            ),
+        };
     }
     if !look.has_beginning() {
         return writeln!(out, "{}", RepairError::Nothing);

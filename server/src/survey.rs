@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::data_set::{self, HalvesError};
+
 /// ZooKeeper's own directory, beside ours.
 const STOCK: &str = "version-2";
 
@@ -65,6 +67,19 @@ pub enum SurveyError {
         /// Where snapshots should be.
         data_dir: PathBuf,
     },
+    /// There is no such directory.
+    #[error("{} does not exist: name the dataDir that serve has", .0.display())]
+    Missing(PathBuf),
+    /// There is nothing of ours.
+    #[error(
+        "{} holds no data of Ringkeeper: name the dataDir that serve has, and its dataLogDir with \
+         --log-dir",
+        .0.display()
+    )]
+    NoData(PathBuf),
+    /// The directory's halves do not belong together.
+    #[error(transparent)]
+    Halves(#[from] HalvesError),
     /// ZooKeeper's data, and none of ours.
     #[error(
         "{} holds data of ZooKeeper that was not imported: `ringkeeper import {} --to {}` does \
@@ -93,12 +108,13 @@ pub struct Survey {
 /// Looks at the directories of the configuration, which exist.
 pub fn survey(data_dir: &Path, log_dir: &Path) -> Result<Survey, SurveyError> {
     let (snapshots, misplaced_log) = ours(&data_dir.join(snapshot::directory::DIRECTORY))?;
-    let (misplaced_snapshots, segments) = if log_dir == data_dir {
+    let is_one = data_set::is_same(data_dir, log_dir);
+    let (misplaced_snapshots, segments) = if is_one {
         (Vec::new(), misplaced_log.clone())
     } else {
         ours(&log_dir.join(txlog::segments::DIRECTORY))?
     };
-    if log_dir != data_dir {
+    if !is_one {
         if let Some(path) = misplaced_log.first() {
             let (path, log_dir) = (path.clone(), log_dir.to_owned());
             return Err(SurveyError::LogInDataDir { path, log_dir });
@@ -115,7 +131,34 @@ pub fn survey(data_dir: &Path, log_dir: &Path) -> Result<Survey, SurveyError> {
             }
         }
     }
-    Ok(Survey { snapshots: snapshots.len(), segments: segments.len() })
+    let there = Survey { snapshots: snapshots.len(), segments: segments.len() };
+    data_set::check_halves(data_dir, log_dir, there)?;
+    Ok(there)
+}
+
+/// Looks whether a command was given a data directory of ours, before anything is made in it.
+pub fn find_data(data_dir: &Path) -> Result<(), SurveyError> {
+    match fs::metadata(data_dir) {
+        Ok(found) if !found.is_dir() => {
+            return Err(SurveyError::NotADirectory(data_dir.to_owned()));
+        }
+        Ok(_) => (),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(SurveyError::Missing(data_dir.to_owned()));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(SurveyError::NotADirectory(data_dir.to_owned()));
+        }
+        Err(error) => return Err(SurveyError::Unreadable { path: data_dir.to_owned(), error }),
+    }
+    if data_dir.join(snapshot::directory::DIRECTORY).exists() {
+        return Ok(());
+    }
+    let stock = data_dir.join(STOCK);
+    if is_stock(&stock) {
+        return Err(SurveyError::Stock { stock, data_dir: data_dir.to_owned() });
+    }
+    Err(SurveyError::NoData(data_dir.to_owned()))
 }
 
 /// The snapshots and the segments in a directory of ours; each can be opened.

@@ -1,7 +1,10 @@
 //! Data directories of `ZooKeeper`'s, imported, served, exported: nothing of the tree changes.
 
+mod craft;
 mod fixtures;
 mod golden;
+mod histories;
+mod notes;
 mod overflow;
 mod refusals;
 mod tree;

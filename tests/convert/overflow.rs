@@ -8,18 +8,17 @@ use std::fmt::{Debug, Write as _};
 use std::fs;
 use std::path::Path;
 
-use harness::wire::Body;
 use harness::{Acl, Client, Op, OpResult, Server, Stat, is_reference};
 
+use super::craft::{self, Node};
 use super::fixtures::fixture;
 use super::tree::config;
-use super::{Folder, import};
+use super::{Folder, run, word};
 
 /// The last txn of the snapshot.
 const ZXID: i64 = 0x100;
 /// Two creates before the last number that there is.
 const NEAR_TOP: i32 = i32::MAX - 2;
-const OPEN: i64 = 1;
 const EPHEMERAL: i32 = 1;
 const SEQUENTIAL: i32 = 2;
 const TTL_SEQUENTIAL: i32 = 6;
@@ -39,31 +38,14 @@ const PARENTS: [(&str, i32); 9] = [
 
 /// Writes a data directory with such parents, as `ZooKeeper` would have it.
 fn craft(data: &Path) {
-    let mut body = Body::new().raw(b"ZKSN").int(2).long(-1);
-    // No sessions; one ACL.
-    body = body.int(0).int(1).long(OPEN).acls(&Acl::open());
-    let own = ["", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"].map(|path| (path, 0));
-    for (path, cversion) in own.into_iter().chain(PARENTS) {
-        body = body.string(path).buffer(&b""[..]).long(OPEN);
-        // Created, changed, when, when; version, counter, version of the ACL; owner, pzxid.
-        body = body.long(1).long(1).long(1_000).long(1_000).int(0).int(cversion).int(0);
-        body = body.long(0).long(ZXID);
-    }
-    body = body.string("/");
-    let sum = adler32(&body.0);
-    body = body.long(sum.into()).string("/");
-    let directory = data.join("version-2");
-    fs::create_dir_all(&directory).unwrap();
-    fs::write(directory.join(format!("snapshot.{ZXID:x}")), body.0).unwrap();
+    let nodes = PARENTS.map(|(path, cversion)| Node { cversion, ..Node::new(path, b"") });
+    craft::snapshot(data, ZXID, &nodes);
 }
 
-fn adler32(bytes: &[u8]) -> u32 {
-    let (mut a, mut b) = (1_u32, 0_u32);
-    for byte in bytes {
-        a = (a + u32::from(*byte)) % 65_521;
-        b = (b + a) % 65_521;
-    }
-    b << 16 | a
+/// Imports the snapshot, which has no log.
+fn import_alone(from: &Path, to: &Path) {
+    let said = run(&["import", word(from), "--to", word(to), "--without-log"]);
+    assert!(said.is_success, "{said:?}");
 }
 
 /// What clients are told, a line a request: one after another, so that time decides nothing.
@@ -210,7 +192,7 @@ fn assert_as_recorded(text: &str) {
 fn sequences_overflow_as_recorded() {
     let folder = Folder::new();
     craft(&folder.join("from"));
-    import(&folder.join("from"), &folder.join("to"));
+    import_alone(&folder.join("from"), &folder.join("to"));
     let mut ours = config().ours().data(&folder.join("to")).start();
     assert_as_recorded(&play(&mut ours));
 }

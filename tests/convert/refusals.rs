@@ -5,6 +5,7 @@ use std::path::Path;
 
 use harness::server::copy_directory;
 
+use super::craft::adler32;
 use super::fixtures::fixture;
 use super::{Folder, Said, files, import, run, word};
 
@@ -154,13 +155,4 @@ fn entries(bytes: &[u8]) -> Vec<usize> {
         at += 12 + usize::try_from(length).unwrap() + 1;
     }
     found
-}
-
-fn adler32(bytes: &[u8]) -> u32 {
-    let (mut a, mut b) = (1_u32, 0_u32);
-    for byte in bytes {
-        a = (a + u32::from(*byte)) % 65_521;
-        b = (b + a) % 65_521;
-    }
-    b << 16 | a
 }

@@ -8,12 +8,14 @@ mod exits;
 mod exposition;
 mod failing_disk;
 mod full_disk;
+mod halves;
 mod metrics;
 mod pages;
 mod repair;
 mod stalls;
 mod start;
 mod versions;
+mod wrong_paths;
 
 use std::env;
 use std::fs;

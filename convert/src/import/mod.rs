@@ -3,6 +3,8 @@
 //! [`read`] finds the newest snapshot that is whole, replays the logs behind it and compares
 //! digests; [`Imported::write`] writes our snapshot. Nothing of the source is changed.
 
+mod found;
+mod note;
 mod rebuilt;
 mod replay;
 mod verdict;
@@ -10,7 +12,6 @@ mod verdict;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ use crate::stock::log::{LogEnd, LogReader, parse_txn};
 use crate::stock::snapshot::SnapshotReader;
 use crate::stock::stream::StreamError;
 
+use found::Found;
+pub use note::Note;
 pub use rebuilt::Rebuilt;
 pub use replay::Applied;
 pub use verdict::{Comparison, Verdict};
@@ -48,6 +51,10 @@ pub struct ImportOptions {
     pub accept_mismatch: bool,
     /// Begin with an empty tree where there are logs and no snapshot.
     pub trust_empty_snapshot: bool,
+    /// Import a snapshot where there is no log at all.
+    pub without_log: bool,
+    /// Take the servers of the ensemble out of its configuration.
+    pub clear_ensemble: bool,
     /// Which owners mean a TTL.
     pub types: ExtendedTypes,
     /// The secret of our tree's order: random.
@@ -76,71 +83,6 @@ pub enum Progress {
         /// Bytes so far.
         bytes: u64,
     },
-}
-
-/// Something that the operator should know of.
-#[derive(Debug, thiserror::Error)]
-pub enum Note {
-    /// A snapshot that was passed over.
-    #[error("a snapshot is damaged, an older one and more of the logs are used: {0}")]
-    DamagedSnapshot(FileError),
-    /// A log without even a header.
-    #[error("{}: empty, as a crash leaves a log that was just made", .0.display())]
-    EmptyLog(PathBuf),
-    /// A log that ends in an entry that was not finished.
-    #[error(
-        "{}: ends at offset {offset} in a write that a crash interrupted, which was never \
-         acknowledged",
-        path.display()
-    )]
-    Torn {
-        /// Which log.
-        path: PathBuf,
-        /// Where the entry begins.
-        offset: u64,
-    },
-    /// Bytes behind the end of a log.
-    #[error(
-        "{}: what stands behind the last entry is not zero from offset {offset} on; ZooKeeper \
-         does not read it either",
-        path.display()
-    )]
-    Garbage {
-        /// Which log.
-        path: PathBuf,
-        /// The first byte that is not zero.
-        offset: u64,
-    },
-    /// Txns that were there twice.
-    #[error("{0} txns are in the logs more than once; each was replayed once")]
-    Repeated(u64),
-    /// The replay was ended where the logs are damaged.
-    #[error("stopped at a damaged log, as told; what is behind is not imported: {0}")]
-    StoppedAtDamage(FileError),
-    /// The replay was ended where txns are missing.
-    #[error("stopped where the logs have a hole, as told; what is behind is not imported: {0}")]
-    StoppedAtHole(Hole),
-    /// The digests differ.
-    #[error(
-        "the digest at {} should be {:#x} and is {:#x}; imported all the same, as told",
-        .0.zxid, .0.expected, .0.found
-    )]
-    Mismatch(Comparison),
-    /// The logs do not reach the end of the snapshot.
-    #[error("the snapshot needs the logs up to {0}, which are not there; imported all the same")]
-    NotCovered(Zxid),
-    /// No digest was found.
-    #[error("no digest was written (digest.enabled=false, or before 3.6): nothing to compare with")]
-    NotCompared,
-    /// Ephemeral nodes without a session.
-    #[error(
-        "{0} ephemeral nodes of sessions that are gone were removed, as ZooKeeper does when it \
-         starts"
-    )]
-    Orphans(u64),
-    /// Nodes that need a setting.
-    #[error("{0} nodes have a time to live: serve needs extendedTypesEnabled=true, as before")]
-    TtlNodes(u64),
 }
 
 /// What was found and made of it.
@@ -183,27 +125,19 @@ pub fn read(
     options: &ImportOptions,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Imported, ImportError> {
-    let snapshots_in = directory::version_directory(&options.data_dir);
-    let logs_in = options.log_dir.as_deref();
-    let logs_in = logs_in.map_or_else(|| snapshots_in.clone(), directory::version_directory);
-    let listed = |path: &Path, list: fn(&Path) -> io::Result<Vec<StockFile>>| {
-        list(path).map_err(|error| ImportError::Directory { path: path.to_owned(), error })
-    };
-    let snapshots = listed(&snapshots_in, directory::snapshots)?;
-    let logs = listed(&logs_in, directory::logs)?;
+    let found = Found::look(options)?;
     let mut import = Import { options, progress, report: ImportReport::default() };
-    let (rebuilt, verdict) = if snapshots.is_empty() {
-        if logs.is_empty() {
-            return Err(ImportError::NoData(snapshots_in));
-        }
-        if !options.trust_empty_snapshot {
-            return Err(ImportError::NoSnapshot(snapshots_in));
-        }
+    let (rebuilt, verdict) = if found.snapshots.is_empty() {
         (Rebuilt::empty(TreeSeed(options.seed), options.types), Verdict::default())
     } else {
-        import.load_newest(&snapshots_in, &snapshots)?
+        import.load_newest(&found.snapshots_in, &found.snapshots)?
     };
-    import.finish(rebuilt, verdict, logs)
+    if found.logs.is_empty() && options.without_log {
+        import.report.notes.push(Note::WithoutLog(found.logs_in.clone()));
+    }
+    let imported = import.finish(rebuilt, verdict, found.logs.clone())?;
+    found.check_unchanged()?;
+    Ok(imported)
 }
 
 struct Import<'a> {
@@ -260,23 +194,41 @@ impl Import<'_> {
         if repeated > 0 {
             self.report.notes.push(Note::Repeated(repeated));
         }
-        if let Some(path) = rebuilt.node_without_acl() {
-            return Err(ImportError::NoAcl(path));
-        }
         self.judge(&verdict)?;
         let orphans = rebuilt.remove_orphans(self.report.zxid);
         if orphans > 0 {
             self.report.notes.push(Note::Orphans(orphans));
         }
         rebuilt.count_quotas();
-        let ttl_nodes = rebuilt.ttl_count();
-        if ttl_nodes > 0 {
-            self.report.notes.push(Note::TtlNodes(ttl_nodes));
-        }
+        self.look_through(&mut rebuilt);
         self.report.nodes = rebuilt.tree.node_count();
         self.report.sessions = rebuilt.sessions.len() as u64;
         self.report.digest = rebuilt.tree.digest();
         Ok(Imported { rebuilt, report: self.report })
+    }
+
+    /// Notes what an operator should know of the tree.
+    fn look_through(&mut self, rebuilt: &mut Rebuilt) {
+        let notes = &mut self.report.notes;
+        let ttl_nodes = rebuilt.ttl_count();
+        if ttl_nodes > 0 {
+            notes.push(Note::TtlNodes(ttl_nodes));
+        }
+        let closed = rebuilt.close_unknown_acls();
+        if !closed.is_empty() {
+            notes.push(Note::ClosedNodes(closed));
+        }
+        let lengths = rebuilt.lengths();
+        if lengths.beyond_packet > 0 {
+            notes.push(Note::LongNodes(lengths));
+        }
+        let servers = rebuilt.ensemble();
+        if !servers.is_empty() && self.options.clear_ensemble {
+            rebuilt.clear_ensemble();
+            notes.push(Note::ClearedEnsemble(servers));
+        } else if !servers.is_empty() {
+            notes.push(Note::Ensemble(servers));
+        }
     }
 
     /// Refuses a tree that is not the one that was written, unless told otherwise.
@@ -385,15 +337,13 @@ pub(crate) fn follows(last: Zxid, next: Zxid) -> bool {
 
 /// Refuses a data directory of ours that has data.
 pub fn check_target(directory: &Path) -> Result<(), ImportError> {
-    let ours = directory.join(snapshot::directory::DIRECTORY);
-    let entries = match std::fs::read_dir(&ours) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(ImportError::Directory { path: ours, error }),
-        Ok(entries) => entries,
-    };
-    let is_data = |name: &str| name.starts_with("snapshot.") || name.starts_with("log-");
-    let mut names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    if names.any(|name| is_data(&name)) { Err(ImportError::TargetInUse(ours)) } else { Ok(()) }
+    if directory.exists() && !directory.is_dir() {
+        return Err(ImportError::TargetNotADirectory(directory.to_owned()));
+    }
+    if found::has_ours(directory)? {
+        return Err(ImportError::TargetInUse(directory.join(snapshot::directory::DIRECTORY)));
+    }
+    Ok(())
 }
 
 impl Imported {

@@ -1,23 +1,28 @@
 //! The tree as it comes out of `ZooKeeper`'s files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 
 use engine::quota::{self, Track};
 use engine::tree::{RawNode, Tree, TreeSeed, parent_path};
 use model::acl::AclList;
-use model::record::PATH_BYTES_MAX;
+use model::jute;
+use model::record::{PATH_BYTES_MAX, Record};
 use model::session::{ExtendedTypes, Owner, SessionId};
 use model::stat::Stat;
 
 use super::Progress;
 use crate::error::Fault;
 use crate::stock::ACL_OPEN;
+use crate::stock::lengths::Lengths;
 use crate::stock::snapshot::{SnapshotReader, StockNode, Trailer};
 use crate::stock::stream::StreamError;
 
 /// The number of an ACL that the snapshot's nodes hold and its table does not: it was made while
 /// the snapshot was written, and the log has it.
 const ACL_UNKNOWN: u32 = u32::MAX;
+/// Where an ensemble keeps its configuration.
+const CONFIG: &[u8] = b"/zookeeper/config";
 /// Nodes between two reports of progress.
 const REPORT_NODES: u64 = 4096;
 
@@ -180,13 +185,46 @@ impl Rebuilt {
         &self.acls.lists[number as usize - 1]
     }
 
-    /// A node whose ACL is in no file.
-    pub fn node_without_acl(&self) -> Option<String> {
-        if !self.has_unknown_acl {
-            return None;
+    /// Closes the nodes whose ACL is in no file to everybody but a superuser, and gives their
+    /// paths. `ZooKeeper` answers what concerns them with an error, whoever asks.
+    pub fn close_unknown_acls(&mut self) -> Vec<String> {
+        if !mem::take(&mut self.has_unknown_acl) {
+            return Vec::new();
         }
-        let mut records = self.tree.records();
-        records.find(|record| record.acl() == ACL_UNKNOWN).map(|r| Fault::shown(r.path()))
+        let is_unknown = |record: &Record<'_>| record.acl() == ACL_UNKNOWN;
+        let records = self.tree.records().filter(is_unknown);
+        let mut nodes: Vec<_> =
+            records.map(|it| (it.path().to_vec(), it.stat_native().aversion)).collect();
+        nodes.sort();
+        let zxid = self.tree.zxid();
+        let closed = self.acls.number_of(&closed_list());
+        for (path, aversion) in &nodes {
+            self.tree.set_acl(path, closed, *aversion, zxid);
+        }
+        nodes.iter().map(|(path, _)| Fault::shown(path)).collect()
+    }
+
+    /// The servers that the ensemble's configuration names, as it names them.
+    pub fn ensemble(&self) -> Vec<String> {
+        let record = self.tree.lookup(CONFIG);
+        let data = record.and_then(Record::data).unwrap_or_default();
+        let lines = data.split(|&byte| byte == b'\n');
+        lines.filter(|line| line.starts_with(b"server.")).map(Fault::shown).collect()
+    }
+
+    /// Takes the servers out of the ensemble's configuration: it is empty then, as where there is
+    /// no ensemble.
+    pub fn clear_ensemble(&mut self) {
+        if self.tree.lookup(CONFIG).is_some() {
+            self.tree.replace_data_quietly(CONFIG, Some(b""));
+        }
+    }
+
+    /// What is longer than servers take by default.
+    pub fn lengths(&self) -> Lengths {
+        let mut lengths = Lengths::default();
+        self.tree.records().for_each(|record| lengths.see(record.path(), record.data()));
+        lengths
     }
 
     /// Counts anew what is used of every quota, as `ZooKeeper` does at each start.
@@ -219,6 +257,17 @@ impl Rebuilt {
         let is_ttl = |raw| matches!(Owner::of_raw(raw, self.types), Owner::Ttl(_));
         self.tree.records().filter(|record| is_ttl(record.owner_raw())).count() as u64
     }
+}
+
+/// A list that permits nobody anything: one entry, without permissions. An empty list would permit
+/// everything.
+fn closed_list() -> Vec<u8> {
+    let mut list = Vec::new();
+    jute::put_length(&mut list, 1);
+    jute::put_int(&mut list, 0);
+    jute::put_string(&mut list, b"world");
+    jute::put_string(&mut list, b"anyone");
+    list
 }
 
 /// Whether a tree can hold a node of this path: whoever wrote the file had its own rules.

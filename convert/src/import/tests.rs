@@ -14,6 +14,7 @@ use model::txn::{CreateTxn, DIGEST_VERSION, MultiTxn, NodeKind, Txn, put_sub_txn
 use super::*;
 use crate::stock::snapshot::{Preamble, SnapshotDigest};
 use crate::stock::writer::SnapshotWriter;
+use crate::tests::{FIXTURES, options};
 
 const SEED: TreeSeed = TreeSeed([1, 2]);
 const TYPES: ExtendedTypes = ExtendedTypes { enabled: true, emulate_353: false };
@@ -281,7 +282,7 @@ fn every_fuzzy_snapshot_leads_to_the_tree_that_was() {
         }
         let from = history.random.below(history.txns.len());
         let (snapshot, _) = history.fuzzy_snapshot(from);
-        let (rebuilt, more) = rebuild(&snapshot, &history, from);
+        let (mut rebuilt, more) = rebuild(&snapshot, &history, from);
         let mut expected = history.states.last().unwrap().clone();
         let mut found = nodes_of(&rebuilt);
         if history.names_paths {
@@ -298,7 +299,7 @@ fn every_fuzzy_snapshot_leads_to_the_tree_that_was() {
             assert_eq!(found.get(path), Some(node), "seed {seed} from {from}: {shown}");
         }
         assert_eq!(found.len(), expected.len(), "seed {seed} from {from}");
-        assert_eq!(rebuilt.node_without_acl(), None);
+        assert_eq!(rebuilt.close_unknown_acls(), [""; 0]);
         tolerated += more;
     }
     // The snapshots were fuzzy indeed.
@@ -306,13 +307,20 @@ fn every_fuzzy_snapshot_leads_to_the_tree_that_was() {
 }
 
 #[test]
-fn a_list_that_no_log_has_is_told() {
+fn a_node_whose_list_no_log_has_is_closed() {
     let mut writer = SnapshotWriter::begin(Vec::new(), &Preamble::default()).unwrap();
     writer.node(b"", Some(b""), -1, &Stat::default()).unwrap();
     writer.node(b"/a", Some(b""), 7, &Stat::default()).unwrap();
     let (_, bytes) = writer.finish(Zxid(1), 0).unwrap();
-    let (rebuilt, _) = rebuild(&bytes, &History::new(0, true), 0);
-    assert_eq!(rebuilt.node_without_acl().as_deref(), Some("/a"));
+    let (mut rebuilt, _) = rebuild(&bytes, &History::new(0, true), 0);
+    let digest = rebuilt.tree.digest();
+    assert_eq!(rebuilt.close_unknown_acls(), ["/a"]);
+    let number = rebuilt.tree.lookup(b"/a").unwrap().acl();
+    let list = AclList::decode(&mut Reader::new(rebuilt.acl_list(number))).unwrap();
+    let permissions: Vec<_> = list.iter().map(|entry| entry.perms).collect();
+    assert_eq!(permissions, [0], "and not empty, which would be open");
+    assert_eq!(rebuilt.tree.digest(), digest, "as ZooKeeper has it");
+    assert_eq!(rebuilt.close_unknown_acls(), [""; 0]);
 }
 
 #[test]
@@ -390,6 +398,27 @@ fn epochs_follow_each_other() {
     assert!(!follows(zxid(1, 4), zxid(1, 6)));
     assert!(follows(zxid(1, 4), zxid(3, 1)));
     assert!(!follows(zxid(1, 4), zxid(3, 2)));
+}
+
+#[test]
+fn a_directory_that_is_written_meanwhile_is_refused() {
+    let folder = TempFile::new("");
+    let inside = folder.0.join("version-2");
+    std::fs::create_dir_all(&inside).unwrap();
+    for entry in std::fs::read_dir(Path::new(FIXTURES).join("plain/version-2")).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, inside.join(path.file_name().unwrap())).unwrap();
+    }
+    let options = options(&folder.0);
+    assert!(read(&options, &mut |_| ()).is_ok());
+    let mut count = 0;
+    let refused = read(&options, &mut |_| {
+        count += 1;
+        std::fs::write(inside.join(format!("log.{count}00")), b"ZKLG").unwrap();
+    });
+    assert!(matches!(refused, Err(ImportError::Changed(path)) if path == inside));
+    assert!(count > 0);
+    std::fs::remove_dir_all(&folder.0).unwrap();
 }
 
 #[test]

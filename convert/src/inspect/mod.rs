@@ -11,7 +11,7 @@ mod stock;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use item::{Damage, Item};
 pub use ours::{our_log, our_snapshot};
@@ -54,6 +54,25 @@ pub fn format_of(path: &Path) -> io::Result<Format> {
     } else {
         Format::Unknown(begin)
     })
+}
+
+/// The newest log or snapshot in a directory or one level below it, for a person who named the
+/// directory.
+pub fn example_in(directory: &Path, is_log: bool) -> Option<PathBuf> {
+    let inside = |directory: &Path| {
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let entries = inside(directory);
+    let below = entries.iter().filter(|path| path.is_dir()).flat_map(|path| inside(path));
+    let is_meant = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let beginnings: &[&str] = if is_log { &["log.", "log-0"] } else { &["snapshot."] };
+        beginnings.iter().any(|beginning| name.starts_with(beginning))
+    };
+    // Hexadecimal without leading zeros: the longer name is the later.
+    let files = entries.iter().cloned().chain(below).filter(is_meant);
+    files.max_by_key(|path| (path.as_os_str().len(), path.clone()))
 }
 
 /// What becomes of the items: an error ends the inspection.

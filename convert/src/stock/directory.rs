@@ -2,8 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use model::zxid::Zxid;
+
+use super::log::LogReader;
+use super::stream::StreamError;
 
 /// The directory of `ZooKeeper`'s files, in `dataDir` and in `dataLogDir`.
 pub const DIRECTORY: &str = "version-2";
@@ -17,6 +21,8 @@ pub struct StockFile {
     pub zxid: Zxid,
     /// Its length.
     pub bytes: u64,
+    /// When it was last written.
+    pub modified: SystemTime,
 }
 
 /// `version-2` inside `directory`, or the directory itself if it is called so.
@@ -48,6 +54,52 @@ pub fn logs_behind(mut logs: Vec<StockFile>, zxid: Zxid) -> Vec<StockFile> {
     logs
 }
 
+/// The last zxid that the files in these directories, each a `version-2`, hold: that of the last
+/// txn in the logs, or of a snapshot that was begun later. `None` where there is no file.
+pub fn newest_zxid(directories: &[PathBuf]) -> io::Result<Option<Zxid>> {
+    let mut newest = None;
+    for directory in directories {
+        let present = |list: io::Result<Vec<StockFile>>| match list {
+            Err(error) if is_absent(&error) => Ok(Vec::new()),
+            list => list,
+        };
+        let snapshot = present(snapshots(directory))?.first().map(|file| file.zxid);
+        newest = newest.max(snapshot);
+        // A crash can leave a newest log in which there is nothing yet.
+        for log in present(logs(directory))?.iter().rev() {
+            let last = last_txn(log)?;
+            newest = newest.max(last);
+            if last.is_some() {
+                break;
+            }
+        }
+    }
+    Ok(newest)
+}
+
+/// The last txn of a log; if it is damaged, the last one before the damage, and no earlier than the
+/// one in its name.
+fn last_txn(log: &StockFile) -> io::Result<Option<Zxid>> {
+    let mut last = None;
+    let read = LogReader::open(&log.path).and_then(|reader| {
+        let Some(mut reader) = reader else { return Ok(()) };
+        while let Some(entry) = reader.next_entry()? {
+            last = last.max(entry.zxid().ok());
+        }
+        Ok(())
+    });
+    match read {
+        Ok(()) => Ok(last),
+        Err(StreamError::Damage { .. }) => Ok(last.max(Some(log.zxid))),
+        Err(StreamError::Io(error)) => Err(error),
+    }
+}
+
+/// Whether there is no directory of this name.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// The zxid in a name: what follows the prefix and a dot, up to the next dot, in hexadecimal.
 fn zxid_of(name: &str, prefix: &str) -> Option<Zxid> {
     let mut parts = name.split('.');
@@ -64,8 +116,9 @@ fn list(directory: &Path, prefix: &str) -> io::Result<Vec<StockFile>> {
         let entry = entry?;
         let name = entry.file_name();
         if let Some(zxid) = name.to_str().and_then(|name| zxid_of(name, prefix)) {
-            let bytes = entry.metadata()?.len();
-            files.push(StockFile { path: entry.path(), zxid, bytes });
+            let metadata = entry.metadata()?;
+            let (bytes, modified) = (metadata.len(), metadata.modified()?);
+            files.push(StockFile { path: entry.path(), zxid, bytes, modified });
         }
     }
     files.sort_by(|a, b| (a.zxid, &a.path).cmp(&(b.zxid, &b.path)));

@@ -8,6 +8,7 @@ use model::acl::AclList;
 use model::jute::{JuteError, Reader};
 use model::op::Op;
 use model::txn::{CreateTxn, NodeKind, Txn, TxnDigest, TxnHeader};
+use model::zxid::Zxid;
 use simd_adler32::adler32;
 
 use super::stream::{Stream, StreamError};
@@ -42,6 +43,13 @@ pub struct Entry<'a> {
     pub offset: u64,
     /// Its txn.
     pub bytes: &'a [u8],
+}
+
+impl Entry<'_> {
+    /// Which txn it is.
+    pub fn zxid(&self) -> Result<Zxid, JuteError> {
+        TxnHeader::decode(&mut Reader::new(self.bytes)).map(|header| header.zxid)
+    }
 }
 
 /// A log that is read from front to back.

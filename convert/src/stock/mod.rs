@@ -2,10 +2,12 @@
 //!
 //! Map: [`compression`] (how a snapshot's bytes are packed), [`stream`] (fields off a file, with
 //! its checksum), [`snapshot`] and [`log`] (the two kinds of file), [`writer`] (a snapshot
-//! written), [`directory`] (which files there are).
+//! written), [`directory`] (which files there are), [`lengths`] (which nodes are longer than it
+//! takes).
 
 pub mod compression;
 pub mod directory;
+pub mod lengths;
 pub mod log;
 pub mod snapshot;
 pub mod stream;
@@ -21,5 +23,8 @@ pub const VERSION: i32 = 2;
 pub const END: &[u8] = b"/";
 /// The ACL number that means: everybody may do everything.
 pub const ACL_OPEN: i64 = -1;
+/// `dbid` of a snapshot that an export wrote: complete without any log. `ZooKeeper` does not read
+/// that field, and writes -1 in its own.
+pub const EXPORT_DATABASE: i64 = i64::from_be_bytes(*b"RINGKEEP");
 /// Bytes of a node's Stat as it is stored.
 pub const STAT_BYTES: usize = 60;

@@ -37,6 +37,14 @@ pub struct ImportArgs {
     #[arg(long)]
     pub trust_empty_snapshot: bool,
 
+    /// Where there is a snapshot and no log at all, as in a backup, import the snapshot as it is.
+    #[arg(long)]
+    pub without_log: bool,
+
+    /// Empty /zookeeper/config, which names the servers of the ensemble that the data are from.
+    #[arg(long)]
+    pub clear_ensemble: bool,
+
     /// Read owners of nodes with a time to live as zookeeper.emulate353TTLNodes does.
     #[arg(long)]
     pub emulate_353_ttl_nodes: bool,
@@ -44,22 +52,26 @@ pub struct ImportArgs {
 
 /// What to export.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(after_long_help = "Stop the server first: it holds a lock on its data. Nothing in \
-    DATADIR is changed. ZooKeeper 3.9 starts on the result as after any restart; it has one \
-    snapshot and needs no log.\n\n\
+#[command(after_long_help = "Stop the server first: it holds a lock on its data. No snapshot and \
+    no log in DATADIR is changed; ringkeeper-1/data-set notes up to where was exported. ZooKeeper \
+    3.9 starts on the result as after any restart; it has one snapshot and needs no log.\n\n\
     Example: ringkeeper export /var/lib/ringkeeper --to /var/lib/zookeeper")]
 pub struct ExportArgs {
     /// The dataDir of Ringkeeper.
     #[arg(value_name = "DATADIR")]
     pub dir: PathBuf,
 
-    /// The dataLogDir of Ringkeeper, if zoo.cfg names one.
+    /// The dataLogDir of Ringkeeper, if it is not where the server last had it.
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
 
     /// The dataDir of ZooKeeper, without data yet.
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
+
+    /// Where there is a snapshot and no log any more, export the snapshot as it is.
+    #[arg(long)]
+    pub without_log: bool,
 }
 
 /// What to look into.

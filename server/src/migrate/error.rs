@@ -8,7 +8,9 @@ use disk::BackgroundError;
 use disk::lock::LockError;
 use thiserror::Error;
 
+use crate::data_set::{HalvesError, HistoryError, MarkError};
 use crate::persist::RestoreError;
+use crate::survey::SurveyError;
 
 /// Why a command does not do what it was told.
 #[derive(Debug, Error)]
@@ -22,13 +24,38 @@ pub enum MigrateError {
     /// Our files.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// There is nothing to export.
+    /// The directory does not hold what it should.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// Its halves do not belong together.
+    #[error(transparent)]
+    Halves(#[from] HalvesError),
+    /// What it knows of itself cannot be read or written.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
+    /// There are two histories.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// There are snapshots, but no log.
     #[error(
-        "{} holds no data of Ringkeeper: name the dataDir that serve has, and its dataLogDir with \
-         --log-dir",
+        "{} holds no log, and everything that is newer than a snapshot is in the log: name the \
+         dataLogDir that serve has with --log-dir; if there is no log any more, export the newest \
+         snapshot as it is with --without-log",
         .0.display()
     )]
-    NoData(PathBuf),
+    NoLog(PathBuf),
+    /// A server writes what is to be imported.
+    #[error(
+        "process {pid} has {file} open for writing: a server runs on that directory; stop it, and \
+         import then",
+        file = file.display()
+    )]
+    Running {
+        /// Who.
+        pid: u32,
+        /// What.
+        file: PathBuf,
+    },
     /// A directory cannot be made.
     #[error("{path} cannot be made: {1}; make it, or name another with --to", path = .0.display())]
     Directory(PathBuf, #[source] io::Error),
@@ -41,12 +68,24 @@ pub enum MigrateError {
     /// No random numbers.
     #[error("/dev/urandom cannot be read: {0}")]
     Random(#[source] io::Error),
+    /// There is no such file.
+    #[error("{} does not exist: name a file of version-2 or ringkeeper-1", .0.display())]
+    Missing(PathBuf),
+    /// A directory where a file is expected.
+    #[error(
+        "{} is a directory: name a file in it{}",
+        .0.display(),
+        .1.as_ref().map_or_else(String::new, |file| format!(", such as {}", file.display()))
+    )]
+    IsDirectory(PathBuf, Option<PathBuf>),
     /// A file cannot be read.
-    #[error("{path}: {1}", path = .0.display())]
+    #[error("{path}: {1}; run the command as the user that it belongs to", path = .0.display())]
     File(PathBuf, #[source] io::Error),
     /// A file of no format that is known.
     #[error(
-        "{path} is no log and no snapshot of ZooKeeper or Ringkeeper: it begins with {1:02x?}",
+        "{path} is no log and no snapshot of ZooKeeper or Ringkeeper: {}; name a file log.* or \
+         snapshot.* of version-2, or log-* or snapshot.* of ringkeeper-1",
+        if .1.is_empty() { "it is empty".to_owned() } else { format!("it begins with {:02x?}", .1) },
         path = .0.display()
     )]
     Unknown(PathBuf, Vec<u8>),

@@ -23,7 +23,13 @@ pub fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), MigrateEr
         Inspected::Snapshot { file, json, nodes } => (file, *json, *nodes),
     };
     let is_log = matches!(args.what, Inspected::Log { .. });
-    let unreadable = |error| MigrateError::File(file.clone(), error);
+    if file.is_dir() {
+        return Err(MigrateError::IsDirectory(file.clone(), inspect::example_in(file, is_log)));
+    }
+    let unreadable = |error: io::Error| match error.kind() {
+        io::ErrorKind::NotFound => MigrateError::Missing(file.clone()),
+        _ => MigrateError::File(file.clone(), error),
+    };
     let format = inspect::format_of(file).map_err(unreadable)?;
     let mut out = BufWriter::new(out);
     let mut show = |item: &Item| {

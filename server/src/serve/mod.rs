@@ -3,11 +3,13 @@
 //! Up: configuration, host, directories, ports, background, data, roles, loops, admin thread.
 //! Down: the loops answer what is under way and end, then the background, then the lock goes.
 //!
-//! `ports` and `decisions`: what is asked of the system, and what follows from the configuration;
-//! `wiring`: roles on their loops; `telling`: what the log says of it; `error`: why not.
+//! `histories`: whether the data are the newest there are. `ports` and `decisions`: what is asked of
+//! the system, and what follows from the configuration; `wiring`: roles on their loops; `telling`:
+//! what the log says of it; `error`: why not.
 
 mod decisions;
 mod error;
+mod histories;
 mod ports;
 mod telling;
 mod wiring;
@@ -18,6 +20,7 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::{self, Config, Notice, decided};
 use crate::core_loop::{LoopError, LoopInbox, LoopMessage};
+use crate::data_set::is_same;
 use crate::persist::{self, Directories};
 use crate::resident::Resident;
 use crate::survey::survey;
@@ -117,6 +120,7 @@ fn start(config: &Config) -> Result<Running, ServeError> {
     tell_disk(&background, &probe, durability);
     let settings = Arc::new(settings(config));
     let directories = Directories::of(&config.storage, config.log.segment_bytes);
+    histories::settle(&background, &directories, &settings)?;
     let restored = persist::restore(
         &background,
         directories.clone(),
@@ -235,6 +239,9 @@ fn open_directories(storage: &decided::Storage) -> Result<Vec<DirectoryLock>, Se
         directories.push(&storage.data_log_dir);
     }
     for directory in directories {
+        if directory != &storage.data_dir && is_same(directory, &storage.data_dir) {
+            continue;
+        }
         if !directory.exists() {
             if !storage.dir_autocreate {
                 return Err(ServeError::NoDirectory(directory.clone()));

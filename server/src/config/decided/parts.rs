@@ -196,7 +196,6 @@ fn tree(settled: &Settled<'_>) -> Tree {
     }
 }
 
-
 /// The directory of the snapshots and of `myid`.
 pub(super) fn data_dir(settled: &Settled<'_>) -> PathBuf {
     PathBuf::from(settled.maybe_text("dataDir").unwrap_or_else(|| "data".to_owned()))

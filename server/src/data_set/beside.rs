@@ -1,0 +1,114 @@
+//! Two histories in one directory: Ringkeeper's, and `ZooKeeper`'s beside it.
+//!
+//! The data of `ZooKeeper` stay where they are after an import, and are there after an export. They
+//! are in the way only once they have gone on: then Ringkeeper's are the older ones.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use convert::stock::directory::{self, DIRECTORY};
+use model::zxid::Zxid;
+use thiserror::Error;
+
+use super::halves::is_same;
+use super::mark::{Copied, Known};
+
+/// Why it is not known which history counts. Nothing was changed.
+#[derive(Debug, Error)]
+pub enum HistoryError {
+    /// `ZooKeeper`'s data have gone on.
+    #[error(
+        "ZooKeeper's data in {stock} end with {found}, and Ringkeeper's data beside them know of \
+         {known} only: ZooKeeper has written since. To go on with ZooKeeper's data, move \
+         ringkeeper-1 away and `ringkeeper import {dir} --to {dir}`; to go on with Ringkeeper's, \
+         move {stock} away",
+        stock = data_dir.join(DIRECTORY).display(),
+        dir = data_dir.display()
+    )]
+    Newer {
+        /// Where both are.
+        data_dir: PathBuf,
+        /// The last txn of `ZooKeeper`'s.
+        found: Zxid,
+        /// Up to where they are known.
+        known: Zxid,
+    },
+    /// The data in the target have gone on from those that are imported.
+    #[error(
+        "ZooKeeper's data in {stock} end with {found}, and those to be imported with {imported}: \
+         import {dir} itself, or move {stock} away",
+        stock = to.join(DIRECTORY).display(),
+        dir = to.display()
+    )]
+    NewerInTarget {
+        /// The target.
+        to: PathBuf,
+        /// The last txn of `ZooKeeper`'s there.
+        found: Zxid,
+        /// The last txn of what is imported.
+        imported: Zxid,
+    },
+    /// The data cannot be read.
+    #[error(
+        "ZooKeeper's data in {path} cannot be read ({error}), so whether they are newer than \
+         Ringkeeper's is not known: let this user read them, or move them away",
+        path = path.display()
+    )]
+    Unreadable {
+        /// Where they are.
+        path: PathBuf,
+        /// The kernel's answer.
+        error: io::Error,
+    },
+}
+
+/// The last txn of `ZooKeeper`'s data in a dataDir and its dataLogDir; `None` if there are none.
+pub fn stock_zxid(data_dir: &Path, log_dir: &Path) -> Result<Option<Zxid>, HistoryError> {
+    let mut directories = vec![data_dir.join(DIRECTORY)];
+    if !is_same(data_dir, log_dir) {
+        directories.push(log_dir.join(DIRECTORY));
+    }
+    directory::newest_zxid(&directories)
+        .map_err(|error| HistoryError::Unreadable { path: directories.swap_remove(0), error })
+}
+
+/// Whether what was found of `ZooKeeper`'s is known. Where nobody has looked so far, it must not be
+/// later than `ours`, the last txn of Ringkeeper's data.
+pub fn check_beside<E: From<HistoryError>>(
+    data_dir: &Path,
+    found: Option<Zxid>,
+    known: Known,
+    ours: impl FnOnce() -> Result<Zxid, E>,
+) -> Result<(), E> {
+    let Some(found) = found else { return Ok(()) };
+    let known = match known {
+        Known::UpTo(zxid) => zxid,
+        // A server that was started and has written nothing leaves a snapshot of this zxid.
+        Known::Nothing => Zxid::ZERO,
+        Known::Unasked => ours()?,
+    };
+    if found <= known {
+        return Ok(());
+    }
+    Err(HistoryError::Newer { data_dir: data_dir.to_owned(), found, known }.into())
+}
+
+/// What is to be written down once it was looked at.
+pub fn seen(found: Option<Zxid>) -> Known {
+    found.map_or(Known::Nothing, Known::UpTo)
+}
+
+/// A warning, if `ZooKeeper` has gone on from a copy in another directory.
+pub fn continued_elsewhere(copied: &Copied) -> Option<String> {
+    let Copied { directory, zxid } = copied;
+    // It may be on another machine or not mounted: then nobody knows.
+    let found = stock_zxid(directory, directory).ok().flatten()?;
+    (found > *zxid).then(|| {
+        format!(
+            "ZooKeeper has written in {}, up to {found}, since data were imported from there or \
+             exported to it at {zxid}: none of that is here; if clients have used that server, \
+             import its data",
+            directory.display()
+        )
+    })
+}

@@ -1,0 +1,46 @@
+//! Whether the data to be served are the newest there are: `ZooKeeper` may have gone on from what
+//! was imported or exported.
+
+use std::sync::Arc;
+
+use disk::Background;
+use engine::settings::Settings;
+use tracing::warn;
+
+use super::ServeError;
+use crate::data_set::{
+    DataMark, HistoryError, check_beside, continued_elsewhere, seen, settle as write_down,
+    stock_zxid,
+};
+use crate::persist::{self, Directories};
+
+/// Refuses to serve beside newer data of `ZooKeeper`'s, and writes down what was found.
+pub(super) fn settle(
+    background: &Background,
+    directories: &Directories,
+    settings: &Arc<Settings>,
+) -> Result<(), ServeError> {
+    let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
+    let mark = DataMark::read(data_dir)?.unwrap_or_default();
+    let known = match stock_zxid(data_dir, log_dir) {
+        Ok(found) => {
+            // Read twice where nobody has looked so far, which is once in the life of the data.
+            let ours = || {
+                let read = persist::read_back(background, directories.clone(), settings.clone());
+                Ok::<_, ServeError>(read?.recovered.last)
+            };
+            check_beside(data_dir, found, mark.known, ours)?;
+            seen(found)
+        }
+        // An old import may have left files that only ZooKeeper's user can read.
+        Err(error @ HistoryError::Unreadable { .. }) => {
+            warn!("{error}");
+            mark.known
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(warning) = mark.copied.as_ref().and_then(continued_elsewhere) {
+        warn!("{warning}");
+    }
+    Ok(write_down(data_dir, log_dir, known)?)
+}
