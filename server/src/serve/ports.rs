@@ -43,13 +43,16 @@ fn client_endpoint(config: &Config) -> Result<Endpoint, ServeError> {
     };
     let endpoint = resolve(&config.listen.endpoint)?;
     let Some(written) = &config.listen.agrees_with else { return Ok(endpoint) };
-    match resolve(written)? {
-        other if other == endpoint || matches!(other, Endpoint::All(_)) => Ok(endpoint),
-        _ => Err(ServeError::TwoAddresses {
-            file: written.clone(),
-            line: config.listen.endpoint.clone(),
-        }),
+    let other = resolve(written)?;
+    let is_every = match other {
+        Endpoint::All(_) => true,
+        Endpoint::One(address) => address.ip().is_unspecified(),
+    };
+    if is_every || other == endpoint {
+        return Ok(endpoint);
     }
+    let line = config.listen.endpoint.clone();
+    Err(ServeError::TwoAddresses { file: written.clone(), line })
 }
 
 /// The ports for HTTP. A taken one keeps the server from starting only if it was asked for.

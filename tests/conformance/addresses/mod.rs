@@ -2,8 +2,8 @@
 //! `table.txt`, as Apache `ZooKeeper` 3.9.5 was seen to behave.
 //!
 //! Each row is a `zoo.cfg` with what belongs to it, started for itself. Whether the server starts,
-//! and which loopback addresses answer, must be as the row says. The rows were written down from what
-//! the reference did; with `RINGKEEPER_TEST_SERVER_CMD` these tests hold it to them again.
+//! and which loopback addresses answer, must be as the row says. The rows were written down from
+//! what the reference did; with `RINGKEEPER_TEST_SERVER_CMD` these tests hold it to them again.
 
 use std::collections::BTreeMap;
 use std::fs;
