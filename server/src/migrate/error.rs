@@ -85,7 +85,7 @@ pub enum MigrateError {
     #[error(
         "{path} is no log and no snapshot of ZooKeeper or Ringkeeper: {}; name a file log.* or \
          snapshot.* of version-2, or log-* or snapshot.* of ringkeeper-1",
-        if .1.is_empty() { "it is empty".to_owned() } else { format!("it begins with {:02x?}", .1) },
+        beginning(.1),
         path = .0.display()
     )]
     Unknown(PathBuf, Vec<u8>),
@@ -101,4 +101,8 @@ pub enum MigrateError {
     /// Nobody listens.
     #[error("standard output: {0}")]
     Output(#[source] io::Error),
+}
+
+fn beginning(bytes: &[u8]) -> String {
+    if bytes.is_empty() { "it is empty".to_owned() } else { format!("it begins with {bytes:02x?}") }
 }

@@ -3,9 +3,9 @@
 //! Up: configuration, host, directories, ports, background, data, roles, loops, admin thread.
 //! Down: the loops answer what is under way and end, then the background, then the lock goes.
 //!
-//! `histories`: whether the data are the newest there are. `ports` and `decisions`: what is asked of
-//! the system, and what follows from the configuration; `wiring`: roles on their loops; `telling`:
-//! what the log says of it; `error`: why not.
+//! `histories`: whether the data are the newest there are. `ports` and `decisions`: what is asked
+//! of the system, and what follows from the configuration; `wiring`: roles on their loops;
+//! `telling`: what the log says of it; `error`: why not.
 
 mod decisions;
 mod error;
