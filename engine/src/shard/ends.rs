@@ -2,11 +2,11 @@
 //!
 //! The end of a stream stands in its connection's queue like a request: behind everything that was
 //! asked before, and nothing is taken behind it. A client whose connection the server ends is still
-//! answered. A peer that is gone is told nothing: then a read has no one left to want it and is
-//! dropped, a write is handed over, and nothing has to wait for an answer any more.
+//! answered. A peer that is gone is sent nothing: its reads are dropped, and its writes are handed
+//! over without waiting for any answer.
 //!
-//! A connection whose session is taken up by another one works off what was received in the same
-//! way, and says Detached only then. So no request of it happens after one of its successor.
+//! A connection whose session moves to another one works off what was received in the same way, and
+//! says Detached only then. So none of its requests takes effect after one of its successor.
 //!
 //! Invariant: from [`Shard::finish`] on nothing of a connection is taken; it is in `ending` once
 //! all that was taken before has been handed over, and answered unless the peer is gone (guard:
@@ -35,8 +35,7 @@ impl Shard {
         }
     }
 
-    /// Nobody takes what this connection is told any more. Its requests are still taken, until
-    /// [`Self::finish`].
+    /// The peer receives nothing any more. Its requests are still taken, until [`Self::finish`].
     pub fn hang_up(&mut self, id: ConnectionId) {
         if self.connection(id).is_some_and(|connection| !connection.is_gone) {
             self.lose(id.slot);

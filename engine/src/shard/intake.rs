@@ -169,7 +169,7 @@ impl Shard {
         if op == Op::CloseSession {
             connection.phase = Phase::Closing;
             if connection.is_gone {
-                // Nobody waits for the answer.
+                // No client waits for the answer.
                 self.released.push((slot, connection.serial));
             }
         }
@@ -186,8 +186,8 @@ impl Shard {
         });
     }
 
-    /// The session's writes are answered, or nobody waits for them: what was parked behind them
-    /// goes on, the end of the stream last.
+    /// The session's writes are answered, or no client waits for that: what was parked behind them
+    /// continues, the end of the stream last.
     pub(super) fn release(&mut self, slot: u32, serial: u32) {
         let unsent_bytes_max = self.unsent_bytes_max();
         let listings = self.longs.iter().filter(|long| long.is_listing()).count();

@@ -236,7 +236,7 @@ fn a_session_moves_when_its_requests_are_handed_over() {
     }
 }
 
-/// Whoever is told of events and takes none is closed, and what it asked happens all the same.
+/// A client that is sent events and reads none is closed, and what it asked happens all the same.
 #[test]
 fn what_one_asked_who_takes_nothing_counts() {
     let mut world = World::new(settings(), 1);

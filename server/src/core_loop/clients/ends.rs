@@ -48,7 +48,7 @@ impl Clients {
         }
     }
 
-    /// The peer is gone, or treated as if it were: it is told nothing any more, and nothing more is
+    /// The peer is gone, or treated as if it were: it is sent nothing any more, and nothing more is
     /// received. What the inbox holds is still taken, as fast as the shard takes anything.
     fn hang_up(&mut self, queue: &mut Queue<'_>, place: u32) {
         let socket = &mut self.sockets[place as usize];
@@ -117,7 +117,7 @@ impl Clients {
         self.close(queue, place);
     }
 
-    /// Hangs up on whoever leaves the most unsent.
+    /// Hangs up on the connection that leaves the most unsent.
     pub(super) fn relieve(&mut self, queue: &mut Queue<'_>) {
         let open = self.sockets.iter().filter(|(_, s)| matches!(s.stage, Stage::Open(_)));
         let waiting = open.map(|(place, socket)| {

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::config::{Notice, Purge, keys, load};
+use crate::config::{Notice, keys, load};
 
+use super::super::Purge;
 use super::{ENOUGH, decided, errors, errors_with, notices, sources, with};
 
 #[test]
@@ -11,10 +12,9 @@ fn a_wrong_value_names_file_line_key_value_and_bounds() {
     assert_eq!(
         errors_with(
             "tickTime=0\nmaxClientCnxns=x\n\nsyncEnabled=yes\nring.pin=maybe\n\
-            connection_throttle_drop_increase=much\nring.cpus=3-1\nclientPortAddress="
+            connection_throttle_drop_increase=much\nring.cpus=3-1\nclientPortAddress=[::1"
         ),
         [
-            "zoo.cfg:10: clientPortAddress=: must be text",
             "zoo.cfg:8: connection_throttle_drop_increase=much: must be a decimal number; less \
              than 0 means 0, more than 1 1",
             "zoo.cfg:4: maxClientCnxns=x: must be a whole number",
@@ -22,6 +22,8 @@ fn a_wrong_value_names_file_line_key_value_and_bounds() {
             "zoo.cfg:7: ring.pin=maybe: must be one of auto, never, in any case",
             "zoo.cfg:6: syncEnabled=yes: must be true or false",
             "zoo.cfg:3: tickTime=0: must be a whole number of at least 1",
+            "zoo.cfg:10: clientPortAddress=[::1: must be a name, an IPv4 address, or an IPv6 \
+             address with or without brackets",
         ]
     );
     assert_eq!(
