@@ -91,7 +91,8 @@ pub struct Write {
 /// From the ordering role to a shard, beside the published batches.
 #[derive(Debug)]
 pub enum ToShard {
-    /// The session of this connection is attached elsewhere: close it, then say Detached.
+    /// The session of this connection is attached elsewhere: hand over what was received of it,
+    /// close it, then say Detached.
     Detach {
         /// Which one.
         connection: ConnectionId,

@@ -99,10 +99,16 @@ impl SessionTable {
         self.entries.get_mut(&id)
     }
 
-    /// The entry of a session whose writes this connection may send.
+    /// The entry of a session whose writes this connection may send: until it has said Detached,
+    /// even if another connection waits for that.
     pub fn attached(&self, id: SessionId, connection: ConnectionId) -> Option<&Entry> {
         let entry = self.entries.get(&id)?;
-        matches!(entry.place, Place::Attached(at) if at == connection).then_some(entry)
+        match entry.place {
+            Place::Attached(at) | Place::Moving { from: at, .. } => {
+                (at == connection).then_some(entry)
+            }
+            Place::Away | Place::Closing(_) => None,
+        }
     }
 
     /// Every session with its expiry bucket, for reports.

@@ -3,6 +3,7 @@
 mod acl;
 mod children;
 mod containers;
+mod ends;
 mod handshake;
 mod hostile;
 mod limits;

@@ -2,6 +2,7 @@
 //! shard each connection lives on. Everything runs with one shard (fused with the ordering role)
 //! and with four.
 
+mod moves;
 mod pairs;
 mod streams;
 

@@ -4,6 +4,7 @@ use super::long::Progress;
 use super::spare::SpareBuffers;
 use crate::acl::identity::Identities;
 use crate::limits::TURN_REQUESTS_MAX;
+use model::error::ErrorCode;
 use model::op::Op;
 use model::session::SessionId;
 use model::zxid::Zxid;
@@ -22,6 +23,29 @@ pub enum Phase {
     Established,
     /// It has asked for the end of its session; what else it says is not heard.
     Closing,
+}
+
+/// How much of what a client says is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Requests are taken.
+    Open,
+    /// Its last request was taken. The end stands behind all that is not answered yet, with what is
+    /// said then.
+    Over(Option<Farewell>),
+    /// The end's turn has come: to be closed once its replies have left.
+    Ended,
+}
+
+/// The last reply to a client whose connection its server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// The number of the request that brought the end.
+    pub xid: i32,
+    /// As stock has it for this error.
+    pub zxid: Zxid,
+    /// Why.
+    pub error: ErrorCode,
 }
 
 /// A request that waits on the shard for its session's earlier ones.
@@ -118,11 +142,11 @@ pub struct Connection {
     pub session: SessionId,
     /// As granted, in ms.
     pub timeout_ms: i32,
-    /// Whether it is to be closed when its replies have left.
-    pub is_ending: bool,
-    /// Whether it is to be closed now, whatever waits to be sent: its session has left it, or it
-    /// does not take what it is told.
-    pub is_cut: bool,
+    /// How far its end has come.
+    pub stream: Stream,
+    /// Whether it is told nothing any more: its peer has closed or takes nothing, or its session is
+    /// another connection's. What it wrote counts all the same, what it read does not.
+    pub is_gone: bool,
     pub(super) identities: Arc<Identities>,
     pub(super) out: Vec<u8>,
     pub(super) parked: VecDeque<Parked>,
@@ -158,6 +182,11 @@ impl Connection {
         !self.parked.is_empty() || self.is_in_progress()
     }
 
+    /// Whether its queue has to be looked at when nothing of it is in flight any more.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.parked.is_empty() || matches!(self.stream, Stream::Over(_))
+    }
+
     /// Whether a long request of it is under way.
     pub(super) fn is_in_progress(&self) -> bool {
         self.progress != Progress::None
@@ -183,6 +212,11 @@ impl Connection {
             (self.taken, self.taken_turn) = (0, turn);
         }
         self.taken += 1;
+    }
+
+    /// The request just taken cost nothing.
+    pub(super) fn give_back_share(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
     }
 
     /// Bytes that wait to be sent.

@@ -85,10 +85,10 @@ impl Shard {
                     self.counts.response_of(length);
                     connection.counts.sent += 1;
                     self.counts.sent += 1;
-                    let is_stuck = connection.out.len() > EVENT_BYTES_MAX && !connection.is_cut;
+                    let is_stuck = connection.out.len() > EVENT_BYTES_MAX && !connection.is_gone;
                     Self::mark_dirty(&mut self.connections, &mut self.dirty, slot);
                     if is_stuck {
-                        self.cut(slot);
+                        self.dismiss(slot);
                     }
                 }
             }
@@ -114,6 +114,9 @@ impl Shard {
                     if connection.is_touched {
                         // It was heard of before it had a session.
                         connection.is_touched = false;
+                    }
+                    if connection.is_waiting() {
+                        self.released.push((to.slot, to.serial));
                     }
                     self.announce(to.slot);
                 } else {
@@ -142,7 +145,7 @@ impl Shard {
                 response::put_reply(out, outcome.xid, outcome.zxid, outcome.error, body);
                 connection.in_flight -= 1;
                 self.in_flight -= 1;
-                if !connection.parked.is_empty() && connection.in_flight == 0 {
+                if connection.is_waiting() && connection.in_flight == 0 {
                     self.released.push((to.slot, to.serial));
                 }
             }

@@ -2,7 +2,7 @@
 
 use super::connection::Parked;
 use super::long::has_room;
-use super::{Phase, Queued, Shard};
+use super::{Farewell, Phase, Queued, Shard, Stream};
 use crate::batch::ConnectionId;
 use crate::limits::{IDENTITIES_MAX, PARKED_KEPT_MAX, TURN_REPLY_BYTES_MAX};
 use crate::message::{Connect, ToOrdering, Write};
@@ -14,7 +14,7 @@ use model::response;
 use model::zxid::Zxid;
 use std::sync::Arc;
 
-/// Why a connection is closed without an answer.
+/// Why a connection ends without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// Its first packet is no connect request.
@@ -55,11 +55,20 @@ impl std::fmt::Display for Refused {
 }
 
 impl Shard {
-    /// Takes one packet of a connection that [`Self::is_reading`]. On `Err` the caller closes it.
+    /// Takes one packet of a connection that [`Self::is_reading`]. After an `Err` nothing follows:
+    /// the connection ends when what came before is worked off.
     pub fn frame(&mut self, id: ConnectionId, packet: &[u8]) -> Result<(), Refused> {
+        let taken = self.take(id, packet);
+        if taken.is_err() {
+            self.finish(id);
+        }
+        taken
+    }
+
+    fn take(&mut self, id: ConnectionId, packet: &[u8]) -> Result<(), Refused> {
         let now_ms = self.now.mono_ms;
         let Some(connection) = self.connections.get_mut(id.slot as usize) else { return Ok(()) };
-        if connection.serial != id.serial || connection.is_ending {
+        if connection.serial != id.serial || connection.stream != Stream::Open {
             return Ok(());
         }
         connection.counts.received += 1;
@@ -92,8 +101,8 @@ impl Shard {
         let (xid, body) = (header.xid, reader.rest());
         let Some(op) = Op::of(header.op).filter(|op| is_asked_by_clients(*op)) else {
             // As stock: an answer of its own, and the end of the connection.
-            self.answer_at_once(id.slot, xid, Zxid(-1), ErrorCode::Unimplemented);
-            self.end(id.slot);
+            let error = ErrorCode::Unimplemented;
+            self.finish_with(id.slot, Some(Farewell { xid, zxid: Zxid(-1), error }));
             return Ok(());
         };
         if op == Op::Auth {
@@ -101,8 +110,12 @@ impl Shard {
         }
         if !self.is_authenticated(id.slot) && op != Op::Sasl {
             let error = ErrorCode::SessionClosedRequireSaslAuth;
-            self.answer_at_once(id.slot, xid, Zxid::ZERO, error);
-            self.end(id.slot);
+            self.finish_with(id.slot, Some(Farewell { xid, zxid: Zxid::ZERO, error }));
+            return Ok(());
+        }
+        let connection = &mut self.connections[id.slot as usize];
+        if connection.is_gone && !op.is_ordered() {
+            connection.give_back_share();
             return Ok(());
         }
         let large_bytes = self.large_bytes_of(packet, op)?;
@@ -145,6 +158,10 @@ impl Shard {
         self.in_flight += 1;
         if op == Op::CloseSession {
             connection.phase = Phase::Closing;
+            if connection.is_gone {
+                // No client waits for the answer.
+                self.released.push((slot, connection.serial));
+            }
         }
         let start = self.bundle.bytes.len() as u32;
         self.bundle.bytes.extend_from_slice(body);
@@ -159,30 +176,45 @@ impl Shard {
         });
     }
 
-    /// The session's writes are answered: what was parked behind them goes on.
+    /// The session's writes are answered, or no client waits for that: what was parked behind them
+    /// continues, the end of the stream last.
     pub(super) fn release(&mut self, slot: u32, serial: u32) {
         let unsent_bytes_max = self.unsent_bytes_max();
         let listings = self.longs.iter().filter(|long| long.is_listing()).count();
         loop {
             let Some(connection) = self.connections.get_mut(slot as usize) else { return };
-            if connection.serial != serial {
+            if connection.serial != serial || connection.stream == Stream::Ended {
                 return;
             }
-            let Some(first) = connection.parked.front() else { return };
+            let is_gone = connection.is_gone;
+            let Some(first) = connection.parked.front() else { return self.come_to_end(slot) };
+            if connection.phase == Phase::Closing {
+                // Its session has come to its end, and what was asked behind that with it.
+                if is_gone {
+                    self.end(slot);
+                }
+                return;
+            }
             if connection.is_in_progress() {
                 // Asked again when that has ended.
                 return;
             }
-            if !first.op.is_ordered() && connection.in_flight > 0 {
-                return;
+            let op = first.op;
+            if !is_gone {
+                if !op.is_ordered() && connection.in_flight > 0 {
+                    return;
+                }
+                if connection.out.len() > unsent_bytes_max {
+                    // Asked again when that is taken.
+                    return;
+                }
+                let is_full = !has_room(op, self.longs.len(), listings);
+                let is_over = is_full || self.reply_bytes > TURN_REPLY_BYTES_MAX;
+                if !op.is_ordered() && is_over {
+                    return self.released.push((slot, serial));
+                }
             }
-            if connection.out.len() > unsent_bytes_max {
-                // Asked again when that is taken.
-                return;
-            }
-            let is_full = !has_room(first.op, self.longs.len(), listings);
-            let is_over = is_full || self.reply_bytes > TURN_REPLY_BYTES_MAX;
-            if !connection.has_share(self.turn) || !first.op.is_ordered() && is_over {
+            if !connection.has_share(self.turn) {
                 return self.released.push((slot, serial));
             }
             let Some(parked) = connection.parked.pop_front() else { return };
@@ -195,7 +227,7 @@ impl Shard {
             let Parked { xid, op, body, large_bytes, received_ms } = parked;
             if op.is_ordered() {
                 self.hand_over(slot, xid, op, &body, large_bytes);
-            } else {
+            } else if !is_gone {
                 self.enqueue(slot, xid, op, &body, received_ms);
             }
         }
@@ -220,6 +252,9 @@ impl Shard {
                     let body =
                         Box::from(&bytes[write.body.start as usize..write.body.end as usize]);
                     let Write { xid, op, large_bytes, received_ms, .. } = *write;
+                    if op == Op::CloseSession {
+                        connection.phase = Phase::Established;
+                    }
                     taken.push(Parked { xid, op, body, large_bytes, received_ms });
                 }
                 !is_its
@@ -261,8 +296,8 @@ impl Shard {
         let is_full = identities.ids().len() >= IDENTITIES_MAX;
         if is_full || !identities.authenticate(scheme, auth, &self.settings) {
             self.counts.auth_failed += 1;
-            self.answer_at_once(id.slot, xid, Zxid::ZERO, ErrorCode::AuthFailed);
-            self.end(id.slot);
+            let error = ErrorCode::AuthFailed;
+            self.finish_with(id.slot, Some(Farewell { xid, zxid: Zxid::ZERO, error }));
             return Ok(());
         }
         let identities = Arc::new(identities);
@@ -273,7 +308,7 @@ impl Shard {
         Ok(())
     }
 
-    fn answer_at_once(&mut self, slot: u32, xid: i32, zxid: Zxid, error: ErrorCode) {
+    pub(super) fn answer_at_once(&mut self, slot: u32, xid: i32, zxid: Zxid, error: ErrorCode) {
         let connection = &mut self.connections[slot as usize];
         response::put_reply(connection.writable(&mut self.buffers), xid, zxid, error, &[]);
         self.counts.response_of(16);

@@ -14,9 +14,11 @@
 
 mod connection;
 mod deliver;
+mod ends;
 mod intake;
 mod listings;
 mod long;
+mod output;
 mod paths;
 mod read;
 mod spare;
@@ -25,7 +27,7 @@ mod tests;
 mod watch;
 mod watch_ops;
 
-pub use connection::{Connection, ConnectionCounts, Phase};
+pub use connection::{Connection, ConnectionCounts, Farewell, Phase, Stream};
 pub use intake::Refused;
 pub use watch::{Told, WatchMode, WatchTable};
 
@@ -154,7 +156,11 @@ pub struct Shard {
     reply_bytes: usize,
     /// Counts the turns, for what a connection may do in one.
     turn: u32,
+    /// Connections whose end comes when the reads of this turn are answered.
+    ends: Vec<(u32, u32)>,
+    /// Connections to be closed, and those from which nothing more is received.
     ending: Vec<ConnectionId>,
+    dismissed: Vec<ConnectionId>,
     released: Vec<(u32, u32)>,
     touched: Vec<u32>,
     touch_report_ms: u64,
@@ -210,7 +216,9 @@ impl Shard {
             units_left: LONG_UNITS_PER_TURN,
             reply_bytes: 0,
             turn: 0,
+            ends: Vec::new(),
             ending: Vec::new(),
+            dismissed: Vec::new(),
             released: Vec::new(),
             touched: Vec::new(),
             touch_report_ms: 0,
@@ -253,8 +261,8 @@ impl Shard {
             phase: Phase::Opening,
             session: SessionId(0),
             timeout_ms: 0,
-            is_ending: false,
-            is_cut: false,
+            stream: Stream::Open,
+            is_gone: false,
             identities: Arc::new(Identities::of_address(peer.ip())),
             out: Vec::new(),
             parked: VecDeque::new(),
@@ -313,15 +321,17 @@ impl Shard {
     /// Whether the connection's next request may be taken now. While it may not, its bytes wait.
     pub fn is_reading(&self, id: ConnectionId, unsent_bytes: usize) -> bool {
         let Some(connection) = self.connection(id) else { return false };
-        let is_open = matches!(connection.phase, Phase::Opening | Phase::Established);
+        let is_open = matches!(connection.phase, Phase::Opening | Phase::Established)
+            && connection.stream == Stream::Open;
+        let has_room =
+            connection.is_gone || connection.out.len() + unsent_bytes <= self.unsent_bytes_max();
         let is_over = self.in_flight >= self.in_flight_max && connection.outstanding() > 0;
         is_open
             && !is_over
             && connection.has_share(self.turn)
-            && !connection.is_ending
+            && has_room
             && connection.parked_bytes < self.parked_bytes_max()
             && self.bundle.bytes.len() < BUNDLE_BYTES_MAX
-            && connection.out.len() + unsent_bytes <= self.unsent_bytes_max()
     }
 
     /// What one connection may leave unsent, and parked.
@@ -335,51 +345,12 @@ impl Shard {
         if is_crowded { PARKED_SHARE_BYTES } else { PARKED_BYTES_MAX }
     }
 
-    /// Output of a connection begins to be sent, so many bytes.
-    pub fn begin_send(&mut self, bytes: usize) {
-        self.sending_bytes += bytes;
-    }
-
-    /// It has been sent, or never will be.
-    pub fn end_send(&mut self, bytes: usize) {
-        self.sending_bytes -= bytes;
-    }
-
-    /// Whether all connections together leave so much unsent that one of them has to go.
-    pub fn is_overfull(&self) -> bool {
-        self.unsent_bytes + self.sending_bytes > 2 * CROWD_UNSENT_BYTES_MAX
-    }
-
-    /// The socket is gone, or is to go: forgets the connection. The session lives on until its
-    /// client comes back or its time has run out.
-    pub fn close(&mut self, id: ConnectionId) {
-        if self.connection(id).is_none() {
-            return;
-        }
-        let connection = self.connections.remove(id.slot as usize);
-        self.in_flight -= connection.in_flight as usize;
-        self.large_bytes -= connection.large_bytes;
-        self.unsent_bytes -= connection.counted_bytes;
-        self.parked_bytes -= connection.parked_bytes;
-        self.data_watches.forget(id.slot);
-        self.child_watches.forget(id.slot);
-        if connection.session.0 != 0 {
-            if connection.is_touched {
-                let touched = vec![(connection.session, connection.last_request_ms)];
-                let shard = self.index;
-                self.say(ToOrdering::Touched { shard, sessions: touched, until_ms: 0 });
-            }
-            let session = connection.session;
-            self.say(ToOrdering::Detached { connection: id, session });
-        }
-    }
-
     /// Hears the ordering role.
     pub fn handle(&mut self, message: ToShard) {
         match message {
             ToShard::Detach { connection, session } => {
                 if self.connection(connection).is_some() {
-                    self.cut(connection.slot);
+                    self.dismiss(connection.slot);
                 } else {
                     // It went before it could be told; somebody may wait for its word.
                     self.say(ToOrdering::Detached { connection, session });
@@ -405,11 +376,12 @@ impl Shard {
     }
 
     /// Whether there is something to do here that nobody else will begin: requests that
-    /// [`Self::serve`] has yet to answer, parked ones that may go on, long ones, watches to
+    /// [`Self::serve`] has yet to answer, parked ones that may go on, long ones, ends, watches to
     /// be forgotten.
     pub fn has_queued(&self) -> bool {
         !self.queue.is_empty()
             || !self.released.is_empty()
+            || !self.ends.is_empty()
             || !self.longs.is_empty()
             || self.data_watches.is_forgetting()
             || self.child_watches.is_forgetting()
@@ -440,70 +412,6 @@ impl Shard {
         self.to_ordering.push(message);
     }
 
-    /// The slots of connections that have had something to send since the list was taken last.
-    /// The caller takes the list, calls [`Self::clean`] for each, and gives its memory back.
-    pub fn dirty_mut(&mut self) -> &mut Vec<u32> {
-        &mut self.dirty
-    }
-
-    /// The connection in a dirty slot, no longer marked, if it is still there.
-    pub fn clean(&mut self, slot: u32) -> Option<ConnectionId> {
-        let connection = self.connections.get_mut(slot as usize)?;
-        connection.is_dirty = false;
-        let counted = std::mem::replace(&mut connection.counted_bytes, connection.out.len());
-        self.unsent_bytes = self.unsent_bytes - counted + connection.out.len();
-        Some(ConnectionId { shard: self.index, slot, serial: connection.serial })
-    }
-
-    /// What a connection has to send, if anything; it comes back through [`Self::recycle`].
-    pub fn take_output(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
-        let connection = self.connections.get_mut(id.slot as usize)?;
-        let is_held = matches!(connection.progress, long::Progress::Held { .. });
-        if connection.serial != id.serial || connection.out.is_empty() || is_held {
-            return None;
-        }
-        if !connection.parked.is_empty() && connection.in_flight == 0 {
-            // They may have waited for this room.
-            self.released.push((id.slot, id.serial));
-        }
-        self.unsent_bytes -= std::mem::take(&mut connection.counted_bytes);
-        Some(std::mem::take(&mut connection.out))
-    }
-
-    /// A buffer whose bytes have left.
-    pub fn recycle(&mut self, buffer: Vec<u8>) {
-        self.buffers.give(buffer);
-    }
-
-    /// Connections that are to be closed once their output has left; drained by the caller.
-    pub fn take_ending(&mut self) -> Vec<ConnectionId> {
-        // Some may be gone, and their slots be others'.
-        let mut ending = std::mem::take(&mut self.ending);
-        ending.retain(|id| self.connection(*id).is_some());
-        ending
-    }
-
-    fn mark_dirty(connections: &mut Slab<Connection>, dirty: &mut Vec<u32>, slot: u32) {
-        let connection = &mut connections[slot as usize];
-        if !connection.is_dirty {
-            connection.is_dirty = true;
-            dirty.push(slot);
-        }
-    }
-
-    /// Closes a connection without waiting for its peer to take anything.
-    fn cut(&mut self, slot: u32) {
-        self.connections[slot as usize].is_cut = true;
-        self.end(slot);
-    }
-
-    fn end(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
-        connection.is_ending = true;
-        let serial = connection.serial;
-        self.ending.push(ConnectionId { shard: self.index, slot, serial });
-    }
-
     /// Reports which sessions were heard of, every half tick.
     pub fn report_touches(&mut self) {
         let now_ms = self.now.mono_ms;
@@ -530,13 +438,5 @@ impl Shard {
     /// When [`Self::report_touches`] is due, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
         self.touch_report_ms + self.settings.tick_ms / 2
-    }
-
-    /// Connections that have not said connect for too long.
-    pub fn sessionless(&self, limit_ms: u64) -> Vec<ConnectionId> {
-        let is_late = |c: &Connection| {
-            c.phase == Phase::Opening && c.last_request_ms + limit_ms <= self.now.mono_ms
-        };
-        self.connections().filter(|(_, c)| is_late(c)).map(|(id, _)| id).collect()
     }
 }

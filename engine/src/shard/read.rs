@@ -24,14 +24,18 @@ impl Shard {
     /// Answers the reads of this turn. Gives the connections that are to be closed, and why.
     pub fn serve(&mut self, mut refused: impl FnMut(ConnectionId, Refused)) {
         self.go_on();
-        if self.queue.is_empty() {
-            return;
+        if !self.queue.is_empty() {
+            self.serve_queue(&mut refused);
         }
+        self.say_farewells();
+    }
+
+    fn serve_queue(&mut self, refused: &mut impl FnMut(ConnectionId, Refused)) {
         let mut queue = std::mem::take(&mut self.queue);
         let bytes = std::mem::take(&mut self.queue_bytes);
         let mut left = Vec::new();
         for group in queue.chunks(STAGED_READS) {
-            self.serve_group(group, &bytes, &mut left, &mut refused);
+            self.serve_group(group, &bytes, &mut left, refused);
         }
         for at in 0..self.longs.len() {
             let (slot, serial) = self.longs[at].whose();
@@ -204,10 +208,13 @@ pub(super) struct Serving<'a> {
 }
 
 impl Serving<'_> {
-    /// Whether the request's connection is still that one.
+    /// Whether the request's connection is still that one, and takes an answer.
     fn is_there(&self, queued: &Queued) -> bool {
         let held = self.connections.get(queued.slot as usize);
-        held.is_some_and(|held| held.serial == queued.serial)
+        held.is_some_and(|held| {
+            let is_told = !held.is_gone || queued.op == Op::CreateSession;
+            held.serial == queued.serial && is_told
+        })
     }
 
     /// Appends the reply to one request.

@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     outgoing: VecDeque<Vec<u8>>,
     received: Vec<u8>,
     pub(crate) is_open: bool,
+    /// Nothing follows what it has sent.
+    has_ended: bool,
     /// It takes nothing.
     pub(crate) is_stuck: bool,
 }
@@ -101,6 +103,7 @@ impl World {
             outgoing,
             received,
             is_open: true,
+            has_ended: false,
             is_stuck: false,
         });
         self.connections.len() - 1
@@ -150,11 +153,16 @@ impl World {
         packets
     }
 
-    /// A client's socket is gone.
+    /// A client's socket is gone; what it has sent before arrives.
     pub(crate) fn drop_socket(&mut self, connection: usize) {
         let id = self.connections[connection].id;
-        self.connections[connection].is_open = false;
-        self.shards[usize::from(id.shard)].close(id);
+        self.connections[connection].has_ended = true;
+        self.shards[usize::from(id.shard)].hang_up(id);
+    }
+
+    /// Bytes arrive that are no packet: nothing behind them counts.
+    pub(crate) fn send_nonsense(&mut self, connection: usize) {
+        self.connections[connection].has_ended = true;
     }
 
     pub(crate) fn refuse(&mut self, is_refused: bool) {
@@ -225,10 +233,11 @@ impl World {
             while is_open && self.shards[usize::from(id.shard)].is_reading(id, 0) {
                 let Some(packet) = self.connections[at].outgoing.pop_front() else { break };
                 is_active = true;
-                if self.shards[usize::from(id.shard)].frame(id, &packet).is_err() {
-                    self.close(id);
-                    break;
-                }
+                let _ = self.shards[usize::from(id.shard)].frame(id, &packet);
+            }
+            let Connection { outgoing, has_ended, .. } = &self.connections[at];
+            if *has_ended && outgoing.is_empty() {
+                self.shards[usize::from(id.shard)].finish(id);
             }
         }
         is_active
@@ -265,6 +274,11 @@ impl World {
                 if !self.connections[connection].is_stuck {
                     is_active |= self.take_stuck(connection);
                 }
+            }
+            for id in self.shards[at].take_dismissed() {
+                let connection = self.connections.iter_mut().find(|c| c.id == id).unwrap();
+                connection.has_ended = true;
+                is_active = true;
             }
             for id in self.shards[at].take_ending() {
                 self.close(id);

@@ -1,4 +1,5 @@
 mod batch;
+mod ends;
 mod harness;
 mod hostile;
 mod identities;

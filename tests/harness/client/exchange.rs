@@ -143,6 +143,19 @@ impl Client {
         while self.receive_new().is_some() {}
     }
 
+    /// Says that nothing more will be sent, and can still receive.
+    pub fn half_close(&self) {
+        self.stream.shutdown(Shutdown::Write).expect("own socket");
+    }
+
+    /// Sends bytes and closes with something unread: the server sees a reset behind them.
+    pub fn reset(mut self, last: &[u8]) {
+        self.send(-2, crate::opcode::PING, &Body::new());
+        let peeked = self.stream.peek(&mut [0]).expect("a ping is answered");
+        assert_eq!(peeked, 1, "the server has closed");
+        self.stream.write_all(last).expect("server reads");
+    }
+
     /// Closes the connection without a word; the session lives on.
     pub fn hang_up(&self) {
         self.stream.shutdown(Shutdown::Both).ok();
@@ -188,7 +201,8 @@ pub fn frame(bytes: &[u8]) -> Vec<u8> {
     Body::new().buffer(bytes).0
 }
 
-fn request(xid: i32, kind: i32, body: &Body) -> Vec<u8> {
+/// A request as it travels.
+pub fn request(xid: i32, kind: i32, body: &Body) -> Vec<u8> {
     frame(&Body::new().int(xid).int(kind).raw(&body.0).0)
 }
 

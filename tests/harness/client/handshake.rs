@@ -39,7 +39,8 @@ impl Default for Handshake {
 }
 
 impl Handshake {
-    fn encode(&self) -> Vec<u8> {
+    /// The connect request, without its length.
+    pub fn encode(&self) -> Vec<u8> {
         let body = Body::new()
             .int(self.protocol_version)
             .long(self.last_zxid_seen)

@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-pub use self::exchange::{Incoming, Reply, decode_reply, frame, read_frame};
+pub use self::exchange::{Incoming, Reply, decode_reply, frame, read_frame, request};
 pub use self::handshake::{Handshake, Welcome};
 pub use self::multi::{Op, OpResult, multi_body, multi_results};
 pub use self::node::create_body;

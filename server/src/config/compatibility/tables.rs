@@ -9,7 +9,7 @@ pub(super) const STATES: [(&str, &str); 4] = [
 ];
 
 /// What differs, and why.
-pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
+pub(super) const DIFFERENCES: [[&str; 4]; 31] = [
     [
         "a re-attach with a wrong password",
         "closes the session's connection first, then looks at the password",
@@ -136,6 +136,24 @@ pub(super) const DIFFERENCES: [[&str; 4]; 28] = [
         "may forget to close the connection before the new one",
         "closes it",
         "one session has one connection",
+    ],
+    [
+        "a client closes its socket or resets it while replies are on their way",
+        "reads what it sent until a reply cannot be sent",
+        "applies every whole request that was received",
+        "a request that was received counts",
+    ],
+    [
+        "requests in front of one that ends the connection",
+        "applied; answered behind the last answer, before it or never, as time has it",
+        "applied and answered in their order; then comes the last answer",
+        "replies come in the order of the requests",
+    ],
+    [
+        "a session is taken up by a new connection while the old one's requests arrive",
+        "applies those that it has read",
+        "applies those that it has received, all before the new connection is answered",
+        "requests of a session take effect in their order",
     ],
     [
         "the admin server's default port is taken",

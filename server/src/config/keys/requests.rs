@@ -11,7 +11,7 @@ const NO_CLEANER: &str = "watches die with their connection, there is no cleaner
 const NO_STAGES: &str = "there is no commit stage with threads of its own";
 const PATH_STATS: &str = "statistics by path are not built yet";
 const IN_SOCKETS: &str = "requests that are held back wait in their sockets, in no queue";
-const GOES_WITH: &str = "what a connection has asked goes with it";
+const COUNTS: &str = "what was received counts, whether its connection is still there or not";
 const NETTY: &str = "connections are served by io_uring, not by Netty";
 
 pub(super) static KEYS: &[Key] = &[
@@ -51,7 +51,7 @@ pub(super) static KEYS: &[Key] = &[
         "Whether a stalled request whose connection is \
         gone is dropped.",
     )
-    .no_effect(GOES_WITH),
+    .no_effect(COUNTS),
     flag(
         "request_stale_latency_check",
         "false",
@@ -65,7 +65,7 @@ pub(super) static KEYS: &[Key] = &[
         "Whether a request of a closed connection is \
         dropped.",
     )
-    .no_effect(GOES_WITH),
+    .no_effect(COUNTS),
     whole(
         "request_throttler.shutdownTimeout",
         NATURAL,
