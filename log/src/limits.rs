@@ -40,8 +40,9 @@ pub const BACKLOG_BYTES_MAX_DEFAULT: usize = 64 << 20;
 /// Segments prepared ahead: one is being filled, one is ready.
 pub const SEGMENTS_AHEAD_DEFAULT: usize = 1;
 
-/// Spares that are kept when a run begins: the one that the next segment is made of.
-pub const SPARES_MAX: usize = 1;
+/// Spares that are kept, to make segments of without writing zeros: a start leaves one at most, a
+/// purge may leave another.
+pub const SPARES_MAX: usize = 2;
 
 /// What a scan reads at a time.
 pub const SCAN_WINDOW_BYTES: usize = 4 << 20;

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use thiserror::Error;
 use tracing::{info, warn};
+use txlog::limits::SPARES_MAX;
 use txlog::{RecoverError, RecoverFrom, Recovered, SegmentHeader, SegmentNumber, Start, segments};
 
 /// Txns that are replayed into one version of the tree.
@@ -28,9 +29,6 @@ const REPLAY_BATCH: u64 = 1_000;
 
 /// The longest pause after a chunk of a snapshot.
 const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(20);
-
-/// Segments kept for reuse after a purge.
-const SPARES_MAX: usize = 2;
 
 /// Where files are.
 #[derive(Clone, Debug)]
