@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::{Notice, keys, load};
+use crate::config::{Notice, load};
 
 use super::super::Purge;
 use super::{ENOUGH, decided, errors, errors_with, notices, sources, with};
