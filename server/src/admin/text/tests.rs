@@ -352,7 +352,8 @@ fn watches_three_ways() {
         watches::by_session(out, &report(&["/f"]), true);
     });
     assert_eq!(by_session, "0x100002885d60001\n\t/no\n\t/a\n\t/f\n");
-    let by_path = text(|out| watches::by_path(out, b"/a", &[A, B]));
+    let watchers = [A, B].map(|session| (Arc::from(&b"/a"[..]), session));
+    let by_path = text(|out| watches::by_path(out, watchers.to_vec()));
     assert_eq!(by_path, "/a\n\t0x100002885d60000\n\t0x100002885d60001\n");
 }
 
