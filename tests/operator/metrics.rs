@@ -238,9 +238,9 @@ fn on_a_full_disk(config: Config, check: impl FnOnce(&Monitored)) {
     let is_over = Arc::new(AtomicBool::new(false));
     let signal = is_over.clone();
     let writer = thread::spawn(move || {
+        let content = vec![0; 500_000];
         for number in 0..400 {
-            let made =
-                writer.create(&format!("/n{number}"), &[0; 500_000], &Acl::open(), 0).map(drop);
+            let made = writer.create(&format!("/n{number}"), &content, &Acl::open(), 0).map(drop);
             assert!(made.is_ok() || made == Err(code::SYSTEM_ERROR), "{made:?}");
             if signal.load(Ordering::Relaxed) {
                 break;

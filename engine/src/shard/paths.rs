@@ -149,7 +149,8 @@ impl<V> PathMap<V> {
             pieces.push((table, at..end));
             (part, at) = if end < table.num_buckets() { (part, end) } else { (part + 1, 0) };
         }
-        let next = (part < self.tables.len()).then(|| (part as u64) << PLACE_BITS | at as u64);
+        let has_more = part < self.tables.len();
+        let next = has_more.then_some((part as u64) << PLACE_BITS | at as u64);
         let paths = pieces.into_iter().flat_map(|(table, places)| {
             places.filter_map(move |place| table.get_bucket(place)).map(|(path, _)| path)
         });

@@ -373,6 +373,7 @@ mod tests {
     use engine::tree::TreeSeed;
     use model::session::SessionId;
     use model::zxid::Zxid;
+    use std::cell::RefCell;
     use std::collections::BTreeSet;
     use std::sync::Arc;
 
@@ -399,18 +400,18 @@ mod tests {
         for id in opened.iter().filter(|id| id.slot % 1000 != 7) {
             shard.close(*id);
         }
-        let (mut from, mut found) = (Some(0), Vec::new());
+        let (mut from, found) = (Some(0), RefCell::new(Vec::new()));
         while let Some(slot) = from {
             let (slots, next) = some_slots(&shard, slot);
             assert!(slots.len() <= PAGE_ENTRIES_MAX);
             let page = connection_page(&shard, slot, |id| {
-                found.push(id.slot);
+                found.borrow_mut().push(id.slot);
                 0
             });
             assert_eq!(page.next, next);
             from = page.next;
         }
-        assert_eq!(found, [7, 1007, 2007, 3007]);
+        assert_eq!(found.into_inner(), [7, 1007, 2007, 3007]);
         let mut at = Some(WatchCursor::default());
         while let Some(cursor) = at {
             let page = watch_page(&shard, cursor);
