@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::config::{Notice, Purge, keys, load};
+use crate::config::{Notice, decided::Purge, load};
 
 use super::{ENOUGH, decided, errors, errors_with, notices, sources, with};
 
