@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use crate::config::{Notice, load};
+use crate::config::{Notice, decided::Purge, load};
 
-use super::super::Purge;
 use super::{ENOUGH, decided, errors, errors_with, notices, sources, with};
 
 #[test]
