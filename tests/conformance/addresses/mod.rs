@@ -177,8 +177,8 @@ impl Running {
     fn answers(&self, port: &str, address: &str) -> bool {
         let (question, answer) = match port {
             "client" | "other" => ("srvr", "\nMode: standalone"),
-            "admin" => ("GET /commands/ruok HTTP/1.0\r\n\r\n", "HTTP/1.1 "),
-            _ => ("GET /metrics HTTP/1.0\r\n\r\n", "HTTP/1.1 200"),
+            "admin" => ("GET /commands/ruok HTTP/1.0\r\n\r\n", "HTTP/1."),
+            _ => ("GET /metrics HTTP/1.0\r\n\r\n", " 200 "),
         };
         let port = self.ports[port];
         let said = match self.world {
