@@ -255,7 +255,9 @@ impl Doubts {
         let found = stock_zxid(data_dir, log_dir);
         let checked =
             found.and_then(|found| check_beside(data_dir, found, mark.known, || Ok(reached)));
-        Ok(Self { is_log_missing, histories: checked.err() })
+        // What cannot be read is no obstacle to a server, which warns of it.
+        let is_obstacle = |error: &HistoryError| matches!(error, HistoryError::Newer { .. });
+        Ok(Self { is_log_missing, histories: checked.err().filter(is_obstacle) })
     }
 }
 
