@@ -7,8 +7,8 @@ pub fn is_principal(id: &[u8]) -> bool {
     let mut parts = id.split(|&b| b == b'@');
     let name = parts.next().unwrap_or_default();
     let Some(realm) = parts.next() else { return true };
-    let slashes = name.iter().filter(|&&b| b == b'/').count();
-    slashes <= 1 && !realm.contains(&b'/') && parts.next().is_none()
+    let is_short = name.split(|&b| b == b'/').count() <= 2;
+    is_short && !realm.contains(&b'/') && parts.next().is_none()
 }
 
 /// The keywords that Java knows for types of attributes.
@@ -90,7 +90,7 @@ fn is_oid(text: &str) -> bool {
 /// Whether this is one value of DER in hexadecimal: a tag, a length, and as many bytes.
 fn is_hex_value(text: &str) -> bool {
     let text = text.trim_end_matches([' ', '\n']);
-    if text.len() % 2 != 0 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if !text.len().is_multiple_of(2) || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return false;
     }
     let byte = |at: usize| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok();

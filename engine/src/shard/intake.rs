@@ -10,6 +10,7 @@ use crate::message::{Connect, ToOrdering, Write};
 use model::error::ErrorCode;
 use model::jute::Reader;
 use model::op::Op;
+use model::record::Record;
 use model::request::{ConnectRequest, Request, RequestHeader};
 use model::response;
 use model::zxid::Zxid;
@@ -306,7 +307,7 @@ impl Shard {
         let connection = &mut self.connections[id.slot as usize];
         let mut identities = (*connection.identities).clone();
         let view = self.reader.view();
-        let key = || view.lookup(b"/key").and_then(|record| record.data());
+        let key = || view.lookup(b"/key").and_then(Record::data);
         let verdict = identities.authenticate(scheme, auth, &self.settings.schemes, key);
         match verdict {
             Verdict::Accepted | Verdict::Refused => {}
