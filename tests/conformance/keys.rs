@@ -330,9 +330,8 @@ fn look(&(lines, properties, seen): &Row) -> Result<(), String> {
         (Err(log), _) => return Err(format!("it does not start:\n{log}")),
         (Ok(server), _) => server,
     };
-    let is = |expected: bool, found: bool| match expected == found {
-        true => Ok(()),
-        false => Err(found.to_string()),
+    let is = |expected: bool, found: bool| {
+        if expected == found { Ok(()) } else { Err(found.to_string()) }
     };
     match seen {
         Starts(_) => Ok(()),

@@ -19,8 +19,11 @@ use harness::server::our_binary;
 /// Fewer would say little.
 const PAIRS_MIN: usize = 1_500;
 
-/// Where we differ on purpose: a key, which values, and why.
-const DIFFERENCES: [(&str, fn(&str) -> bool, &str); 7] = [
+/// A key, which of its values, and why we differ there on purpose.
+type Difference = (&'static str, fn(&str) -> bool, &'static str);
+
+/// Where we differ on purpose.
+const DIFFERENCES: [Difference; 7] = [
     ("connection_throttle_tokens", is_negative, "no session could ever be opened"),
     ("connection_throttle_fill_time", is_negative_or_0, "no session could be opened again"),
     ("connection_throttle_fill_count", is_negative_or_0, "no session could be opened again"),

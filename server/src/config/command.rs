@@ -20,7 +20,8 @@ pub fn command(args: &ConfigArgs, out: &mut impl Write) -> Result<(), ServeError
         });
         lines.chain(["the server would start with this configuration\n".to_owned()]).collect()
     } else if args.values {
-        decided()?.settings.iter().map(|setting| format!("{setting}\n")).collect()
+        let lines: Vec<_> = decided()?.settings.iter().map(ToString::to_string).collect();
+        lines.join("\n") + "\n"
     } else if args.compatibility {
         super::compatibility::page()
     } else {

@@ -57,9 +57,9 @@ fn properties(settled: &Settled<'_>) -> Vec<(String, String)> {
     for entry in settled.entries() {
         let property = keys::find(&entry.key).map(|key| key.property);
         let name = match (&entry.origin, property) {
-            (Origin::JvmFlags | Origin::ServerJvmFlags, _) => entry.key.clone(),
+            (Origin::JvmFlags | Origin::ServerJvmFlags, _)
+            | (Origin::Set, Some(Property::Bare)) => entry.key.clone(),
             (_, Some(Property::FileOnly)) => continue,
-            (Origin::Set, Some(Property::Bare)) => entry.key.clone(),
             _ => format!("zookeeper.{}", entry.key),
         };
         let value = if is_secret(&name) { NOT_SHOWN } else { &entry.value };

@@ -103,9 +103,9 @@ impl Reading {
     pub fn read(&self, text: &str) -> Outcome {
         let is = |word: &str| text.eq_ignore_ascii_case(word);
         match *self {
-            Reading::TrueOrFalse if is("true") || is("false") => flag(is("true")),
-            Reading::TrueOrFalse => Outcome::Refused,
-            Reading::OnIfTrue if is("true") || is("false") => flag(is("true")),
+            Reading::TrueOrFalse | Reading::OnIfTrue if is("true") || is("false") => {
+                flag(is("true"))
+            }
             Reading::OnIfTrue => Outcome::Odd(Value::Flag(false)),
             Reading::OnIf(word) | Reading::OffIf(word) => {
                 let value = (text == word) == matches!(self, Reading::OnIf(_));
@@ -134,7 +134,7 @@ impl Reading {
             Reading::LogFilter if text.split(',').all(is_directive) => {
                 Outcome::Plain(Value::Text(text.to_ascii_lowercase()))
             }
-            Reading::LogFilter => Outcome::Refused,
+            Reading::TrueOrFalse | Reading::LogFilter => Outcome::Refused,
         }
     }
 
