@@ -68,6 +68,24 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "not built yet",
     ],
     [
+        "`enforce.auth.schemes` of `sasl` or `x509` alone",
+        "starts; clients of these schemes are let in",
+        "does not start",
+        "no client could be let in until SASL and TLS are built",
+    ],
+    [
+        "a node whose ACL is in no file, after an import",
+        "MARSHALLINGERROR to every request for it",
+        "closed to all but a superuser; `import` names it",
+        "an operator can open it again with a setACL",
+    ],
+    [
+        "`preAllocSize` above 8 GiB",
+        "overflows",
+        "segments are of 8 GiB at most",
+        "a segment is one file, prepared ahead",
+    ],
+    [
         "an ACL of the scheme `key` with a null id",
         "takes it, and ends when it writes the node",
         "MARSHALLINGERROR",
