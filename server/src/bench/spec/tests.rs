@@ -27,7 +27,7 @@ fn every_shipped_workload_is_sound_and_says_what_it_is() {
 #[test]
 fn defaults_are_filled_in() {
     let spec = parse("x", GET).unwrap();
-    assert_eq!((spec.connections.value(), spec.in_flight.value()), (64, 1));
+    assert_eq!((spec.connections.value(), spec.in_flight.value()), (50, 1));
     assert_eq!((spec.keys.count.value(), spec.keys.bytes.value()), (10_000, 100));
     assert!(spec.rate.is_none() && spec.watches.is_none() && spec.storms.is_empty());
     assert_eq!(spec.op(0).title(), "get");
