@@ -16,6 +16,7 @@ fn sources_are_read_in_order_and_named() {
         sets: vec!["snapCount = 7".into()],
         server_jvm_flags: "-Xmx1g -Dzookeeper.snapCount=5".into(),
         jvm_flags: "-Djute.maxbuffer=9 -Dflag".into(),
+        ..Sources::default()
     };
     assert_eq!(
         read(&sources),

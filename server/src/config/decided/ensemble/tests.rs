@@ -151,8 +151,8 @@ fn a_file_of_its_own_holds_the_lines() {
     let decided = decided("dataDir=/d\ndynamicConfigFile=/c/dyn.100000000");
     assert_eq!(decided.config.listen.endpoint.port, 2182);
     assert_eq!(
-        errors_with("dynamicConfigFile=/c/dyn.100000000\nserver.1=a:1:2"),
-        ["/c/zoo.cfg:4: server.1=a:1:2: must stand in the file that dynamicConfigFile names"]
+        errors("dataDir=/d\ndynamicConfigFile=/c/dyn.100000000\nserver.1=a:1:2"),
+        ["/c/zoo.cfg:3: server.1=a:1:2: must stand in the file that dynamicConfigFile names"]
     );
     assert_eq!(
         errors_with("dynamicConfigFile=/c/bad"),
