@@ -18,8 +18,8 @@
 //! whoever writes such a key is told that reason at start (guard:
 //! `decided::tests::the_table_is_complete`).
 //!
-//! Not here: reading files and the environment (`main`; how other files are read, [`Sources`] says),
-//! resolving names of hosts (whoever binds, by [`decided::Endpoint::resolve`]).
+//! Not here: reading files and the environment (`main`; [`Sources`] says how other files are
+//! read), resolving names of hosts (whoever binds, by [`decided::Endpoint::resolve`]).
 
 use std::{error, fmt, io, path::PathBuf};
 

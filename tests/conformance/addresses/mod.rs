@@ -82,7 +82,7 @@ impl Row {
         for field in fields {
             let (name, text) = field.split_once('=').unwrap();
             match name {
-                "flags" => row.flags = text.to_owned(),
+                "flags" => text.clone_into(&mut row.flags),
                 "hosts" => row.world = World::Hosts(text.to_owned()),
                 "without" if text == "ipv6" => row.world = World::WithoutIpv6,
                 "myid" => row.files.push(("data/myid".to_owned(), text.to_owned())),
@@ -182,14 +182,14 @@ impl Running {
         };
         let port = self.ports[port];
         let said = match self.world {
-            World::WithoutIpv6 => self.ask_inside(address, port, question),
+            World::WithoutIpv6 => Some(self.ask_inside(address, port, question)),
             _ => ask(SocketAddr::new(address.parse::<IpAddr>().unwrap(), port), question),
         };
         said.is_some_and(|said| said.contains(answer))
     }
 
     /// Asks from inside the server's own network.
-    fn ask_inside(&self, address: &str, port: u16, question: &str) -> Option<String> {
+    fn ask_inside(&self, address: &str, port: u16, question: &str) -> String {
         let script = "exec 3<>/dev/tcp/$0/$1 && printf '%s' \"$2\" >&3 && cat <&3";
         let net = format!("--net=/proc/{}/ns/net", self.child.id());
         let said = Command::new("nsenter")
@@ -197,7 +197,7 @@ impl Running {
             .stderr(Stdio::null())
             .output()
             .unwrap();
-        Some(String::from_utf8_lossy(&said.stdout).into_owned())
+        String::from_utf8_lossy(&said.stdout).into_owned()
     }
 }
 

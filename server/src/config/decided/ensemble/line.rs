@@ -45,7 +45,7 @@ fn address_role(address: &str) -> Result<Option<bool>, ServersFault> {
         [quorum, election, role] => ([quorum, election], Some(role)),
         _ => return Err(ServersFault::Shape),
     };
-    let [quorum, election] = ports.map(|port| port.parse::<u16>());
+    let [quorum, election] = ports.map(str::parse::<u16>);
     let (Ok(quorum), Ok(election)) = (quorum, election) else { return Err(ServersFault::Shape) };
     if quorum == election {
         return Err(ServersFault::SamePort(quorum));

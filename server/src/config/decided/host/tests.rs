@@ -7,10 +7,6 @@ use super::{Endpoint, Families, Host, Preference, Zone};
 const BOTH: Families = Families { has_ipv6: true, preference: Preference::Ipv4 };
 const IPV4: Families = Families { has_ipv6: false, preference: Preference::Ipv4 };
 
-fn named(name: &str) -> Option<Host> {
-    Some(Host::Named(name.to_owned()))
-}
-
 #[test]
 fn texts_are_numbers_or_names_as_java_takes_them() {
     let local = Some(Host::Ipv4(Ipv4Addr::LOCALHOST));
@@ -46,7 +42,7 @@ fn texts_are_numbers_or_names_as_java_takes_them() {
     for text in
         ["localhost", "a", "face", "4lw", "127..1", "127.0.0.1.", "1.2.3.4%lo", "1e3", "-1", "*"]
     {
-        assert_eq!(Host::read(text), named(text), "{text}");
+        assert_eq!(Host::read(text), Some(Host::Named(text.to_owned())), "{text}");
     }
     assert_eq!(Host::read(""), Some(Host::Loopback));
 }
