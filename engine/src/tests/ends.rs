@@ -3,6 +3,7 @@
 use super::harness::{World, settings};
 use super::wire;
 use crate::limits::EVENT_BYTES_MAX;
+use crate::shard::Shard;
 use model::jute::Reader;
 use model::op::Op;
 use model::session::{Password, SessionId, password};
@@ -51,7 +52,7 @@ fn assert_left(world: &World, connections: usize) {
     for shard in &world.shards {
         assert!(shard.connections(0..shard.slot_count()).all(|(_, held)| held.outstanding() == 0));
     }
-    let held: usize = world.shards.iter().map(|shard| shard.connection_count()).sum();
+    let held: usize = world.shards.iter().map(Shard::connection_count).sum();
     assert_eq!(held, connections);
 }
 
