@@ -158,7 +158,7 @@ fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
     server.start_again();
     assert_eq!(nodes(&mut server), 20);
     let (end, said) = repair(&[&data_text]);
-    assert_eq!(end, Some(1), "{said}");
+    assert_eq!(end, Some(3), "{said}");
     assert_says(&said, &["in use by the server with process id"]);
 }
 
