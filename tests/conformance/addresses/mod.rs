@@ -22,6 +22,8 @@ use harness::server::{next_free_port, server_command};
 /// A loaded machine starts a server slowly.
 const START_MAX: Duration = Duration::from_secs(120);
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+/// Stock never closes a connection that asks while it loads.
+const ANSWER_OF_A_START_MAX: Duration = Duration::from_secs(1);
 /// Servers started at a time.
 const WORKERS: usize = 4;
 /// Every address that is tried.
@@ -153,6 +155,10 @@ impl Running {
         String::from_utf8_lossy(&fs::read(self.folder.join("log")).unwrap()).into_owned()
     }
 
+    fn zoo_cfg(&self) -> String {
+        fs::read_to_string(self.folder.join("zoo.cfg")).unwrap()
+    }
+
     /// Waits for the server's end, or until an address of this port answers.
     fn wait(&mut self, port: &str, addresses: &[&str]) -> Option<ExitStatus> {
         let end = Instant::now() + START_MAX;
@@ -160,21 +166,28 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Some(status);
             }
-            if addresses.iter().any(|address| self.answers(port, address)) {
+            let answers = |address: &&str| self.answers(port, address, ANSWER_OF_A_START_MAX);
+            if addresses.iter().any(answers) {
                 return None;
             }
-            assert!(Instant::now() < end, "neither ends nor answers:\n{}", self.log());
+            assert!(
+                Instant::now() < end,
+                "{} neither ends nor answers:\n{}",
+                self.zoo_cfg(),
+                self.log()
+            );
             thread::sleep(Duration::from_millis(20));
         }
     }
 
     fn answering(&self, port: &str) -> Vec<String> {
-        let answers = ADDRESSES.iter().filter(|address| self.answers(port, address));
+        let answers = |address: &&&str| self.answers(port, address, ANSWER_MAX);
+        let answers = ADDRESSES.iter().filter(answers);
         answers.map(|&address| address.to_owned()).collect()
     }
 
     /// Whether a client, or a browser, finds the server at an address.
-    fn answers(&self, port: &str, address: &str) -> bool {
+    fn answers(&self, port: &str, address: &str, answer_max: Duration) -> bool {
         let (question, answer) = match port {
             "client" | "other" => ("srvr", "\nMode: standalone"),
             "admin" => ("GET /commands/ruok HTTP/1.0\r\n\r\n", "HTTP/1."),
@@ -182,18 +195,23 @@ impl Running {
         };
         let port = self.ports[port];
         let said = match self.world {
-            World::WithoutIpv6 => Some(self.ask_inside(address, port, question)),
-            _ => ask(SocketAddr::new(address.parse::<IpAddr>().unwrap(), port), question),
+            World::WithoutIpv6 => Some(self.ask_inside(address, port, question, answer_max)),
+            _ => {
+                let address = SocketAddr::new(address.parse::<IpAddr>().unwrap(), port);
+                ask(address, question, answer_max)
+            }
         };
         said.is_some_and(|said| said.contains(answer))
     }
 
     /// Asks from inside the server's own network.
-    fn ask_inside(&self, address: &str, port: u16, question: &str) -> String {
+    fn ask_inside(&self, address: &str, port: u16, question: &str, answer_max: Duration) -> String {
+        let seconds = answer_max.as_secs().to_string();
         let script = "exec 3<>/dev/tcp/$0/$1 && printf '%s' \"$2\" >&3 && cat <&3";
         let net = format!("--net=/proc/{}/ns/net", self.child.id());
         let said = Command::new("nsenter")
-            .args([&net, "bash", "-c", script, address, &port.to_string(), question])
+            .args([&net, "timeout", &seconds, "bash", "-c", script])
+            .args([address, &port.to_string(), question])
             .stderr(Stdio::null())
             .output()
             .unwrap();
@@ -238,9 +256,9 @@ impl World {
     }
 }
 
-fn ask(address: SocketAddr, question: &str) -> Option<String> {
+fn ask(address: SocketAddr, question: &str, answer_max: Duration) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;
+    stream.set_read_timeout(Some(answer_max)).ok()?;
     stream.write_all(question.as_bytes()).ok()?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text).ok()?;

@@ -137,14 +137,25 @@ impl Families {
     }
 
     fn choose(self, addresses: impl Iterator<Item = SocketAddr>) -> Option<SocketAddr> {
-        let usable: Vec<SocketAddr> =
-            addresses.filter(|address| self.has_ipv6 || address.is_ipv4()).collect();
+        let usable: Vec<SocketAddr> = addresses.filter_map(|it| self.usable(it)).collect();
         let preferred = match self.preference {
             Preference::Ipv4 => usable.iter().find(|address| address.is_ipv4()),
             Preference::Ipv6 => usable.iter().find(|address| address.is_ipv6()),
             Preference::System => None,
         };
         preferred.or(usable.first()).copied()
+    }
+
+    /// The address as the resolver would give it to somebody who asks for these families alone: the
+    /// loopback address of IPv6 as that of IPv4.
+    fn usable(self, address: SocketAddr) -> Option<SocketAddr> {
+        match address {
+            SocketAddr::V6(six) if !self.has_ipv6 => {
+                let port = six.port();
+                six.ip().is_loopback().then(|| (Ipv4Addr::LOCALHOST, port).into())
+            }
+            usable => Some(usable),
+        }
     }
 }
 

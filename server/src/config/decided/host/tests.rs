@@ -94,6 +94,7 @@ fn one_address_of_several_is_taken() {
     let six: SocketAddr = "[::1]:1".parse().unwrap();
     let [four, other]: [SocketAddr; 2] =
         ["127.0.0.1:1", "127.0.0.2:1"].map(|it| it.parse().unwrap());
+    let far: SocketAddr = "[fd00::1]:1".parse().unwrap();
     let all = [six, four, other];
     for (preference, chosen) in
         [(Preference::Ipv4, four), (Preference::Ipv6, six), (Preference::System, six)]
@@ -102,7 +103,8 @@ fn one_address_of_several_is_taken() {
         assert_eq!(families.choose(all.into_iter()), Some(chosen));
         let families = Families { has_ipv6: false, preference };
         assert_eq!(families.choose(all.into_iter()), Some(four));
-        assert_eq!(families.choose([six].into_iter()), None);
+        assert_eq!(families.choose([six].into_iter()), Some(four));
+        assert_eq!(families.choose([far].into_iter()), None);
     }
     assert_eq!(BOTH.choose([six].into_iter()), Some(six));
     let empty = Endpoint { host: Host::Loopback, port: 1 };
