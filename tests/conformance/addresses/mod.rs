@@ -194,12 +194,11 @@ impl Running {
             _ => ("GET /metrics HTTP/1.0\r\n\r\n", " 200 "),
         };
         let port = self.ports[port];
-        let said = match self.world {
-            World::WithoutIpv6 => Some(self.ask_inside(address, port, question, answer_max)),
-            _ => {
-                let address = SocketAddr::new(address.parse::<IpAddr>().unwrap(), port);
-                ask(address, question, answer_max)
-            }
+        let said = if self.world == World::WithoutIpv6 {
+            Some(self.ask_inside(address, port, question, answer_max))
+        } else {
+            let address = SocketAddr::new(address.parse::<IpAddr>().unwrap(), port);
+            ask(address, question, answer_max)
         };
         said.is_some_and(|said| said.contains(answer))
     }
