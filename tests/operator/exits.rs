@@ -41,7 +41,7 @@ fn wrong_words_end_with_2() {
         "nonsense",
         "serve --nonsense",
         "serve /no/such/zoo.cfg",
-        "serve --set skipACL=maybe",
+        "serve --set syncEnabled=maybe",
         "config --check --set tickTime=-1",
         "config --check /no/such/zoo.cfg",
         "repair",
