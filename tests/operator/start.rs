@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use harness::{Acl, Client, Server, is_reference};
 
@@ -146,7 +149,7 @@ fn flags_in_places_that_are_not_read_are_warned_of() {
     fs::write(folder.path().join("java.env"), flags).unwrap();
     let file = folder.path().join("zoo.cfg");
     fs::write(&file, zoo_cfg("/nonexistent")).unwrap();
-    let output = std::process::Command::new(harness::server::our_binary())
+    let output = Command::new(harness::server::our_binary())
         .args(["config", "--check"])
         .arg(&file)
         .env("JAVA_TOOL_OPTIONS", "-Dzookeeper.skipACL=yes")
@@ -215,4 +218,25 @@ fn sigterm_ends_with_0_and_keeps_everything() {
     let mut client = client.reconnect();
     assert_eq!(client.children("/", false).unwrap().len(), 101, "and /zookeeper");
     assert_eq!(client.get("/n99", false).unwrap().0.unwrap(), b"kept");
+}
+
+#[test]
+fn sigterm_ends_a_start_that_waits() {
+    if is_reference() {
+        return;
+    }
+    let begun = |server: &Server| server.log().matches("for clients of ZooKeeper").count();
+    let mut server = Server::config().start();
+    server.stop();
+    assert_eq!(begun(&server), 1);
+    // Nobody ever writes into it: whoever reads it waits for ever, as for a disk that hangs.
+    let mark = server.folder().join("data/ringkeeper-1/data-set");
+    fs::remove_file(&mark).unwrap();
+    assert!(Command::new("mkfifo").arg(&mark).status().unwrap().success());
+    server.launch();
+    while begun(&server) < 2 {
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(server.stop().code(), Some(0), "{}", server.log());
+    assert!(server.log().contains("SIGTERM: ended while starting"), "{}", server.log());
 }

@@ -4,13 +4,14 @@
 //! Down: the loops answer what is under way and end, then the background, then the lock goes.
 //!
 //! `histories`: whether the data are the newest there are. `ports` and `decisions`: what is asked
-//! of the system, and what follows from the configuration; `wiring`: roles on their loops;
-//! `telling`: what the log says of it; `error`: why not.
+//! of the system, and what follows from the configuration; `signals`: when to end; `wiring`: roles
+//! on their loops; `telling`: what the log says of it; `error`: why not.
 
 mod decisions;
 mod error;
 mod histories;
 mod ports;
+mod signals;
 mod telling;
 mod wiring;
 
@@ -29,8 +30,9 @@ use disk::lock::DirectoryLock;
 use disk::probe::Probe;
 use disk::{Background, BackgroundConfig};
 use engine::tree::Advise;
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::Signal;
 use ports::{bind, bind_http};
+use signals::Signals;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -61,24 +63,11 @@ pub fn serve(sources: &config::Sources) -> Result<(), ServeError> {
             Notice::Note(text) => info!("{text}"),
         }
     }
-    let signals = block_signals();
-    let running = start(&decided.config)?;
-    let outcome = running.wait(signals);
+    let signals = Signals::watch()?;
+    let running = start(&decided.config, &signals)?;
+    let outcome = running.wait();
     running.stop();
     outcome
-}
-
-/// Signals that end the server are waited for, not handled: no thread is interrupted by them. A
-/// file that would grow beyond `ulimit -f` is an error of its write, not a signal.
-fn block_signals() -> SigSet {
-    let mut quiet = SigSet::empty();
-    quiet.add(Signal::SIGXFSZ);
-    quiet.thread_block().expect("this signal can be blocked");
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGTERM);
-    signals.add(Signal::SIGINT);
-    signals.thread_block().expect("these signals can be blocked");
-    signals
 }
 
 /// A server that runs.
@@ -86,14 +75,13 @@ struct Running {
     loops: Vec<Arc<LoopInbox>>,
     threads: Vec<JoinHandle<()>>,
     happenings: mpsc::Receiver<Happening>,
-    signals: mpsc::Sender<Happening>,
     admin: admin::Admin,
     background: Arc<Background>,
     clock: Clock,
     _locks: Vec<DirectoryLock>,
 }
 
-fn start(config: &Config) -> Result<Running, ServeError> {
+fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let clock = Clock::start();
     info!("ringkeeper {}, for clients of ZooKeeper 3.9.5", env!("CARGO_PKG_VERSION"));
     check_host(config)?;
@@ -149,23 +137,13 @@ fn start(config: &Config) -> Result<Running, ServeError> {
     .build(restored, &background, &sender)?;
     tell_ready(config, client, &ports);
     let Built { loops, threads, admin } = built;
-    let signals = sender;
-    Ok(Running { loops, threads, happenings, signals, admin, background, clock, _locks: locks })
+    signals.tell(sender);
+    Ok(Running { loops, threads, happenings, admin, background, clock, _locks: locks })
 }
 
 impl Running {
     /// Waits for a signal, or for a loop that ends by itself.
-    fn wait(&self, signals: SigSet) -> Result<(), ServeError> {
-        let sender = self.signals.clone();
-        let body = move || {
-            if let Ok(signal) = signals.wait() {
-                let _ = sender.send(Happening::Signal(signal));
-            }
-        };
-        std::thread::Builder::new()
-            .name("rk-signals".to_owned())
-            .spawn(body)
-            .map_err(ServeError::Thread)?;
+    fn wait(&self) -> Result<(), ServeError> {
         let mut is_warned = false;
         let mut resident = Resident::new(self.clock.now().mono_ms);
         loop {
