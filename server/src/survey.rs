@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::data_set::{self, HalvesError};
 
 /// ZooKeeper's own directory, beside ours.
-const STOCK: &str = "version-2";
+pub(crate) const STOCK: &str = "version-2";
 
 /// Why the directories cannot be used as they are. Nothing was changed.
 #[derive(Debug, Error)]

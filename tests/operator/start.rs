@@ -48,6 +48,29 @@ fn a_data_directory_that_cannot_be() {
     assert_says(&said, &[&missing, "does not exist", "datadir.autocreate"]);
 }
 
+/// An empty directory may be the place where a disk is not mounted.
+#[test]
+fn data_that_must_be_there_are_not_begun_anew() {
+    if is_reference() {
+        return;
+    }
+    let folder = Folder::new();
+    let data = folder.path().display().to_string();
+    let said = failed_start(&(zoo_cfg(&data) + "datadir.autocreate=false\n"));
+    assert_says(&said, &[&data, "does not exist", "mount"]);
+    let mut server = Server::config().start();
+    Client::connect(server.address()).make("/kept");
+    server.set("datadir.autocreate", "false");
+    server.restart();
+    Client::connect(server.address()).get("/kept", false).unwrap();
+    server.kill();
+    let data = server.folder().join("data");
+    fs::remove_dir_all(data.join("ringkeeper-1")).unwrap();
+    // As administrators of ZooKeeper prepare it.
+    fs::create_dir(data.join("version-2")).unwrap();
+    server.start_again();
+}
+
 #[test]
 fn a_port_in_use() {
     if is_reference() {

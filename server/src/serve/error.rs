@@ -26,7 +26,10 @@ pub enum ServeError {
     #[error("{0} cannot be made: {1}; make it, or name another by dataDir or dataLogDir")]
     Directory(PathBuf, #[source] io::Error),
     /// A directory is not there, and may not be made.
-    #[error("{0} does not exist, and datadir.autocreate=false: make it first")]
+    #[error(
+        "{0} does not exist, and datadir.autocreate=false: mount the disk that holds it, or make \
+         the directory if there are no data yet"
+    )]
     NoDirectory(PathBuf),
     /// A directory is in use or cannot be used.
     #[error(transparent)]

@@ -24,7 +24,7 @@ use crate::core_loop::{LoopError, LoopInbox, LoopMessage};
 use crate::data_set::is_same;
 use crate::persist::{self, Directories};
 use crate::resident::Resident;
-use crate::survey::survey;
+use crate::survey::{STOCK, survey};
 use decisions::{durability_of, settings, wishes};
 use disk::lock::DirectoryLock;
 use disk::probe::Probe;
@@ -42,6 +42,7 @@ use telling::{tell_disk, tell_ready, tell_restored};
 use tracing::{error, info, warn};
 use tuning::placement;
 use tuning::{Severity, Topology, host};
+use txlog::segments::DIRECTORY;
 use wiring::{Built, Wiring};
 
 /// What the tree tells the kernel of its memory.
@@ -205,6 +206,12 @@ fn check_host(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// Whether it was prepared for data, ours or as `ZooKeeper` has it: an empty directory may be the
+/// place where a disk is not mounted.
+fn holds_data(directory: &Path) -> bool {
+    [DIRECTORY, STOCK].iter().any(|name| directory.join(name).is_dir())
+}
+
 /// The directory itself, or the nearest one above it that is there.
 fn existing(directory: &Path) -> &Path {
     directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."))
@@ -220,10 +227,10 @@ fn open_directories(storage: &decided::Storage) -> Result<Vec<DirectoryLock>, Se
         if directory != &storage.data_dir && is_same(directory, &storage.data_dir) {
             continue;
         }
+        if !storage.dir_autocreate && !holds_data(directory) {
+            return Err(ServeError::NoDirectory(directory.join(DIRECTORY)));
+        }
         if !directory.exists() {
-            if !storage.dir_autocreate {
-                return Err(ServeError::NoDirectory(directory.clone()));
-            }
             std::fs::create_dir_all(directory)
                 .map_err(|error| ServeError::Directory(directory.clone(), error))?;
         }
