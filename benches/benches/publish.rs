@@ -1,4 +1,4 @@
-//! A request through the whole engine in one process: a shard and the ordering role fused on one
+//! A request through the whole engine in one process: a shard and the replica fused on one
 //! thread, over a log that is durable at once. Neither sockets nor a disk are in the figures.
 //!
 //! `cargo bench -p ringkeeper-benches --bench publish`. A turn takes one request of each of so many
@@ -12,8 +12,8 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engine::batch::ConnectionId;
 use engine::limits::RECLAIM_PER_TURN;
-use engine::ordering::Ordering;
 use engine::pipeline::Head;
+use engine::replica::{Effect, Effects, Event, LogState, Replica, ReplicaParts, SnapshotPolicy};
 use engine::settings::{Now, Settings};
 use engine::shard::Shard;
 use engine::tree::TreeSeed;
@@ -43,7 +43,8 @@ const DATA: [u8; 100] = [7; 100];
 const BUDGET: [(&str, f64); 2] = [("get", 0.0), ("set", 2.0)];
 
 struct Bench {
-    ordering: Ordering,
+    replica: Replica,
+    effects: Effects,
     shard: Shard,
     connections: Vec<ConnectionId>,
     now: Now,
@@ -59,12 +60,22 @@ impl Bench {
         let mut head = Head::new(settings.clone(), TreeSeed([11, 13]));
         let version = head.seal();
         head.tree.publish(version);
-        let mut ordering = Ordering::new(head, Zxid::ZERO, settings.clone(), 1, now);
-        let (reader, cursor) = (ordering.head.tree.reader(), ordering.cursor());
+        let parts = ReplicaParts {
+            head,
+            zxid: Zxid::ZERO,
+            settings: settings.clone(),
+            shards: 1,
+            reserve_bytes: 0,
+            snapshots: SnapshotPolicy { txn_count: u64::MAX, log_bytes_max: None },
+            unsaved: (0, 0),
+        };
+        let (mut replica, mut effects) = (Replica::new(parts, now), Effects::default());
+        replica.handle(now, Event::Log(LogState::Ready), &mut effects);
+        let (reader, cursor) = replica.view();
         let shard = Shard::new(0, 1, settings, reader, cursor);
         let (sent_bytes, log_bytes) = (0, 0);
         let mut bench =
-            Self { ordering, shard, connections: Vec::new(), now, sent_bytes, log_bytes };
+            Self { replica, effects, shard, connections: Vec::new(), now, sent_bytes, log_bytes };
         bench.shard.begin_turn(now);
         for _ in 0..connection_count {
             let peer = ([127, 0, 0, 1], 40_000).into();
@@ -85,31 +96,40 @@ impl Bench {
             let connection = self.connections[at % self.connections.len()];
             self.shard.frame(connection, packet).expect("the packet is well formed");
         }
-        self.serve();
-        while self.ordering.has_open() {
-            self.ordering.seal();
-            let log_bytes = &mut self.log_bytes;
-            self.ordering.append_with(|_, txn| {
-                *log_bytes += black_box(txn).len();
-                true
-            });
-            let through = self.ordering.proposed();
-            self.ordering.durable(through);
-            self.serve();
-        }
+        while self.serve() {}
         self.send();
-        self.ordering.head.tree.reclaim(RECLAIM_PER_TURN);
+        self.replica.reclaim(RECLAIM_PER_TURN);
     }
 
-    fn serve(&mut self) {
+    /// Each role's part; true if that published something.
+    fn serve(&mut self) -> bool {
         self.shard.drain();
         self.shard.serve(|_, why| panic!("refused: {why}"));
         for message in self.shard.take_messages() {
-            self.ordering.handle(self.now, message);
+            self.replica.handle(self.now, Event::Shard(message), &mut self.effects);
         }
-        for (_, message) in self.ordering.take_messages() {
-            self.shard.handle(message);
+        self.replica.handle(self.now, Event::TurnEnded, &mut self.effects);
+        let mut is_published = false;
+        let mut durable = None;
+        for effect in self.effects.take() {
+            match effect {
+                Effect::Append(in_log) => {
+                    for (zxid, txn) in in_log.txns(0) {
+                        self.log_bytes += black_box(txn).len();
+                        durable = Some(zxid);
+                    }
+                    self.replica.recycle(in_log);
+                }
+                Effect::Tell { message, .. } => self.shard.handle(message),
+                Effect::Published(_) => is_published = true,
+                Effect::RefuseWrites(_) | Effect::TakeSnapshot(_) => unreachable!("no reason"),
+            }
         }
+        if let Some(zxid) = durable {
+            self.replica.handle(self.now, Event::Durable(zxid), &mut self.effects);
+            is_published |= self.effects.take().count() > 0;
+        }
+        is_published
     }
 
     fn send(&mut self) {

@@ -17,6 +17,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::acl::AclNumber;
 use crate::limits::{SPARE_BATCHES_MAX, SPARE_BYTES_MAX};
+use crate::meter::OpenTraffic;
 use crate::tree::VersionNumber;
 
 /// A place in one of a batch's buffers.
@@ -77,6 +78,15 @@ pub struct Event {
     path_bytes: u32,
 }
 
+/// What a batch counts of its writes.
+#[derive(Debug, Default)]
+pub struct OpenMeters {
+    /// Bytes written, by the part of the tree.
+    pub written: OpenTraffic,
+    /// Writes that a quota refused, by the part of the tree.
+    pub over_quota: OpenTraffic,
+}
+
 /// One batch.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -90,6 +100,8 @@ pub struct Batch {
     pub bodies: Vec<u8>,
     /// Paths of events.
     pub paths: Vec<u8>,
+    /// What it counts once it is published.
+    pub counted: OpenMeters,
 }
 
 impl Mark {
@@ -121,7 +133,7 @@ impl Batch {
         Mark { bodies: self.bodies.len(), events, paths }
     }
 
-    /// Takes back what was appended since.
+    /// Takes back what was appended since; what was counted stays.
     pub fn roll_back(&mut self, mark: Mark) {
         self.bodies.truncate(mark.bodies);
         self.events.truncate(mark.events);
@@ -153,11 +165,14 @@ impl Batch {
         longest <= SPARE_BYTES_MAX
     }
 
-    fn clear(&mut self) {
+    /// Takes everything back, what was counted as well.
+    pub(crate) fn clear(&mut self) {
         self.outcomes.clear();
         self.events.clear();
         self.bodies.clear();
         self.paths.clear();
+        self.counted.written.clear();
+        self.counted.over_quota.clear();
     }
 }
 

@@ -9,6 +9,7 @@
 //! - [`settings`]: what was decided at start, and the time that comes in;
 //! - [`message`], [`batch`]: what the roles say to each other;
 //! - [`shard`]: connections, order within a session, reads, watches, replies;
+//! - [`replica`]: all that the server decides, as one value: events in, effects out;
 //! - [`ordering`]: the history and the sessions; [`session`]: expiry and attachment;
 //! - [`pipeline`]: what a write becomes, and what it does to the tree;
 //! - [`tree`]: the copy-on-write tree and its versions; [`state`]: what they carry beside nodes;
@@ -18,14 +19,15 @@
 //! **Invariants**
 //!
 //! - Nothing here reads a clock, a file, a socket or the environment (guard: `clippy.toml`).
-//! - `published <= durable <= sealed <= proposed` (guard: the assertions in `ordering`).
+//! - `published <= durable` and `published <= sealed <= proposed` (guard: the assertions in
+//!   `replica` and `ordering::publishing`).
 //! - A session's reads and writes are answered in the order in which they came (guard:
 //!   `tests::pipelines`, `tests::plain`).
 //! - A published version never changes, and lives while somebody reads it (guard:
 //!   `tree::tests`).
 //!
-//! **What is deliberately not here**: agreement between servers, which will enter at `propose`
-//! and `publish`; bytes on disk (`log`, `snapshot`); framing (`net`).
+//! **What is deliberately not here**: agreement between servers, which will be a part of
+//! `replica`; bytes on disk (`log`, `snapshot`); framing (`net`).
 //!
 //! ```
 //! use engine::quota::Track;
@@ -42,6 +44,7 @@ pub mod meter;
 pub mod ordering;
 pub mod pipeline;
 pub mod quota;
+pub mod replica;
 pub mod session;
 pub mod settings;
 pub mod shard;

@@ -141,6 +141,12 @@ impl SessionTable {
         self.entries.remove(&id)
     }
 
+    /// Forgets every session; ids that were handed out are not used again.
+    pub fn forget_all(&mut self) {
+        self.entries.clear();
+        self.buckets.clear();
+    }
+
     /// A session was heard of.
     pub fn touch(&mut self, id: SessionId, at_ms: u64) {
         let Some(timeout_ms) = self.entries.get(&id).map(|entry| entry.timeout_ms) else { return };

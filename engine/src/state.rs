@@ -6,7 +6,7 @@ use model::session::SessionId;
 use model::zxid::Zxid;
 use std::sync::Arc;
 
-/// Sessions, ephemerals, ACLs and quotas at one zxid.
+/// Sessions, ephemerals, containers, ACLs and quotas at one zxid.
 ///
 /// Lives in: every version of the tree; structurally shared.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct State {
     pub acls: AclTable,
     /// The paths that have a quota.
     pub quotas: QuotaPaths,
+    /// Containers and nodes with a time to live, which may have to be removed.
+    pub reapable: imbl::OrdSet<Arc<[u8]>>,
     /// Count of ephemeral nodes.
     pub ephemeral_count: u64,
     /// The last txn that this version holds.

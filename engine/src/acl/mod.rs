@@ -1,8 +1,9 @@
 //! Who may do what: the table of ACLs, identities, and the check that joins them.
 //!
-//! Invariant: a number stays in the table for at least one version after its last node has gone,
+//! Invariants: a number stays in the table for at least one version after its last node has gone,
 //! so that the events of a batch can be filtered by the table of the batch's own version (guard:
-//! `tests::identities::numbers_stay_for_the_events_of_their_batch`).
+//! `tests::identities::numbers_stay_for_the_events_of_their_batch`); the index follows the table
+//! back to an earlier version (guard: `tests::dropping`).
 
 pub mod address;
 pub mod identity;
@@ -26,10 +27,11 @@ pub const OPEN: AclNumber = 0;
 
 /// The ACLs of one version of the tree: structurally shared with the versions around it.
 ///
-/// Lives in: every version.
+/// Lives in: every version. Invariant: `uses[n]` is the count of nodes of its version with ACL n.
 #[derive(Clone, Debug, Default)]
 pub struct AclTable {
     lists: imbl::OrdMap<AclNumber, Arc<[u8]>>,
+    uses: imbl::Vector<u32>,
 }
 
 impl AclTable {
@@ -62,25 +64,52 @@ impl AclTable {
             || list.iter().any(|e| identities.is_meant_by(wanted, &e, &settings.schemes))
     }
 
+    /// Count of nodes that have this ACL; 0 for the open one, which is not counted.
+    pub fn uses(&self, number: AclNumber) -> u32 {
+        self.uses.get(number as usize).copied().unwrap_or_default()
+    }
+
+    /// Adds a list to a table that is being loaded.
+    pub fn load(&mut self, number: AclNumber, list: &[u8]) {
+        self.lists.insert(number, list.into());
+    }
+
+    /// So many nodes more have this ACL.
+    pub fn retain(&mut self, number: AclNumber, count: u32) {
+        if number != OPEN {
+            *self.uses_mut(number) += count;
+        }
+    }
+
+    fn uses_mut(&mut self, number: AclNumber) -> &mut u32 {
+        let at = number as usize;
+        while self.uses.len() <= at {
+            self.uses.push_back(0);
+        }
+        &mut self.uses[at]
+    }
+
     /// Every list with its number.
     pub fn iter(&self) -> impl Iterator<Item = (AclNumber, &[u8])> {
         self.lists.iter().map(|(&number, bytes)| (number, &bytes[..]))
     }
 }
 
-/// The writer's side of the table: numbers by content, and how many nodes use each.
+/// The writer's side of the table: numbers by content, and which may be handed out.
 ///
-/// Lives in: the ordering role. Invariant: `uses[n]` is the count of nodes of `head` with ACL n.
+/// Lives in: the ordering role. What it knows follows from the head's table, but for how long a
+/// number has been unused.
 #[derive(Debug)]
 pub struct AclIndex {
     numbers: SeededMap<Arc<[u8]>, AclNumber>,
-    uses: Vec<u32>,
     free: Vec<AclNumber>,
     /// Unused since the batch before, and since this one.
     unused: [Vec<AclNumber>; 2],
-    /// The open batch, and the last one in which each number fell out of use.
+    /// The open batch, and for each number the last one in which it fell out of use.
     batch: u64,
     unused_in: Vec<u64>,
+    /// The numbers that the running multi has handed out.
+    in_multi: Vec<AclNumber>,
     scratch: Vec<u8>,
 }
 
@@ -89,28 +118,30 @@ impl AclIndex {
     pub fn new(seed: [u64; 2]) -> Self {
         Self {
             numbers: SeededMap::with_hasher(SeededState(seed)),
-            uses: vec![0],
             free: Vec::new(),
             unused: [Vec::new(), Vec::new()],
             batch: 1,
             unused_in: vec![0],
+            in_multi: Vec::new(),
             scratch: Vec::new(),
         }
     }
 
-    /// The index of a loaded table; `uses` of its nodes are counted by [`Self::retain`] after.
-    pub fn load(&mut self, table: &mut AclTable, number: AclNumber, list: &[u8]) {
-        let bytes: Arc<[u8]> = list.into();
-        self.uses.resize(self.uses.len().max(number as usize + 1), 0);
-        self.unused_in.resize(self.uses.len(), 0);
-        self.numbers.insert(bytes.clone(), number);
-        table.lists.insert(number, bytes);
-    }
-
-    /// The numbers that loading left out may be handed out.
-    pub fn loaded(&mut self, table: &AclTable) {
-        let numbers = 1..self.uses.len() as AclNumber;
-        self.free = numbers.filter(|n| !table.lists.contains_key(n)).collect();
+    /// The table is another one: loaded, or that of an earlier version. What is unused in it stays
+    /// for one version more.
+    pub fn reset(&mut self, table: &AclTable) {
+        let last = table.lists.get_max().map_or(OPEN, |(number, _)| *number);
+        self.unused_in.resize(self.unused_in.len().max(last as usize + 1), 0);
+        self.numbers.clear();
+        self.numbers.extend(table.lists.iter().map(|(&number, bytes)| (bytes.clone(), number)));
+        let numbers = 1..self.unused_in.len() as AclNumber;
+        self.free = numbers.filter(|number| !table.lists.contains_key(number)).collect();
+        self.unused = [Vec::new(), Vec::new()];
+        for (&number, _) in &table.lists {
+            if table.uses(number) == 0 {
+                self.note_unused(number);
+            }
+        }
     }
 
     /// The number of a list, a new one if nobody has it yet.
@@ -124,14 +155,14 @@ impl AclIndex {
             return number;
         }
         let number = self.free.pop().unwrap_or_else(|| {
-            self.uses.push(0);
             self.unused_in.push(0);
-            self.uses.len() as AclNumber - 1
+            self.unused_in.len() as AclNumber - 1
         });
         let bytes: Arc<[u8]> = self.scratch[..].into();
         self.numbers.insert(bytes.clone(), number);
         table.lists.insert(number, bytes);
         self.note_unused(number);
+        self.in_multi.push(number);
         number
     }
 
@@ -140,41 +171,27 @@ impl AclIndex {
         self.unused_in[number as usize] = self.batch;
     }
 
-    /// The table is an earlier one again: lists that it does not have get new numbers when they
-    /// are met next.
-    pub fn lists_rolled_back(&mut self, table: &mut AclTable) {
-        let uses = &mut self.uses;
-        let free = &mut self.free;
-        self.numbers.retain(|_, number| {
-            let is_there = table.lists.contains_key(number);
-            if !is_there {
-                assert!(uses[*number as usize] == 0, "ACL {number} is used but not in the table");
-                free.push(*number);
-            }
-            is_there
-        });
+    /// A multi begins.
+    pub fn begin_multi(&mut self) {
+        self.in_multi.clear();
     }
 
-    /// One node more has this ACL.
-    pub fn retain(&mut self, number: AclNumber) {
-        if number != OPEN {
-            self.uses[number as usize] += 1;
-        }
-    }
-
-    /// So many nodes more have this ACL.
-    pub fn retain_many(&mut self, number: AclNumber, count: u32) {
-        if number != OPEN {
-            self.uses[number as usize] += count;
+    /// The multi has failed: the numbers that it handed out are free. To be called while `table`
+    /// still has its lists.
+    pub fn rollback_multi(&mut self, table: &AclTable) {
+        while let Some(number) = self.in_multi.pop() {
+            let bytes = table.lists.get(&number).expect("a list stays until its batch is sealed");
+            self.numbers.remove(bytes);
+            self.free.push(number);
         }
     }
 
     /// One node less has this ACL.
-    pub fn release(&mut self, number: AclNumber) {
+    pub fn release(&mut self, table: &mut AclTable, number: AclNumber) {
         if number == OPEN {
             return;
         }
-        let uses = &mut self.uses[number as usize];
+        let uses = table.uses_mut(number);
         assert!(*uses > 0, "ACL {number} was released more often than retained");
         *uses -= 1;
         if *uses == 0 {
@@ -184,12 +201,12 @@ impl AclIndex {
 
     /// A batch was sealed: what nobody has used since the one before goes.
     pub fn sealed(&mut self, table: &mut AclTable) {
+        self.in_multi.clear();
         let [before, since] = &mut self.unused;
         for number in before.drain(..) {
             // What was used again and dropped again in this batch stays for its events.
-            let at = number as usize;
-            if self.uses[at] == 0
-                && self.unused_in[at] != self.batch
+            if table.uses(number) == 0
+                && self.unused_in[number as usize] != self.batch
                 && let Some(bytes) = table.lists.remove(&number)
             {
                 self.numbers.remove(&bytes);

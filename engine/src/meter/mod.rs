@@ -5,8 +5,9 @@
 
 #[cfg(test)]
 mod tests;
+mod traffic;
 
-use std::sync::Arc;
+pub use traffic::{OpenTraffic, PART_BYTES_MAX, PARTS_MAX, Traffic, part_of};
 
 /// A count of numbers, with their sum, least and greatest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,74 +140,4 @@ fn number_of(bucket: usize) -> u64 {
     let (octave, at) =
         ((bucket - EXACT) / BUCKETS_PER_OCTAVE, (bucket - EXACT) % BUCKETS_PER_OCTAVE);
     (BUCKETS_PER_OCTAVE + at) << (octave + 1)
-}
-
-/// Parts of the tree that are told apart; what goes to others is not.
-pub const PARTS_MAX: usize = 1000;
-
-/// The longest name of such a part: clients choose them, and they stay when the nodes are gone.
-pub const PART_BYTES_MAX: usize = 256;
-
-/// Numbers by the part of the tree that they belong to: by the first name of a path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    parts: Vec<(Arc<[u8]>, Spread)>,
-    /// The part that was found last: most requests go where the one before went.
-    last: usize,
-}
-
-impl Traffic {
-    /// Adds a number to the part of a path; the root belongs to none.
-    #[inline]
-    pub fn add(&mut self, path: &[u8], number: u64) {
-        let Some(part) = part_of(path) else { return };
-        if let Some((name, spread)) = self.parts.get_mut(self.last)
-            && **name == *part
-        {
-            return spread.add(number);
-        }
-        self.add_elsewhere(part, number);
-    }
-
-    fn add_elsewhere(&mut self, part: &[u8], number: u64) {
-        let found = self.parts.binary_search_by(|(name, _)| (**name).cmp(part));
-        let at = match found {
-            Ok(at) => at,
-            Err(_) if self.parts.len() >= PARTS_MAX || part.len() > PART_BYTES_MAX => return,
-            Err(at) => {
-                self.parts.insert(at, (part.into(), Spread::default()));
-                at
-            }
-        };
-        self.last = at;
-        self.parts[at].1.add(number);
-    }
-
-    /// Each part that was ever met, in the order of the names.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Spread)> {
-        self.parts.iter().map(|(name, spread)| (&**name, *spread))
-    }
-
-    /// Takes the numbers of another in.
-    pub fn merge(&mut self, other: &Self) {
-        for (name, spread) in &other.parts {
-            match self.parts.binary_search_by(|(known, _)| known.cmp(name)) {
-                Ok(at) => self.parts[at].1.merge(*spread),
-                Err(_) if self.parts.len() >= PARTS_MAX => {}
-                Err(at) => self.parts.insert(at, (name.clone(), *spread)),
-            }
-        }
-    }
-
-    /// Forgets the numbers, not the parts.
-    pub fn reset(&mut self) {
-        for (_, spread) in &mut self.parts {
-            *spread = Spread::default();
-        }
-    }
-}
-
-/// The first name of a path.
-pub fn part_of(path: &[u8]) -> Option<&[u8]> {
-    path.split(|&byte| byte == b'/').nth(1).filter(|part| !part.is_empty())
 }

@@ -131,8 +131,8 @@ impl Ordering {
         let (header, start) = self.begin_txn(now, session, cxid, Op::CloseSession);
         let ending = self.head.begin_end(header);
         let list = if self.settings.close_session_txn {
-            let from = self.open.txns.len();
-            jute::put_length(&mut self.open.txns, ending.left());
+            let from = self.open.in_log.bytes.len();
+            jute::put_length(&mut self.open.in_log.bytes, ending.left());
             List::From(from)
         } else {
             List::Off
@@ -142,7 +142,8 @@ impl Ordering {
 
     /// Deletes as many nodes of a session as one turn may, and lists them in its txn.
     fn continue_end(&mut self, closing: &mut Closing) {
-        let super::Open { batch, txns, .. } = &mut self.open;
+        let super::Open { batch, in_log } = &mut self.open;
+        let txns = &mut in_log.bytes;
         let Closing { ending, list, start, .. } = closing;
         let deleted = self.head.delete_owned(ending, CLOSED_NODES_PER_TURN, batch, |path| {
             let List::From(from) = *list else { return };

@@ -1,15 +1,15 @@
 //! The ordering role: one history of writes, and the sessions that they belong to.
 //!
-//! A value machine: messages of the shards, durable positions and the time come in; batches for
-//! the log, published batches and messages to shards come out. It never waits: what it proposed
-//! is in the open batch, then sealed in the log's hands, then published when the log says that it
-//! is durable.
+//! Its steps are taken by [`Replica`](crate::replica::Replica), which knows their order. What was
+//! proposed is in the open batch, then sealed, then published when the log is durable that far;
+//! what is not published can be dropped.
 //!
-//! Invariants: `published <= durable <= sealed <= proposed`, and nothing is answered before it is
-//! published (guards: the assertions here, `tests::pipelines`).
+//! Invariants: `published <= sealed <= proposed`, and nothing is answered before it is published
+//! (guards: the assertions in `publishing`, `tests::replica`); after a drop the role is what it
+//! would have been had the dropped writes never come (guard: `tests::dropping`).
 //!
-//! `proposing`: writes become txns; `sessions`: who comes and goes; `closing`: who is closed;
-//! `publishing`: what is sealed becomes durable and seen; `replay`: the log's records, once more.
+//! `proposing`: writes become txns; `sessions`: clients come and go; `closing`: sessions end;
+//! `publishing`: batches are sealed, published or dropped; `replay`: the log's records, reapplied.
 
 mod closing;
 mod proposing;
@@ -17,6 +17,7 @@ mod publishing;
 mod replay;
 mod sessions;
 
+pub use publishing::InLog;
 pub use replay::{ReplayError, replay};
 
 use crate::acl::identity::Identities;
@@ -24,13 +25,12 @@ use crate::batch::{Batch, Chain, Cursor};
 use crate::limits::{BACKLOG_BATCHES_MAX, BATCH_BYTES_MAX};
 use crate::message::{ToOrdering, ToShard};
 use crate::pipeline::Head;
-use crate::session::{Place, SessionTable};
+use crate::session::SessionTable;
 use crate::settings::{Now, Settings};
 use closing::{Closing, Leaving};
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// The ordering role of a server.
@@ -43,8 +43,8 @@ pub struct Ordering {
     chain: Chain,
     settings: Arc<Settings>,
     open: Open,
-    sealed: VecDeque<Sealed>,
-    spare: Vec<Sealed>,
+    sealed: VecDeque<Applied>,
+    spare: Vec<InLog>,
     /// The last zxid given to a txn, and the last one published.
     proposed: Zxid,
     published: Zxid,
@@ -74,7 +74,7 @@ pub struct OrderingCounts {
 /// may still go in this interval.
 #[derive(Clone, Debug)]
 struct Reaping {
-    after: Option<Box<[u8]>>,
+    after: Option<Arc<[u8]>>,
     left: u64,
 }
 
@@ -87,22 +87,18 @@ pub enum Refusal {
     LogEnded,
 }
 
+/// The batch that is being filled.
 #[derive(Debug, Default)]
 struct Open {
     batch: Batch,
-    txns: Vec<u8>,
-    records: Vec<(Zxid, Range<usize>)>,
+    in_log: InLog,
 }
 
-/// A batch in the log's hands.
-#[derive(Debug, Default)]
-struct Sealed {
+/// A batch that the head holds and clients do not see yet.
+#[derive(Debug)]
+struct Applied {
     batch: Batch,
-    txns: Vec<u8>,
-    records: Vec<(Zxid, Range<usize>)>,
     through: Zxid,
-    /// How many of the records the log has taken.
-    appended: usize,
 }
 
 impl Ordering {
@@ -110,15 +106,9 @@ impl Ordering {
     /// session of the tree is watched over with its full timeout.
     pub fn new(head: Head, zxid: Zxid, settings: Arc<Settings>, shards: u16, now: Now) -> Self {
         let first = SessionId::first(settings.server_id, now.wall_ms);
-        let mut sessions = SessionTable::new(first, settings.tick_ms, shards, now.mono_ms);
-        let anonymous = Arc::new(Identities::default());
-        for (&id, session) in &head.tree.meta().sessions {
-            let timeout_ms = session.timeout_ms.max(0) as u64;
-            sessions.track(id, timeout_ms, Place::Away, anonymous.clone(), now.mono_ms);
-        }
-        Self {
+        let mut ordering = Self {
             head,
-            sessions,
+            sessions: SessionTable::new(first, settings.tick_ms, shards, now.mono_ms),
             chain: Chain::default(),
             settings,
             open: Open::default(),
@@ -132,9 +122,11 @@ impl Ordering {
             closing: None,
             reaped_ms: now.mono_ms,
             reaping: None,
-            anonymous,
+            anonymous: Arc::new(Identities::default()),
             counts: OrderingCounts::default(),
-        }
+        };
+        ordering.track_all(now);
+        ordering
     }
 
     /// A cursor for a shard that starts now.
@@ -184,24 +176,23 @@ impl Ordering {
     pub fn is_admitting(&self) -> bool {
         self.closing.is_none()
             && self.chain.backlog() < BACKLOG_BATCHES_MAX
-            && self.open.txns.len() < BATCH_BYTES_MAX
+            && self.open_bytes() < BATCH_BYTES_MAX
     }
 
-    /// Bytes of txns that are proposed and not in the log's hands yet.
-    pub fn unappended_bytes(&self) -> usize {
-        let sealed = self.sealed.iter().filter(|sealed| sealed.appended < sealed.records.len());
-        self.open.txns.len() + sealed.map(|sealed| sealed.txns.len()).sum::<usize>()
+    /// Bytes of txns of the open batch.
+    pub(crate) fn open_bytes(&self) -> usize {
+        self.open.in_log.byte_count()
     }
 
     /// Whether there is something to seal, and its last txn is complete.
     pub fn has_open(&self) -> bool {
-        let is_empty = self.open.batch.outcomes.is_empty() && self.open.records.is_empty();
+        let is_empty = self.open.batch.outcomes.is_empty() && self.open.in_log.is_empty();
         self.closing.is_none() && !is_empty
     }
 
     /// Whether the open batch needs the log at all.
     pub fn open_is_silent(&self) -> bool {
-        self.open.records.is_empty()
+        self.open.in_log.is_empty()
     }
 
     /// What shards are to be told; drained by the caller.

@@ -101,7 +101,8 @@ impl Ordering {
     ) -> ErrorCode {
         let (header, start) = self.begin_txn(now, session, cxid, op);
         let caller = Caller { identities };
-        let Open { batch, txns, .. } = &mut self.open;
+        let Open { batch, in_log } = &mut self.open;
+        let txns = &mut in_log.bytes;
         let done = match request {
             Ok(Request::Multi(ops)) => self.head.execute_multi(&header, &ops, caller, batch, txns),
             Ok(request) => self.head.execute(&header, op, &request, caller, batch, txns),
@@ -127,8 +128,8 @@ impl Ordering {
     ) -> (TxnHeader, usize) {
         self.proposed = self.proposed.next();
         let header = TxnHeader { session, cxid, zxid: self.proposed, time_ms: now.wall_ms, op };
-        let start = self.open.txns.len();
-        header.encode(&mut self.open.txns);
+        let start = self.open.in_log.bytes.len();
+        header.encode(&mut self.open.in_log.bytes);
         (header, start)
     }
 
@@ -136,13 +137,13 @@ impl Ordering {
         if self.settings.txn_digest {
             self.head.remember_digest(zxid);
             let tree = self.head.tree.digest() as i64;
-            TxnDigest { version: DIGEST_VERSION, tree }.encode(&mut self.open.txns);
+            TxnDigest { version: DIGEST_VERSION, tree }.encode(&mut self.open.in_log.bytes);
         }
         self.end_txn_without_digest(zxid, start);
     }
 
     pub(super) fn end_txn_without_digest(&mut self, zxid: Zxid, start: usize) {
-        self.open.records.push((zxid, start..self.open.txns.len()));
+        self.open.in_log.records.push((zxid, start..self.open.in_log.bytes.len()));
         self.head.tree.head_meta().zxid = zxid;
         self.counts.txns += 1;
     }

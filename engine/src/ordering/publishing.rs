@@ -1,66 +1,116 @@
-//! What was proposed is sealed, appended, durable, published.
+//! What was proposed is sealed, becomes durable, and is published; or is dropped before that.
 
-use super::Ordering;
-use crate::limits::BATCH_BYTES_MAX;
+use super::{Applied, Ordering};
+use crate::limits::{BATCH_BYTES_MAX, SPARE_BATCHES_MAX};
+use crate::session::Place;
+use crate::settings::Now;
 use model::zxid::Zxid;
+use std::mem;
+use std::ops::Range;
+
+/// The txns of a batch, on their way to the log.
+///
+/// Its life: filled while the batch is open, handed out when that is sealed, and handed back once
+/// the log has all of it: see [`Ordering::recycle`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InLog {
+    pub(super) bytes: Vec<u8>,
+    pub(super) records: Vec<(Zxid, Range<usize>)>,
+}
+
+impl InLog {
+    /// The encoded txns in their order, beginning with the one at `from`.
+    pub fn txns(&self, from: usize) -> impl Iterator<Item = (Zxid, &[u8])> {
+        self.records[from..].iter().map(|(zxid, range)| (*zxid, &self.bytes[range.clone()]))
+    }
+
+    /// Count of txns.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of all txns.
+    pub fn byte_count(&self) -> usize {
+        self.bytes.len()
+    }
+}
 
 impl Ordering {
-    /// Ends the open batch. What it holds is offered to the log by [`Self::append_with`].
+    /// Ends the open batch: it is applied to the head, and seen once [`Self::durable`] covers it.
+    /// Gives the txns that the log must hold before.
     ///
     /// # Panics
     /// If its last txn is not complete: see [`Self::has_open`].
-    pub fn seal(&mut self) {
+    pub(crate) fn seal(&mut self) -> InLog {
         assert!(self.closing.is_none(), "a version holds all of a txn");
-        let mut sealed = self.spare.pop().unwrap_or_default();
         let fresh = self.chain.empty_batch();
-        sealed.batch = std::mem::replace(&mut self.open.batch, fresh);
-        std::mem::swap(&mut sealed.txns, &mut self.open.txns);
-        std::mem::swap(&mut sealed.records, &mut self.open.records);
-        sealed.through = self.proposed;
-        sealed.batch.version = Some(self.head.seal());
+        let mut batch = mem::replace(&mut self.open.batch, fresh);
+        batch.version = Some(self.head.seal());
         self.counts.batches += 1;
-        self.sealed.push_back(sealed);
+        assert!(self.sealed.back().is_none_or(|last| last.through <= self.proposed));
+        self.sealed.push_back(Applied { batch, through: self.proposed });
+        mem::replace(&mut self.open.in_log, self.spare.pop().unwrap_or_default())
     }
 
-    /// Offers the log every sealed txn that it has not taken yet, in order, until it takes no
-    /// more. True if it has all.
-    pub fn append_with(&mut self, mut append: impl FnMut(Zxid, &[u8]) -> bool) -> bool {
-        for sealed in &mut self.sealed {
-            while let Some((zxid, range)) = sealed.records.get(sealed.appended) {
-                if !append(*zxid, &sealed.txns[range.clone()]) {
-                    return false;
-                }
-                sealed.appended += 1;
-            }
+    /// The log has all of these txns: their memory is used again.
+    pub(crate) fn recycle(&mut self, mut in_log: InLog) {
+        if self.spare.len() < SPARE_BATCHES_MAX && in_log.bytes.capacity() <= 2 * BATCH_BYTES_MAX {
+            in_log.bytes.clear();
+            in_log.records.clear();
+            self.spare.push(in_log);
         }
-        true
     }
 
     /// The log is durable through `zxid`: publishes what that covers. True if anything was.
-    pub fn durable(&mut self, zxid: Zxid) -> bool {
+    pub(crate) fn durable(&mut self, zxid: Zxid) -> bool {
         let mut newest = None;
-        while let Some(front) = self.sealed.front() {
-            if front.through > zxid {
-                break;
-            }
-            let Some(mut sealed) = self.sealed.pop_front() else { break };
-            newest = sealed.batch.version.map(|version| (version, sealed.through));
-            self.chain.link(std::mem::take(&mut sealed.batch));
-            sealed.txns.clear();
-            sealed.records.clear();
-            sealed.appended = 0;
-            if self.spare.len() < 8 && sealed.txns.capacity() <= 2 * BATCH_BYTES_MAX {
-                self.spare.push(sealed);
-            }
+        while self.sealed.front().is_some_and(|front| front.through <= zxid) {
+            let Some(mut applied) = self.sealed.pop_front() else { break };
+            newest = applied.batch.version.map(|version| (version, applied.through));
+            self.head.meters.settle(&mut applied.batch);
+            self.chain.link(applied.batch);
         }
         let Some((version, through)) = newest else { return false };
+        assert!(self.published <= through && through <= self.proposed);
         self.head.tree.publish(version);
         self.published = through;
         true
     }
 
-    /// Batches in the log's hands.
-    pub fn in_flight(&self) -> usize {
+    /// Forgets every txn that is not published, as if it had never been proposed, and begins to
+    /// watch over the sessions that this leaves, each with its full timeout. No client is attached
+    /// any more: the server closes their connections, and what they wait for is not answered.
+    pub(crate) fn drop_head(&mut self, now: Now) {
+        self.closing = None;
+        self.leaving.clear();
+        self.reaping = None;
+        self.open.batch.clear();
+        self.open.in_log.bytes.clear();
+        self.open.in_log.records.clear();
+        self.sealed.clear();
+        self.to_shards.clear();
+        self.head.rollback_to_published();
+        self.proposed = self.published;
+        self.sessions.forget_all();
+        self.track_all(now);
+    }
+
+    /// Watches over every session of the tree with its full timeout.
+    pub(super) fn track_all(&mut self, now: Now) {
+        for (&id, session) in &self.head.tree.meta().sessions {
+            let timeout_ms = session.timeout_ms.max(0) as u64;
+            let nobody = self.anonymous.clone();
+            self.sessions.track(id, timeout_ms, Place::Away, nobody, now.mono_ms);
+        }
+    }
+
+    /// Batches that are sealed and not published yet.
+    pub(crate) fn in_flight(&self) -> usize {
         self.sealed.len()
     }
 }

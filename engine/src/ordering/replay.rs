@@ -45,6 +45,7 @@ pub fn replay(head: &mut Head, bytes: &[u8], batch: &mut Batch) -> Result<Zxid, 
     let mark = batch.mark();
     let applied = head.apply(&header, header.op, &txn, batch);
     batch.roll_back(mark);
+    head.meters.settle(batch);
     applied.map_err(ReplayError::Apply)?;
     head.tree.head_meta().zxid = header.zxid;
     if digest.is_some() {

@@ -94,7 +94,7 @@ impl Ordering {
         self.sessions.track(id, timeout_ms, place, connect.identities.clone(), now.mono_ms);
         let (header, start) = self.begin_txn(now, id, 0, Op::CreateSession);
         let txn = Txn::CreateSession { timeout_ms: connect.timeout_ms };
-        txn.encode(&mut self.open.txns);
+        txn.encode(&mut self.open.in_log.bytes);
         let applied = self.head.apply(&header, header.op, &txn, &mut self.open.batch);
         applied.expect("a new session fits every tree");
         self.end_txn(header.zxid, start);

@@ -57,8 +57,8 @@ impl Head {
         txn: &Txn<'_>,
         batch: &mut Batch,
     ) -> Result<(), ApplyError> {
-        if self.acl_undo.is_none() {
-            self.count_write(txn);
+        if !self.tree.is_in_multi() {
+            self.count_write(txn, batch);
         }
         match txn {
             Txn::Create(create) => self.apply_create(header, op, create, batch)?,
@@ -76,9 +76,10 @@ impl Head {
             }
             Txn::SetAcl { path, acl, version } => {
                 let before = self.tree.lookup(path).ok_or(ApplyError::NoNode)?.acl();
-                let number = self.acls.intern(&mut self.tree.head_meta().acls, acl);
-                self.retain_acl(number);
-                self.release_acl(before);
+                let table = &mut self.tree.head_meta().acls;
+                let number = self.acls.intern(table, acl);
+                table.retain(number, 1);
+                self.acls.release(table, before);
                 let record = self.tree.set_acl(path, number, *version, header.zxid);
                 batch.bodies.extend_from_slice(record.stat_bytes());
             }
@@ -110,14 +111,15 @@ impl Head {
     }
 
     /// Counts what a txn writes; a multi is counted by its parts.
-    pub(super) fn count_write(&mut self, txn: &Txn<'_>) {
+    pub(super) fn count_write(&mut self, txn: &Txn<'_>, batch: &mut Batch) {
         let (path, data) = match txn {
             Txn::Create(create) => (create.path, create.data),
             Txn::SetData { path, data, .. } => (*path, *data),
             Txn::Delete { path } => (*path, None),
             _ => return,
         };
-        self.meters.written.add(path, (path.len() + data.map_or(0, <[u8]>::len)) as u64);
+        let bytes = (path.len() + data.map_or(0, <[u8]>::len)) as u64;
+        self.meters.written.add_open(&mut batch.counted.written, path, bytes);
     }
 
     fn apply_create(
@@ -132,8 +134,9 @@ impl Head {
         if self.tree.lookup(create.path).is_some() {
             return Err(ApplyError::NodeExists);
         }
-        let acl = self.acls.intern(&mut self.tree.head_meta().acls, &create.acl);
-        self.retain_acl(acl);
+        let table = &mut self.tree.head_meta().acls;
+        let acl = self.acls.intern(table, &create.acl);
+        table.retain(acl, 1);
         let owner = self.owner_raw(create.kind, header);
         let record = self.tree.create(&crate::tree::NewNode {
             path: create.path,
@@ -156,7 +159,7 @@ impl Head {
             Owner::None => (),
             Owner::Session(session) => self.tree.head_meta().own(session, create.path),
             Owner::Container | Owner::Ttl(_) => {
-                self.reapable.insert(create.path.into());
+                self.tree.head_meta().reapable.insert(create.path.into());
             }
         }
         batch.put_event(EventKind::Created, create.path, acl);
@@ -181,11 +184,14 @@ impl Head {
         let (acl, owner) = (node.acl(), node.owner_raw());
         let data_bytes = i64::from(node.stat().data_length.to_native());
         self.tree.delete(path, header.zxid);
-        self.release_acl(acl);
+        let state = self.tree.head_meta();
+        self.acls.release(&mut state.acls, acl);
         match Owner::of_raw(owner, self.settings.extended_types) {
-            Owner::Session(session) => self.tree.head_meta().disown(session, path),
-            // The hint is dropped when it is met; a multi that fails needs it back.
-            Owner::None | Owner::Container | Owner::Ttl(_) => (),
+            Owner::None => (),
+            Owner::Session(session) => state.disown(session, path),
+            Owner::Container | Owner::Ttl(_) => {
+                state.reapable.remove(path);
+            }
         }
         batch.put_deleted(path, acl, (parent_path, parent_acl));
         if name == quota::LIMITS

@@ -1,12 +1,11 @@
 //! What the head wants to know of all records of a loaded tree, collected while they pass.
 
-use crate::acl::{AclIndex, AclNumber};
+use crate::acl::AclNumber;
 use crate::quota::{self, QuotaPaths};
 use crate::state::State;
 use model::path;
 use model::record::Record;
 use model::session::{ExtendedTypes, Owner};
-use std::collections::BTreeSet;
 
 /// Who uses which ACL, what has an owner, and where limits are.
 ///
@@ -39,23 +38,17 @@ impl Census {
         }
     }
 
-    /// Hands over what was seen; gives the nodes that may have to be removed in time.
-    pub(super) fn settle(
-        self,
-        state: &mut State,
-        acls: &mut AclIndex,
-        types: ExtendedTypes,
-    ) -> BTreeSet<Box<[u8]>> {
+    /// Hands over what was seen.
+    pub(super) fn settle(self, state: &mut State, types: ExtendedTypes) {
         for (number, &uses) in self.acl_uses.iter().enumerate() {
-            acls.retain_many(number as AclNumber, uses);
+            state.acls.retain(number as AclNumber, uses);
         }
-        let mut reapable = BTreeSet::new();
         for (owner, path) in self.owned {
             match Owner::of_raw(owner, types) {
                 Owner::None => (),
                 Owner::Session(session) => state.own(session, &path),
                 Owner::Container | Owner::Ttl(_) => {
-                    reapable.insert(path);
+                    state.reapable.insert(path.into());
                 }
             }
         }
@@ -65,6 +58,5 @@ impl Census {
                 state.quotas.insert(path);
             }
         }
-        reapable
     }
 }

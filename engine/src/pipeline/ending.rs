@@ -51,7 +51,8 @@ impl Head {
     ) -> Result<(), ApplyError> {
         for _ in 0..count_max {
             let Some(path) = ending.paths.remove_min() else { break };
-            self.meters.written.add(&path, path.len() as u64);
+            let written = &mut batch.counted.written;
+            self.meters.written.add_open(written, &path, path.len() as u64);
             self.apply_delete(&ending.header, &path, batch)?;
             deleted(&path);
         }

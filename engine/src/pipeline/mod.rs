@@ -21,6 +21,7 @@ pub use decide::Caller;
 pub use ending::Ending;
 
 use crate::acl::AclIndex;
+use crate::batch::Batch;
 use crate::meter::Traffic;
 use crate::settings::Settings;
 use crate::state::State;
@@ -30,7 +31,7 @@ use model::session::Owner;
 use model::stat::Stat;
 use model::txn::{NodeKind, TxnHeader};
 use model::zxid::Zxid;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -43,13 +44,21 @@ pub struct HeadMeters {
     pub over_quota: Traffic,
 }
 
+impl HeadMeters {
+    /// A batch is published: what it has counted counts.
+    pub fn settle(&mut self, batch: &mut Batch) {
+        self.written.settle(&mut batch.counted.written);
+        self.over_quota.settle(&mut batch.counted.over_quota);
+    }
+}
+
 /// What one look for containers and nodes with a TTL has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reapable {
     /// Those that should go now.
-    pub due: Vec<Box<[u8]>>,
+    pub due: Vec<Arc<[u8]>>,
     /// The last one that was looked at, if there are more behind it.
-    pub next: Option<Box<[u8]>>,
+    pub next: Option<Arc<[u8]>>,
 }
 
 /// Between two digests that are remembered, in txns, as stock does it.
@@ -66,14 +75,10 @@ pub struct Head {
     pub tree: Tree<State>,
     acls: AclIndex,
     settings: Arc<Settings>,
-    /// Containers and nodes with a TTL: hints, checked again before anything is removed.
-    reapable: BTreeSet<Box<[u8]>>,
-    /// Which ACLs the running multi has retained and released.
-    acl_undo: Option<Vec<(u32, bool)>>,
     /// Parents whose counter the running multi has taken past its end, and where it stands. The
     /// tree keeps the highest number; a multi, as stock's, counts on below zero until it is done.
     overflown: BTreeMap<Box<[u8]>, i32>,
-    /// What writes were counted, replayed ones too.
+    /// What published writes were counted, replayed ones too.
     pub meters: HeadMeters,
     /// The tree's digest at every so many txns, oldest first.
     digests: VecDeque<(Zxid, u64)>,
@@ -92,7 +97,7 @@ impl Head {
         let tree = Tree::with_advise(seed, State::default(), advise);
         let mut head = Self::of_tree(tree, settings);
         let acl = head.acls.intern(&mut head.tree.head_meta().acls, &AclList::READ_ONLY);
-        head.acls.retain(acl);
+        head.tree.head_meta().acls.retain(acl, 1);
         for (path, acl, aversion) in [
             (&b"/"[..], 0, 0),
             (b"/zookeeper", 0, 0),
@@ -122,8 +127,6 @@ impl Head {
             tree,
             acls: AclIndex::new(settings.hash_seed),
             settings,
-            reapable: BTreeSet::new(),
-            acl_undo: None,
             overflown: BTreeMap::new(),
             meters: HeadMeters::default(),
             digests: VecDeque::new(),
@@ -139,14 +142,13 @@ impl Head {
         lists: impl IntoIterator<Item = (u32, Vec<u8>)>,
         census: Census,
     ) -> Self {
-        let mut state = std::mem::take(tree.head_meta());
-        let mut head = Self::of_tree(tree, settings);
+        let state = tree.head_meta();
         for (number, list) in lists {
-            head.acls.load(&mut state.acls, number, &list);
+            state.acls.load(number, &list);
         }
-        head.acls.loaded(&state.acls);
-        head.reapable = census.settle(&mut state, &mut head.acls, head.settings.extended_types);
-        *head.tree.head_meta() = state;
+        census.settle(state, settings.extended_types);
+        let mut head = Self::of_tree(tree, settings);
+        head.acls.reset(&head.tree.meta().acls);
         head
     }
 
@@ -154,6 +156,16 @@ impl Head {
     pub fn seal(&mut self) -> VersionNumber {
         self.acls.sealed(&mut self.tree.head_meta().acls);
         self.tree.seal()
+    }
+
+    /// Drops everything since the published version: the head continues from there.
+    pub(crate) fn rollback_to_published(&mut self) {
+        self.tree.rollback_to_published();
+        self.acls.reset(&self.tree.meta().acls);
+        let here = self.tree.meta().zxid;
+        while self.digests.back().is_some_and(|(zxid, _)| *zxid > here) {
+            self.digests.pop_back();
+        }
     }
 
     /// Remembers the tree's digest behind a txn, if it is one of those.
@@ -174,7 +186,7 @@ impl Head {
     /// Containers and nodes with a TTL that should go now: looks at no more than `looks_max` of
     /// those behind `after`, and finds no more than `due_max`.
     pub fn reapable(
-        &mut self,
+        &self,
         now_ms: i64,
         after: Option<&[u8]>,
         looks_max: usize,
@@ -182,17 +194,15 @@ impl Head {
     ) -> Reapable {
         let (types, never_used_ms) =
             (self.settings.extended_types, self.settings.reap_never_used_ms);
-        let (mut due, mut stale, mut next) = (Vec::new(), Vec::new(), None);
+        let all = &self.tree.meta().reapable;
+        let (mut due, mut next) = (Vec::new(), None);
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        for (looks, path) in (1..).zip(self.reapable.range::<[u8], _>((from, Bound::Unbounded))) {
+        for (looks, path) in (1..).zip(all.range::<_, [u8]>((from, Bound::Unbounded))) {
             if looks > looks_max || due.len() >= due_max {
                 break;
             }
             next = Some(path);
-            let Some(record) = self.tree.lookup(path) else {
-                stale.push(path.clone());
-                continue;
-            };
+            let record = self.tree.lookup(path).expect("what may be removed is there");
             let stat = record.stat_native();
             let age_ms = now_ms - stat.mtime;
             let is_due = match Owner::of_raw(record.owner_raw(), types) {
@@ -200,35 +210,15 @@ impl Head {
                     record.stored_cversion() > 0 || never_used_ms != 0 && age_ms > never_used_ms
                 }
                 Owner::Ttl(ttl_ms) => age_ms > ttl_ms,
-                Owner::None | Owner::Session(_) => {
-                    stale.push(path.clone());
-                    continue;
-                }
+                Owner::None | Owner::Session(_) => false,
             };
             if is_due && stat.num_children == 0 {
                 due.push(path.clone());
             }
         }
         // The last one there is ends the look.
-        let next = next.filter(|next| self.reapable.last() != Some(*next)).cloned();
-        for path in stale {
-            self.reapable.remove(&path);
-        }
+        let next = next.filter(|next| all.get_max() != Some(*next)).cloned();
         Reapable { due, next }
-    }
-
-    fn retain_acl(&mut self, number: u32) {
-        self.acls.retain(number);
-        if let Some(undo) = &mut self.acl_undo {
-            undo.push((number, true));
-        }
-    }
-
-    fn release_acl(&mut self, number: u32) {
-        self.acls.release(number);
-        if let Some(undo) = &mut self.acl_undo {
-            undo.push((number, false));
-        }
     }
 
     fn owner_raw(&self, kind: NodeKind, header: &TxnHeader) -> i64 {

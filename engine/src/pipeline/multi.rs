@@ -47,7 +47,7 @@ impl Head {
         if matches!(decided, Err(ErrorCode::QuotaExceeded))
             && let Request::Create(Create { path, .. }) | Request::SetData { path, .. } = request
         {
-            self.meters.over_quota.add(path, 1);
+            self.meters.over_quota.add_open(&mut batch.counted.over_quota, path, 1);
         }
         let done = decided.map(|txn| {
             txn.encode(log);
@@ -62,7 +62,7 @@ impl Head {
     fn maybe_overflow(&mut self, txn: &Txn<'_>) {
         if let Txn::Create(create) = txn
             && create.parent_cversion < 0
-            && self.acl_undo.is_some()
+            && self.tree.is_in_multi()
             && let parent = parent_path(create.path)
             && self.tree.lookup(parent).is_some_and(|it| it.stored_cversion() == i32::MAX)
         {
@@ -84,12 +84,11 @@ impl Head {
         log: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
         let mark = batch.mark();
-        let state = self.tree.head_meta().clone();
         let mut txns = Vec::new();
         let mut sub = Vec::new();
         let mut failed = None;
         self.tree.begin_multi();
-        self.acl_undo = Some(Vec::new());
+        self.acls.begin_multi();
         for (at, SubRequest { op, request }) in ops.iter().enumerate() {
             sub.clear();
             let before = batch.bodies.len();
@@ -103,18 +102,9 @@ impl Head {
             jute::put_string(&mut txns, &sub);
         }
         self.overflown.clear();
-        let undo = self.acl_undo.take().unwrap_or_default();
         if let Some((at, error)) = failed {
+            self.acls.rollback_multi(&self.tree.meta().acls);
             self.tree.rollback_multi();
-            *self.tree.head_meta() = state;
-            for (number, was_retained) in undo.into_iter().rev() {
-                if was_retained {
-                    self.acls.release(number);
-                } else {
-                    self.acls.retain(number);
-                }
-            }
-            self.acls.lists_rolled_back(&mut self.tree.head_meta().acls);
             batch.roll_back(mark);
             if error == ErrorCode::MarshallingError {
                 return Err(error);
@@ -134,7 +124,7 @@ impl Head {
         } else {
             self.tree.commit_multi();
             for (_, txn) in MultiTxn::of_encoded(ops.len() as u32, &txns).iter() {
-                self.count_write(&txn);
+                self.count_write(&txn, batch);
             }
         }
         response::put_multi_end(&mut batch.bodies);

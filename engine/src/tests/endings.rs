@@ -40,7 +40,7 @@ fn owner(settings: Settings, count: usize, bytes: usize) -> (World, usize) {
     }
     world.run();
     world.receive(owner);
-    assert_eq!(world.ordering.head.tree.meta().ephemeral_count, count as u64);
+    assert_eq!(world.ordering().head.tree.meta().ephemeral_count, count as u64);
     (world, owner)
 }
 
@@ -74,7 +74,7 @@ fn assert_whole_everywhere(world: &World, count: usize) {
         assert_eq!(state.ephemeral_count, owned.unwrap_or(0) as u64);
     }
     assert_eq!(most, count);
-    assert_eq!(head.tree.digest(), world.ordering.head.tree.digest());
+    assert_eq!(head.tree.digest(), world.ordering().head.tree.digest());
     assert_eq!(head.tree.node_count(), 4);
 }
 
@@ -106,7 +106,7 @@ fn a_txn_lists_the_nodes_if_every_server_can_read_it() {
         let Txn::CloseSession { paths } = found else { panic!("{found:?}") };
         let paths = paths.map(|paths| paths.iter().map(<[u8]>::to_vec).collect::<Vec<_>>());
         let digest = TxnDigest::decode(&mut reader).unwrap();
-        let tree = world.ordering.head.tree.digest() as i64;
+        let tree = world.ordering().head.tree.digest() as i64;
         assert!(digest.is_none_or(|found| found == TxnDigest { version: DIGEST_VERSION, tree }));
         assert!(txn.len() <= CLOSE_LIST_BYTES_MAX + TxnDigest::BYTES);
         (paths, digest.is_some())
@@ -132,18 +132,18 @@ fn others_see_all_of_a_session_or_nothing() {
     ask(&mut world, reader, 2, &format!("get {last} watch"));
     world.run();
     world.receive(reader);
-    let before = world.ordering.published();
+    let before = world.ordering().published();
     world.send(owner, 2, Op::CloseSession, &[]);
     world.turn();
     // Several turns of deletes: what is asked meanwhile is answered from before, or waits.
     let (mut turns, mut events) = (0, Vec::new());
-    while world.ordering.published() == before {
+    while world.ordering().published() == before {
         assert!(world.receive(writer).is_empty(), "a write does not overtake the end");
         if turns == 0 {
             ask(&mut world, writer, 1, &format!("create {last} mine"));
         }
         let (error, zxid) = asked(&mut world, reader, &format!("exists {first}"), &mut events);
-        let is_closed = world.ordering.published() != before;
+        let is_closed = world.ordering().published() != before;
         assert!(is_closed || (error, zxid) == (0, before.0), "{error} at {zxid}");
         turns += 1;
     }
@@ -154,7 +154,7 @@ fn others_see_all_of_a_session_or_nothing() {
     assert_eq!(events, [close.0; 2], "one txn");
     assert_eq!(zxids(&world.receive(owner)), [close.0]);
     assert_eq!(zxids(&world.receive(writer)), [create.0]);
-    let head = &world.ordering.head;
+    let head = &world.ordering().head;
     assert_eq!(head.tree.lookup(b"/").unwrap().stat_native().pzxid, create.0);
     assert_eq!(head.tree.node_count(), 5);
 }
@@ -184,9 +184,9 @@ fn an_end_is_finished_though_writes_are_refused() {
     let (mut world, owner) = owner(settings(), MANY, 8);
     world.send(owner, 2, Op::CloseSession, &[]);
     world.turn();
-    assert!(!world.ordering.is_admitting() && !world.ordering.has_open());
+    assert!(!world.ordering().is_admitting() && !world.ordering().has_open());
     world.refuse(true);
-    while world.ordering.is_busy() {
+    while world.ordering().is_busy() {
         world.turn();
     }
     world.refuse(false);

@@ -131,7 +131,7 @@ fn a_close_behind_a_parked_read_closes() {
     world.is_held = false;
     world.run();
     assert_eq!(logged(&world, session), [1, 3]);
-    assert_eq!(world.ordering.head.tree.meta().ephemeral_count, 0);
+    assert_eq!(world.ordering().head.tree.meta().ephemeral_count, 0);
     assert_left(&world, 0);
 }
 

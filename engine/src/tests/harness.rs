@@ -1,9 +1,8 @@
-//! A whole server in one value: the ordering role, shards, and a log that is told when it is
-//! durable.
+//! A whole server in one value: a replica, shards, and a log that is told when it is durable.
 
-use crate::message::ToOrdering;
-use crate::ordering::{Ordering, Refusal, replay};
+use crate::ordering::{Ordering, replay};
 use crate::pipeline::Head;
+use crate::replica::{Effect, Effects, Event, LogState, Replica, ReplicaParts, SnapshotPolicy};
 use crate::settings::{Now, Settings};
 use crate::shard::Shard;
 use crate::tree::TreeSeed;
@@ -30,7 +29,8 @@ pub(crate) struct Connection {
 
 /// The server with its clients' sockets.
 pub(crate) struct World {
-    pub(crate) ordering: Ordering,
+    pub(crate) replica: Replica,
+    effects: Effects,
     pub(crate) shards: Vec<Shard>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) now: Now,
@@ -44,6 +44,9 @@ pub(crate) struct World {
     pub(crate) fed_per_turn_max: usize,
     pub(crate) connections: Vec<Connection>,
 }
+
+/// More than any test writes in one batch.
+const RESERVE_BYTES: u64 = 64 << 20;
 
 pub(crate) const SEED: TreeSeed = TreeSeed([1, 2]);
 
@@ -67,18 +70,29 @@ impl World {
         let settings = Arc::new(settings);
         let version = head.seal();
         head.tree.publish(version);
-        let mut ordering = Ordering::new(head, zxid, settings.clone(), shard_count, now);
+        let parts = ReplicaParts {
+            head,
+            zxid,
+            settings: settings.clone(),
+            shards: shard_count,
+            reserve_bytes: RESERVE_BYTES,
+            snapshots: SnapshotPolicy { txn_count: u64::MAX, log_bytes_max: None },
+            unsaved: (0, 0),
+        };
+        let mut replica = Replica::new(parts, now);
         let shards = (0..shard_count).map(|index| {
-            let cursor = ordering.cursor();
-            let reader = ordering.head.tree.reader();
+            let (reader, cursor) = replica.view();
             Shard::new(index, shard_count, settings.clone(), reader, cursor)
         });
         let shards = shards.collect();
+        let mut effects = Effects::default();
+        replica.handle(now, Event::Log(LogState::Ready), &mut effects);
         let (log, connections) = (Vec::new(), Vec::new());
         let (durable_count, is_held) = (0, false);
         let fed_per_turn_max = usize::MAX;
         Self {
-            ordering,
+            replica,
+            effects,
             shards,
             settings,
             now,
@@ -88,6 +102,11 @@ impl World {
             fed_per_turn_max,
             connections,
         }
+    }
+
+    /// The history and the sessions.
+    pub(crate) fn ordering(&self) -> &Ordering {
+        self.replica.ordering()
     }
 
     /// The same history, replayed onto a fresh tree.
@@ -178,8 +197,32 @@ impl World {
         self.connections[connection].has_ended = true;
     }
 
+    /// The disk is full, but for what the log keeps in reserve; or has room again.
     pub(crate) fn refuse(&mut self, is_refused: bool) {
-        self.ordering.refuse(is_refused.then_some(Refusal::DiskFull));
+        self.fact(Event::LogBounded(is_refused.then_some(RESERVE_BYTES - 1)));
+    }
+
+    /// The server loses its place: its clients are gone, and with them what was not durable.
+    pub(crate) fn drop_head(&mut self) {
+        for at in 0..self.connections.len() {
+            if self.connections[at].is_open {
+                self.close(self.connections[at].id);
+            }
+        }
+        self.log.truncate(self.durable_count);
+        self.replica.drop_head(self.now);
+    }
+
+    /// The replica's own part of a turn; true if anything was done.
+    pub(crate) fn end_turn(&mut self) -> bool {
+        self.fact(Event::TurnEnded);
+        let is_active = self.perform();
+        self.replica.reclaim(100);
+        is_active
+    }
+
+    fn fact(&mut self, event: Event) {
+        self.replica.handle(self.now, event, &mut self.effects);
     }
 
     /// Turns of the server until it has nothing left to do at this time.
@@ -221,26 +264,16 @@ impl World {
                 self.close(id);
             }
             self.shards[at].report_touches(!is_fed);
-            if !self.ordering.is_admitting() {
+            if !self.replica.is_admitting() {
                 continue;
             }
-            let messages: Vec<ToOrdering> = self.shards[at].take_messages().collect();
-            for message in messages {
+            for message in self.shards[at].take_messages() {
                 is_active = true;
-                self.ordering.handle(self.now, message);
+                self.replica.handle(self.now, Event::Shard(message), &mut self.effects);
             }
         }
-        if self.now.mono_ms >= self.ordering.deadline_ms() || self.ordering.is_busy() {
-            self.ordering.tick(self.now);
-        }
-        let messages: Vec<_> = self.ordering.take_messages().collect();
-        for (shard, message) in messages {
-            is_active = true;
-            self.shards[usize::from(shard)].handle(message);
-        }
-        is_active |= self.publish();
-        self.ordering.head.tree.reclaim(100);
-        is_active |= self.collect() | self.ordering.is_busy();
+        is_active |= self.end_turn();
+        is_active |= self.collect() | self.replica.is_busy();
         is_active | self.shards.iter().any(Shard::has_queued)
     }
 
@@ -261,25 +294,36 @@ impl World {
         left < self.fed_per_turn_max
     }
 
-    fn publish(&mut self) -> bool {
-        if self.ordering.has_open() {
-            self.ordering.seal();
-        }
-        let log = &mut self.log;
-        let is_full = self.ordering.refusal().is_some();
-        self.ordering.append_with(|zxid, txn| {
-            if !is_full {
-                log.push((zxid, txn.to_vec()));
+    /// Does what the replica asks for; true if there was anything but memory given back.
+    fn perform(&mut self) -> bool {
+        let mut is_active = false;
+        loop {
+            let effects: Vec<_> = self.effects.take().collect();
+            for effect in effects {
+                is_active = true;
+                match effect {
+                    Effect::Append(in_log) => {
+                        let txns = in_log.txns(0).map(|(zxid, txn)| (zxid, txn.to_vec()));
+                        self.log.extend(txns);
+                        self.replica.recycle(in_log);
+                    }
+                    Effect::Tell { shard, message } => {
+                        self.shards[usize::from(shard)].handle(message);
+                    }
+                    Effect::Published(_) | Effect::RefuseWrites(_) => (),
+                    Effect::TakeSnapshot(_) => panic!("no snapshot is ever due"),
+                }
             }
-            !is_full
-        });
-        if !self.is_held {
-            self.durable_count = self.log.len();
+            if !self.is_held {
+                self.durable_count = self.log.len();
+            }
+            if let Some((zxid, _)) = self.log[..self.durable_count].last() {
+                self.fact(Event::Durable(*zxid));
+            }
+            if self.effects.is_empty() {
+                return is_active;
+            }
         }
-        // The log says nothing of positions before its first txn.
-        let durable = self.log[..self.durable_count].last().map(|(zxid, _)| *zxid);
-        let durable = durable.unwrap_or_default().max(self.ordering.published());
-        self.ordering.durable(durable)
     }
 
     fn collect(&mut self) -> bool {

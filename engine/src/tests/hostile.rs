@@ -111,7 +111,7 @@ impl Hostile {
         let reply = self.world.receive(healthy).remove(0);
         assert_eq!(reply[12..16], [0; 4], "a healthy client was not answered: {reply:?}");
         let replayed = self.world.replayed();
-        assert_eq!(replayed.tree.digest(), self.world.ordering.head.tree.digest());
+        assert_eq!(replayed.tree.digest(), self.world.ordering().head.tree.digest());
     }
 }
 

@@ -172,7 +172,7 @@ fn permissions_are_granted_by_any_entry() {
         (perms::WRITE, Some("world"), Some("anyone")),
     ]);
     let number = index.intern(&mut table, &read(&bytes));
-    index.retain(number);
+    table.retain(number, 1);
     let near = Identities::of_address("10.0.0.9".parse().unwrap());
     let far = Identities::of_address("10.0.1.9".parse().unwrap());
     let may = |who: &Identities, wanted| table.may(number, wanted, who, &settings);
@@ -197,8 +197,8 @@ fn numbers_stay_for_the_events_of_their_batch() {
     let number = index.intern(&mut table, &read(&bytes));
     for _ in 0..5 {
         assert_eq!(index.intern(&mut table, &read(&bytes)), number);
-        index.retain(number);
-        index.release(number);
+        table.retain(number, 1);
+        index.release(&mut table, number);
         index.sealed(&mut table);
         assert_eq!(table.list(number), read(&bytes));
     }

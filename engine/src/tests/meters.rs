@@ -46,7 +46,7 @@ fn digests_are_remembered_every_so_many_txns() {
         world.send(client, xid, Op::SetData, &set("/n", xid.to_string().as_bytes()));
     }
     world.run();
-    let digests: Vec<_> = world.ordering.head.digests().collect();
+    let digests: Vec<_> = world.ordering().head.digests().collect();
     assert_eq!(digests.iter().map(|(zxid, _)| zxid.0).collect::<Vec<_>>(), [128, 256]);
     let replayed: Vec<_> = world.replayed().digests().collect();
     assert_eq!(replayed, digests, "a replay remembers the same");
@@ -64,7 +64,7 @@ fn traffic_is_counted_by_the_part_of_the_tree() {
     world.send(client, 4, Op::GetData, &read);
     world.send(client, 5, Op::GetChildren, &read);
     world.run();
-    let written = &world.ordering.head.meters.written;
+    let written = &world.ordering().head.meters.written;
     let sums: Vec<_> = written.iter().map(|(name, spread)| (name.to_vec(), spread.sum)).collect();
     // Paths and data.
     assert_eq!(sums, [(b"part".to_vec(), 5 + 5 + 7 + 1)]);

@@ -1,4 +1,5 @@
 mod batch;
+mod dropping;
 mod endings;
 mod ends;
 mod harness;
@@ -10,6 +11,7 @@ mod meters;
 mod plain;
 mod quota;
 mod reaping;
+mod replica;
 mod session_table;
 mod stalls;
 mod stuck;

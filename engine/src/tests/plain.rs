@@ -24,7 +24,7 @@ struct Node {
 
 /// What a client wishes.
 #[derive(Clone, Debug)]
-enum Wish {
+pub(super) enum Wish {
     Create { path: String, data: String, flags: i32, perms: i32 },
     Delete { path: String, version: i32 },
     Set { path: String, data: String, version: i32 },
@@ -282,7 +282,7 @@ fn single() -> impl Strategy<Value = Wish> {
     ]
 }
 
-fn wish() -> impl Strategy<Value = Wish> {
+pub(super) fn wish() -> impl Strategy<Value = Wish> {
     let path = || "(/[ab]){1,3}";
     let alone = single().prop_filter("only in a multi", |wish| !matches!(wish, Wish::Check { .. }));
     prop_oneof![
@@ -307,8 +307,8 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// Both sides of the comparison.
-struct Pair {
-    world: World,
+pub(super) struct Pair {
+    pub(super) world: World,
     plain: Plain,
     /// Connection and session of each client.
     clients: Vec<(usize, i64)>,
@@ -316,7 +316,7 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(shard_count: u16) -> Self {
+    pub(super) fn new(shard_count: u16) -> Self {
         let world = World::new(settings(), shard_count);
         let clients = Vec::new();
         let mut pair =
@@ -326,6 +326,13 @@ impl Pair {
             pair.clients.push(opened);
         }
         pair
+    }
+
+    /// Every client comes with a new connection and a new session.
+    pub(super) fn open_all(&mut self) {
+        for client in 0..self.clients.len() {
+            self.clients[client] = self.open(client);
+        }
     }
 
     fn open(&mut self, client: usize) -> (usize, i64) {
@@ -363,7 +370,17 @@ impl Pair {
         }
     }
 
-    fn ask(&mut self, client: usize, wishes: &[Wish]) {
+    /// What nobody will answer.
+    pub(super) fn ask_in_vain(&mut self, client: usize, wishes: &[Wish]) {
+        for (xid, wish) in wishes.iter().enumerate() {
+            let words = wish.words();
+            let (op, body) = wire::request(&words.split_whitespace().collect::<Vec<_>>());
+            self.world.send(self.clients[client].0, xid as i32, op, &body);
+        }
+        self.world.run();
+    }
+
+    pub(super) fn ask(&mut self, client: usize, wishes: &[Wish]) {
         let (connection, session) = self.clients[client];
         let mut expected = Vec::new();
         for (xid, wish) in wishes.iter().enumerate() {
@@ -385,8 +402,8 @@ impl Pair {
         assert_eq!(self.world.receive(connection), expected, "{wishes:?}");
     }
 
-    fn assert_equal(&self) {
-        let head = &self.world.ordering.head;
+    pub(super) fn assert_equal(&self) {
+        let head = &self.world.ordering().head;
         let mut nodes = BTreeMap::new();
         let mut digest = 0_u64;
         for record in head.tree.records() {
@@ -413,8 +430,8 @@ impl Pair {
     }
 
     /// What the log says leads to the same tree, in one history or after a restart.
-    fn assert_replays(&self) {
-        let (head, again) = (&self.world.ordering.head, self.world.replayed());
+    pub(super) fn assert_replays(&self) {
+        let (head, again) = (&self.world.ordering().head, self.world.replayed());
         let (state, other) = (head.tree.meta(), again.tree.meta());
         assert_eq!(again.tree.digest(), head.tree.digest());
         assert_eq!(again.tree.node_count(), head.tree.node_count());

@@ -45,10 +45,10 @@ fn ticks(world: &mut World) -> Vec<u64> {
     world.jump(INTERVAL_MS);
     let mut made = Vec::new();
     loop {
-        let before = world.ordering.counts().txns;
-        world.ordering.tick(world.now);
-        made.push(world.ordering.counts().txns - before);
-        if !world.ordering.is_busy() {
+        let before = world.ordering().counts().txns;
+        world.end_turn();
+        made.push(world.ordering().counts().txns - before);
+        if !world.ordering().is_busy() {
             return made;
         }
     }
@@ -82,8 +82,8 @@ fn a_turn_looks_at_a_few() {
     create(&mut world, client, "/z", Some(10));
     let made = ticks(&mut world);
     assert_eq!(made, [0, 0, 0, 0, 0, 1], "the one that is due stands behind the others");
-    let all = world.ordering.head.reapable(world.now.wall_ms, None, usize::MAX, usize::MAX);
+    let all = world.ordering().head.reapable(world.now.wall_ms, None, usize::MAX, usize::MAX);
     assert_eq!((all.due.len(), all.next), (0, None));
-    let some = world.ordering.head.reapable(world.now.wall_ms, Some(b"/c001"), 3, 1);
+    let some = world.ordering().head.reapable(world.now.wall_ms, Some(b"/c001"), 3, 1);
     assert_eq!(some.next.as_deref(), Some(&b"/c004"[..]));
 }

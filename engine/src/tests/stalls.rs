@@ -21,7 +21,7 @@ fn ping(world: &mut World, connection: usize) {
 }
 
 fn sessions(world: &World) -> usize {
-    world.ordering.head.tree.meta().sessions.len()
+    world.ordering().head.tree.meta().sessions.len()
 }
 
 #[test]

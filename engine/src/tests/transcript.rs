@@ -178,7 +178,7 @@ impl Player {
             self.shown = self.world.log.len();
         }
         if what == "state" {
-            let head = &self.world.ordering.head;
+            let head = &self.world.ordering().head;
             let (nodes, state) = (head.tree.node_count(), head.tree.meta());
             let (sessions, owned) = (state.sessions.len(), state.ephemeral_count);
             let quotas: Vec<_> =
@@ -255,7 +255,7 @@ fn replayed(text: &str) -> String {
         player.report(line, &mut out);
     }
     let Some(player) = player else { return out };
-    let (head, again) = (&player.world.ordering.head, player.world.replayed());
+    let (head, again) = (&player.world.ordering().head, player.world.replayed());
     assert_eq!(again.tree.digest(), head.tree.digest(), "the log replayed gives the same tree");
     assert_eq!(again.tree.node_count(), head.tree.node_count());
     out

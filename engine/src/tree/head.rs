@@ -204,6 +204,11 @@ impl<M: Clone> Tree<M> {
         self.next_birth();
     }
 
+    /// Whether a multi was begun and has not ended.
+    pub fn is_in_multi(&self) -> bool {
+        self.multi.is_some()
+    }
+
     /// Ends a multi, keeping its changes.
     ///
     /// # Panics

@@ -11,6 +11,7 @@ mod gate;
 mod history;
 mod inbox;
 mod links;
+mod log_writer;
 mod meters;
 mod pace;
 mod reports;
@@ -19,9 +20,10 @@ mod token;
 
 pub use clients::{Clients, Dealt};
 pub use gate::{ConnectionGate, Seat};
-pub use history::{History, HistoryParts, SnapshotPolicy};
+pub use history::{History, HistoryParts};
 pub use inbox::{LoopInbox, LoopMessage};
 pub use links::{OrderingLink, ShardLink, link};
+pub use log_writer::LogWriterParts;
 pub use throttle::ConnectThrottle;
 
 use crate::clock::Clock;
@@ -140,11 +142,9 @@ impl CoreLoop {
             self.is_asked = reports::answer_some(&mut self.parts, now);
         }
         if let Some(history) = &mut self.parts.history {
-            let is_published = history.publish(now);
-            if is_published {
-                self.parts.links.iter_mut().for_each(OrderingLink::wake);
-            }
+            history.report_log(&self.inbox, now);
         }
+        self.perform(now);
         self.roles(now, is_quiet);
         if let Some(clients) = &mut self.parts.clients {
             clients.sweep(&mut self.ring.queue(), now.mono_ms);
@@ -156,7 +156,7 @@ impl CoreLoop {
             clients.dealt();
         }
         if let Some(history) = &mut self.parts.history {
-            history.ordering.head.tree.reclaim(RECLAIM_PER_TURN);
+            history.reclaim(RECLAIM_PER_TURN);
         }
     }
 
@@ -164,54 +164,57 @@ impl CoreLoop {
     /// publishes without the log is answered in the same turn. `is_quiet` if the kernel and other
     /// loops had nothing for this one.
     fn roles(&mut self, now: Now, is_quiet: bool) {
-        let Self { ring, inbox, parts, .. } = self;
         loop {
-            let mut queue = ring.queue();
+            let Self { ring, parts, .. } = self;
             if let Some(clients) = &mut parts.clients {
-                serve(clients, &mut parts.link, &mut queue, is_quiet);
+                serve(clients, &mut parts.link, &mut ring.queue(), is_quiet);
             }
             let Some(history) = &mut parts.history else { return };
             if let Some(clients) = &mut parts.clients
                 && history.is_admitting()
             {
                 for message in clients.shard.take_messages() {
-                    history.ordering.handle(now, message);
-                    history.maybe_refuse();
+                    history.hear(message, now);
                 }
             }
             for link in &mut parts.links {
                 while history.is_admitting()
                     && let Ok(message) = link.from_shard.pop()
                 {
-                    history.ordering.handle(now, message);
-                    history.maybe_refuse();
+                    history.hear(message, now);
                 }
             }
-            if now.mono_ms >= history.ordering.deadline_ms() || history.ordering.is_busy() {
-                history.ordering.tick(now);
+            history.end_turn(now);
+            let is_published = self.perform(now);
+            let Self { ring, inbox, parts, .. } = self;
+            if let Some(history) = &mut parts.history {
+                history.depart(&mut ring.queue(), now);
+                history.report_log(inbox, now);
             }
-            for (shard, message) in history.ordering.take_messages() {
-                match parts.links.iter_mut().find(|link| link.shard == shard) {
-                    Some(link) => {
-                        link.send(message);
-                        link.wake();
-                    }
-                    None => {
-                        if let Some(clients) = &mut parts.clients {
-                            clients.shard.handle(message);
-                        }
-                    }
-                }
-            }
-            let is_published = history.advance(&mut queue, inbox, now);
-            if !is_published {
-                return;
-            }
-            parts.links.iter_mut().for_each(OrderingLink::wake);
-            if parts.clients.is_none() {
+            if !is_published || parts.clients.is_none() {
                 return;
             }
         }
+    }
+
+    /// Does what the replica has asked for. True if something was published.
+    fn perform(&mut self, now: Now) -> bool {
+        let LoopParts { history, clients, links, .. } = &mut self.parts;
+        let Some(history) = history else { return false };
+        let is_published = history.perform(&self.inbox, now, |shard, message| {
+            match (links.iter_mut().find(|link| link.shard == shard), &mut *clients) {
+                (Some(link), _) => {
+                    link.send(message);
+                    link.wake();
+                }
+                (None, Some(clients)) => clients.shard.handle(message),
+                (None, None) => (),
+            }
+        });
+        if is_published {
+            links.iter_mut().for_each(OrderingLink::wake);
+        }
+        is_published
     }
 
     fn hear(&mut self, now: Now) {
@@ -269,7 +272,7 @@ impl CoreLoop {
             return false;
         }
         match &mut self.parts.history {
-            Some(history) => !history.end_log(&mut self.ring.queue()) || is_late,
+            Some(history) => !history.end_log(&mut self.ring.queue(), &self.inbox, now) || is_late,
             None => true,
         }
     }
@@ -287,7 +290,7 @@ impl CoreLoop {
         }) || self.is_asked
             || parts.link.as_ref().is_some_and(ShardLink::is_waiting)
             || parts.links.iter().any(OrderingLink::is_waiting)
-            || parts.history.as_ref().is_some_and(|h| h.ordering.is_busy());
+            || parts.history.as_ref().is_some_and(History::is_busy);
         if is_busy {
             return Ok(self.ring.turn(Wait::No)?);
         }

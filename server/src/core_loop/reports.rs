@@ -26,8 +26,7 @@ fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
         (Inquiry::Shard(inquiry), Some(clients), _) => clients.answer(inquiry),
         (Inquiry::Ordering(inquiry), _, Some(history)) => {
             if matches!(inquiry, OrderingInquiry::ResetCounts(_)) {
-                history.meters.reset();
-                history.ordering.reset_counts();
+                history.reset();
             }
             let standing = Standing {
                 is_serving: true,
@@ -37,7 +36,8 @@ fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
                 slow_flushes: history.meters.slow_flushes(),
                 now,
             };
-            let counts = history.ordering.counts();
+            let ordering = history.replica().ordering();
+            let counts = ordering.counts();
             let metrics = || {
                 let mut metrics = Metrics::default();
                 history.meters.tell(&mut metrics);
@@ -45,7 +45,7 @@ fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
                 metrics
             };
             let view = history.reader.view();
-            fill::ordering(inquiry, &history.ordering, view, standing, metrics);
+            fill::ordering(inquiry, ordering, view, standing, metrics);
         }
         // The wiring asks each loop for what it hosts; a dropped reply says the rest.
         (Inquiry::Shard(_) | Inquiry::Ordering(_), _, _) => (),

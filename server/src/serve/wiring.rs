@@ -6,12 +6,13 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core_loop::{
-    Clients, ConnectThrottle, ConnectionGate, CoreLoop, History, HistoryParts, LoopInbox,
-    LoopParts, OrderingLink, ShardLink, SnapshotPolicy, link,
+    Clients, ConnectThrottle, ConnectionGate, CoreLoop, History, HistoryParts, LogWriterParts,
+    LoopInbox, LoopParts, OrderingLink, ShardLink, link,
 };
 use crate::persist::{self, Directories, PurgePolicy, Restored};
 use disk::{Background, Durability};
-use engine::ordering::Ordering;
+use engine::limits::BUNDLE_BYTES_MAX;
+use engine::replica::{Replica, ReplicaParts, SnapshotPolicy};
 use engine::settings::Settings;
 use engine::shard::Shard;
 use net::listener::Listener;
@@ -162,14 +163,6 @@ impl Wiring<'_> {
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
         let Restored { head, zxid, first, file, summary } = restored;
-        let mut ordering = Ordering::new(head, zxid, self.settings.clone(), shards, now);
-        let mut shard_roles = Vec::new();
-        for index in 0..shards {
-            let reader = ordering.head.tree.reader();
-            let cursor = ordering.cursor();
-            let settings = self.settings.clone();
-            shard_roles.push(Some(Shard::new(index, shards, settings, reader, cursor)));
-        }
         let mut appender = AppenderConfig::new(self.durability);
         appender.segment_bytes = self.directories.segment_bytes;
         appender.record_bytes_max = record_bytes_max(self.config);
@@ -177,22 +170,41 @@ impl Wiring<'_> {
             appender.slot_count = usize::from(slots);
         }
         let storage = &self.config.storage;
+        let parts = ReplicaParts {
+            head,
+            zxid,
+            settings: self.settings.clone(),
+            shards,
+            reserve_bytes: 2 * (BUNDLE_BYTES_MAX + appender.record_bytes_max) as u64,
+            snapshots: SnapshotPolicy {
+                txn_count: u64::from(storage.snapshot_txn_count),
+                log_bytes_max: storage.snapshot_log_bytes_max,
+            },
+            unsaved: (summary.replayed, summary.replayed_bytes),
+        };
+        let mut replica = Replica::new(parts, now);
+        let mut shard_roles = Vec::new();
+        for index in 0..shards {
+            let (reader, cursor) = replica.view();
+            let settings = self.settings.clone();
+            shard_roles.push(Some(Shard::new(index, shards, settings, reader, cursor)));
+        }
+        let log = LogWriterParts {
+            first: (first.number, file),
+            durability: self.durability,
+            slot_count: appender.slot_count,
+            appender: Appender::new(appender, first),
+            flush_warning: Duration::from_millis(u64::from(self.config.log.flush_warning_ms)),
+            directories: self.directories.clone(),
+            background: background.clone(),
+        };
         let history = History::new(
             HistoryParts {
-                ordering,
+                replica,
+                log,
                 summary,
-                first: (first.number, file),
-                durability: self.durability,
-                slot_count: appender.slot_count,
-                appender: Appender::new(appender, first),
                 directories: self.directories.clone(),
                 background: background.clone(),
-                record_bytes_max: appender.record_bytes_max,
-                flush_warning: Duration::from_millis(u64::from(self.config.log.flush_warning_ms)),
-                policy: SnapshotPolicy {
-                    txn_count: u64::from(storage.snapshot_txn_count),
-                    log_bytes_max: storage.snapshot_log_bytes_max,
-                },
                 purge: storage.purge.map(|purge| PurgePolicy {
                     keep_count: purge.retain_count as usize,
                     interval_ms: u64::from(purge.interval_hours) * 3_600_000,

@@ -1,0 +1,225 @@
+//! What a server decides, as one value: facts of the world come in, things to do come out.
+//!
+//! The caller hands in every [`Event`] in the order in which it learns of them, performs every
+//! [`Effect`] in the order in which it gets them, and decides nothing itself. A running server, the
+//! engine's tests and a simulator drive the same value.
+//!
+//! The life of a write: a shard's message is handled and its txns join the open batch. At the end
+//! of a turn the batch is sealed if the log can take one ([`Effect::Append`]); until then it grows,
+//! which is group commit without a timer. When the log is durable through the batch it is published
+//! ([`Effect::Published`]), and the shards answer. A batch without txns (a sync, an answer to a
+//! connect) needs no log, only its place behind the batches before it.
+//!
+//! **Invariants**
+//!
+//! - `published <= durable`, and `published <= sealed <= proposed` (guards: the assertions in
+//!   [`Replica::handle`] and in `ordering::publishing`; `tests::replica`).
+//! - Once writes are refused for want of room, what was proposed before still fits into the log
+//!   (guard: `tests::replica::writes_are_refused_while_what_was_proposed_fits`).
+//! - At most one snapshot is being written (guard: `snapshots`, its tests).
+//!
+//! Lives in: the ordering role's core loop. Not here: clients (`shard`), how a txn is laid out on
+//! disk (`log`), segments and their files, clocks. Agreement between servers will be a part beside
+//! `ordering`, with events and effects of its own.
+
+mod effect;
+mod event;
+mod snapshots;
+
+pub use effect::{Effect, Effects};
+pub use event::{Event, LogState};
+pub use snapshots::SnapshotPolicy;
+
+use crate::batch::Cursor;
+use crate::ordering::{InLog, Ordering, Refusal};
+use crate::pipeline::Head;
+use crate::settings::{Now, Settings};
+use crate::state::State;
+use crate::tree::Reader;
+use model::zxid::Zxid;
+use snapshots::Snapshots;
+use std::sync::Arc;
+
+/// What a replica is made of.
+pub struct ReplicaParts {
+    /// The tree as it was restored, sealed and published.
+    pub head: Head,
+    /// The last txn that it holds.
+    pub zxid: Zxid,
+    /// What was decided at start.
+    pub settings: Arc<Settings>,
+    /// Count of shards that will speak to it.
+    pub shards: u16,
+    /// Bytes of log that must be left for what is proposed while writes begin to be refused.
+    pub reserve_bytes: u64,
+    /// When snapshots are taken.
+    pub snapshots: SnapshotPolicy,
+    /// Txns, and their bytes, that are in the log and in no snapshot.
+    pub unsaved: (u64, u64),
+}
+
+/// The decisions of one server.
+pub struct Replica {
+    ordering: Ordering,
+    log: LogState,
+    /// The log is durable through this txn.
+    durable: Zxid,
+    /// How many bytes the log can still take, if it cannot be continued; see [`Event::LogBounded`].
+    log_bytes_left: Option<u64>,
+    reserve_bytes: u64,
+    snapshots: Snapshots,
+}
+
+impl Replica {
+    /// A replica whose log is empty, or durable through the tree's last txn.
+    pub fn new(parts: ReplicaParts, now: Now) -> Self {
+        let ReplicaParts { head, zxid, settings, shards, reserve_bytes, snapshots, unsaved } =
+            parts;
+        Self {
+            ordering: Ordering::new(head, zxid, settings, shards, now),
+            log: LogState::Busy,
+            durable: zxid,
+            log_bytes_left: None,
+            reserve_bytes,
+            snapshots: Snapshots::new(snapshots, unsaved),
+        }
+    }
+
+    /// Takes one fact in; what is to be done about it is appended to `effects`.
+    ///
+    /// # Panics
+    /// If a shard's message comes while [`Self::is_admitting`] says no, or the log claims to have
+    /// made durable what it was not given.
+    pub fn handle(&mut self, now: Now, event: Event, effects: &mut Effects) {
+        match event {
+            Event::Shard(message) => {
+                self.ordering.handle(now, message);
+                self.maybe_refuse(effects);
+            }
+            Event::Durable(zxid) => {
+                assert!(zxid <= self.ordering.proposed(), "{zxid} is durable and was not proposed");
+                // A log that is new says nothing of what a snapshot holds.
+                self.durable = self.durable.max(zxid);
+                self.publish(effects);
+            }
+            Event::Log(state) => {
+                self.log = state;
+                if state == LogState::Ended {
+                    // A session whose time runs out now is the next run's to close.
+                    self.refuse(Some(Refusal::LogEnded), effects);
+                }
+            }
+            Event::LogBounded(bytes_left) => {
+                self.log_bytes_left = bytes_left;
+                if bytes_left.is_none() && self.ordering.refusal() == Some(Refusal::DiskFull) {
+                    self.refuse(None, effects);
+                }
+                self.maybe_refuse(effects);
+            }
+            Event::SnapshotEnded => self.snapshots.ended(now.mono_ms),
+            Event::TurnEnded => self.end_turn(now, effects),
+        }
+        effects.tell(self.ordering.take_messages());
+    }
+
+    /// When [`Event::TurnEnded`] has something to do though nothing else has happened, in ms of the
+    /// monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        let snapshot_ms = self.snapshots.deadline_ms().unwrap_or(u64::MAX);
+        self.ordering.deadline_ms().min(snapshot_ms)
+    }
+
+    fn end_turn(&mut self, now: Now, effects: &mut Effects) {
+        if now.mono_ms >= self.ordering.deadline_ms() || self.ordering.is_busy() {
+            self.ordering.tick(now);
+        }
+        if self.ordering.has_open() {
+            let is_silent = self.ordering.open_is_silent();
+            if is_silent || self.log == LogState::Ready {
+                let in_log = self.ordering.seal();
+                if is_silent {
+                    self.ordering.recycle(in_log);
+                } else {
+                    self.snapshots.sealed(&in_log);
+                    effects.push(Effect::Append(in_log));
+                }
+                self.publish(effects);
+            }
+        }
+        if self.snapshots.is_due_at(now.mono_ms)
+            && let Some(pin) = self.ordering.head.tree.pin()
+        {
+            self.snapshots.began(now.mono_ms);
+            effects.push(Effect::TakeSnapshot(pin));
+        }
+    }
+
+    /// Publishes what is durable.
+    fn publish(&mut self, effects: &mut Effects) {
+        if self.ordering.durable(self.durable) {
+            let published = self.ordering.published();
+            assert!(published <= self.durable, "{published} is published before it is durable");
+            effects.push(Effect::Published(published));
+        }
+    }
+
+    /// Refuses writes in time: while what was proposed before still fits into the log.
+    fn maybe_refuse(&mut self, effects: &mut Effects) {
+        let Some(bytes_left) = self.log_bytes_left else { return };
+        let needed = self.reserve_bytes + self.ordering.open_bytes() as u64;
+        if bytes_left < needed && self.ordering.refusal().is_none() {
+            self.refuse(Some(Refusal::DiskFull), effects);
+        }
+    }
+
+    fn refuse(&mut self, refusal: Option<Refusal>, effects: &mut Effects) {
+        self.ordering.refuse(refusal);
+        effects.push(Effect::RefuseWrites(refusal));
+    }
+
+    /// The log has taken all of these txns: their memory is used again.
+    pub fn recycle(&mut self, in_log: InLog) {
+        self.ordering.recycle(in_log);
+    }
+
+    /// Frees some of what no version needs any more: at most so many blocks.
+    pub fn reclaim(&mut self, count_max: usize) {
+        self.ordering.head.tree.reclaim(count_max);
+    }
+
+    /// Forgets everything that is not published, and whom it served: a server that has lost its
+    /// place does so after it has closed its clients' connections.
+    pub fn drop_head(&mut self, now: Now) {
+        self.ordering.drop_head(now);
+    }
+
+    /// Forgets what was counted.
+    pub fn reset_counts(&mut self) {
+        self.ordering.reset_counts();
+    }
+
+    /// What a shard that starts now reads from: the published versions and the batches behind them.
+    pub fn view(&mut self) -> (Reader<State>, Cursor) {
+        (self.ordering.head.tree.reader(), self.ordering.cursor())
+    }
+
+    /// The history and the sessions, for reports.
+    pub fn ordering(&self) -> &Ordering {
+        &self.ordering
+    }
+
+    /// Whether shards may hand over messages now.
+    pub fn is_admitting(&self) -> bool {
+        self.ordering.is_admitting()
+    }
+
+    /// Whether another turn has something to do at once.
+    pub fn is_busy(&self) -> bool {
+        self.ordering.is_busy()
+    }
+
+    /// Whether everything proposed is published.
+    pub fn is_idle(&self) -> bool {
+        !self.ordering.has_open() && !self.is_busy() && self.ordering.in_flight() == 0
+    }
+}

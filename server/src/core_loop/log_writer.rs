@@ -1,0 +1,300 @@
+//! The log on the ring: which txns it still has to take, its writes in flight, the files of its
+//! segments, and the next segment, which the background prepares.
+//!
+//! Invariant: [`LogWriter::durable_through`] says what the appender says, and nothing else does
+//! (guard: the assertions in `txlog`).
+
+use super::inbox::{LoopInbox, LoopMessage};
+use super::meters::Meters;
+use super::token::Kind;
+use crate::persist::{self, Directories};
+use disk::{AlignedBuf, Background, DiskError, Durability};
+use engine::ordering::InLog;
+use engine::replica::LogState;
+use engine::settings::Now;
+use model::zxid::Zxid;
+use ring::{Errno, Queue, StableBuf};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::warn;
+use txlog::limits::SLOT_COUNT_MAX;
+use txlog::{AppendFailure, Appender, Effect, Room, SegmentHeader, SegmentNumber, Slot, Write};
+
+/// How long a log must be idle before it states what is durable, in ms.
+const STATEMENT_AFTER_MS: u64 = 200;
+
+/// How long to wait before a refused segment is asked for again, in ms.
+const SEGMENT_RETRY_MS: u64 = 1_000;
+
+/// What a log is written with.
+pub struct LogWriterParts {
+    /// The log.
+    pub appender: Appender,
+    /// The first segment's file.
+    pub first: (SegmentNumber, File),
+    /// How writes become durable.
+    pub durability: Durability,
+    /// Writes in flight at most.
+    pub slot_count: usize,
+    /// A write or flush that takes longer is worth a warning.
+    pub flush_warning: Duration,
+    /// Where segments are.
+    pub directories: Directories,
+    /// Who prepares them.
+    pub background: Arc<Background>,
+}
+
+/// The log's writer.
+///
+/// Lives in: the ordering role's core loop.
+pub(super) struct LogWriter {
+    appender: Appender,
+    durability: Durability,
+    slot_count: usize,
+    flush_warning: Duration,
+    directories: Directories,
+    background: Arc<Background>,
+    files: VecDeque<(SegmentNumber, File)>,
+    /// What the log has not taken yet, and how many txns of the first it has.
+    waiting: VecDeque<InLog>,
+    taken: usize,
+    in_flight: usize,
+    /// When the write in each slot left, and the flush.
+    left: [Option<Instant>; SLOT_COUNT_MAX + 1],
+    segment_retry_ms: Option<u64>,
+    /// Why the next segment could not be prepared, while that is so.
+    segment_refusal: Option<DiskError>,
+    idle_since_ms: Option<u64>,
+    has_ended: bool,
+}
+
+impl LogWriter {
+    pub(super) fn new(parts: LogWriterParts) -> Self {
+        let LogWriterParts { appender, first, durability, slot_count, flush_warning, .. } = parts;
+        Self {
+            appender,
+            durability,
+            slot_count,
+            flush_warning,
+            directories: parts.directories,
+            background: parts.background,
+            files: VecDeque::from([first]),
+            waiting: VecDeque::new(),
+            taken: 0,
+            in_flight: 0,
+            left: [None; SLOT_COUNT_MAX + 1],
+            segment_retry_ms: None,
+            segment_refusal: None,
+            idle_since_ms: None,
+            has_ended: false,
+        }
+    }
+
+    /// Takes these txns, to be appended as soon as there is room.
+    pub(super) fn push(&mut self, in_log: InLog) {
+        self.waiting.push_back(in_log);
+    }
+
+    /// Appends what there is room for, and calls `appended` with the zxid of each txn. Gives back
+    /// one that the log has all of; to be asked until there is none.
+    pub(super) fn append(&mut self, mut appended: impl FnMut(Zxid)) -> Option<InLog> {
+        let first = self.waiting.front()?;
+        for (zxid, txn) in first.txns(self.taken) {
+            if self.appender.append(zxid, txn).is_err() {
+                return None;
+            }
+            self.taken += 1;
+            appended(zxid);
+        }
+        self.taken = 0;
+        self.waiting.pop_front()
+    }
+
+    /// Whether a batch can be taken now.
+    pub(super) fn state(&self) -> LogState {
+        if self.has_ended {
+            return LogState::Ended;
+        }
+        let has_room = self.waiting.is_empty() && self.appender.room() == Room::Open;
+        if has_room && self.in_flight < self.slot_count { LogState::Ready } else { LogState::Busy }
+    }
+
+    /// How many bytes can still be taken, while the next segment cannot be had.
+    pub(super) fn bytes_left(&self) -> Option<u64> {
+        self.segment_refusal.as_ref()?;
+        let waiting: usize = self.waiting.iter().map(InLog::byte_count).sum();
+        Some(self.appender.bytes_until_segment().saturating_sub(waiting as u64))
+    }
+
+    /// Why the next segment could not be prepared, while that is so.
+    pub(super) fn segment_refusal(&self) -> Option<&DiskError> {
+        self.segment_refusal.as_ref()
+    }
+
+    /// Everything up to this txn is durable.
+    pub(super) fn durable_through(&self) -> Zxid {
+        self.appender.durable_through()
+    }
+
+    /// The last segment that holds something durable.
+    pub(super) fn segment_durable(&self) -> SegmentNumber {
+        self.appender.segment_durable()
+    }
+
+    /// The first error of the log, which is final.
+    pub(super) fn failure(&self) -> Option<&AppendFailure> {
+        self.appender.failure()
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.appender.is_idle()
+    }
+
+    /// When [`Self::depart`] or [`Self::ask_segment`] has something to do by itself, in ms of the
+    /// monotonic clock.
+    pub(super) fn deadline_ms(&self) -> Option<u64> {
+        let statement_ms = self.idle_since_ms.map(|since| since + STATEMENT_AFTER_MS);
+        [self.segment_retry_ms, statement_ms].into_iter().flatten().min()
+    }
+
+    /// A write has ended.
+    pub(super) fn written(
+        &mut self,
+        slot: u32,
+        buffer: Box<dyn StableBuf>,
+        result: Result<usize, Errno>,
+        meters: &mut Meters,
+    ) {
+        let buffer = buffer.downcast::<AlignedBuf>();
+        let buffer = buffer.unwrap_or_else(|_| panic!("the log writes aligned buffers only"));
+        let result = match result {
+            Ok(bytes) if bytes == buffer.len() => Ok(()),
+            Ok(_) => Err(Errno::EIO as i32),
+            Err(errno) => Err(errno as i32),
+        };
+        self.in_flight -= 1;
+        self.arrived(slot as usize, meters);
+        self.appender.written(Slot(slot as u8), result, buffer);
+    }
+
+    /// A flush has ended.
+    pub(super) fn flushed(&mut self, result: Result<(), Errno>, meters: &mut Meters) {
+        self.arrived(SLOT_COUNT_MAX, meters);
+        self.appender.flushed(result.map_err(|errno| errno as i32));
+    }
+
+    /// A write or flush has come back: measures it, and warns if that took long.
+    fn arrived(&mut self, at: usize, meters: &mut Meters) {
+        let Some(left) = self.left[at].take() else { return };
+        let (took, warning) = (left.elapsed(), self.flush_warning);
+        // What is not durable by itself is measured with its flush.
+        if at == SLOT_COUNT_MAX || self.durability == Durability::Dsync {
+            meters.flushed(took, took > warning);
+        }
+        if took > warning {
+            warn!(
+                "making the log durable took {} ms (fsync.warningthresholdms = {}): the disk is \
+                 slow or shared",
+                took.as_millis(),
+                warning.as_millis()
+            );
+        }
+    }
+
+    /// Gives the ring what can leave now.
+    pub(super) fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
+        while let Some(effect) = self.appender.depart() {
+            match effect {
+                Effect::Write(write) => self.write(queue, write),
+                Effect::Flush(flush) => {
+                    self.left[SLOT_COUNT_MAX] = Some(Instant::now());
+                    queue.flush(self.file(flush.segment), Kind::Flush(0).token());
+                }
+            }
+        }
+        if !self.appender.is_statement_due() {
+            self.idle_since_ms = None;
+            return;
+        }
+        let since = *self.idle_since_ms.get_or_insert(now.mono_ms);
+        if now.mono_ms >= since + STATEMENT_AFTER_MS
+            && let Some(write) = self.appender.maybe_state()
+        {
+            self.idle_since_ms = None;
+            self.write(queue, write);
+        }
+    }
+
+    /// The last batch of a log that ends cleanly. True if it is under way.
+    pub(super) fn end(&mut self, queue: &mut Queue<'_>) -> bool {
+        match self.appender.end() {
+            Some(write) => {
+                self.write(queue, write);
+                self.has_ended = true;
+            }
+            None => return self.in_flight > 0,
+        }
+        true
+    }
+
+    fn write(&mut self, queue: &mut Queue<'_>, write: Write) {
+        // Whatever lies before the last durable batch is neither written nor flushed any more.
+        let durable = self.appender.segment_durable();
+        while self.files.front().is_some_and(|(number, _)| *number < durable) {
+            self.files.pop_front();
+        }
+        self.in_flight += 1;
+        self.left[usize::from(write.slot.0)] = Some(Instant::now());
+        let token = Kind::Write(u32::from(write.slot.0)).token();
+        queue.write_at(self.file(write.segment), write.buffer, write.offset.0, token);
+    }
+
+    fn file(&self, number: SegmentNumber) -> &File {
+        let found = self.files.iter().find(|(n, _)| *n == number);
+        &found.expect("the files of the segments in use are open").1
+    }
+
+    /// Has the next segment prepared in time.
+    pub(super) fn ask_segment(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
+        if self.segment_retry_ms.is_some_and(|at| now.mono_ms < at) {
+            return;
+        }
+        let Some(number) = self.appender.maybe_ask_segment() else { return };
+        self.segment_retry_ms = None;
+        let inbox = inbox.clone();
+        let job = persist::PrepareJob {
+            number,
+            segment_bytes: self.directories.segment_bytes,
+            directory: self.directories.log.clone(),
+            durability: self.durability,
+        };
+        let tell = move |result| inbox.tell(LoopMessage::Prepared(result));
+        if let Err(error) = persist::prepare(&self.background, job, tell) {
+            warn!("the background takes no more work: {error}");
+            self.appender.segment_refused();
+            self.segment_retry_ms = Some(now.mono_ms + SEGMENT_RETRY_MS);
+        }
+    }
+
+    /// The next segment is prepared, or could not be.
+    pub(super) fn prepared(&mut self, result: Result<(SegmentHeader, File), DiskError>, now: Now) {
+        match result {
+            Ok((header, file)) => {
+                self.files.push_back((header.number, file));
+                self.segment_refusal = None;
+                self.appender.segment_prepared(header);
+            }
+            Err(error) => {
+                self.appender.segment_refused();
+                self.segment_retry_ms = Some(now.mono_ms + SEGMENT_RETRY_MS);
+                if self.segment_refusal.is_none() {
+                    warn!("the next segment of the log could not be prepared: {error}");
+                }
+                self.segment_refusal = Some(error);
+            }
+        }
+    }
+}
