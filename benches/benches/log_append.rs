@@ -25,7 +25,9 @@ use criterion::{criterion_group, criterion_main};
 use disk::{AlignedBuf, Durability, append_file};
 use model::zxid::Zxid;
 use ring::{Completion, Ring, RingConfig, Token, Wait};
-use txlog::{Appender, AppenderConfig, Effect, SegmentHeader, SegmentNumber, Slot, Start, Write};
+use txlog::{
+    Appender, AppenderConfig, Departure, SegmentHeader, SegmentNumber, Slot, Start, Write,
+};
 
 /// Txns of a group.
 const GROUPS: [usize; 3] = [1, 16, 64];
@@ -79,11 +81,11 @@ impl Bench {
         let mut bytes = 0;
         while let Some(effect) = self.appender.depart() {
             match effect {
-                Effect::Write(write) => {
+                Departure::Write(write) => {
                     bytes += write.buffer.len();
                     self.land(write);
                 }
-                Effect::Flush(_) => self.appender.flushed(Ok(())),
+                Departure::Flush(_) => self.appender.flushed(Ok(())),
             }
         }
         assert_eq!(self.appender.durable_through(), Zxid(self.zxid));
@@ -100,11 +102,11 @@ impl Bench {
         let mut bytes = 0;
         while let Some(effect) = self.appender.depart() {
             match effect {
-                Effect::Write(write) => {
+                Departure::Write(write) => {
                     bytes += write.buffer.len();
                     self.in_the_air.push_back(write);
                 }
-                Effect::Flush(_) => self.appender.flushed(Ok(())),
+                Departure::Flush(_) => self.appender.flushed(Ok(())),
             }
         }
         bytes
@@ -164,10 +166,10 @@ impl Device {
             while let Some(effect) = bench.appender.depart() {
                 let mut queue = self.ring.queue();
                 match effect {
-                    Effect::Write(Write { slot, offset, buffer, .. }) => {
+                    Departure::Write(Write { slot, offset, buffer, .. }) => {
                         queue.write_at(&self.file, buffer, offset.0, Token(u64::from(slot.0)));
                     }
-                    Effect::Flush(_) => {
+                    Departure::Flush(_) => {
                         queue.flush(&self.file, Token(0));
                     }
                 }

@@ -30,14 +30,14 @@
 //!
 //! ```
 //! use disk::{Durability, Simulated, block_on};
-//! use txlog::{Appender, AppenderConfig, Effect, model::zxid::Zxid, segments};
+//! use txlog::{Appender, AppenderConfig, Departure, model::zxid::Zxid, segments};
 //! let disk = Simulated::new(1);
 //! let config = AppenderConfig::new(Durability::Dsync);
 //! let run = segments::Run { used_last: None, continues_from: Zxid::ZERO };
 //! let first = block_on(segments::open_run(&disk, "/log".as_ref(), run, config.segment_bytes, 7));
 //! let mut appender = Appender::new(config, first.expect("there is room"));
 //! appender.append(Zxid(1), b"a txn").expect("the segment is empty");
-//! let Some(Effect::Write(write)) = appender.depart() else { panic!("a slot is free") };
+//! let Some(Departure::Write(write)) = appender.depart() else { panic!("a slot is free") };
 //! assert_eq!(appender.durable_through(), Zxid::ZERO);
 //! appender.written(write.slot, Ok(()), write.buffer);
 //! assert_eq!(appender.durable_through(), Zxid(1));
@@ -56,7 +56,7 @@ pub mod trim;
 mod tests;
 
 pub use appender::{
-    AppendError, AppendFailure, Appender, AppenderConfig, Effect, Flush, Room, Slot, Write,
+    AppendError, AppendFailure, Appender, AppenderConfig, Departure, Flush, Room, Slot, Write,
 };
 pub use format::{
     BatchFault, BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start,

@@ -11,6 +11,7 @@
 //! stream that differs shorter), `TWIN_KEEP` (a folder for the servers' files where they differ).
 //! Needs java and what `suites/stock-server.sh` brings.
 
+mod draw;
 mod play;
 mod reply;
 mod request;

@@ -9,6 +9,8 @@
 //! Lives in: the ordering role. Not here: deciding what to write (engine), moving bytes (ring),
 //! what happens after a failed write (nothing ever again; see `disk::latch`).
 
+mod config;
+mod departure;
 mod flights;
 mod open_batch;
 #[cfg(test)]
@@ -21,122 +23,11 @@ use disk::{AlignedBuf, BLOCK_BYTES, Durability, Latch};
 use model::zxid::Zxid;
 
 use crate::format::{BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start};
-use crate::limits::{
-    BACKLOG_BYTES_MAX_DEFAULT, BATCH_BYTES_MAX_DEFAULT, RECORD_BYTES_MAX_DEFAULT,
-    RECORD_BYTES_MAX_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_HEADER_BYTES, SEGMENTS_AHEAD_DEFAULT,
-    SLOT_COUNT_DSYNC, SLOT_COUNT_FLUSH, SLOT_COUNT_MAX, lone_batch_bytes,
-};
+use crate::limits::{SEGMENT_HEADER_BYTES, lone_batch_bytes};
+pub use config::AppenderConfig;
+pub use departure::{AppendError, AppendFailure, Departure, Flush, Room, Slot, Write};
 use flights::{Flight, Flights};
 use open_batch::OpenBatch;
-
-/// The bounds of an appender.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AppenderConfig {
-    /// Writes in the air, 1 to 8.
-    pub slot_count: usize,
-    /// A batch with header and padding, in whole blocks; a larger record has one to itself.
-    pub batch_bytes_max: usize,
-    /// One txn.
-    pub record_bytes_max: usize,
-    /// A segment, in whole blocks.
-    pub segment_bytes: u64,
-    /// Batches that wait for a slot, in bytes.
-    pub backlog_bytes_max: usize,
-    /// Segments to have ready besides the one being filled, 1 at least.
-    pub segments_ahead: usize,
-    /// How a write becomes durable.
-    pub durability: Durability,
-}
-
-/// A place for one write in the air.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Slot(pub u8);
-
-/// What the owner has to do for the appender.
-#[derive(Debug)]
-pub enum Effect {
-    /// Write this.
-    Write(Write),
-    /// Make finished writes durable.
-    Flush(Flush),
-}
-
-/// A write of whole blocks; [`Appender::written`] wants slot and buffer back.
-#[derive(Debug)]
-pub struct Write {
-    /// Which slot it takes.
-    pub slot: Slot,
-    /// The segment to write into.
-    pub segment: SegmentNumber,
-    /// Where in it.
-    pub offset: SegmentOffset,
-    /// What to write. Boxed because the ring wants a box, and this one is used again.
-    pub buffer: Box<AlignedBuf>,
-}
-
-/// An fdatasync of one segment; [`Appender::flushed`] hears of it. One at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flush {
-    /// The segment to flush.
-    pub segment: SegmentNumber,
-}
-
-/// Whether a record of any size can be appended now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// Yes.
-    Open,
-    /// Not before the device has caught up: stop admitting.
-    Backlogged,
-    /// Not before a segment is prepared: the disk is full, or the background behind.
-    NoSegment,
-    /// The run has [ended](Appender::end).
-    Ended,
-    /// Never again.
-    Failed(AppendFailure),
-}
-
-/// The first error of a write or flush.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "writing the log failed in segment {segment} at offset {offset}: {}",
-    std::io::Error::from_raw_os_error(*errno)
-)]
-pub struct AppendFailure {
-    /// The segment.
-    pub segment: SegmentNumber,
-    /// Where in it; 0 for a flush of the whole.
-    pub offset: SegmentOffset,
-    /// The kernel's answer.
-    pub errno: i32,
-}
-
-/// Why a record was not appended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    /// An earlier write failed.
-    #[error(transparent)]
-    Failed(#[from] AppendFailure),
-    /// No prepared segment is left.
-    #[error("the log is full: no segment is prepared")]
-    NoSegment,
-    /// Too much waits for the device.
-    #[error("{found} bytes wait for the device, {max} may")]
-    Backlogged {
-        /// What waits.
-        found: usize,
-        /// What may.
-        max: usize,
-    },
-    /// The txn is larger than configured.
-    #[error("a txn of {found} bytes, {max} are possible")]
-    TooLarge {
-        /// The txn.
-        found: usize,
-        /// The bound.
-        max: usize,
-    },
-}
 
 /// The append half of the log.
 #[derive(Debug)]
@@ -162,34 +53,6 @@ pub struct Appender {
     departed_with_records: Sequence,
     stated: Sequence,
     is_ended: bool,
-}
-
-impl AppenderConfig {
-    /// The defaults.
-    pub const fn new(durability: Durability) -> Self {
-        Self {
-            slot_count: match durability {
-                Durability::Dsync => SLOT_COUNT_DSYNC,
-                Durability::FlushAfter | Durability::BufferedFlush => SLOT_COUNT_FLUSH,
-            },
-            batch_bytes_max: BATCH_BYTES_MAX_DEFAULT,
-            record_bytes_max: RECORD_BYTES_MAX_DEFAULT,
-            segment_bytes: SEGMENT_BYTES_DEFAULT,
-            backlog_bytes_max: BACKLOG_BYTES_MAX_DEFAULT,
-            segments_ahead: SEGMENTS_AHEAD_DEFAULT,
-            durability,
-        }
-    }
-
-    fn assert_valid(&self) {
-        assert!((1..=SLOT_COUNT_MAX).contains(&self.slot_count), "{} slots", self.slot_count);
-        assert!(self.batch_bytes_max > 0 && self.batch_bytes_max.is_multiple_of(BLOCK_BYTES));
-        assert!(self.segment_bytes.is_multiple_of(BLOCK_BYTES as u64));
-        assert!(self.record_bytes_max <= RECORD_BYTES_MAX_MAX);
-        assert!(self.segments_ahead > 0);
-        let needed = SEGMENT_HEADER_BYTES + lone_batch_bytes(self.record_bytes_max);
-        assert!(needed as u64 <= self.segment_bytes, "the largest txn does not fit a segment");
-    }
 }
 
 impl Appender {
@@ -285,14 +148,14 @@ impl Appender {
 
     /// What is to be done next, until it is `None`: a flush that is due, or a batch for a slot
     /// that is free.
-    pub fn depart(&mut self) -> Option<Effect> {
+    pub fn depart(&mut self) -> Option<Departure> {
         if self.latch.reason().is_some() {
             return None;
         }
         if self.config.durability != Durability::Dsync
             && let Some(segment) = self.flights.maybe_flush()
         {
-            return Some(Effect::Flush(Flush { segment }));
+            return Some(Departure::Flush(Flush { segment }));
         }
         if !self.flights.has_room() {
             return None;
@@ -302,7 +165,7 @@ impl Appender {
         }
         let batch = self.waiting.pop_front()?;
         self.waiting_bytes -= batch.padded_bytes();
-        Some(Effect::Write(self.launch(batch, false)))
+        Some(Departure::Write(self.launch(batch, false)))
     }
 
     /// Whether nothing is under way and the last batches are durable without the log saying so:

@@ -27,9 +27,9 @@ fn appender(durability: Durability) -> Appender {
     Appender::new(config(durability), header(1, start))
 }
 
-fn write(effect: Option<Effect>) -> Write {
+fn write(effect: Option<Departure>) -> Write {
     match effect {
-        Some(Effect::Write(write)) => write,
+        Some(Departure::Write(write)) => write,
         other => panic!("a write was expected, not {other:?}"),
     }
 }
@@ -85,7 +85,7 @@ fn one_flush_covers_what_was_written_before_it() {
     log.written(second.slot, Ok(()), second.buffer);
     assert!(log.depart().is_none(), "the front is in the air");
     log.written(first.slot, Ok(()), first.buffer);
-    assert!(matches!(log.depart(), Some(Effect::Flush(flush)) if flush.segment.0 == 1));
+    assert!(matches!(log.depart(), Some(Departure::Flush(flush)) if flush.segment.0 == 1));
     // Written while the flush is under way: not covered.
     log.append(Zxid(13), b"c").unwrap();
     let third = write(log.depart());
@@ -94,7 +94,7 @@ fn one_flush_covers_what_was_written_before_it() {
     assert_eq!(log.durable_through(), Zxid(10));
     log.flushed(Ok(()));
     assert_eq!(log.durable_through(), Zxid(12));
-    assert!(matches!(log.depart(), Some(Effect::Flush(_))));
+    assert!(matches!(log.depart(), Some(Departure::Flush(_))));
     log.flushed(Ok(()));
     assert_eq!(log.durable_through(), Zxid(13));
 }

@@ -123,7 +123,9 @@ fn real_files_hold_a_log_too() {
         let file = disk.open(&path, OpenMode::Write).await.unwrap();
         for zxid in 1..=5 {
             appender.append(Zxid(zxid), &[zxid as u8; 100]).unwrap();
-            let Some(crate::Effect::Write(write)) = appender.depart() else { panic!("no write") };
+            let Some(crate::Departure::Write(write)) = appender.depart() else {
+                panic!("no write")
+            };
             let bytes = AlignedBuf::from_bytes(&write.buffer);
             disk.write_at(&file, write.offset.0, bytes).await.unwrap();
             disk.flush(&file).await.unwrap();

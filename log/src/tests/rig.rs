@@ -10,8 +10,8 @@ use model::zxid::Zxid;
 use crate::recover::RecoverFrom;
 use crate::segments::{self, Run};
 use crate::{
-    Appender, AppenderConfig, Effect, RecoverError, Recovered, Room, SegmentHeader, SegmentNumber,
-    Start, Write, recover, trim,
+    Appender, AppenderConfig, Departure, RecoverError, Recovered, Room, SegmentHeader,
+    SegmentNumber, Start, Write, recover, trim,
 };
 
 pub(super) const DIRECTORY: &str = "/data/ringkeeper-1";
@@ -152,8 +152,8 @@ impl Rig {
     fn depart(&mut self) {
         while let Some(effect) = self.appender.depart() {
             match effect {
-                Effect::Write(write) => self.submit(write),
-                Effect::Flush(flush) => {
+                Departure::Write(write) => self.submit(write),
+                Departure::Flush(flush) => {
                     assert!(self.is_flushing.replace(flush.segment).is_none());
                     let (now, later) = std::mem::take(&mut self.unflushed)
                         .into_iter()

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 use txlog::limits::SLOT_COUNT_MAX;
-use txlog::{AppendFailure, Appender, Effect, Room, SegmentHeader, SegmentNumber, Slot, Write};
+use txlog::{AppendFailure, Appender, Departure, Room, SegmentHeader, SegmentNumber, Slot, Write};
 
 /// How long a log must be idle before it states what is durable, in ms.
 const STATEMENT_AFTER_MS: u64 = 200;
@@ -208,8 +208,8 @@ impl LogWriter {
     pub(super) fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
         while let Some(effect) = self.appender.depart() {
             match effect {
-                Effect::Write(write) => self.write(queue, write),
-                Effect::Flush(flush) => {
+                Departure::Write(write) => self.write(queue, write),
+                Departure::Flush(flush) => {
                     self.left[SLOT_COUNT_MAX] = Some(Instant::now());
                     queue.flush(self.file(flush.segment), Kind::Flush(0).token());
                 }

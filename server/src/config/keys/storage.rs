@@ -59,8 +59,9 @@ pub(super) static KEYS: &[Key] = &[
         .no_effect(WHOLE_LOG),
     Key::new("digest.enabled", OnIfTrue, "true")
         .says("Whether a digest of the tree is kept and written with every txn."),
-    Key::new("datadir.autocreate", OnIfTrue, "true")
-        .says("Whether missing directories are made; else `ringkeeper-1` or `version-2` must exist."),
+    Key::new("datadir.autocreate", OnIfTrue, "true").says(
+        "Whether missing directories are made; else `ringkeeper-1` or `version-2` must exist.",
+    ),
     Key::new("db.autocreate", OnIfTrue, "true")
         .says("Whether an empty directory is the beginning of an empty tree.")
         .not_yet(VOTES),
