@@ -5,6 +5,7 @@
 mod conformance;
 mod convert;
 mod crash;
+mod guards;
 mod hostile;
 mod keys;
 mod operator;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const FILE_LINES_MAX: usize = 1000;
+const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 const WIDTH_MAX: usize = 100;
 const CRATE_HEAD_LINES_MAX: usize = 60;
@@ -47,12 +47,12 @@ const NAMES_OF_OTHERS: [&str; 1] = ["get_host_port"];
 
 const VAGUE_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
 
-fn workspace() -> &'static Path {
+pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
 /// Every file of this repository with this ending, as path from the top and text.
-fn files(ending: &str) -> Vec<(String, String)> {
+pub(crate) fn files(ending: &str) -> Vec<(String, String)> {
     fn walk(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

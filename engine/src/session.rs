@@ -2,7 +2,8 @@
 //!
 //! Invariants: a live session has one bucket, at or before its expiry; a bucket
 //! expires only when every shard has reported past its end (guards:
-//! `tests::session_table::sessions_expire_when_they_should`, `a_bucket_waits_for_every_shard`).
+//! `tests::session_table::sessions_expire_when_they_should`,
+//! `tests::session_table::a_bucket_waits_for_every_shard`).
 //!
 //! Lives in: the ordering role. Not here: which nodes a session has (`state`), the txns that
 //! create and close sessions (`pipeline`).

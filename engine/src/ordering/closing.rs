@@ -9,7 +9,7 @@
 //! it, because ZooKeeper would read whatever stands in the list's place as a list.
 //!
 //! Invariant: while `Ordering::closing` holds an end, the last record of the open batch is its own
-//! (guard: the assertions in `handle` and `seal`).
+//! (guard: the assertions in `Ordering::handle` and `Ordering::seal`).
 
 use super::Ordering;
 use crate::batch::{ConnectionId, Mark, Outcome};
