@@ -1,9 +1,9 @@
 //! With what the process ends, as scripts and service managers see it.
 
-use crate::bench::BenchError;
 use crate::migrate::MigrateError;
 use crate::repair::RepairError;
 use crate::serve::ServeError;
+use generator::BenchError;
 use std::process::ExitCode;
 
 /// The exit status of every command. Those of `serve` are ZooKeeper's where it has one for the

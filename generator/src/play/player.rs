@@ -1,0 +1,212 @@
+//! The loop: connections on one ring, whatever the workload says on them.
+
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use ring::{Completion, Errno, OpId, Queue, Ring, RingConfig, Token, Wait};
+
+use super::client::State;
+use super::connect::connect;
+use super::flow::World;
+use super::stage::{Feed, Stage};
+use crate::error::{BenchError, LIMIT_HINT};
+use crate::limits::TURN_WAIT;
+use crate::results::IncidentKind;
+
+/// Shorter than this is not slept.
+const SPIN_NS: u64 = 20_000;
+
+/// When the loop is left; a fatal incident leaves it too.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum End {
+    /// At a time.
+    At(u64),
+    /// When every connection has its session.
+    Attached,
+    /// When all is answered, at the latest at that time.
+    Quiet(u64),
+}
+
+/// Lives in: the generator's thread.
+pub(super) struct Player {
+    // Before the stage: the kernel's side ends first.
+    ring: Ring,
+    pub(super) stage: Stage,
+    operations: Vec<[Option<OpId>; 2]>,
+    address: SocketAddr,
+    epoch: Instant,
+}
+
+impl Player {
+    pub(super) fn new(
+        world: World,
+        address: SocketAddr,
+        connections: usize,
+    ) -> Result<Self, BenchError> {
+        let buffers = (2 * connections).next_power_of_two().clamp(256, 4_096);
+        let ring = Ring::new(&RingConfig {
+            receive_buffers: buffers as u16,
+            receive_buffer_bytes: 16_384,
+            ..RingConfig::default()
+        })?;
+        let stage = Stage::new(world, connections);
+        Ok(Self { ring, stage, operations: Vec::new(), address, epoch: Instant::now() })
+    }
+
+    pub(super) fn now_ns(&self) -> u64 {
+        self.epoch.elapsed().as_nanos() as u64
+    }
+
+    /// Turns until `end`, or until something fatal stands in the journal.
+    pub(super) fn run(&mut self, end: End) -> Result<(), BenchError> {
+        self.stage.until_ns = if let End::At(end_ns) = end { end_ns } else { u64::MAX };
+        loop {
+            self.stage.now_ns = self.now_ns();
+            self.stage.advance();
+            self.close_cut();
+            self.connect();
+            self.flush();
+            if self.stage.journal.is_fatal || self.is_over(end) {
+                return Ok(());
+            }
+            self.ring.turn(self.pause(end))?;
+            self.stage.now_ns = self.now_ns();
+            let Self { ring, stage, operations, .. } = self;
+            ring.completions(|_: &mut Queue<'_>, completion| {
+                handle(stage, operations, completion);
+            });
+            self.stage.tick();
+        }
+    }
+
+    fn is_over(&self, end: End) -> bool {
+        let stage = &self.stage;
+        match end {
+            End::At(end_ns) => stage.now_ns >= end_ns,
+            End::Attached => stage.clients.iter().all(|client| client.state == State::Ready),
+            End::Quiet(end_ns) => {
+                stage.now_ns >= end_ns || (stage.feed.is_over() && stage.is_quiet())
+            }
+        }
+    }
+
+    fn pause(&self, end: End) -> Wait {
+        let stage = &self.stage;
+        let mut until_ns = stage.now_ns + TURN_WAIT.as_nanos() as u64;
+        if let End::At(end_ns) | End::Quiet(end_ns) = end {
+            until_ns = until_ns.min(end_ns);
+        }
+        until_ns = until_ns.min(stage.next_ns().unwrap_or(until_ns));
+        let pause_ns = until_ns.saturating_sub(stage.now_ns);
+        if pause_ns < SPIN_NS { Wait::No } else { Wait::Until(Duration::from_nanos(pause_ns)) }
+    }
+
+    /// Closes the connections that were given up, before a client that opens another at once has
+    /// operations of that one.
+    fn close_cut(&mut self) {
+        let Self { ring, stage, operations, .. } = self;
+        let mut queue = ring.queue();
+        for (index, stream) in stage.closing.drain(..) {
+            let known = std::mem::take(&mut operations[index]);
+            queue.close_after(OwnedFd::from(stream), known.into_iter().flatten());
+        }
+    }
+
+    /// Opens the connections that are due.
+    fn connect(&mut self) {
+        while let Some(index) = self.stage.next_attach() {
+            match connect(self.address, index) {
+                Ok(stream) => {
+                    self.operations.resize(self.stage.clients.len(), [None; 2]);
+                    let token = self.stage.attach(index);
+                    let receive = self.ring.queue().recv_multishot(&stream, token);
+                    self.operations[index] = [Some(receive), None];
+                    self.stage.clients[index].stream = Some(stream);
+                }
+                Err(error) => self.stage.refused(index, error.to_string()),
+            }
+        }
+    }
+
+    /// Hands over what is to be sent.
+    fn flush(&mut self) {
+        let Self { ring, stage, operations, .. } = self;
+        let mut queue = ring.queue();
+        for index in stage.dirty.drain(..) {
+            let client = &mut stage.clients[index];
+            client.is_dirty = false;
+            if let Some(buffer) = client.take_for_send()
+                && let Some(stream) = &client.stream
+            {
+                let token = token(index, client.generation);
+                operations[index][1] = Some(queue.send(stream, buffer, token));
+            }
+        }
+    }
+
+    /// Ends all sessions as far as the server answers, soon.
+    pub(super) fn close(&mut self, patience: Duration) -> Result<(), BenchError> {
+        self.stage.feed = Feed::None;
+        self.stage.close_all();
+        let end_ns = self.now_ns() + patience.as_nanos() as u64;
+        self.run(End::Quiet(end_ns))
+    }
+}
+
+/// Which connection of which client.
+pub(super) fn token(index: usize, generation: u32) -> Token {
+    Token(index as u64 | u64::from(generation) << 32)
+}
+
+fn handle(stage: &mut Stage, operations: &mut [[Option<OpId>; 2]], completion: Completion<'_>) {
+    let current = |stage: &Stage, token: Token| {
+        let index = (token.0 & u64::from(u32::MAX)) as usize;
+        (stage.clients[index].generation == (token.0 >> 32) as u32).then_some(index)
+    };
+    match completion {
+        Completion::Received { token, bytes } => {
+            if let Some(index) = current(stage, token) {
+                stage.received(index, bytes);
+            }
+        }
+        Completion::Sent { token, buffer, result } => {
+            let Some(index) = current(stage, token) else { return };
+            operations[index][1] = None;
+            stage.clients[index].sent(buffer);
+            stage.soil(index);
+            if let Err(errno) = result {
+                failed(stage, index, errno);
+            }
+        }
+        Completion::ReceiveClosed { token } => {
+            if let Some(index) = current(stage, token) {
+                operations[index][0] = None;
+                cut(stage, index, "closed by the server");
+            }
+        }
+        Completion::ReceiveFailed { token, errno } => {
+            if let Some(index) = current(stage, token) {
+                operations[index][0] = None;
+                failed(stage, index, errno);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn failed(stage: &mut Stage, index: usize, errno: Errno) {
+    match errno {
+        Errno::ECONNRESET | Errno::EPIPE => cut(stage, index, &errno.to_string()),
+        _ => stage.lost(index, IncidentKind::Closed, &errno.to_string()),
+    }
+}
+
+/// The server has closed a connection. Before a session it mostly has one reason.
+fn cut(stage: &mut Stage, index: usize, why: &str) {
+    let why = match stage.clients[index].state {
+        State::Attaching { .. } => format!("{why} before it had a session; {LIMIT_HINT}"),
+        _ => why.to_owned(),
+    };
+    stage.lost(index, IncidentKind::Closed, &why);
+}

@@ -1,0 +1,174 @@
+//! Operations begin: from the tree that is made, as answers make room, or when they are due.
+
+use model::op::Op;
+
+use super::{Feed, LATE, Stage};
+use crate::limits::{BACKLOG_MAX, OPEN_IN_FLIGHT_MAX, PREPARE_IN_FLIGHT, VISITS_MAX};
+use crate::play::client::{Client, State, Visit};
+use crate::play::flow::{Node, Step, Task, put_create};
+use crate::spec::{Bounded, OpKind};
+
+impl Stage {
+    pub(in crate::play) fn feed(&mut self) {
+        match std::mem::replace(&mut self.feed, Feed::None) {
+            Feed::None => self.hungry_ones(|_, _| ()),
+            Feed::Nodes(mut nodes) => {
+                self.feed =
+                    if self.feed_nodes(&mut *nodes) { Feed::Nodes(nodes) } else { Feed::None };
+            }
+            Feed::Closed => {
+                let limit = self.world.spec.in_flight.value() as usize;
+                self.feed = Feed::Closed;
+                self.hungry_ones(|stage, index| stage.fill(index, limit));
+            }
+            Feed::Open { rate, mut next_ns } => {
+                while next_ns as u64 <= self.now_ns.min(self.until_ns) {
+                    self.arrive(next_ns as u64);
+                    next_ns += self.world.chance.gap_ns(rate);
+                }
+                self.feed = Feed::Open { rate, next_ns };
+                self.hungry_ones(|_, _| ());
+            }
+        }
+    }
+
+    /// Whether there are more.
+    pub(in crate::play) fn feed_nodes(&mut self, nodes: &mut dyn Iterator<Item = Node>) -> bool {
+        for index in 0..self.connections {
+            while self.clients[index].waiting.len() < PREPARE_IN_FLIGHT {
+                let Some(node) = nodes.next() else { return false };
+                self.world.prepare(&mut self.clients[index], node, self.now_ns);
+                self.soil(index);
+            }
+        }
+        true
+    }
+
+    /// Clients with room: first for what is due, then `more`.
+    pub(in crate::play) fn hungry_ones(&mut self, more: impl Fn(&mut Self, usize)) {
+        let hungry = std::mem::take(&mut self.hungry);
+        for &index in &hungry {
+            self.clients[index].is_hungry = false;
+            while self.has_room(index)
+                && let Some((op, due_ns)) = self.clients[index].backlog.pop_front()
+            {
+                self.backlog_count -= 1;
+                self.begin(index, op, due_ns);
+            }
+            more(self, index);
+        }
+        if self.hungry.is_empty() {
+            self.hungry = hungry;
+            self.hungry.clear();
+        }
+    }
+
+    pub(in crate::play) fn has_room(&self, index: usize) -> bool {
+        let client = &self.clients[index];
+        client.state == State::Ready && client.open_count < OPEN_IN_FLIGHT_MAX
+    }
+
+    pub(in crate::play) fn fill(&mut self, index: usize, limit: usize) {
+        while self.clients[index].state == State::Ready && self.clients[index].open_count < limit {
+            let Some(op) = self.world.chance.op() else { return };
+            self.begin(index, op, self.now_ns);
+        }
+    }
+
+    /// All of the workload's clients look for work.
+    pub(in crate::play) fn awake_all(&mut self) {
+        for index in 0..self.connections {
+            self.hunger(index);
+        }
+    }
+
+    pub(in crate::play) fn hunger(&mut self, index: usize) {
+        if index < self.connections && !self.clients[index].is_hungry {
+            self.clients[index].is_hungry = true;
+            self.hungry.push(index);
+        }
+    }
+
+    /// An operation of the open loop is due.
+    pub(in crate::play) fn arrive(&mut self, due_ns: u64) {
+        let Some(op) = self.world.chance.op() else { return };
+        // The next connection, or one of the next few if it is busy.
+        let mut index = self.round_robin;
+        for _ in 0..4 {
+            index = self.round_robin;
+            self.round_robin = (self.round_robin + 1) % self.connections;
+            if self.has_room(index) {
+                break;
+            }
+        }
+        if self.has_room(index) && self.clients[index].backlog.is_empty() {
+            self.begin(index, op, due_ns);
+        } else if self.backlog_count < BACKLOG_MAX {
+            self.clients[index].backlog.push_back((op, due_ns));
+            self.backlog_count += 1;
+        } else {
+            self.dropped_count += 1;
+        }
+    }
+
+    pub(in crate::play) fn begin(&mut self, index: usize, op: usize, due_ns: u64) {
+        if due_ns >= self.start_ns && matches!(self.feed, Feed::Open { .. } | Feed::None) {
+            self.record_part(LATE, self.now_ns - due_ns);
+        }
+        if self.world.spec.op(op).kind == OpKind::Session {
+            self.open_visit(index, op, due_ns);
+            return;
+        }
+        self.clients[index].open_count += 1;
+        self.world.begin(&mut self.clients[index], index, op, (due_ns, self.now_ns));
+        self.soil(index);
+    }
+
+    pub(in crate::play) fn open_visit(&mut self, owner: usize, op: usize, due_ns: u64) {
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None if self.clients.len() < self.connections + VISITS_MAX => {
+                self.clients.push(Client::new());
+                self.clients.len() - 1
+            }
+            None => {
+                self.dropped_count += 1;
+                return;
+            }
+        };
+        self.clients[owner].open_count += 1;
+        let client = &mut self.clients[index];
+        client.forget_session();
+        client.last_zxid = 0;
+        client.visit = Some(Visit { owner, op, due_ns });
+        client.state = State::Down { retry_ns: 0 };
+        self.attach_due.push_back(index);
+    }
+
+    /// Puts all that a visiting session asks.
+    pub(in crate::play) fn visit(&mut self, index: usize, visit: Visit) {
+        let op = self.world.spec.op(visit.op);
+        let count = |part: Option<Bounded<0, 10_000>>| part.map_or(0, Bounded::value);
+        let (ephemerals, gets) = (count(op.ephemerals), count(op.gets));
+        let Self { clients, world, now_ns, .. } = self;
+        let client = &mut clients[index];
+        for _ in 0..ephemerals {
+            let number = client.made_next;
+            client.made_next += 1;
+            let service = number % world.spec.sessions.services.value();
+            let path = world.tree.instance(service, index, number);
+            let task = Task::hidden(Step::Upkeep);
+            put_create(client, Op::Create, task, *now_ns, (&path, b"", 1));
+        }
+        for _ in 0..gets {
+            let path = world.tree.key(world.chance.key());
+            client.ask(Op::GetData, Task::hidden(Step::Upkeep), *now_ns, |out| {
+                model::jute::put_string(out, path.as_bytes());
+                model::jute::put_bool(out, false);
+            });
+        }
+        client.ask(Op::CloseSession, Task::hidden(Step::Close), *now_ns, |_| ());
+        client.state = State::Closing;
+        self.soil(index);
+    }
+}
