@@ -1,4 +1,4 @@
-//! What is asked of the load generator.
+//! What is requested of the load generator.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::limits::{
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// getData of a node of the keyspace, drawn at random.
     Get,
     /// setData of a node drawn at random.
@@ -35,19 +35,14 @@ pub enum Operation {
 
 impl Operation {
     /// The word on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Set => "set",
-            Self::Create => "create",
-            Self::Exists => "exists",
-            Self::Children => "children",
-            Self::Mixed => "mixed",
-            Self::Session => "session",
-            Self::Watch => "watch",
-            Self::Ready => "ready",
-        }
+    pub(crate) fn name(self) -> Box<str> {
+        word(&self)
     }
+}
+
+/// The word of a variant, on the command line or in a file.
+pub(crate) fn word<V: ValueEnum>(variant: &V) -> Box<str> {
+    variant.to_possible_value().expect("no variant is skipped").get_name().into()
 }
 
 /// Measures a running server of `ZooKeeper`'s client protocol.
@@ -69,15 +64,15 @@ impl Operation {
 pub struct BenchArgs {
     /// The server, as host:port.
     #[arg(long, default_value = "127.0.0.1:2181")]
-    pub server: String,
+    pub(crate) server: String,
 
     /// Connections, each with its own session; else as the workload says, or 50.
     #[arg(long)]
-    pub connections: Option<u32>,
+    pub(crate) connections: Option<u32>,
 
     /// Requests in flight on each connection; else as the workload says, or 16.
     #[arg(long)]
-    pub pipeline: Option<u32>,
+    pub(crate) pipeline: Option<u32>,
 
     /// A workload: one that is shipped (--list), or a TOML file.
     #[arg(
@@ -85,96 +80,96 @@ pub struct BenchArgs {
         value_name = "NAME|FILE",
         conflicts_with_all = ["op", "nodes", "size", "write_percent"]
     )]
-    pub workload: Option<String>,
+    pub(crate) workload: Option<String>,
 
     /// List the workloads that are shipped, and measure nothing.
     #[arg(long)]
-    pub list: bool,
+    pub(crate) list: bool,
 
     /// Requests a second, due at random times (an open loop).
     #[arg(long, value_name = "R")]
-    pub rate: Option<u32>,
+    pub(crate) rate: Option<u32>,
 
     /// Find the highest rate that keeps --ramp-p99-ms, from --rate (or 1000) up.
     #[arg(long, conflicts_with = "verify")]
-    pub ramp: bool,
+    pub(crate) ramp: bool,
 
     /// The 99th percentile that a rate has to keep, in milliseconds.
     #[arg(long, default_value_t = 10, value_name = "MS")]
-    pub ramp_p99_ms: u32,
+    pub(crate) ramp_p99_ms: u32,
 
     /// How long each rate is tried, in seconds.
     #[arg(long, default_value_t = 5, value_name = "S")]
-    pub ramp_seconds: u64,
+    pub(crate) ramp_seconds: u64,
 
     /// Check what is read: no value that was not written, none older than one acknowledged.
     #[arg(long, conflicts_with_all = ["skip_prepare", "prepare_only"])]
-    pub verify: bool,
+    pub(crate) verify: bool,
 
     /// A request without an answer for so long is an incident, in milliseconds.
     #[arg(long, default_value_t = 5_000, value_name = "MS")]
-    pub stall_ms: u32,
+    pub(crate) stall_ms: u32,
 
     /// How long a server may be gone or silent before the run ends, in seconds.
     #[arg(long, default_value_t = 20, value_name = "S")]
-    pub patience: u32,
+    pub(crate) patience: u32,
 
     /// One operation to measure.
     #[arg(long, value_enum, default_value_t = Operation::Get)]
-    pub op: Operation,
+    pub(crate) op: Operation,
 
     /// With --op mixed: how many of a hundred requests are sets.
     #[arg(long, default_value_t = 30)]
-    pub write_percent: u32,
+    pub(crate) write_percent: u32,
 
     /// Data of each node in bytes.
     #[arg(long, default_value_t = 100)]
-    pub size: u32,
+    pub(crate) size: u32,
 
     /// Nodes of the keyspace. They are made first, as ROOT/pNNN/nNNNNNNN.
     #[arg(long, default_value_t = 10_000)]
-    pub nodes: u32,
+    pub(crate) nodes: u32,
 
     /// Where the keyspace lies.
     #[arg(long, default_value = "/bench")]
-    pub root: String,
+    pub(crate) root: String,
 
     /// Make the keyspace and measure nothing.
     #[arg(long, conflicts_with = "skip_prepare")]
-    pub prepare_only: bool,
+    pub(crate) prepare_only: bool,
 
     /// The keyspace is there already.
     #[arg(long)]
-    pub skip_prepare: bool,
+    pub(crate) skip_prepare: bool,
 
     /// How long to measure, in seconds.
     #[arg(long, default_value_t = 10)]
-    pub seconds: u64,
+    pub(crate) seconds: u64,
 
     /// How long to run before that, in seconds.
     #[arg(long, default_value_t = 2)]
-    pub warmup: u64,
+    pub(crate) warmup: u64,
 
     /// Pin the generator to this CPU.
     #[arg(long, value_name = "K")]
-    pub cpu: Option<usize>,
+    pub(crate) cpu: Option<usize>,
 
     /// The server's process on this machine: its CPU time, memory, switches and writes are shown.
     /// Else the process is looked for by the port, which needs the rights of its user.
     #[arg(long = "server-pid", alias = "pid", value_name = "PID")]
-    pub pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
 
     /// Write the results to this file too, as a JSON object, totals first, one a line.
     #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
 
     /// Write the results to this file too, as a page with plots.
     #[arg(long, value_name = "FILE")]
-    pub html: Option<PathBuf>,
+    pub(crate) html: Option<PathBuf>,
 }
 
 impl BenchArgs {
-    pub(super) fn check(&self) -> Result<(), BenchError> {
+    pub(crate) fn check(&self) -> Result<(), BenchError> {
         let within = |name, value: u32, least: u32, most: u32| {
             let (value, least, most) = (value.into(), least.into(), most.into());
             let is_fine = (least..=most).contains(&value);
@@ -193,30 +188,30 @@ impl BenchArgs {
     }
 
     /// Connections of a loop of one operation.
-    pub(super) fn connections(&self) -> u32 {
+    pub(crate) fn connections(&self) -> u32 {
         self.connections.unwrap_or(CONNECTIONS_DEFAULT)
     }
 
     /// Requests in flight on each of them.
-    pub(super) fn in_flight(&self) -> u32 {
+    pub(crate) fn in_flight(&self) -> u32 {
         self.pipeline.unwrap_or(16)
     }
 
     /// Whether more is asked than a closed loop of one operation.
-    pub(super) fn is_play(&self) -> bool {
+    pub(crate) fn is_play(&self) -> bool {
         self.workload.is_some() || self.rate.is_some() || self.ramp || self.verify
     }
 
     /// The root without a slash at its end, so that names can be appended.
-    pub(super) fn root(&self) -> &str {
+    pub(crate) fn root(&self) -> &str {
         self.root.trim_end_matches('/')
     }
 
-    pub(super) fn measured(&self) -> Duration {
+    pub(crate) fn measured(&self) -> Duration {
         Duration::from_secs(self.seconds)
     }
 
-    pub(super) fn warmup(&self) -> Duration {
+    pub(crate) fn warmup(&self) -> Duration {
         Duration::from_secs(self.warmup)
     }
 }

@@ -7,8 +7,8 @@ use ring::{Errno, RingError};
 use thiserror::Error;
 
 use super::results::IncidentKind;
-use super::spec::SpecError;
 use super::tally::Code;
+use super::workload::WorkloadError;
 
 /// What to do when a server closes connections that have no session yet.
 pub(super) const LIMIT_HINT: &str = "if the server bounds connections, raise maxClientCnxns \
@@ -97,7 +97,7 @@ pub enum BenchError {
         /// In the reply.
         xid: i32,
     },
-    /// An answer too short for what was asked.
+    /// An answer too short for what was requested.
     #[error("wrong answer: {found} bytes where at least {expected} are due")]
     Short {
         /// The least that a good answer has.
@@ -115,14 +115,14 @@ pub enum BenchError {
     },
     /// The workload cannot be used.
     #[error(transparent)]
-    Spec(#[from] SpecError),
+    Workload(#[from] WorkloadError),
     /// What `--workload` needs and the operation cannot give.
     #[error(
         "--op {op} is a closed loop only: --rate, --ramp and --verify need another, or --workload"
     )]
-    ClosedOnly {
+    ClosedLoopOnly {
         /// The operation.
-        op: &'static str,
+        op: Box<str>,
     },
     /// The server did what a sound one does not.
     #[error("{count} incidents, the first after {at_ms} ms: {}", .kind.name())]
@@ -180,7 +180,7 @@ pub enum BenchError {
         /// What the kernel said.
         errno: Errno,
     },
-    /// The process cannot be looked at.
+    /// What the process uses cannot be read.
     #[error("cannot look at process {pid}: {source}")]
     Process {
         /// As given.

@@ -1,4 +1,4 @@
-//! What a process has used, as the kernel tells: `/proc/PID`.
+//! What a process has used, as the kernel reports it: `/proc/PID`.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub(super) struct Usage {
     pub(super) cpu_us: u64,
     /// Switches of the threads there are, wanted and unwanted.
     pub(super) switches: u64,
-    /// Bytes that it caused to be written to storage. 0 if the kernel does not tell us.
+    /// Bytes that it caused to be written to storage. 0 if the kernel does not report them.
     pub(super) write_bytes: u64,
     /// Resident memory now.
     pub(super) rss_bytes: u64,
@@ -37,7 +37,7 @@ impl Usage {
     }
 }
 
-/// A process to be looked at.
+/// A process whose usage is read.
 pub(super) struct Process {
     pid: u32,
     folder: PathBuf,
@@ -88,7 +88,7 @@ pub(super) fn cpu_ticks(stat: &str) -> u64 {
 }
 
 /// What all CPUs of this machine have spent since it started, in us: working, and in all. Both 0
-/// if the kernel does not tell us.
+/// if the kernel does not report them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MachineTime {
     pub(super) busy_us: u64,

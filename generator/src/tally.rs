@@ -8,7 +8,7 @@ use model::error::ErrorCode;
 
 use super::limits::{LATENCY_NS_MAX, LATENCY_NS_MIN, SECONDS_MAX};
 use super::process::{Process, Usage};
-use crate::say;
+use crate::Say;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -49,7 +49,13 @@ pub(super) struct Second {
     pub(super) server: Option<Usage>,
 }
 
-/// Looks at the server each second.
+/// A line a second.
+struct Lines {
+    label: Box<str>,
+    say: Say,
+}
+
+/// Reads what the server uses, each second.
 struct Sampler {
     process: Process,
     last: Usage,
@@ -63,42 +69,48 @@ pub(super) struct Tally {
     errors: Vec<(i32, u64)>,
     /// A code that is no surprise.
     excused: i32,
-    label: Box<str>,
+    lines: Option<Lines>,
     next_line_ns: u64,
     start_ns: u64,
     seconds: Vec<Second>,
-    errors_told: u64,
+    errors_before: u64,
     sampler: Option<Sampler>,
 }
 
 impl Tally {
-    /// For answers that nobody asks about: has every class that a workload uses.
+    /// For answers that are in no results: has every class that a single operation uses.
     pub(super) fn aside(now_ns: u64) -> Self {
-        Self::new(&["", ""], "", now_ns)
+        Self::new(&["", ""], now_ns)
     }
 
-    /// Counts from `now_ns` on; `label` starts the lines, an empty one keeps them away.
-    pub(super) fn new(names: &[&str], label: &str, now_ns: u64) -> Self {
+    /// Counts from `now_ns` on, in a class for each name.
+    pub(super) fn new<N: AsRef<str>>(names: &[N], now_ns: u64) -> Self {
         let empty = || {
             Histogram::new_with_bounds(LATENCY_NS_MIN, LATENCY_NS_MAX, 3)
                 .expect("the bounds are those of a histogram")
         };
         let classes = names
             .iter()
-            .map(|&name| ClassTally { name: name.into(), now: empty(), total: empty() })
+            .map(|name| ClassTally { name: name.as_ref().into(), now: empty(), total: empty() })
             .collect::<Vec<_>>();
         Self {
             classes,
             whole_count: names.len(),
             errors: Vec::new(),
             excused: 0,
-            label: label.into(),
+            lines: None,
             next_line_ns: now_ns + SECOND_NS,
             start_ns: now_ns,
             seconds: Vec::new(),
-            errors_told: 0,
+            errors_before: 0,
             sampler: None,
         }
+    }
+
+    /// Says a line a second, which starts with `label`, and keeps the seconds for the results.
+    pub(super) fn saying(mut self, label: &str, say: Say) -> Self {
+        self.lines = Some(Lines { label: label.into(), say });
+        self
     }
 
     /// Takes all classes but the first so many for parts of them.
@@ -107,8 +119,8 @@ impl Tally {
         self
     }
 
-    /// Looks at a process each second; not any more, once it cannot be looked at.
-    pub(super) fn watching(mut self, pid: Option<u32>) -> Self {
+    /// Reads what a process uses each second, until that cannot be read.
+    pub(super) fn sampling(mut self, pid: Option<u32>) -> Self {
         self.sampler = pid.map(Process::new).and_then(|process| {
             let last = process.usage().ok()?;
             Some(Sampler { process, last })
@@ -147,34 +159,42 @@ impl Tally {
         }
     }
 
-    /// Tells of the second that has passed, if one has.
+    /// Closes the second that has passed, if one has.
     #[inline]
     pub(super) fn tick(&mut self, now_ns: u64) {
         if now_ns >= self.next_line_ns {
-            self.tell(now_ns);
+            self.close_second(now_ns);
         }
     }
 
-    fn tell(&mut self, now_ns: u64) {
+    fn close_second(&mut self, now_ns: u64) {
         let length_ns = now_ns - (self.next_line_ns - SECOND_NS);
         self.next_line_ns = now_ns + SECOND_NS;
-        if !self.label.is_empty() {
+        if self.lines.is_some() {
             let second = self.second(now_ns, length_ns);
-            say(&format!(
-                "{:>8} {:>4} s {:>10}/s  p50 {} us  p99 {} us  max {} us{}",
-                self.label,
-                Duration::from_nanos(second.at_ns).as_secs(),
-                thousands((second.count as f64 * SECOND_NS as f64 / length_ns as f64) as u64),
-                micros(second.p50_ns),
-                micros(second.p99_ns),
-                micros(second.max_ns),
-                if self.surprise().is_none() { "" } else { "  errors!" },
-            ));
+            self.say(&second);
             if self.seconds.len() < SECONDS_MAX {
                 self.seconds.push(second);
             }
         }
         self.fold();
+    }
+
+    fn say(&self, second: &Second) {
+        if let Some(Lines { label, say }) = &self.lines {
+            say(&format!(
+                "{:>8} {:>4} s {:>10}/s  p50 {} us  p99 {} us  max {} us{}",
+                label,
+                Duration::from_nanos(second.at_ns).as_secs(),
+                thousands(
+                    (second.count as f64 * SECOND_NS as f64 / second.length_ns as f64) as u64
+                ),
+                micros(second.p50_ns),
+                micros(second.p99_ns),
+                micros(second.max_ns),
+                if self.surprise().is_none() { "" } else { "  errors!" },
+            ));
+        }
     }
 
     fn second(&mut self, now_ns: u64, length_ns: u64) -> Second {
@@ -196,12 +216,12 @@ impl Tally {
             p50_ns: all.value_at_quantile(0.5),
             p99_ns: all.value_at_quantile(0.99),
             max_ns: all.max(),
-            errors: errors - std::mem::replace(&mut self.errors_told, errors),
+            errors: errors - std::mem::replace(&mut self.errors_before, errors),
             server,
         }
     }
 
-    /// Every second that was told.
+    /// Every second that was closed while lines were said.
     pub(super) fn seconds(&self) -> &[Second] {
         &self.seconds
     }

@@ -6,14 +6,13 @@ use clap::Parser;
 use model::error::ErrorCode;
 use model::jute::Reader;
 use model::op::Op;
-use model::request::Request;
+use model::request::ConnectRequest;
 use model::response::{ConnectResponse, put_reply};
 use model::session::{SessionId, password};
 use model::zxid::Zxid;
 
-use super::keys::{Draws, Keys};
 use super::tally::{Class, Tally, micros, thousands};
-use super::wire::{Replies, Reply, Template, put_close, put_connect};
+use super::wire::{ReplyCutter, ReplyHead, SessionKey, put_close, put_connect};
 use super::{BenchArgs, BenchError, IncidentKind, process};
 
 /// What the server of a test does with a request, given how many came before it.
@@ -73,7 +72,7 @@ pub(super) fn well(_: u32, xid: i32, _: Op, out: &mut Vec<u8>) -> bool {
 }
 
 fn run(args: &BenchArgs) -> Result<(), BenchError> {
-    super::run(args, &mut Vec::new())
+    super::run(args, &mut Vec::new(), |_| ())
 }
 
 /// The words of a command line.
@@ -84,7 +83,7 @@ pub(super) struct Words {
     pub(super) args: BenchArgs,
 }
 
-fn args(address: SocketAddr, words: &str) -> BenchArgs {
+pub(super) fn args(address: SocketAddr, words: &str) -> BenchArgs {
     let words = format!(
         "bench --server {address} --connections 3 --pipeline 4 --nodes 50 --seconds 0 --warmup 0 \
          {words}"
@@ -106,9 +105,9 @@ fn every_operation_of_the_loop_runs() {
 }
 
 #[test]
-fn watchers_are_told() {
+fn watchers_are_notified() {
     fn behaviour(_: u32, xid: i32, op: Op, out: &mut Vec<u8>) -> bool {
-        // Each connection is told of its own set only; one connection, so all are told.
+        // Each connection is notified of its own set only; there is one, so all are notified.
         if op == Op::SetData {
             let path = b"/bench/watched";
             let kind = model::response::EventKind::DataChanged;
@@ -140,7 +139,7 @@ fn results_are_written() {
 }
 
 #[test]
-fn wrong_answers_are_told() {
+fn wrong_answers_are_reported() {
     let outcome = run(&args(serve(other_xid), "")).unwrap_err();
     assert!(matches!(outcome, BenchError::Xid { expected, found } if found == expected + 1));
     let outcome = run(&args(serve(too_short), "--seconds 9")).unwrap_err();
@@ -165,7 +164,7 @@ fn no_length(_: u32, _: i32, _: Op, out: &mut Vec<u8>) -> bool {
 }
 
 #[test]
-fn errors_are_told() {
+fn errors_are_reported() {
     fn no_auth(_: u32, xid: i32, _: Op, out: &mut Vec<u8>) -> bool {
         reply(xid, ErrorCode::NoAuth, out);
         true
@@ -189,7 +188,7 @@ fn nodes_that_exist_are_set() {
 }
 
 #[test]
-fn a_server_that_dies_is_told() {
+fn a_server_that_dies_is_reported() {
     let outcome = run(&args(serve(|count, xid, op, out| count < 9 && well(0, xid, op, out)), ""));
     assert!(
         matches!(outcome, Err(BenchError::Closed { .. } | BenchError::Broken(_))),
@@ -198,7 +197,7 @@ fn a_server_that_dies_is_told() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_told() {
+fn a_server_that_is_absent_is_reported() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let outcome = run(&args(address, ""));
     assert!(matches!(outcome, Err(BenchError::Connect { .. })));
@@ -214,52 +213,25 @@ fn arguments_have_bounds() {
 }
 
 #[test]
-fn templates_are_requests() {
-    let keys = Keys::new("/a/b");
+fn sessions_are_requested_and_granted() {
     let mut out = Vec::new();
-    Template::set(&keys.node(0), b"xyz").put(&mut out, 9, |path| keys.write_node(1_234_567, path));
-    assert_eq!(out.len() - 4, u32::from_be_bytes(*out.first_chunk().unwrap()) as usize);
-    let mut reader = Reader::new(&out[4..]);
-    assert_eq!((reader.int(), reader.int()), (Ok(9), Ok(Op::SetData.code())));
-    let request = Request::decode(Op::SetData, reader.rest()).unwrap();
-    let path = b"/a/b/p234/n1234567";
-    assert_eq!(request, Request::SetData { path, data: Some(b"xyz"), version: -1 });
-
+    let session = SessionKey { id: 7, password: password(SessionId(7)).to_vec() };
+    put_connect(&mut out, 9, 30_000, &session);
+    let request = ConnectRequest::decode(&out[4..]).unwrap();
+    assert_eq!((request.session_id, request.password), (7, &session.password[..]));
+    assert_eq!((request.last_zxid_seen, request.timeout_ms), (9, 30_000));
+    let grant = |timeout_ms| {
+        let mut out = Vec::new();
+        let (session_id, password) = (SessionId(7), password(SessionId(7)));
+        ConnectResponse { timeout_ms, session_id, password, has_read_only: true }.encode(&mut out);
+        SessionKey::parse_grant(&out[4..])
+    };
+    assert_eq!(grant(1), Ok(Some(session)));
+    assert_eq!(grant(0), Ok(None));
+    assert!(SessionKey::parse_grant(&[0; 19]).is_err());
     out.clear();
-    Template::create(&keys.parent(7), b"").put(&mut out, 1, |_| ());
-    let Ok(Request::Create(create)) = Request::decode(Op::Create, &out[12..]) else { panic!() };
-    assert_eq!((create.path, create.flags, create.acl.len()), (&b"/a/b/p007"[..], 0, 1));
-    out.clear();
-    put_connect(&mut out);
     put_close(&mut out, 3);
-    assert_eq!(out.len(), 4 + 45 + 4 + 8);
-}
-
-#[test]
-fn keys_stay_in_their_parents() {
-    let keys = Keys::new("/bench");
-    assert_eq!(keys.node(0), b"/bench/p000/n0000000");
-    assert_eq!(keys.node(1_299_999), b"/bench/p299/n1299999");
-    assert_eq!(keys.roots(), [b"/bench"]);
-    assert_eq!(Keys::new("/a/bc").roots(), [&b"/a"[..], b"/a/bc"]);
-    assert_eq!(Keys::new("").roots(), [b""; 0]);
-    for nodes in [1, 999, 1_000, 1_001, 1_300_000] {
-        let parents: Vec<_> = (0..Keys::parents(nodes)).map(|p| keys.parent(p)).collect();
-        assert!(parents.iter().any(|parent| keys.node(nodes - 1).starts_with(parent)));
-    }
-    let mut name = *b"00000000";
-    keys.write_number(12_345_678, &mut name);
-    assert_eq!(&name, b"12345678");
-}
-
-#[test]
-fn draws_reach_everything() {
-    let mut draws = Draws::new();
-    let mut counts = [0; 10];
-    for _ in 0..10_000 {
-        counts[draws.below(10) as usize] += 1;
-    }
-    assert!(counts.iter().all(|count| (800..1_200).contains(count)), "{counts:?}");
+    assert_eq!(out, [0, 0, 0, 8, 0, 0, 0, 3, 0xff, 0xff, 0xff, 0xf5]);
 }
 
 #[test]
@@ -268,14 +240,14 @@ fn replies_are_cut_wherever_they_are_torn() {
     put_reply(&mut bytes, 1, Zxid(1), ErrorCode::Ok, b"some data");
     put_reply(&mut bytes, 2, Zxid(1), ErrorCode::NoNode, b"");
     put_reply(&mut bytes, 3, Zxid(1), ErrorCode::Ok, b"x");
-    let expected = [(1, 0, 25), (2, -101, 16), (3, 0, 17)].map(|(xid, error, length)| Reply {
+    let expected = [(1, 0, 25), (2, -101, 16), (3, 0, 17)].map(|(xid, error, length)| ReplyHead {
         xid,
         error,
         length,
     });
     for first in 0..=bytes.len() {
         for second in first..=bytes.len() {
-            let mut replies = Replies::default();
+            let mut replies = ReplyCutter::default();
             let mut found = Vec::new();
             for mut piece in [&bytes[..first], &bytes[first..second], &bytes[second..]] {
                 while let Some(reply) = replies.next(&mut piece).unwrap() {
@@ -290,7 +262,7 @@ fn replies_are_cut_wherever_they_are_torn() {
 
 #[test]
 fn tallies_count_wholes_and_parts() {
-    let mut tally = Tally::new(&["a", "b"], "", 0);
+    let mut tally = Tally::new(&["a", "b"], 0);
     tally.record(Class(0), 1_000, 3);
     tally.record(Class(1), 2_000, 2);
     assert_eq!(tally.ops(), 5);

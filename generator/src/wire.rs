@@ -1,12 +1,12 @@
 //! Requests made once and copied, replies cut by their length only.
 
 use model::acl::AclList;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteError, Reader};
 use model::op::Op;
 use model::response::end_packet;
 
 use super::error::BenchError;
-use super::limits::{REPLY_BYTES_MAX, SESSION_TIMEOUT_MS};
+use super::limits::REPLY_BYTES_MAX;
 
 /// Length, xid, zxid, error: what precedes the body of a reply.
 const HEAD_BYTES: usize = 20;
@@ -16,24 +16,45 @@ pub(super) const REPLY_BYTES_MIN: u32 = 16;
 const XID_AT: usize = 4;
 const PATH_AT: usize = 16;
 
-/// Appends a connect request for a new session.
-pub(super) fn put_connect(out: &mut Vec<u8>) {
+/// A session as its client knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct SessionKey {
+    /// 0 if there is none yet.
+    pub(super) id: i64,
+    pub(super) password: Vec<u8>,
+}
+
+impl SessionKey {
+    /// Requests a new session.
+    pub(super) fn none() -> Self {
+        Self { id: 0, password: vec![0; 16] }
+    }
+
+    /// Reads the body of a connect response (its length cut off); `None` if it grants no session.
+    pub(super) fn parse_grant(body: &[u8]) -> Result<Option<Self>, JuteError> {
+        let mut reader = Reader::new(body);
+        let (_, timeout_ms, id) = (reader.int()?, reader.int()?, reader.long()?);
+        let password = reader.buffer()?.unwrap_or_default().to_vec();
+        Ok((timeout_ms > 0 && id != 0).then_some(Self { id, password }))
+    }
+}
+
+/// Appends a connect request for a session, or for a new one.
+pub(super) fn put_connect(
+    out: &mut Vec<u8>,
+    last_zxid: i64,
+    timeout_ms: i32,
+    session: &SessionKey,
+) {
     let start = out.len();
     jute::put_int(out, 0);
     jute::put_int(out, 0);
-    jute::put_long(out, 0);
-    jute::put_int(out, SESSION_TIMEOUT_MS);
-    jute::put_long(out, 0);
-    jute::put_string(out, &[0; 16]);
+    jute::put_long(out, last_zxid);
+    jute::put_int(out, timeout_ms);
+    jute::put_long(out, session.id);
+    jute::put_string(out, &session.password);
     jute::put_bool(out, false);
     end_packet(out, start);
-}
-
-/// Whether the body of a connect response (its length cut off) grants a session.
-pub(super) fn is_granted(body: &[u8]) -> bool {
-    let mut reader = Reader::new(body);
-    let granted = reader.int().and_then(|_| Ok((reader.int()?, reader.long()?)));
-    matches!(granted, Ok((timeout_ms, id)) if timeout_ms > 0 && id != 0)
 }
 
 /// A request, whole but for its xid and the part of its path that differs.
@@ -99,14 +120,14 @@ pub(super) fn put_close(out: &mut Vec<u8>, xid: i32) {
     jute::put_int(out, Op::CloseSession.code());
 }
 
-/// Data of nodes: not a run of one byte, so that nobody wins by compressing it.
+/// Data of nodes: not one byte repeated, so that compressing it gains nothing.
 pub(super) fn payload(size: u32) -> Vec<u8> {
     (0..size).map(|at| (at.wrapping_mul(at ^ 0x5b) >> 3) as u8).collect()
 }
 
-/// What is looked at of a reply.
+/// What is read of a reply whose body does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(super) struct ReplyHead {
     pub(super) xid: i32,
     pub(super) error: i32,
     /// Of the frame, its own four bytes not counted.
@@ -115,20 +136,20 @@ pub(super) struct Reply {
 
 /// Cuts received bytes into replies; a body is passed over, never copied or kept.
 #[derive(Debug, Default)]
-pub(super) struct Replies {
+pub(super) struct ReplyCutter {
     head: [u8; HEAD_BYTES],
     head_count: usize,
     /// Bytes of the body of the reply in `head` that have not come yet.
     missing: usize,
 }
 
-impl Replies {
+impl ReplyCutter {
     /// Takes the next whole reply off `bytes`; `None` when they hold no further one and are used
     /// up.
     #[inline]
-    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<Reply>, BenchError> {
+    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<ReplyHead>, BenchError> {
         if self.head_count == 0 && bytes.len() >= HEAD_BYTES {
-            let reply = parse(bytes.first_chunk().expect("the length was just looked at"))?;
+            let reply = parse(bytes.first_chunk().expect("the length was just checked"))?;
             let total = 4 + reply.length as usize;
             if bytes.len() >= total {
                 *bytes = &bytes[total..];
@@ -138,7 +159,7 @@ impl Replies {
         self.next_in_pieces(bytes)
     }
 
-    fn next_in_pieces(&mut self, bytes: &mut &[u8]) -> Result<Option<Reply>, BenchError> {
+    fn next_in_pieces(&mut self, bytes: &mut &[u8]) -> Result<Option<ReplyHead>, BenchError> {
         if self.head_count < HEAD_BYTES {
             let count = bytes.len().min(HEAD_BYTES - self.head_count);
             self.head[self.head_count..self.head_count + count].copy_from_slice(&bytes[..count]);
@@ -161,7 +182,7 @@ impl Replies {
 }
 
 #[inline]
-fn parse(head: &[u8; HEAD_BYTES]) -> Result<Reply, BenchError> {
+fn parse(head: &[u8; HEAD_BYTES]) -> Result<ReplyHead, BenchError> {
     let int = |at: usize| {
         i32::from_be_bytes(*head[at..].first_chunk().expect("the offsets lie in the head"))
     };
@@ -169,5 +190,5 @@ fn parse(head: &[u8; HEAD_BYTES]) -> Result<Reply, BenchError> {
     if !(REPLY_BYTES_MIN as i32..=REPLY_BYTES_MAX as i32).contains(&length) {
         return Err(BenchError::FrameLength { length });
     }
-    Ok(Reply { xid: int(4), error: int(16), length: length as u32 })
+    Ok(ReplyHead { xid: int(4), error: int(16), length: length as u32 })
 }

@@ -61,7 +61,7 @@ impl Failure for ServeError {
 impl Failure for BenchError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Argument { .. } | Self::ClosedOnly { .. } | Self::Spec(_) => Exit::Usage,
+            Self::Argument { .. } | Self::ClosedLoopOnly { .. } | Self::Workload(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

@@ -1,4 +1,4 @@
-//! One connection with its session, as a client library keeps it: it attaches again when cut.
+//! One connection with its session, as a client library keeps it: it reattaches when cut.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -10,19 +10,21 @@ use model::response::{end_packet, xid};
 
 use super::flow::Task;
 use crate::limits::REPLY_BYTES_MAX;
+use crate::outgoing::Outgoing;
+use crate::wire::{self, SessionKey};
 
-/// How far a connection is.
+/// How far a client is on the way to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// There is none; the next attempt is due at this time.
+pub(super) enum Attachment {
+    /// It has no connection; the next attempt is due at this time.
     Down { retry_ns: u64 },
-    /// The connect request is on its way since then.
+    /// The connect request was sent at this time.
     Attaching { since_ns: u64 },
     /// Requests are answered.
     Ready,
-    /// The session's end was asked for.
+    /// The end of the session was requested.
     Closing,
-    /// There was one, for one session, and there will not be another.
+    /// The one session that it was for has ended.
     Gone,
 }
 
@@ -35,7 +37,7 @@ pub(super) struct Waiting {
     pub(super) task: Task,
 }
 
-/// A reply, its body whole.
+/// A reply with its body.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reply<'a> {
     pub(super) zxid: i64,
@@ -55,11 +57,10 @@ pub(super) struct Visit {
 /// Lives in: the player.
 pub(super) struct Client {
     pub(super) stream: Option<TcpStream>,
-    /// Of the connection: completions of earlier ones are not heard.
+    /// Of the connection: completions of earlier ones are ignored.
     pub(super) generation: u32,
-    pub(super) state: State,
-    pub(super) session_id: i64,
-    pub(super) password: Vec<u8>,
+    pub(super) attachment: Attachment,
+    pub(super) session: SessionKey,
     pub(super) last_zxid: i64,
     next_xid: i32,
     pub(super) waiting: VecDeque<Waiting>,
@@ -79,10 +80,7 @@ pub(super) struct Client {
     pub(super) is_silent: bool,
     pub(super) is_hungry: bool,
     input: Vec<u8>,
-    pending: Vec<u8>,
-    spare: Vec<u8>,
-    pub(super) is_sending: bool,
-    pub(super) is_dirty: bool,
+    pub(super) outgoing: Outgoing,
 }
 
 impl Client {
@@ -90,9 +88,8 @@ impl Client {
         Self {
             stream: None,
             generation: 0,
-            state: State::Down { retry_ns: 0 },
-            session_id: 0,
-            password: vec![0; 16],
+            attachment: Attachment::Down { retry_ns: 0 },
+            session: SessionKey::none(),
             last_zxid: 0,
             next_xid: 1,
             waiting: VecDeque::new(),
@@ -107,15 +104,12 @@ impl Client {
             is_silent: false,
             is_hungry: false,
             input: Vec::new(),
-            pending: Vec::new(),
-            spare: Vec::new(),
-            is_sending: false,
-            is_dirty: false,
+            outgoing: Outgoing::default(),
         }
     }
 
     /// Puts a request: its header, and what `encode` says.
-    pub(super) fn ask(
+    pub(super) fn request(
         &mut self,
         op: Op,
         task: Task,
@@ -132,61 +126,32 @@ impl Client {
                 xid
             }
         };
-        let start = self.pending.len();
-        jute::put_int(&mut self.pending, 0);
-        jute::put_int(&mut self.pending, xid);
-        jute::put_int(&mut self.pending, op.code());
-        encode(&mut self.pending);
-        end_packet(&mut self.pending, start);
+        let out = self.outgoing.pending();
+        let start = out.len();
+        jute::put_int(out, 0);
+        jute::put_int(out, xid);
+        jute::put_int(out, op.code());
+        encode(out);
+        end_packet(out, start);
         self.last_sent_ns = now_ns;
         self.waiting.push_back(Waiting { xid, op, sent_ns: now_ns, task });
     }
 
     /// Puts the connect request, for the session that it has, or for a new one.
     pub(super) fn put_connect(&mut self, timeout_ms: i32) {
-        let out = &mut self.pending;
-        let start = out.len();
-        jute::put_int(out, 0);
-        jute::put_int(out, 0);
-        jute::put_long(out, self.last_zxid);
-        jute::put_int(out, timeout_ms);
-        jute::put_long(out, self.session_id);
-        jute::put_string(out, &self.password);
-        jute::put_bool(out, false);
-        end_packet(out, start);
+        wire::put_connect(self.outgoing.pending(), self.last_zxid, timeout_ms, &self.session);
     }
 
-    /// The next connect request asks for a new session.
+    /// The next connect request requests a new session.
     pub(super) fn forget_session(&mut self) {
-        self.session_id = 0;
-        self.password = vec![0; 16];
-    }
-
-    pub(super) fn has_pending(&self) -> bool {
-        !self.pending.is_empty()
-    }
-
-    /// What is to be sent now, if anything is and no send is in flight.
-    pub(super) fn take_for_send(&mut self) -> Option<Vec<u8>> {
-        if self.is_sending || self.pending.is_empty() || self.stream.is_none() {
-            return None;
-        }
-        self.is_sending = true;
-        Some(mem::replace(&mut self.pending, mem::take(&mut self.spare)))
-    }
-
-    /// A send of the connection has ended.
-    pub(super) fn sent(&mut self, buffer: Vec<u8>) {
-        self.is_sending = false;
-        self.spare = buffer;
+        self.session = SessionKey::none();
     }
 
     /// Forgets the connection; gives it, and what it was waiting for.
     pub(super) fn cut(&mut self) -> (Option<TcpStream>, Vec<Task>) {
         self.generation = self.generation.wrapping_add(1);
         self.input.clear();
-        self.pending.clear();
-        self.is_sending = false;
+        self.outgoing.cut();
         self.is_silent = false;
         let parked = self.parked.drain(..).map(|(_, task)| task);
         let tasks = self.waiting.drain(..).map(|waiting| waiting.task).chain(parked).collect();
@@ -198,7 +163,7 @@ impl Client {
         self.input.extend_from_slice(bytes);
     }
 
-    /// The whole input, to be given back by [`Self::put_input`] when its frames were looked at.
+    /// The whole input, to be given back by [`Self::put_input`] when its frames were handled.
     pub(super) fn take_input(&mut self) -> Vec<u8> {
         mem::take(&mut self.input)
     }
@@ -210,7 +175,7 @@ impl Client {
     }
 }
 
-/// The first frame of `bytes` without its length, `None` if it is not whole.
+/// The first frame of `bytes` without its length, `None` if it is incomplete.
 ///
 /// # Errors
 /// A length that no frame has.

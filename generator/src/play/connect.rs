@@ -1,4 +1,4 @@
-//! A connection begun without waiting: a server that does not answer stops nobody else.
+//! A connection begun without waiting: a server that does not answer delays no other connection.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};

@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use super::{begin, collect, drain, tally};
+use crate::Say;
 use crate::args::BenchArgs;
 use crate::error::BenchError;
-use crate::report::Meter;
+use crate::limits::{RAMP_HALVINGS, RAMP_RATE_FIRST, RATE_MAX};
+use crate::meter::Meter;
 use crate::results::{Ramp, RampPoint, Results};
 
-use super::player::{End, Player};
+use super::player::{Player, Until};
 
-/// The rate that is tried first.
-const RATE_FIRST: f64 = 1_000.0;
-const RATE_MAX: f64 = 10_000_000.0;
-/// Steps of halving: the answer is within a sixteenth of the step.
-const HALVINGS: usize = 4;
-/// Less answered than this share of what was asked is too slow, whatever the latencies.
+/// Less answered than this share of what was requested is too slow, whatever the latencies.
 const ANSWERED_MIN: f64 = 0.95;
 
 /// Which rate is tried next.
@@ -34,7 +31,7 @@ impl Search {
 
     /// The rate to be tried; `None` when enough were.
     pub(super) fn next(&self) -> Option<f64> {
-        (self.halvings <= HALVINGS && self.next <= RATE_MAX && self.next >= 1.0)
+        (self.halvings <= RAMP_HALVINGS && self.next <= f64::from(RATE_MAX) && self.next >= 1.0)
             .then_some(self.next)
     }
 
@@ -56,34 +53,35 @@ impl Search {
 }
 
 /// Tries rates. The results are those of all of them together.
-pub(super) fn run(
-    player: &mut Player,
-    args: &BenchArgs,
-    pid: Option<u32>,
-) -> Result<Results, BenchError> {
-    let first = player.stage.world.spec.rate.map_or(RATE_FIRST, |rate| rate.value() as f64);
+pub(super) fn run(player: &mut Player, args: &BenchArgs, say: Say) -> Result<Results, BenchError> {
+    let first = player
+        .stage
+        .world
+        .workload
+        .rate
+        .map_or(f64::from(RAMP_RATE_FIRST), |rate| rate.value() as f64);
     let limit_ns = u64::from(args.ramp_p99_ms) * 1_000_000;
     let mut search = Search::new(first);
     let mut ramp = Ramp { limit_ns, points: Vec::new() };
     begin(player, Some(first));
-    player.stage.tally = tally(player, "warm-up", None);
-    player.run(End::At(player.now_ns() + args.warmup().as_nanos() as u64))?;
+    player.stage.tally = tally(player).saying("warm-up", say);
+    player.run(Until::Time(player.now_ns() + args.warmup().as_nanos() as u64))?;
     drain(player)?;
     let start_ns = player.now_ns();
     player.stage.journal.start(start_ns);
-    let meter = Meter::start(pid, start_ns)?;
+    let meter = Meter::start(args.pid, start_ns)?;
     let mut last = None;
     while let Some(rate) = search.next()
         && !player.stage.journal.is_fatal
     {
-        let point = attempt(player, args, rate, limit_ns, &mut last)?;
+        let point = attempt(player, args, say, (rate, limit_ns), &mut last)?;
         ramp.points.push(point);
         search.tried(point.is_kept);
     }
     let used = meter.stop(player.now_ns());
     let results = match last {
         Some(results) => Results { used, ..results },
-        None => collect(player, used),
+        None => collect(player, used, say),
     };
     Ok(Results { ramp: Some(ramp), ..results })
 }
@@ -91,22 +89,22 @@ pub(super) fn run(
 fn attempt(
     player: &mut Player,
     args: &BenchArgs,
-    rate: f64,
-    limit_ns: u64,
+    say: Say,
+    (rate, limit_ns): (f64, u64),
     all: &mut Option<Results>,
 ) -> Result<RampPoint, BenchError> {
     begin(player, Some(rate));
     let start_ns = player.now_ns();
-    let fresh = tally(player, &format!("{rate:.0}/s"), None);
+    let fresh = tally(player).saying(&format!("{rate:.0}/s"), say);
     player.stage.start(fresh, start_ns);
     let meter = Meter::start(None, start_ns)?;
     let end_ns = start_ns + Duration::from_secs(args.ramp_seconds).as_nanos() as u64;
-    player.run(End::At(end_ns))?;
+    player.run(Until::Time(end_ns))?;
     let answered = player.stage.tally.ops();
     let used = meter.stop(player.now_ns());
     let unanswered = drain(player)?;
     let elapsed_s = used.elapsed_ns as f64 / 1e9;
-    let results = Results { unanswered, ..collect(player, used) };
+    let results = Results { unanswered, ..collect(player, used, say) };
     let mut ns = results.rows[0].ns.clone();
     for row in results.rows[1..].iter().filter(|row| !row.is_part) {
         ns.add(&row.ns).expect("all have the same bounds");

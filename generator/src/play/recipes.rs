@@ -7,25 +7,32 @@ use model::op::Op;
 use super::client::Client;
 use super::flow::{Malformed, Next, Step, Task, World, put_delete};
 use super::tree::Tree;
-use crate::spec::Bounded;
-
-/// How many elements at the head of a queue are tried before it is listed again.
-const ELEMENTS_MAX: usize = 8;
+use crate::limits::QUEUE_HEAD_MAX;
 
 fn is_gone(code: i32) -> bool {
     code == ErrorCode::NoNode.code()
 }
 
-/// Asks who wants the lock.
+/// Requests the list of those that wait for the lock.
 pub(super) fn list_lock(tree: &Tree, client: &mut Client, task: Task, now_ns: u64) {
-    let path = tree.lock(task.key);
-    client.ask(Op::GetChildren, Task { step: Step::LockListed, ..task }, now_ns, |out| {
+    list(client, &tree.lock(task.key), Task { step: Step::LockListed, ..task }, now_ns);
+}
+
+fn list(client: &mut Client, path: &str, task: Task, now_ns: u64) {
+    client.request(Op::GetChildren, task, now_ns, |out| {
         jute::put_string(out, path.as_bytes());
         jute::put_bool(out, false);
     });
 }
 
-/// A lock's answer: the node made, the list, the look at the one before.
+fn read(client: &mut Client, path: &[u8], watch: bool, task: Task, now_ns: u64) {
+    client.request(Op::GetData, task, now_ns, |out| {
+        jute::put_string(out, path);
+        jute::put_bool(out, watch);
+    });
+}
+
+/// A lock's answer: the node made, the list, the watch on the one before.
 pub(super) fn lock(
     world: &mut World,
     client: &mut Client,
@@ -34,7 +41,7 @@ pub(super) fn lock(
     now_ns: u64,
 ) -> Result<Next, Malformed> {
     match task.step {
-        _ if code != 0 && !(task.step == Step::LockLooked && is_gone(code)) => {
+        _ if code != 0 && !(task.step == Step::LockWatched && is_gone(code)) => {
             return Ok(Next::Failed(code));
         }
         Step::LockCreated => {
@@ -42,14 +49,14 @@ pub(super) fn lock(
             list_lock(&world.tree, client, task, now_ns);
         }
         Step::LockListed => return listed(world, client, task, body, now_ns),
-        // The one before is there, so its end will be told: `path` comes first of `names`.
+        // The one before exists, so its deletion will be an event; its path is the only name.
         _ if code == 0 => {
             let before = task.names.pop().ok_or(Malformed)?;
             client.parked.push((before, task));
         }
         _ => list_lock(&world.tree, client, task, now_ns),
     }
-    Ok(Next::Going)
+    Ok(Next::Continues)
 }
 
 fn listed(
@@ -65,14 +72,11 @@ fn listed(
     if let Some(before) = before {
         let path = [&folder[..], b"/", before].concat();
         task.names = vec![path.clone()];
-        client.ask(Op::GetData, Task { step: Step::LockLooked, ..task }, now_ns, |out| {
-            jute::put_string(out, &path);
-            jute::put_bool(out, true);
-        });
-        return Ok(Next::Going);
+        read(client, &path, true, Task { step: Step::LockWatched, ..task }, now_ns);
+        return Ok(Next::Continues);
     }
     world.acquired_ns.push(now_ns.saturating_sub(task.due_ns));
-    let hold_ms = world.spec.op(task.op).hold_ms.map_or(0, Bounded::value);
+    let hold_ms = world.number_of(&task, |op| op.hold_ms).unwrap_or(0);
     Ok(Next::Held(task, now_ns + hold_ms * 1_000_000))
 }
 
@@ -82,13 +86,9 @@ pub(super) fn release(client: &mut Client, task: Task, now_ns: u64) {
     put_delete(client, Task { step: Step::Only, ..task }, now_ns, &path);
 }
 
-/// Asks what is in a queue.
+/// Requests the elements of a queue.
 pub(super) fn list_queue(tree: &Tree, client: &mut Client, task: Task, now_ns: u64) {
-    let path = tree.queue(task.key);
-    client.ask(Op::GetChildren, Task { step: Step::QueueListed, ..task }, now_ns, |out| {
-        jute::put_string(out, path.as_bytes());
-        jute::put_bool(out, false);
-    });
+    list(client, &tree.queue(task.key), Task { step: Step::QueueListed, ..task }, now_ns);
 }
 
 /// A queue's answer: the list, the element read, the element deleted.
@@ -109,25 +109,22 @@ pub(super) fn queue(
                 return Ok(Next::Ended);
             }
             names.sort_unstable();
-            names.truncate(ELEMENTS_MAX);
+            names.truncate(QUEUE_HEAD_MAX);
             task.names = names.into_iter().rev().map(<[u8]>::to_vec).collect();
         }
         Step::QueueRead => {
             let path = task.path.clone();
             put_delete(client, Task { step: Step::QueueTaken, ..task }, now_ns, &path);
-            return Ok(Next::Going);
+            return Ok(Next::Continues);
         }
         _ => return Ok(Next::Ended),
     }
     let Some(name) = task.names.pop() else {
         list_queue(&world.tree, client, task, now_ns);
-        return Ok(Next::Going);
+        return Ok(Next::Continues);
     };
     task.path = [world.tree.queue(task.key).as_bytes(), b"/", &name].concat();
     let path = task.path.clone();
-    client.ask(Op::GetData, Task { step: Step::QueueRead, ..task }, now_ns, |out| {
-        jute::put_string(out, &path);
-        jute::put_bool(out, false);
-    });
-    Ok(Next::Going)
+    read(client, &path, false, Task { step: Step::QueueRead, ..task }, now_ns);
+    Ok(Next::Continues)
 }

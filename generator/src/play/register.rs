@@ -10,6 +10,8 @@ use std::collections::HashMap;
 
 use model::jute::Reader;
 
+use crate::limits::VIOLATIONS_MAX;
+
 const MAGIC: u32 = 0x5e61_57e5;
 /// Bytes of what every value begins with.
 pub(super) const VALUE_BYTES: usize = 16;
@@ -43,9 +45,6 @@ pub(super) struct Registers {
     pub(super) checked: u64,
 }
 
-/// Violations that are told in full.
-const TOLD_MAX: usize = 20;
-
 impl Registers {
     /// A value for a key, not written before.
     pub(super) fn value(&mut self, key: u64, data: &mut Vec<u8>) -> u64 {
@@ -57,14 +56,14 @@ impl Registers {
         self.writes
     }
 
-    /// The newest mzxid of a key that somebody was told.
+    /// The newest mzxid of a key that a client has seen.
     pub(super) fn floor(&self, key: u64) -> i64 {
         self.by_key.get(&key).map_or(0, |register| register.mzxid)
     }
 
     fn violation(&mut self, text: impl FnOnce() -> String) {
         self.violation_count += 1;
-        if self.violations.len() < TOLD_MAX {
+        if self.violations.len() < VIOLATIONS_MAX {
             self.violations.push(text());
         }
     }

@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::ramp::Search;
 use super::register::{Registers, Seen, VALUE_BYTES};
 use super::tree::Tree;
-use crate::spec::{Bounded, OpKind, Spec};
 use crate::tests::{Words, converse, reply, serve, well};
+use crate::workload::{Bounded, OpKind, Workload};
 use crate::{BenchArgs, BenchError, IncidentKind};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -48,7 +48,7 @@ fn args(address: SocketAddr, words: &str) -> BenchArgs {
 fn play(address: SocketAddr, words: &str) -> (Result<(), BenchError>, Value) {
     let file = File::new("{}");
     let words = format!("{words} --json {}", file.0.display());
-    let outcome = crate::run(&args(address, &words), &mut Vec::new());
+    let outcome = crate::run(&args(address, &words), &mut Vec::new(), |_| ());
     (outcome, serde_json::from_str(&fs::read_to_string(&file.0).unwrap()).unwrap())
 }
 
@@ -110,7 +110,7 @@ fn every_operation_is_played() {
 }
 
 #[test]
-fn an_open_loop_asks_as_often_as_it_is_told() {
+fn an_open_loop_keeps_its_rate() {
     let page = File::new("");
     let words = format!("--op mixed --nodes 10 --rate 500 --html {}", page.0.display());
     let (outcome, json) = play(serve(well), &words);
@@ -136,12 +136,12 @@ fn what_was_due_while_the_server_slept_is_as_late_as_it_was() {
     let words = "--connections 1 --op get --nodes 10 --rate 400";
     let (outcome, json) = play(serve(sleepy), words);
     outcome.unwrap();
-    // Half of the second was slept through: what was due then counts, though it was asked later.
+    // Half of the second was slept through: what was due then counts, though it was requested later.
     assert!(json["get_us_p90"].as_f64().unwrap() > 200_000.0, "{json}");
 }
 
 #[test]
-fn closed_connections_are_told_and_opened_again() {
+fn closed_connections_are_reported_and_reopened() {
     fn closes(count: u32, xid: i32, op: Op, out: &mut Vec<u8>) -> bool {
         count < 300 && well(count, xid, op, out)
     }
@@ -182,7 +182,7 @@ fn a_server_that_is_gone_ends_the_run() {
 }
 
 #[test]
-fn a_stall_is_told_with_its_time() {
+fn a_stall_is_reported_with_its_time() {
     fn stalls(count: u32, xid: i32, op: Op, out: &mut Vec<u8>) -> bool {
         if count == 60 {
             thread::sleep(Duration::from_millis(600));
@@ -262,7 +262,7 @@ fn errors_are_counted_by_kind() {
 }
 
 #[test]
-fn a_server_that_makes_values_up_is_told() {
+fn a_server_that_makes_values_up_is_caught() {
     let (outcome, json) = play(serve(well), "--op mixed --nodes 10 --verify --rate 500");
     assert!(matches!(outcome, Err(BenchError::Violations { .. })), "{outcome:?}");
     assert!(json["violations"].as_u64().unwrap() > 0);
@@ -308,7 +308,7 @@ fn sound_reads_are_no_violations() {
     registers.read(1, 3, 20, &values[1], (25, seen(20, 2)));
     // A read that was sent before the second write was acknowledged, by another session.
     registers.read(2, 3, 10, &values[0], (15, seen(10, 1)));
-    // A write that nobody acknowledged, because its connection was lost, may be there.
+    // A write that was not acknowledged, because its connection was lost, may be there.
     let mut third = Vec::new();
     registers.value(3, &mut third);
     registers.read(1, 3, 20, &third, (30, seen(30, 3)));
@@ -341,11 +341,11 @@ fn every_kind_of_violation_is_found() {
 
 #[test]
 fn keys_lie_in_their_folders() {
-    let mut spec = Spec::of(&[(OpKind::Get, 1)]);
-    spec.keys.count = Bounded(20);
-    spec.keys.width = Bounded(3);
-    spec.keys.depth = Bounded(2);
-    let tree = Tree::new("/a/b", &spec);
+    let mut workload = Workload::of(&[(OpKind::Get, 1)]);
+    workload.keys.count = Bounded(20);
+    workload.keys.width = Bounded(3);
+    workload.keys.depth = Bounded(2);
+    let tree = Tree::new("/a/b", &workload);
     assert_eq!((tree.folder_count(0), tree.folder_count(1)), (3, 7));
     assert_eq!(tree.key(19), "/a/b/w3d2/00002/00000/k0000019");
     assert_eq!(tree.folder(0, 2), "/a/b/w3d2/00002");

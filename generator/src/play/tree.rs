@@ -1,9 +1,9 @@
 //! Names: every path that a workload uses.
 
 use std::fmt::Write as _;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::spec::Spec;
+use crate::paths::{run_number, with_ancestors};
+use crate::workload::Workload;
 
 /// The paths below a root. Which path a key has depends on width and depth alone.
 ///
@@ -17,31 +17,25 @@ pub(super) struct Tree {
     root: String,
     width: u64,
     depth: u64,
-    pub(super) keys: u64,
+    pub(super) key_count: u64,
     run: u32,
 }
 
 impl Tree {
-    pub(super) fn new(root: &str, spec: &Spec) -> Self {
-        // Runs against one server must not meet each other's nodes.
-        let run = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis());
+    pub(super) fn new(root: &str, workload: &Workload) -> Self {
         Self {
             root: root.to_owned(),
-            width: spec.keys.width.value(),
-            depth: spec.keys.depth.value(),
-            keys: spec.keys.count.value(),
-            run: run as u32,
+            width: workload.keys.width.value(),
+            depth: workload.keys.depth.value(),
+            key_count: workload.keys.count.value(),
+            run: run_number(),
         }
     }
 
     /// The root and its ancestors, then the folder of each purpose, in the order of their creation.
     pub(super) fn tops(&self) -> Vec<String> {
         let root = &self.root;
-        let ends = (1..root.len()).filter(|&at| root.as_bytes()[at] == b'/');
-        let mut tops: Vec<_> = ends.map(|end| root[..end].to_owned()).collect();
-        if !root.is_empty() {
-            tops.push(root.clone());
-        }
+        let mut tops: Vec<_> = with_ancestors(root).map(str::to_owned).collect();
         tops.push(self.top());
         tops.push(format!("{root}/made-{:08x}", self.run));
         tops.extend(["services", "locks", "queues"].map(|name| format!("{root}/{name}")));
@@ -56,7 +50,7 @@ impl Tree {
     /// How many folders there are on a level; the keys lie in those of the last, `depth - 1`.
     pub(super) fn folder_count(&self, level: u64) -> u64 {
         let below = self.depth - level;
-        (0..below).fold(self.keys, |count, _| count.div_ceil(self.width)).max(1)
+        (0..below).fold(self.key_count, |count, _| count.div_ceil(self.width)).max(1)
     }
 
     pub(super) fn depth(&self) -> u64 {

@@ -1,9 +1,7 @@
 //! What went wrong, and when.
 
-use crate::limits::INCIDENTS_MAX;
-use crate::say;
-
-const MERGED_WITHIN_NS: u64 = 1_000_000_000;
+use crate::Say;
+use crate::limits::{INCIDENT_MERGED_NS, INCIDENTS_MAX};
 
 /// Kinds of what a sound server does not do under load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,16 +47,28 @@ pub(crate) struct Incident {
 }
 
 /// All of them. Lives in: the player.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Journal {
     pub(crate) incidents: Vec<Incident>,
     start_ns: u64,
-    /// The one that ended the run.
+    say: Say,
+    /// Whether the last one ended the run.
     pub(crate) is_fatal: bool,
 }
 
 impl Journal {
-    /// What comes is told as so long after `now_ns`.
+    /// An empty one; each incident is said when it begins.
+    pub(crate) fn new(say: Say) -> Self {
+        Self { incidents: Vec::new(), start_ns: 0, say, is_fatal: false }
+    }
+
+    /// Gives what it holds, and is empty.
+    pub(crate) fn take(&mut self) -> Self {
+        let empty = Self::new(self.say);
+        std::mem::replace(self, empty)
+    }
+
+    /// Times of incidents count from `now_ns`.
     pub(crate) fn start(&mut self, now_ns: u64) {
         self.start_ns = now_ns;
     }
@@ -66,14 +76,14 @@ impl Journal {
     pub(crate) fn add(&mut self, kind: IncidentKind, at_ns: u64, detail: String) {
         let at_ns = at_ns.saturating_sub(self.start_ns);
         let near = |incident: &&mut Incident| {
-            incident.kind == kind && at_ns <= incident.to_ns + MERGED_WITHIN_NS
+            incident.kind == kind && at_ns <= incident.to_ns + INCIDENT_MERGED_NS
         };
         if let Some(incident) = self.incidents.iter_mut().rev().take(8).find(near) {
             incident.to_ns = incident.to_ns.max(at_ns);
             incident.count += 1;
         } else if self.incidents.len() < INCIDENTS_MAX {
             let line = format!("{:.1} s: {}: {detail}", at_ns as f64 / 1e9, kind.name());
-            say(&line);
+            (self.say)(&line);
             let (from_ns, to_ns) = (at_ns, at_ns);
             self.incidents.push(Incident { kind, from_ns, to_ns, count: 1, detail });
         }

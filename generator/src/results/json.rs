@@ -88,7 +88,7 @@ impl Results {
         if let Some(verdict) = &self.verdict {
             fields.insert("verified".into(), json!(verdict.checked));
             fields.insert("violations".into(), json!(verdict.violations));
-            fields.insert("violations_told".into(), json!(verdict.told));
+            fields.insert("violations_told".into(), json!(verdict.reported));
         }
         let kinds = self.errors.iter().map(|(code, count)| {
             json!({ "code": code, "name": Code(*code).to_string(), "count": count })

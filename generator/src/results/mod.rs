@@ -9,14 +9,14 @@ mod table;
 mod tests;
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
 
+use super::Output;
 use super::args::BenchArgs;
 use super::error::BenchError;
-use super::report::Used;
+use super::meter::Metered;
 use super::tally::{Second, Tally};
 
 pub use journal::IncidentKind;
@@ -39,13 +39,13 @@ pub(super) struct Verdict {
     pub(super) checked: u64,
     pub(super) violations: u64,
     /// The first ones.
-    pub(super) told: Vec<String>,
+    pub(super) reported: Vec<String>,
 }
 
-/// One step of a ramp.
+/// One rate of a ramp.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RampPoint {
-    /// Asked for, a second.
+    /// Requested, a second.
     pub(super) rate: f64,
     /// Answered, a second.
     pub(super) achieved: f64,
@@ -74,13 +74,13 @@ impl Ramp {
 
 /// A measurement that has ended.
 pub(super) struct Results {
-    /// What was asked, as name and value, in the order of the JSON.
+    /// What was requested, as name and value, in the order of the JSON.
     pub(super) settings: Vec<(&'static str, serde_json::Value)>,
     /// What one unit of `ops` is.
     pub(super) unit: &'static str,
     pub(super) title: String,
     pub(super) ops: u64,
-    pub(super) used: Used,
+    pub(super) used: Metered,
     pub(super) rows: Vec<Row>,
     pub(super) errors: Vec<(i32, u64)>,
     /// Begun, but the connection was lost.
@@ -97,7 +97,13 @@ pub(super) struct Results {
 
 impl Results {
     /// `ops` of `unit` were done; the classes of `tally` are the rows.
-    pub(super) fn new(unit: &'static str, ops: u64, used: Used, tally: &mut Tally) -> Self {
+    pub(super) fn new(
+        unit: &'static str,
+        ops: u64,
+        used: Metered,
+        tally: &mut Tally,
+        journal: Journal,
+    ) -> Self {
         tally.fold();
         let whole_count = tally.whole_count();
         let rows = tally.classes().iter().enumerate().map(|(index, class)| Row {
@@ -117,16 +123,17 @@ impl Results {
             dropped: 0,
             unanswered: 0,
             seconds: tally.seconds().to_vec(),
-            journal: Journal::default(),
+            journal,
             verdict: None,
             ramp: None,
         }
     }
 
-    /// Prints, writes what was asked for, and says whether what was measured counts.
-    pub(super) fn tell(&self, args: &BenchArgs, out: &mut dyn Write) -> Result<(), BenchError> {
+    /// Prints, writes the files requested, and says whether what was measured counts.
+    pub(super) fn report(&self, args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchError> {
         let path = PathBuf::from("standard output");
-        let written = out.write_all(self.table().as_bytes()).and_then(|()| out.flush());
+        let written =
+            out.results.write_all(self.table().as_bytes()).and_then(|()| out.results.flush());
         written.map_err(|source| BenchError::Write { path, source })?;
         if let Some(path) = &args.json {
             write(path, &self.json())?;
@@ -134,10 +141,10 @@ impl Results {
         if let Some(path) = &args.html {
             write(path, &self.page())?;
         }
-        self.verdict_of_all()
+        self.outcome()
     }
 
-    fn verdict_of_all(&self) -> Result<(), BenchError> {
+    fn outcome(&self) -> Result<(), BenchError> {
         if let Some(verdict) = &self.verdict
             && verdict.violations > 0
         {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::Results;
-use super::plot::{Line, Plot, Scale, escaped};
+use super::plot::{Curve, Plot, Scale, escaped};
 use crate::tally::{Code, Second, micros, thousands};
 
 const STYLE: &str = "\
@@ -52,14 +52,14 @@ impl Results {
         let rate = thousands((self.ops as f64 / self.seconds_measured()) as u64);
         let (ops, seconds) = (thousands(self.ops), self.seconds_measured());
         writeln!(out, "<p>{ops} operations in {seconds:.1} s: <b>{rate}/s</b></p>")?;
-        match self.verdict_of_all() {
+        match self.outcome() {
             Ok(()) => writeln!(out, "<p class=\"good\">Every request was answered.</p>")?,
             Err(error) => writeln!(out, "<p class=\"bad\">{}</p>", escaped(&error.to_string()))?,
         }
         if let Some(verdict) = &self.verdict {
             let (checked, count) = (thousands(verdict.checked), thousands(verdict.violations));
             writeln!(out, "<p>Verified: {checked} answers, {count} violations.</p>")?;
-            for text in &verdict.told {
+            for text in &verdict.reported {
                 writeln!(out, "<p class=\"bad\">{}</p>", escaped(text))?;
             }
         }
@@ -96,13 +96,13 @@ impl Results {
     }
 
     fn percentile_plot(&self) -> String {
-        let lines = self.rows.iter().filter(|row| !row.ns.is_empty()).map(|row| {
+        let curves = self.rows.iter().filter(|row| !row.ns.is_empty()).map(|row| {
             let points = row.ns.iter_quantiles(8).map(|point| {
                 // The hundred-thousandth part is the last that is shown.
                 let rest = (1.0 - point.quantile()).max(1e-5);
                 (-rest.log10(), point.value_iterated_to() as f64 / 1e3)
             });
-            Line { name: row.name.to_string(), points: points.collect() }
+            Curve { name: row.name.to_string(), points: points.collect() }
         });
         let names = ["0", "90 %", "99 %", "99.9 %", "99.99 %", "max"];
         let ticks = names.iter().enumerate().map(|(at, name)| (at as f64, (*name).to_owned()));
@@ -113,23 +113,24 @@ impl Results {
             y: Scale::Log,
             x_ticks: Some(ticks.collect()),
             dots: false,
-            lines: lines.collect(),
+            curves: curves.collect(),
         };
-        if plot.lines.is_empty() { String::new() } else { plot.draw() }
+        if plot.curves.is_empty() { String::new() } else { plot.draw() }
     }
 
-    fn over_time(&self, name: &str, value: impl Fn(&Second) -> Option<f64>) -> Line {
+    fn over_time(&self, name: &str, value: impl Fn(&Second) -> Option<f64>) -> Curve {
         let point = |second: &Second| Some((second.at_ns as f64 / 1e9, value(second)?));
-        Line { name: name.into(), points: self.seconds.iter().filter_map(point).collect() }
+        Curve { name: name.into(), points: self.seconds.iter().filter_map(point).collect() }
     }
 
     fn time_plots(&self) -> String {
         let per_second = |count: u64, second: &Second| count as f64 * 1e9 / second.length_ns as f64;
-        let plot = |title, y_name, y, lines: Vec<Line>| {
-            let lines: Vec<_> = lines.into_iter().filter(|line| !line.points.is_empty()).collect();
+        let plot = |title, y_name, y, curves: Vec<Curve>| {
+            let curves: Vec<_> =
+                curves.into_iter().filter(|line| !line.points.is_empty()).collect();
             let (x_name, x_ticks, dots) = ("s", None, false);
-            let plot = Plot { title, x_name, y_name, y, x_ticks, dots, lines };
-            if plot.lines.is_empty() { String::new() } else { plot.draw() }
+            let plot = Plot { title, x_name, y_name, y, x_ticks, dots, curves };
+            if plot.curves.is_empty() { String::new() } else { plot.draw() }
         };
         let mut rates = vec![self.over_time("answered", |s| Some(per_second(s.count, s)))];
         if self.seconds.iter().any(|second| second.errors > 0) {
@@ -175,17 +176,17 @@ impl Results {
         let ramp = self.ramp.as_ref()?;
         let mut points = ramp.points.clone();
         points.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-        let line = |name: &str, of: fn(&super::RampPoint) -> u64| Line {
+        let line = |name: &str, of: fn(&super::RampPoint) -> u64| Curve {
             name: name.into(),
             points: points.iter().map(|p| (p.rate, of(p) as f64 / 1e3)).collect(),
         };
         let limit = ramp.limit_ns as f64 / 1e3;
         let most = points.last().map_or(1.0, |point| point.rate);
-        let lines = vec![
+        let curves = vec![
             line("p50", |point| point.p50_ns),
             line("p99", |point| point.p99_ns),
             line("p99.9", |point| point.p999_ns),
-            Line { name: "limit of the p99".into(), points: vec![(0.0, limit), (most, limit)] },
+            Curve { name: "limit of the p99".into(), points: vec![(0.0, limit), (most, limit)] },
         ];
         let title = match ramp.best() {
             Some(best) => format!(
@@ -202,13 +203,13 @@ impl Results {
             y: Scale::Log,
             x_ticks: None,
             dots: true,
-            lines,
+            curves,
         };
-        let answered = Line {
+        let answered = Curve {
             name: "answered".into(),
             points: points.iter().map(|point| (point.rate, point.achieved)).collect(),
         };
-        let asked = Line { name: "asked for".into(), points: vec![(0.0, 0.0), (most, most)] };
+        let asked = Curve { name: "asked for".into(), points: vec![(0.0, 0.0), (most, most)] };
         let throughput = Plot {
             title: "Answered of what was asked for",
             x_name: "operations/s asked for",
@@ -216,7 +217,7 @@ impl Results {
             y: Scale::Even,
             x_ticks: None,
             dots: true,
-            lines: vec![answered, asked],
+            curves: vec![answered, asked],
         };
         Some(latency.draw() + &throughput.draw())
     }

@@ -1,4 +1,4 @@
-//! Line plots as SVG: no script, no network.
+//! Curve plots as SVG: no script, no network.
 
 use std::fmt::Write as _;
 
@@ -8,12 +8,12 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
-/// Told apart by people who do not tell red from green, too.
+/// Distinct for people who do not see red and green as different, too.
 const COLOURS: [&str; 8] =
     ["#0067b8", "#d15700", "#00875a", "#8a3ffc", "#b3005e", "#6b6b00", "#00809c", "#4d4d4d"];
 
 /// A line of a plot.
-pub(super) struct Line {
+pub(super) struct Curve {
     pub(super) name: String,
     pub(super) points: Vec<(f64, f64)>,
 }
@@ -36,7 +36,7 @@ pub(super) struct Plot<'a> {
     /// Ticks of x with their words; `None` for even ones.
     pub(super) x_ticks: Option<Vec<(f64, String)>>,
     pub(super) dots: bool,
-    pub(super) lines: Vec<Line>,
+    pub(super) curves: Vec<Curve>,
 }
 
 /// One axis: the least and the greatest value, and where they lie.
@@ -111,7 +111,7 @@ pub(super) fn escaped(text: &str) -> String {
 
 impl Plot<'_> {
     fn axes(&self) -> (Axis, Axis) {
-        let points = || self.lines.iter().flat_map(|line| &line.points);
+        let points = || self.curves.iter().flat_map(|line| &line.points);
         let x_most = points().map(|point| point.0).fold(0.0, f64::max);
         let y_most = points().map(|point| point.1).fold(0.0, f64::max);
         let round = |most: f64| {
@@ -167,12 +167,12 @@ impl Plot<'_> {
             "<text transform=\"translate(14 {centre}) rotate(-90)\" class=\"middle name\">{y_name}\
              </text>"
         )?;
-        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
+        for (line, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             self.write_line(out, line, colour, (&x, &y))?;
         }
         writeln!(out, "</svg>")?;
         write!(out, "<p class=\"legend\">")?;
-        for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
+        for (line, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             let name = escaped(&line.name);
             write!(out, "<span><i style=\"background:{colour}\"></i>{name}</span>")?;
         }
@@ -182,7 +182,7 @@ impl Plot<'_> {
     fn write_line(
         &self,
         out: &mut String,
-        line: &Line,
+        line: &Curve,
         colour: &str,
         (x, y): (&Axis, &Axis),
     ) -> std::fmt::Result {

@@ -40,7 +40,7 @@ impl Results {
         if let Some(verdict) = &self.verdict {
             let (checked, violations) = (thousands(verdict.checked), verdict.violations);
             writeln!(out, "verified  {checked} answers, {} violations", thousands(violations))?;
-            for text in &verdict.told {
+            for text in &verdict.reported {
                 writeln!(out, "violation {text}")?;
             }
         }

@@ -1,9 +1,9 @@
-use super::plot::{Line, Plot, Scale, escaped, number, step};
+use super::plot::{Curve, Plot, Scale, escaped, number, step};
 use super::{IncidentKind, Journal, Ramp, RampPoint};
 
 #[test]
 fn incidents_close_together_are_one() {
-    let mut journal = Journal::default();
+    let mut journal = Journal::new(|_| ());
     journal.add(IncidentKind::Closed, 5, "before the start".into());
     journal.start(1_000_000_000);
     journal.add(IncidentKind::Refused, 3_000_000_000, "first".into());
@@ -19,7 +19,7 @@ fn incidents_close_together_are_one() {
 
 #[test]
 fn a_stall_lasts_until_the_next_answer() {
-    let mut journal = Journal::default();
+    let mut journal = Journal::new(|_| ());
     journal.add(IncidentKind::Stalled, 1_000, "1 request".into());
     journal.answered_again(4_000);
     assert_eq!((journal.incidents[0].from_ns, journal.incidents[0].to_ns), (1_000, 4_000));
@@ -53,9 +53,9 @@ fn axes_have_round_numbers() {
 fn plots_stay_inside_whatever_they_show() {
     for points in [vec![], vec![(0.0, 0.0)], vec![(1.0, 1e9), (2.0, 1e-9)]] {
         for y in [Scale::Even, Scale::Log] {
-            let lines = vec![Line { name: "<a & \"b\">".into(), points: points.clone() }];
+            let curves = vec![Curve { name: "<a & \"b\">".into(), points: points.clone() }];
             let (title, x_name, y_name) = ("t", "x", "y");
-            let plot = Plot { title, x_name, y_name, y, x_ticks: None, dots: true, lines };
+            let plot = Plot { title, x_name, y_name, y, x_ticks: None, dots: true, curves };
             let text = plot.draw();
             assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
             assert!(text.contains("&lt;a &amp; &quot;b&quot;&gt;") && !text.contains("<a"));

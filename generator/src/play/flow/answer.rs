@@ -31,9 +31,9 @@ impl World {
             Step::Folder if is_there => Ok(Next::Ended),
             Step::Key if is_there => {
                 self.set(client, Task { step: Step::Write, ..task }, now_ns);
-                Ok(Next::Going)
+                Ok(Next::Continues)
             }
-            Step::LockCreated | Step::LockListed | Step::LockLooked => {
+            Step::LockCreated | Step::LockListed | Step::LockWatched => {
                 recipes::lock(self, client, task, (code, reply.body), now_ns)
             }
             Step::QueueListed | Step::QueueRead | Step::QueueTaken => {
@@ -65,7 +65,7 @@ impl World {
             Step::Passing => {
                 let path = task.path.clone();
                 put_delete(client, Task { step: Step::Only, ..task }, now_ns, &path);
-                return Ok(Next::Going);
+                return Ok(Next::Continues);
             }
             Step::Read | Step::Write | Step::Key => self.verify(index, &task, reply)?,
             Step::WatchAdded | Step::WatchChecked => {
@@ -73,11 +73,11 @@ impl World {
                 let op = if is_added { Op::CheckWatches } else { Op::RemoveWatches };
                 let step = if is_added { Step::WatchChecked } else { Step::Only };
                 let path = self.tree.key(task.key);
-                client.ask(op, Task { step, ..task }, now_ns, |out| {
+                client.request(op, Task { step, ..task }, now_ns, |out| {
                     jute::put_string(out, path.as_bytes());
                     jute::put_int(out, ANY_WATCH);
                 });
-                return Ok(Next::Going);
+                return Ok(Next::Continues);
             }
             Step::Leftovers => {
                 for path in Reader::new(reply.body).strings()?.iter() {
@@ -110,7 +110,7 @@ impl World {
     }
 }
 
-/// What is looked at of a Stat.
+/// What is verified of a Stat.
 fn seen(stat: &[u8]) -> Result<Seen, Malformed> {
     let mut reader = Reader::new(stat);
     let (_, mzxid) = (reader.long()?, reader.long()?);
@@ -141,7 +141,7 @@ fn check(op: Op, body: &[u8]) -> Result<i32, Malformed> {
         Op::Multi => loop {
             let (kind, done) = (r.int()?, r.bool()?);
             r.int()?;
-            // The first operation tells: either all of them went well or none.
+            // The first operation shows it: either all of them succeeded or none.
             if kind != -1 || done {
                 break;
             }

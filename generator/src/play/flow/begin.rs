@@ -11,7 +11,7 @@ use super::write::{
 use super::{Step, Task, World};
 use crate::play::client::Client;
 use crate::play::recipes;
-use crate::spec::{Bounded, OpKind};
+use crate::workload::{Bounded, OpKind, OpSpec};
 
 impl World {
     /// Puts the first request of an operation; not of a session, which has its own connection.
@@ -23,9 +23,9 @@ impl World {
         at: (u64, u64),
     ) {
         let (due_ns, now_ns) = at;
-        let kind = self.spec.op(op).kind;
+        let kind = self.workload.op(op).kind;
         let key = self.chance.key();
-        let task = |step| Task::new(op, step, due_ns, key);
+        let task = |step| Task::new(Some(op), step, due_ns, key);
         let path = |path: String, rest: &'static [u8]| {
             move |out: &mut Vec<u8>| {
                 jute::put_string(out, path.as_bytes());
@@ -33,13 +33,13 @@ impl World {
             }
         };
         let mut only = |wire, encode: &dyn Fn(&mut Vec<u8>)| {
-            client.ask(wire, task(Step::Only), now_ns, |out| encode(out));
+            client.request(wire, task(Step::Only), now_ns, |out| encode(out));
         };
         match kind {
             OpKind::Get => {
                 let floor = self.registers.as_ref().map_or(0, |r| r.floor(key));
                 let task = Task { floor, ..task(Step::Read) };
-                client.ask(Op::GetData, task, now_ns, path(self.tree.key(key), &[0]));
+                client.request(Op::GetData, task, now_ns, path(self.tree.key(key), &[0]));
             }
             OpKind::Set => self.set(client, task(Step::Write), now_ns),
             OpKind::Exists => only(Op::Exists, &path(self.tree.key(key), &[0])),
@@ -55,7 +55,7 @@ impl World {
                 only(Op::GetAllChildrenNumber, &path(self.tree.folder_of_key(key), &[]));
             }
             OpKind::Discover => {
-                let service = self.chance.below(self.spec.sessions.services.value());
+                let service = self.chance.below(self.workload.sessions.services.value());
                 only(Op::GetChildren, &path(self.tree.service(service), &[0]));
             }
             OpKind::Sync => only(Op::Sync, &path(self.tree.key(key), &[])),
@@ -80,20 +80,20 @@ impl World {
         task: Task,
         now_ns: u64,
     ) {
-        let (op, key) = (task.op, task.key);
+        let key = task.key;
         match kind {
             OpKind::Watch => {
                 let task = Task { step: Step::WatchAdded, ..task };
-                client.ask(Op::AddWatch, task, now_ns, |out| {
+                client.request(Op::AddWatch, task, now_ns, |out| {
                     jute::put_string(out, self.tree.key(key).as_bytes());
                     jute::put_int(out, PERSISTENT);
                 });
             }
             OpKind::Multi => self.multi(client, index, task, now_ns),
             OpKind::MultiRead => {
-                let count = self.spec.op(op).reads.map_or(10, Bounded::value);
+                let count = self.number_of(&task, |op| op.reads).unwrap_or(10);
                 let keys: Vec<_> = (0..count).map(|_| self.chance.key()).collect();
-                client.ask(Op::MultiRead, task, now_ns, |out| {
+                client.request(Op::MultiRead, task, now_ns, |out| {
                     for key in keys {
                         model::response::put_multi_header(out, Op::GetData.code(), false, -1);
                         jute::put_string(out, self.tree.key(key).as_bytes());
@@ -103,7 +103,7 @@ impl World {
                 });
             }
             OpKind::Lock | OpKind::QueuePut | OpKind::QueueTake => {
-                let count = self.spec.op(op).count.map_or(1, Bounded::value);
+                let count = self.number_of(&task, |op| op.count).unwrap_or(1);
                 let number = self.chance.below(count);
                 let task = Task { key: number, ..task };
                 self.begin_recipe(client, kind, task, now_ns);
@@ -165,10 +165,10 @@ impl World {
             OpKind::Churn => task.step = Step::Passing,
             OpKind::Ephemeral => {
                 task.step = Step::Passing;
-                let service = self.chance.below(self.spec.sessions.services.value());
+                let service = self.chance.below(self.workload.sessions.services.value());
                 path = self.tree.instance(service, index, task.key);
             }
-            // Its name is not the one asked for, or it goes by itself.
+            // Its name is not the one requested, or the server deletes it.
             OpKind::Sequential | OpKind::CreateContainer | OpKind::CreateTtl => {
                 task.step = Step::Only;
             }
@@ -182,9 +182,10 @@ impl World {
     }
 
     fn multi(&mut self, client: &mut Client, index: usize, task: Task, now_ns: u64) {
-        let op = self.spec.op(task.op);
-        let count = |part: Option<Bounded<0, 10_000>>| part.map_or(0, Bounded::value);
-        let (sets, creates, checks) = (count(op.sets), count(op.creates), count(op.checks));
+        let count =
+            |of: fn(&OpSpec) -> Option<Bounded<0, 10_000>>| self.number_of(&task, of).unwrap_or(0);
+        let (sets, creates) = (count(|op| op.sets), count(|op| op.creates));
+        let checks = count(|op| op.checks);
         let bytes = self.bytes(task.op);
         let mut body = Vec::new();
         let header = |body: &mut Vec<u8>, op: Op| {
@@ -198,9 +199,7 @@ impl World {
         for _ in 0..sets {
             let key = self.chance.key();
             let (data, _) = self.value(key, bytes);
-            if let Some(set_ns) = self.set_ns.get_mut(key as usize) {
-                *set_ns = now_ns;
-            }
+            self.note_set(key, now_ns);
             header(&mut body, Op::SetData);
             put_set(&mut body, &self.tree.key(key), &data);
         }
@@ -212,6 +211,6 @@ impl World {
             create_body(&mut body, Op::Create, &path, &self.filler[..bytes], 0);
         }
         model::response::put_multi_end(&mut body);
-        client.ask(Op::Multi, task, now_ns, |out| out.extend_from_slice(&body));
+        client.request(Op::Multi, task, now_ns, |out| out.extend_from_slice(&body));
     }
 }

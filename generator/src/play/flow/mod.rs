@@ -1,4 +1,4 @@
-//! What each operation asks, step by step, and what becomes of an answer.
+//! What each operation requests, one step after another, and what becomes of a reply.
 //!
 //! `begin` puts an operation's first request, `answer` takes what comes back and puts the next,
 //! `write` is how nodes are made, set and deleted, `watch` is what a session has besides
@@ -18,15 +18,12 @@ mod write;
 
 use model::jute;
 
-pub(super) use self::write::{Node, put_create, put_delete};
-use super::draw::Chance;
+pub(super) use self::write::{Node, put_delete};
+use super::chance::Chance;
 use super::register::{Registers, VALUE_BYTES};
 use super::tree::Tree;
-use crate::spec::{Bounded, OpSpec, Spec};
 use crate::wire::payload;
-
-/// Of a task that is no operation of the workload.
-pub(super) const HIDDEN: usize = usize::MAX;
+use crate::workload::{Bounded, OpSpec, Workload};
 
 /// How far an operation is: which answer it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +42,15 @@ pub(super) enum Step {
     WatchChecked,
     LockCreated,
     LockListed,
-    LockLooked,
+    LockWatched,
     QueueListed,
     QueueRead,
     QueueTaken,
-    /// Hidden: what a session needs at its start, or a watch set again.
+    /// Hidden: what a session needs at its start, or a watch that is set again.
     Upkeep,
-    /// Hidden: a node of the tree, which may be there.
+    /// Hidden: a node of the tree, which may exist.
     Folder,
-    /// Hidden: a key, which is set if it is there.
+    /// Hidden: a key, which is set if it exists.
     Key,
     /// Hidden: a list of ephemeral nodes that recipes left; they are deleted.
     Leftovers,
@@ -66,7 +63,8 @@ pub(super) enum Step {
 /// An operation that was begun and has not ended.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
-    pub(super) op: usize,
+    /// Which of the workload's; none if it is hidden: needed, but not an operation of the workload.
+    pub(super) op: Option<usize>,
     pub(super) step: Step,
     /// When it should have been begun.
     pub(super) due_ns: u64,
@@ -82,13 +80,13 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub(super) fn new(op: usize, step: Step, due_ns: u64, key: u64) -> Self {
+    pub(super) fn new(op: Option<usize>, step: Step, due_ns: u64, key: u64) -> Self {
         let (path, names) = (Vec::new(), Vec::new());
         Self { op, step, due_ns, key, write: 0, floor: 0, path, names }
     }
 
     pub(super) fn hidden(step: Step) -> Self {
-        Self::new(HIDDEN, step, 0, 0)
+        Self::new(None, step, 0, 0)
     }
 }
 
@@ -100,8 +98,8 @@ pub(super) enum Next {
     /// It has ended with a code of the protocol.
     Failed(i32),
     /// Its next request was put, or it waits for an event.
-    Going,
-    /// A lock was taken: it goes on at that time, or at once.
+    Continues,
+    /// A lock was taken: it continues at that time, or at once.
     Held(Task, u64),
 }
 
@@ -117,7 +115,7 @@ impl From<jute::JuteError> for Malformed {
 
 /// What all clients share. Lives in: the player.
 pub(super) struct World {
-    pub(super) spec: Spec,
+    pub(super) workload: Workload,
     pub(super) tree: Tree,
     pub(super) chance: Chance,
     pub(super) registers: Option<Registers>,
@@ -129,24 +127,34 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(spec: Spec, root: &str, is_verifying: bool) -> Self {
+    pub(super) fn new(workload: Workload, root: &str, is_verifying: bool) -> Self {
         let bytes = |op: &toml::Spanned<OpSpec>| op.get_ref().bytes.map_or(0, Bounded::value);
-        let longest = spec.ops.iter().map(bytes).max().unwrap_or(0).max(spec.keys.bytes.value());
-        let watched = spec.watches.map_or(0, |watches| watches.count.value());
+        let longest =
+            workload.ops.iter().map(bytes).max().unwrap_or(0).max(workload.keys.bytes.value());
+        let watched = workload.watches.map_or(0, |watches| watches.count.value());
         Self {
-            tree: Tree::new(root, &spec),
-            chance: Chance::new(&spec),
+            tree: Tree::new(root, &workload),
+            chance: Chance::new(&workload),
             registers: is_verifying.then(Registers::default),
             filler: payload(longest as u32),
             set_ns: vec![0; watched as usize],
             acquired_ns: Vec::new(),
-            spec,
+            workload,
         }
     }
 
-    fn bytes(&self, op: usize) -> usize {
-        let own = if op == HIDDEN { None } else { self.spec.op(op).bytes };
-        own.unwrap_or(self.spec.keys.bytes).value() as usize
+    /// A number that the workload gives for a task's operation.
+    pub(super) fn number_of<const LEAST: u64, const MOST: u64>(
+        &self,
+        task: &Task,
+        number: impl Fn(&OpSpec) -> Option<Bounded<LEAST, MOST>>,
+    ) -> Option<u64> {
+        task.op.and_then(|op| number(self.workload.op(op))).map(Bounded::value)
+    }
+
+    fn bytes(&self, op: Option<usize>) -> usize {
+        let own = op.and_then(|op| self.workload.op(op).bytes);
+        own.unwrap_or(self.workload.keys.bytes).value() as usize
     }
 
     /// A new value for a key, and the number of its write.

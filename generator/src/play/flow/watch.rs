@@ -1,5 +1,5 @@
-//! What a session has besides operations: its ephemeral nodes, and watches that are set, set
-//! again after a break, and heard.
+//! What a session has besides operations: its ephemeral nodes, and watches that are set,
+//! set again after a break, and fire.
 
 use model::jute::{self, Reader};
 use model::op::Op;
@@ -8,7 +8,7 @@ use super::write::{EPHEMERAL, put_create};
 use super::{Malformed, Step, Task, World};
 use crate::play::client::Client;
 use crate::play::recipes;
-use crate::spec::{OpKind, WatchKind};
+use crate::workload::{OpKind, WatchKind};
 
 /// The mode of a persistent watch, and of a recursive one; the kind of watch that is any.
 pub(super) const PERSISTENT: i32 = 0;
@@ -18,58 +18,74 @@ pub(super) const ANY_WATCH: i32 = 3;
 impl World {
     /// Puts what a new session needs: its ephemeral nodes, and the watches.
     pub(in crate::play) fn equip(&mut self, client: &mut Client, index: usize, now_ns: u64) {
-        for _ in 0..self.spec.sessions.ephemerals.value() {
+        let count = self.workload.sessions.ephemerals.value();
+        self.put_instances(client, index, count, now_ns);
+        self.put_watches(client, now_ns);
+    }
+
+    /// Puts the creates of ephemeral nodes, spread over the services.
+    pub(in crate::play) fn put_instances(
+        &mut self,
+        client: &mut Client,
+        index: usize,
+        count: u64,
+        now_ns: u64,
+    ) {
+        for _ in 0..count {
             let number = client.made_next;
             client.made_next += 1;
-            let service = number % self.spec.sessions.services.value();
+            let service = number % self.workload.sessions.services.value();
             let path = self.tree.instance(service, index, number);
             let task = Task::hidden(Step::Upkeep);
             put_create(client, Op::Create, task, now_ns, (&path, b"", EPHEMERAL));
         }
-        self.watch_all(client, now_ns);
     }
 
-    fn watch_all(&mut self, client: &mut Client, now_ns: u64) {
-        let Some(watches) = self.spec.watches else { return };
+    fn put_watches(&mut self, client: &mut Client, now_ns: u64) {
+        let Some(watches) = self.workload.watches else { return };
         let count = match watches.kind {
             WatchKind::Recursive => 1,
-            WatchKind::Children => watches.count.value().min(self.spec.sessions.services.value()),
-            _ => watches.count.value().min(self.tree.keys),
+            WatchKind::Children => {
+                watches.count.value().min(self.workload.sessions.services.value())
+            }
+            _ => watches.count.value().min(self.tree.key_count),
         };
         for number in 0..count {
-            self.watch(client, number, now_ns);
+            self.put_watch(client, number, now_ns);
         }
     }
 
     /// After an attach to the same session: watches set again, nodes of broken recipes deleted.
     pub(in crate::play) fn resume(&mut self, client: &mut Client, now_ns: u64) {
         self.put_set_watches(client, now_ns);
-        if self.spec.ops.iter().any(|op| op.get_ref().kind == OpKind::Lock) {
+        if self.workload.ops.iter().any(|op| op.get_ref().kind == OpKind::Lock) {
             let path = self.tree.locks();
-            client.ask(Op::GetEphemerals, Task::hidden(Step::Leftovers), now_ns, |out| {
+            client.request(Op::GetEphemerals, Task::hidden(Step::Leftovers), now_ns, |out| {
                 jute::put_string(out, path.as_bytes());
             });
         }
     }
 
     fn put_set_watches(&self, client: &mut Client, now_ns: u64) {
-        let Some(watches) = self.spec.watches else { return };
+        let Some(watches) = self.workload.watches else { return };
         let keys = || -> Vec<String> {
-            (0..watches.count.value().min(self.tree.keys)).map(|key| self.tree.key(key)).collect()
+            (0..watches.count.value().min(self.tree.key_count))
+                .map(|key| self.tree.key(key))
+                .collect()
         };
         let mut lists: [Vec<String>; 5] = Default::default();
         match watches.kind {
             // The keys exist, so their watches of existence are watches of data.
             WatchKind::Data | WatchKind::Exists => lists[0] = keys(),
             WatchKind::Children => {
-                let services = watches.count.value().min(self.spec.sessions.services.value());
+                let services = watches.count.value().min(self.workload.sessions.services.value());
                 lists[2] = (0..services).map(|number| self.tree.service(number)).collect();
             }
             WatchKind::Persistent => lists[3] = keys(),
             WatchKind::Recursive => lists[4] = vec![self.tree.top()],
         }
         let zxid = client.last_zxid;
-        client.ask(Op::SetWatches2, Task::hidden(Step::Upkeep), now_ns, |out| {
+        client.request(Op::SetWatches2, Task::hidden(Step::Upkeep), now_ns, |out| {
             jute::put_long(out, zxid);
             for list in lists {
                 jute::put_length(out, list.len());
@@ -80,7 +96,7 @@ impl World {
         });
     }
 
-    /// An event has come. Gives the time since the change was asked for, if that is known.
+    /// An event has come. Gives the time since the change was requested, if that is known.
     pub(in crate::play) fn event(
         &mut self,
         client: &mut Client,
@@ -94,12 +110,12 @@ impl World {
             recipes::list_lock(&self.tree, client, task, now_ns);
             return Ok(None);
         }
-        let Some(watches) = self.spec.watches else { return Ok(None) };
+        let Some(watches) = self.workload.watches else { return Ok(None) };
         let Some(number) = self.tree.key_of(path) else { return Ok(None) };
         let is_once =
             matches!(watches.kind, WatchKind::Data | WatchKind::Exists | WatchKind::Children);
         if is_once && number < watches.count.value() {
-            self.watch(client, number, now_ns);
+            self.put_watch(client, number, now_ns);
         }
         if watches.kind == WatchKind::Children {
             return Ok(None);
@@ -109,8 +125,8 @@ impl World {
     }
 
     /// Sets a watch of the workload, or sets it again.
-    fn watch(&mut self, client: &mut Client, number: u64, now_ns: u64) {
-        let Some(watches) = self.spec.watches else { return };
+    fn put_watch(&mut self, client: &mut Client, number: u64, now_ns: u64) {
+        let Some(watches) = self.workload.watches else { return };
         let (op, path, rest) = match watches.kind {
             WatchKind::Data => (Op::GetData, self.tree.key(number), None),
             WatchKind::Exists => (Op::Exists, self.tree.key(number), None),
@@ -118,7 +134,7 @@ impl World {
             WatchKind::Persistent => (Op::AddWatch, self.tree.key(number), Some(PERSISTENT)),
             WatchKind::Recursive => (Op::AddWatch, self.tree.top(), Some(RECURSIVE)),
         };
-        client.ask(op, Task::hidden(Step::Upkeep), now_ns, |out| {
+        client.request(op, Task::hidden(Step::Upkeep), now_ns, |out| {
             jute::put_string(out, path.as_bytes());
             match rest {
                 None => jute::put_bool(out, true),

@@ -4,7 +4,7 @@ use model::acl::AclList;
 use model::jute;
 use model::op::Op;
 
-use super::{HIDDEN, Step, Task, World};
+use super::{Step, Task, World};
 use crate::play::client::Client;
 
 /// Flags of a create: how a node lives and is named.
@@ -26,11 +26,16 @@ impl World {
     pub(in crate::play) fn set(&mut self, client: &mut Client, mut task: Task, now_ns: u64) {
         let (data, write) = self.value(task.key, self.bytes(task.op));
         task.write = write;
-        if let Some(set_ns) = self.set_ns.get_mut(task.key as usize) {
+        self.note_set(task.key, now_ns);
+        let path = self.tree.key(task.key);
+        client.request(Op::SetData, task, now_ns, |out| put_set(out, &path, &data));
+    }
+
+    /// A key is set now, if it is one that is watched.
+    pub(super) fn note_set(&mut self, key: u64, now_ns: u64) {
+        if let Some(set_ns) = self.set_ns.get_mut(key as usize) {
             *set_ns = now_ns;
         }
-        let path = self.tree.key(task.key);
-        client.ask(Op::SetData, task, now_ns, |out| put_set(out, &path, &data));
     }
 
     /// Puts the create of a node of the tree, with a value if it is a key.
@@ -41,8 +46,8 @@ impl World {
                 put_create(client, Op::Create, task, now_ns, (&path, b"", 0));
             }
             Node::Key(key) => {
-                let (data, write) = self.value(key, self.bytes(HIDDEN));
-                let task = Task { write, ..Task::new(HIDDEN, Step::Key, 0, key) };
+                let (data, write) = self.value(key, self.bytes(None));
+                let task = Task { write, ..Task::new(None, Step::Key, 0, key) };
                 let path = self.tree.key(key);
                 put_create(client, Op::Create, task, now_ns, (&path, &data, 0));
             }
@@ -57,11 +62,11 @@ pub(in crate::play) fn put_create(
     now_ns: u64,
     (path, data, flags): (&str, &[u8], i32),
 ) {
-    client.ask(op, task, now_ns, |out| create_body(out, op, path, data, flags));
+    client.request(op, task, now_ns, |out| create_body(out, op, path, data, flags));
 }
 
 pub(in crate::play) fn put_delete(client: &mut Client, task: Task, now_ns: u64, path: &[u8]) {
-    client.ask(Op::Delete, task, now_ns, |out| {
+    client.request(Op::Delete, task, now_ns, |out| {
         jute::put_string(out, path);
         jute::put_int(out, -1);
     });

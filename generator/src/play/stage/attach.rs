@@ -5,10 +5,11 @@ use std::time::Duration;
 use model::op::Op;
 use ring::Token;
 
+use super::timers::Timed;
 use super::{ATTACH, Stage};
 use crate::limits::{ATTACHING_MAX, OPENING_MAX, RETRY_PAUSE};
-use crate::play::client::State;
-use crate::play::flow::{HIDDEN, Step, Task};
+use crate::play::client::Attachment;
+use crate::play::flow::{Step, Task};
 use crate::play::player::token;
 use crate::results::IncidentKind;
 use crate::tally::Class;
@@ -21,13 +22,11 @@ impl Stage {
             return None;
         }
         while let Some(index) = self.attach_due.pop_front() {
-            match self.clients[index].state {
-                State::Down { retry_ns } if retry_ns > self.now_ns => {
-                    let timer = Task::hidden(Step::Close);
-                    let generation = self.clients[index].generation;
-                    self.hold(index, generation, timer, retry_ns);
+            match self.clients[index].attachment {
+                Attachment::Down { retry_ns } if retry_ns > self.now_ns => {
+                    self.set_timer(index, Timed::Attach, retry_ns);
                 }
-                State::Down { .. } => return Some(index),
+                Attachment::Down { .. } => return Some(index),
                 _ => {}
             }
         }
@@ -36,13 +35,13 @@ impl Stage {
 
     /// A connection is on its way.
     pub(in crate::play) fn attach(&mut self, index: usize) -> Token {
-        let timeout_ms = self.world.spec.sessions.timeout_ms.value() as i32;
+        let timeout_ms = self.world.workload.sessions.timeout_ms.value() as i32;
         let client = &mut self.clients[index];
-        client.state = State::Attaching { since_ns: self.now_ns };
+        client.attachment = Attachment::Attaching { since_ns: self.now_ns };
         client.put_connect(timeout_ms);
         self.attaching_count += 1;
         let token = token(index, client.generation);
-        self.soil(index);
+        self.list_sending(index);
         token
     }
 
@@ -52,11 +51,11 @@ impl Stage {
         self.down(index, RETRY_PAUSE);
     }
 
-    /// A connection has ended, and nobody here wanted it to.
+    /// A connection has ended unasked.
     pub(in crate::play) fn lost(&mut self, index: usize, kind: IncidentKind, why: &str) {
         let client = &self.clients[index];
-        let kind = match client.state {
-            State::Attaching { .. } => IncidentKind::Refused,
+        let kind = match client.attachment {
+            Attachment::Attaching { .. } => IncidentKind::Refused,
             _ => kind,
         };
         let detail = match client.waiting.len() {
@@ -72,29 +71,27 @@ impl Stage {
     pub(in crate::play) fn down(&mut self, index: usize, pause: Duration) {
         let client = &mut self.clients[index];
         if let Some(visit) = client.visit.take() {
-            client.state = State::Gone;
+            client.attachment = Attachment::Gone;
             self.free.push(index);
             self.lost_count += 1;
             self.leave(visit.owner);
             return;
         }
         client.cut_ns = client.cut_ns.or(Some(self.now_ns));
-        client.state = State::Down { retry_ns: self.now_ns + pause.as_nanos() as u64 };
+        client.attachment = Attachment::Down { retry_ns: self.now_ns + pause.as_nanos() as u64 };
         self.attach_due.push_back(index);
     }
 
     /// Gives a connection up. Says how many operations were lost with it.
     pub(in crate::play) fn cut(&mut self, index: usize) -> u64 {
-        if matches!(self.clients[index].state, State::Attaching { .. }) {
+        if matches!(self.clients[index].attachment, Attachment::Attaching { .. }) {
             self.attaching_count -= 1;
         }
         let (stream, mut tasks) = self.clients[index].cut();
         self.closing.extend(stream.map(|stream| (index, stream)));
         let generation = self.clients[index].generation;
-        let is_held = |held: &&(usize, u32, Task)| held.0 == index && held.1 != generation;
-        tasks.extend(self.held.values().filter(is_held).map(|held| held.2.clone()));
-        self.held.retain(|_, held| held.0 != index || held.1 == generation);
-        let lost = tasks.iter().filter(|task| task.op != HIDDEN).count();
+        tasks.extend(self.timers.cut(index, generation));
+        let lost = tasks.iter().filter(|task| task.op.is_some()).count();
         self.clients[index].open_count -= lost;
         lost as u64
     }
@@ -105,14 +102,14 @@ impl Stage {
         self.hunger(index);
     }
 
-    /// A session has been ended as asked.
+    /// A session has ended as requested.
     pub(in crate::play) fn closed(&mut self, index: usize) {
         let lost = self.cut(index);
         self.lost_count += lost;
         let client = &mut self.clients[index];
         client.forget_session();
         if let Some(visit) = client.visit.take() {
-            client.state = State::Gone;
+            client.attachment = Attachment::Gone;
             self.free.push(index);
             if visit.due_ns >= self.start_ns {
                 let latency_ns = self.now_ns - visit.due_ns;
@@ -120,7 +117,7 @@ impl Stage {
             }
             self.leave(visit.owner);
         } else if self.feed.is_over() && self.storms.is_empty() {
-            client.state = State::Gone;
+            client.attachment = Attachment::Gone;
         } else {
             self.down(index, Duration::ZERO);
         }
@@ -131,7 +128,7 @@ impl Stage {
         self.attaching_count -= 1;
         self.alive_ns = self.now_ns;
         let client = &mut self.clients[index];
-        client.state = State::Ready;
+        client.attachment = Attachment::Ready;
         client.last_sent_ns = self.now_ns;
         if let Some(visit) = client.visit {
             self.visit(index, visit);
@@ -149,12 +146,12 @@ impl Stage {
         if let Some(cut_ns) = cut_ns {
             self.record_part(ATTACH, self.now_ns - cut_ns);
         }
-        self.soil(index);
+        self.list_sending(index);
         self.hunger(index);
     }
 
     pub(in crate::play) fn reconnect(&mut self, index: usize) {
-        if self.clients[index].state == State::Ready {
+        if self.clients[index].attachment == Attachment::Ready {
             // What was in flight is lost by our own doing.
             self.cut(index);
             self.down(index, Duration::ZERO);
@@ -163,15 +160,15 @@ impl Stage {
 
     pub(in crate::play) fn renew(&mut self, index: usize) {
         let client = &mut self.clients[index];
-        if client.state == State::Ready {
-            client.state = State::Closing;
+        if client.attachment == Attachment::Ready {
+            client.attachment = Attachment::Closing;
             client.cut_ns = Some(self.now_ns);
-            client.ask(Op::CloseSession, Task::hidden(Step::Close), self.now_ns, |_| ());
-            self.soil(index);
+            client.request(Op::CloseSession, Task::hidden(Step::Close), self.now_ns, |_| ());
+            self.list_sending(index);
         }
     }
 
-    /// Asks for the end of every session.
+    /// Requests the end of every session.
     pub(in crate::play) fn close_all(&mut self) {
         self.storms.clear();
         for index in 0..self.clients.len() {

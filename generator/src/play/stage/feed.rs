@@ -4,9 +4,9 @@ use model::op::Op;
 
 use super::{Feed, LATE, Stage};
 use crate::limits::{BACKLOG_MAX, OPEN_IN_FLIGHT_MAX, PREPARE_IN_FLIGHT, VISITS_MAX};
-use crate::play::client::{Client, State, Visit};
-use crate::play::flow::{Node, Step, Task, put_create};
-use crate::spec::{Bounded, OpKind};
+use crate::play::client::{Attachment, Client, Visit};
+use crate::play::flow::{Node, Step, Task};
+use crate::workload::{Bounded, OpKind};
 
 impl Stage {
     pub(in crate::play) fn feed(&mut self) {
@@ -16,17 +16,17 @@ impl Stage {
                 self.feed =
                     if self.feed_nodes(&mut *nodes) { Feed::Nodes(nodes) } else { Feed::None };
             }
-            Feed::Closed => {
-                let limit = self.world.spec.in_flight.value() as usize;
-                self.feed = Feed::Closed;
+            Feed::ClosedLoop => {
+                let limit = self.world.workload.in_flight.value() as usize;
+                self.feed = Feed::ClosedLoop;
                 self.hungry_ones(|stage, index| stage.fill(index, limit));
             }
-            Feed::Open { rate, mut next_ns } => {
+            Feed::OpenLoop { rate, mut next_ns } => {
                 while next_ns as u64 <= self.now_ns.min(self.until_ns) {
                     self.arrive(next_ns as u64);
                     next_ns += self.world.chance.gap_ns(rate);
                 }
-                self.feed = Feed::Open { rate, next_ns };
+                self.feed = Feed::OpenLoop { rate, next_ns };
                 self.hungry_ones(|_, _| ());
             }
         }
@@ -38,7 +38,7 @@ impl Stage {
             while self.clients[index].waiting.len() < PREPARE_IN_FLIGHT {
                 let Some(node) = nodes.next() else { return false };
                 self.world.prepare(&mut self.clients[index], node, self.now_ns);
-                self.soil(index);
+                self.list_sending(index);
             }
         }
         true
@@ -65,11 +65,13 @@ impl Stage {
 
     pub(in crate::play) fn has_room(&self, index: usize) -> bool {
         let client = &self.clients[index];
-        client.state == State::Ready && client.open_count < OPEN_IN_FLIGHT_MAX
+        client.attachment == Attachment::Ready && client.open_count < OPEN_IN_FLIGHT_MAX
     }
 
     pub(in crate::play) fn fill(&mut self, index: usize, limit: usize) {
-        while self.clients[index].state == State::Ready && self.clients[index].open_count < limit {
+        while self.clients[index].attachment == Attachment::Ready
+            && self.clients[index].open_count < limit
+        {
             let Some(op) = self.world.chance.op() else { return };
             self.begin(index, op, self.now_ns);
         }
@@ -112,16 +114,16 @@ impl Stage {
     }
 
     pub(in crate::play) fn begin(&mut self, index: usize, op: usize, due_ns: u64) {
-        if due_ns >= self.start_ns && matches!(self.feed, Feed::Open { .. } | Feed::None) {
+        if due_ns >= self.start_ns && matches!(self.feed, Feed::OpenLoop { .. } | Feed::None) {
             self.record_part(LATE, self.now_ns - due_ns);
         }
-        if self.world.spec.op(op).kind == OpKind::Session {
+        if self.world.workload.op(op).kind == OpKind::Session {
             self.open_visit(index, op, due_ns);
             return;
         }
         self.clients[index].open_count += 1;
         self.world.begin(&mut self.clients[index], index, op, (due_ns, self.now_ns));
-        self.soil(index);
+        self.list_sending(index);
     }
 
     pub(in crate::play) fn open_visit(&mut self, owner: usize, op: usize, due_ns: u64) {
@@ -141,34 +143,27 @@ impl Stage {
         client.forget_session();
         client.last_zxid = 0;
         client.visit = Some(Visit { owner, op, due_ns });
-        client.state = State::Down { retry_ns: 0 };
+        client.attachment = Attachment::Down { retry_ns: 0 };
         self.attach_due.push_back(index);
     }
 
-    /// Puts all that a visiting session asks.
+    /// Puts all requests of a visiting session.
     pub(in crate::play) fn visit(&mut self, index: usize, visit: Visit) {
-        let op = self.world.spec.op(visit.op);
+        let op = self.world.workload.op(visit.op);
         let count = |part: Option<Bounded<0, 10_000>>| part.map_or(0, Bounded::value);
         let (ephemerals, gets) = (count(op.ephemerals), count(op.gets));
         let Self { clients, world, now_ns, .. } = self;
         let client = &mut clients[index];
-        for _ in 0..ephemerals {
-            let number = client.made_next;
-            client.made_next += 1;
-            let service = number % world.spec.sessions.services.value();
-            let path = world.tree.instance(service, index, number);
-            let task = Task::hidden(Step::Upkeep);
-            put_create(client, Op::Create, task, *now_ns, (&path, b"", 1));
-        }
+        world.put_instances(client, index, ephemerals, *now_ns);
         for _ in 0..gets {
             let path = world.tree.key(world.chance.key());
-            client.ask(Op::GetData, Task::hidden(Step::Upkeep), *now_ns, |out| {
+            client.request(Op::GetData, Task::hidden(Step::Upkeep), *now_ns, |out| {
                 model::jute::put_string(out, path.as_bytes());
                 model::jute::put_bool(out, false);
             });
         }
-        client.ask(Op::CloseSession, Task::hidden(Step::Close), *now_ns, |_| ());
-        client.state = State::Closing;
-        self.soil(index);
+        client.request(Op::CloseSession, Task::hidden(Step::Close), *now_ns, |_| ());
+        client.attachment = Attachment::Closing;
+        self.list_sending(index);
     }
 }

@@ -5,19 +5,22 @@
 mod attach;
 mod feed;
 mod storm;
+mod timers;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::TcpStream;
 
 use model::op::Op;
 
-use crate::play::client::{Client, State};
-use crate::play::flow::{HIDDEN, Node, Step, Task, World};
+use self::timers::{Timed, Timer, Timers};
+use crate::Say;
+use crate::limits::SILENCE_CHECK_NS;
+use crate::play::client::{Attachment, Client};
+use crate::play::flow::{Node, Step, Task, World};
 use crate::play::recipes;
 use crate::results::{IncidentKind, Journal};
-use crate::spec::StormKind;
 use crate::tally::{Class, Tally};
+use crate::workload::StormKind;
 
 /// Rows that are parts of operations, behind the rows of the operations.
 pub(super) const PARTS: [&str; 4] = ["event", "attach", "lock taken", "generator late"];
@@ -25,8 +28,6 @@ const EVENT: usize = 0;
 const ATTACH: usize = 1;
 const TAKEN: usize = 2;
 const LATE: usize = 3;
-/// How often connections are looked at for silence.
-const WATCH_NS: u64 = 20_000_000;
 
 /// Where operations come from.
 pub(super) enum Feed {
@@ -35,9 +36,9 @@ pub(super) enum Feed {
     /// The tree is made.
     Nodes(Box<dyn Iterator<Item = Node>>),
     /// Each answer makes room for the next.
-    Closed,
+    ClosedLoop,
     /// They are due at random times.
-    Open { rate: f64, next_ns: f64 },
+    OpenLoop { rate: f64, next_ns: f64 },
 }
 
 impl Feed {
@@ -77,29 +78,28 @@ pub(super) struct Stage {
     pub(super) patience_ns: u64,
     /// When some connection was last ready.
     alive_ns: u64,
-    watch_ns: u64,
+    silence_check_ns: u64,
     round_robin: usize,
-    pub(super) dirty: Vec<usize>,
+    /// Clients that have something to send.
+    pub(super) sending: Vec<usize>,
     hungry: Vec<usize>,
     attach_due: VecDeque<usize>,
     attaching_count: usize,
     pub(super) closing: Vec<(usize, TcpStream)>,
-    timers: BinaryHeap<Reverse<(u64, u64)>>,
-    held: HashMap<u64, (usize, u32, Task)>,
-    held_next: u64,
+    timers: Timers,
     storms: Vec<Storm>,
     pub(super) is_opening: bool,
 }
 
 impl Stage {
-    pub(super) fn new(world: World, connections: usize) -> Self {
+    pub(super) fn new(world: World, connections: usize, say: Say) -> Self {
         Self {
             clients: (0..connections).map(|_| Client::new()).collect(),
             connections,
             free: Vec::new(),
             feed: Feed::None,
-            tally: Tally::new(&[""], "", 0),
-            journal: Journal::default(),
+            tally: Tally::aside(0),
+            journal: Journal::new(say),
             now_ns: 0,
             start_ns: u64::MAX,
             until_ns: u64::MAX,
@@ -109,16 +109,14 @@ impl Stage {
             stall_ns: u64::MAX,
             patience_ns: u64::MAX,
             alive_ns: 0,
-            watch_ns: 0,
+            silence_check_ns: 0,
             round_robin: 0,
-            dirty: Vec::new(),
+            sending: Vec::new(),
             hungry: Vec::new(),
             attach_due: (0..connections).collect(),
             attaching_count: 0,
             closing: Vec::new(),
-            timers: BinaryHeap::new(),
-            held: HashMap::new(),
-            held_next: 0,
+            timers: Timers::default(),
             storms: Vec::new(),
             is_opening: true,
             world,
@@ -136,10 +134,12 @@ impl Stage {
     /// The next time at which something is due.
     pub(super) fn next_ns(&self) -> Option<u64> {
         let arrival = match &self.feed {
-            Feed::Open { next_ns, .. } => Some(*next_ns as u64).filter(|at| *at <= self.until_ns),
+            Feed::OpenLoop { next_ns, .. } => {
+                Some(*next_ns as u64).filter(|at| *at <= self.until_ns)
+            }
             _ => None,
         };
-        let timer = self.timers.peek().map(|timer| timer.0.0);
+        let timer = self.timers.next_ns();
         let storm = self.storms.iter().map(|storm| storm.next_ns).min();
         arrival.into_iter().chain(timer).chain(storm).min()
     }
@@ -155,18 +155,16 @@ impl Stage {
         self.wake();
         self.feed();
         self.storm();
-        if self.now_ns >= self.watch_ns {
-            self.watch_ns = self.now_ns + WATCH_NS;
-            self.watch();
+        if self.now_ns >= self.silence_check_ns {
+            self.silence_check_ns = self.now_ns + SILENCE_CHECK_NS;
+            self.check_silence();
         }
     }
 
-    /// Something is to be sent on a connection.
-    pub(super) fn soil(&mut self, index: usize) {
-        let client = &mut self.clients[index];
-        if client.has_pending() && !client.is_dirty {
-            client.is_dirty = true;
-            self.dirty.push(index);
+    /// Something may have been put that is to be sent on a connection.
+    pub(super) fn list_sending(&mut self, index: usize) {
+        if self.clients[index].outgoing.needs_listing() {
+            self.sending.push(index);
         }
     }
 
@@ -183,21 +181,21 @@ impl Stage {
         if let Err(code) = outcome {
             self.tally.record_error(code);
         }
-        if task.op == HIDDEN {
+        let Some(op) = task.op else {
             if task.step == Step::Close {
                 self.closed(index);
             }
             return;
-        }
+        };
         if outcome.is_ok() && task.due_ns >= self.start_ns {
-            self.tally.record(Class(task.op as u8), self.now_ns - task.due_ns, 1);
+            self.tally.record(Class(op as u8), self.now_ns - task.due_ns, 1);
         }
         self.leave(index);
     }
 
     pub(super) fn record_part(&mut self, part: usize, latency_ns: u64) {
         if self.now_ns >= self.start_ns {
-            let class = Class((self.world.spec.ops.len() + part) as u8);
+            let class = Class((self.world.workload.ops.len() + part) as u8);
             self.tally.record(class, latency_ns, 1);
         }
     }
@@ -213,48 +211,48 @@ impl Stage {
         self.record_part(EVENT, latency_ns);
     }
 
-    /// Keeps a task until a time.
-    pub(super) fn hold(&mut self, index: usize, generation: u32, task: Task, until_ns: u64) {
-        self.held_next += 1;
-        self.timers.push(Reverse((until_ns, self.held_next)));
-        self.held.insert(self.held_next, (index, generation, task));
+    /// Keeps a lock of a client until a time.
+    pub(super) fn hold(&mut self, index: usize, task: Task, until_ns: u64) {
+        self.set_timer(index, Timed::Release(task), until_ns);
+    }
+
+    fn set_timer(&mut self, index: usize, timed: Timed, at_ns: u64) {
+        let generation = self.clients[index].generation;
+        self.timers.set(at_ns, Timer { client: index, generation, timed });
     }
 
     pub(super) fn wake(&mut self) {
-        while let Some(Reverse((due_ns, key))) = self.timers.peek().copied() {
-            if due_ns > self.now_ns {
-                return;
-            }
-            self.timers.pop();
-            let Some((index, generation, task)) = self.held.remove(&key) else { continue };
-            if generation != self.clients[index].generation {
+        while let Some(Timer { client, generation, timed }) = self.timers.take_due(self.now_ns) {
+            if generation != self.clients[client].generation {
                 continue;
             }
-            if task.op == HIDDEN {
-                self.attach_due.push_back(index);
-            } else {
-                recipes::release(&mut self.clients[index], task, self.now_ns);
-                self.soil(index);
+            match timed {
+                Timed::Attach => self.attach_due.push_back(client),
+                Timed::Release(task) => {
+                    recipes::release(&mut self.clients[client], task, self.now_ns);
+                    self.list_sending(client);
+                }
             }
         }
     }
 
     /// Looks for silence, and gives signs of life.
-    pub(super) fn watch(&mut self) {
-        let ping_ns = self.world.spec.sessions.timeout_ms.value() * 1_000_000 / 3;
+    pub(super) fn check_silence(&mut self) {
+        let ping_ns = self.world.workload.sessions.timeout_ms.value() * 1_000_000 / 3;
         let mut is_alive = false;
         for index in 0..self.clients.len() {
             let client = &mut self.clients[index];
-            if client.state == State::Ready && self.now_ns - client.last_sent_ns > ping_ns {
-                client.ask(Op::Ping, Task::hidden(Step::Upkeep), self.now_ns, |_| ());
-                self.soil(index);
+            if client.attachment == Attachment::Ready && self.now_ns - client.last_sent_ns > ping_ns
+            {
+                client.request(Op::Ping, Task::hidden(Step::Upkeep), self.now_ns, |_| ());
+                self.list_sending(index);
             }
             let client = &mut self.clients[index];
-            let since_ns = match client.state {
-                State::Attaching { since_ns } => Some(since_ns),
+            let since_ns = match client.attachment {
+                Attachment::Attaching { since_ns } => Some(since_ns),
                 _ => client.waiting.front().map(|waiting| waiting.sent_ns),
             };
-            is_alive |= matches!(client.state, State::Ready | State::Closing);
+            is_alive |= matches!(client.attachment, Attachment::Ready | Attachment::Closing);
             let silent_ns = since_ns.map_or(0, |since_ns| self.now_ns - since_ns);
             if silent_ns > self.stall_ns && !client.is_silent {
                 client.is_silent = true;
@@ -289,8 +287,8 @@ impl Stage {
         for client in &mut self.clients {
             let tasks = client.waiting.iter().map(|waiting| &waiting.task);
             let parked = client.parked.iter().map(|parked| &parked.1);
-            let begun = tasks.chain(parked).filter(|task| task.op != HIDDEN);
-            ages.extend(begun.map(|task| (task.op, task.due_ns)));
+            let begun = tasks.chain(parked).filter_map(|task| Some((task.op?, task.due_ns)));
+            ages.extend(begun);
             ages.extend(client.backlog.drain(..));
         }
         for &(op, due_ns) in &ages {

@@ -1,14 +1,14 @@
 //! Storms: many clients do the same at once.
 
 use super::{Stage, Storm};
-use crate::play::client::State;
-use crate::play::flow::{HIDDEN, Step, Task};
-use crate::spec::StormKind;
+use crate::play::client::Attachment;
+use crate::play::flow::{Step, Task};
+use crate::workload::StormKind;
 
 impl Stage {
     /// The storms begin, each after its interval.
     pub(in crate::play) fn begin_storms(&mut self, now_ns: u64) {
-        let storms = self.world.spec.storms.iter().map(|storm| {
+        let storms = self.world.workload.storms.iter().map(|storm| {
             let storm = storm.get_ref();
             let every_ns = storm.every_ms.value() * 1_000_000;
             let next_ns = now_ns + every_ns;
@@ -38,14 +38,15 @@ impl Stage {
     }
 
     pub(in crate::play) fn set_watched(&mut self) {
-        let Some(client) = self.clients.iter().position(|client| client.state == State::Ready)
+        let Some(client) =
+            self.clients.iter().position(|client| client.attachment == Attachment::Ready)
         else {
             return;
         };
-        for key in 0..(self.world.set_ns.len() as u64).min(self.world.tree.keys) {
-            let task = Task::new(HIDDEN, Step::Write, 0, key);
+        for key in 0..(self.world.set_ns.len() as u64).min(self.world.tree.key_count) {
+            let task = Task::new(None, Step::Write, 0, key);
             self.world.set(&mut self.clients[client], task, self.now_ns);
         }
-        self.soil(client);
+        self.list_sending(client);
     }
 }

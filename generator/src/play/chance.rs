@@ -4,30 +4,31 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::{Distribution, Exp1, Zipf};
 
-use crate::spec::{Draw, Spec};
+use crate::limits::SEED;
+use crate::workload::{Draw, OpSpec, Workload};
 
 /// Lives in: the player.
 pub(super) struct Chance {
     rng: SmallRng,
-    keys: u64,
+    key_count: u64,
     zipf: Option<Zipf<f64>>,
     /// The weights, summed up from the first.
     sums: Vec<u64>,
 }
 
 impl Chance {
-    pub(super) fn new(spec: &Spec) -> Self {
-        let keys = spec.keys.count.value();
-        let skew = spec.keys.skew_percent.value() as f64 / 100.0;
-        let zipf = (spec.keys.draw == Draw::Zipf)
-            .then(|| Zipf::new(keys as f64, skew).expect("both were checked to be positive"));
+    pub(super) fn new(workload: &Workload) -> Self {
+        let key_count = workload.keys.count.value();
+        let skew = workload.keys.skew_percent.value() as f64 / 100.0;
+        let zipf = (workload.keys.draw == Draw::Zipf)
+            .then(|| Zipf::new(key_count as f64, skew).expect("both were checked to be positive"));
         let mut sum = 0;
-        let add = |op: &toml::Spanned<crate::spec::OpSpec>| {
+        let add = |op: &toml::Spanned<OpSpec>| {
             sum += op.get_ref().weight.value();
             sum
         };
-        let sums = spec.ops.iter().map(add).collect();
-        Self { rng: SmallRng::seed_from_u64(0x5eed), keys, zipf, sums }
+        let sums = workload.ops.iter().map(add).collect();
+        Self { rng: SmallRng::seed_from_u64(SEED), key_count, zipf, sums }
     }
 
     pub(super) fn below(&mut self, bound: u64) -> u64 {
@@ -36,9 +37,9 @@ impl Chance {
 
     pub(super) fn key(&mut self) -> u64 {
         match &self.zipf {
-            None => self.rng.random_range(0..self.keys),
+            None => self.rng.random_range(0..self.key_count),
             // Ranks are 1 and up.
-            Some(zipf) => (zipf.sample(&mut self.rng) as u64).clamp(1, self.keys) - 1,
+            Some(zipf) => (zipf.sample(&mut self.rng) as u64).clamp(1, self.key_count) - 1,
         }
     }
 

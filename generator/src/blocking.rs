@@ -1,12 +1,13 @@
-//! Sessions over blocking sockets: what the loop is given, and what is measured one by one.
+//! A client that waits for each reply: it opens sessions, for the loop of a single operation or to
+//! be measured themselves.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 
 use super::error::BenchError;
-use super::limits::{ANSWER_WAIT, REPLY_BYTES_MAX};
+use super::limits::{ANSWER_WAIT, REPLY_BYTES_MAX, SESSION_TIMEOUT_MS};
 use super::source;
-use super::wire::{self, Replies, Reply};
+use super::wire::{self, ReplyCutter, ReplyHead, SessionKey};
 
 /// Finds the server's first address.
 pub(super) fn resolve(server: &str) -> Result<SocketAddr, BenchError> {
@@ -16,29 +17,30 @@ pub(super) fn resolve(server: &str) -> Result<SocketAddr, BenchError> {
 }
 
 /// A connection on its way to a session, or with one.
-pub(super) struct Session {
+pub(super) struct BlockingClient {
     stream: TcpStream,
     xid: i32,
     out: Vec<u8>,
-    body: Vec<u8>,
+    /// The last frame received, its length included.
+    frame: Vec<u8>,
 }
 
-impl Session {
-    /// Connects as number `number` and sends the connect request; `granted` hears the answer.
+impl BlockingClient {
+    /// Connects as number `number` and sends the connect request; `granted` receives the answer.
     pub(super) fn begin(address: SocketAddr, number: usize) -> Result<Self, io::Error> {
         let stream = source::connect(address, number)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_WAIT))?;
-        let mut session = Self { stream, xid: 0, out: Vec::new(), body: Vec::new() };
-        wire::put_connect(&mut session.out);
-        session.stream.write_all(&session.out)?;
-        Ok(session)
+        let mut client = Self { stream, xid: 0, out: Vec::new(), frame: Vec::new() };
+        wire::put_connect(&mut client.out, 0, SESSION_TIMEOUT_MS, &SessionKey::none());
+        client.stream.write_all(&client.out)?;
+        Ok(client)
     }
 
     /// Waits for the answer to the connect request.
     pub(super) fn granted(&mut self) -> Result<bool, io::Error> {
         self.read_frame()?;
-        Ok(wire::is_granted(&self.body))
+        Ok(matches!(SessionKey::parse_grant(&self.frame[4..]), Ok(Some(_))))
     }
 
     fn read_frame(&mut self) -> Result<(), io::Error> {
@@ -48,25 +50,25 @@ impl Session {
         if length > REPLY_BYTES_MAX {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        self.body.resize(length as usize, 0);
-        self.stream.read_exact(&mut self.body)
+        self.frame.clear();
+        self.frame.extend_from_slice(&length.to_be_bytes());
+        self.frame.resize(4 + length as usize, 0);
+        self.stream.read_exact(&mut self.frame[4..])
     }
 
     /// Sends a request, given its xid to write, and waits for its reply.
     pub(super) fn call(
         &mut self,
         put: impl FnOnce(&mut Vec<u8>, i32),
-    ) -> Result<Reply, BenchError> {
+    ) -> Result<ReplyHead, BenchError> {
         self.xid += 1;
         self.out.clear();
         put(&mut self.out, self.xid);
         self.stream.write_all(&self.out).map_err(BenchError::BrokenIo)?;
         self.read_frame().map_err(BenchError::BrokenIo)?;
-        let mut frame = (self.body.len() as u32).to_be_bytes().to_vec();
-        frame.extend_from_slice(&self.body);
-        let found = self.body.len() as u32;
+        let found = self.frame.len() as u32 - 4;
         let short = BenchError::Short { expected: wire::REPLY_BYTES_MIN, found };
-        let reply = Replies::default().next(&mut &frame[..])?.ok_or(short)?;
+        let reply = ReplyCutter::default().next(&mut &self.frame[..])?.ok_or(short)?;
         if reply.xid != self.xid {
             return Err(BenchError::Xid { expected: self.xid, found: reply.xid });
         }
@@ -74,7 +76,7 @@ impl Session {
     }
 
     /// Ends the session and waits for the answer.
-    pub(super) fn close(mut self) -> Result<Reply, BenchError> {
+    pub(super) fn close(mut self) -> Result<ReplyHead, BenchError> {
         self.call(wire::put_close)
     }
 
@@ -84,9 +86,12 @@ impl Session {
     }
 }
 
-/// Why connection number `which.0` of `which.1` has no session.
-fn refused(server: &str, which: (usize, usize), source: io::Error) -> BenchError {
-    let (connection, connections) = which;
+/// Why a connection, by its number and of how many, has no session.
+fn refused(
+    server: &str,
+    (connection, connections): (usize, usize),
+    source: io::Error,
+) -> BenchError {
     match source.kind() {
         io::ErrorKind::ConnectionReset
         | io::ErrorKind::ConnectionAborted
@@ -97,31 +102,31 @@ fn refused(server: &str, which: (usize, usize), source: io::Error) -> BenchError
 }
 
 /// Opens one session.
-pub(super) fn open(server: &str, address: SocketAddr) -> Result<Session, BenchError> {
+pub(super) fn open(server: &str, address: SocketAddr) -> Result<BlockingClient, BenchError> {
     let refused = |source| refused(server, (1, 1), source);
-    let mut session = Session::begin(address, 0).map_err(refused)?;
-    if session.granted().map_err(refused)? { Ok(session) } else { Err(BenchError::NoSession) }
+    let mut client = BlockingClient::begin(address, 0).map_err(refused)?;
+    if client.granted().map_err(refused)? { Ok(client) } else { Err(BenchError::NoSession) }
 }
 
-/// Opens `count` sessions: the connect requests first, then the answers.
+/// Opens so many sessions: the connect requests first, then the answers.
 pub(super) fn open_all(
     server: &str,
     address: SocketAddr,
     connections: usize,
 ) -> Result<Vec<TcpStream>, BenchError> {
     let refused = |index: usize, source| refused(server, (index + 1, connections), source);
-    let mut sessions = Vec::with_capacity(connections);
+    let mut clients = Vec::with_capacity(connections);
     for index in 0..connections {
-        let session = Session::begin(address, index);
-        sessions.push(session.map_err(|source| refused(index, source))?);
+        let client = BlockingClient::begin(address, index);
+        clients.push(client.map_err(|source| refused(index, source))?);
     }
     let mut streams = Vec::with_capacity(connections);
-    for (index, mut session) in sessions.into_iter().enumerate() {
+    for (index, mut client) in clients.into_iter().enumerate() {
         let refused = |source| refused(index, source);
-        if !session.granted().map_err(refused)? {
+        if !client.granted().map_err(refused)? {
             return Err(BenchError::NoSession);
         }
-        streams.push(session.into_stream().map_err(refused)?);
+        streams.push(client.into_stream().map_err(refused)?);
     }
     Ok(streams)
 }

@@ -1,6 +1,6 @@
 //! The keyspace: which nodes there are, and how their paths get into a request without formatting.
 
-use super::limits::{NODES_PER_PARENT, PARENTS_MAX};
+use crate::limits::{NODES_PER_PARENT, PARENTS_MAX};
 
 /// Bytes of `/pNNN` and of `/nNNNNNNN`.
 const PARENT_BYTES: usize = 5;
@@ -10,13 +10,13 @@ const NODE_BYTES: usize = 9;
 ///
 /// Which parent a node has depends on its number alone, so keyspaces of different sizes in one
 /// root agree.
-pub(super) struct Keys {
+pub(super) struct Keyspace {
     root: Box<[u8]>,
     /// The four digits of every number below 10,000.
     digits: Box<[[u8; 4]]>,
 }
 
-impl Keys {
+impl Keyspace {
     pub(super) fn new(root: &str) -> Self {
         let digit = |number: usize, unit: usize| b'0' + (number / unit % 10) as u8;
         let digits = (0..10_000)
@@ -46,14 +46,6 @@ impl Keys {
         path
     }
 
-    /// The paths of the root, its ancestors included, in the order in which they are created.
-    pub(super) fn roots(&self) -> Vec<Vec<u8>> {
-        let ends = (1..self.root.len()).filter(|&at| self.root[at] == b'/');
-        ends.chain((!self.root.is_empty()).then_some(self.root.len()))
-            .map(|end| self.root[..end].to_vec())
-            .collect()
-    }
-
     /// Writes a parent's number over the one in `path`, which is that of a parent.
     #[inline]
     pub(super) fn write_parent(&self, parent: u32, path: &mut [u8]) {
@@ -76,25 +68,5 @@ impl Keys {
     pub(super) fn write_number(&self, number: u32, name: &mut [u8]) {
         name[..4].copy_from_slice(&self.digits[(number / 10_000 % 10_000) as usize]);
         name[4..8].copy_from_slice(&self.digits[(number % 10_000) as usize]);
-    }
-}
-
-/// Numbers that look random, the same ones each run.
-pub(super) struct Draws(u64);
-
-impl Draws {
-    pub(super) fn new() -> Self {
-        Self(0x9e37_79b9_7f4a_7c15)
-    }
-
-    /// A number below `bound`.
-    #[inline]
-    pub(super) fn below(&mut self, bound: u32) -> u32 {
-        // xorshift64*, Vigna 2016; its upper half is the better one.
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let drawn = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32;
-        ((drawn * u64::from(bound)) >> 32) as u32
     }
 }

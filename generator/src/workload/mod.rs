@@ -1,6 +1,6 @@
-//! Workload files: what is asked, how often, of which tree.
+//! Workload files: which operations, how often, on which tree.
 //!
-//! A file is TOML. Whatever is wrong with one is told with file, line and key; the shipped ones
+//! A file is TOML. Whatever is wrong with one is reported with file, line and key; the shipped ones
 //! are read like any other.
 
 mod fields;
@@ -9,20 +9,24 @@ mod shipped;
 #[cfg(test)]
 mod tests;
 
+use clap::ValueEnum;
 use serde::Deserialize;
 use toml::Spanned;
 
 pub(super) use fields::Bounded;
-pub use read::SpecError;
+pub use read::WorkloadError;
 pub(super) use read::open;
 pub(super) use shipped::list;
 
-use super::limits::{CONNECTIONS_DEFAULT, CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, SIZE_MAX};
+use super::args::word;
+use super::limits::{
+    CONNECTIONS_DEFAULT, CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, RATE_MAX, SIZE_MAX,
+};
 
 /// A workload as written.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Spec {
+pub(super) struct Workload {
     /// The word on the command line, or the file's path.
     #[serde(skip)]
     pub(super) name: String,
@@ -34,7 +38,7 @@ pub(super) struct Spec {
     #[serde(default = "in_flight")]
     pub(super) in_flight: Bounded<1, { PIPELINE_MAX as u64 }>,
     /// Operations a second; none is a closed loop.
-    pub(super) rate: Option<Bounded<1, 10_000_000>>,
+    pub(super) rate: Option<Bounded<1, { RATE_MAX as u64 }>>,
     #[serde(default)]
     pub(super) keys: KeySpec,
     #[serde(default)]
@@ -156,13 +160,13 @@ pub(super) struct OpSpec {
     pub(super) count: Option<Bounded<1, 10_000>>,
     /// lock: how long it is held.
     pub(super) hold_ms: Option<Bounded<0, 60_000>>,
-    /// session: ephemeral nodes made in it, and gets asked in it.
+    /// session: ephemeral nodes made in it, and gets requested in it.
     pub(super) ephemerals: Option<Bounded<0, 10_000>>,
     pub(super) gets: Option<Bounded<0, 10_000>>,
 }
 
 /// What an operation does.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum OpKind {
     /// getData of a key.
@@ -226,7 +230,7 @@ pub(super) enum OpKind {
     Session,
 }
 
-/// What happens to many connections at once, again and again.
+/// What happens to many connections at once, repeatedly.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StormSpec {
@@ -245,7 +249,7 @@ fn all() -> Bounded<1, 100> {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum StormKind {
-    /// Connections are cut and opened again, each for its session, watches set again.
+    /// Connections are cut and reopened, each for its session; watches are set again.
     Reconnect,
     /// Sessions are ended and new ones opened.
     Session,
@@ -253,7 +257,7 @@ pub(super) enum StormKind {
     Watch,
 }
 
-impl Spec {
+impl Workload {
     /// One operation, everything else as in a file that says nothing of it.
     pub(super) fn of(kinds: &[(OpKind, u64)]) -> Self {
         let op = |&(kind, weight)| Spanned::new(0..0, OpSpec::of(kind, weight));
@@ -295,44 +299,14 @@ impl OpSpec {
     }
 
     /// Its row in the results.
-    pub(super) fn title(&self) -> &str {
-        self.name.as_deref().unwrap_or_else(|| self.kind.name())
+    pub(super) fn title(&self) -> Box<str> {
+        self.name.as_deref().map_or_else(|| self.kind.name(), Into::into)
     }
 }
 
 impl OpKind {
     /// The word in a file.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Get => "get",
-            Self::Set => "set",
-            Self::Exists => "exists",
-            Self::GetAcl => "get-acl",
-            Self::SetAcl => "set-acl",
-            Self::Children => "children",
-            Self::Children2 => "children2",
-            Self::ChildrenNumber => "children-number",
-            Self::Discover => "discover",
-            Self::Create => "create",
-            Self::Create2 => "create2",
-            Self::CreateContainer => "create-container",
-            Self::CreateTtl => "create-ttl",
-            Self::Sequential => "sequential",
-            Self::Delete => "delete",
-            Self::Churn => "churn",
-            Self::Ephemeral => "ephemeral",
-            Self::Sync => "sync",
-            Self::Ping => "ping",
-            Self::Auth => "auth",
-            Self::WhoAmI => "who-am-i",
-            Self::GetEphemerals => "get-ephemerals",
-            Self::Watch => "watch",
-            Self::Multi => "multi",
-            Self::MultiRead => "multi-read",
-            Self::Lock => "lock",
-            Self::QueuePut => "queue-put",
-            Self::QueueTake => "queue-take",
-            Self::Session => "session",
-        }
+    pub(super) fn name(self) -> Box<str> {
+        word(&self)
     }
 }

@@ -1,9 +1,9 @@
 //! The closed loop: connections on one ring, each with so many requests in flight.
 //!
-//! An answer is followed at once by the next request on the same connection; all requests of a
+//! A reply is followed at once by the next request on the same connection; all requests of a
 //! turn leave in one send a connection and one system call. The clock is read once a turn, after
-//! the wait: an answer's latency counts from the turn that made the request to the turn that saw
-//! the answer, so time spent in the generator itself is in it, never left out.
+//! the wait: a reply's latency counts from the turn that made the request to the turn that saw
+//! the reply, so time spent in the generator itself is in it, never left out.
 
 use std::net::TcpStream;
 use std::time::Instant;
@@ -11,16 +11,16 @@ use std::time::Instant;
 use model::response::xid;
 use ring::{Completion, Queue, Ring, RingConfig, Token, Wait};
 
-use super::error::BenchError;
-use super::lane::{Ask, Asked, Lane};
-use super::limits::{SILENCE_MAX, TURN_WAIT};
-use super::tally::{Class, Tally};
-use super::wire::{self, REPLY_BYTES_MIN};
+use super::lane::{Expected, InFlight, Lane};
+use crate::error::BenchError;
+use crate::limits::{SILENCE_MAX, TURN_WAIT};
+use crate::tally::{Class, Tally};
+use crate::wire::{self, REPLY_BYTES_MIN};
 
-/// What is asked.
-pub(super) trait Workload {
+/// Where the requests of the loop come from.
+pub(super) trait Requests {
     /// Appends the next request of a connection; `None` if it has none for now.
-    fn next(&mut self, lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Ask>;
+    fn next(&mut self, lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Expected>;
 
     /// An event has come.
     fn event(&mut self) {}
@@ -36,7 +36,7 @@ pub(super) trait Workload {
 pub(super) enum Until {
     /// At a time, with requests in flight: they are answered in the next run.
     Time(u64),
-    /// When all is answered and the workload is done.
+    /// When all is answered and the requests is done.
     Done,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Driver {
     // Before the lanes: the kernel's side ends first.
     ring: Ring,
     lanes: Vec<Lane>,
-    dirty: Vec<usize>,
+    sending: Vec<usize>,
     pipeline: usize,
     in_flight: usize,
     epoch: Instant,
@@ -71,9 +71,9 @@ impl Driver {
         for (index, lane) in lanes.iter().enumerate() {
             ring.queue().recv_multishot(&lane.stream, Token(index as u64));
         }
-        let dirty = Vec::with_capacity(lanes.len());
+        let sending = Vec::with_capacity(lanes.len());
         let epoch = Instant::now();
-        Ok(Self { ring, lanes, dirty, pipeline, in_flight: 0, epoch, answered_ns: 0 })
+        Ok(Self { ring, lanes, sending, pipeline, in_flight: 0, epoch, answered_ns: 0 })
     }
 
     /// Nanoseconds since this driver was made.
@@ -81,30 +81,30 @@ impl Driver {
         self.epoch.elapsed().as_nanos() as u64
     }
 
-    /// Runs `workload` and counts its answers. Gives the time of the last turn.
-    pub(super) fn run<W: Workload>(
+    /// Runs `requests` and counts its answers. Gives the time of the last turn.
+    pub(super) fn run<W: Requests>(
         &mut self,
-        workload: &mut W,
+        requests: &mut W,
         tally: &mut Tally,
         until: Until,
     ) -> Result<u64, BenchError> {
         let mut now_ns = self.now_ns();
         self.answered_ns = now_ns;
         for index in 0..self.lanes.len() {
-            self.fill(index, workload, now_ns);
+            self.fill(index, requests, now_ns);
         }
         loop {
-            self.send_dirty();
+            self.send_listed();
             match until {
                 Until::Time(end_ns) if now_ns >= end_ns => return Ok(now_ns),
-                Until::Done if self.in_flight == 0 && workload.is_done() => return Ok(now_ns),
+                Until::Done if self.in_flight == 0 && requests.is_done() => return Ok(now_ns),
                 _ => {}
             }
             self.ring.turn(Wait::Until(TURN_WAIT))?;
             now_ns = self.now_ns();
-            self.reap(workload, tally, now_ns)?;
+            self.reap(requests, tally, now_ns)?;
             tally.tick(now_ns);
-            self.assert_spoken(now_ns)?;
+            self.check_silence(now_ns)?;
         }
     }
 
@@ -115,42 +115,42 @@ impl Driver {
         for lane in &mut self.lanes {
             lane.is_closing = true;
         }
-        let mut closing = Closing { told: vec![false; self.lanes.len()] };
+        let mut closing = Closing { is_requested: vec![false; self.lanes.len()] };
         self.run(&mut closing, &mut tally, Until::Done)?;
         Ok(())
     }
 
-    fn fill<W: Workload>(&mut self, index: usize, workload: &mut W, now_ns: u64) {
+    fn fill<W: Requests>(&mut self, index: usize, requests: &mut W, now_ns: u64) {
         let lane = &mut self.lanes[index];
         while lane.in_flight() < self.pipeline {
-            let Some(ask) = workload.next(index, lane.xid(), &mut lane.pending) else { break };
-            lane.note(Asked { at_ns: now_ns, ask });
+            let (xid, out) = (lane.xid(), lane.outgoing.pending());
+            let Some(expected) = requests.next(index, xid, out) else { break };
+            lane.note(InFlight { at_ns: now_ns, expected });
             self.in_flight += 1;
         }
-        if !lane.pending.is_empty() && !lane.is_dirty {
-            lane.is_dirty = true;
-            self.dirty.push(index);
+        if lane.outgoing.needs_listing() {
+            self.sending.push(index);
         }
     }
 
-    fn send_dirty(&mut self) {
-        for index in self.dirty.drain(..) {
+    fn send_listed(&mut self) {
+        for index in self.sending.drain(..) {
             let lane = &mut self.lanes[index];
-            lane.is_dirty = false;
-            if let Some(buffer) = lane.take_for_send() {
+            lane.outgoing.unlisted();
+            if let Some(buffer) = lane.outgoing.take() {
                 self.ring.queue().send(&lane.stream, buffer, Token(index as u64));
             }
         }
     }
 
-    fn reap<W: Workload>(
+    fn reap<W: Requests>(
         &mut self,
-        workload: &mut W,
+        requests: &mut W,
         tally: &mut Tally,
         now_ns: u64,
     ) -> Result<(), BenchError> {
-        let Self { ring, lanes, dirty, in_flight, answered_ns, .. } = self;
-        let mut turn = Turn { lanes, dirty, in_flight, answered_ns, workload, tally, now_ns };
+        let Self { ring, lanes, sending, in_flight, answered_ns, .. } = self;
+        let mut turn = Turn { lanes, sending, in_flight, answered_ns, requests, tally, now_ns };
         let mut outcome = Ok(());
         ring.completions(|_: &mut Queue<'_>, completion| {
             if outcome.is_ok() {
@@ -160,7 +160,7 @@ impl Driver {
         outcome
     }
 
-    fn assert_spoken(&self, now_ns: u64) -> Result<(), BenchError> {
+    fn check_silence(&self, now_ns: u64) -> Result<(), BenchError> {
         let silence_ns = now_ns - self.answered_ns;
         if silence_ns < SILENCE_MAX.as_nanos() as u64 {
             return Ok(());
@@ -172,23 +172,23 @@ impl Driver {
 /// One turn's reaping.
 struct Turn<'a, W> {
     lanes: &'a mut Vec<Lane>,
-    dirty: &'a mut Vec<usize>,
+    sending: &'a mut Vec<usize>,
     in_flight: &'a mut usize,
     answered_ns: &'a mut u64,
-    workload: &'a mut W,
+    requests: &'a mut W,
     tally: &'a mut Tally,
     now_ns: u64,
 }
 
-impl<W: Workload> Turn<'_, W> {
+impl<W: Requests> Turn<'_, W> {
     fn handle(&mut self, completion: Completion<'_>) -> Result<(), BenchError> {
         match completion {
             Completion::Received { token, bytes } => self.received(token.0 as usize, bytes),
             Completion::Sent { token, buffer, result } => {
                 let lane = &mut self.lanes[token.0 as usize];
-                if lane.sent(buffer) && !lane.is_dirty {
-                    lane.is_dirty = true;
-                    self.dirty.push(token.0 as usize);
+                lane.outgoing.sent(buffer);
+                if lane.outgoing.needs_listing() {
+                    self.sending.push(token.0 as usize);
                 }
                 match result {
                     Err(errno) if !lane.is_closing => Err(BenchError::Broken(errno)),
@@ -222,27 +222,27 @@ impl<W: Workload> Turn<'_, W> {
         let mut same = Same { class: Class(0), at_ns: 0, count: 0 };
         while let Some(reply) = lane.replies.next(&mut bytes)? {
             if reply.xid == xid::EVENT {
-                self.workload.event();
+                self.requests.event();
                 continue;
             }
-            let asked = lane.answer(reply)?;
+            let request = lane.answer(reply)?;
             if reply.error == 0 {
-                if !same.takes(asked) {
+                if !same.takes(request) {
                     same.record(self.tally, self.now_ns);
-                    same = Same { class: asked.ask.class, at_ns: asked.at_ns, count: 1 };
+                    same = Same { class: request.expected.class, at_ns: request.at_ns, count: 1 };
                 }
             } else {
                 self.tally.record_error(reply.error);
             }
-            match self.workload.next(index, lane.xid(), &mut lane.pending) {
-                Some(ask) => lane.note(Asked { at_ns: self.now_ns, ask }),
+            let (xid, out) = (lane.xid(), lane.outgoing.pending());
+            match self.requests.next(index, xid, out) {
+                Some(expected) => lane.note(InFlight { at_ns: self.now_ns, expected }),
                 None => *self.in_flight -= 1,
             }
         }
         same.record(self.tally, self.now_ns);
-        if !lane.pending.is_empty() && !lane.is_dirty {
-            lane.is_dirty = true;
-            self.dirty.push(index);
+        if lane.outgoing.needs_listing() {
+            self.sending.push(index);
         }
         Ok(())
     }
@@ -257,8 +257,8 @@ struct Same {
 
 impl Same {
     #[inline]
-    fn takes(&mut self, asked: Asked) -> bool {
-        let is_same = self.class == asked.ask.class && self.at_ns == asked.at_ns;
+    fn takes(&mut self, request: InFlight) -> bool {
+        let is_same = self.class == request.expected.class && self.at_ns == request.at_ns;
         self.count += u64::from(is_same);
         is_same
     }
@@ -274,23 +274,23 @@ impl Same {
 /// No requests: what is in flight is waited for.
 struct Nothing;
 
-impl Workload for Nothing {
-    fn next(&mut self, _lane: usize, _xid: i32, _out: &mut Vec<u8>) -> Option<Ask> {
+impl Requests for Nothing {
+    fn next(&mut self, _lane: usize, _xid: i32, _out: &mut Vec<u8>) -> Option<Expected> {
         None
     }
 }
 
 /// The end of every session, once.
 struct Closing {
-    told: Vec<bool>,
+    is_requested: Vec<bool>,
 }
 
-impl Workload for Closing {
-    fn next(&mut self, lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Ask> {
-        if std::mem::replace(&mut self.told[lane], true) {
+impl Requests for Closing {
+    fn next(&mut self, lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Expected> {
+        if std::mem::replace(&mut self.is_requested[lane], true) {
             return None;
         }
         wire::put_close(out, xid);
-        Some(Ask { class: Class(0), reply_bytes_min: REPLY_BYTES_MIN })
+        Some(Expected { class: Class(0), reply_bytes_min: REPLY_BYTES_MIN })
     }
 }

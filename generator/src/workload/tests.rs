@@ -1,4 +1,6 @@
 use super::read::parse;
+use clap::ValueEnum;
+
 use super::{Draw, OpKind, StormKind, WatchKind, list, open};
 
 fn refusal(text: &str) -> String {
@@ -11,30 +13,34 @@ const GET: &str = "[[op]]\nkind = \"get\"\nweight = 1\n";
 fn every_shipped_workload_is_sound_and_says_what_it_is() {
     assert_eq!(list().len(), 12);
     for (name, _) in list() {
-        let spec = open(name).unwrap();
-        assert_eq!(&spec.name, name);
-        assert!(spec.about.ends_with('.') && spec.about.len() < 100, "{name}: {}", spec.about);
+        let workload = open(name).unwrap();
+        assert_eq!(&workload.name, name);
+        assert!(
+            workload.about.ends_with('.') && workload.about.len() < 100,
+            "{name}: {}",
+            workload.about
+        );
     }
-    let spec = open("production-mix").unwrap();
-    assert_eq!((spec.keys.draw, spec.keys.depth.value()), (Draw::Zipf, 2));
-    assert_eq!(spec.watches.unwrap().kind, WatchKind::Data);
-    let spec = open("service-discovery").unwrap();
-    assert_eq!(spec.connections.value() * spec.sessions.ephemerals.value(), 10_000);
+    let workload = open("production-mix").unwrap();
+    assert_eq!((workload.keys.draw, workload.keys.depth.value()), (Draw::Zipf, 2));
+    assert_eq!(workload.watches.unwrap().kind, WatchKind::Data);
+    let workload = open("service-discovery").unwrap();
+    assert_eq!(workload.connections.value() * workload.sessions.ephemerals.value(), 10_000);
     assert_eq!(open("session-storm").unwrap().storms[0].get_ref().kind, StormKind::Reconnect);
     assert_eq!(open("write-only").unwrap().op(0).kind, OpKind::Create);
 }
 
 #[test]
 fn defaults_are_filled_in() {
-    let spec = parse("x", GET).unwrap();
-    assert_eq!((spec.connections.value(), spec.in_flight.value()), (50, 1));
-    assert_eq!((spec.keys.count.value(), spec.keys.bytes.value()), (10_000, 100));
-    assert!(spec.rate.is_none() && spec.watches.is_none() && spec.storms.is_empty());
-    assert_eq!(spec.op(0).title(), "get");
+    let workload = parse("x", GET).unwrap();
+    assert_eq!((workload.connections.value(), workload.in_flight.value()), (50, 1));
+    assert_eq!((workload.keys.count.value(), workload.keys.bytes.value()), (10_000, 100));
+    assert!(workload.rate.is_none() && workload.watches.is_none() && workload.storms.is_empty());
+    assert_eq!(workload.op(0).title().as_ref(), "get");
 }
 
 #[test]
-fn mistakes_are_told_with_file_line_and_key() {
+fn mistakes_are_reported_with_file_line_and_key() {
     let said = refusal(&format!("connections = 0\n{GET}"));
     assert_eq!(
         said,
@@ -58,7 +64,7 @@ fn mistakes_are_told_with_file_line_and_key() {
 }
 
 #[test]
-fn contradictions_are_told_too() {
+fn contradictions_are_reported_too() {
     assert_eq!(refusal(""), "mix.toml:1: op: there is none with a weight, nor a storm");
     let said = refusal(&format!("{GET}\n[[op]]\nkind = \"set\"\nweight = 1\nhold_ms = 5\n"));
     assert_eq!(said, "mix.toml:8: hold_ms: means nothing for an operation set");
@@ -71,7 +77,16 @@ fn contradictions_are_told_too() {
 }
 
 #[test]
-fn a_workload_that_is_not_there_is_told() {
+fn a_missing_workload_is_reported() {
     let said = open("/nonexistent/mix.toml").unwrap_err().to_string();
     assert!(said.contains("no workload /nonexistent/mix.toml (`ringkeeper bench --list`)"));
+}
+
+#[test]
+fn results_call_an_operation_what_its_file_does() {
+    for kind in OpKind::value_variants() {
+        let rest = if *kind == OpKind::Multi { "sets = 1" } else { "" };
+        let text = format!("[[op]]\nkind = \"{}\"\nweight = 1\n{rest}", kind.name());
+        assert_eq!(parse("x", &text).unwrap().op(0).kind, *kind, "{text}");
+    }
 }

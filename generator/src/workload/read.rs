@@ -1,4 +1,4 @@
-//! A workload read and checked; what is wrong is told with file, line and key.
+//! A workload read and checked; what is wrong is reported with file, line and key.
 
 use std::fs;
 use std::io;
@@ -9,11 +9,11 @@ use thiserror::Error;
 
 use crate::limits::OPS_MAX;
 
-use super::{OpKind, OpSpec, Spec, StormKind, shipped};
+use super::{OpKind, OpSpec, StormKind, Workload, shipped};
 
 /// Why a workload cannot be used.
 #[derive(Debug, Error)]
-pub enum SpecError {
+pub enum WorkloadError {
     /// Neither a shipped workload nor a file.
     #[error("there is no workload {name} (`ringkeeper bench --list`), and as a file: {source}")]
     Missing {
@@ -37,47 +37,48 @@ pub enum SpecError {
 }
 
 /// Opens the shipped workload of a name, or else the file.
-pub(crate) fn open(name: &str) -> Result<Spec, SpecError> {
+pub(crate) fn open(name: &str) -> Result<Workload, WorkloadError> {
     if let Some(text) = shipped::text(name) {
         return parse(name, text);
     }
-    let missing = |source| SpecError::Missing { name: name.into(), source };
+    let missing = |source| WorkloadError::Missing { name: name.into(), source };
     let text = fs::read_to_string(name).map_err(missing)?;
     parse(name, &text)
 }
 
-pub(super) fn parse(file: &str, text: &str) -> Result<Spec, SpecError> {
-    let wrong = |line: usize, key: &str, cause: &str| SpecError::Wrong {
+pub(super) fn parse(file: &str, text: &str) -> Result<Workload, WorkloadError> {
+    let wrong = |line: usize, key: &str, cause: &str| WorkloadError::Wrong {
         file: file.into(),
         line,
         key: key.into(),
         cause: cause.into(),
     };
-    let mut spec: Spec = toml::from_str(text).map_err(|error| {
+    let mut workload: Workload = toml::from_str(text).map_err(|error| {
         let (line, key) = place(text, error.span().map_or(0, |span| span.start));
         wrong(line, key, &error.message().replace('\n', ", "))
     })?;
-    file.clone_into(&mut spec.name);
-    if spec.ops.iter().all(|op| op.get_ref().weight.value() == 0) && spec.storms.is_empty() {
+    file.clone_into(&mut workload.name);
+    if workload.ops.iter().all(|op| op.get_ref().weight.value() == 0) && workload.storms.is_empty()
+    {
         return Err(wrong(1, "op", "there is none with a weight, nor a storm"));
     }
-    if let Some(op) = spec.ops.get(OPS_MAX) {
+    if let Some(op) = workload.ops.get(OPS_MAX) {
         let (line, key) = place(text, op.span().start);
         return Err(wrong(line, key, &format!("there are more than {OPS_MAX}")));
     }
-    for op in &spec.ops {
+    for op in &workload.ops {
         if let Some((key, cause)) = objection(op.get_ref()) {
             let (line, key) = place_of_key(text, op.span(), key);
             return Err(wrong(line, key, &cause));
         }
     }
-    for storm in &spec.storms {
-        if storm.get_ref().kind == StormKind::Watch && spec.watches.is_none() {
+    for storm in &workload.storms {
+        if storm.get_ref().kind == StormKind::Watch && workload.watches.is_none() {
             let (line, key) = place_of_key(text, storm.span(), "kind");
             return Err(wrong(line, key, "a storm of watches needs [watches]"));
         }
     }
-    Ok(spec)
+    Ok(workload)
 }
 
 /// A key of an operation that has no meaning for it, or is missing, and why.

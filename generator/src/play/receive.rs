@@ -1,12 +1,13 @@
-//! What is received: grants of sessions, answers, events.
+//! What is received: grants of sessions, replies, events.
 
 use model::jute::Reader;
 use model::response::xid;
 
-use super::client::{Reply, State, frame};
+use super::client::{Attachment, Reply, frame};
 use super::flow::{Malformed, Next};
 use super::stage::Stage;
 use crate::results::IncidentKind;
+use crate::wire::SessionKey;
 
 impl Stage {
     /// Takes in what a connection has received.
@@ -43,7 +44,7 @@ impl Stage {
                 }
             };
             used += 4 + frame.len();
-            if let State::Attaching { .. } = self.clients[index].state {
+            if let Attachment::Attaching { .. } = self.clients[index].attachment {
                 if self.granted(index, frame).is_err() {
                     self.wrong(index, &format!("a grant of {} bytes", frame.len()));
                 }
@@ -51,32 +52,29 @@ impl Stage {
                 self.reply(index, frame);
             }
         }
-        self.soil(index);
+        self.list_sending(index);
         used
     }
 
-    /// An answer that is none: nothing that this server says counts any more.
+    /// A reply that is none: nothing that this server sends counts from here on.
     fn wrong(&mut self, index: usize, what: &str) {
         let detail = format!("connection {index}: {what}");
         self.journal.end(IncidentKind::Wrong, self.now_ns, detail);
     }
 
     fn granted(&mut self, index: usize, frame: &[u8]) -> Result<(), Malformed> {
-        let mut reader = Reader::new(frame);
-        let (_, timeout_ms, id) = (reader.int()?, reader.int()?, reader.long()?);
-        let password = reader.buffer()?.unwrap_or_default();
-        let had = self.clients[index].session_id;
-        if timeout_ms <= 0 || id == 0 {
+        let had = self.clients[index].session.id;
+        let Some(session) = SessionKey::parse_grant(frame)? else {
             let kind = if had == 0 { IncidentKind::Refused } else { IncidentKind::Expired };
             self.lost(index, kind, "the server granted no session");
             self.forget(index);
             return Ok(());
-        }
+        };
         let client = &mut self.clients[index];
-        client.session_id = id;
-        client.password = password.to_vec();
+        let is_new = had != session.id;
+        client.session = session;
         client.is_silent = false;
-        self.ready(index, had != id);
+        self.ready(index, is_new);
         Ok(())
     }
 
@@ -101,7 +99,7 @@ impl Stage {
         if std::mem::take(&mut client.is_silent) {
             self.journal.answered_again(self.now_ns);
         }
-        // What has a special xid may be answered before what was asked earlier.
+        // What has a special xid may be answered before what was requested earlier.
         let is_it = |of: i32| if xid < 0 { of == xid } else { of > 0 };
         let at = client.waiting.iter().position(|waiting| is_it(waiting.xid));
         let Some(waiting) = at.and_then(|at| client.waiting.remove(at)) else {
@@ -121,10 +119,9 @@ impl Stage {
         match next {
             Ok(Next::Ended) => self.ended(index, &task, Ok(())),
             Ok(Next::Failed(code)) => self.ended(index, &task, Err(code)),
-            Ok(Next::Going) => {}
+            Ok(Next::Continues) => {}
             Ok(Next::Held(task, until_ns)) => {
-                let generation = self.clients[index].generation;
-                self.hold(index, generation, task, until_ns);
+                self.hold(index, task, until_ns);
             }
             Err(Malformed) => {
                 let bytes = reply.body.len();

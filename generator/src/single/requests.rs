@@ -1,18 +1,21 @@
-//! What the closed loop asks: the keyspace made, then read and written.
+//! The requests of the closed loop: the keyspace made, then read and written.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 
-use super::args::{BenchArgs, Operation};
-use super::drive::Workload;
-use super::keys::{Draws, Keys};
-use super::lane::Ask;
-use super::tally::Class;
-use super::wire::{REPLY_BYTES_MIN, Template, payload};
+use super::driver::Requests;
+use super::keyspace::Keyspace;
+use super::lane::Expected;
+use crate::args::{BenchArgs, Operation};
+use crate::limits::SEED;
+use crate::paths::run_number;
+use crate::tally::Class;
+use crate::wire::{REPLY_BYTES_MIN, Template, payload};
 
 const STAT_BYTES: u32 = model::stat::STAT_BYTES as u32;
 
-fn ask(class: u8, body_bytes_min: u32) -> Ask {
-    Ask { class: Class(class), reply_bytes_min: REPLY_BYTES_MIN + body_bytes_min }
+fn expect(class: u8, body_bytes_min: u32) -> Expected {
+    Expected { class: Class(class), reply_bytes_min: REPLY_BYTES_MIN + body_bytes_min }
 }
 
 /// Creates the nodes of a list, one request each.
@@ -27,12 +30,12 @@ impl CreatePaths {
     }
 }
 
-impl Workload for CreatePaths {
-    fn next(&mut self, _lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Ask> {
+impl Requests for CreatePaths {
+    fn next(&mut self, _lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Expected> {
         let path = self.paths.get(self.next)?;
         self.next += 1;
         Template::create(path, b"").put(out, xid, |_| ());
-        Some(ask(0, 4 + path.len() as u32))
+        Some(expect(0, 4 + path.len() as u32))
     }
 
     fn is_done(&self) -> bool {
@@ -42,7 +45,7 @@ impl Workload for CreatePaths {
 
 /// Creates or sets every node of the keyspace, once.
 pub(super) struct EveryNode<'a> {
-    keys: &'a Keys,
+    keyspace: &'a Keyspace,
     template: Template,
     body_bytes_min: u32,
     next: u32,
@@ -50,28 +53,28 @@ pub(super) struct EveryNode<'a> {
 }
 
 impl<'a> EveryNode<'a> {
-    pub(super) fn create(keys: &'a Keys, args: &BenchArgs) -> Self {
-        let path = keys.node(0);
+    pub(super) fn create(keyspace: &'a Keyspace, args: &BenchArgs) -> Self {
+        let path = keyspace.node(0);
         let template = Template::create(&path, &payload(args.size));
         let body_bytes_min = 4 + path.len() as u32;
-        Self { keys, template, body_bytes_min, next: 0, nodes: args.nodes }
+        Self { keyspace, template, body_bytes_min, next: 0, nodes: args.nodes }
     }
 
-    pub(super) fn set(keys: &'a Keys, args: &BenchArgs) -> Self {
-        let template = Template::set(&keys.node(0), &payload(args.size));
-        Self { keys, template, body_bytes_min: STAT_BYTES, next: 0, nodes: args.nodes }
+    pub(super) fn set(keyspace: &'a Keyspace, args: &BenchArgs) -> Self {
+        let template = Template::set(&keyspace.node(0), &payload(args.size));
+        Self { keyspace, template, body_bytes_min: STAT_BYTES, next: 0, nodes: args.nodes }
     }
 }
 
-impl Workload for EveryNode<'_> {
-    fn next(&mut self, _lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Ask> {
+impl Requests for EveryNode<'_> {
+    fn next(&mut self, _lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Expected> {
         let node = self.next;
         if node == self.nodes {
             return None;
         }
         self.next += 1;
-        self.template.put(out, xid, |path| self.keys.write_node(node, path));
-        Some(ask(0, self.body_bytes_min))
+        self.template.put(out, xid, |path| self.keyspace.write_node(node, path));
+        Some(expect(0, self.body_bytes_min))
     }
 
     fn is_done(&self) -> bool {
@@ -81,21 +84,21 @@ impl Workload for EveryNode<'_> {
 
 /// Reads or writes nodes drawn at random, for ever.
 pub(super) struct Random<'a> {
-    keys: &'a Keys,
-    draws: Draws,
+    keyspace: &'a Keyspace,
+    rng: SmallRng,
     bound: u32,
     is_parent: bool,
     read: Template,
-    read_ask: Ask,
+    read_expected: Expected,
     write: Template,
-    write_ask: Ask,
+    write_expected: Expected,
     write_percent: u32,
 }
 
 impl<'a> Random<'a> {
     /// For every operation of the loop but create.
-    pub(super) fn new(keys: &'a Keys, args: &BenchArgs) -> Self {
-        let (node, parent) = (keys.node(0), keys.parent(0));
+    pub(super) fn new(keyspace: &'a Keyspace, args: &BenchArgs) -> Self {
+        let (node, parent) = (keyspace.node(0), keyspace.parent(0));
         let is_parent = args.op == Operation::Children;
         let (read, body_bytes_min) = match args.op {
             Operation::Exists => (Template::exists(&node), STAT_BYTES),
@@ -108,52 +111,50 @@ impl<'a> Random<'a> {
             _ => 0,
         };
         Self {
-            keys,
-            draws: Draws::new(),
-            bound: if is_parent { Keys::parents(args.nodes) } else { args.nodes },
+            keyspace,
+            rng: SmallRng::seed_from_u64(SEED),
+            bound: if is_parent { Keyspace::parents(args.nodes) } else { args.nodes },
             is_parent,
             read,
-            read_ask: ask(0, body_bytes_min),
+            read_expected: expect(0, body_bytes_min),
             write: Template::set(&node, &payload(args.size)),
-            write_ask: ask(u8::from(args.op == Operation::Mixed), STAT_BYTES),
+            write_expected: expect(u8::from(args.op == Operation::Mixed), STAT_BYTES),
             write_percent,
         }
     }
 }
 
-impl Workload for Random<'_> {
+impl Requests for Random<'_> {
     #[inline]
-    fn next(&mut self, _lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Ask> {
-        let node = self.draws.below(self.bound);
-        if self.write_percent > 0 && self.draws.below(100) < self.write_percent {
-            self.write.put(out, xid, |path| self.keys.write_node(node, path));
-            return Some(self.write_ask);
+    fn next(&mut self, _lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Expected> {
+        let node = self.rng.random_range(0..self.bound);
+        if self.write_percent > 0 && self.rng.random_range(0..100) < self.write_percent {
+            self.write.put(out, xid, |path| self.keyspace.write_node(node, path));
+            return Some(self.write_expected);
         }
         if self.is_parent {
-            self.read.put(out, xid, |path| self.keys.write_parent(node, path));
+            self.read.put(out, xid, |path| self.keyspace.write_parent(node, path));
         } else {
-            self.read.put(out, xid, |path| self.keys.write_node(node, path));
+            self.read.put(out, xid, |path| self.keyspace.write_node(node, path));
         }
-        Some(self.read_ask)
+        Some(self.read_expected)
     }
 }
 
 /// Creates new nodes for ever, `ROOT/cRRRRRRRR-LLLLL/nNNNNNNNN`: a parent for each connection of
 /// each run.
 pub(super) struct CreateNew<'a> {
-    keys: &'a Keys,
+    keyspace: &'a Keyspace,
     template: Template,
-    ask: Ask,
+    expected: Expected,
     lane_at: usize,
     parents: Vec<Vec<u8>>,
     next: Vec<u32>,
 }
 
 impl<'a> CreateNew<'a> {
-    pub(super) fn new(keys: &'a Keys, args: &BenchArgs) -> Self {
-        // Runs against one server must not meet each other's nodes.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_millis());
-        let run = now as u32;
+    pub(super) fn new(keyspace: &'a Keyspace, args: &BenchArgs) -> Self {
+        let run = run_number();
         let parents: Vec<_> = (0..args.connections())
             .map(|lane| format!("{}/c{run:08x}-{lane:08}", args.root()).into_bytes())
             .collect();
@@ -161,9 +162,9 @@ impl<'a> CreateNew<'a> {
         let lane_at = path.len() - 8;
         path.extend_from_slice(b"/n00000000");
         Self {
-            keys,
+            keyspace,
             template: Template::create(&path, &payload(args.size)),
-            ask: ask(0, 4 + path.len() as u32),
+            expected: expect(0, 4 + path.len() as u32),
             lane_at,
             next: vec![0; parents.len()],
             parents,
@@ -176,16 +177,16 @@ impl<'a> CreateNew<'a> {
     }
 }
 
-impl Workload for CreateNew<'_> {
+impl Requests for CreateNew<'_> {
     #[inline]
-    fn next(&mut self, lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Ask> {
+    fn next(&mut self, lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Expected> {
         let number = self.next[lane];
         self.next[lane] += 1;
         self.template.put(out, xid, |path| {
             let (parent, name) = path.split_at_mut(self.lane_at + 8);
-            self.keys.write_number(lane as u32, &mut parent[self.lane_at..]);
-            self.keys.write_number(number, &mut name[2..]);
+            self.keyspace.write_number(lane as u32, &mut parent[self.lane_at..]);
+            self.keyspace.write_number(number, &mut name[2..]);
         });
-        Some(self.ask)
+        Some(self.expected)
     }
 }
