@@ -3,7 +3,8 @@
 use super::error::BenchError;
 use super::process::{MachineTime, Process, Usage, own_cpu_us};
 
-/// Reads what the server's process and our own have used, at the start of what is measured and at\n/// its end.
+/// Reads what the server's process and our own have used, at the start of what is measured and at
+/// its end.
 pub(super) struct Meter {
     process: Option<Process>,
     server: Option<Usage>,

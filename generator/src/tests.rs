@@ -1,5 +1,5 @@
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use clap::Parser;
@@ -48,6 +48,9 @@ pub(super) fn converse(mut stream: TcpStream, behaviour: Behaviour) -> Option<()
         let mut reader = Reader::new(&request);
         let (xid, op) = (reader.int().ok()?, Op::of(reader.int().ok()?)?);
         if !behaviour(count, xid, op, &mut out) {
+            // Closing with requests unread would be a reset instead of an end.
+            stream.shutdown(Shutdown::Write).ok()?;
+            io::copy(&mut stream, &mut io::sink()).ok()?;
             return None;
         }
     }

@@ -78,7 +78,7 @@ pub(super) struct Client {
     pub(super) cut_ns: Option<u64>,
     pub(super) last_sent_ns: u64,
     pub(super) is_silent: bool,
-    pub(super) is_hungry: bool,
+    pub(super) is_vacant: bool,
     input: Vec<u8>,
     pub(super) outgoing: Outgoing,
 }
@@ -102,7 +102,7 @@ impl Client {
             cut_ns: None,
             last_sent_ns: 0,
             is_silent: false,
-            is_hungry: false,
+            is_vacant: false,
             input: Vec::new(),
             outgoing: Outgoing::default(),
         }

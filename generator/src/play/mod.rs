@@ -183,7 +183,7 @@ fn begin(player: &mut Player, rate: Option<f64>) {
         }
         None => Feed::ClosedLoop,
     };
-    player.stage.awake_all();
+    player.stage.list_all_vacant();
 }
 
 /// Lets none come, and waits for the answers of an open loop: they were due in the time measured.

@@ -136,7 +136,7 @@ fn what_was_due_while_the_server_slept_is_as_late_as_it_was() {
     let words = "--connections 1 --op get --nodes 10 --rate 400";
     let (outcome, json) = play(serve(sleepy), words);
     outcome.unwrap();
-    // Half of the second was slept through: what was due then counts, though it was requested later.
+    // Half of the second was slept through: what was due then counts, though it was sent later.
     assert!(json["get_us_p90"].as_f64().unwrap() > 200_000.0, "{json}");
 }
 

@@ -24,8 +24,8 @@ pub(super) struct InFlight {
 
 /// One connection. Lives in: the driver.
 ///
-/// Invariant: `answered <= requested <= answered + capacity`; the requests between the two are those
-/// in `waiting`, and their answers come in that order.
+/// Invariant: `answered <= requested <= answered + capacity`; the requests between the two are
+/// those in `waiting`, and their replies come in that order.
 pub(super) struct Lane {
     pub(super) stream: TcpStream,
     pub(super) replies: ReplyCutter,

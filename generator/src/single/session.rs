@@ -34,10 +34,10 @@ pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchErr
         tally.record(SESSION, end_ns - begin_ns, 1);
         tally.record(OPEN, open_ns - begin_ns, 1);
         tally.record(CLOSE, end_ns - open_ns, 1);
+        rounds.tally.tick(end_ns);
         if rounds.is_over(end_ns) {
             let ops = rounds.tally.ops();
             return rounds.results("session", ops, end_ns).report(args, out);
         }
-        rounds.tally.tick(end_ns);
     }
 }

@@ -99,7 +99,7 @@ impl Stage {
     /// An operation of a client has ended, in some way.
     pub(in crate::play) fn leave(&mut self, index: usize) {
         self.clients[index].open_count -= 1;
-        self.hunger(index);
+        self.list_vacant(index);
     }
 
     /// A session has ended as requested.
@@ -147,7 +147,7 @@ impl Stage {
             self.record_part(ATTACH, self.now_ns - cut_ns);
         }
         self.list_sending(index);
-        self.hunger(index);
+        self.list_vacant(index);
     }
 
     pub(in crate::play) fn reconnect(&mut self, index: usize) {

@@ -11,7 +11,7 @@ use crate::workload::{Bounded, OpKind};
 impl Stage {
     pub(in crate::play) fn feed(&mut self) {
         match std::mem::replace(&mut self.feed, Feed::None) {
-            Feed::None => self.hungry_ones(|_, _| ()),
+            Feed::None => self.fill_vacant(|_, _| ()),
             Feed::Nodes(mut nodes) => {
                 self.feed =
                     if self.feed_nodes(&mut *nodes) { Feed::Nodes(nodes) } else { Feed::None };
@@ -19,7 +19,7 @@ impl Stage {
             Feed::ClosedLoop => {
                 let limit = self.world.workload.in_flight.value() as usize;
                 self.feed = Feed::ClosedLoop;
-                self.hungry_ones(|stage, index| stage.fill(index, limit));
+                self.fill_vacant(|stage, index| stage.fill(index, limit));
             }
             Feed::OpenLoop { rate, mut next_ns } => {
                 while next_ns as u64 <= self.now_ns.min(self.until_ns) {
@@ -27,7 +27,7 @@ impl Stage {
                     next_ns += self.world.chance.gap_ns(rate);
                 }
                 self.feed = Feed::OpenLoop { rate, next_ns };
-                self.hungry_ones(|_, _| ());
+                self.fill_vacant(|_, _| ());
             }
         }
     }
@@ -45,10 +45,10 @@ impl Stage {
     }
 
     /// Clients with room: first for what is due, then `more`.
-    pub(in crate::play) fn hungry_ones(&mut self, more: impl Fn(&mut Self, usize)) {
-        let hungry = std::mem::take(&mut self.hungry);
-        for &index in &hungry {
-            self.clients[index].is_hungry = false;
+    pub(in crate::play) fn fill_vacant(&mut self, more: impl Fn(&mut Self, usize)) {
+        let vacant = std::mem::take(&mut self.vacant);
+        for &index in &vacant {
+            self.clients[index].is_vacant = false;
             while self.has_room(index)
                 && let Some((op, due_ns)) = self.clients[index].backlog.pop_front()
             {
@@ -57,9 +57,9 @@ impl Stage {
             }
             more(self, index);
         }
-        if self.hungry.is_empty() {
-            self.hungry = hungry;
-            self.hungry.clear();
+        if self.vacant.is_empty() {
+            self.vacant = vacant;
+            self.vacant.clear();
         }
     }
 
@@ -78,16 +78,17 @@ impl Stage {
     }
 
     /// All of the workload's clients look for work.
-    pub(in crate::play) fn awake_all(&mut self) {
+    pub(in crate::play) fn list_all_vacant(&mut self) {
         for index in 0..self.connections {
-            self.hunger(index);
+            self.list_vacant(index);
         }
     }
 
-    pub(in crate::play) fn hunger(&mut self, index: usize) {
-        if index < self.connections && !self.clients[index].is_hungry {
-            self.clients[index].is_hungry = true;
-            self.hungry.push(index);
+    /// A client may have room.
+    pub(in crate::play) fn list_vacant(&mut self, index: usize) {
+        if index < self.connections && !self.clients[index].is_vacant {
+            self.clients[index].is_vacant = true;
+            self.vacant.push(index);
         }
     }
 

@@ -67,7 +67,7 @@ pub(super) struct Stage {
     pub(super) tally: Tally,
     pub(super) journal: Journal,
     pub(super) now_ns: u64,
-    /// Operations due before are not recorded.
+    /// Operations that were due before are not recorded.
     pub(super) start_ns: u64,
     /// Nothing is due after it.
     pub(super) until_ns: u64,
@@ -82,7 +82,8 @@ pub(super) struct Stage {
     round_robin: usize,
     /// Clients that have something to send.
     pub(super) sending: Vec<usize>,
-    hungry: Vec<usize>,
+    /// Clients that may have room for an operation.
+    vacant: Vec<usize>,
     attach_due: VecDeque<usize>,
     attaching_count: usize,
     pub(super) closing: Vec<(usize, TcpStream)>,
@@ -112,7 +113,7 @@ impl Stage {
             silence_check_ns: 0,
             round_robin: 0,
             sending: Vec::new(),
-            hungry: Vec::new(),
+            vacant: Vec::new(),
             attach_due: (0..connections).collect(),
             attaching_count: 0,
             closing: Vec::new(),
