@@ -40,7 +40,7 @@ pub(super) const SECONDS_MAX: usize = 86_400;
 /// Operations that are due and wait in the generator; further ones are dropped and counted.
 pub(super) const BACKLOG_MAX: usize = 1_000_000;
 /// Operations of an open loop on one connection; others wait for one of these.
-pub(super) const OPEN_IN_FLIGHT_MAX: usize = 1_024;
+pub(super) const OPEN_LOOP_IN_FLIGHT_MAX: usize = 1_024;
 /// Sessions with a connection of their own at once.
 pub(super) const VISITS_MAX: usize = 10_000;
 /// Connections that wait for their session at once in a storm.

@@ -67,7 +67,7 @@ pub(super) struct Client {
     /// Operations that are due, and when, but not begun.
     pub(super) backlog: VecDeque<(usize, u64)>,
     /// Begun and not ended.
-    pub(super) open_count: usize,
+    pub(super) begun_count: usize,
     /// Wait for the deletion of a node.
     pub(super) parked: Vec<(Vec<u8>, Task)>,
     /// Numbers of nodes that it has made and not deleted.
@@ -94,7 +94,7 @@ impl Client {
             next_xid: 1,
             waiting: VecDeque::new(),
             backlog: VecDeque::new(),
-            open_count: 0,
+            begun_count: 0,
             parked: Vec::new(),
             made: VecDeque::new(),
             made_next: 0,
@@ -158,7 +158,7 @@ impl Client {
         (self.stream.take(), tasks)
     }
 
-    /// Takes bytes in; [`Self::take_frame`] gives the frames.
+    /// Takes bytes in that are no whole frame yet.
     pub(super) fn take_in(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
     }

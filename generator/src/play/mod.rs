@@ -124,7 +124,7 @@ fn prepare(player: &mut Player, args: &BenchArgs, say: Say) -> Result<(), BenchE
         feed(player, Box::new(paths.into_iter().map(Node::Folder)))?;
     }
     feed(player, Box::new((0..keys).map(Node::Key)))?;
-    player.stage.is_opening = false;
+    player.stage.is_preparing = false;
     let Player { stage, .. } = player;
     for index in 0..stage.connections {
         stage.world.equip(&mut stage.clients[index], index, stage.now_ns);

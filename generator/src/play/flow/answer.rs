@@ -26,10 +26,10 @@ impl World {
     ) -> Result<Next, Malformed> {
         let Waiting { op, task, .. } = waiting;
         let code = if reply.error == 0 { check(op, reply.body)? } else { reply.error };
-        let is_there = code == ErrorCode::NodeExists.code();
+        let exists = code == ErrorCode::NodeExists.code();
         match task.step {
-            Step::Folder if is_there => Ok(Next::Ended),
-            Step::Key if is_there => {
+            Step::Folder if exists => Ok(Next::Ended),
+            Step::Key if exists => {
                 self.set(client, Task { step: Step::Write, ..task }, now_ns);
                 Ok(Next::Continues)
             }
@@ -48,11 +48,11 @@ impl World {
                 Ok(Next::Ended)
             }
             _ if code != 0 => Ok(Next::Failed(code)),
-            _ => self.went_well(client, index, task, reply, now_ns),
+            _ => self.succeeded(client, index, task, reply, now_ns),
         }
     }
 
-    fn went_well(
+    fn succeeded(
         &mut self,
         client: &mut Client,
         index: usize,

@@ -17,7 +17,7 @@ use crate::tally::Class;
 impl Stage {
     /// A client that is to be attached now.
     pub(in crate::play) fn next_attach(&mut self) -> Option<usize> {
-        let most = if self.is_opening { OPENING_MAX } else { ATTACHING_MAX };
+        let most = if self.is_preparing { OPENING_MAX } else { ATTACHING_MAX };
         if self.attaching_count >= most {
             return None;
         }
@@ -92,13 +92,13 @@ impl Stage {
         let generation = self.clients[index].generation;
         tasks.extend(self.timers.cut(index, generation));
         let lost = tasks.iter().filter(|task| task.op.is_some()).count();
-        self.clients[index].open_count -= lost;
+        self.clients[index].begun_count -= lost;
         lost as u64
     }
 
     /// An operation of a client has ended, in some way.
     pub(in crate::play) fn leave(&mut self, index: usize) {
-        self.clients[index].open_count -= 1;
+        self.clients[index].begun_count -= 1;
         self.list_vacant(index);
     }
 
@@ -137,7 +137,7 @@ impl Stage {
         let cut_ns = client.cut_ns.take();
         if is_new {
             // Before the tree is made there is nothing to watch.
-            if !self.is_opening {
+            if !self.is_preparing {
                 self.world.equip(client, index, self.now_ns);
             }
         } else {

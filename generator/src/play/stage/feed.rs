@@ -3,7 +3,7 @@
 use model::op::Op;
 
 use super::{Feed, LATE, Stage};
-use crate::limits::{BACKLOG_MAX, OPEN_IN_FLIGHT_MAX, PREPARE_IN_FLIGHT, VISITS_MAX};
+use crate::limits::{BACKLOG_MAX, OPEN_LOOP_IN_FLIGHT_MAX, PREPARE_IN_FLIGHT, VISITS_MAX};
 use crate::play::client::{Attachment, Client, Visit};
 use crate::play::flow::{Node, Step, Task};
 use crate::workload::{Bounded, OpKind};
@@ -65,12 +65,12 @@ impl Stage {
 
     pub(in crate::play) fn has_room(&self, index: usize) -> bool {
         let client = &self.clients[index];
-        client.attachment == Attachment::Ready && client.open_count < OPEN_IN_FLIGHT_MAX
+        client.attachment == Attachment::Ready && client.begun_count < OPEN_LOOP_IN_FLIGHT_MAX
     }
 
     pub(in crate::play) fn fill(&mut self, index: usize, limit: usize) {
         while self.clients[index].attachment == Attachment::Ready
-            && self.clients[index].open_count < limit
+            && self.clients[index].begun_count < limit
         {
             let Some(op) = self.world.chance.op() else { return };
             self.begin(index, op, self.now_ns);
@@ -122,7 +122,7 @@ impl Stage {
             self.open_visit(index, op, due_ns);
             return;
         }
-        self.clients[index].open_count += 1;
+        self.clients[index].begun_count += 1;
         self.world.begin(&mut self.clients[index], index, op, (due_ns, self.now_ns));
         self.list_sending(index);
     }
@@ -139,7 +139,7 @@ impl Stage {
                 return;
             }
         };
-        self.clients[owner].open_count += 1;
+        self.clients[owner].begun_count += 1;
         let client = &mut self.clients[index];
         client.forget_session();
         client.last_zxid = 0;

@@ -89,7 +89,7 @@ pub(super) struct Stage {
     pub(super) closing: Vec<(usize, TcpStream)>,
     timers: Timers,
     storms: Vec<Storm>,
-    pub(super) is_opening: bool,
+    pub(super) is_preparing: bool,
 }
 
 impl Stage {
@@ -119,7 +119,7 @@ impl Stage {
             closing: Vec::new(),
             timers: Timers::default(),
             storms: Vec::new(),
-            is_opening: true,
+            is_preparing: true,
             world,
         }
     }
@@ -147,7 +147,7 @@ impl Stage {
 
     /// Whether nothing is waited for.
     pub(super) fn is_quiet(&self) -> bool {
-        let is_quiet = |client: &Client| client.waiting.is_empty() && client.open_count == 0;
+        let is_quiet = |client: &Client| client.waiting.is_empty() && client.begun_count == 0;
         self.backlog_count == 0 && self.clients.iter().all(is_quiet)
     }
 
@@ -170,7 +170,7 @@ impl Stage {
     }
 
     pub(super) fn incident(&mut self, kind: IncidentKind, detail: String) {
-        if self.is_opening {
+        if self.is_preparing {
             self.journal.end(kind, self.now_ns, detail);
         } else {
             self.journal.add(kind, self.now_ns, detail);
