@@ -14,7 +14,7 @@ const CRATE_HEAD_LINES_MAX: usize = 60;
 const LONG_FUNCTIONS: [(&str, &str, usize); 0] = [];
 
 /// Who may use whom: a crate's folder, and the crates of ours that it may depend on.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("ring", &[]),
     ("engine", &["model"]),
@@ -24,20 +24,29 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("snapshot", &["model", "disk"]),
     ("convert", &["model", "engine", "disk", "txlog", "snapshot"]),
     ("tuning", &["disk", "ring"]),
+    ("generator", &["model", "ring"]),
 ];
 
 /// Nothing depends on these; they may depend on anything.
 const ROOTS: [&str; 3] = ["server", "tests", "benches"];
 
 /// Heavy dependencies, and the only places that may name them.
-const PLACES: [(&str, &[&str]); 6] = [
+const PLACES: [(&str, &[&str]); 9] = [
     ("io_uring", &["ring/"]),
     ("glommio", &["disk/", "server/"]),
     ("rkyv", &["model/src/record", "model/src/stat.rs", "snapshot/"]),
     ("hwlocality", &["tuning/"]),
     ("crc32c", &["log/", "snapshot/"]),
-    ("nix", &["ring/", "net/", "disk/", "tuning/", "server/"]),
+    ("nix", &["ring/", "net/", "disk/", "tuning/", "generator/", "server/"]),
+    ("hdrhistogram", &["generator/"]),
+    ("rand", &["generator/"]),
+    ("toml", &["generator/"]),
 ];
+
+/// Who may read the clock and the environment: the binary, and for the clock what measures time by
+/// nature: the generator, and the probe of a device.
+const CLOCK_PLACES: [&str; 3] = ["server/", "generator/", "disk/src/probe.rs"];
+const ENVIRONMENT_PLACES: [&str; 1] = ["server/"];
 
 /// Where a block of unsafe code may stand.
 const UNSAFE_PLACES: [&str; 4] = ["ring/src/", "disk/src/", "model/src/record", "engine/src/tree"];
@@ -137,8 +146,9 @@ fn crates_know_only_whom_they_may() {
 #[test]
 fn the_tests_depend_on_nobody() {
     let names = dependencies("tests");
+    let speakers = ["net", "generator", "server"];
     let ours: Vec<_> =
-        names.iter().filter(|name| *name == "net" || *name == "server").cloned().collect();
+        names.iter().filter(|name| speakers.contains(&name.as_str())).cloned().collect();
     assert_none(&ours, "the tests speak the protocol by themselves");
 }
 
@@ -162,6 +172,30 @@ fn heavy_dependencies_stay_in_their_places() {
         }
     }
     assert_none(&found, "dependencies out of their places");
+}
+
+/// Whatever else needs a time or a setting is given it, so that a test can choose it.
+#[test]
+fn clock_and_environment_are_read_in_their_places() {
+    let mut found = Vec::new();
+    let reads: [(&[&str], &[&str]); 2] = [
+        (&["Instant::now(", "SystemTime::now("], &CLOCK_PLACES),
+        (&["env::var(", "env::var_os(", "env::vars(", "env::args("], &ENVIRONMENT_PLACES),
+    ];
+    for (path, text) in files(".rs") {
+        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let is_outside = ["tests/", "benches/"].iter().any(|top| path.starts_with(top));
+        if is_test || is_outside {
+            continue;
+        }
+        for (words, places) in reads {
+            let is_read = |line: &str| words.iter().any(|word| code_of(line).contains(word));
+            if !places.iter().any(|place| path.starts_with(place)) && text.lines().any(is_read) {
+                found.push(format!("{path} reads {}", words[0].trim_end_matches('(')));
+            }
+        }
+    }
+    assert_none(&found, "clock and environment read out of their places");
 }
 
 #[test]

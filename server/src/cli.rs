@@ -37,7 +37,7 @@ pub enum Command {
     /// Run the server until it is told to stop (SIGTERM or SIGINT).
     Serve(ServeArgs),
     /// Measure a running server of ZooKeeper's protocol.
-    Bench(crate::bench::BenchArgs),
+    Bench(generator::BenchArgs),
     /// Say what can be kept of damaged data, and end the log there if told so.
     Repair(crate::repair::RepairArgs),
     /// Make Ringkeeper's data of ZooKeeper's data directory.

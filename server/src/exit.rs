@@ -1,9 +1,9 @@
 //! With what the process ends, as scripts and service managers see it.
 
-use crate::bench::BenchError;
 use crate::migrate::MigrateError;
 use crate::repair::RepairError;
 use crate::serve::ServeError;
+use generator::BenchError;
 use std::process::ExitCode;
 
 /// The exit status of every command. Those of `serve` are ZooKeeper's where it has one for the
@@ -61,7 +61,7 @@ impl Failure for ServeError {
 impl Failure for BenchError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Argument { .. } | Self::ClosedOnly { .. } | Self::Spec(_) => Exit::Usage,
+            Self::Argument { .. } | Self::ClosedLoopOnly { .. } | Self::Workload(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

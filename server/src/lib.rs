@@ -8,15 +8,18 @@
 //! - [`survey`], [`data_set`], [`advice`], [`mod@repair`]: data that is not as it should be;
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
-//! - [`mod@bench`]: the load generator; [`migrate`]: import, export, inspect.
+//! - [`migrate`]: import, export, inspect.
 //!
 //! **Invariants**
 //!
-//! - Clock, environment and configuration are read here only (guard: `tests/tidy.rs`).
+//! - Clock, environment and configuration are read here only; the clock also by what measures time:
+//!   `generator`, and `disk::probe` (guard: `tests/tidy.rs`,
+//!   `clock_and_environment_are_read_in_their_places`).
 //! - A panic on any thread ends the process (guard: `panic = "abort"` in the profiles).
 //!
 //! **What is deliberately not here**: decisions about requests (`engine`), formats (`log`,
-//! `snapshot`), system calls of the hot path (`ring`).
+//! `snapshot`), system calls of the hot path (`ring`), the measurements of `ringkeeper bench`
+//! (`generator`).
 //!
 //! ```no_run
 //! let sources = server::config::Sources::default();
@@ -25,7 +28,6 @@
 
 pub mod admin;
 pub mod advice;
-pub mod bench;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -16,7 +16,7 @@ fn main() -> ExitCode {
             .map_err(|(path, error)| ServeError::File(path, error))
             .and_then(|sources| server::serve::serve(&sources))
             .map_err(Into::into),
-        Command::Bench(args) => server::bench::run(&args, out).map_err(Into::into),
+        Command::Bench(args) => generator::run(&args, out, say).map_err(Into::into),
         Command::Repair(args) => server::repair::run(&args, out).map_err(Into::into),
         Command::Import(args) => server::migrate::import(&args, out).map_err(Into::into),
         Command::Export(args) => server::migrate::export(&args, out).map_err(Into::into),

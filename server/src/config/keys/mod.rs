@@ -18,6 +18,8 @@ mod tests;
 
 use std::fmt;
 
+use strsim::generic_levenshtein;
+
 pub use reading::{Outcome, Reading, Value};
 
 /// One row of the table. A name that ends in `.*` stands for every key with that beginning.
@@ -168,30 +170,16 @@ fn member_of(stem: &str, name: &str) -> bool {
 
 /// The name in the table that an unknown name was probably meant to be.
 pub fn nearest(name: &str) -> Option<&'static str> {
-    let wanted = name.to_ascii_lowercase();
+    let wanted = name.to_ascii_lowercase().into_bytes();
     // One slip in six letters, two in twelve: nearer than that, short names are all alike.
     let slips_max = (wanted.len() / 6).clamp(1, 3);
+    let slips = |name: &str| generic_levenshtein(&wanted, &name.to_ascii_lowercase().into_bytes());
     all()
         .filter(|key| !key.is_family())
-        .map(|key| (distance(&wanted, &key.name.to_ascii_lowercase()), key.name))
+        .map(|key| (slips(key.name), key.name))
         .filter(|&(slips, _)| slips <= slips_max)
         .min_by_key(|&(slips, _)| slips)
         .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance in bytes.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 impl Key {

@@ -1,0 +1,217 @@
+//! What is requested of the load generator.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::error::BenchError;
+use super::limits::{
+    CONNECTIONS_DEFAULT, CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, RATE_MAX, SIZE_MAX,
+};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Operation {
+    /// getData of a node of the keyspace, drawn at random.
+    Get,
+    /// setData of a node drawn at random.
+    Set,
+    /// create of a new node, each connection below a parent of its own.
+    Create,
+    /// exists of a node drawn at random.
+    Exists,
+    /// getChildren of a parent drawn at random.
+    Children,
+    /// get and set, see --write-percent.
+    Mixed,
+    /// A session opened and closed, one after another, on a new connection each.
+    Session,
+    /// Every connection watches one node, one of them sets it; the time until all were told.
+    Watch,
+    /// Nothing is measured but the time until the server answers a first get.
+    Ready,
+}
+
+impl Operation {
+    /// The word on the command line.
+    pub(crate) fn name(self) -> Box<str> {
+        word(&self)
+    }
+}
+
+/// The word of a variant, on the command line or in a file.
+pub(crate) fn word<V: ValueEnum>(variant: &V) -> Box<str> {
+    variant.to_possible_value().expect("no variant is skipped").get_name().into()
+}
+
+/// Measures a running server of `ZooKeeper`'s client protocol.
+///
+/// Without --rate it is a closed loop: so many requests in flight, each answer is followed by the
+/// next request. With --rate it is an open one: requests are due at random times, whatever the
+/// server does, and latencies count from when they were due. Nodes made below --root stay.
+#[derive(Args, Clone, Debug)]
+#[command(after_long_help = "Examples:\n  \
+    ringkeeper bench --list\n  \
+    ringkeeper bench --workload production-mix --rate 20000 --seconds 60 --html mix.html\n  \
+    ringkeeper bench --workload mixed-70-30 --ramp --ramp-p99-ms 10 --json ramp.json\n  \
+    ringkeeper bench --workload ./mine.toml --verify\n\n\
+    The exit status is 0 only if every request was answered, and answered right; 2 if the command \
+    line or the workload is wrong, and nothing was begun; else 1.\n\n\
+    Servers bound the connections of one address (maxClientCnxns, 60 unless configured). To a \
+    server on a loopback address of IPv4 every 50 connections come from another of those; \
+    elsewhere, raise that bound on the server for more.")]
+pub struct BenchArgs {
+    /// The server, as host:port.
+    #[arg(long, default_value = "127.0.0.1:2181")]
+    pub(crate) server: String,
+
+    /// Connections, each with its own session; else as the workload says, or 50.
+    #[arg(long)]
+    pub(crate) connections: Option<u32>,
+
+    /// Requests in flight on each connection; else as the workload says, or 16.
+    #[arg(long)]
+    pub(crate) pipeline: Option<u32>,
+
+    /// A workload: one that is shipped (--list), or a TOML file.
+    #[arg(
+        long,
+        value_name = "NAME|FILE",
+        conflicts_with_all = ["op", "nodes", "size", "write_percent"]
+    )]
+    pub(crate) workload: Option<String>,
+
+    /// List the workloads that are shipped, and measure nothing.
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// Requests a second, due at random times (an open loop).
+    #[arg(long, value_name = "R")]
+    pub(crate) rate: Option<u32>,
+
+    /// Find the highest rate that keeps --ramp-p99-ms, from --rate (or 1000) up.
+    #[arg(long, conflicts_with = "verify")]
+    pub(crate) ramp: bool,
+
+    /// The 99th percentile that a rate has to keep, in milliseconds.
+    #[arg(long, default_value_t = 10, value_name = "MS")]
+    pub(crate) ramp_p99_ms: u32,
+
+    /// How long each rate is tried, in seconds.
+    #[arg(long, default_value_t = 5, value_name = "S")]
+    pub(crate) ramp_seconds: u64,
+
+    /// Check what is read: no value that was not written, none older than one acknowledged.
+    #[arg(long, conflicts_with_all = ["skip_prepare", "prepare_only"])]
+    pub(crate) verify: bool,
+
+    /// A request without an answer for so long is an incident, in milliseconds.
+    #[arg(long, default_value_t = 5_000, value_name = "MS")]
+    pub(crate) stall_ms: u32,
+
+    /// How long a server may be gone or silent before the run ends, in seconds.
+    #[arg(long, default_value_t = 20, value_name = "S")]
+    pub(crate) patience: u32,
+
+    /// One operation to measure.
+    #[arg(long, value_enum, default_value_t = Operation::Get)]
+    pub(crate) op: Operation,
+
+    /// With --op mixed: how many of a hundred requests are sets.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) write_percent: u32,
+
+    /// Data of each node in bytes.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) size: u32,
+
+    /// Nodes of the keyspace. They are made first, as ROOT/pNNN/nNNNNNNN.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) nodes: u32,
+
+    /// Where the keyspace lies.
+    #[arg(long, default_value = "/bench")]
+    pub(crate) root: String,
+
+    /// Make the keyspace and measure nothing.
+    #[arg(long, conflicts_with = "skip_prepare")]
+    pub(crate) prepare_only: bool,
+
+    /// The keyspace is there already.
+    #[arg(long)]
+    pub(crate) skip_prepare: bool,
+
+    /// How long to measure, in seconds.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) seconds: u64,
+
+    /// How long to run before that, in seconds.
+    #[arg(long, default_value_t = 2)]
+    pub(crate) warmup: u64,
+
+    /// Pin the generator to this CPU.
+    #[arg(long, value_name = "K")]
+    pub(crate) cpu: Option<usize>,
+
+    /// The server's process on this machine: its CPU time, memory, switches and writes are shown.
+    /// Else the process is looked for by the port, which needs the rights of its user.
+    #[arg(long = "server-pid", alias = "pid", value_name = "PID")]
+    pub(crate) pid: Option<u32>,
+
+    /// Write the results to this file too, as a JSON object, totals first, one a line.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+
+    /// Write the results to this file too, as a page with plots.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+impl BenchArgs {
+    pub(crate) fn check(&self) -> Result<(), BenchError> {
+        let within = |name, value: u32, least: u32, most: u32| {
+            let (value, least, most) = (value.into(), least.into(), most.into());
+            let is_fine = (least..=most).contains(&value);
+            if is_fine { Ok(()) } else { Err(BenchError::Argument { name, value, least, most }) }
+        };
+        within("connections", self.connections(), 1, CONNECTIONS_MAX)?;
+        within("pipeline", self.in_flight(), 1, PIPELINE_MAX)?;
+        within("rate", self.rate.unwrap_or(1), 1, RATE_MAX)?;
+        within("ramp-p99-ms", self.ramp_p99_ms, 1, 60_000)?;
+        within("ramp-seconds", self.ramp_seconds.min(86_400) as u32, 1, 3_600)?;
+        within("stall-ms", self.stall_ms, 10, 600_000)?;
+        within("patience", self.patience, 1, 3_600)?;
+        within("nodes", self.nodes, u32::from(self.op != Operation::Ready), NODES_MAX)?;
+        within("size", self.size, 0, SIZE_MAX)?;
+        within("write-percent", self.write_percent, 0, 100)
+    }
+
+    /// Connections of a loop of one operation.
+    pub(crate) fn connections(&self) -> u32 {
+        self.connections.unwrap_or(CONNECTIONS_DEFAULT)
+    }
+
+    /// Requests in flight on each of them.
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.pipeline.unwrap_or(16)
+    }
+
+    /// Whether more is asked than a closed loop of one operation.
+    pub(crate) fn is_play(&self) -> bool {
+        self.workload.is_some() || self.rate.is_some() || self.ramp || self.verify
+    }
+
+    /// The root without a slash at its end, so that names can be appended.
+    pub(crate) fn root(&self) -> &str {
+        self.root.trim_end_matches('/')
+    }
+
+    pub(crate) fn measured(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    pub(crate) fn warmup(&self) -> Duration {
+        Duration::from_secs(self.warmup)
+    }
+}

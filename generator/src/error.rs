@@ -1,0 +1,215 @@
+//! Why a measurement failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use ring::{Errno, RingError};
+use thiserror::Error;
+
+use super::results::IncidentKind;
+use super::tally::Code;
+use super::workload::WorkloadError;
+
+/// What to do when a server closes connections that have no session yet.
+pub(super) const LIMIT_HINT: &str = "if the server bounds connections, raise maxClientCnxns \
+    (those of one address, 60 unless configured) or maxCnxns there, or give fewer --connections";
+
+/// Why a measurement failed. Each one ends it with a non-zero status.
+#[derive(Debug, Error)]
+pub enum BenchError {
+    /// The name of the server does not lead anywhere.
+    #[error("{server} is no address: {source}")]
+    Address {
+        /// As given.
+        server: Box<str>,
+        /// What the resolver said.
+        source: io::Error,
+    },
+    /// No connection.
+    #[error("cannot connect to {server}: {source}")]
+    Connect {
+        /// As given.
+        server: Box<str>,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The server closed a connection before a session was open.
+    #[error(
+        "the server closed connection {connection} of {connections} before it had a session \
+         ({source}); {LIMIT_HINT}"
+    )]
+    Handshake {
+        /// Which one, from 1.
+        connection: usize,
+        /// Of how many.
+        connections: usize,
+        /// What became of it.
+        source: io::Error,
+    },
+    /// The server did what a sound one does not, before anything was measured.
+    #[error("nothing was measured: {}: {detail}", .kind.name())]
+    NotBegun {
+        /// What.
+        kind: IncidentKind,
+        /// In words.
+        detail: Box<str>,
+    },
+    /// The server answered a connect request with no session.
+    #[error("the server granted no session")]
+    NoSession,
+    /// The server closed a connection in use.
+    #[error("the server closed a connection with {in_flight} requests unanswered")]
+    Closed {
+        /// Requests without an answer on that connection.
+        in_flight: usize,
+    },
+    /// A connection broke.
+    #[error("a connection broke: {0}")]
+    Broken(Errno),
+    /// A blocking connection broke.
+    #[error("a connection broke: {0}")]
+    BrokenIo(io::Error),
+    /// No answer for too long.
+    #[error("no answer for {seconds} s, {in_flight} requests are waiting")]
+    Silent {
+        /// Since the last answer.
+        seconds: u64,
+        /// On all connections.
+        in_flight: usize,
+    },
+    /// A frame with an impossible length.
+    #[error("the server sent a frame of {length} bytes")]
+    FrameLength {
+        /// As announced.
+        length: i32,
+    },
+    /// An answer out of its order.
+    #[error("wrong answer: xid {found}, expected {expected}")]
+    Xid {
+        /// Of the oldest request without an answer.
+        expected: i32,
+        /// In the reply.
+        found: i32,
+    },
+    /// An answer to nothing.
+    #[error("wrong answer: xid {xid} when nothing was asked")]
+    Unasked {
+        /// In the reply.
+        xid: i32,
+    },
+    /// An answer too short for what was requested.
+    #[error("wrong answer: {found} bytes where at least {expected} are due")]
+    Short {
+        /// The least that a good answer has.
+        expected: u32,
+        /// What the frame has.
+        found: u32,
+    },
+    /// Preparing, or a round of watchers, met an error of the protocol.
+    #[error("{stage}: the server answered {code}")]
+    Refused {
+        /// What was being done.
+        stage: &'static str,
+        /// What it answered.
+        code: Code,
+    },
+    /// The workload cannot be used.
+    #[error(transparent)]
+    Workload(#[from] WorkloadError),
+    /// What `--workload` needs and the operation cannot give.
+    #[error(
+        "--op {op} is a closed loop only: --rate, --ramp and --verify need another, or --workload"
+    )]
+    ClosedLoopOnly {
+        /// The operation.
+        op: Box<str>,
+    },
+    /// The server did what a sound one does not.
+    #[error("{count} incidents, the first after {at_ms} ms: {}", .kind.name())]
+    Incidents {
+        /// Of all kinds.
+        count: u64,
+        /// Of the first.
+        kind: IncidentKind,
+        /// When that was.
+        at_ms: u64,
+    },
+    /// What was read cannot be.
+    #[error("{count} violations: the server answered what cannot be")]
+    Violations {
+        /// Of all kinds.
+        count: u64,
+    },
+    /// The measurement ended, but requests were answered with errors.
+    #[error("{count} requests were answered with errors")]
+    Errors {
+        /// Of all codes.
+        count: u64,
+    },
+    /// Nothing was answered in the time measured.
+    #[error("nothing was answered in the time measured")]
+    Nothing,
+    /// The server was not ready in time.
+    #[error("the server was not ready after {seconds} s: {last}")]
+    NotReady {
+        /// How long was waited.
+        seconds: u64,
+        /// What the last attempt met.
+        last: Box<BenchError>,
+    },
+    /// An argument out of its bounds.
+    #[error("--{name} {value} is out of bounds ({least} to {most})")]
+    Argument {
+        /// Its name.
+        name: &'static str,
+        /// As given.
+        value: u64,
+        /// Least value.
+        least: u64,
+        /// Greatest value.
+        most: u64,
+    },
+    /// The ring failed.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+    /// The CPU cannot be pinned to.
+    #[error("cannot pin to CPU {cpu}: {errno}")]
+    Pin {
+        /// As given.
+        cpu: usize,
+        /// What the kernel said.
+        errno: Errno,
+    },
+    /// What the process uses cannot be read.
+    #[error("cannot look at process {pid}: {source}")]
+    Process {
+        /// As given.
+        pid: u32,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The results cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// Where to.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl BenchError {
+    /// What the server did, where that is what ended the measurement.
+    pub(super) fn incident(&self) -> Option<(IncidentKind, String)> {
+        let kind = match self {
+            Self::Closed { .. } | Self::Broken(_) | Self::BrokenIo(_) => IncidentKind::Closed,
+            Self::Silent { .. } => IncidentKind::Stalled,
+            Self::FrameLength { .. }
+            | Self::Xid { .. }
+            | Self::Unasked { .. }
+            | Self::Short { .. } => IncidentKind::Wrong,
+            _ => return None,
+        };
+        Some((kind, self.to_string()))
+    }
+}

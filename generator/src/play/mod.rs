@@ -1,0 +1,239 @@
+//! A workload played: the tree made, then operations in a closed or an open loop.
+//!
+//! A lighter loop exists beside this one (`single`); here every reply is read, a client that is cut
+//! comes back, and whatever the server does wrong is reported with its time.
+
+mod chance;
+mod client;
+mod connect;
+mod flow;
+mod player;
+mod ramp;
+mod receive;
+mod recipes;
+mod register;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use serde_json::json;
+
+use self::flow::{Node, World};
+use self::player::{Player, Until};
+use self::stage::{Feed, PARTS};
+use super::args::{BenchArgs, Operation};
+use super::blocking::resolve;
+use super::error::BenchError;
+use super::limits::{CLOSE_WAIT, DRAIN_WAIT};
+use super::meter::{Meter, Metered};
+use super::results::{Journal, Ramp, Results, Verdict};
+use super::tally::Tally;
+use super::workload::{Bounded, OpKind, Workload, open};
+use super::{Output, Say};
+
+/// Plays what is requested, and reports.
+pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchError> {
+    let workload = workload(args)?;
+    let address = resolve(&args.server)?;
+    let connections = workload.connections.value() as usize;
+    let world = World::new(workload, args.root(), args.verify);
+    let mut player = Player::new(world, address, connections, out.say)?;
+    player.stage.patience_ns = u64::from(args.patience) * 1_000_000_000;
+    player.stage.stall_ns = u64::from(args.stall_ms) * 1_000_000;
+    player.run(Until::Attached)?;
+    if !player.stage.journal.is_fatal {
+        prepare(&mut player, args, out.say)?;
+    }
+    if let Some(incident) = player.stage.journal.fatal() {
+        let (kind, detail) = (incident.kind, incident.detail.as_str().into());
+        return Err(BenchError::NotBegun { kind, detail });
+    }
+    let results = if args.prepare_only {
+        return player.close(CLOSE_WAIT);
+    } else if args.ramp {
+        ramp::run(&mut player, args, out.say)?
+    } else {
+        measure(&mut player, args, out.say)?
+    };
+    let results = finish(results, &mut player, args);
+    results.report(args, out)?;
+    player.close(CLOSE_WAIT)
+}
+
+/// What is played: the workload, or the operation of the command line as one.
+fn workload(args: &BenchArgs) -> Result<Workload, BenchError> {
+    let mut workload = match &args.workload {
+        Some(name) => open(name)?,
+        None => of_operation(args)?,
+    };
+    if let Some(connections) = args.connections {
+        workload.connections = Bounded(connections.into());
+    }
+    if let Some(in_flight) = args.pipeline {
+        workload.in_flight = Bounded(in_flight.into());
+    }
+    if let Some(rate) = args.rate {
+        workload.rate = Some(Bounded(rate.into()));
+    }
+    Ok(workload)
+}
+
+fn of_operation(args: &BenchArgs) -> Result<Workload, BenchError> {
+    let writes = u64::from(args.write_percent);
+    let mut workload = match args.op {
+        Operation::Get => Workload::of(&[(OpKind::Get, 1)]),
+        Operation::Set => Workload::of(&[(OpKind::Set, 1)]),
+        Operation::Create => Workload::of(&[(OpKind::Create, 1)]),
+        Operation::Exists => Workload::of(&[(OpKind::Exists, 1)]),
+        Operation::Children => Workload::of(&[(OpKind::Children, 1)]),
+        Operation::Session => Workload::of(&[(OpKind::Session, 1)]),
+        Operation::Mixed => Workload::of(&[(OpKind::Get, 100 - writes), (OpKind::Set, writes)]),
+        op @ (Operation::Watch | Operation::Ready) => {
+            return Err(BenchError::ClosedLoopOnly { op: op.name() });
+        }
+    };
+    workload.name = args.op.name().into();
+    workload.in_flight = Bounded(args.in_flight().into());
+    workload.keys.count = Bounded(args.nodes.into());
+    workload.keys.bytes = Bounded(args.size.into());
+    Ok(workload)
+}
+
+/// Makes the tree, level by level, then what each session has.
+fn prepare(player: &mut Player, args: &BenchArgs, say: Say) -> Result<(), BenchError> {
+    let tree = &player.stage.world.tree;
+    let mut levels: Vec<Vec<String>> = tree.tops().into_iter().map(|path| vec![path]).collect();
+    let workload = &player.stage.world.workload;
+    let counts = workload.ops.iter().filter_map(|op| op.get_ref().count.map(Bounded::value));
+    let recipes = counts.max().unwrap_or(1);
+    let mut folders: Vec<_> =
+        (0..player.stage.connections).map(|client| tree.made_folder(client)).collect();
+    folders.extend((0..workload.sessions.services.value()).map(|number| tree.service(number)));
+    folders.extend((0..recipes).flat_map(|number| [tree.lock(number), tree.queue(number)]));
+    levels.push(folders);
+    if !args.skip_prepare {
+        for level in 0..tree.depth() {
+            let count = tree.folder_count(level);
+            levels.push((0..count).map(|number| tree.folder(level, number)).collect());
+        }
+    }
+    let keys = if args.skip_prepare { 0 } else { tree.key_count };
+    player.stage.tally = Tally::new(&names(player), player.now_ns()).saying("prepare", say);
+    for paths in levels {
+        feed(player, Box::new(paths.into_iter().map(Node::Folder)))?;
+    }
+    feed(player, Box::new((0..keys).map(Node::Key)))?;
+    player.stage.is_preparing = false;
+    let Player { stage, .. } = player;
+    for index in 0..stage.connections {
+        stage.world.equip(&mut stage.clients[index], index, stage.now_ns);
+        stage.list_sending(index);
+    }
+    feed(player, Box::new(std::iter::empty()))?;
+    let surprise = player.stage.tally.surprise();
+    surprise.map_or(Ok(()), |code| Err(BenchError::Refused { stage: "preparing", code }))
+}
+
+fn feed(player: &mut Player, nodes: Box<dyn Iterator<Item = Node>>) -> Result<(), BenchError> {
+    player.stage.feed = Feed::Nodes(nodes);
+    player.run(Until::Quiet(u64::MAX))?;
+    player.stage.feed = Feed::None;
+    Ok(())
+}
+
+/// The rows of the tally: operations, then parts.
+fn names(player: &Player) -> Vec<Box<str>> {
+    let ops = player.stage.world.workload.ops.iter().map(|op| op.get_ref().title());
+    ops.chain(PARTS.map(Into::into)).collect()
+}
+
+fn tally(player: &Player) -> Tally {
+    let whole_count = player.stage.world.workload.ops.len();
+    Tally::new(&names(player), player.now_ns()).in_parts(whole_count)
+}
+
+fn measure(player: &mut Player, args: &BenchArgs, say: Say) -> Result<Results, BenchError> {
+    let rate = player.stage.world.workload.rate.map(|rate| rate.value() as f64);
+    begin(player, rate);
+    let now_ns = player.now_ns();
+    player.stage.tally = tally(player).saying("warm-up", say);
+    player.stage.begin_storms(now_ns);
+    player.run(Until::Time(now_ns + args.warmup().as_nanos() as u64))?;
+    let start_ns = player.now_ns();
+    let label = if args.workload.is_some() { "play".into() } else { args.op.name() };
+    let fresh = tally(player).saying(&label, say).sampling(args.pid);
+    player.stage.start(fresh, start_ns);
+    player.stage.journal.start(start_ns);
+    let meter = Meter::start(args.pid, start_ns)?;
+    player.run(Until::Time(start_ns + args.measured().as_nanos() as u64))?;
+    let used = meter.stop(player.now_ns());
+    player.stage.end_storms();
+    let unanswered = drain(player)?;
+    Ok(Results { unanswered, ..collect(player, used, say) })
+}
+
+/// Lets operations come.
+fn begin(player: &mut Player, rate: Option<f64>) {
+    let now_ns = player.now_ns() as f64;
+    player.stage.feed = match rate {
+        Some(rate) => {
+            let next_ns = now_ns + player.stage.world.chance.gap_ns(rate);
+            Feed::OpenLoop { rate, next_ns }
+        }
+        None => Feed::ClosedLoop,
+    };
+    player.stage.list_all_vacant();
+}
+
+/// Lets none come, and waits for the answers of an open loop: they were due in the time measured.
+/// Says how many did not come.
+fn drain(player: &mut Player) -> Result<u64, BenchError> {
+    let is_open_loop = matches!(player.stage.feed, Feed::OpenLoop { .. });
+    player.stage.feed = Feed::None;
+    if !is_open_loop {
+        // In a closed loop what is in flight does not count.
+        player.stage.start_ns = u64::MAX;
+        return Ok(0);
+    }
+    let end_ns = player.now_ns() + DRAIN_WAIT.as_nanos() as u64;
+    player.run(Until::Quiet(end_ns))?;
+    Ok(player.stage.give_up())
+}
+
+fn collect(player: &mut Player, used: Metered, say: Say) -> Results {
+    let stage = &mut player.stage;
+    stage.record_taken();
+    let ops = stage.tally.ops();
+    let results = Results::new("op", ops, used, &mut stage.tally, Journal::new(say));
+    let (lost, dropped) = (stage.lost_count, stage.dropped_count);
+    Results { lost, dropped, ..results }
+}
+
+/// Adds what is known besides.
+fn finish(results: Results, player: &mut Player, args: &BenchArgs) -> Results {
+    let stage = &mut player.stage;
+    let workload = &stage.world.workload;
+    let rate = workload.rate.map(Bounded::value);
+    let (connections, in_flight) = (workload.connections.value(), workload.in_flight.value());
+    let loop_of = rate.map_or_else(|| "closed loop".into(), |rate| format!("{rate}/s"));
+    let title = format!("{}, {connections} connections, {loop_of}", workload.name);
+    let settings = vec![
+        ("workload", json!(workload.name)),
+        ("about", json!(workload.about)),
+        ("server", json!(args.server)),
+        ("connections", json!(connections)),
+        ("pipeline", json!(in_flight)),
+        ("rate", json!(rate)),
+        ("size_bytes", json!(workload.keys.bytes.value())),
+        ("nodes", json!(workload.keys.count.value())),
+    ];
+    let verdict = stage.world.registers.take().map(|registers| Verdict {
+        checked: registers.checked,
+        violations: registers.violation_count,
+        reported: registers.violations,
+    });
+    let journal = stage.journal.take();
+    let ramp: Option<Ramp> = results.ramp.clone();
+    Results { settings, title, journal, verdict, ramp, ..results }
+}
