@@ -272,7 +272,11 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..<_>::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 300,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn totals_are_the_sums_of_accounts(changes in prop::collection::vec(change(), 1..120)) {
@@ -328,8 +332,9 @@ mod tests {
                 budget.close(&mut one.account);
             }
             prop_assert_eq!(budget.sending_bytes, sending.iter().sum::<usize>());
-            let left = [budget.in_flight, budget.parked_count, budget.parked_bytes, budget.unsent_bytes];
-            prop_assert_eq!((left, budget.large_bytes), ([0; 4], 0));
+            let counts = (budget.in_flight, budget.parked_count);
+            let bytes = (budget.parked_bytes, budget.unsent_bytes, budget.large_bytes);
+            prop_assert_eq!((counts, bytes), ((0, 0), (0, 0, 0)));
         }
     }
 

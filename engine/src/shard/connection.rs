@@ -346,8 +346,8 @@ impl Connection {
         matches!(self.progress, Progress::Held { .. })
     }
 
-    /// A long answer begins. If `is_held`, it has its place in the output, and nothing leaves before
-    /// it.
+    /// A long answer begins. If `is_held`, it has its place in the output, and nothing leaves
+    /// before it.
     pub(super) fn begin_long(&mut self, is_held: bool) {
         let at = self.output.len();
         self.progress = if is_held { Progress::Held { at } } else { Progress::Open };

@@ -51,13 +51,13 @@ impl Connections {
 
     /// A connection, if it is still that one.
     #[inline]
-    pub(super) fn get(&self, id: ConnectionId) -> Option<&Connection> {
+    pub(super) fn find(&self, id: ConnectionId) -> Option<&Connection> {
         self.slots.get(id.slot as usize).filter(|held| held.id() == id)
     }
 
     /// The same, to be changed.
     #[inline]
-    pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+    pub(super) fn find_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.slots.get_mut(id.slot as usize).filter(|held| held.id() == id)
     }
 
@@ -75,13 +75,13 @@ impl Connections {
 
     /// Forgets one.
     pub(super) fn close(&mut self, id: ConnectionId) -> Option<Connection> {
-        self.get(id)?;
+        self.find(id)?;
         self.slots.try_remove(id.slot as usize)
     }
 
     /// A connection's end has come.
     pub(super) fn end(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.get_mut(id) {
+        if let Some(connection) = self.find_mut(id) {
             connection.end();
             self.ending.push(id);
         }
@@ -106,7 +106,7 @@ impl Connections {
 
     /// Some may be closed, and their slots be others'.
     fn still_there(&self, mut ids: Vec<ConnectionId>) -> Vec<ConnectionId> {
-        ids.retain(|id| self.get(*id).is_some());
+        ids.retain(|id| self.find(*id).is_some());
         ids
     }
 

@@ -33,7 +33,7 @@ impl Shard {
         }
         let (min, max) = (self.settings.timeout_ms_min, self.settings.timeout_ms_max);
         let timeout_ms = request.timeout_ms.max(min).min(max);
-        let Some(connection) = self.connections.get_mut(id) else { return Ok(()) };
+        let Some(connection) = self.connections.find_mut(id) else { return Ok(()) };
         let session = SessionId(request.session_id);
         connection.ask_for(session, timeout_ms);
         self.handover.say(ToOrdering::Connect(Connect {
@@ -50,7 +50,7 @@ impl Shard {
 
     /// A connection got its session: what it authenticated as meanwhile must be known of it.
     pub(super) fn announce(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.connections.find(id) else { return };
         if connection.identities().ids().len() > 1 {
             let session = connection.session();
             let identities = connection.identities().clone();
@@ -62,7 +62,7 @@ impl Shard {
     #[inline]
     pub(super) fn is_authenticated(&self, id: ConnectionId) -> bool {
         let Some(schemes) = &self.settings.enforced_schemes else { return true };
-        self.connections.get(id).is_some_and(|connection| {
+        self.connections.find(id).is_some_and(|connection| {
             schemes.iter().any(|scheme| connection.identities().has_scheme(scheme))
         })
     }
@@ -76,7 +76,7 @@ impl Shard {
     ) -> Result<(), Refused> {
         let request = Request::decode(Op::Auth, body);
         let Ok(Request::Auth { scheme, auth }) = request else { return Err(Refused::Malformed) };
-        let Some(connection) = self.connections.get_mut(id) else { return Ok(()) };
+        let Some(connection) = self.connections.find_mut(id) else { return Ok(()) };
         let mut identities = (**connection.identities()).clone();
         let view = self.reader.view();
         let key = || view.lookup(b"/key").and_then(Record::data);

@@ -15,7 +15,7 @@ use model::response;
 use model::session::SessionId;
 
 impl Shard {
-    /// Handles what was published since the last turn, then lets go on what waited for it. True if
+    /// Handles what was published since the last turn, then lets continue what waited for it. True if
     /// there was anything.
     pub fn drain(&mut self) -> bool {
         let published = self.reader.published();
@@ -72,7 +72,7 @@ impl Shard {
 
     fn reply(&mut self, batch: &Batch, outcome: &Outcome) {
         let Some(id) = outcome.to else { return };
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.find_mut(id) else { return };
         self.budget.settle_large(&mut connection.account, outcome.large_bytes);
         let Outcome { op, xid, zxid, error, received_ms, .. } = *outcome;
         let is_done = error == ErrorCode::Ok;

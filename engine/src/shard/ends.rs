@@ -15,7 +15,6 @@
 
 use super::Shard;
 use super::connection::{BareReply, NextOfEnd};
-use super::output::Outgoing;
 use crate::batch::ConnectionId;
 use crate::message::ToOrdering;
 use model::session::SessionId;
@@ -28,7 +27,7 @@ impl Shard {
 
     /// As [`Self::finish`], with a last word.
     pub(super) fn finish_with(&mut self, id: ConnectionId, last: Option<BareReply>) {
-        if let Some(connection) = self.connections.get_mut(id)
+        if let Some(connection) = self.connections.find_mut(id)
             && connection.finish(last)
         {
             self.turn.release(id);
@@ -37,7 +36,7 @@ impl Shard {
 
     /// The peer receives nothing any more. Its requests are still taken, until [`Self::finish`].
     pub fn hang_up(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get(id).filter(|held| !held.is_gone()) else {
+        let Some(connection) = self.connections.find(id).filter(|held| !held.is_gone()) else {
             return;
         };
         let waited_for_output = connection.has_ended();
@@ -51,24 +50,16 @@ impl Shard {
 
     /// A connection is told nothing any more, a long answer included.
     fn lose(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id)
+        if let Some(connection) = self.connections.find_mut(id)
             && connection.lose()
         {
             self.longs.forget(id);
         }
     }
 
-    /// What a connection has to send never leaves.
-    fn drop_output(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            self.budget.count_unsent(&mut connection.account, 0);
-            self.outgoing.recycle(Outgoing::take(&mut connection.output));
-        }
-    }
-
     /// Ends a connection from this side: nothing more is received, what was received counts.
     pub(super) fn dismiss(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.connections.find(id) else { return };
         if connection.is_sessionless() {
             // Without a session there is nothing that could count.
             return self.cut(id);
@@ -92,7 +83,7 @@ impl Shard {
     /// Nothing is parked any more: has the end's turn come? If reads of this turn stand before it,
     /// it comes when they are answered.
     pub(super) fn come_to_end(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.connections.find(id) else { return };
         match connection.next_of_end() {
             NextOfEnd::Waits => (),
             NextOfEnd::BehindReads => self.turn.push_end(id),
@@ -104,7 +95,7 @@ impl Shard {
     pub(super) fn say_farewells(&mut self) {
         let ends = self.turn.take_ends();
         for &id in &ends {
-            let Some(connection) = self.connections.get_mut(id) else { continue };
+            let Some(connection) = self.connections.find_mut(id) else { continue };
             // A read that is left for the next turn brings the end back with it.
             if connection.is_blocked() || !connection.is_over() {
                 continue;
@@ -121,47 +112,6 @@ impl Shard {
     /// drained by the caller.
     pub fn take_ending(&mut self) -> Vec<ConnectionId> {
         self.connections.take_ending()
-    }
-
-    /// The slots of connections that have had something to send since the list was taken last.
-    /// The caller takes the list, calls [`Self::clean`] for each, and gives its memory back.
-    pub fn dirty_mut(&mut self) -> &mut Vec<u32> {
-        self.outgoing.dirty_mut()
-    }
-
-    /// The connection in a dirty slot, no longer marked, if it is still there and takes anything.
-    pub fn clean(&mut self, slot: u32) -> Option<ConnectionId> {
-        let connection = self.connections.at_mut(slot)?;
-        let id = connection.id();
-        Outgoing::clean(&mut connection.output);
-        if connection.is_gone() {
-            self.drop_output(id);
-            return None;
-        }
-        self.budget.count_unsent(&mut connection.account, connection.output.len());
-        Some(id)
-    }
-
-    /// What a connection has to send, if anything; its memory comes back through [`Self::sent`].
-    pub fn take_output(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
-        let connection = self.connections.get_mut(id)?;
-        let is_told = !connection.is_gone() && connection.output.len() > 0;
-        if !is_told || connection.is_held() {
-            return None;
-        }
-        if !connection.parking.is_empty() && !connection.account.has_in_flight() {
-            // They may have waited for this room.
-            self.turn.release(id);
-        }
-        let output = Outgoing::take(&mut connection.output);
-        self.budget.begin_send(&mut connection.account, output.len());
-        Some(output)
-    }
-
-    /// A buffer of which so many bytes were to be sent: they have left, or never will.
-    pub fn sent(&mut self, buffer: Vec<u8>, bytes: usize) {
-        self.budget.end_send(bytes);
-        self.outgoing.recycle(buffer);
     }
 
     /// The socket is closed: forgets the connection. The session lives on until its client comes

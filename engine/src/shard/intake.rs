@@ -17,14 +17,14 @@ use model::zxid::Zxid;
 impl Shard {
     /// Whether the connection's next request may be taken now. While it may not, its bytes wait.
     pub fn is_reading(&self, id: ConnectionId, sending_bytes: usize) -> bool {
-        let connection = self.connections.get(id);
+        let connection = self.connections.find(id);
         connection.is_some_and(|held| held.is_reading(&self.turn, &self.budget, sending_bytes))
             && !self.handover.is_full()
     }
 
     /// A connection has sent a request that is not taken yet.
     pub fn hear(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id)
+        if let Some(connection) = self.connections.find_mut(id)
             && connection.is_established()
         {
             self.hearing.hear(id.slot, &mut connection.heard, self.turn.now().mono_ms);
@@ -33,7 +33,7 @@ impl Shard {
 
     /// Whether this packet is a connect request, and if so, whether it names a session.
     pub fn connect_of(&self, id: ConnectionId, packet: &[u8]) -> Option<bool> {
-        self.connections.get(id).filter(|connection| connection.is_opening())?;
+        self.connections.find(id).filter(|connection| connection.is_opening())?;
         let request = ConnectRequest::decode(packet).ok()?;
         Some(request.session_id != 0)
     }
@@ -50,7 +50,7 @@ impl Shard {
 
     fn take(&mut self, id: ConnectionId, packet: &[u8]) -> Result<(), Refused> {
         let received_ms = self.turn.now().mono_ms;
-        let Some(connection) = self.connections.get_mut(id) else { return Ok(()) };
+        let Some(connection) = self.connections.find_mut(id) else { return Ok(()) };
         if !connection.has_open_stream() {
             return Ok(());
         }
@@ -88,7 +88,7 @@ impl Shard {
             self.finish_with(id, Some(BareReply { xid, zxid: Zxid::ZERO, error }));
             return Ok(());
         }
-        let Some(connection) = self.connections.get_mut(id) else { return Ok(()) };
+        let Some(connection) = self.connections.find_mut(id) else { return Ok(()) };
         if connection.is_gone() && !op.is_ordered() {
             connection.share.give_back();
             return Ok(());
@@ -124,7 +124,7 @@ const fn is_asked_by_clients(op: Op) -> bool {
 
 /// Whether this is a step of SASL. As stock where SASL is not configured: a null token ends the
 /// connection, any other is answered without an error and without a token, so that the client has
-/// nothing to go on with and gives up.
+/// nothing to continue with and gives up.
 fn is_sasl(body: &[u8]) -> bool {
     matches!(Request::decode(Op::Sasl, body), Ok(Request::Sasl { token: Some(_) }))
 }

@@ -6,9 +6,9 @@
 //! this leaves; then the bundle of writes is handed over and each dirty connection's output sent.
 //!
 //! Parts, each with private state and the invariant that it keeps, in the order in which they use
-//! each other: `measured`, `budget`, `parking`, `output`, `hearing`, `turn`, `handover`; `connection`,
-//! `connections`; `watches`, `reads`. Steps over these parts, likewise: `ends`, `order`,
-//! `credentials`, `intake`, `deliver`, `serve`.
+//! each other: `measured`, `budget`, `parking`, `output`, `hearing`, `turn`, `handover`;
+//! `connection`, `connections`; `watches`, `reads`. Steps over these parts, likewise: `sending`,
+//! `ends`, `order`, `credentials`, `intake`, `deliver`, `serve`.
 //!
 //! Invariants: those of `order` (requests of one session) and `deliver` (events and replies); no
 //! step changes a part but through its methods (guard: privacy).
@@ -31,6 +31,7 @@ mod output;
 mod parking;
 mod reads;
 mod refused;
+mod sending;
 mod serve;
 mod spare;
 mod turn;
@@ -123,7 +124,7 @@ impl Shard {
 
     /// A connection, if it is still that one.
     pub fn connection(&self, id: ConnectionId) -> Option<&Connection> {
-        self.connections.get(id)
+        self.connections.find(id)
     }
 
     /// Count of connections.
@@ -192,7 +193,7 @@ impl Shard {
     pub fn handle(&mut self, message: ToShard) {
         match message {
             ToShard::Detach { connection, session } => {
-                if self.connections.get(connection).is_some() {
+                if self.connections.find(connection).is_some() {
                     self.dismiss(connection);
                 } else {
                     // It was closed before it could be told; another connection may wait for this.
@@ -214,7 +215,7 @@ impl Shard {
     }
 
     /// Whether there is something to do here that no message begins: requests that
-    /// [`Self::serve`] has yet to answer, parked ones that may go on, long ones, ends, watches to
+    /// [`Self::serve`] has yet to answer, parked ones that may continue, long ones, ends, watches to
     /// be forgotten, a look that has to end.
     pub fn has_queued(&self) -> bool {
         self.hearing.is_looking()
@@ -234,19 +235,9 @@ impl Shard {
         self.watches.forget_some();
     }
 
-    /// Whether all connections together leave so much unsent that one of them has to go.
-    pub fn is_overfull(&self) -> bool {
-        self.budget.is_overfull()
-    }
-
-    /// Whether what a connection is sent has to wait for a long answer.
-    pub fn is_held(&self, id: ConnectionId) -> bool {
-        self.connections.get(id).is_some_and(Connection::is_held)
-    }
-
     /// Whether the connection has not sent a connect request for too long.
     pub fn is_sessionless(&self, id: ConnectionId, limit_ms: u64) -> bool {
-        self.connections.get(id).is_some_and(|connection| {
+        self.connections.find(id).is_some_and(|connection| {
             let is_late = connection.heard_ms() + limit_ms <= self.heard_ms();
             connection.is_opening() && is_late
         })

@@ -17,7 +17,7 @@ impl Shard {
     /// Puts a request where it belongs by what waits before it.
     #[inline]
     pub(super) fn order(&mut self, id: ConnectionId, taken: Taken<'_>) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.find_mut(id) else { return };
         let account = &mut connection.account;
         self.budget.take_large(account, taken.large_bytes);
         let is_write = taken.op.is_ordered();
@@ -33,7 +33,7 @@ impl Shard {
 
     #[inline]
     fn hand_over(&mut self, id: ConnectionId, taken: Taken<'_>) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.find_mut(id) else { return };
         self.budget.hand_over(&mut connection.account);
         if taken.op == Op::CloseSession {
             connection.begin_closing();
@@ -61,7 +61,7 @@ impl Shard {
         let unsent_bytes_max = self.budget.unsent_bytes_max();
         let room = self.longs.room();
         loop {
-            let Some(connection) = self.connections.get_mut(id) else { return };
+            let Some(connection) = self.connections.find_mut(id) else { return };
             if connection.has_ended() {
                 return;
             }
@@ -87,7 +87,7 @@ impl Shard {
 
     /// Parks what a connection has handed over in this turn, before what is parked already.
     pub(super) fn take_back_writes(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.find_mut(id) else { return };
         if !connection.account.has_in_flight() {
             return;
         }
@@ -116,7 +116,7 @@ impl Shard {
             before = Some(id);
         }
         for request in left.iter().rev() {
-            let Some(connection) = self.connections.get_mut(request.connection) else { continue };
+            let Some(connection) = self.connections.find_mut(request.connection) else { continue };
             connection.end_left();
             let DueRequest { xid, op, received_ms, .. } = *request;
             let taken = Taken { xid, op, body: due.body(request), large_bytes: 0, received_ms };

@@ -1,4 +1,4 @@
-//! The answers of a turn: long requests go on, then the requests that are due, then the ends.
+//! The answers of a turn: long requests continue, then the requests that are due, then the ends.
 //!
 //! Look-ups of up to eight reads are walked together. What has no room in this turn is parked
 //! again, before everything that its connection asks behind it.
@@ -18,25 +18,25 @@ use model::record::Record;
 impl Shard {
     /// Answers the reads of this turn. Gives the connections that are to be closed, and why.
     pub fn serve(&mut self, mut refused: impl FnMut(ConnectionId, Refused)) {
-        self.go_on();
+        self.advance_longs();
         if !self.turn.is_answered() {
             self.serve_due(&mut refused);
         }
         self.say_farewells();
     }
 
-    /// Goes on with long requests, as far as one turn may.
-    fn go_on(&mut self) {
+    /// Continues long requests, as far as one turn may.
+    fn advance_longs(&mut self) {
         let mut units = self.turn.units_left();
         let now_ms = self.turn.now().mono_ms;
         while units > 0
             && let Some(mut long) = self.longs.pop()
         {
             let id = long.connection();
-            let Some(connection) = self.connections.get_mut(id) else { continue };
+            let Some(connection) = self.connections.find_mut(id) else { continue };
             let view = self.reader.view();
             let (reads, outgoing) = (&mut self.reads, &mut self.outgoing);
-            let is_done = long.go_on(view, reads, &mut self.watches, &mut units);
+            let is_done = long.advance(view, reads, &mut self.watches, &mut units);
             long.send_missed(connection, reads, outgoing, &mut self.measured);
             if !is_done {
                 self.longs.push(long);
@@ -80,7 +80,7 @@ impl Shard {
         let unsent_bytes_max = self.budget.unsent_bytes_max();
         let mut connects = Vec::new();
         for (request, wanted) in group.iter().zip(wanted) {
-            let Some(connection) = self.connections.get_mut(request.connection) else { continue };
+            let Some(connection) = self.connections.find_mut(request.connection) else { continue };
             if request.op == Op::CreateSession {
                 connects.push(request);
                 continue;

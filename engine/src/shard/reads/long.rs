@@ -39,7 +39,7 @@ use std::sync::Arc;
 /// All that a shard has begun.
 #[derive(Default)]
 pub(in crate::shard) struct Longs {
-    /// The next to go on with first.
+    /// The next to continue first.
     begun: VecDeque<Long>,
     listing_count: usize,
 }
@@ -106,7 +106,7 @@ impl Longs {
         self.begun.push_back(long);
     }
 
-    /// The next to go on with.
+    /// The next to continue.
     pub(in crate::shard) fn pop(&mut self) -> Option<Long> {
         let long = self.begun.pop_front()?;
         self.listing_count -= usize::from(long.is_listing());
@@ -272,8 +272,8 @@ impl Long {
         matches!(self.task, Task::Listing(_))
     }
 
-    /// Goes on with it, as far as so many units reach; whether all of it is done.
-    pub(in crate::shard) fn go_on(
+    /// Continues it, as far as so many units reach; whether all of it is done.
+    pub(in crate::shard) fn advance(
         &mut self,
         view: View<'_, State>,
         reads: &mut Reads,

@@ -119,7 +119,7 @@ impl WatchTable {
         }
     }
 
-    /// Whether nobody watches anything.
+    /// Whether nothing is watched.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.watchers.is_empty()
