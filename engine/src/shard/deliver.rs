@@ -15,7 +15,7 @@ use model::response;
 use model::session::SessionId;
 
 impl Shard {
-    /// Handles what was published since the last turn, then lets continue what waited for it. True if
+    /// Handles what was published since the last turn, then continues what waited for it. True if
     /// there was anything.
     pub fn drain(&mut self) -> bool {
         let published = self.reader.published();

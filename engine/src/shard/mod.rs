@@ -215,8 +215,8 @@ impl Shard {
     }
 
     /// Whether there is something to do here that no message begins: requests that
-    /// [`Self::serve`] has yet to answer, parked ones that may continue, long ones, ends, watches to
-    /// be forgotten, a look that has to end.
+    /// [`Self::serve`] has yet to answer, parked ones that may continue, long ones, ends, watches
+    /// to be forgotten, a look that has to end.
     pub fn has_queued(&self) -> bool {
         self.hearing.is_looking()
             || self.turn.has_more()
