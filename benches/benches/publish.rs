@@ -137,8 +137,9 @@ impl Bench {
         for slot in dirty.drain(..) {
             let Some(connection) = self.shard.clean(slot) else { continue };
             if let Some(output) = self.shard.take_output(connection) {
-                self.sent_bytes += black_box(&output).len();
-                self.shard.recycle(output);
+                let bytes = black_box(&output).len();
+                self.sent_bytes += bytes;
+                self.shard.sent(output, bytes);
             }
         }
         *self.shard.dirty_mut() = dirty;

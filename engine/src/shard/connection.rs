@@ -1,130 +1,74 @@
 //! One client's connection, as its shard knows it.
+//!
+//! What of it belongs to another part of the shard (its account, its parked requests, its output)
+//! is a value that only that part changes. The rest, how far the connection, its session and its
+//! stream have come, is private here and changes by the steps below.
+//!
+//! Invariant: a stream that is over or ended is never open again, and from then on nothing of it
+//! is taken (guard: `crate::tests::ends::a_farewell_is_the_last_word`).
 
-use super::long::Progress;
-use super::spare::SpareBuffers;
+use super::budget::{Account, Budget};
+use super::hearing::Heard;
+use super::measured::{ConnectionCounts, Measured};
+use super::output::{Outgoing, Output};
+use super::parking::{Ahead, Next, Parking, Room};
+use super::turn::{Share, Turn};
 use crate::acl::identity::Identities;
-use crate::limits::TURN_REQUESTS_MAX;
+use crate::batch::ConnectionId;
+use crate::settings::Now;
 use model::error::ErrorCode;
-use model::op::Op;
+use model::response;
 use model::session::SessionId;
 use model::zxid::Zxid;
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// How far a connection has come.
+/// How far a connection and its session have come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+enum SessionStage {
     /// It has not said connect.
     Opening,
     /// It waits for its session.
     Connecting,
     /// It has a session.
     Established,
-    /// It has asked for the end of its session; what else it says is not heard.
+    /// It has asked for the end of its session; what else it says does not count.
     Closing,
 }
 
 /// How much of what a client says is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stream {
+enum Stream {
     /// Requests are taken.
     Open,
     /// Its last request was taken. The end stands behind all that is not answered yet, with what is
     /// said then.
-    Over(Option<Farewell>),
+    Over(Option<BareReply>),
     /// The end's turn has come: to be closed once its replies have left.
     Ended,
 }
 
-/// The last reply to a client whose connection its server ends.
+/// A reply without a body: to credentials, or the last one of a connection that the server ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Farewell {
-    /// The number of the request that brought the end.
-    pub xid: i32,
-    /// As stock has it for this error.
-    pub zxid: Zxid,
-    /// Why.
-    pub error: ErrorCode,
-}
-
-/// A request that waits on the shard for its session's earlier ones.
-#[derive(Debug)]
-pub(super) struct Parked {
+pub(super) struct BareReply {
+    /// The number of the request.
     pub(super) xid: i32,
-    pub(super) op: Op,
-    pub(super) body: Box<[u8]>,
-    pub(super) large_bytes: u64,
-    pub(super) received_ms: u64,
+    /// As stock has it for this error.
+    pub(super) zxid: Zxid,
+    /// What became of it.
+    pub(super) error: ErrorCode,
 }
 
-/// What the word `cons` shows of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionCounts {
-    /// Packets from it.
-    pub received: u64,
-    /// Packets to it.
-    pub sent: u64,
-    /// Its last request.
-    pub last_op: Option<Op>,
-    /// The last request's number.
-    pub last_cxid: i64,
-    /// The last zxid it was told.
-    pub last_zxid: Zxid,
-    /// When it was last answered, in ms of the monotonic clock.
-    pub last_response_ms: u64,
-    /// How long the last answer took, in ms.
-    pub last_latency_ms: u64,
-    /// The shortest answer, in ms.
-    pub latency_ms_min: u64,
-    /// The longest answer, in ms.
-    pub latency_ms_max: u64,
-    /// All answers together, in ms.
-    pub latency_ms_sum: u64,
-    /// Count of answers in that sum.
-    pub answered: u64,
-    /// When it was accepted, in ms of the wall clock.
-    pub established_ms: i64,
-}
-
-impl ConnectionCounts {
-    pub(super) fn new(established_ms: i64) -> Self {
-        Self {
-            received: 0,
-            sent: 0,
-            last_op: None,
-            last_cxid: -1,
-            last_zxid: Zxid(-1),
-            last_response_ms: 0,
-            last_latency_ms: 0,
-            latency_ms_min: u64::MAX,
-            latency_ms_max: 0,
-            latency_ms_sum: 0,
-            answered: 0,
-            established_ms,
-        }
-    }
-
-    pub(super) fn answered(&mut self, op: Op, xid: i32, zxid: Zxid, now_ms: u64, took_ms: u64) {
-        self.sent += 1;
-        self.last_op = Some(op);
-        if op != Op::Ping {
-            self.last_cxid = i64::from(xid);
-        }
-        self.last_zxid = zxid;
-        self.last_response_ms = now_ms;
-        self.last_latency_ms = took_ms;
-        self.latency_ms_min = self.latency_ms_min.min(took_ms);
-        self.latency_ms_max = self.latency_ms_max.max(took_ms);
-        self.latency_ms_sum += took_ms;
-        self.answered += 1;
-    }
-
-    /// Forgets what the word `crst` resets.
-    pub fn reset(&mut self) {
-        let established_ms = self.established_ms;
-        *self = Self::new(established_ms);
-    }
+/// Whether a connection's request is being answered over several turns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Progress {
+    /// No.
+    #[default]
+    None,
+    /// It is; what it is told meanwhile goes first.
+    Open,
+    /// It is, and the answer belongs to this place of the output, which does not leave before.
+    Held { at: usize },
 }
 
 /// A connection.
@@ -132,105 +76,328 @@ impl ConnectionCounts {
 /// Lives in: its shard, from accept to close.
 #[derive(Debug)]
 pub struct Connection {
-    /// Tells it from earlier users of its slot.
-    pub serial: u32,
-    /// Whose it is.
-    pub peer: SocketAddr,
-    /// How far it has come.
-    pub phase: Phase,
-    /// Its session, once it has one or wishes one.
-    pub session: SessionId,
-    /// As granted, in ms.
-    pub timeout_ms: i32,
-    /// How far its end has come.
-    pub stream: Stream,
-    /// Whether it is told nothing any more: its peer has closed or takes nothing, or its session is
-    /// another connection's. What it wrote counts all the same, what it read does not.
-    pub is_gone: bool,
-    pub(super) identities: Arc<Identities>,
-    pub(super) out: Vec<u8>,
-    pub(super) parked: VecDeque<Parked>,
-    pub(super) parked_bytes: usize,
-    /// Bytes of the output that its shard has counted.
-    pub(super) counted_bytes: usize,
-    /// Requests handed over and not answered yet.
-    pub(super) in_flight: u32,
-    /// Bytes of its large requests in flight.
-    pub(super) large_bytes: u64,
-    /// Requests taken in this turn, and which turn that was.
-    pub(super) taken: u32,
-    pub(super) taken_turn: u32,
-    pub(super) last_request_ms: u64,
-    pub(super) is_touched: bool,
-    pub(super) is_dirty: bool,
-    /// Whether a long request of it is under way.
-    pub(super) progress: Progress,
+    id: ConnectionId,
+    peer: SocketAddr,
+    stage: SessionStage,
+    session: SessionId,
+    timeout_ms: i32,
+    stream: Stream,
+    is_gone: bool,
+    identities: Arc<Identities>,
+    progress: Progress,
     /// Whether a request of it was left over in this turn: those behind it are, too.
-    pub(super) is_left: bool,
-    /// What `cons` shows.
-    pub counts: ConnectionCounts,
+    is_left: bool,
+    pub(super) account: Account,
+    pub(super) parking: Parking,
+    pub(super) output: Output,
+    pub(super) share: Share,
+    pub(super) heard: Heard,
+    pub(super) counts: ConnectionCounts,
 }
 
 impl Connection {
-    /// Whether a read would overtake an earlier request of the session.
-    pub(super) fn is_blocked(&self) -> bool {
-        self.in_flight > 0 || self.must_wait()
-    }
-
-    /// Whether even a write has to wait for what came before it.
-    pub(super) fn must_wait(&self) -> bool {
-        !self.parked.is_empty() || self.is_in_progress()
-    }
-
-    /// Whether its queue has to be looked at when nothing of it is in flight any more.
-    pub(super) fn is_waiting(&self) -> bool {
-        !self.parked.is_empty() || matches!(self.stream, Stream::Over(_))
-    }
-
-    /// Whether a long request of it is under way.
-    pub(super) fn is_in_progress(&self) -> bool {
-        self.progress != Progress::None
-    }
-
-    /// What is to be sent, with memory from the shard's spare buffers: an idle connection holds
-    /// none.
-    pub(super) fn writable(&mut self, spare: &mut SpareBuffers) -> &mut Vec<u8> {
-        if self.out.capacity() == 0 {
-            self.out = spare.take();
+    pub(super) fn new(id: ConnectionId, peer: SocketAddr, now: Now) -> Self {
+        Self {
+            id,
+            peer,
+            stage: SessionStage::Opening,
+            session: SessionId(0),
+            timeout_ms: 0,
+            stream: Stream::Open,
+            is_gone: false,
+            identities: Arc::new(Identities::of_address(peer.ip())),
+            progress: Progress::None,
+            is_left: false,
+            account: Account::default(),
+            parking: Parking::default(),
+            output: Output::default(),
+            share: Share::default(),
+            heard: Heard::new(now.mono_ms),
+            counts: ConnectionCounts::new(now.wall_ms),
         }
-        &mut self.out
     }
 
-    /// Whether another of its requests may be taken in this turn.
-    pub(super) fn has_share(&self, turn: u32) -> bool {
-        self.taken_turn != turn || self.taken < TURN_REQUESTS_MAX
+    /// Whose it is.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
     }
 
-    /// One more of its requests is taken in this turn.
-    pub(super) fn take_share(&mut self, turn: u32) {
-        if self.taken_turn != turn {
-            (self.taken, self.taken_turn) = (0, turn);
-        }
-        self.taken += 1;
+    /// Its session, once it has one or has asked for one.
+    pub fn session(&self) -> SessionId {
+        self.session
     }
 
-    /// The request just taken cost nothing.
-    pub(super) fn give_back_share(&mut self) {
-        self.taken = self.taken.saturating_sub(1);
+    /// As granted, in ms.
+    pub fn timeout_ms(&self) -> i32 {
+        self.timeout_ms
+    }
+
+    /// Whether nothing is sent to it any more: its peer has closed or takes nothing, or its session
+    /// is another connection's. What it wrote counts all the same, what it read does not.
+    #[inline]
+    pub fn is_gone(&self) -> bool {
+        self.is_gone
+    }
+
+    /// What `cons` shows.
+    pub fn counts(&self) -> &ConnectionCounts {
+        &self.counts
     }
 
     /// Bytes that wait to be sent.
     pub fn unsent_bytes(&self) -> usize {
-        self.out.len()
+        self.output.len()
     }
 
-    /// When it was heard of last, in ms of the monotonic clock.
+    /// When it was heard last, in ms of the monotonic clock.
     pub fn heard_ms(&self) -> u64 {
-        self.last_request_ms
+        self.heard.last_ms()
     }
 
     /// Requests that wait for an answer.
     pub fn outstanding(&self) -> u64 {
-        u64::from(self.in_flight) + self.parked.len() as u64 + u64::from(self.is_in_progress())
+        self.account.waiting_count() + u64::from(self.is_in_progress())
     }
+
+    /// Whether all that it was sent before its end was put into its output.
+    pub fn has_ended(&self) -> bool {
+        self.stream == Stream::Ended
+    }
+
+    #[inline]
+    pub(super) fn id(&self) -> ConnectionId {
+        self.id
+    }
+
+    pub(super) fn identities(&self) -> &Arc<Identities> {
+        &self.identities
+    }
+
+    /// Whose reads are answered, into which output, and where that is counted.
+    #[inline]
+    pub(super) fn reading(
+        &mut self,
+    ) -> (&Identities, SessionId, &mut Output, &mut ConnectionCounts) {
+        (&self.identities, self.session, &mut self.output, &mut self.counts)
+    }
+
+    /// It has shown that it is this.
+    pub(super) fn identify(&mut self, identities: Arc<Identities>) {
+        self.identities = identities;
+    }
+
+    /// Whether its last request was taken, and its end has not come yet.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.stream, Stream::Over(_))
+    }
+
+    /// What it is sent before its end.
+    pub(super) fn last_reply(&self) -> Option<BareReply> {
+        let Stream::Over(last) = self.stream else { return None };
+        last
+    }
+
+    #[inline]
+    pub(super) fn has_open_stream(&self) -> bool {
+        self.stream == Stream::Open
+    }
+
+    pub(super) fn is_opening(&self) -> bool {
+        self.stage == SessionStage::Opening
+    }
+
+    pub(super) fn is_established(&self) -> bool {
+        self.stage == SessionStage::Established
+    }
+
+    /// Whether it has never had a session.
+    pub(super) fn is_sessionless(&self) -> bool {
+        matches!(self.stage, SessionStage::Opening | SessionStage::Connecting)
+    }
+
+    /// Whether its client may be heard.
+    #[inline]
+    fn is_heard(&self) -> bool {
+        let is_served = matches!(self.stage, SessionStage::Opening | SessionStage::Established);
+        is_served && self.has_open_stream()
+    }
+
+    /// Whether its next request may be taken, if its socket has still so many bytes to send.
+    #[inline]
+    pub(super) fn is_reading(&self, turn: &Turn, budget: &Budget, sending_bytes: usize) -> bool {
+        let unsent_bytes = if self.is_gone { 0 } else { self.output.len() + sending_bytes };
+        self.is_heard()
+            && turn.has_share(&self.share)
+            && budget.admits(&self.account, self.outstanding(), unsent_bytes)
+    }
+
+    /// It says connect.
+    pub(super) fn begin_connecting(&mut self) {
+        self.stage = SessionStage::Connecting;
+    }
+
+    /// Its connect is handed over: a new session is asked for, or this one.
+    pub(super) fn ask_for(&mut self, session: SessionId, timeout_ms: i32) {
+        (self.session, self.timeout_ms) = (session, timeout_ms);
+    }
+
+    /// It got its session.
+    pub(super) fn establish(&mut self, session: SessionId) {
+        (self.stage, self.session) = (SessionStage::Established, session);
+        // What was heard before was not the session's.
+        self.heard.take();
+    }
+
+    /// It got none.
+    pub(super) fn deny(&mut self) {
+        self.session = SessionId(0);
+    }
+
+    /// The end of its session is handed over.
+    pub(super) fn begin_closing(&mut self) {
+        self.stage = SessionStage::Closing;
+    }
+
+    /// That was taken back.
+    pub(super) fn reopen(&mut self) {
+        self.stage = SessionStage::Established;
+    }
+
+    /// Its session has ended.
+    pub(super) fn end_session(&mut self) {
+        (self.stage, self.session) = (SessionStage::Closing, SessionId(0));
+    }
+
+    /// Nothing follows what was taken; false if that was known.
+    pub(super) fn finish(&mut self, last: Option<BareReply>) -> bool {
+        let is_news = self.has_open_stream();
+        if is_news {
+            self.stream = Stream::Over(last);
+        }
+        is_news
+    }
+
+    /// Its end has come.
+    pub(super) fn end(&mut self) {
+        self.stream = Stream::Ended;
+    }
+
+    /// Nothing is sent to it any more. True if a long answer of it ends with that.
+    pub(super) fn lose(&mut self) -> bool {
+        self.is_gone = true;
+        std::mem::take(&mut self.progress) != Progress::None
+    }
+
+    /// Whether a read would overtake an earlier request of the session.
+    #[inline]
+    pub(super) fn is_blocked(&self) -> bool {
+        self.account.has_in_flight() || self.must_wait()
+    }
+
+    /// Whether even a write has to wait for what came before it.
+    #[inline]
+    pub(super) fn must_wait(&self) -> bool {
+        !self.parking.is_empty() || self.is_in_progress()
+    }
+
+    /// Whether what is parked, or the end, waits for requests in flight.
+    #[inline]
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.parking.is_empty() || self.is_over()
+    }
+
+    /// What becomes of its parked requests.
+    pub(super) fn next(&self, turn: &Turn, room: Room, unsent_bytes_max: usize) -> Next {
+        self.parking.next(Ahead {
+            is_gone: self.is_gone,
+            is_closing: self.stage == SessionStage::Closing,
+            is_in_progress: self.is_in_progress(),
+            has_in_flight: self.account.has_in_flight(),
+            is_unsent_full: self.output.len() > unsent_bytes_max,
+            is_turn_full: turn.is_full(),
+            room,
+            has_share: turn.has_share(&self.share),
+        })
+    }
+
+    /// What the end of its stream waits for, once nothing is parked.
+    pub(super) fn next_of_end(&self) -> NextOfEnd {
+        let is_over = self.is_over();
+        let is_connecting = self.stage == SessionStage::Connecting;
+        if self.is_gone {
+            let is_closing = self.stage == SessionStage::Closing;
+            let comes = is_over && !is_connecting || is_closing;
+            return if comes { NextOfEnd::Now } else { NextOfEnd::Waits };
+        }
+        let comes = is_over && !self.is_blocked() && !is_connecting;
+        if comes { NextOfEnd::BehindReads } else { NextOfEnd::Waits }
+    }
+
+    /// Whether a long request of it is under way.
+    #[inline]
+    pub(super) fn is_in_progress(&self) -> bool {
+        self.progress != Progress::None
+    }
+
+    /// Whether its output waits for a long answer.
+    #[inline]
+    pub(super) fn is_held(&self) -> bool {
+        matches!(self.progress, Progress::Held { .. })
+    }
+
+    /// A long answer begins. If `is_held`, it has its place in the output, and nothing leaves
+    /// before it.
+    pub(super) fn begin_long(&mut self, is_held: bool) {
+        let at = self.output.len();
+        self.progress = if is_held { Progress::Held { at } } else { Progress::Open };
+    }
+
+    /// It has ended. Gives the answer's place in the output, if that was held for it.
+    pub(super) fn end_long(&mut self) -> Option<usize> {
+        match std::mem::take(&mut self.progress) {
+            Progress::Held { at } => Some(at),
+            Progress::Open | Progress::None => None,
+        }
+    }
+
+    /// Whether a read of it has to be left for later, and those behind it with it.
+    #[inline]
+    pub(super) fn leaves_reads(&self, unsent_bytes_max: usize) -> bool {
+        self.is_left || self.output.len() > unsent_bytes_max || self.is_in_progress()
+    }
+
+    /// A read of it is left for later.
+    pub(super) fn leave_reads(&mut self) {
+        self.is_left = true;
+    }
+
+    /// What was left is parked again.
+    pub(super) fn end_left(&mut self) {
+        self.is_left = false;
+    }
+
+    /// Answers a request without a body.
+    pub(super) fn reply(
+        &mut self,
+        reply: BareReply,
+        outgoing: &mut Outgoing,
+        measured: &mut Measured,
+    ) {
+        let BareReply { xid, zxid, error } = reply;
+        let out = outgoing.append(self.id.slot, &mut self.output);
+        response::put_reply(out, xid, zxid, error, &[]);
+        measured.packet(&mut self.counts, response::REPLY_HEADER_BYTES as u64 - 4);
+    }
+}
+
+/// When an end comes that nothing parked stands before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NextOfEnd {
+    /// There is none yet, or it waits for requests in flight.
+    Waits,
+    /// Behind the reads of this turn.
+    BehindReads,
+    /// At once: no client takes answers.
+    Now,
 }

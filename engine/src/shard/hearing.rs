@@ -1,4 +1,4 @@
-//! Who was heard, and until when everything that clients have sent was read.
+//! Which clients were heard, and until when everything that they have sent was read.
 //!
 //! The ordering role ends a session only when every shard has read all that had reached the server
 //! by the end of the session's time. A process that stood still may find requests of that time in
@@ -6,19 +6,45 @@
 //! then" not by its clock but after a *look*, which begins at that time and ends in a turn that
 //! brings nothing more.
 //!
-//! Invariant: `heard_ms` never passes what was read (guard: `crate::tests::stalls`). A server so
-//! busy that every turn brings something ends its look after half a tick and a good many turns:
-//! what comes first is read first.
+//! Invariant: `heard_ms` never passes what was read (guard:
+//! `crate::tests::stalls::who_waits_in_the_sockets_is_heard_first`). A server so busy that every
+//! turn brings something ends its look after half a tick and a good many turns: what comes first is
+//! read first.
+//!
+//! Lives in: each shard; a [`Heard`] in each connection.
 
-use super::{Phase, Shard};
-use crate::batch::ConnectionId;
-use crate::limits::{KEPT_SLOTS_MAX, LOOK_TURNS_MAX};
-use crate::message::ToOrdering;
-use model::session::SessionId;
+use crate::limits::LOOK_TURNS_MAX;
+
+/// When a connection was heard.
+#[derive(Debug)]
+pub(super) struct Heard {
+    last_ms: u64,
+    /// Whether its slot stands among the touched ones.
+    is_touched: bool,
+}
+
+impl Heard {
+    /// It was accepted at this time.
+    pub(super) fn new(now_ms: u64) -> Self {
+        Self { last_ms: now_ms, is_touched: false }
+    }
+
+    /// When it was heard last, in ms of the monotonic clock.
+    pub(super) fn last_ms(&self) -> u64 {
+        self.last_ms
+    }
+
+    /// When it was heard last, if that was not reported yet.
+    pub(super) fn take(&mut self) -> Option<u64> {
+        std::mem::take(&mut self.is_touched).then_some(self.last_ms)
+    }
+}
 
 /// What a shard knows of its hearing.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Hearing {
+    /// A look is due so long after the last began.
+    period_ms: u64,
     /// The slots of connections that were heard since the last report.
     touched: Vec<u32>,
     /// When the last look began.
@@ -41,82 +67,66 @@ enum Look {
 }
 
 impl Hearing {
-    pub(super) fn touch(&mut self, slot: u32) {
-        self.touched.push(slot);
+    /// One that looks twice a tick.
+    pub(super) fn new(tick_ms: u64) -> Self {
+        let (touched, look) = (Vec::new(), Look::None);
+        Self { period_ms: tick_ms / 2, touched, begun_ms: 0, heard_ms: 0, look }
     }
 
-    pub(super) fn is_looking(&self) -> bool {
-        !matches!(self.look, Look::None)
+    /// The connection behind a slot was heard.
+    #[inline]
+    pub(super) fn hear(&mut self, slot: u32, heard: &mut Heard, now_ms: u64) {
+        heard.last_ms = now_ms;
+        if !heard.is_touched {
+            heard.is_touched = true;
+            self.touched.push(slot);
+        }
     }
-}
 
-impl Shard {
-    /// Begins a look if one is due: every half tick. To be called at the beginning of a turn,
-    /// before anything is read. Connections that reached the server before `dealt_ms` have been
-    /// handed to their shards, or are about to be handed to this one in this turn.
-    pub fn maybe_look(&mut self, dealt_ms: u64) {
-        let (now_ms, deadline_ms) = (self.now.mono_ms, self.deadline_ms());
-        let hearing = &mut self.hearing;
-        match hearing.look {
-            Look::Begun { until_ms } => hearing.look = Look::UnderWay { until_ms, turns: 1 },
+    /// Begins a look if one is due, or continues it.
+    pub(super) fn maybe_look(&mut self, now_ms: u64, dealt_ms: u64) {
+        let deadline_ms = self.deadline_ms();
+        match self.look {
+            Look::Begun { until_ms } => self.look = Look::UnderWay { until_ms, turns: 1 },
             Look::UnderWay { ref mut turns, .. } => *turns += 1,
             Look::None if now_ms >= deadline_ms => {
-                hearing.begun_ms = now_ms;
-                hearing.look = Look::Begun { until_ms: now_ms.min(dealt_ms) };
+                self.begun_ms = now_ms;
+                self.look = Look::Begun { until_ms: now_ms.min(dealt_ms) };
             }
             Look::None => (),
         }
     }
 
-    /// Reports which sessions were heard of if a look has come to its end; `is_quiet` says that
-    /// this turn has brought nothing and no connection.
-    pub fn report_touches(&mut self, is_quiet: bool) {
-        let Look::UnderWay { until_ms, turns } = self.hearing.look else { return };
-        let is_read = is_quiet && self.queue.is_empty();
-        let is_long = self.now.mono_ms >= self.deadline_ms() && turns >= LOOK_TURNS_MAX;
+    /// Ends a look that is under way if this turn has nothing more to read, or if it has taken so
+    /// long that what was there at first was read. Gives until when everything was read.
+    pub(super) fn maybe_end_look(&mut self, now_ms: u64, is_read: bool) -> Option<u64> {
+        let Look::UnderWay { until_ms, turns } = self.look else { return None };
+        let is_long = now_ms >= self.deadline_ms() && turns >= LOOK_TURNS_MAX;
         if !is_read && !is_long {
-            return;
+            return None;
         }
-        self.hearing.look = Look::None;
-        self.hearing.heard_ms = self.hearing.heard_ms.max(until_ms);
-        self.buffers.trim();
-        let capacity = self.connections.capacity();
-        if capacity > KEPT_SLOTS_MAX && self.connections.len() < capacity / 4 {
-            self.connections.shrink_to_fit();
-        }
-        let mut sessions = Vec::with_capacity(self.hearing.touched.len());
-        for slot in self.hearing.touched.drain(..) {
-            let Some(connection) = self.connections.get_mut(slot as usize) else { continue };
-            if std::mem::take(&mut connection.is_touched) && connection.session != SessionId(0) {
-                sessions.push((connection.session, connection.last_request_ms));
-            }
-        }
-        let shard = self.index;
-        self.say(ToOrdering::Touched { shard, sessions, until_ms });
+        self.look = Look::None;
+        self.heard_ms = self.heard_ms.max(until_ms);
+        Some(until_ms)
     }
 
-    /// A connection has sent a request that is not taken yet.
-    pub fn hear(&mut self, id: ConnectionId) {
-        let now_ms = self.now.mono_ms;
-        let Some(connection) = self.connections.get_mut(id.slot as usize) else { return };
-        if connection.serial != id.serial || connection.phase != Phase::Established {
-            return;
-        }
-        connection.last_request_ms = now_ms;
-        if !connection.is_touched {
-            connection.is_touched = true;
-            self.hearing.touch(id.slot);
-        }
+    /// The slots of connections that were heard since the last time.
+    pub(super) fn take_touched(&mut self) -> std::vec::Drain<'_, u32> {
+        self.touched.drain(..)
     }
 
-    /// When the next look is due, or the last one may end whatever comes, in ms of the
-    /// monotonic clock.
-    pub fn deadline_ms(&self) -> u64 {
-        self.hearing.begun_ms + self.settings.tick_ms / 2
+    /// Whether a look has to end.
+    pub(super) fn is_looking(&self) -> bool {
+        !matches!(self.look, Look::None)
+    }
+
+    /// When the next look is due, or the last one may end whatever comes.
+    pub(super) fn deadline_ms(&self) -> u64 {
+        self.begun_ms + self.period_ms
     }
 
     /// Everything that had reached the server by then was read.
-    pub fn heard_ms(&self) -> u64 {
-        self.hearing.heard_ms
+    pub(super) fn heard_ms(&self) -> u64 {
+        self.heard_ms
     }
 }

@@ -1,79 +1,112 @@
-//! What waits to be sent, and what all connections together may leave unsent.
+//! What waits to be sent: an output for each connection, with memory that the shard lends.
+//!
+//! Invariant: an output that was written to is among the dirty ones until it is looked at, once
+//! (guard: `tests::an_output_is_dirty_once`).
+//!
+//! Lives in: each shard; an output in each connection. Not here: how much may wait (`budget`).
 
-use super::long::Progress;
-use super::{Connection, Shard};
-use crate::batch::ConnectionId;
-use crate::limits::CROWD_UNSENT_BYTES_MAX;
-use slab::Slab;
+use super::spare::SpareBuffers;
 
-impl Shard {
-    /// Output of a connection begins to be sent, so many bytes.
-    pub fn begin_send(&mut self, bytes: usize) {
-        self.sending_bytes += bytes;
+/// The output of one connection. An idle one holds no memory.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    is_dirty: bool,
+}
+
+impl Output {
+    /// Bytes that wait.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Whose outputs have something new, and spare memory.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    dirty: Vec<u32>,
+    spare: SpareBuffers,
+}
+
+impl Outgoing {
+    /// The output behind a slot, to be appended to.
+    #[inline]
+    pub(super) fn append<'a>(&mut self, slot: u32, output: &'a mut Output) -> &'a mut Vec<u8> {
+        if !output.is_dirty {
+            output.is_dirty = true;
+            self.dirty.push(slot);
+        }
+        if output.bytes.capacity() == 0 {
+            output.bytes = self.spare.take();
+        }
+        &mut output.bytes
     }
 
-    /// It has been sent, or never will be.
-    pub fn end_send(&mut self, bytes: usize) {
-        self.sending_bytes -= bytes;
-    }
-
-    /// Whether all connections together leave so much unsent that one of them has to go.
-    pub fn is_overfull(&self) -> bool {
-        self.unsent_bytes + self.sending_bytes > 2 * CROWD_UNSENT_BYTES_MAX
+    /// Puts a packet into the output behind a slot, before what follows the place `at`.
+    pub(super) fn insert(&mut self, slot: u32, output: &mut Output, at: usize, packet: Vec<u8>) {
+        let bytes = self.append(slot, output);
+        if bytes.is_empty() {
+            self.spare.give(std::mem::replace(bytes, packet));
+        } else {
+            bytes.splice(at..at, packet);
+        }
     }
 
     /// The slots of connections that have had something to send since the list was taken last.
-    /// The caller takes the list, calls [`Self::clean`] for each, and gives its memory back.
-    pub fn dirty_mut(&mut self) -> &mut Vec<u32> {
+    pub(super) fn dirty_mut(&mut self) -> &mut Vec<u32> {
         &mut self.dirty
     }
 
-    /// The connection in a dirty slot, no longer marked, if it is still there and is told anything.
-    pub fn clean(&mut self, slot: u32) -> Option<ConnectionId> {
-        let connection = self.connections.get_mut(slot as usize)?;
-        connection.is_dirty = false;
-        if connection.is_gone {
-            self.drop_output(slot);
-            return None;
-        }
-        let counted = std::mem::replace(&mut connection.counted_bytes, connection.out.len());
-        self.unsent_bytes = self.unsent_bytes - counted + connection.out.len();
-        Some(ConnectionId { shard: self.index, slot, serial: connection.serial })
+    /// A dirty output is looked at.
+    #[inline]
+    pub(super) fn clean(output: &mut Output) {
+        output.is_dirty = false;
     }
 
-    /// What a connection has to send, if anything; it comes back through [`Self::recycle`].
-    pub fn take_output(&mut self, id: ConnectionId) -> Option<Vec<u8>> {
-        let connection = self.connections.get_mut(id.slot as usize)?;
-        let is_held = matches!(connection.progress, Progress::Held { .. });
-        let is_told = !connection.is_gone && !connection.out.is_empty() && !is_held;
-        if connection.serial != id.serial || !is_told {
-            return None;
-        }
-        if !connection.parked.is_empty() && connection.in_flight == 0 {
-            // They may have waited for this room.
-            self.released.push((id.slot, id.serial));
-        }
-        self.unsent_bytes -= std::mem::take(&mut connection.counted_bytes);
-        Some(std::mem::take(&mut connection.out))
+    /// Takes what waits.
+    #[inline]
+    pub(super) fn take(output: &mut Output) -> Vec<u8> {
+        std::mem::take(&mut output.bytes)
     }
 
-    /// A buffer whose bytes have left.
-    pub fn recycle(&mut self, buffer: Vec<u8>) {
-        self.buffers.give(buffer);
+    /// A buffer whose bytes have left, or never will.
+    #[inline]
+    pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
+        self.spare.give(buffer);
     }
 
-    /// What a connection has to send never leaves.
-    pub(super) fn drop_output(&mut self, slot: u32) {
-        let connection = &mut self.connections[slot as usize];
-        self.unsent_bytes -= std::mem::take(&mut connection.counted_bytes);
-        self.buffers.give(std::mem::take(&mut connection.out));
+    /// Frees the memory that was not needed since the last time.
+    pub(super) fn trim(&mut self) {
+        self.spare.trim();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outgoing, Output};
+
+    #[test]
+    fn an_output_is_dirty_once() {
+        let (mut outgoing, mut output) = (Outgoing::default(), Output::default());
+        outgoing.append(7, &mut output).extend_from_slice(b"one");
+        outgoing.append(7, &mut output).extend_from_slice(b"two");
+        assert_eq!(std::mem::take(outgoing.dirty_mut()), [7]);
+        outgoing.append(7, &mut output).extend_from_slice(b"six");
+        assert!(outgoing.dirty_mut().is_empty(), "it was not looked at yet");
+        Outgoing::clean(&mut output);
+        outgoing.append(7, &mut output);
+        assert_eq!(*outgoing.dirty_mut(), [7]);
+        assert_eq!((output.len(), Outgoing::take(&mut output)), (9, b"onetwosix".to_vec()));
     }
 
-    pub(super) fn mark_dirty(connections: &mut Slab<Connection>, dirty: &mut Vec<u32>, slot: u32) {
-        let connection = &mut connections[slot as usize];
-        if !connection.is_dirty {
-            connection.is_dirty = true;
-            dirty.push(slot);
-        }
+    #[test]
+    fn a_packet_goes_to_its_place() {
+        let (mut outgoing, mut output) = (Outgoing::default(), Output::default());
+        outgoing.insert(7, &mut output, 0, b"two".to_vec());
+        outgoing.append(7, &mut output).extend_from_slice(b"six");
+        outgoing.insert(7, &mut output, 3, b"one".to_vec());
+        assert_eq!(Outgoing::take(&mut output), b"twoonesix");
+        assert_eq!(*outgoing.dirty_mut(), [7]);
     }
 }

@@ -1,9 +1,12 @@
-//! Send buffers that nobody uses at the moment.
+//! Send buffers that are not in use.
 //!
 //! A busy shard takes and gives them back all the time and allocates none; what a crowd needed
-//! and nobody needs any more is freed by and by.
+//! once is freed in pieces.
 //!
-//! Lives in: each shard.
+//! Invariant: no more of them, and none larger, than `limits` allows (guard:
+//! `tests::what_is_too_many_or_too_large_is_freed`).
+//!
+//! Lives in: a shard's `Outgoing`.
 
 use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 
@@ -11,7 +14,7 @@ use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 #[derive(Debug, Default)]
 pub(super) struct SpareBuffers {
     free: Vec<Vec<u8>>,
-    /// How few there were since the last trim: so many nobody has needed.
+    /// How few there were since the last trim: so many were not needed.
     least: usize,
 }
 
@@ -32,10 +35,36 @@ impl SpareBuffers {
         }
     }
 
-    /// Frees those that nobody has needed since the last time.
+    /// Frees those that were not needed since the last time.
     pub(super) fn trim(&mut self) {
         // Those at the bottom have lain there longest.
         self.free.drain(..self.least);
         self.least = self.free.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX, SpareBuffers};
+
+    #[test]
+    fn what_is_too_many_or_too_large_is_freed() {
+        let mut spare = SpareBuffers::default();
+        spare.give(Vec::new());
+        spare.give(Vec::with_capacity(SPARE_BUFFER_BYTES_MAX + 1));
+        assert!(spare.free.is_empty());
+        for _ in 0..SPARE_BUFFERS_MAX + 5 {
+            spare.give(vec![1; 10]);
+        }
+        assert_eq!(spare.free.len(), SPARE_BUFFERS_MAX);
+        assert!(spare.take().is_empty());
+        // Those that were needed since the last time stay.
+        spare.trim();
+        let needed = [spare.take(), spare.take(), spare.take()];
+        for buffer in needed {
+            spare.give(buffer);
+        }
+        spare.trim();
+        assert_eq!(spare.free.len(), 3);
     }
 }

@@ -356,7 +356,8 @@ impl World {
         let shard = &mut self.shards[usize::from(id.shard)];
         let Some(bytes) = shard.take_output(*id) else { return false };
         received.extend_from_slice(&bytes);
-        shard.recycle(bytes);
+        let count = bytes.len();
+        shard.sent(bytes, count);
         true
     }
 

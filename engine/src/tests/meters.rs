@@ -1,6 +1,8 @@
 //! What the roles count, beside what the transcripts show.
 
 use super::harness::{World, settings};
+use super::wire;
+use crate::shard::ConnectionCounts;
 use model::jute;
 use model::op::Op;
 
@@ -33,9 +35,42 @@ fn world() -> (World, usize) {
 #[test]
 fn a_connect_takes_no_longer_than_it_waited() {
     let (world, _) = world();
-    let counts = &world.shards[0].counts;
+    let counts = world.shards[0].counts();
     assert_eq!((counts.answered, counts.latency_ms_max), (1, 0));
-    assert_eq!(world.shards[0].meters.updates.spread().count, 1);
+    assert_eq!(world.shards[0].meters().updates.spread().count, 1);
+}
+
+/// A client that reads, writes, watches, authenticates and fails; another that reconnects and has
+/// missed something.
+#[test]
+fn what_connections_count_their_shard_counts() {
+    let (mut world, client) = world();
+    let back = world.open(0);
+    world.connect(back, 10_000, 0, [0; 16], 0);
+    let asked = [
+        (client, "create /a x"),
+        (client, "get /a watch"),
+        (client, "set /a yy"),
+        (client, "auth digest user:x"),
+        (client, "delete /none"),
+        (client, "get /none"),
+        (client, "addwatch /a 0"),
+        (back, "setwatches 0 data=/a,/gone exist=/a child=/a"),
+    ];
+    for (xid, (who, words)) in asked.into_iter().enumerate() {
+        let (op, body) = wire::request(&words.split(' ').collect::<Vec<_>>());
+        world.send(who, xid as i32, op, &body);
+        world.run();
+    }
+    let shard = &world.shards[0];
+    let held: Vec<_> = shard.connections(0..shard.slot_count()).map(|(_, c)| c.counts()).collect();
+    let sum = |of: fn(&ConnectionCounts) -> u64| held.iter().map(|counts| of(counts)).sum::<u64>();
+    let counts = shard.counts();
+    assert_eq!((held.len(), counts.received), (2, 10));
+    assert_eq!(sum(|counts| counts.received), counts.received);
+    assert_eq!(sum(|counts| counts.sent), counts.sent);
+    assert_eq!(sum(|counts| counts.answered), counts.answered);
+    assert_eq!(sum(|counts| counts.latency_ms_sum), counts.latency_ms_sum);
 }
 
 #[test]
@@ -68,7 +103,7 @@ fn traffic_is_counted_by_the_part_of_the_tree() {
     let sums: Vec<_> = written.iter().map(|(name, spread)| (name.to_vec(), spread.sum)).collect();
     // Paths and data.
     assert_eq!(sums, [(b"part".to_vec(), 5 + 5 + 7 + 1)]);
-    let meters = &world.shards[0].meters;
+    let meters = world.shards[0].meters();
     let read: Vec<_> = meters.read_traffic.iter().map(|(_, spread)| spread.sum).collect();
     // Path, data or names, and 68 bytes of Stat.
     assert_eq!(read, [5 + 5 + 68 + 5 + 1 + 68]);

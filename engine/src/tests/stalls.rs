@@ -62,7 +62,7 @@ fn who_connects_anew_while_the_server_stands_still_keeps_its_session() {
         let mut world = World::new(settings(), shard_count);
         let before = client(&mut world, 0);
         let crowd: Vec<_> = (0..9).map(|at| client(&mut world, at)).collect();
-        let session = world.shards[0].connection(world.connections[before].id).unwrap().session;
+        let session = world.shards[0].connection(world.connections[before].id).unwrap().session();
         world.jump(30_000);
         for &connection in &crowd {
             ping(&mut world, connection);

@@ -15,7 +15,7 @@ use engine::meter::PART_BYTES_MAX;
 use engine::ordering::{Ordering, Refusal};
 use engine::quota::{self, Track};
 use engine::settings::Now;
-use engine::shard::{Connection, Shard, ShardCounts, ShardMeters};
+use engine::shard::{Connection, Shard, ShardMeters};
 use engine::state::State;
 use engine::tree::View;
 use model::session::SessionId;
@@ -36,12 +36,10 @@ pub fn shard(
             reply.send(shard_report(shard)).ok();
         }
         ShardInquiry::Metrics(reply) => {
-            reply.send(Box::new(shard_metrics(&shard.meters, metrics))).ok();
+            reply.send(Box::new(shard_metrics(shard.meters(), metrics))).ok();
         }
         ShardInquiry::ResetCounts(reply) => {
-            let auth_failed = shard.counts.auth_failed;
-            shard.counts = ShardCounts { auth_failed, ..ShardCounts::default() };
-            shard.meters.reset();
+            shard.reset_counts();
             reply.send(()).ok();
         }
         ShardInquiry::ResetConnections(from, reply) => {
@@ -60,7 +58,7 @@ pub fn shard(
 
 fn shard_report(shard: &Shard) -> ShardReport {
     let [data, children] = shard.watches();
-    let counts = &shard.counts;
+    let counts = shard.counts();
     ShardReport {
         connections: shard.connection_count() as u64,
         received: counts.received,
@@ -145,19 +143,19 @@ fn connection_report(
     is_reading: bool,
     is_writing: bool,
 ) -> ConnectionReport {
-    let counts = &connection.counts;
+    let counts = connection.counts();
     ConnectionReport {
-        peer: connection.peer,
+        peer: connection.peer(),
         is_reading,
         is_writing,
-        session: connection.session,
+        session: connection.session(),
         queued: connection.outstanding(),
         received: counts.received,
         sent: counts.sent,
         last_op: counts.last_op,
         established_ms: counts.established_ms,
         heard_ms: connection.heard_ms(),
-        timeout_ms: connection.timeout_ms,
+        timeout_ms: connection.timeout_ms(),
         last_cxid: counts.last_cxid,
         last_zxid: counts.last_zxid,
         last_response_ms: counts.last_response_ms,

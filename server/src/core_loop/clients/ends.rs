@@ -94,7 +94,7 @@ impl Clients {
             let Some(socket) = self.sockets.get_mut(place as usize) else { continue };
             if socket.connection == connection {
                 socket.ending_since_ms.get_or_insert(now_ms);
-                if self.shard.connection(connection).is_some_and(|held| held.is_gone) {
+                if self.shard.connection(connection).is_some_and(Connection::is_gone) {
                     self.close(queue, place);
                     continue;
                 }
@@ -127,7 +127,7 @@ impl Clients {
         let Some((bytes, place)) = waiting.max() else { return };
         // One that is gone already takes its bytes with it.
         let connection = self.sockets[place].connection;
-        if self.shard.connection(connection).is_some_and(|held| !held.is_gone) {
+        if self.shard.connection(connection).is_some_and(|held| !held.is_gone()) {
             self.tell_closing(place as u32, &Overfull(bytes));
             self.hang_up(queue, place as u32);
         }

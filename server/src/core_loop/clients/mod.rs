@@ -268,9 +268,8 @@ impl Clients {
         buffer: Vec<u8>,
         result: Result<usize, ring::Errno>,
     ) {
-        self.shard.recycle(buffer);
         let Some(socket) = self.sockets.get_mut(place as usize) else { return };
-        self.shard.end_send(std::mem::take(&mut socket.sending_bytes));
+        self.shard.sent(buffer, std::mem::take(&mut socket.sending_bytes));
         socket.send = None;
         match (&socket.stage, result) {
             (Stage::Open(_), Ok(_)) => {
@@ -294,7 +293,6 @@ impl Clients {
         match self.shard.take_output(connection) {
             Some(buffer) => {
                 socket.sending_bytes = buffer.len();
-                self.shard.begin_send(buffer.len());
                 socket.send = Some(queue.send(fd, buffer, Kind::Send(place).token()));
             }
             None if self.shard.is_held(connection) => (),

@@ -3,9 +3,10 @@
 //!
 //! Invariant: what is kept is found only by a node that has the same children: any change of them
 //! is a txn's, which leaves its zxid in the parent's `pzxid`, and counts in `cversion` where that
-//! is ahead of all txns (guard: `crate::tests::listings`).
+//! is ahead of all txns (guard:
+//! `crate::tests::listings::what_is_kept_is_what_is_there`).
 //!
-//! Lives in: each shard.
+//! Lives in: a shard's `Reads`.
 
 use crate::limits::{KEPT_CHILDREN_MIN, KEPT_LISTINGS_BYTES_MAX, KEPT_LISTINGS_MAX};
 use model::record::Record;

@@ -1,4 +1,6 @@
-use super::{Told, WatchMode, WatchTable};
+use super::{Told, WatchMode, WatchTable, Watches};
+use crate::shard::measured::Measured;
+use model::response::EventKind;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,4 +127,25 @@ proptest! {
         }
         assert_sides(&table, &plain);
     }
+}
+
+/// Whoever watches both a deleted node and its children.
+#[test]
+fn a_deletion_notifies_once() {
+    let (mut watches, mut measured) = (Watches::new([3, 4]), Measured::default());
+    watches.add_data(b"/a", 1);
+    watches.add_children(b"/a", 1);
+    watches.add_children(b"/a", 2);
+    watches.add_recursive(b"/", 3);
+    watches.add_persistent(b"/a", 3);
+    let mut told = watches.trigger(EventKind::Deleted, b"/a", &mut measured).to_vec();
+    told.sort_unstable();
+    assert_eq!(told, [1, 2, 3]);
+    assert_eq!(watches.trigger(EventKind::Created, b"/a", &mut measured), [3]);
+    assert_eq!(watches.trigger(EventKind::ChildrenChanged, b"/a", &mut measured), [3]);
+    watches.forget(3);
+    while watches.is_forgetting() {
+        watches.forget_some();
+    }
+    assert!(watches.is_empty());
 }

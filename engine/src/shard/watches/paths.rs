@@ -4,6 +4,9 @@
 //! that becomes large is cut into many tables, by bits of the hash: each grows by itself, and the
 //! largest step is the growth of one of them.
 //!
+//! Invariant: a map that is cut is the same map (guard:
+//! `tests::a_map_that_is_cut_is_the_same_map`).
+//!
 //! Lives in: a watch table.
 
 use crate::hash::SeededState;
@@ -24,14 +27,14 @@ pub(super) const SHRINK_ROUNDS: usize = 16;
 const PLACE_BITS: u32 = 48;
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 
-type Entry<V> = (Arc<[u8]>, V);
+type PathValue<V> = (Arc<[u8]>, V);
 
 /// A map by paths.
 #[derive(Debug)]
 pub(super) struct PathMap<V> {
     state: SeededState,
     /// One, or [`PARTS`].
-    tables: Box<[HashTable<Entry<V>>]>,
+    tables: Box<[HashTable<PathValue<V>>]>,
     len: usize,
 }
 
@@ -158,12 +161,13 @@ impl<V> PathMap<V> {
     }
 
     /// Each path with what is kept for it.
+    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<[u8]>, &V)> {
         self.tables.iter().flatten().map(|(path, value)| (path, value))
     }
 }
 
-fn hasher<V>(state: SeededState) -> impl Fn(&Entry<V>) -> u64 {
+fn hasher<V>(state: SeededState) -> impl Fn(&PathValue<V>) -> u64 {
     move |entry| state.hash_one(&*entry.0)
 }
 

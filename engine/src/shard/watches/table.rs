@@ -1,14 +1,12 @@
-//! The watches of one shard's connections.
+//! One table of watches: by path and by connection.
 //!
-//! Two tables, as on stock: one told of a node's creation, deletion and data, one of its
-//! children. A persistent watch stands in both, a recursive one only in the first. A trigger
-//! tells a connection once, however many modes it has on the path, and takes standard watches
-//! with it.
+//! A trigger names a connection once, however many modes it has on the path, and takes standard
+//! watches with it.
 //!
 //! Invariant: a slot stands among a path's watchers exactly if the path stands in that slot's map
-//! (guard: `tests::both_sides_agree`).
+//! (guard: `super::tests::both_sides_agree`).
 //!
-//! Lives in: each shard.
+//! Lives in: a shard's `Watches`.
 
 use super::paths::{Leftover, PathMap, SHRINK_ROUNDS};
 use crate::hash::SeededState;
@@ -121,7 +119,7 @@ impl WatchTable {
         }
     }
 
-    /// Whether nobody watches anything.
+    /// Whether nothing is watched.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.watchers.is_empty()
@@ -138,7 +136,8 @@ impl WatchTable {
     }
 
     /// Each watched path with its watchers.
-    pub fn paths(&self) -> impl Iterator<Item = (&[u8], &[u32])> {
+    #[cfg(test)]
+    pub(super) fn paths(&self) -> impl Iterator<Item = (&[u8], &[u32])> {
         self.watchers.iter().map(|(path, slots)| (&path[..], &slots[..]))
     }
 
