@@ -1,10 +1,10 @@
 //! Every invariant that names its guard names one that exists.
 //!
 //! A guard stands in the documentation of the code, in parentheses that begin with this word, or in
-//! the last column of the table of invariants in docs/ARCHITECTURE.md. What is in backticks there is a reference: a
-//! path from the top or from the crate; a module, test or function, seen from the crate or from the
-//! module; a type's method; or, with blanks in it, a line of the workspace's manifest. A module of
-//! which "assertions" are said must have some.
+//! the last column of the table of invariants in docs/ARCHITECTURE.md. What is in backticks there
+//! is a reference: a path from the top or from the crate; a module, test or function, seen from the
+//! crate or from the module; a type's method; or, with blanks in it, a line of the workspace's
+//! manifest. A module of which "assertions" are said must have some.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -82,7 +82,8 @@ impl Sources {
             let below = |folder: &str| workspace().join(folder).join(reference).exists();
             return below("") || below(top);
         }
-        let names: Vec<_> = reference.split("::").filter(|name| *name != "crate").collect();
+        let names: Vec<_> =
+            reference.split("::").filter(|name| !["crate", "super"].contains(name)).collect();
         let starts_with_crate = match names[0] {
             "txlog" => Some("log"),
             // A module of that name is meant.
@@ -114,16 +115,21 @@ impl Sources {
             return true;
         }
         let (last, before) = names.split_last().unwrap();
-        let owner = [&[folder], before].concat().join("/");
-        let owners = [format!("{owner}.rs"), format!("{owner}/mod.rs"), format!("{owner}/lib.rs")];
-        owners.iter().filter_map(|owner| self.texts.get(owner)).any(|text| {
-            // A test that a macro makes is named on a line of its own.
-            let is_module = |line: &str| {
-                line.trim().strip_prefix("mod ").is_some_and(|rest| rest == format!("{last} {{"))
-            };
-            let is_named =
-                |line: &str| line.trim() == *last || is_function(line, last) || is_module(line);
-            is_sound(text) && text.lines().any(is_named)
+        // A test that a macro makes is named on a line of its own.
+        let is_named = |line: &str| {
+            line.trim() == *last || is_function(line, last) || is_inner_module(line, last)
+        };
+        // The innermost modules may stand in the file of the one around them.
+        (0..=before.len()).any(|at| {
+            let (outer, inner) = before.split_at(at);
+            let owner = [&[folder], outer].concat().join("/");
+            ["", "/mod", "/lib"].iter().any(|end| {
+                self.texts.get(&format!("{owner}{end}.rs")).is_some_and(|text| {
+                    let has = |is: &dyn Fn(&str) -> bool| text.lines().any(is);
+                    let is_inner = |name: &&str| has(&|line| is_inner_module(line, name));
+                    is_sound(text) && inner.iter().all(|name| is_inner(&name)) && has(&is_named)
+                })
+            })
         })
     }
 
@@ -131,9 +137,10 @@ impl Sources {
     fn is_method(&self, names: &[&str]) -> bool {
         let [owner, method] = names else { return false };
         let is_type = |line: &str| {
-            let line = line.trim_start().trim_start_matches("pub ");
-            let named = line.strip_prefix("struct ").or_else(|| line.strip_prefix("enum "));
-            named.is_some_and(|rest| rest.strip_prefix(owner).is_some_and(ends_a_name))
+            ["struct ", "enum "].iter().any(|kind| {
+                let named = line.split_once(kind).and_then(|(_, rest)| rest.strip_prefix(owner));
+                named.is_some_and(ends_a_name)
+            })
         };
         let has = |is: &dyn Fn(&str) -> bool| self.texts.values().any(|text| text.lines().any(is));
         has(&is_type) && has(&|line| is_function(line, method))
@@ -142,6 +149,11 @@ impl Sources {
 
 fn ends_a_name(rest: &str) -> bool {
     !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_')
+}
+
+fn is_inner_module(line: &str, name: &str) -> bool {
+    let named = line.trim().strip_prefix("mod ").and_then(|rest| rest.strip_prefix(name));
+    named == Some(" {")
 }
 
 fn is_function(line: &str, name: &str) -> bool {

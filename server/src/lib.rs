@@ -13,8 +13,7 @@
 //! **Invariants**
 //!
 //! - Clock, environment and configuration are read here only; the clock also by what measures time:
-//!   `generator`, and `disk::probe` (guard: `tests/tidy.rs`,
-//!   `clock_and_environment_are_read_in_their_places`).
+//!   `generator`, and `disk::probe` (guard: `tests/tidy.rs`).
 //! - A panic on any thread ends the process (guard: `panic = "abort"` in the profiles).
 //!
 //! **What is deliberately not here**: decisions about requests (`engine`), formats (`log`,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: the ordering role knows every identity of a connection before it receives a write
 //! that was taken behind it (guards: the transcripts `engine/src/tests/transcripts/acls.txt` and
-//! `enforced.txt`).
+//! `src/tests/transcripts/enforced.txt`).
 
 use super::connection::BareReply;
 use super::{Refused, Shard};

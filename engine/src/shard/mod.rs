@@ -11,7 +11,7 @@
 //! `ends`, `order`, `credentials`, `intake`, `deliver`, `serve`.
 //!
 //! Invariants: those of `order` (requests of one session) and `deliver` (events and replies); no
-//! step changes a part but through its methods (guard: privacy).
+//! step changes a part but through its methods: their fields are private.
 //!
 //! Lives in: each core loop that hosts a shard. Not here: sockets and framing (`net`), what
 //! becomes of a write (`ordering`).

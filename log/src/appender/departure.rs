@@ -17,7 +17,8 @@ pub enum Departure {
     Flush(Flush),
 }
 
-/// A write of whole blocks; [`Appender::written`](super::Appender::written) wants slot and buffer back.
+/// A write of whole blocks; [`Appender::written`](super::Appender::written) takes slot and buffer
+/// back.
 #[derive(Debug)]
 pub struct Write {
     /// Which slot it takes.
@@ -30,7 +31,8 @@ pub struct Write {
     pub buffer: Box<AlignedBuf>,
 }
 
-/// An fdatasync of one segment; [`Appender::flushed`](super::Appender::flushed) hears of it. One at a time.
+/// An fdatasync of one segment, one at a time; [`Appender::flushed`](super::Appender::flushed)
+/// receives its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flush {
     /// The segment to flush.
