@@ -17,6 +17,9 @@ scripts/install.sh suites java && STOCK_MAIN=org.apache.zookeeper.Version tests/
 cargo build --locked --profile ci -p ringkeeper || status=1
 cargo test --locked --workspace --no-fail-fast "$@" 2>&1 | tee -a "$log"
 [ "${PIPESTATUS[0]}" = 0 ] || status=1
+# Once more with the bounds of servers: some are small in tests.
+cargo test --locked -p ringkeeper-engine --lib --features production-limits 2>&1 | tee -a "$log"
+[ "${PIPESTATUS[0]}" = 0 ] || status=1
 if [ "${RINGKEEPER_SUITES:-yes}" = yes ]; then
   SERVER_CMD=${SERVER_CMD:-"$PWD/target/ci/ringkeeper serve"} scripts/suites.sh quick 2>&1 | tee -a "$log"
   [ "${PIPESTATUS[0]}" = 0 ] || status=1

@@ -2,6 +2,10 @@
 
 use model::limits::JUTE_MAX_BUFFER;
 
+/// Some bounds are small in the engine's tests, so that these meet them in every run. With the
+/// feature `production-limits` the tests run with what servers have.
+pub(crate) const IS_SMALL: bool = cfg!(all(test, not(feature = "production-limits")));
+
 /// Batches whose memory is kept for the next ones: more than are in the air and unhandled at
 /// once on a healthy server.
 pub const SPARE_BATCHES_MAX: usize = 16;
@@ -12,7 +16,7 @@ pub const SPARE_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the txn that ends a session and lists its nodes; one that would be longer lists none.
 /// ZooKeeper reads txns of up to twice its `jute.maxbuffer` from its log and from a leader; with
 /// the default of that, and a digest behind the list, this is half of it.
-pub const CLOSE_LIST_BYTES_MAX: usize = if cfg!(test) { 64 << 10 } else { JUTE_MAX_BUFFER };
+pub const CLOSE_LIST_BYTES_MAX: usize = if IS_SMALL { 64 << 10 } else { JUTE_MAX_BUFFER };
 
 /// Nodes of sessions that end which are deleted in one turn: everybody else waits that long.
 pub const CLOSED_NODES_PER_TURN: usize = 200;
@@ -21,9 +25,9 @@ pub const CLOSED_NODES_PER_TURN: usize = 200;
 pub const CLOSED_PER_TURN: usize = 64;
 
 /// Containers and nodes with a TTL that are looked at in one turn, and that are removed in one.
-pub const REAP_LOOKS_PER_TURN: usize = if cfg!(test) { 4 } else { 512 };
+pub const REAP_LOOKS_PER_TURN: usize = if IS_SMALL { 4 } else { 512 };
 /// See [`REAP_LOOKS_PER_TURN`].
-pub const REAPED_PER_TURN: u64 = if cfg!(test) { 2 } else { 64 };
+pub const REAPED_PER_TURN: u64 = if IS_SMALL { 2 } else { 64 };
 
 /// Bytes of txns after which a batch is closed to more: bounds what one flush carries.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
@@ -40,12 +44,12 @@ pub const UNSENT_BYTES_MAX: usize = 1 << 20;
 /// Bytes that wait for all clients of a shard together before each is held to a share: above it,
 /// whoever leaves more than the share unsent is not read. Above twice as much, whoever leaves the
 /// most is closed, one a turn.
-pub const CROWD_UNSENT_BYTES_MAX: usize = if cfg!(test) { 8 << 20 } else { 512 << 20 };
+pub const CROWD_UNSENT_BYTES_MAX: usize = if IS_SMALL { 8 << 20 } else { 512 << 20 };
 /// See [`CROWD_UNSENT_BYTES_MAX`]: beside one reply.
 pub const UNSENT_SHARE_BYTES: usize = 64 << 10;
 
 /// Bytes of parked requests of all clients of a shard before each is held to a share.
-pub const CROWD_PARKED_BYTES_MAX: usize = if cfg!(test) { 4 << 20 } else { 256 << 20 };
+pub const CROWD_PARKED_BYTES_MAX: usize = if IS_SMALL { 4 << 20 } else { 256 << 20 };
 /// See [`CROWD_PARKED_BYTES_MAX`]: beside one request.
 pub const PARKED_SHARE_BYTES: usize = 16 << 10;
 
@@ -76,10 +80,10 @@ pub const EVENT_BYTES_MAX: usize = 16 << 20;
 pub const TURN_REQUESTS_MAX: u32 = 128;
 
 /// Children that are listed in one turn at once; more are listed by and by.
-pub const LISTED_AT_ONCE: i32 = if cfg!(test) { 2 } else { 2_048 };
+pub const LISTED_AT_ONCE: i32 = if IS_SMALL { 2 } else { 2_048 };
 
 /// Fewer children than this are walked over again.
-pub const KEPT_CHILDREN_MIN: i32 = if cfg!(test) { 3 } else { 128 };
+pub const KEPT_CHILDREN_MIN: i32 = if IS_SMALL { 3 } else { 128 };
 
 /// Listings that a shard keeps for whoever asks next, and their bytes together.
 pub const KEPT_LISTINGS_MAX: usize = 16;
@@ -87,15 +91,15 @@ pub const KEPT_LISTINGS_MAX: usize = 16;
 pub const KEPT_LISTINGS_BYTES_MAX: usize = 4 << 20;
 
 /// Bytes of a kept listing that is answered at once; of a longer one, what a child counts.
-pub const KEPT_AT_ONCE_BYTES: usize = if cfg!(test) { 32 } else { 128 << 10 };
+pub const KEPT_AT_ONCE_BYTES: usize = if IS_SMALL { 32 } else { 128 << 10 };
 /// See [`KEPT_AT_ONCE_BYTES`]: to copy so much takes as long as to list a child.
-pub const KEPT_BYTES_OF_CHILD: usize = if cfg!(test) { 16 } else { 256 };
+pub const KEPT_BYTES_OF_CHILD: usize = if IS_SMALL { 16 } else { 256 };
 
 /// Bytes of a setWatches that is done in one turn at once.
-pub const WATCHES_BYTES_AT_ONCE: usize = if cfg!(test) { 40 } else { 16 << 10 };
+pub const WATCHES_BYTES_AT_ONCE: usize = if IS_SMALL { 40 } else { 16 << 10 };
 
 /// Children that long listings write in one turn together: 64 KiB or so, half a millisecond.
-pub const LONG_UNITS_PER_TURN: usize = if cfg!(test) { 3 } else { 4_096 };
+pub const LONG_UNITS_PER_TURN: usize = if IS_SMALL { 3 } else { 4_096 };
 
 /// What a watch that is set again counts, in children listed.
 pub const UNITS_OF_WATCH: usize = 8;
@@ -120,7 +124,7 @@ pub const FORGOTTEN_PER_TURN: usize = 512;
 
 /// Turns after which a shard that is never done reading has read what was there at first. The
 /// kernel hands over at least twenty receives a turn, oldest first: those of 5,000 connections.
-pub const LOOK_TURNS_MAX: u32 = if cfg!(test) { 8 } else { 256 };
+pub const LOOK_TURNS_MAX: u32 = if IS_SMALL { 8 } else { 256 };
 
 /// Reads that are walked through the tree together.
 pub const STAGED_READS: usize = 8;

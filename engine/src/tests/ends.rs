@@ -2,7 +2,7 @@
 
 use super::harness::{World, settings};
 use super::wire;
-use crate::limits::EVENT_BYTES_MAX;
+use crate::limits::{EVENT_BYTES_MAX, LONG_UNITS_PER_TURN};
 use crate::shard::Shard;
 use model::jute::Reader;
 use model::op::Op;
@@ -191,7 +191,7 @@ fn an_end_in_the_middle_of_a_long_answer() {
     let mut world = World::new(settings(), 1);
     let (maker, _) = client_on(&mut world, 0);
     ask(&mut world, maker, 0, "create /wide x");
-    for xid in 1..40 {
+    for xid in 1..7 * LONG_UNITS_PER_TURN as i32 {
         ask(&mut world, maker, xid, &format!("create /wide/{xid} x"));
     }
     world.run();

@@ -2,6 +2,7 @@
 
 use super::harness::{World, settings};
 use super::wire;
+use crate::limits::LONG_UNITS_PER_TURN;
 use model::response::EventKind;
 
 fn client(world: &mut World) -> usize {
@@ -31,7 +32,8 @@ fn told(packets: &[Vec<u8>]) -> Vec<i32> {
     packets.iter().map(number).collect()
 }
 
-const CHILDREN: i32 = 40;
+/// As many as seven turns list.
+const CHILDREN: i32 = 7 * LONG_UNITS_PER_TURN as i32;
 
 /// A node with more children than are listed in a turn, and its maker.
 fn wide() -> (World, usize) {
@@ -39,7 +41,7 @@ fn wide() -> (World, usize) {
     let maker = client(&mut world);
     ask(&mut world, maker, 1, "create /wide ");
     for i in 0..CHILDREN {
-        ask(&mut world, maker, 2 + i, &format!("create /wide/{i:03} "));
+        ask(&mut world, maker, 2 + i, &format!("create /wide/{i:05} "));
     }
     world.run();
     world.receive(maker);
@@ -57,7 +59,7 @@ fn a_listing_shows_one_version_and_comes_before_its_events() {
     ask(&mut world, lister, 4, "get /wide");
     world.turn();
     ask(&mut world, maker, 1, "create /wide/new ");
-    ask(&mut world, maker, 2, "delete /wide/007");
+    ask(&mut world, maker, 2, "delete /wide/00007");
     for _ in 0..4 {
         world.turn();
     }
@@ -70,8 +72,8 @@ fn a_listing_shows_one_version_and_comes_before_its_events() {
     assert_eq!(told(&packets), [1, 2, children, data, 3, 4]);
     let listing = &packets[1];
     assert_eq!(int(listing, 16), CHILDREN, "as many as there were when it was asked");
-    let names: Vec<_> = (0..CHILDREN as usize).map(|i| &listing[24 + i * 7..][..3]).collect();
-    assert!(names.contains(&&b"007"[..]) && !names.contains(&&b"new"[..]));
+    let names: Vec<_> = (0..CHILDREN as usize).map(|i| &listing[24 + i * 9..][..5]).collect();
+    assert!(names.contains(&&b"00007"[..]) && !names.contains(&&b"new"[..]));
 }
 
 #[test]
@@ -100,9 +102,9 @@ fn listings_of_many_clients_all_end() {
 fn watches_are_set_again_by_and_by() {
     let (mut world, maker) = wide();
     let watcher = client(&mut world);
-    let paths: Vec<_> = (0..CHILDREN).map(|i| format!("/wide/{i:03}")).collect();
+    let paths: Vec<_> = (0..CHILDREN).map(|i| format!("/wide/{i:05}")).collect();
     // The zxid seen is that of the last child: nothing was missed but what is not there.
-    let wish = format!("setwatches 9999 data={} exist=/none child=/gone", paths.join(","));
+    let wish = format!("setwatches 999999 data={} exist=/none child=/gone", paths.join(","));
     ask(&mut world, watcher, 1, &wish);
     ask(&mut world, watcher, 2, "exists /wide");
     world.turn();
@@ -113,7 +115,7 @@ fn watches_are_set_again_by_and_by() {
     assert_eq!(told(&world.receive(watcher)), [deleted, 1, 2]);
     assert_eq!(world.shards[0].watches()[0].len(), CHILDREN as usize + 1);
     for i in 0..CHILDREN {
-        ask(&mut world, maker, i, &format!("set /wide/{i:03} x"));
+        ask(&mut world, maker, i, &format!("set /wide/{i:05} x"));
     }
     world.run();
     assert_eq!(world.receive(watcher).len(), CHILDREN as usize);

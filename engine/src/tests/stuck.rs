@@ -161,7 +161,9 @@ fn a_crowd_that_takes_nothing_is_held_to_shares() {
     let maker = client(&mut world);
     ask(&mut world, maker, 1, &["create", "/large", "*100000"]);
     world.run();
-    let takers: Vec<_> = (0..40).map(|_| client(&mut world)).collect();
+    // Five times as many as could leave all they may.
+    let count = 5 * (CROWD_UNSENT_BYTES_MAX >> 20);
+    let takers: Vec<_> = (0..count).map(|_| client(&mut world)).collect();
     for &taker in &takers {
         world.connections[taker].is_stuck = true;
         for xid in 0..30 {

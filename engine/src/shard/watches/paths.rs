@@ -15,7 +15,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 /// Entries of one table before a map is cut: moving so many takes a tenth of a millisecond.
-const WHOLE_MAX: usize = if cfg!(test) { 8 } else { 1 << 10 };
+const WHOLE_MAX: usize = if crate::limits::IS_SMALL { 8 } else { 1 << 10 };
 
 /// Tables of a map that was cut: at ten million entries one of them has 40,000.
 const PARTS: usize = 256;

@@ -31,7 +31,7 @@ impl WatchMode {
 }
 
 /// A connection that watched no more than this is forgotten at once.
-const FORGOTTEN_AT_ONCE: usize = if cfg!(test) { 1 } else { 64 };
+const FORGOTTEN_AT_ONCE: usize = if crate::limits::IS_SMALL { 1 } else { 64 };
 
 /// Paths for which a table keeps memory while fewer are watched.
 const KEPT_PATHS_MAX: usize = 16 << 10;
