@@ -45,7 +45,8 @@ impl Head {
             other => unreachable!("{other:?} is not a single write"),
         };
         if matches!(decided, Err(ErrorCode::QuotaExceeded))
-            && let Request::Create(Create { path, .. }) | Request::SetData { path, .. } = request
+            && let Request::Create(Create { path: Some(path), .. }) | Request::SetData { path, .. } =
+                request
         {
             self.meters.over_quota.add(path, 1);
         }

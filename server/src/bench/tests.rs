@@ -228,7 +228,7 @@ fn templates_are_requests() {
     out.clear();
     Template::create(&keys.parent(7), b"").put(&mut out, 1, |_| ());
     let Ok(Request::Create(create)) = Request::decode(Op::Create, &out[12..]) else { panic!() };
-    assert_eq!((create.path, create.flags, create.acl.len()), (&b"/a/b/p007"[..], 0, 1));
+    assert_eq!((create.path, create.flags, create.acl.len()), (Some(&b"/a/b/p007"[..]), 0, 1));
     out.clear();
     put_connect(&mut out);
     put_close(&mut out, 3);
