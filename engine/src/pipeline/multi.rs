@@ -44,10 +44,12 @@ impl Head {
             Request::Reconfig => Err(ErrorCode::ReconfigDisabled),
             other => unreachable!("{other:?} is not a single write"),
         };
-        if matches!(decided, Err(ErrorCode::QuotaExceeded))
-            && let Request::Create(Create { path: Some(path), .. }) | Request::SetData { path, .. } =
+        if matches!(decided, Err(ErrorCode::QuotaExceeded)) {
+            let (Request::Create(Create { path: Some(path), .. }) | Request::SetData { path, .. }) =
                 request
-        {
+            else {
+                unreachable!("{request:?} has no quota");
+            };
             self.meters.over_quota.add(path, 1);
         }
         let done = decided.map(|txn| {
