@@ -180,7 +180,7 @@ fn configuration(conf: &conf::Conf) -> Value {
         "min_session_timeout": conf.timeout_min_ms,
         "max_session_timeout": conf.timeout_max_ms,
         "server_id": conf.server_id,
-        "client_port_listen_backlog": conf.backlog.map_or(-1, i64::from),
+        "client_port_listen_backlog": conf.backlog,
     })
 }
 
