@@ -214,10 +214,11 @@ fn a_client_that_has_closed_its_side_is_answered() {
             let expected: Vec<_> = (0..count).flat_map(|at| [at, 100_000 + at]).collect();
             assert_eq!(replies, expected, "{between:?}");
             let mut c = client(server);
-            let xids: Vec<_> =
-                (0..count).map(|at| c.post(opcode::GET_DATA, &get(&below))).collect();
+            let xids: Vec<_> = (0..count).map(|_| c.post(opcode::GET_DATA, &get(&below))).collect();
             c.half_close();
-            xids.iter().for_each(|&xid| assert_eq!(c.reply(xid).err, code::OK));
+            for xid in xids {
+                assert_eq!(c.reply(xid).err, code::OK);
+            }
             c.assert_closed();
         }
     });

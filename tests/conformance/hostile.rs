@@ -161,7 +161,6 @@ fn bytes_beyond_a_body_are_not_looked_at() {
 /// watches a path like any other.
 #[test]
 fn null_paths() {
-    let own = Server::config().start();
     const WRITES: [i32; 7] = [
         opcode::CREATE,
         opcode::CREATE2,
@@ -171,6 +170,7 @@ fn null_paths() {
         opcode::SET_DATA,
         opcode::SET_ACL,
     ];
+    let own = Server::config().start();
     let mut c = Client::connect(own.address());
     c.exists("/", false).unwrap();
     let mut zxid = c.zxid();

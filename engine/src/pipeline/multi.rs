@@ -44,12 +44,11 @@ impl Head {
             Request::Reconfig => Err(ErrorCode::ReconfigDisabled),
             other => unreachable!("{other:?} is not a single write"),
         };
-        if matches!(decided, Err(ErrorCode::QuotaExceeded)) {
-            let (Request::Create(Create { path: Some(path), .. }) | Request::SetData { path, .. }) =
-                request
-            else {
-                unreachable!("{request:?} has no quota");
-            };
+        let is_over = matches!(decided, Err(ErrorCode::QuotaExceeded));
+        if let Request::Create(Create { path: Some(path), .. }) | Request::SetData { path, .. } =
+            request
+            && is_over
+        {
             self.meters.over_quota.add(path, 1);
         }
         let done = decided.map(|txn| {

@@ -60,12 +60,10 @@ impl Signals {
 
 fn tell(told: &Mutex<Option<Sender<Happening>>>, signal: Signal) {
     let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-    match &*told {
-        // If main does not listen any more, it is stopping already.
-        Some(sender) => drop(sender.send(Happening::Signal(signal))),
-        None => {
-            info!("{signal}: ended while starting");
-            process::exit(Exit::Done as i32);
-        }
-    }
+    let Some(sender) = &*told else {
+        info!("{signal}: ended while starting");
+        process::exit(Exit::Done as i32);
+    };
+    // If main does not listen any more, it is stopping already.
+    drop(sender.send(Happening::Signal(signal)));
 }
