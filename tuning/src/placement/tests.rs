@@ -123,8 +123,8 @@ fn the_operator_says_which_processors() {
     assert_eq!(one.loops[0].spin_us, SPIN_US_DEFAULT);
     let none = placement(&eight, &wishes(&[99]));
     assert_eq!(none.shard_count(), 6);
-    let warned = "ring.cpus: processors 99 do not exist or may not be used by this process, and are \
-                  passed over; allowed are 0-7.";
+    let warned = "ring.cpus: processors 99 do not exist or may not be used by this process, and \
+                  are passed over; allowed are 0-7.";
     assert_eq!(none.warning.as_deref(), Some(warned));
     let some = placement(&eight, &wishes(&[2, 99]));
     assert_eq!((some.warning.as_deref(), cpus(&some)), (Some(warned), vec![Some(2)]));
