@@ -380,7 +380,7 @@ fn every_file_is_reachable() {
         let file = Path::new(path);
         let folder = file.parent().unwrap();
         let stem = file.file_stem().unwrap().to_str().unwrap();
-        let is_root = ["lib", "main"].contains(&stem)
+        let is_root = ["lib", "main", "build"].contains(&stem)
             || path == "tests/all.rs"
             || ["benches", "bin", "examples", "fuzz_targets"]
                 .iter()

@@ -34,6 +34,11 @@ pub enum JuteError {
     },
     /// A read in a multi of writes, or a write in one of reads.
     MixedMulti,
+    /// A path is null where stock takes none.
+    NullPath {
+        /// Where it stands.
+        offset: usize,
+    },
     /// A create of a multi has no ACL, not even an empty one.
     NullAcl {
         /// Where the operation stands.
@@ -50,6 +55,7 @@ impl fmt::Display for JuteError {
             Self::Length { offset, found } => write!(f, "at byte {offset}: length {found}"),
             Self::Value { offset, found } => write!(f, "at byte {offset}: value {found}"),
             Self::MixedMulti => f.write_str("reads and writes in one multi"),
+            Self::NullPath { offset } => write!(f, "at byte {offset}: a null path"),
             Self::NullAcl { offset } => write!(f, "at byte {offset}: a create without an ACL"),
         }
     }
@@ -149,6 +155,12 @@ impl<'a> Reader<'a> {
         Ok(self.string()?.unwrap_or_default())
     }
 
+    /// A path's bytes, where null is none.
+    pub fn path(&mut self) -> Result<&'a [u8], JuteError> {
+        let offset = self.offset;
+        self.string()?.ok_or(JuteError::NullPath { offset })
+    }
+
     /// A vector's length; null and negative lengths have no elements.
     pub fn count(&mut self) -> Result<Option<u32>, JuteError> {
         match self.int()? {
@@ -159,10 +171,22 @@ impl<'a> Reader<'a> {
 
     /// A vector of strings, read one by one without an allocation.
     pub fn strings(&mut self) -> Result<Strings<'a>, JuteError> {
+        self.strings_by(|reader| reader.string().map(drop))
+    }
+
+    /// A vector of paths, where null is none.
+    pub fn paths(&mut self) -> Result<Strings<'a>, JuteError> {
+        self.strings_by(|reader| reader.path().map(drop))
+    }
+
+    fn strings_by(
+        &mut self,
+        pass: impl Fn(&mut Self) -> Result<(), JuteError>,
+    ) -> Result<Strings<'a>, JuteError> {
         let count = self.count()?.unwrap_or(0);
         let start = self.offset;
         for _ in 0..count {
-            self.string()?;
+            pass(self)?;
         }
         Ok(Strings { count, bytes: self.since(start) })
     }

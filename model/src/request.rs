@@ -58,8 +58,9 @@ impl RequestHeader {
 /// A wished node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Create<'a> {
-    /// Its path, or the beginning of it if it is sequential.
-    pub path: &'a [u8],
+    /// Its path, or the beginning of it if it is sequential; stock looks at the flags before it
+    /// trips over one that is null.
+    pub path: Option<&'a [u8]>,
     /// Its data; null is kept as null.
     pub data: Option<&'a [u8]>,
     /// Its ACL, before `auth` is expanded.
@@ -120,7 +121,7 @@ pub struct SetWatches<'a> {
 impl<'a> SetWatches<'a> {
     fn read(r: &mut Reader<'a>, has_persistent: bool) -> Result<Self, JuteError> {
         let relative_zxid = r.long()?;
-        let (data, exist, child) = (r.strings()?, r.strings()?, r.strings()?);
+        let (data, exist, child) = (r.paths()?, r.paths()?, r.paths()?);
         let (persistent, recursive) =
             if has_persistent { (r.strings()?, r.strings()?) } else { Default::default() };
         Ok(Self { relative_zxid, data, exist, child, persistent, recursive })
@@ -177,30 +178,30 @@ impl<'a> Request<'a> {
     fn read(op: Op, r: &mut Reader<'a>) -> Result<Self, JuteError> {
         Ok(match op {
             Op::Create | Op::Create2 | Op::CreateContainer => Self::Create(Create {
-                path: r.text()?,
+                path: r.string()?,
                 data: r.buffer()?,
                 acl: AclList::decode(r)?,
                 flags: r.int()?,
                 ttl: -1,
             }),
             Op::CreateTtl => Self::Create(Create {
-                path: r.text()?,
+                path: r.string()?,
                 data: r.buffer()?,
                 acl: AclList::decode(r)?,
                 flags: r.int()?,
                 ttl: r.long()?,
             }),
-            Op::Delete => Self::Delete { path: r.text()?, version: r.int()? },
-            Op::DeleteContainer => Self::DeleteContainer { path: r.text()? },
-            Op::Exists => Self::Exists { path: r.text()?, watch: r.bool()? },
-            Op::GetData => Self::GetData { path: r.text()?, watch: r.bool()? },
+            Op::Delete => Self::Delete { path: r.path()?, version: r.int()? },
+            Op::DeleteContainer => Self::DeleteContainer { path: r.path()? },
+            Op::Exists => Self::Exists { path: r.path()?, watch: r.bool()? },
+            Op::GetData => Self::GetData { path: r.path()?, watch: r.bool()? },
             Op::SetData => Self::SetData { path: r.text()?, data: r.buffer()?, version: r.int()? },
-            Op::GetAcl => Self::GetAcl { path: r.text()? },
+            Op::GetAcl => Self::GetAcl { path: r.path()? },
             Op::SetAcl => {
                 Self::SetAcl { path: r.text()?, acl: AclList::decode(r)?, version: r.int()? }
             }
-            Op::GetChildren => Self::GetChildren { path: r.text()?, watch: r.bool()? },
-            Op::GetChildren2 => Self::GetChildren2 { path: r.text()?, watch: r.bool()? },
+            Op::GetChildren => Self::GetChildren { path: r.path()?, watch: r.bool()? },
+            Op::GetChildren2 => Self::GetChildren2 { path: r.path()?, watch: r.bool()? },
             Op::Sync => Self::Sync { path: r.string()? },
             Op::Ping => Self::Ping,
             Op::Check => Self::Check { path: r.text()?, version: r.int()? },
@@ -223,7 +224,7 @@ impl<'a> Request<'a> {
             Op::SetWatches2 => Self::SetWatches(SetWatches::read(r, true)?),
             Op::Sasl => Self::Sasl { token: r.buffer()? },
             Op::GetEphemerals => Self::GetEphemerals { prefix: r.text()? },
-            Op::GetAllChildrenNumber => Self::GetAllChildrenNumber { path: r.text()? },
+            Op::GetAllChildrenNumber => Self::GetAllChildrenNumber { path: r.path()? },
             Op::AddWatch => Self::AddWatch { path: r.text()?, mode: r.int()? },
             Op::WhoAmI => Self::WhoAmI,
             Op::CloseSession => Self::CloseSession,
@@ -244,7 +245,7 @@ fn multi<'a>(r: &mut Reader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>
         if done {
             return Ok(ops);
         }
-        let bad = JuteError::Value { offset, found };
+        let (start, bad) = (r.offset(), JuteError::Value { offset, found });
         let op = Op::of(found).ok_or(bad)?;
         let reads = match op {
             Op::Create
@@ -258,6 +259,9 @@ fn multi<'a>(r: &mut Reader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>
             _ => return Err(bad),
         };
         let mut request = Request::read(op, r)?;
+        if matches!(Reader::new(r.since(start)).string(), Ok(None)) {
+            return Err(JuteError::NullPath { offset: start });
+        }
         let op = match &mut request {
             Request::Create(create) => create_of_multi(op, create, offset)?,
             _ => op,

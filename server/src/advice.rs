@@ -64,6 +64,12 @@ pub fn disk(error: &DiskError) -> &'static str {
     }
 }
 
+/// Whether the disk, or what its user may have of it, is full.
+pub fn is_full(error: &DiskError) -> bool {
+    let Cause::Errno(errno) = error.cause else { return false };
+    matches!(Errno::from_raw(errno), Errno::ENOSPC | Errno::EDQUOT)
+}
+
 /// Keeps a damaged file under a name that nothing else has: `damaged.` and its own.
 pub async fn set_aside<D: Disk>(disk: &D, file: &Path) -> Result<PathBuf, DiskError> {
     let directory = parent(file);

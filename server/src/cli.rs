@@ -15,7 +15,7 @@ use crate::config::Sources;
 
 /// A coordination server that programs written for Apache ZooKeeper use unchanged.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "ringkeeper", version, propagate_version = true)]
+#[command(name = "ringkeeper", bin_name = "ringkeeper", version, propagate_version = true)]
 #[command(after_help = "Without a configuration file, `ringkeeper serve` listens on \
     127.0.0.1:2181 and keeps its data in ./data.\n\n\
     Exit status:\n  \
@@ -148,8 +148,8 @@ fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// What to print about the configuration.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigArgs {
-    /// Do not print the keys: check a configuration as `serve` would, print what it says about
-    /// it, and exit with 0 if `serve` would start with it.
+    /// Do not print the keys: read a configuration as `serve` would, print what it says about it,
+    /// and exit with 0 if `serve` would take it. Directories, ports and names are not looked at.
     #[arg(long)]
     pub check: bool,
 

@@ -250,6 +250,17 @@ pub enum RestoreError {
     /// The disk refuses.
     #[error("{0}{way_out}", way_out = advice::disk(.0))]
     Disk(#[from] DiskError),
+    /// There is no room for the segment that every start begins.
+    #[error(
+        "{error}: a start begins a segment of the log, which takes {segment_bytes} bytes; make \
+         room for it first"
+    )]
+    NoRoom {
+        /// What the disk says.
+        error: DiskError,
+        /// How long a segment is.
+        segment_bytes: u64,
+    },
     /// The image in a snapshot is no tree.
     #[error("the newest snapshot holds no tree: {0}")]
     Image(String),
@@ -259,6 +270,12 @@ pub enum RestoreError {
     /// No random numbers.
     #[error("/dev/urandom cannot be read: {0}")]
     Random(#[source] std::io::Error),
+}
+
+impl RestoreError {
+    fn of_segment(error: DiskError, segment_bytes: u64) -> Self {
+        if advice::is_full(&error) { Self::NoRoom { error, segment_bytes } } else { error.into() }
+    }
 }
 
 /// What was brought back.
@@ -352,8 +369,9 @@ async fn restore_now<D: Disk>(
         read_back_now(disk, directories, settings, advise).await?;
     let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
     let seed = random().map_err(RestoreError::Random)?;
-    let first =
-        segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed).await?;
+    let first = segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed)
+        .await
+        .map_err(|error| RestoreError::of_segment(error, directories.segment_bytes))?;
     trim(disk, directories).await;
     let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
     // Only now: until the log was read their names said what had been durable. Left in their

@@ -1,14 +1,15 @@
 //! How a connection ends, and what counts of that which the server received before: every whole
 //! request in front of the end, in order, whatever the end is.
 //!
-//! Replies are another matter: a peer that has closed its side gets none that are still on their
-//! way. So the tests look at the tree, and at replies only where the server ends the connection.
+//! Replies are another matter: to a peer that has closed its side another server sends none that
+//! are still on their way, while this one sends all. So the tests that run against both look at the
+//! tree, and at replies only where the server ends the connection.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::OnceLock;
 
-use harness::client::{create_body, frame, multi_body, request};
+use harness::client::{create_body, frame, multi_body, read_frame, request};
 use harness::{Acl, Body, Client, Handshake, Incoming, Op, Server, code, is_reference, opcode};
 
 /// One loop for everything, and loops of their own for shards; another server takes the key for one
@@ -36,11 +37,10 @@ fn creates(path: &str, count: i32, between: Between) -> Vec<u8> {
     for at in 0..count {
         let name = format!("{path}/n{at:05}");
         bytes.extend(request(at, opcode::CREATE, &create_body(&name, b"", &Acl::open(), 0)));
-        let get = |watch| Body::new().string(path).boolean(watch);
         let (kind, body) = match between {
             Between::Nothing => continue,
-            Between::Read => (opcode::GET_DATA, get(false)),
-            Between::Watch => (opcode::GET_CHILDREN, get(true)),
+            Between::Read => (opcode::GET_DATA, get(path)),
+            Between::Watch => (opcode::GET_CHILDREN, Body::new().string(path).boolean(true)),
             Between::Sync => (opcode::SYNC, Body::new().string(path)),
             Between::FailedMulti => {
                 let ops = [Op::Delete { path: &name, version: 7 }];
@@ -54,6 +54,10 @@ fn creates(path: &str, count: i32, between: Between) -> Vec<u8> {
         bytes.extend(request(100_000 + at, kind, &body));
     }
     bytes
+}
+
+fn get(path: &str) -> Body {
+    Body::new().string(path).boolean(false)
 }
 
 fn auth(scheme: &str, credentials: &[u8]) -> Vec<u8> {
@@ -182,6 +186,40 @@ fn requests_sent_with_the_connect_request() {
                 stream.read_to_end(&mut answer).unwrap();
             }
             assert_made(observer, &below, count, "all behind the connect request");
+        }
+    });
+}
+
+/// Whoever closes its own side only still reads, and is answered to the end.
+#[test]
+fn a_client_that_has_closed_its_side_is_answered() {
+    if is_reference() {
+        return;
+    }
+    on_each("end-half", |server, observer, path| {
+        let count = 300;
+        for between in [Between::Read, Between::Sync, Between::FailedMulti] {
+            let below = format!("{path}/{between:?}");
+            observer.make(&below);
+            let mut bytes = frame(&Handshake::default().encode());
+            bytes.extend(creates(&below, count, between));
+            let mut stream = TcpStream::connect(server.address()).unwrap();
+            stream.write_all(&bytes).unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            assert!(read_frame(&mut stream).is_some(), "the answer to the connect request");
+            let mut replies = Vec::new();
+            while let Some(reply) = read_frame(&mut stream) {
+                replies.push(i32::from_be_bytes(reply[..4].try_into().unwrap()));
+            }
+            let expected: Vec<_> = (0..count).flat_map(|at| [at, 100_000 + at]).collect();
+            assert_eq!(replies, expected, "{between:?}");
+            let mut c = client(server);
+            let xids: Vec<_> = (0..count).map(|_| c.post(opcode::GET_DATA, &get(&below))).collect();
+            c.half_close();
+            for xid in xids {
+                assert_eq!(c.reply(xid).err, code::OK);
+            }
+            c.assert_closed();
         }
     });
 }

@@ -157,24 +157,109 @@ fn bytes_beyond_a_body_are_not_looked_at() {
     c.close();
 }
 
+/// A null path is no path to some operations, one that cannot be to others, and to those about
+/// watches a path like any other.
 #[test]
 fn null_paths() {
-    let mut c = Client::connect(server().address());
+    const WRITES: [i32; 7] = [
+        opcode::CREATE,
+        opcode::CREATE2,
+        opcode::CREATE_CONTAINER,
+        opcode::CREATE_TTL,
+        opcode::DELETE,
+        opcode::SET_DATA,
+        opcode::SET_ACL,
+    ];
+    let own = Server::config().start();
+    let mut c = Client::connect(own.address());
+    c.exists("/", false).unwrap();
+    let mut zxid = c.zxid();
     let null = Body::new().buffer(None);
-    for (kind, body) in [
-        (opcode::CREATE, null.clone().buffer(&b""[..]).acls(&Acl::open()).int(0)),
-        (opcode::DELETE, null.clone().int(-1)),
-        (opcode::SET_DATA, null.clone().buffer(&b""[..]).int(-1)),
-        (opcode::SET_ACL, null.clone().acls(&Acl::open()).int(-1)),
-        (opcode::GET_DATA, null.clone().boolean(false)),
-        (opcode::EXISTS, null.clone().boolean(true)),
-        (opcode::GET_CHILDREN, null.clone().boolean(false)),
-        (opcode::GET_ACL, null.clone()),
+    let create = null.clone().buffer(&b""[..]).acls(&Acl::open());
+    let watches =
+        |lists: &[&[u8]]| lists.iter().fold(Body::new().long(0), |body, list| body.raw(list));
+    let none = [0; 4];
+    let one = [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff];
+    for (kind, body, expected) in [
+        (opcode::CREATE, create.clone().int(0), code::MARSHALLING_ERROR),
+        (opcode::CREATE, create.clone().int(2), code::MARSHALLING_ERROR),
+        (opcode::CREATE, create.clone().int(9), code::BAD_ARGUMENTS),
+        (opcode::CREATE2, create.clone().int(1), code::MARSHALLING_ERROR),
+        (opcode::CREATE_CONTAINER, create.clone().int(4), code::MARSHALLING_ERROR),
+        (opcode::CREATE_TTL, create.clone().int(5).long(5000), code::MARSHALLING_ERROR),
+        (opcode::DELETE, null.clone().int(-1), code::MARSHALLING_ERROR),
+        (opcode::SET_DATA, null.clone().buffer(&b""[..]).int(-1), code::BAD_ARGUMENTS),
+        (opcode::SET_ACL, null.clone().acls(&Acl::open()).int(-1), code::BAD_ARGUMENTS),
+        (opcode::SYNC, null.clone(), code::OK),
+        (opcode::GET_DATA, null.clone().boolean(false), code::MARSHALLING_ERROR),
+        (opcode::GET_DATA, null.clone().boolean(true), code::MARSHALLING_ERROR),
+        (opcode::EXISTS, null.clone().boolean(true), code::MARSHALLING_ERROR),
+        (opcode::GET_CHILDREN, null.clone().boolean(true), code::MARSHALLING_ERROR),
+        (opcode::GET_CHILDREN2, null.clone().boolean(true), code::MARSHALLING_ERROR),
+        (opcode::GET_ALL_CHILDREN_NUMBER, null.clone(), code::MARSHALLING_ERROR),
+        (opcode::GET_ACL, null.clone(), code::MARSHALLING_ERROR),
+        (opcode::GET_EPHEMERALS, null.clone(), code::OK),
+        (opcode::CHECK_WATCHES, null.clone().int(3), code::NO_WATCHER),
+        (opcode::REMOVE_WATCHES, null.clone().int(3), code::NO_WATCHER),
+        (opcode::SET_WATCHES, watches(&[&one, &none, &none]), code::MARSHALLING_ERROR),
+        (opcode::SET_WATCHES, watches(&[&none, &one, &none]), code::MARSHALLING_ERROR),
+        (opcode::SET_WATCHES, watches(&[&none, &none, &one]), code::MARSHALLING_ERROR),
+        (opcode::CHECK_WATCHES, null.clone().int(3), code::NO_WATCHER),
+        (opcode::SET_WATCHES2, watches(&[&none, &none, &none, &one, &none]), code::OK),
+        (opcode::CHECK_WATCHES, null.clone().int(4), code::OK),
+        (opcode::SET_WATCHES2, watches(&[&none, &none, &none, &none, &one]), code::OK),
+        (opcode::ADD_WATCH, null.clone().int(0), code::OK),
+        (opcode::ADD_WATCH, null.clone().int(1), code::OK),
+        (opcode::CHECK_WATCHES, null.clone().int(5), code::OK),
+        (opcode::REMOVE_WATCHES, null.clone().int(3), code::OK),
     ] {
         let reply = c.call(kind, &body);
-        assert_ne!(reply.err, code::OK, "operation {kind}");
+        assert_eq!(reply.err, expected, "operation {kind}, {body:?}");
+        zxid += i64::from(WRITES.contains(&kind));
+        assert_eq!(reply.zxid, zxid, "operation {kind}, {body:?}");
     }
-    assert_serves();
+    c.close();
+}
+
+/// In a multi one of them ends the whole, wherever it stands.
+#[test]
+fn null_paths_in_multis() {
+    let own = Server::config().start();
+    let mut c = Client::connect(own.address());
+    c.exists("/", false).unwrap();
+    let mut zxid = c.zxid();
+    let part = |kind: i32, body: Body| Body::new().int(kind).boolean(false).int(-1).raw(&body.0);
+    let multi = |parts: &[Body]| {
+        let all = parts.iter().fold(Body::new(), |all, part| all.raw(&part.0));
+        all.int(-1).boolean(true).int(-1)
+    };
+    let null = Body::new().buffer(None);
+    let create = part(opcode::CREATE, null.clone().buffer(&b""[..]).acls(&Acl::open()).int(0));
+    let delete = part(opcode::DELETE, null.clone().int(-1));
+    let made =
+        part(opcode::CREATE, harness::client::create_body("/null-multi", b"", &Acl::open(), 0));
+    let failing = part(opcode::CHECK, Body::new().string("/null-absent").int(-1));
+    let set = part(opcode::SET_DATA, null.clone().buffer(&b""[..]).int(-1));
+    let check = part(opcode::CHECK, null.clone().int(-1));
+    let read = part(opcode::GET_DATA, null.clone().boolean(false));
+    let children = part(opcode::GET_CHILDREN, null.clone().boolean(false));
+    let root = part(opcode::GET_DATA, Body::new().string("/").boolean(false));
+    for (kind, parts, expected) in [
+        (opcode::MULTI, [made.clone(), create.clone()], code::MARSHALLING_ERROR),
+        (opcode::MULTI, [made.clone(), delete.clone()], code::MARSHALLING_ERROR),
+        (opcode::MULTI, [failing.clone(), create.clone()], code::MARSHALLING_ERROR),
+        (opcode::MULTI, [failing.clone(), delete.clone()], code::MARSHALLING_ERROR),
+        (opcode::MULTI, [made.clone(), set], code::MARSHALLING_ERROR),
+        (opcode::MULTI, [made.clone(), check], code::MARSHALLING_ERROR),
+        (opcode::MULTI_READ, [root.clone(), read], code::MARSHALLING_ERROR),
+        (opcode::MULTI_READ, [root, children], code::MARSHALLING_ERROR),
+    ] {
+        let reply = c.call(kind, &multi(&parts));
+        zxid += i64::from(kind == opcode::MULTI);
+        assert_eq!((reply.err, reply.zxid), (expected, zxid), "{parts:?}");
+    }
+    assert_eq!(c.exists("/null-multi", false), Err(code::NO_NODE));
+    c.close();
 }
 
 /// The limit of a frame is 1,048,575 bytes: header, path, data, ACL and flags together.

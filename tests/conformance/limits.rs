@@ -1,10 +1,11 @@
 //! What the configuration forbids: too many connections, too long requests, silence, strangers.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use harness::{Acl, Body, Client, Handshake, Server, code, opcode};
+use harness::client::frame;
+use harness::{Acl, Body, Client, Handshake, Server, code, is_reference, opcode};
 
 #[test]
 fn connections_of_one_address() {
@@ -95,4 +96,57 @@ fn timeouts_of_sessions() {
         let c = Client::open(server.address(), &handshake).expect("answered");
         assert_eq!(c.welcome().timeout_ms, granted);
     }
+}
+
+/// Whether the server closes the connection. What it says before is passed over.
+fn is_closed(mut stream: TcpStream) -> bool {
+    let mut said = Vec::new();
+    match stream.read_to_end(&mut said) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+/// What the limits do not let in is closed, whatever it sends, or if it sends nothing.
+#[test]
+fn connections_beyond_the_limit() {
+    let server = Server::config().set("maxClientCnxns", "3").start();
+    let mut clients: Vec<_> = (0..3).map(|_| Client::connect(server.address())).collect();
+    for bytes in [&b""[..], b"\0", b"\0\0\0\x2d", &frame(&Handshake::default().encode())] {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        // One that is closed already takes nothing.
+        let _ = stream.write_all(bytes);
+        assert!(is_closed(stream), "{bytes:?}");
+        assert!(Client::try_open(server.address(), &Handshake::default()).is_none());
+    }
+    clients.iter_mut().for_each(Client::ping);
+    clients.pop().unwrap().close();
+    clients[0].wait_until("one comes in again", |_| {
+        Client::try_open(server.address(), &Handshake::default()).is_some()
+    });
+}
+
+/// A crowd of words at once is answered however many connections the limit allows, and so is one
+/// beside as many clients as are allowed.
+#[test]
+fn words_beyond_the_limit_are_answered() {
+    if is_reference() {
+        return;
+    }
+    let server = Server::config().set("maxClientCnxns", "5").start();
+    let mut clients: Vec<_> = (0..5).map(|_| Client::connect(server.address())).collect();
+    let asking: Vec<_> = (0..200)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address()).unwrap();
+            stream.write_all(b"ruok").unwrap();
+            stream
+        })
+        .collect();
+    for mut stream in asking {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "imok");
+    }
+    assert!(Client::try_open(server.address(), &Handshake::default()).is_none());
+    clients.iter_mut().for_each(Client::ping);
 }

@@ -217,6 +217,11 @@ impl Server {
         self.signal("-CONT");
     }
 
+    /// Says that its terminal was closed (SIGHUP).
+    pub fn hang_up(&mut self) {
+        self.signal("-HUP");
+    }
+
     fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().expect("kill exists");

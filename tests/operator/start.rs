@@ -243,6 +243,24 @@ fn sigterm_ends_with_0_and_keeps_everything() {
     assert_eq!(client.get("/n99", false).unwrap().0.unwrap(), b"kept");
 }
 
+/// A terminal that is closed, and tools that rotate logs, send it; there is nothing to read again.
+#[test]
+fn sighup_ends_nothing() {
+    if is_reference() {
+        return;
+    }
+    let mut server = Server::config().start();
+    let mut client = Client::connect(server.address());
+    for _ in 0..2 {
+        let said = server.log().matches("SIGHUP: ignored").count();
+        server.hang_up();
+        while server.log().matches("SIGHUP: ignored").count() == said {
+            client.ping();
+        }
+    }
+    assert_eq!(server.stop().code(), Some(0), "{}", server.log());
+}
+
 #[test]
 fn sigterm_ends_a_start_that_waits() {
     if is_reference() {

@@ -80,8 +80,11 @@ impl Ordering {
         }
         let request = Request::decode(write.op, body);
         // Where stock gives up before it has counted.
-        let is_counted =
-            write.op == Op::Multi && !matches!(request, Err(JuteError::NullAcl { .. }));
+        let is_counted = match request {
+            Err(JuteError::NullAcl { .. }) => false,
+            Err(JuteError::NullPath { .. }) => true,
+            _ => write.op == Op::Multi,
+        };
         if request.is_err() && !is_counted {
             return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
         }

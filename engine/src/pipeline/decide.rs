@@ -67,7 +67,8 @@ impl Head {
     ) -> Result<Txn<'a>, ErrorCode> {
         let kind = self.node_kind(op, wish)?;
         let is_sequential = CreateMode::of(wish.flags).is_some_and(|mode| mode.is_sequential);
-        let parent_path = parent_of(wish.path)?;
+        let wished_path = wish.path.ok_or(ErrorCode::MarshallingError)?;
+        let parent_path = parent_of(wished_path)?;
         if wish.acl == AclList::OPEN {
             scratch.acl.clear();
             wish.acl.encode(&mut scratch.acl);
@@ -83,11 +84,11 @@ impl Head {
         let path = if is_sequential {
             use std::io::Write as _;
             scratch.path.clear();
-            scratch.path.extend_from_slice(wish.path);
+            scratch.path.extend_from_slice(wished_path);
             write!(scratch.path, "{}", Sequence(count)).expect("vectors take everything");
             &scratch.path[..]
         } else {
-            wish.path
+            wished_path
         };
         validate(path)?;
         if path.len() > PATH_BYTES_MAX {

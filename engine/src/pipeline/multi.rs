@@ -44,8 +44,10 @@ impl Head {
             Request::Reconfig => Err(ErrorCode::ReconfigDisabled),
             other => unreachable!("{other:?} is not a single write"),
         };
-        if matches!(decided, Err(ErrorCode::QuotaExceeded))
-            && let Request::Create(Create { path, .. }) | Request::SetData { path, .. } = request
+        let is_over = matches!(decided, Err(ErrorCode::QuotaExceeded));
+        if let Request::Create(Create { path: Some(path), .. }) | Request::SetData { path, .. } =
+            request
+            && is_over
         {
             self.meters.over_quota.add_open(&mut batch.counted.over_quota, path, 1);
         }

@@ -22,7 +22,7 @@ fn header(zxid: i64, op: Op) -> TxnHeader {
 }
 
 fn create<'a>(path: &'a [u8], acl: AclList<'a>, flags: i32) -> Request<'a> {
-    Request::Create(Create { path, data: Some(b"data"), acl, flags, ttl: -1 })
+    Request::Create(Create { path: Some(path), data: Some(b"data"), acl, flags, ttl: -1 })
 }
 
 fn execute(head: &mut Head, zxid: i64, op: Op, request: &Request<'_>) -> Result<(), ErrorCode> {

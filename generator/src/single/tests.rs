@@ -24,7 +24,7 @@ fn templates_hold_any_node() {
     out.clear();
     Template::create(&keyspace.parent(7), b"").put(&mut out, 1, |_| ());
     let Ok(Request::Create(create)) = Request::decode(Op::Create, &out[12..]) else { panic!() };
-    assert_eq!((create.path, create.flags, create.acl.len()), (&b"/a/b/p007"[..], 0, 1));
+    assert_eq!((create.path, create.flags, create.acl.len()), (Some(&b"/a/b/p007"[..]), 0, 1));
 }
 
 #[test]

@@ -55,7 +55,8 @@ fn assert_decodes(op: Op, text: &str, expected: &Request<'_>) {
 
 #[test]
 fn creates() {
-    let create = Create { path: b"/a", data: Some(b"xy"), acl: open_list(), flags: 3, ttl: -1 };
+    let create =
+        Create { path: Some(b"/a"), data: Some(b"xy"), acl: open_list(), flags: 3, ttl: -1 };
     let text = format!("00000002 '/a' 00000002 'xy' {OPEN} 00000003");
     for op in [Op::Create, Op::Create2, Op::CreateContainer] {
         assert_decodes(op, &text, &Request::Create(create));
@@ -180,7 +181,7 @@ fn multis() {
          ffffffff 01 ffffffff"
     );
     let path: &[u8] = b"/a";
-    let create = Create { path, data: None, acl: open_list(), flags: 0, ttl: -1 };
+    let create = Create { path: Some(path), data: None, acl: open_list(), flags: 0, ttl: -1 };
     let expected = [
         (Op::Create, Request::Create(create)),
         (Op::SetData, Request::SetData { path, data: Some(b"x"), version: 0 }),

@@ -45,6 +45,27 @@ pub(super) struct Answer {
     pub(super) held: Held,
 }
 
+/// What `mntr` and `monitor` tell, before it is put into words.
+pub(super) enum Monitored {
+    /// Without a provider.
+    State(Totals),
+    /// By the names of the default one.
+    Values(Totals, Process),
+    /// By those of the page of metrics.
+    Samples(Totals, Process, host::Usage),
+}
+
+impl Monitored {
+    /// Names and values. There may be tens of thousands.
+    pub(super) fn values(self) -> Vec<(String, Value)> {
+        match self {
+            Self::State(totals) => values::state(&totals),
+            Self::Values(totals, process) => values::values(&totals, process),
+            Self::Samples(totals, process, usage) => values::samples(&totals, process, usage),
+        }
+    }
+}
+
 /// Stock's trace mask at start.
 const TRACE_MASK: i64 = 0b1_0011_0010;
 
@@ -96,7 +117,7 @@ impl Desk {
                 let environment = self.environment().await;
                 text::conf::environment(&mut bytes, self.version(), &environment);
             }
-            _ => self.serve(&mut bytes, word, peer).await,
+            _ => self.serve(&mut bytes, word, peer, &mut held).await,
         }
         bytes.shrink_to_fit();
         held.shrink(bytes.len());
@@ -125,14 +146,16 @@ impl Desk {
     }
 
     /// What `mntr` and `monitor` tell, as the configured provider does.
-    pub(super) async fn monitored(&self) -> Result<Vec<(String, Value)>, Unanswered> {
+    pub(super) async fn monitored(&self) -> Result<Monitored, Unanswered> {
         Ok(match self.facts.provider {
-            MetricsProvider::Null => values::state(&self.counts().await?),
-            MetricsProvider::Default => values::values(&self.totals().await?, self.process().await),
+            MetricsProvider::Null => Monitored::State(self.counts().await?),
+            MetricsProvider::Default => {
+                Monitored::Values(self.totals().await?, self.process().await)
+            }
             MetricsProvider::Prometheus => {
                 let totals = self.totals().await?;
                 let usage = spawn_blocking(host::usage).await.unwrap_or_default();
-                values::samples(&totals, self.process().await, usage)
+                Monitored::Samples(totals, self.process().await, usage)
             }
         })
     }
@@ -147,9 +170,15 @@ impl Desk {
     }
 
     /// The words of a server that serves.
-    async fn serve(&self, out: &mut Vec<u8>, word: FourLetterWord, peer: SocketAddr) {
+    async fn serve(
+        &self,
+        out: &mut Vec<u8>,
+        word: FourLetterWord,
+        peer: SocketAddr,
+        held: &mut Held,
+    ) {
         let told = match self.roles.ordering_counts().await {
-            Ok(ordering) if ordering.is_serving => self.tell(out, word, peer, ordering).await,
+            Ok(ordering) if ordering.is_serving => self.tell(out, word, peer, ordering, held).await,
             Ok(_) => Err(Unanswered),
             Err(unanswered) => {
                 tracing::warn!(word = word.name(), "{unanswered}");
@@ -175,6 +204,7 @@ impl Desk {
         word: FourLetterWord,
         peer: SocketAddr,
         ordering: OrderingReport,
+        held: &mut Held,
     ) -> Result<(), Unanswered> {
         match word {
             FourLetterWord::Conf => text::conf::conf(out, &self.facts.conf, self.sizes().await),
@@ -202,12 +232,18 @@ impl Desk {
             }
             FourLetterWord::Cons => self.connections(out, peer, Detail::Full).await?,
             FourLetterWord::Mntr => {
-                text::monitor::monitor(out, self.version(), &self.monitored().await?);
+                let (version, monitored) = (self.version(), self.monitored().await?);
+                let make = move || {
+                    let mut out = Vec::new();
+                    text::monitor::monitor(&mut out, version, &monitored.values());
+                    out
+                };
+                *out = held.make(make).await?;
             }
-            FourLetterWord::Dump => self.dump(out, peer).await?,
+            FourLetterWord::Dump => *out = self.dump(peer, held).await?,
             FourLetterWord::Wchs => self.watch_summary(out, ordering).await?,
             FourLetterWord::Wchc => self.watches_by_session(out).await?,
-            FourLetterWord::Wchp => self.watches_by_path(out).await?,
+            FourLetterWord::Wchp => *out = self.watches_by_path(held).await?,
             FourLetterWord::Hash => {
                 for (zxid, digest) in self.roles.digests().await? {
                     // Java has signed numbers only.
@@ -265,19 +301,15 @@ impl Desk {
         Ok(())
     }
 
-    async fn dump(&self, out: &mut Vec<u8>, peer: SocketAddr) -> Result<(), Unanswered> {
+    async fn dump(&self, peer: SocketAddr, held: &mut Held) -> Result<Vec<u8>, Unanswered> {
         let live = self.roles.sessions().await?;
-        text::dump::sessions(out, &live);
         let (mut owners, mut owned) = (0, Vec::new());
         let step = self.roles.ephemerals(|report, is_continued| {
             owners += usize::from(!is_continued);
             text::dump::ephemerals(&mut owned, report, is_continued);
             room(&owned)
         });
-        let step = step.await?;
-        text::dump::ephemerals_head(out, owners);
-        out.append(&mut owned);
-        say_if_cut(out, step);
+        let owned_step = step.await?;
         // Like the others the asker is listed, without a session.
         let heard_ms = host::wall_ms().saturating_sub(live.wall_offset_ms).max(0) as u64;
         let asker = Connected { peer, session: SessionId(0), patience_ms: 0, heard_ms };
@@ -291,9 +323,18 @@ impl Desk {
             }
         });
         let step = step.await?;
-        text::dump::connections(out, &connected, &live, self.facts.sessionless_timeout_ms);
-        say_if_cut(out, step);
-        Ok(())
+        let sessionless_ms = self.facts.sessionless_timeout_ms;
+        let make = move || {
+            let (live, mut out) = (live.by_expiry(), Vec::new());
+            text::dump::sessions(&mut out, &live);
+            text::dump::ephemerals_head(&mut out, owners);
+            out.append(&mut owned);
+            say_if_cut(&mut out, owned_step);
+            text::dump::connections(&mut out, &connected, &live, sessionless_ms);
+            say_if_cut(&mut out, step);
+            out
+        };
+        held.make(make).await
     }
 
     async fn watch_summary(
@@ -318,7 +359,7 @@ impl Desk {
         Ok(())
     }
 
-    async fn watches_by_path(&self, out: &mut Vec<u8>) -> Result<(), Unanswered> {
+    async fn watches_by_path(&self, held: &mut Held) -> Result<Vec<u8>, Unanswered> {
         let (mut watches, mut bytes) = (text::watches::ByPath::new(), 0);
         let add = |report: &WatchReport, _| {
             for path in &report.paths {
@@ -332,10 +373,14 @@ impl Desk {
             }
         };
         let step = self.roles.watches(add).await?;
-        text::watches::by_path(out, watches);
-        say_if_cut(out, step);
-        out.push(b'\n');
-        Ok(())
+        let make = move || {
+            let mut out = Vec::new();
+            text::watches::by_path(&mut out, watches);
+            say_if_cut(&mut out, step);
+            out.push(b'\n');
+            out
+        };
+        held.make(make).await
     }
 }
 

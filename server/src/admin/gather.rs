@@ -173,7 +173,7 @@ impl Roles {
         Ok(paths.len() as u64)
     }
 
-    /// Every live session, in the order of expiry.
+    /// Every live session, in the order of their ids.
     pub(super) async fn sessions(&self) -> Result<Sessions, Unanswered> {
         let (mut all, mut from) = (Sessions::default(), Some(SessionId(i64::MIN)));
         while let Some(session) = from {
@@ -184,7 +184,6 @@ impl Roles {
             let is_full = size_of_val(&all.sessions[..]) >= ANSWER_BYTES_MAX;
             from = page.next.filter(|_| !is_full);
         }
-        all.sessions.sort_unstable();
         Ok(all)
     }
 

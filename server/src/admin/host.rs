@@ -11,10 +11,10 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-/// When this binary was built, in ms since 1970: as its builder said in `SOURCE_DATE_EPOCH`, else
-/// when its file was written; 0 if neither is known.
+/// When this binary was built, in ms since 1970: as its builder said in `SOURCE_DATE_EPOCH`; of a
+/// release, when its sources were committed; else when its file was written. 0 if nothing is known.
 pub(super) fn built_ms() -> i64 {
-    let said = option_env!("SOURCE_DATE_EPOCH").and_then(|seconds| seconds.parse::<i64>().ok());
+    let said = option_env!("RINGKEEPER_SOURCE_SECONDS").and_then(|text| text.parse::<i64>().ok());
     let written = || {
         let path = env::current_exe().ok()?;
         let modified = fs::metadata(path).ok()?.modified().ok()?;

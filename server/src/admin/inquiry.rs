@@ -19,6 +19,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 #[cfg(doc)]
@@ -394,7 +395,8 @@ impl Inbox {
 pub struct Unanswered;
 
 impl Line {
-    /// Asks, and waits for the answer, but not longer than [`INQUIRY_TIMEOUT`].
+    /// Asks, and waits for the answer, but not longer than [`INQUIRY_TIMEOUT`]. Behind a page the
+    /// others that the thread serves have their turn before the next one.
     ///
     /// # Errors
     /// If the loop has ended, stands still, or drops the inquiry.
@@ -405,11 +407,18 @@ impl Line {
         let (reply, answer) = oneshot::channel();
         let asked = async {
             let inquiry = inquiry(reply);
-            let way = if inquiry.is_brief() { &self.brief } else { &self.pages };
+            let is_brief = inquiry.is_brief();
+            let way = if is_brief { &self.brief } else { &self.pages };
             way.send(inquiry).await.map_err(|_| Unanswered)?;
             (self.wake)();
-            answer.await.map_err(|_| Unanswered)
+            let answer = answer.await.map_err(|_| Unanswered)?;
+            Ok((answer, is_brief))
         };
-        timeout(INQUIRY_TIMEOUT, asked).await.map_err(|_| Unanswered)?
+        let (answer, is_brief) =
+            timeout(INQUIRY_TIMEOUT, asked).await.map_err(|_| Unanswered)??;
+        if !is_brief {
+            yield_now().await;
+        }
+        Ok(answer)
     }
 }

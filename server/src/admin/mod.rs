@@ -17,7 +17,8 @@
 //!
 //! **Invariants**: no word makes a core loop wait (guard: [`Words::hand_over`] and the replies
 //! never block); what the thread holds is bounded (guard: `limits`, `room`); a short answer waits
-//! for no long one (guard: `room::tests`, `tests/hostile/probes.rs`).
+//! for no long one, neither for its memory nor while it is made (guard: `room::tests`,
+//! `tests::making`, `tests/hostile/probes.rs`).
 //!
 //! - `http` the admin server and the page of metrics
 //!
@@ -48,6 +49,7 @@ use crate::core_loop::{ConnectThrottle, Seat};
 use answer::Desk;
 use http::Site;
 use limits::{LINGERING_MAX, STOP_TIMEOUT, WORDS_AT_ONCE_MAX, WORDS_WAITING_MAX};
+use room::ROOMS;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -58,6 +60,9 @@ use std::{fmt, io};
 use text::conf::Conf;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+
+/// Threads that look at the machine and its directories, beside those that make large answers.
+const SHORT_BLOCKING_MAX: usize = 2;
 
 /// What the thread is told at start.
 #[derive(Clone, Debug)]
@@ -169,7 +174,7 @@ pub fn start(
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(2)
+        .max_blocking_threads(SHORT_BLOCKING_MAX + ROOMS)
         .thread_name("rk-admin-io")
         .build()?;
     let (sender, requests) = mpsc::channel(WORDS_WAITING_MAX);

@@ -3,7 +3,11 @@
 //!
 //! Short answers need no room, so they never wait for long ones; those that grow differently have
 //! rooms of their own, so that a crowd that asks for one kind does not keep the others waiting.
+//!
+//! What is gathered for a large answer comes in pages, but putting it into words may take a second.
+//! So that is done on another thread ([`Held::make`]), one answer of a room at a time.
 
+use super::inquiry::Unanswered;
 use super::limits::{
     ANSWER_BYTES_MAX, ANSWERS_WAITING_MAX, LARGE_ANSWERS_BYTES_MAX, METRICS_ANSWERS_BYTES_MAX,
     METRICS_BYTES_MAX, SEND_TIMEOUT, SEND_WANTED_TIMEOUT, STALL_TIMEOUT, STALL_WANTED_TIMEOUT,
@@ -14,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
 
 const KIB: usize = 1024;
 
@@ -56,8 +61,13 @@ pub(super) struct Rooms {
     large: Arc<Room>,
 }
 
+/// How many there are, and so how many answers are made at once.
+pub(super) const ROOMS: usize = 3;
+
 struct Room {
     kib: Arc<Semaphore>,
+    /// Whose answer is being made.
+    turn: Arc<Semaphore>,
     answer_kib_max: u32,
     waiting: AtomicUsize,
 }
@@ -108,6 +118,7 @@ impl Room {
     fn new(bytes_max: usize, answer_bytes_max: usize) -> Arc<Self> {
         Arc::new(Self {
             kib: Arc::new(Semaphore::new(bytes_max / KIB)),
+            turn: Arc::new(Semaphore::new(1)),
             answer_kib_max: (answer_bytes_max / KIB) as u32,
             waiting: AtomicUsize::new(0),
         })
@@ -129,6 +140,28 @@ impl Held {
     /// Of an answer that needs no room.
     pub(super) fn none() -> Self {
         Self(None)
+    }
+
+    /// Puts an answer into words, on a thread where that keeps no other answer waiting unless it
+    /// is of the same kind; a short one at once. If the peer leaves meanwhile, the memory is held
+    /// until the work is done.
+    ///
+    /// # Errors
+    /// If the server stops.
+    pub(super) async fn make<T: Send + 'static>(
+        &mut self,
+        make: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        let Some((room, permit)) = self.0.take() else { return Ok(make()) };
+        let turn = Arc::clone(&room.turn).acquire_owned().await.map_err(|_| Unanswered)?;
+        let made = spawn_blocking(move || {
+            let made = make();
+            drop(turn);
+            (made, permit)
+        });
+        let (made, permit) = made.await.map_err(|_| Unanswered)?;
+        self.0 = Some((room, permit));
+        Ok(made)
     }
 
     /// The answer was made: gives back what it does not need.

@@ -5,6 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Connections beyond the limits that are let in to say a four-letter word, all addresses together.
+/// One that says nothing leaves within two seconds.
+const EXTRAS_MAX: u32 = 512;
+
 /// Counts connections, per address and in all, and per shard for dealing them.
 ///
 /// Lives in: shared by the core loops that host shards; touched at accept and close only.
@@ -15,6 +19,8 @@ pub struct ConnectionGate {
     by_address: Mutex<HashMap<IpAddr, u32>>,
     by_shard: Vec<AtomicU32>,
     rejected: AtomicU32,
+    /// Connections beyond the limits that may say a word.
+    extras: AtomicU32,
     /// Every connection that had reached the server by then has been dealt, in ms of the monotonic
     /// clock.
     dealt_ms: AtomicU64,
@@ -27,6 +33,8 @@ pub struct Seat {
     gate: Arc<ConnectionGate>,
     address: IpAddr,
     shard: u16,
+    /// It is none of those that the limits let in.
+    is_extra: bool,
 }
 
 impl Seat {
@@ -34,11 +42,33 @@ impl Seat {
     pub fn shard(&self) -> u16 {
         self.shard
     }
+
+    /// Whether the connection is beyond the limits, and may say a four-letter word only.
+    pub fn is_extra(&self) -> bool {
+        self.is_extra
+    }
+
+    /// The connection wants to stay.
+    ///
+    /// # Errors
+    /// If it is beyond the limits still.
+    pub fn settle(&mut self) -> Result<(), Denied> {
+        if self.is_extra {
+            self.gate.take(self.address, |_| self.shard).inspect_err(|_| self.gate.reject())?;
+            self.gate.extras.fetch_sub(1, Ordering::Relaxed);
+            self.is_extra = false;
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.gate.leave(self.address, self.shard);
+        if self.is_extra {
+            self.gate.extras.fetch_sub(1, Ordering::Relaxed);
+        } else {
+            self.gate.leave(self.address, self.shard);
+        }
     }
 }
 
@@ -77,32 +107,62 @@ impl ConnectionGate {
             by_address: Mutex::new(HashMap::new()),
             by_shard: (0..shards).map(|_| AtomicU32::new(0)).collect(),
             rejected: AtomicU32::new(0),
+            extras: AtomicU32::new(0),
             dealt_ms: AtomicU64::new(0),
         }
     }
 
-    /// Lets a connection in, to the shard with the fewest.
+    /// Lets a connection in, to the shard with the fewest; beyond the limits as one that has to say
+    /// what it is first, of which there are [`EXTRAS_MAX`] at most.
+    ///
+    /// # Errors
+    /// If there are that many.
+    pub fn enter(self: &Arc<Self>, peer: SocketAddr) -> Result<Seat, Denied> {
+        self.admit(peer).or_else(|denied| {
+            let more = |count| (count < EXTRAS_MAX).then_some(count + 1);
+            if self.extras.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+                self.reject();
+                return Err(denied);
+            }
+            let shard = self.fewest();
+            Ok(Seat { gate: self.clone(), address: peer.ip(), shard, is_extra: true })
+        })
+    }
+
+    /// Lets a connection in that the limits allow.
+    ///
+    /// # Errors
+    /// If they do not.
     pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Seat, Denied> {
+        let shard = self.take(peer.ip(), Self::fewest)?;
+        Ok(Seat { gate: self.clone(), address: peer.ip(), shard, is_extra: false })
+    }
+
+    /// Counts one more, if the limits allow it, for the shard that is picked.
+    fn take(&self, address: IpAddr, pick: impl FnOnce(&Self) -> u16) -> Result<u16, Denied> {
         let mut by_address = self.by_address.lock().expect("no holder panics");
         let total = self.total();
-        let denied = match (self.total_max, self.per_address_max) {
-            (Some(max), _) if total >= max => Some(Denied::Total { max }),
-            (_, Some(max)) if by_address.get(&peer.ip()).is_some_and(|&count| count >= max) => {
-                Some(Denied::PerAddress { max })
+        match (self.total_max, self.per_address_max) {
+            (Some(max), _) if total >= max => return Err(Denied::Total { max }),
+            (_, Some(max)) if by_address.get(&address).is_some_and(|&count| count >= max) => {
+                return Err(Denied::PerAddress { max });
             }
-            _ => None,
-        };
-        if let Some(denied) = denied {
-            self.rejected.fetch_add(1, Ordering::Relaxed);
-            return Err(denied);
+            _ => (),
         }
-        *by_address.entry(peer.ip()).or_insert(0) += 1;
-        let fewest = self.by_shard.iter().enumerate();
-        let (shard, count) = fewest
-            .min_by_key(|(_, count)| count.load(Ordering::Relaxed))
-            .expect("there is at least one shard");
-        count.fetch_add(1, Ordering::Relaxed);
-        Ok(Seat { gate: self.clone(), address: peer.ip(), shard: shard as u16 })
+        *by_address.entry(address).or_insert(0) += 1;
+        let shard = pick(self);
+        self.by_shard[usize::from(shard)].fetch_add(1, Ordering::Relaxed);
+        Ok(shard)
+    }
+
+    fn fewest(&self) -> u16 {
+        let counts = self.by_shard.iter().enumerate();
+        let fewest = counts.min_by_key(|(_, count)| count.load(Ordering::Relaxed));
+        fewest.map(|(shard, _)| shard as u16).expect("there is at least one shard")
+    }
+
+    fn reject(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
     }
 
     fn leave(&self, address: IpAddr, shard: u16) {
@@ -135,5 +195,36 @@ impl ConnectionGate {
     /// Count of connections that were not let in.
     pub fn rejected(&self) -> u32 {
         self.rejected.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ConnectionGate, Denied, EXTRAS_MAX};
+    use std::net::SocketAddr;
+    use std::sync::Arc;
+
+    #[test]
+    fn those_beyond_the_limits_are_few_and_take_no_place() {
+        let gate = Arc::new(ConnectionGate::new(Some(2), None, 3));
+        let peer = SocketAddr::from(([10, 0, 0, 1], 7));
+        let other = SocketAddr::from(([10, 0, 0, 2], 7));
+        let mut seats: Vec<_> = (0..2).map(|_| gate.enter(peer).unwrap()).collect();
+        assert!(seats.iter().all(|seat| !seat.is_extra()));
+        let mut extras: Vec<_> = (0..EXTRAS_MAX).map(|_| gate.enter(peer).unwrap()).collect();
+        assert!(extras.iter().all(super::Seat::is_extra));
+        assert_eq!((gate.total(), gate.rejected()), (2, 0), "nobody was refused yet");
+        assert_eq!(gate.enter(peer).unwrap_err(), Denied::PerAddress { max: 2 });
+        assert!(!gate.enter(other).unwrap().is_extra(), "others come in as ever");
+        let mut late = extras.pop().unwrap();
+        assert_eq!(late.settle(), Err(Denied::PerAddress { max: 2 }));
+        assert_eq!((gate.total(), gate.rejected()), (2, 2));
+        drop(seats.pop());
+        assert_eq!(late.settle(), Ok(()));
+        assert!(!late.is_extra() && gate.total() == 2);
+        assert!(gate.enter(peer).is_ok_and(|seat| seat.is_extra()), "its place is free");
+        drop((late, extras, seats));
+        assert_eq!(gate.total(), 0);
+        assert!(!gate.enter(peer).unwrap().is_extra());
     }
 }

@@ -18,6 +18,7 @@ mod reports;
 mod throttle;
 mod token;
 
+use clients::ReceiveEnd;
 pub use clients::{Clients, Dealt};
 pub use gate::{ConnectionGate, Seat};
 pub use history::{History, HistoryParts};
@@ -396,14 +397,19 @@ fn dispatch(parts: &mut LoopParts, queue: &mut ring::Queue<'_>, completion: Comp
                 clients.accept_ended(place, errno);
             }
         }
-        Completion::ReceiveClosed { token } | Completion::ReceiveFailed { token, .. } => {
+        Completion::ReceiveClosed { token } => {
             if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.receive_ended(queue, place, false);
+                clients.receive_ended(queue, place, ReceiveEnd::Stream);
+            }
+        }
+        Completion::ReceiveFailed { token, .. } => {
+            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
+                clients.receive_ended(queue, place, ReceiveEnd::Failed);
             }
         }
         Completion::ReceiveCancelled { token } => {
             if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.receive_ended(queue, place, true);
+                clients.receive_ended(queue, place, ReceiveEnd::Cancelled);
             }
         }
         Completion::Woken => (),

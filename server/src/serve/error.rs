@@ -46,8 +46,8 @@ pub enum ServeError {
     /// There is a newer history beside the data.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// A port cannot be had.
-    #[error(transparent)]
+    /// The port for clients cannot be had.
+    #[error("{0}; {way_out}", way_out = way_out(.0))]
     Bind(#[from] BindError),
     /// The address for clients is not one.
     #[error(
@@ -112,6 +112,19 @@ pub enum ServeError {
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(#[source] io::Error),
+}
+
+fn way_out(error: &BindError) -> &'static str {
+    match error {
+        BindError::InUse(_) => {
+            "end that one (`ss -ltnp` names it), or choose another port by clientPort"
+        }
+        BindError::NotAllowed(_) => "choose another port by clientPort",
+        BindError::NotAvailable(_) => {
+            "correct clientPortAddress, or the address in this server's line"
+        }
+        BindError::Other(..) => "clientPort and clientPortAddress choose where",
+    }
 }
 
 fn join(errors: &[ConfigError]) -> String {

@@ -118,6 +118,9 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
         Some(PAGES),
     )?;
     tell_restored(&restored, clock);
+    if let Some(warning) = &placement.warning {
+        warn!("{warning}");
+    }
     for reason in &placement.reasons {
         info!("placement: {reason}");
     }

@@ -1,8 +1,9 @@
-//! Signals that end the server: waited for by a thread of their own, from before the start on.
+//! Signals: waited for by a thread of their own, from before the start on.
 //!
 //! Invariant: SIGTERM and SIGINT end the process at any time. While it starts nothing has been
 //! acknowledged by it, so it ends at once, however long the disk lets the start wait (guard:
-//! `tests/operator/start.rs`).
+//! `tests/operator/start.rs`). SIGHUP, which a terminal that is closed sends to what was started in
+//! it, and a habit of tools that rotate logs, ends nothing (guard: `tests/operator/exits.rs`).
 
 use super::{Happening, ServeError};
 use crate::exit::Exit;
@@ -26,16 +27,21 @@ impl Signals {
         let mut quiet = SigSet::empty();
         quiet.add(Signal::SIGXFSZ);
         quiet.thread_block().expect("this signal can be blocked");
-        let mut ending = SigSet::empty();
-        ending.add(Signal::SIGTERM);
-        ending.add(Signal::SIGINT);
-        ending.thread_block().expect("these signals can be blocked");
+        let mut heard = SigSet::empty();
+        heard.add(Signal::SIGTERM);
+        heard.add(Signal::SIGINT);
+        heard.add(Signal::SIGHUP);
+        heard.thread_block().expect("these signals can be blocked");
         let told = Arc::new(Mutex::new(None));
         let body = {
             let told = Arc::clone(&told);
             move || {
-                if let Ok(signal) = ending.wait() {
-                    tell(&told, signal);
+                while let Ok(signal) = heard.wait() {
+                    if signal == Signal::SIGHUP {
+                        info!("SIGHUP: ignored; the configuration is read at the start only");
+                    } else {
+                        return tell(&told, signal);
+                    }
                 }
             }
         };

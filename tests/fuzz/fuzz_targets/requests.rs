@@ -17,8 +17,8 @@ fuzz_target!(|packet: &[u8]| {
     match Request::decode(op, body) {
         Ok(Request::Create(create)) => {
             assert!(create.acl.iter().count() == create.acl.len());
-            if create.path.starts_with(b"/") {
-                let _ = model::path::split(create.path);
+            if let Some(path) = create.path.filter(|path| path.starts_with(b"/")) {
+                let _ = model::path::split(path);
             }
         }
         Ok(Request::SetAcl { acl, .. }) => assert!(acl.iter().count() == acl.len()),

@@ -8,9 +8,11 @@ pub(super) fn machine(topology: &Topology) -> String {
     format!("The machine, as far as this process may use it: {}", topology.summary())
 }
 
-pub(super) fn none_of_the_wished(topology: &Topology) -> String {
+pub(super) fn unusable(missing: &[u32], topology: &Topology) -> String {
     format!(
-        "None of ring.cpus may be used by this process, so it is passed over; allowed are {}.",
+        "ring.cpus: processors {} do not exist or may not be used by this process, and are passed \
+         over; allowed are {}.",
+        list(missing),
         list(&topology.cpus())
     )
 }

@@ -59,6 +59,8 @@ pub struct Placement {
     pub background_cpus: Vec<u32>,
     /// Why, a sentence for each decision.
     pub reasons: Vec<String>,
+    /// What was asked for and cannot be.
+    pub warning: Option<String>,
 }
 
 /// How long a loop spins if nobody says otherwise: less than it takes to sleep and be woken.
@@ -91,6 +93,7 @@ impl Placement {
 pub fn placement(topology: &Topology, wishes: &Wishes) -> Placement {
     assert!(!topology.cores.is_empty(), "a topology has cores");
     let mut reasons = vec![explain::machine(topology)];
+    let warning = unusable(topology, wishes);
     let offered = offered(topology, wishes, &mut reasons);
     let usable = usable_count(topology, offered.cores.len(), &mut reasons);
     let hosted = hosted(usable, offered.spare, wishes, &mut reasons);
@@ -111,7 +114,7 @@ pub fn placement(topology: &Topology, wishes: &Wishes) -> Placement {
         .collect();
     let background_cpus = background(topology, &chosen);
     reasons.push(explain::background(&background_cpus, pinned));
-    Placement { loops, background_cpus, reasons }
+    Placement { loops, background_cpus, reasons, warning }
 }
 
 /// The cores that loops may be put on.
@@ -119,6 +122,14 @@ struct Offered {
     cores: Vec<Core>,
     /// Is there a core beside them that no loop may use?
     spare: bool,
+}
+
+/// Processors that were named, and are not there or not ours.
+fn unusable(topology: &Topology, wishes: &Wishes) -> Option<String> {
+    let usable = topology.cpus();
+    let wished = wishes.cpus.iter().flatten().copied();
+    let missing: Vec<u32> = wished.filter(|cpu| !usable.contains(cpu)).collect();
+    (!missing.is_empty()).then(|| explain::unusable(&missing, topology))
 }
 
 fn offered(topology: &Topology, wishes: &Wishes, reasons: &mut Vec<String>) -> Offered {
@@ -132,7 +143,6 @@ fn offered(topology: &Topology, wishes: &Wishes, reasons: &mut Vec<String>) -> O
         }
     }
     if cores.is_empty() {
-        reasons.push(explain::none_of_the_wished(topology));
         return all();
     }
     reasons.push(explain::wished(&cores));

@@ -123,7 +123,12 @@ fn the_operator_says_which_processors() {
     assert_eq!(one.loops[0].spin_us, SPIN_US_DEFAULT);
     let none = placement(&eight, &wishes(&[99]));
     assert_eq!(none.shard_count(), 6);
-    assert!(told(&none).contains("None of ring.cpus may be used"), "{}", told(&none));
+    let warned = "ring.cpus: processors 99 do not exist or may not be used by this process, and \
+                  are passed over; allowed are 0-7.";
+    assert_eq!(none.warning.as_deref(), Some(warned));
+    let some = placement(&eight, &wishes(&[2, 99]));
+    assert_eq!((some.warning.as_deref(), cpus(&some)), (Some(warned), vec![Some(2)]));
+    assert_eq!((one.warning, four.warning), (None, None));
     // The second thread of a chosen core is not given to the background.
     let smt = placement(&Topology::uniform(1, 4, 2), &wishes(&[1]));
     assert_eq!(smt.background_cpus, [0, 2, 3, 4, 6, 7]);

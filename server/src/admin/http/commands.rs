@@ -2,17 +2,20 @@
 
 use crate::admin::answer::Desk;
 use crate::admin::gather::Roles;
+use crate::admin::http::json;
 use crate::admin::inquiry::{ConnectionReport, LastMaxMin, Mode, Unanswered};
 use crate::admin::limits::{ANSWER_BYTES_MAX, CONNECTION_BYTES, PATH_BYTES};
-use crate::admin::room::Size;
+use crate::admin::room::{Held, Size};
 use crate::admin::text::{NOT_SERVING, Peer, conf};
 use crate::admin::totals::Totals;
 use crate::admin::values::Value as Told;
 use hyper::StatusCode;
+use model::session::SessionId;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Every command: its name, and what else it is called.
@@ -54,6 +57,34 @@ const ALWAYS: [&str; 5] =
 /// What a command tells, name by name.
 type Members = Map<String, Value>;
 
+/// What a command tells.
+enum Answer {
+    /// A few numbers.
+    Short(Value),
+    /// To be made of what was gathered, which may take a while.
+    Gathered(Box<dyn FnOnce() -> Value + Send>),
+}
+
+impl Answer {
+    fn gathered(make: impl FnOnce() -> Value + Send + 'static) -> Self {
+        Self::Gathered(Box::new(make))
+    }
+
+    fn members(self) -> Members {
+        let told = match self {
+            Self::Short(told) => told,
+            Self::Gathered(make) => make(),
+        };
+        match told {
+            Value::Object(members) => members,
+            _ => Members::new(),
+        }
+    }
+}
+
+/// Sessions with paths; one may continue in the next.
+type PathsOfSessions = Vec<(SessionId, Vec<Arc<[u8]>>)>;
+
 /// The page that lists the commands.
 pub(super) fn index(url: &str) -> String {
     let mut page = String::new();
@@ -70,7 +101,7 @@ fn named(asked: &str) -> Option<&'static str> {
 }
 
 /// What a command's answer grows with.
-pub(super) fn size(asked: &str) -> Size {
+pub(in crate::admin) fn size(asked: &str) -> Size {
     match named(asked) {
         Some("stats") => Size::Stat,
         Some("monitor") => Size::Metrics,
@@ -79,21 +110,26 @@ pub(super) fn size(asked: &str) -> Size {
     }
 }
 
-/// Runs a command by any of its names.
-pub(super) async fn run(desk: &Desk, asked: &str, query: &str) -> (StatusCode, Value) {
+/// Runs a command by any of its names: what it answers, as text.
+pub(in crate::admin) async fn run(
+    desk: &Desk,
+    asked: &str,
+    query: &str,
+    held: &mut Held,
+) -> (StatusCode, String) {
+    let failed = |name, why| json::print(&ended(Members::new(), name, Some(why)));
     let Some(name) = named(asked) else {
-        return (StatusCode::OK, ended(Members::new(), asked, Some(unknown(asked))));
+        return (StatusCode::OK, failed(asked, unknown(asked)));
     };
     if matches!(name, "snapshot" | "restore") {
         let why = "taking and restoring snapshots by command is not built yet".to_owned();
-        return (StatusCode::SERVICE_UNAVAILABLE, ended(Members::new(), name, Some(why)));
+        return (StatusCode::SERVICE_UNAVAILABLE, failed(name, why));
     }
-    match members(desk, name, query).await {
-        Ok(members) => (StatusCode::OK, ended(members, name, None)),
-        Err(Unanswered) => {
-            (StatusCode::OK, ended(Members::new(), name, Some(NOT_SERVING.to_owned())))
-        }
-    }
+    let told = match answer(desk, name, query).await {
+        Ok(answer) => held.make(move || json::print(&ended(answer.members(), name, None))).await,
+        Err(unanswered) => Err(unanswered),
+    };
+    (StatusCode::OK, told.unwrap_or_else(|Unanswered| failed(name, NOT_SERVING.to_owned())))
 }
 
 fn unknown(asked: &str) -> String {
@@ -109,25 +145,27 @@ fn ended(mut members: Members, name: &str, error: Option<String>) -> Value {
     Value::Object(members)
 }
 
-async fn members(desk: &Desk, name: &str, query: &str) -> Result<Members, Unanswered> {
+async fn answer(desk: &Desk, name: &str, query: &str) -> Result<Answer, Unanswered> {
     if !ALWAYS.contains(&name) && !desk.roles.ordering_counts().await?.is_serving {
         return Err(Unanswered);
     }
-    let told = match name {
+    Ok(Answer::Short(match name {
         "configuration" => configuration(&desk.facts.conf),
         "connection_stat_reset" => {
             desk.roles.reset_connections().await?;
             json!({})
         }
-        "connections" => json!({
-            "connections": connections(&desk.roles, true).await?,
-            "secure_connections": [],
-        }),
+        "connections" => {
+            let all = connections(&desk.roles).await?;
+            return Ok(Answer::gathered(
+                move || json!({ "connections": listed(&all, true), "secure_connections": [] }),
+            ));
+        }
         "dirs" => {
             let sizes = desk.sizes().await;
             json!({ "datadir_size": sizes.data_bytes, "logdir_size": sizes.log_bytes })
         }
-        "dump" => dump(&desk.roles).await?,
+        "dump" => return dump(&desk.roles).await,
         "environment" => environment(desk).await,
         "get_trace_mask" => json!({ "tracemask": desk.trace_mask.load(Ordering::Relaxed) }),
         "set_trace_mask" => set_trace_mask(desk, query),
@@ -143,14 +181,17 @@ async fn members(desk: &Desk, name: &str, query: &str) -> Result<Members, Unansw
             json!({ "zxid": format!("{zxid:x}"), "timestamp": at_ms.div_euclid(1000) })
         }
         "leader" => json!({ "error": "server is not initialized" }),
-        "monitor" => monitor(desk).await?,
+        "monitor" => return monitor(desk).await,
         "observers" => json!({ "synced_observers": 0, "observers": [] }),
         "server_stats" => server_stats(desk).await?,
         "stats" => {
             let mut stats = server_stats(desk).await?;
-            stats["connections"] = connections(&desk.roles, false).await?.into();
-            stats["secure_connections"] = json!([]);
-            stats
+            let all = connections(&desk.roles).await?;
+            return Ok(Answer::gathered(move || {
+                stats["connections"] = listed(&all, false);
+                stats["secure_connections"] = json!([]);
+                stats
+            }));
         }
         "stat_reset" => {
             desk.reset_counts().await?;
@@ -159,15 +200,16 @@ async fn members(desk: &Desk, name: &str, query: &str) -> Result<Members, Unansw
         "system_properties" => system_properties(desk).await,
         "voting_view" => json!({ "current_config": {} }),
         "watch_summary" => watch_summary(desk).await?,
-        "watches" => watches(&desk.roles).await?,
-        "watches_by_path" => watches_by_path(&desk.roles).await?,
+        "watches" => return watches(&desk.roles).await,
+        "watches_by_path" => return watches_by_path(&desk.roles).await,
         "zabstate" => json!({ "voting": false, "zabstate": "" }),
         _ => json!({}),
-    };
-    match told {
-        Value::Object(members) => Ok(members),
-        _ => Ok(Members::new()),
-    }
+    }))
+}
+
+/// As `json!`, which copies what it is given.
+fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 fn configuration(conf: &conf::Conf) -> Value {
@@ -180,19 +222,23 @@ fn configuration(conf: &conf::Conf) -> Value {
         "min_session_timeout": conf.timeout_min_ms,
         "max_session_timeout": conf.timeout_max_ms,
         "server_id": conf.server_id,
-        "client_port_listen_backlog": conf.backlog.map_or(-1, i64::from),
+        "client_port_listen_backlog": conf.backlog,
     })
 }
 
-async fn connections(roles: &Roles, is_full: bool) -> Result<Vec<Value>, Unanswered> {
+async fn connections(roles: &Roles) -> Result<Vec<ConnectionReport>, Unanswered> {
     let mut all = Vec::new();
     let add = |report: &ConnectionReport| {
-        all.push(connection(report, is_full));
+        all.push(*report);
         room(all.len() * CONNECTION_BYTES)
     };
     // What does not fit is left out.
     let _ = roles.connections(add).await?;
     Ok(all)
+}
+
+fn listed(connections: &[ConnectionReport], is_full: bool) -> Value {
+    connections.iter().map(|report| connection(report, is_full)).collect()
 }
 
 fn connection(report: &ConnectionReport, is_full: bool) -> Value {
@@ -222,24 +268,36 @@ fn connection(report: &ConnectionReport, is_full: bool) -> Value {
     told
 }
 
-async fn dump(roles: &Roles) -> Result<Value, Unanswered> {
+async fn dump(roles: &Roles) -> Result<Answer, Unanswered> {
     let live = roles.sessions().await?;
-    let mut by_expiry = Members::new();
-    for set in live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
-        let ids: Vec<_> = set.iter().map(|entry| entry.session.0).collect();
-        by_expiry.insert(set[0].expires_ms.to_string(), ids.into());
-    }
-    let (mut owned, mut bytes) = (BTreeMap::<String, Vec<Value>>::new(), 0);
+    let (mut owned, mut bytes) = (PathsOfSessions::new(), 0);
     let step = roles.ephemerals(|report, _| {
-        let paths = owned.entry(report.session.0.to_string()).or_default();
-        for path in &report.paths {
-            bytes += path.len() + PATH_BYTES;
-            paths.push(String::from_utf8_lossy(path).into());
-        }
+        bytes += bytes_of(&report.paths);
+        owned.push((report.session, report.paths.clone()));
         room(bytes)
     });
     let _ = step.await?;
-    Ok(json!({ "expiry_time_to_session_ids": by_expiry, "session_id_to_ephemeral_paths": owned }))
+    Ok(Answer::gathered(move || {
+        let mut by_expiry = Members::new();
+        for set in live.by_expiry().sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
+            let ids: Vec<_> = set.iter().map(|entry| entry.session.0).collect();
+            by_expiry.insert(set[0].expires_ms.to_string(), ids.into());
+        }
+        object([
+            ("expiry_time_to_session_ids", Value::Object(by_expiry)),
+            ("session_id_to_ephemeral_paths", by_session(owned)),
+        ])
+    }))
+}
+
+/// Each session with all of its paths.
+fn by_session(gathered: PathsOfSessions) -> Value {
+    let mut sessions = BTreeMap::<String, Vec<Value>>::new();
+    for (session, paths) in gathered {
+        let paths = paths.iter().map(|path| String::from_utf8_lossy(path).into());
+        sessions.entry(session.0.to_string()).or_default().extend(paths);
+    }
+    sessions.into_iter().collect()
 }
 
 async fn environment(desk: &Desk) -> Value {
@@ -287,13 +345,13 @@ async fn digests(roles: &Roles) -> Result<Value, Unanswered> {
     Ok(json!({ "digests": told }))
 }
 
-async fn monitor(desk: &Desk) -> Result<Value, Unanswered> {
-    let mut told = Members::new();
-    told.insert("version".to_owned(), desk.version().to_string().into());
-    for (name, value) in desk.monitored().await? {
-        told.insert(name, number(&value));
-    }
-    Ok(Value::Object(told))
+async fn monitor(desk: &Desk) -> Result<Answer, Unanswered> {
+    let (version, monitored) = (desk.version(), desk.monitored().await?);
+    Ok(Answer::gathered(move || {
+        let version = ("version".to_owned(), version.to_string().into());
+        let values = monitored.values().into_iter().map(|(name, value)| (name, number(&value)));
+        std::iter::once(version).chain(values).collect()
+    }))
 }
 
 fn number(value: &Told) -> Value {
@@ -355,34 +413,39 @@ async fn watch_summary(desk: &Desk) -> Result<Value, Unanswered> {
     }))
 }
 
-async fn watches(roles: &Roles) -> Result<Value, Unanswered> {
-    let (mut sessions, mut bytes) = (BTreeMap::<String, Vec<Value>>::new(), 0);
-    let step = roles.watches(|report, _| {
-        let paths = sessions.entry(report.session.0.to_string()).or_default();
-        for path in &report.paths {
-            bytes += path.len() + PATH_BYTES;
-            paths.push(String::from_utf8_lossy(path).into());
-        }
-        room(bytes)
-    });
-    let _ = step.await?;
-    Ok(json!({ "session_id_to_watched_paths": sessions }))
+async fn watches(roles: &Roles) -> Result<Answer, Unanswered> {
+    let watches = gather_watches(roles).await?;
+    Ok(Answer::gathered(move || object([("session_id_to_watched_paths", by_session(watches))])))
 }
 
-async fn watches_by_path(roles: &Roles) -> Result<Value, Unanswered> {
-    let (mut paths, mut bytes) = (BTreeMap::<String, Vec<i64>>::new(), 0);
-    let step = roles.watches(|report, _| {
-        for path in &report.paths {
-            bytes += path.len() + PATH_BYTES;
-            paths
-                .entry(String::from_utf8_lossy(path).into_owned())
-                .or_default()
-                .push(report.session.0);
+async fn watches_by_path(roles: &Roles) -> Result<Answer, Unanswered> {
+    let watches = gather_watches(roles).await?;
+    Ok(Answer::gathered(move || {
+        let mut sessions_by_path = BTreeMap::<String, Vec<i64>>::new();
+        for (session, paths) in watches {
+            for path in paths {
+                let path = String::from_utf8_lossy(&path).into_owned();
+                sessions_by_path.entry(path).or_default().push(session.0);
+            }
         }
+        object([("path_to_session_ids", sessions_by_path.into_iter().collect())])
+    }))
+}
+
+async fn gather_watches(roles: &Roles) -> Result<PathsOfSessions, Unanswered> {
+    let (mut watches, mut bytes) = (PathsOfSessions::new(), 0);
+    let step = roles.watches(|report, _| {
+        bytes += bytes_of(&report.paths);
+        watches.push((report.session, report.paths.clone()));
         room(bytes)
     });
     let _ = step.await?;
-    Ok(json!({ "path_to_session_ids": paths }))
+    Ok(watches)
+}
+
+/// What paths cost while an answer is made of them.
+fn bytes_of(paths: &[Arc<[u8]>]) -> usize {
+    paths.iter().map(|path| path.len() + PATH_BYTES).sum()
 }
 
 /// Whether there is room for more.

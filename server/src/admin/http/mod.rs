@@ -216,12 +216,12 @@ async fn command(desk: &Desk, asked: &str, query: &str) -> Answer {
     let is_crowded =
         size == Size::Large && desk.rooms.waiting_for_large() >= LARGE_REQUESTS_WAITING_MAX;
     let held = if is_crowded { None } else { desk.rooms.enter(size).await.ok() };
-    let Some(held) = held else {
+    let Some(mut held) = held else {
         let why = "too many large answers are asked for and not taken; ask again";
         return Answer::new(StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{why}\n"));
     };
-    let (status, told) = commands::run(desk, asked, query).await;
-    Answer::new(status, "application/json", json::print(&told)).holding(held)
+    let (status, told) = commands::run(desk, asked, query, &mut held).await;
+    Answer::new(status, "application/json", told).holding(held)
 }
 
 /// The page of metrics, or what of it is asked for by `name[]`, in the address or in a form.
@@ -244,7 +244,10 @@ async fn metrics(desk: &Desk, request: Request<Incoming>, idle: Duration) -> Ans
         names.add(&form.to_bytes());
     }
     let page = match desk.rooms.enter(Size::Metrics).await {
-        Ok(held) => prometheus::page(desk, &names).await.ok().map(|page| (page, held)),
+        Ok(mut held) => {
+            let page = prometheus::page(desk, names, &mut held).await;
+            page.ok().map(|page| (page, held))
+        }
         Err(_) => None,
     };
     match page {

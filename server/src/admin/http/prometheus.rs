@@ -5,6 +5,7 @@ use crate::admin::answer::Desk;
 use crate::admin::host;
 use crate::admin::inquiry::Unanswered;
 use crate::admin::metrics::{Counter, Measure, QuotaSums};
+use crate::admin::room::Held;
 use crate::admin::text::double;
 use crate::admin::totals::Totals;
 use crate::admin::values::{self, Process};
@@ -75,11 +76,15 @@ impl Metric {
 }
 
 /// The page, or what is named of it.
-pub(super) async fn page(desk: &Desk, names: &Names) -> Result<String, Unanswered> {
+pub(super) async fn page(desk: &Desk, names: Names, held: &mut Held) -> Result<String, Unanswered> {
     let totals = desk.totals().await?;
     let process = desk.process().await;
     let usage = spawn_blocking(host::usage).await.unwrap_or_default();
-    let metrics = all(&totals, process, usage).into_iter().filter_map(|metric| names.of(metric));
+    held.make(move || text(all(&totals, process, usage), &names)).await
+}
+
+fn text(metrics: Vec<Metric>, names: &Names) -> String {
+    let metrics = metrics.into_iter().filter_map(|metric| names.of(metric));
     let mut page = String::new();
     for Metric { name, kind, help, samples } in metrics {
         let _ = write!(page, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
@@ -95,7 +100,7 @@ pub(super) async fn page(desk: &Desk, names: &Names) -> Result<String, Unanswere
             let _ = writeln!(page, " {}", double(value));
         }
     }
-    Ok(page)
+    page
 }
 
 /// What `mntr` shows where this provider is configured.

@@ -16,14 +16,14 @@ pub struct Conf {
     pub data_log_dir: PathBuf,
     /// The length of a tick in ms.
     pub tick_ms: u32,
-    /// Most connections from one address; 0 if any number may come.
-    pub per_address_max: u32,
-    /// The shortest timeout granted, in ms.
-    pub timeout_min_ms: u32,
-    /// The longest timeout granted, in ms.
-    pub timeout_max_ms: u32,
-    /// Connections that may wait to be accepted, if that was set.
-    pub backlog: Option<u32>,
+    /// Most connections from one address, as it was written; 0 and less if any number may come.
+    pub per_address_max: i64,
+    /// The shortest timeout granted, in ms, as it was written.
+    pub timeout_min_ms: i32,
+    /// The longest timeout granted, in ms, as it was written.
+    pub timeout_max_ms: i32,
+    /// Connections that may wait to be accepted, as it was written.
+    pub backlog: i64,
     /// The server's id; 0 where it stands alone.
     pub server_id: u8,
 }
@@ -41,10 +41,10 @@ impl Conf {
             data_dir: absolute(&config.storage.data_dir),
             data_log_dir: absolute(&config.storage.data_log_dir),
             tick_ms: config.sessions.tick_ms,
-            per_address_max: config.connections.per_address_max.unwrap_or(0),
-            timeout_min_ms: config.sessions.timeout_min_ms,
-            timeout_max_ms: config.sessions.timeout_max_ms,
-            backlog: config.listen.backlog,
+            per_address_max: config.connections.per_address_written,
+            timeout_min_ms: config.sessions.timeout_min_written_ms,
+            timeout_max_ms: config.sessions.timeout_max_written_ms,
+            backlog: config.listen.backlog_written,
             server_id,
         }
     }
@@ -70,7 +70,7 @@ pub fn conf(out: &mut Vec<u8>, conf: &Conf, sizes: DirectorySizes) {
     put!(out, "maxClientCnxns={}\n", conf.per_address_max);
     put!(out, "minSessionTimeout={}\n", conf.timeout_min_ms);
     put!(out, "maxSessionTimeout={}\n", conf.timeout_max_ms);
-    put!(out, "clientPortListenBacklog={}\n", conf.backlog.map_or(-1, i64::from));
+    put!(out, "clientPortListenBacklog={}\n", conf.backlog);
     put!(out, "serverId={}\n", conf.server_id);
 }
 

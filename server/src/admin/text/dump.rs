@@ -6,7 +6,7 @@ use model::session::SessionId;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-/// Live sessions, in the order of their expiry.
+/// Live sessions.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     /// All of them.
@@ -16,12 +16,19 @@ pub struct Sessions {
 }
 
 impl Sessions {
+    /// In the order of their expiry.
+    #[must_use]
+    pub fn by_expiry(mut self) -> Self {
+        self.sessions.sort_unstable();
+        self
+    }
+
     fn wall_ms(&self, expires_ms: u64) -> i64 {
         self.wall_offset_ms.saturating_add_unsigned(expires_ms)
     }
 }
 
-/// The sessions.
+/// The sessions, which stand in the order of their expiry.
 pub fn sessions(out: &mut Vec<u8>, live: &Sessions) {
     let buckets = || live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms);
     put!(out, "SessionTracker dump:\n");

@@ -236,7 +236,7 @@ fn conf_and_dirs() {
         per_address_max: 60,
         timeout_min_ms: 4000,
         timeout_max_ms: 40_000,
-        backlog: None,
+        backlog: -1,
         server_id: 0,
     };
     let sizes = DirectorySizes { data_bytes: 478, log_bytes: 67_108_880 };

@@ -130,6 +130,32 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "a pause of the server is no silence of its clients",
     ],
     [
+        "a four-letter word while `maxClientCnxns` or `maxCnxns` connections are there",
+        "closed without an answer",
+        "answered, as long as these are few; anything else is closed as soon as its first bytes \
+         show it, or when it is silent for a second or two",
+        "monitoring must not fail when clients are many, or when it asks many times at once",
+    ],
+    [
+        "a connection that its client closes on its own side only (half-close)",
+        "is closed at once; replies that are not sent yet are lost",
+        "is answered to the end of what was received, then closed",
+        "what was asked is answered",
+    ],
+    [
+        "requests sent right before a reset of the connection (SO_LINGER 0, a killed client)",
+        "those that were read before the reset arrived count",
+        "the same; but a connection is read some microseconds later here, so that of one that is \
+         opened, written to and reset in one go nothing may count",
+        "what the kernel has thrown away cannot be read",
+    ],
+    [
+        "digits of other scripts in numbers of the configuration, as U+0662",
+        "read as digits",
+        "read as no number",
+        "nobody was found who writes them",
+    ],
+    [
         "no room on disk",
         "the server ends",
         "SYSTEMERROR for writes, reads go on; `srvr` says so, `mntr` has `zk_writes_refused`",

@@ -38,7 +38,8 @@ pub(super) fn clients(settled: &mut Settled<'_>, own: Own) -> Listen {
         }
     };
     let backlog = settled.positive("clientPortListenBacklog");
-    Listen { endpoint, agrees_with, backlog }
+    let backlog_written = settled.whole("clientPortListenBacklog");
+    Listen { endpoint, agrees_with, backlog, backlog_written }
 }
 
 /// ZooKeeper would run and serve nobody.

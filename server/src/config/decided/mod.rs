@@ -167,6 +167,8 @@ pub struct Listen {
     pub agrees_with: Option<Endpoint>,
     /// Connections that may wait to be accepted; unset leaves it to the listener.
     pub backlog: Option<u32>,
+    /// The same as it was written.
+    pub backlog_written: i64,
 }
 
 /// How many connections there may be.
@@ -174,6 +176,8 @@ pub struct Listen {
 pub struct Connections {
     /// Most from one address.
     pub per_address_max: Option<u32>,
+    /// The same as it was written, for those who ask what is configured.
+    pub per_address_written: i64,
     /// Most in all.
     pub total_max: Option<u32>,
     /// Ask the kernel to notice dead peers.
@@ -191,8 +195,12 @@ pub struct Sessions {
     pub tick_ms: u32,
     /// The shortest timeout granted.
     pub timeout_min_ms: u32,
+    /// The same as it was written: to ZooKeeper 0 and less are no other bound than 1.
+    pub timeout_min_written_ms: i32,
     /// The longest timeout granted.
     pub timeout_max_ms: u32,
+    /// The same as it was written.
+    pub timeout_max_written_ms: i32,
     /// The closing txn lists what it deletes.
     pub close_txn_lists_paths: bool,
 }

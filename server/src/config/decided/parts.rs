@@ -127,6 +127,7 @@ fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
 fn connections(settled: &Settled<'_>) -> Connections {
     Connections {
         per_address_max: settled.positive("maxClientCnxns"),
+        per_address_written: settled.whole("maxClientCnxns"),
         total_max: settled.positive("maxCnxns"),
         tcp_keep_alive: settled.flag("clientTcpKeepAlive"),
         sessionless_timeout_ms: settled.natural("nio.sessionlessCnxnTimeout"),
@@ -158,6 +159,8 @@ fn sessions(settled: &mut Settled<'_>) -> Sessions {
     Sessions {
         tick_ms: at_least_1(tick_ms),
         timeout_min_ms: at_least_1(timeout_min_ms),
+        timeout_min_written_ms: timeout_min_ms,
+        timeout_max_written_ms: timeout_max_ms,
         timeout_max_ms: at_least_1(timeout_max_ms),
         close_txn_lists_paths: settled.flag("closeSessionTxn.enabled"),
     }

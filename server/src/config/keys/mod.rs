@@ -165,7 +165,9 @@ fn find_family(name: &str) -> Option<&'static Key> {
 }
 
 fn member_of(stem: &str, name: &str) -> bool {
-    name.len() > stem.len() && name.starts_with(stem)
+    // ZooKeeper loads a provider of any name, of none as well.
+    let needs_rest = stem != "authProvider.";
+    name.starts_with(stem) && (name.len() > stem.len() || !needs_rest)
 }
 
 /// The name in the table that an unknown name was probably meant to be.

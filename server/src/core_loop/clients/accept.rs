@@ -1,4 +1,9 @@
 //! Clients that come: let in or not, and dealt to the shards.
+//!
+//! A connection beyond the limits is let in for a moment, as long as these are few: what it is, its
+//! first bytes say. A four-letter word is answered, for monitoring should not go blind when clients
+//! are many; anything else ends it, unless there is room by then (guard:
+//! `tests/conformance/limits.rs`, `core_loop::gate::tests`).
 
 use super::super::gate::Denied;
 use super::super::token::Kind;
@@ -52,7 +57,7 @@ impl Clients {
         let Ok(peer) = listener::peer_address(&socket) else {
             return queue.close_after(socket, None);
         };
-        match self.gate.admit(peer) {
+        match self.gate.enter(peer) {
             Ok(seat) if seat.shard() == self.index => {
                 self.open(queue, Dealt { socket, peer, seat });
             }
@@ -62,6 +67,17 @@ impl Clients {
                 queue.close_after(socket, None);
             }
         }
+    }
+
+    /// A connection beyond the limits is no four-letter word: closes it, unless there is room now.
+    /// Says whether it is closed.
+    pub(super) fn maybe_refuse(&mut self, queue: &mut Queue<'_>, place: u32) -> bool {
+        let socket = &mut self.sockets[place as usize];
+        let Err(denied) = socket.seat.settle() else { return false };
+        let peer = socket.peer;
+        self.tell_refused(peer, denied);
+        self.close(queue, place);
+        true
     }
 
     fn tell_refused(&mut self, peer: SocketAddr, denied: Denied) {

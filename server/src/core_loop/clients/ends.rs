@@ -13,6 +13,9 @@ use ring::Queue;
 use std::fmt::Display;
 use tracing::{info, warn};
 
+/// How long a connection beyond the limits may be silent.
+const EXTRA_MS: u64 = 1_000;
+
 /// Places of sockets that are looked at in one turn, and sockets closed in one turn of the end.
 const SWEPT_PER_TURN: usize = 512;
 
@@ -29,33 +32,45 @@ impl Clients {
         }
     }
 
-    /// A receive has ended: at the peer's end, by an error, or cancelled.
-    pub fn receive_ended(&mut self, queue: &mut Queue<'_>, place: u32, was_cancelled: bool) {
+    /// A receive has ended.
+    pub fn receive_ended(&mut self, queue: &mut Queue<'_>, place: u32, how: ReceiveEnd) {
         let Some(socket) = self.sockets.get_mut(place as usize) else { return };
         socket.receive = None;
-        match &socket.stage {
-            Stage::Open(fd) if was_cancelled => {
+        match (&socket.stage, how) {
+            (Stage::Open(fd), ReceiveEnd::Cancelled) => {
                 // A pause: armed again when what it kept is taken, perhaps already.
                 if !socket.inbox.is_paused() && socket.input == Input::Open {
                     socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
                 }
             }
-            Stage::Open(_) => {
+            (Stage::Open(_), ReceiveEnd::Stream) => {
+                self.counts.dropped += 1;
+                self.end_stream(place);
+            }
+            (Stage::Open(_), ReceiveEnd::Failed) => {
                 self.counts.dropped += 1;
                 self.hang_up(queue, place);
             }
-            Stage::Leaving(..) | Stage::Closed => self.release(place),
+            (Stage::Leaving(..) | Stage::Closed, _) => self.release(place),
         }
     }
 
     /// The peer is gone, or treated as if it were: it is sent nothing any more, and nothing more is
-    /// received. What the inbox holds is still taken, as fast as the shard takes anything.
+    /// received.
     fn hang_up(&mut self, queue: &mut Queue<'_>, place: u32) {
         let socket = &mut self.sockets[place as usize];
         if let Some(receive) = socket.receive {
             queue.cancel(receive);
         }
         self.shard.hang_up(socket.connection);
+        self.end_stream(place);
+    }
+
+    /// Nothing more is received. What the inbox holds is still taken, and answered as long as the
+    /// peer takes anything: it may have closed its own side only, and if it has closed the other as
+    /// well, the first reply says so.
+    fn end_stream(&mut self, place: u32) {
+        let socket = &mut self.sockets[place as usize];
         if socket.input == Input::Open {
             socket.input = Input::Ended;
         }
@@ -170,7 +185,9 @@ impl Clients {
         if !matches!(socket.stage, Stage::Open(_)) {
             return;
         }
-        if socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms) {
+        if socket.seat.is_extra() && self.shard.is_sessionless(socket.connection, EXTRA_MS) {
+            self.maybe_refuse(queue, place);
+        } else if socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms) {
             self.send_away(queue, place, &"it does not take its last reply");
         } else if self.shard.is_sessionless(socket.connection, limit_ms) {
             self.counts.sessionless += 1;
@@ -228,6 +245,17 @@ impl Clients {
             self.close(queue, place);
         }
     }
+}
+
+/// How a receive ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiveEnd {
+    /// At the end of what the peer sends.
+    Stream,
+    /// By an error: there is no peer any more.
+    Failed,
+    /// From this side.
+    Cancelled,
 }
 
 /// The look at all sockets that comes once a second: a piece a turn.

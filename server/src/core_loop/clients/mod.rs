@@ -17,6 +17,7 @@ use crate::admin::inquiry::ShardInquiry;
 use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::admin::{Words, fill};
 use accept::Listening;
+pub(super) use ends::ReceiveEnd;
 use ends::{Rare, Sweep};
 use engine::batch::ConnectionId;
 use engine::settings::Now;
@@ -31,6 +32,9 @@ use tracing::debug;
 
 /// Bytes that a paused connection may have sent before its socket is not read any more.
 const PAUSED_BYTES_MAX: usize = 64 << 10;
+
+/// Bytes that tell a four-letter word from anything else.
+const WORD_BYTES: usize = 4;
 
 /// Where a socket is in its life.
 #[derive(Debug)]
@@ -189,11 +193,15 @@ impl Clients {
             return;
         }
         let (connection, sending_bytes) = (socket.connection, socket.sending_bytes);
+        let is_extra = socket.seat.is_extra();
         let inbox = &mut socket.inbox;
         let shard = &mut self.shard;
         let throttle = &self.throttle;
         let (mut refused, mut is_throttled) = (None::<Refused>, false);
         let tell = |frame: &[u8]| {
+            if is_extra {
+                return Flow::PauseBefore;
+            }
             if !shard.is_reading(connection, sending_bytes) {
                 // It waits for its turn, which is a sign of life all the same.
                 shard.hear(connection);
@@ -217,6 +225,14 @@ impl Clients {
             Some(bytes) => inbox.feed(bytes, tell),
             None => inbox.resume(tell),
         };
+        let is_word = matches!(fed, Ok(Fed::FourLetterWord(_)));
+        if is_extra && !is_word && socket.inbox.kept_bytes() >= WORD_BYTES {
+            if self.maybe_refuse(queue, place) {
+                return;
+            }
+            // There is room: it is a connection like any other.
+            return self.take_frames(queue, place, None);
+        }
         if is_throttled {
             debug!(peer = %socket.peer, "connection closed: too many connects at once");
             return self.close(queue, place);

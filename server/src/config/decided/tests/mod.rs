@@ -224,6 +224,7 @@ fn classes_of_zookeeper_bring_their_schemes() {
         class(4, "server.auth.DigestAuthenticationProvider"),
         class(5, "no.such.Thing"),
         "authProvider.6=\n".to_owned(),
+        "authProvider.=org.example.Nameless\n".to_owned(),
         "ensembleAuthName=a, b ,,\n".to_owned(),
         "DigestAuthenticationProvider.enabled=false\n".to_owned(),
         "DigestAuthenticationProvider.digestAlg=sha3-256\n".to_owned(),
@@ -244,7 +245,7 @@ fn classes_of_zookeeper_bring_their_schemes() {
     assert!(access.reconfig_enabled);
     let told = notices(&decided);
     let unknown = told.iter().filter(|it| it.contains("is not here and passed over")).count();
-    assert_eq!(unknown, 2, "{told:?}");
+    assert_eq!(unknown, 3, "{told:?}");
     let idle = with("ensembleAuthName=a");
     assert_eq!(idle.config.access.schemes, Schemes::default());
     assert!(notices(&idle)[0].contains("ensembleAuthName has no effect without"));

@@ -16,6 +16,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 
+mod making;
+
 /// A core loop with a shard and, if it is the first, the ordering role.
 struct FakeLoop {
     thread: JoinHandle<Vec<&'static str>>,
