@@ -14,6 +14,7 @@ use disk::{Background, Durability};
 use engine::ordering::Ordering;
 use engine::settings::Settings;
 use engine::shard::Shard;
+use model::zxid::Zxid;
 use net::listener::Listener;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
@@ -40,7 +41,7 @@ pub(super) struct Wiring<'a> {
 
 pub(super) struct Built {
     pub(super) loops: Vec<Arc<LoopInbox>>,
-    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) threads: Vec<JoinHandle<Option<Zxid>>>,
     pub(super) admin: admin::Admin,
 }
 
@@ -211,13 +212,15 @@ fn record_bytes_max(config: &Config) -> usize {
     (packet + (1 << 20)).min(txlog::limits::RECORD_BYTES_MAX_MAX)
 }
 
+/// Starts the thread of a loop; it ends with what the log is known to hold, if the loop has ended in
+/// order and had the log.
 pub(super) fn spawn_loop(
     at: usize,
     cpu: Option<u32>,
     inbox: Arc<LoopInbox>,
     parts: LoopParts,
     happenings: mpsc::Sender<Happening>,
-) -> Result<JoinHandle<()>, ServeError> {
+) -> Result<JoinHandle<Option<Zxid>>, ServeError> {
     let body = move || {
         if let Some(cpu) = cpu {
             pin(cpu);
@@ -229,8 +232,10 @@ pub(super) fn spawn_loop(
             }
             Err(error) => Err(error.into()),
         };
+        let reached = ended.as_ref().ok().copied().flatten();
         // Nobody listens any more when the server is on its way out.
-        let _ = happenings.send(Happening::Ended(ended));
+        let _ = happenings.send(Happening::Ended(ended.map(|_| ())));
+        reached
     };
     std::thread::Builder::new()
         .name(format!("rk-core-{at}"))
