@@ -110,8 +110,8 @@ pub enum RepairError {
     Nothing,
     /// Nothing goes with the log.
     #[error(
-        "no whole snapshot up to {0}, where this log and the one of the snapshots part, and the log \
-         does not reach back to the beginning: restore a backup"
+        "no whole snapshot up to {0}, where this log and the one of the snapshots part, and the \
+         log does not reach back to the beginning: restore a backup"
     )]
     NothingCommon(Zxid),
     /// No random numbers.

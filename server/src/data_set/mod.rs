@@ -6,8 +6,8 @@
 //! A command that takes one half for the whole, or the older of two histories for the newer, loses
 //! data silently. So there is a small text file beside the snapshots, and one beside a log that is
 //! elsewhere (`mark`, and `text` for its lines). `serve`, `import`, `export` and `repair` write
-//! them, and every command compares them with what it was told (`halves`, `error`), with the runs of the
-//! log (`lineage`) and with the data of `ZooKeeper` that it finds (`beside`).
+//! them, and every command compares them with what it was told (`halves`, `error`), with the runs
+//! of the log (`lineage`) and with the data of `ZooKeeper` that it finds (`beside`).
 //!
 //! **Invariants**
 //!

@@ -175,9 +175,10 @@ impl Running {
         self.admin.stop();
         let mut reached = None;
         for thread in self.threads {
-            match thread.join() {
-                Ok(ended) => reached = reached.max(ended),
-                Err(_) => error!("a core loop has panicked"),
+            if let Ok(ended) = thread.join() {
+                reached = reached.max(ended);
+            } else {
+                error!("a core loop has panicked");
             }
         }
         if let Some(background) = Arc::into_inner(self.background) {
