@@ -183,7 +183,8 @@ fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
     found.retain(|name| name != "zookeeper");
     let numbered = |prefix: &'static str, count| (0..count).map(move |n| format!("{prefix}{n}"));
     let mut expected: Vec<_> = numbered("a", 30).chain(numbered("b", 10)).collect();
-    (found.sort(), expected.sort());
+    found.sort();
+    expected.sort();
     assert_eq!(found, expected);
     client.close();
     apart.server.stop();
@@ -276,9 +277,31 @@ fn data_without_any_file_where_there_were_some_are_refused() {
     let (status, said) = ended_start(&text, None);
     assert_eq!(status, 3, "{said}");
     assert_says(&said, &["put back", "data-set"]);
+    // Nor where the log should be elsewhere now.
+    let elsewhere = format!("{text}dataLogDir={}\n", server.folder().join("elsewhere").display());
+    let (status, said) = ended_start(&elsewhere, None);
+    assert_eq!(status, 3, "{said}");
+    assert_says(&said, &["put back", "data-set"]);
     for segment in &segments {
         fs::rename(aside.join(segment.file_name().unwrap()), segment).unwrap();
     }
     server.start_again();
     assert!(Client::connect(server.address()).exists("/a9", false).is_ok());
+}
+
+#[test]
+fn a_log_elsewhere_whose_segments_are_gone_is_missed() {
+    if is_reference() {
+        return;
+    }
+    let mut apart = Apart::new("20", "true");
+    apart.write("a", 30);
+    apart.keep_log("whole");
+    for segment in files(&apart.log(), "log-0") {
+        fs::remove_file(segment).unwrap();
+    }
+    let missing = format!("{} should hold the log that belongs to", apart.log().display());
+    assert_says(&apart.refused(), &[&missing, "put back"]);
+    apart.put_back("whole");
+    assert!(apart.has("/a29"));
 }

@@ -76,8 +76,9 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
     let (data, log) = (data_dir.to_owned(), log_dir.to_owned());
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let log_mark = LogMark::read(log_dir)?;
-    let is_one = is_same(data_dir, log_dir);
-    if is_one {
+    let has_begun = mark.lineage.has_begun();
+    let is_emptied = has_begun && there == Survey::default();
+    if is_same(data_dir, log_dir) {
         return match (mark.log, log_mark) {
             (LogPlace::Apart(half), _) if is_same(&half.other, log_dir) => Ok(()),
             (LogPlace::Apart(half), _) if there.segments == 0 || has_log(&half.other) => {
@@ -86,16 +87,18 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
             (LogPlace::Here, Some(LogMark(half))) if there.snapshots == 0 => {
                 Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: half.other })
             }
-            _ if there == Survey::default() && mark.lineage.has_begun() => {
-                Err(HalvesError::Emptied { data_dir: data, log_dir: log })
-            }
+            _ if is_emptied => Err(HalvesError::Emptied { data_dir: data, log_dir: log }),
             _ => Ok(()),
         };
     }
     match (mark.log, log_mark) {
         (LogPlace::Apart(ours), Some(LogMark(its))) if ours.set == its.set => {
-            if there == Survey::default() && mark.lineage.has_begun() {
+            if is_emptied {
                 return Err(HalvesError::Emptied { data_dir: data, log_dir: log });
+            }
+            if has_begun && there.segments == 0 {
+                let likely = likely(data_dir, &ours);
+                return Err(HalvesError::LogMissing { data_dir: data, log_dir: log, likely });
             }
             Ok(())
         }
@@ -124,6 +127,9 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
             } else {
                 Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: its.other })
             }
+        }
+        (LogPlace::NotYet | LogPlace::Here, _) if is_emptied => {
+            Err(HalvesError::Emptied { data_dir: data, log_dir: log })
         }
         (LogPlace::NotYet | LogPlace::Here, _) => Ok(()),
     }

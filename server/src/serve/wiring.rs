@@ -212,8 +212,8 @@ fn record_bytes_max(config: &Config) -> usize {
     (packet + (1 << 20)).min(txlog::limits::RECORD_BYTES_MAX_MAX)
 }
 
-/// Starts the thread of a loop; it ends with what the log is known to hold, if the loop has ended in
-/// order and had the log.
+/// Starts the thread of a loop; it ends with what the log is known to hold, if the loop had the log
+/// and has ended in order.
 pub(super) fn spawn_loop(
     at: usize,
     cpu: Option<u32>,
