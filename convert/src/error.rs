@@ -273,6 +273,34 @@ pub enum ImportError {
     Disk(#[from] disk::DiskError),
 }
 
+impl ImportError {
+    /// Whether a directory cannot be used: it is missing, not ours to read, in use, or holds
+    /// something else. Everything else is about what is in its files.
+    pub const fn is_of_directory(&self) -> bool {
+        match self {
+            Self::Missing(_)
+            | Self::NotADirectory(_)
+            | Self::Directory { .. }
+            | Self::OnlyOurs(_)
+            | Self::LogInDataDir(_)
+            | Self::SnapshotInLogDir(_)
+            | Self::NoData(_)
+            | Self::NoLog(_)
+            | Self::Changed(_)
+            | Self::NoSnapshot(_)
+            | Self::TargetInUse(_)
+            | Self::TargetNotADirectory(_) => true,
+            Self::AllDamaged { .. }
+            | Self::Log(..)
+            | Self::Hole(_)
+            | Self::Digest { .. }
+            | Self::NotCovered { .. }
+            | Self::Write(_)
+            | Self::Disk(_) => false,
+        }
+    }
+}
+
 /// Why an export does not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
@@ -296,4 +324,14 @@ pub enum ExportError {
         /// The kernel's answer.
         error: io::Error,
     },
+}
+
+impl ExportError {
+    /// Whether the target cannot be used: it is not ours to use, or holds something else.
+    pub fn is_of_directory(&self) -> bool {
+        match self {
+            Self::TargetInUse(_) | Self::NotADirectory(_) => true,
+            Self::Io { error, .. } => error.kind() == io::ErrorKind::PermissionDenied,
+        }
+    }
 }

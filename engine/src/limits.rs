@@ -29,6 +29,9 @@ pub const REAP_LOOKS_PER_TURN: usize = if IS_SMALL { 4 } else { 512 };
 /// See [`REAP_LOOKS_PER_TURN`].
 pub const REAPED_PER_TURN: u64 = if IS_SMALL { 2 } else { 64 };
 
+/// Between two digests that are remembered, in txns, as stock does it.
+pub const DIGEST_EVERY_TXNS: i64 = if IS_SMALL { 8 } else { 128 };
+
 /// Bytes of txns after which a batch is closed to more: bounds what one flush carries.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 

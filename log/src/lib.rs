@@ -62,6 +62,6 @@ pub use format::{
     BatchFault, BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start,
 };
 pub use model;
-pub use recover::{RecoverError, RecoverFrom, Recovered, TornTail, Witness, recover};
+pub use recover::{LogRun, RecoverError, RecoverFrom, Recovered, TornTail, Witness, recover, runs};
 pub use scan::SegmentScan;
 pub use trim::{Trimmed, trim};

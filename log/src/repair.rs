@@ -2,7 +2,9 @@
 //!
 //! A cut is a new run that continues from the zxid where the log is to end; recovery reads earlier
 //! runs up to there and no further. So nothing is overwritten. Segments that cannot be part of the
-//! log any more are set aside as `cut-<number>`, and so is a copy of the last one that stays.
+//! log any more are set aside as `cut-<number>`, and so are copies of those that stay and hold
+//! records behind the cut: the next start trims them. A log that is whole and ends at the cut
+//! already is left as it is.
 //!
 //! Lives in: the background of a repair; no server works on the directory meanwhile.
 
@@ -18,6 +20,7 @@ use crate::limits::{SEGMENT_BYTES_DEFAULT, SEGMENT_HEADER_BYTES};
 use crate::recover::{
     RecoverError, RecoverFrom, Recovered, Segment, group, load_segment, recover, recover_runs,
 };
+use crate::scan::SegmentScan;
 use crate::segments::{self, Run, parse_file_name};
 
 /// What a look at a log found.
@@ -45,6 +48,11 @@ pub struct Cut {
 }
 
 impl Examination {
+    /// Whether the log is whole and ends there already.
+    pub fn ends_at(&self, at: Zxid) -> bool {
+        self.complaint.is_none() && self.segments.is_some() && self.reached == at
+    }
+
     /// The segments that a cut sets aside.
     pub fn aside(&self) -> &[SegmentNumber] {
         &self.aside
@@ -118,8 +126,11 @@ pub async fn cut<D: Disk>(
 ) -> Result<Cut, DiskError> {
     assert!(at <= found.reached, "{at} is behind {}", found.reached);
     let mut done = Cut::default();
-    if let Some(last) = found.keep.last().filter(|_| found.complaint.is_some()) {
-        done.aside.push(copy_aside(disk, directory, *last).await?);
+    if found.ends_at(at) {
+        return Ok(done);
+    }
+    for number in given_up(disk, directory, found, at).await? {
+        done.aside.push(copy_aside(disk, directory, number).await?);
     }
     // From the last one down, so that an interruption leaves no new hole.
     for number in found.aside.iter().rev() {
@@ -131,6 +142,38 @@ pub async fn cut<D: Disk>(
     let bytes = found.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
     let _: SegmentHeader = segments::open_run(disk, directory, run, bytes, seed).await?;
     Ok(done)
+}
+
+/// The segments that stay, and hold what the log has no longer after a cut at `at`: the next start
+/// cuts them to size. Of a log that is damaged the last one is among them, whatever it holds.
+async fn given_up<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    found: &Examination,
+    at: Zxid,
+) -> Result<Vec<SegmentNumber>, DiskError> {
+    let mut numbers = Vec::new();
+    for (index, number) in found.keep.iter().rev().enumerate() {
+        let is_damaged = index == 0 && found.complaint.is_some();
+        let path = segments::path(directory, *number);
+        let Ok(header) = segments::read_header(disk, &path).await? else { continue };
+        let mut scan = SegmentScan::open(disk, &path, header).await?;
+        let (mut is_given_up, mut begins) = (is_damaged, None);
+        while let Ok(Some((_, batch))) = scan.next().await {
+            begins = begins.or(Some(batch.prior));
+            is_given_up |= batch.last > at;
+            if is_given_up {
+                break;
+            }
+        }
+        if is_given_up {
+            numbers.push(*number);
+        } else if begins.is_some_and(|begins| begins < at) {
+            break;
+        }
+    }
+    numbers.reverse();
+    Ok(numbers)
 }
 
 async fn rename<D: Disk>(disk: &D, from: &Path, to: &Path) -> Result<(), DiskError> {

@@ -209,6 +209,23 @@ async fn retire<D: Disk>(
     disk.rename_durable(&path(directory, number), &spare).await
 }
 
+/// The oldest segment that [`purge`] leaves; `None` if it takes nothing.
+pub async fn needed_from<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    purge: Purge,
+) -> Result<Option<SegmentNumber>, DiskError> {
+    let entries = disk.list(directory).await?;
+    let numbers = entries.iter().rev().filter_map(|entry| parse_file_name(&entry.name));
+    for number in numbers.filter(|number| *number <= purge.before) {
+        let begins_after = begins_after(disk, &path(directory, number)).await?;
+        if begins_after.is_some_and(|zxid| zxid <= purge.keep_after) {
+            return Ok(Some(number));
+        }
+    }
+    Ok(None)
+}
+
 /// Takes away the segments that nobody needs any more, oldest first. They become spares up to the
 /// bound, and go beyond it.
 pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<Purged, DiskError> {
@@ -217,14 +234,7 @@ pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<
         entries.iter().filter(|entry| parse_name("spare-", &entry.name).is_some()).count();
     let segments = entries.iter().filter_map(|e| Some((parse_file_name(&e.name)?, e.bytes)));
     let segments: Vec<_> = segments.collect();
-    let mut needed_from = None;
-    for (number, _) in segments.iter().rev().filter(|(number, _)| *number <= purge.before) {
-        let begins_after = begins_after(disk, &path(directory, *number)).await?;
-        if begins_after.is_some_and(|zxid| zxid <= purge.keep_after) {
-            needed_from = Some(*number);
-            break;
-        }
-    }
+    let needed_from = needed_from(disk, directory, purge).await?;
     let mut purged = Purged::default();
     let Some(needed_from) = needed_from else { return Ok(purged) };
     for (number, bytes) in segments.into_iter().take_while(|(number, _)| *number < needed_from) {

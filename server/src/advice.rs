@@ -44,6 +44,9 @@ pub fn log(error: &RecoverError, directories: &Directories) -> String {
         RecoverError::MissingSegment { .. } => {
             format!("put the file back, or restore a backup; {repair}")
         }
+        RecoverError::Older { .. } => format!(
+            "put back the log that belongs to the snapshots, or both from one backup; {repair}"
+        ),
         _ => format!("nothing was changed; restore a backup; {repair}"),
     }
 }

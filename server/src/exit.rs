@@ -49,9 +49,9 @@ impl Failure for ServeError {
             | Self::NoDirectory(_)
             | Self::Lock(_)
             | Self::Survey(_)
-            | Self::Halves(_)
             | Self::Mark(_)
             | Self::History(_) => Exit::Data,
+            Self::Restore(error) if error.is_other_data() => Exit::Data,
             Self::Http { .. } => Exit::Port,
             _ => Exit::Failed,
         }
@@ -91,6 +91,9 @@ impl Failure for MigrateError {
             | Self::Running { .. }
             | Self::Directory(..)
             | Self::Lock(_) => Exit::Data,
+            Self::Import(error) if error.is_of_directory() => Exit::Data,
+            Self::Export(error) if error.is_of_directory() => Exit::Data,
+            Self::Restore(error) if error.is_other_data() => Exit::Data,
             _ => Exit::Failed,
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::advice;
 use crate::config::decided;
+use crate::data_set::{self, DataMark, Found, HalvesError, Known, Lineage, MarkError, Run};
 use disk::{Background, BackgroundError, Direct, Disk, DiskError, Durability, Queue, append_file};
 use engine::batch::Batch;
 use engine::ordering::{ReplayError, replay};
@@ -216,11 +217,17 @@ async fn purge_now<D: Disk>(
     directories: &Directories,
     policy: PurgePolicy,
     before: SegmentNumber,
-) -> Result<usize, DiskError> {
+) -> Result<usize, RestoreError> {
     let purged = snapshot::purge(disk, &directories.snapshots, policy.keep_count).await?;
     let Some(keep_after) = purged.oldest_kept else { return Ok(0) };
     let segment_bytes = directories.segment_bytes;
     let wish = segments::Purge { keep_after, before, segment_bytes, spares_max: SPARES_MAX };
+    if let Some(first) = segments::needed_from(disk, &directories.log, wish).await? {
+        let runs = txlog::runs(disk, &directories.log).await;
+        let runs = runs.map_err(|error| log_error(error, directories))?;
+        // Before they go: what is left of a run is known as well as the whole.
+        change_lineage(directories.data_dir(), |lineage| lineage.keep_from(&runs, first))?;
+    }
     let cleared = segments::purge(disk, &directories.log, wish).await?;
     Ok(purged.removed.len() + cleared.recycled_count + cleared.removed_count)
 }
@@ -239,6 +246,12 @@ pub enum RestoreError {
     /// The log cannot be read; and the way out.
     #[error("{0}; {1}")]
     Log(RecoverError, String),
+    /// The log is not that of the snapshots; and the way out.
+    #[error("{0}; {1}")]
+    Halves(HalvesError, String),
+    /// What is known of the data cannot be read or written.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
     /// A record of the log does not follow from what is before it.
     #[error("the log's record {zxid} cannot be replayed: {error}")]
     Replay {
@@ -275,6 +288,15 @@ pub enum RestoreError {
 impl RestoreError {
     fn of_segment(error: DiskError, segment_bytes: u64) -> Self {
         if advice::is_full(&error) { Self::NoRoom { error, segment_bytes } } else { error.into() }
+    }
+
+    /// Whether the directories hold something else than they should, rather than damaged files.
+    pub const fn is_other_data(&self) -> bool {
+        match self {
+            Self::Halves(..) | Self::Mark(_) => true,
+            Self::Log(error, _) => matches!(error, RecoverError::Older { .. }),
+            _ => false,
+        }
     }
 }
 
@@ -340,17 +362,28 @@ impl ImageSink for Builder {
     }
 }
 
+/// How a server uses what is brought back.
+#[derive(Clone, Copy, Debug)]
+pub struct Use {
+    /// How its log is written.
+    pub durability: Durability,
+    /// What the tree tells the kernel of its memory.
+    pub advise: Option<engine::tree::Advise>,
+    /// Up to where the data of `ZooKeeper` beside it are known.
+    pub known: Known,
+}
+
 /// Brings everything durable back, on the background thread: the newest whole snapshot, then the
-/// log behind it; then begins a new run of the log.
+/// log behind it; then begins a new run of the log. What is known of the data is written down
+/// before that, once it is known that snapshots and log belong together.
 pub fn restore(
     background: &Background,
     directories: Directories,
     settings: Arc<Settings>,
-    durability: Durability,
-    advise: Option<engine::tree::Advise>,
+    how: Use,
 ) -> Result<Restored, RestoreError> {
     let done = background.run(Queue::Segments, move |disk| async move {
-        restore_now(&*disk, &directories, &settings, durability, advise).await
+        restore_now(&*disk, &directories, &settings, how).await
     })?;
     done.recv().map_err(|_| BackgroundError::Stopped)?
 }
@@ -359,21 +392,23 @@ async fn restore_now<D: Disk>(
     disk: &D,
     directories: &Directories,
     settings: &Arc<Settings>,
-    durability: Durability,
-    advise: Option<engine::tree::Advise>,
+    how: Use,
 ) -> Result<Restored, RestoreError> {
     disk.create_directory(&directories.snapshots).await?;
     disk.create_directory(&directories.log).await?;
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
-    let ReadBack { head, snapshot, passed_over, recovered, load_time, replay_time } =
-        read_back_now(disk, directories, settings, advise).await?;
+    let read = read_back_now(disk, directories, settings, how.advise).await?;
+    let ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time } = read;
     let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
     let seed = random().map_err(RestoreError::Random)?;
+    let next = Run { seed, from: recovered.last };
+    begin(directories, how.known, lineage, next)?;
     let first = segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed)
         .await
         .map_err(|error| RestoreError::of_segment(error, directories.segment_bytes))?;
+    change_lineage(directories.data_dir(), Lineage::begun)?;
     trim(disk, directories).await;
-    let file = append_file::open(&segments::path(&directories.log, first.number), durability)?;
+    let file = append_file::open(&segments::path(&directories.log, first.number), how.durability)?;
     // Only now: until the log was read their names said what had been durable. Left in their
     // places they would be counted among those that a purge keeps.
     for damaged in passed_over {
@@ -391,6 +426,33 @@ async fn restore_now<D: Disk>(
         is_torn: recovered.torn.is_some(),
     };
     Ok(Restored { head, zxid: recovered.last, first, file, summary })
+}
+
+/// Writes down that a run is about to be opened, so that a crash at any moment leaves a log that is
+/// known.
+fn begin(
+    directories: &Directories,
+    known: Known,
+    mut lineage: Lineage,
+    next: Run,
+) -> Result<(), RestoreError> {
+    let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
+    lineage.begin(next);
+    let mark = DataMark::read(data_dir)?.unwrap_or_default();
+    let settled = data_set::settle(data_dir, log_dir, DataMark { known, lineage, ..mark });
+    settled.map_err(|error| RestoreError::Halves(error, advice::repair(directories)))
+}
+
+/// Changes what is written down of the log.
+fn change_lineage(data_dir: &Path, change: impl FnOnce(&mut Lineage)) -> Result<(), MarkError> {
+    let Some(mut mark) = DataMark::read(data_dir)? else { return Ok(()) };
+    change(&mut mark.lineage);
+    mark.write(data_dir)
+}
+
+/// Writes down what the log held when it was ended in order: no log that ends before is this one.
+pub fn reached(data_dir: &Path, zxid: Zxid) -> Result<(), MarkError> {
+    change_lineage(data_dir, |lineage| lineage.reach(zxid))
 }
 
 /// Gives back the room that ended runs of the log do not use. Before the first record of the new
@@ -415,6 +477,8 @@ pub struct ReadBack {
     pub passed_over: Vec<PathBuf>,
     /// What the log holds behind it.
     pub recovered: Recovered,
+    /// The runs of the log, which is the one that the snapshots were served with.
+    pub lineage: Lineage,
     /// How long the snapshot took.
     pub load_time: Duration,
     /// How long the log took.
@@ -472,7 +536,32 @@ async fn read_back_now<D: Disk>(
     let from = RecoverFrom { after, durable: durable.max(after) };
     let recovered = replay_log(disk, directories, from, &mut head).await?;
     let replay_time = began.elapsed().saturating_sub(load_time);
-    Ok(ReadBack { head, snapshot, passed_over, recovered, load_time, replay_time })
+    let lineage = lineage(disk, directories, recovered.last, durable.max(after)).await?;
+    Ok(ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time })
+}
+
+/// Compares the log with the one that the snapshots were last served with.
+async fn lineage<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    last: Zxid,
+    snapshot: Zxid,
+) -> Result<Lineage, RestoreError> {
+    let runs = txlog::runs(disk, &directories.log).await;
+    let runs = runs.map_err(|error| log_error(error, directories))?;
+    let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
+    let mark = DataMark::read(data_dir)?.unwrap_or_default();
+    let compared = mark.lineage.compare(Found { runs: &runs, last, snapshot });
+    compared.map_err(|stranger| {
+        let (data_dir, log_dir) = (data_dir.to_owned(), log_dir.to_owned());
+        let error = HalvesError::OtherLog { data_dir, log_dir, stranger };
+        RestoreError::Halves(error, advice::repair(directories))
+    })
+}
+
+fn log_error(error: RecoverError, directories: &Directories) -> RestoreError {
+    let advice = advice::log(&error, directories);
+    RestoreError::Log(error, advice)
 }
 
 /// When a snapshot's file was written, in ms since 1970; 0 if nobody knows.
@@ -541,10 +630,7 @@ async fn replay_log<D: Disk>(
         }
     })
     .await;
-    let recovered = recovered.map_err(|error| {
-        let advice = advice::log(&error, directories);
-        RestoreError::Log(error, advice)
-    })?;
+    let recovered = recovered.map_err(|error| log_error(error, directories))?;
     if let Some(error) = failed {
         return Err(error);
     }

@@ -15,12 +15,13 @@ use disk::{Background, BackgroundConfig, BackgroundError, Direct, Disk, DiskErro
 use model::zxid::Zxid;
 use snapshot::LoadError;
 use thiserror::Error;
-use txlog::RecoverFrom;
 use txlog::repair::{Examination, cut, examine};
+use txlog::{LogRun, RecoverFrom};
 
 use crate::advice;
 use crate::data_set::{
-    self, DataMark, HalvesError, HistoryError, LogPlace, MarkError, check_beside, stock_zxid,
+    self, DataMark, Found, HalvesError, HistoryError, Lineage, LogPlace, MarkError, Run, Stranger,
+    check_beside, stock_zxid,
 };
 use crate::persist::{self, Directories};
 use crate::survey::{SurveyError, find_data, survey};
@@ -30,8 +31,9 @@ use crate::survey::{SurveyError, find_data, survey};
 #[command(after_long_help = "Without --cut-log-at nothing is changed: the command says whether a \
     server would start with this data, what is damaged, how far it can be read without a gap, and \
     what is known to be lost behind that.\n\n\
-    With --cut-log-at the log ends at that zxid. Segments behind it become cut-<number>, snapshots \
-    behind it damaged.snapshot.<zxid>; no file is removed. Make a copy of the directory first.")]
+    With --cut-log-at the log ends at that zxid. Of segments that hold something behind it there \
+    is a cut-<number> then, snapshots behind it, or of another history than the log, become \
+    damaged.snapshot.<zxid>; no file is removed. Make a copy of dataDir and dataLogDir first.")]
 pub struct RepairArgs {
     /// The dataDir of a server that does not run.
     #[arg(value_name = "DATADIR")]
@@ -106,6 +108,12 @@ pub enum RepairError {
         "no snapshot is whole and the log does not reach back to the beginning: restore a backup"
     )]
     Nothing,
+    /// Nothing goes with the log.
+    #[error(
+        "no whole snapshot up to {0}, where this log and the one of the snapshots part, and the \
+         log does not reach back to the beginning: restore a backup"
+    )]
+    NothingCommon(Zxid),
     /// No random numbers.
     #[error("/dev/urandom cannot be read: {0}")]
     Random(#[source] io::Error),
@@ -124,21 +132,45 @@ struct Looked {
 /// What is there.
 struct Look {
     snapshots: Vec<Looked>,
-    /// The newest one that is whole, no later than the cut.
+    /// The newest one that is whole, no later than the cut, and of the log's history.
     base: Option<Zxid>,
     log: Examination,
+    /// The log is another one than the snapshots were served with.
+    stranger: Option<Stranger>,
+    /// What is known of the log from now on, if it is used.
+    lineage: Lineage,
 }
 
 impl Look {
     /// Whether a server would start with this.
     fn is_usable(&self) -> bool {
-        self.log.complaint.is_none() && (self.base.is_some() || self.snapshots.is_empty())
+        let is_whole = self.log.complaint.is_none() && self.stranger.is_none();
+        is_whole && (self.base.is_some() || self.snapshots.is_empty())
     }
 
     /// Whether there is anything to begin with: a snapshot, or the log's own beginning.
     fn has_beginning(&self) -> bool {
-        self.base.is_some() || self.log.reached > Zxid::ZERO
+        let is_log_whole = self.log.complaint.is_none() && self.log.segments.is_some();
+        self.base.is_some() || self.log.reached > Zxid::ZERO || is_log_whole
     }
+
+    /// Up to where snapshots are of the log's history.
+    fn common(&self) -> Zxid {
+        self.stranger.map_or(Zxid(i64::MAX), |stranger| stranger.common)
+    }
+
+    /// Why nothing can be kept.
+    fn nothing(&self) -> RepairError {
+        self.stranger.map_or(RepairError::Nothing, |it| RepairError::NothingCommon(it.common))
+    }
+}
+
+/// What was done.
+struct Done {
+    /// The files that were made of what was set aside.
+    aside: Vec<PathBuf>,
+    /// Whether the log ended elsewhere before.
+    is_cut: bool,
 }
 
 /// Looks, reports, and cuts if it is told where.
@@ -164,19 +196,20 @@ pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
     let look = on_disk(&background, &directories, async |disk, directories| {
         look_at(&*disk, &directories, None).await
     })?;
-    report(&look, &Doubts::of(&look, &directories)?, &directories, out)?;
+    report(&look, &Doubts::of(&look, &directories)?, &directories, args.cut_log_at, out)?;
     if let Some(at) = args.cut_log_at {
         let done = on_disk(&background, &directories, async move |disk, directories| {
             cut_at(&*disk, &directories, at).await
         })?;
-        for file in done {
+        for file in done.aside {
             writeln!(out, "set aside: {}", file.display())?;
         }
-        writeln!(out, "the log is cut at {at}; now:\n")?;
+        let what = if done.is_cut { "is cut at" } else { "is whole and ends at" };
+        writeln!(out, "the log {what} {at}; now:\n")?;
         let look = on_disk(&background, &directories, async |disk, directories| {
             look_at(&*disk, &directories, None).await
         })?;
-        report(&look, &Doubts::of(&look, &directories)?, &directories, out)?;
+        report(&look, &Doubts::of(&look, &directories)?, &directories, None, out)?;
     }
     background.stop();
     drop(locks);
@@ -219,15 +252,43 @@ async fn look_at<D: Disk>(
             };
         snapshots.push(Looked { file: candidate.path, zxid: candidate.zxid, fault });
     }
+    let data_dir = directories.data_dir();
+    let mark = DataMark::read(data_dir)?.unwrap_or_default();
+    // Headers that cannot be read are the log's complaint: then its runs say nothing.
+    let runs = txlog::runs(disk, &directories.log).await.ok();
+    let all = snapshots.first().map_or(Zxid::ZERO, |newest| newest.zxid);
+    let mut compared = compare(&mark.lineage, runs.as_deref(), all, Zxid(i64::MAX));
+    let common = compared.as_ref().err().map_or(Zxid(i64::MAX), |stranger| stranger.common);
+    // One that is named as the end of the log is used alone: nothing of the log is added to it.
+    let is_of_log = |it: &&Looked| it.zxid <= common || Some(it.zxid) == limit;
     let is_base = |it: &&Looked| it.fault.is_none() && limit.is_none_or(|max| it.zxid <= max);
-    let base = snapshots.iter().find(is_base).map(|it| it.zxid);
+    let base = snapshots.iter().filter(is_of_log).find(is_base).map(|it| it.zxid);
     let after = base.unwrap_or(Zxid::ZERO);
-    let durable = match limit {
-        None => snapshots.first().map_or(after, |newest| newest.zxid),
-        Some(_) => after,
-    };
+    let newest = snapshots.iter().find(is_of_log).map_or(after, |newest| newest.zxid);
+    let durable = if limit.is_none() { newest } else { after };
     let log = examine(disk, &directories.log, RecoverFrom { after, durable }).await?;
-    Ok(Look { snapshots, base, log })
+    if compared.is_ok() && log.complaint.is_none() && limit.is_none() {
+        compared = compare(&mark.lineage, runs.as_deref(), all, log.reached);
+    }
+    let (stranger, lineage) = match compared {
+        Ok(lineage) => (None, lineage),
+        Err(stranger) => {
+            let last = stranger.last.min(log.reached);
+            (Some(Stranger { last, ..stranger }), Lineage::of(&runs.unwrap_or_default()))
+        }
+    };
+    Ok(Look { snapshots, base, log, stranger, lineage })
+}
+
+/// Compares the log with the one that the snapshots were last served with.
+fn compare(
+    lineage: &Lineage,
+    runs: Option<&[LogRun]>,
+    snapshot: Zxid,
+    last: Zxid,
+) -> Result<Lineage, Stranger> {
+    let Some(runs) = runs else { return Ok(lineage.clone()) };
+    lineage.compare(Found { runs, last, snapshot })
 }
 
 fn describe(report: &snapshot::Report) -> String {
@@ -265,11 +326,15 @@ fn report(
     look: &Look,
     doubts: &Doubts,
     directories: &Directories,
+    cut: Option<Zxid>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     for snapshot in &look.snapshots {
-        let state =
-            snapshot.fault.as_ref().map_or("whole".to_owned(), |it| format!("damaged: {it}"));
+        let state = match &snapshot.fault {
+            Some(fault) => format!("damaged: {fault}"),
+            None if snapshot.zxid > look.common() => "whole, of another history".to_owned(),
+            None => "whole".to_owned(),
+        };
         writeln!(out, "snapshot {}, {state}", snapshot.file.display())?;
     }
     match look.log.segments {
@@ -290,22 +355,46 @@ fn report(
         )?;
     }
     if look.is_usable() {
+        let nothing = if cut.is_none() { ": nothing is to repair" } else { "" };
         return match &doubts.histories {
-            None => {
-                writeln!(out, "a server starts with this, at zxid {reached}: nothing is to repair")
+            None => writeln!(out, "a server starts with this, at zxid {reached}{nothing}"),
+            Some(newer) => {
+                writeln!(out, "a server does not start with this, at zxid {reached}: {newer}")
             }
-            Some(newer) => writeln!(
+        };
+    }
+    if let Some(stranger) = look.stranger {
+        let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
+        let (data_dir, log_dir) = (data_dir.to_owned(), log_dir.to_owned());
+        writeln!(out, "{}", HalvesError::OtherLog { data_dir, log_dir, stranger })?;
+    }
+    if !look.has_beginning() {
+        return writeln!(out, "{}", look.nothing());
+    }
+    writeln!(out, "a server does not start with this")?;
+    if cut.is_some() {
+        return Ok(());
+    }
+    writeln!(out, "what can be read without a gap ends with zxid {reached}")?;
+    suggest(look, directories, out)
+}
+
+/// Says which cuts there are to choose from, and what they cost.
+fn suggest(look: &Look, directories: &Directories, out: &mut impl Write) -> io::Result<()> {
+    let reached = look.log.reached;
+    let command = advice::repair_command(directories);
+    if look.stranger.is_some() {
+        writeln!(out, "to go on with this log: {command} --cut-log-at {reached}")?;
+        let whole = look.snapshots.iter().find(|it| it.fault.is_none());
+        return match whole.filter(|it| it.zxid > look.common()) {
+            None => Ok(()),
+            Some(Looked { zxid, .. }) => writeln!(
                 out,
-                "nothing is to repair, at zxid {reached}, and a server does not start with this: \
-                 {newer}"
+                "to go on with the snapshot at {zxid} and without a log: {command} --cut-log-at \
+                 {zxid}"
             ),
         };
     }
-    if !look.has_beginning() {
-        return writeln!(out, "{}", RepairError::Nothing);
-    }
-    writeln!(out, "a server does not start with this")?;
-    writeln!(out, "what can be read without a gap ends with zxid {reached}")?;
     let newest = look.snapshots.first().map(|newest| newest.zxid);
     let known = look.log.complaint.as_ref().and_then(txlog::RecoverError::durable_through);
     if let Some(lost) = known.max(newest).filter(|lost| *lost > reached) {
@@ -314,29 +403,48 @@ fn report(
     for number in look.log.aside() {
         writeln!(out, "a cut sets segment {number} aside")?;
     }
-    let command = advice::repair_command(directories);
     writeln!(out, "to keep that and give up the rest: {command} --cut-log-at {reached}")
 }
 
-/// Ends the log at `at` and sets everything behind it aside; the files that were made of it.
+/// Ends the log at `at` and sets everything behind it aside.
 async fn cut_at<D: Disk>(
     disk: &D,
     directories: &Directories,
     at: Zxid,
-) -> Result<Vec<PathBuf>, RepairError> {
+) -> Result<Done, RepairError> {
     let found = look_at(disk, directories, Some(at)).await?;
     if !found.has_beginning() {
-        return Err(RepairError::Nothing);
+        return Err(found.nothing());
     }
     let reached = found.log.reached;
     if at > reached {
         return Err(RepairError::Beyond { at, reached });
     }
-    let seed = persist::random().map_err(RepairError::Random)?;
-    let mut aside = cut(disk, &directories.log, &found.log, at, seed).await?.aside;
-    // After the log: until then their names say what was durable.
-    for snapshot in found.snapshots.iter().filter(|it| it.zxid > at || it.fault.is_some()) {
+    let mut aside = Vec::new();
+    // Before the log is known as the right one: no server adds it to what is not of its history.
+    let is_other = |it: &&Looked| it.zxid > found.common() && Some(it.zxid) != found.base;
+    for snapshot in found.snapshots.iter().filter(is_other) {
         aside.push(advice::set_aside(disk, &snapshot.file).await?);
     }
-    Ok(aside)
+    let seed = persist::random().map_err(RepairError::Random)?;
+    let data_dir = directories.data_dir();
+    let mut mark = DataMark::read(data_dir)?.unwrap_or_default();
+    mark.lineage = found.lineage.clone();
+    mark.lineage.begin(Run { seed, from: at });
+    aside.extend(mark.replace(data_dir)?);
+    let is_cut = !found.log.ends_at(at);
+    aside.extend(cut(disk, &directories.log, &found.log, at, seed).await?.aside);
+    mark.lineage = found.lineage.clone();
+    if is_cut {
+        mark.lineage.begin(Run { seed, from: at });
+        mark.lineage.begun();
+    }
+    mark.lineage.reach(at);
+    // After the log: until then their names say what was durable.
+    let is_behind = |it: &&Looked| it.zxid > at || it.fault.is_some();
+    for snapshot in found.snapshots.iter().filter(|it| !is_other(it)).filter(is_behind) {
+        aside.push(advice::set_aside(disk, &snapshot.file).await?);
+    }
+    mark.write(data_dir)?;
+    Ok(Done { aside, is_cut })
 }

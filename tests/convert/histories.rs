@@ -100,6 +100,24 @@ fn old_data_of_zookeeper_stay_where_they_are_for_years() {
 }
 
 #[test]
+fn the_first_start_after_an_import_gives_no_alarm() {
+    let folder = Folder::new();
+    let (data, log) = (folder.join("data"), folder.join("log"));
+    for is_apart in [false, true] {
+        fs::remove_dir_all(&data).ok();
+        import(&fixture("plain"), &data);
+        let mut config = config().ours().data(&data);
+        if is_apart {
+            config = config.set("dataLogDir", word(&log));
+        }
+        let mut ours = config.start();
+        Client::connect(ours.address()).make("/ours");
+        ours.stop();
+        assert!(!ours.log().contains("no log in"), "{}", ours.log());
+    }
+}
+
+#[test]
 fn zookeeper_that_went_on_after_an_export_is_not_passed_over() {
     let mut ours = imported_in_place();
     let data = data(&ours);

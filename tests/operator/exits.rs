@@ -103,6 +103,55 @@ fn a_directory_that_cannot_be_used_ends_with_3() {
 }
 
 #[test]
+fn sources_and_targets_that_cannot_be_used_end_with_3() {
+    if is_reference() {
+        return;
+    }
+    let folder = Folder::new();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let (empty, file, ours, new) = (place("empty"), place("file"), place("ours"), place("new"));
+    fs::create_dir(&empty).unwrap();
+    fs::write(&file, b"").unwrap();
+    let stock = format!("{}/convert/fixtures/plain", env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(run(&format!("import {stock} --to {ours}")).0, Some(0));
+    let exported = place("exported");
+    assert_eq!(run(&format!("export {ours} --to {exported}")).0, Some(0));
+    for words in [
+        format!("import /no/such/directory --to {new}"),
+        format!("import {empty} --to {new}"),
+        format!("import {file} --to {new}"),
+        format!("import {ours} --to {new}"),
+        format!("import {stock} --to {ours}"),
+        format!("import {stock} --to {file}"),
+        format!("export /no/such/directory --to {new}"),
+        format!("export {empty} --to {new}"),
+        format!("export {file} --to {new}"),
+        format!("export {stock} --to {new}"),
+        format!("export {ours} --to {exported}"),
+        format!("export {ours} --to {file}"),
+        format!("export {ours} --log-dir /no/such/directory --to {new}"),
+        "repair /no/such/directory".to_owned(),
+        format!("repair {empty}"),
+        format!("repair {file}"),
+        format!("repair {stock}"),
+        format!("repair {ours} --log-dir /no/such/directory"),
+    ] {
+        let (status, said) = run(&words);
+        assert_eq!(status, Some(3), "{words}: {said}");
+        assert!(!said.is_empty() && !folder.path().join("new").exists(), "{words}");
+    }
+    // What is in the files is another matter.
+    for words in [
+        format!("inspect log {file}/no-such-file"),
+        format!("inspect snapshot {stock}"),
+        format!("repair {ours} --cut-log-at 0xfffffff"),
+    ] {
+        let (status, said) = run(&words);
+        assert_eq!(status, Some(1), "{words}: {said}");
+    }
+}
+
+#[test]
 fn a_port_that_the_admin_server_cannot_have_ends_with_4() {
     if is_reference() {
         return;

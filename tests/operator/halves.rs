@@ -14,14 +14,14 @@ use super::{Folder, assert_says, failed_start};
 const NODES: usize = 300;
 
 /// A stopped server with its log elsewhere: what was written last is only there.
-struct Apart {
-    server: Server,
-    folder: Folder,
-    zxid: String,
+pub(super) struct Apart {
+    pub(super) server: Server,
+    pub(super) folder: Folder,
+    pub(super) zxid: String,
 }
 
 impl Apart {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = Folder::new();
         let mut server = Self::config(&folder.path().join("log")).start();
         let mut client = Client::connect(server.address());
@@ -42,11 +42,11 @@ impl Apart {
         config.set("dataLogDir", &log.display().to_string())
     }
 
-    fn data(&self) -> PathBuf {
+    pub(super) fn data(&self) -> PathBuf {
         self.server.folder().join("data")
     }
 
-    fn log(&self) -> PathBuf {
+    pub(super) fn log(&self) -> PathBuf {
         self.folder.path().join("log")
     }
 
@@ -57,24 +57,24 @@ impl Apart {
         run(&[&["export", text(&self.data()), "--to", text(&to)], words].concat())
     }
 
-    fn assert_starts(&mut self) {
+    pub(super) fn assert_starts(&mut self) {
         self.server.start_again();
         assert!(Client::connect(self.server.address()).exists("/last", false).is_ok());
         self.server.stop();
     }
 }
 
-fn run(words: &[&str]) -> (bool, String) {
+pub(super) fn run(words: &[&str]) -> (bool, String) {
     let output = Command::new(our_binary()).args(words).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8(said).unwrap())
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn zoo_cfg(data: &Path, log: Option<&Path>) -> String {
+pub(super) fn zoo_cfg(data: &Path, log: Option<&Path>) -> String {
     let log = log.map_or_else(String::new, |log| format!("dataLogDir={}\n", log.display()));
     format!("dataDir={}\n{log}clientPort=0\nclientPortAddress=127.0.0.1\n", data.display())
 }

@@ -2,6 +2,7 @@
 //! matter, ends with a status that tells of what kind it is, and loses nothing.
 
 mod bench;
+mod copies;
 mod directories;
 mod disk_room;
 mod exits;
@@ -9,6 +10,7 @@ mod exposition;
 mod failing_disk;
 mod full_disk;
 mod halves;
+mod lineage;
 mod metrics;
 mod pages;
 mod repair;

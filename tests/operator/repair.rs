@@ -163,6 +163,49 @@ fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
 }
 
 #[test]
+fn what_a_cut_gives_up_of_a_whole_log_is_kept_under_another_name() {
+    if is_reference() {
+        return;
+    }
+    let mut server = worked("100000");
+    let data = server.folder().join("data");
+    let data_text = data.display().to_string();
+    let (before, segments) = (contents(&data), files(&data, "log-"));
+    let (end, said) = repair(&[&data_text, "--cut-log-at", "0x2a"]);
+    assert_eq!(end, Some(0), "{said}");
+    assert_says(&said, &["the log is whole and ends at 0x2a"]);
+    assert_eq!(files(&data, "log-"), segments);
+    let (end, said) = repair(&[&data_text, "--cut-log-at", "0x10"]);
+    assert_eq!(end, Some(0), "{said}");
+    let cut = said.find("the log is cut at 0x10").expect("it is cut");
+    assert!(!said[..cut].contains("nothing is to repair"), "{said}");
+    assert_says(&said[cut..], &["at zxid 0x10: nothing is to repair"]);
+    assert_eq!(files(&data, "cut-").len(), 1, "{said}");
+    // A start cuts the log to size: what was given up is still there.
+    for _ in 0..2 {
+        server.start_again();
+        assert_eq!(nodes(&mut server), 15);
+        server.stop();
+    }
+    let segment = &before.iter().find(|(file, _)| *file == segments[0]).unwrap().1;
+    assert!(fs::read(files(&data, "cut-").remove(0)).unwrap() == *segment);
+}
+
+#[test]
+fn a_cut_behind_the_end_of_an_empty_log_names_its_end() {
+    if is_reference() {
+        return;
+    }
+    let mut server = Server::config().set("ring.log.segmentMb", "16").start();
+    server.stop();
+    let data = server.folder().join("data").display().to_string();
+    let (end, said) = repair(&[&data, "--cut-log-at", "0x99"]);
+    assert_eq!(end, Some(1), "{said}");
+    assert_says(&said, &["cannot be cut at 0x99: it can be read without a gap through 0x0 only"]);
+    assert!(!said.contains("no snapshot is whole"), "{said}");
+}
+
+#[test]
 fn without_a_whole_snapshot_the_log_from_its_beginning_is_kept() {
     if is_reference() {
         return;

@@ -22,6 +22,7 @@ pub use ending::Ending;
 
 use crate::acl::AclIndex;
 use crate::batch::Batch;
+use crate::limits::DIGEST_EVERY_TXNS;
 use crate::meter::Traffic;
 use crate::settings::Settings;
 use crate::state::State;
@@ -60,9 +61,6 @@ pub struct Reapable {
     /// The last one that was looked at, if there are more behind it.
     pub next: Option<Arc<[u8]>>,
 }
-
-/// Between two digests that are remembered, in txns, as stock does it.
-const DIGEST_EVERY: i64 = 128;
 
 /// How many are remembered.
 const DIGESTS_MAX: usize = 1024;
@@ -170,7 +168,7 @@ impl Head {
 
     /// Remembers the tree's digest behind a txn, if it is one of those.
     pub(crate) fn remember_digest(&mut self, zxid: Zxid) {
-        if zxid.0 % DIGEST_EVERY == 0 {
+        if zxid.0 % DIGEST_EVERY_TXNS == 0 {
             if self.digests.len() == DIGESTS_MAX {
                 self.digests.pop_front();
             }

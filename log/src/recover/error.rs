@@ -53,6 +53,20 @@ pub enum RecoverError {
         /// What the log continues from.
         next: Zxid,
     },
+    /// The log ends before a snapshot does, which was made of nothing but durable txns.
+    #[error(
+        "the log ends with {reached}, in {}, and there is a snapshot at {snapshot}: its newest \
+         segments are missing, or it is an older copy",
+        path.display()
+    )]
+    Older {
+        /// The segment in which it ends.
+        path: PathBuf,
+        /// Its last zxid.
+        reached: Zxid,
+        /// The newest snapshot.
+        snapshot: Zxid,
+    },
     /// A segment between two others is gone.
     #[error("the segment {} is missing, later ones are there", path.display())]
     MissingSegment {

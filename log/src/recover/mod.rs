@@ -29,6 +29,7 @@ pub(crate) use kept::{Kept, kept};
 pub(crate) use runs::{Run, Segment, group, load_runs, load_segment};
 
 pub use error::{RecoverError, Witness};
+pub use runs::{LogRun, runs};
 
 /// From where, and what must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +109,7 @@ pub(crate) async fn recover_runs<D: Disk>(
         }
         let mut chain = Chain::begin(disk, run, found.last).await?;
         let end = chain.follow(found, on_record).await?;
-        if is_last && chain.is_ended && found.last >= durable {
+        if is_last && chain.is_ended && chain.last >= durable {
             // Nothing was written behind it, so there is nothing to look for.
         } else if is_last {
             let used_last = found.used_last;
@@ -377,6 +378,10 @@ impl<'r, D: Disk> Chain<'r, D> {
         if let Some(witness) = witness {
             let path = self.run.segments[at_missing].path.clone();
             return Err(RecoverError::Corrupt { path, offset, fault, witness });
+        }
+        if self.last < durable {
+            let path = self.run.segments[at_missing].path.clone();
+            return Err(RecoverError::Older { path, reached: self.last, snapshot: durable });
         }
         if !is_nothing(fault) || unacknowledged_count > 0 {
             let segment = self.run.segments[at_missing].header.number;

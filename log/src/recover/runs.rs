@@ -37,6 +37,28 @@ impl Segment {
     }
 }
 
+/// What tells a run from every other, and how far it counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRun {
+    /// Its segments with their seeds, one at least; a purge may have taken the first ones.
+    pub segments: Vec<(SegmentNumber, u64)>,
+    /// What its first record comes after; `None` where a purge has taken the beginning.
+    pub continues_from: Option<Zxid>,
+    /// What later runs have left of it: records behind are cut.
+    pub limit: Zxid,
+}
+
+/// The runs of the log in `directory`, oldest first, by the headers of its segments.
+pub async fn runs<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<LogRun>, RecoverError> {
+    let runs = load_runs(disk, directory).await?.into_iter();
+    let log_run = |run: Run| LogRun {
+        segments: run.segments.iter().map(|it| (it.header.number, it.header.seed)).collect(),
+        continues_from: run.continues_from,
+        limit: run.limit,
+    };
+    Ok(runs.map(log_run).collect())
+}
+
 /// Reads all headers. Every segment's header was durable before the segment had its name, so one
 /// that is not valid is damage, never a crash.
 pub(crate) async fn load_runs<D: Disk>(

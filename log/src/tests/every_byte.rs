@@ -80,6 +80,7 @@ pub(super) fn named(error: &RecoverError) -> &Path {
         RecoverError::Corrupt { path, .. }
         | RecoverError::Malformed { path, .. }
         | RecoverError::Hole { path, .. }
+        | RecoverError::Older { path, .. }
         | RecoverError::MissingSegment { path }
         | RecoverError::WrongMagic { path, .. }
         | RecoverError::OtherVersion { path, .. }

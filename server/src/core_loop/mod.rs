@@ -30,6 +30,7 @@ pub use throttle::ConnectThrottle;
 use crate::clock::Clock;
 use engine::limits::RECLAIM_PER_TURN;
 use engine::settings::Now;
+use model::zxid::Zxid;
 use net::listener::Listener;
 use pace::Pace;
 use ring::{Completion, Ring, RingConfig, RingError, Wait};
@@ -109,8 +110,9 @@ impl CoreLoop {
         Self { ring, inbox, parts, stopping_since_ms: None, is_asked: false, pace: Pace::default() }
     }
 
-    /// Runs until it is told to stop, and everything admitted is answered.
-    pub fn run(mut self) -> Result<(), LoopError> {
+    /// Runs until it is told to stop, and everything admitted is answered. What the log is known to
+    /// hold then, if this loop has it.
+    pub fn run(mut self) -> Result<Option<Zxid>, LoopError> {
         loop {
             let now = self.parts.clock.now();
             self.inbox.beat(now.mono_ms);
@@ -121,7 +123,11 @@ impl CoreLoop {
                 return Err(LoopError::Log(*failure));
             }
             if self.is_done(now) {
-                return Ok(());
+                return Ok(self
+                    .parts
+                    .history
+                    .as_ref()
+                    .map(|it| it.replica().ordering().published()));
             }
             self.wait(now)?;
         }

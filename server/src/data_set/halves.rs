@@ -1,95 +1,21 @@
 //! Whether snapshots and log in two directories are the two halves of one data set.
 
 use std::fs;
-use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
-use super::mark::{DataMark, Half, Known, LogMark, LogPlace, MarkError, SetId};
+use super::error::HalvesError;
+use super::mark::{DataMark, Half, LogMark, LogPlace, SetId};
+use super::text::MarkError;
 use crate::persist;
 use crate::survey::Survey;
 
-/// Why the directories are not used together. Nothing was changed.
-#[derive(Debug, Error)]
-pub enum HalvesError {
-    /// What the directories say of each other cannot be read or written.
-    #[error(transparent)]
-    Mark(#[from] MarkError),
-    /// The log is in another directory than was named.
-    #[error(
-        "the log that belongs to {data} is in {log}: name that directory (dataLogDir in zoo.cfg, \
-         --log-dir of a command); if the log has moved, all files of {log}/ringkeeper-1 belong to \
-         its new place",
-        data = data_dir.display(),
-        log = log_dir.display()
-    )]
-    LogElsewhere {
-        /// Where the snapshots are.
-        data_dir: PathBuf,
-        /// Where the log is.
-        log_dir: PathBuf,
-    },
-    /// The log should be there and is not.
-    #[error(
-        "{log} should hold the log that belongs to {data}, and holds none: mount or put back what \
-         was there, or name where it is now (dataLogDir in zoo.cfg, --log-dir of a command); if it \
-         is lost, remove {mark} to go on with the newest snapshot, without what was written after \
-         it",
-        data = data_dir.display(),
-        log = log_dir.display(),
-        mark = DataMark::path(data_dir).display()
-    )]
-    LogMissing {
-        /// Where the snapshots are.
-        data_dir: PathBuf,
-        /// Where the log was.
-        log_dir: PathBuf,
-    },
-    /// Snapshots of one data set and the log of another.
-    #[error(
-        "{log} holds the log of the snapshots in {expected}, and not of those in {data}: name \
-         directories that belong together (dataDir and dataLogDir in zoo.cfg, DATADIR and \
-         --log-dir of a command); if the snapshots in {expected} are lost, remove {mark}",
-        data = data_dir.display(),
-        log = log_dir.display(),
-        expected = expected.display(),
-        mark = LogMark::path(log_dir).display()
-    )]
-    Foreign {
-        /// Where the snapshots are.
-        data_dir: PathBuf,
-        /// Where the log is.
-        log_dir: PathBuf,
-        /// Where the log's snapshots are.
-        expected: PathBuf,
-    },
-    /// The log of what was there before an import.
-    #[error(
-        "{log}/ringkeeper-1 holds the log of other data than was imported into {data}: move it \
-         away",
-        data = data_dir.display(),
-        log = log_dir.display()
-    )]
-    OlderLog {
-        /// Where the snapshot is.
-        data_dir: PathBuf,
-        /// Where the log is.
-        log_dir: PathBuf,
-    },
-    /// There is no such directory.
-    #[error(
-        "{} is not a directory: name the dataLogDir of the server with --log-dir, or leave that \
-         out if it has none",
-        .0.display()
-    )]
-    NoLogDirectory(PathBuf),
-    /// No random numbers.
-    #[error("/dev/urandom cannot be read: {0}")]
-    Random(#[source] io::Error),
-}
+/// How far from the data directory a log is looked for that moved along with it, in directories up
+/// and down.
+const LIKELY_DEPTH_MAX: usize = 4;
 
-/// The directory of the log for a command: what it was told, or else what the data directory says.
+/// The directory of the log for a command: what it was told, or else what the data directory says,
+/// if the log there says the same. A copy says what the original does, and its log is elsewhere.
 pub fn find_log(data_dir: &Path, told: Option<&Path>) -> Result<PathBuf, HalvesError> {
     if let Some(told) = told {
         let is_directory = told.is_dir();
@@ -101,34 +27,81 @@ pub fn find_log(data_dir: &Path, told: Option<&Path>) -> Result<PathBuf, HalvesE
     }
     match log_place(data_dir)? {
         LogPlace::Apart(half) if !has_log(data_dir) => {
-            if half.other.is_dir() {
+            let owner = LogMark::read(&half.other)?.filter(|LogMark(its)| its.set == half.set);
+            if owner.is_some_and(|LogMark(its)| is_same(&its.other, data_dir)) {
                 return Ok(half.other);
             }
-            Err(HalvesError::LogMissing { data_dir: data_dir.to_owned(), log_dir: half.other })
+            Err(elsewhere(data_dir, &half)?)
         }
         _ => Ok(data_dir.to_owned()),
     }
 }
 
+/// Why the log that snapshots name is not used without being named by the operator.
+fn elsewhere(data_dir: &Path, half: &Half) -> Result<HalvesError, MarkError> {
+    let (data_dir, log_dir) = (data_dir.to_owned(), half.other.clone());
+    if !has_log(&log_dir) {
+        let likely = likely(&data_dir, half);
+        return Ok(HalvesError::LogMissing { data_dir, log_dir, likely });
+    }
+    match LogMark::read(&log_dir)? {
+        Some(LogMark(its)) if !is_same(&its.other, &data_dir) => {
+            let likely = likely(&data_dir, half);
+            Ok(HalvesError::LogOfOriginal { data_dir, log_dir, owner: its.other, likely })
+        }
+        _ => Ok(HalvesError::LogElsewhere { data_dir, log_dir }),
+    }
+}
+
+/// A log of the same data set that lies to these snapshots as the one that they name may have lain
+/// to them before both moved, or were copied.
+fn likely(data_dir: &Path, half: &Half) -> Option<PathBuf> {
+    let data_dir = absolute(data_dir);
+    let named: Vec<_> = half.other.components().collect();
+    let depths = 1..=LIKELY_DEPTH_MAX.min(named.len());
+    let candidates = depths.flat_map(|depth| {
+        let end: PathBuf = named[named.len() - depth..].iter().collect();
+        let above = data_dir.ancestors().skip(1).take(LIKELY_DEPTH_MAX);
+        above.map(|above| above.join(&end)).collect::<Vec<_>>()
+    });
+    let is_it = |log_dir: &PathBuf| {
+        let mark = LogMark::read(log_dir).ok().flatten();
+        mark.is_some_and(|LogMark(its)| its.set == half.set) && !is_same(log_dir, &half.other)
+    };
+    candidates.into_iter().find(is_it)
+}
+
 /// Compares what the directories say of each other; `there` is what was found in them.
 pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<(), HalvesError> {
     let (data, log) = (data_dir.to_owned(), log_dir.to_owned());
-    let place = log_place(data_dir)?;
+    let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let log_mark = LogMark::read(log_dir)?;
+    let has_begun = mark.lineage.has_begun();
+    let is_emptied = has_begun && there == Survey::default();
     if is_same(data_dir, log_dir) {
-        return match (place, log_mark) {
+        return match (mark.log, log_mark) {
             (LogPlace::Apart(half), _) if is_same(&half.other, log_dir) => Ok(()),
             (LogPlace::Apart(half), _) if there.segments == 0 || has_log(&half.other) => {
-                Err(HalvesError::LogElsewhere { data_dir: data, log_dir: half.other })
+                Err(elsewhere(data_dir, &half)?)
             }
             (LogPlace::Here, Some(LogMark(half))) if there.snapshots == 0 => {
                 Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: half.other })
             }
+            _ if is_emptied => Err(HalvesError::Emptied { data_dir: data, log_dir: log }),
             _ => Ok(()),
         };
     }
-    match (place, log_mark) {
-        (LogPlace::Apart(ours), Some(LogMark(its))) if ours.set == its.set => Ok(()),
+    match (mark.log, log_mark) {
+        (LogPlace::Apart(ours), Some(LogMark(its))) if ours.set == its.set => {
+            if is_emptied {
+                return Err(HalvesError::Emptied { data_dir: data, log_dir: log });
+            }
+            if has_begun && there.segments == 0 {
+                let likely = likely(data_dir, &ours);
+                return Err(HalvesError::LogMissing { data_dir: data, log_dir: log, likely });
+            }
+            Ok(())
+        }
         (LogPlace::Apart(_), Some(LogMark(its))) => {
             Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: its.other })
         }
@@ -137,32 +110,34 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
             if there.segments > 0 && (is_told_place || !has_log(&ours.other)) {
                 // Its files were moved here by hand, one by one.
                 Ok(())
-            } else if is_told_place {
-                Err(HalvesError::LogMissing { data_dir: data, log_dir: log })
             } else {
-                Err(HalvesError::LogElsewhere { data_dir: data, log_dir: ours.other })
+                Err(elsewhere(data_dir, &ours)?)
             }
         }
         (LogPlace::NotYet, _) if there.segments > 0 => {
             Err(HalvesError::OlderLog { data_dir: data, log_dir: log })
         }
         (LogPlace::Here, Some(LogMark(its))) if there.segments > 0 => {
-            // Where a crash came between the two files, the log's half alone knows.
-            let is_half_settled = is_same(&its.other, data_dir) && there.snapshots > 0;
-            if is_half_settled {
-                return Ok(());
+            let is_ours = is_same(&its.other, data_dir);
+            if is_ours && there.snapshots > 0 {
+                // Where a crash came between the two files, the log's half alone knows.
+                Ok(())
+            } else if is_ours {
+                Err(HalvesError::SnapshotsMissing { data_dir: data, log_dir: log })
+            } else {
+                Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: its.other })
             }
-            Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: its.other })
+        }
+        (LogPlace::NotYet | LogPlace::Here, _) if is_emptied => {
+            Err(HalvesError::Emptied { data_dir: data, log_dir: log })
         }
         (LogPlace::NotYet | LogPlace::Here, _) => Ok(()),
     }
 }
 
-/// Writes down where the halves are, once they are known to belong together, and up to where the
-/// data of `ZooKeeper` beside them are known.
-pub fn settle(data_dir: &Path, log_dir: &Path, known: Known) -> Result<(), HalvesError> {
-    let mut mark = DataMark::read(data_dir)?.unwrap_or_default();
-    mark.known = known;
+/// Writes down where the halves are, once they are known to belong together; the rest of `mark` is
+/// what else is known of the data.
+pub fn settle(data_dir: &Path, log_dir: &Path, mut mark: DataMark) -> Result<(), HalvesError> {
     if is_same(data_dir, log_dir) {
         mark.log = LogPlace::Here;
         mark.write(data_dir)?;
@@ -196,7 +171,8 @@ fn is_segment(name: &str) -> bool {
 
 /// Whether two paths lead to one directory.
 pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
-    a == b || a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+    let inode = |path: &Path| fs::metadata(path).map(|it| (it.dev(), it.ino()));
+    a == b || inode(a).is_ok_and(|a| inode(b).is_ok_and(|b| a == b))
 }
 
 fn absolute(directory: &Path) -> PathBuf {
@@ -207,6 +183,7 @@ fn absolute(directory: &Path) -> PathBuf {
 mod tests {
     use model::zxid::Zxid;
 
+    use super::super::mark::Known;
     use super::*;
 
     /// Directories of a test's own: with a snapshot, and with a segment.
@@ -234,6 +211,10 @@ mod tests {
         }
     }
 
+    fn known(data_dir: &Path, known: Known) -> DataMark {
+        DataMark { known, ..DataMark::read(data_dir).unwrap().unwrap_or_default() }
+    }
+
     const SEGMENT: &str = "log-0000000000000001";
 
     fn both(snapshots: usize, segments: usize) -> Survey {
@@ -245,13 +226,13 @@ mod tests {
         let folder = Folder::new("crash");
         let data = folder.directory("data", &["snapshot.5"]);
         let log = folder.directory("log", &[SEGMENT]);
-        settle(&data, &log, Known::Nothing).unwrap();
+        settle(&data, &log, known(&data, Known::Nothing)).unwrap();
         check_halves(&data, &log, both(1, 1)).unwrap();
         // The log's is there already, the data's is as before.
         DataMark::default().write(&data).unwrap();
         check_halves(&data, &log, both(1, 1)).unwrap();
         let set = LogMark::read(&log).unwrap().unwrap().0.set;
-        settle(&data, &log, Known::Nothing).unwrap();
+        settle(&data, &log, known(&data, Known::Nothing)).unwrap();
         assert_eq!(LogMark::read(&log).unwrap().unwrap().0.set, set);
         check_halves(&data, &log, both(1, 1)).unwrap();
     }
@@ -261,13 +242,14 @@ mod tests {
         let folder = Folder::new("moved");
         let data = folder.directory("data", &["snapshot.5"]);
         let log = folder.directory("log", &[SEGMENT]);
-        settle(&data, &log, Known::UpTo(Zxid(3))).unwrap();
+        settle(&data, &log, known(&data, Known::UpTo(Zxid(3)))).unwrap();
         let (data_now, log_now) = (folder.0.join("data-now"), folder.0.join("log-now"));
         fs::rename(&data, &data_now).unwrap();
         fs::rename(&log, &log_now).unwrap();
         check_halves(&data_now, &log_now, both(1, 1)).unwrap();
-        assert!(matches!(find_log(&data_now, None), Err(HalvesError::LogMissing { .. })));
-        settle(&data_now, &log_now, Known::UpTo(Zxid(3))).unwrap();
+        let missing = find_log(&data_now, None).unwrap_err();
+        assert!(matches!(missing, HalvesError::LogMissing { likely: None, .. }), "{missing}");
+        settle(&data_now, &log_now, known(&data_now, Known::UpTo(Zxid(3)))).unwrap();
         assert_eq!(find_log(&data_now, None).unwrap(), log_now.canonicalize().unwrap());
         // Into one directory, all files of it.
         fs::rename(log_now.join("ringkeeper-1").join(SEGMENT), data_now.join("ringkeeper-1/x"))
@@ -276,7 +258,7 @@ mod tests {
             .unwrap();
         check_halves(&data_now, &data_now, both(1, 1)).unwrap();
         assert_eq!(find_log(&data_now, None).unwrap(), data_now);
-        settle(&data_now, &data_now, Known::UpTo(Zxid(3))).unwrap();
+        settle(&data_now, &data_now, known(&data_now, Known::UpTo(Zxid(3)))).unwrap();
         let mark = DataMark::read(&data_now).unwrap().unwrap();
         assert_eq!((mark.log, mark.known), (LogPlace::Here, Known::UpTo(Zxid(3))));
     }

@@ -1,59 +1,20 @@
 //! The two files: `data-set` beside the snapshots, `log-set` beside a log in another directory.
 //!
-//! Lines of `key=value`; keys that are not known are passed over. Each is replaced as a whole.
+//! Lines of `key=value`; keys that are not known are passed over. All of them say where the other
+//! half is: a text that does not is what a loss of power has left of one.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use model::zxid::Zxid;
 use snapshot::directory::DIRECTORY;
-use thiserror::Error;
+
+use super::lineage::Lineage;
+use super::text::{self, Line, MarkError, Text, damaged, read_lines};
 
 /// Beside the snapshots.
 const DATA_MARK: &str = "data-set";
 /// Beside a log that is in another directory than they are.
 const LOG_MARK: &str = "log-set";
-/// The longest such file that is read, in bytes.
-const BYTES_MAX: u64 = 64 << 10;
-const HEAD: &str = "# Written by ringkeeper: what belongs to the data here (docs/operating.md).";
-
-/// Why such a file cannot be used.
-#[derive(Debug, Error)]
-pub enum MarkError {
-    /// It cannot be read or written.
-    #[error(
-        "{path}: {error}; the directory must belong to the user that the server runs as, and have \
-         room",
-        path = path.display()
-    )]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// The kernel's answer.
-        error: io::Error,
-    },
-    /// Its text is no such text.
-    #[error(
-        "{path} has the line {line:?}, which no version of ringkeeper writes; put the file back \
-         as it was, or remove it: what it says is then looked for anew",
-        path = path.display()
-    )]
-    Damaged {
-        /// Which.
-        path: PathBuf,
-        /// The line.
-        line: String,
-    },
-    /// A path that a line cannot hold.
-    #[error("{path:?} has a line break in its name: rename the directory")]
-    Path {
-        /// Which.
-        path: PathBuf,
-    },
-}
 
 /// Tells one data set from every other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +71,8 @@ pub struct DataMark {
     pub known: Known,
     /// The last copy to or from another directory.
     pub copied: Option<Copied>,
+    /// The log that they were last served with.
+    pub lineage: Lineage,
 }
 
 impl DataMark {
@@ -119,40 +82,34 @@ impl DataMark {
         let Some(lines) = read_lines(&path)? else { return Ok(None) };
         let mut mark = Self::default();
         let mut half = PartialHalf::default();
-        let (mut copied_zxid, mut copied_directory) = (None, None);
-        for (key, value) in &lines {
-            let is_valid = match (key.as_str(), value.as_bytes()) {
-                ("log", b"here") => true,
-                ("log", b"not-yet") => {
-                    mark.log = LogPlace::NotYet;
-                    true
+        let (mut place, mut copied_zxid, mut copied_directory) = (None, None, None);
+        for line in &lines {
+            let is_valid = match line.key.as_str() {
+                "log" => {
+                    place = log_place(line);
+                    place.is_some()
                 }
-                ("log", _) => false,
-                ("set" | "log-directory", _) => half.read(value),
-                ("zookeeper", b"nothing") => {
-                    mark.known = Known::Nothing;
-                    true
-                }
-                ("zookeeper", _) => {
-                    let zxid = zxid_of(value);
-                    mark.known = zxid.map_or(Known::Unasked, Known::UpTo);
-                    zxid.is_some()
-                }
-                ("copied-zxid", _) => {
-                    copied_zxid = zxid_of(value);
+                "set" => half.read_set(line),
+                "log-directory" => half.read_other(line),
+                "zookeeper" => known(line).map(|known| mark.known = known).is_some(),
+                "copied-zxid" => {
+                    copied_zxid = line.zxid();
                     copied_zxid.is_some()
                 }
-                ("copied-directory", _) => {
-                    copied_directory = Some(PathBuf::from(value));
-                    true
+                "copied-directory" => {
+                    copied_directory = line.path();
+                    copied_directory.is_some()
                 }
-                _ => true,
+                _ => mark.lineage.read(line),
             };
-            check(is_valid, &path, key, value)?;
+            if !is_valid {
+                return Err(damaged(&path, line));
+            }
         }
-        if let Some(half) = half.whole() {
-            mark.log = LogPlace::Apart(half);
-        }
+        let Some(log) = place.or(half.whole().map(LogPlace::Apart)) else {
+            return Err(MarkError::Incomplete { path, missing: "where the log is" });
+        };
+        mark.log = log;
         let copied = copied_directory.zip(copied_zxid);
         mark.copied = copied.map(|(directory, zxid)| Copied { directory, zxid });
         Ok(Some(mark))
@@ -162,20 +119,28 @@ impl DataMark {
     pub fn write(&self, data_dir: &Path) -> Result<(), MarkError> {
         let mut text = Text::new();
         match &self.log {
-            LogPlace::Here => text.line("log", OsStr::new("here"))?,
-            LogPlace::NotYet => text.line("log", OsStr::new("not-yet"))?,
-            LogPlace::Apart(half) => text.half(half, "log-directory")?,
+            LogPlace::Here => text.line("log", "here")?,
+            LogPlace::NotYet => text.line("log", "not-yet")?,
+            LogPlace::Apart(half) => half.write(&mut text, "log-directory")?,
         }
         match self.known {
             Known::Unasked => (),
-            Known::Nothing => text.line("zookeeper", OsStr::new("nothing"))?,
-            Known::UpTo(zxid) => text.line("zookeeper", OsStr::new(&zxid.to_string()))?,
+            Known::Nothing => text.line("zookeeper", "nothing")?,
+            Known::UpTo(zxid) => text.line("zookeeper", zxid.to_string())?,
         }
         if let Some(Copied { directory, zxid }) = &self.copied {
-            text.line("copied-zxid", OsStr::new(&zxid.to_string()))?;
-            text.line("copied-directory", directory.as_os_str())?;
+            text.line("copied-zxid", zxid.to_string())?;
+            text.line("copied-directory", directory)?;
         }
+        self.lineage.write(&mut text)?;
         text.write(&Self::path(data_dir))
+    }
+
+    /// Writes it, and keeps what is there under a name that nothing else has; that file.
+    pub fn replace(&self, data_dir: &Path) -> Result<Option<PathBuf>, MarkError> {
+        let kept = text::keep(&Self::path(data_dir))?;
+        self.write(data_dir)?;
+        Ok(kept)
     }
 
     /// Where it is.
@@ -194,32 +159,32 @@ impl LogMark {
         let path = Self::path(log_dir);
         let Some(lines) = read_lines(&path)? else { return Ok(None) };
         let mut half = PartialHalf::default();
-        for (key, value) in &lines {
-            let is_valid = match key.as_str() {
-                "set" | "data-directory" => half.read(value),
+        for line in &lines {
+            let is_valid = match line.key.as_str() {
+                "set" => half.read_set(line),
+                "data-directory" => half.read_other(line),
                 _ => true,
             };
-            check(is_valid, &path, key, value)?;
+            if !is_valid {
+                return Err(damaged(&path, line));
+            }
         }
-        Ok(half.whole().map(Self))
+        match half.whole() {
+            Some(half) => Ok(Some(Self(half))),
+            None => Err(MarkError::Incomplete { path, missing: "where the snapshots are" }),
+        }
     }
 
     /// Writes it, unless it stands there already.
     pub fn write(&self, log_dir: &Path) -> Result<(), MarkError> {
         let mut text = Text::new();
-        text.half(&self.0, "data-directory")?;
+        self.0.write(&mut text, "data-directory")?;
         text.write(&Self::path(log_dir))
     }
 
     /// Removes the one of a directory, if there is one.
     pub fn remove(log_dir: &Path) -> Result<(), MarkError> {
-        let path = Self::path(log_dir);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(MarkError::Io { path, error })
-            }
-            _ => Ok(()),
-        }
+        text::remove(&Self::path(log_dir))
     }
 
     /// Where it is.
@@ -235,15 +200,14 @@ struct PartialHalf {
 }
 
 impl PartialHalf {
-    /// An absolute path is the other half, a number the set; says whether it is one of them.
-    fn read(&mut self, value: &OsStr) -> bool {
-        if value.as_bytes().starts_with(b"/") {
-            self.other = Some(PathBuf::from(value));
-            return true;
-        }
-        let number = value.to_str().and_then(|text| u64::from_str_radix(text, 16).ok());
-        self.set = number.map(SetId);
+    fn read_set(&mut self, line: &Line) -> bool {
+        self.set = line.number().map(SetId);
         self.set.is_some()
+    }
+
+    fn read_other(&mut self, line: &Line) -> bool {
+        self.other = line.path();
+        self.other.is_some()
     }
 
     fn whole(self) -> Option<Half> {
@@ -251,92 +215,35 @@ impl PartialHalf {
     }
 }
 
-fn zxid_of(value: &OsStr) -> Option<Zxid> {
-    let digits = value.to_str()?.strip_prefix("0x")?;
-    u64::from_str_radix(digits, 16).ok().map(|zxid| Zxid(zxid as i64))
+impl Half {
+    fn write(&self, text: &mut Text, other: &str) -> Result<(), MarkError> {
+        text.line("set", format!("{:016x}", self.set.0))?;
+        text.line(other, &self.other)
+    }
 }
 
-fn check(is_valid: bool, path: &Path, key: &str, value: &OsStr) -> Result<(), MarkError> {
-    if is_valid {
-        return Ok(());
+fn log_place(line: &Line) -> Option<LogPlace> {
+    match line.value.to_str()? {
+        "here" => Some(LogPlace::Here),
+        "not-yet" => Some(LogPlace::NotYet),
+        _ => None,
     }
-    let line = format!("{key}={}", value.to_string_lossy());
-    Err(MarkError::Damaged { path: path.to_owned(), line })
 }
 
-/// The lines of a file with their keys; `None` where there is no file.
-fn read_lines(path: &Path) -> Result<Option<Vec<(String, OsString)>>, MarkError> {
-    let failed = |error| MarkError::Io { path: path.to_owned(), error };
-    let text = match fs::metadata(path) {
-        Ok(found) if found.len() > BYTES_MAX => {
-            let error = io::Error::new(io::ErrorKind::InvalidData, "longer than it can be");
-            return Err(failed(error));
-        }
-        Ok(_) => fs::read(path).map_err(failed)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-        Err(error) => return Err(failed(error)),
-    };
-    let lines = text.split(|&byte| byte == b'\n');
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with(b"#"));
-    let line = |line: &[u8]| {
-        let at = line.iter().position(|&byte| byte == b'=').unwrap_or(line.len());
-        let value = line.get(at + 1..).unwrap_or_default().to_vec();
-        (String::from_utf8_lossy(&line[..at]).into_owned(), OsString::from_vec(value))
-    };
-    Ok(Some(lines.map(line).collect()))
-}
-
-/// A text to be written.
-struct Text(Vec<u8>);
-
-impl Text {
-    fn new() -> Self {
-        Self(format!("{HEAD}\n").into_bytes())
-    }
-
-    fn line(&mut self, key: &str, value: &OsStr) -> Result<(), MarkError> {
-        if value.as_bytes().contains(&b'\n') {
-            return Err(MarkError::Path { path: PathBuf::from(value) });
-        }
-        for part in [key.as_bytes(), b"=", value.as_bytes(), b"\n"] {
-            self.0.extend_from_slice(part);
-        }
-        Ok(())
-    }
-
-    fn half(&mut self, half: &Half, other: &str) -> Result<(), MarkError> {
-        self.line("set", OsStr::new(&format!("{:016x}", half.set.0)))?;
-        self.line(other, half.other.as_os_str())
-    }
-
-    /// Replaces the file, durably; leaves it alone if this is its text.
-    fn write(&self, path: &Path) -> Result<(), MarkError> {
-        if fs::read(path).is_ok_and(|text| text == self.0) {
-            return Ok(());
-        }
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |error| MarkError::Io { path, error }
-        };
-        let directory = path.parent().unwrap_or(path);
-        let unfinished = path.with_extension("tmp");
-        fs::create_dir_all(directory).map_err(failed(directory))?;
-        let written = File::create(&unfinished).and_then(|mut file| {
-            file.write_all(&self.0)?;
-            file.sync_all()
-        });
-        written.map_err(failed(&unfinished))?;
-        fs::rename(&unfinished, path).map_err(failed(path))?;
-        for directory in [Some(directory), directory.parent()].into_iter().flatten() {
-            File::open(directory).and_then(|it| it.sync_all()).map_err(failed(directory))?;
-        }
-        Ok(())
+fn known(line: &Line) -> Option<Known> {
+    match line.value.to_str()? {
+        "nothing" => Some(Known::Nothing),
+        _ => line.zxid().map(Known::UpTo),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+    use std::fs;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    use super::super::text::BYTES_MAX;
     use super::*;
 
     fn folder(name: &str) -> PathBuf {
@@ -357,7 +264,8 @@ mod tests {
         for log in [LogPlace::Here, LogPlace::NotYet, LogPlace::Apart(half.clone())] {
             for known in [Known::Unasked, Known::Nothing, Known::UpTo(Zxid(0x2a))] {
                 for copied in [None, Some(copied.clone())] {
-                    let mark = DataMark { log: log.clone(), known, copied };
+                    let lineage = Lineage::default();
+                    let mark = DataMark { log: log.clone(), known, copied, lineage };
                     mark.write(&folder).unwrap();
                     assert_eq!(DataMark::read(&folder).unwrap(), Some(mark));
                 }
@@ -378,14 +286,24 @@ mod tests {
         let folder = folder("any");
         let path = DataMark::path(&folder);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        for text in ["", "later=1\n", "# only\n\n", "no sign\n"] {
+        for text in ["log=here", "later=1\nlog=here\n", "# only\n\nlog=here\nset=1\n"] {
             fs::write(&path, text).unwrap();
             assert_eq!(DataMark::read(&folder).unwrap(), Some(DataMark::default()), "{text:?}");
         }
-        for text in ["log=\n", "zookeeper=7\n", "zookeeper=0x\n", "set=x\n", "copied-zxid=0x1z\n"] {
+        for text in ["", "later=1\n", "# only\n\n", "set=1\n", "log-directory=/\n"] {
+            fs::write(&path, text).unwrap();
+            let error = DataMark::read(&folder).unwrap_err();
+            assert!(matches!(error, MarkError::Incomplete { .. }), "{text:?}: {error}");
+        }
+        let wrong =
+            ["run=1\n", "run=1@2\n", "reached=1\n", "no sign\n", "set=/a\n", "log\0=here\n"];
+        for text in ["log=\n", "zookeeper=7\n", "zookeeper=0x\n", "set=x\n", "copied-zxid=0x1z\n"]
+            .iter()
+            .chain(&wrong)
+        {
             fs::write(&path, text).unwrap();
             let said = DataMark::read(&folder).unwrap_err().to_string();
-            assert!(said.contains(text.trim_end()), "{said}");
+            assert!(said.contains(&format!("{:?}", text.trim_end())), "{said}");
         }
         fs::write(&path, vec![b'a'; BYTES_MAX as usize + 1]).unwrap();
         assert!(matches!(DataMark::read(&folder), Err(MarkError::Io { .. })));

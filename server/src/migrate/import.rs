@@ -107,7 +107,8 @@ fn read(args: &ImportArgs) -> Result<Imported, MigrateError> {
 /// where they came from.
 fn mark(source: &Source, to: &Path) -> Result<DataMark, HistoryError> {
     let imported = source.newest()?.unwrap_or(Zxid::ZERO);
-    let mut mark = DataMark { log: LogPlace::NotYet, known: Known::UpTo(imported), copied: None };
+    let known = Known::UpTo(imported);
+    let mut mark = DataMark { log: LogPlace::NotYet, known, ..DataMark::default() };
     if source.is_in_place {
         return Ok(mark);
     }

@@ -2,7 +2,7 @@
 
 use crate::config::{ConfigError, decided};
 use crate::core_loop::LoopError;
-use crate::data_set::{HalvesError, HistoryError, MarkError};
+use crate::data_set::{HistoryError, MarkError};
 use crate::persist::RestoreError;
 use crate::survey::SurveyError;
 use disk::lock::LockError;
@@ -37,9 +37,6 @@ pub enum ServeError {
     /// The directories do not hold what they should.
     #[error(transparent)]
     Survey(#[from] SurveyError),
-    /// What the directories know of each other cannot be written down.
-    #[error(transparent)]
-    Halves(#[from] HalvesError),
     /// What the directories know of each other cannot be read.
     #[error(transparent)]
     Mark(#[from] MarkError),

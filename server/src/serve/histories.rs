@@ -9,17 +9,16 @@ use tracing::warn;
 
 use super::ServeError;
 use crate::data_set::{
-    DataMark, HistoryError, check_beside, continued_elsewhere, seen, settle as write_down,
-    stock_zxid,
+    DataMark, HistoryError, Known, check_beside, continued_elsewhere, seen, stock_zxid,
 };
 use crate::persist::{self, Directories};
 
-/// Refuses to serve beside newer data of `ZooKeeper`'s, and writes down what was found.
-pub(super) fn settle(
+/// Refuses to serve beside newer data of `ZooKeeper`'s. Up to where they are known from now on.
+pub(super) fn look(
     background: &Background,
     directories: &Directories,
     settings: &Arc<Settings>,
-) -> Result<(), ServeError> {
+) -> Result<Known, ServeError> {
     let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let known = match stock_zxid(data_dir, log_dir) {
@@ -42,5 +41,5 @@ pub(super) fn settle(
     if let Some(warning) = mark.copied.as_ref().and_then(continued_elsewhere) {
         warn!("{warning}");
     }
-    Ok(write_down(data_dir, log_dir, known)?)
+    Ok(known)
 }

@@ -21,8 +21,8 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::{self, Config, Notice, decided};
 use crate::core_loop::{LoopError, LoopInbox, LoopMessage};
-use crate::data_set::is_same;
-use crate::persist::{self, Directories};
+use crate::data_set::{DataMark, LogPlace, is_same};
+use crate::persist::{self, Directories, Use};
 use crate::resident::Resident;
 use crate::survey::{STOCK, survey};
 use decisions::{durability_of, settings, wishes};
@@ -30,10 +30,11 @@ use disk::lock::DirectoryLock;
 use disk::probe::Probe;
 use disk::{Background, BackgroundConfig};
 use engine::tree::Advise;
+use model::zxid::Zxid;
 use nix::sys::signal::Signal;
 use ports::{bind, bind_http};
 use signals::Signals;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -74,11 +75,12 @@ pub fn serve(sources: &config::Sources) -> Result<(), ServeError> {
 /// A server that runs.
 struct Running {
     loops: Vec<Arc<LoopInbox>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Option<Zxid>>>,
     happenings: mpsc::Receiver<Happening>,
     admin: admin::Admin,
     background: Arc<Background>,
     clock: Clock,
+    data_dir: PathBuf,
     _locks: Vec<DirectoryLock>,
 }
 
@@ -88,7 +90,9 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     check_host(config)?;
     let locks = open_directories(&config.storage)?;
     let there = survey(&config.storage.data_dir, &config.storage.data_log_dir)?;
-    if there.snapshots > 0 && there.segments == 0 {
+    // An import leaves a snapshot alone, until the first start.
+    let mark = DataMark::read(&config.storage.data_dir)?.unwrap_or_default();
+    if there.snapshots > 0 && there.segments == 0 && mark.log != LogPlace::NotYet {
         warn!(
             "there is a snapshot and no log in {}: whatever was written after the snapshot is not \
              here; if there should be a log, stop the server and check dataLogDir",
@@ -109,14 +113,9 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     tell_disk(&background, &probe, durability);
     let settings = Arc::new(settings(config));
     let directories = Directories::of(&config.storage, config.log.segment_bytes);
-    histories::settle(&background, &directories, &settings)?;
-    let restored = persist::restore(
-        &background,
-        directories.clone(),
-        settings.clone(),
-        durability,
-        Some(PAGES),
-    )?;
+    let known = histories::look(&background, &directories, &settings)?;
+    let how = Use { durability, advise: Some(PAGES), known };
+    let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
     tell_restored(&restored, clock);
     if let Some(warning) = &placement.warning {
         warn!("{warning}");
@@ -142,7 +141,8 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     tell_ready(config, client, &ports);
     let Built { loops, threads, admin } = built;
     signals.tell(sender);
-    Ok(Running { loops, threads, happenings, admin, background, clock, _locks: locks })
+    let data_dir = config.storage.data_dir.clone();
+    Ok(Running { loops, threads, happenings, admin, background, clock, data_dir, _locks: locks })
 }
 
 impl Running {
@@ -177,13 +177,19 @@ impl Running {
             inbox.tell(LoopMessage::Stop);
         }
         self.admin.stop();
+        let mut reached = None;
         for thread in self.threads {
-            if thread.join().is_err() {
+            if let Ok(ended) = thread.join() {
+                reached = reached.max(ended);
+            } else {
                 error!("a core loop has panicked");
             }
         }
         if let Some(background) = Arc::into_inner(self.background) {
             background.stop();
+        }
+        if let Some(Err(error)) = reached.map(|zxid| persist::reached(&self.data_dir, zxid)) {
+            warn!("the next start cannot tell an older copy of this run of the log: {error}");
         }
         info!("stopped");
     }

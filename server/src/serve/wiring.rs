@@ -15,6 +15,7 @@ use engine::limits::BUNDLE_BYTES_MAX;
 use engine::replica::{Replica, ReplicaParts, SnapshotPolicy};
 use engine::settings::Settings;
 use engine::shard::Shard;
+use model::zxid::Zxid;
 use net::listener::Listener;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
@@ -41,7 +42,7 @@ pub(super) struct Wiring<'a> {
 
 pub(super) struct Built {
     pub(super) loops: Vec<Arc<LoopInbox>>,
-    pub(super) threads: Vec<JoinHandle<()>>,
+    pub(super) threads: Vec<JoinHandle<Option<Zxid>>>,
     pub(super) admin: admin::Admin,
 }
 
@@ -223,13 +224,15 @@ fn record_bytes_max(config: &Config) -> usize {
     (packet + (1 << 20)).min(txlog::limits::RECORD_BYTES_MAX_MAX)
 }
 
+/// Starts the thread of a loop; it ends with what the log is known to hold, if the loop had the log
+/// and has ended in order.
 pub(super) fn spawn_loop(
     at: usize,
     cpu: Option<u32>,
     inbox: Arc<LoopInbox>,
     parts: LoopParts,
     happenings: mpsc::Sender<Happening>,
-) -> Result<JoinHandle<()>, ServeError> {
+) -> Result<JoinHandle<Option<Zxid>>, ServeError> {
     let body = move || {
         if let Some(cpu) = cpu {
             pin(cpu);
@@ -241,8 +244,10 @@ pub(super) fn spawn_loop(
             }
             Err(error) => Err(error.into()),
         };
+        let reached = ended.as_ref().ok().copied().flatten();
         // Nobody listens any more when the server is on its way out.
-        let _ = happenings.send(Happening::Ended(ended));
+        let _ = happenings.send(Happening::Ended(ended.map(|_| ())));
+        reached
     };
     std::thread::Builder::new()
         .name(format!("rk-core-{at}"))
