@@ -126,8 +126,8 @@ impl Sources {
             ["", "/mod", "/lib"].iter().any(|end| {
                 self.texts.get(&format!("{owner}{end}.rs")).is_some_and(|text| {
                     let has = |is: &dyn Fn(&str) -> bool| text.lines().any(is);
-                    let is_inner = |name: &&str| has(&|line| is_inner_module(line, name));
-                    is_sound(text) && inner.iter().all(|name| is_inner(&name)) && has(&is_named)
+                    let is_inner = |name: &str| has(&|line| is_inner_module(line, name));
+                    is_sound(text) && inner.iter().all(|name| is_inner(name)) && has(&is_named)
                 })
             })
         })

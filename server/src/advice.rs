@@ -9,7 +9,7 @@ use disk::{Cause, Disk, DiskError};
 use nix::errno::Errno;
 use txlog::RecoverError;
 
-use crate::persist::Directories;
+use crate::directories::Directories;
 
 /// The command that shows what can be kept.
 pub fn repair(directories: &Directories) -> String {

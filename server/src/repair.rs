@@ -23,7 +23,8 @@ use crate::data_set::{
     self, DataMark, Found, HalvesError, HistoryError, Lineage, LogPlace, MarkError, Run, Stranger,
     check_beside, stock_zxid,
 };
-use crate::persist::{self, Directories};
+use crate::directories::Directories;
+use crate::random;
 use crate::survey::{SurveyError, find_data, survey};
 
 /// What to repair.
@@ -426,7 +427,7 @@ async fn cut_at<D: Disk>(
     for snapshot in found.snapshots.iter().filter(is_other) {
         aside.push(advice::set_aside(disk, &snapshot.file).await?);
     }
-    let seed = persist::random().map_err(RepairError::Random)?;
+    let seed = random::bits().map_err(RepairError::Random)?;
     let data_dir = directories.data_dir();
     let mut mark = DataMark::read(data_dir)?.unwrap_or_default();
     mark.lineage = found.lineage.clone();

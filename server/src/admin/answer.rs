@@ -1,5 +1,6 @@
 //! What each word answers.
 
+use super::families;
 use super::gather::Roles;
 use super::inquiry::{OrderingReport, Unanswered, WatchReport};
 use super::limits::{ANSWER_BYTES_MAX, WAIT_TIMEOUT};
@@ -61,7 +62,7 @@ impl Monitored {
         match self {
             Self::State(totals) => values::state(&totals),
             Self::Values(totals, process) => values::values(&totals, process),
-            Self::Samples(totals, process, usage) => values::samples(&totals, process, usage),
+            Self::Samples(totals, process, usage) => families::told(&totals, process, usage),
         }
     }
 }

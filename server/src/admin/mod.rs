@@ -10,7 +10,8 @@
 //!
 //! - [`inquiry`] the seam: what the roles are asked, and their reports; [`metrics`] what else
 //!   they count; [`fill`] the reports of the engine's types
-//! - `gather` pages become wholes; [`totals`] the sum of all roles, [`values`] by their names;
+//! - `gather` pages become wholes; [`totals`] the sum of all roles, [`values`] by their names,
+//!   `families` by those of Prometheus;
 //!   `host` the process itself
 //! - [`text`] the answers' exact forms; `answer` which word tells what
 //! - `exchange` one word from its argument to its end; `room` memory for answers; [`limits`]
@@ -26,6 +27,7 @@
 
 mod answer;
 mod exchange;
+mod families;
 pub mod fill;
 mod gather;
 mod host;
@@ -45,7 +47,7 @@ pub use net::client::FourLetterWord;
 
 use crate::config::Config;
 use crate::config::decided::{AdminServer, FourLetterWords, MetricsProvider};
-use crate::core_loop::{ConnectThrottle, Seat};
+use crate::gate::{ConnectThrottle, Seat};
 use answer::Desk;
 use http::Site;
 use limits::{LINGERING_MAX, STOP_TIMEOUT, WORDS_AT_ONCE_MAX, WORDS_WAITING_MAX};

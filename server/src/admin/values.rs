@@ -1,8 +1,6 @@
 //! Every number that the server tells of itself, by stock's names and in stock's order: what
 //! `mntr`, the admin server's `monitor` and the metrics page show, each in its own form.
 
-use super::host::Usage;
-use super::http::prometheus;
 use super::inquiry::{LastMaxMin, Spread};
 use super::metrics::{Counter, Measure, QuotaSums};
 use super::text::{Mean, double};
@@ -143,21 +141,6 @@ fn quotas(totals: &Totals) -> Vec<(String, Value)> {
 /// What is told where no metrics are kept.
 pub(super) fn state(totals: &Totals) -> Vec<(String, Value)> {
     vec![("server_state".to_owned(), Value::Text(totals.ordering.mode.name().to_owned()))]
-}
-
-/// What is told where metrics are kept for a page of theirs: the state, then the page's samples.
-pub(super) fn samples(totals: &Totals, process: Process, usage: Usage) -> Vec<(String, Value)> {
-    let mut told = state(totals);
-    for sample in prometheus::samples(totals, process, usage) {
-        let labels: Vec<_> =
-            sample.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        let name = match &labels[..] {
-            [] => sample.name,
-            labels => format!("{}{{{}}}", sample.name, labels.join(",")),
-        };
-        told.push((name, Value::Real(sample.value)));
-    }
-    told
 }
 
 fn whole(name: &str, value: impl Into<i128>) -> (String, Value) {

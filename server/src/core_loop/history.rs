@@ -4,7 +4,8 @@
 use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::{LogWriter, LogWriterParts};
 use super::meters::Meters;
-use crate::persist::{self, Directories, SnapshotJob};
+use crate::directories::Directories;
+use crate::persist::{self, SnapshotJob};
 use disk::{Background, DiskError};
 use engine::message::{ToOrdering, ToShard};
 use engine::ordering::Refusal;

@@ -7,7 +7,8 @@
 use super::inbox::{LoopInbox, LoopMessage};
 use super::meters::Meters;
 use super::token::Kind;
-use crate::persist::{self, Directories};
+use crate::directories::Directories;
+use crate::persist;
 use disk::{AlignedBuf, Background, DiskError, Durability};
 use engine::ordering::InLog;
 use engine::replica::LogState;

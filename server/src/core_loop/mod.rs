@@ -7,7 +7,6 @@
 //! for it: its inbox, its queues, the published version (guard: `ring`'s wake protocol).
 
 mod clients;
-mod gate;
 mod history;
 mod inbox;
 mod links;
@@ -15,17 +14,14 @@ mod log_writer;
 mod meters;
 mod pace;
 mod reports;
-mod throttle;
 mod token;
 
 use clients::ReceiveEnd;
 pub use clients::{Clients, Dealt};
-pub use gate::{ConnectionGate, Seat};
 pub use history::{History, HistoryParts};
 pub use inbox::{LoopInbox, LoopMessage};
 pub use links::{OrderingLink, ShardLink, link};
 pub use log_writer::LogWriterParts;
-pub use throttle::ConnectThrottle;
 
 use crate::clock::Clock;
 use engine::limits::RECLAIM_PER_TURN;

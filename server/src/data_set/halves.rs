@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::error::HalvesError;
 use super::mark::{DataMark, Half, LogMark, LogPlace, SetId};
 use super::text::MarkError;
-use crate::persist;
+use crate::random;
 use crate::survey::Survey;
 
 /// How far from the data directory a log is looked for that moved along with it, in directories up
@@ -146,7 +146,7 @@ pub fn settle(data_dir: &Path, log_dir: &Path, mut mark: DataMark) -> Result<(),
     let set = match (&mark.log, LogMark::read(log_dir)?) {
         (LogPlace::Apart(half), _) => half.set,
         (LogPlace::Here, Some(LogMark(half))) if is_same(&half.other, data_dir) => half.set,
-        _ => SetId(persist::random().map_err(HalvesError::Random)?),
+        _ => SetId(random::bits().map_err(HalvesError::Random)?),
     };
     // The log's first: a half that knows of the other is believed only where there is a log.
     LogMark(Half { set, other: absolute(data_dir) }).write(log_dir)?;

@@ -16,8 +16,9 @@ use super::args::ExportArgs;
 use super::error::MigrateError;
 use super::progress::ProgressLines;
 use crate::data_set::{self, Copied, DataMark, Known, LogPlace, check_beside, is_same, stock_zxid};
+use crate::directories::Directories;
 use crate::output::say;
-use crate::persist::{self, Directories};
+use crate::persist;
 use crate::survey::{self, SurveyError};
 
 /// `ringkeeper export`: reads, writes, and says on `out` what it did.

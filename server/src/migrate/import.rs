@@ -18,7 +18,7 @@ use super::progress::ProgressLines;
 use super::running;
 use crate::data_set::{Copied, DataMark, HistoryError, Known, LogPlace, is_same, stock_zxid};
 use crate::output::say;
-use crate::persist;
+use crate::random;
 
 /// Who wrote a file, as the file says it.
 const CREATED_BY: &str = concat!("ringkeeper import ", env!("CARGO_PKG_VERSION"));
@@ -78,7 +78,7 @@ pub fn import(args: &ImportArgs, out: &mut impl Write) -> Result<(), MigrateErro
 }
 
 fn read(args: &ImportArgs) -> Result<Imported, MigrateError> {
-    let random = || persist::random().map_err(MigrateError::Random);
+    let random = || random::bits().map_err(MigrateError::Random);
     let options = ImportOptions {
         data_dir: args.dir.clone(),
         log_dir: args.log_dir.clone(),

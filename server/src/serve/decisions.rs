@@ -1,7 +1,7 @@
 //! What follows from the configuration for each part.
 
 use crate::config::{Config, decided};
-use crate::persist::{self};
+use crate::random;
 use disk::Durability;
 use disk::probe::Probe;
 use engine::settings::{LargeRequests, Settings};
@@ -50,6 +50,6 @@ pub(super) fn settings(config: &Config) -> Settings {
         close_session_txn: sessions.close_txn_lists_paths,
         txn_digest: tree.digest_enabled,
         reconfig_enabled: access.reconfig_enabled,
-        hash_seed: [persist::random().unwrap_or(1), persist::random().unwrap_or(2)],
+        hash_seed: [random::bits().unwrap_or(1), random::bits().unwrap_or(2)],
     }
 }

@@ -11,7 +11,8 @@ use super::ServeError;
 use crate::data_set::{
     DataMark, HistoryError, Known, check_beside, continued_elsewhere, seen, stock_zxid,
 };
-use crate::persist::{self, Directories};
+use crate::directories::Directories;
+use crate::persist;
 
 /// Refuses to serve beside newer data of `ZooKeeper`'s. Up to where they are known from now on.
 pub(super) fn look(

@@ -6,10 +6,13 @@ use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::core_loop::{
-    Clients, ConnectThrottle, ConnectionGate, CoreLoop, History, HistoryParts, LogWriterParts,
-    LoopInbox, LoopParts, OrderingLink, ShardLink, link,
+    Clients, CoreLoop, History, HistoryParts, LogWriterParts, LoopInbox, LoopParts, OrderingLink,
+    ShardLink, link,
 };
-use crate::persist::{self, Directories, PurgePolicy, Restored};
+use crate::directories::Directories;
+use crate::gate::{ConnectThrottle, ConnectionGate};
+use crate::persist::{PurgePolicy, Restored};
+use crate::random;
 use disk::{Background, Durability};
 use engine::limits::BUNDLE_BYTES_MAX;
 use engine::replica::{Replica, ReplicaParts, SnapshotPolicy};
@@ -80,7 +83,7 @@ impl Wiring<'_> {
             shards: (0..u32::from(shards)).map(|shard| lines[home(shard)].clone()).collect(),
             ordering: lines[0].clone(),
         };
-        let seed = persist::random().unwrap_or(1);
+        let seed = random::bits().unwrap_or(1);
         let throttle = Arc::new(ConnectThrottle::new(connections.throttle, seed));
         let admin = self.admin(roles, &throttle)?;
         let words = admin.words();

@@ -7,7 +7,7 @@ use super::inquiry::{
 };
 use super::{Admin, Facts, FourLetterWord, HttpPorts, Roles, WordRequest, Words, start};
 use crate::config::{Sources, load};
-use crate::core_loop::{ConnectThrottle, ConnectionGate, Seat};
+use crate::gate::{ConnectThrottle, ConnectionGate, Seat};
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::io::{Read, Write};

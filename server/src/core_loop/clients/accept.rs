@@ -5,9 +5,9 @@
 //! are many; anything else ends it, unless there is room by then (guard:
 //! `tests/conformance/limits.rs`, `core_loop::gate::tests`).
 
-use super::super::gate::Denied;
 use super::super::token::Kind;
 use super::{Clients, Dealt, Input, Socket, Stage};
+use crate::gate::Denied;
 use net::client::Inbox;
 use net::listener::{self, Listener};
 use ring::{OpId, Queue};

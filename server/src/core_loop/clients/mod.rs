@@ -10,12 +10,11 @@
 mod accept;
 mod ends;
 
-use super::gate::{ConnectionGate, Seat};
-use super::throttle::ConnectThrottle;
 use super::token::Kind;
 use crate::admin::inquiry::ShardInquiry;
 use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::admin::{Words, fill};
+use crate::gate::{ConnectThrottle, ConnectionGate, Seat};
 use accept::Listening;
 pub(super) use ends::ReceiveEnd;
 use ends::{Rare, Sweep};

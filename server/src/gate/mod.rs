@@ -1,4 +1,9 @@
-//! How many connections there may be: decided in one place for all shards.
+//! Who is let in: how many connections there may be, decided in one place for all shards, and how
+//! fast sessions may be opened (`throttle`).
+
+mod throttle;
+
+pub use throttle::ConnectThrottle;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -113,7 +118,7 @@ impl ConnectionGate {
     }
 
     /// Lets a connection in, to the shard with the fewest; beyond the limits as one that has to say
-    /// what it is first, of which there are [`EXTRAS_MAX`] at most.
+    /// what it is first, of which there are `EXTRAS_MAX` at most.
     ///
     /// # Errors
     /// If there are that many.

@@ -1,0 +1,182 @@
+//! The metrics by the names of stock's Prometheus provider, those of `mntr` without `zk_`, each with
+//! its samples: what the page shows, and the words and commands where that provider is configured.
+
+use super::host;
+use super::metrics::{Counter, Measure, QuotaSums};
+use super::totals::Totals;
+use super::values::{self, Process, Value};
+use engine::meter::{Tally, Traffic};
+use std::fmt::Display;
+
+/// The labels of a quantile, and in thousandths what each means.
+const QUANTILES: [(&str, u64); 3] = [("0.5", 500), ("0.9", 900), ("0.99", 990)];
+
+/// One number of the page.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sample {
+    /// The metric with its suffix.
+    pub(super) name: String,
+    /// Names and values.
+    pub(super) labels: Vec<(&'static str, String)>,
+    /// The number.
+    pub(super) value: f64,
+}
+
+/// A metric with its samples.
+pub(super) struct Metric {
+    pub(super) name: String,
+    pub(super) kind: &'static str,
+    pub(super) help: String,
+    pub(super) samples: Vec<Sample>,
+}
+
+impl Metric {
+    fn new(name: &str, kind: &'static str) -> Self {
+        Self { name: name.to_owned(), kind, help: name.to_owned(), samples: Vec::new() }
+    }
+
+    fn sample(
+        mut self,
+        suffix: &str,
+        labels: &[(&'static str, &str)],
+        value: impl Display,
+    ) -> Self {
+        let labels = labels.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let name = format!("{}{suffix}", self.name);
+        let value = value.to_string().parse().unwrap_or(f64::NAN);
+        self.samples.push(Sample { name, labels, value });
+        self
+    }
+}
+
+/// What `mntr` shows where this provider is configured.
+fn samples(totals: &Totals, process: Process, usage: host::Usage) -> Vec<Sample> {
+    all(totals, process, usage).into_iter().flat_map(|metric| metric.samples).collect()
+}
+
+/// Every metric with its samples.
+pub(super) fn all(totals: &Totals, process: Process, usage: host::Usage) -> Vec<Metric> {
+    let mut all = of_totals(totals, process);
+    all.extend(of_process(usage, process));
+    all
+}
+
+fn of_totals(totals: &Totals, process: Process) -> Vec<Metric> {
+    let mut all = Vec::new();
+    for (name, value) in values::gauges(totals, process) {
+        if !matches!(value, Value::Text(_)) {
+            all.push(Metric::new(&name, "gauge").sample("", &[], value));
+        }
+    }
+    for (kind, pick) in values::QUOTA_KINDS {
+        all.push(quota(totals, &format!("quota_{kind}_per_namespace"), pick));
+    }
+    let metrics = &totals.metrics;
+    for &counter in Counter::ALL {
+        let counted = metrics.counted(counter);
+        all.push(Metric::new(counter.name(), "counter").sample("", &[], counted));
+    }
+    let mut refused = Metric::new("quota_exceeded_error_per_namespace", "counter");
+    for (part, spread) in metrics.over_quota.iter() {
+        refused = refused.sample("", &[("key", &String::from_utf8_lossy(part))], spread.sum);
+    }
+    all.push(refused);
+    for &measure in Measure::ALL {
+        all.push(summary(measure, &metrics.measured(measure)));
+    }
+    // Of learners, of which there are none.
+    for name in ["ack_latency", "learner_handler_qp_size", "learner_handler_qp_time_ms"] {
+        all.push(Metric::new(name, "summary"));
+    }
+    all.push(traffic("read_per_namespace", &metrics.read));
+    all.push(traffic("write_per_namespace", &metrics.written));
+    let is_refusing = u8::from(totals.ordering.writes_refused.is_some());
+    all.push(Metric::new("writes_refused", "gauge").sample("", &[], is_refusing));
+    all
+}
+
+fn quota(totals: &Totals, name: &str, pick: fn(&QuotaSums) -> i64) -> Metric {
+    let mut metric = Metric::new(name, "gauge");
+    for (part, sums) in &totals.metrics.quotas {
+        metric = metric.sample("", &[("key", part)], pick(sums));
+    }
+    metric
+}
+
+fn summary(measure: Measure, tally: &Tally) -> Metric {
+    let count = if measure.has_quantiles() { QUANTILES.len() } else { 1 };
+    let mut metric = Metric::new(measure.name(), "summary");
+    for (label, per_mille) in &QUANTILES[..count] {
+        let labels = [("quantile", *label)];
+        metric = match tally.spread().count {
+            0 => metric.sample("", &labels, "NaN"),
+            _ => metric.sample("", &labels, tally.quantile(*per_mille)),
+        };
+    }
+    let spread = tally.spread();
+    metric.sample("_count", &[], spread.count).sample("_sum", &[], spread.sum)
+}
+
+fn traffic(name: &str, traffic: &Traffic) -> Metric {
+    let mut metric = Metric::new(name, "summary");
+    for (part, spread) in traffic.iter() {
+        let part = String::from_utf8_lossy(part);
+        let labels = [("key", &*part)];
+        metric = metric.sample("_count", &labels, spread.count).sample("_sum", &labels, spread.sum);
+    }
+    metric
+}
+
+/// What Prometheus's own collectors tell of a process.
+fn of_process(usage: host::Usage, process: Process) -> Vec<Metric> {
+    let gauge = |name: &str, help: &str, value: f64| {
+        let mut metric = Metric::new(name, "gauge").sample("", &[], format!("{value:?}"));
+        help.clone_into(&mut metric.help);
+        metric
+    };
+    let mut cpu = gauge(
+        "process_cpu_seconds_total",
+        "Total user and system CPU time spent in seconds.",
+        usage.cpu_seconds,
+    );
+    cpu.kind = "counter";
+    vec![
+        cpu,
+        gauge(
+            "process_start_time_seconds",
+            "Start time of the process since unix epoch in seconds.",
+            (host::wall_ms() as f64 - process.uptime_ms as f64) / 1000.0,
+        ),
+        gauge("process_open_fds", "Number of open file descriptors.", process.descriptors as f64),
+        gauge(
+            "process_max_fds",
+            "Maximum number of open file descriptors.",
+            process.descriptors_max as f64,
+        ),
+        gauge(
+            "process_virtual_memory_bytes",
+            "Virtual memory size in bytes.",
+            usage.virtual_bytes as f64,
+        ),
+        gauge(
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            usage.resident_bytes as f64,
+        ),
+    ]
+}
+
+/// What is told where metrics are kept for a page of theirs: the state, then the page's samples.
+pub(super) fn told(totals: &Totals, process: Process, usage: host::Usage) -> Vec<(String, Value)> {
+    let mut list = values::state(totals);
+    for sample in samples(totals, process, usage) {
+        let labels: Vec<_> =
+            sample.labels.iter().map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        let name = match &labels[..] {
+            [] => sample.name,
+            labels => format!("{}{{{}}}", sample.name, labels.join(",")),
+        };
+        list.push((name, Value::Real(sample.value)));
+    }
+    list
+}

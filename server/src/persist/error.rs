@@ -1,0 +1,86 @@
+//! Why the data cannot be brought back.
+
+use crate::advice;
+use crate::data_set::{HalvesError, MarkError};
+use crate::directories::Directories;
+use disk::{BackgroundError, DiskError};
+use engine::ordering::ReplayError;
+use model::zxid::Zxid;
+use snapshot::LoadError;
+use thiserror::Error;
+use txlog::RecoverError;
+
+/// Why the data cannot be brought back.
+#[derive(Debug, Error)]
+pub enum RestoreError {
+    /// A snapshot cannot be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Every snapshot is damaged.
+    #[error(
+        "every snapshot is damaged, the newest at least so: {0}; restore one from a backup; {1}"
+    )]
+    Damaged(LoadError, String),
+    /// The log cannot be read; and the way out.
+    #[error("{0}; {1}")]
+    Log(RecoverError, String),
+    /// The log is not that of the snapshots; and the way out.
+    #[error("{0}; {1}")]
+    Halves(HalvesError, String),
+    /// What is known of the data cannot be read or written.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
+    /// A record of the log does not follow from what is before it.
+    #[error("the log's record {zxid} cannot be replayed: {error}")]
+    Replay {
+        /// Which record.
+        zxid: Zxid,
+        /// Why.
+        error: ReplayError,
+    },
+    /// The disk refuses.
+    #[error("{0}{way_out}", way_out = advice::disk(.0))]
+    Disk(#[from] DiskError),
+    /// There is no room for the segment that every start begins.
+    #[error(
+        "{error}: a start begins a segment of the log, which takes {segment_bytes} bytes; make \
+         room for it first"
+    )]
+    NoRoom {
+        /// What the disk says.
+        error: DiskError,
+        /// How long a segment is.
+        segment_bytes: u64,
+    },
+    /// The image in a snapshot is no tree.
+    #[error("the newest snapshot holds no tree: {0}")]
+    Image(String),
+    /// The background has gone.
+    #[error(transparent)]
+    Background(#[from] BackgroundError),
+    /// No random numbers.
+    #[error("/dev/urandom cannot be read: {0}")]
+    Random(#[source] std::io::Error),
+}
+
+impl RestoreError {
+    /// The log cannot be read.
+    pub(super) fn of_log(error: RecoverError, directories: &Directories) -> Self {
+        let advice = advice::log(&error, directories);
+        Self::Log(error, advice)
+    }
+
+    /// No segment can be begun.
+    pub(super) fn of_segment(error: DiskError, segment_bytes: u64) -> Self {
+        if advice::is_full(&error) { Self::NoRoom { error, segment_bytes } } else { error.into() }
+    }
+
+    /// Whether the directories hold something else than they should, rather than damaged files.
+    pub const fn is_other_data(&self) -> bool {
+        match self {
+            Self::Halves(..) | Self::Mark(_) => true,
+            Self::Log(error, _) => matches!(error, RecoverError::Older { .. }),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Jobs of the background: segments, snapshots, purge.
+
+use super::RestoreError;
+use super::known::change_lineage;
+use crate::directories::Directories;
+use crate::random;
+use disk::{Background, BackgroundError, Direct, Disk, DiskError, Durability, Queue, append_file};
+use engine::state::State;
+use engine::tree::{Pin, PinnedWalk};
+use model::record::Record;
+use model::zxid::Zxid;
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+use txlog::limits::SPARES_MAX;
+use txlog::{SegmentHeader, SegmentNumber, Start, segments};
+
+/// The longest pause after a chunk of a snapshot.
+const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// What a purge keeps, and how often it happens.
+#[derive(Clone, Copy, Debug)]
+pub struct PurgePolicy {
+    /// Snapshots kept.
+    pub keep_count: usize,
+    /// Between two purges, in ms.
+    pub interval_ms: u64,
+}
+
+/// A segment to prepare.
+#[derive(Debug)]
+pub struct PrepareJob {
+    /// Its number.
+    pub number: SegmentNumber,
+    /// Its length.
+    pub segment_bytes: u64,
+    /// Where.
+    pub directory: PathBuf,
+    /// How its writes will become durable.
+    pub durability: Durability,
+}
+
+/// Has a segment prepared and opened for the ring; `tell` is called from the background.
+pub fn prepare(
+    background: &Background,
+    job: PrepareJob,
+    tell: impl FnOnce(Result<(SegmentHeader, File), DiskError>) + Send + 'static,
+) -> Result<(), BackgroundError> {
+    let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
+        Box::pin(async move { tell(prepare_now(&disk, &job).await) })
+    };
+    background.submit(Queue::Segments, Box::new(work))
+}
+
+async fn prepare_now(disk: &Direct, job: &PrepareJob) -> Result<(SegmentHeader, File), DiskError> {
+    let path = segments::path(&job.directory, job.number);
+    let seed = random::bits();
+    let seed = seed.map_err(|e| DiskError::from_io(disk::Operation::Create, &path, &e))?;
+    let (number, segment_bytes) = (job.number, job.segment_bytes);
+    let header = SegmentHeader { number, segment_bytes, seed, start: Start::Follows };
+    segments::prepare(disk, &job.directory, header).await?;
+    Ok((header, append_file::open(&path, job.durability)?))
+}
+
+/// A version of the tree to write down.
+pub struct SnapshotJob {
+    /// The version.
+    pub pin: Pin<State>,
+    /// Where.
+    pub directory: PathBuf,
+}
+
+/// Has a snapshot written; `tell` is called from the background.
+pub fn snapshot(
+    background: &Background,
+    job: SnapshotJob,
+    tell: impl FnOnce(Result<Zxid, String>) + Send + 'static,
+) -> Result<(), BackgroundError> {
+    let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
+        Box::pin(async move {
+            let SnapshotJob { pin, directory } = job;
+            tell(write_snapshot(&*disk, &directory, pin).await.map_err(|error| error.to_string()));
+        })
+    };
+    background.submit(Queue::Snapshot, Box::new(work))
+}
+
+/// Writes a pinned version.
+async fn write_snapshot<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    pin: Pin<State>,
+) -> Result<Zxid, snapshot::WriteError> {
+    let view = pin.view();
+    let head = snapshot::Head {
+        zxid: view.meta().zxid,
+        epoch: view.meta().zxid.epoch(),
+        seed: view.seed().0,
+        node_count: view.node_count(),
+        digest: view.digest(),
+        data_bytes: view.data_bytes(),
+    };
+    let mut source = PinnedSource { walk: pin.walk() };
+    let created_by = concat!("ringkeeper ", env!("CARGO_PKG_VERSION"));
+    // Half of the time is left to whoever uses the disk and the processor besides.
+    let mut since = Instant::now();
+    let pace = async |_| {
+        glommio::timer::sleep(since.elapsed().min(SNAPSHOT_PAUSE_MAX)).await;
+        since = Instant::now();
+        ControlFlow::Continue(())
+    };
+    snapshot::write(disk, directory, &head, created_by, &mut source, pace).await?;
+    Ok(head.zxid)
+}
+
+/// A pinned version as a snapshot wants it.
+struct PinnedSource {
+    walk: PinnedWalk<State>,
+}
+
+impl snapshot::Source for PinnedSource {
+    fn next_record(&mut self) -> Option<Record<'_>> {
+        self.walk.next_record()
+    }
+
+    fn append_acl(&self, number: u32, out: &mut Vec<u8>) {
+        self.walk.view().meta().acls.list(number).encode(out);
+    }
+
+    fn sessions(&self, each: &mut dyn FnMut(snapshot::Session)) {
+        for (&id, session) in &self.walk.view().meta().sessions {
+            each(snapshot::Session { id, timeout_ms: session.timeout_ms });
+        }
+    }
+}
+
+/// Takes away the snapshots and the log that the policy does not keep.
+pub fn purge(
+    background: &Background,
+    directories: &Directories,
+    policy: PurgePolicy,
+    before: SegmentNumber,
+) -> Result<(), BackgroundError> {
+    let directories = directories.clone();
+    let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
+        Box::pin(async move {
+            match purge_now(&*disk, &directories, policy, before).await {
+                Ok(0) => (),
+                Ok(count) => info!(count, "old snapshots and segments purged"),
+                Err(error) => warn!("the purge was interrupted; it goes on later: {error}"),
+            }
+        })
+    };
+    background.submit(Queue::Purge, Box::new(work))
+}
+
+async fn purge_now<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    policy: PurgePolicy,
+    before: SegmentNumber,
+) -> Result<usize, RestoreError> {
+    let purged = snapshot::purge(disk, &directories.snapshots, policy.keep_count).await?;
+    let Some(keep_after) = purged.oldest_kept else { return Ok(0) };
+    let segment_bytes = directories.segment_bytes;
+    let wish = segments::Purge { keep_after, before, segment_bytes, spares_max: SPARES_MAX };
+    if let Some(first) = segments::needed_from(disk, &directories.log, wish).await? {
+        let runs = txlog::runs(disk, &directories.log).await;
+        let runs = runs.map_err(|error| RestoreError::of_log(error, directories))?;
+        // Before they go: what is left of a run is known as well as the whole.
+        change_lineage(directories.data_dir(), |lineage| lineage.keep_from(&runs, first))?;
+    }
+    let cleared = segments::purge(disk, &directories.log, wish).await?;
+    Ok(purged.removed.len() + cleared.recycled_count + cleared.removed_count)
+}

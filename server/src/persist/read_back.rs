@@ -1,0 +1,208 @@
+//! Snapshots and log become a tree again.
+
+use super::RestoreError;
+use super::known::lineage;
+use crate::advice;
+use crate::data_set::Lineage;
+use crate::directories::Directories;
+use crate::random;
+use disk::{Background, BackgroundError, Disk, Queue};
+use engine::batch::Batch;
+use engine::ordering::replay;
+use engine::pipeline::{Census, Head};
+use engine::settings::Settings;
+use engine::state::{Session, State};
+use engine::tree::{ImageUnit, Tree, TreeBuilder, TreeSeed};
+use model::zxid::Zxid;
+use snapshot::{Contents, ImageSink, Newest, Refused, Unit};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+use tracing::warn;
+use txlog::{RecoverFrom, Recovered};
+
+/// Txns that are replayed into one version of the tree.
+const REPLAY_BATCH: u64 = 1_000;
+
+/// Builds the tree while its snapshot is read.
+#[derive(Default)]
+struct Builder {
+    tree: Option<TreeBuilder>,
+    census: Census,
+    advise: Option<engine::tree::Advise>,
+}
+
+impl ImageSink for Builder {
+    fn begin(&mut self, contents: &Contents) {
+        self.tree = Some(TreeBuilder::new(TreeSeed(contents.head.seed), self.advise));
+        self.census = Census::default();
+    }
+
+    fn push(&mut self, unit: Unit) -> Result<(), Refused> {
+        let builder = self.tree.as_mut().expect("a snapshot has begun");
+        let census = &mut self.census;
+        let Unit { memory, runs, origins: places } = unit;
+        let pushed =
+            builder.push(ImageUnit { memory: Box::new(memory), runs }, |record| census.see(record));
+        pushed.map_err(|error| {
+            let place = places.iter().rev().find(|origin| origin.at <= error.offset);
+            let place = place.or(places.first());
+            place.map_or(Refused { chunk: 0, file_offset: 0 }, |origin| Refused {
+                chunk: origin.chunk,
+                file_offset: origin.file_offset + error.offset.saturating_sub(origin.at) as u64,
+            })
+        })
+    }
+}
+
+/// Everything durable, read and left as it is.
+pub struct ReadBack {
+    /// The tree with every durable txn.
+    pub head: Head,
+    /// The snapshot's zxid, and when its file was written, in ms since 1970; 0 if nobody knows.
+    pub snapshot: Option<(Zxid, i64)>,
+    /// The files of newer snapshots, which are damaged.
+    pub passed_over: Vec<PathBuf>,
+    /// What the log holds behind it.
+    pub recovered: Recovered,
+    /// The runs of the log, which is the one that the snapshots were served with.
+    pub lineage: Lineage,
+    /// How long the snapshot took.
+    pub load_time: Duration,
+    /// How long the log took.
+    pub replay_time: Duration,
+}
+
+/// Reads everything durable on the background thread, and changes no file.
+pub fn read_back(
+    background: &Background,
+    directories: Directories,
+    settings: Arc<Settings>,
+) -> Result<ReadBack, RestoreError> {
+    let done = background.run(Queue::Segments, move |disk| async move {
+        read_back_now(&*disk, &directories, &settings, None).await
+    })?;
+    done.recv().map_err(|_| BackgroundError::Stopped)?
+}
+
+pub(super) async fn read_back_now<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    settings: &Arc<Settings>,
+    advise: Option<engine::tree::Advise>,
+) -> Result<ReadBack, RestoreError> {
+    let mut builder = Builder { advise, ..Builder::default() };
+    let began = Instant::now();
+    let newest = snapshot::load_newest(disk, &directories.snapshots, &mut builder).await?;
+    let mut durable = Zxid::ZERO;
+    let mut passed_over = Vec::new();
+    let contents = match newest {
+        Newest::None => None,
+        Newest::Loaded(contents) => Some(contents),
+        Newest::Older { contents, damaged } => {
+            for error in &damaged {
+                warn!("a snapshot is damaged, an older one and the log are used: {error}");
+            }
+            passed_over = damaged.iter().map(|error| error.file().to_owned()).collect();
+            let candidates = snapshot::list(disk, &directories.snapshots).await?;
+            durable = candidates.first().map_or(Zxid::ZERO, |candidate| candidate.zxid);
+            Some(contents)
+        }
+        Newest::Damaged(mut errors) => {
+            let advice = advice::repair(directories);
+            return Err(RestoreError::Damaged(errors.swap_remove(0), advice));
+        }
+    };
+    let after = contents.as_ref().map_or(Zxid::ZERO, |contents| contents.head.zxid);
+    let mut head = match &contents {
+        Some(contents) => loaded(builder, contents, settings)?,
+        None => empty(settings, advise)?,
+    };
+    let snapshot = contents.map(|contents| contents.head.zxid);
+    let snapshot = snapshot.map(|zxid| (zxid, written_ms(&directories.snapshots, zxid)));
+    let load_time = began.elapsed();
+    let from = RecoverFrom { after, durable: durable.max(after) };
+    let recovered = replay_log(disk, directories, from, &mut head).await?;
+    let replay_time = began.elapsed().saturating_sub(load_time);
+    let lineage = lineage(disk, directories, recovered.last, durable.max(after)).await?;
+    Ok(ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time })
+}
+
+/// When a snapshot's file was written, in ms since 1970; 0 if nobody knows.
+fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
+    let modified = std::fs::metadata(directory.join(snapshot::directory::name_of(zxid)))
+        .and_then(|m| m.modified());
+    let since = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| since.as_millis() as i64)
+}
+
+fn empty(
+    settings: &Arc<Settings>,
+    advise: Option<engine::tree::Advise>,
+) -> Result<Head, RestoreError> {
+    let seed = [
+        random::bits().map_err(RestoreError::Random)?,
+        random::bits().map_err(RestoreError::Random)?,
+    ];
+    let mut head = Head::with_advise(settings.clone(), TreeSeed(seed), advise);
+    let version = head.seal();
+    head.tree.publish(version);
+    Ok(head)
+}
+
+fn loaded(
+    builder: Builder,
+    contents: &Contents,
+    settings: &Arc<Settings>,
+) -> Result<Head, RestoreError> {
+    let mut state = State { zxid: contents.head.zxid, ..State::default() };
+    for session in &contents.sessions {
+        let entry = Session { timeout_ms: session.timeout_ms, ..Session::default() };
+        state.sessions.insert(session.id, entry);
+    }
+    let tree: Tree<State> = builder
+        .tree
+        .expect("a snapshot was loaded")
+        .finish(contents.head.zxid, Some(contents.head.digest), state)
+        .map_err(|error| RestoreError::Image(error.to_string()))?;
+    let lists = contents.acls.iter().map(|acl| (acl.number, acl.list.clone()));
+    let mut head = Head::load(tree, settings.clone(), lists, builder.census);
+    let version = head.seal();
+    head.tree.publish(version);
+    Ok(head)
+}
+
+async fn replay_log<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    from: RecoverFrom,
+    head: &mut Head,
+) -> Result<Recovered, RestoreError> {
+    let mut batch = Batch::default();
+    let mut failed = None;
+    let mut count = 0;
+    let recovered = txlog::recover(disk, &directories.log, from, |zxid, bytes| {
+        if failed.is_some() {
+            return;
+        }
+        if let Err(error) = replay(head, bytes, &mut batch) {
+            failed = Some(RestoreError::Replay { zxid, error });
+            return;
+        }
+        count += 1;
+        if count % REPLAY_BATCH == 0 {
+            let version = head.seal();
+            head.tree.publish(version);
+            head.tree.reclaim(usize::MAX);
+        }
+    })
+    .await;
+    let recovered = recovered.map_err(|error| RestoreError::of_log(error, directories))?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    let version = head.seal();
+    head.tree.publish(version);
+    head.tree.reclaim(usize::MAX);
+    Ok(recovered)
+}
