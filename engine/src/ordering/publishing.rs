@@ -11,7 +11,7 @@ use std::ops::Range;
 /// The txns of a batch, on their way to the log.
 ///
 /// Its life: filled while the batch is open, handed out when that is sealed, and handed back once
-/// the log has all of it: see [`Ordering::recycle`].
+/// the log has all of it: see [`Replica::recycle`](crate::replica::Replica::recycle).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InLog {
     pub(super) bytes: Vec<u8>,
