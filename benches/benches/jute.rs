@@ -22,7 +22,6 @@ use model::session::{SessionId, password};
 use model::stat::STAT_BYTES;
 use model::zxid::Zxid;
 use std::hint::black_box;
-use std::time::Duration;
 
 const PATH: &[u8] = b"/services/payments/instances/instance-0000000042";
 const DATA: [u8; 100] = [7; 100];
@@ -232,10 +231,7 @@ fn codec(c: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500));
+    config = ringkeeper_benches::short_rounds();
     targets = codec
 }
 criterion_main!(benches);

@@ -246,10 +246,7 @@ fn append(c: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500));
+    config = ringkeeper_benches::short_rounds();
     targets = append
 }
 criterion_main!(benches);

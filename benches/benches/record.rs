@@ -15,7 +15,6 @@ use criterion::{criterion_group, criterion_main};
 use model::record::{Draft, DraftData, Record};
 use model::stat::Stat;
 use std::hint::black_box;
-use std::time::Duration;
 
 const PATH: &[u8] = b"/services/payments/instances/instance-0000000042";
 /// Bytes of data: the usual, and the most that lies in the record itself.
@@ -122,10 +121,7 @@ fn record(c: &mut Criterion) {
 
 criterion_group! {
     name = benches;
-    config = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500));
+    config = ringkeeper_benches::short_rounds();
     targets = record
 }
 criterion_main!(benches);

@@ -22,7 +22,7 @@ bring_servers() {
   ! has_server etcd || bring_etcd
 }
 
-stock_version() { STOCK_MAIN=org.apache.zookeeper.version.VersionInfoMain "$here/stock-server.sh"; }
+stock_version() { STOCK_MAIN=org.apache.zookeeper.version.VersionInfoMain "$top/tests/suites/stock-server.sh"; }
 
 # Debian's package is unpacked and not installed: it would start a server of its own.
 bring_etcd() {
@@ -78,7 +78,7 @@ CFG
     *) free_port ;;
   esac
   case $serving in
-    stock) $on_server "$here/stock-server.sh" "$folder/zoo.cfg" >> "$folder/log" 2>&1 & ;;
+    stock) $on_server "$top/tests/suites/stock-server.sh" "$folder/zoo.cfg" >> "$folder/log" 2>&1 & ;;
     ours) $on_server "$RINGKEEPER" serve "$folder/zoo.cfg" ${server_words:-} >> "$folder/log" 2>&1 & ;;
     bare-get) $on_server "$BARE" get "$port" >> "$folder/log" 2>&1 & ;;
     bare-get-1k) $on_server "$BARE" get "$port" 1024 >> "$folder/log" 2>&1 & ;;

@@ -14,3 +14,14 @@
 //! make bench BENCH=publish
 //! benches/compare/run.sh rows
 //! ```
+
+use criterion::Criterion;
+use std::time::Duration;
+
+/// Short rounds, for what takes less than a millisecond.
+pub fn short_rounds() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(500))
+}

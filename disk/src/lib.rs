@@ -46,6 +46,7 @@ pub mod error;
 pub mod heap;
 pub mod huge;
 pub mod latch;
+pub mod layout;
 pub mod limits;
 pub mod lock;
 pub mod probe;

@@ -36,3 +36,16 @@ fn client_at(path: &str) -> Client {
     client.make(path);
     client
 }
+
+/// Digits of a text made one `#` each run.
+fn sharp(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '0'..='9' if out.ends_with('#') => {}
+            '0'..='9' => out.push('#'),
+            other => out.push(other),
+        }
+    }
+    out
+}

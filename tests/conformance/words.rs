@@ -5,25 +5,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::shared;
+use super::{shared, sharp};
 
 /// The value after a line's name.
 fn value<'a>(text: &'a str, name: &str) -> &'a str {
     let line = text.lines().find(|line| line.starts_with(name));
     line.unwrap_or_else(|| panic!("no line {name:?} in:\n{text}"))[name.len()..].trim()
-}
-
-/// Lines with every run of digits made one `#`, for shape alone.
-fn shape(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '0'..='9' if out.ends_with('#') => {}
-            '0'..='9' => out.push('#'),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[test]
@@ -68,7 +55,7 @@ fn stat_lists_the_clients() {
     let mut lines = text.lines();
     assert!(lines.next().unwrap().starts_with("Zookeeper version: "));
     assert_eq!(lines.next(), Some("Clients:"));
-    let first = shape(lines.next().unwrap());
+    let first = sharp(lines.next().unwrap());
     assert_eq!(first, " /#.#.#.#:#[#](queued=#,recved=#,sent=#)");
     assert!(text.contains("\n\nLatency min/avg/max: "), "{text}");
     assert!(text.contains("\nMode: standalone\nNode count: "), "{text}");
@@ -194,7 +181,7 @@ fn dump_lists_sessions_and_ephemerals() {
     let id = format!("0x{:x}", c.session_id());
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(lines[0], "SessionTracker dump:");
-    assert_eq!(shape(lines[1]), "Session Sets (#)/(#):");
+    assert_eq!(sharp(lines[1]), "Session Sets (#)/(#):");
     assert!(lines.iter().any(|line| line.trim() == id), "{text}");
     assert!(lines.contains(&"ephemeral nodes dump:"), "{text}");
     assert!(lines.contains(&"Sessions with Ephemerals (1):"), "{text}");
@@ -215,7 +202,7 @@ fn resets_and_sizes() {
     assert!(received < 5, "{received}");
     assert_eq!(server.word("crst"), "Connection stats reset.\n");
     let dirs = server.word("dirs");
-    assert_eq!(shape(&dirs), "datadir_size: #\nlogdir_size: #\n");
+    assert_eq!(sharp(&dirs), "datadir_size: #\nlogdir_size: #\n");
     let environment = server.word("envi");
     assert!(environment.starts_with("Environment:\nzookeeper.version="), "{environment}");
     assert!(environment.contains("\nhost.name="), "{environment}");

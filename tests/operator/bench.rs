@@ -59,34 +59,11 @@ fn every_operation_is_answered_while_clients_come_and_go() {
     let folder = Folder::new();
     let server = Server::config().start();
     let mut text = EVERYTHING.to_owned();
-    for kind in [
-        "get",
-        "set",
-        "exists",
-        "get-acl",
-        "set-acl",
-        "children",
-        "children2",
-        "children-number",
-        "discover",
-        "create",
-        "create2",
-        "create-container",
-        "sequential",
-        "delete",
-        "churn",
-        "ephemeral",
-        "sync",
-        "ping",
-        "auth",
-        "who-am-i",
-        "get-ephemerals",
-        "watch",
-        "multi-read",
-        "lock",
-        "queue-put",
-        "queue-take",
-    ] {
+    let kinds = "\
+        get set exists get-acl set-acl children children2 children-number discover \
+        create create2 create-container sequential delete churn ephemeral sync ping auth \
+        who-am-i get-ephemerals watch multi-read lock queue-put queue-take";
+    for kind in kinds.split_whitespace() {
         writeln!(text, "[[op]]\nkind = \"{kind}\"\nweight = 10").unwrap();
     }
     text += "[[op]]\nkind = \"session\"\nweight = 5\nephemerals = 2\ngets = 1\n";

@@ -171,15 +171,21 @@ fn a_log_directory_of_its_own_stays_small_too() {
     assert_has(&server, STARTS / 2);
 }
 
+/// A server that was written to and has stopped, and its data directory.
+fn stopped_with_a_write() -> (Server, PathBuf) {
+    let mut server = small().start();
+    let data = server.folder().join("data");
+    write(&server, 0);
+    server.stop();
+    (server, data)
+}
+
 #[test]
 fn segments_that_an_earlier_start_could_not_cut_to_size_are_cut_by_the_next() {
     if is_reference() {
         return;
     }
-    let mut server = small().start();
-    let data = server.folder().join("data");
-    write(&server, 0);
-    server.stop();
+    let (mut server, data) = stopped_with_a_write();
     // The segment as it was before it was cut to size, as a start that was killed leaves it.
     let first = ours(&data).join("log-0000000000000001");
     let whole = fs::read(&first).unwrap();
@@ -198,10 +204,7 @@ fn a_start_clears_away_what_a_crash_has_left() {
     if is_reference() {
         return;
     }
-    let mut server = small().start();
-    let data = server.folder().join("data");
-    write(&server, 0);
-    server.stop();
+    let (mut server, data) = stopped_with_a_write();
     let left = [
         "new-0000000000000009",
         "spare-0000000000000007",

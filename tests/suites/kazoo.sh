@@ -34,17 +34,5 @@ export ZOOKEEPER_PORT_OFFSET=${KAZOO_PORTS:-$((20000 + $$ % 500 * 20))}
 cd "$work" && "$venv/bin/python" -m pytest -p no:cacheprovider -p kazoo_deselected -o log_cli=false --timeout=120 \
   --maxfail="${KAZOO_MAXFAIL:-25}" -q -ra --tb=short --junitxml="$work/junit.xml" "$@" "$tests" > "$work/out.txt" 2>&1
 grep -E '^(FAILED|ERROR)' "$work/out.txt" | sed "s|[^ ]*/kazoo/tests/||"
-"$venv/bin/python" - "$work/junit.xml" << 'TALLY' || failed "no result; see $work/out.txt"
-import sys
-import xml.etree.ElementTree as tree
-
-suites = list(tree.parse(sys.argv[1]).getroot().iter("testsuite"))
-count = lambda key: sum(int(suite.get(key, 0)) for suite in suites)
-failed, skipped = count("failures") + count("errors"), count("skipped")
-passed = count("tests") - failed - skipped
-if passed + failed == 0:
-    sys.exit("nothing ran")
-print(f"{passed} passed, {failed} failed, {skipped} skipped")
-open("failed", "w").write(str(failed))
-TALLY
+"$venv/bin/python" -B "$here/tally.py" "$work/junit.xml" "$work/failed" || failed "no result; see $work/out.txt"
 [ "$(cat "$work/failed")" = 0 ]

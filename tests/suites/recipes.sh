@@ -23,17 +23,5 @@ rm -f "$work/junit.xml"
 TMPDIR=$work/tmp PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" -m pytest -p no:cacheprovider --rootdir=. --timeout=240 \
   -q -ra --tb=short --durations=5 --junitxml="$work/junit.xml" "$@" > "$work/out.txt" 2>&1
 grep -E '^(FAILED|ERROR)' "$work/out.txt"
-"$venv/bin/python" - "$work/junit.xml" << 'TALLY' || failed "see $work/out.txt"
-import sys
-import xml.etree.ElementTree as tree
-
-suites = list(tree.parse(sys.argv[1]).getroot().iter("testsuite"))
-count = lambda key: sum(int(suite.get(key, 0)) for suite in suites)
-failed, skipped = count("failures") + count("errors"), count("skipped")
-passed = count("tests") - failed - skipped
-if passed + failed == 0:
-    sys.exit("nothing ran")
-print(f"{passed} passed, {failed} failed, {skipped} skipped")
-open(sys.argv[1] + ".failed", "w").write(str(failed))
-TALLY
-[ "$(cat "$work/junit.xml.failed")" = 0 ]
+"$venv/bin/python" -B "$here/tally.py" "$work/junit.xml" "$work/failed" || failed "see $work/out.txt"
+[ "$(cat "$work/failed")" = 0 ]

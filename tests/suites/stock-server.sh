@@ -1,7 +1,7 @@
 #!/bin/bash
 # stock-server.sh ZOO_CFG - Apache ZooKeeper in the foreground on a zoo.cfg; ends on SIGTERM. The reference SERVER_CMD:
 # swap in any other executable with the same contract. STOCK_VERSION picks the release (default 3.9.5; 3.8.4, 3.7.2, 3.6.4 work too);
-# Maven brings its jars once into $SUITES/stock/VERSION. JVMFLAGS: extra -D flags. STOCK_MAIN: another main class (the rest of
+# Maven brings its jars once into $SUITES/stock/VERSION. JVMFLAGS: extra -D flags. JAVA: the Java to run it with. STOCK_MAIN: another main class (the rest of
 # the arguments are its own), as in STOCK_MAIN=org.apache.zookeeper.ZooKeeperMain stock-server.sh -server 127.0.0.1:2181 ls /
 # STOCK_HEAP: the JVM's heap (default 512m). Comparisons of speed use STOCK_HEAP=2g with the default collector (G1: STOCK_GC=G1).
 set -e
@@ -40,7 +40,7 @@ X
   exec 9>&-
 fi
 GC=-XX:+Use${STOCK_GC:-Serial}GC
-[ -x "${REAL_JAVA:=/usr/bin/java}" ] || REAL_JAVA=java   # not the stand-in that a suite may put first on PATH
+[ -x "${REAL_JAVA:=${JAVA:-/usr/bin/java}}" ] || REAL_JAVA=java   # not the stand-in that a suite may put first on PATH
 exec "$REAL_JAVA" -Xmx"${STOCK_HEAP:-512m}" "$GC" -cp "${ZK_CP_FIRST:+$ZK_CP_FIRST:}$D:$D/lib/*" -Dfile.encoding=UTF-8 \
   -Dlogback.configurationFile="$D/logback.xml" -Dlog4j.configuration="file:$D/log4j.properties" -Dzookeeper.jmx.log4j.disable=true \
   $JVMFLAGS "${STOCK_MAIN:-org.apache.zookeeper.server.quorum.QuorumPeerMain}" "$@"

@@ -3,7 +3,8 @@
 use disk::limits::block_align_up;
 use model::zxid::Zxid;
 
-use super::{Field, SegmentHeader, SegmentNumber, Sequence, is_dense};
+use super::{SegmentHeader, SegmentNumber, Sequence};
+use disk::layout::{Field, is_dense};
 
 /// What every batch has behind its checksum.
 pub const BATCH_MAGIC: u32 = u32::from_le_bytes(*b"RKBT");
@@ -149,20 +150,20 @@ impl BatchHeader {
     /// nothing else, and computes the checksum. `self.crc` and the two lengths need not be set.
     pub fn seal(&mut self, batch: &mut [u8], seed: u64) {
         self.payload_bytes = (batch.len() - BATCH_HEADER_BYTES) as u32;
-        MAGIC.put(batch, BATCH_MAGIC as u64);
-        SEGMENT.put(batch, self.segment.0);
-        SEQUENCE.put(batch, self.sequence.0);
-        PAYLOAD_BYTES.put(batch, self.payload_bytes as u64);
-        RECORD_COUNT.put(batch, self.record_count as u64);
-        PREDECESSOR_CRC.put(batch, self.predecessor_crc as u64);
-        FLAGS.put(batch, if self.is_end { FLAG_END } else { 0 });
-        DURABLE_SEQUENCE.put(batch, self.durable_sequence.0);
-        DURABLE_THROUGH.put(batch, self.durable_through.0 as u64);
-        PRIOR.put(batch, self.prior.0 as u64);
-        FIRST.put(batch, self.first.0 as u64);
-        LAST.put(batch, self.last.0 as u64);
+        MAGIC.put_le(batch, BATCH_MAGIC as u64);
+        SEGMENT.put_le(batch, self.segment.0);
+        SEQUENCE.put_le(batch, self.sequence.0);
+        PAYLOAD_BYTES.put_le(batch, self.payload_bytes as u64);
+        RECORD_COUNT.put_le(batch, self.record_count as u64);
+        PREDECESSOR_CRC.put_le(batch, self.predecessor_crc as u64);
+        FLAGS.put_le(batch, if self.is_end { FLAG_END } else { 0 });
+        DURABLE_SEQUENCE.put_le(batch, self.durable_sequence.0);
+        DURABLE_THROUGH.put_le(batch, self.durable_through.0 as u64);
+        PRIOR.put_le(batch, self.prior.0 as u64);
+        FIRST.put_le(batch, self.first.0 as u64);
+        LAST.put_le(batch, self.last.0 as u64);
         self.crc = crc_of(batch, seed);
-        CRC.put(batch, self.crc as u64);
+        CRC.put_le(batch, self.crc as u64);
     }
 
     /// Reads a header; believes nothing that would lead beyond `room_bytes`, which is how much of
@@ -172,28 +173,28 @@ impl BatchHeader {
         segment: &SegmentHeader,
         room_bytes: u64,
     ) -> Result<Self, BatchFault> {
-        let magic = MAGIC.take(bytes) as u32;
-        if magic != BATCH_MAGIC || SEGMENT.take(bytes) != segment.number.0 {
+        let magic = MAGIC.take_le(bytes) as u32;
+        if magic != BATCH_MAGIC || SEGMENT.take_le(bytes) != segment.number.0 {
             return Err(BatchFault::Unwritten { found: magic });
         }
-        let payload_bytes = PAYLOAD_BYTES.take(bytes);
+        let payload_bytes = PAYLOAD_BYTES.take_le(bytes);
         let max = room_bytes.saturating_sub(BATCH_HEADER_BYTES as u64);
         if payload_bytes > max {
             return Err(BatchFault::Length { found: payload_bytes, max });
         }
         Ok(Self {
-            crc: CRC.take(bytes) as u32,
+            crc: CRC.take_le(bytes) as u32,
             segment: segment.number,
-            sequence: Sequence(SEQUENCE.take(bytes)),
+            sequence: Sequence(SEQUENCE.take_le(bytes)),
             payload_bytes: payload_bytes as u32,
-            record_count: RECORD_COUNT.take(bytes) as u32,
-            predecessor_crc: PREDECESSOR_CRC.take(bytes) as u32,
-            is_end: FLAGS.take(bytes) & FLAG_END != 0,
-            durable_sequence: Sequence(DURABLE_SEQUENCE.take(bytes)),
-            durable_through: Zxid(DURABLE_THROUGH.take(bytes) as i64),
-            prior: Zxid(PRIOR.take(bytes) as i64),
-            first: Zxid(FIRST.take(bytes) as i64),
-            last: Zxid(LAST.take(bytes) as i64),
+            record_count: RECORD_COUNT.take_le(bytes) as u32,
+            predecessor_crc: PREDECESSOR_CRC.take_le(bytes) as u32,
+            is_end: FLAGS.take_le(bytes) & FLAG_END != 0,
+            durable_sequence: Sequence(DURABLE_SEQUENCE.take_le(bytes)),
+            durable_through: Zxid(DURABLE_THROUGH.take_le(bytes) as i64),
+            prior: Zxid(PRIOR.take_le(bytes) as i64),
+            first: Zxid(FIRST.take_le(bytes) as i64),
+            last: Zxid(LAST.take_le(bytes) as i64),
         })
     }
 
@@ -223,8 +224,8 @@ pub struct Record<'b> {
 
 /// Writes what stands before a txn of `txn_bytes`.
 pub fn write_record_header(into: &mut [u8], zxid: Zxid, txn_bytes: usize) {
-    RECORD_ZXID.put(into, zxid.0 as u64);
-    RECORD_BYTES.put(into, txn_bytes as u64);
+    RECORD_ZXID.put_le(into, zxid.0 as u64);
+    RECORD_BYTES.put_le(into, txn_bytes as u64);
 }
 
 /// The records of a verified batch's payload. They ascend from `prior` to `last`, and are as many
@@ -251,6 +252,6 @@ pub fn records<'b>(
 
 fn split_record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     let (header, behind) = bytes.split_at_checked(RECORD_HEADER_BYTES)?;
-    let (txn, behind) = behind.split_at_checked(RECORD_BYTES.take(header) as usize)?;
-    Some((Record { zxid: Zxid(RECORD_ZXID.take(header) as i64), txn }, behind))
+    let (txn, behind) = behind.split_at_checked(RECORD_BYTES.take_le(header) as usize)?;
+    Some((Record { zxid: Zxid(RECORD_ZXID.take_le(header) as i64), txn }, behind))
 }

@@ -3,8 +3,9 @@
 use disk::BLOCK_BYTES;
 use model::zxid::Zxid;
 
-use super::{Field, SegmentNumber, is_dense};
+use super::SegmentNumber;
 use crate::limits::SEGMENT_HEADER_BYTES;
+use disk::layout::{Field, is_dense};
 
 /// The first eight bytes of every segment.
 pub const SEGMENT_MAGIC: [u8; 8] = *b"RKLOGSEG";
@@ -93,15 +94,15 @@ impl SegmentHeader {
         assert_eq!(block.len(), SEGMENT_HEADER_BYTES);
         block.fill(0);
         block[..MAGIC.end()].copy_from_slice(&SEGMENT_MAGIC);
-        VERSION.put(block, FORMAT_VERSION as u64);
-        NUMBER.put(block, self.number.0);
-        BYTES.put(block, self.segment_bytes);
-        SEED.put(block, self.seed);
+        VERSION.put_le(block, FORMAT_VERSION as u64);
+        NUMBER.put_le(block, self.number.0);
+        BYTES.put_le(block, self.segment_bytes);
+        SEED.put_le(block, self.seed);
         if let Start::Restart { continues_from } = self.start {
-            START.put(block, START_RESTART);
-            CONTINUES_FROM.put(block, continues_from.0 as u64);
+            START.put_le(block, START_RESTART);
+            CONTINUES_FROM.put_le(block, continues_from.0 as u64);
         }
-        CRC.put(block, crc_of(block) as u64);
+        CRC.put_le(block, crc_of(block) as u64);
     }
 
     /// Reads the header from a segment's first block.
@@ -114,25 +115,25 @@ impl SegmentHeader {
             let found = block[..MAGIC.end()].try_into().expect("eight bytes");
             return Err(HeaderFault::Magic { found });
         }
-        let version = VERSION.take(block) as u32;
+        let version = VERSION.take_le(block) as u32;
         if version != FORMAT_VERSION {
             return Err(HeaderFault::Version { found: version });
         }
-        let (expected, found) = (crc_of(block), CRC.take(block) as u32);
+        let (expected, found) = (crc_of(block), CRC.take_le(block) as u32);
         if expected != found {
             return Err(HeaderFault::Crc { expected, found });
         }
-        let start = match START.take(block) {
+        let start = match START.take_le(block) {
             START_FOLLOWS => Start::Follows,
             START_RESTART => {
-                Start::Restart { continues_from: Zxid(CONTINUES_FROM.take(block) as i64) }
+                Start::Restart { continues_from: Zxid(CONTINUES_FROM.take_le(block) as i64) }
             }
             found => return Err(HeaderFault::Start { found }),
         };
         Ok(Self {
-            number: SegmentNumber(NUMBER.take(block)),
-            segment_bytes: BYTES.take(block),
-            seed: SEED.take(block),
+            number: SegmentNumber(NUMBER.take_le(block)),
+            segment_bytes: BYTES.take_le(block),
+            seed: SEED.take_le(block),
             start,
         })
     }

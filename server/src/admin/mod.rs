@@ -199,8 +199,8 @@ pub fn start(
 
 /// The names of the admin server's commands.
 #[cfg(test)]
-pub(crate) fn command_names() -> [&'static str; 28] {
-    http::commands::NAMES.map(|(name, _)| name)
+pub(crate) fn command_names() -> Vec<&'static str> {
+    http::command::Command::all().map(http::command::Command::name).collect()
 }
 
 impl Admin {

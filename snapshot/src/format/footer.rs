@@ -2,9 +2,10 @@
 
 use std::mem::offset_of;
 
-use super::{Field, access, archive, crc_around, is_dense};
+use super::{access, archive, crc_around};
 use crate::error::Fault;
 use crate::limits::FOOTER_BYTES;
+use disk::layout::{Field, is_dense};
 
 /// The first eight bytes of the last block.
 pub const FOOTER_MAGIC: [u8; 8] = *b"RKSNPEND";
@@ -75,7 +76,7 @@ impl Footer {
         let bytes = archive(self).expect("a footer has a fixed size");
         block[ARCHIVE.offset..ARCHIVE.end()].copy_from_slice(&bytes);
         let crc = crc_around(&CRC, block);
-        CRC.put(block, crc.into());
+        CRC.put_be(block, crc.into());
     }
 
     /// Reads the footer from a file's last block.
@@ -88,7 +89,7 @@ impl Footer {
             let found = block[..MAGIC.end()].try_into().expect("eight bytes");
             return Err(Fault::Magic { found });
         }
-        let (expected, found) = (CRC.take(block) as u32, crc_around(&CRC, block));
+        let (expected, found) = (CRC.take_be(block) as u32, crc_around(&CRC, block));
         if expected != found {
             return Err(Fault::Crc { expected, found });
         }

@@ -1,7 +1,8 @@
 //! The first block of a file.
 
-use super::{Field, crc_around, is_dense};
+use super::crc_around;
 use crate::limits::HEADER_BYTES;
+use disk::layout::{Field, is_dense};
 
 /// The first eight bytes of every snapshot.
 pub const MAGIC: [u8; 8] = *b"RKSNPSHT";
@@ -61,14 +62,14 @@ impl Header {
         assert_eq!(block.len(), HEADER_BYTES);
         block.fill(0);
         block[..MAGIC_FIELD.end()].copy_from_slice(&MAGIC);
-        VERSION.put(block, FORMAT_VERSION.into());
-        SEED_0.put(block, self.seed[0]);
-        SEED_1.put(block, self.seed[1]);
+        VERSION.put_be(block, FORMAT_VERSION.into());
+        SEED_0.put_be(block, self.seed[0]);
+        SEED_1.put_be(block, self.seed[1]);
         let name = self.created_by.as_bytes();
         let name = &name[..name.len().min(CREATED_BY.bytes)];
         block[CREATED_BY.offset..][..name.len()].copy_from_slice(name);
         let crc = crc_around(&CRC, block);
-        CRC.put(block, crc.into());
+        CRC.put_be(block, crc.into());
         crc
     }
 
@@ -82,17 +83,17 @@ impl Header {
             let found = block[..MAGIC_FIELD.end()].try_into().expect("eight bytes");
             return Err(HeaderFault::Magic { found });
         }
-        let (expected, found) = (CRC.take(block) as u32, crc_around(&CRC, block));
+        let (expected, found) = (CRC.take_be(block) as u32, crc_around(&CRC, block));
         if expected != found {
             return Err(HeaderFault::Crc { expected, found });
         }
-        let version = VERSION.take(block) as u32;
+        let version = VERSION.take_be(block) as u32;
         if version != FORMAT_VERSION {
             return Err(HeaderFault::Version { found: version });
         }
         let name = &block[CREATED_BY.offset..CREATED_BY.end()];
         let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
         let created_by = String::from_utf8_lossy(name).into_owned();
-        Ok((Self { seed: [SEED_0.take(block), SEED_1.take(block)], created_by }, found))
+        Ok((Self { seed: [SEED_0.take_be(block), SEED_1.take_be(block)], created_by }, found))
     }
 }

@@ -18,57 +18,11 @@ use rkyv::util::AlignedVec;
 use rkyv::{Archive, Portable, Serialize};
 
 use crate::error::Fault;
+use disk::layout::Field;
 
 pub use footer::{FOOTER, FOOTER_MAGIC, Footer, Place};
 pub use header::{FORMAT_VERSION, HEADER, Header, HeaderFault, MAGIC};
 pub use sections::{AclSection, ChunkEntry, Index, SessionSection};
-
-/// One row of a layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// What it is called in the document.
-    pub name: &'static str,
-    /// Where it begins.
-    pub offset: usize,
-    /// How many bytes it takes.
-    pub bytes: usize,
-}
-
-impl Field {
-    pub(crate) const fn new(name: &'static str, offset: usize, bytes: usize) -> Self {
-        Self { name, offset, bytes }
-    }
-
-    const fn end(&self) -> usize {
-        self.offset + self.bytes
-    }
-
-    fn put(&self, block: &mut [u8], value: u64) {
-        let bytes = value.to_be_bytes();
-        let (zeros, kept) = bytes.split_at(bytes.len() - self.bytes);
-        assert!(zeros.iter().all(|byte| *byte == 0), "{} is too large", self.name);
-        block[self.offset..self.end()].copy_from_slice(kept);
-    }
-
-    fn take(&self, block: &[u8]) -> u64 {
-        let number = &block[self.offset..self.end()];
-        number.iter().fold(0, |value, byte| value << 8 | u64::from(*byte))
-    }
-}
-
-/// Whether the fields of a layout follow each other without a gap and end at `bytes`.
-const fn is_dense(fields: &[Field], bytes: usize) -> bool {
-    let mut at = 0;
-    let mut index = 0;
-    while index < fields.len() {
-        if fields[index].offset != at {
-            return false;
-        }
-        at = fields[index].end();
-        index += 1;
-    }
-    at == bytes
-}
 
 /// The layouts of the archives, by the names that the document has for them.
 pub fn layouts() -> Vec<(&'static str, Vec<Field>)> {

@@ -6,10 +6,11 @@ use model::acl::AclList;
 use model::jute::Reader;
 use model::session::SessionId;
 
+use super::access;
 use super::footer::layout;
-use super::{Field, access};
 use crate::error::Fault;
 use crate::source::{AclEntry, Session};
+use disk::layout::Field;
 
 /// A session, archived: 12 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, rkyv::Archive, rkyv::Serialize)]

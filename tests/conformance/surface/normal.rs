@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use crate::conformance::sharp;
+
 /// Replaces sessions, folders, ports, dates and versions by names.
 pub(super) fn names(
     text: &str,
@@ -37,19 +39,6 @@ pub(super) fn names(
 fn addresses(line: &str) -> String {
     let Some((head, rest)) = line.split_once("/127.0.0.1:") else { return line.to_owned() };
     format!("{head}/127.0.0.1:#{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
-}
-
-/// Digits of a text made one `#` each run.
-fn sharp(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '0'..='9' if out.ends_with('#') => {}
-            '0'..='9' => out.push('#'),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 /// `srvr`: latencies, and connections, of which words may still be closing.

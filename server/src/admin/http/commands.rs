@@ -2,6 +2,7 @@
 
 use crate::admin::answer::Desk;
 use crate::admin::gather::Roles;
+use crate::admin::http::command::Command;
 use crate::admin::http::json;
 use crate::admin::inquiry::{ConnectionReport, LastMaxMin, Mode, Unanswered};
 use crate::admin::limits::{ANSWER_BYTES_MAX, CONNECTION_BYTES, PATH_BYTES};
@@ -17,42 +18,6 @@ use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// Every command: its name, and what else it is called.
-pub(in crate::admin) const NAMES: [(&str, &[&str]); 28] = [
-    ("configuration", &["conf", "config"]),
-    ("connection_stat_reset", &["crst"]),
-    ("connections", &["cons"]),
-    ("dirs", &[]),
-    ("dump", &[]),
-    ("environment", &["env", "envi"]),
-    ("get_trace_mask", &["gtmk"]),
-    ("hash", &[]),
-    ("initial_configuration", &["icfg"]),
-    ("is_read_only", &["isro"]),
-    ("last_snapshot", &["lsnp"]),
-    ("leader", &["lead"]),
-    ("monitor", &["mntr"]),
-    ("observer_connection_stat_reset", &["orst"]),
-    ("observers", &["obsr"]),
-    ("restore", &["rest"]),
-    ("ruok", &[]),
-    ("server_stats", &["srvr"]),
-    ("set_trace_mask", &["stmk"]),
-    ("snapshot", &["snap"]),
-    ("stat_reset", &["srst"]),
-    ("stats", &["stat"]),
-    ("system_properties", &["sysp"]),
-    ("voting_view", &[]),
-    ("watch_summary", &["wchs"]),
-    ("watches", &["wchc"]),
-    ("watches_by_path", &["wchp"]),
-    ("zabstate", &[]),
-];
-
-/// The commands that tell something even while nothing is served.
-const ALWAYS: [&str; 5] =
-    ["environment", "get_trace_mask", "set_trace_mask", "system_properties", "restore"];
 
 /// What a command tells, name by name.
 type Members = Map<String, Value>;
@@ -88,26 +53,15 @@ type PathsOfSessions = Vec<(SessionId, Vec<Arc<[u8]>>)>;
 /// The page that lists the commands.
 pub(super) fn index(url: &str) -> String {
     let mut page = String::new();
-    for (name, _) in NAMES {
+    for name in Command::all().map(Command::name) {
         let _ = write!(page, "<a href=\"{url}/{name}\">{name}</a>\n<br/>\n");
     }
     page
 }
 
-/// The command that is called so.
-fn named(asked: &str) -> Option<&'static str> {
-    let is_meant = |(name, others): &&(&str, &[&str])| *name == asked || others.contains(&asked);
-    NAMES.iter().find(is_meant).map(|(name, _)| *name)
-}
-
 /// What a command's answer grows with.
 pub(in crate::admin) fn size(asked: &str) -> Size {
-    match named(asked) {
-        Some("stats") => Size::Stat,
-        Some("monitor") => Size::Metrics,
-        Some("connections" | "dump" | "watches" | "watches_by_path") => Size::Large,
-        _ => Size::Short,
-    }
+    Command::named(asked).map_or(Size::Short, Command::size)
 }
 
 /// Runs a command by any of its names: what it answers, as text.
@@ -118,14 +72,15 @@ pub(in crate::admin) async fn run(
     held: &mut Held,
 ) -> (StatusCode, String) {
     let failed = |name, why| json::print(&ended(Members::new(), name, Some(why)));
-    let Some(name) = named(asked) else {
+    let Some(command) = Command::named(asked) else {
         return (StatusCode::OK, failed(asked, unknown(asked)));
     };
-    if matches!(name, "snapshot" | "restore") {
+    let name = command.name();
+    if matches!(command, Command::Snapshot | Command::Restore) {
         let why = "taking and restoring snapshots by command is not built yet".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, failed(name, why));
     }
-    let told = match answer(desk, name, query).await {
+    let told = match answer(desk, command, query).await {
         Ok(answer) => held.make(move || json::print(&ended(answer.members(), name, None))).await,
         Err(unanswered) => Err(unanswered),
     };
@@ -145,46 +100,46 @@ fn ended(mut members: Members, name: &str, error: Option<String>) -> Value {
     Value::Object(members)
 }
 
-async fn answer(desk: &Desk, name: &str, query: &str) -> Result<Answer, Unanswered> {
-    if !ALWAYS.contains(&name) && !desk.roles.ordering_counts().await?.is_serving {
+async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Unanswered> {
+    if !command.is_always_answered() && !desk.roles.ordering_counts().await?.is_serving {
         return Err(Unanswered);
     }
-    Ok(Answer::Short(match name {
-        "configuration" => configuration(&desk.facts.conf),
-        "connection_stat_reset" => {
+    Ok(Answer::Short(match command {
+        Command::Configuration => configuration(&desk.facts.conf),
+        Command::ConnectionStatReset => {
             desk.roles.reset_connections().await?;
             json!({})
         }
-        "connections" => {
+        Command::Connections => {
             let all = connections(&desk.roles).await?;
             return Ok(Answer::gathered(
                 move || json!({ "connections": listed(&all, true), "secure_connections": [] }),
             ));
         }
-        "dirs" => {
+        Command::Dirs => {
             let sizes = desk.sizes().await;
             json!({ "datadir_size": sizes.data_bytes, "logdir_size": sizes.log_bytes })
         }
-        "dump" => return dump(&desk.roles).await,
-        "environment" => environment(desk).await,
-        "get_trace_mask" => json!({ "tracemask": desk.trace_mask.load(Ordering::Relaxed) }),
-        "set_trace_mask" => set_trace_mask(desk, query),
-        "hash" => digests(&desk.roles).await?,
-        "initial_configuration" => json!({ "initial_configuration": desk.facts.initial }),
-        "is_read_only" => {
+        Command::Dump => return dump(&desk.roles).await,
+        Command::Environment => environment(desk).await,
+        Command::GetTraceMask => json!({ "tracemask": desk.trace_mask.load(Ordering::Relaxed) }),
+        Command::SetTraceMask => set_trace_mask(desk, query),
+        Command::Hash => digests(&desk.roles).await?,
+        Command::InitialConfiguration => json!({ "initial_configuration": desk.facts.initial }),
+        Command::IsReadOnly => {
             let mode = desk.roles.ordering_counts().await?.mode;
             json!({ "read_only": mode == Mode::ReadOnly })
         }
-        "last_snapshot" => {
+        Command::LastSnapshot => {
             let last = desk.roles.ordering_counts().await?.last_snapshot;
             let (zxid, at_ms) = last.map_or((-1, -1000), |(zxid, at_ms)| (zxid.0, at_ms));
             json!({ "zxid": format!("{zxid:x}"), "timestamp": at_ms.div_euclid(1000) })
         }
-        "leader" => json!({ "error": "server is not initialized" }),
-        "monitor" => return monitor(desk).await,
-        "observers" => json!({ "synced_observers": 0, "observers": [] }),
-        "server_stats" => server_stats(desk).await?,
-        "stats" => {
+        Command::Leader => json!({ "error": "server is not initialized" }),
+        Command::Monitor => return monitor(desk).await,
+        Command::Observers => json!({ "synced_observers": 0, "observers": [] }),
+        Command::ServerStats => server_stats(desk).await?,
+        Command::Stats => {
             let mut stats = server_stats(desk).await?;
             let all = connections(&desk.roles).await?;
             return Ok(Answer::gathered(move || {
@@ -193,17 +148,20 @@ async fn answer(desk: &Desk, name: &str, query: &str) -> Result<Answer, Unanswer
                 stats
             }));
         }
-        "stat_reset" => {
+        Command::StatReset => {
             desk.reset_counts().await?;
             json!({})
         }
-        "system_properties" => system_properties(desk).await,
-        "voting_view" => json!({ "current_config": {} }),
-        "watch_summary" => watch_summary(desk).await?,
-        "watches" => return watches(&desk.roles).await,
-        "watches_by_path" => return watches_by_path(&desk.roles).await,
-        "zabstate" => json!({ "voting": false, "zabstate": "" }),
-        _ => json!({}),
+        Command::SystemProperties => system_properties(desk).await,
+        Command::VotingView => json!({ "current_config": {} }),
+        Command::WatchSummary => watch_summary(desk).await?,
+        Command::Watches => return watches(&desk.roles).await,
+        Command::WatchesByPath => return watches_by_path(&desk.roles).await,
+        Command::Zabstate => json!({ "voting": false, "zabstate": "" }),
+        Command::Ruok
+        | Command::ObserverConnectionStatReset
+        | Command::Snapshot
+        | Command::Restore => json!({}),
     }))
 }
 

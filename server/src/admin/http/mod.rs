@@ -11,6 +11,7 @@
 //!
 //! Not here: TLS, and the commands that take or restore a snapshot.
 
+pub(super) mod command;
 pub(super) mod commands;
 mod crowd;
 pub(super) mod json;

@@ -17,13 +17,3 @@ fn json_is_printed_as_stock_does() {
          \"mean\" : 2.4219,\n  \"error\" : null\n}"
     );
 }
-
-#[test]
-fn every_command_has_one_meaning() {
-    let names = super::commands::NAMES.iter();
-    let mut all: Vec<_> = names.flat_map(|(name, others)| [&[*name], *others].concat()).collect();
-    let count = all.len();
-    all.sort_unstable();
-    all.dedup();
-    assert_eq!(all.len(), count);
-}
