@@ -49,11 +49,14 @@ fn ours(data: &Path) -> PathBuf {
     data.join("ringkeeper-1")
 }
 
-/// Name and length of every file of a data directory.
+/// Name and length of every file of a data directory; one that goes meanwhile is none.
 fn files(data: &Path) -> Vec<(String, u64)> {
     let entries = fs::read_dir(ours(data)).unwrap().map(Result::unwrap);
     let mut files: Vec<_> = entries
-        .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len()))
+        .filter_map(|entry| {
+            let bytes = entry.metadata().ok()?.len();
+            Some((entry.file_name().into_string().unwrap(), bytes))
+        })
         .collect();
     files.sort();
     files

@@ -3,7 +3,7 @@
 //! A connection beyond the limits is let in for a moment, as long as these are few: what it is, its
 //! first bytes say. A four-letter word is answered, for monitoring should not go blind when clients
 //! are many; anything else ends it, unless there is room by then (guard:
-//! `tests/conformance/limits.rs`, `core_loop::gate::tests`).
+//! `tests/conformance/limits.rs`, `gate::tests`).
 
 use super::super::token::Kind;
 use super::{Clients, Dealt, Input, Socket, Stage};
