@@ -348,7 +348,13 @@ impl Draw {
         let ttl = self.of(&[1, 50, 50, 100_000_000, 0, -1, 0xff_ffff_ffff, 0x100_0000_0000]);
         // createTTL with flags of another kind is an intended difference.
         let is_odd = kind == opcode::CREATE_TTL && !matches!(flags, 5 | 6) && !is_in_multi;
-        let flags = if is_odd { 5 } else { flags };
+        // What comes below a container that is flagged ephemeral is a matter of stock's timing.
+        let is_uncertain = kind == opcode::CREATE_CONTAINER && matches!(flags, 1 | 3);
+        let flags = match (is_odd, is_uncertain) {
+            (true, _) => 5,
+            (false, true) => 4,
+            (false, false) => flags,
+        };
         Call::Create { kind, path: self.path(), data: self.data(), acl: self.acl(), flags, ttl }
     }
 

@@ -38,6 +38,12 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "no request may end a server",
     ],
     [
+        "createContainer with the flag of an ephemeral, and a create below it before its reply",
+        "NOCHILDRENFOREPHEMERALS, or done, as time has it",
+        "done",
+        "the node is a container, and no ephemeral",
+    ],
+    [
         "a write sent right behind a setACL, before its reply",
         "checked against the old ACL or the new one, as time has it",
         "checked against the new one",
