@@ -1,5 +1,6 @@
 //! The metrics by the names of stock's Prometheus provider, those of `mntr` without `zk_`, each
-//! with its samples: what the page shows, and the words and commands where that provider is configured.
+//! with its samples: what the page shows, and the words and commands where that provider is
+//! configured.
 
 use super::host;
 use super::metrics::{Counter, Measure, QuotaSums};
