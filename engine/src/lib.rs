@@ -38,6 +38,7 @@
 pub mod acl;
 pub mod batch;
 pub mod hash;
+pub mod in_log;
 pub mod limits;
 pub mod message;
 pub mod meter;
@@ -50,6 +51,7 @@ pub mod settings;
 pub mod shard;
 pub mod state;
 pub mod tree;
+pub mod zab;
 
 #[cfg(test)]
 mod tests;

@@ -134,3 +134,10 @@ pub const STAGED_READS: usize = 8;
 
 const _: () =
     assert!(UNSENT_SHARE_BYTES < UNSENT_BYTES_MAX && PARKED_SHARE_BYTES < PARKED_BYTES_MAX);
+
+/// Bytes of the newest txns that are kept in memory for learners that were away for a moment: a
+/// second of writes at the highest rate. What is not committed is kept beside it.
+pub const RECENT_BYTES_MAX: usize = 64 << 20;
+
+/// Bytes of proposals that wait to be handed to the log before the leader's link is not read.
+pub const PENDING_BYTES_MAX: usize = 4 << 20;

@@ -17,11 +17,11 @@ mod publishing;
 mod replay;
 mod sessions;
 
-pub use publishing::InLog;
 pub use replay::{ReplayError, replay};
 
 use crate::acl::identity::Identities;
 use crate::batch::{Batch, Chain, Cursor};
+use crate::in_log::InLog;
 use crate::limits::{BACKLOG_BATCHES_MAX, BATCH_BYTES_MAX};
 use crate::message::{ToOrdering, ToShard};
 use crate::pipeline::Head;

@@ -1,44 +1,12 @@
 //! What was proposed is sealed, becomes durable, and is published; or is dropped before that.
 
 use super::{Applied, Ordering};
+use crate::in_log::InLog;
 use crate::limits::{BATCH_BYTES_MAX, SPARE_BATCHES_MAX};
 use crate::session::Place;
 use crate::settings::Now;
 use model::zxid::Zxid;
 use std::mem;
-use std::ops::Range;
-
-/// The txns of a batch, on their way to the log.
-///
-/// Its life: filled while the batch is open, handed out when that is sealed, and handed back once
-/// the log has all of it: see [`Replica::recycle`](crate::replica::Replica::recycle).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InLog {
-    pub(super) bytes: Vec<u8>,
-    pub(super) records: Vec<(Zxid, Range<usize>)>,
-}
-
-impl InLog {
-    /// The encoded txns in their order, beginning with the one at `from`.
-    pub fn txns(&self, from: usize) -> impl Iterator<Item = (Zxid, &[u8])> {
-        self.records[from..].iter().map(|(zxid, range)| (*zxid, &self.bytes[range.clone()]))
-    }
-
-    /// Count of txns.
-    pub fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
-    }
-
-    /// Bytes of all txns.
-    pub fn byte_count(&self) -> usize {
-        self.bytes.len()
-    }
-}
 
 impl Ordering {
     /// Ends the open batch: it is applied to the head, and seen once [`Self::durable`] covers it.

@@ -1,7 +1,8 @@
 //! What a replica wants done.
 
+use crate::in_log::InLog;
 use crate::message::ToShard;
-use crate::ordering::{InLog, Refusal};
+use crate::ordering::Refusal;
 use crate::state::State;
 use crate::tree::Pin;
 use model::zxid::Zxid;

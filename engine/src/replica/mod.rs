@@ -31,7 +31,8 @@ pub use event::{Event, LogState};
 pub use snapshots::SnapshotPolicy;
 
 use crate::batch::Cursor;
-use crate::ordering::{InLog, Ordering, Refusal};
+use crate::in_log::InLog;
+use crate::ordering::{Ordering, Refusal};
 use crate::pipeline::Head;
 use crate::settings::{Now, Settings};
 use crate::state::State;

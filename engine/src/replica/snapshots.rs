@@ -1,6 +1,6 @@
 //! When snapshots are taken.
 
-use crate::ordering::InLog;
+use crate::in_log::InLog;
 
 /// What a snapshot rests for after it has been written, in times of what that took: under a load
 /// of writes that would ask for one after the other, snapshots take a fifth of the time, however

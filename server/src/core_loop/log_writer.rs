@@ -10,7 +10,7 @@ use super::token::Kind;
 use crate::directories::Directories;
 use crate::persist;
 use disk::{AlignedBuf, Background, DiskError, Durability};
-use engine::ordering::InLog;
+use engine::in_log::InLog;
 use engine::replica::LogState;
 use engine::settings::Now;
 use model::zxid::Zxid;

@@ -1,0 +1,249 @@
+//! What agreement wants done.
+
+use super::event::LinkId;
+use crate::in_log::InLog;
+use model::peer::notification::{ServerState, Vote};
+use model::server::ServerId;
+use model::zxid::{Epoch, Zxid};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What a server says of its vote; the configuration's text goes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What the server is doing.
+    pub state: ServerState,
+    /// What it votes for, or whom it follows.
+    pub vote: Vote,
+    /// In which round.
+    pub round: i64,
+}
+
+/// The epochs that a server must never forget. `current <= promised`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epochs {
+    /// No leader of an earlier epoch is followed any more (stock's acceptedEpoch).
+    pub promised: Epoch,
+    /// The epoch whose leader this server's history was last made equal to (currentEpoch).
+    pub current: Epoch,
+}
+
+/// Some txns of a batch: the batch, and which of its records.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The batch.
+    pub txns: Arc<InLog>,
+    /// Which of its records.
+    pub range: Range<usize>,
+}
+
+impl Part {
+    /// The zxids and the encoded txns, in order.
+    pub fn records(&self) -> impl Iterator<Item = (Zxid, &[u8])> {
+        self.txns.txns(self.range.start).take(self.range.len())
+    }
+}
+
+/// What a leader and a learner say to each other.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// A learner introduces itself, with the epoch that it has promised.
+    Register {
+        /// Whether it follows or observes.
+        is_observer: bool,
+        /// The epoch promised.
+        promised: Epoch,
+    },
+    /// The leader's epoch.
+    LeaderInfo(Epoch),
+    /// The epoch is promised; where the learner's history ends.
+    AckEpoch {
+        /// Its last txn on disk.
+        last: Zxid,
+        /// The learner's current epoch; `None` if it had promised this epoch before, so that its
+        /// answer does not count.
+        current: Option<Epoch>,
+    },
+    /// The learner's history is a prefix of the leader's, which ends here.
+    Diff(Zxid),
+    /// The learner's history is to be cut here.
+    Trunc(Zxid),
+    /// A snapshot follows; these are the txns that it holds.
+    Snap(Zxid),
+    /// A proposal for each txn.
+    Proposals(Part),
+    /// Each of these txns is committed.
+    Commits(Part),
+    /// The same, in one packet, for observers.
+    Informs(Part),
+    /// The leader's history is complete; its epoch begins when a quorum has acknowledged that.
+    NewLeader(Epoch),
+    /// The learner's history may be shown to clients.
+    UpToDate,
+    /// The learner has accepted the leader's history.
+    AckNewLeader(Epoch),
+    /// Each txn of this epoch from the first counter through the second is durable.
+    Acks {
+        /// The first one.
+        first: Zxid,
+        /// The last one.
+        last: Zxid,
+    },
+    /// The leader is there; its last proposal.
+    Ping(Zxid),
+    /// The learner is there.
+    Pong(Zxid),
+}
+
+/// Why a server has no leader any more, or does not lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// No quorum of servers has come, or stayed.
+    NoQuorum,
+    /// A server cannot follow this leader, because it has promised a later epoch.
+    LaterPromise {
+        /// Which one.
+        server: ServerId,
+        /// What it has promised.
+        promised: Epoch,
+    },
+    /// The leader could not be reached.
+    Unreachable,
+    /// The link to the leader has ended.
+    LinkClosed,
+    /// The leader has said nothing for too long.
+    Silent,
+    /// The leader's epoch is older than one that was promised.
+    OldEpoch,
+    /// The leader said what it must not say.
+    Protocol(Violation),
+    /// The leader wants to cut what this server knows to be committed.
+    CutBelowCommitted {
+        /// Where to.
+        to: Zxid,
+        /// What is committed.
+        committed: Zxid,
+    },
+    /// The leader wants to cut what lies in a snapshot. The next attempt to follow it asks for a
+    /// snapshot.
+    CutBelowSnapshot {
+        /// Who leads.
+        leader: ServerId,
+        /// In which epoch.
+        epoch: Epoch,
+    },
+}
+
+/// What a server said that it must not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// A packet that has no place in this phase.
+    OutOfPlace,
+    /// A proposal that does not continue the one before.
+    Gap {
+        /// The one before.
+        last: Zxid,
+        /// The one that came.
+        found: Zxid,
+    },
+    /// A commit or an acknowledgement of something that was not proposed.
+    NotProposed(Zxid),
+    /// A NEWLEADER of another epoch than the one agreed on.
+    WrongEpoch(Epoch),
+    /// Bytes that are no txn.
+    Malformed,
+}
+
+/// Why a link is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// This server has no leader any more, or does not lead.
+    Lost,
+    /// The learner said what it must not say.
+    Protocol(Violation),
+    /// It has connected anew.
+    Replaced,
+    /// Its history is longer than the leader's: another one should lead.
+    AheadOfLeader,
+    /// It speaks a protocol from before ZooKeeper 3.5.
+    OldProtocol,
+    /// Its configuration is newer than the leader's.
+    NewerConfiguration,
+    /// It has said nothing, or acknowledged nothing, for too long.
+    Silent,
+    /// This server leads nobody.
+    NotLeading,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Say this to a server over its election link, which is opened if there is none. A later
+    /// notice to the same server replaces one that has not left yet.
+    Notify {
+        /// To whom.
+        to: ServerId,
+        /// What.
+        notice: Notice,
+    },
+    /// Open a learner link to this server's quorum port.
+    Connect(ServerId),
+    /// Send this behind everything sent before on the link.
+    Send(LinkId, Message),
+    /// Close the link; nothing of it is handed in any more.
+    Close(LinkId, CloseReason),
+    /// Make these epochs durable, then say [`Event::EpochsStored`](super::Event).
+    StoreEpochs(Epochs),
+    /// Write these txns to the log behind all earlier ones.
+    Append(Arc<InLog>),
+    /// Cut the log behind this txn, once everything in flight has ended.
+    CutLog(Zxid),
+    /// Read the log behind this position, for this link: the first piece of it.
+    ReadLog(LinkId, Zxid),
+    /// Send the tree at this txn to the link, as a snapshot. The link is the snapshot's until it
+    /// is sent.
+    SendSnapshot(LinkId, Zxid),
+    /// What comes next over this link is a snapshot that holds these txns: store it beside the
+    /// history, and begin a log behind it. Neither counts before this epoch is stored as current.
+    ReceiveSnapshot(LinkId, Zxid, Epoch),
+    /// Begin an empty history beside this one, and a log behind it; as with a snapshot, neither
+    /// counts before this epoch is stored as current.
+    BeginEmpty(Epoch),
+    /// The snapshot received last, and the log behind it, are void: the history before counts.
+    ForgetSnapshot,
+    /// Apply every txn of the log that is not applied yet; show none of it.
+    Inherit,
+    /// The history is committed through this txn, which is durable here: apply and publish it.
+    Committed(Zxid),
+    /// Serve clients, and propose their writes: the first one is the epoch's first.
+    Lead(Epoch),
+    /// Serve clients, and forward their writes over this link.
+    Follow(LinkId),
+    /// Serve no clients, propose nothing, and forget what is applied and not published.
+    Look(Lost),
+}
+
+/// Things to do, in order. Kept by the caller, so that its memory is used again.
+#[derive(Debug, Default)]
+pub struct Effects {
+    list: Vec<Effect>,
+}
+
+impl Effects {
+    pub(super) fn push(&mut self, effect: Effect) {
+        self.list.push(effect);
+    }
+
+    pub(super) fn send(&mut self, link: LinkId, message: Message) {
+        self.list.push(Effect::Send(link, message));
+    }
+
+    pub(super) fn notify(&mut self, to: ServerId, notice: Notice) {
+        self.list.push(Effect::Notify { to, notice });
+    }
+
+    /// Takes them, to be performed in this order.
+    pub fn take(&mut self) -> std::vec::Drain<'_, Effect> {
+        self.list.drain(..)
+    }
+}

@@ -1,0 +1,244 @@
+//! Fast leader election: servers exchange votes until a quorum has the same one.
+//!
+//! Each server votes for the server with the longest history that it knows of: the highest
+//! (current epoch, last zxid, id). Votes count within a *round*; a server that learns of a later
+//! round joins it and forgets the votes of its own. A quorum of equal votes ends the election
+//! after [`FINALIZE_MS`] without a better vote; at once if every voter has the same vote, because
+//! then there is no voter left that could have a better one.
+//!
+//! A server that comes while the others have a leader joins them: it is told by notifications
+//! that say FOLLOWING and LEADING, a quorum of which, the leader's own among them, is an ensemble.
+//!
+//! Electing the server with the longest history makes discovery succeed quickly; safety does not
+//! depend on it.
+//!
+//! Source: ZooKeeper 3.9.5, `FastLeaderElection`. Lives in: [`Role::Looking`](super::Role).
+
+use super::effect::{Effects, Notice};
+use super::ensemble::Ensemble;
+use model::peer::notification::{ServerState, Vote};
+use model::server::ServerId;
+use std::collections::BTreeMap;
+
+/// How long a quorum of equal votes waits for a better one, in ms (stock's `finalizeWait`).
+pub const FINALIZE_MS: u64 = 200;
+
+/// How long a server waits for answers before it repeats its vote, in ms: at first, and at most.
+/// (stock's `minNotificationInterval`, `maxNotificationInterval`).
+pub const NOTIFY_MS_MIN: u64 = 200;
+/// See [`NOTIFY_MS_MIN`].
+pub const NOTIFY_MS_MAX: u64 = 60_000;
+
+/// The zxid that a server votes with which has no data and may not create any.
+const UNINITIALIZED: i64 = -1;
+
+/// What another server has said last.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    vote: Vote,
+    round: i64,
+    state: ServerState,
+}
+
+/// How an election ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elected {
+    /// What the server answers from now on when it is asked for its vote; names the leader.
+    pub vote: Vote,
+    /// The round in which it was elected.
+    pub round: i64,
+}
+
+/// An election as one server sees it.
+#[derive(Debug)]
+pub struct Election {
+    /// The vote for itself, with which it begins each round.
+    own: Vote,
+    vote: Vote,
+    round: i64,
+    /// Votes of this round, the server's own included.
+    votes: BTreeMap<ServerId, Said>,
+    /// What servers say that have found a leader, in whichever round.
+    settled: BTreeMap<ServerId, Said>,
+    repeat_ms: u64,
+    repeat_at_ms: u64,
+    /// A quorum has this server's vote; it counts if no better one comes until then.
+    ends_at_ms: Option<u64>,
+}
+
+/// Whether a vote beats another one.
+fn is_better(ensemble: &Ensemble, new: Vote, old: Vote) -> bool {
+    let rank = |vote: Vote| (vote.epoch, vote.zxid, vote.leader);
+    ensemble.quorum.weight(new.leader) != 0 && rank(new) > rank(old)
+}
+
+/// Whether two servers that have a leader follow the same one. Their zxids and rounds may differ:
+/// a vote is adjusted to the new epoch once its server has synchronized.
+fn is_same_leader(one: &Said, other: &Said) -> bool {
+    (one.vote.leader, one.vote.epoch) == (other.vote.leader, other.vote.epoch)
+}
+
+impl Election {
+    /// Begins the round behind `last_round` and announces the server's own vote.
+    pub fn begin(
+        ensemble: &Ensemble,
+        own: Vote,
+        last_round: i64,
+        now_ms: u64,
+        effects: &mut Effects,
+    ) -> Self {
+        let mut election = Self {
+            own,
+            vote: own,
+            round: last_round + 1,
+            votes: BTreeMap::new(),
+            settled: BTreeMap::new(),
+            repeat_ms: NOTIFY_MS_MIN,
+            repeat_at_ms: now_ms + NOTIFY_MS_MIN,
+            ends_at_ms: None,
+        };
+        election.announce(ensemble, effects);
+        election.count(ensemble, now_ms);
+        election
+    }
+
+    /// The round.
+    pub fn round(&self) -> i64 {
+        self.round
+    }
+
+    /// What this server says now.
+    pub fn notice(&self) -> Notice {
+        Notice { state: ServerState::Looking, vote: self.vote, round: self.round }
+    }
+
+    /// When [`Self::tick`] has something to do, in ms of the monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        self.ends_at_ms.map_or(self.repeat_at_ms, |at| at.min(self.repeat_at_ms))
+    }
+
+    /// Takes in what a voter says.
+    pub fn handle(
+        &mut self,
+        ensemble: &Ensemble,
+        from: ServerId,
+        said: Notice,
+        now_ms: u64,
+        effects: &mut Effects,
+    ) -> Option<Elected> {
+        if !ensemble.quorum.is_voter(said.vote.leader) {
+            return None;
+        }
+        let (vote, round) = (said.vote, said.round);
+        match said.state {
+            ServerState::Looking => {
+                let is_void = |vote: Vote| vote.zxid.0 == UNINITIALIZED;
+                if round < self.round {
+                    effects.notify(from, self.notice());
+                    return None;
+                }
+                if is_void(self.own) || is_void(vote) {
+                    return None;
+                }
+                if round > self.round {
+                    self.round = round;
+                    self.votes.clear();
+                    self.vote = if is_better(ensemble, vote, self.own) { vote } else { self.own };
+                    self.announce(ensemble, effects);
+                } else if is_better(ensemble, vote, self.vote) {
+                    self.vote = vote;
+                    self.announce(ensemble, effects);
+                }
+                self.votes.insert(from, Said { vote, round, state: ServerState::Looking });
+                self.count(ensemble, now_ms);
+                self.ended(now_ms)
+            }
+            ServerState::Observing => None,
+            state @ (ServerState::Following | ServerState::Leading) => {
+                self.join(ensemble, from, Said { vote, round, state })
+            }
+        }
+    }
+
+    /// Does what time asks for: ends the election, or repeats the vote.
+    pub fn tick(
+        &mut self,
+        ensemble: &Ensemble,
+        now_ms: u64,
+        effects: &mut Effects,
+    ) -> Option<Elected> {
+        let elected = self.ended(now_ms);
+        if elected.is_none() && now_ms >= self.repeat_at_ms {
+            self.repeat_ms = (2 * self.repeat_ms).min(NOTIFY_MS_MAX);
+            self.repeat_at_ms = now_ms + self.repeat_ms;
+            self.announce(ensemble, effects);
+        }
+        elected
+    }
+
+    fn ended(&self, now_ms: u64) -> Option<Elected> {
+        let is_over = self.ends_at_ms.is_some_and(|at| now_ms >= at);
+        is_over.then_some(Elected { vote: self.vote, round: self.round })
+    }
+
+    /// Tells every voter what this server votes for; its own vote counts like any other.
+    fn announce(&mut self, ensemble: &Ensemble, effects: &mut Effects) {
+        if ensemble.is_voter() {
+            let said = Said { vote: self.vote, round: self.round, state: ServerState::Looking };
+            self.votes.insert(ensemble.me, said);
+        }
+        for to in ensemble.quorum.voters().filter(|&id| id != ensemble.me) {
+            effects.notify(to, self.notice());
+        }
+    }
+
+    /// Looks whether the vote has a quorum now.
+    fn count(&mut self, ensemble: &Ensemble, now_ms: u64) {
+        let agrees = |id| self.votes.get(&id).is_some_and(|said| said.vote == self.vote);
+        if self.own.zxid.0 == UNINITIALIZED || !ensemble.quorum.is_quorum(agrees) {
+            self.ends_at_ms = None;
+        } else if ensemble.quorum.voters().all(agrees) {
+            self.ends_at_ms = Some(now_ms);
+        } else {
+            self.ends_at_ms.get_or_insert(now_ms + FINALIZE_MS);
+        }
+    }
+
+    /// A server has found a leader: joins it if a quorum has and the leader knows of it.
+    fn join(&mut self, ensemble: &Ensemble, from: ServerId, said: Said) -> Option<Elected> {
+        let leader = said.vote.leader;
+        if said.round == self.round {
+            self.votes.insert(from, said);
+            let agrees = |id| {
+                self.votes.get(&id).is_some_and(|other| match other.state {
+                    ServerState::Looking => other.vote == said.vote,
+                    _ => is_same_leader(other, &said),
+                })
+            };
+            if ensemble.quorum.is_quorum(agrees) && self.is_leading(ensemble, &self.votes, said) {
+                return Some(Elected { vote: said.vote, round: said.round });
+            }
+        }
+        self.settled.insert(from, said);
+        let agrees = |id| self.settled.get(&id).is_some_and(|other| is_same_leader(other, &said));
+        if ensemble.quorum.is_quorum(agrees) && self.is_leading(ensemble, &self.settled, said) {
+            self.round = said.round;
+            return Some(Elected { vote: Vote { leader, ..said.vote }, round: said.round });
+        }
+        None
+    }
+
+    /// Whether the leader itself says that it leads. Without that, servers would elect one that
+    /// has crashed over and over. This server is the leader if the others say so of this round.
+    fn is_leading(
+        &self,
+        ensemble: &Ensemble,
+        said_by: &BTreeMap<ServerId, Said>,
+        said: Said,
+    ) -> bool {
+        if said.vote.leader == ensemble.me {
+            return said.round == self.round;
+        }
+        said_by.get(&said.vote.leader).is_some_and(|it| it.state == ServerState::Leading)
+    }
+}

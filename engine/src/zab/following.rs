@@ -1,0 +1,464 @@
+//! Following, and observing: a server takes over its leader's history, and keeps up with it.
+//!
+//! Phases: the link is opened and the server registers; it promises the leader's epoch; its history
+//! is made equal to the leader's by DIFF, TRUNC or SNAP; once all of that is durable it makes the
+//! epoch its current one and accepts (ACK of NEWLEADER); after UPTODATE it shows clients what is
+//! committed.
+//!
+//! **Invariants**
+//!
+//! - The promise is durable before it is given; the history is durable before the epoch becomes
+//!   the current one, and that before NEWLEADER is acknowledged (guard: `tests/sim`, its plants).
+//! - No acknowledgement precedes the one of NEWLEADER, and none names a txn that is not durable
+//!   (guard: `acknowledge`).
+//! - Synchronization is not commitment: before UPTODATE nothing counts as committed that did not
+//!   before, since this leader's history may still lose (guard: `tests/sim`).
+//! - Proposals continue the one before: the next zxid, or one of a later epoch (guard: `proposal`).
+//!
+//! Source: ZooKeeper 3.9.5, `Learner`, `Follower`, `Observer`. Lives in:
+//! [`Role::Following`](super::Role).
+
+use super::effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Violation};
+use super::ensemble::Pace;
+use super::event::LinkId;
+use super::history::History;
+use super::leading::Context;
+use super::plant::Plant;
+use crate::in_log::InLog;
+use crate::limits::PENDING_BYTES_MAX;
+use model::peer::packet::FromLeader;
+use model::server::ServerId;
+use model::zxid::{Epoch, Zxid};
+use std::mem;
+use std::sync::Arc;
+
+/// How far the server has come.
+#[derive(Debug)]
+enum Phase {
+    /// A link is being opened, since `from_ms`; or is to be, at `retry_at_ms`.
+    Connecting {
+        /// When the next attempt begins; `None` while one is under way.
+        retry_at_ms: Option<u64>,
+    },
+    /// The leader has yet to tell its epoch.
+    Registering,
+    /// The leader's epoch is being stored as promised.
+    Promising,
+    /// The leader has yet to choose how it synchronizes this server.
+    Choosing,
+    /// The log is being cut.
+    Cutting,
+    /// A snapshot is coming.
+    Receiving {
+        /// The txns that it holds.
+        through: Zxid,
+    },
+    /// What the server lacks is coming, until NEWLEADER.
+    CatchingUp,
+    /// NEWLEADER has come; what came before is being made durable.
+    Settling,
+    /// The epoch is being stored as the current one.
+    Accepting,
+    /// UPTODATE has yet to come.
+    Accepted,
+    /// Clients are served.
+    Broadcast,
+}
+
+/// A learner's part.
+#[derive(Debug)]
+pub struct Following {
+    leader: ServerId,
+    /// There once it is open.
+    link: Option<LinkId>,
+    phase: Phase,
+    epochs: Epochs,
+    epoch: Epoch,
+    /// The epoch whose leader cannot be followed but by a snapshot.
+    snapshot_in: Option<Epoch>,
+    /// Through where the leader has called its history committed, on this link.
+    named: Zxid,
+    /// The last txn that came, or that the history had when it was made part of the leader's.
+    last: Zxid,
+    /// What a snapshot holds, if one came: messages about it say nothing new.
+    snapshot: Option<Zxid>,
+    /// The history that a snapshot is to replace, until that counts.
+    replaced: Option<History>,
+    /// What came and is not handed to the log yet.
+    pending: InLog,
+    /// The last txn of this epoch that was acknowledged.
+    acknowledged: Zxid,
+    /// When the server must have accepted, and when the leader was last heard, in ms of the
+    /// monotonic clock.
+    accepts_until_ms: u64,
+    heard_ms: u64,
+}
+
+/// What the leader said is against the protocol.
+fn against(violation: Violation) -> Lost {
+    Lost::Protocol(violation)
+}
+
+impl Following {
+    /// Begins to follow: a link is opened.
+    pub fn begin(
+        leader: ServerId,
+        epochs: Epochs,
+        snapshot_in: Option<Epoch>,
+        context: &mut Context<'_>,
+    ) -> Self {
+        context.effects.push(Effect::Connect(leader));
+        Self {
+            leader,
+            link: None,
+            phase: Phase::Connecting { retry_at_ms: None },
+            epochs,
+            epoch: Epoch(0),
+            snapshot_in,
+            named: context.history.committed(),
+            last: context.history.last(),
+            snapshot: None,
+            replaced: None,
+            pending: InLog::default(),
+            acknowledged: Zxid::ZERO,
+            accepts_until_ms: context.now_ms + context.pace.init_ms(),
+            heard_ms: context.now_ms,
+        }
+    }
+
+    /// Whom it follows.
+    pub fn leader(&self) -> ServerId {
+        self.leader
+    }
+
+    /// The link, once there is one.
+    pub fn link(&self) -> Option<LinkId> {
+        self.link
+    }
+
+    /// The epoch, once the leader has told it.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether clients are served.
+    pub fn is_serving(&self) -> bool {
+        matches!(self.phase, Phase::Broadcast)
+    }
+
+    /// Whether the link may be read: what comes has room, and the history that it belongs to is
+    /// there. (While a snapshot comes, the link is the snapshot's.)
+    pub fn is_reading(&self) -> bool {
+        let is_changing = matches!(self.phase, Phase::Cutting | Phase::Receiving { .. });
+        !is_changing && self.pending.byte_count() < PENDING_BYTES_MAX
+    }
+
+    /// When [`Self::tick`] has something to do, in ms of the monotonic clock.
+    pub fn deadline_ms(&self, pace: Pace) -> u64 {
+        match self.phase {
+            Phase::Connecting { retry_at_ms } => {
+                retry_at_ms.unwrap_or(u64::MAX).min(self.accepts_until_ms)
+            }
+            Phase::Accepted | Phase::Broadcast => self.heard_ms + pace.sync_ms(),
+            _ => self.accepts_until_ms,
+        }
+    }
+
+    /// The link is open.
+    pub fn connected(&mut self, link: LinkId, context: &mut Context<'_>) {
+        self.link = Some(link);
+        self.heard_ms = context.now_ms;
+        self.phase = Phase::Registering;
+        let is_observer = !context.ensemble.is_voter();
+        let promised = self.epochs.promised;
+        context.effects.send(link, Message::Register { is_observer, promised });
+    }
+
+    /// The link could not be opened: it is tried again, the leader may not have begun to lead.
+    pub fn connect_failed(&mut self, context: &Context<'_>) {
+        let retry_at_ms = Some(context.now_ms + context.pace.reconnect_ms);
+        self.phase = Phase::Connecting { retry_at_ms };
+    }
+
+    /// Closes the link.
+    pub fn close(&mut self, effects: &mut Effects) {
+        if let Some(link) = self.link.take() {
+            effects.push(Effect::Close(link, CloseReason::Lost));
+        }
+    }
+
+    /// Whether a cut is under way, which has to end before the history can be spoken of.
+    pub fn is_cutting(&self) -> bool {
+        matches!(self.phase, Phase::Cutting)
+    }
+
+    /// Ends, once nothing is under way any more: the history is what is on disk and counts.
+    pub fn end(self, history: &mut History, effects: &mut Effects) {
+        if let Some(replaced) = self.replaced {
+            effects.push(Effect::ForgetSnapshot);
+            *history = replaced;
+        } else if let Phase::Receiving { .. } = self.phase {
+            effects.push(Effect::ForgetSnapshot);
+        }
+    }
+
+    /// Takes in a packet of the leader.
+    pub fn handle(
+        &mut self,
+        packet: &FromLeader<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Lost> {
+        self.heard_ms = context.now_ms;
+        match (packet, &self.phase) {
+            (FromLeader::LeaderInfo { zxid, .. }, Phase::Registering) => {
+                self.leader_info(zxid.epoch(), context)
+            }
+            (FromLeader::Diff { zxid }, Phase::Choosing) => {
+                self.named = self.named.max(*zxid);
+                self.phase = Phase::CatchingUp;
+                if self.snapshot_in == Some(self.epoch) {
+                    // The leader's log reaches back to the beginning.
+                    context.effects.push(Effect::BeginEmpty(self.epoch));
+                    self.replace(Zxid::ZERO, context);
+                }
+                Ok(())
+            }
+            (FromLeader::Trunc { zxid }, Phase::Choosing) => self.truncate(*zxid, context),
+            (FromLeader::Snap { zxid }, Phase::Choosing) => {
+                let link = self.link.ok_or(Lost::LinkClosed)?;
+                self.phase = Phase::Receiving { through: *zxid };
+                context.effects.push(Effect::ReceiveSnapshot(link, *zxid, self.epoch));
+                Ok(())
+            }
+            (FromLeader::Proposal { zxid, txn }, phase) if phase.has_chosen() => {
+                self.proposal(*zxid, txn)
+            }
+            (FromLeader::Inform { zxid, txn }, phase) if phase.has_chosen() => {
+                self.proposal(*zxid, txn)?;
+                self.commit(*zxid)
+            }
+            (FromLeader::Commit { zxid }, phase) if phase.has_chosen() => self.commit(*zxid),
+            (FromLeader::NewLeader { zxid, .. }, Phase::CatchingUp) => self.new_leader(*zxid),
+            (FromLeader::UpToDate { .. }, Phase::Accepted) => {
+                let link = self.link.ok_or(Lost::LinkClosed)?;
+                self.phase = Phase::Broadcast;
+                self.show(context);
+                context.effects.push(Effect::Follow(link));
+                Ok(())
+            }
+            (FromLeader::Ping { zxid, .. }, Phase::Accepted | Phase::Broadcast) => {
+                let link = self.link.ok_or(Lost::LinkClosed)?;
+                context.effects.send(link, Message::Pong(*zxid));
+                Ok(())
+            }
+            _ => Err(against(Violation::OutOfPlace)),
+        }
+    }
+
+    fn leader_info(&mut self, epoch: Epoch, context: &mut Context<'_>) -> Result<(), Lost> {
+        if epoch < self.epochs.promised {
+            return Err(Lost::OldEpoch);
+        }
+        self.epoch = epoch;
+        if epoch == self.epochs.promised {
+            // Promised before, perhaps to another leader: this answer must not count.
+            self.promise(None, context);
+        } else {
+            self.epochs.promised = epoch;
+            self.phase = Phase::Promising;
+            context.store(self.epochs);
+            if context.planted.has(Plant::PromiseBeforeStored) {
+                self.promise(Some(self.epochs.current), context);
+            }
+        }
+        Ok(())
+    }
+
+    fn promise(&mut self, current: Option<Epoch>, context: &mut Context<'_>) {
+        let Some(link) = self.link else { return };
+        self.phase = Phase::Choosing;
+        if self.snapshot_in == Some(self.epoch) {
+            // Neither compared nor counted; the history is kept until another has replaced it.
+            self.last = Zxid::ZERO;
+            let message = Message::AckEpoch { last: Zxid::ZERO, current: None };
+            return context.effects.send(link, message);
+        }
+        let last = context.history.last();
+        context.effects.send(link, Message::AckEpoch { last, current });
+    }
+
+    /// What was to be stored is.
+    pub fn epochs_stored(&mut self, context: &mut Context<'_>) {
+        match self.phase {
+            Phase::Promising => self.promise(Some(self.epochs.current), context),
+            _ if context.planted.has(Plant::PromiseBeforeStored) => (),
+            Phase::Accepting => {
+                self.replaced = None;
+                self.phase = Phase::Accepted;
+                let Some(link) = self.link else { return };
+                context.effects.send(link, Message::AckNewLeader(self.epoch));
+                self.acknowledged = Zxid::of_epoch(self.epoch);
+                self.acknowledge(context);
+            }
+            ref phase => panic!("epochs were stored in {phase:?}"),
+        }
+    }
+
+    fn truncate(&mut self, to: Zxid, context: &mut Context<'_>) -> Result<(), Lost> {
+        let committed = context.history.committed();
+        if to < committed {
+            return Err(Lost::CutBelowCommitted { to, committed });
+        }
+        if to < context.history.base() {
+            return Err(Lost::CutBelowSnapshot { leader: self.leader, epoch: self.epoch });
+        }
+        if context.planted.has(Plant::CutForgotten) {
+            self.phase = Phase::CatchingUp;
+            return Ok(());
+        }
+        self.named = self.named.max(to);
+        self.last = to;
+        self.phase = Phase::Cutting;
+        context.effects.push(Effect::CutLog(to));
+        Ok(())
+    }
+
+    /// The log ends where the leader wanted.
+    pub fn log_cut(&mut self, end: Zxid, context: &mut Context<'_>) {
+        assert!(self.is_cutting(), "the log was cut though nobody asked for it");
+        context.history.cut(end);
+        self.phase = Phase::CatchingUp;
+    }
+
+    /// The snapshot is stored: the history is what it holds.
+    pub fn snapshot_received(&mut self, context: &mut Context<'_>) {
+        let Phase::Receiving { through } = self.phase else { return };
+        self.snapshot = Some(through);
+        self.named = self.named.max(through);
+        self.heard_ms = context.now_ms;
+        self.phase = Phase::CatchingUp;
+        self.replace(through, context);
+    }
+
+    /// Another history takes the place of this server's, once the epoch is stored.
+    fn replace(&mut self, through: Zxid, context: &mut Context<'_>) {
+        let received = context.history.replaced_by(through);
+        self.replaced = Some(mem::replace(context.history, received));
+        self.last = through;
+    }
+
+    fn proposal(&mut self, zxid: Zxid, txn: &[u8]) -> Result<(), Lost> {
+        if self.snapshot.is_some_and(|through| zxid <= through) {
+            return Ok(());
+        }
+        let last = self.last;
+        if zxid != last.next() && zxid.epoch() <= last.epoch() {
+            return Err(against(Violation::Gap { last, found: zxid }));
+        }
+        self.pending.push(zxid, txn);
+        self.last = zxid;
+        Ok(())
+    }
+
+    fn commit(&mut self, zxid: Zxid) -> Result<(), Lost> {
+        if zxid > self.last {
+            return Err(against(Violation::NotProposed(zxid)));
+        }
+        self.named = self.named.max(zxid);
+        Ok(())
+    }
+
+    fn new_leader(&mut self, zxid: Zxid) -> Result<(), Lost> {
+        if zxid.epoch() != self.epoch {
+            return Err(against(Violation::WrongEpoch(zxid.epoch())));
+        }
+        self.phase = Phase::Settling;
+        Ok(())
+    }
+
+    /// The log has moved.
+    pub fn durable(&mut self, context: &mut Context<'_>) {
+        if matches!(self.phase, Phase::Accepted | Phase::Broadcast) {
+            self.acknowledge(context);
+        }
+        if self.is_serving() {
+            self.show(context);
+        }
+    }
+
+    /// Everything that had come was handed in.
+    pub fn end_turn(&mut self, context: &mut Context<'_>) {
+        if !self.pending.is_empty() {
+            let txns = Arc::new(mem::take(&mut self.pending));
+            context.history.append(txns.clone());
+            context.effects.push(Effect::Append(txns));
+        }
+        let is_settled =
+            context.history.is_settled() || context.planted.has(Plant::EpochBeforeHistory);
+        if matches!(self.phase, Phase::Settling) && is_settled {
+            self.epochs.current = self.epoch;
+            self.phase = Phase::Accepting;
+            context.store(self.epochs);
+        }
+        if context.planted.has(Plant::AckBeforeDurable)
+            && matches!(self.phase, Phase::Accepted | Phase::Broadcast)
+        {
+            self.acknowledge(context);
+        }
+        if self.is_serving() || context.planted.has(Plant::ShownBeforeUpToDate) {
+            self.show(context);
+        }
+    }
+
+    /// Acknowledges what has become durable of the leader's own txns.
+    fn acknowledge(&mut self, context: &mut Context<'_>) {
+        let Some(link) = self.link else { return };
+        let mut durable = context.history.durable();
+        if context.planted.has(Plant::AckBeforeDurable) {
+            durable = context.history.last();
+        }
+        if context.ensemble.is_voter() && durable > self.acknowledged {
+            let first = self.acknowledged.next();
+            self.acknowledged = durable;
+            context.effects.send(link, Message::Acks { first, last: durable });
+        }
+    }
+
+    /// Shows clients what is committed and durable.
+    fn show(&mut self, context: &mut Context<'_>) {
+        context.history.set_committed(self.named.min(context.history.last()));
+        context.show();
+    }
+
+    /// Does what time asks for: connects again, gives a silent leader up.
+    pub fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
+        let now_ms = context.now_ms;
+        match self.phase {
+            Phase::Connecting { .. } if now_ms >= self.accepts_until_ms => Err(Lost::Unreachable),
+            Phase::Connecting { retry_at_ms: Some(at) } if now_ms >= at => {
+                self.phase = Phase::Connecting { retry_at_ms: None };
+                context.effects.push(Effect::Connect(self.leader));
+                Ok(())
+            }
+            Phase::Connecting { .. } => Ok(()),
+            Phase::Accepted | Phase::Broadcast => {
+                let is_silent = now_ms >= self.heard_ms + context.pace.sync_ms();
+                if is_silent { Err(Lost::Silent) } else { Ok(()) }
+            }
+            _ if now_ms >= self.accepts_until_ms.max(self.heard_ms + context.pace.init_ms()) => {
+                Err(Lost::Silent)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Phase {
+    /// Whether the leader has chosen how to synchronize: txns may come.
+    fn has_chosen(&self) -> bool {
+        matches!(
+            self,
+            Self::CatchingUp | Self::Settling | Self::Accepting | Self::Accepted | Self::Broadcast
+        )
+    }
+}

@@ -1,0 +1,117 @@
+//! A learner as its leader sees it.
+
+use super::super::event::LinkId;
+use model::server::ServerId;
+use model::zxid::{Epoch, Zxid};
+use std::collections::VecDeque;
+
+/// How far a learner has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has connected; it has yet to say who it is.
+    Arrived,
+    /// It waits to be told the epoch.
+    Registered,
+    /// It has been told the epoch, and has yet to promise it.
+    Asked,
+    /// It has promised, and waits for a quorum of promises.
+    Promised {
+        /// The end of its history.
+        last: Zxid,
+    },
+    /// The log is being read: for the first piece, which decides how to begin, from `last`.
+    Choosing {
+        /// The end of its history.
+        last: Zxid,
+    },
+    /// Its history goes through `sent`, and the log is being read for what comes behind.
+    Sending {
+        /// The last txn sent.
+        sent: Zxid,
+    },
+    /// A snapshot is on its way.
+    SendingSnapshot {
+        /// The last txn that it holds.
+        through: Zxid,
+    },
+    /// It has the whole history, and NEWLEADER; it gets every proposal from now on.
+    Offered,
+    /// It has accepted the leader's history.
+    Accepted {
+        /// The last txn that it holds durably, as acknowledged on this link.
+        held: Zxid,
+    },
+}
+
+/// A learner.
+#[derive(Debug)]
+pub struct Learner {
+    /// Its link.
+    pub link: LinkId,
+    /// Who it is, once it has said so.
+    pub id: Option<ServerId>,
+    /// Whether it votes in the configuration.
+    pub is_voter: bool,
+    /// Whether it takes what is committed only.
+    pub is_observer: bool,
+    /// The epoch that it had promised when it came.
+    pub promised: Epoch,
+    /// Whether its promise counts.
+    pub has_promised: bool,
+    /// How far it has come.
+    pub stage: Stage,
+    /// When it came, and when it was last heard, in ms of the monotonic clock.
+    pub heard_ms: u64,
+    /// What had been proposed at some moments, oldest first, until it acknowledges that.
+    marks: VecDeque<(Zxid, u64)>,
+}
+
+impl Learner {
+    /// A learner that has just connected.
+    pub fn new(link: LinkId, now_ms: u64) -> Self {
+        Self {
+            link,
+            id: None,
+            is_voter: false,
+            is_observer: false,
+            promised: Epoch(0),
+            has_promised: false,
+            stage: Stage::Arrived,
+            heard_ms: now_ms,
+            marks: VecDeque::new(),
+        }
+    }
+
+    /// Whether it gets every proposal.
+    pub fn is_in_broadcast(&self) -> bool {
+        matches!(self.stage, Stage::Offered | Stage::Accepted { .. })
+    }
+
+    /// What it holds, if that counts.
+    pub fn held(&self) -> Option<Zxid> {
+        match self.stage {
+            Stage::Accepted { held } => Some(held),
+            _ => None,
+        }
+    }
+
+    /// Remembers that everything through `proposed` was sent by now.
+    pub fn mark(&mut self, proposed: Zxid, now_ms: u64) {
+        let newest = self.marks.back().map_or(self.held(), |(zxid, _)| Some(*zxid));
+        if !self.is_observer && newest < Some(proposed) {
+            self.marks.push_back((proposed, now_ms));
+        }
+    }
+
+    /// It holds everything through `zxid`.
+    pub fn acknowledged(&mut self, zxid: Zxid) {
+        while self.marks.front().is_some_and(|(mark, _)| *mark <= zxid) {
+            self.marks.pop_front();
+        }
+    }
+
+    /// Whether it has been silent since `since_ms`, or has not acknowledged what was sent then.
+    pub fn is_silent_since(&self, since_ms: u64) -> bool {
+        self.heard_ms < since_ms || self.marks.front().is_some_and(|(_, at_ms)| *at_ms < since_ms)
+    }
+}

@@ -1,0 +1,496 @@
+//! Leading: an epoch is agreed on, learners are made equal, txns are proposed and committed.
+//!
+//! Phases: *discovery*, in which a quorum of servers tells the epochs that they have promised, and
+//! the leader takes a later one; *promising*, in which a quorum promises it and tells how long
+//! their histories are, none longer than the leader's; *synchronization*, in which learners get the
+//! leader's whole history, and a quorum accepts it; *broadcast*.
+//!
+//! **Invariants**
+//!
+//! - The leader's history at the start of its epoch, `inherited`, goes out as committed, before
+//!   NEWLEADER; only txns of its own epoch travel without a COMMIT (guard: `tests/sim`).
+//! - What a voter holds begins at (epoch, 0) with its acknowledgement of NEWLEADER on this link, and
+//!   ends with the link (guard: [`Learner::held`] is part of the stage).
+//! - The commit point only rises, and moves by whole batches of this epoch (guard: `maybe_commit`).
+//!
+//! Source: Zab (Junqueira et al., DSN 2011); ZooKeeper 3.9.5, `Leader` and `LearnerHandler`.
+//! Lives in: [`Role::Leading`](super::Role).
+
+mod learner;
+mod synchronizing;
+
+pub use learner::{Learner, Stage};
+
+use super::effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Part, Violation};
+use super::ensemble::{Ensemble, Pace};
+use super::event::LinkId;
+use super::history::History;
+use super::plant::{Plant, Planted};
+use crate::in_log::InLog;
+use model::peer::packet::{FromLearner, LearnerInfo};
+use model::zxid::{Epoch, Zxid};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// How far the leader has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A quorum has yet to say which epochs it has promised.
+    Discovery,
+    /// The epoch is being stored as promised by the leader itself.
+    StoringPromise,
+    /// A quorum has yet to promise it.
+    Promising,
+    /// The epoch is being stored as the leader's current one.
+    StoringEpoch,
+    /// A quorum has yet to accept the leader's history.
+    Synchronization,
+    /// Txns are proposed.
+    Broadcast,
+}
+
+/// The leader's part.
+#[derive(Debug)]
+pub struct Leading {
+    phase: Phase,
+    epoch: Epoch,
+    /// No epoch before this is taken.
+    earliest: Epoch,
+    /// What was stored when it began.
+    epochs: Epochs,
+    /// Where its history ended when it began.
+    inherited: Zxid,
+    learners: BTreeMap<LinkId, Learner>,
+    /// Batches of this epoch that are not committed, oldest first.
+    in_flight: VecDeque<Arc<InLog>>,
+    /// When the epoch must have begun, in ms of the monotonic clock.
+    begins_until_ms: u64,
+    next_ping_ms: u64,
+}
+
+/// What the parts of a role work with.
+pub struct Context<'a> {
+    /// The configuration.
+    pub ensemble: &'a Ensemble,
+    /// How long to wait for others.
+    pub pace: Pace,
+    /// This server's history.
+    pub history: &'a mut History,
+    /// The epochs that are being stored.
+    pub storing: &'a mut Option<Epochs>,
+    /// What is to be done.
+    pub effects: &'a mut Effects,
+    /// Nothing, in a server.
+    pub planted: Planted,
+    /// The monotonic clock, in ms.
+    pub now_ms: u64,
+}
+
+impl Leading {
+    /// Begins to lead: nobody follows yet.
+    ///
+    /// The epoch will be later than `later_than`, which some server is known to have promised.
+    pub fn begin(epochs: Epochs, later_than: Epoch, context: &mut Context<'_>) -> Self {
+        let mut leading = Self {
+            phase: Phase::Discovery,
+            epoch: Epoch(0),
+            earliest: Epoch(epochs.promised.max(later_than).0 + 1),
+            epochs,
+            inherited: context.history.last(),
+            learners: BTreeMap::new(),
+            in_flight: VecDeque::new(),
+            begins_until_ms: context.now_ms + context.pace.init_ms(),
+            next_ping_ms: 0,
+        };
+        leading.maybe_decide_epoch(context);
+        leading
+    }
+
+    /// The epoch, once it is decided.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether txns are proposed.
+    pub fn is_in_broadcast(&self) -> bool {
+        self.phase == Phase::Broadcast
+    }
+
+    /// The learners.
+    pub fn learners(&self) -> impl Iterator<Item = &Learner> {
+        self.learners.values()
+    }
+
+    /// When [`Self::tick`] has something to do, in ms of the monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        if self.is_in_broadcast() { self.next_ping_ms } else { self.begins_until_ms }
+    }
+
+    /// A server has connected.
+    pub fn accepted(&mut self, link: LinkId, now_ms: u64) {
+        self.learners.insert(link, Learner::new(link, now_ms));
+    }
+
+    /// A link has ended: what its learner held no longer counts.
+    pub fn closed(&mut self, link: LinkId, planted: Planted) {
+        if planted.has(Plant::AckCountedOverLinks)
+            && self.learners.get(&link).is_some_and(|it| it.held().is_some())
+        {
+            return;
+        }
+        self.learners.remove(&link);
+    }
+
+    /// Closes every link: this server leads no longer.
+    pub fn end(self, effects: &mut Effects) {
+        for link in self.learners.into_keys() {
+            effects.push(Effect::Close(link, CloseReason::Lost));
+        }
+    }
+
+    /// Takes in a packet of a learner.
+    ///
+    /// # Errors
+    /// A voter has promised a later epoch, so that it can never follow in this one: it would be
+    /// missing until the next election. This leader resigns, and the next one takes a later epoch.
+    /// (Stock keeps such a server out, for as long as its leader leads.)
+    pub fn handle(
+        &mut self,
+        link: LinkId,
+        packet: &FromLearner<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<(), Lost> {
+        let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
+        learner.heard_ms = context.now_ms;
+        let done = match packet {
+            FromLearner::FollowerInfo { accepted, learner } => {
+                self.register(link, accepted.epoch(), learner, false, context)
+            }
+            FromLearner::ObserverInfo { accepted, learner } => {
+                self.register(link, accepted.epoch(), learner, true, context)
+            }
+            FromLearner::AckEpoch { logged, epoch } => {
+                let current = u32::try_from(*epoch).ok().map(Epoch);
+                self.promised(link, *logged, current, context)
+            }
+            FromLearner::Ack { zxid } => self.acknowledged(link, *zxid, context),
+            // Of sessions, which are not decided here.
+            FromLearner::Ping { .. }
+            | FromLearner::Revalidate { .. }
+            | FromLearner::Request { .. } => Ok(()),
+        };
+        if let Err(why) = done {
+            self.close(link, why, context.effects);
+        }
+        let later = self.voters().find(|it| it.promised > self.epoch);
+        match later.and_then(|it| Some((it.id?, it.promised))) {
+            Some((server, promised)) => Err(Lost::LaterPromise { server, promised }),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn close(&mut self, link: LinkId, why: CloseReason, effects: &mut Effects) {
+        if self.learners.remove(&link).is_some() {
+            effects.push(Effect::Close(link, why));
+        }
+    }
+
+    fn register(
+        &mut self,
+        link: LinkId,
+        promised: Epoch,
+        info: &LearnerInfo<'_>,
+        is_observer: bool,
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
+        let LearnerInfo::Config { server: id, version, .. } = *info else {
+            return Err(CloseReason::OldProtocol);
+        };
+        if version > context.ensemble.version {
+            return Err(CloseReason::NewerConfiguration);
+        }
+        // A server that has connected anew has given up its earlier link, whether that has been
+        // noticed here or not.
+        let is_other = |it: &&Learner| it.id == Some(id) && it.link != link;
+        if let Some(earlier) = self.learners.values().find(is_other).map(|it| it.link) {
+            self.close(earlier, CloseReason::Replaced, context.effects);
+        }
+        let learner = self.learners.get_mut(&link).ok_or(CloseReason::NotLeading)?;
+        if learner.stage != Stage::Arrived {
+            return Err(CloseReason::Protocol(Violation::OutOfPlace));
+        }
+        learner.id = Some(id);
+        learner.is_observer = is_observer;
+        learner.is_voter = !is_observer && context.ensemble.quorum.is_voter(id);
+        learner.promised = promised;
+        learner.stage = Stage::Registered;
+        match self.phase {
+            Phase::Discovery => self.maybe_decide_epoch(context),
+            Phase::StoringPromise => (),
+            _ => self.ask(link, context.effects),
+        }
+        Ok(())
+    }
+
+    /// Takes the first epoch that no learner has promised, once a quorum has come.
+    fn maybe_decide_epoch(&mut self, context: &mut Context<'_>) {
+        let promised = self.learners.values().map(|it| it.promised.0 + 1).max();
+        self.epoch = Epoch(promised.unwrap_or(0)).max(self.earliest);
+        let me = context.ensemble.me;
+        let has_come = |id| id == me || self.voters().any(|it| it.id == Some(id));
+        if context.ensemble.quorum.is_quorum(has_come) {
+            self.phase = Phase::StoringPromise;
+            let epochs = Epochs { promised: self.epoch, ..self.epochs };
+            context.store(epochs);
+        }
+    }
+
+    fn voters(&self) -> impl Iterator<Item = &Learner> {
+        self.learners.values().filter(|it| it.is_voter)
+    }
+
+    /// Tells a learner the epoch.
+    fn ask(&mut self, link: LinkId, effects: &mut Effects) {
+        let Some(learner) = self.learners.get_mut(&link) else { return };
+        learner.stage = Stage::Asked;
+        effects.send(link, Message::LeaderInfo(self.epoch));
+    }
+
+    /// What was to be stored is.
+    pub fn epochs_stored(&mut self, context: &mut Context<'_>) {
+        match self.phase {
+            Phase::StoringPromise => {
+                self.phase = Phase::Promising;
+                let is_waiting = |it: &&Learner| it.stage == Stage::Registered;
+                let waiting: Vec<_> =
+                    self.learners.values().filter(is_waiting).map(|it| it.link).collect();
+                for link in waiting {
+                    self.ask(link, context.effects);
+                }
+                self.maybe_establish(context);
+            }
+            Phase::StoringEpoch => {
+                self.phase = Phase::Synchronization;
+                context.effects.push(Effect::Inherit);
+                if context.planted.has(Plant::InheritedShownEarly) {
+                    context.history.set_committed(self.inherited);
+                    context.show();
+                }
+                let links: Vec<_> = self.learners.keys().copied().collect();
+                for link in links {
+                    self.maybe_synchronize(link, context);
+                }
+                self.maybe_begin(context);
+            }
+            phase => panic!("epochs were stored in {phase:?}"),
+        }
+    }
+
+    fn promised(
+        &mut self,
+        link: LinkId,
+        last: Zxid,
+        current: Option<Epoch>,
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
+        let is_deciding = self.phase == Phase::Promising;
+        let learner = self.learners.get_mut(&link).ok_or(CloseReason::NotLeading)?;
+        if learner.stage != Stage::Asked {
+            return Err(CloseReason::Protocol(Violation::OutOfPlace));
+        }
+        let mine = (self.epochs.current, self.inherited);
+        let is_ahead = current.is_some_and(|current| (current, last) > mine);
+        if is_deciding && is_ahead && !context.planted.has(Plant::AheadIgnored) {
+            return Err(CloseReason::AheadOfLeader);
+        }
+        learner.has_promised = current.is_some();
+        learner.stage = Stage::Promised { last };
+        if is_deciding {
+            self.maybe_establish(context);
+        } else {
+            self.maybe_synchronize(link, context);
+        }
+        Ok(())
+    }
+
+    /// Makes the epoch the leader's own once a quorum has promised it.
+    fn maybe_establish(&mut self, context: &mut Context<'_>) {
+        let me = context.ensemble.me;
+        let has_promised = |id| {
+            let has = |it: &Learner| it.id == Some(id) && it.has_promised;
+            id == me || self.voters().any(has)
+        };
+        if context.ensemble.quorum.is_quorum(has_promised) {
+            self.phase = Phase::StoringEpoch;
+            let epochs = Epochs { promised: self.epoch, current: self.epoch };
+            context.store(epochs);
+        }
+    }
+
+    fn acknowledged(
+        &mut self,
+        link: LinkId,
+        zxid: Zxid,
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
+        let start = Zxid::of_epoch(self.epoch);
+        let is_broadcast = self.is_in_broadcast();
+        let learner = self.learners.get_mut(&link).ok_or(CloseReason::NotLeading)?;
+        match &mut learner.stage {
+            // Whatever its first acknowledgement names, it answers NEWLEADER.
+            Stage::Offered => {
+                learner.stage = Stage::Accepted { held: start };
+                learner.acknowledged(start);
+                if is_broadcast {
+                    context.effects.send(link, Message::UpToDate);
+                } else {
+                    self.maybe_begin(context);
+                }
+                Ok(())
+            }
+            Stage::Accepted { held } => {
+                if zxid > context.history.last() {
+                    return Err(CloseReason::Protocol(Violation::NotProposed(zxid)));
+                }
+                // Acknowledgements of what was inherited, or of UPTODATE, say nothing new.
+                *held = zxid.max(*held);
+                learner.acknowledged(zxid);
+                self.maybe_commit(context);
+                Ok(())
+            }
+            _ => Err(CloseReason::Protocol(Violation::OutOfPlace)),
+        }
+    }
+
+    /// Begins to propose once a quorum has accepted the leader's history.
+    fn maybe_begin(&mut self, context: &mut Context<'_>) {
+        let me = context.ensemble.me;
+        let has_accepted = |id| {
+            let has = |it: &Learner| it.id == Some(id) && it.held().is_some();
+            id == me || self.voters().any(has)
+        };
+        let is_quorum = context.ensemble.quorum.is_quorum(has_accepted);
+        if self.phase != Phase::Synchronization || !is_quorum {
+            return;
+        }
+        self.phase = Phase::Broadcast;
+        self.next_ping_ms = context.now_ms + context.pace.tick_ms / 2;
+        context.history.set_committed(self.inherited);
+        context.show();
+        context.effects.push(Effect::Lead(self.epoch));
+        for learner in self.learners.values().filter(|it| it.held().is_some()) {
+            context.effects.send(learner.link, Message::UpToDate);
+        }
+    }
+
+    /// Proposes txns, which the leader's head has applied, to every learner that has the history
+    /// before them, and hands them to the log.
+    ///
+    /// # Panics
+    /// If the epoch has not begun, or a txn is not of it.
+    pub fn propose(&mut self, txns: Arc<InLog>, context: &mut Context<'_>) {
+        assert!(self.is_in_broadcast(), "a proposal before the epoch has begun");
+        assert!(txns.first().is_some_and(|zxid| zxid.epoch() == self.epoch), "of another epoch");
+        let part = Part { txns: txns.clone(), range: 0..txns.len() };
+        for learner in self.learners.values() {
+            if learner.is_in_broadcast() && !learner.is_observer {
+                context.effects.send(learner.link, Message::Proposals(part.clone()));
+            }
+        }
+        context.history.append(txns.clone());
+        self.in_flight.push_back(txns.clone());
+        context.effects.push(Effect::Append(txns));
+    }
+
+    /// The leader's own log has moved.
+    pub fn durable(&mut self, context: &mut Context<'_>) {
+        self.maybe_commit(context);
+        context.show();
+    }
+
+    /// Commits the batches that a quorum holds.
+    fn maybe_commit(&mut self, context: &mut Context<'_>) {
+        let start = Zxid::of_epoch(self.epoch);
+        let held_by = |id| {
+            if id == context.ensemble.me {
+                return Some(context.history.durable().max(start));
+            }
+            self.voters().find(|it| it.id == Some(id)).and_then(Learner::held)
+        };
+        let mut quorum_held = context.ensemble.quorum.held(held_by);
+        if context.planted.has(Plant::CommitWithoutQuorum) {
+            quorum_held = held_by(context.ensemble.me);
+        }
+        let Some(held) = quorum_held else { return };
+        while let Some(batch) = self.in_flight.front()
+            && let Some(through) = batch.last()
+            && through <= held
+        {
+            let part = Part { txns: batch.clone(), range: 0..batch.len() };
+            for learner in self.learners.values().filter(|it| it.is_in_broadcast()) {
+                let message = if learner.is_observer {
+                    Message::Informs(part.clone())
+                } else {
+                    Message::Commits(part.clone())
+                };
+                context.effects.send(learner.link, message);
+            }
+            context.history.set_committed(through);
+            self.in_flight.pop_front();
+        }
+        context.show();
+    }
+
+    /// Does what time asks for: pings, learners that are silent, a quorum that is gone.
+    pub fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
+        let now_ms = context.now_ms;
+        if !self.is_in_broadcast() {
+            let is_late = now_ms >= self.begins_until_ms;
+            return if is_late { Err(Lost::NoQuorum) } else { Ok(()) };
+        }
+        if now_ms < self.next_ping_ms {
+            return Ok(());
+        }
+        self.next_ping_ms = now_ms + context.pace.tick_ms / 2;
+        let (init_ms, sync_ms) = (context.pace.init_ms(), context.pace.sync_ms());
+        let is_silent = |it: &&Learner| {
+            let limit_ms = if it.held().is_some() { sync_ms } else { init_ms };
+            it.is_silent_since(now_ms.saturating_sub(limit_ms))
+        };
+        let silent: Vec<_> = self.learners.values().filter(is_silent).map(|it| it.link).collect();
+        for link in silent {
+            self.close(link, CloseReason::Silent, context.effects);
+        }
+        let me = context.ensemble.me;
+        let is_there = |id| {
+            let has = |it: &Learner| it.id == Some(id) && it.held().is_some();
+            id == me || self.voters().any(has)
+        };
+        if !context.ensemble.quorum.is_quorum(is_there) {
+            return Err(Lost::NoQuorum);
+        }
+        let proposed = context.history.last();
+        for learner in self.learners.values_mut().filter(|it| it.is_in_broadcast()) {
+            learner.mark(proposed, now_ms);
+            context.effects.send(learner.link, Message::Ping(proposed));
+        }
+        Ok(())
+    }
+}
+
+impl Context<'_> {
+    /// Stores epochs; one pair at a time.
+    pub fn store(&mut self, epochs: Epochs) {
+        assert!(self.storing.is_none(), "epochs are being stored already");
+        assert!(epochs.current <= epochs.promised, "{epochs:?}: an epoch that was never promised");
+        *self.storing = Some(epochs);
+        self.effects.push(Effect::StoreEpochs(epochs));
+    }
+
+    /// Shows clients what is committed and durable here.
+    pub fn show(&mut self) {
+        if let Some(zxid) = self.history.show() {
+            self.effects.push(Effect::Committed(zxid));
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Making a learner's history equal to the leader's.
+//!
+//! The leader looks for the learner's last txn in its own history. Where it is there, what comes
+//! behind is sent (DIFF). Where the learner has more of an epoch than the leader, it is cut first
+//! (TRUNC): the txns of an epoch that two servers hold are prefixes of what its leader proposed, so
+//! the learner holds the leader's last one of that epoch. In all other cases the learner gets a
+//! snapshot (SNAP).
+//!
+//! Until a learner has caught up, its queue is the log: pieces of it are read, for this learner
+//! alone, until memory has what comes next. Proposals go on meanwhile, and nobody waits.
+
+use super::{Context, Leading, Phase, Stage};
+use crate::in_log::InLog;
+use crate::zab::effect::{CloseReason, Effect, Message, Part, Violation};
+use crate::zab::event::{LinkId, LogRead};
+use crate::zab::history::Found;
+use model::zxid::Zxid;
+use std::sync::Arc;
+
+/// How a learner's history is made the beginning of the leader's.
+enum Choice {
+    /// It is, already.
+    Diff,
+    /// By a cut at this txn.
+    Trunc(Zxid),
+    /// It is replaced.
+    Snap,
+}
+
+impl Leading {
+    /// The end of what is sent as committed.
+    fn known_committed(&self, context: &Context<'_>) -> Zxid {
+        if self.is_in_broadcast() { context.history.committed() } else { self.inherited }
+    }
+
+    /// Begins to synchronize a learner that has promised the epoch, if that is agreed on.
+    pub(super) fn maybe_synchronize(&mut self, link: LinkId, context: &mut Context<'_>) {
+        if !matches!(self.phase, Phase::Synchronization | Phase::Broadcast) {
+            return;
+        }
+        let committed = self.known_committed(context);
+        let epoch = self.epoch;
+        let Some(learner) = self.learners.get_mut(&link) else { return };
+        let Stage::Promised { last } = learner.stage else { return };
+        if last.epoch() == epoch && last > committed {
+            // It was synchronized in this epoch, so it holds everything committed, and perhaps
+            // proposals that this link has to bring again.
+            context.effects.send(link, Message::Trunc(committed));
+            learner.stage = Stage::Sending { sent: committed };
+            return self.feed(link, context);
+        }
+        match context.history.behind(last) {
+            Found::Behind { after, parts } => {
+                let first = parts.first().map(|part| part.txns.zxid(part.range.start));
+                self.choose(link, last, after, first, context);
+                self.feed(link, context);
+            }
+            Found::Earlier => {
+                learner.stage = Stage::Choosing { last };
+                context.effects.push(Effect::ReadLog(link, last));
+            }
+        }
+    }
+
+    /// Decides, given the leader's last txn at or before the learner's last one, and its next.
+    fn choose(
+        &mut self,
+        link: LinkId,
+        last: Zxid,
+        after: Zxid,
+        first: Option<Zxid>,
+        context: &mut Context<'_>,
+    ) {
+        let committed = self.known_committed(context);
+        // (epoch, 0) is everything before the first txn of the epoch.
+        let is_at_start = last.counter() == 0
+            && first.is_some_and(|first| first.epoch() == last.epoch() && first.counter() == 1);
+        let choice = if after == last || is_at_start {
+            Choice::Diff
+        } else if after.epoch() == last.epoch() && after.counter() > 0 {
+            Choice::Trunc(after)
+        } else {
+            Choice::Snap
+        };
+        let Some(learner) = self.learners.get_mut(&link) else { return };
+        match choice {
+            Choice::Diff => {
+                context.effects.send(link, Message::Diff(committed));
+                learner.stage = Stage::Sending { sent: after };
+            }
+            Choice::Trunc(zxid) => {
+                context.effects.send(link, Message::Trunc(zxid));
+                learner.stage = Stage::Sending { sent: after };
+            }
+            Choice::Snap => self.send_snapshot(link, context),
+        }
+    }
+
+    /// Sends a snapshot of what is committed. Its zxid is never below the learner's last one: while
+    /// the history has no committed txn of this epoch, it is the epoch's start.
+    fn send_snapshot(&mut self, link: LinkId, context: &mut Context<'_>) {
+        let through = self.known_committed(context);
+        let start = Zxid::of_epoch(self.epoch);
+        let Some(learner) = self.learners.get_mut(&link) else { return };
+        learner.stage = Stage::SendingSnapshot { through };
+        context.effects.send(link, Message::Snap(through.max(start)));
+        context.effects.push(Effect::SendSnapshot(link, through));
+    }
+
+    /// The snapshot is sent: what came meanwhile follows.
+    pub fn snapshot_sent(&mut self, link: LinkId, context: &mut Context<'_>) {
+        let Some(learner) = self.learners.get_mut(&link) else { return };
+        let Stage::SendingSnapshot { through } = learner.stage else { return };
+        learner.heard_ms = context.now_ms;
+        learner.stage = Stage::Sending { sent: through };
+        self.feed(link, context);
+    }
+
+    /// A piece of the log was read for a learner.
+    pub fn log_read(&mut self, link: LinkId, read: LogRead, context: &mut Context<'_>) {
+        let Some(learner) = self.learners.get_mut(&link) else { return };
+        // It waits for us, not we for it.
+        learner.heard_ms = context.now_ms;
+        match (learner.stage.clone(), read) {
+            (Stage::Choosing { last }, LogRead::Range { after, txns }) => {
+                self.choose(link, last, after, txns.first(), context);
+                self.send_piece(link, after, txns, context);
+            }
+            (Stage::Choosing { .. }, LogRead::Unavailable) => self.send_snapshot(link, context),
+            (Stage::Sending { sent }, LogRead::Range { after, txns }) if after == sent => {
+                self.send_piece(link, after, txns, context);
+            }
+            // The log does not reach back to what was sent a moment ago, though it is held back.
+            (Stage::Sending { .. }, _) => {
+                let why = CloseReason::Protocol(Violation::OutOfPlace);
+                self.close(link, why, context.effects);
+            }
+            _ => (),
+        }
+    }
+
+    /// Sends a piece of the log to a learner whose history ends in front of it.
+    fn send_piece(
+        &mut self,
+        link: LinkId,
+        after: Zxid,
+        txns: Arc<InLog>,
+        context: &mut Context<'_>,
+    ) {
+        let stage = self.learners.get(&link).map(|it| it.stage.clone());
+        if stage == Some(Stage::Sending { sent: after }) {
+            let range = 0..txns.count_through(self.known_committed(context));
+            self.send_part(link, &Part { txns, range }, context);
+            self.feed(link, context);
+        }
+    }
+
+    /// Sends what a learner lacks, from memory if that reaches back far enough; then NEWLEADER.
+    fn feed(&mut self, link: LinkId, context: &mut Context<'_>) {
+        let Some(learner) = self.learners.get(&link) else { return };
+        let Stage::Sending { sent } = learner.stage else { return };
+        match context.history.behind(sent) {
+            Found::Earlier => context.effects.push(Effect::ReadLog(link, sent)),
+            Found::Behind { parts, .. } => {
+                for part in &parts {
+                    self.send_part(link, part, context);
+                }
+                context.effects.send(link, Message::NewLeader(self.epoch));
+                if let Some(learner) = self.learners.get_mut(&link) {
+                    learner.stage = Stage::Offered;
+                    learner.heard_ms = context.now_ms;
+                }
+            }
+        }
+    }
+
+    /// Sends proposals, and a COMMIT for each that is committed. An observer gets only those, in
+    /// pairs; it is informed of the others once they are committed, as every learner is that has
+    /// been offered the history. So nothing uncommitted may be sent before that is about to happen.
+    fn send_part(&mut self, link: LinkId, part: &Part, context: &mut Context<'_>) {
+        let committed = self.known_committed(context);
+        let Some(learner) = self.learners.get_mut(&link) else { return };
+        let end = part.txns.count_through(committed).clamp(part.range.start, part.range.end);
+        let decided = Part { txns: part.txns.clone(), range: part.range.start..end };
+        let proposed = if learner.is_observer { decided.clone() } else { part.clone() };
+        if !proposed.range.is_empty() {
+            learner.stage = Stage::Sending { sent: part.txns.zxid(proposed.range.end - 1) };
+            context.effects.send(link, Message::Proposals(proposed));
+        }
+        if !decided.range.is_empty() {
+            context.effects.send(link, Message::Commits(decided));
+        }
+    }
+}

@@ -1,0 +1,471 @@
+//! Agreement: several servers keep one history, as ZooKeeper's atomic broadcast does it.
+//!
+//! A server *looks* for a leader, then leads, follows or observes; whatever ends that, it looks
+//! again. The leader of an epoch makes a quorum's histories equal to its own, then proposes txns;
+//! one that a quorum holds durably is committed, and is part of every later leader's history.
+//!
+//! Map, in reading order:
+//!
+//! - [`quorum`], [`ensemble`]: who decides; how long servers wait for each other;
+//! - [`event`], [`effect`]: what agreement learns, and what it wants done;
+//! - [`history`]: what it knows of this server's log;
+//! - [`election`]: who should lead;
+//! - [`leading`], [`following`]: the two sides of a learner link, phase by phase;
+//! - [`plant`]: rules that a simulation breaks on purpose.
+//!
+//! **Invariants**
+//!
+//! - One leader an epoch; what is committed is in the history of every later leader; histories are
+//!   equal through what is committed (guard: `tests/sim`).
+//! - A server votes, and promises, only when everything handed to its log has ended (guard:
+//!   [`Zab::maybe_look`]).
+//! - A promise is forgotten by no crash: stored before it is given (guard: `tests/sim`).
+//!
+//! **What is deliberately not here**: what txns mean, sessions, clients (`replica`, `ordering`);
+//! bytes of packets (`model::peer`); sockets, files. It speaks of txns by their zxids, and passes
+//! their bytes on.
+//!
+//! Lives in: the ordering role's core loop.
+
+pub mod effect;
+pub mod election;
+pub mod ensemble;
+pub mod event;
+pub mod following;
+pub mod history;
+pub mod leading;
+pub mod plant;
+pub mod quorum;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Notice, Part, Violation};
+pub use ensemble::{Ensemble, Pace};
+pub use event::{Event, LinkId, LogRead};
+pub use history::History;
+pub use plant::{Plant, Planted};
+pub use quorum::Quorum;
+
+use election::{Elected, Election};
+use following::Following;
+use leading::{Context, Leading};
+use model::peer::notification::{ServerState, Vote};
+use model::server::ServerId;
+use model::zxid::{Epoch, Zxid};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a server's agreement is made of when it starts.
+#[derive(Clone, Debug)]
+pub struct ZabParts {
+    /// The configuration.
+    pub ensemble: Ensemble,
+    /// How long to wait for others.
+    pub pace: Pace,
+    /// The epochs on disk.
+    pub epochs: Epochs,
+    /// The last txn on disk.
+    pub last: Zxid,
+    /// The last one that is known to be committed.
+    pub committed: Zxid,
+    /// What cannot be cut away: the txn at which the oldest snapshot was taken.
+    pub base: Zxid,
+    /// Bytes of the newest txns that are kept in memory, for learners that were away for a moment.
+    pub recent_bytes_max: usize,
+    /// Nothing, in a server.
+    pub planted: Planted,
+}
+
+/// What a server does.
+#[derive(Debug)]
+enum Role {
+    /// What the last role had under way has yet to end; nothing is said of the history meanwhile.
+    Ending {
+        /// A learner's part, whose snapshot may count or not.
+        following: Option<Box<Following>>,
+        /// What servers have said meanwhile.
+        heard: BTreeMap<ServerId, Notice>,
+    },
+    /// It looks for a leader.
+    Looking(Election),
+    /// It leads.
+    Leading(Box<Leading>),
+    /// It follows, or observes.
+    Following(Box<Following>),
+}
+
+/// The agreement of one server.
+#[derive(Debug)]
+pub struct Zab {
+    ensemble: Ensemble,
+    pace: Pace,
+    epochs: Epochs,
+    /// The epochs that are being stored.
+    storing: Option<Epochs>,
+    history: History,
+    role: Role,
+    /// The last round of elections that this server took part in.
+    round: i64,
+    /// Whom it follows, as it answers those that ask.
+    elected: Option<Elected>,
+    /// Links of servers that found this one to lead before it did; they are not read.
+    early: BTreeSet<LinkId>,
+    /// The leader that can be followed by a snapshot only, and its epoch.
+    snapshot_of: Option<(ServerId, Epoch)>,
+    /// What some server has promised that could not follow this one.
+    later_promise: Epoch,
+    planted: Planted,
+}
+
+impl Zab {
+    /// The agreement of a server that has just started; it begins to look for a leader at the end
+    /// of its first turn.
+    pub fn new(parts: ZabParts) -> Self {
+        let ZabParts { ensemble, pace, epochs, planted, .. } = parts;
+        let history = History::new(parts.last, parts.committed, parts.base, parts.recent_bytes_max);
+        assert!(epochs.current <= epochs.promised, "{epochs:?}: an epoch that was never promised");
+        let heard = BTreeMap::new();
+        Self {
+            ensemble,
+            pace,
+            epochs,
+            storing: None,
+            history,
+            role: Role::Ending { following: None, heard },
+            round: 0,
+            elected: None,
+            early: BTreeSet::new(),
+            snapshot_of: None,
+            later_promise: Epoch(0),
+            planted,
+        }
+    }
+
+    /// Takes one fact in; what is to be done about it is appended to `effects`.
+    ///
+    /// # Panics
+    /// If the caller says that something is done which was not asked for.
+    pub fn handle(&mut self, now_ms: u64, event: Event<'_>, effects: &mut Effects) {
+        match event {
+            Event::Notification { from, notice } => self.notified(now_ms, from, notice, effects),
+            Event::ElectionLinkOpened(peer) => {
+                if let Role::Looking(election) = &self.role
+                    && self.ensemble.quorum.is_voter(peer)
+                {
+                    effects.notify(peer, election.notice());
+                }
+            }
+            Event::Accepted(link) => match &mut self.role {
+                Role::Leading(leading) => leading.accepted(link, now_ms),
+                Role::Following(_) => {
+                    effects.push(Effect::Close(link, CloseReason::NotLeading));
+                }
+                Role::Looking(_) | Role::Ending { .. } => drop(self.early.insert(link)),
+            },
+            Event::Closed(link) => self.link_closed(link, effects),
+            Event::EpochsStored => {
+                let stored = self.storing.take().expect("epochs were to be stored");
+                self.epochs = stored;
+                self.in_role(now_ms, effects, |role, context| match role {
+                    Role::Leading(leading) => leading.epochs_stored(context),
+                    Role::Following(following) => following.epochs_stored(context),
+                    Role::Ending { following: Some(following), .. } => {
+                        following.epochs_stored(context);
+                    }
+                    Role::Ending { .. } | Role::Looking(_) => (),
+                });
+            }
+            Event::Durable(zxid) => {
+                self.history.set_durable(zxid);
+                self.in_role(now_ms, effects, |role, context| match role {
+                    Role::Leading(leading) => leading.durable(context),
+                    Role::Following(following) => following.durable(context),
+                    Role::Ending { .. } | Role::Looking(_) => (),
+                });
+            }
+            Event::LogCut(end) => self.in_role(now_ms, effects, |role, context| match role {
+                Role::Following(following) | Role::Ending { following: Some(following), .. } => {
+                    following.log_cut(end, context);
+                }
+                _ => panic!("the log was cut though nobody asked for it"),
+            }),
+            Event::TurnEnded => self.end_turn(now_ms, effects),
+            Event::Connected(_)
+            | Event::ConnectFailed
+            | Event::FromLearner(..)
+            | Event::FromLeader(..)
+            | Event::LogRead(..)
+            | Event::SnapshotSent(_)
+            | Event::SnapshotReceived(_)
+            | Event::Sealed(_) => self.on_link(now_ms, event, effects),
+        }
+    }
+
+    /// What concerns the links of a role that is in force.
+    fn on_link(&mut self, now_ms: u64, event: Event<'_>, effects: &mut Effects) {
+        let mut lost = Ok(());
+        self.in_role(now_ms, effects, |role, context| match (role, event) {
+            (Role::Leading(leading), Event::FromLearner(link, packet)) => {
+                lost = leading.handle(link, &packet, context);
+            }
+            (Role::Leading(leading), Event::LogRead(link, read)) => {
+                leading.log_read(link, read, context);
+            }
+            (Role::Leading(leading), Event::SnapshotSent(link)) => {
+                leading.snapshot_sent(link, context);
+            }
+            (Role::Leading(leading), Event::Sealed(txns)) => leading.propose(txns, context),
+            (Role::Following(following), Event::FromLeader(link, packet)) => {
+                if following.link() == Some(link) {
+                    lost = following.handle(&packet, context);
+                }
+            }
+            (Role::Following(following), Event::Connected(link)) => {
+                following.connected(link, context);
+            }
+            (Role::Following(following), Event::ConnectFailed) => {
+                following.connect_failed(context);
+            }
+            (Role::Following(following), Event::SnapshotReceived(link)) => {
+                if following.link() == Some(link) {
+                    following.snapshot_received(context);
+                }
+            }
+            (_, Event::Connected(link)) => {
+                context.effects.push(Effect::Close(link, CloseReason::Lost));
+            }
+            // Of a role that has ended meanwhile.
+            _ => (),
+        });
+        if let Err(why) = lost {
+            self.lose(why, effects);
+        }
+    }
+
+    fn in_role(
+        &mut self,
+        now_ms: u64,
+        effects: &mut Effects,
+        part: impl FnOnce(&mut Role, &mut Context<'_>),
+    ) {
+        let Self { ensemble, pace, history, storing, role, planted, .. } = self;
+        let (pace, planted) = (*pace, *planted);
+        let mut context = Context { ensemble, pace, history, storing, effects, planted, now_ms };
+        part(role, &mut context);
+    }
+
+    fn notified(&mut self, now_ms: u64, from: ServerId, notice: Notice, effects: &mut Effects) {
+        if !self.ensemble.quorum.is_voter(from) {
+            // An observer, or a server of another configuration: told at once whom to follow.
+            return effects.notify(from, self.notice());
+        }
+        match &mut self.role {
+            Role::Ending { heard, .. } => drop(heard.insert(from, notice)),
+            Role::Looking(election) => {
+                let elected = election.handle(&self.ensemble, from, notice, now_ms, effects);
+                if let Some(elected) = elected {
+                    self.join(now_ms, elected, effects);
+                }
+            }
+            Role::Leading(_) | Role::Following(_) => {
+                if notice.state == ServerState::Looking {
+                    effects.notify(from, self.notice());
+                }
+            }
+        }
+    }
+
+    /// What this server says of its vote.
+    pub fn notice(&self) -> Notice {
+        let own = Elected { vote: self.own_vote(), round: self.round };
+        let Elected { vote, round } = self.elected.unwrap_or(own);
+        match &self.role {
+            Role::Looking(election) => election.notice(),
+            Role::Ending { .. } => Notice { state: ServerState::Looking, vote: own.vote, round },
+            Role::Leading(leading) => {
+                let epoch = i64::from(leading.epoch().0);
+                let is_begun = leading.is_in_broadcast();
+                let vote = if is_begun { Vote { epoch, ..vote } } else { vote };
+                Notice { state: ServerState::Leading, vote, round }
+            }
+            Role::Following(following) => {
+                let is_voter = self.ensemble.is_voter();
+                let state = if is_voter { ServerState::Following } else { ServerState::Observing };
+                let epoch = i64::from(following.epoch().0);
+                let is_serving = following.is_serving();
+                Notice {
+                    state,
+                    vote: if is_serving { Vote { epoch, ..vote } } else { vote },
+                    round,
+                }
+            }
+        }
+    }
+
+    /// The vote for this server itself; observers vote for nobody.
+    fn own_vote(&self) -> Vote {
+        if !self.ensemble.is_voter() {
+            return Vote::NONE;
+        }
+        let epoch = i64::from(self.epochs.current.0);
+        Vote { leader: self.ensemble.me, zxid: self.history.last(), epoch }
+    }
+
+    /// The election has ended: leads or follows.
+    fn join(&mut self, now_ms: u64, elected: Elected, effects: &mut Effects) {
+        self.round = elected.round;
+        self.elected = Some(elected);
+        let leader = elected.vote.leader;
+        let epochs = self.epochs;
+        let snapshot_of = self.snapshot_of.take();
+        let later_than = self.later_promise;
+        let early = std::mem::take(&mut self.early);
+        let Self { ensemble, pace, history, storing, planted, .. } = self;
+        let (pace, planted) = (*pace, *planted);
+        let mut context = Context { ensemble, pace, history, storing, effects, planted, now_ms };
+        if leader == context.ensemble.me {
+            let mut leading = Leading::begin(epochs, later_than, &mut context);
+            early.into_iter().for_each(|link| leading.accepted(link, now_ms));
+            self.role = Role::Leading(Box::new(leading));
+        } else {
+            let snapshot_in = snapshot_of.filter(|it| it.0 == leader).map(|it| it.1);
+            let following = Following::begin(leader, epochs, snapshot_in, &mut context);
+            for link in early {
+                effects.push(Effect::Close(link, CloseReason::NotLeading));
+            }
+            self.role = Role::Following(Box::new(following));
+        }
+    }
+
+    fn link_closed(&mut self, link: LinkId, effects: &mut Effects) {
+        self.early.remove(&link);
+        match &mut self.role {
+            Role::Leading(leading) => leading.closed(link, self.planted),
+            Role::Following(following) if following.link() == Some(link) => {
+                self.lose(Lost::LinkClosed, effects);
+            }
+            Role::Following(_) | Role::Looking(_) | Role::Ending { .. } => (),
+        }
+    }
+
+    /// Gives the role up: links are closed, and once nothing is under way the server looks again.
+    fn lose(&mut self, why: Lost, effects: &mut Effects) {
+        let ending = Role::Ending { following: None, heard: BTreeMap::new() };
+        let following = match std::mem::replace(&mut self.role, ending) {
+            Role::Leading(leading) => {
+                leading.end(effects);
+                None
+            }
+            Role::Following(mut following) => {
+                following.close(effects);
+                Some(following)
+            }
+            Role::Looking(_) | Role::Ending { .. } => None,
+        };
+        self.elected = None;
+        match why {
+            Lost::CutBelowSnapshot { leader, epoch } => self.snapshot_of = Some((leader, epoch)),
+            Lost::LaterPromise { promised, .. } => self.later_promise = promised,
+            _ => (),
+        }
+        self.role = Role::Ending { following, heard: BTreeMap::new() };
+        effects.push(Effect::Look(why));
+    }
+
+    /// Begins to look for a leader once everything handed to the log has ended, and what the role
+    /// before had begun to store is stored: a vote speaks of what is on disk.
+    fn maybe_look(&mut self, now_ms: u64, effects: &mut Effects) {
+        let Role::Ending { following, heard, .. } = &mut self.role else { return };
+        let is_cutting = following.as_ref().is_some_and(|it| it.is_cutting());
+        let is_settled = self.history.is_settled() || self.planted.has(Plant::VoteBeforeDurable);
+        if self.storing.is_some() || is_cutting || !is_settled {
+            return;
+        }
+        let heard = std::mem::take(heard);
+        if let Some(following) = following.take() {
+            following.end(&mut self.history, effects);
+        }
+        let own = self.own_vote();
+        let election = Election::begin(&self.ensemble, own, self.round, now_ms, effects);
+        self.round = election.round();
+        self.role = Role::Looking(election);
+        for (from, notice) in heard {
+            self.notified(now_ms, from, notice, effects);
+        }
+    }
+
+    fn end_turn(&mut self, now_ms: u64, effects: &mut Effects) {
+        let mut lost = Ok(());
+        let mut elected = None;
+        self.in_role(now_ms, effects, |role, context| match role {
+            Role::Leading(leading) => lost = leading.tick(context),
+            Role::Following(following) => {
+                following.end_turn(context);
+                lost = following.tick(context);
+            }
+            Role::Looking(election) => {
+                elected = election.tick(context.ensemble, now_ms, context.effects);
+            }
+            Role::Ending { .. } => (),
+        });
+        if let Some(elected) = elected {
+            self.join(now_ms, elected, effects);
+        }
+        if let Err(why) = lost {
+            self.lose(why, effects);
+        }
+        self.maybe_look(now_ms, effects);
+    }
+
+    /// When [`Event::TurnEnded`] has something to do though nothing else has happened, in ms of the
+    /// monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        match &self.role {
+            Role::Ending { .. } => u64::MAX,
+            Role::Looking(election) => election.deadline_ms(),
+            Role::Leading(leading) => leading.deadline_ms(),
+            Role::Following(following) => following.deadline_ms(self.pace),
+        }
+    }
+
+    /// Whether packets of this link are to be handed in now; if not, the link is not read.
+    pub fn is_reading(&self, link: LinkId) -> bool {
+        match &self.role {
+            Role::Following(following) if following.link() == Some(link) => following.is_reading(),
+            _ => !self.early.contains(&link),
+        }
+    }
+
+    /// The configuration.
+    pub fn ensemble(&self) -> &Ensemble {
+        &self.ensemble
+    }
+
+    /// This server's history.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The epochs on disk.
+    pub fn epochs(&self) -> Epochs {
+        self.epochs
+    }
+
+    /// The epoch in which this server leads, once that has begun.
+    pub fn leads(&self) -> Option<Epoch> {
+        match &self.role {
+            Role::Leading(leading) if leading.is_in_broadcast() => Some(leading.epoch()),
+            _ => None,
+        }
+    }
+
+    /// Whether clients are served.
+    pub fn is_serving(&self) -> bool {
+        match &self.role {
+            Role::Leading(leading) => leading.is_in_broadcast(),
+            Role::Following(following) => following.is_serving(),
+            Role::Looking(_) | Role::Ending { .. } => false,
+        }
+    }
+}

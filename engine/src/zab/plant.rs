@@ -1,0 +1,71 @@
+//! Faults that can be planted, to see that the simulator finds them.
+//!
+//! A server has none: without the feature `plants` the question is `false` to the compiler.
+
+/// A rule of agreement that is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    /// A learner acknowledges what it has handed to the log.
+    AckBeforeDurable,
+    /// A leader counts its own disk as a quorum.
+    CommitWithoutQuorum,
+    /// What a voter has acknowledged counts after its link has ended.
+    AckCountedOverLinks,
+    /// A learner shows what is committed before UPTODATE.
+    ShownBeforeUpToDate,
+    /// A promise is given before it is stored.
+    PromiseBeforeStored,
+    /// The current epoch is stored before the history is durable.
+    EpochBeforeHistory,
+    /// A learner keeps what it has beyond the leader's history.
+    CutForgotten,
+    /// A server votes with what is in memory while its log is still writing.
+    VoteBeforeDurable,
+    /// A leader takes the promise of a learner whose history is longer.
+    AheadIgnored,
+    /// A leader commits txns of earlier epochs one by one, before a quorum has accepted its own.
+    InheritedShownEarly,
+}
+
+impl Plant {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::AckBeforeDurable,
+        Self::CommitWithoutQuorum,
+        Self::AckCountedOverLinks,
+        Self::ShownBeforeUpToDate,
+        Self::PromiseBeforeStored,
+        Self::EpochBeforeHistory,
+        Self::CutForgotten,
+        Self::VoteBeforeDurable,
+        Self::AheadIgnored,
+        Self::InheritedShownEarly,
+    ];
+}
+
+/// What is planted in one server.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Planted {
+    #[cfg(feature = "plants")]
+    plant: Option<Plant>,
+}
+
+impl Planted {
+    /// Plants one.
+    #[cfg(feature = "plants")]
+    pub fn one(plant: Option<Plant>) -> Self {
+        Self { plant }
+    }
+
+    /// Whether this rule is broken.
+    #[inline]
+    pub fn has(self, plant: Plant) -> bool {
+        #[cfg(feature = "plants")]
+        return self.plant == Some(plant);
+        #[cfg(not(feature = "plants"))]
+        {
+            let _ = plant;
+            false
+        }
+    }
+}

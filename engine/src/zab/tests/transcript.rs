@@ -1,0 +1,438 @@
+//! Conversations of servers as text files: an unindented line is what happens to them, the indented
+//! lines below it are what they do about it. Disks and links are instant and keep all orders.
+//!
+//! A file that does not match is rewritten by a build with `UPDATE_TRANSCRIPTS=1` in the
+//! environment: the difference is then what has changed.
+
+use crate::in_log::InLog;
+use crate::zab::{
+    Effect, Effects, Ensemble, Epochs, Event, LinkId, LogRead, Message, Notice, Pace, Planted,
+    Quorum, Zab, ZabParts,
+};
+use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
+use model::server::ServerId;
+use model::zxid::{Epoch, Zxid};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::{env, fs};
+
+/// A server and its disk.
+#[derive(Default)]
+struct Server {
+    zab: Option<Zab>,
+    epochs: Epochs,
+    /// The txns of its log, behind `base`.
+    log: Vec<Zxid>,
+    base: Zxid,
+    /// The history that a snapshot is to replace.
+    replaced: Option<(Vec<Zxid>, Zxid)>,
+    committed: Zxid,
+    next: Zxid,
+}
+
+/// Something on its way.
+enum Arrival {
+    Notice(i64, i64, Notice),
+    Connect(i64, i64),
+    Packets { link: LinkId, to: i64, is_for_learner: bool, bytes: Vec<u8> },
+    Snapshot { link: LinkId, to: i64 },
+    Closed { link: LinkId, to: i64 },
+    Stored(i64),
+    Durable(i64, Zxid),
+    Cut(i64, Zxid),
+    Read(i64, LinkId, Zxid),
+    SnapshotSent(i64, LinkId),
+}
+
+#[derive(Default)]
+struct Player {
+    servers: BTreeMap<i64, Server>,
+    voters: i64,
+    now_ms: u64,
+    queue: VecDeque<Arrival>,
+    /// What arrived on links that are not read.
+    held: Vec<Arrival>,
+    /// Learner, leader.
+    links: BTreeMap<LinkId, (i64, i64)>,
+    next_link: u64,
+    /// Servers that nothing reaches.
+    cut_off: BTreeSet<i64>,
+    out: String,
+}
+
+fn zxid(word: &str) -> Zxid {
+    let (epoch, counter) = word.split_once(':').expect("epoch:counter");
+    let start = Zxid::of_epoch(Epoch(epoch.parse().expect("an epoch")));
+    Zxid(start.0 + counter.parse::<i64>().expect("a counter"))
+}
+
+fn shown(zxid: Zxid) -> String {
+    format!("{}:{}", zxid.epoch().0, zxid.counter())
+}
+
+fn spoken(message: &Message) -> String {
+    let list = |part: &crate::zab::Part| {
+        let zxids: Vec<_> = part.records().map(|(zxid, _)| shown(zxid)).collect();
+        zxids.join(" ")
+    };
+    match message {
+        Message::Register { is_observer: false, promised } => {
+            format!("FOLLOWERINFO {}", promised.0)
+        }
+        Message::Register { is_observer: true, promised } => format!("OBSERVERINFO {}", promised.0),
+        Message::LeaderInfo(epoch) => format!("LEADERINFO {}", epoch.0),
+        Message::AckEpoch { last, current: Some(epoch) } => {
+            format!("ACKEPOCH {} in {}", shown(*last), epoch.0)
+        }
+        Message::AckEpoch { last, current: None } => {
+            format!("ACKEPOCH {}, not counted", shown(*last))
+        }
+        Message::Diff(zxid) => format!("DIFF {}", shown(*zxid)),
+        Message::Trunc(zxid) => format!("TRUNC {}", shown(*zxid)),
+        Message::Snap(zxid) => format!("SNAP {}", shown(*zxid)),
+        Message::Proposals(part) => format!("PROPOSAL {}", list(part)),
+        Message::Commits(part) => format!("COMMIT {}", list(part)),
+        Message::Informs(part) => format!("INFORM {}", list(part)),
+        Message::NewLeader(epoch) => format!("NEWLEADER {}", epoch.0),
+        Message::UpToDate => "UPTODATE".into(),
+        Message::AckNewLeader(epoch) => format!("ACK NEWLEADER {}", epoch.0),
+        Message::Acks { first, last } => format!("ACK {} to {}", shown(*first), shown(*last)),
+        Message::Ping(zxid) => format!("PING {}", shown(*zxid)),
+        Message::Pong(zxid) => format!("PING {}, answered", shown(*zxid)),
+    }
+}
+
+impl Player {
+    fn tell(&mut self, line: &str) {
+        writeln!(self.out, "  {line}").expect("a string takes everything");
+    }
+
+    fn start(&mut self, id: i64) {
+        let server = self.servers.entry(id).or_default();
+        let last = server.log.last().copied().unwrap_or(server.base);
+        let quorum = Quorum::majority((1..=self.voters).map(ServerId));
+        let ensemble = Ensemble { me: ServerId(id), quorum, version: 0, text: [].into() };
+        server.zab = Some(Zab::new(ZabParts {
+            ensemble,
+            pace: Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 },
+            epochs: server.epochs,
+            last,
+            committed: server.committed,
+            base: server.base,
+            recent_bytes_max: 1 << 20,
+            planted: Planted::default(),
+        }));
+        self.event(id, Event::TurnEnded);
+    }
+
+    fn crash(&mut self, id: i64) {
+        self.servers.entry(id).or_default().zab = None;
+        let ended: Vec<_> = self
+            .links
+            .iter()
+            .filter(|(_, (one, other))| *one == id || *other == id)
+            .map(|(link, (one, other))| (*link, if *one == id { *other } else { *one }))
+            .collect();
+        for (link, to) in ended {
+            self.links.remove(&link);
+            self.queue.push_back(Arrival::Closed { link, to });
+        }
+    }
+
+    fn event(&mut self, id: i64, event: Event<'_>) {
+        let mut effects = Effects::default();
+        let now_ms = self.now_ms;
+        let Some(zab) = self.servers.get_mut(&id).and_then(|it| it.zab.as_mut()) else { return };
+        zab.handle(now_ms, event, &mut effects);
+        let effects: Vec<_> = effects.take().collect();
+        for effect in effects {
+            self.perform(id, effect);
+        }
+    }
+
+    fn perform(&mut self, id: i64, effect: Effect) {
+        let server = self.servers.get_mut(&id).expect("it runs");
+        let mut line = match &effect {
+            Effect::Append(txns) => {
+                let zxids: Vec<_> = txns.txns(0).map(|(zxid, _)| shown(zxid)).collect();
+                format!("{id} appends {}", zxids.join(" "))
+            }
+            Effect::Committed(zxid) => format!("{id} shows its history through {}", shown(*zxid)),
+            Effect::StoreEpochs(epochs) => {
+                format!("{id} stores promised {} current {}", epochs.promised.0, epochs.current.0)
+            }
+            Effect::CutLog(zxid) => format!("{id} cuts its log behind {}", shown(*zxid)),
+            Effect::ReceiveSnapshot(_, zxid, _) => format!("{id} receives {}", shown(*zxid)),
+            Effect::ReadLog(_, zxid) => format!("{id} reads its log behind {}", shown(*zxid)),
+            Effect::Lead(epoch) => format!("{id} leads epoch {}", epoch.0),
+            Effect::Follow(_) => format!("{id} serves its clients"),
+            Effect::Look(why) => format!("{id} looks for a leader: {why:?}"),
+            Effect::Close(_, why) => format!("{id} closes a link: {why:?}"),
+            Effect::Connect(to) => format!("{id} connects to {to}"),
+            Effect::Notify { to, notice } => {
+                let vote = notice.vote;
+                let (state, last) = (notice.state, shown(vote.zxid));
+                let name = format!("{state:?}").to_uppercase();
+                let leader = vote.leader;
+                let (epoch, round) = (vote.epoch, notice.round);
+                format!("{id} -> {to} {name} {leader} with {last} in {epoch}, round {round}")
+            }
+            Effect::Send(link, message) => {
+                let (learner, leader) = self.links[link];
+                let to = if learner == id { leader } else { learner };
+                format!("{id} -> {to} {}", spoken(message))
+            }
+            Effect::SendSnapshot(..) | Effect::Inherit => String::new(),
+            Effect::ForgetSnapshot => format!("{id} forgets the snapshot"),
+            Effect::BeginEmpty(_) => format!("{id} begins anew"),
+        };
+        match effect {
+            Effect::Notify { to, notice } => {
+                self.queue.push_back(Arrival::Notice(id, to.0, notice));
+            }
+            Effect::Connect(to) => self.queue.push_back(Arrival::Connect(id, to.0)),
+            Effect::Send(link, message) => {
+                let (learner, leader) = self.links[&link];
+                let is_for_learner = leader == id;
+                let to = if is_for_learner { learner } else { leader };
+                let zab = server.zab.as_ref().expect("it runs");
+                let mut bytes = Vec::new();
+                message.encode(zab.ensemble(), &mut bytes);
+                self.queue.push_back(Arrival::Packets { link, to, is_for_learner, bytes });
+            }
+            Effect::Close(link, _) => {
+                if let Some((learner, leader)) = self.links.remove(&link) {
+                    let to = if learner == id { leader } else { learner };
+                    self.queue.push_back(Arrival::Closed { link, to });
+                }
+            }
+            Effect::StoreEpochs(epochs) => {
+                server.epochs = epochs;
+                self.queue.push_back(Arrival::Stored(id));
+            }
+            Effect::Append(txns) => {
+                server.log.extend(txns.txns(0).map(|(zxid, _)| zxid));
+                let last = txns.last().expect("txns");
+                self.queue.push_back(Arrival::Durable(id, last));
+            }
+            Effect::CutLog(zxid) => {
+                server.log.retain(|it| *it <= zxid);
+                let end = server.log.last().copied().unwrap_or(server.base);
+                self.queue.push_back(Arrival::Cut(id, end));
+            }
+            Effect::ReadLog(link, zxid) => self.queue.push_back(Arrival::Read(id, link, zxid)),
+            Effect::SendSnapshot(link, _) => {
+                let to = self.links[&link].0;
+                self.queue.push_back(Arrival::Snapshot { link, to });
+                self.queue.push_back(Arrival::SnapshotSent(id, link));
+                line.clear();
+            }
+            Effect::ReceiveSnapshot(_, zxid, _) => {
+                let log = std::mem::take(&mut server.log);
+                server.replaced = Some((log, server.base));
+                server.base = zxid;
+            }
+            Effect::ForgetSnapshot => {
+                if let Some((log, base)) = server.replaced.take() {
+                    (server.log, server.base) = (log, base);
+                }
+            }
+            Effect::Committed(zxid) => server.committed = zxid,
+            Effect::Lead(epoch) => server.next = Zxid::of_epoch(epoch).next(),
+            Effect::Inherit | Effect::Follow(_) | Effect::Look(_) | Effect::BeginEmpty(_) => (),
+        }
+        if !line.is_empty() {
+            self.tell(&line);
+        }
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Notice(from, to, notice) => {
+                if !self.cut_off.contains(&from) && !self.cut_off.contains(&to) {
+                    self.event(to, Event::Notification { from: ServerId(from), notice });
+                    self.event(to, Event::TurnEnded);
+                }
+            }
+            Arrival::Connect(from, to) => {
+                let is_there = self.servers.get(&to).is_some_and(|it| it.zab.is_some());
+                if !is_there || self.cut_off.contains(&from) || self.cut_off.contains(&to) {
+                    return self.event(from, Event::ConnectFailed);
+                }
+                let link = LinkId(self.next_link);
+                self.next_link += 1;
+                self.links.insert(link, (from, to));
+                self.event(to, Event::Accepted(link));
+                self.event(from, Event::Connected(link));
+            }
+            Arrival::Packets { link, to, is_for_learner, bytes } => {
+                let Some(&(learner, leader)) = self.links.get(&link) else { return };
+                if self.cut_off.contains(&learner) || self.cut_off.contains(&leader) {
+                    return;
+                }
+                let zab = self.servers[&to].zab.as_ref().expect("a link has two ends");
+                if !zab.is_reading(link) {
+                    let unread = Arrival::Packets { link, to, is_for_learner, bytes };
+                    return self.held.push(unread);
+                }
+                let limits = PacketLimits::default();
+                let mut rest = &bytes[..];
+                while !rest.is_empty() {
+                    let length = if is_for_learner {
+                        let decoded = FromLeader::decode(rest, limits).expect("a packet");
+                        let (packet, length) = decoded.expect("a whole packet");
+                        self.event(to, Event::FromLeader(link, packet));
+                        length
+                    } else {
+                        let decoded = FromLearner::decode(rest, limits).expect("a packet");
+                        let (packet, length) = decoded.expect("a whole packet");
+                        self.event(to, Event::FromLearner(link, packet));
+                        length
+                    };
+                    rest = &rest[length..];
+                }
+                self.event(to, Event::TurnEnded);
+            }
+            Arrival::Snapshot { link, to } => {
+                self.event(to, Event::SnapshotReceived(link));
+            }
+            Arrival::Closed { link, to } => {
+                self.event(to, Event::Closed(link));
+                self.event(to, Event::TurnEnded);
+            }
+            Arrival::Stored(id) => self.event(id, Event::EpochsStored),
+            Arrival::Durable(id, zxid) => {
+                self.event(id, Event::Durable(zxid));
+                self.event(id, Event::TurnEnded);
+            }
+            Arrival::Cut(id, end) => self.event(id, Event::LogCut(end)),
+            Arrival::Read(id, link, position) => {
+                let server = &self.servers[&id];
+                let read = if position < server.base {
+                    LogRead::Unavailable
+                } else {
+                    let mut txns = InLog::default();
+                    let behind = server.log.iter().filter(|it| **it > position);
+                    behind.for_each(|it| txns.push(*it, b"txn"));
+                    let before = server.log.iter().rev().find(|it| **it <= position);
+                    let after = before.copied().unwrap_or(server.base);
+                    LogRead::Range { after, txns: Arc::new(txns) }
+                };
+                self.event(id, Event::LogRead(link, read));
+            }
+            Arrival::SnapshotSent(id, link) => self.event(id, Event::SnapshotSent(link)),
+        }
+    }
+
+    /// Lets everything arrive that is on its way, and what follows from it.
+    fn settle(&mut self) {
+        for _ in 0..10_000 {
+            while let Some(arrival) = self.queue.pop_front() {
+                self.arrive(arrival);
+            }
+            let held_before = self.held.len();
+            self.queue.extend(self.held.drain(..));
+            while let Some(arrival) = self.queue.pop_front() {
+                self.arrive(arrival);
+            }
+            if self.held.len() == held_before {
+                return;
+            }
+        }
+        panic!("they never stop talking:\n{}", self.out);
+    }
+
+    /// Lets time pass, from deadline to deadline.
+    fn pass(&mut self, ms: u64) {
+        let end_ms = self.now_ms + ms;
+        loop {
+            let deadlines = self.servers.values().filter_map(|it| it.zab.as_ref());
+            let next_ms = deadlines.map(Zab::deadline_ms).min().unwrap_or(u64::MAX);
+            self.now_ms = next_ms.clamp(self.now_ms, end_ms);
+            let ids: Vec<_> = self.servers.keys().copied().collect();
+            for id in ids {
+                self.event(id, Event::TurnEnded);
+            }
+            self.settle();
+            if self.now_ms >= end_ms {
+                return;
+            }
+        }
+    }
+
+    fn play(&mut self, action: &str) {
+        let words: Vec<_> = action.split_whitespace().collect();
+        let id = || words[1].parse::<i64>().expect("a server");
+        match words[0] {
+            "voters" => self.voters = id(),
+            // disk ID promised E current E committed E:C log E:C ...
+            "disk" => {
+                let server = self.servers.entry(words[1].parse().expect("a server")).or_default();
+                let epoch = |at: usize| Epoch(words[at].parse().expect("an epoch"));
+                server.epochs = Epochs { promised: epoch(3), current: epoch(5) };
+                server.committed = zxid(words[7]);
+                server.log = words[9..].iter().map(|it| zxid(it)).collect();
+            }
+            "start" => words[1..].iter().for_each(|it| self.start(it.parse().expect("a server"))),
+            "crash" => self.crash(id()),
+            // The log through here is purged behind a snapshot.
+            "purge" => {
+                let server = self.servers.entry(id()).or_default();
+                server.base = zxid(words[2]);
+                server.log.retain(|it| *it > server.base);
+            }
+            "wipe" => drop(self.servers.insert(id(), Server::default())),
+            "settle" => self.settle(),
+            "pass" => self.pass(words[1].parse().expect("ms")),
+            "cut-off" => drop(self.cut_off.insert(id())),
+            "heal" => self.cut_off.clear(),
+            "write" => {
+                let count: i64 = words[2].parse().expect("a count");
+                let server = self.servers.get_mut(&id()).expect("a server");
+                let mut txns = InLog::default();
+                for _ in 0..count {
+                    txns.push(server.next, b"txn");
+                    server.next = server.next.next();
+                }
+                self.event(id(), Event::Sealed(Arc::new(txns)));
+                self.settle();
+            }
+            other => panic!("no action {other}"),
+        }
+    }
+}
+
+fn replay(name: &str) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/zab/tests/transcripts");
+    let path = folder.join(name).with_extension("txt");
+    let expected = fs::read_to_string(&path).expect("the transcript is there");
+    let mut player = Player::default();
+    for line in expected.lines().filter(|line| !line.starts_with("  ")) {
+        player.out.push_str(line);
+        player.out.push('\n');
+        if !line.is_empty() && !line.starts_with('#') {
+            player.play(line);
+        }
+    }
+    if env::var_os("UPDATE_TRANSCRIPTS").is_some() {
+        return fs::write(&path, &player.out).expect("the transcript can be written");
+    }
+    assert!(player.out == expected, "{name} goes otherwise:\n{}", player.out);
+}
+
+macro_rules! transcripts {
+    ($($name:ident)*) => { $(#[test] fn $name() { replay(stringify!($name)); })* };
+}
+
+transcripts! {
+    election_of_three
+    late_better_vote
+    diff
+    trunc
+    snap
+    quorum_lost
+    old_leader_returns
+    later_promise
+}

@@ -1,0 +1,89 @@
+//! Messages as packets of ZooKeeper's protocol.
+
+use super::effect::{Message, Notice};
+use super::ensemble::Ensemble;
+use model::peer::notification::Notification;
+use model::peer::packet::{FromLeader, FromLearner, LearnerInfo, PROTOCOL_VERSION, Touched};
+use model::zxid::Zxid;
+
+/// The zxid of UPTODATE, which means nothing.
+const NO_ZXID: Zxid = Zxid(-1);
+
+/// The epoch of a promise that does not count.
+const NO_EPOCH: i32 = -1;
+
+impl Notice {
+    /// Appends the notification.
+    pub fn encode(&self, ensemble: &Ensemble, out: &mut Vec<u8>) {
+        let Self { state, vote, round } = *self;
+        Notification { state, vote, round, config: Some(&ensemble.text) }.encode(out);
+    }
+}
+
+impl From<&Notification<'_>> for Notice {
+    fn from(said: &Notification<'_>) -> Self {
+        let Notification { state, vote, round, .. } = *said;
+        Self { state, vote, round }
+    }
+}
+
+impl Message {
+    /// Appends the packets: one, or one for each txn.
+    pub fn encode(&self, ensemble: &Ensemble, out: &mut Vec<u8>) {
+        match self {
+            Self::Register { is_observer, promised } => {
+                let learner = LearnerInfo::Config {
+                    server: ensemble.me,
+                    protocol: PROTOCOL_VERSION,
+                    version: ensemble.version,
+                    trailing: &[],
+                };
+                let accepted = Zxid::of_epoch(*promised);
+                if *is_observer {
+                    FromLearner::ObserverInfo { accepted, learner }.encode(out);
+                } else {
+                    FromLearner::FollowerInfo { accepted, learner }.encode(out);
+                }
+            }
+            Self::LeaderInfo(epoch) => {
+                let zxid = Zxid::of_epoch(*epoch);
+                let protocol = PROTOCOL_VERSION;
+                FromLeader::LeaderInfo { zxid, protocol, trailing: &[] }.encode(out);
+            }
+            Self::AckEpoch { last, current } => {
+                let epoch = current.map_or(NO_EPOCH, |epoch| epoch.0 as i32);
+                FromLearner::AckEpoch { logged: *last, epoch }.encode(out);
+            }
+            Self::Diff(zxid) => FromLeader::Diff { zxid: *zxid }.encode(out),
+            Self::Trunc(zxid) => FromLeader::Trunc { zxid: *zxid }.encode(out),
+            Self::Snap(zxid) => FromLeader::Snap { zxid: *zxid }.encode(out),
+            Self::Proposals(part) => {
+                part.records()
+                    .for_each(|(zxid, txn)| FromLeader::Proposal { zxid, txn }.encode(out));
+            }
+            Self::Commits(part) => {
+                part.records().for_each(|(zxid, _)| FromLeader::Commit { zxid }.encode(out));
+            }
+            Self::Informs(part) => {
+                part.records().for_each(|(zxid, txn)| FromLeader::Inform { zxid, txn }.encode(out));
+            }
+            Self::NewLeader(epoch) => {
+                let config = Some(&*ensemble.text);
+                FromLeader::NewLeader { zxid: Zxid::of_epoch(*epoch), config }.encode(out);
+            }
+            Self::UpToDate => FromLeader::UpToDate { zxid: NO_ZXID }.encode(out),
+            Self::AckNewLeader(epoch) => {
+                FromLearner::Ack { zxid: Zxid::of_epoch(*epoch) }.encode(out);
+            }
+            Self::Acks { first, last } => {
+                for zxid in (first.0..=last.0).map(Zxid) {
+                    FromLearner::Ack { zxid }.encode(out);
+                }
+            }
+            Self::Ping(zxid) => FromLeader::Ping { zxid: *zxid }.encode(out),
+            Self::Pong(zxid) => {
+                FromLearner::Ping { zxid: *zxid, touched: Touched::default() }.encode(out);
+            }
+        }
+    }
+}

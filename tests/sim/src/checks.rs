@@ -1,0 +1,162 @@
+//! What must hold, watched from outside of the servers.
+
+use crate::Place;
+use model::zxid::{Epoch, Zxid};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The state behind a txn: equal exactly if the histories through it are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// The last txn.
+    pub zxid: Zxid,
+    /// A hash of it and all before it.
+    pub hash: u64,
+}
+
+impl State {
+    /// The state behind one more txn.
+    #[must_use]
+    pub fn then(self, zxid: Zxid, txn: &[u8]) -> Self {
+        // FNV-1a, over the state before, the zxid and the txn.
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ self.hash;
+        for &byte in zxid.0.to_le_bytes().iter().chain(txn) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+        Self { zxid, hash: hash ^ hash >> 29 }
+    }
+}
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Violation {
+    /// Two servers lead the same epoch.
+    TwoLeaders {
+        /// The epoch.
+        epoch: Epoch,
+        /// The servers.
+        places: (Place, Place),
+    },
+    /// A server shows a history that another one did not show so.
+    Diverged {
+        /// The server.
+        place: Place,
+        /// Where.
+        zxid: Zxid,
+    },
+    /// A server shows less than it has shown since it started.
+    Backward {
+        /// The server.
+        place: Place,
+        /// What it had shown.
+        shown: Zxid,
+        /// What it shows.
+        zxid: Zxid,
+    },
+    /// What a client was told is missing from what is shown at the end.
+    Lost {
+        /// The txn.
+        zxid: Zxid,
+    },
+    /// Without faults, a server does not serve, or not what the others serve.
+    NotServing {
+        /// The server.
+        place: Place,
+        /// Through where it has shown its history.
+        zxid: Zxid,
+    },
+    /// An assertion of the engine failed.
+    Panicked,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TwoLeaders { epoch, places: (one, other) } => {
+                write!(f, "servers {} and {} lead epoch {}", one + 1, other + 1, epoch.0)
+            }
+            Self::Diverged { place, zxid } => {
+                write!(f, "server {} shows another history at {zxid}", place + 1)
+            }
+            Self::Backward { place, shown, zxid } => {
+                write!(f, "server {} shows {zxid} after {shown}", place + 1)
+            }
+            Self::Lost { zxid } => write!(f, "{zxid} was acknowledged and is missing"),
+            Self::NotServing { place, zxid } => {
+                write!(f, "server {} does not serve without faults; it shows {zxid}", place + 1)
+            }
+            Self::Panicked => f.write_str("an assertion failed"),
+        }
+    }
+}
+
+/// Everything that was shown to clients, as one history.
+#[derive(Debug, Default)]
+pub struct Checks {
+    leaders: BTreeMap<Epoch, Place>,
+    shown: BTreeMap<Zxid, u64>,
+    tail: State,
+    acknowledged: Vec<State>,
+}
+
+impl Checks {
+    /// A server begins to lead.
+    pub fn leads(&mut self, place: Place, epoch: Epoch) -> Result<(), Violation> {
+        match self.leaders.insert(epoch, place) {
+            Some(other) => Err(Violation::TwoLeaders { epoch, places: (other, place) }),
+            None => Ok(()),
+        }
+    }
+
+    /// A server shows a txn, behind the state before it.
+    pub fn shows(&mut self, place: Place, before: State, after: State) -> Result<(), Violation> {
+        if after.zxid > self.tail.zxid {
+            if before.hash != self.tail.hash {
+                return Err(Violation::Diverged { place, zxid: after.zxid });
+            }
+            self.tail = after;
+            self.shown.insert(after.zxid, after.hash);
+            return Ok(());
+        }
+        self.has(place, after)
+    }
+
+    /// A server shows a state without the way to it, as it has read it from a snapshot.
+    pub fn has(&mut self, place: Place, state: State) -> Result<(), Violation> {
+        // A snapshot's zxid may be the start of an epoch, which no txn has.
+        let last = self.shown.range(..=state.zxid).next_back().map_or(0, |(_, hash)| *hash);
+        if last == state.hash {
+            return Ok(());
+        }
+        Err(Violation::Diverged { place, zxid: state.zxid })
+    }
+
+    /// A client was told that its txn is done.
+    pub fn acknowledged(&mut self, state: State) {
+        self.acknowledged.push(state);
+    }
+
+    /// At the end, all servers show the same: everything acknowledged is in it.
+    pub fn ended(&self) -> Result<(), Violation> {
+        let is_missing = |it: &&State| self.shown.get(&it.zxid) != Some(&it.hash);
+        match self.acknowledged.iter().find(is_missing) {
+            Some(lost) => Err(Violation::Lost { zxid: lost.zxid }),
+            None => Ok(()),
+        }
+    }
+
+    /// The end of what was shown.
+    pub fn tail(&self) -> State {
+        self.tail
+    }
+
+    /// Count of txns acknowledged.
+    pub fn acknowledged_count(&self) -> usize {
+        self.acknowledged.len()
+    }
+
+    /// Count of leaders there were.
+    pub fn leader_count(&self) -> usize {
+        self.leaders.len()
+    }
+}

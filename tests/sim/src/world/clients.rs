@@ -1,0 +1,38 @@
+//! Clients: they write where a server leads, and are told when that is shown there.
+
+use super::{CLIENTS_US, Happening, World};
+use crate::checks::Violation;
+use engine::in_log::InLog;
+use engine::zab::Event;
+use model::zxid::Zxid;
+use std::sync::Arc;
+
+/// Writes of one server's clients that may wait for their answers.
+const WAITING_MAX: usize = 40;
+
+impl World {
+    pub(super) fn clients_write(&mut self) -> Result<(), Violation> {
+        for place in 0..self.servers.len() {
+            let count = self.rng.u32(0..4);
+            let is_paused = self.servers[place].paused_until_us > self.now_us;
+            let Some(running) = &mut self.servers[place].running else { continue };
+            let Some((epoch, counter)) = &mut running.leads else { continue };
+            if count == 0 || is_paused || running.asked.len() > WAITING_MAX {
+                continue;
+            }
+            let mut txns = InLog::default();
+            for _ in 0..count {
+                *counter += 1;
+                let zxid = Zxid(Zxid::of_epoch(*epoch).0 + i64::from(*counter));
+                txns.push(zxid, &self.rng.u64(..).to_le_bytes());
+                running.asked.push_back(zxid);
+            }
+            self.event(place, Event::Sealed(Arc::new(txns)))?;
+        }
+        if self.now_us < CLIENTS_US {
+            let delay_us = self.rng.u64(1_000..40_000);
+            self.at(delay_us, Happening::Clients);
+        }
+        Ok(())
+    }
+}

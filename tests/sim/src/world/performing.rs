@@ -1,0 +1,214 @@
+//! What a server wants done is done.
+
+use super::{Happening, World, place_of};
+use crate::Place;
+use crate::checks::{State, Violation};
+use crate::disk::Operation;
+use crate::network::{Frame, Side};
+use crate::server::Running;
+use engine::zab::{Effect, Event, LinkId};
+use model::zxid::Zxid;
+
+impl World {
+    pub(super) fn running(&self, place: Place) -> Option<&Running> {
+        self.servers[place].running.as_ref()
+    }
+
+    /// Hands an event in, and does what follows from it.
+    pub(super) fn event(&mut self, place: Place, event: Event<'_>) -> Result<(), Violation> {
+        let now_ms = self.now_us / 1_000;
+        let server = &mut self.servers[place];
+        let Some(running) = &mut server.running else { return Ok(()) };
+        let mut effects = std::mem::take(&mut server.effects);
+        running.zab.handle(now_ms, event, &mut effects);
+        for effect in effects.take() {
+            self.perform(place, effect)?;
+        }
+        self.servers[place].effects = effects;
+        self.begin_turn(place);
+        Ok(())
+    }
+
+    /// A turn ends a moment after its first event.
+    fn begin_turn(&mut self, place: Place) {
+        let delay_us = self.rng.u64(1..300);
+        self.schedule_turn(place, delay_us);
+    }
+
+    pub(super) fn schedule_turn(&mut self, place: Place, delay_us: u64) {
+        let at_us = self.now_us + delay_us;
+        let server = &mut self.servers[place];
+        let boot = server.boot;
+        let Some(running) = &mut server.running else { return };
+        if running.turn_us.is_none_or(|turn_us| turn_us > at_us || turn_us < self.now_us) {
+            running.turn_us = Some(at_us);
+            self.at(delay_us, Happening::Turn { place, boot });
+        }
+    }
+
+    pub(super) fn turn(&mut self, place: Place) -> Result<(), Violation> {
+        let now_us = self.now_us;
+        let Some(running) = &mut self.servers[place].running else { return Ok(()) };
+        // An earlier turn was asked for meanwhile, or this one has been.
+        if running.turn_us.is_none_or(|turn_us| turn_us > now_us) {
+            return Ok(());
+        }
+        running.turn_us = Some(u64::MAX);
+        self.event(place, Event::TurnEnded)?;
+        let Some(running) = &mut self.servers[place].running else { return Ok(()) };
+        running.turn_us = None;
+        let deadline_ms = running.zab.deadline_ms();
+        if deadline_ms < u64::MAX {
+            let delay_us = (deadline_ms * 1_000).saturating_sub(now_us).max(1_000);
+            self.schedule_turn(place, delay_us);
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_disk(&mut self, place: Place, operation: Operation) {
+        let duration_us = self.rng.u64(50..self.servers[place].disk_us);
+        let now_us = self.now_us;
+        let server = &mut self.servers[place];
+        let boot = server.boot;
+        server.disk.begin(operation);
+        server.disk_busy_until_us = server.disk_busy_until_us.max(now_us) + duration_us;
+        let delay_us = server.disk_busy_until_us - now_us;
+        self.at(delay_us, Happening::DiskDone { place, boot });
+    }
+
+    fn side_of(&self, link: LinkId, place: Place) -> Option<Side> {
+        let link = self.links.get(&link)?;
+        let is_dialer = link.end(Side::Dialer).place == place;
+        Some(if is_dialer { Side::Dialer } else { Side::Acceptor })
+    }
+
+    fn perform(&mut self, place: Place, effect: Effect) -> Result<(), Violation> {
+        let boot = self.servers[place].boot;
+        match effect {
+            Effect::Send(..) | Effect::Notify { .. } => (),
+            ref other => self.tell(|| format!("{} does {other:?}", place + 1)),
+        }
+        match effect {
+            Effect::Notify { to, notice } => {
+                let Some(running) = self.running(place) else { return Ok(()) };
+                let mut bytes = Vec::new();
+                notice.encode(running.zab.ensemble(), &mut bytes);
+                let to = place_of(to);
+                self.notices.insert((place, to), bytes);
+                let delay_us = self.latency_us();
+                self.at(delay_us, Happening::Notify(place, to));
+            }
+            Effect::Connect(to) => {
+                let delay_us = self.latency_us();
+                let to = place_of(to);
+                self.at(delay_us, Happening::Connect { from: place, boot, to });
+            }
+            Effect::Send(link, message) => {
+                let Some(running) = self.running(place) else { return Ok(()) };
+                let mut bytes = Vec::new();
+                message.encode(running.zab.ensemble(), &mut bytes);
+                if let Some(side) = self.side_of(link, place) {
+                    self.send(link, side.other(), Frame::Bytes(bytes));
+                }
+            }
+            Effect::Close(link, _) => {
+                if let Some(side) = self.side_of(link, place) {
+                    self.close_end(link, side);
+                }
+                if let Some(running) = &mut self.servers[place].running {
+                    running.receiving = running.receiving.filter(|(it, ..)| *it != link);
+                }
+            }
+            Effect::StoreEpochs(epochs) => self.begin_disk(place, Operation::Epochs(epochs)),
+            Effect::Append(txns) => {
+                let Some(running) = &mut self.servers[place].running else { return Ok(()) };
+                for (zxid, txn) in txns.txns(0) {
+                    let state = running.memory.back().copied().unwrap_or_default();
+                    running.memory.push_back(state.then(zxid, txn));
+                }
+                let committed = running.zab.history().committed();
+                self.begin_disk(place, Operation::Append(txns, committed));
+            }
+            Effect::CutLog(zxid) => self.begin_disk(place, Operation::Cut(zxid)),
+            Effect::ReadLog(link, position) => {
+                let delay_us = self.latency_us();
+                self.at(delay_us, Happening::LogRead { place, boot, link, position });
+            }
+            Effect::SendSnapshot(link, through) => {
+                let Some(running) = self.running(place) else { return Ok(()) };
+                let state = running.at(through);
+                if let Some(side) = self.side_of(link, place) {
+                    self.send(link, side.other(), Frame::Snapshot(state));
+                }
+                let delay_us = self.rng.u64(100..20_000);
+                self.at(delay_us, Happening::SnapshotSent { place, boot, link });
+            }
+            Effect::ReceiveSnapshot(link, zxid, epoch) => {
+                if let Some(running) = &mut self.servers[place].running {
+                    running.receiving = Some((link, zxid, epoch));
+                }
+            }
+            Effect::BeginEmpty(epoch) => {
+                let server = &mut self.servers[place];
+                server.disk.begin_empty(epoch);
+                if let Some(running) = &mut server.running {
+                    running.memory = [State::default()].into();
+                }
+            }
+            Effect::ForgetSnapshot => {
+                let server = &mut self.servers[place];
+                server.disk.forget();
+                if let Some(running) = &mut server.running {
+                    let stored = server.disk.history();
+                    let states = stored.records.iter().map(|(state, _)| *state);
+                    running.memory = std::iter::once(stored.base).chain(states).collect();
+                }
+            }
+            Effect::Inherit => (),
+            Effect::Committed(zxid) => return self.show(place, zxid),
+            Effect::Lead(epoch) => {
+                self.checks.leads(place, epoch)?;
+                if let Some(running) = &mut self.servers[place].running {
+                    running.leads = Some((epoch, 0));
+                }
+            }
+            Effect::Follow(_) => (),
+            Effect::Look(_) => {
+                if let Some(running) = self.running(place) {
+                    self.tell(|| running.summary(place));
+                }
+                if let Some(running) = &mut self.servers[place].running {
+                    running.leads = None;
+                    running.asked.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Clients of a server see its history through `zxid` now.
+    fn show(&mut self, place: Place, zxid: Zxid) -> Result<(), Violation> {
+        let Some(running) = &mut self.servers[place].running else { return Ok(()) };
+        if zxid < running.shown.zxid {
+            let shown = running.shown.zxid;
+            return Err(Violation::Backward { place, shown, zxid });
+        }
+        let base = running.memory[0];
+        let mut before = running.shown;
+        if before.zxid < base.zxid && zxid >= base.zxid {
+            self.checks.has(place, base)?;
+            before = base;
+        }
+        for state in running.between(before.zxid, zxid) {
+            self.checks.shows(place, before, state)?;
+            before = state;
+        }
+        running.shown = before;
+        while running.asked.front().is_some_and(|asked| *asked <= zxid) {
+            let Some(asked) = running.asked.pop_front() else { break };
+            let state = running.at(asked);
+            self.checks.acknowledged(state);
+        }
+        Ok(())
+    }
+}
