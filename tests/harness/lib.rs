@@ -38,4 +38,4 @@ pub mod wire;
 
 pub use client::{Client, Handshake, Incoming, Op, OpResult, Reply, Watches, Welcome};
 pub use server::{Config, Server, is_reference, own_command, reference_command};
-pub use wire::{Acl, Body, Event, Reader, Stat};
+pub use wire::{Acl, Body, Event, ReplyReader, Stat};

@@ -69,12 +69,12 @@ impl Body {
 
 /// Reads a reply front to back; every method panics where the bytes end too early.
 #[derive(Debug)]
-pub struct Reader {
+pub struct ReplyReader {
     bytes: Vec<u8>,
     position: usize,
 }
 
-impl Reader {
+impl ReplyReader {
     /// A reader at the first byte.
     pub fn new(bytes: &[u8]) -> Self {
         Self { bytes: bytes.to_vec(), position: 0 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use harness::client::{create_body, decode_reply, multi_body};
-use harness::{Acl, Body, Client, Incoming, Op, OpResult, Reader, Server, code, opcode};
+use harness::{Acl, Body, Client, Incoming, Op, OpResult, ReplyReader, Server, code, opcode};
 
 use super::servers;
 
@@ -89,7 +89,7 @@ fn events_come_before_what_they_announce() {
                         (announced, count) = (event.zxid, count + 1);
                     }
                     Incoming::Reply(reply) => {
-                        let mut r = Reader::new(&reply.body);
+                        let mut r = ReplyReader::new(&reply.body);
                         r.buffer();
                         let stat = r.stat();
                         assert!(stat.version >= version, "time goes forward");

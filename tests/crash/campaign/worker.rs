@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use harness::wire::Reader;
+use harness::wire::ReplyReader;
 use harness::{Body, Client, code, opcode};
 
 use super::model::{Model, Request, SHARED};
@@ -97,7 +97,7 @@ impl Worker {
         let reply = self.client.try_reply(xid)?;
         assert_eq!(reply.err, request.err, "step {} of {}", self.acknowledged.steps, self.number);
         if let Some(path) = &request.path {
-            assert_eq!(Reader::new(&reply.body).string(), *path, "the sequence");
+            assert_eq!(ReplyReader::new(&reply.body).string(), *path, "the sequence");
         }
         if let Some(number) = request.shared {
             self.shared = Shared { zxid: reply.zxid, worker: self.number, number };

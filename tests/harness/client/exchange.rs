@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::{ANSWER_MAX, Client};
-use crate::wire::{Body, Event, Reader};
+use crate::wire::{Body, Event, ReplyReader};
 
 /// A reply, its body not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Client {
 
     fn receive_new(&mut self) -> Option<Incoming> {
         let bytes = read_frame(&mut self.stream)?;
-        let mut r = Reader::new(&bytes);
+        let mut r = ReplyReader::new(&bytes);
         let (xid, zxid, err) = (r.int(), r.long(), r.int());
         if xid == -1 {
             let event = Event { kind: r.int(), state: r.int(), path: r.string(), zxid };
@@ -177,7 +177,7 @@ impl Client {
         &mut self,
         kind: i32,
         body: &Body,
-        decode: impl FnOnce(&mut Reader) -> T,
+        decode: impl FnOnce(&mut ReplyReader) -> T,
     ) -> Result<T, i32> {
         let reply = self.call(kind, body);
         decode_reply(&reply, decode)
@@ -185,12 +185,15 @@ impl Client {
 }
 
 /// Decodes a reply to its last byte; an error's body must be empty.
-pub fn decode_reply<T>(reply: &Reply, decode: impl FnOnce(&mut Reader) -> T) -> Result<T, i32> {
+pub fn decode_reply<T>(
+    reply: &Reply,
+    decode: impl FnOnce(&mut ReplyReader) -> T,
+) -> Result<T, i32> {
     if reply.err != 0 {
         assert!(reply.body.is_empty(), "an error with a body: {reply:?}");
         return Err(reply.err);
     }
-    let mut r = Reader::new(&reply.body);
+    let mut r = ReplyReader::new(&reply.body);
     let value = decode(&mut r);
     r.finish();
     Ok(value)

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use super::exchange::{frame, read_frame};
 use super::{ANSWER_MAX, Client};
-use crate::wire::{Body, Reader};
+use crate::wire::{Body, ReplyReader};
 
 /// What a client opens a connection with.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ impl Client {
         let bytes = handshake.encode();
         stream.write_all(&frame(&bytes)).ok()?;
         let answer = read_frame(&mut stream)?;
-        let mut r = Reader::new(&answer);
+        let mut r = ReplyReader::new(&answer);
         let welcome = Welcome {
             protocol_version: r.int(),
             timeout_ms: r.int(),
