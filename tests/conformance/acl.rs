@@ -36,7 +36,7 @@ fn world(permissions: i32) -> Vec<Acl> {
     vec![Acl::new(permissions, "world", "anyone")]
 }
 
-/// The connection's identities as `scheme/user`; their order means nothing.
+/// The connection's identities as `scheme/user`; their order is irrelevant.
 fn identities(c: &mut Client) -> Vec<String> {
     let mut names: Vec<_> = c.who_am_i().into_iter().map(|(s, user)| s + "/" + &user).collect();
     names.sort();
@@ -70,8 +70,7 @@ fn an_unknown_scheme_fails_and_closes() {
     }
 }
 
-/// Credentials of the form `user:password` are not checked against anything; ip refuses what it is
-/// told.
+/// Credentials of the form `user:password` are not verified; ip refuses all credentials.
 #[test]
 fn an_auth_reply_has_no_zxid() {
     let mut c = Client::connect(shared().address());
@@ -128,7 +127,7 @@ fn auth_means_everyone_i_am() {
     assert_eq!(acl, [Acl::new(31, "digest", ALICE), Acl::new(31, "digest", BOB)]);
 }
 
-/// Whoever decides about writes knows the identities in time, asked for or not.
+/// Identities are known in time where writes are decided, whether they were queried or not.
 #[test]
 fn the_first_write_knows_who_asks() {
     let acl = [Acl::new(31, "auth", "")];
@@ -145,7 +144,7 @@ fn the_first_write_knows_who_asks() {
     assert_eq!(c.reply(-4).err, code::OK);
     assert_eq!(c.reply(xid).err, code::OK);
     assert_eq!(c.acl("/acl-at-once").unwrap().0, made);
-    // A session taken up again begins anew.
+    // A resumed session starts without them.
     let mut again = c.reconnect();
     assert_eq!(again.create("/acl-again", b"", &acl, 0), Err(code::INVALID_ACL));
     again.add_auth("digest", b"alice:secret").unwrap();
@@ -219,7 +218,7 @@ fn each_operation_asks_for_its_permission() {
         };
         assert_eq!(check, [expected]);
         assert_eq!(code_of(c.set_acl(path, &world(permissions), -1).map(|_| ())), allowed(ADMIN));
-        // Nobody asks for a permission here.
+        // No permission is required here.
         assert_eq!(c.sync(path).as_ref(), Ok(path));
         assert_eq!(c.add_watch(path, 0), Ok(()));
     }
@@ -303,7 +302,7 @@ fn auth_expands_to_the_superuser_too() {
     assert_eq!(acl, [Acl::new(31, "digest", SUPER)]);
 }
 
-/// An event about a node goes only to who may read it, and the watch is used up all the same.
+/// An event about a node goes only to clients that may read it; the watch is used up either way.
 #[test]
 fn events_are_kept_from_who_may_not_read() {
     let mut owner = client_at("/quiet");

@@ -1,4 +1,4 @@
-//! Nodes that go by themselves: containers, and nodes with a time to live.
+//! Nodes that are removed automatically: containers, and nodes with a time to live.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use harness::{Acl, Body, Client, Server, code, opcode};
 
 use super::client_at;
 
-/// A server that looks for such nodes all the time.
+/// A server that looks for such nodes continuously.
 fn reaper() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {

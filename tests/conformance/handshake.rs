@@ -1,4 +1,4 @@
-//! How a connection begins: who is let in, with what, and who is not.
+//! How a connection begins: which clients are accepted, with what, and which are not.
 
 use std::net::TcpStream;
 
@@ -39,8 +39,7 @@ fn session_ids_differ() {
     assert_ne!(first.welcome().password, second.welcome().password);
 }
 
-/// Java's `Random` seeded with the id; every server of every make can check it without shared
-/// state.
+/// Java's `Random` seeded with the id: any implementation can check it without shared state.
 #[test]
 fn the_password_follows_from_the_id() {
     let client = Client::connect(shared().address());

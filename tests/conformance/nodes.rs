@@ -172,7 +172,7 @@ fn paths_that_cannot_be() {
         "/paths/\u{ffff}",
     ];
     for path in bad {
-        // What create calls the parent is not there, and it looks for that first.
+        // What create takes for the parent does not exist, and that is checked first.
         let inner = ["//a", "/./a", "/../a"].iter().any(|part| path.contains(part));
         let expected = if inner { code::NO_NODE } else { code::BAD_ARGUMENTS };
         let made = c.create(path, b"", &Acl::open(), 0);

@@ -1,5 +1,5 @@
 //! The schemes of authentication beside plain digest: how each answers credentials, what its ids
-//! may be, and what a server says to SASL, reconfig and pings where there is nothing to do.
+//! may be, and how a server answers SASL, reconfig and pings where there is nothing to do.
 
 use harness::{Acl, Body, Client, Server, code, opcode};
 
@@ -91,7 +91,7 @@ fn credentials_that_are_null_fail() {
     c.assert_closed();
 }
 
-/// A password is hashed as text: what is no UTF-8 was replaced before.
+/// A password is hashed as text: invalid UTF-8 was replaced before.
 #[test]
 fn credentials_are_text() {
     let (mut c, err) = authenticate(shared(), "digest", Some(b"\xff:x"));
@@ -114,7 +114,7 @@ fn a_client_of_another_ensemble_is_sent_away() {
         let mut c = Client::connect(server.address());
         c.post(opcode::AUTH, &credentials(&b"ensemble"[..], Some(auth)));
         c.assert_closed();
-        // The session lives on, so that the client can take it elsewhere.
+        // The session survives, so that the client can resume it elsewhere.
         assert!(c.reconnect().exists("/", false).is_ok());
     }
     let counted = ["success", "fail", "skip"]

@@ -1,4 +1,4 @@
-//! Sessions: how long they live, and what goes with them.
+//! Sessions: how long they live, and what is removed with them.
 
 use std::sync::OnceLock;
 use std::thread;
@@ -93,7 +93,7 @@ fn close_takes_the_ephemerals_at_once() {
     assert_eq!(watcher.exists("/close-a", false), Err(code::NO_NODE));
 }
 
-/// However many they are, they go in the txn that ends their session.
+/// However many there are, they are deleted in the txn that ends their session.
 #[test]
 fn close_takes_very_many_ephemerals_at_once() {
     const COUNT: usize = 12_000;
@@ -170,7 +170,7 @@ fn a_session_expires_though_the_server_was_away() {
 fn a_session_leaves_a_connection_that_takes_nothing() {
     let mut stuck = client_for(4000);
     stuck.create("/unread", &vec![7; 500_000], &Acl::open(), 0).unwrap();
-    // Far more than sockets hold, and not a byte of it is read.
+    // Far more than sockets buffer, and none of it is read.
     let get = (opcode::GET_DATA, Body::new().string("/unread").boolean(false));
     stuck.post_all(&vec![get; 60]);
     thread::sleep(Duration::from_millis(300));

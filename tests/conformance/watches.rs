@@ -1,4 +1,4 @@
-//! Watches: what fires which, once or for good, and what a client may ask about them.
+//! Watches: what fires which, once or persistently, and what a client may query about them.
 
 use harness::{Acl, Body, Client, Event, Incoming, Op, Watches, code, opcode};
 
@@ -18,7 +18,7 @@ const KIND_RECURSIVE: i32 = 5;
 const PERSISTENT: i32 = 0;
 const RECURSIVE: i32 = 1;
 
-/// The events so far, without what every event has alike.
+/// The events so far, without the fields that are the same in all.
 fn told(c: &mut Client) -> Vec<(i32, String)> {
     let events = c.events();
     assert!(events.iter().all(|event| event.state == 3), "{events:?}");
@@ -228,7 +228,7 @@ fn several_watches_one_event() {
     told_is(&mut c, &[(DELETED, "/several/a")]);
 }
 
-/// What a recursive and a child watch on one parent say about a new child.
+/// What a recursive and a child watch on one parent report about a new child.
 #[test]
 fn a_recursive_watch_does_not_replace_a_child_watch() {
     let mut c = client_at("/r-child");

@@ -1,4 +1,4 @@
-//! Many connections: idle, opened and dropped, half open, too many, of noise.
+//! Many connections: idle, opened and dropped, half open, too many, sending noise.
 
 use super::bytes::{self, Dice};
 use super::vitals::{Rest, beside, descriptors, tell, wait_for};
@@ -10,8 +10,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What stays of a crowd: tables that do not shrink, at a kilobyte a connection, and what the
-/// allocator does not give back at once.
+/// What remains of a crowd: tables that do not shrink, at a kilobyte per connection, and memory
+/// that the allocator does not return at once.
 const SLACK_KIB: u64 = 24 << 10;
 
 /// A connection; the machine may be slow to accept in a storm.
@@ -42,7 +42,7 @@ pub(super) fn dial_session(address: SocketAddr, timeout_ms: i32) -> TcpStream {
     stream
 }
 
-/// Such that nobody is sent away for saying nothing.
+/// Such that no connection is closed for being silent.
 fn patient() -> Server {
     start(Server::config().property("zookeeper.nio.sessionlessCnxnTimeout=600000"))
 }
@@ -100,7 +100,7 @@ fn opened_and_dropped() {
         for round in 0..rounds {
             let held: Vec<_> = (0..count).map(|_| dial(server.address())).collect();
             for mut stream in held {
-                // Some say half a thing first.
+                // Some send half of a handshake first.
                 if round % 2 == 1 {
                     stream.write_all(&[0, 0, 0, 45, 0]).ok();
                 }
@@ -170,7 +170,7 @@ fn clients_of_noise() {
                 let length = dice.of(&[3, 4, 100, 4_000, 20_000]);
                 let mut noise = dice.noise(length);
                 if round % 2 == 1 && noise.len() > 4 {
-                    // A length that may be, so that it is taken for a request.
+                    // A valid length, so that it is taken for a request.
                     noise[..4].copy_from_slice(&(length as u32 / 2).to_be_bytes());
                 }
                 stream.write_all(&noise).ok();

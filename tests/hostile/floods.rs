@@ -1,4 +1,4 @@
-//! Few connections that ask for too much, or take too little.
+//! Few connections that request too much, or read too little.
 
 use super::crowds::{dial, dial_session};
 use super::vitals::{Rest, beside, tell, wait_for};
@@ -20,7 +20,7 @@ fn get(path: &str) -> Vec<u8> {
     request(opcode::GET_DATA, &Body::new().string(path).boolean(false))
 }
 
-/// A node as large as may be, and one with many children.
+/// A node of the largest allowed size, and one with many children.
 fn furnish(server: &Server) -> Client {
     let mut client = Client::connect(server.address());
     client.create("/large", &vec![b'l'; 1_000_000], &Acl::open(), 0).unwrap();
@@ -38,13 +38,13 @@ fn furnish(server: &Server) -> Client {
     client
 }
 
-/// Sends as much as the server takes, until it takes no more for a second.
+/// Sends as much as the server accepts, until it accepts nothing for a second.
 fn stuff(stream: &mut TcpStream, bytes: &[u8]) {
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     stream.write_all(bytes).ok();
 }
 
-/// Replies that nobody takes are not made: a megabyte and two replies of each connection at most.
+/// Replies that are not read are not produced: at most a megabyte and two replies per connection.
 #[test]
 fn large_replies_never_taken() {
     let server = start(Server::config());
@@ -79,7 +79,7 @@ fn resets_in_the_middle_of_replies() {
         for _ in 0..count {
             let mut stream = dial_session(server.address(), 4_000);
             stream.write_all(&get("/large").repeat(3)).unwrap();
-            // What is left unread makes the end a reset.
+            // Unread input turns the close into a reset.
             stream.read_exact(&mut [0; 1000]).unwrap();
         }
     });
@@ -111,7 +111,7 @@ fn a_byte_at_a_time() {
     tell("a byte a second", &format!("{count}: {left} KiB stay"));
 }
 
-/// Sends all of these, and takes as many replies of `reply_bytes` each.
+/// Sends all of these, and reads as many replies of `reply_bytes` each.
 fn pipeline(stream: &mut TcpStream, packets: impl Iterator<Item = Vec<u8>>, reply_bytes: usize) {
     let mut reading = stream.try_clone().unwrap();
     let (tell, told) = std::sync::mpsc::channel();
@@ -164,7 +164,7 @@ fn a_million_requests_at_once() {
     tell("a million requests pipelined", &format!("{count}: {left} KiB stay"));
 }
 
-/// Watches of nodes that are not there: 20 bytes of reply each.
+/// Watches of missing nodes: 20 bytes of reply each.
 fn watch(stream: &mut TcpStream, name: &str, count: usize) {
     let paths = (0..count).map(|i| {
         let path = format!("/watched/{name}/{i:07}");
@@ -254,7 +254,7 @@ fn a_million_ephemerals_expire() {
     tell("a million ephemerals expire", &format!("gone: {left} KiB stay"));
 }
 
-/// A session is closed, its last replies wait for a client that never takes them.
+/// A session is closed while its last replies wait for a client that never reads them.
 #[test]
 fn last_replies_never_taken() {
     let server = start(Server::config().property("zookeeper.nio.sessionlessCnxnTimeout=1000"));
@@ -274,7 +274,7 @@ fn last_replies_never_taken() {
     drop(held);
 }
 
-/// The longest turn that the server's log tells of, in us, since it had so many bytes.
+/// The longest turn, in us, that the server's log reports behind this many bytes.
 fn longest_turn_us(server: &Server, since: usize) -> u64 {
     let log = server.log();
     let told = log[since..].split("turn_us=").skip(1);
@@ -285,7 +285,7 @@ fn longest_turn_us(server: &Server, since: usize) -> u64 {
     told.map(number).max().unwrap_or(0)
 }
 
-/// Requests that are long by themselves, one after another: everybody else is answered between
+/// Requests that are long by themselves, one after another: all other clients are answered between
 /// their pieces.
 #[test]
 fn long_requests() {

@@ -1,5 +1,5 @@
-//! Probes beside a crowd that asks for much and takes nothing, or says nothing at all: a probe that
-//! fails restarts a server that is well.
+//! Probes beside a crowd that requests much and reads nothing, or sends nothing at all: a failing
+//! probe would restart a healthy server.
 
 use super::start;
 use super::vitals::Rest;
@@ -17,7 +17,7 @@ const CROWD: usize = 300;
 const WATCHES: usize = 3_000;
 const NAME_BYTES: usize = 4_000;
 
-/// The rooms for answers, the page cache of the log, and what an allocator keeps.
+/// The buffers for answers, the page cache of the log, and what an allocator keeps.
 const GROWTH_KIB_MAX: u64 = 600 << 10;
 
 /// What `wchp` shows, and longer than sockets buffer.
@@ -40,7 +40,7 @@ fn dial(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Connections that say this, and take nothing.
+/// Connections that send this, and read nothing.
 fn crowd(
     address: SocketAddr,
     count: usize,
@@ -60,7 +60,7 @@ fn words_beside_answers_that_nobody_takes() {
     let _watcher = watch_much(&server);
     let rest = Rest::of(&server);
     let held = crowd(server.address(), CROWD, |at| ["wchp", "dump", "wchc"][at % 3]);
-    // Whoever comes behind them is served when they have been heard.
+    // A later client is served once they have been read.
     Client::connect(server.address()).ping();
     for word in ["ruok", "isro", "srvr", "stat", "mntr", "conf", "wchs", "ruok"] {
         assert!(server.try_word(word).is_some(), "{word} stays unanswered");
@@ -84,7 +84,7 @@ fn a_large_answer_comes_to_whoever_takes_it() {
     drop(held);
 }
 
-/// A server with its admin server at this address, whose patience has no end.
+/// A server with its admin server at this address, without a timeout.
 fn with_admin() -> (Server, SocketAddr) {
     let port = next_free_port();
     let config = Server::config()

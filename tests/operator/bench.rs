@@ -1,4 +1,4 @@
-//! `ringkeeper bench` against a server, shortly: workloads, checked reads, the way out.
+//! `ringkeeper bench` against a server, in short runs: workloads, verified reads, exit statuses.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -113,7 +113,7 @@ fn json_of(server: &Server, folder: &Folder, words: &str) -> Value {
 
 const ONE_GET: &str = "[keys]\ncount = 10\n[[op]]\nkind = \"get\"\nweight = 1\n";
 
-/// A server lets 60 connections of one address in unless it is told otherwise.
+/// By default a server accepts 60 connections from one address.
 #[test]
 fn a_server_with_its_defaults_can_be_measured() {
     if is_reference() {

@@ -1,5 +1,5 @@
-//! Snapshots, and a log that was put back from an older copy, or that has gone on by itself: no
-//! server takes one history for another.
+//! Snapshots, and a log that was restored from an older copy or has diverged: no server mistakes
+//! one history for another.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Apart {
         self.folder.path().join("log")
     }
 
-    /// Makes these nodes and stops; the server runs before.
+    /// Creates these nodes and stops the running server.
     fn write(&mut self, prefix: &str, count: usize) {
         write(&self.server, prefix, count);
         self.server.stop();
@@ -47,13 +47,13 @@ impl Apart {
         copy_directory(&self.log(), &self.folder.path().join(name));
     }
 
-    /// Puts a copy of the log in the place of what is there.
+    /// Replaces the log with a copy.
     fn put_back(&self, name: &str) {
         fs::remove_dir_all(self.log()).unwrap();
         copy_directory(&self.folder.path().join(name), &self.log());
     }
 
-    /// What a start says, which must end with this status.
+    /// What a start prints, which must exit with this status.
     fn refused(&self) -> String {
         let text = format!(
             "dataDir={}\ndataLogDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\n",
@@ -116,7 +116,7 @@ fn an_older_copy_of_the_log_is_refused() {
         let (_, said) = apart.repair(&[]);
         assert_says(&said, &["a server does not start with this", "--cut-log-at"]);
         assert!(!said.contains("nothing is to repair"), "{said}");
-        // The right one is there again: nothing has been changed.
+        // The right one is back: nothing has been changed.
         apart.put_back("newer");
         assert!(apart.has("/b49"));
     }
@@ -139,7 +139,7 @@ fn an_older_copy_of_the_log_is_used_where_that_is_asked_for() {
     let at = zxid_behind(&said, "--cut-log-at ").to_owned();
     let (is_success, said) = apart.repair(&["--cut-log-at", &at]);
     assert!(is_success, "{said}");
-    // Snapshots of what is given up are set aside.
+    // Snapshots of the abandoned history are set aside.
     assert_says(&said, &["damaged.snapshot.", "a server starts with this"]);
     assert!(apart.has("/a29"));
     assert!(!apart.has("/b0"));
@@ -157,7 +157,7 @@ fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
     apart.server.start_again();
     apart.write("b", 10);
     apart.keep_log("other");
-    // The older one, as an operator forces it; then it goes on.
+    // The older one, as an operator forces it; then it diverges.
     apart.put_back("one");
     let (_, said) = apart.repair(&[]);
     let at = zxid_behind(&said, "--cut-log-at ").to_owned();
@@ -170,7 +170,7 @@ fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
     apart.put_back("other");
     let said = apart.refused();
     assert_says(&said, &["put back", "ringkeeper repair"]);
-    // Chosen explicitly, it comes without a trace of the other one's.
+    // Chosen explicitly, it starts without a trace of the other history.
     let (_, said) = apart.repair(&[]);
     let at = zxid_behind(&said, "to go on with this log: ").to_owned();
     assert_eq!(at, "ringkeeper");
@@ -237,7 +237,7 @@ fn a_kill_at_any_moment_of_a_start_leaves_data_that_start() {
     for kill in 0..60_u64 {
         apart.server.launch();
         if kill % 10 == 9 {
-            // In full flow, every now and then, and then again at its start.
+            // Under full load, repeatedly, and then again at its start.
             apart.server.kill();
             apart.server.start_again();
             write(&apart.server, &format!("k{kill}-"), 3);
@@ -277,7 +277,7 @@ fn data_without_any_file_where_there_were_some_are_refused() {
     let (status, said) = ended_start(&text, None);
     assert_eq!(status, 3, "{said}");
     assert_says(&said, &["put back", "data-set"]);
-    // Nor where the log should be elsewhere now.
+    // Nor if the log should be elsewhere now.
     let elsewhere = format!("{text}dataLogDir={}\n", server.folder().join("elsewhere").display());
     let (status, said) = ended_start(&elsewhere, None);
     assert_eq!(status, 3, "{said}");

@@ -1,5 +1,5 @@
-//! What monitoring reads: the page for Prometheus, `mntr` and the command `monitor`, whatever the
-//! state of the server is.
+//! What monitoring reads: the Prometheus page, `mntr` and the command `monitor`, in any state of
+//! the server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,7 +70,7 @@ impl Monitored {
         serde_json::from_str(&answer.body).expect("JSON")
     }
 
-    /// What exporters do: every line but those of words is a number of that name.
+    /// As exporters parse it: every line except those with text is a number of that name.
     fn assert_numbers(&self) {
         let mut page = String::new();
         for (name, value) in self.mntr() {
@@ -148,7 +148,7 @@ fn monitor_tells_what_mntr_tells() {
 }
 
 impl Monitored {
-    /// As ZooKeeper's provider of that class tells them.
+    /// As ZooKeeper's provider of that class reports them.
     fn assert_numbers_by(&self, class: &str) {
         let monitor = self.monitor();
         match class.rsplit('.').next().unwrap() {
@@ -251,7 +251,7 @@ fn on_a_full_disk(config: Config, check: impl FnOnce(&Monitored)) {
     reader.wait_until("the disk is full", |_| server.word("srvr").contains("Writes refused: "));
     is_over.store(true, Ordering::Relaxed);
     check(&monitored);
-    // A write that was admitted before is answered when there is room.
+    // A write that was admitted earlier is answered when there is room.
     fs::remove_file(&filler).unwrap();
     writer.join().unwrap();
     drop(monitored);

@@ -1,4 +1,4 @@
-//! Starts that cannot be, and the end that an operator asks for.
+//! Starts that must fail, and the orderly stop.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use harness::{Acl, Client, Server, is_reference};
 
 use super::{Folder, assert_says, failed_start};
 
-/// Port 0 is any that is free.
+/// Port 0 is any free port.
 fn zoo_cfg(data_dir: &str) -> String {
     format!("dataDir={data_dir}\nclientPort=0\nclientPortAddress=127.0.0.1\n")
 }
@@ -66,7 +66,7 @@ fn data_that_must_be_there_are_not_begun_anew() {
     server.kill();
     let data = server.folder().join("data");
     fs::remove_dir_all(data.join("ringkeeper-1")).unwrap();
-    // As administrators of ZooKeeper prepare it.
+    // As ZooKeeper administrators prepare it.
     fs::create_dir(data.join("version-2")).unwrap();
     server.start_again();
 }
@@ -126,7 +126,8 @@ fn a_key_that_zookeeper_would_not_see_is_warned_of() {
     );
 }
 
-/// The start script hands the words of the variable to Java, which takes such a one for a program.
+/// The start script passes the words of the variable to Java, which takes such a word for a
+/// program.
 #[test]
 fn a_flag_that_is_none_ends_the_start() {
     for flags in ["zookeeper.skipACL=\"yes no\"", "a=1 program", "a=1 @flags"] {
@@ -161,7 +162,7 @@ fn keys_of_our_own_are_checked() {
     }
 }
 
-/// What the start script of `ZooKeeper` reads beside the file is not read, and may matter.
+/// What `ZooKeeper`'s start script reads besides the file is not read, and may matter.
 #[test]
 fn flags_in_places_that_are_not_read_are_warned_of() {
     if is_reference() {
@@ -183,7 +184,7 @@ fn flags_in_places_that_are_not_read_are_warned_of() {
     assert_says(&said, &["JAVA_TOOL_OPTIONS has flags -D and is not read", &java_env]);
 }
 
-/// Bytes that Java reads as ISO-8859-1 lead to the directory that they lead to there.
+/// Bytes that Java reads as ISO-8859-1 name the same directory as in ZooKeeper.
 #[test]
 fn a_directory_outside_ascii_is_the_one_of_zookeeper() {
     let folder = Folder::new();
@@ -243,7 +244,7 @@ fn sigterm_ends_with_0_and_keeps_everything() {
     assert_eq!(client.get("/n99", false).unwrap().0.unwrap(), b"kept");
 }
 
-/// A terminal that is closed, and tools that rotate logs, send it; there is nothing to read again.
+/// Sent when a terminal closes, and by tools that rotate logs; there is nothing to reload.
 #[test]
 fn sighup_ends_nothing() {
     if is_reference() {
@@ -270,7 +271,7 @@ fn sigterm_ends_a_start_that_waits() {
     let mut server = Server::config().start();
     server.stop();
     assert_eq!(begun(&server), 1);
-    // Nobody ever writes into it: whoever reads it waits for ever, as for a disk that hangs.
+    // It has no writer: a reader waits forever, as for a hanging disk.
     let mark = server.folder().join("data/ringkeeper-1/data-set");
     fs::remove_file(&mark).unwrap();
     assert!(Command::new("mkfifo").arg(&mark).status().unwrap().success());

@@ -1,4 +1,4 @@
-//! Every pair of actions by two clients, one after the other and both at once, watched by a third.
+//! Every pair of actions by two clients, sequentially and concurrently, watched by a third.
 
 use harness::{Acl, Body, Client, Handshake, Server, code, opcode};
 
@@ -63,7 +63,7 @@ impl<'a> Actor<'a> {
         }
     }
 
-    /// Waits for the answer, which must be a good one.
+    /// Waits for the answer, which must be a success.
     fn end(&mut self, action: Action, observer: &mut Client) {
         let client = self.client.as_mut().expect("acts once");
         match action {
@@ -101,7 +101,7 @@ impl<'a> Actor<'a> {
     }
 }
 
-/// Whoever is left, and the observer, see just this.
+/// The remaining clients and the observer see exactly this.
 fn assert_seen(actors: [&mut Actor<'_>; 2], observer: &mut Client, what: &str) {
     let root = actors[0].root.clone();
     let mut expected: Vec<_> = actors.iter().flat_map(|actor| actor.expected()).collect();

@@ -128,7 +128,7 @@ fn a_multi_is_seen_whole() {
         });
         let mut done = false;
         while !done {
-            // One more round after the last write: what it left must be seen.
+            // One more round after the last write: its effect must be visible.
             done = writing.is_finished();
             for reader in &mut readers {
                 let both = [Op::Get { path: "/whole/a" }, Op::Get { path: "/whole/b" }];
@@ -198,7 +198,7 @@ fn one_of_many_creates_wins() {
     });
 }
 
-/// What an old connection still had in the air is done before the session is taken up again, or
+/// Requests that an old connection had in flight are applied before the session is resumed, or
 /// never.
 #[test]
 fn nothing_of_an_old_connection_follows_the_new_one() {
@@ -219,7 +219,7 @@ fn nothing_of_an_old_connection_follows_the_new_one() {
     });
 }
 
-/// A client that was told of a zxid may reconnect at once: no shard is behind what it has seen.
+/// A client that has seen a zxid may reconnect at once: no shard is behind it.
 #[test]
 fn a_reconnect_right_after_a_write_is_not_ahead() {
     on_both(|server| {

@@ -1,7 +1,8 @@
-//! What a server tells of itself, compared line by line with what `ZooKeeper` 3.9.5 told in the
-//! same state: the golden files are its answers, with whatever no two runs share made `#`.
+//! What a server reports about itself, compared line by line with what `ZooKeeper` 3.9.5 reported
+//! in the same state: the golden files are its answers, with everything that varies between runs
+//! replaced by `#`.
 //!
-//! `RINGKEEPER_RECORD=yes make reference` writes them again from stock.
+//! `RINGKEEPER_RECORD=yes make reference` records them again from stock.
 
 mod normal;
 
@@ -41,7 +42,7 @@ fn diff(expected: &str, found: &str) -> Vec<String> {
     lines
 }
 
-/// A server in a state that is the same every time, and who is connected to it.
+/// A server in a reproducible state, and its connected clients.
 struct Scene {
     server: Server,
     a: Client,
@@ -56,7 +57,7 @@ fn scene() -> Scene {
         .set("admin.serverPort", &port.to_string())
         .set("tickTime", "2000")
         .start();
-    // The start was waited for with words, nobody knows how many.
+    // The start was awaited with an unknown number of words.
     assert_eq!(server.word("srst"), "Server stats reset.\n");
     let mut a = Client::connect(server.address());
     let mut b = Client::connect(server.address());
@@ -124,7 +125,7 @@ impl Scene {
     }
 }
 
-/// The words in one order: each is a packet that the later ones count.
+/// The words in a fixed order: each is a packet that the later ones count.
 #[test]
 fn words_in_one_state() {
     let mut scene = scene();

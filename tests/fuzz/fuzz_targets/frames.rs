@@ -1,4 +1,4 @@
-//! Bytes in pieces: the frames told do not depend on where a stream was cut, nor on pauses.
+//! Bytes in pieces: the frames found do not depend on where a stream was cut, or on pauses.
 
 #![no_main]
 
@@ -25,7 +25,7 @@ fn told(pieces: &[&[u8]], pauses: u8) -> (Vec<Vec<u8>>, bool) {
     };
     for piece in pieces {
         let mut fed = inbox.feed(piece, &mut tell);
-        // Every frame may be paused at twice, and none is shorter than four bytes.
+        // There may be two pauses per frame, and no frame is shorter than four bytes.
         for _ in 0..=stream_bytes {
             if fed != Ok(Fed::Paused) {
                 break;
@@ -47,7 +47,7 @@ fuzz_target!(|input: &[u8]| {
     assert_eq!(told(&[first, second], 0), whole);
     let bytes: Vec<&[u8]> = stream.chunks(1).collect();
     assert_eq!(told(&bytes, 0), whole);
-    // A pattern that always says wait before is no client of ours.
+    // A pattern that always pauses first makes no progress.
     if pauses != 0x55 {
         let paused = told(&[first, second], pauses & 0b1110_1110);
         assert_eq!(paused, whole);

@@ -1,4 +1,4 @@
-//! Records of the log: what decodes is encoded again to bytes that decode to the same.
+//! Log records: whatever decodes is encoded to bytes that decode to the same.
 
 #![no_main]
 

@@ -16,7 +16,7 @@ impl Client {
         self.typed(opcode::CREATE, &create_body(path, data, acl, flags), ReplyReader::string)
     }
 
-    /// create, of an open node without data and flags, which must succeed
+    /// create, of an open node without data or flags, which must succeed
     pub fn make(&mut self, path: &str) {
         let made = self.create(path, b"", &Acl::open(), 0);
         assert_eq!(made.as_deref(), Ok(path), "create {path}");
