@@ -1,13 +1,13 @@
 //! Writing and loading snapshots through direct I/O: 100,000 and 1,000,000 nodes of 100 bytes.
 //!
 //! `cargo bench -p ringkeeper-benches --bench snapshot`. Times are per snapshot, rates of its
-//! bytes. The files lie where the system keeps temporary ones: a disk, if its speed is to be seen.
-//! `walk` visits all records of a pinned version and copies their archives, which is what `write`
-//! takes of a core besides checksums; `read` is the loader alone; `load` has the tree built on
-//! another thread, as a start does it.
+//! bytes. The files are in the system's temporary directory: use one on a disk to see the disk's
+//! speed. `walk` visits all records of a pinned version and copies their archives, which is the CPU
+//! cost of `write` besides checksums; `read` is the loader alone; `load` builds the tree on another
+//! thread, as a start does.
 //!
-//! Held against: a restart with 1.34 million nodes in 0.3 s, so a million in 0.22 s, or the disk's
-//! read rate if that is lower; `load` should stay near `read`.
+//! Target: a restart with 1.34 million nodes in 0.3 s, so a million in 0.22 s, or the disk's read
+//! rate if that is lower; `load` should stay near `read`.
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
@@ -27,7 +27,7 @@ const SEED: [u64; 2] = [1, 2];
 const ZXID: Zxid = Zxid(3);
 const DATA_BYTES: usize = 100;
 const CHILD_COUNT: usize = 1000;
-/// What a copy of archives is gathered in, about a chunk of a snapshot.
+/// Size of the buffer for copied archives, about a chunk of a snapshot.
 const CHUNK_BYTES: usize = 1 << 20;
 
 struct Walk(PinnedWalk<()>);
@@ -73,7 +73,7 @@ fn head_of(pin: &Pin<()>) -> Head {
     }
 }
 
-/// Copies all archives, a chunk at a time. Gives their bytes.
+/// Copies all archives, a chunk at a time. Returns their bytes.
 fn copy_archives(pin: Pin<()>) -> usize {
     let (mut walk, mut chunk, mut bytes) = (pin.walk(), Vec::with_capacity(2 * CHUNK_BYTES), 0);
     while let Some(record) = walk.next_record() {
@@ -98,7 +98,7 @@ fn write(background: &Background, directory: &Path, pin: Pin<()>) -> u64 {
     written.expect("there is room").bytes
 }
 
-/// Reads the snapshot and gives each unit away.
+/// Reads the snapshot and drops each unit.
 fn read(background: &Background, directory: &Path, mut each: impl FnMut(Unit)) {
     let directory = directory.to_owned();
     let (sender, units) = mpsc::channel();

@@ -1,4 +1,4 @@
-"""Queues, barriers, parties, counters, partitions: work given once, to one."""
+"""Queues, barriers, parties, counters, partitions: each item goes to one consumer, once."""
 import threading
 
 from kazoo.exceptions import BadVersionError, NoNodeError, NodeExistsError, RolledBackError

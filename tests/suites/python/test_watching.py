@@ -1,4 +1,4 @@
-"""Watchers and caches: what they are told is what happened, in its order."""
+"""Watchers and caches: they receive what happened, in order."""
 import threading
 
 from kazoo.protocol.states import EventType

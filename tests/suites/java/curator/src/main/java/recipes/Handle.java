@@ -31,7 +31,7 @@ import running.Server;
 class Handle extends Recipe {
     private static final List<org.apache.zookeeper.data.ACL> OPEN = ZooDefs.Ids.OPEN_ACL_UNSAFE;
 
-    /** Results as the client shows them: a type, and an error's code. */
+    /** Results as the client reports them: a type, and an error's code. */
     private static List<String> told(List<OpResult> results) {
         return results.stream().map(result -> result instanceof OpResult.ErrorResult error ? "error " + error.getErr()
                 : result.getClass().getSimpleName()).toList();
