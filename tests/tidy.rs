@@ -120,7 +120,7 @@ fn assert_none(found: &[String], rule: &str) {
 }
 
 #[test]
-fn crates_know_only_whom_they_may() {
+fn crates_depend_only_on_what_they_may() {
     let ours: BTreeSet<_> = EDGES
         .iter()
         .map(|(name, _)| if *name == "log" { "txlog" } else { name })
@@ -144,7 +144,7 @@ fn crates_know_only_whom_they_may() {
 
 /// The raw client must not share code with what it tests.
 #[test]
-fn the_tests_depend_on_nobody() {
+fn the_tests_depend_on_no_crate() {
     let names = dependencies("tests");
     let speakers = ["net", "generator", "server"];
     let ours: Vec<_> =
@@ -304,7 +304,7 @@ fn functions_are_of_readable_size() {
         }
     }
     found.extend(
-        listed.iter().map(|(path, name, _)| format!("{path}: {name} is gone from the code")),
+        listed.iter().map(|(path, name, _)| format!("{path}: {name} is no longer in the code")),
     );
     assert_none(&found, "functions longer than the limit, and stale entries of the list");
 }
@@ -331,7 +331,7 @@ fn names_say_something() {
 }
 
 #[test]
-fn notes_to_oneself_are_elsewhere() {
+fn sources_hold_no_notes_to_oneself() {
     let mut found = Vec::new();
     for (path, text) in files(".rs") {
         for (number, line) in text.lines().enumerate() {
@@ -432,7 +432,7 @@ fn the_map_shows_every_crate_and_no_other() {
 }
 
 #[test]
-fn nobody_is_told_paths_of_one_machine() {
+fn no_text_names_paths_of_one_machine() {
     let mut found = Vec::new();
     for ending in [".rs", ".sh", ".md", ".toml", ".txt", ".py"] {
         for (path, text) in files(ending) {
@@ -442,7 +442,7 @@ fn nobody_is_told_paths_of_one_machine() {
             }
         }
     }
-    assert_none(&found, "paths of somebody's machine");
+    assert_none(&found, "paths of one machine");
 }
 
 #[test]

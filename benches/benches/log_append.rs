@@ -178,7 +178,7 @@ impl Device {
                 return;
             }
             self.ring.turn(Wait::Forever).expect("the ring turns");
-            self.ring.completions(|_, completion| hear(&mut bench.appender, completion));
+            self.ring.completions(|_, completion| handle(&mut bench.appender, completion));
         }
     }
 }
@@ -189,7 +189,7 @@ impl Drop for Device {
     }
 }
 
-fn hear(appender: &mut Appender, completion: Completion<'_>) {
+fn handle(appender: &mut Appender, completion: Completion<'_>) {
     match completion {
         Completion::Written { token, buffer, result } => {
             result.expect("the disk works");
@@ -200,7 +200,7 @@ fn hear(appender: &mut Appender, completion: Completion<'_>) {
             result.expect("the disk works");
             appender.flushed(Ok(()));
         }
-        other => panic!("nobody asked for {other:?}"),
+        other => panic!("unexpected completion: {other:?}"),
     }
 }
 

@@ -121,7 +121,7 @@ fn fire(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable, paths:
     let mut told = Told::default();
     let mut at = 0;
     group.throughput(Throughput::Elements(1));
-    group.bench_function(BenchmarkId::new("fire", "nobody watches"), |b| {
+    group.bench_function(BenchmarkId::new("fire", "unwatched"), |b| {
         b.iter(|| {
             at = (at + 1) % FIRED;
             told.clear();
@@ -183,7 +183,7 @@ fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
     // The cost of these to all others: their ancestors are looked up too.
     let other = [b"/other".to_vec(), deep_path(7)].concat();
     group.throughput(Throughput::Elements(1));
-    group.bench_function(BenchmarkId::new("recursive/nobody above", 8), |b| {
+    group.bench_function(BenchmarkId::new("recursive/unwatched", 8), |b| {
         b.iter(|| {
             told.clear();
             table.trigger(black_box(&other), &mut told);
@@ -198,7 +198,7 @@ fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
 fn forget(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
     let own = paths_below("own", WATCHES / CONNECTIONS);
     let crowded = paths_below("crowd", CROWDED);
-    let (alone, shared) = ("watched by nobody else", "watched by 1,000 others");
+    let (alone, shared) = ("watched by no other", "watched by 1,000 others");
     for (paths, whose) in [(&own[..64], alone), (&own[..], alone), (&crowded[..], shared)] {
         group.throughput(Throughput::Elements(paths.len() as u64));
         let id = BenchmarkId::new("forget", format!("{} paths {whose}", paths.len()));

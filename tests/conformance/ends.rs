@@ -302,13 +302,13 @@ fn what_came_before_a_request_that_ends_the_connection_is_answered() {
             bytes.extend(creates(&below, 150, Between::Read));
             bytes.extend_from_slice(&ending);
             c.send_raw(&bytes);
-            let mut told = Vec::new();
+            let mut answers = Vec::new();
             while let Some(Incoming::Reply(reply)) = c.receive() {
-                told.push((reply.xid, reply.zxid, reply.err));
+                answers.push((reply.xid, reply.zxid, reply.err));
             }
-            let last = farewell.is_some().then(|| told.pop().unwrap());
+            let last = farewell.is_some().then(|| answers.pop().unwrap());
             assert_eq!(last, farewell, "{what}");
-            let xids: Vec<_> = told.iter().map(|(xid, _, err)| (*xid, *err)).collect();
+            let xids: Vec<_> = answers.iter().map(|(xid, _, err)| (*xid, *err)).collect();
             let wanted = (0..150).flat_map(|at| [(at, 0), (100_000 + at, 0)]);
             assert_eq!(xids, [(9, 0)].into_iter().chain(wanted).collect::<Vec<_>>(), "{what}");
         }

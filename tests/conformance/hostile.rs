@@ -44,7 +44,7 @@ fn assert_closes_in_session(bytes: &[u8]) {
 }
 
 #[test]
-fn lengths_that_cannot_be() {
+fn invalid_lengths() {
     for length in [-1, i32::MIN, i32::MAX, 0x7fff_0000, 1_048_576] {
         assert_closes(&length.to_be_bytes());
         assert_closes_in_session(&length.to_be_bytes());
@@ -76,7 +76,7 @@ fn another_protocol() {
 }
 
 #[test]
-fn half_a_word_then_gone() {
+fn half_a_word_then_a_close() {
     for bytes in [&b"ru"[..], b"\0\0", b"\0\0\0\x2d\0\0\0\0", b""] {
         let mut stream = TcpStream::connect(server().address()).unwrap();
         stream.write_all(bytes).unwrap();
@@ -139,7 +139,7 @@ fn bodies_cut_short_are_not_understood() {
 }
 
 #[test]
-fn counts_of_vectors_that_cannot_be() {
+fn invalid_counts_of_vectors() {
     let mut c = Client::connect(server().address());
     for count in [i32::MAX, 1 << 24, 100] {
         let body = Body::new().string("/count").buffer(&b""[..]).int(count);
@@ -150,7 +150,7 @@ fn counts_of_vectors_that_cannot_be() {
 }
 
 #[test]
-fn bytes_beyond_a_body_are_not_looked_at() {
+fn bytes_beyond_a_body_are_ignored() {
     let mut c = Client::connect(server().address());
     let body = Body::new().string("/").boolean(false).raw(b"and more");
     assert_eq!(c.call(opcode::EXISTS, &body).err, code::OK);

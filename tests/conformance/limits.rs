@@ -74,7 +74,7 @@ fn lists_may_be_skipped_altogether() {
 }
 
 #[test]
-fn strangers_are_sent_away_where_authentication_is_a_must() {
+fn clients_without_authentication_are_refused_where_it_is_enforced() {
     let server = Server::config()
         .set("enforce.auth.enabled", "true")
         .set("enforce.auth.schemes", "digest")
@@ -92,8 +92,8 @@ fn strangers_are_sent_away_where_authentication_is_a_must() {
 fn timeouts_of_sessions() {
     let server =
         Server::config().set("minSessionTimeout", "3000").set("maxSessionTimeout", "5000").start();
-    for (wish, granted) in [(1, 3000), (4000, 4000), (9000, 5000)] {
-        let handshake = Handshake { timeout_ms: wish, ..Handshake::default() };
+    for (requested, granted) in [(1, 3000), (4000, 4000), (9000, 5000)] {
+        let handshake = Handshake { timeout_ms: requested, ..Handshake::default() };
         let c = Client::open(server.address(), &handshake).expect("answered");
         assert_eq!(c.welcome().timeout_ms, granted);
     }

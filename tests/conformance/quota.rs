@@ -91,7 +91,7 @@ fn a_soft_limit_only_warns() {
 }
 
 #[test]
-fn limits_may_change_and_go() {
+fn limits_may_be_changed_and_removed() {
     let mut c = limited("/quota-change", "count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=1");
     assert_eq!(c.create("/quota-change/a", b"", &Acl::open(), 0), Err(code::QUOTA_EXCEEDED));
     let at = "/zookeeper/quota/quota-change/zookeeper_limits";

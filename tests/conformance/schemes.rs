@@ -67,7 +67,7 @@ fn a_ping_is_answered_as_a_ping_whatever_its_xid() {
 }
 
 #[test]
-fn reconfig_is_not_for_a_server_that_stands_alone() {
+fn reconfig_is_refused_by_a_standalone_server() {
     let body = Body::new().buffer(None).buffer(None).buffer(None).long(-1);
     for skip_acl in ["no", "yes"] {
         let config = Server::config().set("reconfigEnabled", "true").set("skipACL", skip_acl);
@@ -127,7 +127,7 @@ fn a_client_of_another_ensemble_is_sent_away() {
 }
 
 #[test]
-fn an_ensemble_without_a_name_takes_everybody() {
+fn an_ensemble_without_a_name_accepts_every_client() {
     let server = with_classes(&["Ensemble"]).start();
     assert_eq!(authenticate(&server, "ensemble", Some(b"any")).1, code::OK);
     assert_eq!(metric(&server, "zk_ensemble_auth_skip"), 1);

@@ -104,7 +104,7 @@ fn a_server_begins_at_zero() {
 }
 
 #[test]
-fn zxids_go_on_after_a_restart() {
+fn zxids_continue_after_a_restart() {
     let mut server = Server::config().start();
     let mut c = Client::connect(server.address());
     c.make("/a");

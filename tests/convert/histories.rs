@@ -18,7 +18,7 @@ const REFUSAL: [&str; 3] = ["ZooKeeper has written since", "ringkeeper import", 
 
 /// `ZooKeeper` is started on this directory, a client writes, and it is stopped: a real one with
 /// `make reference`, otherwise crafted files in its place.
-fn zookeeper_goes_on(data: &Path, zxid: i64) {
+fn zookeeper_continues(data: &Path, zxid: i64) {
     if !is_reference() {
         return craft::log(&data.join("version-2"), zxid);
     }
@@ -118,7 +118,7 @@ fn the_first_start_after_an_import_gives_no_alarm() {
 }
 
 #[test]
-fn zookeeper_that_went_on_after_an_export_is_not_passed_over() {
+fn writes_of_zookeeper_after_an_export_are_not_ignored() {
     let mut ours = imported_in_place();
     let data = data(&ours);
     fs::rename(data.join("version-2"), data.join("before")).unwrap();
@@ -128,7 +128,7 @@ fn zookeeper_that_went_on_after_an_export_is_not_passed_over() {
     serves_quietly(&mut ours);
     zookeeper_looks_only(&data);
     serves_quietly(&mut ours);
-    zookeeper_goes_on(&data, LATER);
+    zookeeper_continues(&data, LATER);
     let said = refused(&mut ours);
     assert_says(&said, &REFUSAL);
     assert_says(&said, &[&format!("{}/version-2", data.display())]);
@@ -146,7 +146,7 @@ fn zookeeper_that_went_on_after_an_export_is_not_passed_over() {
     serves_quietly(&mut ours);
 }
 
-/// Imports in place what [`zookeeper_goes_on`] has left: a crafted log does not follow closely.
+/// Imports in place what [`zookeeper_continues`] has left: a crafted log does not follow closely.
 fn import_all(data: &Path) {
     let flag = if is_reference() { "--accept-mismatch" } else { "--stop-at-damage" };
     let said = run(&["import", word(data), "--to", word(data), flag]);
@@ -154,10 +154,10 @@ fn import_all(data: &Path) {
 }
 
 #[test]
-fn zookeeper_that_went_on_after_an_import_is_not_passed_over() {
+fn writes_of_zookeeper_after_an_import_are_not_ignored() {
     let mut ours = imported_in_place();
     let data = data(&ours);
-    zookeeper_goes_on(&data, LATER);
+    zookeeper_continues(&data, LATER);
     assert_says(&refused(&mut ours), &REFUSAL);
     // An export, which would be of the older data, does not either; repair reports what serve
     // would.
@@ -174,13 +174,13 @@ fn zookeeper_that_went_on_after_an_import_is_not_passed_over() {
 }
 
 #[test]
-fn zookeeper_beside_data_that_never_saw_it_is_not_passed_over() {
+fn zookeepers_data_beside_data_that_never_saw_it_is_not_ignored() {
     let mut ours = config().ours().start();
     Client::connect(ours.address()).make("/ours");
     ours.stop();
     let data = data(&ours);
     serves_quietly(&mut ours);
-    zookeeper_goes_on(&data, 1);
+    zookeeper_continues(&data, 1);
     assert_says(&refused(&mut ours), &REFUSAL);
     fs::remove_dir_all(data.join("version-2")).unwrap();
     serves_quietly(&mut ours);
@@ -195,13 +195,13 @@ fn data_of_an_earlier_version_are_judged_by_their_last_txns() {
     serves_quietly(&mut ours);
     assert!(mark.exists());
     fs::remove_file(&mark).unwrap();
-    zookeeper_goes_on(&data, LATER);
+    zookeeper_continues(&data, LATER);
     assert_says(&refused(&mut ours), &REFUSAL);
     assert!(!mark.exists(), "nothing was changed");
 }
 
 #[test]
-fn what_goes_on_in_another_directory_is_told() {
+fn changes_in_another_directory_are_reported() {
     let folder = Folder::new();
     let (source, to) = (folder.join("source"), folder.join("to"));
     copy_directory(&fixture("plain"), &source);
@@ -210,7 +210,7 @@ fn what_goes_on_in_another_directory_is_told() {
     Client::connect(ours.address()).make("/ours");
     ours.stop();
     serves_quietly(&mut ours);
-    zookeeper_goes_on(&source, LATER);
+    zookeeper_continues(&source, LATER);
     ours.start_again();
     let source_text = source.canonicalize().unwrap().display().to_string();
     assert_says(&ours.log(), &["ZooKeeper has written in", &source_text]);
@@ -219,7 +219,7 @@ fn what_goes_on_in_another_directory_is_told() {
     let exported = folder.join("exported");
     assert!(export(&data(&ours), &exported).is_success);
     serves_quietly(&mut ours);
-    zookeeper_goes_on(&exported, LATER);
+    zookeeper_continues(&exported, LATER);
     let before = ours.log().len();
     ours.start_again();
     let exported_text = exported.canonicalize().unwrap().display().to_string();
@@ -233,7 +233,7 @@ fn an_import_beside_newer_data_of_zookeeper_is_refused() {
     for directory in [&copy, &live] {
         copy_directory(&fixture("plain"), directory);
     }
-    zookeeper_goes_on(&live, LATER);
+    zookeeper_continues(&live, LATER);
     let said = run(&["import", word(&copy), "--to", word(&live)]);
     assert!(!said.is_success, "{said:?}");
     assert_says(&said.err, &["live/version-2 end with 0x", "or move", "away"]);

@@ -38,7 +38,7 @@ fn try_import(from: &Path, folder: &Folder, flags: &[&str]) -> Said {
 }
 
 #[test]
-fn what_is_no_data_directory() {
+fn paths_that_are_no_data_directory() {
     let folder = Folder::new();
     let missing = folder.join("missing");
     assert_refused(&try_import(&missing, &folder, &[]), &["missing/version-2", "dataDir"]);

@@ -112,7 +112,7 @@ fn a_close_is_whole_when_the_server_stops() {
 
 /// Few nodes with long names: their list is longer than any txn that the log accepts.
 #[test]
-fn a_list_too_long_for_the_log_stops_nobody() {
+fn a_list_too_long_for_the_log_blocks_no_client() {
     let mut server = prepared("1");
     let mut owner = Client::connect(server.address());
     for first in (0..4_000).step_by(CHUNK) {

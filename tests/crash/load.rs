@@ -100,7 +100,8 @@ impl Worker {
         // The handshake names the newest zxid this client received: a server that had lost it would
         // not answer.
         let handshake = self.client.reattach();
-        let again = Client::open(self.address, &handshake).expect("the server has what it told of");
+        let again =
+            Client::open(self.address, &handshake).expect("the server has what it acknowledged");
         assert_eq!(again.session_id(), handshake.session_id, "the session is still there");
         self.client = again;
         let taken = self.taken();

@@ -225,7 +225,7 @@ impl Server {
     fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().expect("kill exists");
-        assert!(sent.success(), "server {pid} is gone already");
+        assert!(sent.success(), "server {pid} has already exited");
     }
 
     /// Waits for the server to exit by itself.

@@ -55,7 +55,7 @@ fn crowd(
 }
 
 #[test]
-fn words_beside_answers_that_nobody_takes() {
+fn words_beside_answers_that_are_never_read() {
     let server = start(Server::config());
     let _watcher = watch_much(&server);
     let rest = Rest::of(&server);
@@ -66,13 +66,13 @@ fn words_beside_answers_that_nobody_takes() {
         assert!(server.try_word(word).is_some(), "{word} stays unanswered");
     }
     let grown = rest.grown_kib(&server);
-    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for answers that nobody takes");
+    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for answers that are never read");
     drop(held);
     assert_eq!(server.word("ruok"), "imok");
 }
 
 #[test]
-fn a_large_answer_comes_to_whoever_takes_it() {
+fn a_large_answer_reaches_a_client_that_reads_it() {
     let server = start(Server::config());
     let _watcher = watch_much(&server);
     let held = crowd(server.address(), 24, |_| "wchp");
@@ -96,7 +96,7 @@ fn with_admin() -> (Server, SocketAddr) {
 }
 
 #[test]
-fn commands_beside_connections_that_say_nothing() {
+fn commands_beside_silent_connections() {
     let (server, admin) = with_admin();
     // Nothing, a part of a line, a part of a head.
     let begun = ["", "GET /comm", "GET /commands/ruok HTTP/1.1\r\nHost: x\r\n"];
@@ -110,7 +110,7 @@ fn commands_beside_connections_that_say_nothing() {
 }
 
 #[test]
-fn commands_beside_answers_that_nobody_takes() {
+fn commands_beside_answers_that_are_never_read() {
     let (server, admin) = with_admin();
     let _watcher = watch_much(&server);
     let rest = Rest::of(&server);
@@ -121,9 +121,9 @@ fn commands_beside_answers_that_nobody_takes() {
         assert_eq!(answer.map(|answer| answer.status), Some(200), "{command}");
     }
     let crowded = get(admin, "/commands/watches_by_path").map(|answer| answer.status);
-    assert!(matches!(crowded, Some(200 | 503)), "whoever asks hears something: {crowded:?}");
+    assert!(matches!(crowded, Some(200 | 503)), "every request gets an answer: {crowded:?}");
     let grown = rest.grown_kib(&server);
-    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for answers that nobody takes");
+    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for answers that are never read");
     drop(held);
     let answer = get(admin, "/commands/ruok").unwrap();
     assert!(answer.body.contains("\"error\" : null"), "{answer:?}");

@@ -183,12 +183,12 @@ pub(super) fn beside<T>(name: &str, server: &Server, flood: impl FnOnce() -> T) 
         )
         .unwrap();
     }
-    tell(name, &line);
+    report(name, &line);
     done
 }
 
 /// Prints a line of the campaign's report, if enabled.
-pub(super) fn tell(name: &str, line: &str) {
+pub(super) fn report(name: &str, line: &str) {
     if is_full() {
         writeln!(std::io::stderr(), "hostile: {name}: {line}").ok();
     }

@@ -33,7 +33,7 @@ fn portable(text: &str) -> String {
 }
 
 #[test]
-fn files_of_the_world_start_as_with_zookeeper() {
+fn files_found_in_practice_start_as_with_zookeeper() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys/files");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();

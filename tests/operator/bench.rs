@@ -93,7 +93,7 @@ fn what_is_read_is_verified() {
 }
 
 #[test]
-fn a_workload_with_a_mistake_is_told() {
+fn a_workload_with_a_mistake_is_refused() {
     if is_reference() {
         return;
     }
@@ -132,7 +132,7 @@ fn a_server_with_its_defaults_can_be_measured() {
 }
 
 #[test]
-fn connections_over_a_bound_are_told_instead_of_a_table() {
+fn connections_over_a_bound_are_reported_instead_of_a_table() {
     if is_reference() {
         return;
     }

@@ -161,7 +161,7 @@ fn a_hole_in_the_log_is_named_with_both_its_ends() {
 }
 
 #[test]
-fn leftovers_of_a_crash_are_swept_away() {
+fn leftovers_of_a_crash_are_removed() {
     if is_reference() {
         return;
     }
@@ -278,7 +278,7 @@ fn a_changed_directory_of_the_log_is_noticed() {
 }
 
 #[test]
-fn zookeepers_own_data_is_not_passed_over() {
+fn zookeepers_own_data_is_not_ignored() {
     if is_reference() {
         return;
     }
@@ -294,7 +294,7 @@ fn zookeepers_own_data_is_not_passed_over() {
 }
 
 #[test]
-fn a_read_only_file_system_is_told() {
+fn a_read_only_file_system_is_reported() {
     if is_reference() {
         return;
     }

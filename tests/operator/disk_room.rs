@@ -141,12 +141,12 @@ fn starts_with_few_writes_take_what_these_take() {
         assert_has(&server, life + 1);
     }
     // `dirs` reports the actual sizes.
-    let told = server.word("dirs");
+    let answer = server.word("dirs");
     server.kill();
-    let log: u64 = told
+    let log: u64 = answer
         .lines()
         .find_map(|line| line.strip_prefix("logdir_size: ")?.parse().ok())
-        .unwrap_or_else(|| panic!("{told}"));
+        .unwrap_or_else(|| panic!("{answer}"));
     let data = server.folder().join("data");
     assert!(
         log <= SEGMENTS_BYTES_MAX + STARTS as u64 * START_BYTES_MAX,

@@ -31,7 +31,7 @@ fn left() -> Stdio {
 }
 
 #[test]
-fn wrong_words_end_with_2() {
+fn wrong_arguments_exit_with_2() {
     if is_reference() {
         return;
     }
@@ -60,7 +60,7 @@ fn wrong_words_end_with_2() {
 }
 
 #[test]
-fn what_cannot_be_done_ends_with_1() {
+fn failures_exit_with_1() {
     if is_reference() {
         return;
     }
@@ -76,7 +76,7 @@ fn what_cannot_be_done_ends_with_1() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_ends_with_3() {
+fn an_unusable_directory_exits_with_3() {
     if is_reference() {
         return;
     }
@@ -103,7 +103,7 @@ fn a_directory_that_cannot_be_used_ends_with_3() {
 }
 
 #[test]
-fn sources_and_targets_that_cannot_be_used_end_with_3() {
+fn unusable_sources_and_targets_exit_with_3() {
     if is_reference() {
         return;
     }
@@ -152,7 +152,7 @@ fn sources_and_targets_that_cannot_be_used_end_with_3() {
 }
 
 #[test]
-fn a_port_that_the_admin_server_cannot_have_ends_with_4() {
+fn a_port_that_the_admin_server_cannot_use_exits_with_4() {
     if is_reference() {
         return;
     }
@@ -172,7 +172,7 @@ fn a_port_that_the_admin_server_cannot_have_ends_with_4() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     if is_reference() {
         return;
     }

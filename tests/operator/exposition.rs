@@ -28,7 +28,7 @@ pub(super) fn parse(page: &str) -> Result<Vec<Sample>, String> {
     let (mut samples, mut seen, mut families) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     let mut family = Family::default();
     for line in page.lines().filter(|line| !line.is_empty()) {
-        let told = if let Some(comment) = line.strip_prefix("# ") {
+        let parsed = if let Some(comment) = line.strip_prefix("# ") {
             head(&mut family, &mut families, comment)
         } else {
             sample(line).and_then(|sample| {
@@ -40,7 +40,7 @@ pub(super) fn parse(page: &str) -> Result<Vec<Sample>, String> {
                 if is_new { Ok(()) } else { Err("a second time".to_owned()) }
             })
         };
-        told.map_err(|why| format!("{why}: {line}"))?;
+        parsed.map_err(|why| format!("{why}: {line}"))?;
     }
     Ok(samples)
 }

@@ -54,7 +54,7 @@ impl Disk {
 
     /// Unmounts and remounts the file system, as a restart of the machine does.
     pub(super) fn mount_again(&self, options: &str) {
-        assert!(succeeds(Command::new("umount").arg(self.path())), "nobody uses it");
+        assert!(succeeds(Command::new("umount").arg(self.path())), "it is not in use");
         assert!(self.mount_as(options), "it can be mounted again");
     }
 
@@ -114,26 +114,26 @@ fn content(number: usize) -> Vec<u8> {
 
 /// The answers to a client's writes, by number.
 #[derive(Default)]
-struct Told {
+struct Answers {
     acknowledged: Vec<usize>,
     refused: Vec<usize>,
 }
 
 /// Writes one node after another until stopped. A write that was admitted before the disk was full
 /// is answered when there is room again, not before.
-fn write_until(mut client: Client, is_over: &AtomicBool) -> (Client, Told) {
-    let mut told = Told::default();
+fn write_until(mut client: Client, is_over: &AtomicBool) -> (Client, Answers) {
+    let mut answers = Answers::default();
     for number in 0..WRITES_MAX {
         match client.create(&path(number), &content(number), &Acl::open(), 0) {
-            Ok(_) => told.acknowledged.push(number),
-            Err(code::SYSTEM_ERROR) => told.refused.push(number),
+            Ok(_) => answers.acknowledged.push(number),
+            Err(code::SYSTEM_ERROR) => answers.refused.push(number),
             Err(other) => panic!("{}: {other}", path(number)),
         }
         if is_over.load(Ordering::Relaxed) {
             break;
         }
     }
-    (client, told)
+    (client, answers)
 }
 
 /// Fills the disk and makes room again; `is_prompt` if a refused write must be answered meanwhile.
@@ -164,16 +164,16 @@ fn full_and_back(is_prompt: bool) {
     });
     assert!(!server.word("srvr").contains("Writes refused"));
     assert_eq!(at_once.unwrap_or_else(|| late.reply(xid).err), code::SYSTEM_ERROR);
-    let (writer, told) = writer.join().unwrap();
-    assert!(told.acknowledged.len() > 20, "{:?}", told.acknowledged);
+    let (writer, answers) = writer.join().unwrap();
+    assert!(answers.acknowledged.len() > 20, "{:?}", answers.acknowledged);
 
     server.restart();
     let mut writer = writer.reconnect();
-    for number in told.acknowledged {
+    for number in answers.acknowledged {
         let data = writer.get(&path(number), false).unwrap().0.unwrap();
         assert!(data == content(number), "{}", path(number));
     }
-    for number in told.refused {
+    for number in answers.refused {
         assert_eq!(writer.exists(&path(number), false), Err(code::NO_NODE), "{}", path(number));
     }
     assert!(writer.exists("/before", false).is_ok() && writer.exists("/after", false).is_ok());

@@ -87,7 +87,7 @@ fn remove_marks(apart: &Apart) {
 }
 
 #[test]
-fn commands_find_the_log_without_being_told() {
+fn commands_find_the_log_by_themselves() {
     if is_reference() {
         return;
     }
@@ -258,7 +258,7 @@ fn the_log_of_before_an_import_is_refused() {
 }
 
 #[test]
-fn marks_that_nobody_can_have_written_are_named() {
+fn marks_that_no_version_has_written_are_named() {
     if is_reference() {
         return;
     }

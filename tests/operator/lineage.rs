@@ -123,7 +123,7 @@ fn an_older_copy_of_the_log_is_refused() {
 }
 
 #[test]
-fn an_older_copy_of_the_log_is_used_where_that_is_asked_for() {
+fn an_older_copy_of_the_log_is_used_if_requested() {
     if is_reference() {
         return;
     }
@@ -147,7 +147,7 @@ fn an_older_copy_of_the_log_is_used_where_that_is_asked_for() {
 }
 
 #[test]
-fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
+fn two_logs_that_diverged_are_not_mixed() {
     if is_reference() {
         return;
     }
@@ -191,7 +191,7 @@ fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
 }
 
 #[test]
-fn a_log_that_was_cut_behind_the_back_of_its_snapshots_is_refused() {
+fn a_log_that_was_cut_without_its_snapshots_is_refused() {
     if is_reference() {
         return;
     }
@@ -290,7 +290,7 @@ fn data_without_any_file_where_there_were_some_are_refused() {
 }
 
 #[test]
-fn a_log_elsewhere_whose_segments_are_gone_is_missed() {
+fn a_log_elsewhere_whose_segments_are_missing_is_refused() {
     if is_reference() {
         return;
     }

@@ -263,7 +263,7 @@ impl Stage {
         let Some(mut child) = self.server.take() else { return };
         if is_asking {
             let asked = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-            assert!(asked.success(), "the server is gone already");
+            assert!(asked.success(), "the server has already exited");
         }
         let end = Instant::now() + WAIT_MAX;
         let status = loop {

@@ -109,7 +109,7 @@ fn changed_bytes_are_named_by_the_real_server_or_have_no_effect() {
 }
 
 #[test]
-fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
+fn a_damaged_log_is_cut_only_where_requested_and_nothing_is_removed() {
     if is_reference() {
         return;
     }
@@ -153,7 +153,7 @@ fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
     assert_says(&said, &["set aside: ", "at zxid 0x15: nothing is to repair"]);
     let after: Vec<_> = contents(&data).into_iter().map(|(_, bytes)| bytes).collect();
     for (file, bytes) in before {
-        assert!(after.contains(&bytes), "{} is gone", file.display());
+        assert!(after.contains(&bytes), "{} is missing", file.display());
     }
     server.start_again();
     assert_eq!(nodes(&mut server), 20);

@@ -65,7 +65,7 @@ fn stall(shards: &str, stall: Duration) {
     let mut moved = moved.expect("the server answers");
     assert_eq!(moved.session_id(), moving.session_id(), "{stall:?}: it waited to be accepted");
     while observer.exists("/dead", false).is_ok() {
-        assert!(resumed.elapsed() < GONE_MAX, "{stall:?}: a client that is gone lives on");
+        assert!(resumed.elapsed() < GONE_MAX, "{stall:?}: a dead client keeps its session");
         live.ping();
         moved.ping();
         thread::sleep(PING_EVERY);

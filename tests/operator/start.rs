@@ -29,7 +29,7 @@ fn two_servers_on_one_directory() {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be() {
+fn an_impossible_data_directory() {
     if is_reference() {
         return;
     }
@@ -50,7 +50,7 @@ fn a_data_directory_that_cannot_be() {
 
 /// An empty directory may be the place where a disk is not mounted.
 #[test]
-fn data_that_must_be_there_are_not_begun_anew() {
+fn data_that_must_exist_is_not_created_again() {
     if is_reference() {
         return;
     }
@@ -86,7 +86,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn wrong_values_are_told_with_file_line_and_bounds() {
+fn wrong_values_are_reported_with_file_line_and_bounds() {
     if is_reference() {
         return;
     }
@@ -129,7 +129,7 @@ fn a_key_that_zookeeper_would_not_see_is_warned_of() {
 /// The start script passes the words of the variable to Java, which takes such a word for a
 /// program.
 #[test]
-fn a_flag_that_is_none_ends_the_start() {
+fn an_invalid_flag_ends_the_start() {
     for flags in ["zookeeper.skipACL=\"yes no\"", "a=1 program", "a=1 @flags"] {
         assert!(Server::config().property(flags).try_start().is_err(), "{flags}");
     }

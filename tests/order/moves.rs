@@ -11,7 +11,7 @@ fn names(client: &mut Client, path: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_session_brings_all_that_was_received_of_it_along() {
+fn a_moved_session_keeps_all_requests_received_before() {
     for (at, server) in servers().iter().enumerate() {
         let mut observer = Client::connect(server.address());
         let root = format!("/moves-{at}");

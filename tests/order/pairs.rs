@@ -113,11 +113,12 @@ fn assert_seen(actors: [&mut Actor<'_>; 2], observer: &mut Client, what: &str) {
 }
 
 /// The events the observer saw are the changes, each once, in the order of their zxids.
-fn assert_told(observer: &mut Client, actors: [&Actor<'_>; 2], what: &str) {
+fn assert_observed(observer: &mut Client, actors: [&Actor<'_>; 2], what: &str) {
     let events = observer.events();
     assert!(events.is_sorted_by_key(|event| event.zxid), "{what}: {events:?}");
-    let mut told: Vec<_> = events.iter().map(|event| (event.kind, event.path.clone())).collect();
-    told.sort();
+    let mut observed: Vec<_> =
+        events.iter().map(|event| (event.kind, event.path.clone())).collect();
+    observed.sort();
     let mut expected = Vec::new();
     for actor in actors {
         let own = format!("{}/{}", actor.root, actor.name);
@@ -130,7 +131,7 @@ fn assert_told(observer: &mut Client, actors: [&Actor<'_>; 2], what: &str) {
         }
     }
     expected.sort();
-    assert_eq!(told, expected, "{what}");
+    assert_eq!(observed, expected, "{what}");
 }
 
 fn run_pair(server: &Server, number: usize, first: Action, second: Action, at_once: bool) {
@@ -153,7 +154,7 @@ fn run_pair(server: &Server, number: usize, first: Action, second: Action, at_on
         b.end(second, &mut observer);
     }
     assert_seen([&mut a, &mut b], &mut observer, &what);
-    assert_told(&mut observer, [&a, &b], &what);
+    assert_observed(&mut observer, [&a, &b], &what);
 }
 
 fn run_all(server: &Server, at_once: bool) {

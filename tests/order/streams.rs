@@ -47,19 +47,19 @@ fn a_session_reads_its_own_writes_in_order() {
 }
 
 #[test]
-fn what_one_was_told_the_other_sees() {
+fn what_one_client_was_told_the_other_sees() {
     on_both(|server| {
         let mut a = Client::connect(server.address());
         let mut others: Vec<_> = (0..4).map(|_| Client::connect(server.address())).collect();
-        a.make("/told");
+        a.make("/value");
         for i in 0..300 {
-            let told = a.set("/told", i.to_string().as_bytes(), i).unwrap();
+            let written = a.set("/value", i.to_string().as_bytes(), i).unwrap();
             for other in &mut others {
-                let (data, stat) = other.get("/told", false).unwrap();
-                assert_eq!((data.unwrap(), stat), (i.to_string().into_bytes(), told));
+                let (data, stat) = other.get("/value", false).unwrap();
+                assert_eq!((data.unwrap(), stat), (i.to_string().into_bytes(), written));
             }
         }
-        a.delete("/told", -1).unwrap();
+        a.delete("/value", -1).unwrap();
     });
 }
 

@@ -174,7 +174,7 @@ impl Pair {
             Step::Expire { slot } => {
                 self.link(*slot)?;
                 self.both(|side| vec![side.expire(*slot)])?;
-                self.both(Side::told)
+                self.both(Side::received)
             }
             Step::Restart { kill } => {
                 self.restart(*kill);
@@ -228,7 +228,7 @@ impl Pair {
         compare(&stock.lines, &ours.lines)?;
         self.known.extend(stock.created);
         if calls.iter().any(Call::is_write) {
-            self.both(Side::told)?;
+            self.both(Side::received)?;
         }
         Ok(stock.names)
     }
@@ -245,7 +245,7 @@ impl Pair {
 
     /// The whole tree as a super user sees it, and what the servers count.
     fn audit(&mut self) -> Result<(), String> {
-        self.both(Side::told)?;
+        self.both(Side::received)?;
         self.tree()?;
         let counts = [
             "zk_znode_count",
@@ -368,7 +368,8 @@ impl Pair {
             .collect();
         found = leaves;
         found.retain(|path| {
-            !OWN.contains(&path.as_str()) && self.reapable.iter().any(|wish| wish.may_be(path))
+            !OWN.contains(&path.as_str())
+                && self.reapable.iter().any(|requested| requested.may_be(path))
         });
         Ok(found)
     }
@@ -386,7 +387,7 @@ impl Reapable {
     fn may_be(&self, path: &str) -> bool {
         match self {
             // A sequential one has ten digits more.
-            Self::Path(wish) => path.starts_with(wish.as_str()),
+            Self::Path(requested) => path.starts_with(requested.as_str()),
             Self::Any => path.contains(|c: char| c.is_ascii_digit()),
         }
     }

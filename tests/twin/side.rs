@@ -79,13 +79,18 @@ impl Side {
     }
 
     /// A new session, or a refusal.
-    pub(super) fn open(&mut self, slot: usize, wish: (i32, Option<bool>), ahead: bool) -> String {
+    pub(super) fn open(
+        &mut self,
+        slot: usize,
+        requested: (i32, Option<bool>),
+        ahead: bool,
+    ) -> String {
         self.hang_up(slot);
         let seen = self.clients[slot].seen;
         self.clients[slot] = Client::default();
         let handshake = Handshake {
-            timeout_ms: wish.0,
-            read_only: wish.1,
+            timeout_ms: requested.0,
+            read_only: requested.1,
             last_zxid_seen: if ahead { seen + 1_000_000 } else { seen },
             ..Handshake::default()
         };
@@ -227,24 +232,24 @@ impl Side {
 
     /// What every connected client has received so far, one line each, prefixed with its slot's
     /// number.
-    pub(super) fn told(&mut self) -> Vec<String> {
+    pub(super) fn received(&mut self) -> Vec<String> {
         let ping = [Call::Bare { kind: opcode::PING }];
         let none = Sequentials::new();
         for slot in 0..self.clients.len() {
             self.send(slot, &ping, &none);
         }
-        let mut told = Vec::new();
+        let mut received = Vec::new();
         for slot in 0..self.clients.len() {
             let lines = self.answers(slot).lines;
-            told.extend(lines.into_iter().map(|line| format!("client {slot}: {line}")));
+            received.extend(lines.into_iter().map(|line| format!("client {slot}: {line}")));
         }
-        told
+        received
     }
 
     /// The newest zxid of the server.
     pub(super) fn zxid(&self) -> i64 {
         let text = self.server.word("srvr");
-        let (_, rest) = text.split_once("\nZxid: 0x").expect("srvr tells the zxid");
+        let (_, rest) = text.split_once("\nZxid: 0x").expect("srvr reports the zxid");
         i64::from_str_radix(rest.lines().next().expect("a line"), 16).expect("hexadecimal")
     }
 

@@ -226,7 +226,7 @@ impl Server {
             if op == Op::SetData && !self.watchers.is_empty() {
                 let path = jute::Reader::new(&frame[8..]).text().unwrap_or_default();
                 log.filling.path = path.to_vec();
-                log.filling.told.append(&mut self.watchers);
+                log.filling.notified.append(&mut self.watchers);
             }
             return;
         }
@@ -298,7 +298,7 @@ struct Batch {
     /// Connections with replies, and where these end.
     ends: Vec<(usize, usize)>,
     /// Connections to notify that the node at `path` has changed.
-    told: Vec<usize>,
+    notified: Vec<usize>,
     path: Vec<u8>,
     is_durable: bool,
 }
@@ -317,7 +317,7 @@ impl Batch {
     fn clear(&mut self) {
         self.replies.clear();
         self.ends.clear();
-        self.told.clear();
+        self.notified.clear();
     }
 }
 
@@ -423,7 +423,7 @@ fn release(batch: &Batch, connections: &mut [Option<Connection>], dirty: &mut Ve
         }
         start = end;
     }
-    for &index in &batch.told {
+    for &index in &batch.notified {
         if let Some(connection) = &mut connections[index] {
             put_event(&mut connection.pending, EventKind::DataChanged, Zxid(1), &batch.path);
             mark(connection, index, dirty);

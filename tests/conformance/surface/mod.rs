@@ -142,8 +142,8 @@ fn words_in_one_state() {
     golden("envi", &normal::keys(&scene.word("envi")));
     golden("hash", &normal::digests(&scene.word("hash")));
     let plain = ["ruok", "isro", "gtmk", "xxxx", "orst", "lsnp", "nfnw"];
-    let told: Vec<_> = plain.map(|word| format!("{word}: {:?}\n", scene.word(word))).into();
-    golden("plain", &told.concat());
+    let answers: Vec<_> = plain.map(|word| format!("{word}: {:?}\n", scene.word(word))).into();
+    golden("plain", &answers.concat());
     golden("crst", &(scene.word("crst") + &normal::clients(&scene.word("cons"))));
     scene.a.get("/ns", false).unwrap();
     let reset = scene.word("srst");
@@ -155,8 +155,8 @@ fn words_in_one_state() {
 fn words_that_are_refused() {
     let server = Server::config().set("4lw.commands.whitelist", "srvr, ruok, gtmk").start();
     let words = ["ruok", "stat", "mntr", "wchc", "isro", "gtmk", "orst", "xxxx"];
-    let told: Vec<_> = words.map(|word| format!("{word}: {:?}\n", server.word(word))).into();
-    golden("refused", &told.concat());
+    let answers: Vec<_> = words.map(|word| format!("{word}: {:?}\n", server.word(word))).into();
+    golden("refused", &answers.concat());
 }
 
 /// Status, type and text of an HTTP answer.
@@ -177,7 +177,7 @@ fn ask(address: SocketAddr, path: &str) -> (String, String) {
 #[test]
 fn commands_of_the_admin_server() {
     let scene = scene();
-    let mut told = String::new();
+    let mut answers = String::new();
     for command in [
         "configuration",
         "connections",
@@ -211,9 +211,9 @@ fn commands_of_the_admin_server() {
         "nonsense",
     ] {
         let (status, body) = ask(scene.http, &format!("/commands/{command}"));
-        write!(told, "== {command}: {status}\n{}", normal::shape(&body)).unwrap();
+        write!(answers, "== {command}: {status}\n{}", normal::shape(&body)).unwrap();
     }
-    golden("commands", &told);
+    golden("commands", &answers);
     let (status, index) = ask(scene.http, "/commands");
     assert!(status.starts_with("200 "), "{status}");
     golden("index", &index);

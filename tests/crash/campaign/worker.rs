@@ -84,7 +84,7 @@ impl Worker {
                 flying.push_back((self.client.try_post(request.kind, &request.body)?, request));
             }
             let (xid, request) = flying.pop_front().expect("something flies");
-            self.hear(xid, &request)?;
+            self.receive(xid, &request)?;
         }
         self.session = Session::Closing;
         let xid = self.client.try_post(opcode::CLOSE_SESSION, &Body::new())?;
@@ -93,7 +93,7 @@ impl Worker {
         self.begin_session()
     }
 
-    fn hear(&mut self, xid: i32, request: &Request) -> Option<()> {
+    fn receive(&mut self, xid: i32, request: &Request) -> Option<()> {
         let reply = self.client.try_reply(xid)?;
         assert_eq!(reply.err, request.err, "step {} of {}", self.acknowledged.steps, self.number);
         if let Some(path) = &request.path {
@@ -123,7 +123,8 @@ impl Worker {
     /// Resumes the session and compares the tree with the steps.
     pub(crate) fn check(&mut self) {
         let handshake = self.client.reattach();
-        let again = Client::open(self.address, &handshake).expect("the server has what it told of");
+        let again =
+            Client::open(self.address, &handshake).expect("the server has what it acknowledged");
         if again.session_id() == handshake.session_id {
             assert_ne!(self.session, Session::Closed, "an ended session has come back");
             self.client = again;

@@ -137,6 +137,6 @@ pub struct LogStream;
 
 impl LogStream {
     pub fn wait_for_message(&self, message: &str) -> Result<(), String> {
-        Err(format!("nobody looks for {message:?} in a log"))
+        Err(format!("waiting for {message:?} in a log is not supported"))
     }
 }
