@@ -79,7 +79,7 @@ def main():
     out.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         found = measure(binary.resolve(), Path(folder), rows, arguments.seconds)
-    tell(found, arguments.top)
+    show(found, arguments.top)
 
 
 def measure(binary, folder, rows, seconds):
@@ -143,11 +143,11 @@ class Code:
         self.begin, self.end = (int(word, 16) for word in mapped[0].split("-"))
         self.offset = int(mapped[2], 16)
 
-    def address(self, told):
+    def address(self, reported):
         """Some versions of perf report the address in memory, others the offset in the file."""
-        if self.begin <= told < self.end:
-            told += self.offset - self.begin
-        return told + self.shift
+        if self.begin <= reported < self.end:
+            reported += self.offset - self.begin
+        return reported + self.shift
 
 
 def classify(text, binary, code):
@@ -184,12 +184,12 @@ def classify(text, binary, code):
 def functions_at(binary, addresses):
     """The functions at each address, the innermost first."""
     words = "\n".join(hex(address) for address in addresses)
-    told = subprocess.run(
+    reported = subprocess.run(
         ["addr2line", "-a", "-i", "-f", "-C", "-e", binary],
         input=words, capture_output=True, text=True, check=True,
     ).stdout
     found = []
-    for line in told.splitlines():
+    for line in reported.splitlines():
         if re.fullmatch(r"0x[0-9a-f]+", line):
             found.append([])
             is_name = True
@@ -208,7 +208,7 @@ def stage_of(functions):
     return REST, functions[0] if functions else ""
 
 
-def tell(found, top):
+def show(found, top):
     order = [stage for stage, _ in KERNEL + OURS] + [LIBC, REST, "other threads"]
     rows = list(found)
     print(f"| {'stage':40} | " + " | ".join(f"{row:>10}" for row in rows) + " |")

@@ -40,15 +40,15 @@ fetch_etcd() {
 describe_servers() {
   local revision
   revision=$(git -C "$top" describe --always --dirty 2>/dev/null)
-  ! has_server ours || told Ringkeeper "$("$RINGKEEPER" --version | cut -d' ' -f2)${revision:+ ($revision)}"
+  ! has_server ours || fact Ringkeeper "$("$RINGKEEPER" --version | cut -d' ' -f2)${revision:+ ($revision)}"
   ! has_server stock || {
-    told ZooKeeper "$(stock_version | sed 's/^Apache ZooKeeper, version //'), heap $STOCK_HEAP, $STOCK_GC"
-    told Java "$("${JAVA:-java}" -version 2>&1 | sed -n '2p')"
+    fact ZooKeeper "$(stock_version | sed 's/^Apache ZooKeeper, version //'), heap $STOCK_HEAP, $STOCK_GC"
+    fact Java "$("${JAVA:-java}" -version 2>&1 | sed -n '2p')"
   }
-  ! has_server etcd || told etcd "$("$etcd" --version | sed -n 's/^etcd Version: //p'), $(go version | cut -d' ' -f3) for its client"
+  ! has_server etcd || fact etcd "$("$etcd" --version | sed -n 's/^etcd Version: //p'), $(go version | cut -d' ' -f3) for its client"
 }
 
-free_port() { # one that nobody listens on
+free_port() { # a free one
   for port in $(shuf -i 20000-29999 -n 50); do
     (: < "/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 0
   done

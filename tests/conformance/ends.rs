@@ -158,7 +158,7 @@ fn a_session_closed_right_before_the_end_is_closed() {
             }
             drop(c);
             // Made and deleted: two changes of the parent's children each time.
-            observer.wait_until("the ephemeral node is gone", |o| {
+            observer.wait_until("the ephemeral node is deleted", |o| {
                 let (children, stat) = o.children2(path, false).unwrap();
                 children.is_empty() && stat.cversion == 2 * (at + 1)
             });

@@ -48,7 +48,7 @@ fn a_step_of_sasl_gets_no_token_where_sasl_is_not_configured() {
         assert_eq!((reply.zxid, reply.err), (0, code::OK));
         assert_eq!(reply.body, (-1_i32).to_be_bytes(), "a null token");
     }
-    assert!(c.exists("/", false).is_ok(), "the connection goes on");
+    assert!(c.exists("/", false).is_ok(), "the connection stays open");
     for body in [Body::new().int(-1), Body::new()] {
         let mut c = Client::connect(shared().address());
         c.post(opcode::SASL, &body);
@@ -77,7 +77,7 @@ fn reconfig_is_refused_by_a_standalone_server() {
         let reply = c.call(opcode::RECONFIG, &body);
         assert_eq!((reply.err, reply.zxid), (code::UNIMPLEMENTED, before + 1));
         assert_eq!(c.call(opcode::RECONFIG, &Body::new()).err, code::MARSHALLING_ERROR);
-        assert!(c.exists("/", false).is_ok(), "the connection goes on");
+        assert!(c.exists("/", false).is_ok(), "the connection stays open");
     }
 }
 

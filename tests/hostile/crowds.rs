@@ -64,7 +64,7 @@ fn idle_connections() {
     assert!(bytes < 4096 || count < 1000, "{bytes} bytes for an idle connection");
     drop(held);
     let left = rest.assert_back(&server, SLACK_KIB);
-    report("idle connections", &format!("gone: {left} KiB stay"));
+    report("idle connections", &format!("afterwards: {left} KiB stay"));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn idle_sessions() {
         });
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    report("idle sessions", &format!("gone: {left} KiB stay"));
+    report("idle sessions", &format!("afterwards: {left} KiB stay"));
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn large_replies_never_read() {
     assert!(kib < 10 << 10, "{kib} KiB for a connection that takes nothing");
     drop(held);
     let left = rest.assert_back(&server, SLACK_KIB);
-    report("large replies never read", &format!("gone: {left} KiB stay"));
+    report("large replies never read", &format!("afterwards: {left} KiB stay"));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_million_watches() {
         wait_for("watches are forgotten", || watched(&server) == 0);
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    report("a million watches of one connection", &format!("gone: {left} KiB stay"));
+    report("a million watches of one connection", &format!("afterwards: {left} KiB stay"));
     let connections = sized(50, 1_000);
     let held: Vec<_> = beside("a million watches of a thousand connections", &server, || {
         let held = (0..connections).map(|_| {
@@ -213,7 +213,7 @@ fn a_million_watches() {
         wait_for("watches are forgotten", || watched(&server) == 0);
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    report("a million watches of a thousand connections", &format!("gone: {left} KiB stay"));
+    report("a million watches of a thousand connections", &format!("afterwards: {left} KiB stay"));
 }
 
 fn ephemerals(server: &Server) -> usize {
@@ -251,7 +251,7 @@ fn a_million_ephemerals_expire() {
     assert_eq!(client.children("/brief", false), Ok(vec![]));
     client.close();
     let left = rest.assert_back(&server, SLACK_KIB);
-    report("a million ephemerals expire", &format!("gone: {left} KiB stay"));
+    report("a million ephemerals expire", &format!("afterwards: {left} KiB stay"));
 }
 
 /// A session is closed while its last replies wait for a client that never reads them.
@@ -351,5 +351,5 @@ fn long_requests() {
     }
     maker.close();
     let left = rest.assert_back(&server, SLACK_KIB);
-    report("long requests", &format!("gone: {left} KiB stay"));
+    report("long requests", &format!("afterwards: {left} KiB stay"));
 }

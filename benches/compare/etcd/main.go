@@ -85,7 +85,7 @@ func run(s settings) error {
 	if err != nil {
 		return err
 	}
-	return tell(s, latencies, elapsed, after.since(before))
+	return report(s, latencies, elapsed, after.since(before))
 }
 
 func duration(seconds float64) time.Duration {

@@ -65,7 +65,7 @@ func readUsed(pid int) (used, error) {
 	return u, nil
 }
 
-func tell(s settings, latencies []int64, seconds interface{ Seconds() float64 }, u used) error {
+func report(s settings, latencies []int64, seconds interface{ Seconds() float64 }, u used) error {
 	ops := float64(len(latencies))
 	if ops == 0 {
 		return errors.New("nothing was answered")

@@ -62,7 +62,7 @@ func TestExistsWatch(t *testing.T) {
 	found, _, watch, err := c.ExistsW(path)
 	check(t, err)
 	if found {
-		t.Fatal("a node that nobody created")
+		t.Fatal("a node that was not created")
 	}
 	create(t, other, path, "", zk.FlagPersistent)
 	expect(t, watch, zk.EventNodeCreated, path)
