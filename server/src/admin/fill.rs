@@ -189,7 +189,8 @@ fn watch_page(shard: &Shard, from: WatchCursor) -> WatchPage {
         let (paths, left_of_it, next) = table.some_of_slot(slot, place, left);
         let paths: Vec<_> = paths.cloned().collect();
         if !paths.is_empty() || place == 0 {
-            let session = shard.session_of(slot);
+            let connection = shard.connections(slot..slot + 1).next();
+            let session = connection.map_or(SessionId(0), |(_, it)| it.session());
             page.connections.push(WatchReport { slot, session, paths });
         }
         match next {
