@@ -1,13 +1,32 @@
-//! Why the directories are not used together.
+//! Why the directories are not used, or not used together.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::beside::HistoryError;
 use super::lineage::Stranger;
 use super::mark::{DataMark, LogMark};
 use super::text::MarkError;
+use crate::survey::SurveyError;
+
+/// Why the directories that were named are not used as a data set.
+#[derive(Debug, Error)]
+pub enum DataSetError {
+    /// They do not hold what they should.
+    #[error(transparent)]
+    Survey(#[from] SurveyError),
+    /// The halves do not belong together.
+    #[error(transparent)]
+    Halves(#[from] HalvesError),
+    /// What the data set knows of itself cannot be read or written.
+    #[error(transparent)]
+    Mark(#[from] MarkError),
+    /// There are two histories, or it is not known which one is the newer.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+}
 
 /// Why the directories are not used together. Nothing was changed.
 #[derive(Debug, Error)]

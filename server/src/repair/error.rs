@@ -10,8 +10,7 @@ use snapshot::LoadError;
 use thiserror::Error;
 
 use crate::advice;
-use crate::data_set::{HalvesError, MarkError};
-use crate::survey::SurveyError;
+use crate::data_set::DataSetError;
 
 /// Why nothing was repaired.
 #[derive(Debug, Error)]
@@ -19,15 +18,9 @@ pub enum RepairError {
     /// A server runs, or the directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The directories do not hold what they should.
+    /// The directories are no data set.
     #[error(transparent)]
-    Survey(#[from] SurveyError),
-    /// Its halves do not belong together.
-    #[error(transparent)]
-    Halves(#[from] HalvesError),
-    /// What it knows of itself cannot be read.
-    #[error(transparent)]
-    Mark(#[from] MarkError),
+    DataSet(DataSetError),
     /// Files made by this user could not be used by the server.
     #[error(
         "{} belongs to the user with number {owner}, and this is {user}: run the command as that \
@@ -76,4 +69,11 @@ pub enum RepairError {
     /// The report cannot be written.
     #[error("the report cannot be written: {0}")]
     Output(#[from] io::Error),
+}
+
+/// Whatever is wrong with the data set as such.
+impl<E: Into<DataSetError>> From<E> for RepairError {
+    fn from(error: E) -> Self {
+        Self::DataSet(error.into())
+    }
 }
