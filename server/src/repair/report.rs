@@ -6,7 +6,7 @@ use model::zxid::Zxid;
 
 use super::look::{Doubts, Look, Looked};
 use crate::advice;
-use crate::data_set::HalvesError;
+use crate::data_set::{HalvesError, HalvesFault};
 use crate::directories::Directories;
 
 /// Says what is there, and what can be done.
@@ -53,8 +53,8 @@ pub(super) fn report(
     }
     if let Some(stranger) = look.stranger {
         let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
-        let (data_dir, log_dir) = (data_dir.to_owned(), log_dir.to_owned());
-        writeln!(out, "{}", HalvesError::OtherLog { data_dir, log_dir, stranger })?;
+        let fault = HalvesFault::OtherLog(stranger);
+        writeln!(out, "{}", HalvesError::apart(data_dir, log_dir, fault))?;
     }
     if !look.has_beginning() {
         return writeln!(out, "{}", look.nothing());
