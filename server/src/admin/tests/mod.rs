@@ -11,7 +11,6 @@ use fake::{Fixture, answer, facts_of, read, seat};
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 
 #[test]
