@@ -120,7 +120,7 @@ fn load(background: &Background, directory: &Path, digest: u64) -> Tree<()> {
         let unit = ImageUnit { memory: Box::new(unit.memory), runs: unit.runs };
         builder.push(unit, |_| ()).expect("checked by the loader");
     });
-    builder.finish(ZXID, Some(digest), ()).expect("no path comes twice")
+    builder.finish(Some(digest), ()).expect("no path comes twice")
 }
 
 fn bench_count(

@@ -47,8 +47,6 @@ pub enum Cause {
     },
     /// The simulated machine has lost its power.
     PowerLost,
-    /// The background thread is gone.
-    Stopped,
 }
 
 /// A failed operation: what, on which file, why.
@@ -132,7 +130,6 @@ impl fmt::Display for Cause {
             Self::Errno(errno) => write!(f, "{}", io::Error::from_raw_os_error(*errno)),
             Self::Short { expected, found } => write!(f, "{found} of {expected} bytes were moved"),
             Self::PowerLost => f.write_str("the power is lost"),
-            Self::Stopped => f.write_str("the background thread has stopped"),
         }
     }
 }

@@ -89,11 +89,6 @@ impl HugeBuf {
         self.len == 0
     }
 
-    /// How many bytes of address space it takes, in whole huge pages unless it was split.
-    pub const fn mapped_bytes(&self) -> usize {
-        self.mapped_bytes
-    }
-
     /// The content, to be filled.
     pub const fn as_mut_slice(&mut self) -> &mut [u8] {
         // SAFETY: `len <= mapped_bytes` bytes are mapped, zero or written, and `self` is borrowed
@@ -160,7 +155,7 @@ mod tests {
     fn it_is_aligned_and_zeroed_and_keeps_what_is_written() {
         let mut region = HugeBuf::new(HUGE_PAGE_BYTES + 5).unwrap();
         assert_eq!(region.as_ref().as_ptr() as usize % HUGE_PAGE_BYTES, 0);
-        assert_eq!((region.len(), region.mapped_bytes()), (HUGE_PAGE_BYTES + 5, 4 << 20));
+        assert_eq!((region.len(), region.mapped_bytes), (HUGE_PAGE_BYTES + 5, 4 << 20));
         assert!(region.as_ref().iter().all(|byte| *byte == 0));
         region.as_mut_slice()[HUGE_PAGE_BYTES + 4] = 9;
         let region = std::thread::spawn(move || region).join().unwrap();
@@ -173,7 +168,7 @@ mod tests {
         let start = rest.as_ref().as_ptr();
         let mut first = rest.split_front(5000);
         let mut second = rest.split_front(HUGE_PAGE_BYTES);
-        assert_eq!((first.len(), first.mapped_bytes()), (5000, 8192));
+        assert_eq!((first.len(), first.mapped_bytes), (5000, 8192));
         assert_eq!(second.as_ref().as_ptr() as usize - start as usize, 8192);
         assert_eq!(rest.len(), 2 * HUGE_PAGE_BYTES - 8192);
         first.as_mut_slice().fill(1);
@@ -184,7 +179,7 @@ mod tests {
         drop(second);
         let left = rest.len();
         let last = rest.split_front(left);
-        assert!(rest.is_empty() && rest.mapped_bytes() == 0);
+        assert!(rest.is_empty() && rest.mapped_bytes == 0);
         drop(rest);
         assert!(last.as_ref().iter().all(|byte| *byte == 3));
     }

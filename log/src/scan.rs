@@ -40,11 +40,6 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
         })
     }
 
-    /// What the segment says of itself.
-    pub const fn header(&self) -> &SegmentHeader {
-        &self.header
-    }
-
     /// Its file.
     pub fn path(&self) -> &Path {
         &self.path

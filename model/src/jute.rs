@@ -217,11 +217,6 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// Appends one byte.
-pub fn put_byte(out: &mut Vec<u8>, value: u8) {
-    out.push(value);
-}
-
 /// Appends a boolean.
 pub fn put_bool(out: &mut Vec<u8>, value: bool) {
     out.push(u8::from(value));

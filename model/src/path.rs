@@ -59,9 +59,3 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
 pub fn is_special(path: &[u8]) -> bool {
     matches!(path, b"/" | b"/zookeeper" | b"/zookeeper/quota" | b"/zookeeper/config")
 }
-
-/// Whether `path` is `ancestor` or lies below it.
-pub fn is_at_or_below(path: &[u8], ancestor: &[u8]) -> bool {
-    ancestor == b"/"
-        || path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
-}

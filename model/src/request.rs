@@ -46,9 +46,6 @@ pub struct RequestHeader {
 }
 
 impl RequestHeader {
-    /// Bytes on the wire.
-    pub const BYTES: usize = 8;
-
     /// Reads it off the front of a packet.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, JuteError> {
         Ok(Self { xid: reader.int()?, op: reader.int()? })

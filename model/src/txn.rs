@@ -261,16 +261,6 @@ impl<'a> MultiTxn<'a> {
         Ok((op, Txn::decode(op, &mut Reader::new(bytes))?))
     }
 
-    /// Count of txns.
-    pub const fn len(&self) -> usize {
-        self.count as usize
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
     /// The txns in their order.
     pub fn iter(&self) -> impl Iterator<Item = (Op, Txn<'a>)> + use<'a> {
         let mut r = Reader::new(self.bytes);

@@ -58,7 +58,7 @@ mod wake;
 pub use config::{Features, FlagsMax, RingConfig};
 pub use error::RingError;
 pub use nix::errno::Errno;
-pub use queue::{Queue, Shutdown};
+pub use queue::Queue;
 pub use reap::Completion;
 pub use ring::{Counters, Ring, Wait};
 pub use slots::{OpId, Token};

@@ -14,22 +14,13 @@ use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Completions of operations that answer nobody: cancel, close, shutdown.
+/// Completions of operations that answer nobody: cancel, close.
 pub(crate) const DATA_SILENT: u64 = u64::MAX;
 /// The completion of the eventfd's read.
 pub(crate) const DATA_WAKE: u64 = u64::MAX - 1;
 
 const ENTER_GETEVENTS: u32 = 1 << 0;
 const ENTER_EXT_ARG: u32 = 1 << 3;
-
-/// Which half of a connection to shut down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
-    /// No more sends: the peer reads an end.
-    Write,
-    /// Neither sends nor receives.
-    Both,
-}
 
 /// What the queue, the turn and the reaping share. Lives in: the ring.
 pub(crate) struct Core {
@@ -239,25 +230,6 @@ impl<'ring> Queue<'ring> {
         let Some(slot) = self.core.slots.find(id) else { return };
         slot.cancelled = true;
         self.core.push_silent(opcode::AsyncCancel::new(id.0).build());
-    }
-
-    /// Cancels every operation in flight under `token`. Looks at all slots: for rare use.
-    pub fn cancel_token(&mut self, token: Token) {
-        let ids: Vec<OpId> = self.core.slots.with_token(token).collect();
-        for id in ids {
-            self.cancel(id);
-        }
-    }
-
-    /// Shuts down a connection, once what was queued before has been handed to the kernel.
-    /// Answers nothing; a receive hears the end.
-    pub fn shutdown(&mut self, connection: impl AsFd, how: Shutdown) {
-        let how = match how {
-            Shutdown::Write => libc::SHUT_WR,
-            Shutdown::Both => libc::SHUT_RDWR,
-        };
-        let fd = Fd(connection.as_fd().as_raw_fd());
-        self.core.push_silent(opcode::Shutdown::new(fd, how).build());
     }
 
     /// Cancels all operations on `fd` and closes it; bytes still unsent are dropped. Each

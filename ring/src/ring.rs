@@ -155,7 +155,7 @@ impl Ring {
     /// Cancels everything and waits for the last completions; false if some did not come.
     fn drain(&mut self) -> bool {
         if self.core.slots.live() == 0 && !self.sleeper.armed {
-            // Closes and shutdowns that are only queued still have to happen.
+            // Closes that are only queued still have to happen.
             return self.turn(Wait::No).is_ok();
         }
         self.core.cancel_everything();

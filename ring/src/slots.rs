@@ -87,12 +87,4 @@ impl Slots {
         self.live -= 1;
         op
     }
-
-    /// Every operation in flight under `token`.
-    pub(crate) fn with_token(&self, token: Token) -> impl Iterator<Item = OpId> + '_ {
-        self.entries.iter().enumerate().filter_map(move |(index, slot)| {
-            let is_it = slot.token == token && !matches!(slot.op, Op::Free { .. });
-            is_it.then(|| OpId(u64::from(slot.generation) << 32 | index as u64))
-        })
-    }
 }

@@ -69,6 +69,15 @@ impl Apart {
         repair(&self.data(), &[&["--log-dir", self.log().to_str().unwrap()], words].concat())
     }
 
+    /// Cuts the log where the report suggests it: the report, and what was done.
+    fn cut_as_suggested(&self) -> (String, String) {
+        let (_, report) = self.repair(&[]);
+        let (is_success, done) =
+            self.repair(&["--cut-log-at", word_behind(&report, "--cut-log-at ")]);
+        assert!(is_success, "{done}");
+        (report, done)
+    }
+
     fn has(&mut self, path: &str) -> bool {
         self.server.start_again();
         let found = Client::connect(self.server.address()).exists(path, false).is_ok();
@@ -91,8 +100,8 @@ fn write(server: &Server, prefix: &str, count: usize) {
     client.close();
 }
 
-/// The zxid that follows these words.
-fn zxid_behind<'a>(said: &'a str, words: &str) -> &'a str {
+/// The word that follows these.
+fn word_behind<'a>(said: &'a str, words: &str) -> &'a str {
     let rest = &said[said.find(words).unwrap_or_else(|| panic!("no {words:?} in {said}"))..];
     rest[words.len()..].split_whitespace().next().unwrap()
 }
@@ -133,14 +142,11 @@ fn an_older_copy_of_the_log_is_used_if_requested() {
     apart.server.start_again();
     apart.write("b", 50);
     apart.put_back("older");
-    let (_, said) = apart.repair(&[]);
-    let at = zxid_behind(&said, "to go on with this log: ringkeeper repair");
-    assert_eq!(at, apart.data().to_str().unwrap());
-    let at = zxid_behind(&said, "--cut-log-at ").to_owned();
-    let (is_success, said) = apart.repair(&["--cut-log-at", &at]);
-    assert!(is_success, "{said}");
+    let (report, done) = apart.cut_as_suggested();
+    let named = word_behind(&report, "to go on with this log: ringkeeper repair");
+    assert_eq!(named, apart.data().to_str().unwrap());
     // Snapshots of the abandoned history are set aside.
-    assert_says(&said, &["damaged.snapshot.", "a server starts with this"]);
+    assert_says(&done, &["damaged.snapshot.", "a server starts with this"]);
     assert!(apart.has("/a29"));
     assert!(!apart.has("/b0"));
     assert!(apart.repair(&[]).1.contains("nothing is to repair"));
@@ -159,9 +165,7 @@ fn two_logs_that_diverged_are_not_mixed() {
     apart.keep_log("other");
     // The older one, as an operator forces it; then it diverges.
     apart.put_back("one");
-    let (_, said) = apart.repair(&[]);
-    let at = zxid_behind(&said, "--cut-log-at ").to_owned();
-    assert!(apart.repair(&["--cut-log-at", &at]).0);
+    apart.cut_as_suggested();
     for life in 0..3 {
         apart.server.start_again();
         apart.write(&format!("m{life}-"), 30);
@@ -171,12 +175,8 @@ fn two_logs_that_diverged_are_not_mixed() {
     let said = apart.refused();
     assert_says(&said, &["put back", "ringkeeper repair"]);
     // Chosen explicitly, it starts without a trace of the other history.
-    let (_, said) = apart.repair(&[]);
-    let at = zxid_behind(&said, "to go on with this log: ").to_owned();
-    assert_eq!(at, "ringkeeper");
-    let at = zxid_behind(&said, "--cut-log-at ").to_owned();
-    let (is_success, said) = apart.repair(&["--cut-log-at", &at]);
-    assert!(is_success, "{said}");
+    let (report, _) = apart.cut_as_suggested();
+    assert_eq!(word_behind(&report, "to go on with this log: "), "ringkeeper");
     apart.server.start_again();
     let mut client = Client::connect(apart.server.address());
     let mut found = client.children("/", false).unwrap();

@@ -78,11 +78,6 @@ pub enum Progress {
         /// The last of them.
         zxid: Zxid,
     },
-    /// The result is being written.
-    Written {
-        /// Bytes so far.
-        bytes: u64,
-    },
 }
 
 /// What was found and made of it.

@@ -196,10 +196,9 @@ impl Rebuilt {
         let mut nodes: Vec<_> =
             records.map(|it| (it.path().to_vec(), it.stat_native().aversion)).collect();
         nodes.sort();
-        let zxid = self.tree.zxid();
         let closed = self.acls.number_of(&closed_list());
         for (path, aversion) in &nodes {
-            self.tree.set_acl(path, closed, *aversion, zxid);
+            self.tree.set_acl(path, closed, *aversion);
         }
         nodes.iter().map(|(path, _)| Fault::shown(path)).collect()
     }

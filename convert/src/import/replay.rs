@@ -34,12 +34,6 @@ impl Rebuilt {
     /// # Errors
     /// If no tree can take it: its file is damaged in spite of its checksum.
     pub fn apply(&mut self, header: &TxnHeader, txn: &Txn<'_>) -> Result<Applied, Fault> {
-        let applied = self.apply_one(header, txn);
-        self.tree.set_zxid(header.zxid);
-        applied
-    }
-
-    fn apply_one(&mut self, header: &TxnHeader, txn: &Txn<'_>) -> Result<Applied, Fault> {
         match txn {
             Txn::Create(create) => self.create(header, create),
             Txn::Delete { path } => self.delete(path, header.zxid),
@@ -55,7 +49,7 @@ impl Rebuilt {
                     return Ok(Applied::Tolerated);
                 }
                 let number = self.acl_number(*acl);
-                self.tree.set_acl(path, number, *version, header.zxid);
+                self.tree.set_acl(path, number, *version);
                 Ok(Applied::Done)
             }
             Txn::CreateSession { timeout_ms } => {
@@ -192,7 +186,7 @@ impl Rebuilt {
         }
         let mut applied = Applied::Done;
         for (op, txn) in multi.iter() {
-            if self.apply_one(&TxnHeader { op, ..*header }, &txn)? == Applied::Tolerated {
+            if self.apply(&TxnHeader { op, ..*header }, &txn)? == Applied::Tolerated {
                 applied = Applied::Tolerated;
             }
         }

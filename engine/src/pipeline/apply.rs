@@ -80,7 +80,7 @@ impl Head {
                 let number = self.acls.intern(table, acl);
                 table.retain(number, 1);
                 self.acls.release(table, before);
-                let record = self.tree.set_acl(path, number, *version, header.zxid);
+                let record = self.tree.set_acl(path, number, *version);
                 batch.bodies.extend_from_slice(record.stat_bytes());
             }
             Txn::CreateSession { timeout_ms } => {

@@ -2,7 +2,7 @@ use super::{ApplyError, Caller, Head};
 use crate::acl::identity::Identities;
 use crate::batch::Batch;
 use crate::settings::Settings;
-use crate::tree::TreeSeed;
+use crate::tree::{NewNode, TreeSeed};
 use model::acl::AclList;
 use model::error::ErrorCode;
 use model::jute::Reader;
@@ -102,12 +102,19 @@ fn a_failed_multi_leaves_no_trace() {
     assert_eq!(head.tree.meta().acls.iter().count(), 1);
 }
 
+/// Takes the counter of creates below `/s` to `counter`.
+fn count_creates(head: &mut Head, counter: i32) {
+    let (path, zxid) = (b"/s/gone", Zxid(2));
+    head.tree.create(&NewNode { path, zxid, parent_cversion: counter, ..NewNode::default() });
+    head.tree.delete(path, zxid);
+}
+
 #[test]
 fn sequences_are_javas() {
     let mut head = head();
     execute(&mut head, 1, Op::Create, &create(b"/s", AclList::OPEN, 0)).unwrap();
     for (counter, name) in [(1, "0000000001"), (i32::MAX, "2147483647")] {
-        head.tree.raise_cversion(b"/s", counter, Zxid(2));
+        count_creates(&mut head, counter);
         execute(&mut head, 3, Op::Create, &create(b"/s/x", AclList::OPEN, 2)).unwrap();
         assert!(head.tree.lookup(format!("/s/x{name}").as_bytes()).is_some(), "{name}");
     }
@@ -117,7 +124,7 @@ fn sequences_are_javas() {
 fn a_multi_counts_past_the_end_and_the_tree_does_not() {
     let mut head = head();
     execute(&mut head, 1, Op::Create, &create(b"/s", AclList::OPEN, 0)).unwrap();
-    head.tree.raise_cversion(b"/s", i32::MAX, Zxid(2));
+    count_creates(&mut head, i32::MAX);
     let one = || SubRequest { op: Op::Create, request: create(b"/s/x", AclList::OPEN, 2) };
     multi(&mut head, 3, &[one(), one(), one()]);
     for name in ["2147483647", "-2147483648", "-2147483647"] {

@@ -150,11 +150,6 @@ impl Shard {
         self.connections.some(slots).map(|connection| (connection.id(), connection))
     }
 
-    /// The session behind a slot that a watch table names.
-    pub fn session_of(&self, slot: u32) -> SessionId {
-        self.connections.at(slot).map_or(SessionId(0), Connection::session)
-    }
-
     /// The two watch tables: of data, of children.
     pub fn watches(&self) -> [&WatchTable; 2] {
         self.watches.tables()

@@ -1,7 +1,6 @@
 //! The end of a session is one txn, however many nodes it takes along.
 
 use super::harness::{SEED, World, settings};
-use super::wire;
 use crate::batch::Batch;
 use crate::limits::{CLOSE_LIST_BYTES_MAX, CLOSED_NODES_PER_TURN};
 use crate::ordering::replay;
@@ -12,20 +11,6 @@ use model::op::Op;
 use model::txn::{DIGEST_VERSION, MultiTxn, Txn, TxnDigest, TxnHeader, put_sub_txn};
 use std::sync::Arc;
 
-fn client(world: &mut World, timeout_ms: i32) -> usize {
-    let connection = world.open(0);
-    world.connect(connection, timeout_ms, 0, [0; 16], 0);
-    world.run();
-    assert_eq!(world.receive(connection).len(), 1);
-    connection
-}
-
-fn ask(world: &mut World, connection: usize, xid: i32, words: &str) {
-    let words: Vec<_> = words.split(' ').collect();
-    let (op, body) = wire::request(&words);
-    world.send(connection, xid, op, &body);
-}
-
 /// The path of a node: short ones are listed, long ones are not.
 fn path(at: usize, bytes: usize) -> String {
     format!("/{at:0bytes$}", bytes = bytes - 1)
@@ -34,9 +19,9 @@ fn path(at: usize, bytes: usize) -> String {
 /// A server with a session of so many nodes, and its connection.
 fn owner(settings: Settings, count: usize, bytes: usize) -> (World, usize) {
     let mut world = World::new(settings, 1);
-    let owner = client(&mut world, 4_000);
+    let owner = world.join(0, 4_000);
     for at in 0..count {
-        ask(&mut world, owner, 1, &format!("create1 {} null flags=1", path(at, bytes)));
+        world.ask(owner, 1, &format!("create1 {} null flags=1", path(at, bytes)));
     }
     world.run();
     world.receive(owner);
@@ -126,10 +111,10 @@ fn a_txn_lists_the_nodes_if_every_server_can_read_it() {
 #[test]
 fn others_see_all_of_a_session_or_nothing() {
     let (mut world, owner) = owner(settings(), MANY, 8);
-    let (reader, writer) = (client(&mut world, 30_000), client(&mut world, 30_000));
+    let (reader, writer) = (world.join(0, 30_000), world.join(0, 30_000));
     let (first, last) = (path(0, 8), path(MANY - 1, 8));
-    ask(&mut world, reader, 1, &format!("get {first} watch"));
-    ask(&mut world, reader, 2, &format!("get {last} watch"));
+    world.ask(reader, 1, &format!("get {first} watch"));
+    world.ask(reader, 2, &format!("get {last} watch"));
     world.run();
     world.receive(reader);
     let before = world.ordering().published();
@@ -140,7 +125,7 @@ fn others_see_all_of_a_session_or_nothing() {
     while world.ordering().published() == before {
         assert!(world.receive(writer).is_empty(), "a write does not overtake the end");
         if turns == 0 {
-            ask(&mut world, writer, 1, &format!("create {last} mine"));
+            world.ask(writer, 1, &format!("create {last} mine"));
         }
         let (error, zxid) = asked(&mut world, reader, &format!("exists {first}"), &mut events);
         let is_closed = world.ordering().published() != before;
@@ -169,7 +154,7 @@ fn zxids(packets: &[Vec<u8>]) -> Vec<i64> {
 
 /// One request in one turn: the error and zxid of its reply. The zxids of events go to `events`.
 fn asked(world: &mut World, client: usize, words: &str, events: &mut Vec<i64>) -> (i32, i64) {
-    ask(world, client, 9, words);
+    world.ask(client, 9, words);
     world.turn();
     let (replies, told): (Vec<_>, Vec<_>) =
         world.receive(client).into_iter().partition(|packet| packet[..4] == 9_i32.to_be_bytes());

@@ -1,7 +1,6 @@
 //! Ends of connections: what was received before them counts, and what counts happens in order.
 
 use super::harness::{World, settings};
-use super::wire;
 use crate::limits::{EVENT_BYTES_MAX, LONG_UNITS_PER_TURN};
 use crate::shard::Shard;
 use model::jute::Reader;
@@ -19,12 +18,6 @@ fn attached(world: &mut World, shard: u16, session: i64, password: Password) -> 
     world.run();
     let welcome = world.receive(connection).remove(0);
     (connection, i64::from_be_bytes(welcome[8..16].try_into().unwrap()))
-}
-
-fn ask(world: &mut World, connection: usize, xid: i32, words: &str) {
-    let words: Vec<_> = words.split(' ').collect();
-    let (op, body) = wire::request(&words);
-    world.send(connection, xid, op, &body);
 }
 
 /// An operation that does not exist.
@@ -63,7 +56,7 @@ fn writes_behind_parked_reads_survive_their_connection() {
     let (connection, session) = client_on(&mut world, 0);
     world.is_held = true;
     for xid in 0..400 {
-        ask(&mut world, connection, xid, ["create /n- x flags=2", "ls / watch"][xid as usize % 2]);
+        world.ask(connection, xid, ["create /n- x flags=2", "ls / watch"][xid as usize % 2]);
     }
     world.run();
     assert_eq!(logged(&world, session), [0], "the second waits for the first read");
@@ -81,11 +74,11 @@ fn writes_behind_parked_reads_survive_their_connection() {
 fn a_long_stream_is_worked_off_a_share_a_turn() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
-    ask(&mut world, connection, 0, "create /large *1000000");
+    world.ask(connection, 0, "create /large *1000000");
     world.connections[connection].is_stuck = true;
     for xid in 1..2_000 {
         let words = if xid < 10 { "get /large" } else { "create /n- x flags=2" };
-        ask(&mut world, connection, xid, words);
+        world.ask(connection, xid, words);
     }
     world.run();
     assert_eq!(logged(&world, session), [0], "it takes no answer, so it is not answered");
@@ -102,9 +95,9 @@ fn what_a_connect_brought_along_counts() {
     let mut world = World::new(settings(), 1);
     let connection = world.open(0);
     world.connect(connection, 9_000, 0, [0; 16], 0);
-    ask(&mut world, connection, 1, "create /a x");
-    ask(&mut world, connection, 2, "get /a");
-    ask(&mut world, connection, 3, "create /b x flags=1");
+    world.ask(connection, 1, "create /a x");
+    world.ask(connection, 2, "get /a");
+    world.ask(connection, 3, "create /b x flags=1");
     world.drop_socket(connection);
     world.run();
     let id = TxnHeader::decode(&mut Reader::new(&world.log[0].1)).unwrap().session.0;
@@ -112,7 +105,7 @@ fn what_a_connect_brought_along_counts() {
     assert_left(&world, 0);
     let (again, session) = attached(&mut world, 0, id, password(SessionId(id)));
     assert_eq!(session, id, "the session lives on");
-    ask(&mut world, again, 1, "delete /b");
+    world.ask(again, 1, "delete /b");
     world.run();
     assert_eq!(logged(&world, id), [1, 3, 1]);
 }
@@ -122,10 +115,10 @@ fn a_close_behind_a_parked_read_closes() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
     world.is_held = true;
-    ask(&mut world, connection, 1, "create /e x flags=1");
-    ask(&mut world, connection, 2, "exists /e");
-    ask(&mut world, connection, 3, "close");
-    ask(&mut world, connection, 4, "create /behind x");
+    world.ask(connection, 1, "create /e x flags=1");
+    world.ask(connection, 2, "exists /e");
+    world.ask(connection, 3, "close");
+    world.ask(connection, 4, "create /behind x");
     world.drop_socket(connection);
     world.run();
     world.is_held = false;
@@ -140,9 +133,9 @@ fn a_close_behind_a_parked_read_closes() {
 fn a_farewell_is_the_last_word() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
-    ask(&mut world, connection, 1, "exists /zookeeper");
+    world.ask(connection, 1, "exists /zookeeper");
     ask_nonsense(&mut world, connection, 2);
-    ask(&mut world, connection, 3, "create /behind x");
+    world.ask(connection, 3, "create /behind x");
     world.run();
     assert_eq!(told(&world.receive(connection)), [(1, 0), (2, -6)], "behind a read of its turn");
     assert!(!world.connections[connection].is_open);
@@ -151,10 +144,10 @@ fn a_farewell_is_the_last_word() {
     let (connection, session) = client_on(&mut world, 0);
     world.is_held = true;
     for xid in 0..300 {
-        ask(&mut world, connection, xid, ["create /n- x flags=2", "ls /"][xid as usize % 2]);
+        world.ask(connection, xid, ["create /n- x flags=2", "ls /"][xid as usize % 2]);
     }
-    ask(&mut world, connection, -4, "auth nosuch x");
-    ask(&mut world, connection, 301, "create /behind x");
+    world.ask(connection, -4, "auth nosuch x");
+    world.ask(connection, 301, "create /behind x");
     world.run();
     assert!(world.receive(connection).is_empty(), "the log holds the first write");
     world.is_held = false;
@@ -171,9 +164,9 @@ fn an_end_without_a_word_comes_in_its_turn_too() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
     world.is_held = true;
-    ask(&mut world, connection, 1, "create /a x");
-    ask(&mut world, connection, 2, "ls /");
-    ask(&mut world, connection, 3, "create /b x");
+    world.ask(connection, 1, "create /a x");
+    world.ask(connection, 2, "ls /");
+    world.ask(connection, 3, "create /b x");
     world.send_nonsense(connection);
     world.run();
     assert!(world.connections[connection].is_open);
@@ -190,15 +183,15 @@ fn an_end_without_a_word_comes_in_its_turn_too() {
 fn an_end_in_the_middle_of_a_long_answer() {
     let mut world = World::new(settings(), 1);
     let (maker, _) = client_on(&mut world, 0);
-    ask(&mut world, maker, 0, "create /wide x");
+    world.ask(maker, 0, "create /wide x");
     for xid in 1..7 * LONG_UNITS_PER_TURN as i32 {
-        ask(&mut world, maker, xid, &format!("create /wide/{xid} x"));
+        world.ask(maker, xid, &format!("create /wide/{xid} x"));
     }
     world.run();
     for is_refused in [false, true] {
         let (connection, session) = client_on(&mut world, 0);
-        ask(&mut world, connection, 1, "ls /wide");
-        ask(&mut world, connection, 2, "set /wide y");
+        world.ask(connection, 1, "ls /wide");
+        world.ask(connection, 2, "set /wide y");
         if is_refused {
             ask_nonsense(&mut world, connection, 3);
         }
@@ -219,12 +212,12 @@ fn a_session_moves_when_its_requests_are_handed_over() {
         let (old, session) = client_on(&mut world, from);
         world.is_held = true;
         for xid in 0..400 {
-            ask(&mut world, old, xid, ["create /n- x flags=2", "ls /"][xid as usize % 2]);
+            world.ask(old, xid, ["create /n- x flags=2", "ls /"][xid as usize % 2]);
         }
         world.turn();
         let new = world.open(to);
         world.connect(new, 9_000, session, password(SessionId(session)), 0);
-        ask(&mut world, new, 1_000, "create /new x");
+        world.ask(new, 1_000, "create /new x");
         world.run();
         let of_old: Vec<_> = (0..400).step_by(2).collect();
         assert_eq!(logged(&world, session), of_old, "{from} to {to}");
@@ -243,18 +236,18 @@ fn what_one_asked_who_takes_nothing_counts() {
     let mut world = World::new(settings(), 1);
     let (maker, _) = client_on(&mut world, 0);
     let path = format!("/{}", "x".repeat(8_000));
-    ask(&mut world, maker, 0, &format!("create {path} x"));
+    world.ask(maker, 0, &format!("create {path} x"));
     let (taker, session) = client_on(&mut world, 0);
-    ask(&mut world, taker, 1, &format!("addwatch {path} 0"));
+    world.ask(taker, 1, &format!("addwatch {path} 0"));
     world.run();
     world.connections[taker].is_stuck = true;
-    ask(&mut world, taker, 2, "create /a x");
-    ask(&mut world, taker, 3, "ls /");
+    world.ask(taker, 2, "create /a x");
+    world.ask(taker, 3, "ls /");
     for xid in 0..(EVENT_BYTES_MAX / 8_000) as i32 + 10 {
-        ask(&mut world, maker, xid, &format!("set {path} y"));
-        ask(&mut world, taker, 4 + xid, "sync /");
+        world.ask(maker, xid, &format!("set {path} y"));
+        world.ask(taker, 4 + xid, "sync /");
     }
-    ask(&mut world, taker, 9_999, "create /b x");
+    world.ask(taker, 9_999, "create /b x");
     world.run();
     assert!(!world.connections[taker].is_open);
     assert_eq!(logged(&world, session), [2, 9_999]);

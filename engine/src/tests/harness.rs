@@ -1,5 +1,6 @@
 //! A whole server in one value: a replica, shards, and a log that is told when it is durable.
 
+use super::wire;
 use crate::ordering::{Ordering, replay};
 use crate::pipeline::Head;
 use crate::replica::{Effect, Effects, Event, LogState, Replica, ReplicaParts, SnapshotPolicy};
@@ -157,6 +158,22 @@ impl World {
         jute::put_string(&mut packet, &password);
         jute::put_bool(&mut packet, false);
         self.connections[connection].outgoing.push_back(packet);
+    }
+
+    /// A client that was given a new session.
+    pub(crate) fn join(&mut self, shard: u16, timeout_ms: i32) -> usize {
+        let connection = self.open(shard);
+        self.connect(connection, timeout_ms, 0, [0; 16], 0);
+        self.run();
+        assert_eq!(self.receive(connection).len(), 1);
+        connection
+    }
+
+    /// A client sends a request that is written as words.
+    pub(crate) fn ask(&mut self, connection: usize, xid: i32, words: &str) {
+        let words: Vec<_> = words.split(' ').collect();
+        let (op, body) = wire::request(&words);
+        self.send(connection, xid, op, &body);
     }
 
     pub(crate) fn send(&mut self, connection: usize, xid: i32, op: Op, body: &[u8]) {

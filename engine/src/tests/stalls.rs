@@ -9,11 +9,8 @@ const TICK_MS: u64 = 2_000;
 const TIMEOUT_MS: u64 = 4_000;
 
 fn client(world: &mut World, at: usize) -> usize {
-    let connection = world.open((at % world.shards.len()) as u16);
-    world.connect(connection, TIMEOUT_MS as i32, 0, [0; 16], 0);
-    world.run();
-    assert_eq!(world.receive(connection).len(), 1);
-    connection
+    let shard = at % world.shards.len();
+    world.join(shard as u16, TIMEOUT_MS as i32)
 }
 
 fn ping(world: &mut World, connection: usize) {

@@ -8,7 +8,6 @@ use super::slab::{Advise, Slab};
 use super::version::{Memory, PINS_MAX, ReaderPosition, Shared, State, Version, VersionNumber};
 use super::walk::{STAGED_MAX, descend_staged, find};
 use model::record::{BIRTH_MAX, Record};
-use model::zxid::Zxid;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -72,8 +71,8 @@ impl<M: Clone> Tree<M> {
 
     /// An empty tree whose memory is shown to `advise` as it is taken and given back.
     pub fn with_advise(seed: TreeSeed, meta: M, advise: Option<Advise>) -> Self {
-        let (zxid, node_count, data_bytes, digest) = (0, 0, 0, 0);
-        let state = State { root: Entry::EMPTY, zxid, node_count, data_bytes, digest, meta };
+        let (node_count, data_bytes, digest) = (0, 0, 0);
+        let state = State { root: Entry::EMPTY, node_count, data_bytes, digest, meta };
         let memory = Memory::new(Slab::new(advise), Images::default());
         Self::with_state(KeyHasher::new(seed), memory, state, 1)
     }
@@ -153,11 +152,6 @@ impl<M: Clone> Tree<M> {
         self.published = upto.0;
         // Release: readers that see the pointer see all that it reaches.
         self.shared.published.store(kept.version.as_ptr(), Ordering::Release);
-    }
-
-    /// The newest published version.
-    pub fn published(&self) -> VersionNumber {
-        VersionNumber(self.published)
     }
 
     /// Drops the head and all versions that are not published; the head continues from the
@@ -273,16 +267,6 @@ impl<M> Tree<M> {
             }
             descend_staged(self.state.root, &keys[..paths.len()], &mut entries[..paths.len()]);
         }
-    }
-
-    /// The last txn applied to the head.
-    pub fn zxid(&self) -> Zxid {
-        Zxid(self.state.zxid)
-    }
-
-    /// Notes a txn that changed no node.
-    pub fn set_zxid(&mut self, zxid: Zxid) {
-        self.state.zxid = zxid.0;
     }
 
     /// Count of nodes of the head, the root included.

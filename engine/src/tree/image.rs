@@ -12,7 +12,6 @@ use super::slab::{Advise, Slab};
 use super::version::{Memory, State};
 use super::walk::{Cursor, find};
 use model::record::{Record, RecordError};
-use model::zxid::Zxid;
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
@@ -352,16 +351,11 @@ impl TreeBuilder {
         entry
     }
 
-    /// The tree as of `zxid`, published. `digest` is that of all nodes if it is known.
+    /// The tree, published. `digest` is that of all nodes if it is known.
     ///
     /// # Errors
     /// If a record that came out of order was there twice.
-    pub fn finish<M: Clone>(
-        mut self,
-        zxid: Zxid,
-        digest: Option<u64>,
-        meta: M,
-    ) -> Result<Tree<M>, ImageError> {
+    pub fn finish<M: Clone>(mut self, digest: Option<u64>, meta: M) -> Result<Tree<M>, ImageError> {
         let root = match self.last {
             None => Entry::EMPTY,
             Some((key, last)) => {
@@ -375,8 +369,7 @@ impl TreeBuilder {
             }
         };
         let Self { hasher, slab, images, unordered, node_count, data_bytes, .. } = self;
-        let zxid = zxid.0;
-        let state = State { root, zxid, node_count, data_bytes, digest: 0, meta };
+        let state = State { root, node_count, data_bytes, digest: 0, meta };
         let mut tree = Tree::with_state(hasher, Memory::new(slab, images), state, IMAGE_NUMBER);
         for (entry, unit, offset) in unordered {
             let path = entry.as_record().path();
@@ -404,25 +397,5 @@ impl TreeBuilder {
         let mut writer = unsafe { NodeWriter::new(at, IMAGE_NUMBER) };
         writer.extend(&entries);
         writer.finish(0, bitmap)
-    }
-}
-
-impl<M: Clone> Tree<M> {
-    /// A tree over an image: [`TreeBuilder`] in one step.
-    ///
-    /// # Errors
-    /// If the image is not one.
-    pub fn from_image(
-        units: Vec<ImageUnit>,
-        seed: TreeSeed,
-        zxid: Zxid,
-        digest: Option<u64>,
-        meta: M,
-    ) -> Result<Self, ImageError> {
-        let mut builder = TreeBuilder::new(seed, None);
-        for unit in units {
-            builder.push(unit, |_| ())?;
-        }
-        builder.finish(zxid, digest, meta)
     }
 }

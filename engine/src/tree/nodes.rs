@@ -93,7 +93,6 @@ impl<M> Tree<M> {
                 parent.pzxid = new.zxid.0;
             }
         });
-        self.state.zxid = new.zxid.0;
         self.add(&new.raw())
     }
 
@@ -145,7 +144,6 @@ impl<M> Tree<M> {
         zxid: Zxid,
         time_ms: i64,
     ) -> Record<'_> {
-        self.state.zxid = zxid.0;
         self.replace_data(path, data, |stat| {
             stat.version = version;
             stat.mzxid = zxid.0;
@@ -201,8 +199,7 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If there is no such node.
-    pub fn set_acl(&mut self, path: &[u8], acl: u32, aversion: i32, zxid: Zxid) -> Record<'_> {
-        self.state.zxid = zxid.0;
+    pub fn set_acl(&mut self, path: &[u8], acl: u32, aversion: i32) -> Record<'_> {
         let (place, entry) = self.find_owned(self.hasher.key(path), path);
         self.subtract_digest(entry.as_record());
         let entry = self.own_record(place, entry);
@@ -219,7 +216,6 @@ impl<M> Tree<M> {
     /// If there is no such node, or no parent, or it is the root.
     pub fn delete(&mut self, path: &[u8], zxid: Zxid) {
         assert!(path.len() > 1, "the root stays");
-        self.state.zxid = zxid.0;
         let entry = self.remove(self.hasher.key(path), path);
         let record = entry.as_record();
         self.state.node_count -= 1;
@@ -232,20 +228,6 @@ impl<M> Tree<M> {
         self.count_child(parent_path(path), |parent| {
             parent.children -= 1;
             parent.pzxid = parent.pzxid.max(zxid.0);
-        });
-    }
-
-    /// Raises a node's counter of creates, and its pzxid with it, if `stored_cversion` is above:
-    /// what the replay of a create does whose node a fuzzy snapshot had already.
-    ///
-    /// # Panics
-    /// If there is no such node.
-    pub fn raise_cversion(&mut self, path: &[u8], stored_cversion: i32, pzxid: Zxid) {
-        self.count_child(path, |counters| {
-            if stored_cversion > counters.stored_cversion {
-                counters.stored_cversion = stored_cversion;
-                counters.pzxid = pzxid.0;
-            }
         });
     }
 

@@ -5,7 +5,6 @@ use super::key::TreeSeed;
 use super::version::{POSITION_GONE, ReaderPosition, Shared, Version, VersionNumber};
 use super::walk::{Cursor, STAGED_MAX, child_name, descend_staged, find};
 use model::record::Record;
-use model::zxid::Zxid;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -185,11 +184,6 @@ impl<M> PinnedChildren<M> {
             }
         }
     }
-
-    /// The pinned version.
-    pub fn view(&self) -> View<'_, M> {
-        self.walk.view()
-    }
 }
 
 /// The tree as of one version. Records borrow from it; reading touches no shared line.
@@ -210,11 +204,6 @@ impl<'a, M> View<'a, M> {
     /// The version's number.
     pub fn number(self) -> VersionNumber {
         VersionNumber(self.version.number)
-    }
-
-    /// The last txn in it.
-    pub fn zxid(self) -> Zxid {
-        Zxid(self.version.state.zxid)
     }
 
     /// Count of nodes, the root included.
@@ -310,10 +299,5 @@ impl<'a, M> View<'a, M> {
     pub fn records(self) -> impl Iterator<Item = Record<'a>> {
         let mut cursor = Cursor::new(self.version.state.root);
         std::iter::from_fn(move || cursor.next().map(Entry::as_record))
-    }
-
-    /// Calls `each` with all records in the trie's order.
-    pub fn for_each(self, each: impl FnMut(Record<'a>)) {
-        self.records().for_each(each);
     }
 }

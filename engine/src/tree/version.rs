@@ -15,18 +15,10 @@ use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionNumber(pub(super) u64);
 
-impl VersionNumber {
-    /// The number itself: 48 bits.
-    pub fn value(self) -> u64 {
-        self.0
-    }
-}
-
 /// All that a version says of the tree; the head has the same.
 #[derive(Clone)]
 pub(super) struct State<M> {
     pub(super) root: Entry,
-    pub(super) zxid: i64,
     pub(super) node_count: u64,
     pub(super) data_bytes: u64,
     pub(super) digest: u64,

@@ -152,11 +152,6 @@ impl RecoverError {
             _ => None,
         }
     }
-
-    /// Whether another version of Ringkeeper wrote the log: it is not damaged.
-    pub const fn is_other_version(&self) -> bool {
-        matches!(self, Self::OtherVersion { .. })
-    }
 }
 
 /// Who says that a missing batch was durable.

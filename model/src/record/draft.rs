@@ -1,9 +1,9 @@
 //! Writing records: from borrowed fields into a block of exact size.
 
 use super::{
-    ArchivedRecordHead, BIRTH_BYTES, BIRTH_MAX, DATA_INLINE_MAX, OWNER_CONTAINER, PATH_BYTES_MAX,
-    PATH_OFFSET, Record, SHAPE_CONTAINER, SHAPE_CVERSION_TOP, SHAPE_DETACHED, SHAPE_NULL,
-    SHAPE_PATH, SHAPE_RAW_OWNER,
+    ArchivedRecordHead, BIRTH_BYTES, BIRTH_MAX, OWNER_CONTAINER, PATH_BYTES_MAX, PATH_OFFSET,
+    Record, SHAPE_CONTAINER, SHAPE_CVERSION_TOP, SHAPE_DETACHED, SHAPE_NULL, SHAPE_PATH,
+    SHAPE_RAW_OWNER,
 };
 use crate::stat::{ArchivedStat, Stat};
 use std::ptr::NonNull;
@@ -114,11 +114,6 @@ impl<'a> Draft<'a> {
             data,
             crc: Some(record.crc()),
         }
-    }
-
-    /// Whether data of this length goes into a block of its own.
-    pub fn is_detached(data: Option<&[u8]>) -> bool {
-        data.is_some_and(|data| data.len() > DATA_INLINE_MAX)
     }
 
     /// The crc32 of a path ("" for the root) and data.

@@ -61,8 +61,7 @@ fn multi_results() {
 
 #[test]
 fn fields() {
-    let mut out = Vec::new();
-    jute::put_byte(&mut out, 5);
+    let mut out = vec![5];
     jute::put_bool(&mut out, true);
     jute::put_int(&mut out, -2);
     jute::put_long(&mut out, 0x0102_0304_0506_0708);

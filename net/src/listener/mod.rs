@@ -185,12 +185,6 @@ pub fn peer_address(connection: impl AsFd) -> Result<SocketAddr, Errno> {
     Ok(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
 }
 
-/// Makes a close of this connection a reset: for one refused by a limit, which should leave no
-/// trace in the kernel.
-pub fn reset_on_close(connection: impl AsFd) -> Result<(), Errno> {
-    setsockopt(&connection.as_fd(), sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 })
-}
-
 fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
     match address.family()? {
         AddressFamily::Inet => Some(SocketAddrV4::from(*address.as_sockaddr_in()?).into()),

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::error::HalvesError;
+use super::error::{HalvesError, HalvesFault};
 use super::mark::{DataMark, Half, LogMark, LogPlace, SetId};
 use super::text::MarkError;
 use crate::random;
@@ -39,18 +39,19 @@ pub fn find_log(data_dir: &Path, told: Option<&Path>) -> Result<PathBuf, HalvesE
 
 /// Why the log that snapshots name is not used without being named by the operator.
 fn elsewhere(data_dir: &Path, half: &Half) -> Result<HalvesError, MarkError> {
-    let (data_dir, log_dir) = (data_dir.to_owned(), half.other.clone());
-    if !has_log(&log_dir) {
-        let likely = likely(&data_dir, half);
-        return Ok(HalvesError::LogMissing { data_dir, log_dir, likely });
-    }
-    match LogMark::read(&log_dir)? {
-        Some(LogMark(its)) if !is_same(&its.other, &data_dir) => {
-            let likely = likely(&data_dir, half);
-            Ok(HalvesError::LogOfOriginal { data_dir, log_dir, owner: its.other, likely })
+    let log_dir = &half.other;
+    let fault = if has_log(log_dir) {
+        match LogMark::read(log_dir)? {
+            Some(LogMark(its)) if !is_same(&its.other, data_dir) => {
+                let likely = likely(data_dir, half);
+                HalvesFault::LogOfOriginal { owner: its.other, likely }
+            }
+            _ => HalvesFault::LogElsewhere,
         }
-        _ => Ok(HalvesError::LogElsewhere { data_dir, log_dir }),
-    }
+    } else {
+        HalvesFault::LogMissing { likely: likely(data_dir, half) }
+    };
+    Ok(HalvesError::apart(data_dir, log_dir, fault))
 }
 
 /// A log of the same data set that lies to these snapshots as the one that they name may have lain
@@ -73,7 +74,7 @@ fn likely(data_dir: &Path, half: &Half) -> Option<PathBuf> {
 
 /// Compares what the directories say of each other; `there` is what was found in them.
 pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<(), HalvesError> {
-    let (data, log) = (data_dir.to_owned(), log_dir.to_owned());
+    let apart = |fault| Err(HalvesError::apart(data_dir, log_dir, fault));
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let log_mark = LogMark::read(log_dir)?;
     let has_begun = mark.lineage.has_begun();
@@ -85,26 +86,23 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
                 Err(elsewhere(data_dir, &half)?)
             }
             (LogPlace::Here, Some(LogMark(half))) if there.snapshots == 0 => {
-                Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: half.other })
+                apart(HalvesFault::Foreign(half.other))
             }
-            _ if is_emptied => Err(HalvesError::Emptied { data_dir: data, log_dir: log }),
+            _ if is_emptied => apart(HalvesFault::Emptied),
             _ => Ok(()),
         };
     }
     match (mark.log, log_mark) {
         (LogPlace::Apart(ours), Some(LogMark(its))) if ours.set == its.set => {
             if is_emptied {
-                return Err(HalvesError::Emptied { data_dir: data, log_dir: log });
+                return apart(HalvesFault::Emptied);
             }
             if has_begun && there.segments == 0 {
-                let likely = likely(data_dir, &ours);
-                return Err(HalvesError::LogMissing { data_dir: data, log_dir: log, likely });
+                return apart(HalvesFault::LogMissing { likely: likely(data_dir, &ours) });
             }
             Ok(())
         }
-        (LogPlace::Apart(_), Some(LogMark(its))) => {
-            Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: its.other })
-        }
+        (LogPlace::Apart(_), Some(LogMark(its))) => apart(HalvesFault::Foreign(its.other)),
         (LogPlace::Apart(ours), None) => {
             let is_told_place = is_same(&ours.other, log_dir);
             if there.segments > 0 && (is_told_place || !has_log(&ours.other)) {
@@ -114,23 +112,19 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
                 Err(elsewhere(data_dir, &ours)?)
             }
         }
-        (LogPlace::NotYet, _) if there.segments > 0 => {
-            Err(HalvesError::OlderLog { data_dir: data, log_dir: log })
-        }
+        (LogPlace::NotYet, _) if there.segments > 0 => apart(HalvesFault::OlderLog),
         (LogPlace::Here, Some(LogMark(its))) if there.segments > 0 => {
             let is_ours = is_same(&its.other, data_dir);
             if is_ours && there.snapshots > 0 {
                 // Where a crash came between the two files, the log's half alone knows.
                 Ok(())
             } else if is_ours {
-                Err(HalvesError::SnapshotsMissing { data_dir: data, log_dir: log })
+                apart(HalvesFault::SnapshotsMissing)
             } else {
-                Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: its.other })
+                apart(HalvesFault::Foreign(its.other))
             }
         }
-        (LogPlace::NotYet | LogPlace::Here, _) if is_emptied => {
-            Err(HalvesError::Emptied { data_dir: data, log_dir: log })
-        }
+        (LogPlace::NotYet | LogPlace::Here, _) if is_emptied => apart(HalvesFault::Emptied),
         (LogPlace::NotYet | LogPlace::Here, _) => Ok(()),
     }
 }
@@ -248,7 +242,11 @@ mod tests {
         fs::rename(&log, &log_now).unwrap();
         check_halves(&data_now, &log_now, both(1, 1)).unwrap();
         let missing = find_log(&data_now, None).unwrap_err();
-        assert!(matches!(missing, HalvesError::LogMissing { likely: None, .. }), "{missing}");
+        let is_missing = matches!(
+            missing,
+            HalvesError::Apart { fault: HalvesFault::LogMissing { likely: None }, .. }
+        );
+        assert!(is_missing, "{missing}");
         settle(&data_now, &log_now, known(&data_now, Known::UpTo(Zxid(3)))).unwrap();
         assert_eq!(find_log(&data_now, None).unwrap(), log_now.canonicalize().unwrap());
         // Into one directory, all files of it.

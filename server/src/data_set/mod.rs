@@ -29,7 +29,7 @@ mod mark;
 mod text;
 
 pub use beside::{HistoryError, check_beside, continued_elsewhere, seen, stock_zxid};
-pub use error::HalvesError;
+pub use error::{DataSetError, HalvesError, HalvesFault};
 pub(crate) use halves::is_same;
 pub use halves::{check_halves, find_log, settle};
 pub use lineage::{Found, Lineage, Run, Stranger};

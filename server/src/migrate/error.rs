@@ -8,9 +8,8 @@ use disk::BackgroundError;
 use disk::lock::LockError;
 use thiserror::Error;
 
-use crate::data_set::{HalvesError, HistoryError, MarkError};
+use crate::data_set::DataSetError;
 use crate::persist::RestoreError;
-use crate::survey::SurveyError;
 
 /// Why a command does not do what it was told.
 #[derive(Debug, Error)]
@@ -24,18 +23,9 @@ pub enum MigrateError {
     /// Our files.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// The directory does not hold what it should.
+    /// The directories are no data set.
     #[error(transparent)]
-    Survey(#[from] SurveyError),
-    /// Its halves do not belong together.
-    #[error(transparent)]
-    Halves(#[from] HalvesError),
-    /// What it knows of itself cannot be read or written.
-    #[error(transparent)]
-    Mark(#[from] MarkError),
-    /// There are two histories.
-    #[error(transparent)]
-    History(#[from] HistoryError),
+    DataSet(DataSetError),
     /// There are snapshots, but no log.
     #[error(
         "{} holds no log, and everything that is newer than a snapshot is in the log: name the \
@@ -101,6 +91,13 @@ pub enum MigrateError {
     /// Nobody listens.
     #[error("standard output: {0}")]
     Output(#[source] io::Error),
+}
+
+/// Whatever is wrong with the data set as such.
+impl<E: Into<DataSetError>> From<E> for MigrateError {
+    fn from(error: E) -> Self {
+        Self::DataSet(error.into())
+    }
 }
 
 fn beginning(bytes: &[u8]) -> String {

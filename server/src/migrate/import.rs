@@ -98,7 +98,6 @@ fn read(args: &ImportArgs) -> Result<Imported, MigrateError> {
         Progress::Txns { count, zxid } => {
             lines.tell("txns replayed", count, || format!(", up to {zxid}"));
         }
-        Progress::Written { .. } => (),
     })?;
     Ok(imported)
 }

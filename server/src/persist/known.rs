@@ -2,7 +2,9 @@
 
 use super::RestoreError;
 use crate::advice;
-use crate::data_set::{self, DataMark, Found, HalvesError, Known, Lineage, MarkError, Run};
+use crate::data_set::{
+    self, DataMark, Found, HalvesError, HalvesFault, Known, Lineage, MarkError, Run,
+};
 use crate::directories::Directories;
 use disk::Disk;
 use model::zxid::Zxid;
@@ -51,8 +53,7 @@ pub(super) async fn lineage<D: Disk>(
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let compared = mark.lineage.compare(Found { runs: &runs, last, snapshot });
     compared.map_err(|stranger| {
-        let (data_dir, log_dir) = (data_dir.to_owned(), log_dir.to_owned());
-        let error = HalvesError::OtherLog { data_dir, log_dir, stranger };
+        let error = HalvesError::apart(data_dir, log_dir, HalvesFault::OtherLog(stranger));
         RestoreError::Halves(error, advice::repair(directories))
     })
 }

@@ -41,17 +41,10 @@ impl ImageSink for Builder {
     fn push(&mut self, unit: Unit) -> Result<(), Refused> {
         let builder = self.tree.as_mut().expect("a snapshot has begun");
         let census = &mut self.census;
-        let Unit { memory, runs, origins: places } = unit;
+        let Unit { memory, runs, origins } = unit;
         let pushed =
             builder.push(ImageUnit { memory: Box::new(memory), runs }, |record| census.see(record));
-        pushed.map_err(|error| {
-            let place = places.iter().rev().find(|origin| origin.at <= error.offset);
-            let place = place.or(places.first());
-            place.map_or(Refused { chunk: 0, file_offset: 0 }, |origin| Refused {
-                chunk: origin.chunk,
-                file_offset: origin.file_offset + error.offset.saturating_sub(origin.at) as u64,
-            })
-        })
+        pushed.map_err(|error| Refused::at(&origins, error.offset))
     }
 }
 
@@ -163,7 +156,7 @@ fn loaded(
     let tree: Tree<State> = builder
         .tree
         .expect("a snapshot was loaded")
-        .finish(contents.head.zxid, Some(contents.head.digest), state)
+        .finish(Some(contents.head.digest), state)
         .map_err(|error| RestoreError::Image(error.to_string()))?;
     let lists = contents.acls.iter().map(|acl| (acl.number, acl.list.clone()));
     let mut head = Head::load(tree, settings.clone(), lists, builder.census);

@@ -2,9 +2,8 @@
 
 use crate::config::{ConfigError, decided};
 use crate::core_loop::LoopError;
-use crate::data_set::{HistoryError, MarkError};
+use crate::data_set::DataSetError;
 use crate::persist::RestoreError;
-use crate::survey::SurveyError;
 use disk::lock::LockError;
 use disk::{BackgroundError, DiskError};
 use net::listener::BindError;
@@ -34,15 +33,9 @@ pub enum ServeError {
     /// A directory is in use or cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The directories do not hold what they should.
+    /// The directories are no data set.
     #[error(transparent)]
-    Survey(#[from] SurveyError),
-    /// What the directories know of each other cannot be read.
-    #[error(transparent)]
-    Mark(#[from] MarkError),
-    /// There is a newer history beside the data.
-    #[error(transparent)]
-    History(#[from] HistoryError),
+    DataSet(DataSetError),
     /// The port for clients cannot be had.
     #[error("{0}; {way_out}", way_out = way_out(.0))]
     Bind(#[from] BindError),
@@ -109,6 +102,13 @@ pub enum ServeError {
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// Whatever is wrong with the data set as such.
+impl<E: Into<DataSetError>> From<E> for ServeError {
+    fn from(error: E) -> Self {
+        Self::DataSet(error.into())
+    }
 }
 
 fn way_out(error: &BindError) -> &'static str {

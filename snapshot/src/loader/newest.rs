@@ -4,7 +4,7 @@ use std::path::Path;
 
 use disk::Disk;
 
-use super::{Contents, Loader, Unit};
+use super::{Contents, Loader, Origin, Unit};
 use crate::directory::list;
 use crate::error::{Fault, LoadError, Part};
 
@@ -22,8 +22,19 @@ pub trait ImageSink {
 pub struct Refused {
     /// The chunk it is in.
     pub chunk: u32,
-    /// Where it begins in the file; both as of [`Unit::origin_of`].
+    /// Where it begins in the file.
     pub file_offset: u64,
+}
+
+impl Refused {
+    /// The record that begins at `at` in a unit whose bytes come from there.
+    pub fn at(origins: &[Origin], at: usize) -> Self {
+        let row = origins.partition_point(|origin| origin.at <= at).saturating_sub(1);
+        origins.get(row).map_or(Self { chunk: 0, file_offset: 0 }, |origin| Self {
+            chunk: origin.chunk,
+            file_offset: origin.file_offset + at.saturating_sub(origin.at) as u64,
+        })
+    }
 }
 
 /// What there was to load.

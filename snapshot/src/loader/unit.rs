@@ -42,11 +42,4 @@ impl Unit {
         self.runs.push(at..at + entry.record_bytes as usize);
         self.origins.push(Origin { at, chunk: number, file_offset: entry.offset });
     }
-
-    /// The chunk and the place in the file that a byte of the unit comes from.
-    pub fn origin_of(&self, at: usize) -> (u32, u64) {
-        let row = self.origins.partition_point(|origin| origin.at <= at).saturating_sub(1);
-        let origin = self.origins.get(row);
-        origin.map_or((0, 0), |origin| (origin.chunk, origin.file_offset + (at - origin.at) as u64))
-    }
 }

@@ -21,8 +21,7 @@ impl ImageSink for Sink {
     fn push(&mut self, unit: Unit) -> Result<(), Refused> {
         self.unit_count += 1;
         if self.refuses.is_some() && self.refuses == self.begun.last().copied() {
-            let (chunk, file_offset) = unit.origin_of(unit.runs[0].start);
-            return Err(Refused { chunk, file_offset });
+            return Err(Refused::at(&unit.origins, unit.runs[0].start));
         }
         Ok(())
     }

@@ -79,11 +79,6 @@ impl Placement {
         let count = shards.filter(|role| matches!(role, Role::Shard(_))).count();
         u32::try_from(count).expect("shards are numbered by u32")
     }
-
-    /// Does one loop host everything, so that roles never wait for each other?
-    pub fn is_fused(&self) -> bool {
-        self.loops.len() == 1
-    }
 }
 
 /// Decides.

@@ -11,6 +11,14 @@ fn with_shards(topology: &Topology, shards: u32) -> Placement {
     placement(topology, &Wishes { shards: Some(shards), ..Wishes::default() })
 }
 
+fn with_quota(cores: u32, threads: u32, cpus: f64) -> Topology {
+    Topology { quota_cpus: Some(cpus), ..Topology::uniform(1, cores, threads) }
+}
+
+fn is_fused(placed: &Placement) -> bool {
+    placed.loops.len() == 1
+}
+
 fn cpus(placed: &Placement) -> Vec<Option<u32>> {
     placed.loops.iter().map(|it| it.cpu).collect()
 }
@@ -23,13 +31,13 @@ fn told(placed: &Placement) -> String {
 fn one_and_two_cores_are_fused_and_not_pinned() {
     for cores in [1, 2] {
         let placed = place(&Topology::uniform(1, cores, 1));
-        assert!(placed.is_fused());
+        assert!(is_fused(&placed));
         assert_eq!(placed.loops[0].roles, [Role::Ordering, Role::Shard(0)]);
         assert_eq!((placed.loops[0].cpu, placed.loops[0].spin_us), (None, 0));
         assert_eq!(placed.background_cpus.len(), cores as usize);
     }
     // Two threads of one core are one core.
-    assert!(place(&Topology::uniform(1, 1, 2)).is_fused());
+    assert!(is_fused(&place(&Topology::uniform(1, 1, 2))));
 }
 
 #[test]
@@ -77,20 +85,20 @@ fn shared_caches_draw_shards() {
 
 #[test]
 fn a_quota_limits_loops_and_forbids_pinning_and_spinning() {
-    let small = place(&Topology::uniform(1, 16, 2).with_quota(1.5));
-    assert!(small.is_fused());
+    let small = place(&with_quota(16, 2, 1.5));
+    assert!(is_fused(&small));
     assert_eq!((small.loops[0].cpu, small.loops[0].spin_us), (None, 0));
     assert!(told(&small).contains("grants 1.5 processors"), "{}", told(&small));
-    let large = place(&Topology::uniform(1, 16, 2).with_quota(6.0));
+    let large = place(&with_quota(16, 2, 6.0));
     assert_eq!(large.loops.len(), 5);
     assert!(cpus(&large).iter().all(Option::is_none));
-    assert!(place(&Topology::uniform(1, 16, 1).with_quota(0.2)).is_fused());
+    assert!(is_fused(&place(&with_quota(16, 1, 0.2))));
 }
 
 #[test]
 fn the_operator_says_how_many_shards() {
     let fused = with_shards(&Topology::uniform(1, 8, 1), 1);
-    assert!(fused.is_fused());
+    assert!(is_fused(&fused));
     assert_eq!(cpus(&fused), [Some(1)]);
     let four = with_shards(&Topology::uniform(1, 8, 1), 4);
     assert_eq!(four.loops.len(), 5);

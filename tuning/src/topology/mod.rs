@@ -70,13 +70,6 @@ impl Topology {
         Topology { cores: (0..total).map(core).collect(), quota_cpus: None }
     }
 
-    /// The same machine with a quota.
-    #[must_use]
-    pub fn with_quota(mut self, cpus: f64) -> Topology {
-        self.quota_cpus = Some(cpus);
-        self
-    }
-
     /// All processors allowed, ascending.
     pub fn cpus(&self) -> Vec<u32> {
         let all: BTreeSet<u32> = self.cores.iter().flat_map(|core| &core.cpus).copied().collect();

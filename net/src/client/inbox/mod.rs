@@ -140,11 +140,6 @@ impl Inbox {
         matches!(self.phase, Phase::Paused { .. })
     }
 
-    /// Whether no frame was taken yet.
-    pub fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::Opening | Phase::Paused { opening: true })
-    }
-
     /// Bytes received and not yet told in a frame that was taken.
     pub fn kept_bytes(&self) -> usize {
         self.kept.len() - self.start

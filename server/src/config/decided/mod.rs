@@ -324,11 +324,6 @@ impl FourLetterWords {
     pub fn allows(&self, word: &str) -> bool {
         self.0.contains(word)
     }
-
-    /// All of them, in the order of the alphabet.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
 }
 
 /// Core loops and processors: wishes, to be weighed against the machine.
