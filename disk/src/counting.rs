@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::aligned::AlignedBuf;
 use crate::error::DiskError;
-use crate::seam::{Disk, Entry, OpenMode};
+use crate::seam::{DirectoryEntry, Disk, OpenMode};
 
 /// How often each operation was asked for, and the bytes moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl<D> Counting<D> {
 impl<D: Disk> Disk for Counting<D> {
     type File = D::File;
 
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
         self.count(|counts| counts.name_count += 1);
         self.inner.list(directory).await
     }

@@ -27,7 +27,7 @@ use crate::latch::Latch;
 use crate::limits::{BLOCK_BYTES, BULK_BYTES, WRITE_BYTES};
 use crate::probe;
 use crate::scratch::{self, Purpose};
-use crate::seam::{Disk, Entry, OpenMode};
+use crate::seam::{DirectoryEntry, Disk, OpenMode};
 
 /// How files are read and written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,7 +216,7 @@ async fn flush_directory_of(operation: Operation, path: &Path) -> Result<(), Dis
     flushed.map_err(|error| DiskError::from_io(operation, path, &error))
 }
 
-fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
+fn list_now(directory: &Path) -> std::io::Result<Vec<DirectoryEntry>> {
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
@@ -226,7 +226,7 @@ fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
             metadata => metadata?,
         };
         if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
-            entries.push(Entry { name, bytes: metadata.len() });
+            entries.push(DirectoryEntry { name, bytes: metadata.len() });
         }
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -236,7 +236,7 @@ fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
 impl Disk for Direct {
     type File = DirectFile;
 
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
         let owned = directory.to_owned();
         let listed = glommio::executor().spawn_blocking(move || list_now(&owned)).await;
         listed.map_err(|error| DiskError::from_io(Operation::List, directory, &error))

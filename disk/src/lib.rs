@@ -55,7 +55,7 @@ pub mod seam;
 pub mod simulated;
 
 pub use aligned::AlignedBuf;
-pub use background::{Background, BackgroundConfig, BackgroundError, Queue};
+pub use background::{Background, BackgroundConfig, BackgroundError, TaskQueue};
 pub use counting::{Counting, Counts};
 pub use direct::{Direct, DiskMode};
 pub use error::{Cause, DiskError, Operation};
@@ -63,5 +63,5 @@ pub use huge::HugeBuf;
 pub use latch::Latch;
 pub use limits::BLOCK_BYTES;
 pub use probe::Durability;
-pub use seam::{Disk, Entry, OpenMode, block_on, read_bytes, write_zeros};
+pub use seam::{DirectoryEntry, Disk, OpenMode, block_on, read_bytes, write_zeros};
 pub use simulated::Simulated;

@@ -13,7 +13,7 @@ use crate::limits::{BLOCK_BYTES, BULK_BYTES};
 
 /// A file of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct DirectoryEntry {
     /// Its name, without the directory. Names that are not UTF-8 are not ours and not listed.
     pub name: String,
     /// Its length.
@@ -42,7 +42,7 @@ pub trait Disk {
     type File;
 
     /// The regular files of `directory`, sorted by name; not the directories in it.
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError>;
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError>;
 
     /// Makes `directory` (its parent must exist), durably. No error if it exists.
     async fn create_directory(&self, directory: &Path) -> Result<(), DiskError>;

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// What this server knows of a session beside the tree.
 #[derive(Debug)]
-pub struct Entry {
+pub struct SessionEntry {
     /// As granted to the connection that is attached, in ms.
     pub timeout_ms: u64,
     /// The end of the bucket in which it will expire, in ms of the monotonic clock.
@@ -26,23 +26,23 @@ pub struct Entry {
     /// The bucket in which it stands now, at or before that.
     bucket_ms: u64,
     /// Where it is.
-    pub place: Place,
+    pub place: SessionPlace,
     /// Who the attached connection is.
     pub identities: Arc<Identities>,
 }
 
 /// Where a session is.
 #[derive(Debug)]
-pub enum Place {
-    /// Nowhere: its client is away.
-    Away,
+pub enum SessionPlace {
+    /// On no connection.
+    Detached,
     /// On this connection.
     Attached(ConnectionId),
-    /// Leaving this connection for the one that wishes it.
+    /// Leaving this connection for the one that requested it.
     Moving {
         /// The connection that must say Detached first.
         from: ConnectionId,
-        /// The one that waits.
+        /// The request that waits.
         to: Box<Connect>,
     },
     /// It is being closed: nothing is done for it any more.
@@ -52,7 +52,7 @@ pub enum Place {
 /// Every session of this server.
 #[derive(Debug)]
 pub struct SessionTable {
-    entries: IdMap<SessionId, Entry>,
+    entries: IdMap<SessionId, SessionEntry>,
     buckets: BTreeMap<u64, Vec<SessionId>>,
     tick_ms: u64,
     /// Until when each shard has reported.
@@ -94,19 +94,19 @@ impl SessionTable {
     }
 
     /// A session, if it is there.
-    pub fn entry_mut(&mut self, id: SessionId) -> Option<&mut Entry> {
+    pub fn entry_mut(&mut self, id: SessionId) -> Option<&mut SessionEntry> {
         self.entries.get_mut(&id)
     }
 
     /// The entry of a session whose writes this connection may send: until it has said Detached,
     /// even if another connection waits for that.
-    pub fn attached(&self, id: SessionId, connection: ConnectionId) -> Option<&Entry> {
+    pub fn attached(&self, id: SessionId, connection: ConnectionId) -> Option<&SessionEntry> {
         let entry = self.entries.get(&id)?;
         match entry.place {
-            Place::Attached(at) | Place::Moving { from: at, .. } => {
+            SessionPlace::Attached(at) | SessionPlace::Moving { from: at, .. } => {
                 (at == connection).then_some(entry)
             }
-            Place::Away | Place::Closing(_) => None,
+            SessionPlace::Detached | SessionPlace::Closing(_) => None,
         }
     }
 
@@ -125,20 +125,20 @@ impl SessionTable {
         &mut self,
         id: SessionId,
         timeout_ms: u64,
-        place: Place,
+        place: SessionPlace,
         identities: Arc<Identities>,
         now_ms: u64,
     ) {
         let expires_ms = self.bucket_of(now_ms, timeout_ms);
         let bucket_ms = expires_ms;
-        let entry = Entry { timeout_ms, expires_ms, bucket_ms, place, identities };
+        let entry = SessionEntry { timeout_ms, expires_ms, bucket_ms, place, identities };
         let is_new = self.entries.insert(id, entry).is_none();
         assert!(is_new, "session {id} was tracked twice");
         self.buckets.entry(expires_ms).or_default().push(id);
     }
 
     /// Forgets a session. Its place in a bucket is dropped when that is met.
-    pub fn forget(&mut self, id: SessionId) -> Option<Entry> {
+    pub fn forget(&mut self, id: SessionId) -> Option<SessionEntry> {
         self.entries.remove(&id)
     }
 
@@ -201,7 +201,7 @@ impl SessionTable {
             }
             for id in bucket.remove() {
                 let Some(entry) = self.entries.get_mut(&id) else { continue };
-                if entry.bucket_ms != end_ms || matches!(entry.place, Place::Closing(_)) {
+                if entry.bucket_ms != end_ms || matches!(entry.place, SessionPlace::Closing(_)) {
                     continue;
                 }
                 if entry.expires_ms > end_ms {

@@ -33,7 +33,7 @@
 //! use txlog::{Appender, AppenderConfig, Departure, model::zxid::Zxid, segments};
 //! let disk = Simulated::new(1);
 //! let config = AppenderConfig::new(Durability::Dsync);
-//! let run = segments::Run { used_last: None, continues_from: Zxid::ZERO };
+//! let run = segments::RunStart { used_last: None, continues_from: Zxid::ZERO };
 //! let first = block_on(segments::open_run(&disk, "/log".as_ref(), run, config.segment_bytes, 7));
 //! let mut appender = Appender::new(config, first.expect("there is room"));
 //! appender.append(Zxid(1), b"a txn").expect("the segment is empty");

@@ -21,7 +21,7 @@ use crate::recover::{
     RecoverError, RecoverFrom, Recovered, Segment, group, load_segment, recover, recover_runs,
 };
 use crate::scan::SegmentScan;
-use crate::segments::{self, Run, parse_file_name};
+use crate::segments::{self, RunStart, parse_file_name};
 
 /// What a look at a log found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ pub async fn cut<D: Disk>(
         rename(disk, &segments::path(directory, *number), &to).await?;
         done.aside.push(to);
     }
-    let run = Run { used_last: found.keep.last().copied(), continues_from: at };
+    let run = RunStart { used_last: found.keep.last().copied(), continues_from: at };
     let bytes = found.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
     let _: SegmentHeader = segments::open_run(disk, directory, run, bytes, seed).await?;
     Ok(done)

@@ -23,7 +23,7 @@ pub const DIRECTORY: &str = "ringkeeper-1";
 
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct RunStart {
     /// The last segment that stays in its place: [`Recovered::used_last`](crate::Recovered) after a
     /// restart, [`Appender::segment_used_last`](crate::Appender::segment_used_last) at run time.
     pub used_last: Option<SegmentNumber>,
@@ -130,7 +130,7 @@ async fn make_zeroed<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(), D
 pub async fn open_run<D: Disk>(
     disk: &D,
     directory: &Path,
-    run: Run,
+    run: RunStart,
     segment_bytes: u64,
     seed: u64,
 ) -> Result<SegmentHeader, DiskError> {

@@ -16,7 +16,7 @@ use disk::{AlignedBuf, Disk, DiskError, OpenMode, read_bytes};
 
 use crate::format::{SegmentHeader, SegmentOffset};
 use crate::limits::SEGMENT_HEADER_BYTES;
-use crate::recover::{Kept, RecoverError, Run, Segment, kept, load_runs};
+use crate::recover::{Kept, RecoverError, Segment, SegmentRun, kept, load_runs};
 use crate::scan::SegmentScan;
 use crate::segments::unfinished_path;
 
@@ -68,7 +68,7 @@ pub async fn trim<D: Disk>(disk: &D, directory: &Path) -> Result<Trimmed, Recove
 }
 
 /// The segments of a run that are half unused or more, last one first.
-fn excess_of(run: Run, kept: Kept) -> impl Iterator<Item = Excess> {
+fn excess_of(run: SegmentRun, kept: Kept) -> impl Iterator<Item = Excess> {
     let tail = run.segments.into_iter().enumerate().skip(kept.at).rev();
     tail.filter_map(move |(at, segment)| {
         let bytes = if at == kept.at { kept.end.0 } else { SEGMENT_HEADER_BYTES as u64 };

@@ -1,6 +1,6 @@
 //! Who may do what with a node.
 
-use crate::jute::{self, JuteError, Reader};
+use crate::jute::{self, JuteError, JuteReader};
 
 /// Permission bits.
 pub mod perms {
@@ -78,7 +78,7 @@ impl<'a> AclList<'a> {
     }
 
     /// Reads a list; null is empty.
-    pub fn decode(reader: &mut Reader<'a>) -> Result<Self, JuteError> {
+    pub fn decode(reader: &mut JuteReader<'a>) -> Result<Self, JuteError> {
         let found = reader.count()?;
         let (is_null, count) = (found.is_none(), found.unwrap_or(0));
         let start = reader.offset();
@@ -88,7 +88,7 @@ impl<'a> AclList<'a> {
         Ok(Self { count, is_null, bytes: reader.since(start) })
     }
 
-    fn entry(reader: &mut Reader<'a>) -> Result<AclEntry<'a>, JuteError> {
+    fn entry(reader: &mut JuteReader<'a>) -> Result<AclEntry<'a>, JuteError> {
         let perms = reader.int()?;
         Ok(AclEntry { perms, scheme: reader.string()?, id: reader.string()? })
     }
@@ -114,7 +114,7 @@ impl<'a> AclList<'a> {
 
     /// The entries in their order.
     pub fn iter(&self) -> impl Iterator<Item = AclEntry<'a>> + use<'a> {
-        let mut reader = Reader::new(self.bytes);
+        let mut reader = JuteReader::new(self.bytes);
         (0..self.count).map(move |_| Self::entry(&mut reader).expect("checked when it was read"))
     }
 }

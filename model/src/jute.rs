@@ -65,12 +65,12 @@ impl std::error::Error for JuteError {}
 
 /// Reads fields off the front of a record. Every slice is borrowed from the record.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
+pub struct JuteReader<'a> {
     bytes: &'a [u8],
     offset: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JuteReader<'a> {
     /// Starts at the first byte.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, offset: 0 }
@@ -212,7 +212,7 @@ impl<'a> Strings<'a> {
 
     /// The strings in their order; null ones are empty.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let mut reader = Reader::new(self.bytes);
+        let mut reader = JuteReader::new(self.bytes);
         (0..self.count).map(move |_| reader.text().expect("checked when it was read"))
     }
 }

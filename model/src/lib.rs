@@ -14,8 +14,8 @@
 //!
 //! **Invariants**
 //!
-//! - Decoding never allocates from an announced length and never panics: `jute::Reader` hands out
-//!   borrowed slices or an error (guard: `tests::any_bytes_decode_or_fail`).
+//! - Decoding never allocates from an announced length and never panics: [`jute::JuteReader`] hands
+//!   out borrowed slices or an error (guard: `tests::any_bytes_decode_or_fail`).
 //! - An archived Stat is the wire's Stat, byte for byte (guard: the const assertions in `stat`).
 //! - What `encode` writes, `decode` reads back equal (guard: `tests::txns::txns_survive`).
 //!

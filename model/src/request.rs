@@ -1,7 +1,7 @@
 //! What a client wishes.
 
 use crate::acl::AclList;
-use crate::jute::{JuteError, Reader, Strings};
+use crate::jute::{JuteError, JuteReader, Strings};
 use crate::op::Op;
 
 /// The first packet of a connection.
@@ -24,7 +24,7 @@ pub struct ConnectRequest<'a> {
 impl<'a> ConnectRequest<'a> {
     /// Reads the packet.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, JuteError> {
-        let mut r = Reader::new(bytes);
+        let mut r = JuteReader::new(bytes);
         Ok(Self {
             protocol_version: r.int()?,
             last_zxid_seen: r.long()?,
@@ -50,7 +50,7 @@ impl RequestHeader {
     pub const BYTES: usize = 8;
 
     /// Reads it off the front of a packet.
-    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, JuteError> {
+    pub fn decode(reader: &mut JuteReader<'_>) -> Result<Self, JuteError> {
         Ok(Self { xid: reader.int()?, op: reader.int()? })
     }
 }
@@ -119,7 +119,7 @@ pub struct SetWatches<'a> {
 }
 
 impl<'a> SetWatches<'a> {
-    fn read(r: &mut Reader<'a>, has_persistent: bool) -> Result<Self, JuteError> {
+    fn read(r: &mut JuteReader<'a>, has_persistent: bool) -> Result<Self, JuteError> {
         let relative_zxid = r.long()?;
         let (data, exist, child) = (r.paths()?, r.paths()?, r.paths()?);
         let (persistent, recursive) =
@@ -172,10 +172,10 @@ pub struct SubRequest<'a> {
 impl<'a> Request<'a> {
     /// Reads the body of a request. Bytes behind the record are passed over, as stock does.
     pub fn decode(op: Op, body: &'a [u8]) -> Result<Self, JuteError> {
-        Self::read(op, &mut Reader::new(body))
+        Self::read(op, &mut JuteReader::new(body))
     }
 
-    fn read(op: Op, r: &mut Reader<'a>) -> Result<Self, JuteError> {
+    fn read(op: Op, r: &mut JuteReader<'a>) -> Result<Self, JuteError> {
         Ok(match op {
             Op::Create | Op::Create2 | Op::CreateContainer => Self::Create(Create {
                 path: r.string()?,
@@ -236,7 +236,7 @@ impl<'a> Request<'a> {
 }
 
 /// The operations of a multi, in order: all of them writes, or in a multiRead all of them reads.
-fn multi<'a>(r: &mut Reader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>, JuteError> {
+fn multi<'a>(r: &mut JuteReader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>, JuteError> {
     let mut ops = Vec::new();
     loop {
         let offset = r.offset();
@@ -259,7 +259,7 @@ fn multi<'a>(r: &mut Reader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>
             _ => return Err(bad),
         };
         let mut request = Request::read(op, r)?;
-        if matches!(Reader::new(r.since(start)).string(), Ok(None)) {
+        if matches!(JuteReader::new(r.since(start)).string(), Ok(None)) {
             return Err(JuteError::NullPath { offset: start });
         }
         let op = match &mut request {

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use clap::Args;
 use disk::lock::{DirectoryLock, LockError};
-use disk::{Background, BackgroundConfig, BackgroundError, Direct, Disk, DiskError, Queue};
+use disk::{Background, BackgroundConfig, BackgroundError, Direct, Disk, DiskError, TaskQueue};
 use model::zxid::Zxid;
 use snapshot::LoadError;
 use thiserror::Error;
@@ -233,7 +233,7 @@ fn on_disk<T: Send + 'static>(
     work: impl AsyncFnOnce(Rc<Direct>, Directories) -> Result<T, RepairError> + Send + 'static,
 ) -> Result<T, RepairError> {
     let directories = directories.clone();
-    let done = background.run(Queue::Segments, move |disk| work(disk, directories))?;
+    let done = background.run(TaskQueue::Segments, move |disk| work(disk, directories))?;
     done.recv().map_err(|_| BackgroundError::Stopped)?
 }
 

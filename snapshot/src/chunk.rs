@@ -6,7 +6,7 @@
 
 use disk::AlignedBuf;
 use disk::limits::block_align_up;
-use model::record::Record;
+use model::record::NodeRecord;
 
 use crate::error::Fault;
 use crate::format::ChunkEntry;
@@ -101,7 +101,7 @@ pub(crate) fn check<'a>(
     entry: &ChunkEntry,
     bytes: &'a [u8],
     acl_count: u32,
-    mut each: impl FnMut(Record<'a>),
+    mut each: impl FnMut(NodeRecord<'a>),
 ) -> Result<(), (usize, Fault)> {
     let found = crc32c::crc32c(bytes);
     if found != entry.crc32c {
@@ -116,7 +116,8 @@ pub(crate) fn check<'a>(
             let place = records.len() + row * OFFSET_BYTES;
             return Err((place, Fault::Offset { expected: at as u32, found }));
         }
-        let record = Record::parse(&records[at..]).map_err(|error| (at, Fault::Record(error)))?;
+        let record =
+            NodeRecord::parse(&records[at..]).map_err(|error| (at, Fault::Record(error)))?;
         if record.acl() > acl_count {
             return Err((at, Fault::Acl { found: record.acl(), known: acl_count }));
         }

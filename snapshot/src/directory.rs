@@ -58,7 +58,7 @@ pub async fn list<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<Candidate>,
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         entries => entries?,
     };
-    let candidate = |entry: disk::Entry| {
+    let candidate = |entry: disk::DirectoryEntry| {
         let path = directory.join(&entry.name);
         Some(Candidate { zxid: zxid_of(&entry.name)?, path, bytes: entry.bytes })
     };

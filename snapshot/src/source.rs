@@ -1,12 +1,12 @@
 //! What a snapshot is made of.
 
-use model::record::Record;
+use model::record::NodeRecord;
 use model::session::SessionId;
 use model::zxid::{Epoch, Zxid};
 
 /// What a snapshot says of its tree as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct SnapshotHead {
     /// The last txn in it.
     pub zxid: Zxid,
     /// The epoch that the server was in.
@@ -45,7 +45,7 @@ pub struct AclEntry {
 /// Lives in: the background, over a pinned version.
 pub trait Source {
     /// The next record, in the trie's order.
-    fn next_record(&mut self) -> Option<Record<'_>>;
+    fn next_record(&mut self) -> Option<NodeRecord<'_>>;
 
     /// Appends the list of an ACL number that a record had, as jute has it. Never asked for 0.
     fn append_acl(&self, number: u32, out: &mut Vec<u8>);

@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use disk::limits::block_align_up;
 use disk::{AlignedBuf, Disk, DiskError};
-use model::record::{BIRTH_BYTES, Record};
+use model::record::{BIRTH_BYTES, NodeRecord};
 use model::stat::STAT_BYTES;
 
 use crate::chunk::ChunkBuilder;
@@ -19,13 +19,13 @@ use crate::directory::{path_of, unfinished_path_of};
 use crate::error::{Part, WriteError};
 use crate::flights::Flights;
 use crate::format::{
-    AclSection, ChunkEntry, Footer, Header, Index, Place, SessionSection, archive,
+    AclSection, ChunkEntry, Extent, Footer, Header, Index, SessionSection, archive,
 };
 use crate::limits::{
     CHUNK_BYTES_MAX, FILE_BYTES_MIN, FOOTER_BYTES, HEADER_BYTES, RECORD_OVERHEAD_BYTES,
     WRITE_AHEAD_BYTES,
 };
-use crate::source::{Head, Source};
+use crate::source::{SnapshotHead, Source};
 
 /// Where the number of its ACL stands in a record.
 const ACL_OFFSET: usize = BIRTH_BYTES + STAT_BYTES + 4;
@@ -51,7 +51,7 @@ pub struct Written {
 pub async fn write<D: Disk, S: Source>(
     disk: &D,
     directory: &Path,
-    head: &Head,
+    head: &SnapshotHead,
     created_by: &str,
     source: &mut S,
     pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
@@ -80,7 +80,7 @@ pub async fn write<D: Disk, S: Source>(
 async fn write_unfinished<D: Disk, S: Source>(
     disk: &D,
     path: &Path,
-    head: &Head,
+    head: &SnapshotHead,
     created_by: &str,
     source: &mut S,
     pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
@@ -139,7 +139,7 @@ async fn write_unfinished<D: Disk, S: Source>(
 
 /// The least that such a snapshot takes: reserved at once, so that a disk without that much room
 /// is met before anything is written.
-fn bytes_min(head: &Head) -> u64 {
+fn bytes_min(head: &SnapshotHead) -> u64 {
     let records = head.node_count.saturating_mul(RECORD_OVERHEAD_BYTES);
     let records = records.saturating_add(head.data_bytes).min(i64::MAX as u64 / 2);
     FILE_BYTES_MIN + records / 4096 * 4096
@@ -148,7 +148,7 @@ fn bytes_min(head: &Head) -> u64 {
 /// Writes all records; returns the index, and the tree's numbers of the ACLs in the file's order.
 async fn write_chunks<D: Disk, S: Source>(
     output: &mut Output<'_, D>,
-    head: &Head,
+    head: &SnapshotHead,
     source: &mut S,
     mut pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
 ) -> Result<(Index, Vec<u32>), WriteError> {
@@ -183,7 +183,7 @@ async fn write_chunks<D: Disk, S: Source>(
 
 /// The record's archive with the file's number of its ACL.
 fn archive_record(
-    record: Record<'_>,
+    record: NodeRecord<'_>,
     acls: &mut AclNumbers,
     scratch: &mut Vec<u8>,
 ) -> Result<(), WriteError> {
@@ -267,14 +267,14 @@ where
         Ok(())
     }
 
-    async fn start_section(&mut self, section: &[u8]) -> Result<Place, WriteError> {
+    async fn start_section(&mut self, section: &[u8]) -> Result<Extent, WriteError> {
         let mut buffer = AlignedBuf::with_capacity(block_align_up(section.len()));
         buffer.extend_from_slice(section);
         buffer.pad();
         let crc32c = crc32c::crc32c(&buffer);
-        let place = Place { offset: self.offset, bytes: section.len() as u64, crc32c };
+        let extent = Extent { offset: self.offset, bytes: section.len() as u64, crc32c };
         self.start(buffer).await?;
-        Ok(place)
+        Ok(extent)
     }
 
     /// Waits for the oldest write; false if there was none.

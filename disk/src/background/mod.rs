@@ -31,7 +31,7 @@ use mailbox::Mailbox;
 
 /// Which share a job belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
+pub enum TaskQueue {
     /// Writing and reading snapshots, streaming bulk to learners.
     Snapshot,
     /// Preparing segments, recovery: somebody waits for these.
@@ -47,11 +47,11 @@ pub struct BackgroundConfig {
     pub directory: PathBuf,
     /// The CPU it is pinned to; `None` leaves it to the scheduler.
     pub cpu: Option<usize>,
-    /// Shares of [`Queue::Snapshot`], 1 to 1,000.
+    /// Shares of [`TaskQueue::Snapshot`], 1 to 1,000.
     pub snapshot_shares: usize,
-    /// Shares of [`Queue::Segments`].
+    /// Shares of [`TaskQueue::Segments`].
     pub segments_shares: usize,
-    /// Shares of [`Queue::Purge`].
+    /// Shares of [`TaskQueue::Purge`].
     pub purge_shares: usize,
 }
 
@@ -116,7 +116,7 @@ pub type Job = Box<dyn FnOnce(Rc<Direct>) -> JobFuture + Send>;
 /// The handle to the background thread. Dropping it ends the thread after the jobs it has.
 #[derive(Debug)]
 pub struct Background {
-    mailbox: Arc<Mailbox<(Queue, Job)>>,
+    mailbox: Arc<Mailbox<(TaskQueue, Job)>>,
     thread: Option<JoinHandle<()>>,
     mode: DiskMode,
 }
@@ -145,13 +145,17 @@ impl Background {
     }
 
     /// Hands in a job. What it finds out it tells by itself (a channel, a callback it owns).
-    pub fn submit(&self, queue: Queue, job: Job) -> Result<(), BackgroundError> {
+    pub fn submit(&self, queue: TaskQueue, job: Job) -> Result<(), BackgroundError> {
         self.mailbox.push((queue, job))
     }
 
     /// Hands in `work` and returns the channel its result comes through; the channel is closed
     /// without one if the thread ends first.
-    pub fn run<T, W, F>(&self, queue: Queue, work: W) -> Result<mpsc::Receiver<T>, BackgroundError>
+    pub fn run<T, W, F>(
+        &self,
+        queue: TaskQueue,
+        work: W,
+    ) -> Result<mpsc::Receiver<T>, BackgroundError>
     where
         T: Send + 'static,
         W: FnOnce(Rc<Direct>) -> F + Send + 'static,
@@ -208,7 +212,7 @@ const fn memlock_suffices(found_bytes: u64) -> Result<(), BackgroundError> {
 /// The thread's body: makes the executor, says how that went, serves until the mailbox closes.
 fn host(
     config: &BackgroundConfig,
-    inbox: &Arc<Mailbox<(Queue, Job)>>,
+    inbox: &Arc<Mailbox<(TaskQueue, Job)>>,
     started: &mpsc::SyncSender<Result<DiskMode, BackgroundError>>,
 ) {
     give_way();
@@ -254,7 +258,11 @@ fn not_started(config: &BackgroundConfig, error: &GlommioError<()>) -> Backgroun
     }
 }
 
-async fn serve(config: &BackgroundConfig, disk: Rc<Direct>, inbox: &Arc<Mailbox<(Queue, Job)>>) {
+async fn serve(
+    config: &BackgroundConfig,
+    disk: Rc<Direct>,
+    inbox: &Arc<Mailbox<(TaskQueue, Job)>>,
+) {
     let make = |shares: usize, name: &str| {
         let shares = Shares::Static(shares.clamp(1, 1000));
         glommio::executor().create_task_queue(shares, Latency::NotImportant, name)
@@ -265,9 +273,9 @@ async fn serve(config: &BackgroundConfig, disk: Rc<Direct>, inbox: &Arc<Mailbox<
     let gate = Gate::new();
     while let Some((queue, job)) = inbox.next().await {
         let into: TaskQueueHandle = match queue {
-            Queue::Snapshot => snapshot,
-            Queue::Segments => segments,
-            Queue::Purge => purge,
+            TaskQueue::Snapshot => snapshot,
+            TaskQueue::Segments => segments,
+            TaskQueue::Purge => purge,
         };
         let pass = gate.enter().expect("the gate is closed below only");
         let future = job(Rc::clone(&disk));

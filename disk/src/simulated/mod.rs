@@ -23,7 +23,7 @@ use nix::errno::Errno;
 use crate::aligned::AlignedBuf;
 use crate::error::{Cause, DiskError, Operation};
 use crate::latch::Latch;
-use crate::seam::{Disk, Entry, OpenMode};
+use crate::seam::{DirectoryEntry, Disk, OpenMode};
 
 pub use faults::{Fate, Faults, Seed};
 use medium::{Content, Medium, full};
@@ -212,7 +212,7 @@ impl Simulated {
 impl Disk for Simulated {
     type File = SimulatedFile;
 
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
         self.maybe_delay().await;
         let mut medium = self.medium.borrow_mut();
         medium.admit(Operation::List, directory)?;
@@ -224,7 +224,7 @@ impl Disk for Simulated {
         }
         let entries = medium.names.iter().filter(|(path, _)| is_in(path)).map(|(path, inode)| {
             let name = path.file_name().expect("a file has a name");
-            Entry {
+            DirectoryEntry {
                 name: name.to_string_lossy().into_owned(),
                 bytes: medium.contents[inode].current.len() as u64,
             }

@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use identity::Identities;
 use model::acl::{AclEntry, AclList};
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use scheme::{Scheme, Schemes};
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl AclTable {
             return AclList::OPEN;
         }
         let bytes = self.lists.get(&number).expect("every node's ACL is in its version's table");
-        AclList::decode(&mut Reader::new(bytes)).expect("lists are encoded by this table")
+        AclList::decode(&mut JuteReader::new(bytes)).expect("lists are encoded by this table")
     }
 
     /// Whether somebody with these identities has one of these permissions.

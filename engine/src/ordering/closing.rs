@@ -16,7 +16,7 @@ use crate::batch::{ConnectionId, Mark, Outcome};
 use crate::limits::{CLOSE_LIST_BYTES_MAX, CLOSED_NODES_PER_TURN, CLOSED_PER_TURN};
 use crate::message::Write;
 use crate::pipeline::Ending;
-use crate::session::Place;
+use crate::session::SessionPlace;
 use crate::settings::Now;
 use model::error::ErrorCode;
 use model::jute;
@@ -58,20 +58,20 @@ impl Ordering {
     /// Begins to close a session: at its client's request, or because its time has run out.
     pub(super) fn begin_close(&mut self, now: Now, session: SessionId, request: Option<&Write>) {
         let Some(entry) = self.sessions.entry_mut(session) else { return };
-        let to = match std::mem::replace(&mut entry.place, Place::Closing(None)) {
-            Place::Closing(at) => {
-                entry.place = Place::Closing(at);
+        let to = match std::mem::replace(&mut entry.place, SessionPlace::Closing(None)) {
+            SessionPlace::Closing(at) => {
+                entry.place = SessionPlace::Closing(at);
                 return;
             }
-            Place::Attached(at) => Some(at),
-            Place::Moving { from, to } => {
+            SessionPlace::Attached(at) => Some(at),
+            SessionPlace::Moving { from, to } => {
                 self.answer_connect(&to, None);
                 Some(from)
             }
-            Place::Away => None,
+            SessionPlace::Detached => None,
         };
         if let Some(entry) = self.sessions.entry_mut(session) {
-            entry.place = Place::Closing(to);
+            entry.place = SessionPlace::Closing(to);
         }
         let leaving = Leaving { session, request: request.cloned() };
         // What is closed at once keeps the rest of the bundle waiting: a session of many nodes
@@ -123,7 +123,7 @@ impl Ordering {
     fn begin_end(&mut self, now: Now, leaving: Leaving) -> Closing {
         let Leaving { session, request } = leaving;
         let connection = match self.sessions.forget(session).map(|entry| entry.place) {
-            Some(Place::Closing(at)) => at,
+            Some(SessionPlace::Closing(at)) => at,
             _ => None,
         };
         let mark = self.open.batch.mark();

@@ -9,7 +9,7 @@ use crate::pipeline::Caller;
 use crate::settings::Now;
 use crate::tree::STAGED_MAX;
 use model::error::ErrorCode;
-use model::jute::{self, JuteError, Reader};
+use model::jute::{self, JuteError, JuteReader};
 use model::op::Op;
 use model::request::Request;
 use model::session::SessionId;
@@ -43,7 +43,7 @@ impl Ordering {
         for (op, body) in writes {
             let path = match op {
                 Op::Create | Op::Create2 | Op::CreateTtl | Op::Delete | Op::SetData => {
-                    Reader::new(body).text().unwrap_or_default()
+                    JuteReader::new(body).text().unwrap_or_default()
                 }
                 _ => continue,
             };
@@ -66,7 +66,7 @@ impl Ordering {
         let identities = entry.identities.clone();
         let mark = self.open.batch.mark();
         if write.op == Op::Sync {
-            let Ok(path) = Reader::new(body).string() else {
+            let Ok(path) = JuteReader::new(body).string() else {
                 return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
             };
             jute::put_buffer(&mut self.open.batch.bodies, path);

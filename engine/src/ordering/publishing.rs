@@ -2,7 +2,7 @@
 
 use super::{Applied, Ordering};
 use crate::limits::{BATCH_BYTES_MAX, SPARE_BATCHES_MAX};
-use crate::session::Place;
+use crate::session::SessionPlace;
 use crate::settings::Now;
 use model::zxid::Zxid;
 use std::mem;
@@ -105,7 +105,7 @@ impl Ordering {
         for (&id, session) in &self.head.tree.meta().sessions {
             let timeout_ms = session.timeout_ms.max(0) as u64;
             let nobody = self.anonymous.clone();
-            self.sessions.track(id, timeout_ms, Place::Away, nobody, now.mono_ms);
+            self.sessions.track(id, timeout_ms, SessionPlace::Detached, nobody, now.mono_ms);
         }
     }
 

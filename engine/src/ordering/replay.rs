@@ -2,7 +2,7 @@
 
 use crate::batch::Batch;
 use crate::pipeline::{ApplyError, Head};
-use model::jute::{JuteError, Reader};
+use model::jute::{JuteError, JuteReader};
 use model::txn::{DIGEST_VERSION, Txn, TxnDigest, TxnHeader};
 use model::zxid::Zxid;
 
@@ -38,7 +38,7 @@ impl std::error::Error for ReplayError {}
 
 /// Replays one record of the log onto a tree that is being recovered.
 pub fn replay(head: &mut Head, bytes: &[u8], batch: &mut Batch) -> Result<Zxid, ReplayError> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = JuteReader::new(bytes);
     let header = TxnHeader::decode(&mut reader).map_err(ReplayError::Decode)?;
     let txn = Txn::decode(header.op, &mut reader).map_err(ReplayError::Decode)?;
     let digest = TxnDigest::decode(&mut reader).map_err(ReplayError::Decode)?;

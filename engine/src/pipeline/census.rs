@@ -4,7 +4,7 @@ use crate::acl::AclNumber;
 use crate::quota::{self, QuotaPaths};
 use crate::state::State;
 use model::path;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::session::{ExtendedTypes, Owner};
 
 /// Who uses which ACL, what has an owner, and where limits are.
@@ -23,7 +23,7 @@ pub struct Census {
 impl Census {
     /// A record passes. Its ACL's number is one of those that are loaded.
     #[inline]
-    pub fn see(&mut self, record: Record<'_>) {
+    pub fn see(&mut self, record: NodeRecord<'_>) {
         let acl = record.acl() as usize;
         if self.acl_uses.len() <= acl {
             self.acl_uses.resize(acl + 1, 0);

@@ -5,7 +5,7 @@ use crate::acl::{self, AclNumber, identity::Identities};
 use crate::quota::{self, Track};
 use model::acl::{AclList, perms};
 use model::error::ErrorCode;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::limits::TTL_MS_MAX;
 use model::op::Op;
 use model::path;
@@ -102,7 +102,7 @@ impl Head {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
         self.check_quota(path, wish.data.map_or(0, <[u8]>::len) as i64, 1)?;
-        let acl = AclList::decode(&mut Reader::new(&scratch.acl)).expect("encoded above");
+        let acl = AclList::decode(&mut JuteReader::new(&scratch.acl)).expect("encoded above");
         let parent_cversion = count.wrapping_add(1);
         Ok(Txn::Create(CreateTxn { path, data: wish.data, acl, kind, parent_cversion }))
     }
@@ -193,7 +193,7 @@ impl Head {
         let node = self.tree.lookup(path).ok_or(ErrorCode::NoNode)?;
         self.may(node.acl(), perms::ADMIN, caller)?;
         let version = next_version(node.stat().aversion.to_native(), version)?;
-        let acl = AclList::decode(&mut Reader::new(&scratch.acl)).expect("encoded by fix_up");
+        let acl = AclList::decode(&mut JuteReader::new(&scratch.acl)).expect("encoded by fix_up");
         Ok(Txn::SetAcl { path, acl, version })
     }
 

@@ -12,7 +12,7 @@ use crate::limits::IDENTITIES_MAX;
 use crate::message::{Connect, ToOrdering};
 use model::error::ErrorCode;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::request::{ConnectRequest, Request};
 use model::session::SessionId;
 use model::zxid::Zxid;
@@ -79,7 +79,7 @@ impl Shard {
         let Some(connection) = self.connections.find_mut(id) else { return Ok(()) };
         let mut identities = (**connection.identities()).clone();
         let view = self.reader.view();
-        let key = || view.lookup(b"/key").and_then(Record::data);
+        let key = || view.lookup(b"/key").and_then(NodeRecord::data);
         let verdict = identities.authenticate(scheme, auth, &self.settings.schemes, key);
         self.measured.credentials(verdict);
         if verdict == Verdict::OtherEnsemble {

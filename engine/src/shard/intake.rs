@@ -9,7 +9,7 @@ use super::parking::Taken;
 use super::{Refused, Shard};
 use crate::batch::ConnectionId;
 use model::error::ErrorCode;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::request::{ConnectRequest, Request, RequestHeader};
 use model::zxid::Zxid;
@@ -71,7 +71,7 @@ impl Shard {
     }
 
     fn take_request(&mut self, id: ConnectionId, packet: &[u8]) -> Result<(), Refused> {
-        let mut reader = Reader::new(packet);
+        let mut reader = JuteReader::new(packet);
         let header = RequestHeader::decode(&mut reader).map_err(|_| Refused::Malformed)?;
         let (xid, body) = (header.xid, reader.rest());
         let Some(op) = Op::of(header.op).filter(|op| is_asked_by_clients(*op)) else {

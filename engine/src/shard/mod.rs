@@ -46,7 +46,7 @@ use crate::batch::{ConnectionId, Cursor};
 use crate::message::{ToOrdering, ToShard};
 use crate::settings::{Now, Settings};
 use crate::state::State;
-use crate::tree::Reader;
+use crate::tree::TreeReader;
 use budget::Budget;
 use connections::Connections;
 use handover::Handover;
@@ -65,7 +65,7 @@ use watches::Watches;
 pub struct Shard {
     settings: Arc<Settings>,
     /// The newest version that it has seen, and the batch that led there.
-    reader: Reader<State>,
+    reader: TreeReader<State>,
     cursor: Cursor,
     connections: Connections,
     budget: Budget,
@@ -85,7 +85,7 @@ impl Shard {
         index: u16,
         shards: u16,
         settings: Arc<Settings>,
-        reader: Reader<State>,
+        reader: TreeReader<State>,
         cursor: Cursor,
     ) -> Self {
         Self {
@@ -161,7 +161,7 @@ impl Shard {
     }
 
     /// The newest version that this shard has seen.
-    pub fn reader(&self) -> &Reader<State> {
+    pub fn reader(&self) -> &TreeReader<State> {
         &self.reader
     }
 

@@ -11,9 +11,9 @@ use super::turn::{Due, DueRequest};
 use super::{Refused, Shard};
 use crate::batch::ConnectionId;
 use crate::limits::STAGED_READS;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 
 impl Shard {
     /// Answers the reads of this turn. Gives the connections that are to be closed, and why.
@@ -73,7 +73,7 @@ impl Shard {
         refused: &mut impl FnMut(ConnectionId, Refused),
     ) {
         let (view, now_ms) = (self.reader.view(), self.turn.now().mono_ms);
-        let mut found: [Option<Record<'_>>; STAGED_READS] = [None; STAGED_READS];
+        let mut found: [Option<NodeRecord<'_>>; STAGED_READS] = [None; STAGED_READS];
         let wanted = staged(group, due, |paths| {
             view.lookup_staged(paths, &mut found[..paths.len()]);
         });
@@ -133,7 +133,7 @@ fn staged(
     let mut count = 0;
     for (wanted, request) in wanted.iter_mut().zip(group) {
         if is_looked_up(request.op)
-            && let Ok(Some(path)) = Reader::new(due.body(request)).string()
+            && let Ok(Some(path)) = JuteReader::new(due.body(request)).string()
         {
             paths[count] = kept_under(path);
             *wanted = count;

@@ -7,7 +7,7 @@ use crate::limits::{CLOSE_LIST_BYTES_MAX, CLOSED_NODES_PER_TURN};
 use crate::ordering::replay;
 use crate::pipeline::Head;
 use crate::settings::Settings;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::txn::{DIGEST_VERSION, MultiTxn, Txn, TxnDigest, TxnHeader, put_sub_txn};
 use std::sync::Arc;
@@ -45,7 +45,7 @@ fn owner(settings: Settings, count: usize, bytes: usize) -> (World, usize) {
 }
 
 fn header(txn: &[u8]) -> TxnHeader {
-    TxnHeader::decode(&mut Reader::new(txn)).unwrap()
+    TxnHeader::decode(&mut JuteReader::new(txn)).unwrap()
 }
 
 /// More nodes than several turns delete.
@@ -99,7 +99,7 @@ fn a_txn_lists_the_nodes_if_every_server_can_read_it() {
         world.send(owner, 2, Op::CloseSession, &[]);
         world.run();
         let (zxid, txn) = world.log.pop().unwrap();
-        let mut reader = Reader::new(&txn);
+        let mut reader = JuteReader::new(&txn);
         let header = TxnHeader::decode(&mut reader).unwrap();
         assert_eq!((header.op, header.cxid, header.zxid), (Op::CloseSession, 2, zxid));
         let found = Txn::decode(header.op, &mut reader).unwrap();

@@ -4,7 +4,7 @@ use super::harness::{World, settings};
 use super::wire;
 use crate::limits::{EVENT_BYTES_MAX, LONG_UNITS_PER_TURN};
 use crate::shard::Shard;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::session::{Password, SessionId, password};
 use model::txn::TxnHeader;
@@ -36,7 +36,7 @@ fn ask_nonsense(world: &mut World, connection: usize, xid: i32) {
 /// The numbers of the session's requests that stand in the log, in its order.
 fn logged(world: &World, session: i64) -> Vec<i32> {
     let headers =
-        world.log.iter().map(|(_, txn)| TxnHeader::decode(&mut Reader::new(txn)).unwrap());
+        world.log.iter().map(|(_, txn)| TxnHeader::decode(&mut JuteReader::new(txn)).unwrap());
     let its = headers.filter(|header| header.session.0 == session);
     its.filter(|header| header.op != Op::CreateSession).map(|header| header.cxid).collect()
 }
@@ -107,7 +107,7 @@ fn what_a_connect_brought_along_counts() {
     ask(&mut world, connection, 3, "create /b x flags=1");
     world.drop_socket(connection);
     world.run();
-    let id = TxnHeader::decode(&mut Reader::new(&world.log[0].1)).unwrap().session.0;
+    let id = TxnHeader::decode(&mut JuteReader::new(&world.log[0].1)).unwrap().session.0;
     assert_eq!(logged(&world, id), [1, 3]);
     assert_left(&world, 0);
     let (again, session) = attached(&mut world, 0, id, password(SessionId(id)));

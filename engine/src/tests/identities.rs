@@ -6,7 +6,7 @@ use crate::acl::{AclIndex, AclTable, OPEN, fix_up};
 use crate::settings::Settings;
 use model::acl::{AclEntry, AclList, perms};
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 
 fn list(entries: &[(i32, Option<&str>, Option<&str>)]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -19,7 +19,7 @@ fn list(entries: &[(i32, Option<&str>, Option<&str>)]) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> AclList<'_> {
-    AclList::decode(&mut Reader::new(bytes)).unwrap()
+    AclList::decode(&mut JuteReader::new(bytes)).unwrap()
 }
 
 /// The first one is ZooKeeper's own example of a super digest.

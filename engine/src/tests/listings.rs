@@ -2,7 +2,7 @@
 
 use super::harness::{World, settings};
 use super::wire;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -63,7 +63,7 @@ fn words(step: &Step, names: &mut BTreeSet<usize>) -> String {
 
 /// The names in a reply, whose order is nobody's business.
 fn listed(packet: &[u8]) -> BTreeSet<usize> {
-    let mut reader = Reader::new(&packet[16..]);
+    let mut reader = JuteReader::new(&packet[16..]);
     let count = reader.int().unwrap();
     let mut name = || std::str::from_utf8(reader.text().unwrap()).unwrap().parse().unwrap();
     let names: BTreeSet<_> = (0..count).map(|_| name()).collect();

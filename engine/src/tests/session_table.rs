@@ -1,4 +1,4 @@
-use crate::session::{Place, SessionTable};
+use crate::session::{SessionPlace, SessionTable};
 use model::session::SessionId;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ fn table(shards: u16) -> SessionTable {
 
 fn track(table: &mut SessionTable, timeout_ms: u64, now_ms: u64) -> SessionId {
     let id = table.allocate();
-    table.track(id, timeout_ms, Place::Away, Arc::default(), now_ms);
+    table.track(id, timeout_ms, SessionPlace::Detached, Arc::default(), now_ms);
     id
 }
 
@@ -21,7 +21,7 @@ fn ids_are_not_given_twice() {
     let mut table = SessionTable::new(SessionId(-1), TICK_MS, 1, 0);
     assert_eq!(table.allocate(), SessionId(-1));
     assert_eq!(table.allocate(), SessionId(1), "0 asks for a new one");
-    table.track(SessionId(2), 1, Place::Away, Arc::default(), 0);
+    table.track(SessionId(2), 1, SessionPlace::Detached, Arc::default(), 0);
     assert_eq!(table.allocate(), SessionId(3));
 }
 
@@ -73,7 +73,7 @@ fn what_is_not_read_yet_keeps_a_session() {
 fn a_session_that_is_closing_does_not_expire() {
     let mut table = table(1);
     let id = track(&mut table, 1000, 0);
-    table.entry_mut(id).unwrap().place = Place::Closing(None);
+    table.entry_mut(id).unwrap().place = SessionPlace::Closing(None);
     table.reported(0, 5000);
     assert!(table.expired(4000).is_empty());
     assert!(table.forget(id).is_some());

@@ -7,7 +7,7 @@
 use super::harness::{World, settings};
 use super::wire;
 use crate::settings::Settings;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::response::xid;
 use model::session::{ExtendedTypes, Password, SessionId, password};
@@ -163,7 +163,7 @@ impl Player {
 
     fn report(&mut self, what: &str, out: &mut String) {
         if what == "log" {
-            let header = |txn: &[u8]| TxnHeader::decode(&mut Reader::new(txn)).unwrap();
+            let header = |txn: &[u8]| TxnHeader::decode(&mut JuteReader::new(txn)).unwrap();
             let news = &self.world.log[self.shown..];
             let alike = |(_, a): &(_, Vec<u8>), (_, b): &(_, Vec<u8>)| {
                 let (a, b) = (header(a), header(b));
@@ -192,7 +192,7 @@ impl Player {
 impl Client {
     /// A packet as text; `None` if it answers one of many.
     fn told(&mut self, packet: &[u8]) -> Option<String> {
-        let mut reader = Reader::new(packet);
+        let mut reader = JuteReader::new(packet);
         if !self.is_connected {
             reader.int().unwrap();
             let timeout_ms = reader.int().unwrap();

@@ -2,7 +2,7 @@
 
 use crate::acl::scheme::{DigestAlgorithm, digest_id};
 use model::acl::AclEntry;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 use model::response;
 
@@ -133,7 +133,7 @@ fn set_watches(words: &[&str]) -> (Op, Vec<u8>) {
     (Op::SetWatches2, out)
 }
 
-fn text(reader: &mut Reader<'_>) -> String {
+fn text(reader: &mut JuteReader<'_>) -> String {
     match reader.buffer().unwrap() {
         None => "null".to_owned(),
         Some(bytes) if bytes.len() > 60 => format!("{} bytes", bytes.len()),
@@ -146,7 +146,7 @@ pub(crate) fn session(id: i64) -> String {
     if id < SESSION_BASE { format!("{id}") } else { format!("s{}", id - SESSION_BASE + 1) }
 }
 
-fn stat(reader: &mut Reader<'_>) -> String {
+fn stat(reader: &mut JuteReader<'_>) -> String {
     let (czxid, mzxid) = (reader.long().unwrap(), reader.long().unwrap());
     let (ctime, mtime) = (reader.long().unwrap(), reader.long().unwrap());
     let versions = [(); 3].map(|()| reader.int().unwrap());
@@ -160,7 +160,10 @@ fn stat(reader: &mut Reader<'_>) -> String {
     )
 }
 
-fn vector(reader: &mut Reader<'_>, mut each: impl FnMut(&mut Reader<'_>) -> String) -> String {
+fn vector(
+    reader: &mut JuteReader<'_>,
+    mut each: impl FnMut(&mut JuteReader<'_>) -> String,
+) -> String {
     let count = reader.count().unwrap().unwrap();
     let mut all: Vec<_> = (0..count).map(|_| each(reader)).collect();
     all.sort();
@@ -168,7 +171,7 @@ fn vector(reader: &mut Reader<'_>, mut each: impl FnMut(&mut Reader<'_>) -> Stri
 }
 
 /// The body of a good reply.
-pub(crate) fn body(op: Op, reader: &mut Reader<'_>) -> String {
+pub(crate) fn body(op: Op, reader: &mut JuteReader<'_>) -> String {
     match op {
         Op::Create | Op::Sync => text(reader),
         Op::Create2 | Op::CreateContainer | Op::CreateTtl | Op::GetData => {
@@ -188,7 +191,7 @@ pub(crate) fn body(op: Op, reader: &mut Reader<'_>) -> String {
     }
 }
 
-fn results(reader: &mut Reader<'_>) -> String {
+fn results(reader: &mut JuteReader<'_>) -> String {
     let mut parts = Vec::new();
     loop {
         let (op, done) = (reader.int().unwrap(), reader.bool().unwrap());

@@ -14,7 +14,7 @@
 //! are for this module's neighbours only.
 
 use super::key::{BUCKET_LEVEL, digit};
-use model::record::{BIRTH_MAX, DataBlock, PATH_OFFSET, Record};
+use model::record::{BIRTH_MAX, DataBlock, NodeRecord, PATH_OFFSET};
 use std::ptr::NonNull;
 
 const ADDRESS_BITS: u32 = 56;
@@ -32,7 +32,7 @@ const _: () = assert!(KIND_DATA < KIND_EMPTY);
 
 /// A pointer with its kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry(*mut u8);
+pub(super) struct TrieEntry(*mut u8);
 
 /// What an entry points at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,7 +46,7 @@ pub(super) enum Kind {
     Data,
 }
 
-impl Entry {
+impl TrieEntry {
     pub(super) const EMPTY: Self =
         Self(std::ptr::without_provenance_mut((KIND_EMPTY as usize) << ADDRESS_BITS));
 
@@ -208,14 +208,14 @@ impl Entry {
 
     /// The record that this points at; the caller bounds the lifetime.
     #[inline]
-    pub(super) fn as_record<'a>(self) -> Record<'a> {
+    pub(super) fn as_record<'a>(self) -> NodeRecord<'a> {
         debug_assert!(self.is_record(), "not a record");
         // SAFETY: by the module's invariant a live record lies there.
-        unsafe { Record::from_raw(self.address()) }
+        unsafe { NodeRecord::from_raw(self.address()) }
     }
 
     /// Some record at or below this entry.
-    pub(super) fn first_record<'a>(self) -> Record<'a> {
+    pub(super) fn first_record<'a>(self) -> NodeRecord<'a> {
         let mut entry = self;
         while !entry.is_record() {
             entry = entry.at(0);
@@ -275,7 +275,7 @@ impl Entry {
 /// Length of a node or bucket with so many entries.
 #[inline]
 pub(super) fn node_bytes(len: usize) -> usize {
-    NODE_HEAD_BYTES + len * size_of::<Entry>()
+    NODE_HEAD_BYTES + len * size_of::<TrieEntry>()
 }
 
 /// A node under construction in a fresh block.
@@ -296,34 +296,34 @@ impl NodeWriter {
     }
 
     #[inline]
-    pub(super) fn extend(&mut self, entries: &[Entry]) {
+    pub(super) fn extend(&mut self, entries: &[TrieEntry]) {
         // SAFETY: the block has room for the entries, by the promise to `new`.
         unsafe {
-            let to = self.at.add(node_bytes(self.len)).cast::<Entry>();
+            let to = self.at.add(node_bytes(self.len)).cast::<TrieEntry>();
             to.copy_from_nonoverlapping(NonNull::from(entries).cast(), entries.len());
         }
         self.len += entries.len();
     }
 
     /// Ends a node with the slots of `bitmap`, which must be as many as entries.
-    pub(super) fn finish(self, level: u32, bitmap: u64) -> Entry {
+    pub(super) fn finish(self, level: u32, bitmap: u64) -> TrieEntry {
         debug_assert_eq!(bitmap.count_ones() as usize, self.len, "one bit an entry");
         self.finish_word(level, bitmap)
     }
 
-    pub(super) fn finish_bucket(self) -> Entry {
+    pub(super) fn finish_bucket(self) -> TrieEntry {
         let count = self.len as u64;
         self.finish_word(BUCKET_LEVEL, count)
     }
 
-    fn finish_word(self, level: u32, word: u64) -> Entry {
+    fn finish_word(self, level: u32, word: u64) -> TrieEntry {
         // SAFETY: the second word of the head belongs to the block.
         unsafe { self.at.cast::<u64>().add(1).write(word) };
-        Entry::node(self.at, level, self.len)
+        TrieEntry::node(self.at, level, self.len)
     }
 }
 
-impl Entry {
+impl TrieEntry {
     /// The node's bitmap with the key's slot added or taken away.
     pub(super) fn bitmap_toggled(self, key: u64) -> u64 {
         self.bitmap() ^ 1 << digit(key, self.level())
@@ -358,4 +358,4 @@ pub(super) fn prefetch(at: *const u8) {
     let _ = at;
 }
 
-const _: () = assert!(size_of::<Entry>() == 8, "the form is for 64-bit machines");
+const _: () = assert!(size_of::<TrieEntry>() == 8, "the form is for 64-bit machines");

@@ -1,13 +1,15 @@
 //! The writer's half: the head, its batches and versions, and multis.
 
-use super::entry::{Entry, Kind};
+use super::entry::{Kind, TrieEntry};
 use super::image::Images;
 use super::key::{KeyHasher, TreeSeed};
-use super::reader::{Pin, Reader};
+use super::reader::{Pin, TreeReader};
 use super::slab::{Advise, Slab};
-use super::version::{Memory, PINS_MAX, ReaderPosition, Shared, State, Version, VersionNumber};
+use super::version::{
+    Memory, PINS_MAX, ReaderPosition, Shared, Version, VersionNumber, VersionState,
+};
 use super::walk::{STAGED_MAX, descend_staged, find};
-use model::record::{BIRTH_MAX, Record};
+use model::record::{BIRTH_MAX, NodeRecord};
 use model::zxid::Zxid;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -24,7 +26,7 @@ pub struct Tree<M> {
     pub(super) memory: ManuallyDrop<Memory<M>>,
     pub(super) shared: Arc<Shared<M>>,
     pub(super) hasher: KeyHasher,
-    pub(super) state: State<M>,
+    pub(super) state: VersionState<M>,
     /// The birth of what is made now; the number of the next version, unless a multi comes before.
     pub(super) birth: u64,
     /// What was born later than this is known to the head alone, and is changed in place.
@@ -40,9 +42,9 @@ unsafe impl<M: Send + Sync> Send for Tree<M> {}
 
 /// What a multi needs to be undone.
 pub(super) struct Multi<M> {
-    state: State<M>,
+    state: VersionState<M>,
     /// Retired by the multi, and made by this batch before it.
-    pub(super) dead: Vec<Entry>,
+    pub(super) dead: Vec<TrieEntry>,
     /// How much was on the newest version's list before.
     dead_before: usize,
 }
@@ -73,7 +75,8 @@ impl<M: Clone> Tree<M> {
     /// An empty tree whose memory is shown to `advise` as it is taken and given back.
     pub fn with_advise(seed: TreeSeed, meta: M, advise: Option<Advise>) -> Self {
         let (zxid, node_count, data_bytes, digest) = (0, 0, 0, 0);
-        let state = State { root: Entry::EMPTY, zxid, node_count, data_bytes, digest, meta };
+        let state =
+            VersionState { root: TrieEntry::EMPTY, zxid, node_count, data_bytes, digest, meta };
         let memory = Memory::new(Slab::new(advise), Images::default());
         Self::with_state(KeyHasher::new(seed), memory, state, 1)
     }
@@ -92,7 +95,7 @@ impl<M: Clone> Tree<M> {
     pub(super) fn with_state(
         hasher: KeyHasher,
         mut memory: Memory<M>,
-        state: State<M>,
+        state: VersionState<M>,
         number: u64,
     ) -> Self {
         let first = memory.keep(Version::new(number, state.clone()));
@@ -237,10 +240,10 @@ impl<M: Clone> Tree<M> {
     }
 
     /// A handle to published versions for a shard, at the newest one.
-    pub fn reader(&mut self) -> Reader<M> {
+    pub fn reader(&mut self) -> TreeReader<M> {
         let position = Arc::new(ReaderPosition(AtomicU64::new(self.published)));
         self.positions.push(position.clone());
-        Reader::new(self.shared.clone(), position, self.published_version())
+        TreeReader::new(self.shared.clone(), position, self.published_version())
     }
 
     /// Pins the newest published version; `None` if [`PINS_MAX`] are pinned.
@@ -258,7 +261,7 @@ impl<M: Clone> Tree<M> {
 impl<M> Tree<M> {
     /// The node at `path` in the head.
     #[inline]
-    pub fn lookup(&self, path: &[u8]) -> Option<Record<'_>> {
+    pub fn lookup(&self, path: &[u8]) -> Option<NodeRecord<'_>> {
         find(self.state.root, self.hasher.key(path), path)
     }
 
@@ -267,7 +270,7 @@ impl<M> Tree<M> {
     pub fn warm(&self, paths: &[&[u8]]) {
         for paths in paths.chunks(STAGED_MAX) {
             let mut keys = [0; STAGED_MAX];
-            let mut entries = [Entry::EMPTY; STAGED_MAX];
+            let mut entries = [TrieEntry::EMPTY; STAGED_MAX];
             for (key, path) in keys.iter_mut().zip(paths) {
                 *key = self.hasher.key(path);
             }
@@ -328,7 +331,7 @@ impl<M> Tree<M> {
     }
 
     /// Frees what was born after `floor` at and below `entry`, none of which anybody else knows.
-    fn free_since(&mut self, entry: Entry, floor: u64) {
+    fn free_since(&mut self, entry: TrieEntry, floor: u64) {
         if entry.is_empty() || entry.birth() <= floor {
             return;
         }
@@ -340,7 +343,7 @@ impl<M> Tree<M> {
             }
             Kind::Record => {
                 if let Some(block) = entry.as_record().data_block() {
-                    self.free_since(Entry::data(block), floor);
+                    self.free_since(TrieEntry::data(block), floor);
                 }
             }
             Kind::Empty | Kind::Data => (),

@@ -4,14 +4,14 @@
 //! it can be freed singly. When more than 3/4 of a unit is dead, the records that the head still
 //! has there are copied out, so many a turn, and the unit is freed once no version sees it.
 
-use super::entry::{Entry, NodeWriter, node_bytes};
+use super::entry::{NodeWriter, TrieEntry, node_bytes};
 use super::head::Tree;
 use super::key::{BUCKET_LEVEL, KeyHasher, TreeSeed, digit, diverge};
 use super::nodes::size_of_node;
 use super::slab::{Advise, Slab};
-use super::version::{Memory, State};
+use super::version::{Memory, VersionState};
 use super::walk::{Cursor, find};
-use model::record::{Record, RecordError};
+use model::record::{NodeRecord, RecordError};
 use model::zxid::Zxid;
 use std::collections::VecDeque;
 use std::fmt;
@@ -26,7 +26,8 @@ pub type ImageMemory = Box<dyn AsRef<[u8]> + Send + Sync>;
 pub struct ImageUnit {
     /// The bytes.
     pub memory: ImageMemory,
-    /// Ranges filled with records, as [`Record::append_archive`] wrote them, in the trie's order.
+    /// Ranges filled with records in the trie's order, as [`NodeRecord::append_archive`] wrote
+    /// them.
     pub runs: Vec<Range<usize>>,
 }
 
@@ -126,7 +127,7 @@ impl Images {
     }
 
     /// Takes note that nobody sees this record any more; frees its unit if it was the last.
-    pub(super) fn release(&mut self, record: Record<'_>) {
+    pub(super) fn release(&mut self, record: NodeRecord<'_>) {
         let at = self.units.partition_point(|unit| unit.start <= record.as_raw()) - 1;
         let bytes = record.archive_bytes();
         let unit = &mut self.units[at];
@@ -153,7 +154,7 @@ impl Images {
     }
 
     /// The next record of the units to evacuate.
-    fn next_survivor<'a>(&mut self) -> Option<Record<'a>> {
+    fn next_survivor<'a>(&mut self) -> Option<NodeRecord<'a>> {
         loop {
             let &address = self.evacuating.front()?;
             let found = self.units.binary_search_by_key(&address, |unit| unit.start.addr().get());
@@ -169,7 +170,7 @@ impl Images {
             }
             let unit = &self.units[found.expect("it has a run")];
             // SAFETY: runs hold records throughout, checked when the unit was pushed.
-            let record: Record<'a> = unsafe { Record::from_raw(unit.start.add(offset)) };
+            let record: NodeRecord<'a> = unsafe { NodeRecord::from_raw(unit.start.add(offset)) };
             self.offset += record.archive_bytes();
             return Some(record);
         }
@@ -203,7 +204,7 @@ impl<M> Tree<M> {
 #[derive(Default)]
 struct Frame {
     bitmap: u64,
-    entries: Vec<Entry>,
+    entries: Vec<TrieEntry>,
 }
 
 /// Builds a tree over an image, unit by unit as they are loaded, bottom-up in one pass.
@@ -218,8 +219,8 @@ pub struct TreeBuilder {
     /// One a level; open ones are those with entries.
     frames: [Frame; BUCKET_LEVEL as usize + 1],
     /// The last record in order, which has no place yet.
-    last: Option<(u64, Entry)>,
-    unordered: Vec<(Entry, usize, usize)>,
+    last: Option<(u64, TrieEntry)>,
+    unordered: Vec<(TrieEntry, usize, usize)>,
     node_count: u64,
     data_bytes: u64,
 }
@@ -254,7 +255,7 @@ impl TreeBuilder {
     pub fn push(
         &mut self,
         unit: ImageUnit,
-        mut see: impl FnMut(Record<'_>),
+        mut see: impl FnMut(NodeRecord<'_>),
     ) -> Result<(), ImageError> {
         let ImageUnit { memory, runs } = unit;
         let index = self.unit_count;
@@ -263,14 +264,15 @@ impl TreeBuilder {
         let bytes = memory.bytes();
         let start: NonNull<u8> = NonNull::from(bytes).cast();
         let len = bytes.len();
-        Entry::assert_address(start.addr().get() + len);
+        TrieEntry::assert_address(start.addr().get() + len);
         let mut record_bytes = 0;
         for run in &runs {
             let mut offset = run.start;
             while offset < run.end {
                 let fail = |cause| ImageError { unit: index, offset, cause };
                 let left = bytes.get(offset..run.end).ok_or(fail(ImageErrorCause::Run))?;
-                let record = Record::parse(left).map_err(ImageErrorCause::Record).map_err(fail)?;
+                let record =
+                    NodeRecord::parse(left).map_err(ImageErrorCause::Record).map_err(fail)?;
                 self.push_record(record, index, offset)
                     .then_some(())
                     .ok_or(fail(ImageErrorCause::Duplicate))?;
@@ -295,9 +297,9 @@ impl TreeBuilder {
     }
 
     /// Whether it is new, as far as can be told now.
-    fn push_record(&mut self, record: Record<'_>, unit: usize, offset: usize) -> bool {
+    fn push_record(&mut self, record: NodeRecord<'_>, unit: usize, offset: usize) -> bool {
         let path = record.path();
-        let entry = Entry::record(record.as_raw());
+        let entry = TrieEntry::record(record.as_raw());
         self.node_count += 1;
         self.data_bytes += size_of_node(record);
         let Some((last_key, last)) = self.last else {
@@ -311,7 +313,7 @@ impl TreeBuilder {
         }
         let level = diverge(last_key, key);
         let bucket = &self.frames[BUCKET_LEVEL as usize].entries;
-        let is_there = |entry: &Entry| entry.as_record().path() == path;
+        let is_there = |entry: &TrieEntry| entry.as_record().path() == path;
         if level == BUCKET_LEVEL && (is_there(&last) || bucket.iter().any(is_there)) {
             return false;
         }
@@ -321,7 +323,7 @@ impl TreeBuilder {
         true
     }
 
-    fn place(&mut self, level: u32, key: u64, entry: Entry) {
+    fn place(&mut self, level: u32, key: u64, entry: TrieEntry) {
         let frame = &mut self.frames[level as usize];
         if level < BUCKET_LEVEL {
             frame.bitmap |= 1 << digit(key, level);
@@ -330,7 +332,7 @@ impl TreeBuilder {
     }
 
     /// Ends all open nodes below `level`, the lowest of which `entry` belongs to.
-    fn close_below(&mut self, level: u32, key: u64, mut entry: Entry) -> Entry {
+    fn close_below(&mut self, level: u32, key: u64, mut entry: TrieEntry) -> TrieEntry {
         for below in (level + 1..=BUCKET_LEVEL).rev() {
             if self.frames[below as usize].entries.is_empty() {
                 continue;
@@ -363,7 +365,7 @@ impl TreeBuilder {
         meta: M,
     ) -> Result<Tree<M>, ImageError> {
         let root = match self.last {
-            None => Entry::EMPTY,
+            None => TrieEntry::EMPTY,
             Some((key, last)) => {
                 let lower = self.close_below(0, key, last);
                 if self.frames[0].entries.is_empty() {
@@ -376,7 +378,7 @@ impl TreeBuilder {
         };
         let Self { hasher, slab, images, unordered, node_count, data_bytes, .. } = self;
         let zxid = zxid.0;
-        let state = State { root, zxid, node_count, data_bytes, digest: 0, meta };
+        let state = VersionState { root, zxid, node_count, data_bytes, digest: 0, meta };
         let mut tree = Tree::with_state(hasher, Memory::new(slab, images), state, IMAGE_NUMBER);
         for (entry, unit, offset) in unordered {
             let path = entry.as_record().path();
@@ -397,7 +399,7 @@ impl TreeBuilder {
         Ok(tree)
     }
 
-    fn close_root(&mut self) -> Entry {
+    fn close_root(&mut self) -> TrieEntry {
         let Frame { bitmap, entries } = std::mem::take(&mut self.frames[0]);
         let at = self.slab.alloc(node_bytes(entries.len()));
         // SAFETY: a fresh block for as many entries as follow.

@@ -1,7 +1,7 @@
 //! The data tree: a copy-on-write trie with one writer and published versions.
 //!
 //! [`Tree`] is the writer's half: the head, to which txns are applied, and a queue of sealed
-//! versions, one a batch. [`Reader`] is a shard's: it moves from published version to published
+//! versions, one a batch. [`TreeReader`] is a shard's: it moves from published version to published
 //! version and gives out a [`View`], from which records are borrowed. A [`Pin`] keeps one version
 //! for something long, such as a snapshot.
 //!
@@ -58,7 +58,7 @@ pub use head::{Tree, TreeMemory};
 pub use image::{ImageError, ImageErrorCause, ImageMemory, ImageUnit, TreeBuilder};
 pub use key::{TreeSeed, parent_path};
 pub use nodes::{NewNode, PARENT_CVERSION_NEXT, RawNode};
-pub use reader::{Pin, PinnedChildren, PinnedWalk, Reader, View};
+pub use reader::{Pin, PinnedChildren, PinnedWalk, TreeReader, View};
 pub use slab::Advise;
 pub use version::{PINS_MAX, VersionNumber};
 pub use walk::STAGED_MAX;

@@ -1,11 +1,11 @@
 //! Changes of nodes, as txns make them: decided before, infallible here.
 
-use super::entry::Entry;
+use super::entry::TrieEntry;
 use super::head::Tree;
 use super::key::parent_path;
 use super::slab::Slab;
-use super::trie::Place;
-use model::record::{DATA_INLINE_MAX, DataBlock, Draft, DraftData, Record};
+use super::trie::EntrySlot;
+use model::record::{DATA_INLINE_MAX, DataBlock, Draft, DraftData, NodeRecord};
 use model::stat::Stat;
 use model::zxid::Zxid;
 
@@ -79,7 +79,7 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If the node exists, or its parent does not.
-    pub fn create(&mut self, new: &NewNode<'_>) -> Record<'_> {
+    pub fn create(&mut self, new: &NewNode<'_>) -> NodeRecord<'_> {
         assert!(new.path.len() > 1, "the root is not created, but inserted");
         self.count_child(parent_path(new.path), |parent| {
             let next = if new.parent_cversion == PARENT_CVERSION_NEXT {
@@ -101,7 +101,7 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If the node exists, or its parent does not.
-    pub fn insert_raw(&mut self, raw: &RawNode<'_>) -> Record<'_> {
+    pub fn insert_raw(&mut self, raw: &RawNode<'_>) -> NodeRecord<'_> {
         if raw.path != b"/" {
             self.count_child(parent_path(raw.path), |parent| parent.children += 1);
         }
@@ -112,12 +112,12 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If the path is another, or the root exists.
-    pub fn insert_root(&mut self, new: &NewNode<'_>) -> Record<'_> {
+    pub fn insert_root(&mut self, new: &NewNode<'_>) -> NodeRecord<'_> {
         assert!(new.path == b"/", "not the root");
         self.insert_raw(&new.raw())
     }
 
-    fn add(&mut self, raw: &RawNode<'_>) -> Record<'_> {
+    fn add(&mut self, raw: &RawNode<'_>) -> NodeRecord<'_> {
         let &RawNode { mut stat, stored_cversion, owner_raw, acl, path, data } = raw;
         let key = self.hasher.key(path);
         assert!(path.starts_with(b"/"), "a path begins with a slash");
@@ -144,7 +144,7 @@ impl<M> Tree<M> {
         version: i32,
         zxid: Zxid,
         time_ms: i64,
-    ) -> Record<'_> {
+    ) -> NodeRecord<'_> {
         self.state.zxid = zxid.0;
         self.replace_data(path, data, |stat| {
             stat.version = version;
@@ -158,7 +158,7 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If there is no such node.
-    pub fn replace_data_quietly(&mut self, path: &[u8], data: Option<&[u8]>) -> Record<'_> {
+    pub fn replace_data_quietly(&mut self, path: &[u8], data: Option<&[u8]>) -> NodeRecord<'_> {
         self.replace_data(path, data, |_| ())
     }
 
@@ -167,7 +167,7 @@ impl<M> Tree<M> {
         path: &[u8],
         data: Option<&[u8]>,
         change: impl FnOnce(&mut Stat),
-    ) -> Record<'_> {
+    ) -> NodeRecord<'_> {
         let (place, entry) = self.find_owned(self.hasher.key(path), path);
         let old = entry.as_record();
         self.subtract_digest(old);
@@ -189,7 +189,7 @@ impl<M> Tree<M> {
             new
         };
         if let Some(block) = old_block {
-            self.retire(Entry::data(block));
+            self.retire(TrieEntry::data(block));
         }
         let record = entry.as_record();
         self.add_digest(record);
@@ -201,13 +201,13 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If there is no such node.
-    pub fn set_acl(&mut self, path: &[u8], acl: u32, aversion: i32, zxid: Zxid) -> Record<'_> {
+    pub fn set_acl(&mut self, path: &[u8], acl: u32, aversion: i32, zxid: Zxid) -> NodeRecord<'_> {
         self.state.zxid = zxid.0;
         let (place, entry) = self.find_owned(self.hasher.key(path), path);
         self.subtract_digest(entry.as_record());
         let entry = self.own_record(place, entry);
         // SAFETY: the head alone knows the block, and no borrow of it is kept.
-        unsafe { Record::patch_acl(entry.address(), acl, aversion) };
+        unsafe { NodeRecord::patch_acl(entry.address(), acl, aversion) };
         self.add_digest(entry.as_record());
         entry.as_record()
     }
@@ -226,7 +226,7 @@ impl<M> Tree<M> {
         self.state.data_bytes -= size_of_node(record);
         self.subtract_digest(record);
         if let Some(block) = record.data_block() {
-            self.retire(Entry::data(block));
+            self.retire(TrieEntry::data(block));
         }
         self.retire(entry);
         self.count_child(parent_path(path), |parent| {
@@ -271,12 +271,12 @@ impl<M> Tree<M> {
         let Counters { stored_cversion, children, pzxid } = counters;
         let entry = self.own_record(place, entry);
         // SAFETY: the head alone knows the block, and no borrow of it is kept.
-        unsafe { Record::patch_children(entry.address(), stored_cversion, children, pzxid) };
+        unsafe { NodeRecord::patch_children(entry.address(), stored_cversion, children, pzxid) };
         self.add_digest(entry.as_record());
     }
 
     /// The record at `place`, copied if a version sees it.
-    pub(super) fn own_record(&mut self, place: Place, entry: Entry) -> Entry {
+    pub(super) fn own_record(&mut self, place: EntrySlot, entry: TrieEntry) -> TrieEntry {
         if entry.birth() > self.floor {
             return entry;
         }
@@ -287,7 +287,7 @@ impl<M> Tree<M> {
     }
 
     /// A copy of this batch. Long data that lies inline in an image moves into its own block.
-    fn copy_record(&mut self, record: Record<'_>) -> Entry {
+    fn copy_record(&mut self, record: NodeRecord<'_>) -> TrieEntry {
         let bytes = record.block_bytes();
         let is_long = record.data().is_some_and(|data| data.len() > DATA_INLINE_MAX);
         if is_long && record.data_block().is_none() {
@@ -300,7 +300,7 @@ impl<M> Tree<M> {
             at.copy_from_nonoverlapping(record.as_raw(), bytes);
             at.cast::<u64>().write(self.birth);
         }
-        Entry::record(at)
+        TrieEntry::record(at)
     }
 
     fn draft_data<'a>(&mut self, data: Option<&'a [u8]>) -> DraftData<'a> {
@@ -315,18 +315,18 @@ impl<M> Tree<M> {
         }
     }
 
-    fn write_record(&mut self, draft: &Draft<'_>) -> Entry {
+    fn write_record(&mut self, draft: &Draft<'_>) -> TrieEntry {
         let at = self.memory.slab.alloc(draft.block_bytes());
         // SAFETY: a fresh block of the size that the draft asks for.
         unsafe { draft.write_to(at, self.birth) };
-        Entry::record(at)
+        TrieEntry::record(at)
     }
 
-    fn add_digest(&mut self, record: Record<'_>) {
+    fn add_digest(&mut self, record: NodeRecord<'_>) {
         self.state.digest = self.state.digest.wrapping_add(record.digest());
     }
 
-    fn subtract_digest(&mut self, record: Record<'_>) {
+    fn subtract_digest(&mut self, record: NodeRecord<'_>) {
         self.state.digest = self.state.digest.wrapping_sub(record.digest());
     }
 }
@@ -350,7 +350,7 @@ impl<'a> NewNode<'a> {
 
 /// What a node counts in the sum of data: the characters of its path (none that a path may have
 /// takes two UTF-16 units, which is what stock counts) and the bytes of its data.
-pub(super) fn size_of_node(record: Record<'_>) -> u64 {
+pub(super) fn size_of_node(record: NodeRecord<'_>) -> u64 {
     let characters = record.path().iter().filter(|byte| **byte & 0xc0 != 0x80).count();
     // The length in the Stat spares a look at data in a block of its own.
     characters as u64 + record.stat().data_length.to_native() as u64

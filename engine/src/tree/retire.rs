@@ -1,6 +1,6 @@
 //! Freeing what no version in use sees any more, so much a turn.
 
-use super::entry::{Entry, Kind};
+use super::entry::{Kind, TrieEntry};
 use super::head::Tree;
 use super::version::{PINS_MAX, POSITION_GONE};
 use std::sync::atomic::Ordering;
@@ -8,14 +8,14 @@ use std::sync::atomic::Ordering;
 /// Things that were replaced, in blocks so that a long list never moves.
 #[derive(Default)]
 pub(super) struct DeadList {
-    full: Vec<Vec<Entry>>,
-    last: Vec<Entry>,
+    full: Vec<Vec<TrieEntry>>,
+    last: Vec<TrieEntry>,
 }
 
 const BLOCK_ENTRIES: usize = 1024;
 
 impl DeadList {
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: TrieEntry) {
         if self.last.len() == BLOCK_ENTRIES {
             let full = std::mem::replace(&mut self.last, Vec::with_capacity(BLOCK_ENTRIES));
             self.full.push(full);
@@ -23,7 +23,7 @@ impl DeadList {
         self.last.push(entry);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Entry> {
+    pub(super) fn pop(&mut self) -> Option<TrieEntry> {
         if self.last.is_empty() {
             self.last = self.full.pop()?;
         }
@@ -46,7 +46,7 @@ impl<M> Tree<M> {
     }
 
     /// Takes note that the head does not reach `entry` any more.
-    pub(super) fn retire(&mut self, entry: Entry) {
+    pub(super) fn retire(&mut self, entry: TrieEntry) {
         let birth = entry.birth();
         if birth > self.floor {
             return self.free_block(entry);
@@ -62,7 +62,7 @@ impl<M> Tree<M> {
     }
 
     /// Frees a block that nobody can reach.
-    pub(super) fn free_block(&mut self, entry: Entry) {
+    pub(super) fn free_block(&mut self, entry: TrieEntry) {
         let bytes = entry.block_bytes();
         if entry.kind() == Kind::Record && entry.birth() == 0 {
             self.memory.images.release(entry.as_record());

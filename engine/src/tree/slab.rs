@@ -12,7 +12,7 @@
 //!
 //! Lives in: the tree's writer. Readers only ever read blocks.
 
-use super::entry::Entry;
+use super::entry::TrieEntry;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{NonNull, null_mut};
 
@@ -264,7 +264,7 @@ impl Slab {
         if base.is_null() {
             handle_alloc_error(layout);
         }
-        Entry::assert_address(base.addr() + layout.size());
+        TrieEntry::assert_address(base.addr() + layout.size());
         if let Some(advise) = self.advise {
             (advise.wish_huge)(base, layout.size());
         }
@@ -320,7 +320,7 @@ impl Slab {
                 (*self.large).prev = at;
             }
         }
-        Entry::assert_address(at.addr() + layout.size());
+        TrieEntry::assert_address(at.addr() + layout.size());
         self.large = at;
         self.large_bytes += layout.size();
         // SAFETY: the block goes on behind its header.

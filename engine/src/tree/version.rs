@@ -1,6 +1,6 @@
 //! Versions of the tree, and the places where their users say which one they use.
 
-use super::entry::Entry;
+use super::entry::TrieEntry;
 use super::image::Images;
 use super::key::KeyHasher;
 use super::retire::DeadList;
@@ -24,8 +24,8 @@ impl VersionNumber {
 
 /// All that a version says of the tree; the head has the same.
 #[derive(Clone)]
-pub(super) struct State<M> {
-    pub(super) root: Entry,
+pub(super) struct VersionState<M> {
+    pub(super) root: TrieEntry,
     pub(super) zxid: i64,
     pub(super) node_count: u64,
     pub(super) data_bytes: u64,
@@ -38,7 +38,7 @@ pub(super) struct State<M> {
 /// Lives in: a box that the writer makes, readers borrow and the writer frees.
 pub(super) struct Version<M> {
     pub(super) number: u64,
-    pub(super) state: State<M>,
+    pub(super) state: VersionState<M>,
     /// The version sealed after this one. Readers follow it only up to the published one.
     pub(super) next: AtomicPtr<Self>,
 }
@@ -48,7 +48,7 @@ pub(super) struct Version<M> {
 unsafe impl<M: Sync> Sync for Version<M> {}
 
 impl<M> Version<M> {
-    pub(super) fn new(number: u64, state: State<M>) -> Self {
+    pub(super) fn new(number: u64, state: VersionState<M>) -> Self {
         Self { number, state, next: AtomicPtr::new(null_mut()) }
     }
 }

@@ -284,8 +284,9 @@ impl Appender {
         self.appended
     }
 
-    /// The last segment that a batch was placed in, for [`Run::used_last`](crate::segments::Run)
-    /// after a truncation; the run's first one counts only then.
+    /// The last segment that a batch was placed in, for
+    /// [`RunStart::used_last`](crate::segments::RunStart) after a truncation; the run's first one
+    /// counts only then.
     pub fn segment_used_last(&self) -> Option<SegmentNumber> {
         if self.free_offset() > SEGMENT_HEADER_BYTES as u64 {
             return Some(self.segment.number);

@@ -26,7 +26,7 @@ use crate::format::{BatchFault, BatchHeader, SegmentNumber, SegmentOffset, Seque
 use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
 pub(crate) use kept::{Kept, kept};
-pub(crate) use runs::{Run, Segment, group, load_runs, load_segment};
+pub(crate) use runs::{Segment, SegmentRun, group, load_runs, load_segment};
 
 pub use error::{RecoverError, Witness};
 pub use runs::{LogRun, runs};
@@ -52,8 +52,8 @@ pub struct Recovered {
     /// Their bytes.
     pub record_bytes: u64,
     /// The last segment that the next run must leave in its place, for
-    /// [`segments::Run`](crate::segments::Run): the last one with a batch, but none of a run that
-    /// holds no record and that the next one replaces.
+    /// [`segments::RunStart`](crate::segments::RunStart): the last one with a batch, but none of a
+    /// run that holds no record and that the next one replaces.
     pub used_last: Option<SegmentNumber>,
     /// What was in the air when the power was lost, and is cut.
     pub torn: Option<TornTail>,
@@ -91,7 +91,7 @@ pub async fn recover<D: Disk>(
 /// Reads `runs` from `found.last` on. With an error `found` says how far it came.
 pub(crate) async fn recover_runs<D: Disk>(
     disk: &D,
-    runs: &[Run],
+    runs: &[SegmentRun],
     durable: Zxid,
     found: &mut Recovered,
     on_record: &mut impl FnMut(Zxid, &[u8]),
@@ -133,7 +133,7 @@ pub(crate) async fn recover_runs<D: Disk>(
 /// The batches of one run, followed from one to the next.
 struct Chain<'r, D: Disk> {
     disk: &'r D,
-    run: &'r Run,
+    run: &'r SegmentRun,
     /// Which segment of the run is being read, and where in it.
     at: usize,
     offset: SegmentOffset,
@@ -179,7 +179,7 @@ const FIRST_OFFSET: SegmentOffset = SegmentOffset(SEGMENT_HEADER_BYTES as u64);
 
 impl<'r, D: Disk> Chain<'r, D> {
     /// Enters a run as late as it can be for records behind `reached`.
-    async fn begin(disk: &'r D, run: &'r Run, reached: Zxid) -> Result<Self, RecoverError> {
+    async fn begin(disk: &'r D, run: &'r SegmentRun, reached: Zxid) -> Result<Self, RecoverError> {
         for (at, segment) in run.segments.iter().enumerate().rev() {
             if at == 0
                 && let Some(continues_from) = run.continues_from

@@ -20,7 +20,7 @@ pub(crate) struct Segment {
 
 /// Segments whose batches form one chain; one at least.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct SegmentRun {
     pub(crate) segments: Vec<Segment>,
     /// What its first record comes after; `None` where a purge has taken the beginning.
     pub(crate) continues_from: Option<Zxid>,
@@ -51,7 +51,7 @@ pub struct LogRun {
 /// The runs of the log in `directory`, oldest first, by the headers of its segments.
 pub async fn runs<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<LogRun>, RecoverError> {
     let runs = load_runs(disk, directory).await?.into_iter();
-    let log_run = |run: Run| LogRun {
+    let log_run = |run: SegmentRun| LogRun {
         segments: run.segments.iter().map(|it| (it.header.number, it.header.seed)).collect(),
         continues_from: run.continues_from,
         limit: run.limit,
@@ -64,7 +64,7 @@ pub async fn runs<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<LogRun>, Re
 pub(crate) async fn load_runs<D: Disk>(
     disk: &D,
     directory: &Path,
-) -> Result<Vec<Run>, RecoverError> {
+) -> Result<Vec<SegmentRun>, RecoverError> {
     let entries = match disk.list(directory).await {
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         entries => entries?,
@@ -109,7 +109,7 @@ pub(crate) async fn load_segment<D: Disk>(
 }
 
 /// Segments without a gap, as runs.
-pub(crate) fn group(segments: Vec<Segment>) -> Vec<Run> {
+pub(crate) fn group(segments: Vec<Segment>) -> Vec<SegmentRun> {
     let mut runs = Vec::new();
     for segment in segments {
         add(&mut runs, segment);
@@ -117,7 +117,7 @@ pub(crate) fn group(segments: Vec<Segment>) -> Vec<Run> {
     runs
 }
 
-fn add(runs: &mut Vec<Run>, segment: Segment) {
+fn add(runs: &mut Vec<SegmentRun>, segment: Segment) {
     match (segment.header.start, runs.last_mut()) {
         (Start::Follows, Some(run)) => run.segments.push(segment),
         (start, _) => {
@@ -129,7 +129,7 @@ fn add(runs: &mut Vec<Run>, segment: Segment) {
                 run.limit = run.limit.min(continues_from.unwrap_or(run.limit));
             }
             let limit = Zxid(i64::MAX);
-            runs.push(Run { segments: vec![segment], continues_from, limit });
+            runs.push(SegmentRun { segments: vec![segment], continues_from, limit });
         }
     }
 }

@@ -13,7 +13,7 @@ use disk::{BLOCK_BYTES, Disk, Durability, Simulated, block_on};
 use model::zxid::Zxid;
 
 use super::rig::{Ills, Rig, Txn, config, directory, recover_after};
-use crate::segments::{self, Run};
+use crate::segments::{self, RunStart};
 use crate::{AppenderConfig, RecoverError, RecoverFrom, repair, trim};
 
 fn seeds() -> impl Iterator<Item = u64> {
@@ -30,12 +30,12 @@ fn drawn_config(chance: &mut Seed) -> AppenderConfig {
 }
 
 /// The log as a restart finds it: a prefix, with everything acknowledged in it.
-fn restart(image: &Simulated, txns: &[Txn], acknowledged: Zxid, context: &str) -> Run {
+fn restart(image: &Simulated, txns: &[Txn], acknowledged: Zxid, context: &str) -> RunStart {
     let recovered = recover_after(image, Zxid::ZERO);
     let (found, read) = recovered.unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(read.len() <= txns.len() && read == txns[..read.len()], "{context}: not a prefix");
     assert!(found.last >= acknowledged, "{context}: {acknowledged} is lost: {found:?}");
-    Run { used_last: found.used_last, continues_from: found.last }
+    RunStart { used_last: found.used_last, continues_from: found.last }
 }
 
 #[test]

@@ -3,7 +3,7 @@ use disk::{Cause, Durability, Operation, Simulated, block_on};
 use model::zxid::Zxid;
 
 use super::rig::{Rig, Txn, config, directory, recover_after};
-use crate::segments::{self, Run};
+use crate::segments::{self, RunStart};
 use crate::{Recovered, SegmentHeader, SegmentNumber, Start};
 
 /// The log after a power loss is a prefix of what was appended, and whole up to `acknowledged`.
@@ -53,7 +53,7 @@ fn crash_everywhere(seed: u64, durability: Durability, slot_count: usize) {
         let acknowledged = rig.appender.durable_through();
         let found = check_prefix(&image, &rig.txns, acknowledged, "restart");
         let kept = rig.txns.iter().filter(|txn| txn.0 <= found.last).cloned().collect();
-        let run = Run { used_last: found.used_last, continues_from: found.last };
+        let run = RunStart { used_last: found.used_last, continues_from: found.last };
         let next = Seed::new(chance.next());
         rig = Rig::open(image, next, config(durability, slot_count), run, kept);
     }
@@ -82,7 +82,7 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
     let middle = rig.txns[rig.txns.len() / 2].0;
     let used_last = rig.appender.segment_used_last();
     // A truncation to the middle, interrupted after every operation.
-    let run = Run { used_last, continues_from: middle };
+    let run = RunStart { used_last, continues_from: middle };
     let bytes = config(Durability::Dsync, 2).segment_bytes;
     let mut was_cut = false;
     for operation_count in 0.. {
@@ -110,7 +110,7 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
         let (found, _) = recover_after(&disk, Zxid::ZERO).unwrap();
         assert_eq!(found.last, middle);
         disk.lose_power_after(operation_count);
-        let run = Run { used_last: found.used_last, continues_from: found.last };
+        let run = RunStart { used_last: found.used_last, continues_from: found.last };
         let _ = block_on(segments::open_run(&disk, directory(), run, bytes, operation_count));
     }
 }

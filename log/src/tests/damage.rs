@@ -148,7 +148,7 @@ fn what_a_later_run_continues_from_must_be_there() {
     let all = batches(&rig.disk);
     let last = rig.txns.last().unwrap().0;
     let used_last = rig.appender.segment_used_last();
-    let run = segments::Run { used_last, continues_from: last };
+    let run = segments::RunStart { used_last, continues_from: last };
     let bytes = config(Durability::Dsync, 3).segment_bytes;
     block_on(segments::open_run(&rig.disk, directory(), run, bytes, 9)).unwrap();
     assert_eq!(recover_after(&rig.disk, Zxid::ZERO).unwrap().1, rig.txns);

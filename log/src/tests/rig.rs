@@ -8,7 +8,7 @@ use disk::{BLOCK_BYTES, Disk, Durability, OpenMode, Simulated, block_on};
 use model::zxid::Zxid;
 
 use crate::recover::RecoverFrom;
-use crate::segments::{self, Run};
+use crate::segments::{self, RunStart};
 use crate::{
     Appender, AppenderConfig, Departure, RecoverError, Recovered, Room, SegmentHeader,
     SegmentNumber, Start, Write, recover, trim,
@@ -67,7 +67,7 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(seed: u64, config: AppenderConfig) -> Self {
-        let run = Run { used_last: None, continues_from: Zxid::ZERO };
+        let run = RunStart { used_last: None, continues_from: Zxid::ZERO };
         Self::open(Simulated::new(seed), Seed::new(seed), config, run, Vec::new())
     }
 
@@ -76,7 +76,7 @@ impl Rig {
         disk: Simulated,
         mut seed: Seed,
         config: AppenderConfig,
-        run: Run,
+        run: RunStart,
         txns: Vec<Txn>,
     ) -> Self {
         let bytes = config.segment_bytes;

@@ -1,8 +1,8 @@
 //! Writing records: from borrowed fields into a block of exact size.
 
 use super::{
-    ArchivedRecordHead, BIRTH_BYTES, BIRTH_MAX, DATA_INLINE_MAX, OWNER_CONTAINER, PATH_BYTES_MAX,
-    PATH_OFFSET, Record, SHAPE_CONTAINER, SHAPE_CVERSION_TOP, SHAPE_DETACHED, SHAPE_NULL,
+    ArchivedRecordHead, BIRTH_BYTES, BIRTH_MAX, DATA_INLINE_MAX, NodeRecord, OWNER_CONTAINER,
+    PATH_BYTES_MAX, PATH_OFFSET, SHAPE_CONTAINER, SHAPE_CVERSION_TOP, SHAPE_DETACHED, SHAPE_NULL,
     SHAPE_PATH, SHAPE_RAW_OWNER,
 };
 use crate::stat::{ArchivedStat, Stat};
@@ -99,7 +99,7 @@ pub struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// A draft with all the fields of a record, the data as it lies.
-    pub fn of(record: Record<'a>) -> Self {
+    pub fn of(record: NodeRecord<'a>) -> Self {
         let data = match (record.data_block(), record.data()) {
             (Some(block), _) => DraftData::Detached(block),
             (None, Some(data)) => DraftData::Inline(data),
@@ -236,7 +236,7 @@ unsafe fn copy(at: NonNull<u8>, offset: &mut usize, bytes: &[u8]) {
     *offset += bytes.len();
 }
 
-impl Record<'_> {
+impl NodeRecord<'_> {
     /// Changes what a created or deleted child changes in its parent.
     ///
     /// # Safety

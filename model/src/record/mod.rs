@@ -17,9 +17,9 @@
 //! the Stat but for its top bit, which is a flag. Data above [`DATA_INLINE_MAX`] lies in a block
 //! of its own that successive records of a node share; in a snapshot it is always inline.
 //!
-//! **Invariant**: whoever makes a [`Record`] from a raw address vouches that the block was written
-//! by [`Draft::write_to`] or passed [`Record::parse`], and stays unchanged for the lifetime
-//! (guard: Miri over the tests of `engine::tree`).
+//! **Invariant**: the caller that makes a [`NodeRecord`] from a raw address guarantees that the
+//! block was written by [`Draft::write_to`] or passed [`NodeRecord::parse`], and stays unchanged
+//! for the lifetime (guard: Miri over the tests of `engine::tree`).
 
 mod draft;
 
@@ -76,17 +76,17 @@ const _: () = assert!(std::mem::offset_of!(ArchivedStat, pzxid) == 60);
 ///
 /// Lives in: a view of the tree, or an image of a snapshot.
 #[derive(Clone, Copy)]
-pub struct Record<'a> {
+pub struct NodeRecord<'a> {
     at: NonNull<u8>,
     block: PhantomData<&'a [u8]>,
 }
 
 // SAFETY: a record is a shared borrow of bytes that do not change during 'a.
-unsafe impl Send for Record<'_> {}
+unsafe impl Send for NodeRecord<'_> {}
 // SAFETY: as above.
-unsafe impl Sync for Record<'_> {}
+unsafe impl Sync for NodeRecord<'_> {}
 
-impl<'a> Record<'a> {
+impl<'a> NodeRecord<'a> {
     /// The record whose block starts at `at`.
     ///
     /// # Safety
@@ -305,9 +305,9 @@ impl<'a> Record<'a> {
     }
 }
 
-impl fmt::Debug for Record<'_> {
+impl fmt::Debug for NodeRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
+        f.debug_struct("NodeRecord")
             .field("path", &String::from_utf8_lossy(self.path()))
             .field("stat", &self.stat_native())
             .field("acl", &self.acl())

@@ -4,7 +4,7 @@ mod responses;
 mod session;
 mod txns;
 
-use crate::jute::Reader;
+use crate::jute::JuteReader;
 use crate::op::Op;
 use crate::request::{ConnectRequest, Request, RequestHeader};
 use crate::txn::{Txn, TxnDigest, TxnHeader};
@@ -46,14 +46,14 @@ proptest! {
         // A vector's announced length is at most two thousand million: it must not be believed.
         for op in ops() {
             let _ = Request::decode(op, &bytes);
-            if let Ok(Txn::Multi(multi)) = Txn::decode(op, &mut Reader::new(&bytes)) {
+            if let Ok(Txn::Multi(multi)) = Txn::decode(op, &mut JuteReader::new(&bytes)) {
                 prop_assert_eq!(multi.iter().count(), multi.len());
             }
         }
         let _ = ConnectRequest::decode(&bytes);
-        let _ = RequestHeader::decode(&mut Reader::new(&bytes));
-        let _ = TxnHeader::decode(&mut Reader::new(&bytes));
-        let _ = TxnDigest::decode(&mut Reader::new(&bytes));
+        let _ = RequestHeader::decode(&mut JuteReader::new(&bytes));
+        let _ = TxnHeader::decode(&mut JuteReader::new(&bytes));
+        let _ = TxnDigest::decode(&mut JuteReader::new(&bytes));
     }
 
     #[test]
@@ -75,8 +75,8 @@ fn announced_counts_are_not_believed() {
         bytes.extend(i32::MAX.to_be_bytes());
         assert!(Request::decode(op, &bytes).is_err());
     }
-    assert!(Txn::decode(Op::Multi, &mut Reader::new(&i32::MAX.to_be_bytes())).is_err());
-    assert!(Txn::decode(Op::CloseSession, &mut Reader::new(&i32::MAX.to_be_bytes())).is_err());
+    assert!(Txn::decode(Op::Multi, &mut JuteReader::new(&i32::MAX.to_be_bytes())).is_err());
+    assert!(Txn::decode(Op::CloseSession, &mut JuteReader::new(&i32::MAX.to_be_bytes())).is_err());
 }
 
 #[test]

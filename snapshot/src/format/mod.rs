@@ -20,7 +20,7 @@ use rkyv::{Archive, Portable, Serialize};
 use crate::error::Fault;
 use disk::layout::Field;
 
-pub use footer::{FOOTER, FOOTER_MAGIC, Footer, Place};
+pub use footer::{Extent, FOOTER, FOOTER_MAGIC, Footer};
 pub use header::{FORMAT_VERSION, HEADER, Header, HeaderFault, MAGIC};
 pub use sections::{AclSection, ChunkEntry, Index, SessionSection};
 

@@ -25,11 +25,11 @@ use crate::directory::{self, Candidate};
 use crate::error::{Fault, LoadError, Part};
 use crate::flights::Flights;
 use crate::format::{
-    AclSection, ChunkEntry, FORMAT_VERSION, Footer, Header, HeaderFault, Index, Place,
+    AclSection, ChunkEntry, Extent, FORMAT_VERSION, Footer, Header, HeaderFault, Index,
     SessionSection,
 };
 use crate::limits::{FILE_BYTES_MIN, FOOTER_BYTES, HEADER_BYTES, READ_AHEAD_BYTES, UNIT_BYTES};
-use crate::source::{AclEntry, Head, Session};
+use crate::source::{AclEntry, Session, SnapshotHead};
 
 pub use newest::{ImageSink, Newest, Refused, load_newest};
 pub use unit::{Origin, Unit};
@@ -44,7 +44,7 @@ pub struct Contents {
     /// The program that wrote it.
     pub created_by: String,
     /// What it says of its tree.
-    pub head: Head,
+    pub head: SnapshotHead,
     /// All sessions, by ascending id.
     pub sessions: Vec<Session>,
     /// All ACLs that records use, numbered from 1 without a gap; each list can be decoded.
@@ -201,7 +201,7 @@ where
         while let Some((chunks, bytes)) = self.next_chunks(0).await? {
             let entry = self.contents.chunks[chunks.start];
             let mut chunk_digest = 0_u64;
-            let add = |record: model::record::Record<'_>| {
+            let add = |record: model::record::NodeRecord<'_>| {
                 chunk_digest = chunk_digest.wrapping_add(record.digest());
             };
             match check_chunk(&entry, &bytes, self.contents.acls.len() as u32, add) {
@@ -217,7 +217,7 @@ fn check_chunk<'a>(
     entry: &ChunkEntry,
     bytes: &'a [u8],
     acl_count: u32,
-    each: impl FnMut(model::record::Record<'a>),
+    each: impl FnMut(model::record::NodeRecord<'a>),
 ) -> Result<(), (usize, Fault)> {
     if bytes.len() != entry.bytes as usize {
         let (expected, found) = (entry.bytes.into(), bytes.len() as u64);
@@ -258,7 +258,7 @@ impl<D: Disk> Outside<'_, D> {
         let acls = AclSection::decode(&bytes[..footer.acls.bytes as usize]).map_err(wrong)?;
         check_count(footer.acl_count, acls.len()).map_err(wrong)?;
 
-        let head = Head {
+        let head = SnapshotHead {
             zxid: Zxid(footer.zxid),
             epoch: Epoch(footer.epoch),
             seed: header.seed,
@@ -307,34 +307,34 @@ impl<D: Disk> Outside<'_, D> {
             let (expected, found) = (footer.header_crc32c, header_crc32c);
             return Err(self.corrupt(Part::Header, 0, Fault::Crc { expected, found }));
         }
-        check_places(&footer).map_err(wrong)?;
+        check_extents(&footer).map_err(wrong)?;
         Ok(footer)
     }
 
     /// A section's whole blocks, their checksum compared.
-    async fn section(&self, part: Part, place: &Place) -> Result<AlignedBuf, LoadError> {
-        let bytes = block_align_up(place.bytes as usize);
-        let section = read_bytes(self.disk, self.file, self.path, place.offset, bytes).await?;
-        let (expected, found) = (place.crc32c, crc32c::crc32c(&section));
+    async fn section(&self, part: Part, extent: &Extent) -> Result<AlignedBuf, LoadError> {
+        let bytes = block_align_up(extent.bytes as usize);
+        let section = read_bytes(self.disk, self.file, self.path, extent.offset, bytes).await?;
+        let (expected, found) = (extent.crc32c, crc32c::crc32c(&section));
         if expected != found {
-            return Err(self.corrupt(part, place.offset, Fault::Crc { expected, found }));
+            return Err(self.corrupt(part, extent.offset, Fault::Crc { expected, found }));
         }
         Ok(section)
     }
 }
 
 /// Sessions, ACLs, index and footer follow each other without a gap, within the file.
-fn check_places(footer: &Footer) -> Result<(), Fault> {
+fn check_extents(footer: &Footer) -> Result<(), Fault> {
     let end = footer.file_bytes - FOOTER_BYTES as u64;
     let mut at = footer.sessions.offset;
     if at < HEADER_BYTES as u64 || at > end || !at.is_multiple_of(FOOTER_BYTES as u64) {
         return Err(Fault::Extent { expected: HEADER_BYTES as u64, found: at });
     }
-    for place in [&footer.sessions, &footer.acls, &footer.index] {
-        if place.offset != at || place.bytes == 0 || place.bytes > end - at {
-            return Err(Fault::Extent { expected: at, found: place.offset });
+    for extent in [&footer.sessions, &footer.acls, &footer.index] {
+        if extent.offset != at || extent.bytes == 0 || extent.bytes > end - at {
+            return Err(Fault::Extent { expected: at, found: extent.offset });
         }
-        at += block_align_up(place.bytes as usize) as u64;
+        at += block_align_up(extent.bytes as usize) as u64;
     }
     if at != end {
         return Err(Fault::Extent { expected: end, found: at });

@@ -43,7 +43,7 @@ impl Unit {
         self.origins.push(Origin { at, chunk: number, file_offset: entry.offset });
     }
 
-    /// The chunk and the place in the file that a byte of the unit comes from.
+    /// The chunk and the extent in the file that a byte of the unit comes from.
     pub fn origin_of(&self, at: usize) -> (u32, u64) {
         let row = self.origins.partition_point(|origin| origin.at <= at).saturating_sub(1);
         let origin = self.origins.get(row);

@@ -24,7 +24,7 @@ impl ImageSink for Images {
         for run in &unit.runs {
             let mut at = run.start;
             while at < run.end {
-                let record = Record::parse(&unit.memory.as_ref()[at..run.end]).unwrap();
+                let record = NodeRecord::parse(&unit.memory.as_ref()[at..run.end]).unwrap();
                 self.0.records.push((without_acl(record), Vec::new()));
                 at += record.archive_bytes();
             }
@@ -106,7 +106,7 @@ fn a_full_disk_is_told_and_leaves_nothing() {
         }
         // A tree that is larger than it says meets the end while writing.
         disk.set_capacity(written.bytes - 4096);
-        let head = Head { data_bytes: 0, ..plain.head() };
+        let head = SnapshotHead { data_bytes: 0, ..plain.head() };
         let pace = async |_| ControlFlow::Continue(());
         let error = write(&disk, directory(), &head, "", &mut plain.clone(), pace).await;
         assert!(matches!(error, Err(WriteError::Full(_))));
@@ -121,7 +121,7 @@ fn a_full_disk_is_told_and_leaves_nothing() {
 fn a_reservation_that_was_too_large_is_given_back() {
     let plain = Plain::sample(10, 10, 9);
     let disk = Simulated::new(1);
-    let head = Head { data_bytes: 9 << 20, ..plain.head() };
+    let head = SnapshotHead { data_bytes: 9 << 20, ..plain.head() };
     block_on(async {
         disk.create_directory(directory()).await.unwrap();
         let pace = async |_| ControlFlow::Continue(());

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::{CHUNK_BYTES_MAX, READ_AHEAD_BYTES, WRITE_AHEAD_BYTES};
-use disk::{AlignedBuf, DiskError, Entry, OpenMode};
+use disk::{AlignedBuf, DirectoryEntry, DiskError, OpenMode};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::Poll;
@@ -44,7 +44,7 @@ impl Slow {
 impl Disk for Slow {
     type File = <Simulated as Disk>::File;
 
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
         self.inner.list(directory).await
     }
 

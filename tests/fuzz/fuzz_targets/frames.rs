@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use net::client::{Fed, Flow, Inbox};
+use net::client::{Fed, Flow, FrameDecoder};
 
 const LEN_MAX: u32 = 64;
 
 fn told(pieces: &[&[u8]], pauses: u8) -> (Vec<Vec<u8>>, bool) {
-    let mut inbox = Inbox::new(LEN_MAX);
+    let mut decoder = FrameDecoder::new(LEN_MAX);
     let stream_bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
     let (mut frames, mut count) = (Vec::new(), 0_u32);
     let mut tell = |frame: &[u8]| {
@@ -24,13 +24,13 @@ fn told(pieces: &[&[u8]], pauses: u8) -> (Vec<Vec<u8>>, bool) {
         Flow::Continue
     };
     for piece in pieces {
-        let mut fed = inbox.feed(piece, &mut tell);
+        let mut fed = decoder.feed(piece, &mut tell);
         // Every frame may be paused at twice, and none is shorter than four bytes.
         for _ in 0..=stream_bytes {
             if fed != Ok(Fed::Paused) {
                 break;
             }
-            fed = inbox.resume(&mut tell);
+            fed = decoder.resume(&mut tell);
         }
         if !matches!(fed, Ok(Fed::All | Fed::Paused)) {
             return (frames, true);

@@ -9,7 +9,7 @@
 //! Lives in: a shard's `Reads`.
 
 use crate::limits::{KEPT_CHILDREN_MIN, KEPT_LISTINGS_BYTES_MAX, KEPT_LISTINGS_MAX};
-use model::record::Record;
+use model::record::NodeRecord;
 use std::sync::Arc;
 
 /// The children of one node: their count and names as they are sent.
@@ -37,7 +37,7 @@ struct Change {
 }
 
 impl Change {
-    fn of(record: Record<'_>) -> Self {
+    fn of(record: NodeRecord<'_>) -> Self {
         let stat = record.stat();
         Self {
             czxid: stat.czxid.to_native(),
@@ -49,7 +49,7 @@ impl Change {
 }
 
 impl ListedOf {
-    pub(super) fn of(record: Record<'_>) -> Self {
+    pub(super) fn of(record: NodeRecord<'_>) -> Self {
         Self { path: record.path().into(), change: Change::of(record) }
     }
 
@@ -68,12 +68,12 @@ pub(super) struct KeptListings {
 
 impl KeptListings {
     /// Whether it costs more to walk over the node's children than to look for them here.
-    pub(super) fn is_worth_it(record: Record<'_>) -> bool {
+    pub(super) fn is_worth_it(record: NodeRecord<'_>) -> bool {
         record.stat().num_children.to_native() >= KEPT_CHILDREN_MIN
     }
 
     /// The children of this node as they are now, if they are kept.
-    pub(super) fn find(&mut self, record: Record<'_>) -> Option<&Arc<Listed>> {
+    pub(super) fn find(&mut self, record: NodeRecord<'_>) -> Option<&Arc<Listed>> {
         if !Self::is_worth_it(record) {
             return None;
         }

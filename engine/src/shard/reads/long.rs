@@ -23,12 +23,12 @@ use crate::shard::parking::Room;
 use crate::shard::turn::DueRequest;
 use crate::shard::watches::Watches;
 use crate::state::State;
-use crate::tree::{PinnedChildren, Reader, View};
+use crate::tree::{PinnedChildren, TreeReader, View};
 use model::acl::perms;
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::request::Request;
 use model::response::{self, REPLY_HEADER_BYTES};
 use model::stat::STAT_BYTES;
@@ -152,7 +152,7 @@ impl Reads {
         &mut self,
         op: Op,
         body: &[u8],
-        record: Option<Record<'_>>,
+        record: Option<NodeRecord<'_>>,
     ) -> bool {
         match op {
             Op::GetChildren | Op::GetChildren2 => record.is_some_and(|record| {
@@ -170,7 +170,7 @@ impl Reads {
     pub(in crate::shard) fn begin_long(
         &mut self,
         asked: &Asked<'_>,
-        reader: &Reader<State>,
+        reader: &TreeReader<State>,
         watches: &mut Watches,
     ) -> Option<Long> {
         let request = DueRequest { body: 0..0, ..asked.request.clone() };
@@ -213,10 +213,10 @@ impl Reads {
         units: &mut usize,
     ) -> bool {
         let body = &left.body[..];
-        let seen = jute::Reader::new(body).long().expect("it was decoded before");
+        let seen = jute::JuteReader::new(body).long().expect("it was decoded before");
         let returning = Returning { slot: request.connection.slot, seen, view };
         let lists = &WatchList::ALL[..if request.op == Op::SetWatches { 3 } else { 5 }];
-        let mut reader = jute::Reader::new(&body[left.offset..]);
+        let mut reader = jute::JuteReader::new(&body[left.offset..]);
         while *units > 0 {
             if left.left == 0 {
                 if left.list == lists.len() {

@@ -24,7 +24,7 @@ use model::acl::{AclEntry, AclList, perms};
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::request::{Request, SubRequest};
 use model::response;
 use model::session::SessionId;
@@ -38,7 +38,7 @@ pub(super) struct Asked<'a> {
     pub(super) body: &'a [u8],
     pub(super) view: View<'a, State>,
     /// The node that it names, if it is one that is looked up.
-    pub(super) record: Option<Record<'a>>,
+    pub(super) record: Option<NodeRecord<'a>>,
     pub(super) identities: &'a Identities,
     pub(super) session: SessionId,
     pub(super) now_ms: u64,
@@ -185,7 +185,12 @@ impl Reads {
         Ok(())
     }
 
-    fn check(&self, asked: &Asked<'_>, record: Record<'_>, wanted: i32) -> Result<(), ErrorCode> {
+    fn check(
+        &self,
+        asked: &Asked<'_>,
+        record: NodeRecord<'_>,
+        wanted: i32,
+    ) -> Result<(), ErrorCode> {
         let acls = &asked.view.meta().acls;
         let is_allowed = acls.may(record.acl(), wanted, asked.identities, &self.settings);
         if is_allowed { Ok(()) } else { Err(ErrorCode::NoAuth) }
@@ -195,7 +200,7 @@ impl Reads {
     fn put_acl(
         &self,
         asked: &Asked<'_>,
-        record: Record<'_>,
+        record: NodeRecord<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
         self.check(asked, record, perms::READ | perms::ADMIN)?;
@@ -253,7 +258,7 @@ impl Reads {
     fn put_children(
         &mut self,
         view: View<'_, State>,
-        record: Record<'_>,
+        record: NodeRecord<'_>,
         out: &mut Vec<u8>,
     ) -> usize {
         if let Some(listed) = self.listings.find(record) {

@@ -6,7 +6,7 @@ mod readers;
 mod shape;
 
 use super::*;
-use ::model::record::Record;
+use ::model::record::NodeRecord;
 use ::model::stat::Stat;
 use ::model::zxid::Zxid;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Plain {
     }
 }
 
-fn node_of(record: Record<'_>) -> Node {
+fn node_of(record: NodeRecord<'_>) -> Node {
     Node {
         stat: record.stat_native(),
         stored_cversion: record.stored_cversion(),

@@ -10,7 +10,7 @@ struct World {
     before_multi: Option<Plain>,
     unpublished: VecDeque<(VersionNumber, Rc<Plain>)>,
     history: BTreeMap<VersionNumber, Rc<Plain>>,
-    readers: Vec<Reader<u64>>,
+    readers: Vec<TreeReader<u64>>,
     pins: Vec<(Pin<u64>, Rc<Plain>)>,
     random: Random,
     baseline: usize,

@@ -1,4 +1,4 @@
-use super::{Fed, Flow, FrameError, Inbox};
+use super::{Fed, Flow, FrameDecoder, FrameError};
 use crate::client::FourLetterWord;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -42,17 +42,17 @@ proptest! {
         lens in prop::collection::vec(1usize..400, 1..20),
     ) {
         let stream = framed(&frames);
-        let (mut inbox, mut told) = (Inbox::new(LEN_MAX), Vec::new());
+        let (mut decoder, mut told) = (FrameDecoder::new(LEN_MAX), Vec::new());
         for piece in pieces(&stream, &lens) {
-            let fed = inbox.feed(piece, |frame| {
+            let fed = decoder.feed(piece, |frame| {
                 told.push(frame.to_vec());
                 Flow::Continue
             });
             prop_assert_eq!(fed, Ok(Fed::All));
         }
         prop_assert_eq!(told, frames);
-        prop_assert_eq!(inbox.kept_bytes(), 0);
-        prop_assert_eq!(inbox.kept.capacity(), 0);
+        prop_assert_eq!(decoder.kept_bytes(), 0);
+        prop_assert_eq!(decoder.kept.capacity(), 0);
     }
 
     #[test]
@@ -63,7 +63,7 @@ proptest! {
         resume_after in prop::collection::vec(any::<bool>(), 1..20),
     ) {
         let stream = framed(&frames);
-        let (mut inbox, mut told) = (Inbox::new(LEN_MAX), Vec::new());
+        let (mut decoder, mut told) = (FrameDecoder::new(LEN_MAX), Vec::new());
         let mut flows = flows.into_iter().cycle();
         let mut resume_after = resume_after.into_iter().cycle();
         let mut tell = |frame: &[u8]| {
@@ -78,15 +78,15 @@ proptest! {
             flow
         };
         for piece in pieces(&stream, &lens) {
-            let fed = inbox.feed(piece, &mut tell).unwrap();
-            prop_assert_eq!(fed == Fed::Paused, inbox.is_paused());
+            let fed = decoder.feed(piece, &mut tell).unwrap();
+            prop_assert_eq!(fed == Fed::Paused, decoder.is_paused());
             if resume_after.next() == Some(true) {
-                inbox.resume(&mut tell).unwrap();
+                decoder.resume(&mut tell).unwrap();
             }
         }
-        inbox.resume(|frame| tell_all(frame, &mut told)).unwrap();
+        decoder.resume(|frame| tell_all(frame, &mut told)).unwrap();
         prop_assert_eq!(told, frames);
-        prop_assert_eq!(inbox.kept_bytes(), 0);
+        prop_assert_eq!(decoder.kept_bytes(), 0);
     }
 
     #[test]
@@ -95,15 +95,15 @@ proptest! {
         lens in prop::collection::vec(1usize..100, 1..10),
         len_max in 0u32..1_000_000,
     ) {
-        let mut inbox = Inbox::new(len_max);
+        let mut decoder = FrameDecoder::new(len_max);
         let mut received = 0;
         for piece in pieces(&stream, &lens) {
             received += piece.len();
-            if inbox.feed(piece, |_| Flow::Continue).is_err() {
+            if decoder.feed(piece, |_| Flow::Continue).is_err() {
                 break;
             }
-            prop_assert!(inbox.kept_bytes() <= received);
-            prop_assert!(inbox.kept.capacity() <= 2 * received + 8);
+            prop_assert!(decoder.kept_bytes() <= received);
+            prop_assert!(decoder.kept.capacity() <= 2 * received + 8);
         }
     }
 }
@@ -117,34 +117,34 @@ fn tell_all(frame: &[u8], told: &mut Vec<Vec<u8>>) -> Flow {
 fn a_whole_frame_is_told_where_it_lies() {
     let stream = framed(&[vec![1; 10], vec![2; 20]]);
     let range = stream.as_ptr_range();
-    let mut inbox = Inbox::new(LEN_MAX);
-    let fed = inbox.feed(&stream, |frame| {
+    let mut decoder = FrameDecoder::new(LEN_MAX);
+    let fed = decoder.feed(&stream, |frame| {
         assert!(range.contains(&frame.as_ptr()));
         Flow::Continue
     });
     assert_eq!(fed, Ok(Fed::All));
     // After an incomplete frame was completed, the ones behind it are again told in place.
-    inbox.feed(&stream[..5], |_| unreachable!()).unwrap();
+    decoder.feed(&stream[..5], |_| unreachable!()).unwrap();
     let rest = &stream[5..];
     let mut in_place = 0;
-    inbox
+    decoder
         .feed(rest, |frame| {
             in_place += u32::from(rest.as_ptr_range().contains(&frame.as_ptr()));
             Flow::Continue
         })
         .unwrap();
-    assert_eq!((in_place, inbox.kept.capacity()), (1, 0));
+    assert_eq!((in_place, decoder.kept.capacity()), (1, 0));
 }
 
 #[test]
 fn an_announced_gigabyte_allocates_nothing() {
-    let mut inbox = Inbox::new(i32::MAX as u32);
-    inbox.feed(&i32::MAX.to_be_bytes(), |_| unreachable!()).unwrap();
+    let mut decoder = FrameDecoder::new(i32::MAX as u32);
+    decoder.feed(&i32::MAX.to_be_bytes(), |_| unreachable!()).unwrap();
     for step in 1..=100 {
-        inbox.feed(&[0; 1_000], |_| unreachable!()).unwrap();
-        assert!(inbox.kept.capacity() <= 2 * (4 + step * 1_000));
+        decoder.feed(&[0; 1_000], |_| unreachable!()).unwrap();
+        assert!(decoder.kept.capacity() <= 2 * (4 + step * 1_000));
     }
-    assert_eq!(inbox.kept_bytes(), 100_004);
+    assert_eq!(decoder.kept_bytes(), 100_004);
 }
 
 #[test]
@@ -154,11 +154,11 @@ fn lengths_out_of_bounds_are_errors() {
         stream.resize(4 + usize::try_from(len).unwrap_or(0).min(100), 7);
         // Whole, and byte by byte.
         for piece_len in [stream.len(), 1] {
-            let (mut inbox, mut told) = (Inbox::new(100), 0);
+            let (mut decoder, mut told) = (FrameDecoder::new(100), 0);
             let fed: Result<Vec<Fed>, FrameError> = stream
                 .chunks(piece_len)
                 .map(|piece| {
-                    inbox.feed(piece, |_| {
+                    decoder.feed(piece, |_| {
                         told += 1;
                         Flow::Continue
                     })
@@ -176,33 +176,33 @@ fn a_word_is_known_only_at_the_opening() {
         let mut stream = word.bytes().to_vec();
         stream.extend_from_slice(b"\n and more");
         for piece_len in [1, 3, 4, 5, stream.len()] {
-            let mut inbox = Inbox::new(LEN_MAX);
+            let mut decoder = FrameDecoder::new(LEN_MAX);
             let mut last = Fed::All;
             for piece in stream.chunks(piece_len) {
-                last = inbox.feed(piece, |_| unreachable!()).unwrap();
+                last = decoder.feed(piece, |_| unreachable!()).unwrap();
             }
             assert_eq!(last, Fed::FourLetterWord(*word));
-            assert_eq!(inbox.into_rest(), b"\n and more");
+            assert_eq!(decoder.into_rest(), b"\n and more");
         }
-        let mut inbox = Inbox::new(LEN_MAX);
+        let mut decoder = FrameDecoder::new(LEN_MAX);
         let connect = framed(&[vec![0; 44]]);
-        assert!(inbox.is_opening());
-        inbox.feed(&connect, |_| Flow::Continue).unwrap();
-        assert!(!inbox.is_opening());
+        assert!(decoder.is_opening());
+        decoder.feed(&connect, |_| Flow::Continue).unwrap();
+        assert!(!decoder.is_opening());
         let len = i32::from_be_bytes(word.bytes());
-        let error = inbox.feed(&word.bytes(), |_| unreachable!()).unwrap_err();
+        let error = decoder.feed(&word.bytes(), |_| unreachable!()).unwrap_err();
         assert_eq!(error, FrameError::Length { len, len_max: LEN_MAX });
     }
 }
 
 #[test]
 fn a_connect_request_not_taken_leaves_the_opening() {
-    let mut inbox = Inbox::new(LEN_MAX);
+    let mut decoder = FrameDecoder::new(LEN_MAX);
     let connect = framed(&[vec![0; 44]]);
-    assert_eq!(inbox.feed(&connect, |_| Flow::PauseBefore), Ok(Fed::Paused));
-    assert!(inbox.is_opening() && inbox.is_paused());
-    assert_eq!(inbox.resume(|_| Flow::PauseAfter), Ok(Fed::Paused));
-    assert!(!inbox.is_opening() && inbox.kept_bytes() == 0);
-    assert_eq!(inbox.resume(|_| unreachable!()), Ok(Fed::All));
-    assert_eq!(inbox.resume(|_| unreachable!()), Ok(Fed::All));
+    assert_eq!(decoder.feed(&connect, |_| Flow::PauseBefore), Ok(Fed::Paused));
+    assert!(decoder.is_opening() && decoder.is_paused());
+    assert_eq!(decoder.resume(|_| Flow::PauseAfter), Ok(Fed::Paused));
+    assert!(!decoder.is_opening() && decoder.kept_bytes() == 0);
+    assert_eq!(decoder.resume(|_| unreachable!()), Ok(Fed::All));
+    assert_eq!(decoder.resume(|_| unreachable!()), Ok(Fed::All));
 }

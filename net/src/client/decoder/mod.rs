@@ -33,7 +33,7 @@ pub enum Fed {
     FourLetterWord(FourLetterWord),
 }
 
-/// Why a connection cannot go on: close it. The inbox is of no further use.
+/// Why a connection cannot go on: close it. The decoder is of no further use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
     /// A length that is negative or above the limit.
@@ -59,7 +59,7 @@ impl fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum DecoderPhase {
     /// The first four bytes may be a word.
     Opening,
     /// A frame was taken: only frames from here.
@@ -78,17 +78,17 @@ enum Phase {
 /// Invariant: unless paused or at a word, `kept[start..]` is the beginning of a single incomplete
 /// frame, or empty.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct FrameDecoder {
     kept: Vec<u8>,
     start: usize,
     len_max: u32,
-    phase: Phase,
+    phase: DecoderPhase,
 }
 
-impl Inbox {
+impl FrameDecoder {
     /// For a new connection, whose frames are at most `len_max` bytes long (without the length).
     pub fn new(len_max: u32) -> Self {
-        Self { kept: Vec::new(), start: 0, len_max, phase: Phase::Opening }
+        Self { kept: Vec::new(), start: 0, len_max, phase: DecoderPhase::Opening }
     }
 
     /// Tells each frame that `received` completes, in order.
@@ -98,12 +98,12 @@ impl Inbox {
         mut tell: impl FnMut(&[u8]) -> Flow,
     ) -> Result<Fed, FrameError> {
         match self.phase {
-            Phase::Opening | Phase::Established => {}
-            Phase::Paused { .. } => {
+            DecoderPhase::Opening | DecoderPhase::Established => {}
+            DecoderPhase::Paused { .. } => {
                 self.kept.extend_from_slice(received);
                 return Ok(Fed::Paused);
             }
-            Phase::Word(word) => {
+            DecoderPhase::Word(word) => {
                 self.kept.extend_from_slice(received);
                 return Ok(Fed::FourLetterWord(word));
             }
@@ -128,8 +128,8 @@ impl Inbox {
 
     /// Ends a pause: tells the frames that were kept, as far as they are complete.
     pub fn resume(&mut self, mut tell: impl FnMut(&[u8]) -> Flow) -> Result<Fed, FrameError> {
-        if let Phase::Paused { opening } = self.phase {
-            self.phase = if opening { Phase::Opening } else { Phase::Established };
+        if let DecoderPhase::Paused { opening } = self.phase {
+            self.phase = if opening { DecoderPhase::Opening } else { DecoderPhase::Established };
             self.tell_kept(&mut tell)?;
         }
         Ok(self.fed())
@@ -137,12 +137,12 @@ impl Inbox {
 
     /// Whether a pause is on: do not receive until `resume` has answered something else.
     pub fn is_paused(&self) -> bool {
-        matches!(self.phase, Phase::Paused { .. })
+        matches!(self.phase, DecoderPhase::Paused { .. })
     }
 
     /// Whether no frame was taken yet.
     pub fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::Opening | Phase::Paused { opening: true })
+        matches!(self.phase, DecoderPhase::Opening | DecoderPhase::Paused { opening: true })
     }
 
     /// Bytes received and not yet told in a frame that was taken.
@@ -157,14 +157,14 @@ impl Inbox {
     }
 
     fn is_stopped(&self) -> bool {
-        matches!(self.phase, Phase::Paused { .. } | Phase::Word(_))
+        matches!(self.phase, DecoderPhase::Paused { .. } | DecoderPhase::Word(_))
     }
 
     fn fed(&self) -> Fed {
         match self.phase {
-            Phase::Opening | Phase::Established => Fed::All,
-            Phase::Paused { .. } => Fed::Paused,
-            Phase::Word(word) => Fed::FourLetterWord(word),
+            DecoderPhase::Opening | DecoderPhase::Established => Fed::All,
+            DecoderPhase::Paused { .. } => Fed::Paused,
+            DecoderPhase::Word(word) => Fed::FourLetterWord(word),
         }
     }
 
@@ -219,9 +219,9 @@ enum Header {
 }
 
 /// The first four of `bytes`: stock looks for a word before it looks at the length.
-fn header(phase: Phase, len_max: u32, bytes: &[u8]) -> Result<Header, FrameError> {
+fn header(phase: DecoderPhase, len_max: u32, bytes: &[u8]) -> Result<Header, FrameError> {
     let first = *bytes.first_chunk::<FRAME_HEADER_BYTES>().expect("the caller has looked");
-    if phase == Phase::Opening
+    if phase == DecoderPhase::Opening
         && let Some(word) = FourLetterWord::of(first)
     {
         return Ok(Header::Word(word));
@@ -236,27 +236,32 @@ fn header(phase: Phase, len_max: u32, bytes: &[u8]) -> Result<Header, FrameError
 /// Tells the complete frames of `bytes` until told to stop; answers how many bytes are done with.
 #[inline]
 fn advance(
-    mut phase: Phase,
+    mut phase: DecoderPhase,
     len_max: u32,
     bytes: &[u8],
     tell: &mut impl FnMut(&[u8]) -> Flow,
-) -> Result<(Phase, usize), FrameError> {
+) -> Result<(DecoderPhase, usize), FrameError> {
     let mut consumed = 0;
     while bytes.len() - consumed >= FRAME_HEADER_BYTES {
         let len = match header(phase, len_max, &bytes[consumed..])? {
-            Header::Word(word) => return Ok((Phase::Word(word), consumed + FRAME_HEADER_BYTES)),
+            Header::Word(word) => {
+                return Ok((DecoderPhase::Word(word), consumed + FRAME_HEADER_BYTES));
+            }
             Header::Frame { len } => len,
         };
         let start = consumed + FRAME_HEADER_BYTES;
         let Some(frame) = bytes.get(start..start + len) else { break };
         match tell(frame) {
             Flow::Continue => {}
-            Flow::PauseAfter => return Ok((Phase::Paused { opening: false }, start + len)),
+            Flow::PauseAfter => return Ok((DecoderPhase::Paused { opening: false }, start + len)),
             Flow::PauseBefore => {
-                return Ok((Phase::Paused { opening: phase == Phase::Opening }, consumed));
+                return Ok((
+                    DecoderPhase::Paused { opening: phase == DecoderPhase::Opening },
+                    consumed,
+                ));
             }
         }
-        phase = Phase::Established;
+        phase = DecoderPhase::Established;
         consumed = start + len;
     }
     Ok((phase, consumed))
