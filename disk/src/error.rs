@@ -45,9 +45,9 @@ pub enum Cause {
         /// How many it moved.
         found: usize,
     },
-    /// The simulated machine has lost its power.
+    /// The simulated machine has lost power.
     PowerLost,
-    /// The background thread is gone.
+    /// The background thread has ended.
     Stopped,
 }
 

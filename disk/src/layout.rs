@@ -1,4 +1,4 @@
-//! Layouts of what is on disk: fields of fixed places, as a document shows them.
+//! Layouts on disk: fields at fixed offsets, as a document shows them.
 
 /// One row of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field of so many bytes.
+    /// A field of this many bytes.
     pub const fn new(name: &'static str, offset: usize, bytes: usize) -> Self {
         Self { name, offset, bytes }
     }

@@ -18,7 +18,7 @@ pub mod perms {
     pub const ALL: i32 = 31;
 }
 
-/// A scheme and who somebody is there.
+/// A scheme and an id in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id {
     /// `world`, `digest`, `ip`, ...
@@ -46,7 +46,7 @@ impl AclEntry<'_> {
         jute::put_buffer(out, self.id);
     }
 
-    /// Whether it speaks of everybody.
+    /// Whether it applies to everybody.
     pub fn is_world(&self) -> bool {
         self.scheme == Some(b"world") && self.id == Some(b"anyone")
     }
@@ -60,19 +60,19 @@ pub struct AclList<'a> {
     bytes: &'a [u8],
 }
 
-/// The list that lets everybody do everything, without its count.
+/// The list that lets everyone do everything, without its count.
 const OPEN: &[u8] = b"\0\0\0\x1f\0\0\0\x05world\0\0\0\x06anyone";
 const READ_ONLY: &[u8] = b"\0\0\0\x01\0\0\0\x05world\0\0\0\x06anyone";
 
 impl AclList<'static> {
-    /// Everybody may do everything.
+    /// Everyone may do everything.
     pub const OPEN: Self = Self { count: 1, is_null: false, bytes: OPEN };
-    /// Everybody may read.
+    /// Everyone may read.
     pub const READ_ONLY: Self = Self { count: 1, is_null: false, bytes: READ_ONLY };
 }
 
 impl<'a> AclList<'a> {
-    /// Whether it was null on the wire, which counts as empty but for [`JuteError::NullAcl`].
+    /// Whether it was null on the wire, which counts as empty except for [`JuteError::NullAcl`].
     pub const fn is_null(&self) -> bool {
         self.is_null
     }

@@ -1,10 +1,9 @@
-//! Every bound of the words, with its arithmetic.
+//! Every bound of this crate, with its arithmetic.
 
 /// The default of `jute.maxbuffer`: the longest packet and the longest single field, in bytes.
 pub const JUTE_MAX_BUFFER: usize = 0xf_ffff;
 
-/// Bytes by which decoding may exceed `jute.maxbuffer` at the least
-/// (`jute.maxbuffer.extrasize`).
+/// Bytes by which decoding may always exceed `jute.maxbuffer` (`jute.maxbuffer.extrasize`).
 pub const JUTE_EXTRA_MIN: usize = 1024;
 
 /// Length of a session's password in bytes.

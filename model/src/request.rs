@@ -1,4 +1,4 @@
-//! What a client wishes.
+//! What a client requests.
 
 use crate::acl::AclList;
 use crate::jute::{JuteError, JuteReader, Strings};
@@ -11,13 +11,13 @@ pub struct ConnectRequest<'a> {
     pub protocol_version: i32,
     /// The newest zxid that the client has seen anywhere.
     pub last_zxid_seen: i64,
-    /// Wished, in ms.
+    /// As requested, in ms.
     pub timeout_ms: i32,
     /// 0 for a new session.
     pub session_id: i64,
-    /// What the session was given; null or other lengths are never right.
+    /// As issued with the session; null or another length never matches.
     pub password: &'a [u8],
-    /// Whether a read-only server will do; `None` from clients before 3.4, which do not know.
+    /// Whether a read-only server will do; `None` from clients before 3.4, which do not send it.
     pub read_only: Option<bool>,
 }
 
@@ -55,11 +55,11 @@ impl RequestHeader {
     }
 }
 
-/// A wished node.
+/// A node to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Create<'a> {
     /// Its path, or the beginning of it if it is sequential; stock looks at the flags before it
-    /// trips over one that is null.
+    /// fails on one that is null.
     pub path: Option<&'a [u8]>,
     /// Its data; null is kept as null.
     pub data: Option<&'a [u8]>,
@@ -74,11 +74,11 @@ pub struct Create<'a> {
 /// What the flags of a create say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreateMode {
-    /// It goes with its session.
+    /// Removed with its session.
     pub is_ephemeral: bool,
     /// The parent's counter is appended to its name.
     pub is_sequential: bool,
-    /// It goes with its last child.
+    /// Removed with its last child.
     pub is_container: bool,
     /// It has a time to live.
     pub is_ttl: bool,
@@ -165,12 +165,12 @@ pub enum Request<'a> {
 pub struct SubRequest<'a> {
     /// Which one.
     pub op: Op,
-    /// What it wishes.
+    /// What it requests.
     pub request: Request<'a>,
 }
 
 impl<'a> Request<'a> {
-    /// Reads the body of a request. Bytes behind the record are passed over, as stock does.
+    /// Reads the body of a request. Bytes behind the record are ignored, as stock does.
     pub fn decode(op: Op, body: &'a [u8]) -> Result<Self, JuteError> {
         Self::read(op, &mut JuteReader::new(body))
     }
@@ -273,8 +273,8 @@ fn multi<'a>(r: &mut JuteReader<'a>, is_reading: bool) -> Result<Vec<SubRequest<
     }
 }
 
-/// What a create of a multi is, which its flags decide more than its number. Stock looks at them
-/// while it decodes, so what they cannot be ends the whole multi.
+/// What a create of a multi is, which its flags decide more than its number. Stock checks them
+/// while it decodes, so invalid ones end the whole multi.
 fn create_of_multi(op: Op, create: &mut Create<'_>, offset: usize) -> Result<Op, JuteError> {
     let mode = CreateMode::of(create.flags);
     if op == Op::CreateTtl {

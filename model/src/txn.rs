@@ -41,13 +41,13 @@ pub struct CreateTxn<'a> {
 /// What a created node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
-    /// It stays.
+    /// Persistent.
     Persistent,
-    /// It goes with the header's session.
+    /// Removed with the header's session.
     Ephemeral,
-    /// It goes with its last child.
+    /// Removed with its last child.
     Container,
-    /// It goes after so many ms without a write or child.
+    /// Removed after this many ms without a write or child.
     Ttl(i64),
 }
 
@@ -109,7 +109,7 @@ impl TxnDigest {
         jute::put_long(out, self.tree);
     }
 
-    /// Reads it, where there is one.
+    /// Reads it, if present.
     pub fn decode(r: &mut JuteReader<'_>) -> Result<Option<Self>, JuteError> {
         if r.rest().is_empty() {
             return Ok(None);
@@ -175,9 +175,9 @@ impl<'a> Txn<'a> {
     }
 }
 
-/// The list of a closed session's nodes. It is not there where `closeSessionTxn.enabled` is off,
-/// and a digest's twelve bytes may follow either way: a list of two paths in as many bytes would
-/// have empty ones, and no node has an empty path.
+/// The list of a closed session's nodes. It is absent where `closeSessionTxn.enabled` is off, and a
+/// digest's twelve bytes may follow either way: a list of two paths in as many bytes would have
+/// empty ones, and no node has an empty path.
 fn closed_paths<'a>(r: &mut JuteReader<'a>) -> Result<Option<Strings<'a>>, JuteError> {
     let rest = r.rest();
     let is_digest =
@@ -225,7 +225,7 @@ impl<'a> CreateTxn<'a> {
     }
 }
 
-/// The txns of a multi, checked once and read where they lie.
+/// The txns of a multi, checked once and read in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MultiTxn<'a> {
     count: u32,
@@ -288,7 +288,7 @@ pub fn put_sub_txn(out: &mut Vec<u8>, op: Op, txn: &Txn<'_>) {
     jute::patch_int(out, start, i32::try_from(length).expect("txns are shorter than 2 GiB"));
 }
 
-/// Appends the txn of a multi that failed at this place, or before it.
+/// Appends the txn of a multi that failed at this operation or before it.
 pub fn put_sub_error(out: &mut Vec<u8>, error: ErrorCode) {
     put_sub_txn(out, Op::Error, &Txn::Error(error.code()));
 }

@@ -1,8 +1,8 @@
 //! Framing and sockets of clients.
 //!
-//! A connection is bytes in and bytes out; this crate says where a request begins and ends, keeps
-//! what is incomplete, and knows the socket options. It makes no system call but in
-//! `listener`, and knows nothing of what a frame means.
+//! A connection is bytes in and bytes out; this crate finds where a request begins and ends, keeps
+//! what is incomplete, and knows the socket options. It makes no system call but in `listener`, and
+//! knows nothing of what a frame means.
 //!
 //! The map: `listener` (bind, options, peer address), `client::decoder` (received bytes to frames),
 //! `client::word` (four-letter words).

@@ -1,4 +1,4 @@
-//! Calls in the air, taken in the order they started.
+//! Calls in flight, taken in the order they started.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -26,7 +26,7 @@ impl<'a, T> Flights<'a, T> {
         Self { queue: VecDeque::new(), bytes: 0 }
     }
 
-    /// Adds a call that moves so many bytes, and starts it.
+    /// Adds a call that moves this many bytes, and starts it.
     pub(crate) async fn start(&mut self, bytes: usize, call: impl Future<Output = T> + 'a) {
         self.queue.push_back(Flight { bytes, state: CallState::Running(Box::pin(call)) });
         self.bytes += bytes;
@@ -37,7 +37,7 @@ impl<'a, T> Flights<'a, T> {
         .await;
     }
 
-    /// Whether a call of so many bytes may start without exceeding `bytes_max` in the air; one
+    /// Whether a call of this many bytes may start without exceeding `bytes_max` in flight; one
     /// always may.
     pub(crate) fn has_room(&self, bytes: usize, bytes_max: usize) -> bool {
         self.queue.is_empty() || self.bytes + bytes <= bytes_max

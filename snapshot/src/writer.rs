@@ -1,8 +1,8 @@
 //! Writing a snapshot: chunk by chunk, a few writes ahead, under another name until it is whole.
 //!
-//! Lives in: the background, in plain steps over [`Disk`]. Memory: one chunk that is being filled,
-//! [`WRITE_AHEAD_BYTES`] in the air, 24 bytes per chunk, and at the end sessions and ACLs. A record
-//! larger than a chunk is held once more.
+//! Lives in: the background, sequential over [`Disk`]. Memory: one chunk that is being filled,
+//! [`WRITE_AHEAD_BYTES`] in flight, 24 bytes per chunk, and at the end sessions and ACLs. A record
+//! larger than a chunk is held a second time.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -27,7 +27,7 @@ use crate::limits::{
 };
 use crate::source::{SnapshotHead, Source};
 
-/// Where the number of its ACL stands in a record.
+/// Where the number of its ACL is in a record.
 const ACL_OFFSET: usize = BIRTH_BYTES + STAT_BYTES + 4;
 
 /// A snapshot that is durable and has its name.
@@ -43,8 +43,8 @@ pub struct Written {
 
 /// Writes a snapshot of `source` into `directory` (which exists), replacing one of the same zxid.
 ///
-/// `created_by` names the program, for whoever inspects the file. `pace` is called after every
-/// chunk with its length; the next one is not begun before it returns, nor if it says break.
+/// `created_by` names the program, for inspection of the file. `pace` is called after every chunk
+/// with its length; the next one is not begun before it returns, nor if it returns break.
 ///
 /// # Errors
 /// See [`WriteError`]. The unfinished file is removed.
@@ -70,7 +70,7 @@ pub async fn write<D: Disk, S: Source>(
             Ok(Written { path, bytes: footer.file_bytes, chunk_count: footer.chunk_count })
         }
         Err(error) => {
-            // The first error is the one to tell; what is left is removed at the next start.
+            // The first error is the one to report; what is left is removed at the next start.
             let _ = disk.remove(&unfinished).await;
             Err(error)
         }
@@ -123,7 +123,7 @@ async fn write_unfinished<D: Disk, S: Source>(
     let section = archive(&index).ok_or(WriteError::TooLarge(Part::Index))?;
     footer.index = output.start_section(&section).await?;
 
-    // Last in time too: whoever sees a footer whose checksum fits sees a file that was written.
+    // Last in time too: a footer with a matching checksum proves that the file was written.
     output.land().await?;
     footer.file_bytes = output.offset + FOOTER_BYTES as u64;
     let mut block = AlignedBuf::zeroed(FOOTER_BYTES);
@@ -137,8 +137,8 @@ async fn write_unfinished<D: Disk, S: Source>(
     Ok(footer)
 }
 
-/// The least that such a snapshot takes: reserved at once, so that a disk without that much room
-/// is met before anything is written.
+/// The least that such a snapshot takes: reserved at once, so that a lack of room is found before
+/// anything is written.
 fn bytes_min(head: &SnapshotHead) -> u64 {
     let records = head.node_count.saturating_mul(RECORD_OVERHEAD_BYTES);
     let records = records.saturating_add(head.data_bytes).min(i64::MAX as u64 / 2);
@@ -161,7 +161,7 @@ async fn write_chunks<D: Disk, S: Source>(
         let next = source.next_record();
         let fits = next.is_some_and(|record| chunk.fits(record.archive_bytes()));
         if !fits && !chunk.is_empty() {
-            // `next` is borrowed from the source, which stays as it is meanwhile.
+            // `next` is borrowed from the source, which does not change meanwhile.
             finish_chunk(output, &mut chunk, &mut index, &mut pace).await?;
         }
         let Some(record) = next else { break };
@@ -215,12 +215,12 @@ fn count(count: usize, part: Part) -> Result<u32, WriteError> {
 }
 
 /// The file's numbers of ACLs, by first use: two servers number the same lists alike, whatever
-/// numbers they know them by.
+/// their own numbers for them.
 #[derive(Default)]
 struct AclNumbers {
     by_tree: HashMap<u32, u32>,
     in_order: Vec<u32>,
-    /// Neighbours mostly share one.
+    /// Neighbouring records mostly share one.
     last: (u32, u32),
 }
 
@@ -254,7 +254,7 @@ impl<'d, D: Disk> Output<'d, D>
 where
     D::File: 'd,
 {
-    /// Starts writing `buffer` at the end, once enough of what is in the air has landed.
+    /// Starts writing `buffer` at the end, once enough of the writes in flight have completed.
     async fn start(&mut self, buffer: AlignedBuf) -> Result<(), WriteError> {
         let bytes = buffer.len();
         while !self.flights.has_room(bytes, WRITE_AHEAD_BYTES) {

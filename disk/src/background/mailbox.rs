@@ -1,4 +1,4 @@
-//! The way of jobs from other threads into the executor.
+//! How jobs of other threads reach the executor.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -39,7 +39,7 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
-    /// No more is taken in; what waits is still handed out.
+    /// Accepts no more items; those that wait are still handed out.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
@@ -67,7 +67,7 @@ impl<T> Mailbox<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes after the lock is released, so that the woken does not wait for it.
+    /// Wakes after the lock is released, so that the taker does not wait for it.
     fn wake(mut state: MutexGuard<'_, MailboxState<T>>) {
         let taker = state.taker.take();
         drop(state);

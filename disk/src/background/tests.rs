@@ -28,7 +28,7 @@ async fn exercise(disk: Rc<Direct>, directory: &Path) -> Result<(), DiskError> {
     let file = disk.open(&b, OpenMode::Read).await?;
     let read = read_bytes(&*disk, &file, &b, BLOCK_BYTES as u64, 2 << 20).await?;
     assert!(read[..] == content[..]);
-    // The end of the file inside a block is where the reading ends.
+    // A file that ends inside a block ends the read there.
     let tail = disk.read_at(&file, 3 << 20, AlignedBuf::with_capacity(8192)).await?;
     assert_eq!(tail.len(), 100);
     assert!(read_bytes(&*disk, &file, &b, 3 << 20, 4096).await.is_err());

@@ -39,7 +39,7 @@ fn the_first_error_is_final() {
         assert_eq!(first.cause, Cause::Errno(5));
         assert_eq!(disk.flush(&file).await.unwrap_err(), first);
         assert_eq!(disk.write_at(&file, 0, block(1)).await.unwrap_err(), first);
-        // Another file is another latch.
+        // Another file has another latch.
         let again = disk.open(A.as_ref(), OpenMode::Write).await.unwrap();
         disk.flush(&again).await.unwrap();
     });

@@ -14,7 +14,7 @@ pub(crate) struct Kept {
     pub(crate) end: SegmentOffset,
 }
 
-/// Where `run` ends, which a later one has ended at `run.limit`: behind the batches that reach the
+/// Where `run`, which a later one has ended at `run.limit`, ends: behind the batches that reach the
 /// limit, and the empty ones that follow and state that they are durable.
 ///
 /// `None` if the chain breaks before: a hole or damage, which must stay as it is.

@@ -1,8 +1,8 @@
 //! Faults drawn from a seed, at every call of the disk and of the log's device.
 //!
-//! What a disk admits to (an error, no room, slowness, a power loss) loses nothing that was
-//! acknowledged. What it hides (a lie, a misdirected or torn write, decay) is found, with file and
-//! place, or has harmed nothing; the log read is never another than the log written.
+//! Faults that a disk reports (an error, no room, slowness, a power loss) lose nothing that was
+//! acknowledged. Those that it hides (a lie, a misdirected or torn write, decay) are found, with
+//! file and offset, or have done no harm; the log read is never another than the log written.
 //!
 //! `RINGKEEPER_FAULT_SEEDS` says how many seeds, `RINGKEEPER_FAULT_FIRST` the first.
 
@@ -60,7 +60,7 @@ fn campaign_of_faults_that_a_disk_admits_to() {
             let acknowledged = rig.appender.durable_through();
             let mut image = rig.disk.crash_by(&mut chance);
             let mut run = restart(&image, &rig.txns, acknowledged, &context);
-            // The start meets failing calls and power losses too, until one succeeds.
+            // The start runs into failing calls and power losses too, until one succeeds.
             image = loop {
                 image.set_faults(Faults::honest(4 + chance.below(20) as u32));
                 image.lose_power_after(chance.below(30));
@@ -87,7 +87,7 @@ fn campaign_of_faults_that_a_disk_admits_to() {
     }
 }
 
-/// Work on a device that lies, then honest work, and an end that states what is durable.
+/// Work on a device that lies, then on an honest one, and an end that states what is durable.
 fn lied_to(seed: u64, chance: &mut Seed) -> Rig {
     let mut rig = Rig::new(chance.next(), drawn_config(chance));
     let one_in = 10 + chance.below(80) as u32;

@@ -48,7 +48,7 @@ fn crash_everywhere(seed: u64, durability: Durability, slot_count: usize) {
                 check_prefix(&image, &rig.txns, acknowledged, &context);
             }
         }
-        // The server starts again on one of the images, and loses power once more.
+        // The server restarts on one of the images, and loses power again.
         let image = rig.disk.crash_by(&mut chance);
         let acknowledged = rig.appender.durable_through();
         let found = check_prefix(&image, &rig.txns, acknowledged, "restart");
@@ -102,7 +102,7 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
         }
         assert_eq!(opened.unwrap_err().cause, Cause::PowerLost);
     }
-    // Opened again and again without a txn: the cut holds at every point, and the log stays small.
+    // Opened repeatedly without a txn: the cut holds at every point, and the log stays small.
     let disk = whole.crash(|_| Fate::Kept);
     block_on(segments::open_run(&disk, directory(), run, bytes, 78)).unwrap();
     for operation_count in 0..40 {
@@ -124,7 +124,7 @@ fn a_full_disk_is_met_when_a_segment_is_prepared_and_leaves_nothing() {
     let header = SegmentHeader { number, segment_bytes, seed: 5, start };
     let error = block_on(segments::prepare(&rig.disk, directory(), header)).unwrap_err();
     assert!(error.is_full(), "{error}");
-    // Met in the middle, on a file system that does not reserve.
+    // Out of room in the middle, on a file system that does not reserve.
     rig.disk.set_capacity(u64::MAX);
     rig.disk.fail_next(Operation::Write, Cause::Errno(28));
     let error = block_on(segments::prepare(&rig.disk, directory(), header)).unwrap_err();

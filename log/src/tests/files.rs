@@ -82,7 +82,7 @@ fn a_snapshot_ahead_of_the_log_begins_a_run_there() {
     rig.append();
     rig.settle(true);
     assert_eq!(recover_after(&rig.disk, after).unwrap().1, rig.txns);
-    // From an older snapshot there is a hole, and it is named.
+    // From an older snapshot there is a hole, and it is reported.
     let error = recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
     assert!(matches!(error, RecoverError::Hole { next, .. } if next == after), "{error}");
 }

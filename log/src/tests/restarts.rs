@@ -1,5 +1,5 @@
 //! Many starts on one log, each of them interrupted anywhere: nothing is lost, nothing comes back,
-//! and the log takes no more room than what was written asks for.
+//! and the log takes no more room than what was written needs.
 
 use disk::simulated::{Fate, Faults, Seed};
 use disk::{BLOCK_BYTES, Disk, Durability, Simulated, block_on};
@@ -18,9 +18,9 @@ use crate::{AppenderConfig, RecoverError, RecoverFrom, recover, repair, trim};
 enum End {
     /// In order.
     Stop,
-    /// Idle, without a word.
+    /// Killed while idle.
     Kill,
-    /// With the power, while writes are in flight.
+    /// By a power loss, while writes are in flight.
     PowerLoss,
 }
 
@@ -116,7 +116,7 @@ fn starts_with_few_records_take_what_these_take() {
     }
 }
 
-/// The log is what it was, whatever a start had done when it was interrupted.
+/// The log is unchanged, whatever a start had done when it was interrupted.
 fn assert_same(image: &Simulated, txns: &[Txn], last: Zxid, context: &str) -> RunStart {
     let recovered = recover_after(image, Zxid::ZERO);
     let (found, read) = recovered.unwrap_or_else(|error| panic!("{context}: {error}"));
@@ -207,7 +207,7 @@ fn every_byte_changed_in_a_log_cut_to_size_is_found_or_irrelevant() {
                     assert!(places(&all, index).contains(&(path, offset)), "{context}");
                     counts[1] += 1;
                 }
-                // Without magic and number nothing says that a batch of this segment stood there.
+                // Without magic and number nothing shows that a batch of this segment was there.
                 (Some(index), Err(RecoverError::Hole { path: named, .. })) => {
                     assert!((4..16).contains(&(at - all[index].0.0)), "{context}");
                     assert_eq!(named, path, "{context}");

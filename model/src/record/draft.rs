@@ -30,7 +30,7 @@ impl DataBlock {
     /// Writes a block at `at` and returns it.
     ///
     /// # Safety
-    /// `at` has room for [`Self::HEAD_BYTES`] and the data, is aligned to 8, and nobody reads it.
+    /// `at` has room for [`Self::HEAD_BYTES`] and the data, is aligned to 8, and has no reader.
     pub unsafe fn write(at: NonNull<u8>, birth: u64, data: &[u8]) -> Self {
         // SAFETY: the caller gives room and alignment; `data` cannot overlap an unread block.
         unsafe {
@@ -164,7 +164,7 @@ impl<'a> Draft<'a> {
     /// Writes the record.
     ///
     /// # Safety
-    /// `at` has room for [`Self::block_bytes`], nobody else reads or writes it, and neither path
+    /// `at` has room for [`Self::block_bytes`], no one else reads or writes it, and neither path
     /// nor data of the draft lies there. A detached block outlives the record.
     ///
     /// # Panics
@@ -175,7 +175,7 @@ impl<'a> Draft<'a> {
         let data: &[u8] = match self.data {
             DraftData::Null => &[],
             DraftData::Inline(data) => data,
-            // SAFETY: the caller vouches for the block.
+            // SAFETY: the caller guarantees the block.
             DraftData::Detached(block) => unsafe { block.bytes() },
         };
         let data_length = i32::try_from(data.len()).expect("data is bounded far below 2 GiB");
@@ -209,10 +209,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends the record to bytes that are no tree's, as [`Self::write_to`] writes it.
+    /// Appends the record, as [`Self::write_to`] writes it, to bytes outside any tree.
     ///
     /// # Panics
-    /// As of [`Self::write_to`], or if the data lies in a block of its own: nobody says how long.
+    /// As of [`Self::write_to`], or if the data lies in a block of its own, whose lifetime nothing
+    /// guarantees.
     pub fn append_block(&self, out: &mut Vec<u8>, birth: u64) {
         assert!(!matches!(self.data, DraftData::Detached(_)), "data in a block of its own");
         let block_bytes = self.block_bytes();
@@ -240,7 +241,7 @@ impl NodeRecord<'_> {
     /// Changes what a created or deleted child changes in its parent.
     ///
     /// # Safety
-    /// Nobody else reads or writes the block, and it may be written to.
+    /// No one else reads or writes the block, and it may be written to.
     pub unsafe fn patch_children(at: NonNull<u8>, stored_cversion: i32, children: i32, pzxid: i64) {
         // SAFETY: the caller has the block for itself; a head of alignment 1 lies there.
         let head = unsafe { at.add(BIRTH_BYTES).cast::<ArchivedRecordHead>().as_mut() };

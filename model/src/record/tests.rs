@@ -153,7 +153,7 @@ fn archives_are_self_contained() {
     assert_eq!(parsed.data(), Some(&big[..]));
     assert_eq!(parsed.digest(), owned.record().digest());
     drop(owned);
-    // SAFETY: allocated above with this layout; its record is gone.
+    // SAFETY: allocated above with this layout; its record is no longer used.
     unsafe { dealloc(at.as_ptr(), layout) };
 }
 

@@ -43,7 +43,7 @@ proptest! {
     fn any_bytes_decode_or_fail(
         bytes in prop::collection::vec(prop_oneof![Just(0), Just(0xff), any::<u8>()], 0..200),
     ) {
-        // A vector's announced length is at most two thousand million: it must not be believed.
+        // A vector's announced length is at most two thousand million: it must not be trusted.
         for op in ops() {
             let _ = Request::decode(op, &bytes);
             if let Ok(Txn::Multi(multi)) = Txn::decode(op, &mut JuteReader::new(&bytes)) {
@@ -66,7 +66,7 @@ proptest! {
     }
 }
 
-/// Small counts whose elements take four bytes each cannot make the reader go on for long either:
+/// Small counts whose elements take four bytes each cannot keep the reader busy for long either:
 /// the elements end with the bytes.
 #[test]
 fn announced_counts_are_not_believed() {

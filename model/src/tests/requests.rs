@@ -49,7 +49,7 @@ fn assert_decodes(op: Op, text: &str, expected: &Request<'_>) {
     for cut in 0..bytes.len() {
         assert!(Request::decode(op, &bytes[..cut]).is_err(), "{op:?} cut at {cut}");
     }
-    // Bytes behind the record are passed over, as stock does.
+    // Bytes behind the record are ignored, as stock does.
     assert_eq!(&Request::decode(op, &golden(&format!("{text} 00ff"))).unwrap(), expected);
 }
 
@@ -67,7 +67,7 @@ fn creates() {
     let ttl = Create { flags: 5, ttl: 5000, ..create };
     let text = format!("00000002 '/a' 00000002 'xy' {OPEN} 00000005 0000000000001388");
     assert_decodes(Op::CreateTtl, &text, &Request::Create(ttl));
-    // A null ACL has no entries, as an empty one, but it is told apart: a multi refuses it.
+    // A null ACL has no entries, like an empty one, but is distinguished: a multi refuses it.
     let null = AclList::decode(&mut JuteReader::new(&[0xff; 4])).unwrap();
     assert!(null.is_null() && null.is_empty() && !AclList::default().is_null());
     let mut again = Vec::new();

@@ -102,7 +102,7 @@ fn close(paths: &[&[u8]], has_digest: bool) -> Vec<u8> {
     bytes
 }
 
-/// The list is there or not, the digest is there or not: both are read as they were written.
+/// The list and the digest may each be present or absent: both are read as they were written.
 #[test]
 fn closed_sessions() {
     let lists: [&[&[u8]]; 4] = [&[], &[b"/abc"], &[b"/a", b"/b"], &[b"/some/longer/path"]];
@@ -125,7 +125,7 @@ fn closed_sessions() {
     }
 }
 
-/// A list of empty paths could not be told from a digest once it is written again; no session has
+/// A list of empty paths could not be distinguished from a digest once rewritten; no session has
 /// such nodes, and a server that deleted them would fail.
 #[test]
 fn closed_sessions_have_no_empty_paths() {
@@ -133,7 +133,7 @@ fn closed_sessions_have_no_empty_paths() {
         for has_digest in [false, true] {
             let bytes = close(paths, has_digest);
             let txn = Txn::decode(Op::CloseSession, &mut JuteReader::new(&bytes));
-            // Two in twelve bytes: that is what a digest looks like, and it is one.
+            // Two in twelve bytes look like a digest, and are read as one.
             let is_digest = bytes.len() == TxnDigest::BYTES;
             let expected = Ok(Txn::CloseSession { paths: None });
             assert!(if is_digest { txn == expected } else { txn.is_err() }, "{paths:?}: {txn:?}");

@@ -161,7 +161,7 @@ fn bind_one(
 ) -> Result<Listener, Errno> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // Connections of a former process in TIME_WAIT do not keep the port; a listener still does.
+    // Connections of an earlier process in TIME_WAIT do not hold the port; a listener still does.
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     if address.is_ipv6() {
         setsockopt(&fd, sockopt::Ipv6V6Only, &!both_families)?;
@@ -185,8 +185,8 @@ pub fn peer_address(connection: impl AsFd) -> Result<SocketAddr, Errno> {
     Ok(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
 }
 
-/// Makes a close of this connection a reset: for one refused by a limit, which should leave no
-/// trace in the kernel.
+/// Turns the close of this connection into a reset: for one refused by a limit, which should leave
+/// no trace in the kernel.
 pub fn reset_on_close(connection: impl AsFd) -> Result<(), Errno> {
     setsockopt(&connection.as_fd(), sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 })
 }

@@ -31,7 +31,7 @@ pub struct Extent {
     pub crc32c: u32,
 }
 
-/// What the last block says. All of it has a fixed size.
+/// The content of the last block. All of it has a fixed size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize)]
 pub struct Footer {
     /// The last txn in it.
@@ -50,7 +50,7 @@ pub struct Footer {
     pub session_count: u32,
     /// Count of ACLs.
     pub acl_count: u32,
-    /// The header's checksum: they belong together.
+    /// The header's checksum, which ties both together.
     pub header_crc32c: u32,
     /// The sessions; they follow the last chunk.
     pub sessions: Extent,

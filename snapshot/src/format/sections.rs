@@ -1,4 +1,4 @@
-//! What stands between the chunks and the footer: sessions, ACLs, index.
+//! What lies between the chunks and the footer: sessions, ACLs, index.
 
 use std::mem::offset_of;
 

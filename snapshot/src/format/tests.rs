@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::*;
 
-/// The tables of the document, as they must stand in it.
+/// The tables of the document, as they must appear in it.
 fn tables() -> String {
     let mut text = String::new();
     let fixed = [("header block", HEADER.to_vec()), ("footer block", FOOTER.to_vec())];

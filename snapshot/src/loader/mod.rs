@@ -1,12 +1,12 @@
 //! Reading a snapshot into memory: reads run ahead of checksums, checksums ahead of the tree.
 //!
-//! Nothing of a file is believed: the bounds that it states are compared with its length, every
+//! Nothing in a file is trusted: the bounds that it states are compared with its length, every
 //! archive is validated, every record is parsed before a tree sees it.
 //!
 //! Nothing is copied: a part of the file is read to where the tree will use it, checked there, and
 //! handed out as a [`Unit`]. All parts lie in one region of memory, so that huge pages are filled.
 //!
-//! Lives in: the background, in plain steps over [`Disk`]. In the air: [`READ_AHEAD_BYTES`].
+//! Lives in: the background, sequential over [`Disk`]. In flight: [`READ_AHEAD_BYTES`].
 
 mod newest;
 mod unit;
@@ -43,7 +43,7 @@ pub struct Contents {
     pub file_bytes: u64,
     /// The program that wrote it.
     pub created_by: String,
-    /// What it says of its tree.
+    /// What it states about its tree.
     pub head: SnapshotHead,
     /// All sessions, by ascending id.
     pub sessions: Vec<Session>,
@@ -67,7 +67,8 @@ pub struct Loader<'d, D: Disk> {
     flights: Flights<'d, Result<AlignedBuf, DiskError>>,
     started_count: usize,
     checked_count: usize,
-    /// What units have not taken yet of the memory for all chunks; `None` until one is asked for.
+    /// The part of the memory for all chunks that units have not taken yet; `None` until one is
+    /// requested.
     image: Option<HugeBuf>,
     has_root: bool,
 }
@@ -112,11 +113,10 @@ where
         &self.contents
     }
 
-    /// The next unit, all of it checked; `None` when all records have been given.
+    /// The next unit, all of it checked; `None` when all records have been handed out.
     ///
     /// # Errors
-    /// After an error nothing more is to be had from the loader, and what it has given is not a
-    /// tree.
+    /// After an error the loader returns nothing more, and what it has handed out is not a tree.
     pub async fn next_unit(&mut self) -> Result<Option<Unit>, LoadError> {
         if self.image.is_none() {
             let bytes = self.contents.chunks.iter().map(|entry| entry.bytes as usize).sum();
@@ -141,8 +141,8 @@ where
         Ok(Some(unit))
     }
 
-    /// The next chunks of `bytes_min` together, one at least, unchecked; starts the reads behind
-    /// them. All calls on one loader must want as much.
+    /// The next chunks of together `bytes_min`, at least one, unchecked; starts the reads behind
+    /// them. All calls on one loader must pass the same `bytes_min`.
     async fn next_chunks(
         &mut self,
         bytes_min: usize,
@@ -168,8 +168,7 @@ where
         Ok(Some((chunks, landed?)))
     }
 
-    /// The chunks from number `start` on that come to `bytes_min`, one at least, and what they
-    /// come to.
+    /// The chunks from number `start` on that add up to `bytes_min`, at least one, and their sum.
     fn chunks_from(&self, start: usize, bytes_min: usize) -> (Range<usize>, usize) {
         let (mut end, mut bytes) = (start, 0);
         for entry in &self.contents.chunks[start..] {
@@ -226,7 +225,7 @@ fn check_chunk<'a>(
     chunk::check(entry, bytes, acl_count, each)
 }
 
-/// Everything of a file around its chunks.
+/// Everything in a file around its chunks.
 struct Outside<'a, D: Disk> {
     disk: &'a D,
     file: &'a D::File,
@@ -311,7 +310,7 @@ impl<D: Disk> Outside<'_, D> {
         Ok(footer)
     }
 
-    /// A section's whole blocks, their checksum compared.
+    /// A section's whole blocks, after comparing their checksum.
     async fn section(&self, part: Part, extent: &Extent) -> Result<AlignedBuf, LoadError> {
         let bytes = block_align_up(extent.bytes as usize);
         let section = read_bytes(self.disk, self.file, self.path, extent.offset, bytes).await?;

@@ -104,7 +104,7 @@ fn a_full_disk_is_told_and_leaves_nothing() {
             assert!(matches!(error, WriteError::Full(_)), "{error}");
             assert!(disk.list(directory()).await.unwrap().is_empty());
         }
-        // A tree that is larger than it says meets the end while writing.
+        // A tree larger than it states runs out of room while writing.
         disk.set_capacity(written.bytes - 4096);
         let head = SnapshotHead { data_bytes: 0, ..plain.head() };
         let pace = async |_| ControlFlow::Continue(());

@@ -1,4 +1,4 @@
-//! Whatever happens to a file, loading it ends in a result, and never in a wrong tree.
+//! Whatever happens to a file, loading it returns a result, and never a wrong tree.
 
 use super::*;
 use crate::format::{ChunkEntry, Extent, Footer, Header, Index};

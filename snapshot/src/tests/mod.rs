@@ -66,7 +66,7 @@ fn acl_list(count: u32) -> Vec<u8> {
 }
 
 impl Plain {
-    /// A root and `count` nodes with so many bytes of data each, and a few sessions and ACLs.
+    /// A root and `count` nodes with this many bytes of data each, and a few sessions and ACLs.
     fn sample(count: usize, data_bytes: usize, zxid: i64) -> Self {
         let mut plain = Self { zxid: Zxid(zxid), ..Self::default() };
         plain.records.push(record(b"/", b"", 0));

@@ -4,7 +4,7 @@ use super::*;
 use crate::directory::{name_of, zxid_of};
 use disk::{Cause, Operation};
 
-/// Takes what comes; refuses the unit that begins with this record of a snapshot.
+/// Accepts every unit but the one that begins with this record of a snapshot.
 #[derive(Default)]
 struct Sink {
     begun: Vec<Zxid>,

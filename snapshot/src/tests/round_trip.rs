@@ -1,4 +1,4 @@
-//! What is written is read.
+//! What is written is read back.
 
 use super::*;
 use crate::format::ChunkEntry;

@@ -1,7 +1,7 @@
 //! Received bytes to frames.
 //!
-//! A frame is a length of four bytes and so many bytes more. Most lie whole in what was received
-//! and are told from there; only an incomplete end, or what a pause leaves, is copied.
+//! A frame is a length of four bytes and that many bytes more. Most lie whole in what was received
+//! and are handed out from there; only an incomplete end, or what a pause leaves, is copied.
 
 #[cfg(test)]
 mod tests;
@@ -10,30 +10,30 @@ use super::FourLetterWord;
 use crate::limits::{FRAME_HEADER_BYTES, INBOX_KEPT_BYTES_MAX};
 use std::fmt;
 
-/// What to do after a frame was told.
+/// What to do after a frame was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Taken; go on.
+    /// Taken; continue.
     Continue,
     /// Taken; keep the rest until `resume`.
     PauseAfter,
-    /// Not taken; keep it and the rest until `resume`, which tells it again.
+    /// Not taken; keep it and the rest until `resume`, which hands it out again.
     PauseBefore,
 }
 
 /// What became of the bytes fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fed {
-    /// Every complete frame was told.
+    /// Every complete frame was handed out.
     All,
-    /// A pause: frames may be left. Whatever is fed from now on is kept as well.
+    /// A pause: frames may be left. Everything fed from now on is kept as well.
     Paused,
     /// The connection opened with a word instead of a length. No frame will come; what follows
     /// the word is kept for `into_rest`.
     FourLetterWord(FourLetterWord),
 }
 
-/// Why a connection cannot go on: close it. The decoder is of no further use.
+/// Why a connection cannot continue: close it. The decoder is of no further use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
     /// A length that is negative or above the limit.
@@ -91,11 +91,11 @@ impl FrameDecoder {
         Self { kept: Vec::new(), start: 0, len_max, phase: DecoderPhase::Opening }
     }
 
-    /// Tells each frame that `received` completes, in order.
+    /// Hands out each frame that `received` completes, in order.
     pub fn feed(
         &mut self,
         received: &[u8],
-        mut tell: impl FnMut(&[u8]) -> Flow,
+        mut on_frame: impl FnMut(&[u8]) -> Flow,
     ) -> Result<Fed, FrameError> {
         match self.phase {
             DecoderPhase::Opening | DecoderPhase::Established => {}
@@ -114,28 +114,28 @@ impl FrameDecoder {
                 return Ok(Fed::All);
             }
             // The kept bytes are now one word or one frame exactly.
-            self.tell_kept(&mut tell)?;
+            self.hand_out_kept(&mut on_frame)?;
             if self.is_stopped() {
                 self.kept.extend_from_slice(rest);
                 return Ok(self.fed());
             }
         }
-        let (phase, consumed) = advance(self.phase, self.len_max, rest, &mut tell)?;
+        let (phase, consumed) = advance(self.phase, self.len_max, rest, &mut on_frame)?;
         self.phase = phase;
         self.kept.extend_from_slice(&rest[consumed..]);
         Ok(self.fed())
     }
 
-    /// Ends a pause: tells the frames that were kept, as far as they are complete.
-    pub fn resume(&mut self, mut tell: impl FnMut(&[u8]) -> Flow) -> Result<Fed, FrameError> {
+    /// Ends a pause: hands out the kept frames that are complete.
+    pub fn resume(&mut self, mut on_frame: impl FnMut(&[u8]) -> Flow) -> Result<Fed, FrameError> {
         if let DecoderPhase::Paused { opening } = self.phase {
             self.phase = if opening { DecoderPhase::Opening } else { DecoderPhase::Established };
-            self.tell_kept(&mut tell)?;
+            self.hand_out_kept(&mut on_frame)?;
         }
         Ok(self.fed())
     }
 
-    /// Whether a pause is on: do not receive until `resume` has answered something else.
+    /// Whether it is paused: do not receive until `resume` has returned something else.
     pub fn is_paused(&self) -> bool {
         matches!(self.phase, DecoderPhase::Paused { .. })
     }
@@ -145,7 +145,7 @@ impl FrameDecoder {
         matches!(self.phase, DecoderPhase::Opening | DecoderPhase::Paused { opening: true })
     }
 
-    /// Bytes received and not yet told in a frame that was taken.
+    /// Bytes received that no taken frame has covered yet.
     pub fn kept_bytes(&self) -> usize {
         self.kept.len() - self.start
     }
@@ -168,10 +168,10 @@ impl FrameDecoder {
         }
     }
 
-    /// Moves so many bytes from `rest` to the kept ones as complete their frame (or word); says
+    /// Moves as many bytes from `rest` to the kept ones as complete their frame (or word); says
     /// whether it is complete.
     fn complete_kept(&mut self, rest: &mut &[u8]) -> Result<bool, FrameError> {
-        // Whatever follows appends at the end, so the told part must go first.
+        // What follows is appended at the end, so the part handed out must be removed first.
         self.compact();
         if !self.keep_up_to(FRAME_HEADER_BYTES, rest) {
             return Ok(false);
@@ -190,8 +190,12 @@ impl FrameDecoder {
         self.kept.len() >= wanted
     }
 
-    fn tell_kept(&mut self, tell: &mut impl FnMut(&[u8]) -> Flow) -> Result<(), FrameError> {
-        let (phase, consumed) = advance(self.phase, self.len_max, &self.kept[self.start..], tell)?;
+    fn hand_out_kept(
+        &mut self,
+        on_frame: &mut impl FnMut(&[u8]) -> Flow,
+    ) -> Result<(), FrameError> {
+        let (phase, consumed) =
+            advance(self.phase, self.len_max, &self.kept[self.start..], on_frame)?;
         self.phase = phase;
         self.start += consumed;
         if self.start == self.kept.len() {
@@ -201,7 +205,7 @@ impl FrameDecoder {
                 self.kept = Vec::new();
             }
         } else if self.start >= self.kept.len() / 2 {
-            // At most as many bytes are moved as were told since the last time.
+            // At most as many bytes are moved as were handed out since the last time.
             self.compact();
         }
         Ok(())
@@ -233,13 +237,14 @@ fn header(phase: DecoderPhase, len_max: u32, bytes: &[u8]) -> Result<Header, Fra
     }
 }
 
-/// Tells the complete frames of `bytes` until told to stop; answers how many bytes are done with.
+/// Hands out the complete frames of `bytes` until asked to stop; returns how many bytes are done
+/// with.
 #[inline]
 fn advance(
     mut phase: DecoderPhase,
     len_max: u32,
     bytes: &[u8],
-    tell: &mut impl FnMut(&[u8]) -> Flow,
+    on_frame: &mut impl FnMut(&[u8]) -> Flow,
 ) -> Result<(DecoderPhase, usize), FrameError> {
     let mut consumed = 0;
     while bytes.len() - consumed >= FRAME_HEADER_BYTES {
@@ -251,7 +256,7 @@ fn advance(
         };
         let start = consumed + FRAME_HEADER_BYTES;
         let Some(frame) = bytes.get(start..start + len) else { break };
-        match tell(frame) {
+        match on_frame(frame) {
             Flow::Continue => {}
             Flow::PauseAfter => return Ok((DecoderPhase::Paused { opening: false }, start + len)),
             Flow::PauseBefore => {

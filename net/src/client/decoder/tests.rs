@@ -14,7 +14,7 @@ fn framed(frames: &[Vec<u8>]) -> Vec<u8> {
     stream
 }
 
-/// Cuts `stream` into pieces of the given lengths, again and again.
+/// Cuts `stream` into pieces of the given lengths, cyclically.
 fn pieces<'a>(stream: &'a [u8], lens: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
     let mut rest = stream;
     lens.iter().cycle().map_while(move |len| {
@@ -42,15 +42,15 @@ proptest! {
         lens in prop::collection::vec(1usize..400, 1..20),
     ) {
         let stream = framed(&frames);
-        let (mut decoder, mut told) = (FrameDecoder::new(LEN_MAX), Vec::new());
+        let (mut decoder, mut seen) = (FrameDecoder::new(LEN_MAX), Vec::new());
         for piece in pieces(&stream, &lens) {
             let fed = decoder.feed(piece, |frame| {
-                told.push(frame.to_vec());
+                seen.push(frame.to_vec());
                 Flow::Continue
             });
             prop_assert_eq!(fed, Ok(Fed::All));
         }
-        prop_assert_eq!(told, frames);
+        prop_assert_eq!(seen, frames);
         prop_assert_eq!(decoder.kept_bytes(), 0);
         prop_assert_eq!(decoder.kept.capacity(), 0);
     }
@@ -63,29 +63,29 @@ proptest! {
         resume_after in prop::collection::vec(any::<bool>(), 1..20),
     ) {
         let stream = framed(&frames);
-        let (mut decoder, mut told) = (FrameDecoder::new(LEN_MAX), Vec::new());
+        let (mut decoder, mut seen) = (FrameDecoder::new(LEN_MAX), Vec::new());
         let mut flows = flows.into_iter().cycle();
         let mut resume_after = resume_after.into_iter().cycle();
-        let mut tell = |frame: &[u8]| {
+        let mut on_frame = |frame: &[u8]| {
             let flow = match flows.next() {
                 Some(0) => Flow::PauseAfter,
                 Some(1) => Flow::PauseBefore,
                 _ => Flow::Continue,
             };
             if flow != Flow::PauseBefore {
-                told.push(frame.to_vec());
+                seen.push(frame.to_vec());
             }
             flow
         };
         for piece in pieces(&stream, &lens) {
-            let fed = decoder.feed(piece, &mut tell).unwrap();
+            let fed = decoder.feed(piece, &mut on_frame).unwrap();
             prop_assert_eq!(fed == Fed::Paused, decoder.is_paused());
             if resume_after.next() == Some(true) {
-                decoder.resume(&mut tell).unwrap();
+                decoder.resume(&mut on_frame).unwrap();
             }
         }
-        decoder.resume(|frame| tell_all(frame, &mut told)).unwrap();
-        prop_assert_eq!(told, frames);
+        decoder.resume(|frame| see_all(frame, &mut seen)).unwrap();
+        prop_assert_eq!(seen, frames);
         prop_assert_eq!(decoder.kept_bytes(), 0);
     }
 
@@ -108,13 +108,13 @@ proptest! {
     }
 }
 
-fn tell_all(frame: &[u8], told: &mut Vec<Vec<u8>>) -> Flow {
-    told.push(frame.to_vec());
+fn see_all(frame: &[u8], seen: &mut Vec<Vec<u8>>) -> Flow {
+    seen.push(frame.to_vec());
     Flow::Continue
 }
 
 #[test]
-fn a_whole_frame_is_told_where_it_lies() {
+fn a_whole_frame_is_handed_out_where_it_lies() {
     let stream = framed(&[vec![1; 10], vec![2; 20]]);
     let range = stream.as_ptr_range();
     let mut decoder = FrameDecoder::new(LEN_MAX);
@@ -123,7 +123,7 @@ fn a_whole_frame_is_told_where_it_lies() {
         Flow::Continue
     });
     assert_eq!(fed, Ok(Fed::All));
-    // After an incomplete frame was completed, the ones behind it are again told in place.
+    // After an incomplete frame was completed, the ones behind it are handed out in place again.
     decoder.feed(&stream[..5], |_| unreachable!()).unwrap();
     let rest = &stream[5..];
     let mut in_place = 0;
@@ -154,17 +154,17 @@ fn lengths_out_of_bounds_are_errors() {
         stream.resize(4 + usize::try_from(len).unwrap_or(0).min(100), 7);
         // Whole, and byte by byte.
         for piece_len in [stream.len(), 1] {
-            let (mut decoder, mut told) = (FrameDecoder::new(100), 0);
+            let (mut decoder, mut seen) = (FrameDecoder::new(100), 0);
             let fed: Result<Vec<Fed>, FrameError> = stream
                 .chunks(piece_len)
                 .map(|piece| {
                     decoder.feed(piece, |_| {
-                        told += 1;
+                        seen += 1;
                         Flow::Continue
                     })
                 })
                 .collect();
-            assert_eq!(told, u32::from(is_good));
+            assert_eq!(seen, u32::from(is_good));
             assert_eq!(fed.err(), (!is_good).then_some(FrameError::Length { len, len_max: 100 }));
         }
     }
