@@ -16,7 +16,7 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use criterion::{criterion_group, criterion_main};
 use engine::limits::FORGOTTEN_PER_TURN;
-use engine::shard::{Told, WatchMode, WatchTable};
+use engine::shard::{Notified, WatchMode, WatchTable};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -98,7 +98,7 @@ fn fire_and_set_again(
     watcher_count: usize,
     again: impl Fn(&mut WatchTable, &[Vec<u8>]),
 ) -> Duration {
-    let (mut time, mut told, mut left) = (Duration::ZERO, Told::default(), iterations as usize);
+    let (mut time, mut told, mut left) = (Duration::ZERO, Notified::default(), iterations as usize);
     while left > 0 {
         let paths = &paths[..left.min(paths.len())];
         let start = Instant::now();
@@ -117,7 +117,7 @@ fn fire_and_set_again(
 fn fire(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable, paths: &[Vec<u8>]) {
     let (strangers, crowded) = (paths_below("strange", FIRED), paths_below("crowd", CROWDED));
     let faithful = paths_below("faithful", CROWDED);
-    let mut told = Told::default();
+    let mut told = Notified::default();
     let mut at = 0;
     group.throughput(Throughput::Elements(1));
     group.bench_function(BenchmarkId::new("fire", "nobody watches"), |b| {
@@ -161,7 +161,7 @@ fn fire(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable, paths:
 
 fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
     let top = deep_path(1);
-    let mut told = Told::default();
+    let mut told = Notified::default();
     for watcher_count in [1, CONNECTIONS] {
         for slot in 0..watcher_count as u32 {
             table.add(&top, slot, WatchMode::RECURSIVE);

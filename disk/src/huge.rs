@@ -145,7 +145,7 @@ pub unsafe fn give_back(start: *mut u8, bytes: usize) {
 }
 
 /// Asks the kernel to back memory with huge pages. A hint: nothing depends on it.
-pub fn wish_huge(start: *mut u8, bytes: usize) {
+pub fn advise_huge(start: *mut u8, bytes: usize) {
     let Some(start) = NonNull::new(start) else { return };
     // SAFETY: this advice changes how memory is backed, never its content, regardless of its owner;
     // an address that is not mapped is an error, which does not matter here.

@@ -46,7 +46,7 @@ impl AclEntry<'_> {
         jute::put_buffer(out, self.id);
     }
 
-    /// Whether it applies to everybody.
+    /// Whether it applies to everyone.
     pub fn is_world(&self) -> bool {
         self.scheme == Some(b"world") && self.id == Some(b"anyone")
     }

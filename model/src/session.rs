@@ -88,7 +88,7 @@ impl Owner {
     }
 }
 
-/// Which kinds of owner this server knows beside sessions and containers.
+/// Which kinds of owner this server knows besides sessions and containers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedTypes {
     /// `extendedTypesEnabled`: nodes with a time to live exist.

@@ -239,7 +239,7 @@ impl AclNumbers {
     }
 }
 
-/// The file, filled from the front with several writes in the air.
+/// The file, filled from the front with several writes in flight.
 ///
 /// Invariant: everything before `offset` has been started, nothing behind it.
 struct Output<'d, D: Disk> {

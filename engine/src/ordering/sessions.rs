@@ -1,4 +1,4 @@
-//! Sessions: who comes and who goes.
+//! Sessions: attaching and detaching.
 
 use super::Ordering;
 use crate::batch::{ConnectionId, Outcome};
@@ -20,12 +20,12 @@ impl Ordering {
         let Some(entry) = self.sessions.entry_mut(id) else {
             return self.answer_connect(&connect, None);
         };
-        // Before anything else, so that nobody drives out a session's owner by its id alone.
+        // Before anything else, so that a session's owner cannot be displaced by the id alone.
         if connect.password != Some(password(id)) {
             return self.answer_connect(&connect, None);
         }
         if !matches!(entry.place, SessionPlace::Closing(_)) {
-            // A sign of life, even while it waits for the connection that it replaces.
+            // Counts as a heartbeat, even while it waits for the connection that it replaces.
             self.sessions.touch(id, connect.received_ms);
         }
         let Some(entry) = self.sessions.entry_mut(id) else { return };
@@ -38,7 +38,7 @@ impl Ordering {
                 self.to_shards.push((from.shard, detach));
             }
             SessionPlace::Moving { to, .. } => {
-                // The newest wish wins; the one before gets nothing but a closed connection.
+                // The newest request wins; the one before only gets its connection closed.
                 let before = std::mem::replace(&mut **to, connect).connection;
                 let detach = ToShard::Detach { connection: before, session: id };
                 self.to_shards.push((before.shard, detach));
@@ -63,7 +63,7 @@ impl Ordering {
                 }
             }
             SessionPlace::Moving { from, to } if to.connection == connection => {
-                // Who wished it has gone; the old connection is on its way out all the same.
+                // The requester has disconnected; the old connection is being closed all the same.
                 entry.place = SessionPlace::Attached(*from);
             }
             SessionPlace::Closing(at) if *at == Some(connection) => *at = None,
@@ -85,8 +85,8 @@ impl Ordering {
 
     fn create_session(&mut self, now: Now, connect: &Connect) {
         if self.refusal.is_some() {
-            // An answer would say that a session has ended; there was none. The client goes
-            // elsewhere and comes back.
+            // An answer would mean that a session has ended; there was none. The client tries
+            // elsewhere and returns.
             let connection = connect.connection;
             let detach = ToShard::Detach { connection, session: SessionId(0) };
             return self.to_shards.push((connection.shard, detach));

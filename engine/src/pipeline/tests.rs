@@ -94,7 +94,7 @@ fn a_failed_multi_leaves_no_trace() {
         assert!(after.acls.iter().eq(before.acls.iter()));
         head.seal();
     }
-    // What the failed ones counted was given back: the list goes with its last node.
+    // What the failed ones counted was undone: the list is removed with its last node.
     execute(&mut head, 9, Op::Delete, &Request::Delete { path: b"/kept", version: -1 }).unwrap();
     head.seal();
     assert_eq!(head.tree.meta().acls.iter().count(), 2);
@@ -181,7 +181,7 @@ fn a_replayed_close_removes_what_the_session_had() {
         (head.tree.digest(), head.tree.node_count())
     };
     let expected = after(None);
-    // None of them, all of them, some of them, and one that a delete has taken before.
+    // None of them, all of them, some of them, and one that was deleted before.
     assert_eq!(after(Some(&[])), expected);
     assert_eq!(after(Some(&[b"/a", b"/a-child"])), expected);
     assert_eq!(after(Some(&[b"/a-child"])), expected);

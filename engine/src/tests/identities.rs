@@ -73,9 +73,9 @@ fn names_of_persons() {
     assert!(is_key(b"4", Some(b"-2")) && !is_key(b"", Some(b"1")) && is_key(b"", None));
 }
 
-/// What the engine is told of a class that only a configuration can bring.
+/// What the engine is given for a class that only a configuration can name.
 #[test]
-fn ensembles_are_told_apart() {
+fn ensembles_are_distinguished() {
     let named = Ensemble::Named(["a".to_owned()].into());
     let schemes = Schemes { ensemble: Some(named), ..Schemes::default() };
     let mut who = Identities::default();
@@ -140,11 +140,11 @@ fn lists_are_fixed_up() {
     let schemes = Schemes::default();
     let mut who = Identities::of_address("10.0.0.1".parse().unwrap());
     let mut out = Vec::new();
-    let mut fixed = |wished: &[u8], who: &Identities| {
-        fix_up(&read(wished), who, &schemes, &mut out).map(|()| out.clone())
+    let mut fixed = |requested: &[u8], who: &Identities| {
+        fix_up(&read(requested), who, &schemes, &mut out).map(|()| out.clone())
     };
     let auth = list(&[(3, Some("auth"), Some(""))]);
-    assert_eq!(fixed(&auth, &who), Err(ErrorCode::InvalidAcl), "an address is no proof");
+    assert_eq!(fixed(&auth, &who), Err(ErrorCode::InvalidAcl), "an address is not a proof");
     assert!(take(&mut who, b"digest", b"super:test", &schemes));
     let digest = list(&[(3, Some("digest"), Some("super:D/InIHSb7yEEbrWz8b9l71RjZJU="))]);
     assert_eq!(fixed(&auth, &who), Ok(digest));
@@ -160,7 +160,7 @@ fn lists_are_fixed_up() {
         assert_eq!(fixed(&bad, &who), Err(ErrorCode::InvalidAcl));
     }
     let null = list(&[(1, Some("world"), None)]);
-    assert_eq!(fixed(&null, &who), Err(ErrorCode::MarshallingError), "stock stumbles over it");
+    assert_eq!(fixed(&null, &who), Err(ErrorCode::MarshallingError), "stock fails on it");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn permissions_are_granted_by_any_entry() {
     assert!(table.may(OPEN, perms::ADMIN, &Identities::default(), &settings));
 }
 
-/// A number outlives its last node by one version at least, however often that happens.
+/// A number outlives its last node by at least one version, however often that happens.
 #[test]
 fn numbers_stay_for_the_events_of_their_batch() {
     let (mut table, mut index) = (AclTable::default(), AclIndex::new([1, 2]));
@@ -205,5 +205,5 @@ fn numbers_stay_for_the_events_of_their_batch() {
     index.sealed(&mut table);
     assert_eq!(table.iter().count(), 0);
     let other = list(&[(perms::READ, Some("ip"), Some("10.0.0.2"))]);
-    assert_eq!(index.intern(&mut table, &read(&other)), number, "numbers are used again");
+    assert_eq!(index.intern(&mut table, &read(&other)), number, "numbers are reused");
 }

@@ -1,4 +1,4 @@
-//! Listings that are kept for the next who asks: never those of other children.
+//! Listings that are kept for the next request: never those of other children.
 
 use super::harness::{World, settings};
 use super::wire;
@@ -12,7 +12,7 @@ enum Step {
     Toggle(usize),
     /// Several children at once.
     Together(Vec<usize>),
-    /// The node goes with all it has, and is made again with others, in one txn.
+    /// The node is deleted with all it has, and recreated with others, in one txn.
     Again(Vec<usize>),
     /// Its data, and that of a child: no other children.
     Set(usize),
@@ -61,7 +61,7 @@ fn words(step: &Step, names: &mut BTreeSet<usize>) -> String {
     format!("multi {}", parts.join(" | "))
 }
 
-/// The names in a reply, whose order is nobody's business.
+/// The names in a reply, whose order does not matter.
 fn listed(packet: &[u8]) -> BTreeSet<usize> {
     let mut reader = JuteReader::new(&packet[16..]);
     let count = reader.int().unwrap();

@@ -1,4 +1,4 @@
-//! What the roles count, beside what the transcripts show.
+//! What the roles count, besides what the transcripts show.
 
 use super::harness::{World, settings};
 use super::wire;

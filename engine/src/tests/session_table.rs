@@ -20,7 +20,7 @@ fn track(table: &mut SessionTable, timeout_ms: u64, now_ms: u64) -> SessionId {
 fn ids_are_not_given_twice() {
     let mut table = SessionTable::new(SessionId(-1), TICK_MS, 1, 0);
     assert_eq!(table.allocate(), SessionId(-1));
-    assert_eq!(table.allocate(), SessionId(1), "0 asks for a new one");
+    assert_eq!(table.allocate(), SessionId(1), "0 requests a new one");
     table.track(SessionId(2), 1, SessionPlace::Detached, Arc::default(), 0);
     assert_eq!(table.allocate(), SessionId(3));
 }
@@ -29,7 +29,7 @@ fn ids_are_not_given_twice() {
 fn a_bucket_waits_for_every_shard() {
     let mut table = table(2);
     let id = track(&mut table, 1500, 0);
-    assert_eq!(table.deadline_ms(), None, "no shard has looked that far");
+    assert_eq!(table.deadline_ms(), None, "no shard has read that far");
     table.reported(0, 3000);
     assert!(table.expired(2500).is_empty());
     table.reported(1, 1999);
@@ -37,7 +37,7 @@ fn a_bucket_waits_for_every_shard() {
     table.touch(id, 1200);
     table.reported(1, 2500);
     assert_eq!(table.deadline_ms(), Some(2000));
-    assert!(table.expired(2500).is_empty(), "it was heard of meanwhile");
+    assert!(table.expired(2500).is_empty(), "it was active meanwhile");
     assert_eq!(table.deadline_ms(), None);
     table.reported(1, 3000);
     assert_eq!(table.expired(3000), [id]);
@@ -48,7 +48,7 @@ fn a_bucket_waits_for_every_shard() {
 fn quiet_times_are_no_stall() {
     let mut table = table(1);
     let id = track(&mut table, 30_000, 0);
-    // Nothing was due for thirty seconds, and nobody asked.
+    // Nothing was due for thirty seconds, and no one asked.
     table.reported(0, 31_500);
     assert_eq!(table.expired(31_500), [id]);
 }
@@ -57,7 +57,7 @@ fn quiet_times_are_no_stall() {
 fn what_is_not_read_yet_keeps_a_session() {
     let mut table = table(1);
     let (live, dead) = (track(&mut table, 3000, 0), track(&mut table, 3000, 0));
-    // Due at 4000. Then the server stood still for twenty seconds.
+    // Due at 4000. Then the server was stalled for twenty seconds.
     table.reported(0, 3900);
     assert!(table.expired(24_000).is_empty());
     table.touch(live, 24_000);
@@ -103,7 +103,7 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..<_>::default() })]
 
-    /// Each session expires once, at the end of the bucket of its last sign of life.
+    /// Each session expires once, at the end of the bucket of its last activity.
     #[test]
     fn sessions_expire_when_they_should(events in prop::collection::vec(event(), 1..150)) {
         let mut table = table(1);

@@ -18,8 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The tree's single writer: the head with every proposed txn applied, and its versions.
 ///
-/// `M` is what else belongs to a version: it is cloned at every seal, so it should share its
-/// structure.
+/// `M` is what else belongs to a version: it is cloned at every seal, so it should share structure.
 ///
 /// Lives in: the ordering role. Invariant: `published <= sealed < birth of the batch`.
 pub struct Tree<M> {
@@ -29,7 +28,7 @@ pub struct Tree<M> {
     pub(super) state: VersionState<M>,
     /// The birth of what is made now; the number of the next version, unless a multi comes before.
     pub(super) birth: u64,
-    /// What was born later than this is known to the head alone, and is changed in place.
+    /// What was born later than this is visible to the head alone, and is changed in place.
     pub(super) floor: u64,
     pub(super) published: u64,
     pub(super) multi: Option<Multi<M>>,
@@ -72,7 +71,7 @@ impl<M: Clone> Tree<M> {
         Self::with_advise(seed, meta, None)
     }
 
-    /// An empty tree whose memory is shown to `advise` as it is taken and given back.
+    /// An empty tree whose memory is reported to `advise` as it is allocated and released.
     pub fn with_advise(seed: TreeSeed, meta: M, advise: Option<Advise>) -> Self {
         let (zxid, node_count, data_bytes, digest) = (0, 0, 0, 0);
         let state =
@@ -90,8 +89,8 @@ impl<M: Clone> Tree<M> {
         tree
     }
 
-    /// A tree that starts with a published version of this state, whose blocks are not younger
-    /// than `number`.
+    /// A tree that starts with a published version of this state, whose blocks are not younger than
+    /// `number`.
     pub(super) fn with_state(
         hasher: KeyHasher,
         mut memory: Memory<M>,
@@ -173,15 +172,15 @@ impl<M: Clone> Tree<M> {
         let published = self.published;
         self.free_since(self.state.root, published);
         while self.sealed() > published {
-            let mut kept = self.memory.versions.pop_back().expect("looked at just now");
+            let mut kept = self.memory.versions.pop_back().expect("just looked at");
             while let Some(entry) = kept.dead.pop() {
                 self.retired_bytes -= entry.block_bytes();
-                // What the published version sees lives again; the rest nobody knows.
+                // What the published version sees is live again; the rest is unreachable.
                 if entry.birth() > published {
                     self.free_block(entry);
                 }
             }
-            // SAFETY: never published, so known to nobody.
+            // SAFETY: never published, so no reader knows it.
             unsafe { self.memory.discard(kept) };
         }
         while let Some(entry) = self.newest_dead().pop() {
@@ -265,8 +264,8 @@ impl<M> Tree<M> {
         find(self.state.root, self.hasher.key(path), path)
     }
 
-    /// Brings what the head has at these paths into the cache, [`STAGED_MAX`] at a time, ahead of
-    /// changes to it.
+    /// Brings the head's nodes at these paths into the cache, [`STAGED_MAX`] at a time, ahead of
+    /// changes to them.
     pub fn warm(&self, paths: &[&[u8]]) {
         for paths in paths.chunks(STAGED_MAX) {
             let mut keys = [0; STAGED_MAX];
@@ -283,7 +282,7 @@ impl<M> Tree<M> {
         Zxid(self.state.zxid)
     }
 
-    /// Notes a txn that changed no node.
+    /// Records a txn that changed no node.
     pub fn set_zxid(&mut self, zxid: Zxid) {
         self.state.zxid = zxid.0;
     }
@@ -308,7 +307,7 @@ impl<M> Tree<M> {
         &self.state.meta
     }
 
-    /// What else the head holds, to change. Rolled back with the nodes.
+    /// What else the head holds, mutably. Rolled back with the nodes.
     pub fn head_meta(&mut self) -> &mut M {
         &mut self.state.meta
     }
@@ -330,7 +329,7 @@ impl<M> Tree<M> {
         }
     }
 
-    /// Frees what was born after `floor` at and below `entry`, none of which anybody else knows.
+    /// Frees what was born after `floor` at and below `entry`, all of which only the head knows.
     fn free_since(&mut self, entry: TrieEntry, floor: u64) {
         if entry.is_empty() || entry.birth() <= floor {
             return;

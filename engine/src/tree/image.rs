@@ -1,8 +1,9 @@
-//! A loaded snapshot as a tree: records are used where they lie, nothing is copied.
+//! A loaded snapshot as a tree: records are used in place, nothing is copied.
 //!
-//! An image comes in units of owned memory. What is live in each is counted in bytes; nothing in
-//! it can be freed singly. When more than 3/4 of a unit is dead, the records that the head still
-//! has there are copied out, so many a turn, and the unit is freed once no version sees it.
+//! An image comes in units of owned memory. What is live in each is counted in bytes; records in it
+//! cannot be freed singly. When more than 3/4 of a unit is dead, the records that the head still
+//! has there are copied out, a bounded number per turn, and the unit is freed once no version sees
+//! it.
 
 use super::entry::{NodeWriter, TrieEntry, node_bytes};
 use super::head::Tree;
@@ -18,11 +19,11 @@ use std::fmt;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-/// Memory that holds a part of an image. It must give the same unchanging bytes at every call;
-/// it is asked once, and kept until nothing in it is used.
+/// Memory that holds a part of an image. It must return the same unchanging bytes at every call; it
+/// is called once, and kept until nothing in it is used.
 pub type ImageMemory = Box<dyn AsRef<[u8]> + Send + Sync>;
 
-/// A part of an image: memory, and where in it records lie one behind another.
+/// A part of an image: memory, and where in it consecutive records lie.
 pub struct ImageUnit {
     /// The bytes.
     pub memory: ImageMemory,
@@ -45,11 +46,11 @@ pub struct ImageError {
 /// What is wrong with an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageErrorCause {
-    /// A run goes on past the end of the memory.
+    /// A run extends past the end of the memory.
     Run,
-    /// The bytes there are no record.
+    /// The bytes there are not a record.
     Record(RecordError),
-    /// The path of this record was there before.
+    /// The path of this record is a duplicate.
     Duplicate,
 }
 
@@ -79,7 +80,7 @@ struct Unit {
     memory: OwnedMemory,
 }
 
-/// The memory of a unit, behind a plain pointer: moving a box would say that nobody else points
+/// The memory of a unit, behind a plain pointer: moving a box would assert that nothing else points
 /// into it.
 struct OwnedMemory(NonNull<dyn AsRef<[u8]> + Send + Sync>);
 
@@ -126,7 +127,7 @@ impl Images {
         self.units.insert(at, unit);
     }
 
-    /// Takes note that nobody sees this record any more; frees its unit if it was the last.
+    /// Records that no version sees this record any more; frees its unit if it was the last.
     pub(super) fn release(&mut self, record: NodeRecord<'_>) {
         let at = self.units.partition_point(|unit| unit.start <= record.as_raw()) - 1;
         let bytes = record.archive_bytes();
@@ -141,7 +142,7 @@ impl Images {
         }
     }
 
-    /// Begins anew with all units that are mostly dead: survivors may have come back.
+    /// Starts over with all units that are mostly dead: survivors may have come back.
     pub(super) fn evacuate_again(&mut self) {
         self.evacuating.clear();
         (self.run, self.offset) = (0, 0);
@@ -184,7 +185,7 @@ impl Unit {
 }
 
 impl<M> Tree<M> {
-    /// Looks at so many records in units that are mostly dead, and copies those that the head has.
+    /// Visits this many records in units that are mostly dead, and copies those that the head has.
     pub(super) fn evacuate(&mut self, budget: usize) -> usize {
         for done in 0..budget {
             let Some(record) = self.memory.images.next_survivor() else { return done };
@@ -216,7 +217,7 @@ pub struct TreeBuilder {
     slab: Slab,
     images: Images,
     unit_count: usize,
-    /// One a level; open ones are those with entries.
+    /// One per level; open ones are those with entries.
     frames: [Frame; BUCKET_LEVEL as usize + 1],
     /// The last record in order, which has no place yet.
     last: Option<(u64, TrieEntry)>,
@@ -248,10 +249,10 @@ impl TreeBuilder {
         }
     }
 
-    /// Adds the next unit; `see` is shown each of its records.
+    /// Adds the next unit; `see` is called with each of its records.
     ///
     /// # Errors
-    /// If it holds anything but records, or one of them twice. The builder is then of no use.
+    /// If it holds anything but records, or one of them twice. The builder is then unusable.
     pub fn push(
         &mut self,
         unit: ImageUnit,
@@ -296,7 +297,7 @@ impl TreeBuilder {
         Ok(())
     }
 
-    /// Whether it is new, as far as can be told now.
+    /// Whether it is new, as far as can be determined now.
     fn push_record(&mut self, record: NodeRecord<'_>, unit: usize, offset: usize) -> bool {
         let path = record.path();
         let entry = TrieEntry::record(record.as_raw());
@@ -357,7 +358,7 @@ impl TreeBuilder {
     /// The tree as of `zxid`, published. `digest` is that of all nodes if it is known.
     ///
     /// # Errors
-    /// If a record that came out of order was there twice.
+    /// If a record that came out of order was a duplicate.
     pub fn finish<M: Clone>(
         mut self,
         zxid: Zxid,
@@ -393,7 +394,7 @@ impl TreeBuilder {
             let records = std::iter::from_fn(|| cursor.next());
             records.fold(0, |sum: u64, entry| sum.wrapping_add(entry.as_record().digest()))
         });
-        // The first version is empty of what was inserted and of the digest; nobody has seen it.
+        // The first version lacks what was inserted and the digest; no reader has seen it.
         let sealed = tree.seal();
         tree.publish(sealed);
         Ok(tree)

@@ -9,7 +9,7 @@ use model::record::{DATA_INLINE_MAX, DataBlock, Draft, DraftData, NodeRecord};
 use model::stat::Stat;
 use model::zxid::Zxid;
 
-/// A parent's counter that says: one more than it has.
+/// A parent's counter that means: one more than it has.
 pub const PARENT_CVERSION_NEXT: i32 = -1;
 
 /// A node to create, as a create txn names it.
@@ -133,7 +133,7 @@ impl<M> Tree<M> {
         record
     }
 
-    /// Replaces a node's data, and returns the node. `version` is what the txn says.
+    /// Replaces a node's data, and returns the node. `version` is the txn's.
     ///
     /// # Panics
     /// If there is no such node.
@@ -153,8 +153,8 @@ impl<M> Tree<M> {
         })
     }
 
-    /// Replaces a node's data as no txn does: nothing else of it changes. For the counters that
-    /// each server keeps of quotas, which do not count in the digest.
+    /// Replaces a node's data without a txn: nothing else of it changes. For the counters that each
+    /// server keeps of quotas, which do not count in the digest.
     ///
     /// # Panics
     /// If there is no such node.
@@ -168,7 +168,7 @@ impl<M> Tree<M> {
         data: Option<&[u8]>,
         change: impl FnOnce(&mut Stat),
     ) -> NodeRecord<'_> {
-        let (place, entry) = self.find_owned(self.hasher.key(path), path);
+        let (slot, entry) = self.find_owned(self.hasher.key(path), path);
         let old = entry.as_record();
         self.subtract_digest(old);
         self.state.data_bytes -= size_of_node(old);
@@ -178,13 +178,13 @@ impl<M> Tree<M> {
         change(&mut draft.stat);
         let is_fitting = Slab::is_same_size(old_bytes, draft.block_bytes());
         let entry = if entry.birth() > self.floor && is_fitting {
-            // SAFETY: the head alone knows the block, it has this size once rounded, and the draft
+            // SAFETY: only the head knows the block, it has this size once rounded, and the draft
             // borrows nothing from it: path and data are the caller's or a block of their own.
             unsafe { draft.write_to(entry.address(), self.birth) };
             entry
         } else {
             let new = self.write_record(&draft);
-            self.put(place, new);
+            self.put(slot, new);
             self.retire(entry);
             new
         };
@@ -197,23 +197,23 @@ impl<M> Tree<M> {
         record
     }
 
-    /// Replaces a node's ACL, and returns the node. `aversion` is what the txn says.
+    /// Replaces a node's ACL, and returns the node. `aversion` is the txn's.
     ///
     /// # Panics
     /// If there is no such node.
     pub fn set_acl(&mut self, path: &[u8], acl: u32, aversion: i32, zxid: Zxid) -> NodeRecord<'_> {
         self.state.zxid = zxid.0;
-        let (place, entry) = self.find_owned(self.hasher.key(path), path);
+        let (slot, entry) = self.find_owned(self.hasher.key(path), path);
         self.subtract_digest(entry.as_record());
-        let entry = self.own_record(place, entry);
-        // SAFETY: the head alone knows the block, and no borrow of it is kept.
+        let entry = self.own_record(slot, entry);
+        // SAFETY: only the head knows the block, and no borrow of it is kept.
         unsafe { NodeRecord::patch_acl(entry.address(), acl, aversion) };
         self.add_digest(entry.as_record());
         entry.as_record()
     }
 
-    /// Deletes a node. Its children, if any, stay where they are: whoever decides on a delete sees
-    /// to it that there are none.
+    /// Deletes a node. Its children, if any, stay where they are: the caller makes sure that there
+    /// are none.
     ///
     /// # Panics
     /// If there is no such node, or no parent, or it is the root.
@@ -236,7 +236,7 @@ impl<M> Tree<M> {
     }
 
     /// Raises a node's counter of creates, and its pzxid with it, if `stored_cversion` is above:
-    /// what the replay of a create does whose node a fuzzy snapshot had already.
+    /// for the replay of a create whose node a fuzzy snapshot already had.
     ///
     /// # Panics
     /// If there is no such node.
@@ -249,8 +249,8 @@ impl<M> Tree<M> {
         });
     }
 
-    /// Raises a node's pzxid if `pzxid` is above: what the replay of a delete does whose node a
-    /// fuzzy snapshot no longer had.
+    /// Raises a node's pzxid if `pzxid` is above: for the replay of a delete whose node a fuzzy
+    /// snapshot no longer had.
     ///
     /// # Panics
     /// If there is no such node.
@@ -259,7 +259,7 @@ impl<M> Tree<M> {
     }
 
     fn count_child(&mut self, parent: &[u8], change: impl FnOnce(&mut Counters)) {
-        let (place, entry) = self.find_owned(self.hasher.key(parent), parent);
+        let (slot, entry) = self.find_owned(self.hasher.key(parent), parent);
         let record = entry.as_record();
         self.subtract_digest(record);
         let mut counters = Counters {
@@ -269,19 +269,19 @@ impl<M> Tree<M> {
         };
         change(&mut counters);
         let Counters { stored_cversion, children, pzxid } = counters;
-        let entry = self.own_record(place, entry);
-        // SAFETY: the head alone knows the block, and no borrow of it is kept.
+        let entry = self.own_record(slot, entry);
+        // SAFETY: only the head knows the block, and no borrow of it is kept.
         unsafe { NodeRecord::patch_children(entry.address(), stored_cversion, children, pzxid) };
         self.add_digest(entry.as_record());
     }
 
-    /// The record at `place`, copied if a version sees it.
-    pub(super) fn own_record(&mut self, place: EntrySlot, entry: TrieEntry) -> TrieEntry {
+    /// The record in `slot`, copied if a version sees it.
+    pub(super) fn own_record(&mut self, slot: EntrySlot, entry: TrieEntry) -> TrieEntry {
         if entry.birth() > self.floor {
             return entry;
         }
         let copy = self.copy_record(entry.as_record());
-        self.put(place, copy);
+        self.put(slot, copy);
         self.retire(entry);
         copy
     }
@@ -317,7 +317,7 @@ impl<M> Tree<M> {
 
     fn write_record(&mut self, draft: &Draft<'_>) -> TrieEntry {
         let at = self.memory.slab.alloc(draft.block_bytes());
-        // SAFETY: a fresh block of the size that the draft asks for.
+        // SAFETY: a fresh block of the size that the draft needs.
         unsafe { draft.write_to(at, self.birth) };
         TrieEntry::record(at)
     }
@@ -352,6 +352,6 @@ impl<'a> NewNode<'a> {
 /// takes two UTF-16 units, which is what stock counts) and the bytes of its data.
 pub(super) fn size_of_node(record: NodeRecord<'_>) -> u64 {
     let characters = record.path().iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-    // The length in the Stat spares a look at data in a block of its own.
+    // The length in the Stat avoids reading data in a block of its own.
     characters as u64 + record.stat().data_length.to_native() as u64
 }

@@ -1,4 +1,4 @@
-//! Handles to published versions: for shards, and pins for what takes long.
+//! Handles to published versions: for shards, and pins for long operations.
 
 use super::entry::TrieEntry;
 use super::key::TreeSeed;
@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// A shard's place in the history of published versions; moves forward only.
+/// A shard's position in the history of published versions; moves forward only.
 ///
 /// Lives in: a shard. Invariant: its version and all later ones stay alive.
 pub struct TreeReader<M> {
@@ -108,13 +108,13 @@ pub struct Pin<M> {
     place: usize,
 }
 
-// SAFETY: as of `TreeReader`.
+// SAFETY: as for `TreeReader`.
 unsafe impl<M: Send + Sync> Send for Pin<M> {}
-// SAFETY: a pin gives out shared views only.
+// SAFETY: a pin hands out shared views only.
 unsafe impl<M: Send + Sync> Sync for Pin<M> {}
 
 impl<M> Pin<M> {
-    /// A pin whose place in the list is taken, on a version that was alive then.
+    /// A pin whose place in the list is already taken, on a version that was alive then.
     pub(super) fn new(shared: Arc<Shared<M>>, version: NonNull<Version<M>>, place: usize) -> Self {
         Self { shared, version, place }
     }
@@ -288,7 +288,7 @@ impl<'a, M> View<'a, M> {
         }
     }
 
-    /// Count of all nodes below `path`; the walk touches every one of them but below the root.
+    /// Count of all nodes below `path`; the walk touches every one of them, except below the root.
     pub fn count_descendants(self, path: &[u8]) -> u64 {
         if path == b"/" {
             return self.node_count().saturating_sub(1);

@@ -1,11 +1,11 @@
-//! Freeing what no version in use sees any more, so much a turn.
+//! Freeing what no version in use sees any more, a bounded amount per turn.
 
 use super::entry::{Kind, TrieEntry};
 use super::head::Tree;
 use super::version::{PINS_MAX, POSITION_GONE};
 use std::sync::atomic::Ordering;
 
-/// Things that were replaced, in blocks so that a long list never moves.
+/// Replaced entries, in blocks so that a long list never moves.
 #[derive(Default)]
 pub(super) struct DeadList {
     full: Vec<Vec<TrieEntry>>,
@@ -45,7 +45,7 @@ impl<M> Tree<M> {
         &mut self.memory.versions.back_mut().expect("there is always a version").dead
     }
 
-    /// Takes note that the head does not reach `entry` any more.
+    /// Records that the head no longer reaches `entry`.
     pub(super) fn retire(&mut self, entry: TrieEntry) {
         let birth = entry.birth();
         if birth > self.floor {
@@ -61,7 +61,7 @@ impl<M> Tree<M> {
         self.newest_dead().push(entry);
     }
 
-    /// Frees a block that nobody can reach.
+    /// Frees an unreachable block.
     pub(super) fn free_block(&mut self, entry: TrieEntry) {
         let bytes = entry.block_bytes();
         if entry.kind() == Kind::Record && entry.birth() == 0 {
@@ -72,9 +72,9 @@ impl<M> Tree<M> {
         }
     }
 
-    /// Frees what no reader can see any more, at most `budget` things, and copies survivors out of
-    /// images that are mostly dead. Returns how many things it dealt with; 0 if nothing is left
-    /// to do until a reader moves or a batch is published.
+    /// Frees what no reader can see any more, at most `budget` entries, and copies survivors out of
+    /// images that are mostly dead. Returns how many entries it processed; 0 if nothing is left to
+    /// do until a reader moves or a batch is published.
     ///
     /// # Panics
     /// Inside a multi.
@@ -106,8 +106,8 @@ impl<M> Tree<M> {
             }
             done += self.drain(at, older, budget - done);
             if self.memory.versions[at].dead.is_empty() {
-                let kept = self.memory.versions.remove(at).expect("looked at just now");
-                // SAFETY: older than every reader and not pinned; nobody can come to it any more.
+                let kept = self.memory.versions.remove(at).expect("just looked at");
+                // SAFETY: older than every reader and not pinned; no reader can reach it any more.
                 unsafe { self.memory.discard(kept) };
                 done += 1;
             }
@@ -118,8 +118,8 @@ impl<M> Tree<M> {
         done
     }
 
-    /// Deals with things on the list of a version that nobody uses: frees them, or hands them to
-    /// the next older version in use.
+    /// Processes entries on the list of an unused version: frees them, or hands them to the next
+    /// older version in use.
     fn drain(&mut self, at: usize, older: Option<usize>, budget: usize) -> usize {
         for done in 0..budget {
             let Some(entry) = self.memory.versions[at].dead.pop() else { return done };
@@ -136,11 +136,11 @@ impl<M> Tree<M> {
         budget
     }
 
-    /// The oldest version that a reader may be at or come to.
+    /// The oldest version that a reader may be at or reach.
     fn slowest_reader(&mut self) -> u64 {
         let mut slowest = self.published;
         self.positions.retain(|position| {
-            // Acquire: what the reader did with older versions is over.
+            // Acquire: the reader's use of older versions is over.
             let number = position.0.load(Ordering::Acquire);
             slowest = slowest.min(number);
             number != POSITION_GONE

@@ -1,10 +1,10 @@
-//! Changes of the trie itself: nodes are copied once a batch, then changed in slot.
+//! Changes of the trie itself: nodes are copied once per batch, then changed in place.
 
 use super::entry::{Kind, NodeWriter, TrieEntry, node_bytes};
 use super::head::Tree;
 use super::key::{BUCKET_LEVEL, digit, diverge};
 
-/// Where an entry stands: in a slot of a node that the head alone knows, or at the root.
+/// Where an entry is: in a slot of a node that only the head knows, or at the root.
 #[derive(Clone, Copy)]
 pub(super) enum EntrySlot {
     Root,
@@ -51,7 +51,7 @@ impl<M> Tree<M> {
         }
     }
 
-    /// The level at which a new key parts from all that is there.
+    /// The level at which a new key differs from all others.
     ///
     /// # Panics
     /// If the path is there.
@@ -84,7 +84,7 @@ impl<M> Tree<M> {
         }
     }
 
-    /// Where a key parts from all records below a node that skips levels, if above its level. All
+    /// Where a key differs from all records below a node that skips levels, if above its level. All
     /// records below share those digits, so the first will do, which is often in the cache.
     fn level_above(&self, key: u64, path: &[u8], skipped_to: Option<TrieEntry>) -> Option<u32> {
         let node = skipped_to?;
@@ -103,7 +103,7 @@ impl<M> Tree<M> {
             match entry.kind() {
                 Kind::Node(above) if above < level => {
                     let node = self.own(slot, entry);
-                    let index = node.search(key).expect("the key parts further down");
+                    let index = node.search(key).expect("the key differs further down");
                     (slot, entry) = (EntrySlot::Of(node, index), node.at(index));
                 }
                 Kind::Node(same) if same == level => {
@@ -121,7 +121,7 @@ impl<M> Tree<M> {
         }
     }
 
-    /// Replaces a node by one with an entry more.
+    /// Replaces a node by one with one more entry.
     fn widen(
         &mut self,
         slot: EntrySlot,
@@ -141,7 +141,7 @@ impl<M> Tree<M> {
         self.retire(node);
     }
 
-    /// Puts a node above `entry`, in which it and the new record part.
+    /// Puts a node above `entry`, in which it and the new record differ.
     fn fork(&mut self, slot: EntrySlot, entry: TrieEntry, level: u32, key: u64, record: TrieEntry) {
         let at = self.memory.slab.alloc(node_bytes(2));
         // SAFETY: a fresh block for the two entries that follow.
@@ -158,7 +158,7 @@ impl<M> Tree<M> {
         self.put(slot, node);
     }
 
-    /// Takes the record of `path` out and returns it.
+    /// Removes the record of `path` and returns it.
     ///
     /// # Panics
     /// If there is none.
@@ -187,7 +187,7 @@ impl<M> Tree<M> {
         }
     }
 
-    /// Replaces a node by one with an entry less, or by its last entry.
+    /// Replaces a node by one with one entry fewer, or by its last entry.
     fn narrow(&mut self, slot: EntrySlot, node: TrieEntry, index: usize, key: u64) {
         let (before, rest) = node.entries().split_at(index);
         let after = &rest[1..];
@@ -211,5 +211,5 @@ impl<M> Tree<M> {
 }
 
 fn node_slot(node: TrieEntry, key: u64) -> usize {
-    node.search(key).expect_err("the key parts here, so its slot is free")
+    node.search(key).expect_err("the key differs here, so its slot is free")
 }

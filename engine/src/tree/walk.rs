@@ -6,10 +6,10 @@ use model::record::NodeRecord;
 
 /// How many look-ups go through the trie together.
 pub const STAGED_MAX: usize = 8;
-/// How many entries ahead of an iteration are asked for.
+/// How many entries ahead of an iteration are prefetched.
 const AHEAD: usize = 8;
-/// How many records an iteration has found before it gives the first of them out, so that their
-/// misses overlap; those in small nodes were not asked for early enough otherwise.
+/// How many records an iteration finds before it hands out the first of them, so that their misses
+/// overlap; otherwise those in small nodes would not be prefetched early enough.
 const FOUND_AHEAD: usize = 16;
 /// A stack for every level and a bucket.
 const DEPTH_MAX: usize = BUCKET_LEVEL as usize + 1;
@@ -73,8 +73,8 @@ struct Step {
 pub(super) struct Cursor {
     stack: [Step; DEPTH_MAX],
     depth: usize,
-    /// Records on their way into the cache, in a circle: the count of those found, and of those
-    /// given out.
+    /// Records on their way into the cache, in a ring: the count of those found, and of those
+    /// handed out.
     found: [TrieEntry; FOUND_AHEAD],
     found_count: usize,
     given_count: usize,
@@ -135,7 +135,7 @@ impl Cursor {
         Some(record)
     }
 
-    /// Finds a record, or goes a level down or up.
+    /// Finds a record, or moves a level down or up.
     #[inline]
     fn step(&mut self) {
         let Step { node, index, len } = &mut self.stack[self.depth - 1];
@@ -152,7 +152,7 @@ impl Cursor {
     }
 }
 
-/// Few lines are on their way at once, so only those are asked for that are looked at.
+/// Few lines are on their way at once, so only those that will be read are prefetched.
 #[inline]
 fn prefetch_entry(entry: TrieEntry) {
     match entry.kind() {

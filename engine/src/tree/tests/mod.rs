@@ -73,7 +73,7 @@ fn node_of(record: NodeRecord<'_>) -> Node {
     }
 }
 
-/// Compares all that a view says with all that it should say.
+/// Compares everything in a view with what it should be.
 fn assert_equal(view: View<'_, u64>, plain: &Plain, random: &mut Random) {
     let mut found = BTreeMap::new();
     let (mut digest, mut data_bytes) = (0u64, 0);

@@ -3,7 +3,7 @@ use super::*;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// A tree, what it should be, and all who use it.
+/// A tree, what it should be, and all its users.
 struct World {
     tree: Tree<u64>,
     head: Plain,

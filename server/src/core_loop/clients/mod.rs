@@ -170,7 +170,7 @@ impl Clients {
     /// Connections accepted for other shards have been handed to their loops.
     pub fn dealt(&self) {
         if self.index == 0 {
-            self.gate.dealt_until(self.shard.heard_ms());
+            self.gate.dealt_until(self.shard.read_until_ms());
         }
     }
 
@@ -203,7 +203,7 @@ impl Clients {
             }
             if !shard.is_reading(connection, sending_bytes) {
                 // It waits for its turn, which is a sign of life all the same.
-                shard.hear(connection);
+                shard.touch(connection);
                 return Flow::PauseBefore;
             }
             if let Some(is_known) = shard.connect_of(connection, frame)
