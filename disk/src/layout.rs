@@ -76,7 +76,7 @@ mod tests {
     use super::{Field, is_dense};
 
     #[test]
-    fn numbers_stand_in_their_places_and_order() {
+    fn numbers_keep_their_offsets_and_byte_order() {
         let (first, second) = (Field::new("first", 0, 1), Field::new("second", 1, 4));
         assert!(is_dense(&[first, second], 5));
         assert!(!is_dense(&[first, second], 6) && !is_dense(&[second], 5));

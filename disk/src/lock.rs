@@ -112,7 +112,7 @@ mod tests {
     use crate::probe::tests::TempDirectory;
 
     #[test]
-    fn the_second_is_told_who_has_it_and_gets_it_after_the_first() {
+    fn the_second_learns_who_holds_it_and_gets_it_after_the_first() {
         let directory = TempDirectory::new("lock");
         let first = DirectoryLock::take(directory.path()).unwrap();
         let error = DirectoryLock::take(directory.path()).unwrap_err();

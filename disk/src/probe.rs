@@ -229,7 +229,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_way_of_durability_follows_from_the_device() {
+    fn durability_follows_from_the_device() {
         let with = |direct_io, flush_us: Option<u64>| {
             let file_system = "ext4".to_owned();
             let flush_time = flush_us.map(Duration::from_micros);

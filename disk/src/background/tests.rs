@@ -95,7 +95,7 @@ fn a_job_wakes_a_sleeping_executor() {
 }
 
 #[test]
-fn a_missing_directory_and_a_small_limit_are_told() {
+fn a_missing_directory_and_a_small_limit_are_reported() {
     let directory = TempDirectory::new("missing");
     let config = BackgroundConfig::new(directory.path().join("missing"));
     let error = Background::start(config).unwrap_err();

@@ -46,7 +46,7 @@ fn the_first_error_is_final() {
 }
 
 #[test]
-fn a_full_disk_is_met_by_create_and_is_said_to_be_full() {
+fn a_full_disk_is_reported_by_create() {
     let disk = Simulated::new(1);
     disk.set_capacity(3 * BLOCK_BYTES as u64);
     block_on(async {

@@ -85,7 +85,7 @@ impl Traffic {
         self.parts.iter().map(|(name, place)| (&**name, self.spreads[*place as usize]))
     }
 
-    /// Takes the numbers of another in.
+    /// Adds the numbers of another.
     pub fn merge(&mut self, other: &Self) {
         for (name, spread) in other.iter() {
             if let Some(place) = self.place_elsewhere(name) {

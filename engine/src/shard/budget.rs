@@ -342,7 +342,7 @@ mod tests {
 
     /// A shard with its share in flight still takes the first request of any connection.
     #[test]
-    fn who_waits_for_nothing_is_read() {
+    fn a_client_that_waits_for_nothing_is_read() {
         let mut budget = budget(4);
         let mut account = Account::default();
         budget.hand_over(&mut account);

@@ -2,7 +2,7 @@
 //!
 //! Invariant: what every connection and all together may have waiting is bounded (guards:
 //! `crate::tests::stuck::a_turn_takes_its_share_of_a_pipeline`,
-//! `crate::tests::stuck::a_crowd_that_takes_nothing_is_held_to_shares`).
+//! `crate::tests::stuck::a_crowd_that_receives_nothing_is_held_to_shares`).
 
 use super::connection::BareReply;
 use super::parking::Taken;

@@ -5,7 +5,7 @@
 //!
 //! Invariant: a read never overtakes an earlier write of its session, nor a write an earlier read
 //! that is parked (guards: the transcript `engine/src/tests/transcripts/pipelines.txt`,
-//! `crate::tests::plain::engine_is_what_the_plain_words_say`).
+//! `crate::tests::plain::engine_agrees_with_the_plain_model`).
 
 use super::Shard;
 use super::parking::{Next, Taken};

@@ -241,7 +241,7 @@ mod tests {
 
     /// Its reads are dropped and its writes handed over, whatever waits to be sent or answered.
     #[test]
-    fn who_is_gone_waits_for_no_answer() {
+    fn a_closed_peer_waits_for_no_answer() {
         let gone = Ahead {
             is_gone: true,
             has_in_flight: true,

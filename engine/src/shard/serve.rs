@@ -4,7 +4,7 @@
 //! again, before all later requests of its connection.
 //!
 //! Invariant: a read is answered from the view that the turn's drain has produced (guard:
-//! `crate::tests::plain::engine_is_what_the_plain_words_say`).
+//! `crate::tests::plain::engine_agrees_with_the_plain_model`).
 
 use super::reads::{Asked, kept_under};
 use super::turn::{Due, DueRequest};

@@ -35,7 +35,7 @@ fn cursors_stop_at_what_is_published() {
 }
 
 #[test]
-fn batches_are_used_again_when_every_cursor_has_passed() {
+fn batches_are_reused_when_every_cursor_has_passed() {
     let (mut chain, versions) = (Chain::default(), versions(6));
     let (mut fast, mut slow) = (chain.cursor(), chain.cursor());
     for (at, &version) in versions[..5].iter().enumerate() {

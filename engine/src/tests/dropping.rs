@@ -41,7 +41,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..<_>::default() })]
 
     #[test]
-    fn what_is_dropped_never_came(
+    fn what_is_dropped_never_arrived(
         shard_count in 1..3u16,
         stretches in prop::collection::vec(stretch(), 1..12),
     ) {

@@ -79,7 +79,7 @@ fn writes_behind_parked_reads_survive_their_connection() {
 
 /// Thousands in one turn, more than a connection's share; what it is sent is never received.
 #[test]
-fn a_long_stream_is_worked_off_a_share_a_turn() {
+fn a_long_stream_is_processed_a_share_per_turn() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
     ask(&mut world, connection, 0, "create /large *1000000");
@@ -172,7 +172,7 @@ fn nothing_follows_the_last_request() {
 
 /// Bytes that are not a packet end it silently, but not before what came first.
 #[test]
-fn an_end_without_a_word_comes_in_its_turn_too() {
+fn a_silent_end_comes_in_its_turn_too() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
     world.is_held = true;
@@ -245,7 +245,7 @@ fn a_session_moves_when_its_requests_are_handed_over() {
 /// A client that is sent events and reads none is closed, and its requests take effect all the
 /// same.
 #[test]
-fn what_one_asked_who_takes_nothing_counts() {
+fn requests_of_a_client_that_receives_nothing_count() {
     let mut world = World::new(settings(), 1);
     let (maker, _) = client_on(&mut world, 0);
     let path = format!("/{}", "x".repeat(8_000));

@@ -61,7 +61,7 @@ fn digests_have_the_names_of_java() {
 }
 
 #[test]
-fn names_of_persons() {
+fn names_of_principals() {
     assert!(is_principal(b"u/h@R") && is_principal(b"a/b/c") && !is_principal(b"a/b/c@R"));
     assert!(is_distinguished("CN=#0C8101") == is_distinguished("CN=#0C"), "lengths are checked");
     assert!(is_distinguished("CN=#0C810161") && !is_distinguished("CN=#0C8561"));

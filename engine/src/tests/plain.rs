@@ -457,7 +457,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..<_>::default() })]
 
     #[test]
-    fn engine_is_what_the_plain_words_say(
+    fn engine_agrees_with_the_plain_model(
         shard_count in 1..4u16,
         steps in prop::collection::vec(step(), 1..60),
     ) {

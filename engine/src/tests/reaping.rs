@@ -65,7 +65,7 @@ fn a_turn_removes_a_few() {
 }
 
 #[test]
-fn an_interval_removes_as_many_as_may_be() {
+fn an_interval_removes_as_many_as_allowed() {
     let (mut world, client) = world(3);
     (0..7).for_each(|at| create(&mut world, client, &format!("/t{at}"), Some(10)));
     for expected in [3, 3, 1, 0] {

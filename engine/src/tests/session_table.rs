@@ -45,7 +45,7 @@ fn a_bucket_waits_for_every_shard() {
 }
 
 #[test]
-fn quiet_times_are_no_stall() {
+fn quiet_times_are_not_a_stall() {
     let mut table = table(1);
     let id = track(&mut table, 30_000, 0);
     // Nothing was due for thirty seconds, and no one asked.

@@ -57,7 +57,7 @@ fn what_waits_in_the_sockets_is_read_first() {
 }
 
 #[test]
-fn who_connects_anew_while_the_server_stands_still_keeps_its_session() {
+fn a_reconnect_during_a_stall_keeps_the_session() {
     for shard_count in [1, 2] {
         let mut world = World::new(settings(), shard_count);
         let before = client(&mut world, 0);
@@ -79,7 +79,7 @@ fn who_connects_anew_while_the_server_stands_still_keeps_its_session() {
 
 /// A connection that has existed for longer than it may be silent, and whose first packet waits.
 #[test]
-fn a_connect_that_waits_is_no_silence() {
+fn a_connect_that_waits_is_not_silence() {
     let mut world = World::new(settings(), 1);
     world.pass(5_000);
     let connection = world.open(0);

@@ -78,7 +78,7 @@ fn a_turn_takes_its_share_of_a_pipeline() {
 }
 
 #[test]
-fn events_that_nobody_takes_end_a_connection() {
+fn events_that_are_not_received_end_a_connection() {
     let mut world = World::new(settings(), 1);
     let (maker, taker) = (client(&mut world), client(&mut world));
     let path = format!("/{}", "p".repeat(100_000));
@@ -101,7 +101,7 @@ fn events_that_nobody_takes_end_a_connection() {
 }
 
 #[test]
-fn one_multi_read_is_not_answered_without_end() {
+fn the_reply_to_a_multi_read_is_bounded() {
     let mut world = World::new(settings(), 1);
     let reader = client(&mut world);
     ask(&mut world, reader, 1, &["create", "/large", "*1000000"]);
@@ -118,7 +118,7 @@ fn one_multi_read_is_not_answered_without_end() {
 }
 
 #[test]
-fn identities_are_so_many_at_most() {
+fn identities_are_bounded() {
     let mut world = World::new(settings(), 1);
     let many = client(&mut world);
     for number in 0..IDENTITIES_MAX {
@@ -155,7 +155,7 @@ fn an_end_is_not_inherited() {
 
 /// Many clients that receive nothing are held to less than a few would be.
 #[test]
-fn a_crowd_that_takes_nothing_is_held_to_shares() {
+fn a_crowd_that_receives_nothing_is_held_to_shares() {
     let mut world = World::new(settings(), 1);
     let maker = client(&mut world);
     ask(&mut world, maker, 1, &["create", "/large", "*100000"]);

@@ -282,7 +282,7 @@ impl<M> Tree<M> {
         Zxid(self.state.zxid)
     }
 
-    /// Records a txn that changed no node.
+    /// Notes a txn that changed no node.
     pub fn set_zxid(&mut self, zxid: Zxid) {
         self.state.zxid = zxid.0;
     }

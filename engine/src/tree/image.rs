@@ -127,7 +127,7 @@ impl Images {
         self.units.insert(at, unit);
     }
 
-    /// Records that no version sees this record any more; frees its unit if it was the last.
+    /// Notes that no version sees this record any more; frees its unit if it was the last.
     pub(super) fn release(&mut self, record: NodeRecord<'_>) {
         let at = self.units.partition_point(|unit| unit.start <= record.as_raw()) - 1;
         let bytes = record.archive_bytes();

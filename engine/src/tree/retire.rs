@@ -45,7 +45,7 @@ impl<M> Tree<M> {
         &mut self.memory.versions.back_mut().expect("there is always a version").dead
     }
 
-    /// Records that the head no longer reaches `entry`.
+    /// Notes that the head no longer reaches `entry`.
     pub(super) fn retire(&mut self, entry: TrieEntry) {
         let birth = entry.birth();
         if birth > self.floor {

@@ -119,7 +119,7 @@ fn the_first_error_is_final() {
 }
 
 #[test]
-fn without_a_prepared_segment_it_is_full_and_goes_on_when_there_is_one() {
+fn without_a_prepared_segment_it_is_full_and_continues_when_there_is_one() {
     let mut log = appender(Durability::Dsync);
     let large = vec![7; 3 * BLOCK_BYTES];
     assert_eq!(log.room(), Room::Open);

@@ -39,7 +39,7 @@ fn restart(image: &Simulated, txns: &[Txn], acknowledged: Zxid, context: &str) -
 }
 
 #[test]
-fn campaign_of_faults_that_a_disk_admits_to() {
+fn campaign_of_faults_that_a_disk_reports() {
     for seed in seeds() {
         let mut chance = Seed::new(seed);
         let config = drawn_config(&mut chance);

@@ -116,7 +116,7 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
 }
 
 #[test]
-fn a_full_disk_is_met_when_a_segment_is_prepared_and_leaves_nothing() {
+fn a_full_disk_is_reported_when_a_segment_is_prepared_and_leaves_nothing() {
     let mut rig = Rig::new(4, config(Durability::Dsync, 2));
     let segment_bytes = config(Durability::Dsync, 2).segment_bytes;
     rig.disk.set_capacity(segment_bytes + 4096);

@@ -215,7 +215,7 @@ fn a_block_of_zeros_or_of_elsewhere_is_found_or_irrelevant() {
 }
 
 #[test]
-fn a_batch_of_a_segments_past_life_put_back_is_never_read() {
+fn an_old_batch_put_back_into_a_recycled_segment_is_never_read() {
     let mut rig = settled();
     let mut past: Vec<Vec<u8>> = Vec::new();
     let mut recycled = 0;

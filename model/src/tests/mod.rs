@@ -69,7 +69,7 @@ proptest! {
 /// Small counts whose elements take four bytes each cannot keep the reader busy for long either:
 /// the elements end with the bytes.
 #[test]
-fn announced_counts_are_not_believed() {
+fn announced_counts_are_not_trusted() {
     for op in [Op::SetWatches, Op::Create, Op::Multi] {
         let mut bytes = vec![0; 8];
         bytes.extend(i32::MAX.to_be_bytes());

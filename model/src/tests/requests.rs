@@ -201,7 +201,7 @@ fn multis() {
 }
 
 #[test]
-fn multis_that_are_none() {
+fn malformed_multis() {
     let decode = |text: &str| Request::decode(Op::Multi, &golden(text)).unwrap_err();
     let mixed = "0000000d 00 ffffffff 00000002 '/a' 00000001 00000004 00 ffffffff 00000002 '/a' 00
         ffffffff 01 ffffffff";

@@ -43,7 +43,7 @@ pub(super) fn pattern(len: usize) -> Vec<u8> {
 }
 
 #[test]
-fn levels_are_what_was_asked() {
+fn levels_are_as_requested() {
     for config in variants() {
         let ring = Ring::new(&config).unwrap();
         let features = ring.features();

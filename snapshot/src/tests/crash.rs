@@ -92,7 +92,7 @@ fn writing_the_same_zxid_again_leaves_one_of_them() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_nothing() {
+fn a_full_disk_is_reported_and_leaves_nothing() {
     let plain = Plain::sample(20_000, 100, 9);
     let (_, written) = disk_with(&plain);
     let disk = Simulated::new(1);

@@ -64,7 +64,7 @@ fn every_truncation_is_found() {
 }
 
 #[test]
-fn other_files_and_newer_formats_are_told() {
+fn other_files_and_newer_formats_are_recognised() {
     let plain = Plain::sample(3, 3, 5);
     let (disk, written) = disk_with(&plain);
     let mut bytes = disk.content(&written.path).unwrap();
@@ -182,7 +182,7 @@ fn forged_files_are_refused() {
 }
 
 #[test]
-fn random_bytes_are_no_archive_or_a_result() {
+fn random_bytes_are_an_error_or_a_result() {
     let mut seed = Seed::new(2);
     for round in 0..20_000_u64 {
         let length = seed.below(64) as usize;

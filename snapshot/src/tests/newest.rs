@@ -65,7 +65,7 @@ fn the_newest_is_loaded() {
 }
 
 #[test]
-fn damage_is_told_and_an_older_one_is_loaded() {
+fn damage_is_reported_and_an_older_one_is_loaded() {
     let disk = disk_with_all(&[5, 7, 9]);
     flip(&disk, 9, 1 << 20);
     flip(&disk, 7, 3);

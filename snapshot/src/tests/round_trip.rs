@@ -72,7 +72,7 @@ fn chunks_are_cut_by_content() {
 }
 
 #[test]
-fn a_tree_that_is_not_what_it_says_is_not_kept() {
+fn a_tree_that_differs_from_its_head_is_not_kept() {
     let plain = Plain::sample(10, 10, 5);
     let disk = Simulated::new(1);
     let pace = async |_| ControlFlow::Continue(());
