@@ -14,7 +14,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use criterion::{criterion_group, criterion_main};
 use model::acl::AclList;
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 use model::request::{ConnectRequest, Request, RequestHeader};
 use model::response::{self, ConnectResponse, EventKind};
@@ -129,7 +129,7 @@ fn put_reply(out: &mut Vec<u8>, body: Put) {
 
 /// What a client reads of a reply before the body, and the body's fields.
 fn read_reply(packet: &[u8], op: Op) -> usize {
-    let mut reader = Reader::new(packet);
+    let mut reader = JuteReader::new(packet);
     let mut sum = reader.int().expect("a length") as usize;
     sum += reader.int().expect("an xid") as usize;
     sum += reader.long().expect("a zxid") as usize;
@@ -206,7 +206,7 @@ fn codec(c: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("decode request", name), |b| {
             b.iter(|| {
-                let mut reader = Reader::new(black_box(&out));
+                let mut reader = JuteReader::new(black_box(&out));
                 let header = RequestHeader::decode(&mut reader).expect("encoded above");
                 let op = Op::of(header.op).expect("encoded above");
                 black_box(Request::decode(op, reader.rest()).expect("encoded above"));

@@ -12,7 +12,7 @@
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 use criterion::{criterion_group, criterion_main};
-use model::record::{Draft, DraftData, Record};
+use model::record::{Draft, DraftData, NodeRecord};
 use model::stat::Stat;
 use std::hint::black_box;
 
@@ -65,7 +65,7 @@ fn writing(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
 
 fn reading(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
     let archive = archive_of(&draft(data, None));
-    let record = Record::parse(&archive).expect("written above");
+    let record = NodeRecord::parse(&archive).expect("written above");
     let mut out = Vec::with_capacity(2 * 1024);
     group.bench_function(BenchmarkId::new("digest", data.len()), |b| {
         b.iter(|| black_box(black_box(record).digest()));
@@ -78,7 +78,7 @@ fn reading(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
         });
     });
     group.bench_function(BenchmarkId::new("check", data.len()), |b| {
-        b.iter(|| black_box(Record::parse(black_box(&archive)).expect("written above")));
+        b.iter(|| black_box(NodeRecord::parse(black_box(&archive)).expect("written above")));
     });
     // The part that a getData reply uses.
     group.bench_function(BenchmarkId::new("data and Stat of a reply", data.len()), |b| {
@@ -103,7 +103,7 @@ fn reading(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
             draft.crc = None;
             draft.append_block(&mut out, 0);
             out.resize(out.len().next_multiple_of(8), 0);
-            let new = Record::parse(&out).expect("written just now");
+            let new = NodeRecord::parse(&out).expect("written just now");
             black_box(new.digest().wrapping_sub(old.digest()))
         });
     });

@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use disk::{Background, BackgroundConfig, Queue};
+use disk::{Background, BackgroundConfig, TaskQueue};
 use engine::tree::{ImageUnit, NewNode, Pin, PinnedWalk, Tree, TreeBuilder, TreeSeed};
-use model::record::Record;
+use model::record::NodeRecord;
 use model::zxid::{Epoch, Zxid};
-use snapshot::{Head, Loader, Session, Source, Unit};
+use snapshot::{Loader, Session, SnapshotHead, Source, Unit};
 
 const SEED: [u64; 2] = [1, 2];
 const ZXID: Zxid = Zxid(3);
@@ -33,7 +33,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 struct Walk(PinnedWalk<()>);
 
 impl Source for Walk {
-    fn next_record(&mut self) -> Option<Record<'_>> {
+    fn next_record(&mut self) -> Option<NodeRecord<'_>> {
         self.0.next_record()
     }
 
@@ -61,9 +61,9 @@ fn tree_of(count: usize) -> Tree<()> {
     tree
 }
 
-fn head_of(pin: &Pin<()>) -> Head {
+fn head_of(pin: &Pin<()>) -> SnapshotHead {
     let view = pin.view();
-    Head {
+    SnapshotHead {
         zxid: ZXID,
         epoch: Epoch(1),
         seed: SEED,
@@ -88,7 +88,7 @@ fn copy_archives(pin: Pin<()>) -> usize {
 
 fn write(background: &Background, directory: &Path, pin: Pin<()>) -> u64 {
     let directory = directory.to_owned();
-    let written = background.run(Queue::Snapshot, move |disk| async move {
+    let written = background.run(TaskQueue::Snapshot, move |disk| async move {
         let head = head_of(&pin);
         let pace = async |_| ControlFlow::Continue(());
         let source = &mut Walk(pin.walk());
@@ -102,7 +102,7 @@ fn write(background: &Background, directory: &Path, pin: Pin<()>) -> u64 {
 fn read(background: &Background, directory: &Path, mut each: impl FnMut(Unit)) {
     let directory = directory.to_owned();
     let (sender, units) = mpsc::channel();
-    let done = background.run(Queue::Snapshot, move |disk| async move {
+    let done = background.run(TaskQueue::Snapshot, move |disk| async move {
         let mut loader = Loader::open(&*disk, &directory, ZXID).await?;
         while let Some(unit) = loader.next_unit().await? {
             let _ = sender.send(unit);

@@ -12,7 +12,7 @@
 //! and memory bandwidth: the threads share no line that either writes.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use engine::tree::{NewNode, Reader, STAGED_MAX, Tree, TreeSeed};
+use engine::tree::{NewNode, STAGED_MAX, Tree, TreeReader, TreeSeed};
 use model::zxid::Zxid;
 use std::env;
 use std::hint::black_box;
@@ -36,7 +36,7 @@ const DATA: [u8; 100] = [7; 100];
 /// A tree of `size` nodes below parents of [`CHILDREN`] children each.
 struct Bench {
     tree: Tree<u64>,
-    reader: Reader<u64>,
+    reader: TreeReader<u64>,
     size: usize,
     random: u64,
     zxid: i64,
@@ -155,7 +155,7 @@ fn path_of(number: usize) -> Vec<u8> {
 }
 
 /// Looks up 8 paths from `at` on together.
-fn look_up_staged(reader: &Reader<u64>, paths: &[Vec<u8>], at: usize) -> u32 {
+fn look_up_staged(reader: &TreeReader<u64>, paths: &[Vec<u8>], at: usize) -> u32 {
     let paths: [&[u8]; STAGED_MAX] = std::array::from_fn(|n| &paths[at + n][..]);
     let mut found = [None; STAGED_MAX];
     reader.view().lookup_staged(&paths, &mut found);

@@ -17,7 +17,7 @@ use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use criterion::{criterion_group, criterion_main};
 use engine::limits::FORGOTTEN_PER_TURN;
-use engine::shard::{Told, WatchMode, WatchTable};
+use engine::shard::{Notified, WatchMode, WatchTable};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -99,14 +99,15 @@ fn fire_and_set_again(
     watcher_count: usize,
     again: impl Fn(&mut WatchTable, &[Vec<u8>]),
 ) -> Duration {
-    let (mut time, mut told, mut left) = (Duration::ZERO, Told::default(), iterations as usize);
+    let (mut time, mut notified, mut left) =
+        (Duration::ZERO, Notified::default(), iterations as usize);
     while left > 0 {
         let paths = &paths[..left.min(paths.len())];
         let start = Instant::now();
         for path in paths {
-            told.clear();
-            table.trigger(path, &mut told);
-            assert_eq!(told.slots().len(), watcher_count);
+            notified.clear();
+            table.trigger(path, &mut notified);
+            assert_eq!(notified.slots().len(), watcher_count);
         }
         time += start.elapsed();
         again(table, paths);
@@ -118,15 +119,15 @@ fn fire_and_set_again(
 fn fire(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable, paths: &[Vec<u8>]) {
     let (strangers, crowded) = (paths_below("strange", FIRED), paths_below("crowd", CROWDED));
     let faithful = paths_below("faithful", CROWDED);
-    let mut told = Told::default();
+    let mut notified = Notified::default();
     let mut at = 0;
     group.throughput(Throughput::Elements(1));
     group.bench_function(BenchmarkId::new("fire", "unwatched"), |b| {
         b.iter(|| {
             at = (at + 1) % FIRED;
-            told.clear();
-            table.trigger(&strangers[at], &mut told);
-            black_box(told.slots().len())
+            notified.clear();
+            table.trigger(&strangers[at], &mut notified);
+            black_box(notified.slots().len())
         });
     });
     let few: Vec<_> = paths.iter().step_by(WATCHES / FIRED).take(FIRED).cloned().collect();
@@ -153,16 +154,16 @@ fn fire(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable, paths:
     group.bench_function(BenchmarkId::new("fire", "1,000 persistent watchers"), |b| {
         b.iter(|| {
             at = (at + 1) % CROWDED;
-            told.clear();
-            table.trigger(&faithful[at], &mut told);
-            black_box(told.slots().len())
+            notified.clear();
+            table.trigger(&faithful[at], &mut notified);
+            black_box(notified.slots().len())
         });
     });
 }
 
 fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
     let top = deep_path(1);
-    let mut told = Told::default();
+    let mut notified = Notified::default();
     for watcher_count in [1, CONNECTIONS] {
         for slot in 0..watcher_count as u32 {
             table.add(&top, slot, WatchMode::RECURSIVE);
@@ -173,9 +174,9 @@ fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
             let id = BenchmarkId::new(format!("recursive/{watcher_count} at the top"), levels);
             group.bench_function(id, |b| {
                 b.iter(|| {
-                    told.clear();
-                    table.trigger(black_box(&path), &mut told);
-                    assert_eq!(told.slots().len(), watcher_count);
+                    notified.clear();
+                    table.trigger(black_box(&path), &mut notified);
+                    assert_eq!(notified.slots().len(), watcher_count);
                 });
             });
         }
@@ -185,9 +186,9 @@ fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
     group.throughput(Throughput::Elements(1));
     group.bench_function(BenchmarkId::new("recursive/unwatched", 8), |b| {
         b.iter(|| {
-            told.clear();
-            table.trigger(black_box(&other), &mut told);
-            assert!(told.slots().is_empty());
+            notified.clear();
+            table.trigger(black_box(&other), &mut notified);
+            assert!(notified.slots().is_empty());
         });
     });
     for slot in 0..CONNECTIONS as u32 {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use engine::state::State;
 use engine::tree::View;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::stat::Stat;
 use model::zxid::Zxid;
 
@@ -140,7 +140,7 @@ fn write_unfinished(
     Ok((bytes, lengths))
 }
 
-fn write_node(writer: &mut SnapshotWriter<File>, record: Record<'_>) -> io::Result<()> {
+fn write_node(writer: &mut SnapshotWriter<File>, record: NodeRecord<'_>) -> io::Result<()> {
     let path = if record.path() == b"/" { b"" } else { record.path() };
     let acl = if record.acl() == 0 { ACL_OPEN } else { record.acl().into() };
     let stat = Stat {

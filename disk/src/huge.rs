@@ -26,7 +26,7 @@ unsafe impl Send for HugeBuf {}
 unsafe impl Sync for HugeBuf {}
 
 impl HugeBuf {
-    /// Maps a region for `bytes` (one at least). Pages are taken as they are touched.
+    /// Maps a region for `bytes` (at least one). Pages are allocated as they are touched.
     pub fn new(bytes: usize) -> Result<Self, DiskError> {
         let failed =
             |errno| DiskError::new(Operation::Map, "(memory)".as_ref(), Cause::Errno(errno as i32));
@@ -45,11 +45,11 @@ impl HugeBuf {
         .map_err(failed)?;
         let lead_bytes = base.as_ptr().cast::<u8>().align_offset(HUGE_PAGE_BYTES);
         assert!(lead_bytes < HUGE_PAGE_BYTES, "the kernel gave an address without alignment");
-        // SAFETY: `lead_bytes` is below one huge page, which was asked for on top, so both ends
-        // of the region lie inside the mapping.
+        // SAFETY: `lead_bytes` is below one huge page, which was requested in addition, so both
+        // ends of the region lie inside the mapping.
         let start = unsafe { base.cast::<u8>().add(lead_bytes) };
-        // SAFETY: the slices cut off here lie inside the mapping, are page-aligned, and nobody
-        // has a reference to them.
+        // SAFETY: the slices cut off here lie inside the mapping, are page-aligned, and no
+        // reference to them exists.
         unsafe {
             if lead_bytes > 0 {
                 munmap(base, lead_bytes).map_err(failed)?;
@@ -62,11 +62,11 @@ impl HugeBuf {
         Ok(Self { start, len: bytes, mapped_bytes })
     }
 
-    /// Takes the first `bytes` off as a region of their own, given back to the kernel by itself.
-    /// What follows begins at the next page.
+    /// Splits off the first `bytes` as a region of their own, which is returned to the kernel
+    /// separately. What follows begins at the next page.
     ///
     /// # Panics
-    /// If there are not so many left.
+    /// If fewer are left.
     #[must_use]
     pub fn split_front(&mut self, bytes: usize) -> Self {
         assert!(0 < bytes && bytes <= self.len, "{bytes} bytes off {}", self.len);
@@ -79,7 +79,7 @@ impl HugeBuf {
         front
     }
 
-    /// How many bytes were asked for.
+    /// How many bytes were requested.
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -128,7 +128,7 @@ impl fmt::Debug for HugeBuf {
     }
 }
 
-/// Gives the pages of memory back to the kernel; touched again, they are zeros.
+/// Returns the pages of memory to the kernel; when touched again, they are zeros.
 ///
 /// # Safety
 /// The memory belongs to the caller, whole pages of an anonymous mapping or of the heap, and
@@ -139,11 +139,11 @@ pub unsafe fn give_back(start: *mut u8, bytes: usize) {
     let _ = unsafe { madvise(start.cast::<c_void>(), bytes, MmapAdvise::MADV_DONTNEED) };
 }
 
-/// Asks the kernel to back memory with huge pages. A wish: nothing depends on it.
-pub fn wish_huge(start: *mut u8, bytes: usize) {
+/// Asks the kernel to back memory with huge pages. A hint: nothing depends on it.
+pub fn advise_huge(start: *mut u8, bytes: usize) {
     let Some(start) = NonNull::new(start) else { return };
-    // SAFETY: this advice changes how memory is backed, never what it holds, whoever owns it; an
-    // address that is not mapped is an error, which does not matter here.
+    // SAFETY: this advice changes how memory is backed, never its content, regardless of its owner;
+    // an address that is not mapped is an error, which does not matter here.
     let _ = unsafe { madvise(start.cast::<c_void>(), bytes, MmapAdvise::MADV_HUGEPAGE) };
 }
 

@@ -4,7 +4,7 @@ use std::thread;
 
 use clap::Parser;
 use model::error::ErrorCode;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::request::ConnectRequest;
 use model::response::{ConnectResponse, put_reply};
@@ -45,7 +45,7 @@ pub(super) fn converse(mut stream: TcpStream, behaviour: Behaviour) -> Option<()
         stream.write_all(&out).ok()?;
         out.clear();
         let request = frame(&mut stream)?;
-        let mut reader = Reader::new(&request);
+        let mut reader = JuteReader::new(&request);
         let (xid, op) = (reader.int().ok()?, Op::of(reader.int().ok()?)?);
         if !behaviour(count, xid, op, &mut out) {
             // Closing with requests unread would be a reset instead of an end.

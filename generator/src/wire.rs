@@ -1,7 +1,7 @@
 //! Requests made once and copied, replies cut by their length only.
 
 use model::acl::AclList;
-use model::jute::{self, JuteError, Reader};
+use model::jute::{self, JuteError, JuteReader};
 use model::op::Op;
 use model::response::end_packet;
 
@@ -32,7 +32,7 @@ impl SessionKey {
 
     /// Reads the body of a connect response (its length cut off); `None` if it grants no session.
     pub(super) fn parse_grant(body: &[u8]) -> Result<Option<Self>, JuteError> {
-        let mut reader = Reader::new(body);
+        let mut reader = JuteReader::new(body);
         let (_, timeout_ms, id) = (reader.int()?, reader.int()?, reader.long()?);
         let password = reader.buffer()?.unwrap_or_default().to_vec();
         Ok((timeout_ms > 0 && id != 0).then_some(Self { id, password }))

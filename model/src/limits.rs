@@ -1,4 +1,4 @@
-//! Every bound of the words, with its arithmetic.
+//! Every bound of this crate, with its arithmetic.
 
 /// The default of `jute.maxbuffer`: the longest packet and the longest single field, in bytes.
 pub const JUTE_MAX_BUFFER: usize = 0xf_ffff;

@@ -1,4 +1,4 @@
-//! What is in flight: one slot an operation, reused.
+//! What is in flight: one slot per operation, reused.
 
 use crate::StableBuf;
 use crate::limits::OPERATIONS_MAX;
@@ -28,7 +28,7 @@ pub(crate) struct Slot {
     /// How often this descriptor number had been closed when the operation began.
     pub(crate) fd_epoch: u32,
     generation: u32,
-    /// Not to be armed or continued again.
+    /// Not to be rearmed or continued.
     pub(crate) cancelled: bool,
     pub(crate) op: Op,
 }
@@ -74,7 +74,7 @@ impl Slots {
         is_same.then_some(slot)
     }
 
-    /// Frees the slot and gives what it held. The kernel must be done with the operation.
+    /// Frees the slot and returns what it held. The kernel must be done with the operation.
     ///
     /// # Panics
     /// If the operation is not in flight.

@@ -142,7 +142,7 @@ fn a_hole_in_the_log_is_named_with_both_its_ends() {
     // The first one, without a snapshot: what the log continues from is missing.
     fs::rename(&segments[0], &aside).unwrap();
     let said = failed_start(&zoo_cfg(&data));
-    let hole = format!("the log has a hole before {}: 0x0 is reached", segments[1].display());
+    let hole = format!("the log has a hole before {}: it reaches 0x0 and", segments[1].display());
     assert_says(
         &said,
         &[&hole, "put back the segments, or the snapshot", "from 0x0 to 0x", &repair],

@@ -97,7 +97,7 @@ fn changed_bytes_are_named_by_the_real_server_or_have_no_effect() {
         flip(&segment, byte);
         let said = failed_start(&zoo_cfg(&data));
         let place = format!("the log is corrupt: {name} at offset {at}: ");
-        assert_says(&said, &[&place, "acknowledged data stood there", "ringkeeper repair"]);
+        assert_says(&said, &[&place, "acknowledged data was there", "ringkeeper repair"]);
         flip(&segment, byte);
     }
     let irrelevant = [used[3] + BLOCK - 1, used.last().unwrap() + 64 * BLOCK];

@@ -74,7 +74,7 @@ fn a_log_of_a_newer_version() {
     let mut server = Server::config().start();
     let mut client = Client::connect(server.address());
     client.create("/kept", b"data", &Acl::open(), 0).unwrap();
-    let says = "has format version 2, this server knows 1";
+    let says = "has format version 2, this server reads 1";
     assert_refused(&mut server, "log-", u32::to_le_bytes, says);
 }
 

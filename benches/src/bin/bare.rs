@@ -224,7 +224,7 @@ impl Server {
         if op.is_ordered() {
             connection.last_write = Some(log.append(index, frame, put));
             if op == Op::SetData && !self.watchers.is_empty() {
-                let path = jute::Reader::new(&frame[8..]).text().unwrap_or_default();
+                let path = jute::JuteReader::new(&frame[8..]).text().unwrap_or_default();
                 log.filling.path = path.to_vec();
                 log.filling.notified.append(&mut self.watchers);
             }
@@ -280,7 +280,7 @@ fn put_reply(out: &mut Vec<u8>, xid: i32, op: Op, frame: &[u8], data: &[u8]) {
             out.extend_from_slice(&stat);
         }
         Op::Create => {
-            let path = jute::Reader::new(&frame[8..]).text().unwrap_or_default();
+            let path = jute::JuteReader::new(&frame[8..]).text().unwrap_or_default();
             jute::put_string(out, path);
         }
         Op::GetChildren => jute::put_int(out, 0),

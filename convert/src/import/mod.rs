@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use disk::Disk;
 use engine::tree::{PinnedWalk, TreeSeed};
-use model::jute::Reader;
-use model::record::Record;
+use model::jute::JuteReader;
+use model::record::NodeRecord;
 use model::session::ExtendedTypes;
 use model::txn::TxnHeader;
 use model::zxid::Zxid;
@@ -267,7 +267,7 @@ impl Import<'_> {
             };
             let offset = entry.offset;
             let unfit = |fault| StreamError::Damage { offset, fault };
-            let header = TxnHeader::decode(&mut Reader::new(entry.bytes));
+            let header = TxnHeader::decode(&mut JuteReader::new(entry.bytes));
             let zxid = match header {
                 Ok(header) => header.zxid,
                 Err(error) => return self.damaged(path, unfit(Fault::Txn(error))),
@@ -357,7 +357,7 @@ impl Imported {
         let version = rebuilt.tree.seal();
         rebuilt.tree.publish(version);
         let pin = rebuilt.tree.pin().expect("nobody else pins");
-        let head = snapshot::Head {
+        let head = snapshot::SnapshotHead {
             zxid: report.zxid,
             epoch: report.zxid.epoch(),
             seed: rebuilt.tree.seed().0,
@@ -378,7 +378,7 @@ struct ImportSource<'a> {
 }
 
 impl snapshot::Source for ImportSource<'_> {
-    fn next_record(&mut self) -> Option<Record<'_>> {
+    fn next_record(&mut self) -> Option<NodeRecord<'_>> {
         self.walk.next_record()
     }
 

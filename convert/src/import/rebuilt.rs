@@ -7,7 +7,7 @@ use engine::quota::{self, Track};
 use engine::tree::{RawNode, Tree, TreeSeed, parent_path};
 use model::acl::AclList;
 use model::jute;
-use model::record::{PATH_BYTES_MAX, Record};
+use model::record::{NodeRecord, PATH_BYTES_MAX};
 use model::session::{ExtendedTypes, Owner, SessionId};
 use model::stat::Stat;
 
@@ -191,7 +191,7 @@ impl Rebuilt {
         if !mem::take(&mut self.has_unknown_acl) {
             return Vec::new();
         }
-        let is_unknown = |record: &Record<'_>| record.acl() == ACL_UNKNOWN;
+        let is_unknown = |record: &NodeRecord<'_>| record.acl() == ACL_UNKNOWN;
         let records = self.tree.records().filter(is_unknown);
         let mut nodes: Vec<_> =
             records.map(|it| (it.path().to_vec(), it.stat_native().aversion)).collect();
@@ -206,7 +206,7 @@ impl Rebuilt {
     /// The servers that the ensemble's configuration names, as it names them.
     pub fn ensemble(&self) -> Vec<String> {
         let record = self.tree.lookup(CONFIG);
-        let data = record.and_then(Record::data).unwrap_or_default();
+        let data = record.and_then(NodeRecord::data).unwrap_or_default();
         let lines = data.split(|&byte| byte == b'\n');
         lines.filter(|line| line.starts_with(b"server.")).map(Fault::shown).collect()
     }

@@ -72,7 +72,7 @@ struct Node {
 type Nodes = BTreeMap<Vec<u8>, Node>;
 
 fn nodes_of(rebuilt: &Rebuilt) -> Nodes {
-    let node = |record: Record<'_>| {
+    let node = |record: NodeRecord<'_>| {
         let mut acl = Vec::new();
         match record.acl() {
             0 => AclList::OPEN.encode(&mut acl),
@@ -147,7 +147,7 @@ impl History {
             7..8 if self.exists(path) => {
                 let version = self.live.tree.lookup(path).unwrap().stat_native().aversion + 1;
                 let bytes = self.list();
-                let acl = AclList::decode(&mut Reader::new(&bytes)).unwrap();
+                let acl = AclList::decode(&mut JuteReader::new(&bytes)).unwrap();
                 self.perform(Op::SetAcl, session, &Txn::SetAcl { path, acl, version });
             }
             8 => self.close(session),
@@ -179,7 +179,7 @@ impl History {
             _ => (Op::Create, NodeKind::Persistent),
         };
         let bytes = self.list();
-        let acl = AclList::decode(&mut Reader::new(&bytes)).unwrap();
+        let acl = AclList::decode(&mut JuteReader::new(&bytes)).unwrap();
         let data = Some(path);
         self.perform(
             op,
@@ -202,7 +202,7 @@ impl History {
         for path in &own {
             jute::put_string(&mut bytes, path);
         }
-        let paths: Strings<'_> = Reader::new(&bytes).strings().unwrap();
+        let paths: Strings<'_> = JuteReader::new(&bytes).strings().unwrap();
         let paths = self.names_paths.then_some(paths);
         self.perform(Op::CloseSession, session, &Txn::CloseSession { paths });
     }
@@ -316,7 +316,7 @@ fn a_node_whose_list_no_log_has_is_closed() {
     let digest = rebuilt.tree.digest();
     assert_eq!(rebuilt.close_unknown_acls(), ["/a"]);
     let number = rebuilt.tree.lookup(b"/a").unwrap().acl();
-    let list = AclList::decode(&mut Reader::new(rebuilt.acl_list(number))).unwrap();
+    let list = AclList::decode(&mut JuteReader::new(rebuilt.acl_list(number))).unwrap();
     let permissions: Vec<_> = list.iter().map(|entry| entry.perms).collect();
     assert_eq!(permissions, [0], "and not empty, which would be open");
     assert_eq!(rebuilt.tree.digest(), digest, "as ZooKeeper has it");

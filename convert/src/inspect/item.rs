@@ -5,9 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use model::acl::AclList;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::stat::Stat;
 use model::txn::{NodeKind, Txn, TxnDigest, TxnHeader};
 use serde_json::{Value, json};
@@ -57,7 +57,7 @@ impl Item {
 
     /// An ACL; `list` is its jute form.
     pub(super) fn acl(number: i64, list: &[u8]) -> Self {
-        let entries = match AclList::decode(&mut Reader::new(list)) {
+        let entries = match AclList::decode(&mut JuteReader::new(list)) {
             Ok(list) => acl_value(list),
             Err(error) => json!(error.to_string()),
         };
@@ -84,7 +84,7 @@ impl Item {
     }
 
     /// A node of ours; its counter and owner are shown as `ZooKeeper` stores them.
-    pub(super) fn record(record: Record<'_>) -> Self {
+    pub(super) fn record(record: NodeRecord<'_>) -> Self {
         let stat = Stat {
             cversion: record.stored_cversion(),
             ephemeral_owner: record.owner_raw(),

@@ -8,7 +8,7 @@ use ::snapshot::format::{FOOTER_MAGIC, Footer};
 use ::snapshot::limits::FOOTER_BYTES;
 use ::snapshot::{Candidate, LoadError, Loader};
 use disk::{Disk, OpenMode, read_bytes};
-use model::record::Record;
+use model::record::NodeRecord;
 use model::zxid::Zxid;
 use serde_json::json;
 use txlog::limits::SEGMENT_HEADER_BYTES;
@@ -262,7 +262,7 @@ fn show_records(unit: &::snapshot::Unit, show: Show<'_>) -> io::Result<u64> {
     for run in &unit.runs {
         let mut at = run.start;
         while at < run.end {
-            let record = Record::parse(&bytes[at..run.end]).expect("the loader has checked it");
+            let record = NodeRecord::parse(&bytes[at..run.end]).expect("the loader has checked it");
             digest = digest.wrapping_add(record.digest());
             show(&Item::record(record))?;
             at += record.archive_bytes();

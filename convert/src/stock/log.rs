@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use model::acl::AclList;
-use model::jute::{JuteError, Reader};
+use model::jute::{JuteError, JuteReader};
 use model::op::Op;
 use model::txn::{CreateTxn, NodeKind, Txn, TxnDigest, TxnHeader};
 use model::zxid::Zxid;
@@ -48,7 +48,7 @@ pub struct Entry<'a> {
 impl Entry<'_> {
     /// Which txn it is.
     pub fn zxid(&self) -> Result<Zxid, JuteError> {
-        TxnHeader::decode(&mut Reader::new(self.bytes)).map(|header| header.zxid)
+        TxnHeader::decode(&mut JuteReader::new(self.bytes)).map(|header| header.zxid)
     }
 }
 
@@ -180,7 +180,7 @@ fn first_nonzero(stream: &mut Stream<File>) -> Result<Option<u64>, StreamError> 
 
 /// Reads an entry's bytes: header, txn, and the digest where there is one.
 pub fn parse_txn(bytes: &[u8]) -> Result<(TxnHeader, Txn<'_>, Option<TxnDigest>), JuteError> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = JuteReader::new(bytes);
     let header = TxnHeader::decode(&mut reader)?;
     let begin = reader;
     let txn = match Txn::decode(header.op, &mut reader) {
@@ -196,7 +196,7 @@ pub fn parse_txn(bytes: &[u8]) -> Result<(TxnHeader, Txn<'_>, Option<TxnDigest>)
 }
 
 /// A create of version 3.3: it does not say what becomes of the parent's counter.
-fn create_of_old<'a>(reader: &mut Reader<'a>) -> Result<CreateTxn<'a>, JuteError> {
+fn create_of_old<'a>(reader: &mut JuteReader<'a>) -> Result<CreateTxn<'a>, JuteError> {
     let (path, data, acl) = (reader.text()?, reader.buffer()?, AclList::decode(reader)?);
     let kind = if reader.bool()? { NodeKind::Ephemeral } else { NodeKind::Persistent };
     Ok(CreateTxn { path, data, acl, kind, parent_cversion: -1 })

@@ -2,7 +2,7 @@ use crate::batch::{Batch, Chain};
 use crate::tree::{Tree, TreeSeed, VersionNumber};
 use model::response::EventKind;
 
-/// So many version numbers, in order.
+/// This many version numbers, in order.
 fn versions(count: usize) -> Vec<VersionNumber> {
     let mut tree = Tree::new(TreeSeed([1, 2]), ());
     (0..count).map(|_| tree.seal()).collect()
@@ -31,11 +31,11 @@ fn cursors_stop_at_what_is_published() {
     assert_eq!(cursor.step(versions[3]).unwrap().version, Some(versions[2]));
     assert!(cursor.step(versions[3]).is_none(), "there is no fourth one");
     let mut late = chain.cursor();
-    assert!(late.step(versions[3]).is_none(), "a new cursor stands behind what was linked");
+    assert!(late.step(versions[3]).is_none(), "a new cursor is behind what was linked");
 }
 
 #[test]
-fn batches_are_used_again_when_every_cursor_has_passed() {
+fn batches_are_reused_when_every_cursor_has_passed() {
     let (mut chain, versions) = (Chain::default(), versions(6));
     let (mut fast, mut slow) = (chain.cursor(), chain.cursor());
     for (at, &version) in versions[..5].iter().enumerate() {
@@ -54,7 +54,7 @@ fn batches_are_used_again_when_every_cursor_has_passed() {
         );
     }
     chain.reclaim();
-    // The link on which a cursor stands stays: it leads to the next one.
+    // The link that a cursor is on stays: it leads to the next one.
     assert_eq!(chain.backlog(), 2);
     drop(slow);
     chain.reclaim();

@@ -3,7 +3,7 @@
 use super::harness::{World, settings};
 use crate::limits::{EVENT_BYTES_MAX, LONG_UNITS_PER_TURN};
 use crate::shard::Shard;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::session::{Password, SessionId, password};
 use model::txn::TxnHeader;
@@ -26,21 +26,21 @@ fn ask_nonsense(world: &mut World, connection: usize, xid: i32) {
     world.send_packet(connection, packet);
 }
 
-/// The numbers of the session's requests that stand in the log, in its order.
+/// The numbers of the session's requests in the log, in its order.
 fn logged(world: &World, session: i64) -> Vec<i32> {
     let headers =
-        world.log.iter().map(|(_, txn)| TxnHeader::decode(&mut Reader::new(txn)).unwrap());
+        world.log.iter().map(|(_, txn)| TxnHeader::decode(&mut JuteReader::new(txn)).unwrap());
     let its = headers.filter(|header| header.session.0 == session);
     its.filter(|header| header.op != Op::CreateSession).map(|header| header.cxid).collect()
 }
 
 /// Xid and error of each packet.
-fn told(packets: &[Vec<u8>]) -> Vec<(i32, i32)> {
+fn received(packets: &[Vec<u8>]) -> Vec<(i32, i32)> {
     let int = |bytes: &[u8]| i32::from_be_bytes(bytes.try_into().unwrap());
     packets.iter().map(|packet| (int(&packet[..4]), int(&packet[12..16]))).collect()
 }
 
-/// Nothing of any connection is left but what these have.
+/// Nothing of any connection is left except what these have.
 fn assert_left(world: &World, connections: usize) {
     for shard in &world.shards {
         assert!(shard.connections(0..shard.slot_count()).all(|(_, held)| held.outstanding() == 0));
@@ -49,7 +49,8 @@ fn assert_left(world: &World, connections: usize) {
     assert_eq!(held, connections);
 }
 
-/// Reads behind writes wait for the log, and the writes behind them. The end waits for neither.
+/// Reads behind writes wait for the log, and so do the writes behind them. The end waits for
+/// neither.
 #[test]
 fn writes_behind_parked_reads_survive_their_connection() {
     let mut world = World::new(settings(), 1);
@@ -69,9 +70,9 @@ fn writes_behind_parked_reads_survive_their_connection() {
     assert!(world.shards[0].watches().iter().all(|table| table.is_empty()));
 }
 
-/// Thousands in one turn, more than a connection's share; what it was told waits in vain.
+/// Thousands in one turn, more than a connection's share; what it is sent is never received.
 #[test]
-fn a_long_stream_is_worked_off_a_share_a_turn() {
+fn a_long_stream_is_processed_a_share_per_turn() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
     world.ask(connection, 0, "create /large *1000000");
@@ -81,7 +82,7 @@ fn a_long_stream_is_worked_off_a_share_a_turn() {
         world.ask(connection, xid, words);
     }
     world.run();
-    assert_eq!(logged(&world, session), [0], "it takes no answer, so it is not answered");
+    assert_eq!(logged(&world, session), [0], "it receives no answer, so it is not answered");
     world.drop_socket(connection);
     world.turn();
     assert!(logged(&world, session).len() < 200, "others have their turn in between");
@@ -100,7 +101,7 @@ fn what_a_connect_brought_along_counts() {
     world.ask(connection, 3, "create /b x flags=1");
     world.drop_socket(connection);
     world.run();
-    let id = TxnHeader::decode(&mut Reader::new(&world.log[0].1)).unwrap().session.0;
+    let id = TxnHeader::decode(&mut JuteReader::new(&world.log[0].1)).unwrap().session.0;
     assert_eq!(logged(&world, id), [1, 3]);
     assert_left(&world, 0);
     let (again, session) = attached(&mut world, 0, id, password(SessionId(id)));
@@ -130,14 +131,18 @@ fn a_close_behind_a_parked_read_closes() {
 
 /// A request that ends the connection is answered in its turn, and nothing behind it counts.
 #[test]
-fn a_farewell_is_the_last_word() {
+fn nothing_follows_the_last_request() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
     world.ask(connection, 1, "exists /zookeeper");
     ask_nonsense(&mut world, connection, 2);
     world.ask(connection, 3, "create /behind x");
     world.run();
-    assert_eq!(told(&world.receive(connection)), [(1, 0), (2, -6)], "behind a read of its turn");
+    assert_eq!(
+        received(&world.receive(connection)),
+        [(1, 0), (2, -6)],
+        "behind a read of its turn"
+    );
     assert!(!world.connections[connection].is_open);
     assert!(logged(&world, session).is_empty());
 
@@ -153,14 +158,14 @@ fn a_farewell_is_the_last_word() {
     world.is_held = false;
     world.run();
     let wanted: Vec<_> = (0..300).map(|xid| (xid, 0)).chain([(-4, -115)]).collect();
-    assert_eq!(told(&world.receive(connection)), wanted);
+    assert_eq!(received(&world.receive(connection)), wanted);
     assert_eq!(logged(&world, session), (0..300).step_by(2).collect::<Vec<_>>());
     assert_left(&world, 0);
 }
 
-/// Bytes that are no packet end it without a word, but not before what came first.
+/// Bytes that are not a packet end it silently, but not before what came first.
 #[test]
-fn an_end_without_a_word_comes_in_its_turn_too() {
+fn a_silent_end_comes_in_its_turn_too() {
     let mut world = World::new(settings(), 1);
     let (connection, session) = client_on(&mut world, 0);
     world.is_held = true;
@@ -172,13 +177,13 @@ fn an_end_without_a_word_comes_in_its_turn_too() {
     assert!(world.connections[connection].is_open);
     world.is_held = false;
     world.run();
-    assert_eq!(told(&world.receive(connection)), [(1, 0), (2, 0), (3, 0)]);
+    assert_eq!(received(&world.receive(connection)), [(1, 0), (2, 0), (3, 0)]);
     assert_eq!(logged(&world, session), [1, 3]);
     assert!(!world.connections[connection].is_open);
     assert_left(&world, 0);
 }
 
-/// The peer goes while a listing of many turns is under way, and while its farewell waits.
+/// The peer closes while a listing of many turns is in progress, and while its last reply waits.
 #[test]
 fn an_end_in_the_middle_of_a_long_answer() {
     let mut world = World::new(settings(), 1);
@@ -219,20 +224,21 @@ fn a_session_moves_when_its_requests_are_handed_over() {
         world.connect(new, 9_000, session, password(SessionId(session)), 0);
         world.ask(new, 1_000, "create /new x");
         world.run();
-        let of_old: Vec<_> = (0..400).step_by(2).collect();
-        assert_eq!(logged(&world, session), of_old, "{from} to {to}");
+        let earlier: Vec<_> = (0..400).step_by(2).collect();
+        assert_eq!(logged(&world, session), earlier, "{from} to {to}");
         assert!(!world.connections[old].is_open);
         world.is_held = false;
         world.run();
-        assert_eq!(logged(&world, session), [&of_old[..], &[1_000]].concat(), "{from} to {to}");
+        assert_eq!(logged(&world, session), [&earlier[..], &[1_000]].concat(), "{from} to {to}");
         assert!(world.receive(old).is_empty());
         assert_left(&world, 1);
     }
 }
 
-/// A client that is sent events and reads none is closed, and what it asked happens all the same.
+/// A client that is sent events and reads none is closed, and its requests take effect all the
+/// same.
 #[test]
-fn what_one_asked_who_takes_nothing_counts() {
+fn requests_of_a_client_that_receives_nothing_count() {
     let mut world = World::new(settings(), 1);
     let (maker, _) = client_on(&mut world, 0);
     let path = format!("/{}", "x".repeat(8_000));

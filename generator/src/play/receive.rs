@@ -1,6 +1,6 @@
 //! What is received: grants of sessions, replies, events.
 
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::response::xid;
 
 use super::client::{Attachment, Reply, frame};
@@ -86,7 +86,7 @@ impl Stage {
     }
 
     fn reply(&mut self, index: usize, frame: &[u8]) {
-        let mut reader = Reader::new(frame);
+        let mut reader = JuteReader::new(frame);
         let head = (|| Some((reader.int().ok()?, reader.long().ok()?, reader.int().ok()?)))();
         let Some((xid, zxid, error)) = head else {
             return self.wrong(index, &format!("a reply of {} bytes", frame.len()));

@@ -1,7 +1,7 @@
 //! Locks and queues, as the recipes for ZooKeeper say.
 
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 
 use super::client::Client;
@@ -45,7 +45,7 @@ pub(super) fn lock(
             return Ok(Next::Failed(code));
         }
         Step::LockCreated => {
-            task.path = Reader::new(body).text()?.to_vec();
+            task.path = JuteReader::new(body).text()?.to_vec();
             list_lock(&world.tree, client, task, now_ns);
         }
         Step::LockListed => return listed(world, client, task, body, now_ns),
@@ -68,7 +68,7 @@ fn listed(
 ) -> Result<Next, Malformed> {
     let folder = world.tree.lock(task.key).into_bytes();
     let own = task.path.get(folder.len() + 1..).ok_or(Malformed)?;
-    let before = Reader::new(body).strings()?.iter().filter(|name| *name < own).max();
+    let before = JuteReader::new(body).strings()?.iter().filter(|name| *name < own).max();
     if let Some(before) = before {
         let path = [&folder[..], b"/", before].concat();
         task.names = vec![path.clone()];
@@ -104,7 +104,7 @@ pub(super) fn queue(
         Step::QueueRead | Step::QueueTaken if is_gone(code) => {}
         _ if code != 0 => return Ok(Next::Failed(code)),
         Step::QueueListed => {
-            let mut names: Vec<_> = Reader::new(body).strings()?.iter().collect();
+            let mut names: Vec<_> = JuteReader::new(body).strings()?.iter().collect();
             if names.is_empty() {
                 return Ok(Next::Ended);
             }

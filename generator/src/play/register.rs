@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 
-use model::jute::Reader;
+use model::jute::JuteReader;
 
 use crate::limits::VIOLATIONS_MAX;
 
@@ -119,7 +119,7 @@ impl Registers {
     }
 
     fn write_of(&mut self, key: u64, data: &[u8]) -> Option<u64> {
-        let mut reader = Reader::new(data);
+        let mut reader = JuteReader::new(data);
         let parsed = (|| Some((reader.int().ok()?, reader.int().ok()?, reader.long().ok()?)))();
         let Some((_, of, write)) = parsed.filter(|(magic, ..)| *magic as u32 == MAGIC) else {
             self.violation(|| format!("key {key}: read {} bytes nobody wrote", data.len()));

@@ -1,7 +1,7 @@
 use crate::path::{is_special, split, validate};
 use proptest::prelude::*;
 
-/// The rules one by one, without any hurry.
+/// The rules one by one, without shortcuts.
 fn is_allowed(path: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(path) else { return false };
     if text == "/" {

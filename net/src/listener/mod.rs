@@ -161,7 +161,7 @@ fn bind_one(
 ) -> Result<Listener, Errno> {
     let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // Connections of a former process in TIME_WAIT do not keep the port; a listener still does.
+    // Connections of an earlier process in TIME_WAIT do not hold the port; a listener still does.
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     if address.is_ipv6() {
         setsockopt(&fd, sockopt::Ipv6V6Only, &!both_families)?;

@@ -28,7 +28,7 @@ fn an_accepted_connection_inherits_the_options() {
 }
 
 #[test]
-fn all_addresses_take_ipv4_and_tell_it_as_such() {
+fn all_addresses_take_ipv4_and_report_it_as_such() {
     let listener = Listener::bind(Endpoint::All(0), ListenOptions::default()).unwrap();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.address.port()));
     let client = TcpStream::connect(address).unwrap();

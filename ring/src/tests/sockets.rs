@@ -39,7 +39,7 @@ fn echo_over_a_socketpair() {
     }
 }
 
-/// An echo server of many connections, some opened and closed on the way.
+/// An echo server of many connections, some opened and closed along the way.
 #[test]
 fn echo_over_tcp_with_multishot_accept() {
     const CLIENTS: usize = 20;
@@ -103,7 +103,7 @@ fn echo_over_tcp_with_multishot_accept() {
     }
 }
 
-/// More bytes than all buffers hold at once: the receive runs out of them and goes on by itself.
+/// More bytes than all buffers hold at once: the receive runs out of them and continues by itself.
 #[test]
 fn a_flood_exhausts_the_buffers_and_loses_nothing() {
     for config in variants() {

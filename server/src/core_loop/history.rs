@@ -12,7 +12,7 @@ use engine::ordering::Refusal;
 use engine::replica::{Effect, Effects, Event, LogState, Replica};
 use engine::settings::Now;
 use engine::state::State;
-use engine::tree::{Pin, Reader};
+use engine::tree::{Pin, TreeReader};
 use model::zxid::Zxid;
 use ring::{Errno, Queue, StableBuf};
 use std::fs::File;
@@ -42,7 +42,7 @@ pub struct History {
     /// What the replica wants done; kept for its memory.
     effects: Effects,
     /// What clients can see, for reports.
-    pub(super) reader: Reader<State>,
+    pub(super) reader: TreeReader<State>,
     /// What it measures.
     pub(super) meters: Meters,
     log: LogWriter,

@@ -8,7 +8,7 @@ use std::time::Instant;
 use convert::import::{self, ImportOptions, ImportReport, Imported, Progress};
 use convert::stock::directory;
 use disk::lock::{DirectoryLock, LOCK_FILE};
-use disk::{Background, BackgroundConfig, BackgroundError, Queue};
+use disk::{Background, BackgroundConfig, BackgroundError, TaskQueue};
 use model::session::ExtendedTypes;
 use model::zxid::Zxid;
 
@@ -129,7 +129,7 @@ fn own(directory: &Path) -> Result<DirectoryLock, MigrateError> {
 fn write(imported: Imported, to: &Path) -> Result<ImportReport, MigrateError> {
     let background = Background::start(BackgroundConfig::new(to.to_owned()))?;
     let to = to.to_owned();
-    let written = background.run(Queue::Snapshot, move |disk| async move {
+    let written = background.run(TaskQueue::Snapshot, move |disk| async move {
         let mut lines = ProgressLines::new();
         let mut bytes = 0;
         let pace = async |more| {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use convert::inspect::{self, Format, Item};
-use disk::{Background, BackgroundConfig, BackgroundError, Queue};
+use disk::{Background, BackgroundConfig, BackgroundError, TaskQueue};
 
 use super::args::{InspectArgs, Inspected};
 use super::error::MigrateError;
@@ -71,7 +71,7 @@ fn ours(
     let directory = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
     let background = Background::start(BackgroundConfig::new(directory))?;
     let (items, shown) = mpsc::sync_channel::<Item>(ITEMS_AHEAD);
-    let done = background.run(Queue::Snapshot, move |disk| async move {
+    let done = background.run(TaskQueue::Snapshot, move |disk| async move {
         let mut tell = |item: &Item| {
             items.send(item.clone()).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
         };

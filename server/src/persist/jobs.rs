@@ -4,10 +4,12 @@ use super::RestoreError;
 use super::known::change_lineage;
 use crate::directories::Directories;
 use crate::random;
-use disk::{Background, BackgroundError, Direct, Disk, DiskError, Durability, Queue, append_file};
+use disk::{
+    Background, BackgroundError, Direct, Disk, DiskError, Durability, TaskQueue, append_file,
+};
 use engine::state::State;
 use engine::tree::{Pin, PinnedWalk};
-use model::record::Record;
+use model::record::NodeRecord;
 use model::zxid::Zxid;
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -52,7 +54,7 @@ pub fn prepare(
     let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
         Box::pin(async move { tell(prepare_now(&disk, &job).await) })
     };
-    background.submit(Queue::Segments, Box::new(work))
+    background.submit(TaskQueue::Segments, Box::new(work))
 }
 
 async fn prepare_now(disk: &Direct, job: &PrepareJob) -> Result<(SegmentHeader, File), DiskError> {
@@ -85,7 +87,7 @@ pub fn snapshot(
             tell(write_snapshot(&*disk, &directory, pin).await.map_err(|error| error.to_string()));
         })
     };
-    background.submit(Queue::Snapshot, Box::new(work))
+    background.submit(TaskQueue::Snapshot, Box::new(work))
 }
 
 /// Writes a pinned version.
@@ -95,7 +97,7 @@ async fn write_snapshot<D: Disk>(
     pin: Pin<State>,
 ) -> Result<Zxid, snapshot::WriteError> {
     let view = pin.view();
-    let head = snapshot::Head {
+    let head = snapshot::SnapshotHead {
         zxid: view.meta().zxid,
         epoch: view.meta().zxid.epoch(),
         seed: view.seed().0,
@@ -122,7 +124,7 @@ struct PinnedSource {
 }
 
 impl snapshot::Source for PinnedSource {
-    fn next_record(&mut self) -> Option<Record<'_>> {
+    fn next_record(&mut self) -> Option<NodeRecord<'_>> {
         self.walk.next_record()
     }
 
@@ -154,7 +156,7 @@ pub fn purge(
             }
         })
     };
-    background.submit(Queue::Purge, Box::new(work))
+    background.submit(TaskQueue::Purge, Box::new(work))
 }
 
 async fn purge_now<D: Disk>(

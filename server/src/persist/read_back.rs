@@ -6,7 +6,7 @@ use crate::advice;
 use crate::data_set::Lineage;
 use crate::directories::Directories;
 use crate::random;
-use disk::{Background, BackgroundError, Disk, Queue};
+use disk::{Background, BackgroundError, Disk, TaskQueue};
 use engine::batch::Batch;
 use engine::ordering::replay;
 use engine::pipeline::{Census, Head};
@@ -72,7 +72,7 @@ pub fn read_back(
     directories: Directories,
     settings: Arc<Settings>,
 ) -> Result<ReadBack, RestoreError> {
-    let done = background.run(Queue::Segments, move |disk| async move {
+    let done = background.run(TaskQueue::Segments, move |disk| async move {
         read_back_now(&*disk, &directories, &settings, None).await
     })?;
     done.recv().map_err(|_| BackgroundError::Stopped)?

@@ -7,7 +7,7 @@ use crate::advice;
 use crate::data_set::{Known, Lineage, Run};
 use crate::directories::Directories;
 use crate::random;
-use disk::{Background, BackgroundError, Disk, Durability, Queue, append_file};
+use disk::{Background, BackgroundError, Disk, Durability, TaskQueue, append_file};
 use engine::pipeline::Head;
 use engine::settings::Settings;
 use model::zxid::Zxid;
@@ -68,7 +68,7 @@ pub fn restore(
     settings: Arc<Settings>,
     how: Use,
 ) -> Result<Restored, RestoreError> {
-    let done = background.run(Queue::Segments, move |disk| async move {
+    let done = background.run(TaskQueue::Segments, move |disk| async move {
         restore_now(&*disk, &directories, &settings, how).await
     })?;
     done.recv().map_err(|_| BackgroundError::Stopped)?
@@ -85,7 +85,7 @@ async fn restore_now<D: Disk>(
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
     let read = read_back_now(disk, directories, settings, how.advise).await?;
     let ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time } = read;
-    let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
+    let run = segments::RunStart { used_last: recovered.used_last, continues_from: recovered.last };
     let seed = random::bits().map_err(RestoreError::Random)?;
     let next = Run { seed, from: recovered.last };
     begin(directories, how.known, lineage, next)?;

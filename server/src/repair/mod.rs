@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use clap::Args;
 use disk::lock::DirectoryLock;
-use disk::{Background, BackgroundConfig, BackgroundError, Direct, Queue};
+use disk::{Background, BackgroundConfig, BackgroundError, Direct, TaskQueue};
 use model::zxid::Zxid;
 
 use crate::data_set;
@@ -118,6 +118,6 @@ fn on_disk<T: Send + 'static>(
     work: impl AsyncFnOnce(Rc<Direct>, Directories) -> Result<T, RepairError> + Send + 'static,
 ) -> Result<T, RepairError> {
     let directories = directories.clone();
-    let done = background.run(Queue::Segments, move |disk| work(disk, directories))?;
+    let done = background.run(TaskQueue::Segments, move |disk| work(disk, directories))?;
     done.recv().map_err(|_| BackgroundError::Stopped)?
 }

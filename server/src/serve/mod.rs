@@ -48,7 +48,8 @@ use txlog::segments::DIRECTORY;
 use wiring::{Built, Wiring};
 
 /// What the tree tells the kernel of its memory.
-const PAGES: Advise = Advise { wish_huge: disk::huge::wish_huge, give_back: disk::huge::give_back };
+const PAGES: Advise =
+    Advise { advise_huge: disk::huge::advise_huge, give_back: disk::huge::give_back };
 
 /// What main learns while the server runs.
 pub(super) enum Happening {

@@ -8,16 +8,16 @@ use super::{Contents, Loader, Origin, Unit};
 use crate::directory::list;
 use crate::error::{Fault, LoadError, Part};
 
-/// Who builds a tree of what is loaded.
+/// The builder of a tree from what is loaded.
 pub trait ImageSink {
-    /// A snapshot follows. What came of one before is void: it turned out damaged.
+    /// A snapshot follows. What came from an earlier one is void: it turned out damaged.
     fn begin(&mut self, contents: &Contents);
 
     /// The next unit of it.
     fn push(&mut self, unit: Unit) -> Result<(), Refused>;
 }
 
-/// The tree does not take a record.
+/// The tree refuses a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The chunk it is in.
@@ -45,7 +45,7 @@ pub enum Newest {
     /// The newest one.
     Loaded(Contents),
     /// An older one, because those after it are damaged. It is right only together with a log that
-    /// reaches back to it: whether there is one the caller must know before it goes on.
+    /// reaches back to it: the caller must check that there is one before it continues.
     Older {
         /// The one that was loaded.
         contents: Contents,

@@ -4,7 +4,7 @@ use super::*;
 use crate::directory::{name_of, zxid_of};
 use disk::{Cause, Operation};
 
-/// Takes what comes; refuses the unit that begins with this record of a snapshot.
+/// Accepts every unit but the one that begins with this record of a snapshot.
 #[derive(Default)]
 struct Sink {
     begun: Vec<Zxid>,
@@ -64,7 +64,7 @@ fn the_newest_is_loaded() {
 }
 
 #[test]
-fn damage_is_told_and_an_older_one_is_loaded() {
+fn damage_is_reported_and_an_older_one_is_loaded() {
     let disk = disk_with_all(&[5, 7, 9]);
     flip(&disk, 9, 1 << 20);
     flip(&disk, 7, 3);

@@ -3,12 +3,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use net::client::{Fed, Flow, Inbox};
+use net::client::{Fed, Flow, FrameDecoder};
 
 const LEN_MAX: u32 = 64;
 
 fn frames_of(pieces: &[&[u8]], pauses: u8) -> (Vec<Vec<u8>>, bool) {
-    let mut inbox = Inbox::new(LEN_MAX);
+    let mut decoder = FrameDecoder::new(LEN_MAX);
     let stream_bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
     let (mut frames, mut count) = (Vec::new(), 0_u32);
     let mut handle = |frame: &[u8]| {
@@ -24,13 +24,13 @@ fn frames_of(pieces: &[&[u8]], pauses: u8) -> (Vec<Vec<u8>>, bool) {
         Flow::Continue
     };
     for piece in pieces {
-        let mut fed = inbox.feed(piece, &mut handle);
+        let mut fed = decoder.feed(piece, &mut handle);
         // There may be two pauses per frame, and no frame is shorter than four bytes.
         for _ in 0..=stream_bytes {
             if fed != Ok(Fed::Paused) {
                 break;
             }
-            fed = inbox.resume(&mut handle);
+            fed = decoder.resume(&mut handle);
         }
         if !matches!(fed, Ok(Fed::All | Fed::Paused)) {
             return (frames, true);

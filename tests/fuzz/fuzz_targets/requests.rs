@@ -3,13 +3,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::request::{ConnectRequest, Request, RequestHeader};
 
 fuzz_target!(|packet: &[u8]| {
     let _ = ConnectRequest::decode(packet);
-    let mut reader = Reader::new(packet);
+    let mut reader = JuteReader::new(packet);
     let Ok(header) = RequestHeader::decode(&mut reader) else { return };
     // Any number may be an operation: most are not worth a try.
     let Some(op) = Op::of(header.op).or_else(|| Op::of(header.op.rem_euclid(120))) else { return };

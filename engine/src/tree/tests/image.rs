@@ -3,7 +3,7 @@ use super::*;
 
 const NODES: usize = if cfg!(miri) { 60 } else { 5000 };
 const UNIT: usize = if cfg!(miri) { 6000 } else { 60_000 };
-/// One node in so many survives in the image.
+/// One node in this many survives in the image.
 const SURVIVOR: usize = 30;
 /// The owner of a node with a time to live.
 const TTL: i64 = 0xff << 56 | 0x4d;
@@ -32,7 +32,7 @@ fn sample(hasher: KeyHasher) -> (Tree<u64>, Plain) {
     (tree, plain)
 }
 
-/// The tree as units, with something that is no record before and between the runs.
+/// The tree as units, with bytes that are not records before and between the runs.
 fn image(tree: &Tree<u64>) -> Vec<ImageUnit> {
     let pin = tree.pin().unwrap();
     let mut units = Vec::new();

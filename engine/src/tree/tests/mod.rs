@@ -6,7 +6,7 @@ mod readers;
 mod shape;
 
 use super::*;
-use ::model::record::Record;
+use ::model::record::NodeRecord;
 use ::model::stat::Stat;
 use ::model::zxid::Zxid;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Plain {
     }
 }
 
-fn node_of(record: Record<'_>) -> Node {
+fn node_of(record: NodeRecord<'_>) -> Node {
     Node {
         stat: record.stat_native(),
         stored_cversion: record.stored_cversion(),
@@ -73,7 +73,7 @@ fn node_of(record: Record<'_>) -> Node {
     }
 }
 
-/// Compares all that a view says with all that it should say.
+/// Compares everything in a view with what it should be.
 fn assert_equal(view: View<'_, u64>, plain: &Plain, random: &mut Random) {
     let mut found = BTreeMap::new();
     let (mut digest, mut data_bytes) = (0u64, 0);

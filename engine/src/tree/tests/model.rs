@@ -3,14 +3,14 @@ use super::*;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// A tree, what it should be, and all who use it.
+/// A tree, what it should be, and all its users.
 struct World {
     tree: Tree<u64>,
     head: Plain,
     before_multi: Option<Plain>,
     unpublished: VecDeque<(VersionNumber, Rc<Plain>)>,
     history: BTreeMap<VersionNumber, Rc<Plain>>,
-    readers: Vec<Reader<u64>>,
+    readers: Vec<TreeReader<u64>>,
     pins: Vec<(Pin<u64>, Rc<Plain>)>,
     random: Random,
     baseline: usize,

@@ -1,7 +1,7 @@
 //! What a session has besides operations: its ephemeral nodes, and watches that are set,
 //! set again after a break, and fire.
 
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 
 use super::write::{EPHEMERAL, put_create};
@@ -103,7 +103,7 @@ impl World {
         body: &[u8],
         now_ns: u64,
     ) -> Result<Option<u64>, Malformed> {
-        let mut reader = Reader::new(body);
+        let mut reader = JuteReader::new(body);
         let (_, _, path) = (reader.int()?, reader.int()?, reader.text()?);
         if let Some(at) = client.parked.iter().position(|(of, _)| of == path) {
             let (_, task) = client.parked.swap_remove(at);

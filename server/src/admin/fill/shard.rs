@@ -99,7 +99,7 @@ fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
         Measure::NodeChangedWatchCount,
         Measure::NodeChildrenWatchCount,
     ];
-    for (measure, tally) in told.into_iter().zip(&meters.told) {
+    for (measure, tally) in told.into_iter().zip(&meters.notified) {
         metrics.tally(measure, tally);
     }
     metrics.tally(Measure::Readlatency, &meters.reads);
@@ -144,7 +144,7 @@ fn connection_report(
         sent: counts.sent,
         last_op: counts.last_op,
         established_ms: counts.established_ms,
-        heard_ms: connection.heard_ms(),
+        heard_ms: connection.last_active_ms(),
         timeout_ms: connection.timeout_ms(),
         last_cxid: counts.last_cxid,
         last_zxid: counts.last_zxid,

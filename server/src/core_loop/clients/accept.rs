@@ -8,7 +8,7 @@
 use super::super::token::Kind;
 use super::{Clients, Dealt, Input, Socket, Stage};
 use crate::gate::Denied;
-use net::client::Inbox;
+use net::client::FrameDecoder;
 use net::listener::{self, Listener};
 use ring::{OpId, Queue};
 use std::net::SocketAddr;
@@ -115,7 +115,7 @@ impl Clients {
             peer,
             seat,
             connection,
-            inbox: Inbox::new(self.frame_bytes_max),
+            decoder: FrameDecoder::new(self.frame_bytes_max),
             receive,
             send: None,
             sending_bytes: 0,

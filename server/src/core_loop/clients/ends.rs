@@ -39,7 +39,7 @@ impl Clients {
         match (&socket.stage, how) {
             (Stage::Open(fd), ReceiveEnd::Cancelled) => {
                 // A pause: armed again when what it kept is taken, perhaps already.
-                if !socket.inbox.is_paused() && socket.input == Input::Open {
+                if !socket.decoder.is_paused() && socket.input == Input::Open {
                     socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
                 }
             }
@@ -66,7 +66,7 @@ impl Clients {
         self.end_stream(place);
     }
 
-    /// Nothing more is received. What the inbox holds is still taken, and answered as long as the
+    /// Nothing more is received. What the decoder holds is still taken, and answered as long as the
     /// peer takes anything: it may have closed its own side only, and if it has closed the other as
     /// well, the first reply says so.
     fn end_stream(&mut self, place: u32) {
@@ -74,7 +74,7 @@ impl Clients {
         if socket.input == Input::Open {
             socket.input = Input::Ended;
         }
-        if !socket.inbox.is_paused() {
+        if !socket.decoder.is_paused() {
             socket.input = Input::Over;
             self.shard.finish(socket.connection);
         }
@@ -222,7 +222,7 @@ impl Clients {
         assert!(!matches!(socket.stage, Stage::Open(_)), "an open socket was released");
         let socket = self.sockets.remove(place as usize);
         if let Stage::Leaving(fd, word) = socket.stage {
-            let rest = socket.inbox.into_rest();
+            let rest = socket.decoder.into_rest();
             let request = WordRequest { socket: fd, word, rest, seat: socket.seat };
             // A full channel drops the word and closes the socket.
             if !self.words.hand_over(request)

@@ -21,7 +21,7 @@ use ends::{Rare, Sweep};
 use engine::batch::ConnectionId;
 use engine::settings::Now;
 use engine::shard::{Refused, Shard};
-use net::client::{Fed, Flow, FourLetterWord, Inbox};
+use net::client::{Fed, Flow, FourLetterWord, FrameDecoder};
 use ring::{OpId, Queue};
 use slab::Slab;
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ enum Stage {
 enum Input {
     /// More may be received.
     Open,
-    /// Nothing more is received. What the inbox holds still counts.
+    /// Nothing more is received. What the decoder holds still counts.
     Ended,
     /// All that counts; the shard knows that nothing follows.
     Over,
@@ -65,7 +65,7 @@ struct Socket {
     /// What the gate counts, until the last operation has completed or a word is answered.
     seat: Seat,
     connection: ConnectionId,
-    inbox: Inbox,
+    decoder: FrameDecoder,
     receive: Option<OpId>,
     send: Option<OpId>,
     /// Bytes in flight.
@@ -170,7 +170,7 @@ impl Clients {
     /// Connections accepted for other shards have been handed to their loops.
     pub fn dealt(&self) {
         if self.index == 0 {
-            self.gate.dealt_until(self.shard.heard_ms());
+            self.gate.dealt_until(self.shard.read_until_ms());
         }
     }
 
@@ -193,7 +193,7 @@ impl Clients {
         }
         let (connection, sending_bytes) = (socket.connection, socket.sending_bytes);
         let is_extra = socket.seat.is_extra();
-        let inbox = &mut socket.inbox;
+        let decoder = &mut socket.decoder;
         let shard = &mut self.shard;
         let throttle = &self.throttle;
         let (mut refused, mut is_throttled) = (None::<Refused>, false);
@@ -203,7 +203,7 @@ impl Clients {
             }
             if !shard.is_reading(connection, sending_bytes) {
                 // It waits for its turn, which is a sign of life all the same.
-                shard.hear(connection);
+                shard.touch(connection);
                 return Flow::PauseBefore;
             }
             if let Some(is_known) = shard.connect_of(connection, frame)
@@ -221,11 +221,11 @@ impl Clients {
             }
         };
         let fed = match bytes {
-            Some(bytes) => inbox.feed(bytes, tell),
-            None => inbox.resume(tell),
+            Some(bytes) => decoder.feed(bytes, tell),
+            None => decoder.resume(tell),
         };
         let is_word = matches!(fed, Ok(Fed::FourLetterWord(_)));
-        if is_extra && !is_word && socket.inbox.kept_bytes() >= WORD_BYTES {
+        if is_extra && !is_word && socket.decoder.kept_bytes() >= WORD_BYTES {
             if self.maybe_refuse(queue, place) {
                 return;
             }
@@ -265,7 +265,7 @@ impl Clients {
                     socket.is_paused = true;
                     self.paused.push(place);
                 }
-                if socket.inbox.kept_bytes() > PAUSED_BYTES_MAX
+                if socket.decoder.kept_bytes() > PAUSED_BYTES_MAX
                     && let Some(receive) = socket.receive
                 {
                     queue.cancel(receive);
