@@ -1,8 +1,7 @@
 //! `ringkeeper repair`: what can be kept of damaged data, and the explicit choice to keep only it.
 //!
-//! Without `--cut-log-at` it changes nothing. With it the log is ended at that zxid and snapshots
-//! behind it are set aside; every file that was there stays, under another name where it would be
-//! in the way.
+//! Without `--cut-log-at` it changes nothing. With it the log is cut at that zxid and later
+//! snapshots are set aside; no file is removed, those that would be in the way are renamed.
 
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -20,8 +19,8 @@ use txlog::{LogRun, RecoverFrom};
 
 use crate::advice;
 use crate::data_set::{
-    self, DataMark, Found, HalvesError, HistoryError, Lineage, LogPlace, MarkError, Run, Stranger,
-    check_beside, stock_zxid,
+    self, DataMark, Found, HalvesError, HistoryError, Lineage, LineageRun, LogPlace, MarkError,
+    Stranger, check_beside, stock_zxid,
 };
 use crate::directories::Directories;
 use crate::random;
@@ -36,16 +35,16 @@ use crate::survey::{SurveyError, find_data, survey};
     is a cut-<number> then, snapshots behind it, or of another history than the log, become \
     damaged.snapshot.<zxid>; no file is removed. Make a copy of dataDir and dataLogDir first.")]
 pub struct RepairArgs {
-    /// The dataDir of a server that does not run.
+    /// The dataDir of a server that is not running.
     #[arg(value_name = "DATADIR")]
     pub data_dir: PathBuf,
 
-    /// Its dataLogDir, if it is not where the server last had it.
+    /// Its dataLogDir, if it has moved since the server last used it.
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
 
-    /// End the log at this zxid, no later than the last one that can be read. What was written
-    /// after it is given up, acknowledged or not.
+    /// Cut the log at this zxid, no later than the last one that can be read. What was written
+    /// after it is lost, acknowledged or not.
     #[arg(long, value_name = "ZXID", value_parser = parse_zxid)]
     pub cut_log_at: Option<Zxid>,
 }
@@ -61,45 +60,45 @@ fn parse_zxid(text: &str) -> Result<Zxid, String> {
 /// Why nothing was repaired.
 #[derive(Debug, Error)]
 pub enum RepairError {
-    /// A server runs, or the directory cannot be used.
+    /// A server is running, or the directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The directories do not hold what they should.
+    /// The directories do not hold the expected files.
     #[error(transparent)]
     Survey(#[from] SurveyError),
     /// Its halves do not belong together.
     #[error(transparent)]
     Halves(#[from] HalvesError),
-    /// What it knows of itself cannot be read.
+    /// What the directory records about itself cannot be read.
     #[error(transparent)]
     Mark(#[from] MarkError),
-    /// Files made by this user could not be used by the server.
+    /// Files created by this user could not be used by the server.
     #[error(
         "{} belongs to the user with number {owner}, and this is {user}: run the command as that \
-         user (sudo -u '#{owner}' ...), or the server could not use what is made here",
+         user (sudo -u '#{owner}' ...), or the server could not use the files created here",
         directory.display()
     )]
     OtherUser {
         /// A directory.
         directory: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         owner: u32,
-        /// Who runs this.
+        /// The user of this process.
         user: u32,
     },
     /// The background thread does not start.
     #[error(transparent)]
     Background(#[from] BackgroundError),
-    /// The disk refuses.
+    /// The disk returned an error.
     #[error("{0}{way_out}", way_out = advice::disk(.0))]
     Disk(#[from] DiskError),
     /// A snapshot of a later version.
     #[error("{0}; use the version that wrote it")]
     Newer(LoadError),
-    /// The zxid lies behind what can be read.
+    /// The zxid is after what can be read.
     #[error("the log cannot be cut at {at}: it can be read without a gap through {reached} only")]
     Beyond {
-        /// What was asked for.
+        /// The zxid that was requested.
         at: Zxid,
         /// What can be read.
         reached: Zxid,
@@ -109,7 +108,7 @@ pub enum RepairError {
         "no snapshot is whole and the log does not reach back to the beginning: restore a backup"
     )]
     Nothing,
-    /// Nothing goes with the log.
+    /// No snapshot belongs to the log.
     #[error(
         "no whole snapshot up to {0}, where this log and the one of the snapshots part, and the \
          log does not reach back to the beginning: restore a backup"
@@ -130,20 +129,20 @@ struct Looked {
     fault: Option<String>,
 }
 
-/// What is there.
+/// What was found.
 struct Look {
     snapshots: Vec<Looked>,
     /// The newest one that is whole, no later than the cut, and of the log's history.
     base: Option<Zxid>,
     log: Examination,
-    /// The log is another one than the snapshots were served with.
+    /// The log is not the one that the snapshots were served with.
     stranger: Option<Stranger>,
-    /// What is known of the log from now on, if it is used.
+    /// What to record about the log, if it is used.
     lineage: Lineage,
 }
 
 impl Look {
-    /// Whether a server would start with this.
+    /// Whether a server would start with these data.
     fn is_usable(&self) -> bool {
         let is_whole = self.log.complaint.is_none() && self.stranger.is_none();
         is_whole && (self.base.is_some() || self.snapshots.is_empty())
@@ -168,13 +167,13 @@ impl Look {
 
 /// What was done.
 struct Done {
-    /// The files that were made of what was set aside.
+    /// The names of the files that were set aside.
     aside: Vec<PathBuf>,
-    /// Whether the log ended elsewhere before.
+    /// Whether the log was cut.
     is_cut: bool,
 }
 
-/// Looks, reports, and cuts if it is told where.
+/// Examines, reports, and cuts the log if requested.
 pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
     find_data(&args.data_dir)?;
     let log_dir = data_set::find_log(&args.data_dir, args.log_dir.as_deref())?;
@@ -218,7 +217,7 @@ pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
 }
 
 fn check_user(directory: &Path) -> Result<(), RepairError> {
-    // A directory that cannot be looked at is told by the lock.
+    // If the directory cannot be examined, taking the lock reports it.
     let Ok(metadata) = std::fs::metadata(directory) else { return Ok(()) };
     let (owner, user) = (metadata.uid(), nix::unistd::geteuid().as_raw());
     if owner == user {
@@ -255,12 +254,13 @@ async fn look_at<D: Disk>(
     }
     let data_dir = directories.data_dir();
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
-    // Headers that cannot be read are the log's complaint: then its runs say nothing.
+    // Unreadable headers are reported by the log's own check: here its runs are then unknown.
     let runs = txlog::runs(disk, &directories.log).await.ok();
     let all = snapshots.first().map_or(Zxid::ZERO, |newest| newest.zxid);
     let mut compared = compare(&mark.lineage, runs.as_deref(), all, Zxid(i64::MAX));
     let common = compared.as_ref().err().map_or(Zxid(i64::MAX), |stranger| stranger.common);
-    // One that is named as the end of the log is used alone: nothing of the log is added to it.
+    // A snapshot that is named as the end of the log is used alone: nothing of the log is added to
+    // it.
     let is_of_log = |it: &&Looked| it.zxid <= common || Some(it.zxid) == limit;
     let is_base = |it: &&Looked| it.fault.is_none() && limit.is_none_or(|max| it.zxid <= max);
     let base = snapshots.iter().filter(is_of_log).find(is_base).map(|it| it.zxid);
@@ -300,11 +300,11 @@ fn describe(report: &snapshot::Report) -> String {
     )
 }
 
-/// What there is to say of files that are whole.
+/// Doubts about files that are undamaged.
 struct Doubts {
     /// There are snapshots that a server has written, and no log.
     is_log_missing: bool,
-    /// Why a server would not know which history counts.
+    /// Why a server could not decide which history counts.
     histories: Option<HistoryError>,
 }
 
@@ -317,7 +317,7 @@ impl Doubts {
         let found = stock_zxid(data_dir, log_dir);
         let checked =
             found.and_then(|found| check_beside(data_dir, found, mark.known, || Ok(reached)));
-        // What cannot be read is no obstacle to a server, which warns of it.
+        // Unreadable data do not stop a server, which only warns.
         let is_obstacle = |error: &HistoryError| matches!(error, HistoryError::Newer { .. });
         Ok(Self { is_log_missing, histories: checked.err().filter(is_obstacle) })
     }
@@ -380,18 +380,18 @@ fn report(
     suggest(look, directories, out)
 }
 
-/// Says which cuts there are to choose from, and what they cost.
+/// Prints the possible cuts, and what each would lose.
 fn suggest(look: &Look, directories: &Directories, out: &mut impl Write) -> io::Result<()> {
     let reached = look.log.reached;
     let command = advice::repair_command(directories);
     if look.stranger.is_some() {
-        writeln!(out, "to go on with this log: {command} --cut-log-at {reached}")?;
+        writeln!(out, "to continue with this log: {command} --cut-log-at {reached}")?;
         let whole = look.snapshots.iter().find(|it| it.fault.is_none());
         return match whole.filter(|it| it.zxid > look.common()) {
             None => Ok(()),
             Some(Looked { zxid, .. }) => writeln!(
                 out,
-                "to go on with the snapshot at {zxid} and without a log: {command} --cut-log-at \
+                "to continue with the snapshot at {zxid} and without a log: {command} --cut-log-at \
                  {zxid}"
             ),
         };
@@ -407,7 +407,7 @@ fn suggest(look: &Look, directories: &Directories, out: &mut impl Write) -> io::
     writeln!(out, "to keep that and give up the rest: {command} --cut-log-at {reached}")
 }
 
-/// Ends the log at `at` and sets everything behind it aside.
+/// Cuts the log at `at` and sets everything after it aside.
 async fn cut_at<D: Disk>(
     disk: &D,
     directories: &Directories,
@@ -422,7 +422,8 @@ async fn cut_at<D: Disk>(
         return Err(RepairError::Beyond { at, reached });
     }
     let mut aside = Vec::new();
-    // Before the log is known as the right one: no server adds it to what is not of its history.
+    // Before the log is recorded as the right one: so no server adds it to a snapshot of another
+    // history.
     let is_other = |it: &&Looked| it.zxid > found.common() && Some(it.zxid) != found.base;
     for snapshot in found.snapshots.iter().filter(is_other) {
         aside.push(advice::set_aside(disk, &snapshot.file).await?);
@@ -431,17 +432,17 @@ async fn cut_at<D: Disk>(
     let data_dir = directories.data_dir();
     let mut mark = DataMark::read(data_dir)?.unwrap_or_default();
     mark.lineage = found.lineage.clone();
-    mark.lineage.begin(Run { seed, from: at });
+    mark.lineage.begin(LineageRun { seed, from: at });
     aside.extend(mark.replace(data_dir)?);
     let is_cut = !found.log.ends_at(at);
     aside.extend(cut(disk, &directories.log, &found.log, at, seed).await?.aside);
     mark.lineage = found.lineage.clone();
     if is_cut {
-        mark.lineage.begin(Run { seed, from: at });
+        mark.lineage.begin(LineageRun { seed, from: at });
         mark.lineage.begun();
     }
     mark.lineage.reach(at);
-    // After the log: until then their names say what was durable.
+    // After the log: until it is cut, their names say what was durable.
     let is_behind = |it: &&Looked| it.zxid > at || it.fault.is_some();
     for snapshot in found.snapshots.iter().filter(|it| !is_other(it)).filter(is_behind) {
         aside.push(advice::set_aside(disk, &snapshot.file).await?);

@@ -38,14 +38,14 @@ pub enum LogEnd {
 
 /// An entry whose checksum fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct StockLogEntry<'a> {
     /// Where it begins in the file.
     pub offset: u64,
     /// Its txn.
     pub bytes: &'a [u8],
 }
 
-impl Entry<'_> {
+impl StockLogEntry<'_> {
     /// Which txn it is.
     pub fn zxid(&self) -> Result<Zxid, JuteError> {
         TxnHeader::decode(&mut Reader::new(self.bytes)).map(|header| header.zxid)
@@ -93,7 +93,7 @@ impl LogReader {
     }
 
     /// The next entry; `None` when there are no more.
-    pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, StreamError> {
+    pub fn next_entry(&mut self) -> Result<Option<StockLogEntry<'_>>, StreamError> {
         if self.end.is_some() {
             return Ok(None);
         }
@@ -138,7 +138,7 @@ impl LogReader {
         }
         let bytes = self.stream.take(ENTRY_HEAD_BYTES + length + 1)?;
         let bytes = &bytes[ENTRY_HEAD_BYTES..ENTRY_HEAD_BYTES + length];
-        Ok(Some(Entry { offset, bytes }))
+        Ok(Some(StockLogEntry { offset, bytes }))
     }
 
     /// Whether a whole entry lies `behind` bytes from here: then this one is damaged, not torn.

@@ -1,7 +1,8 @@
-//! Reports of the engine's own types: what a core loop calls with an inquiry from its inbox.
+//! Fills reports from the engine's own types: a core loop calls this with an inquiry from its
+//! inbox.
 //!
-//! What the engine does not know comes in with the call: what sockets have not sent, what the
-//! loop and the log have counted, whether clients are served.
+//! What the engine does not know is passed with the call: output not sent yet, the counters of the
+//! loop and the log, whether clients are served.
 
 use super::inquiry::{
     ConnectionPage, ConnectionReport, EphemeralCursor, EphemeralPage, EphemeralReport, LastMaxMin,
@@ -22,15 +23,15 @@ use model::session::SessionId;
 use model::zxid::Zxid;
 use std::ops::{Bound, Range};
 
-/// Answers for a shard. `unsent_bytes` says how much output of a connection its socket has not
-/// taken yet; `metrics` what the loop has counted for its shard.
+/// Answers for a shard. `unsent_bytes` is how much output of a connection its socket has not taken
+/// yet; `metrics` is what the loop has counted for its shard.
 pub fn shard(
     inquiry: ShardInquiry,
     shard: &mut Shard,
     unsent_bytes: impl Fn(ConnectionId) -> usize,
     metrics: Metrics,
 ) {
-    // The asker may have left; then nobody is told.
+    // The requester may be gone; then the reply is dropped.
     match inquiry {
         ShardInquiry::Counts(reply) => {
             reply.send(shard_report(shard)).ok();
@@ -78,7 +79,7 @@ fn shard_report(shard: &Shard) -> ShardReport {
         }),
         data_watches: WatchCounts {
             connections: data.connection_count() as u64,
-            // A client that has left takes its watches with it at once, and the paths in pieces.
+            // The watches of a closed connection are removed at once, their paths incrementally.
             paths: data.path_count().min(data.len()) as u64,
             watches: data.len() as u64,
         },
@@ -104,13 +105,13 @@ fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
     for (counter, by) in counted {
         metrics.count(counter, by);
     }
-    let told = [
+    let measures = [
         Measure::NodeCreatedWatchCount,
         Measure::NodeDeletedWatchCount,
         Measure::NodeChangedWatchCount,
         Measure::NodeChildrenWatchCount,
     ];
-    for (measure, tally) in told.into_iter().zip(&meters.told) {
+    for (measure, tally) in measures.into_iter().zip(&meters.told) {
         metrics.tally(measure, tally);
     }
     metrics.tally(Measure::Readlatency, &meters.reads);
@@ -119,7 +120,7 @@ fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
     metrics
 }
 
-/// As many slots as a page looks at, and the slot to continue from.
+/// As many slots as a page examines, and the slot to continue from.
 fn some_slots(shard: &Shard, from: u32) -> (Range<u32>, Option<u32>) {
     let all = shard.slot_count();
     let end = from.saturating_add(PAGE_ENTRIES_MAX as u32).min(all);
@@ -180,9 +181,9 @@ fn watch_page(shard: &Shard, from: WatchCursor) -> WatchPage {
         }
         let WatchCursor { slot, place } = at;
         at = WatchCursor { slot: slot + 1, place: 0 };
-        // A slot costs a look, whatever is found there.
+        // A slot counts, whether something is found there or not.
         left -= 1;
-        // Stock lists who has nothing left, too.
+        // Stock also lists connections that have no watch left.
         if !table.knows(slot) {
             continue;
         }
@@ -200,7 +201,7 @@ fn watch_page(shard: &Shard, from: WatchCursor) -> WatchPage {
     page
 }
 
-/// What the ordering role does not know of its server.
+/// What the ordering role does not know about its server.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     /// Whether clients are served.
@@ -217,8 +218,8 @@ pub struct Standing {
     pub now: Now,
 }
 
-/// Answers for the ordering role. `view` is the tree's newest published version, for a fused loop
-/// that of its shard's reader; `metrics` what the loop, the role and the log have counted.
+/// Answers for the ordering role. `view` is the tree's newest published version, in a fused loop
+/// that of its shard's reader; `metrics` is what the loop, the role and the log have counted.
 pub fn ordering(
     inquiry: OrderingInquiry,
     role: &Ordering,
@@ -253,7 +254,7 @@ pub fn ordering(
     }
 }
 
-/// Some quotas: what they allow and what is used, as far as it can be read.
+/// Some quotas: their limits and the usage, as far as these can be read.
 fn quota_page(view: View<'_, State>, after: Option<&[u8]>) -> QuotaPage {
     let paths = view.meta().quotas.after(after);
     let some = &paths[..paths.len().min(QUOTAS_PER_PAGE)];
@@ -321,7 +322,7 @@ fn session_page(role: &Ordering, state: &State, from: SessionId, now: Now) -> Se
     let mut page = SessionPage { mono_ms: now.mono_ms, wall_ms: now.wall_ms, ..<_>::default() };
     let mut known = state.sessions.range(from..).map(|(&session, _)| session);
     for session in known.by_ref().take(PAGE_ENTRIES_MAX) {
-        // One that is being closed may have left the role's table already.
+        // A session that is being closed may have been removed from the role's table already.
         if let Some(expires_ms) = role.sessions().expires_ms(session) {
             page.sessions.push(SessionExpiry { expires_ms, session });
         }
@@ -337,12 +338,12 @@ fn ephemeral_page(state: &State, from: &EphemeralCursor) -> EphemeralPage {
             page.next = Some(EphemeralCursor::at(session));
             break;
         }
-        // A session costs a look, whatever it owns.
+        // A session counts, whatever it owns.
         left -= 1;
         let after = from.after.as_deref().filter(|_| session == from.session);
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let mut owned = known.ephemerals.range::<_, [u8]>(behind);
-        // At least one, so that every page gets further.
+        // At least one, so that every page makes progress.
         let paths: Vec<_> = owned.by_ref().take(left.max(1)).cloned().collect();
         left = left.saturating_sub(paths.len());
         let next = owned.next().and(paths.last().cloned());
@@ -395,7 +396,7 @@ mod tests {
         let (_, mut shard) = roles(|_| ());
         let peer = "127.0.0.1:4000".parse().unwrap();
         let opened: Vec<_> = (0..MANY).map(|_| shard.open(peer)).collect();
-        // Few are left, far apart.
+        // Few connections are left, far apart.
         for id in opened.iter().filter(|id| id.slot % 1000 != 7) {
             shard.close(*id);
         }
@@ -447,7 +448,8 @@ mod tests {
             for id in 1..=MANY {
                 state.sessions.insert(SessionId(id), Session::default());
             }
-            // One far behind those that own nothing owns more than a page, its neighbour one.
+            // A session far behind those that own nothing owns more than a page, its neighbour one
+            // node.
             (0..MANY).for_each(|number| state.own(SessionId(MANY), &path(number)));
             state.own(SessionId(MANY - 1), b"/alone");
         });
@@ -456,9 +458,12 @@ mod tests {
         let (mut from, mut found, mut before) = (Some(first), Vec::new(), 1);
         while let Some(cursor) = from {
             let page = ephemeral_page(view.meta(), &cursor);
-            let told: usize = page.sessions.iter().map(|report| report.paths.len()).sum();
+            let reported: usize = page.sessions.iter().map(|report| report.paths.len()).sum();
             let passed = page.next.as_ref().map_or(0, |next| next.session.0 - before);
-            assert!(told + passed.max(0) as usize <= PAGE_ENTRIES_MAX, "{told} and {passed}");
+            assert!(
+                reported + passed.max(0) as usize <= PAGE_ENTRIES_MAX,
+                "{reported} and {passed}"
+            );
             before = page.next.as_ref().map_or(before, |next| next.session.0);
             found.extend(page.sessions.into_iter().flat_map(|report| report.paths));
             from = page.next;

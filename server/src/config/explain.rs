@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::keys::{Effect, Key, Property, SECTIONS};
+use super::keys::{Key, Property, SECTIONS, Support};
 
 /// What stands above the tables.
 const HEAD: &str = "\
@@ -52,11 +52,11 @@ fn row(page: &mut String, key: &Key) -> std::fmt::Result {
         "" => "unset".to_owned(),
         default => format!("`{default}`"),
     };
-    let here = match key.effect {
-        Effect::Honoured => "honoured".to_owned(),
-        Effect::NoEffect(reason) => format!("no effect: {reason}"),
-        Effect::NotYet(reason) => format!("not yet: {reason}"),
-        Effect::Refused(reason) => format!("refused: {reason}"),
+    let here = match key.support {
+        Support::Honoured => "honoured".to_owned(),
+        Support::NoEffect(reason) => format!("no effect: {reason}"),
+        Support::NotYet(reason) => format!("not yet: {reason}"),
+        Support::Refused(reason) => format!("refused: {reason}"),
     };
     let value = match (key.reading_in_file, key.allowed(true)) {
         (Some(_), as_property) => {

@@ -12,10 +12,10 @@ use super::text::MarkError;
 /// Why the directories are not used together. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum HalvesError {
-    /// What the directories say of each other cannot be read or written.
+    /// What the directories record about each other cannot be read or written.
     #[error(transparent)]
     Mark(#[from] MarkError),
-    /// The log is in another directory than was named.
+    /// The log is in a directory other than the one named.
     #[error(
         "the log that belongs to {data} is in {log}: name that directory (dataLogDir in zoo.cfg, \
          --log-dir of a command); if the log has moved, all files of {log}/ringkeeper-1 belong to \
@@ -45,16 +45,16 @@ pub enum HalvesError {
         data_dir: PathBuf,
         /// The log that is named.
         log_dir: PathBuf,
-        /// Whose log that is.
+        /// The directory whose log that is.
         owner: PathBuf,
         /// Where a log of the same data set is.
         likely: Option<PathBuf>,
     },
-    /// The log should be there and is not.
+    /// The log is missing.
     #[error(
         "{log} should hold the log that belongs to {data}, and holds none: mount or put back what \
          was there, or name where it is now (dataLogDir in zoo.cfg, --log-dir of a \
-         command){likely}; if it is lost, remove {mark} to go on with the newest snapshot, without \
+         command){likely}; if it is lost, remove {mark} to continue with the newest snapshot, without \
          what was written after it",
         data = data_dir.display(),
         log = log_dir.display(),
@@ -69,7 +69,7 @@ pub enum HalvesError {
         /// Where a log of the same data set is.
         likely: Option<PathBuf>,
     },
-    /// The log is there, and its snapshots are not.
+    /// The log is there, but its snapshots are missing.
     #[error(
         "{log} holds the log of the snapshots in {data}, and they are not there: mount or put back \
          what was in {data}; if they are lost, restore both directories from a backup, or, if the \
@@ -84,7 +84,7 @@ pub enum HalvesError {
         /// Where the log is.
         log_dir: PathBuf,
     },
-    /// A server has written there, and neither snapshot nor log is left.
+    /// A server has written there, but neither snapshot nor log is left.
     #[error(
         "{log} has held the log that belongs to {data}, and there is neither a log nor a snapshot \
          any more: put back what was there; if it is lost, remove {mark} to begin with an empty \
@@ -161,7 +161,7 @@ pub enum HalvesError {
     Random(#[source] io::Error),
 }
 
-/// Where a log may be that an operator is asked for.
+/// The part of a message that names where the missing log may be.
 fn likely_text(likely: Option<&Path>) -> String {
     likely.map_or_else(String::new, |log| {
         format!("; a log of the same data set is in {}", log.display())

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Says what is going on, and how fast.
+/// Reports progress and speed.
 pub(super) struct ProgressLines {
     what: &'static str,
     began: Instant,
@@ -19,7 +19,12 @@ impl ProgressLines {
     }
 
     /// `count` of `what` are done; prints a line if the last one is a second old.
-    pub(super) fn tell(&mut self, what: &'static str, count: u64, detail: impl FnOnce() -> String) {
+    pub(super) fn report(
+        &mut self,
+        what: &'static str,
+        count: u64,
+        detail: impl FnOnce() -> String,
+    ) {
         let now = Instant::now();
         if self.what != what {
             (self.what, self.began) = (what, now);

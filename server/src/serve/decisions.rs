@@ -1,4 +1,4 @@
-//! What follows from the configuration for each part.
+//! What the configuration means for each part.
 
 use crate::config::{Config, decided};
 use crate::random;

@@ -22,10 +22,10 @@ pub enum ServeError {
     /// A file named on the command line cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, #[source] io::Error),
-    /// A directory cannot be made.
+    /// A directory cannot be created.
     #[error("{0} cannot be made: {1}; make it, or name another by dataDir or dataLogDir")]
     Directory(PathBuf, #[source] io::Error),
-    /// A directory is not there, and may not be made.
+    /// A directory does not exist, and may not be created.
     #[error(
         "{0} does not exist, and datadir.autocreate=false: mount the disk that holds it, or make \
          the directory if there are no data yet"
@@ -34,19 +34,19 @@ pub enum ServeError {
     /// A directory is in use or cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The directories do not hold what they should.
+    /// The directories do not hold the expected files.
     #[error(transparent)]
     Survey(#[from] SurveyError),
-    /// What the directories know of each other cannot be read.
+    /// What the directories record about each other cannot be read.
     #[error(transparent)]
     Mark(#[from] MarkError),
     /// There is a newer history beside the data.
     #[error(transparent)]
     History(#[from] HistoryError),
-    /// The port for clients cannot be had.
+    /// The port for clients is not available.
     #[error("{0}; {way_out}", way_out = way_out(.0))]
     Bind(#[from] BindError),
-    /// The address for clients is not one.
+    /// The address for clients cannot be used.
     #[error(
         "cannot listen on {endpoint}: {error}; correct clientPortAddress, or the address in this \
          server's line"
@@ -69,30 +69,30 @@ pub enum ServeError {
         /// What the line says.
         line: decided::Endpoint,
     },
-    /// The host lacks something that the server cannot do without.
+    /// The host lacks something that the server requires.
     #[error("{0}")]
     Host(String),
-    /// The disk refuses.
+    /// The disk returned an error.
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The background thread does not start.
     #[error(transparent)]
     Background(#[from] BackgroundError),
-    /// The data cannot be brought back.
+    /// The data cannot be restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// The machine cannot be looked at.
+    /// The machine's topology cannot be read.
     #[error(transparent)]
     Topology(#[from] TopologyError),
     /// A core loop ended.
     #[error(transparent)]
     Loop(#[from] LoopError),
-    /// A port for HTTP cannot be had.
+    /// A port for HTTP is not available.
     #[error("{what} cannot be served on {endpoint}: {error}; choose by {keys}")]
     Http {
-        /// Who wants it.
+        /// What needs it.
         what: &'static str,
-        /// What steers it.
+        /// The keys that configure it.
         keys: &'static str,
         /// The port.
         endpoint: decided::Endpoint,
@@ -103,7 +103,7 @@ pub enum ServeError {
     /// The admin thread does not start.
     #[error("the admin thread does not start: {0}")]
     Admin(#[source] io::Error),
-    /// What was asked for cannot be printed.
+    /// The output cannot be written.
     #[error("standard output: {0}")]
     Output(#[source] io::Error),
     /// A thread cannot be started.

@@ -1,18 +1,18 @@
-//! `ringkeeper serve`: brings everything up in order, waits, and brings it down again.
+//! `ringkeeper serve`: starts everything in order, waits, and stops it.
 //!
-//! Up: configuration, host, directories, ports, background, data, roles, loops, admin thread.
-//! Down: the loops answer what is under way and end, then the background, then the lock goes.
+//! Up: configuration, host, directories, ports, background, data, roles, loops, admin thread. Down:
+//! the loops answer what is in flight and end, then the background, then the lock is released.
 //!
-//! `histories`: whether the data are the newest there are. `ports` and `decisions`: what is asked
-//! of the system, and what follows from the configuration; `signals`: when to end; `wiring`: roles
-//! on their loops; `telling`: what the log says of it; `error`: why not.
+//! `histories`: whether the data are the newest. `ports` and `decisions`: what is requested of the
+//! system, and what follows from the configuration; `signals`: when to end; `wiring`: roles on
+//! their loops; `startup_log`: what the log says about it; `error`: why it failed.
 
 mod decisions;
 mod error;
 mod histories;
 mod ports;
 mod signals;
-mod telling;
+mod startup_log;
 mod wiring;
 
 pub use error::ServeError;
@@ -35,22 +35,22 @@ use model::zxid::Zxid;
 use nix::sys::signal::Signal;
 use ports::{bind, bind_http};
 use signals::Signals;
+use startup_log::{log_disk, log_ready, log_restored};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use telling::{tell_disk, tell_ready, tell_restored};
 use tracing::{error, info, warn};
 use tuning::placement;
 use tuning::{Severity, Topology, host};
 use txlog::segments::DIRECTORY;
 use wiring::{Built, Wiring};
 
-/// What the tree tells the kernel of its memory.
+/// How the tree advises the kernel about its memory.
 const PAGES: Advise = Advise { wish_huge: disk::huge::wish_huge, give_back: disk::huge::give_back };
 
-/// What main learns while the server runs.
+/// What the main thread is notified of while the server runs.
 pub(super) enum Happening {
     Signal(Signal),
     Ended(Result<(), LoopError>),
@@ -73,7 +73,7 @@ pub fn serve(sources: &config::Sources) -> Result<(), ServeError> {
     outcome
 }
 
-/// A server that runs.
+/// A running server.
 struct Running {
     loops: Vec<Arc<LoopInbox>>,
     threads: Vec<JoinHandle<Option<Zxid>>>,
@@ -111,13 +111,13 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let placement = placement::placement(&topology, &wishes(config));
     let background = BackgroundConfig::new(config.storage.data_log_dir.clone());
     let background = Arc::new(Background::start(background)?);
-    tell_disk(&background, &probe, durability);
+    log_disk(&background, &probe, durability);
     let settings = Arc::new(settings(config));
     let directories = Directories::of(&config.storage, config.log.segment_bytes);
     let known = histories::look(&background, &directories, &settings)?;
     let how = Use { durability, advise: Some(PAGES), known };
     let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
-    tell_restored(&restored, clock);
+    log_restored(&restored, clock);
     if let Some(warning) = &placement.warning {
         warn!("{warning}");
     }
@@ -139,9 +139,9 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
         http,
     }
     .build(restored, &background, &sender)?;
-    tell_ready(config, client, &ports);
+    log_ready(config, client, &ports);
     let Built { loops, threads, admin } = built;
-    signals.tell(sender);
+    signals.forward_to(sender);
     let data_dir = config.storage.data_dir.clone();
     Ok(Running { loops, threads, happenings, admin, background, clock, data_dir, _locks: locks })
 }
@@ -172,10 +172,10 @@ impl Running {
         }
     }
 
-    /// Brings everything down in order.
+    /// Stops everything in order.
     fn stop(self) {
         for inbox in &self.loops {
-            inbox.tell(LoopMessage::Stop);
+            inbox.send(LoopMessage::Stop);
         }
         self.admin.stop();
         let mut reached = None;
@@ -203,7 +203,7 @@ fn check_host(config: &Config) -> Result<(), ServeError> {
         log_dir: config.storage.data_log_dir.clone(),
     };
     let (_, wanted) = needs.open_files();
-    // What cannot be raised is told by the check that follows.
+    // If the limit cannot be raised, the check below reports it.
     let _ = host::raise_soft_limit(host::Resource::RLIMIT_NOFILE, wanted.max(1 << 16));
     let facts = host::Facts::read(existing(&config.storage.data_log_dir));
     for finding in host::check(&facts, &needs) {
@@ -216,13 +216,13 @@ fn check_host(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Whether it was prepared for data, ours or as `ZooKeeper` has it: an empty directory may be the
-/// place where a disk is not mounted.
+/// Whether it was prepared for data, ours or ZooKeeper's: an empty directory may be the mount point
+/// of a disk that is not mounted.
 fn holds_data(directory: &Path) -> bool {
     [DIRECTORY, STOCK].iter().any(|name| directory.join(name).is_dir())
 }
 
-/// The directory itself, or the nearest one above it that is there.
+/// The directory itself, or its nearest existing parent.
 fn existing(directory: &Path) -> &Path {
     directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."))
 }

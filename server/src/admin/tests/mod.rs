@@ -1,9 +1,9 @@
-//! Words over real sockets, with roles that are a thread with prepared answers.
+//! Words over real sockets; the roles are threads with prepared answers.
 
 use super::inquiry::{
-    ConnectionPage, ConnectionReport, EphemeralPage, EphemeralReport, Inbox, Inquiry, Mode,
+    ConnectionPage, ConnectionReport, EphemeralPage, EphemeralReport, Inquiry, InquiryInbox, Mode,
     OrderingInquiry, OrderingReport, QuotaPage, SessionExpiry, SessionPage, ShardInquiry,
-    ShardReport, Spread, WatchCounts, WatchCursor, WatchPage, WatchReport, line,
+    ShardReport, Spread, WatchCounts, WatchCursor, WatchPage, WatchReport, channel,
 };
 use super::{Admin, Facts, FourLetterWord, HttpPorts, Roles, WordRequest, Words, start};
 use crate::config::{Sources, load};
@@ -25,7 +25,7 @@ struct FakeLoop {
 }
 
 impl FakeLoop {
-    fn start(index: i64, mut inbox: Inbox, is_serving: bool) -> (Self, Thread) {
+    fn start(index: i64, mut inbox: InquiryInbox, is_serving: bool) -> (Self, Thread) {
         let stop = Arc::new(AtomicBool::new(false));
         let is_stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
@@ -180,7 +180,7 @@ fn facts_of(sources: &Sources) -> Facts {
     Facts::of(&load(sources).unwrap().config, 2181, 0, throttle)
 }
 
-/// A place at a gate of its own.
+/// A seat at a gate of its own.
 fn seat() -> Seat {
     let gate = Arc::new(ConnectionGate::new(None, None, 1));
     gate.admit(SocketAddr::from(([127, 0, 0, 1], 40_000))).unwrap()
@@ -194,22 +194,22 @@ struct Fixture {
 
 impl Fixture {
     fn new(loop_count: i64, whitelist: &str, is_serving: bool) -> Self {
-        let mut lines = Vec::new();
+        let mut senders = Vec::new();
         let mut loops = Vec::new();
         for index in 0..loop_count {
             let waker = Arc::new(std::sync::OnceLock::<Thread>::new());
             let wakes = Arc::clone(&waker);
-            let (line, inbox) = line(move || {
+            let (sender, inbox) = channel(move || {
                 if let Some(thread) = wakes.get() {
                     thread.unpark();
                 }
             });
             let (fake, thread) = FakeLoop::start(index, inbox, is_serving);
             waker.set(thread).unwrap();
-            lines.push(line);
+            senders.push(sender);
             loops.push(fake);
         }
-        let roles = Roles { ordering: lines[0].clone(), shards: lines };
+        let roles = Roles { ordering: senders[0].clone(), shards: senders };
         let sets = vec![format!("4lw.commands.whitelist={whitelist}")];
         let sources = Sources { sets, ..Sources::default() };
         let mut facts = facts_of(&sources);
@@ -251,7 +251,7 @@ fn read(mut client: TcpStream) -> String {
 }
 
 #[test]
-fn srvr_adds_up_what_the_roles_say() {
+fn srvr_sums_the_reports_of_the_roles() {
     let fixture = Fixture::new(2, "*", true);
     let text = fixture.word(FourLetterWord::Srvr);
     assert!(
@@ -315,7 +315,7 @@ fn resets_reach_every_role() {
     assert_eq!(fixture.word(FourLetterWord::Srst), "Server stats reset.\n");
     assert_eq!(fixture.word(FourLetterWord::Crst), "Connection stats reset.\n");
     let srvr = fixture.word(FourLetterWord::Srvr);
-    // Of the shards' numbers nothing was reset: they are prepared. Of the words' all was.
+    // The shards' numbers were not reset: they are prepared. Those of the words were.
     assert!(srvr.contains("\nReceived: 22\nSent: 42\n"), "{srvr}");
     assert_eq!(
         fixture.end(),
@@ -354,11 +354,11 @@ fn a_server_that_does_not_serve_says_so() {
 
 #[test]
 fn a_role_that_has_ended_is_no_server() {
-    let (line, inbox) = line(|| {});
+    let (sender, inbox) = channel(|| {});
     drop(inbox);
     let facts = facts_of(&Sources::default());
     let served = load(&Sources::default()).unwrap().config.admin;
-    let roles = Roles { shards: vec![line.clone()], ordering: line };
+    let roles = Roles { shards: vec![sender.clone()], ordering: sender };
     let admin = start(facts, roles, &served, HttpPorts::default()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -423,7 +423,7 @@ fn too_many_words_are_closed() {
 }
 
 #[test]
-fn an_asker_that_left_is_no_error() {
+fn a_requester_that_is_gone_is_no_error() {
     let (reply, answer) = tokio::sync::oneshot::channel();
     drop(answer);
     let mut resets = Vec::new();
@@ -444,19 +444,19 @@ fn directories_are_measured() {
 
 #[test]
 fn a_short_question_does_not_wait_behind_pages() {
-    let (line, mut inbox) = line(|| {});
+    let (sender, mut inbox) = channel(|| {});
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let pages = (0..8).map(|_| {
-            let line = line.clone();
+            let sender = sender.clone();
             tokio::spawn(async move {
-                line.ask(|reply| Inquiry::Shard(ShardInquiry::Connections(0, reply))).await
+                sender.ask(|reply| Inquiry::Shard(ShardInquiry::Connections(0, reply))).await
             })
         });
         let pages: Vec<_> = pages.collect();
         tokio::task::yield_now().await;
         let short = tokio::spawn(async move {
-            line.ask(|reply| Inquiry::Ordering(OrderingInquiry::Counts(reply))).await
+            sender.ask(|reply| Inquiry::Ordering(OrderingInquiry::Counts(reply))).await
         });
         tokio::task::yield_now().await;
         let first = inbox.take_brief().expect("it is there, whatever came before");

@@ -6,7 +6,7 @@ mod tables;
 mod tests;
 
 use crate::admin::metrics::{Counter, Measure};
-use crate::config::keys::{Effect, Key, Property, SECTIONS};
+use crate::config::keys::{Key, Property, SECTIONS, Support};
 use std::fmt::Write as _;
 use tables::{COMMANDS, DIFFERENCES, JAVA, OPERATIONS, STATES, WORDS};
 
@@ -119,10 +119,10 @@ fn property(key: &Key) -> String {
 }
 
 fn here(key: &Key) -> String {
-    match key.effect {
-        Effect::Honoured => "same".to_owned(),
-        Effect::NoEffect(reason) => format!("ignored: {reason}"),
-        Effect::NotYet(reason) => format!("not yet: {reason}"),
-        Effect::Refused(reason) => format!("refused: {reason}"),
+    match key.support {
+        Support::Honoured => "same".to_owned(),
+        Support::NoEffect(reason) => format!("ignored: {reason}"),
+        Support::NotYet(reason) => format!("not yet: {reason}"),
+        Support::Refused(reason) => format!("refused: {reason}"),
     }
 }

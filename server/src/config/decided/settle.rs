@@ -12,8 +12,8 @@ use std::{
 
 use crate::config::{
     ConfigError, Origin, Written,
-    keys::{self, Effect, Judgement, Key, Property, Reader, Value},
-    written::Entry,
+    keys::{self, Judgement, Key, Property, ReadBy, Support, Value},
+    written::WrittenEntry,
 };
 
 use super::{Config, Decided, Notice, Setting};
@@ -22,9 +22,9 @@ use super::{Config, Decided, Notice, Setting};
 pub(super) struct Settled<'a> {
     written: &'a Written,
     has_file: bool,
-    exact: BTreeMap<&'static str, (Value, &'a Entry)>,
+    exact: BTreeMap<&'static str, (Value, &'a WrittenEntry)>,
     /// Members of families: the family's name, then the member's.
-    families: BTreeMap<&'static str, BTreeMap<String, &'a Entry>>,
+    families: BTreeMap<&'static str, BTreeMap<String, &'a WrittenEntry>>,
     /// The keys that were asked for: for the test that the table is complete.
     asked: RefCell<BTreeSet<&'static str>>,
     /// The keys whose value could not be read: they count as default, and nobody need ask again.
@@ -43,7 +43,7 @@ enum Rank {
 }
 
 /// The entry that counts of each name, with its row.
-type Winners<'a> = BTreeMap<&'a str, (Rank, &'static Key, &'a Entry)>;
+type Winners<'a> = BTreeMap<&'a str, (Rank, &'static Key, &'a WrittenEntry)>;
 
 impl<'a> Settled<'a> {
     pub(super) fn new(written: &'a Written) -> Self {
@@ -76,7 +76,7 @@ impl<'a> Settled<'a> {
     }
 
     /// The row an entry belongs to and how strongly it speaks; `None` if it is passed over.
-    fn place(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
+    fn place(&mut self, entry: &'a WrittenEntry) -> Option<(&'a str, &'static Key, Rank)> {
         match entry.origin {
             Origin::Set => match keys::find(&entry.key) {
                 Some(key) => Some((&entry.key, key, Rank::Set)),
@@ -87,7 +87,7 @@ impl<'a> Settled<'a> {
         }
     }
 
-    fn place_line(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
+    fn place_line(&mut self, entry: &'a WrittenEntry) -> Option<(&'a str, &'static Key, Rank)> {
         let name = entry.key.as_str();
         let found = keys::find_line(name);
         if let Some(key) = found.filter(|key| key.property != Property::Bare) {
@@ -109,7 +109,7 @@ impl<'a> Settled<'a> {
         None
     }
 
-    fn place_property(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
+    fn place_property(&mut self, entry: &'a WrittenEntry) -> Option<(&'a str, &'static Key, Rank)> {
         let written = entry.key.as_str();
         let stripped = written.strip_prefix("zookeeper.");
         let name = stripped.unwrap_or(written);
@@ -137,7 +137,7 @@ impl<'a> Settled<'a> {
     }
 
     /// What nobody knows is passed over, but among Ringkeeper's own keys, which nobody else reads.
-    fn unknown<T>(&mut self, entry: &Entry, name: &str) -> Option<T> {
+    fn unknown<T>(&mut self, entry: &WrittenEntry, name: &str) -> Option<T> {
         let (origin, key) = (entry.origin.clone(), entry.key.clone());
         let nearest = keys::nearest(name);
         if name.starts_with("ring.") {
@@ -156,27 +156,27 @@ impl<'a> Settled<'a> {
         let has_prometheus = text_of("metricsProvider.className") == Some(keys::PROMETHEUS);
         let has_admin_server = text_of("admin.enableServer") != Some("false");
         for (name, (_, key, entry)) in winners {
-            let is_read = match key.reader {
-                Reader::Server => true,
-                Reader::AdminServer => has_admin_server,
-                Reader::Prometheus => has_prometheus,
+            let is_read = match key.read_by {
+                ReadBy::Server => true,
+                ReadBy::AdminServer => has_admin_server,
+                ReadBy::Prometheus => has_prometheus,
             };
             if !is_read {
                 continue;
             }
             let value = self.value_of(key, entry);
-            match key.effect {
-                Effect::Honoured if key.is_family() => {
+            match key.support {
+                Support::Honoured if key.is_family() => {
                     let family = self.families.entry(key.name).or_default();
                     family.insert(name.to_owned(), entry);
                 }
-                Effect::Honoured => {}
-                Effect::NoEffect(reason) | Effect::NotYet(reason) => {
+                Support::Honoured => {}
+                Support::NoEffect(reason) | Support::NotYet(reason) => {
                     let told = format!("{name} ({})", entry.origin);
                     idle.entry(reason).or_default().push(told);
                 }
-                Effect::Refused(_) if value.is_none() || value == key.default_value() => {}
-                Effect::Refused(reason) => {
+                Support::Refused(_) if value.is_none() || value == key.default_value() => {}
+                Support::Refused(reason) => {
                     let (origin, key) = (entry.origin.clone(), entry.key.clone());
                     self.errors.push(ConfigError::Refused { origin, key, reason });
                 }
@@ -191,8 +191,8 @@ impl<'a> Settled<'a> {
     }
 
     /// What an entry says; `None` if it counts as if it were not written.
-    fn value_of(&mut self, key: &'static Key, entry: &Entry) -> Option<Value> {
-        let Entry { key: name, value: text, origin } = entry;
+    fn value_of(&mut self, key: &'static Key, entry: &WrittenEntry) -> Option<Value> {
+        let WrittenEntry { key: name, value: text, origin } = entry;
         let is_property = origin.is_jvm_flags();
         let value = match key.judge(text, is_property) {
             Judgement::Plain(value) => return Some(value),
@@ -267,7 +267,7 @@ impl<'a> Settled<'a> {
         self.exact.get(key).map_or(Origin::Default, |(_, entry)| entry.origin.clone())
     }
 
-    pub(super) fn family(&self, name: &'static str) -> Vec<(String, &'a Entry)> {
+    pub(super) fn family(&self, name: &'static str) -> Vec<(String, &'a WrittenEntry)> {
         self.asked.borrow_mut().insert(name);
         let members = self.families.get(name).into_iter().flatten();
         members.map(|(member, entry)| (member.clone(), *entry)).collect()
@@ -361,7 +361,7 @@ impl<'a> Settled<'a> {
     }
 
     /// Everything that was written.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&self) -> &[WrittenEntry] {
         &self.written.entries
     }
 
@@ -381,7 +381,7 @@ impl<'a> Settled<'a> {
     /// Every key that is honoured, with what it is and who said so.
     fn settings(&self) -> Vec<Setting> {
         keys::all()
-            .filter(|key| key.effect == Effect::Honoured && !key.is_family())
+            .filter(|key| key.support == Support::Honoured && !key.is_family())
             .map(|key| {
                 let value = self.value(key.name).map(|value| key.reading.show(&value));
                 let value =

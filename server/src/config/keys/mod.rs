@@ -38,9 +38,9 @@ pub struct Key {
     /// The value if nobody writes it, as one would write it; empty if it is then unset.
     pub default: &'static str,
     /// Who reads it; where they are not there, it may hold anything.
-    pub reader: Reader,
-    /// What becomes of it.
-    pub effect: Effect,
+    pub read_by: ReadBy,
+    /// How far it is supported.
+    pub support: Support,
     /// What it is for, in a sentence.
     pub says: &'static str,
 }
@@ -62,7 +62,7 @@ pub enum Property {
 
 /// Who reads a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub enum ReadBy {
     /// The server, always.
     Server,
     /// The admin server, where `admin.enableServer` does not turn it off.
@@ -93,9 +93,9 @@ pub enum Others {
     Default,
 }
 
-/// What becomes of a key.
+/// How far a key is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum Support {
     /// It does what it does in ZooKeeper.
     Honoured,
     /// There is nothing here that it could steer, for this reason.
@@ -193,8 +193,8 @@ impl Key {
             reading_in_file: None,
             bounds: None,
             default,
-            reader: Reader::Server,
-            effect: Effect::Honoured,
+            read_by: ReadBy::Server,
+            support: Support::Honoured,
             says: "",
         }
     }
@@ -230,12 +230,12 @@ impl Key {
     }
 
     const fn of_prometheus(mut self) -> Key {
-        self.reader = Reader::Prometheus;
+        self.read_by = ReadBy::Prometheus;
         self
     }
 
     const fn of_admin_server(mut self) -> Key {
-        self.reader = Reader::AdminServer;
+        self.read_by = ReadBy::AdminServer;
         self
     }
 
@@ -260,17 +260,17 @@ impl Key {
     }
 
     const fn no_effect(mut self, reason: &'static str) -> Key {
-        self.effect = Effect::NoEffect(reason);
+        self.support = Support::NoEffect(reason);
         self
     }
 
     const fn not_yet(mut self, reason: &'static str) -> Key {
-        self.effect = Effect::NotYet(reason);
+        self.support = Support::NotYet(reason);
         self
     }
 
     const fn refused(mut self, reason: &'static str) -> Key {
-        self.effect = Effect::Refused(reason);
+        self.support = Support::Refused(reason);
         self
     }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{Effect, Judgement, Key, Others, Outcome, Reading, Value, all, find, nearest};
+use super::{Judgement, Key, Others, Outcome, Reading, Support, Value, all, find, nearest};
 
 #[test]
 fn names_are_unique_and_defaults_are_allowed() {
@@ -14,7 +14,7 @@ fn names_are_unique_and_defaults_are_allowed() {
         let is_number = matches!(key.default_value(), Some(Value::Whole(_) | Value::Decimal(_)));
         let is_bounded = key.bounds.is_some() && !key.default.is_empty();
         assert!(is_number || !is_bounded, "{}: bounds of no number", key.name);
-        if let Effect::NoEffect(why) | Effect::NotYet(why) | Effect::Refused(why) = key.effect {
+        if let Support::NoEffect(why) | Support::NotYet(why) | Support::Refused(why) = key.support {
             assert!(!why.is_empty() && !why.ends_with('.'), "{}: {why}", key.name);
         }
     }

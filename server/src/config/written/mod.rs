@@ -58,7 +58,7 @@ impl fmt::Display for Origin {
 
 /// One key with its value, as written; in the file and after `--set`, without white space around.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct WrittenEntry {
     /// The key in the form of its source: a system property still has its prefix.
     pub key: String,
     /// The value.
@@ -107,7 +107,7 @@ impl Default for Sources {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// The entries, in reading order, duplicates included.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<WrittenEntry>,
     /// Was there a file? Without one the defaults are those of a server to try out.
     pub has_file: bool,
     /// Its text.
@@ -158,7 +158,7 @@ impl Written {
                 self.warn_of_encoding(&origin, &property.key);
             }
             let (key, value) = (trim(&property.key), trim(&property.value));
-            self.entries.push(Entry { key, value, origin });
+            self.entries.push(WrittenEntry { key, value, origin });
         }
         Ok(())
     }
@@ -178,7 +178,7 @@ impl Written {
             set.split_once('=').filter(|(key, _)| !trim(key).is_empty()).ok_or_else(|| {
                 ConfigError::Syntax { origin: Origin::Set, what: "must be key=value".to_owned() }
             })?;
-        self.entries.push(Entry { key: trim(key), value: trim(value), origin: Origin::Set });
+        self.entries.push(WrittenEntry { key: trim(key), value: trim(value), origin: Origin::Set });
         Ok(())
     }
 
@@ -210,7 +210,7 @@ impl Written {
                      script of ZooKeeper, which splits this variable at blanks only"
                 )));
             }
-            self.entries.push(Entry {
+            self.entries.push(WrittenEntry {
                 key: key.to_owned(),
                 value: value.to_owned(),
                 origin: origin.clone(),

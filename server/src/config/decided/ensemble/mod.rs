@@ -11,7 +11,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::config::{ConfigError, Origin, written::Entry};
+use crate::config::{ConfigError, Origin, written::WrittenEntry};
 
 use super::{Endpoint, Files, parts, settle::Settled};
 
@@ -183,7 +183,7 @@ impl Servers {
 }
 
 impl Setting {
-    fn of(key: String, entry: &Entry) -> Setting {
+    fn of(key: String, entry: &WrittenEntry) -> Setting {
         Setting { key, value: entry.value.clone(), origin: entry.origin.clone() }
     }
 

@@ -43,7 +43,7 @@ fn the_table_is_complete() {
     let own = ensemble::check(&mut settled, Files::of(&Sources::default()));
     parts::config(&mut settled, own);
     let honoured: BTreeSet<&str> = keys::all()
-        .filter(|key| key.effect == keys::Effect::Honoured)
+        .filter(|key| key.support == keys::Support::Honoured)
         .map(|key| key.name)
         .collect();
     let asked = settled.asked();
