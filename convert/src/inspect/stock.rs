@@ -1,4 +1,4 @@
-//! Looking into `ZooKeeper`'s files.
+//! Inspects `ZooKeeper`'s files.
 
 use std::io;
 use std::path::Path;
@@ -13,13 +13,13 @@ use crate::stock::log::{LogEnd, LogReader, parse_txn};
 use crate::stock::snapshot::SnapshotReader;
 use crate::stock::stream::StreamError;
 
-const SNAPSHOT_ADVICE: &str = "ZooKeeper and `ringkeeper import` pass it over and use an older \
+const SNAPSHOT_ADVICE: &str = "ZooKeeper and `ringkeeper import` skip it and use an older \
     snapshot with more of the logs; move it away once there is a newer one";
 const LOG_ADVICE: &str = "ZooKeeper does not start on it; take the directory of another server of \
-    the ensemble, or import what is before with `ringkeeper import --stop-at-damage`";
+    the ensemble, or import what precedes it with `ringkeeper import --stop-at-damage`";
 const HOLE_ADVICE: &str = "txns are missing in between: put back the log that holds them";
 
-/// Shows a log of `ZooKeeper`'s, txn by txn; whether it is whole.
+/// Shows a log of `ZooKeeper`, txn by txn; returns whether it is whole.
 pub fn stock_log(path: &Path, show: Show<'_>) -> io::Result<bool> {
     let mut reader = match LogReader::open(path) {
         Ok(Some(reader)) => reader,
@@ -88,7 +88,7 @@ pub fn stock_log(path: &Path, show: Show<'_>) -> io::Result<bool> {
 }
 
 fn empty_log() -> Item {
-    let advice = "a crash leaves a log that was just made like this; it may be removed";
+    let advice = "a crash leaves a log that was just created like this; it may be removed";
     let (fault, expected, found) = ("the file is empty".to_owned(), None, None);
     Damage { offset: Some(0), fault, expected, found, advice }.into()
 }
@@ -96,7 +96,7 @@ fn empty_log() -> Item {
 fn gap_item(offset: u64, expected: i64, found: i64) -> Item {
     let damage = Damage {
         offset: Some(offset),
-        fault: "the txn does not follow the one before".to_owned(),
+        fault: "the txn does not follow the previous one".to_owned(),
         expected: Some(format!("{expected:#x}")),
         found: Some(format!("{found:#x}")),
         advice: HOLE_ADVICE,
@@ -104,7 +104,7 @@ fn gap_item(offset: u64, expected: i64, found: i64) -> Item {
     damage.into()
 }
 
-/// Shows a snapshot of `ZooKeeper`'s, with its nodes if asked; whether it is whole.
+/// Shows a snapshot of `ZooKeeper`, with its nodes if requested; returns whether it is whole.
 pub fn stock_snapshot(
     path: &Path,
     compression: Compression,

@@ -26,7 +26,7 @@ use crate::directories::Directories;
 use crate::persist::{self, Use};
 use crate::resident::Resident;
 use crate::survey::{STOCK, survey};
-use decisions::{durability_of, settings, wishes};
+use decisions::{durability_of, placement_options, settings};
 use disk::lock::DirectoryLock;
 use disk::probe::Probe;
 use disk::{Background, BackgroundConfig};
@@ -108,7 +108,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let probe = Probe::of(&config.storage.data_log_dir)?;
     let durability = durability_of(config, &probe);
     let topology = Topology::discover()?;
-    let placement = placement::placement(&topology, &wishes(config));
+    let placement = placement::placement(&topology, &placement_options(config));
     let background = BackgroundConfig::new(config.storage.data_log_dir.clone());
     let background = Arc::new(Background::start(background)?);
     log_disk(&background, &probe, durability);

@@ -1,9 +1,10 @@
-//! Which entry of a key counts, and what its author is told.
+//! Decides which entry of a key counts, and the notices for its author.
 //!
-//! From weak to strong: the default; a system property without the prefix `zookeeper.`, where a key
+//! From weak to strong: the default; a system property without the prefix `zookeeper.`, if a key
 //! has both names; a system property; a line of the file (ZooKeeper makes it a property, over those
-//! already set); `--set`. Among equals the later one counts. What stands where ZooKeeper does not
-//! look counts nowhere: a setting that opens a server must not be seen here and overlooked there.
+//! already set); `--set`. Among equals the later one counts. What is written where ZooKeeper does
+//! not look does not count: a setting that opens a server must not be effective here and ignored
+//! there.
 
 use std::{
     cell::RefCell,
@@ -25,15 +26,15 @@ pub(super) struct Settled<'a> {
     exact: BTreeMap<&'static str, (Value, &'a WrittenEntry)>,
     /// Members of families: the family's name, then the member's.
     families: BTreeMap<&'static str, BTreeMap<String, &'a WrittenEntry>>,
-    /// The keys that were asked for: for the test that the table is complete.
-    asked: RefCell<BTreeSet<&'static str>>,
-    /// The keys whose value could not be read: they count as default, and nobody need ask again.
+    /// The keys that were read: for the test that the table is complete.
+    queried: RefCell<BTreeSet<&'static str>>,
+    /// The keys whose value could not be read: they count as default, and are not read again.
     broken: BTreeSet<&'static str>,
     notices: Vec<Notice>,
     errors: Vec<ConfigError>,
 }
 
-/// How strongly an entry speaks.
+/// The precedence of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     BareProperty,
@@ -52,7 +53,7 @@ impl<'a> Settled<'a> {
             has_file: written.has_file,
             exact: BTreeMap::new(),
             families: BTreeMap::new(),
-            asked: RefCell::default(),
+            queried: RefCell::default(),
             broken: BTreeSet::new(),
             notices: written.notices.clone(),
             errors: Vec::new(),
@@ -75,7 +76,7 @@ impl<'a> Settled<'a> {
         settled
     }
 
-    /// The row an entry belongs to and how strongly it speaks; `None` if it is passed over.
+    /// The row that an entry belongs to and its precedence; `None` if it is ignored.
     fn place(&mut self, entry: &'a WrittenEntry) -> Option<(&'a str, &'static Key, Rank)> {
         match entry.origin {
             Origin::Set => match keys::find(&entry.key) {
@@ -93,7 +94,7 @@ impl<'a> Settled<'a> {
         if let Some(key) = found.filter(|key| key.property != Property::Bare) {
             return Some((name, key, Rank::Line));
         }
-        // A line with the prefix becomes a property with two of them.
+        // A line with the prefix becomes a property with two prefixes.
         let bare = name.strip_prefix("zookeeper.").unwrap_or(name);
         let Some(key) = keys::find(bare) else { return self.unknown(entry, name) };
         let instead = match key.property {
@@ -105,7 +106,7 @@ impl<'a> Settled<'a> {
                 format!("in the configuration file the key is {bare}")
             }
         };
-        self.warn(format!("{}: {name} is passed over, as ZooKeeper does: {instead}", entry.origin));
+        self.warn(format!("{}: {name} is ignored, as in ZooKeeper: {instead}", entry.origin));
         None
     }
 
@@ -129,14 +130,12 @@ impl<'a> Settled<'a> {
             (Property::Bare, true) => format!("write -D{name}"),
             (Property::FileOnly, _) => format!("{name} counts in the configuration file only"),
         };
-        self.warn(format!(
-            "{}: -D{written} is passed over, as ZooKeeper does: {instead}",
-            entry.origin
-        ));
+        self.warn(format!("{}: -D{written} is ignored, as in ZooKeeper: {instead}", entry.origin));
         None
     }
 
-    /// What nobody knows is passed over, but among Ringkeeper's own keys, which nobody else reads.
+    /// An unknown key is ignored, unless it is named like Ringkeeper's own keys, which no other
+    /// program reads.
     fn unknown<T>(&mut self, entry: &WrittenEntry, name: &str) -> Option<T> {
         let (origin, key) = (entry.origin.clone(), entry.key.clone());
         let nearest = keys::nearest(name);
@@ -144,12 +143,12 @@ impl<'a> Settled<'a> {
             self.errors.push(ConfigError::Unknown { origin, key, nearest });
         } else {
             let guess = nearest.map(|it| format!(": did you mean {it}?")).unwrap_or_default();
-            self.warn(format!("{origin}: {key} is not known and passed over{guess}"));
+            self.warn(format!("{origin}: {key} is unknown and ignored{guess}"));
         }
         None
     }
 
-    /// Reads the values that count, and gathers those without effect by their reason.
+    /// Reads the values that count, and groups those without effect by reason.
     fn judge(&mut self, winners: Winners<'a>) {
         let mut idle: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         let text_of = |name: &str| winners.get(name).map(|(_, _, entry)| entry.value.as_str());
@@ -172,8 +171,8 @@ impl<'a> Settled<'a> {
                 }
                 Support::Honoured => {}
                 Support::NoEffect(reason) | Support::NotYet(reason) => {
-                    let told = format!("{name} ({})", entry.origin);
-                    idle.entry(reason).or_default().push(told);
+                    let listed = format!("{name} ({})", entry.origin);
+                    idle.entry(reason).or_default().push(listed);
                 }
                 Support::Refused(_) if value.is_none() || value == key.default_value() => {}
                 Support::Refused(reason) => {
@@ -185,12 +184,12 @@ impl<'a> Settled<'a> {
                 self.exact.insert(key.name, (value, entry));
             }
         }
-        for (reason, told) in idle {
-            self.note(format!("no effect: {}: {reason}", told.join(", ")));
+        for (reason, listed) in idle {
+            self.note(format!("no effect: {}: {reason}", listed.join(", ")));
         }
     }
 
-    /// What an entry says; `None` if it counts as if it were not written.
+    /// The value of an entry; `None` if it counts as not written.
     fn value_of(&mut self, key: &'static Key, entry: &WrittenEntry) -> Option<Value> {
         let WrittenEntry { key: name, value: text, origin } = entry;
         let is_property = origin.is_jvm_flags();
@@ -233,14 +232,14 @@ impl<'a> Settled<'a> {
         self.errors.push(error);
     }
 
-    /// This key must be written.
+    /// Reports that this key must be written.
     pub(super) fn fail_missing(&mut self, key: &'static str, why: &'static str) {
         if !self.broken.contains(key) {
             self.errors.push(ConfigError::Missing { key, why });
         }
     }
 
-    /// A value of this key is wrong in a way that its form does not tell.
+    /// Reports a value of this key that is wrong in spite of its form.
     pub(super) fn fail_value(&mut self, key: &'static str, expected: &str) {
         let (value, origin) = match self.exact.get(key) {
             Some((_, entry)) => (entry.value.clone(), entry.origin.clone()),
@@ -250,7 +249,7 @@ impl<'a> Settled<'a> {
         self.errors.push(ConfigError::Value { origin, key, value, expected });
     }
 
-    /// A value of this key does not go with another.
+    /// Reports a value of this key that conflicts with another.
     pub(super) fn fail_conflict(&mut self, key: &'static str, with: String) {
         self.errors.push(ConfigError::Conflict { origin: self.origin(key), key, with });
     }
@@ -268,18 +267,18 @@ impl<'a> Settled<'a> {
     }
 
     pub(super) fn family(&self, name: &'static str) -> Vec<(String, &'a WrittenEntry)> {
-        self.asked.borrow_mut().insert(name);
+        self.queried.borrow_mut().insert(name);
         let members = self.families.get(name).into_iter().flatten();
         members.map(|(member, entry)| (member.clone(), *entry)).collect()
     }
 
     /// What was written, or the default, or nothing.
     fn value(&self, name: &'static str) -> Option<Value> {
-        self.asked.borrow_mut().insert(name);
+        self.queried.borrow_mut().insert(name);
         if let Some((value, _)) = self.exact.get(name) {
             return Some(value.clone());
         }
-        let key = keys::find(name).expect("only keys of the table are asked for");
+        let key = keys::find(name).expect("only keys of the table are read");
         if key.default.is_empty() {
             return None;
         }
@@ -307,7 +306,7 @@ impl<'a> Settled<'a> {
         u32::try_from(self.whole(name)).expect("the table bounds it")
     }
 
-    /// A whole number where 0 and less mean that there is none.
+    /// A whole number for which 0 and less mean unset.
     pub(super) fn positive(&self, name: &'static str) -> Option<u32> {
         u32::try_from(self.whole(name)).ok().filter(|&number| number > 0)
     }
@@ -349,7 +348,7 @@ impl<'a> Settled<'a> {
         flags.rfind(|entry| entry.key == name).map(|entry| entry.value.as_str())
     }
 
-    /// Whether a line has this key, whatever becomes of it.
+    /// Whether there is a line with this key, whether it counts or not.
     pub(super) fn has_line(&self, name: &str) -> bool {
         let mut lines = self.written.entries.iter().filter(|entry| !entry.origin.is_jvm_flags());
         lines.any(|entry| entry.key == name)
@@ -372,13 +371,13 @@ impl<'a> Settled<'a> {
         })
     }
 
-    /// The keys that were asked for.
+    /// The keys that were read.
     #[cfg(test)]
-    pub(super) fn asked(&self) -> BTreeSet<&'static str> {
-        self.asked.borrow().clone()
+    pub(super) fn queried(&self) -> BTreeSet<&'static str> {
+        self.queried.borrow().clone()
     }
 
-    /// Every key that is honoured, with what it is and who said so.
+    /// Every honoured key, with its value and origin.
     fn settings(&self) -> Vec<Setting> {
         keys::all()
             .filter(|key| key.support == Support::Honoured && !key.is_family())
@@ -401,10 +400,10 @@ impl<'a> Settled<'a> {
     }
 }
 
-/// What stands in place of a secret.
+/// The text in place of a secret.
 pub(super) const NOT_SHOWN: &str = "(not shown)";
 
-/// Whether a key's value is nobody else's business.
+/// Whether a key's value is secret.
 pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     key.contains("passw") || key.contains("superdigest")
