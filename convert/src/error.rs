@@ -37,7 +37,7 @@ pub enum Fault {
         found: i32,
     },
     /// The checksum does not match the bytes.
-    #[error("the checksum should be {found:#x}, the bytes make {expected:#x}")]
+    #[error("the checksum should be {found:#x}, that of the bytes is {expected:#x}")]
     Checksum {
         /// The checksum of the bytes.
         expected: u64,
@@ -51,7 +51,7 @@ pub enum Fault {
         found: u8,
     },
     /// The checksum matches, but the bytes are not a txn.
-    #[error("an entry that is no txn: {0}")]
+    #[error("an entry that is not a txn: {0}")]
     Txn(JuteError),
     /// A node before its parent, or without one.
     #[error("{0} has no parent")]
@@ -60,7 +60,7 @@ pub enum Fault {
     #[error("{0} is there twice")]
     Twice(String),
     /// A path that no node can have.
-    #[error("{0:?} is no path of a node")]
+    #[error("{0:?} is not a path of a node")]
     Path(String),
     /// There are nodes, but no root.
     #[error("there is no root")]
@@ -118,7 +118,7 @@ impl std::fmt::Display for Hole {
             let to = Zxid(next.0 - 1);
             write!(
                 f,
-                "txns behind {last} up to {to} are missing before {path}, offset {}",
+                "txns after {last} up to {to} are missing before {path}, offset {}",
                 self.offset
             )
         }
@@ -156,7 +156,7 @@ pub enum ImportError {
     /// The other server's data.
     #[error(
         "{} holds data of Ringkeeper and none of ZooKeeper: serve starts on it as it is, and \
-         `ringkeeper export` makes ZooKeeper's data of it",
+         `ringkeeper export` converts it to ZooKeeper's format",
         .0.display()
     )]
     OnlyOurs(PathBuf),
@@ -200,7 +200,7 @@ pub enum ImportError {
     #[error(
         "{} holds no snapshot, but there are logs: if it is the dataLogDir of zoo.cfg, name the \
          dataDir, and this one with --log-dir; if it is both, ZooKeeper would not start on it \
-         either, and where it was never restarted since version 3.4, --trust-empty-snapshot \
+         either, and if it was never restarted since version 3.4, --trust-empty-snapshot \
          replays the logs from the beginning",
         .0.display()
     )]

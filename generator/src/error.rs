@@ -18,7 +18,7 @@ pub(super) const LIMIT_HINT: &str = "if the server bounds connections, raise max
 #[derive(Debug, Error)]
 pub enum BenchError {
     /// The name of the server cannot be resolved.
-    #[error("{server} is no address: {source}")]
+    #[error("{server} is not an address: {source}")]
     Address {
         /// As given.
         server: Box<str>,
@@ -92,13 +92,13 @@ pub enum BenchError {
         found: i32,
     },
     /// An answer without a request.
-    #[error("wrong answer: xid {xid} when nothing was asked")]
+    #[error("wrong answer: xid {xid} without a request")]
     Unasked {
         /// In the reply.
         xid: i32,
     },
     /// An answer too short for what was requested.
-    #[error("wrong answer: {found} bytes where at least {expected} are due")]
+    #[error("wrong answer: {found} bytes instead of at least {expected}")]
     Short {
         /// The shortest possible good answer.
         expected: u32,
@@ -135,7 +135,7 @@ pub enum BenchError {
         at_ms: u64,
     },
     /// A value that was read is impossible.
-    #[error("{count} violations: the server answered what cannot be")]
+    #[error("{count} violations: the server gave impossible answers")]
     Violations {
         /// Of all kinds.
         count: u64,
@@ -181,7 +181,7 @@ pub enum BenchError {
         errno: Errno,
     },
     /// The usage of the process cannot be read.
-    #[error("cannot look at process {pid}: {source}")]
+    #[error("cannot examine process {pid}: {source}")]
     Process {
         /// As given.
         pid: u32,

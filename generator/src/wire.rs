@@ -184,7 +184,7 @@ impl ReplyCutter {
 #[inline]
 fn parse(head: &[u8; HEAD_BYTES]) -> Result<ReplyHead, BenchError> {
     let int = |at: usize| {
-        i32::from_be_bytes(*head[at..].first_chunk().expect("the offsets lie in the head"))
+        i32::from_be_bytes(*head[at..].first_chunk().expect("the offsets are in the head"))
     };
     let length = int(0);
     if !(REPLY_BYTES_MIN as i32..=REPLY_BYTES_MAX as i32).contains(&length) {

@@ -57,9 +57,9 @@ pub enum Command {
     2. the configuration file\n  \
     3. -Dzookeeper.key=value in JVMFLAGS, then in SERVER_JVMFLAGS\n  \
     4. the default\n\n\
-    `ringkeeper config` prints all keys, and how each is read. A key that is not known is passed \
-    over with a warning; a value that ZooKeeper refuses is an error; one that means something \
-    else than it seems to is taken as ZooKeeper takes it, with a warning.")]
+    `ringkeeper config` prints all keys, and how each is read. An unknown key is ignored \
+    with a warning; a value that ZooKeeper refuses is an error; one that means something \
+    else than it seems to is read as ZooKeeper reads it, with a warning.")]
 pub struct ServeArgs {
     /// ZooKeeper's configuration file, usually zoo.cfg, as it is.
     #[arg(value_name = "zoo.cfg")]

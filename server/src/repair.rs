@@ -19,8 +19,8 @@ use txlog::{LogRun, RecoverFrom};
 
 use crate::advice;
 use crate::data_set::{
-    self, DataMark, Found, HalvesError, HistoryError, Lineage, LineageRun, LogPlace, MarkError,
-    Stranger, check_beside, stock_zxid,
+    self, DataMark, ForeignLog, Found, HalvesError, HistoryError, Lineage, LineageRun, LogPlace,
+    MarkError, check_beside, stock_zxid,
 };
 use crate::directories::Directories;
 use crate::random;
@@ -30,9 +30,9 @@ use crate::survey::{SurveyError, find_data, survey};
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "Without --cut-log-at nothing is changed: the command says whether a \
     server would start with this data, what is damaged, how far it can be read without a gap, and \
-    what is known to be lost behind that.\n\n\
-    With --cut-log-at the log ends at that zxid. Of segments that hold something behind it there \
-    is a cut-<number> then, snapshots behind it, or of another history than the log, become \
+    what is known to be lost after that.\n\n\
+    With --cut-log-at the log ends at that zxid. Segments that hold something after it are kept \
+    as cut-<number>, snapshots after it, or of another history than the log, become \
     damaged.snapshot.<zxid>; no file is removed. Make a copy of dataDir and dataLogDir first.")]
 pub struct RepairArgs {
     /// The dataDir of a server that is not running.
@@ -110,7 +110,7 @@ pub enum RepairError {
     Nothing,
     /// No snapshot belongs to the log.
     #[error(
-        "no whole snapshot up to {0}, where this log and the one of the snapshots part, and the \
+        "no whole snapshot up to {0}, where this log and the one of the snapshots diverge, and the \
          log does not reach back to the beginning: restore a backup"
     )]
     NothingCommon(Zxid),
@@ -136,7 +136,7 @@ struct Look {
     base: Option<Zxid>,
     log: Examination,
     /// The log is not the one that the snapshots were served with.
-    stranger: Option<Stranger>,
+    foreign: Option<ForeignLog>,
     /// What to record about the log, if it is used.
     lineage: Lineage,
 }
@@ -144,7 +144,7 @@ struct Look {
 impl Look {
     /// Whether a server would start with these data.
     fn is_usable(&self) -> bool {
-        let is_whole = self.log.complaint.is_none() && self.stranger.is_none();
+        let is_whole = self.log.complaint.is_none() && self.foreign.is_none();
         is_whole && (self.base.is_some() || self.snapshots.is_empty())
     }
 
@@ -156,12 +156,12 @@ impl Look {
 
     /// Up to where snapshots are of the log's history.
     fn common(&self) -> Zxid {
-        self.stranger.map_or(Zxid(i64::MAX), |stranger| stranger.common)
+        self.foreign.map_or(Zxid(i64::MAX), |foreign| foreign.common)
     }
 
     /// Why nothing can be kept.
     fn nothing(&self) -> RepairError {
-        self.stranger.map_or(RepairError::Nothing, |it| RepairError::NothingCommon(it.common))
+        self.foreign.map_or(RepairError::Nothing, |it| RepairError::NothingCommon(it.common))
     }
 }
 
@@ -258,7 +258,7 @@ async fn look_at<D: Disk>(
     let runs = txlog::runs(disk, &directories.log).await.ok();
     let all = snapshots.first().map_or(Zxid::ZERO, |newest| newest.zxid);
     let mut compared = compare(&mark.lineage, runs.as_deref(), all, Zxid(i64::MAX));
-    let common = compared.as_ref().err().map_or(Zxid(i64::MAX), |stranger| stranger.common);
+    let common = compared.as_ref().err().map_or(Zxid(i64::MAX), |foreign| foreign.common);
     // A snapshot that is named as the end of the log is used alone: nothing of the log is added to
     // it.
     let is_of_log = |it: &&Looked| it.zxid <= common || Some(it.zxid) == limit;
@@ -271,14 +271,14 @@ async fn look_at<D: Disk>(
     if compared.is_ok() && log.complaint.is_none() && limit.is_none() {
         compared = compare(&mark.lineage, runs.as_deref(), all, log.reached);
     }
-    let (stranger, lineage) = match compared {
+    let (foreign, lineage) = match compared {
         Ok(lineage) => (None, lineage),
-        Err(stranger) => {
-            let last = stranger.last.min(log.reached);
-            (Some(Stranger { last, ..stranger }), Lineage::of(&runs.unwrap_or_default()))
+        Err(foreign) => {
+            let last = foreign.last.min(log.reached);
+            (Some(ForeignLog { last, ..foreign }), Lineage::of(&runs.unwrap_or_default()))
         }
     };
-    Ok(Look { snapshots, base, log, stranger, lineage })
+    Ok(Look { snapshots, base, log, foreign, lineage })
 }
 
 /// Compares the log with the one that the snapshots were last served with.
@@ -287,7 +287,7 @@ fn compare(
     runs: Option<&[LogRun]>,
     snapshot: Zxid,
     last: Zxid,
-) -> Result<Lineage, Stranger> {
+) -> Result<Lineage, ForeignLog> {
     let Some(runs) = runs else { return Ok(lineage.clone()) };
     lineage.compare(Found { runs, last, snapshot })
 }
@@ -364,10 +364,10 @@ fn report(
             }
         };
     }
-    if let Some(stranger) = look.stranger {
+    if let Some(foreign) = look.foreign {
         let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
         let (data_dir, log_dir) = (data_dir.to_owned(), log_dir.to_owned());
-        writeln!(out, "{}", HalvesError::OtherLog { data_dir, log_dir, stranger })?;
+        writeln!(out, "{}", HalvesError::OtherLog { data_dir, log_dir, foreign })?;
     }
     if !look.has_beginning() {
         return writeln!(out, "{}", look.nothing());
@@ -384,7 +384,7 @@ fn report(
 fn suggest(look: &Look, directories: &Directories, out: &mut impl Write) -> io::Result<()> {
     let reached = look.log.reached;
     let command = advice::repair_command(directories);
-    if look.stranger.is_some() {
+    if look.foreign.is_some() {
         writeln!(out, "to continue with this log: {command} --cut-log-at {reached}")?;
         let whole = look.snapshots.iter().find(|it| it.fault.is_none());
         return match whole.filter(|it| it.zxid > look.common()) {

@@ -20,7 +20,7 @@ pub enum SurveyError {
     NotADirectory(PathBuf),
     /// Something that is not a file has its name.
     #[error(
-        "{} is {found}, and should be a file of its own: move it away, or put the file there",
+        "{} is {found}, and should be a regular file: move it away, or put the file there",
         path.display()
     )]
     NotAFile {

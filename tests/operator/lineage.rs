@@ -134,7 +134,7 @@ fn an_older_copy_of_the_log_is_used_where_that_is_asked_for() {
     apart.write("b", 50);
     apart.put_back("older");
     let (_, said) = apart.repair(&[]);
-    let at = zxid_behind(&said, "to go on with this log: ringkeeper repair");
+    let at = zxid_behind(&said, "to continue with this log: ringkeeper repair");
     assert_eq!(at, apart.data().to_str().unwrap());
     let at = zxid_behind(&said, "--cut-log-at ").to_owned();
     let (is_success, said) = apart.repair(&["--cut-log-at", &at]);
@@ -172,7 +172,7 @@ fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
     assert_says(&said, &["put back", "ringkeeper repair"]);
     // Chosen explicitly, it comes without a trace of the other one's.
     let (_, said) = apart.repair(&[]);
-    let at = zxid_behind(&said, "to go on with this log: ").to_owned();
+    let at = zxid_behind(&said, "to continue with this log: ").to_owned();
     assert_eq!(at, "ringkeeper");
     let at = zxid_behind(&said, "--cut-log-at ").to_owned();
     let (is_success, said) = apart.repair(&["--cut-log-at", &at]);

@@ -67,8 +67,8 @@ pub enum Note {
     NotCompared,
     /// There was no log.
     #[error(
-        "{}: there is no log, and the snapshot is imported as it is, as requested; what was written \
-         after it is not in it",
+        "{}: there is no log, and the snapshot is imported as it is, as requested; what was \
+         written after it is not in it",
         .0.display()
     )]
     WithoutLog(PathBuf),
@@ -99,12 +99,12 @@ pub enum Note {
     )]
     Ensemble(Vec<String>),
     /// The configuration named the servers of an ensemble.
-    #[error("/zookeeper/config was emptied, as told; it named {}", listed(.0))]
+    #[error("/zookeeper/config was emptied, as requested; it named {}", listed(.0))]
     ClearedEnsemble(Vec<String>),
     /// Ephemeral nodes without a session.
     #[error(
-        "{0} ephemeral nodes of sessions that are gone were removed, as ZooKeeper does when it \
-         starts"
+        "{0} ephemeral nodes of sessions that no longer exist were removed, as ZooKeeper does \
+         when it starts"
     )]
     Orphans(u64),
     /// Nodes that need a setting.

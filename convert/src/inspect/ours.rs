@@ -20,8 +20,8 @@ use crate::stock::log::parse_txn;
 
 const SNAPSHOT_ADVICE: &str = "serve skips it and uses an older snapshot with more of the \
     log; without one, restore it from a backup";
-const LOG_ADVICE: &str = "serve distinguishes a write that a crash interrupted from damage, and says what \
-    to do; restore the file from a backup if it refuses";
+const LOG_ADVICE: &str = "serve distinguishes a write that a crash interrupted from damage, and \
+    says what to do; restore the file from a backup if it refuses";
 
 fn damage(offset: u64, fault: &impl Display, advice: &'static str) -> Item {
     let (expected, found) = (None, None);

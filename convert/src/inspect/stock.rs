@@ -111,17 +111,17 @@ pub fn stock_snapshot(
     with_nodes: bool,
     show: Show<'_>,
 ) -> io::Result<bool> {
-    let mut told = Ok(());
-    let mut tell = |item: &Item| {
-        if told.is_ok() {
-            told = show(item);
+    let mut shown = Ok(());
+    let mut show_item = |item: &Item| {
+        if shown.is_ok() {
+            shown = show(item);
         }
     };
-    let looked = look_into_snapshot(path, compression, with_nodes, &mut tell);
+    let looked = look_into_snapshot(path, compression, with_nodes, &mut show_item);
     if let Err(error) = &looked {
-        tell(&Damage::of(error, SNAPSHOT_ADVICE).into());
+        show_item(&Damage::of(error, SNAPSHOT_ADVICE).into());
     }
-    told?;
+    shown?;
     Ok(looked.is_ok())
 }
 
@@ -129,11 +129,11 @@ fn look_into_snapshot(
     path: &Path,
     compression: Compression,
     with_nodes: bool,
-    tell: &mut dyn FnMut(&Item),
+    show_item: &mut dyn FnMut(&Item),
 ) -> Result<(), StreamError> {
     let mut reader = SnapshotReader::open_as(path, compression)?;
     let preamble = reader.preamble()?;
-    tell(&Item::new(
+    show_item(&Item::new(
         "file",
         vec![
             ("format", json!("ZooKeeper snapshot")),
@@ -143,10 +143,10 @@ fn look_into_snapshot(
         ],
     ));
     for (id, timeout_ms) in &preamble.sessions {
-        tell(&Item::session(id.0, *timeout_ms));
+        show_item(&Item::session(id.0, *timeout_ms));
     }
     for (number, list) in &preamble.acls {
-        tell(&Item::acl(*number, list));
+        show_item(&Item::acl(*number, list));
     }
     let (mut nodes, mut data_bytes, mut digest) = (0_u64, 0_u64, 0_u64);
     while let Some(node) = reader.next_node()? {
@@ -155,7 +155,7 @@ fn look_into_snapshot(
         digest = digest.wrapping_add(node.digest());
         if with_nodes {
             let path = if node.path.is_empty() { b"/" } else { node.path };
-            tell(&Item::node(path, node.data, node.acl, &node.stat));
+            show_item(&Item::node(path, node.data, node.acl, &node.stat));
         }
     }
     let trailer = reader.trailer()?;
@@ -174,6 +174,6 @@ fn look_into_snapshot(
     if let Some(zxid) = trailer.last_zxid {
         fields.push(("last_zxid", hex(zxid.0)));
     }
-    tell(&Item::new("end", fields));
+    show_item(&Item::new("end", fields));
     Ok(())
 }

@@ -74,7 +74,7 @@ pub(super) struct Client {
     pub(super) made: VecDeque<u64>,
     pub(super) made_next: u64,
     pub(super) visit: Option<Visit>,
-    /// When the last connection was lost or given up.
+    /// When the last connection was lost or abandoned.
     pub(super) cut_ns: Option<u64>,
     pub(super) last_sent_ns: u64,
     pub(super) is_silent: bool,

@@ -327,7 +327,7 @@ fn every_kind_of_violation_is_found() {
     };
     check(&|r, v| r.read(1, 3, 20, &v[0], (25, seen(10, 1))), "acknowledged before");
     check(&|r, v| r.read(1, 4, 0, &v[0], (25, seen(10, 1))), "never written there");
-    check(&|r, _| r.read(1, 3, 20, b"", (25, seen(20, 2))), "nobody wrote");
+    check(&|r, _| r.read(1, 3, 20, b"", (25, seen(20, 2))), "bytes that were never written");
     check(&|r, v| r.read(1, 3, 20, &v[0], (25, seen(20, 2))), "zxid 0x14 is version 2");
     check(&|r, v| r.read(1, 3, 20, &v[1], (25, seen(21, 2))), "zxid 0x15 is version 2");
     check(&|r, v| r.read(1, 3, 20, &v[1], (19, seen(20, 2))), "an answer of zxid 0x13");

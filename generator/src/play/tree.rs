@@ -47,7 +47,7 @@ impl Tree {
         format!("{}/w{}d{}", self.root, self.width, self.depth)
     }
 
-    /// How many folders there are on a level; the keys lie in those of the last, `depth - 1`.
+    /// How many folders there are on a level; the keys are in those of the last level, `depth - 1`.
     pub(super) fn folder_count(&self, level: u64) -> u64 {
         let below = self.depth - level;
         (0..below).fold(self.key_count, |count, _| count.div_ceil(self.width)).max(1)

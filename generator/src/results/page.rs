@@ -209,7 +209,7 @@ impl Results {
             name: "answered".into(),
             points: points.iter().map(|point| (point.rate, point.achieved)).collect(),
         };
-        let asked = Curve { name: "asked for".into(), points: vec![(0.0, 0.0), (most, most)] };
+        let requested = Curve { name: "requested".into(), points: vec![(0.0, 0.0), (most, most)] };
         let throughput = Plot {
             title: "Answered and requested rate",
             x_name: "operations/s requested",
@@ -217,7 +217,7 @@ impl Results {
             y: Scale::Even,
             x_ticks: None,
             dots: true,
-            curves: vec![answered, asked],
+            curves: vec![answered, requested],
         };
         Some(latency.draw() + &throughput.draw())
     }

@@ -15,7 +15,10 @@ use super::{OpKind, OpSpec, StormKind, Workload, shipped};
 #[derive(Debug, Error)]
 pub enum WorkloadError {
     /// Neither a shipped workload nor a file.
-    #[error("there is no workload {name} (`ringkeeper bench --list`), and as a file: {source}")]
+    #[error(
+        "there is no workload {name} (`ringkeeper bench --list`), and it cannot be read as a \
+         file: {source}"
+    )]
     Missing {
         /// As given.
         name: PathBuf,

@@ -101,7 +101,7 @@ impl Desk {
     ) -> io::Result<Answer> {
         let size = Size::of_word(word, self.roles.shards.len());
         let Ok(Ok(mut held)) = timeout(WAIT_TIMEOUT, self.rooms.enter(size)).await else {
-            tracing::warn!(word = word.name(), %peer, "too many large answers are not being read by their clients");
+            tracing::warn!(word = word.name(), %peer, "too many large answers are not being read");
             return Err(io::ErrorKind::OutOfMemory.into());
         };
         let mut bytes = Vec::new();

@@ -415,7 +415,7 @@ mod tests {
         let mut at = Some(WatchCursor::default());
         while let Some(cursor) = at {
             let page = watch_page(&shard, cursor);
-            assert!(page.connections.is_empty(), "nobody watches");
+            assert!(page.connections.is_empty(), "no connection watches");
             let looked = page.next.map_or(0, |next| next.slot - cursor.slot);
             assert!(looked <= PAGE_ENTRIES_MAX as u32);
             at = page.next;

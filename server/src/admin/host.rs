@@ -111,7 +111,7 @@ fn memory_mib() -> (u64, u64) {
     }
 }
 
-/// The number behind `key` in one of the kernel's tables, in KiB.
+/// The number after `key` in one of the kernel's tables, in KiB.
 fn kib_of(path: &str, key: &str) -> u64 {
     let table = fs::read_to_string(path).unwrap_or_default();
     let line = table.lines().find_map(|line| line.strip_prefix(key));

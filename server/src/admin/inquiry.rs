@@ -178,7 +178,7 @@ pub struct WatchCursor {
 /// Some watches of one shard.
 #[derive(Clone, Debug, Default)]
 pub struct WatchPage {
-    /// Connections and what they watch; at most [`PAGE_ENTRIES_MAX`] paths in all. One connection
+    /// Connections and what they watch; at most [`PAGE_ENTRIES_MAX`] paths in total. One connection
     /// may continue at the top of the next page.
     pub connections: Vec<WatchReport>,
     /// Where to continue, if there may be more.
@@ -247,7 +247,7 @@ pub struct QuotaPage {
 /// Some sessions that own nodes.
 #[derive(Clone, Debug, Default)]
 pub struct EphemeralPage {
-    /// At most [`PAGE_ENTRIES_MAX`] paths in all. One session may continue at the top of the next
+    /// At most [`PAGE_ENTRIES_MAX`] paths in total. One session may continue at the top of the next
     /// page.
     pub sessions: Vec<EphemeralReport>,
     /// Where to continue, if there may be more.

@@ -5,7 +5,7 @@
 //! bounded pages of plain data, formats them, sends, and closes.
 //!
 //! ```text
-//! shard --Words::hand_over--> rk-admin --InquirySender/InquiryInbox--> core loop --reply--> rk-admin
+//! shard --Words::hand_over--> rk-admin --InquirySender--> core loop --reply--> rk-admin
 //! ```
 //!
 //! - [`inquiry`] the interface: inquiries to the roles, and their reports; [`metrics`] what else

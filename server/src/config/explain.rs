@@ -8,15 +8,16 @@ use super::keys::{Key, Property, SECTIONS, Support};
 const HEAD: &str = "\
 # Configuration keys
 
-`ringkeeper config` prints this page. A key is written in the configuration file or after `--set` under
-its name, in `JVMFLAGS` as the column *as -D* says, and nowhere else. The column *value* says how
-ZooKeeper 3.9.5 reads it, and so how it is read here: if a misspelled value means another one, there
-is a warning at start; if it is refused, the server does not start. `ringkeeper config --values`
-prints the value that each key has. The column *here* means:
+`ringkeeper config` prints this page. A key is written in the configuration file or after `--set`
+under its name, in `JVMFLAGS` as the column *as -D* says, and nowhere else. The column *value* says
+how ZooKeeper 3.9.5 reads it, and so how it is read here: if a misspelled value means another one,
+there is a warning at start; if it is refused, the server does not start.
+`ringkeeper config --values` prints the value that each key has. The column *here* means:
 
 - **honoured**: it does what it does in ZooKeeper.
 - **no effect**: there is nothing here that it could affect. It is noted at start and ignored.
-- **not yet**: what it configures is not built. It is noted at start, and the server runs without it.
+- **not yet**: what it configures is not built. It is noted at start, and the server runs without
+  it.
 - **refused**: what it configures is not built, and running without it would not be what was
   configured: with any value but the default the server does not start.
 ";

@@ -30,7 +30,7 @@ pub(super) struct Meters {
     numbers: Numbers,
     /// Txns that are appended and not yet published, and when each was appended, in ms of the
     /// monotonic clock.
-    under_way: VecDeque<(Zxid, u64)>,
+    in_flight: VecDeque<(Zxid, u64)>,
     snapshot_began: Option<Instant>,
     /// The last snapshot, and when it was written, in ms since 1970.
     last_snapshot: Option<(Zxid, i64)>,
@@ -52,7 +52,7 @@ impl Meters {
 
     /// A txn was appended.
     pub(super) fn appended(&mut self, zxid: Zxid, now_ms: u64) {
-        self.under_way.push_back((zxid, now_ms));
+        self.in_flight.push_back((zxid, now_ms));
     }
 
     /// So many txns were appended together.
@@ -64,10 +64,10 @@ impl Meters {
 
     /// All txns through this one are visible.
     pub(super) fn published(&mut self, zxid: Zxid, now_ms: u64) {
-        while let Some(&(first, since_ms)) = self.under_way.front()
+        while let Some(&(first, since_ms)) = self.in_flight.front()
             && first <= zxid
         {
-            self.under_way.pop_front();
+            self.in_flight.pop_front();
             self.numbers.in_log.add(now_ms.saturating_sub(since_ms));
         }
     }

@@ -20,8 +20,8 @@ pub enum HistoryError {
     #[error(
         "ZooKeeper's data in {stock} end with {found}, and Ringkeeper's data beside them know of \
          {known} only: ZooKeeper has written since. To continue with ZooKeeper's data, move \
-         ringkeeper-1 away and `ringkeeper import {dir} --to {dir}`; to continue with Ringkeeper's, \
-         move {stock} away",
+         ringkeeper-1 away and `ringkeeper import {dir} --to {dir}`; to continue with \
+         Ringkeeper's, move {stock} away",
         stock = data_dir.join(DIRECTORY).display(),
         dir = data_dir.display()
     )]

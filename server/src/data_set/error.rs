@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::lineage::Stranger;
+use super::lineage::ForeignLog;
 use super::mark::{DataMark, LogMark};
 use super::text::MarkError;
 
@@ -54,8 +54,8 @@ pub enum HalvesError {
     #[error(
         "{log} should hold the log that belongs to {data}, and holds none: mount or put back what \
          was there, or name where it is now (dataLogDir in zoo.cfg, --log-dir of a \
-         command){likely}; if it is lost, remove {mark} to continue with the newest snapshot, without \
-         what was written after it",
+         command){likely}; if it is lost, remove {mark} to continue with the newest snapshot, \
+         without what was written after it",
         data = data_dir.display(),
         log = log_dir.display(),
         likely = likely_text(likely.as_deref()),
@@ -102,13 +102,13 @@ pub enum HalvesError {
     /// The log is not the one that the snapshots were last served with.
     #[error(
         "{log} holds another log than {data} was last served with: it ends with {last}, and lacks \
-         what that one has written up to {reached} or later; it is an older copy, was cut, or has \
-         gone on by itself: put back the log that belongs to {data}, or both directories from one \
-         backup",
+         what that one has written up to {reached} or later; it is an older copy, was cut, or was \
+         continued without {data}: put back the log that belongs to {data}, or both directories \
+         from one backup",
         data = data_dir.display(),
         log = log_dir.display(),
-        last = stranger.last,
-        reached = stranger.reached
+        last = foreign.last,
+        reached = foreign.reached
     )]
     OtherLog {
         /// Where the snapshots are.
@@ -116,7 +116,7 @@ pub enum HalvesError {
         /// Where the log is.
         log_dir: PathBuf,
         /// What is known of both.
-        stranger: Stranger,
+        foreign: ForeignLog,
     },
     /// Snapshots of one data set and the log of another.
     #[error(

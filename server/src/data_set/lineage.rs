@@ -50,7 +50,7 @@ pub struct Found<'a> {
 
 /// The log is not the known one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stranger {
+pub struct ForeignLog {
     /// Where it ends.
     pub last: Zxid,
     /// What the known one had reached, at least.
@@ -62,7 +62,7 @@ pub struct Stranger {
 impl Lineage {
     /// Compares the log that was found with the known one. Returns the lineage of the log found, or
     /// why it is another log.
-    pub fn compare(&self, found: Found<'_>) -> Result<Self, Stranger> {
+    pub fn compare(&self, found: Found<'_>) -> Result<Self, ForeignLog> {
         let known: Vec<LineageRun> = self.runs.iter().chain(&self.next).copied().collect();
         if known.is_empty() || found.runs.is_empty() {
             return Ok(Self::of(found.runs));
@@ -74,11 +74,11 @@ impl Lineage {
         let newest = known.iter().enumerate().rev();
         let newest = newest.into_iter().find_map(|(index, run)| Some((index, place(run)?)));
         let from = known.last().map_or(Zxid::ZERO, |run| run.from);
-        let stranger = |common| {
+        let foreign = |common| {
             let reached = self.reached.max(from);
-            Stranger { last: found.last, reached, common }
+            ForeignLog { last: found.last, reached, common }
         };
-        let Some((index, at)) = newest else { return Err(stranger(Zxid::ZERO)) };
+        let Some((index, at)) = newest else { return Err(foreign(Zxid::ZERO)) };
         let limit = found.runs[at].limit;
         // The last of the runs that must be there, or the one that may be there.
         let is_last = index + 1 >= self.runs.len();
@@ -89,7 +89,7 @@ impl Lineage {
             return Ok(Self { runs, next: None, reached: self.reached });
         }
         let next = known.get(index + 1).filter(|_| !is_last);
-        Err(stranger(next.map_or(limit, |next| limit.min(next.from))))
+        Err(foreign(next.map_or(limit, |next| limit.min(next.from))))
     }
 
     /// The lineage of a log of which nothing is recorded.
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn other_logs_are_strangers_from_where_they_part() {
+    fn other_logs_are_foreign_from_where_they_diverge() {
         let mut lineage = started(3);
         let older = [run(1, 0, END)];
         let fork = [run(1, 0, 8), run(9, 8, END)];

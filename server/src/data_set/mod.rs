@@ -32,6 +32,6 @@ pub use beside::{HistoryError, check_beside, continued_elsewhere, seen, stock_zx
 pub use error::HalvesError;
 pub(crate) use halves::is_same;
 pub use halves::{check_halves, find_log, settle};
-pub use lineage::{Found, Lineage, LineageRun, Stranger};
+pub use lineage::{ForeignLog, Found, Lineage, LineageRun};
 pub use mark::{Copied, DataMark, Half, Known, LogMark, LogPlace, SetId};
 pub use text::MarkError;

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 /// What to import.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_long_help = "Stop ZooKeeper first. Nothing in DIR is changed. The newest whole \
-    snapshot is read, plain, gzip or snappy, and the logs behind it are replayed; the result is \
+    snapshot is read, plain, gzip or snappy, and the logs after it are replayed; the result is \
     compared with the digest that ZooKeeper wrote. --to may be the same directory: Ringkeeper's \
-    files lie in ringkeeper-1, beside version-2.\n\n\
+    files are in ringkeeper-1, beside version-2.\n\n\
     Example: ringkeeper import /var/lib/zookeeper --to /var/lib/zookeeper")]
 pub struct ImportArgs {
     /// ZooKeeper's dataDir.
@@ -76,7 +76,7 @@ pub struct ExportArgs {
 
 /// What to inspect.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(after_long_help = "Files of ZooKeeper and of Ringkeeper are told apart by their first \
+#[command(after_long_help = "Files of ZooKeeper and of Ringkeeper are recognised by their first \
     bytes, whatever their names. Exits with 1 if the file is damaged; the item `damage` names the \
     place, what was expected and found, and what can be done.")]
 pub struct InspectArgs {

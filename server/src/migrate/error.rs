@@ -46,8 +46,8 @@ pub enum MigrateError {
     NoLog(PathBuf),
     /// A running server writes the data to be imported.
     #[error(
-        "process {pid} has {file} open for writing: a server runs on that directory; stop it, and \
-         import then",
+        "process {pid} has {file} open for writing: a server runs on that directory; stop it, then \
+         import",
         file = file.display()
     )]
     Running {
@@ -56,8 +56,11 @@ pub enum MigrateError {
         /// The file.
         file: PathBuf,
     },
-    /// A directory cannot be made.
-    #[error("{path} cannot be made: {1}; make it, or name another with --to", path = .0.display())]
+    /// A directory cannot be created.
+    #[error(
+        "{path} cannot be created: {1}; create it, or name another with --to",
+        path = .0.display()
+    )]
     Directory(PathBuf, #[source] io::Error),
     /// A directory is in use.
     #[error(transparent)]
@@ -83,8 +86,8 @@ pub enum MigrateError {
     File(PathBuf, #[source] io::Error),
     /// A file of an unknown format.
     #[error(
-        "{path} is no log and no snapshot of ZooKeeper or Ringkeeper: {}; name a file log.* or \
-         snapshot.* of version-2, or log-* or snapshot.* of ringkeeper-1",
+        "{path} is neither a log nor a snapshot of ZooKeeper or Ringkeeper: {}; name a file log.* \
+         or snapshot.* of version-2, or log-* or snapshot.* of ringkeeper-1",
         beginning(.1),
         path = .0.display()
     )]

@@ -72,13 +72,13 @@ fn ours(
     let background = Background::start(BackgroundConfig::new(directory))?;
     let (items, shown) = mpsc::sync_channel::<Item>(ITEMS_AHEAD);
     let done = background.run(Queue::Snapshot, move |disk| async move {
-        let mut tell = |item: &Item| {
+        let mut send = |item: &Item| {
             items.send(item.clone()).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
         };
         if is_log {
-            inspect::our_log(&*disk, &path, &mut tell).await
+            inspect::our_log(&*disk, &path, &mut send).await
         } else {
-            inspect::our_snapshot(&*disk, &path, bytes, nodes, &mut tell).await
+            inspect::our_snapshot(&*disk, &path, bytes, nodes, &mut send).await
         }
     })?;
     for item in shown {

@@ -17,9 +17,7 @@ pub enum RestoreError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// Every snapshot is damaged.
-    #[error(
-        "every snapshot is damaged, the newest at least so: {0}; restore one from a backup; {1}"
-    )]
+    #[error("every snapshot is damaged, the newest one: {0}; restore one from a backup; {1}")]
     Damaged(LoadError, String),
     /// The log cannot be read; and the remedy.
     #[error("{0}; {1}")]
@@ -43,8 +41,8 @@ pub enum RestoreError {
     Disk(#[from] DiskError),
     /// There is no room for the segment that every start creates.
     #[error(
-        "{error}: a start begins a segment of the log, which takes {segment_bytes} bytes; make \
-         room for it first"
+        "{error}: every start creates a segment of the log, which takes {segment_bytes} bytes; \
+         make room for it first"
     )]
     NoRoom {
         /// The disk's error.
@@ -52,8 +50,8 @@ pub enum RestoreError {
         /// How long a segment is.
         segment_bytes: u64,
     },
-    /// The image in a snapshot is no tree.
-    #[error("the newest snapshot holds no tree: {0}")]
+    /// The image in a snapshot is not a tree.
+    #[error("the newest snapshot does not hold a tree: {0}")]
     Image(String),
     /// The background has ended.
     #[error(transparent)]

@@ -168,13 +168,13 @@ async fn purge_now<D: Disk>(
     let purged = snapshot::purge(disk, &directories.snapshots, policy.keep_count).await?;
     let Some(keep_after) = purged.oldest_kept else { return Ok(0) };
     let segment_bytes = directories.segment_bytes;
-    let wish = segments::Purge { keep_after, before, segment_bytes, spares_max: SPARES_MAX };
-    if let Some(first) = segments::needed_from(disk, &directories.log, wish).await? {
+    let request = segments::Purge { keep_after, before, segment_bytes, spares_max: SPARES_MAX };
+    if let Some(first) = segments::needed_from(disk, &directories.log, request).await? {
         let runs = txlog::runs(disk, &directories.log).await;
         let runs = runs.map_err(|error| RestoreError::of_log(error, directories))?;
         // Before they are removed: so what is left of a run is still recognised.
         change_lineage(directories.data_dir(), |lineage| lineage.keep_from(&runs, first))?;
     }
-    let cleared = segments::purge(disk, &directories.log, wish).await?;
+    let cleared = segments::purge(disk, &directories.log, request).await?;
     Ok(purged.removed.len() + cleared.recycled_count + cleared.removed_count)
 }

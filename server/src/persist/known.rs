@@ -51,9 +51,9 @@ pub(super) async fn lineage<D: Disk>(
     let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let compared = mark.lineage.compare(Found { runs: &runs, last, snapshot });
-    compared.map_err(|stranger| {
+    compared.map_err(|foreign| {
         let (data_dir, log_dir) = (data_dir.to_owned(), log_dir.to_owned());
-        let error = HalvesError::OtherLog { data_dir, log_dir, stranger };
+        let error = HalvesError::OtherLog { data_dir, log_dir, foreign };
         RestoreError::Halves(error, advice::repair(directories))
     })
 }

@@ -23,11 +23,11 @@ pub enum ServeError {
     #[error("{0}: {1}")]
     File(PathBuf, #[source] io::Error),
     /// A directory cannot be created.
-    #[error("{0} cannot be made: {1}; make it, or name another by dataDir or dataLogDir")]
+    #[error("{0} cannot be created: {1}; create it, or name another by dataDir or dataLogDir")]
     Directory(PathBuf, #[source] io::Error),
     /// A directory does not exist, and may not be created.
     #[error(
-        "{0} does not exist, and datadir.autocreate=false: mount the disk that holds it, or make \
+        "{0} does not exist, and datadir.autocreate=false: mount the disk that holds it, or create \
          the directory if there are no data yet"
     )]
     NoDirectory(PathBuf),
@@ -88,7 +88,7 @@ pub enum ServeError {
     #[error(transparent)]
     Loop(#[from] LoopError),
     /// A port for HTTP is not available.
-    #[error("{what} cannot be served on {endpoint}: {error}; choose by {keys}")]
+    #[error("{what} cannot be served on {endpoint}: {error}; choose another by {keys}")]
     Http {
         /// What needs it.
         what: &'static str,

@@ -1,7 +1,8 @@
 //! `ringkeeper serve`: starts everything in order, waits, and stops it.
 //!
-//! Up: configuration, host, directories, ports, background, data, roles, loops, admin thread. Down:
-//! the loops answer what is in flight and end, then the background, then the lock is released.
+//! Up: configuration, host, directories, ports, background, data, roles, loops, admin thread.
+//! Down: the loops answer what is in flight and end, then the background ends, then the lock is
+//! released.
 //!
 //! `histories`: whether the data are the newest. `ports` and `decisions`: what is requested of the
 //! system, and what follows from the configuration; `signals`: when to end; `wiring`: roles on
@@ -51,7 +52,7 @@ use wiring::{Built, Wiring};
 const PAGES: Advise = Advise { wish_huge: disk::huge::wish_huge, give_back: disk::huge::give_back };
 
 /// What the main thread is notified of while the server runs.
-pub(super) enum Happening {
+pub(super) enum MainEvent {
     Signal(Signal),
     Ended(Result<(), LoopError>),
 }
@@ -77,7 +78,7 @@ pub fn serve(sources: &config::Sources) -> Result<(), ServeError> {
 struct Running {
     loops: Vec<Arc<LoopInbox>>,
     threads: Vec<JoinHandle<Option<Zxid>>>,
-    happenings: mpsc::Receiver<Happening>,
+    events: mpsc::Receiver<MainEvent>,
     admin: admin::Admin,
     background: Arc<Background>,
     clock: Clock,
@@ -124,7 +125,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     for reason in &placement.reasons {
         info!("placement: {reason}");
     }
-    let (sender, happenings) = mpsc::channel();
+    let (sender, events) = mpsc::channel();
     let client = listener.address;
     let ports = [&http.commands, &http.metrics]
         .map(|port| port.as_ref().and_then(|listener| listener.local_addr().ok()));
@@ -143,7 +144,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let Built { loops, threads, admin } = built;
     signals.forward_to(sender);
     let data_dir = config.storage.data_dir.clone();
-    Ok(Running { loops, threads, happenings, admin, background, clock, data_dir, _locks: locks })
+    Ok(Running { loops, threads, events, admin, background, clock, data_dir, _locks: locks })
 }
 
 impl Running {
@@ -152,12 +153,12 @@ impl Running {
         let mut is_warned = false;
         let mut resident = Resident::new(self.clock.now().mono_ms);
         loop {
-            match self.happenings.recv_timeout(Duration::from_secs(1)) {
-                Ok(Happening::Signal(signal)) => {
+            match self.events.recv_timeout(Duration::from_secs(1)) {
+                Ok(MainEvent::Signal(signal)) => {
                     info!("{signal}: stopping");
                     return Ok(());
                 }
-                Ok(Happening::Ended(ended)) => return Ok(ended?),
+                Ok(MainEvent::Ended(ended)) => return Ok(ended?),
                 Err(_) => {
                     let now_ms = self.clock.now().mono_ms;
                     resident.look(now_ms);
@@ -190,7 +191,7 @@ impl Running {
             background.stop();
         }
         if let Some(Err(error)) = reached.map(|zxid| persist::reached(&self.data_dir, zxid)) {
-            warn!("the next start cannot tell an older copy of this run of the log: {error}");
+            warn!("the next start cannot recognise an older copy of this run of the log: {error}");
         }
         info!("stopped");
     }

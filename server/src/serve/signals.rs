@@ -5,7 +5,7 @@
 //! `tests/operator/start.rs`). SIGHUP, which is sent when a terminal closes and by tools that
 //! rotate logs, is ignored (guard: `tests/operator/exits.rs`).
 
-use super::{Happening, ServeError};
+use super::{MainEvent, ServeError};
 use crate::exit::Exit;
 use nix::sys::signal::{SigSet, Signal};
 use std::process;
@@ -16,7 +16,7 @@ use tracing::info;
 /// The thread that waits for signals.
 pub(super) struct Signals {
     /// Where signals are forwarded to; `None` while the server starts.
-    receiver: Arc<Mutex<Option<Sender<Happening>>>>,
+    receiver: Arc<Mutex<Option<Sender<MainEvent>>>>,
 }
 
 impl Signals {
@@ -53,17 +53,17 @@ impl Signals {
     }
 
     /// The server is running: forwards signals to `sender`, so that it is stopped in order.
-    pub(super) fn forward_to(&self, sender: Sender<Happening>) {
+    pub(super) fn forward_to(&self, sender: Sender<MainEvent>) {
         *self.receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
     }
 }
 
-fn forward(receiver: &Mutex<Option<Sender<Happening>>>, signal: Signal) {
+fn forward(receiver: &Mutex<Option<Sender<MainEvent>>>, signal: Signal) {
     let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(sender) = &*receiver else {
         info!("{signal}: ended while starting");
         process::exit(Exit::Done as i32);
     };
     // If the main thread no longer receives, it is stopping already.
-    let _ = sender.send(Happening::Signal(signal));
+    let _ = sender.send(MainEvent::Signal(signal));
 }

@@ -1,6 +1,6 @@
 //! Puts the roles on their loops, and links the loops.
 
-use super::Happening;
+use super::MainEvent;
 use super::error::ServeError;
 use crate::admin;
 use crate::clock::Clock;
@@ -54,7 +54,7 @@ impl Wiring<'_> {
         mut self,
         restored: Restored,
         background: &Arc<Background>,
-        happenings: &mpsc::Sender<Happening>,
+        events: &mpsc::Sender<MainEvent>,
     ) -> Result<Built, ServeError> {
         let shards = self.placement.shard_count() as u16;
         let loops: Vec<_> =
@@ -116,7 +116,7 @@ impl Wiring<'_> {
         let mut threads = Vec::new();
         for (at, parts) in parts {
             let (inbox, cpu) = (loops[at].clone(), self.placement.loops[at].cpu);
-            threads.push(spawn_loop(at, cpu, inbox, parts, happenings.clone())?);
+            threads.push(spawn_loop(at, cpu, inbox, parts, events.clone())?);
         }
         Ok(Built { loops, threads, admin })
     }
@@ -234,7 +234,7 @@ pub(super) fn spawn_loop(
     cpu: Option<u32>,
     inbox: Arc<LoopInbox>,
     parts: LoopParts,
-    happenings: mpsc::Sender<Happening>,
+    events: mpsc::Sender<MainEvent>,
 ) -> Result<JoinHandle<Option<Zxid>>, ServeError> {
     let body = move || {
         if let Some(cpu) = cpu {
@@ -249,7 +249,7 @@ pub(super) fn spawn_loop(
         };
         let reached = ended.as_ref().ok().copied().flatten();
         // There is no receiver any more when the server is stopping.
-        let _ = happenings.send(Happening::Ended(ended.map(|_| ())));
+        let _ = events.send(MainEvent::Ended(ended.map(|_| ())));
         reached
     };
     std::thread::Builder::new()

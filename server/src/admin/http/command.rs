@@ -74,9 +74,10 @@ impl Command {
     }
 
     /// The command with this name.
-    pub(in crate::admin) fn named(asked: &str) -> Option<Self> {
-        let is_meant =
-            |(_, name, others): &&(Self, &str, &[&str])| *name == asked || others.contains(&asked);
+    pub(in crate::admin) fn named(wanted: &str) -> Option<Self> {
+        let is_meant = |(_, name, others): &&(Self, &str, &[&str])| {
+            *name == wanted || others.contains(&wanted)
+        };
         TABLE.iter().find(is_meant).map(|(command, ..)| *command)
     }
 

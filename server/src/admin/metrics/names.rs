@@ -87,7 +87,7 @@ names! {
         DiffCount = "diff_count", Some(ENSEMBLE),
         /// Connects of existing sessions.
         ConnectionRevalidateCount = "connection_revalidate_count", None,
-        /// Terms given up for a disloyal voter.
+        /// Terms ended because of a disloyal voter.
         QuitLeadingDueToDisloyalVoter = "quit_leading_due_to_disloyal_voter", Some(ENSEMBLE),
         /// Fatal errors.
         UnrecoverableErrorCount = "unrecoverable_error_count", Some(ENDS),

@@ -15,7 +15,7 @@ const HEAD: &str = "\
 # Compatibility with ZooKeeper 3.9.5
 
 `ringkeeper config --compatibility` prints this page. What is not listed here as different is meant
-to be the same, and any other difference is a bug in Ringkeeper. Ringkeeper is a standalone server so far.
+to be the same, and any other difference is a bug. Ringkeeper is a standalone server so far.
 
 ";
 

@@ -60,9 +60,9 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     ],
     [
         "characters above U+FFFF, as in ids of ACLs (no path of a node can have them)",
-        "come back as two surrogates of three bytes each",
-        "come back as UTF-8, in four bytes",
-        "what was sent is what comes back",
+        "are returned as two surrogates of three bytes each",
+        "are returned as UTF-8, in four bytes",
+        "what was sent is returned unchanged",
     ],
     [
         "names in getChildren and getEphemerals; a closing session's ephemerals: order",
@@ -289,8 +289,8 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "connections to the admin server and the page of metrics",
         "kept for more requests; a request takes one of 200 threads",
-        "closed after one answer. 256 per port; for another one, the connection that has been silent \
-         longest is closed. 64 large answers wait, more get 503",
+        "closed after one answer. 256 per port; for another one, the connection that has been \
+         silent longest is closed. 64 large answers wait, more get 503",
         "silent peers do not delay probes",
     ],
     [

@@ -288,7 +288,7 @@ impl<'a> Settled<'a> {
     pub(super) fn maybe_whole(&self, name: &'static str) -> Option<i64> {
         self.value(name).map(|value| match value {
             Value::Whole(number) => number,
-            other => unreachable!("{name} is no whole number: {other:?}"),
+            other => unreachable!("{name} is not a whole number: {other:?}"),
         })
     }
 
@@ -319,14 +319,14 @@ impl<'a> Settled<'a> {
     pub(super) fn flag(&self, name: &'static str) -> bool {
         match self.value(name) {
             Some(Value::Flag(flag)) => flag,
-            other => unreachable!("{name} is no flag: {other:?}"),
+            other => unreachable!("{name} is not a flag: {other:?}"),
         }
     }
 
     pub(super) fn maybe_text(&self, name: &'static str) -> Option<String> {
         self.value(name).map(|value| match value {
             Value::Text(text) => text,
-            other => unreachable!("{name} is no text: {other:?}"),
+            other => unreachable!("{name} is not a text: {other:?}"),
         })
     }
 
@@ -338,7 +338,7 @@ impl<'a> Settled<'a> {
     pub(super) fn millionths(&self, name: &'static str) -> u32 {
         match self.value(name) {
             Some(Value::Decimal(number)) => (number * 1e6).round() as u32,
-            other => unreachable!("{name} is no decimal: {other:?}"),
+            other => unreachable!("{name} is not a decimal: {other:?}"),
         }
     }
 
@@ -367,7 +367,7 @@ impl<'a> Settled<'a> {
     pub(super) fn maybe_cpus(&self, name: &'static str) -> Option<Vec<u32>> {
         self.value(name).map(|value| match value {
             Value::Cpus(cpus) => cpus,
-            other => unreachable!("{name} is no list of processors: {other:?}"),
+            other => unreachable!("{name} is not a list of processors: {other:?}"),
         })
     }
 

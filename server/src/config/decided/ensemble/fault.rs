@@ -88,8 +88,8 @@ impl fmt::Display for ServersFault {
             }
             ServersFault::NoSuchMember { server } => write!(
                 f,
-                "server {server} is not a participant of the server.N lines: add its line, or remove \
-                 it from the group"
+                "server {server} is not a participant of the server.N lines: add its line, or \
+                 remove it from the group"
             ),
             ServersFault::Many => f.write_str(
                 "ensembles are not built yet: run one server, or remove the server.N lines",

@@ -46,10 +46,10 @@ fn the_table_is_complete() {
         .filter(|key| key.support == keys::Support::Honoured)
         .map(|key| key.name)
         .collect();
-    let asked = settled.queried();
-    let idle: Vec<&&str> = honoured.difference(&asked).collect();
+    let queried = settled.queried();
+    let idle: Vec<&&str> = honoured.difference(&queried).collect();
     assert!(idle.is_empty(), "nothing reads these: {idle:?}");
-    let others: Vec<_> = asked.difference(&honoured).collect();
+    let others: Vec<_> = queried.difference(&honoured).collect();
     assert!(others.iter().all(|name| name.starts_with("quorum.auth.")), "{others:?}");
 }
 
