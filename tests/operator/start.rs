@@ -39,10 +39,10 @@ fn a_data_directory_that_cannot_be() {
     let file = file.display().to_string();
     assert_says(&failed_start(&zoo_cfg(&file)), &[&file, "is not a directory"]);
     let below = format!("{file}/data");
-    assert_says(&failed_start(&zoo_cfg(&below)), &[&below, "cannot be made"]);
+    assert_says(&failed_start(&zoo_cfg(&below)), &[&below, "cannot be created"]);
     // No user can make directories there, not even root.
     let read_only = "/proc/self/ringkeeper";
-    assert_says(&failed_start(&zoo_cfg(read_only)), &[read_only, "cannot be made"]);
+    assert_says(&failed_start(&zoo_cfg(read_only)), &[read_only, "cannot be created"]);
     let missing = folder.path().join("missing").display().to_string();
     let said = failed_start(&(zoo_cfg(&missing) + "datadir.autocreate=false\n"));
     assert_says(&said, &[&missing, "does not exist", "datadir.autocreate"]);
