@@ -350,8 +350,8 @@ fn what_no_tree_can_hold_is_damage() {
     let cases: [(&[&[u8]], &str); 5] = [
         (&[b"", b"/a/b"], "no parent"),
         (&[b"", b"/a", b"/a"], "twice"),
-        (&[b"", b"a"], "no path"),
-        (&[b"", b"/a/"], "no path"),
+        (&[b"", b"a"], "not a path"),
+        (&[b"", b"/a/"], "not a path"),
         (&[], "no root"),
     ];
     for (paths, words) in cases {
