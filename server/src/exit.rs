@@ -1,4 +1,4 @@
-//! With what the process ends, as scripts and service managers see it.
+//! Exit statuses, as scripts and service managers see them.
 
 use crate::data_set::DataSetError;
 use crate::migrate::MigrateError;
@@ -14,13 +14,13 @@ use std::process::ExitCode;
 pub enum Exit {
     /// What was asked for is done.
     Done = 0,
-    /// It failed, or what was looked at is not in order.
+    /// It failed, or what was examined is damaged.
     Failed = 1,
-    /// The command line or the configuration is wrong; nothing was begun. Clap ends with it too.
+    /// The command line or the configuration is wrong; nothing was started. Clap exits with it too.
     Usage = 2,
     /// A data directory cannot be used.
     Data = 3,
-    /// The admin server or the metrics cannot have their port.
+    /// The port of the admin server or of the metrics is not available.
     Port = 4,
 }
 
@@ -32,7 +32,7 @@ impl From<Exit> for ExitCode {
 
 /// An error that ends a command.
 pub trait Failure: std::error::Error {
-    /// With what.
+    /// The exit status.
     fn exit(&self) -> Exit;
 }
 

@@ -190,11 +190,11 @@ fn what_is_no_file_of_its_own_is_refused() {
         fs::rename(&file, &aside).unwrap();
         fs::create_dir(&file).unwrap();
         let said = failed_start(&zoo_cfg(&data));
-        assert_says(&said, &[&format!("{name} is a directory, and should be a file")]);
+        assert_says(&said, &[&format!("{name} is a directory, and should be a regular file")]);
         fs::remove_dir(&file).unwrap();
         symlink(&aside, &file).unwrap();
         let said = failed_start(&zoo_cfg(&data));
-        assert_says(&said, &[&format!("{name} is a symbolic link, and should be a file")]);
+        assert_says(&said, &[&format!("{name} is a symbolic link, and should be a regular file")]);
         fs::remove_file(&file).unwrap();
         fs::rename(&aside, &file).unwrap();
     }

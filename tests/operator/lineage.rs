@@ -143,7 +143,7 @@ fn an_older_copy_of_the_log_is_used_if_requested() {
     apart.write("b", 50);
     apart.put_back("older");
     let (report, done) = apart.cut_as_suggested();
-    let named = word_behind(&report, "to go on with this log: ringkeeper repair");
+    let named = word_behind(&report, "to continue with this log: ringkeeper repair");
     assert_eq!(named, apart.data().to_str().unwrap());
     // Snapshots of the abandoned history are set aside.
     assert_says(&done, &["damaged.snapshot.", "a server starts with this"]);
@@ -176,7 +176,7 @@ fn two_logs_that_diverged_are_not_mixed() {
     assert_says(&said, &["put back", "ringkeeper repair"]);
     // Chosen explicitly, it starts without a trace of the other history.
     let (report, _) = apart.cut_as_suggested();
-    assert_eq!(word_behind(&report, "to go on with this log: "), "ringkeeper");
+    assert_eq!(word_behind(&report, "to continue with this log: "), "ringkeeper");
     apart.server.start_again();
     let mut client = Client::connect(apart.server.address());
     let mut found = client.children("/", false).unwrap();

@@ -39,10 +39,10 @@ fn an_impossible_data_directory() {
     let file = file.display().to_string();
     assert_says(&failed_start(&zoo_cfg(&file)), &[&file, "is not a directory"]);
     let below = format!("{file}/data");
-    assert_says(&failed_start(&zoo_cfg(&below)), &[&below, "cannot be made"]);
+    assert_says(&failed_start(&zoo_cfg(&below)), &[&below, "cannot be created"]);
     // No user can make directories there, not even root.
     let read_only = "/proc/self/ringkeeper";
-    assert_says(&failed_start(&zoo_cfg(read_only)), &[read_only, "cannot be made"]);
+    assert_says(&failed_start(&zoo_cfg(read_only)), &[read_only, "cannot be created"]);
     let missing = folder.path().join("missing").display().to_string();
     let said = failed_start(&(zoo_cfg(&missing) + "datadir.autocreate=false\n"));
     assert_says(&said, &[&missing, "does not exist", "datadir.autocreate"]);
@@ -115,12 +115,12 @@ fn a_key_that_zookeeper_would_not_see_is_warned_of() {
     assert_says(
         &server.log(),
         &[
-            "zookeeper.skipACL is passed over, as ZooKeeper does: in the configuration file the \
+            "zookeeper.skipACL is ignored, as in ZooKeeper: in the configuration file the \
              key is skipACL",
-            "jute.maxbuffer is passed over, as ZooKeeper does: it counts as -Djute.maxbuffer in \
+            "jute.maxbuffer is ignored, as in ZooKeeper: it counts as -Djute.maxbuffer in \
              JVMFLAGS",
             "enforceQuota=on means false, as in ZooKeeper",
-            "-Dzookeeper.tickTime is passed over, as ZooKeeper does",
+            "-Dzookeeper.tickTime is ignored, as in ZooKeeper",
             "zookeeper.digest.enabled: quotes and backslashes belong to the value",
         ],
     );
@@ -207,8 +207,8 @@ fn an_unknown_key_only_warns() {
     assert_says(
         &server.log(),
         &[
-            "snapcount is not known and passed over: did you mean snapCount?",
-            "mystery.key is not known and passed over",
+            "snapcount is unknown and ignored: did you mean snapCount?",
+            "mystery.key is unknown and ignored",
         ],
     );
 }

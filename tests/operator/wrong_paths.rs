@@ -168,7 +168,7 @@ fn inspect_of_what_is_no_file_of_either_server() {
     assert_says(&inspect("snapshot", "stock/version-2"), &["such as", "version-2/snapshot.5c"]);
     assert_says(&inspect("log", "empty"), &["empty is a directory: name a file in it\n"]);
     assert_says(&inspect("log", "none"), &["none does not exist: name a file"]);
-    let says = ["file is no log and no snapshot", "it begins with [74, 65, 78, 74]"];
+    let says = ["file is neither a log nor a snapshot", "it begins with [74, 65, 78, 74]"];
     assert_says(&inspect("snapshot", "file"), &says);
     assert_says(&inspect("snapshot", "nothing"), &["it is empty", "snapshot.* of version-2"]);
     assert_says(&inspect("snapshot", "stock/version-2/log.5d"), &["ringkeeper inspect log"]);

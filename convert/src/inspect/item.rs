@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::error::Fault;
 use crate::stock::stream::StreamError;
 
-/// A thing in a file: its kind, and what there is to say of it, in the order of reading.
+/// An item in a file: its kind, and its fields, in the order of reading.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// `file`, `session`, `acl`, `node`, `batch`, `txn`, `end` or `damage`.
@@ -24,14 +24,14 @@ pub struct Item {
     pub fields: Vec<(&'static str, Value)>,
 }
 
-/// A place in a file that is not as it must be.
+/// A damaged place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// Where, in bytes from the beginning of the unpacked file; none if it is the whole file.
     pub offset: Option<u64>,
-    /// What is wrong there, in words.
+    /// What is wrong there, as text.
     pub fault: String,
-    /// What should be there, where that is known.
+    /// What should be there, if that is known.
     pub expected: Option<String>,
     /// What is there.
     pub found: Option<String>,
@@ -116,7 +116,7 @@ impl Item {
 }
 
 impl Damage {
-    /// What a stream says, with advice.
+    /// A stream's error, with advice.
     pub(super) fn of(error: &StreamError, advice: &'static str) -> Self {
         match error {
             StreamError::Io(error) => {

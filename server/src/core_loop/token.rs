@@ -7,9 +7,9 @@ use ring::Token;
 pub(super) enum Kind {
     /// Accepting on listener number `n`.
     Accept(u32),
-    /// Receiving from the socket in this place.
+    /// Receiving from the socket in this slot.
     Receive(u32),
-    /// Sending to the socket in this place.
+    /// Sending to the socket in this slot.
     Send(u32),
     /// Writing a batch of the log from this slot.
     Write(u32),
@@ -30,7 +30,7 @@ impl Kind {
     }
 
     /// # Panics
-    /// If the token is none of this module's.
+    /// If the token was not made by this module.
     pub(super) fn of(token: Token) -> Self {
         let place = token.0 as u32;
         match token.0 >> 32 {

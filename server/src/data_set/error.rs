@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::beside::HistoryError;
-use super::lineage::Stranger;
+use super::lineage::ForeignLog;
 use super::mark::{DataMark, LogMark};
 use super::text::MarkError;
 use crate::survey::SurveyError;
@@ -31,7 +31,7 @@ pub enum DataSetError {
 /// Why the directories are not used together. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum HalvesError {
-    /// What the directories say of each other cannot be read or written.
+    /// What the directories record about each other cannot be read or written.
     #[error(transparent)]
     Mark(#[from] MarkError),
     /// Two directories do not belong together as they are.
@@ -66,7 +66,7 @@ impl HalvesError {
 /// Why a directory of snapshots and one of a log do not belong together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HalvesFault {
-    /// The log is in another directory than was named.
+    /// The log is in a directory other than the one named.
     LogElsewhere,
     /// The log that is named is the log of other snapshots: these are a copy, or have moved.
     LogOfOriginal {
@@ -75,17 +75,17 @@ pub enum HalvesFault {
         /// Where a log of the same data set is.
         likely: Option<PathBuf>,
     },
-    /// The log should be there and is not.
+    /// The log is missing.
     LogMissing {
         /// Where a log of the same data set is.
         likely: Option<PathBuf>,
     },
-    /// The log is there, and its snapshots are not.
+    /// The log is there, but its snapshots are missing.
     SnapshotsMissing,
-    /// A server has written there, and neither snapshot nor log is left.
+    /// A server has written there, but neither snapshot nor log is left.
     Emptied,
     /// The log is not the one that the snapshots were last served with.
-    OtherLog(Stranger),
+    OtherLog(ForeignLog),
     /// Snapshots of one data set and the log of another, whose snapshots are here.
     Foreign(PathBuf),
     /// The log of what was there before an import.
@@ -113,7 +113,7 @@ impl HalvesFault {
             Self::LogMissing { likely } => format!(
                 "{log} should hold the log that belongs to {data}, and holds none: mount or put \
                  back what was there, or name where it is now (dataLogDir in zoo.cfg, --log-dir of \
-                 a command){likely}; if it is lost, remove {data_mark} to go on with the newest \
+                 a command){likely}; if it is lost, remove {data_mark} to continue with the newest \
                  snapshot, without what was written after it",
                 likely = likely_text(likely.as_deref())
             ),
@@ -128,10 +128,10 @@ impl HalvesFault {
                  snapshot any more: put back what was there; if it is lost, remove {data_mark} to \
                  begin with an empty tree"
             ),
-            Self::OtherLog(Stranger { last, reached, .. }) => format!(
+            Self::OtherLog(ForeignLog { last, reached, .. }) => format!(
                 "{log} holds another log than {data} was last served with: it ends with {last}, \
                  and lacks what that one has written up to {reached} or later; it is an older \
-                 copy, was cut, or has gone on by itself: put back the log that belongs to {data}, \
+                 copy, was cut, or was continued without {data}: put back the log that belongs to {data}, \
                  or both directories from one backup"
             ),
             Self::Foreign(expected) => format!(
@@ -149,7 +149,7 @@ impl HalvesFault {
     }
 }
 
-/// Where a log may be that an operator is asked for.
+/// The part of a message that names where the missing log may be.
 fn likely_text(likely: Option<&Path>) -> String {
     likely.map_or_else(String::new, |log| {
         format!("; a log of the same data set is in {}", log.display())

@@ -1,4 +1,4 @@
-//! Whether snapshots and log in two directories are the two halves of one data set.
+//! Checks whether snapshots and log in two directories are the two halves of one data set.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -10,19 +10,20 @@ use super::text::MarkError;
 use crate::random;
 use crate::survey::Survey;
 
-/// How far from the data directory a log is looked for that moved along with it, in directories up
+/// How far from the data directory to look for a log that moved along with it, in directories up
 /// and down.
 const LIKELY_DEPTH_MAX: usize = 4;
 
-/// The directory of the log for a command: what it was told, or else what the data directory says,
-/// if the log there says the same. A copy says what the original does, and its log is elsewhere.
-pub fn find_log(data_dir: &Path, told: Option<&Path>) -> Result<PathBuf, HalvesError> {
-    if let Some(told) = told {
-        let is_directory = told.is_dir();
+/// The directory of the log for a command: the one that was named, or else the one that the data
+/// directory records, if the log there agrees. A copy has the record of the original, but its log
+/// is elsewhere.
+pub fn find_log(data_dir: &Path, named: Option<&Path>) -> Result<PathBuf, HalvesError> {
+    if let Some(named) = named {
+        let is_directory = named.is_dir();
         return if is_directory {
-            Ok(told.to_owned())
+            Ok(named.to_owned())
         } else {
-            Err(HalvesError::NoLogDirectory(told.to_owned()))
+            Err(HalvesError::NoLogDirectory(named.to_owned()))
         };
     }
     match log_place(data_dir)? {
@@ -37,7 +38,7 @@ pub fn find_log(data_dir: &Path, told: Option<&Path>) -> Result<PathBuf, HalvesE
     }
 }
 
-/// Why the log that snapshots name is not used without being named by the operator.
+/// Why the log that the snapshots name is not used unless the operator names it.
 fn elsewhere(data_dir: &Path, half: &Half) -> Result<HalvesError, MarkError> {
     let log_dir = &half.other;
     let fault = if has_log(log_dir) {
@@ -54,8 +55,8 @@ fn elsewhere(data_dir: &Path, half: &Half) -> Result<HalvesError, MarkError> {
     Ok(HalvesError::apart(data_dir, log_dir, fault))
 }
 
-/// A log of the same data set that lies to these snapshots as the one that they name may have lain
-/// to them before both moved, or were copied.
+/// A log of the same data set at the same relative position to these snapshots as the one that they
+/// name may have had before both were moved or copied.
 fn likely(data_dir: &Path, half: &Half) -> Option<PathBuf> {
     let data_dir = absolute(data_dir);
     let named: Vec<_> = half.other.components().collect();
@@ -72,7 +73,7 @@ fn likely(data_dir: &Path, half: &Half) -> Option<PathBuf> {
     candidates.into_iter().find(is_it)
 }
 
-/// Compares what the directories say of each other; `there` is what was found in them.
+/// Compares what the directories record about each other; `there` is what was found in them.
 pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<(), HalvesError> {
     let apart = |fault| Err(HalvesError::apart(data_dir, log_dir, fault));
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
@@ -116,7 +117,7 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
         (LogPlace::Here, Some(LogMark(its))) if there.segments > 0 => {
             let is_ours = is_same(&its.other, data_dir);
             if is_ours && there.snapshots > 0 {
-                // Where a crash came between the two files, the log's half alone knows.
+                // If a crash came between the two files, only the log's half has the record.
                 Ok(())
             } else if is_ours {
                 apart(HalvesFault::SnapshotsMissing)
@@ -129,8 +130,8 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
     }
 }
 
-/// Writes down where the halves are, once they are known to belong together; the rest of `mark` is
-/// what else is known of the data.
+/// Records where the halves are, once they are known to belong together; the rest of `mark` is what
+/// else is known about the data.
 pub fn settle(data_dir: &Path, log_dir: &Path, mut mark: DataMark) -> Result<(), HalvesError> {
     if is_same(data_dir, log_dir) {
         mark.log = LogPlace::Here;
@@ -142,7 +143,7 @@ pub fn settle(data_dir: &Path, log_dir: &Path, mut mark: DataMark) -> Result<(),
         (LogPlace::Here, Some(LogMark(half))) if is_same(&half.other, data_dir) => half.set,
         _ => SetId(random::bits().map_err(HalvesError::Random)?),
     };
-    // The log's first: a half that knows of the other is believed only where there is a log.
+    // The log's first: a half that names the other is trusted only where there is a log.
     LogMark(Half { set, other: absolute(data_dir) }).write(log_dir)?;
     mark.log = LogPlace::Apart(Half { set, other: absolute(log_dir) });
     Ok(mark.write(data_dir)?)
@@ -180,7 +181,7 @@ mod tests {
     use super::super::mark::Known;
     use super::*;
 
-    /// Directories of a test's own: with a snapshot, and with a segment.
+    /// A test's own directories: one with a snapshot, one with a segment.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -222,7 +223,7 @@ mod tests {
         let log = folder.directory("log", &[SEGMENT]);
         settle(&data, &log, known(&data, Known::Nothing)).unwrap();
         check_halves(&data, &log, both(1, 1)).unwrap();
-        // The log's is there already, the data's is as before.
+        // The log's file is written already, the data's is unchanged.
         DataMark::default().write(&data).unwrap();
         check_halves(&data, &log, both(1, 1)).unwrap();
         let set = LogMark::read(&log).unwrap().unwrap().0.set;

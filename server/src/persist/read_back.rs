@@ -1,4 +1,4 @@
-//! Snapshots and log become a tree again.
+//! Builds the tree from snapshots and log.
 
 use super::RestoreError;
 use super::known::lineage;
@@ -48,15 +48,15 @@ impl ImageSink for Builder {
     }
 }
 
-/// Everything durable, read and left as it is.
+/// Everything durable, read without changing any file.
 pub struct ReadBack {
     /// The tree with every durable txn.
     pub head: Head,
-    /// The snapshot's zxid, and when its file was written, in ms since 1970; 0 if nobody knows.
+    /// The snapshot's zxid, and when its file was written, in ms since 1970; 0 if that is unknown.
     pub snapshot: Option<(Zxid, i64)>,
     /// The files of newer snapshots, which are damaged.
     pub passed_over: Vec<PathBuf>,
-    /// What the log holds behind it.
+    /// What the log holds after it.
     pub recovered: Recovered,
     /// The runs of the log, which is the one that the snapshots were served with.
     pub lineage: Lineage,
@@ -121,7 +121,7 @@ pub(super) async fn read_back_now<D: Disk>(
     Ok(ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time })
 }
 
-/// When a snapshot's file was written, in ms since 1970; 0 if nobody knows.
+/// When a snapshot's file was written, in ms since 1970; 0 if that is unknown.
 fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
     let modified = std::fs::metadata(directory.join(snapshot::directory::name_of(zxid)))
         .and_then(|m| m.modified());

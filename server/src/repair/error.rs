@@ -15,39 +15,39 @@ use crate::data_set::DataSetError;
 /// Why nothing was repaired.
 #[derive(Debug, Error)]
 pub enum RepairError {
-    /// A server runs, or the directory cannot be used.
+    /// A server is running, or the directory cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
     /// The directories are no data set.
     #[error(transparent)]
     DataSet(DataSetError),
-    /// Files made by this user could not be used by the server.
+    /// Files created by this user could not be used by the server.
     #[error(
         "{} belongs to the user with number {owner}, and this is {user}: run the command as that \
-         user (sudo -u '#{owner}' ...), or the server could not use what is made here",
+         user (sudo -u '#{owner}' ...), or the server could not use the files created here",
         directory.display()
     )]
     OtherUser {
         /// A directory.
         directory: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         owner: u32,
-        /// Who runs this.
+        /// The user of this process.
         user: u32,
     },
     /// The background thread does not start.
     #[error(transparent)]
     Background(#[from] BackgroundError),
-    /// The disk refuses.
+    /// The disk returned an error.
     #[error("{0}{way_out}", way_out = advice::disk(.0))]
     Disk(#[from] DiskError),
     /// A snapshot of a later version.
     #[error("{0}; use the version that wrote it")]
     Newer(LoadError),
-    /// The zxid lies behind what can be read.
+    /// The zxid is after what can be read.
     #[error("the log cannot be cut at {at}: it can be read without a gap through {reached} only")]
     Beyond {
-        /// What was asked for.
+        /// The zxid that was requested.
         at: Zxid,
         /// What can be read.
         reached: Zxid,
@@ -57,9 +57,9 @@ pub enum RepairError {
         "no snapshot is whole and the log does not reach back to the beginning: restore a backup"
     )]
     Nothing,
-    /// Nothing goes with the log.
+    /// No snapshot belongs to the log.
     #[error(
-        "no whole snapshot up to {0}, where this log and the one of the snapshots part, and the \
+        "no whole snapshot up to {0}, where this log and the one of the snapshots diverge, and the \
          log does not reach back to the beginning: restore a backup"
     )]
     NothingCommon(Zxid),

@@ -9,7 +9,7 @@ use txlog::{LogRun, RecoverFrom};
 
 use super::RepairError;
 use crate::data_set::{
-    DataMark, Found, HistoryError, Lineage, LogPlace, Stranger, check_beside, stock_zxid,
+    DataMark, ForeignLog, Found, HistoryError, Lineage, LogPlace, check_beside, stock_zxid,
 };
 use crate::directories::Directories;
 
@@ -20,22 +20,22 @@ pub(super) struct Looked {
     pub(super) fault: Option<String>,
 }
 
-/// What is there.
+/// What was found.
 pub(super) struct Look {
     pub(super) snapshots: Vec<Looked>,
     /// The newest one that is whole, no later than the cut, and of the log's history.
     pub(super) base: Option<Zxid>,
     pub(super) log: Examination,
     /// The log is another one than the snapshots were served with.
-    pub(super) stranger: Option<Stranger>,
+    pub(super) foreign: Option<ForeignLog>,
     /// What is known of the log from now on, if it is used.
     pub(super) lineage: Lineage,
 }
 
 impl Look {
-    /// Whether a server would start with this.
+    /// Whether a server would start with these data.
     pub(super) fn is_usable(&self) -> bool {
-        let is_whole = self.log.complaint.is_none() && self.stranger.is_none();
+        let is_whole = self.log.complaint.is_none() && self.foreign.is_none();
         is_whole && (self.base.is_some() || self.snapshots.is_empty())
     }
 
@@ -47,12 +47,12 @@ impl Look {
 
     /// Up to where snapshots are of the log's history.
     pub(super) fn common(&self) -> Zxid {
-        self.stranger.map_or(Zxid(i64::MAX), |stranger| stranger.common)
+        self.foreign.map_or(Zxid(i64::MAX), |foreign| foreign.common)
     }
 
     /// Why nothing can be kept.
     pub(super) fn nothing(&self) -> RepairError {
-        self.stranger.map_or(RepairError::Nothing, |it| RepairError::NothingCommon(it.common))
+        self.foreign.map_or(RepairError::Nothing, |it| RepairError::NothingCommon(it.common))
     }
 }
 
@@ -74,12 +74,13 @@ pub(super) async fn look_at<D: Disk>(
     }
     let data_dir = directories.data_dir();
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
-    // Headers that cannot be read are the log's complaint: then its runs say nothing.
+    // Unreadable headers are reported by the log's own check: here its runs are then unknown.
     let runs = txlog::runs(disk, &directories.log).await.ok();
     let all = snapshots.first().map_or(Zxid::ZERO, |newest| newest.zxid);
     let mut compared = compare(&mark.lineage, runs.as_deref(), all, Zxid(i64::MAX));
-    let common = compared.as_ref().err().map_or(Zxid(i64::MAX), |stranger| stranger.common);
-    // One that is named as the end of the log is used alone: nothing of the log is added to it.
+    let common = compared.as_ref().err().map_or(Zxid(i64::MAX), |foreign| foreign.common);
+    // A snapshot that is named as the end of the log is used alone: nothing of the log is added to
+    // it.
     let is_of_log = |it: &&Looked| it.zxid <= common || Some(it.zxid) == limit;
     let is_base = |it: &&Looked| it.fault.is_none() && limit.is_none_or(|max| it.zxid <= max);
     let base = snapshots.iter().filter(is_of_log).find(is_base).map(|it| it.zxid);
@@ -90,14 +91,14 @@ pub(super) async fn look_at<D: Disk>(
     if compared.is_ok() && log.complaint.is_none() && limit.is_none() {
         compared = compare(&mark.lineage, runs.as_deref(), all, log.reached);
     }
-    let (stranger, lineage) = match compared {
+    let (foreign, lineage) = match compared {
         Ok(lineage) => (None, lineage),
-        Err(stranger) => {
-            let last = stranger.last.min(log.reached);
-            (Some(Stranger { last, ..stranger }), Lineage::of(&runs.unwrap_or_default()))
+        Err(foreign) => {
+            let last = foreign.last.min(log.reached);
+            (Some(ForeignLog { last, ..foreign }), Lineage::of(&runs.unwrap_or_default()))
         }
     };
-    Ok(Look { snapshots, base, log, stranger, lineage })
+    Ok(Look { snapshots, base, log, foreign, lineage })
 }
 
 /// Compares the log with the one that the snapshots were last served with.
@@ -106,7 +107,7 @@ fn compare(
     runs: Option<&[LogRun]>,
     snapshot: Zxid,
     last: Zxid,
-) -> Result<Lineage, Stranger> {
+) -> Result<Lineage, ForeignLog> {
     let Some(runs) = runs else { return Ok(lineage.clone()) };
     lineage.compare(Found { runs, last, snapshot })
 }
@@ -119,11 +120,11 @@ fn describe(report: &snapshot::Report) -> String {
     )
 }
 
-/// What there is to say of files that are whole.
+/// Doubts about files that are undamaged.
 pub(super) struct Doubts {
     /// There are snapshots that a server has written, and no log.
     pub(super) is_log_missing: bool,
-    /// Why a server would not know which history counts.
+    /// Why a server could not decide which history counts.
     pub(super) histories: Option<HistoryError>,
 }
 
@@ -136,7 +137,7 @@ impl Doubts {
         let found = stock_zxid(data_dir, log_dir);
         let checked =
             found.and_then(|found| check_beside(data_dir, found, mark.known, || Ok(reached)));
-        // What cannot be read is no obstacle to a server, which warns of it.
+        // Unreadable data do not stop a server, which only warns.
         let is_obstacle = |error: &HistoryError| matches!(error, HistoryError::Newer { .. });
         Ok(Self { is_log_missing, histories: checked.err().filter(is_obstacle) })
     }

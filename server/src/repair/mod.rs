@@ -1,8 +1,7 @@
 //! `ringkeeper repair`: what can be kept of damaged data, and the explicit choice to keep only it.
 //!
-//! Without `--cut-log-at` it changes nothing. With it the log is ended at that zxid and snapshots
-//! behind it are set aside; every file that was there stays, under another name where it would be
-//! in the way.
+//! Without `--cut-log-at` it changes nothing. With it the log is cut at that zxid and later
+//! snapshots are set aside; no file is removed, those that would be in the way are renamed.
 
 mod cut;
 mod error;
@@ -32,21 +31,21 @@ use report::report;
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "Without --cut-log-at nothing is changed: the command says whether a \
     server would start with this data, what is damaged, how far it can be read without a gap, and \
-    what is known to be lost behind that.\n\n\
-    With --cut-log-at the log ends at that zxid. Of segments that hold something behind it there \
-    is a cut-<number> then, snapshots behind it, or of another history than the log, become \
+    what is known to be lost after that.\n\n\
+    With --cut-log-at the log ends at that zxid. Segments that hold something after it are kept \
+    as cut-<number>, snapshots after it, or of another history than the log, become \
     damaged.snapshot.<zxid>; no file is removed. Make a copy of dataDir and dataLogDir first.")]
 pub struct RepairArgs {
-    /// The dataDir of a server that does not run.
+    /// The dataDir of a server that is not running.
     #[arg(value_name = "DATADIR")]
     pub data_dir: PathBuf,
 
-    /// Its dataLogDir, if it is not where the server last had it.
+    /// Its dataLogDir, if it has moved since the server last used it.
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
 
-    /// End the log at this zxid, no later than the last one that can be read. What was written
-    /// after it is given up, acknowledged or not.
+    /// Cut the log at this zxid, no later than the last one that can be read. What was written
+    /// after it is lost, acknowledged or not.
     #[arg(long, value_name = "ZXID", value_parser = parse_zxid)]
     pub cut_log_at: Option<Zxid>,
 }
@@ -59,7 +58,7 @@ fn parse_zxid(text: &str) -> Result<Zxid, String> {
     parsed.map(Zxid).map_err(|_| "a zxid is a number such as 0x1a or 26".to_owned())
 }
 
-/// Looks, reports, and cuts if it is told where.
+/// Examines, reports, and cuts the log if requested.
 pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
     find_data(&args.data_dir)?;
     let log_dir = data_set::find_log(&args.data_dir, args.log_dir.as_deref())?;
@@ -103,7 +102,7 @@ pub fn run(args: &RepairArgs, out: &mut impl Write) -> Result<(), RepairError> {
 }
 
 fn check_user(directory: &Path) -> Result<(), RepairError> {
-    // A directory that cannot be looked at is told by the lock.
+    // If the directory cannot be examined, taking the lock reports it.
     let Ok(metadata) = std::fs::metadata(directory) else { return Ok(()) };
     let (owner, user) = (metadata.uid(), nix::unistd::geteuid().as_raw());
     if owner == user {

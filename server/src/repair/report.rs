@@ -51,9 +51,9 @@ pub(super) fn report(
             }
         };
     }
-    if let Some(stranger) = look.stranger {
+    if let Some(foreign) = look.foreign {
         let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
-        let fault = HalvesFault::OtherLog(stranger);
+        let fault = HalvesFault::OtherLog(foreign);
         writeln!(out, "{}", HalvesError::apart(data_dir, log_dir, fault))?;
     }
     if !look.has_beginning() {
@@ -67,18 +67,18 @@ pub(super) fn report(
     suggest(look, directories, out)
 }
 
-/// Says which cuts there are to choose from, and what they cost.
+/// Prints the possible cuts, and what each would lose.
 fn suggest(look: &Look, directories: &Directories, out: &mut impl Write) -> io::Result<()> {
     let reached = look.log.reached;
     let command = advice::repair_command(directories);
-    if look.stranger.is_some() {
-        writeln!(out, "to go on with this log: {command} --cut-log-at {reached}")?;
+    if look.foreign.is_some() {
+        writeln!(out, "to continue with this log: {command} --cut-log-at {reached}")?;
         let whole = look.snapshots.iter().find(|it| it.fault.is_none());
         return match whole.filter(|it| it.zxid > look.common()) {
             None => Ok(()),
             Some(Looked { zxid, .. }) => writeln!(
                 out,
-                "to go on with the snapshot at {zxid} and without a log: {command} --cut-log-at \
+                "to continue with the snapshot at {zxid} and without a log: {command} --cut-log-at \
                  {zxid}"
             ),
         };

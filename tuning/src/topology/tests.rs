@@ -2,7 +2,7 @@ use std::{fs, path::PathBuf, process};
 
 use super::{Topology, cgroup, flat};
 
-/// A directory of this test's own, removed at its end.
+/// A directory of this test, removed at its end.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -21,7 +21,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // Nothing follows from a directory that stays behind.
+        // A directory that stays behind does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

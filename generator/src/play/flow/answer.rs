@@ -1,4 +1,4 @@
-//! An answer: whether it is one, whether it ends the operation, and the next step if it does not.
+//! An answer: whether it is valid, whether it ends the operation, and the next step if it does not.
 
 use model::error::ErrorCode;
 use model::jute::{self, JuteReader};
@@ -12,10 +12,10 @@ use crate::play::recipes;
 use crate::play::register::Seen;
 
 impl World {
-    /// Takes an answer in.
+    /// Handles an answer.
     ///
     /// # Errors
-    /// The body is none of the operation's.
+    /// The body does not belong to the operation.
     pub(in crate::play) fn answered(
         &mut self,
         client: &mut Client,
@@ -118,7 +118,7 @@ fn seen(stat: &[u8]) -> Result<Seen, Malformed> {
     Ok(Seen { mzxid, version: reader.int()? })
 }
 
-/// Whether a good answer's body is one; gives the code inside a multi's.
+/// Checks the body of a good answer; returns the code inside a multi's.
 fn check(op: Op, body: &[u8]) -> Result<i32, Malformed> {
     let mut r = JuteReader::new(body);
     match op {

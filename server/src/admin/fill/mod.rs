@@ -1,7 +1,8 @@
-//! Reports of the engine's own types: what a core loop calls with an inquiry from its inbox.
+//! Fills reports from the engine's own types: a core loop calls this with an inquiry from its
+//! inbox.
 //!
-//! What the engine does not know comes in with the call: what sockets have not sent, what the
-//! loop and the log have counted, whether clients are served.
+//! What the engine does not know is passed with the call: output not sent yet, the counters of the
+//! loop and the log, whether clients are served.
 
 mod ordering;
 mod shard;

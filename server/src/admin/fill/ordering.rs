@@ -16,7 +16,7 @@ use model::session::SessionId;
 use model::zxid::Zxid;
 use std::ops::Bound;
 
-/// What the ordering role does not know of its server.
+/// What the ordering role does not know about its server.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
     /// Whether clients are served.
@@ -33,8 +33,8 @@ pub struct Standing {
     pub now: Now,
 }
 
-/// Answers for the ordering role. `view` is the tree's newest published version, for a fused loop
-/// that of its shard's reader; `metrics` what the loop, the role and the log have counted.
+/// Answers for the ordering role. `view` is the tree's newest published version, in a fused loop
+/// that of its shard's reader; `metrics` is what the loop, the role and the log have counted.
 pub fn ordering(
     inquiry: OrderingInquiry,
     role: &Ordering,
@@ -69,7 +69,7 @@ pub fn ordering(
     }
 }
 
-/// Some quotas: what they allow and what is used, as far as it can be read.
+/// Some quotas: their limits and the usage, as far as these can be read.
 pub(super) fn quota_page(view: View<'_, State>, after: Option<&[u8]>) -> QuotaPage {
     let paths = view.meta().quotas.after(after);
     let some = &paths[..paths.len().min(QUOTAS_PER_PAGE)];
@@ -142,7 +142,7 @@ pub(super) fn session_page(
     let mut page = SessionPage { mono_ms: now.mono_ms, wall_ms: now.wall_ms, ..<_>::default() };
     let mut known = state.sessions.range(from..).map(|(&session, _)| session);
     for session in known.by_ref().take(PAGE_ENTRIES_MAX) {
-        // One that is being closed may have left the role's table already.
+        // A session that is being closed may have been removed from the role's table already.
         if let Some(expires_ms) = role.sessions().expires_ms(session) {
             page.sessions.push(SessionExpiry { expires_ms, session });
         }
@@ -158,12 +158,12 @@ pub(super) fn ephemeral_page(state: &State, from: &EphemeralCursor) -> Ephemeral
             page.next = Some(EphemeralCursor::at(session));
             break;
         }
-        // A session costs a look, whatever it owns.
+        // A session counts, whatever it owns.
         left -= 1;
         let after = from.after.as_deref().filter(|_| session == from.session);
         let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
         let mut owned = known.ephemerals.range::<_, [u8]>(behind);
-        // At least one, so that every page gets further.
+        // At least one, so that every page makes progress.
         let paths: Vec<_> = owned.by_ref().take(left.max(1)).cloned().collect();
         left = left.saturating_sub(paths.len());
         let next = owned.next().and(paths.last().cloned());

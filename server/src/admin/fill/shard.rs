@@ -11,15 +11,15 @@ use engine::shard::{Connection, Shard, ShardMeters};
 use model::session::SessionId;
 use std::ops::Range;
 
-/// Answers for a shard. `unsent_bytes` says how much output of a connection its socket has not
-/// taken yet; `metrics` what the loop has counted for its shard.
+/// Answers for a shard. `unsent_bytes` is how much output of a connection its socket has not taken
+/// yet; `metrics` is what the loop has counted for its shard.
 pub fn shard(
     inquiry: ShardInquiry,
     shard: &mut Shard,
     unsent_bytes: impl Fn(ConnectionId) -> usize,
     metrics: Metrics,
 ) {
-    // The asker may have left; then nobody is told.
+    // The requester may be gone; then the reply is dropped.
     match inquiry {
         ShardInquiry::Counts(reply) => {
             reply.send(shard_report(shard)).ok();
@@ -67,7 +67,7 @@ fn shard_report(shard: &Shard) -> ShardReport {
         }),
         data_watches: WatchCounts {
             connections: data.connection_count() as u64,
-            // A client that has left takes its watches with it at once, and the paths in pieces.
+            // The watches of a closed connection are removed at once, their paths incrementally.
             paths: data.path_count().min(data.len()) as u64,
             watches: data.len() as u64,
         },
@@ -93,13 +93,13 @@ fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
     for (counter, by) in counted {
         metrics.count(counter, by);
     }
-    let told = [
+    let measures = [
         Measure::NodeCreatedWatchCount,
         Measure::NodeDeletedWatchCount,
         Measure::NodeChangedWatchCount,
         Measure::NodeChildrenWatchCount,
     ];
-    for (measure, tally) in told.into_iter().zip(&meters.notified) {
+    for (measure, tally) in measures.into_iter().zip(&meters.notified) {
         metrics.tally(measure, tally);
     }
     metrics.tally(Measure::Readlatency, &meters.reads);
@@ -108,7 +108,7 @@ fn shard_metrics(meters: &ShardMeters, mut metrics: Metrics) -> Metrics {
     metrics
 }
 
-/// As many slots as a page looks at, and the slot to continue from.
+/// As many slots as a page examines, and the slot to continue from.
 pub(super) fn some_slots(shard: &Shard, from: u32) -> (Range<u32>, Option<u32>) {
     let all = shard.slot_count();
     let end = from.saturating_add(PAGE_ENTRIES_MAX as u32).min(all);
@@ -169,9 +169,9 @@ pub(super) fn watch_page(shard: &Shard, from: WatchCursor) -> WatchPage {
         }
         let WatchCursor { slot, place } = at;
         at = WatchCursor { slot: slot + 1, place: 0 };
-        // A slot costs a look, whatever is found there.
+        // A slot counts, whether something is found there or not.
         left -= 1;
-        // Stock lists who has nothing left, too.
+        // Stock also lists connections that have no watch left.
         if !table.knows(slot) {
             continue;
         }

@@ -35,7 +35,7 @@ fn a_page_of_connections_looks_at_so_many_slots() {
     let (_, mut shard) = roles(|_| ());
     let peer = "127.0.0.1:4000".parse().unwrap();
     let opened: Vec<_> = (0..MANY).map(|_| shard.open(peer)).collect();
-    // Few are left, far apart.
+    // Few connections are left, far apart.
     for id in opened.iter().filter(|id| id.slot % 1000 != 7) {
         shard.close(*id);
     }
@@ -54,7 +54,7 @@ fn a_page_of_connections_looks_at_so_many_slots() {
     let mut at = Some(WatchCursor::default());
     while let Some(cursor) = at {
         let page = watch_page(&shard, cursor);
-        assert!(page.connections.is_empty(), "nobody watches");
+        assert!(page.connections.is_empty(), "no connection watches");
         let looked = page.next.map_or(0, |next| next.slot - cursor.slot);
         assert!(looked <= PAGE_ENTRIES_MAX as u32);
         at = page.next;
@@ -87,7 +87,8 @@ fn a_page_of_ephemerals_looks_at_so_many_sessions_and_nodes() {
         for id in 1..=MANY {
             state.sessions.insert(SessionId(id), Session::default());
         }
-        // One far behind those that own nothing owns more than a page, its neighbour one.
+        // A session far behind those that own nothing owns more than a page, its neighbour one
+        // node.
         (0..MANY).for_each(|number| state.own(SessionId(MANY), &path(number)));
         state.own(SessionId(MANY - 1), b"/alone");
     });
@@ -96,9 +97,9 @@ fn a_page_of_ephemerals_looks_at_so_many_sessions_and_nodes() {
     let (mut from, mut found, mut before) = (Some(first), Vec::new(), 1);
     while let Some(cursor) = from {
         let page = ephemeral_page(view.meta(), &cursor);
-        let told: usize = page.sessions.iter().map(|report| report.paths.len()).sum();
+        let reported: usize = page.sessions.iter().map(|report| report.paths.len()).sum();
         let passed = page.next.as_ref().map_or(0, |next| next.session.0 - before);
-        assert!(told + passed.max(0) as usize <= PAGE_ENTRIES_MAX, "{told} and {passed}");
+        assert!(reported + passed.max(0) as usize <= PAGE_ENTRIES_MAX, "{reported} and {passed}");
         before = page.next.as_ref().map_or(before, |next| next.session.0);
         found.extend(page.sessions.into_iter().flat_map(|report| report.paths));
         from = page.next;

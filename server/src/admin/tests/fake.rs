@@ -1,9 +1,9 @@
 //! Roles that are a thread with prepared answers, and an admin thread before them.
 
 use crate::admin::inquiry::{
-    ConnectionPage, ConnectionReport, EphemeralPage, EphemeralReport, Inbox, Inquiry, Mode,
+    ConnectionPage, ConnectionReport, EphemeralPage, EphemeralReport, Inquiry, InquiryInbox, Mode,
     OrderingInquiry, OrderingReport, QuotaPage, SessionExpiry, SessionPage, ShardInquiry,
-    ShardReport, Spread, WatchCounts, WatchCursor, WatchPage, WatchReport, line,
+    ShardReport, Spread, WatchCounts, WatchCursor, WatchPage, WatchReport, channel,
 };
 use crate::admin::{Admin, Facts, FourLetterWord, HttpPorts, Roles, WordRequest, start};
 use crate::config::{Sources, load};
@@ -23,7 +23,7 @@ pub(super) struct FakeLoop {
 }
 
 impl FakeLoop {
-    pub(super) fn start(index: i64, mut inbox: Inbox, is_serving: bool) -> (Self, Thread) {
+    pub(super) fn start(index: i64, mut inbox: InquiryInbox, is_serving: bool) -> (Self, Thread) {
         let stop = Arc::new(AtomicBool::new(false));
         let is_stopped = Arc::clone(&stop);
         let thread = thread::spawn(move || {
@@ -201,22 +201,22 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn new(loop_count: i64, whitelist: &str, is_serving: bool) -> Self {
-        let mut lines = Vec::new();
+        let mut senders = Vec::new();
         let mut loops = Vec::new();
         for index in 0..loop_count {
             let waker = Arc::new(std::sync::OnceLock::<Thread>::new());
             let wakes = Arc::clone(&waker);
-            let (line, inbox) = line(move || {
+            let (sender, inbox) = channel(move || {
                 if let Some(thread) = wakes.get() {
                     thread.unpark();
                 }
             });
             let (fake, thread) = FakeLoop::start(index, inbox, is_serving);
             waker.set(thread).unwrap();
-            lines.push(line);
+            senders.push(sender);
             loops.push(fake);
         }
-        let roles = Roles { ordering: lines[0].clone(), shards: lines };
+        let roles = Roles { ordering: senders[0].clone(), shards: senders };
         let sets = vec![format!("4lw.commands.whitelist={whitelist}")];
         let sources = Sources { sets, ..Sources::default() };
         let mut facts = facts_of(&sources);

@@ -1,9 +1,9 @@
-//! Words over real sockets, with roles that are a thread with prepared answers.
+//! Words over real sockets; the roles are threads with prepared answers.
 
 mod fake;
 mod making;
 
-use super::inquiry::{Inquiry, OrderingInquiry, ShardInquiry, line};
+use super::inquiry::{Inquiry, OrderingInquiry, ShardInquiry, channel};
 use super::{FourLetterWord, HttpPorts, Roles, WordRequest, Words, start};
 use crate::config::{Sources, load};
 use crate::gate::ConnectionGate;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 
 #[test]
-fn srvr_adds_up_what_the_roles_say() {
+fn srvr_sums_the_reports_of_the_roles() {
     let fixture = Fixture::new(2, "*", true);
     let text = fixture.word(FourLetterWord::Srvr);
     assert!(
@@ -78,7 +78,7 @@ fn resets_reach_every_role() {
     assert_eq!(fixture.word(FourLetterWord::Srst), "Server stats reset.\n");
     assert_eq!(fixture.word(FourLetterWord::Crst), "Connection stats reset.\n");
     let srvr = fixture.word(FourLetterWord::Srvr);
-    // Of the shards' numbers nothing was reset: they are prepared. Of the words' all was.
+    // The shards' numbers were not reset: they are prepared. Those of the words were.
     assert!(srvr.contains("\nReceived: 22\nSent: 42\n"), "{srvr}");
     assert_eq!(
         fixture.end(),
@@ -117,11 +117,11 @@ fn a_server_that_does_not_serve_says_so() {
 
 #[test]
 fn a_role_that_has_ended_is_no_server() {
-    let (line, inbox) = line(|| {});
+    let (sender, inbox) = channel(|| {});
     drop(inbox);
     let facts = facts_of(&Sources::default());
     let served = load(&Sources::default()).unwrap().config.admin;
-    let roles = Roles { shards: vec![line.clone()], ordering: line };
+    let roles = Roles { shards: vec![sender.clone()], ordering: sender };
     let admin = start(facts, roles, &served, HttpPorts::default()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -186,7 +186,7 @@ fn too_many_words_are_closed() {
 }
 
 #[test]
-fn an_asker_that_left_is_no_error() {
+fn a_requester_that_is_gone_is_no_error() {
     let (reply, answer) = tokio::sync::oneshot::channel();
     drop(answer);
     let mut resets = Vec::new();
@@ -207,19 +207,19 @@ fn directories_are_measured() {
 
 #[test]
 fn a_short_question_does_not_wait_behind_pages() {
-    let (line, mut inbox) = line(|| {});
+    let (sender, mut inbox) = channel(|| {});
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(async {
         let pages = (0..8).map(|_| {
-            let line = line.clone();
+            let sender = sender.clone();
             tokio::spawn(async move {
-                line.ask(|reply| Inquiry::Shard(ShardInquiry::Connections(0, reply))).await
+                sender.ask(|reply| Inquiry::Shard(ShardInquiry::Connections(0, reply))).await
             })
         });
         let pages: Vec<_> = pages.collect();
         tokio::task::yield_now().await;
         let short = tokio::spawn(async move {
-            line.ask(|reply| Inquiry::Ordering(OrderingInquiry::Counts(reply))).await
+            sender.ask(|reply| Inquiry::Ordering(OrderingInquiry::Counts(reply))).await
         });
         tokio::task::yield_now().await;
         let first = inbox.take_brief().expect("it is there, whatever came before");
