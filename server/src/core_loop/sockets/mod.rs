@@ -199,18 +199,13 @@ impl<T> Sockets<T> {
         let socket = self.places.get_mut(place.index())?;
         let State::Open(open) = &mut socket.state else { return None };
         open.end_receive(queue);
-        match open.pending() {
-            Some(pending) => {
-                let state = std::mem::replace(&mut socket.state, State::Closed(pending));
-                let fd = state.into_fd()?;
-                socket.state = State::Detaching { fd, pending };
-                None
-            }
-            None => {
-                let socket = self.places.remove(place.index());
-                Some(Detached { fd: socket.state.into_fd()?, kept: socket.kept, spent: None })
-            }
-        }
+        let Some(pending) = open.pending() else {
+            let socket = self.places.remove(place.index());
+            return Some(Detached { fd: socket.state.into_fd()?, kept: socket.kept, spent: None });
+        };
+        let state = std::mem::replace(&mut socket.state, State::Closed(pending));
+        socket.state = State::Detaching { fd: state.into_fd()?, pending };
+        None
     }
 
     /// Closes a socket at once; bytes still unsent are dropped. Nothing if it is closed or detached

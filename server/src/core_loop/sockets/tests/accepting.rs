@@ -1,6 +1,7 @@
 //! Listeners.
 
 use super::{Told, drain, turners};
+use crate::core_loop::sockets::Sockets;
 use crate::core_loop::sockets::listeners::ACCEPTED_PER_TURN_MAX;
 use net::listener::{Endpoint, ListenOptions, Listener};
 use nix::sys::socket::{Backlog, Shutdown, listen, shutdown};
@@ -33,7 +34,7 @@ fn what_is_accepted_is_the_owners() {
         for client in clients {
             assert_eq!(drain(client), b"welcome");
         }
-        turner.ask(|sockets, queue| sockets.stop_listening(queue));
+        turner.ask(Sockets::stop_listening);
         turner.until(|it| it.in_flight() == 0);
         turner.assert_empty();
         for address in addresses {
@@ -56,17 +57,17 @@ fn a_burst_leaves_one_accept_in_flight() {
             let mut accepted = 0;
             while accepted < count {
                 accepted += turner.told(1).len();
-                turner.ask(|sockets, queue| sockets.accept_more(queue));
+                turner.ask(Sockets::accept_more);
             }
             assert_eq!(accepted, count);
             turner.fds.clear();
             drop(clients);
         }
         turner.until(|it| it.in_flight() <= 1);
-        turner.ask(|sockets, queue| sockets.accept_more(queue));
+        turner.ask(Sockets::accept_more);
         assert_eq!(turner.in_flight(), 1);
-        turner.ask(|sockets, queue| sockets.stop_listening(queue));
-        turner.ask(|sockets, queue| sockets.accept_more(queue));
+        turner.ask(Sockets::stop_listening);
+        turner.ask(Sockets::accept_more);
         turner.until(|it| it.in_flight() == 0);
         turner.assert_empty();
     }
@@ -83,12 +84,12 @@ fn accepting_that_failed_is_taken_up_again() {
         assert_eq!(turner.told(1), [Told::AcceptFailed(Errno::EINVAL)]);
         assert_eq!(turner.in_flight(), 0);
         listen(&fd, Backlog::new(8).unwrap()).unwrap();
-        turner.ask(|sockets, queue| sockets.accept_more(queue));
+        turner.ask(Sockets::accept_more);
         // Its port may be another one now.
         let address = TcpListener::from(fd).local_addr().unwrap();
         let _client = TcpStream::connect(address).unwrap();
         assert_eq!(turner.told(1), [Told::Accepted]);
-        turner.ask(|sockets, queue| sockets.stop_listening(queue));
+        turner.ask(Sockets::stop_listening);
         turner.until(|it| it.in_flight() == 0);
         turner.assert_empty();
     }
