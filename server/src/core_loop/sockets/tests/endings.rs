@@ -4,6 +4,7 @@ use super::{Told, Turner, drain, flood, reset, turners, write};
 use crate::core_loop::sockets::{End, Place};
 use ring::{Errno, Wait};
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
@@ -185,6 +186,20 @@ fn the_receive_is_ended_from_this_side() {
     }
 }
 
+/// The descriptor of a detached socket, which its peer has to read from if a send is in flight.
+fn handed_out(turner: &mut Turner, before: Before, theirs: &UnixStream) -> OwnedFd {
+    let reader = before.has_send().then(|| {
+        let mut theirs = theirs.try_clone().unwrap();
+        let mut bytes = flood();
+        thread::spawn(move || theirs.read_exact(&mut bytes).unwrap())
+    });
+    turner.until(|it| it.sockets.is_empty());
+    if let Some(reader) = reader {
+        reader.join().unwrap();
+    }
+    turner.fds.pop().unwrap()
+}
+
 /// A socket to be served elsewhere comes back once, open, when nothing is in flight for it.
 #[test]
 fn a_detached_socket_is_handed_out_at_last() {
@@ -196,22 +211,8 @@ fn a_detached_socket_is_handed_out_at_last() {
             assert!(turner.sockets.find(place).is_none(), "{before:?}");
             // Too late for that.
             turner.close(place);
-            let fd = match at_once {
-                Some(detached) => detached.fd,
-                None => {
-                    let reader = before.has_send().then(|| {
-                        let theirs = theirs.try_clone().unwrap();
-                        let mut piece = vec![0; flood().len()];
-                        thread::spawn(move || (&theirs).read_exact(&mut piece).unwrap())
-                    });
-                    turner.until(|it| it.sockets.is_empty());
-                    if let Some(reader) = reader {
-                        reader.join().unwrap();
-                    }
-                    turner.fds.pop().unwrap()
-                }
-            };
-            let sent: usize = turner.told.drain(..).map(|told| told.returned_bytes()).sum();
+            let fd = at_once.map_or_else(|| handed_out(&mut turner, before, &theirs), |it| it.fd);
+            let sent: usize = turner.told.drain(..).map(Told::returned_bytes).sum();
             assert_eq!(sent, if before.has_send() { flood().len() } else { 0 }, "{before:?}");
             assert_eq!(turner.in_flight(), 0, "{before:?}");
             let mut ours = UnixStream::from(fd);
