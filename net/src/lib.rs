@@ -4,8 +4,8 @@
 //! what is incomplete, and knows the socket options. It makes no system call but in `listener` and
 //! `outgoing`, and knows nothing of what a frame means.
 //!
-//! The map: `listener` (bind, options, peer address), `outgoing` (sockets that this server connects),
-//! `client::inbox` (received bytes to frames), `client::word` (four-letter words).
+//! The map: `listener` (bind, options, peer address), `outgoing` (sockets that this server
+//! connects), `client::inbox` (received bytes to frames), `client::word` (four-letter words).
 //!
 //! **Invariants**
 //! - A frame that lies whole in what was received is never copied; memory held for an incomplete
