@@ -1,11 +1,11 @@
 //! Framing and sockets of clients.
 //!
-//! A connection is bytes in and bytes out; this crate finds where a request begins and ends, keeps
-//! what is incomplete, and knows the socket options. It makes no system call but in `listener`, and
-//! knows nothing of what a frame means.
+//! A connection is bytes in and bytes out; this crate says where a request begins and ends, keeps
+//! what is incomplete, and knows the socket options. It makes no system call but in `listener` and
+//! `outgoing`, and knows nothing of what a frame means.
 //!
-//! The map: `listener` (bind, options, peer address), `client::decoder` (received bytes to frames),
-//! `client::word` (four-letter words).
+//! The map: `listener` (bind, options, peer address), `outgoing` (sockets that this server
+//! connects), `client::decoder` (received bytes to frames), `client::word` (four-letter words).
 //!
 //! **Invariants**
 //! - A frame that lies whole in what was received is never copied; memory held for an incomplete
@@ -33,3 +33,4 @@
 pub mod client;
 pub mod limits;
 pub mod listener;
+pub mod outgoing;

@@ -10,7 +10,9 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{CancelBuilder, Fd, FsyncFlags, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
 use nix::libc;
+use nix::sys::socket::SockaddrLike;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
@@ -144,6 +146,9 @@ impl Core {
         let entry = match &slot.op {
             Op::Free { .. } => unreachable!("a found slot is not free"),
             Op::Accept => opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build(),
+            Op::Connect { address } => {
+                opcode::Connect::new(fd, address.as_ptr(), address.len()).build()
+            }
             Op::Receive if self.features.multishot_receive => {
                 opcode::RecvMulti::new(fd, GROUP).build()
             }
@@ -192,6 +197,14 @@ impl<'ring> Queue<'ring> {
     /// Accepts connections until cancelled or failed: `Accepted` each, `AcceptEnded` at last.
     pub fn accept_multishot(&mut self, listener: impl AsFd, token: Token) -> OpId {
         self.core.begin(listener.as_fd().as_raw_fd(), token, Op::Accept)
+    }
+
+    /// Connects a socket that is not connected yet; `Connected` says whether it is. After an error
+    /// the socket is of no further use: close it. How long that may take is the kernel's decision,
+    /// unless the caller cancels. One allocation, for the address.
+    pub fn connect(&mut self, socket: impl AsFd, address: SocketAddr, token: Token) -> OpId {
+        let address = Box::new(address.into());
+        self.core.begin(socket.as_fd().as_raw_fd(), token, Op::Connect { address })
     }
 
     /// Receives until the peer ends, an error, or a cancel: `Received` each, then one of

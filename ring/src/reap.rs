@@ -26,6 +26,13 @@ pub enum Completion<'bytes> {
         /// Why.
         errno: Errno,
     },
+    /// The socket is connected, or will not be.
+    Connected {
+        /// Of the connect.
+        token: Token,
+        /// Whether it is, or why not.
+        result: Result<(), Errno>,
+    },
     /// Bytes, at least one; the receive stays armed. The buffer goes back after the closure.
     Received {
         /// Of the receive.
@@ -79,11 +86,32 @@ pub enum Completion<'bytes> {
     Woken,
 }
 
+impl Completion<'_> {
+    /// The token of the operation; none if a waker caused this.
+    #[inline]
+    pub fn token(&self) -> Option<Token> {
+        match self {
+            Self::Accepted { token, .. }
+            | Self::AcceptEnded { token, .. }
+            | Self::Connected { token, .. }
+            | Self::Received { token, .. }
+            | Self::ReceiveClosed { token }
+            | Self::ReceiveFailed { token, .. }
+            | Self::ReceiveCancelled { token }
+            | Self::Sent { token, .. }
+            | Self::Written { token, .. }
+            | Self::Flushed { token, .. } => Some(*token),
+            Self::Woken => None,
+        }
+    }
+}
+
 impl fmt::Debug for Completion<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted { token, fd } => write!(f, "Accepted({}, {fd:?})", token.0),
             Self::AcceptEnded { token, errno } => write!(f, "AcceptEnded({}, {errno})", token.0),
+            Self::Connected { token, result } => write!(f, "Connected({}, {result:?})", token.0),
             Self::Received { token, bytes } => {
                 write!(f, "Received({}, {} bytes)", token.0, bytes.len())
             }
@@ -165,6 +193,10 @@ where
                 let total = buffer.len();
                 let moved = advance(done, total, result);
                 self.reap_transfer(id, token, moved, total);
+            }
+            Op::Connect { .. } => {
+                self.core.slots.remove(id);
+                self.report(Completion::Connected { token, result: result.map(drop) });
             }
             Op::Flush => {
                 self.core.slots.remove(id);

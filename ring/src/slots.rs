@@ -2,6 +2,7 @@
 
 use crate::StableBuf;
 use crate::limits::OPERATIONS_MAX;
+use nix::sys::socket::SockaddrStorage;
 use std::os::fd::RawFd;
 
 /// A caller's own name for an operation; comes back with each of its completions.
@@ -14,11 +15,24 @@ pub struct OpId(pub(crate) u64);
 
 /// What the kernel works on, with the memory that it may touch.
 pub(crate) enum Op {
-    Free { next: u32 },
+    Free {
+        next: u32,
+    },
     Accept,
+    /// Boxed: slots move when there are more of them.
+    Connect {
+        address: Box<SockaddrStorage>,
+    },
     Receive,
-    Send { buffer: Vec<u8>, done: usize },
-    Write { buffer: Box<dyn StableBuf>, offset: u64, done: usize },
+    Send {
+        buffer: Vec<u8>,
+        done: usize,
+    },
+    Write {
+        buffer: Box<dyn StableBuf>,
+        offset: u64,
+        done: usize,
+    },
     Flush,
 }
 

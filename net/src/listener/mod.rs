@@ -4,11 +4,12 @@
 mod tests;
 
 use crate::limits::LISTEN_BACKLOG_DEFAULT;
+use crate::outgoing::stream_socket;
 use nix::errno::Errno;
 use nix::libc::linger;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, bind, getpeername,
-    getsockname, listen, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockaddrLike, SockaddrStorage, bind, getpeername, getsockname, listen,
+    setsockopt, sockopt,
 };
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
@@ -159,8 +160,7 @@ fn bind_one(
     both_families: bool,
     options: ListenOptions,
 ) -> Result<Listener, Errno> {
-    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let fd = stream_socket(address)?;
     // Connections of an earlier process in TIME_WAIT do not hold the port; a listener still does.
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     if address.is_ipv6() {

@@ -1,5 +1,6 @@
 //! A ring against real sockets and files, at every level of flags.
 
+mod connecting;
 mod dropping;
 mod files;
 mod sockets;

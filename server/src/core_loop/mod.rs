@@ -14,14 +14,15 @@ mod log_writer;
 mod meters;
 mod pace;
 mod reports;
+mod sockets;
 mod token;
 
-use clients::ReceiveEnd;
 pub use clients::{Clients, Dealt};
 pub use history::{History, HistoryParts};
 pub use inbox::{LoopInbox, LoopMessage};
 pub use links::{OrderingLink, ShardLink, link};
 pub use log_writer::LogWriterParts;
+pub use sockets::{Detached, End, Event, Owner, Place, Sender, Sockets, Spent};
 
 use crate::clock::Clock;
 use engine::limits::RECLAIM_PER_TURN;
@@ -370,51 +371,25 @@ fn serve(
 
 fn dispatch(parts: &mut LoopParts, queue: &mut ring::Queue<'_>, completion: Completion<'_>) {
     let LoopParts { clients, history, .. } = parts;
-    match completion {
-        Completion::Received { token, bytes } => {
-            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.received(queue, place, bytes);
+    match completion.token().map(Kind::of) {
+        Some(Kind::Accept(Owner::Clients, _) | Kind::Socket(Owner::Clients, _)) => {
+            if let Some(clients) = clients {
+                clients.handle(queue, completion);
             }
         }
-        Completion::Sent { token, buffer, result } => {
-            if let (Kind::Send(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.sent(queue, place, buffer, result);
-            }
-        }
-        Completion::Written { token, buffer, result } => {
-            if let (Kind::Write(slot), Some(history)) = (Kind::of(token), history) {
+        Some(Kind::Write(slot)) => {
+            if let (Completion::Written { buffer, result, .. }, Some(history)) =
+                (completion, history)
+            {
                 history.written(slot, buffer, result);
             }
         }
-        Completion::Flushed { result, .. } => {
-            if let Some(history) = history {
+        Some(Kind::Flush(_)) => {
+            if let (Completion::Flushed { result, .. }, Some(history)) = (completion, history) {
                 history.flushed(result);
             }
         }
-        Completion::Accepted { token, fd } => match (Kind::of(token), clients) {
-            (Kind::Accept(place), Some(clients)) => clients.accepted(queue, place, fd),
-            _ => queue.close(fd),
-        },
-        Completion::AcceptEnded { token, errno } => {
-            if let (Kind::Accept(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.accept_ended(place, errno);
-            }
-        }
-        Completion::ReceiveClosed { token } => {
-            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.receive_ended(queue, place, ReceiveEnd::Stream);
-            }
-        }
-        Completion::ReceiveFailed { token, .. } => {
-            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.receive_ended(queue, place, ReceiveEnd::Failed);
-            }
-        }
-        Completion::ReceiveCancelled { token } => {
-            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.receive_ended(queue, place, ReceiveEnd::Cancelled);
-            }
-        }
-        Completion::Woken => (),
+        // A waker's only purpose is the turn.
+        None => (),
     }
 }

@@ -29,7 +29,7 @@ pub enum Fed {
     /// A pause: frames may be left. Everything fed from now on is kept as well.
     Paused,
     /// The connection opened with a word instead of a length. No frame will come; what follows
-    /// the word is kept for `into_rest`.
+    /// the word is kept for `into_word`.
     FourLetterWord(FourLetterWord),
 }
 
@@ -145,10 +145,12 @@ impl FrameDecoder {
         self.kept.len() - self.start
     }
 
-    /// What was received behind a four-letter word, or is left of anything else.
-    pub fn into_rest(mut self) -> Vec<u8> {
-        self.kept.drain(..self.start);
-        self.kept
+    /// The four-letter word that the connection opened with, if it did, and what was received
+    /// behind it.
+    pub fn into_word(mut self) -> Option<(FourLetterWord, Vec<u8>)> {
+        let DecoderPhase::Word(word) = self.phase else { return None };
+        self.compact();
+        Some((word, self.kept))
     }
 
     fn is_stopped(&self) -> bool {

@@ -182,7 +182,7 @@ fn a_word_is_known_only_at_the_opening() {
                 last = decoder.feed(piece, |_| unreachable!()).unwrap();
             }
             assert_eq!(last, Fed::FourLetterWord(*word));
-            assert_eq!(decoder.into_rest(), b"\n and more");
+            assert_eq!(decoder.into_word(), Some((*word, b"\n and more".to_vec())));
         }
         let mut decoder = FrameDecoder::new(LEN_MAX);
         let connect = framed(&[vec![0; 44]]);
@@ -190,6 +190,7 @@ fn a_word_is_known_only_at_the_opening() {
         let len = i32::from_be_bytes(word.bytes());
         let error = decoder.feed(&word.bytes(), |_| unreachable!()).unwrap_err();
         assert_eq!(error, FrameError::Length { len, len_max: LEN_MAX });
+        assert_eq!(decoder.into_word(), None);
     }
 }
 
