@@ -147,7 +147,7 @@ impl Ring {
                 }
                 _ => {
                     Reaper { core: &mut self.core, buffers: &mut self.buffers, report: &mut report }
-                        .reap(entry)
+                        .reap(entry);
                 }
             }
         }
