@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Where the time of a request goes: nanoseconds a stage of the server's core loop, an operation.
+"""Where the time of a request goes: nanoseconds per operation in each stage of the server's core loop.
 
     benches/stages.py [--server target/release/ringkeeper] [--seconds 6] [--top N] [ROW ...]
 
-A server with its data in a folder of its own is put under each load in turn and sampled by `perf`.
-A sample in our code counts for the innermost function that has a stage, inlined ones included
-(`addr2line` knows them); one in the kernel for what the kernel was asked to do. The share of a
-stage times the CPU time an operation is its cost. Needs perf (Debian: linux-perf) and binutils.
+Runs each load in turn against a server with a data folder of its own and samples it with `perf`. A
+sample in our code counts for the innermost function that has a stage, inlined ones included
+(resolved by `addr2line`); one in the kernel for what the kernel was asked to do. The share of a
+stage times the CPU time per operation is its cost. Needs perf (Debian: linux-perf) and binutils.
 """
 
 import argparse
@@ -29,7 +29,7 @@ ROWS = {
 PORT = 25191
 THREAD = "rk-core-0"
 
-# What a call chain of the kernel is told by, the first that matches: (stage, functions).
+# How to classify a call chain of the kernel, the first match wins: (stage, functions).
 KERNEL = [
     ("kernel: send, the receiver's half", r"net_rx_action|process_backlog|__napi_poll"),
     ("kernel: send, its own half", r"io_send|sock_sendmsg|tcp_sendmsg"),
@@ -39,8 +39,8 @@ KERNEL = [
     ("kernel: the ring, sleeping, waking", r"."),
 ]
 
-# What a function of ours is told by. The innermost that has a stage counts, so that a checksum
-# is one wherever it is made; what is everybody's (core, alloc) has none.
+# How to classify a function of ours. The innermost one that has a stage counts, so that a checksum
+# is one wherever it is computed; shared code (core, alloc) has none.
 OURS = [
     ("checksums", r"^crc32|^crc32fast|::digest|Digest"),
     ("hashing of paths", r"^siphasher|engine::tree::key"),
@@ -79,7 +79,7 @@ def main():
     out.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out) as folder:
         found = measure(binary.resolve(), Path(folder), rows, arguments.seconds)
-    tell(found, arguments.top)
+    show(found, arguments.top)
 
 
 def measure(binary, folder, rows, seconds):
@@ -129,7 +129,7 @@ def one_row(bench, folder, pid, row, seconds, binary, code):
 
 
 class Code:
-    """Where the server's code lies: an address as perf tells it as one of the binary's own."""
+    """The location of the server's code: converts an address reported by perf to one of the binary."""
 
     def __init__(self, pid, binary):
         head = binary.read_bytes()[: 1 << 16]
@@ -143,11 +143,11 @@ class Code:
         self.begin, self.end = (int(word, 16) for word in mapped[0].split("-"))
         self.offset = int(mapped[2], 16)
 
-    def address(self, told):
-        """Some versions of perf tell where in memory, others where in the file."""
-        if self.begin <= told < self.end:
-            told += self.offset - self.begin
-        return told + self.shift
+    def address(self, reported):
+        """Some versions of perf report the address in memory, others the offset in the file."""
+        if self.begin <= reported < self.end:
+            reported += self.offset - self.begin
+        return reported + self.shift
 
 
 def classify(text, binary, code):
@@ -176,7 +176,7 @@ def classify(text, binary, code):
     for functions, count in zip(functions_at(binary, list(ours)), ours.values()):
         stage, name = stage_of(functions)
         stages.setdefault(stage, Counter())[name] += count
-    # The process's time has the background in it; perf saw that, too.
+    # The process's time includes the background, which perf sampled too.
     stages["other threads"] = Counter({"": others})
     return stages
 
@@ -184,12 +184,12 @@ def classify(text, binary, code):
 def functions_at(binary, addresses):
     """The functions at each address, the innermost first."""
     words = "\n".join(hex(address) for address in addresses)
-    told = subprocess.run(
+    reported = subprocess.run(
         ["addr2line", "-a", "-i", "-f", "-C", "-e", binary],
         input=words, capture_output=True, text=True, check=True,
     ).stdout
     found = []
-    for line in told.splitlines():
+    for line in reported.splitlines():
         if re.fullmatch(r"0x[0-9a-f]+", line):
             found.append([])
             is_name = True
@@ -208,7 +208,7 @@ def stage_of(functions):
     return REST, functions[0] if functions else ""
 
 
-def tell(found, top):
+def show(found, top):
     order = [stage for stage, _ in KERNEL + OURS] + [LIBC, REST, "other threads"]
     rows = list(found)
     print(f"| {'stage':40} | " + " | ".join(f"{row:>10}" for row in rows) + " |")

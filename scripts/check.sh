@@ -1,5 +1,5 @@
 #!/bin/bash
-# check.sh - format, lints and documentation, all of them even if one fails.
+# check.sh - checks format, lints and documentation; runs all three even if one fails.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 failed=0

@@ -1,6 +1,6 @@
 #!/bin/bash
-# crash.sh ROUNDS SEED - a server killed so many times under load, with a check of everything it
-# acknowledged. The last line of each life of a data directory says what was done so far.
+# crash.sh ROUNDS SEED - kills a server ROUNDS times under load and checks everything it acknowledged.
+# The last line for each data directory reports the progress so far.
 set -eu
 cd "$(dirname "$0")/.."
 cargo build --locked --profile ci -p ringkeeper

@@ -1,6 +1,6 @@
 #!/bin/bash
-# fuzz.sh MINUTES - hostile packets for so long: a third of it each to the engine in process, to a server, and to the
-# decoders under cargo-fuzz (left out, with a word, where no nightly toolchain is). SEED: where to begin.
+# fuzz.sh MINUTES - sends malformed packets for MINUTES: a third of the time each to the engine in process, to a server, and
+# to the decoders under cargo-fuzz (skipped, with a message, if there is no nightly toolchain). SEED: the first seed.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 minutes=${1:-10}
@@ -12,7 +12,7 @@ cargo build --locked --profile ci -p ringkeeper || exit 1
 echo "== the engine, from seed $seed"
 timeout "$third" env RINGKEEPER_FUZZ_SEEDS="$seed..$((seed + 100000000))" \
   cargo test --locked -p ringkeeper-engine --lib -- hostile_packets --nocapture
-# 124: the time is over and nothing was found.
+# 124: the time is up and nothing was found.
 [ $? = 124 ] || status=1
 
 echo "== a server, from seed $seed"
@@ -20,7 +20,7 @@ RINGKEEPER_FUZZ_SECONDS=$third RINGKEEPER_FUZZ_SEED=$seed \
   cargo test --locked -p ringkeeper-tests --test all -- hostile::fuzz --nocapture || status=1
 
 if ! rustup run nightly rustc --version >/dev/null 2>&1; then
-  echo "== the decoders: left out, there is no nightly toolchain (rustup toolchain install nightly)"
+  echo "== the decoders: skipped, there is no nightly toolchain (rustup toolchain install nightly)"
   exit $status
 fi
 cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz || exit 1

@@ -1,7 +1,6 @@
 #!/bin/bash
-# install.sh build | suites [python] [go] [node] [c] [java] [perf] - brings what building (or these client suites) needs and
-# the machine lacks.
-# Quiet and quick where nothing is missing.
+# install.sh build | suites [python] [go] [node] [c] [java] [perf] - installs what building (or these client suites) needs
+# and the machine lacks. Quiet and quick if nothing is missing.
 set -u
 
 command -v cargo >/dev/null || {
@@ -24,7 +23,7 @@ for need in "${@:2}"; do
         2>/dev/null || want+=(python3-dev)
       ;;
     go) command -v go >/dev/null || want+=(golang-go) ;;
-    # Debian's Node.js has its headers in a package of their own; others bring them along.
+    # Debian packages the headers of Node.js separately; other distributions include them.
     node)
       command -v npm >/dev/null || want+=(nodejs npm libnode-dev)
       command -v python3 >/dev/null || want+=(python3)
@@ -38,7 +37,7 @@ for need in "${@:2}"; do
       command -v perf >/dev/null || want+=(linux-perf)
       command -v addr2line >/dev/null || want+=(binutils)
       ;;
-    *) echo "install.sh: nobody knows what $need needs" >&2; exit 2 ;;
+    *) echo "install.sh: unknown need $need" >&2; exit 2 ;;
   esac
 done
 [ ${#want[@]} = 0 ] && exit 0
@@ -51,7 +50,7 @@ else
   as_root=(none)
 fi
 if [ "${as_root[*]}" = none ] || ! command -v apt-get >/dev/null; then
-  echo "missing: ${want[*]} (names of Debian's packages). Install them, then try again." >&2
+  echo "missing: ${want[*]} (names of Debian packages). Install them, then try again." >&2
   exit 1
 fi
 echo "installing ${want[*]}"

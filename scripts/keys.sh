@@ -1,8 +1,8 @@
 #!/bin/bash
-# keys.sh - how ZooKeeper 3.9.5 reads configuration keys, recorded anew from its own classes, and compared with ours.
-# Each row of tests/keys/readings.tsv is a pair: its first three fields say where the key stands (file or flag), its name and
-# its value; the others are written by this script. To compare more pairs, add rows with three fields and run it. A thousand
-# pairs take a few minutes: all are started in one Java machine, each with classes of its own.
+# keys.sh - records again how ZooKeeper 3.9.5 reads configuration keys, from its own classes, and compares ours with it.
+# Each row of tests/keys/readings.tsv is a pair: its first three fields say where the key is set (file or flag), its name and
+# its value; this script writes the others. To compare more pairs, add rows with three fields and run it. A thousand pairs
+# take a few minutes: they all run in one JVM, each with classes of its own.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/install.sh suites java
@@ -15,7 +15,7 @@ mkdir "$work/classes" "$work/cwd"
 echo '<configuration><root level="OFF"/></configuration>' > "$work/logback.xml"
 javac -cp "$lib/*" -d "$work/classes" tests/keys/*.java
 cut -f1-3 tests/keys/readings.tsv > "$work/pairs"
-# Relative paths among the values lead here.
+# Relative paths among the values resolve to here.
 (cd "$work/cwd" && java -Xmx1g -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Dfile.encoding=UTF-8 \
   -Dlogback.configurationFile="$work/logback.xml" -cp "$work/classes" Readings "$lib" "$work/classes") \
   < "$work/pairs" > "$work/readings"

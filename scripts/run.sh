@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh BINARY PORT FOLDER - a server of one on 127.0.0.1, with FOLDER/zoo.cfg, which is written if it is not there.
+# run.sh BINARY PORT FOLDER - runs a standalone server on 127.0.0.1 with FOLDER/zoo.cfg, which is created if it does not exist.
 set -eu
 binary=$1 port=$2 folder=$3
 mkdir -p "$folder"

@@ -1,10 +1,10 @@
 #!/bin/bash
-# suites.sh [all | quick | NAME...] - tests of clients and with clients that nobody here wrote, against one server each.
-# SERVER_CMD: what runs a zoo.cfg (default: our server). quick: those that `make test` runs; all is the default.
-# Each suite ends with its tally; after the last one stands a line for each. Fails if one of them does.
+# suites.sh [all | quick | NAME...] - runs public clients, with their own tests and with ours, against one server each.
+# SERVER_CMD: the command that runs a zoo.cfg (default: our server). quick: the suites of `make test`; the default is all.
+# Each suite ends with its tally; a summary with a line per suite follows. Fails if a suite fails.
 set -u
 
-# name, quick or long, what install.sh is to bring, what runs it (from tests/suites, then SERVER_CMD).
+# name, quick or long, what install.sh must install, the command (in tests/suites; SERVER_CMD is appended).
 list() {
   sed 's/ *#.*//; /^ *$/d' << 'LIST'
 kazoo                  quick  python     kazoo.sh                        # the tests inside kazoo
@@ -13,8 +13,8 @@ go                     quick  go         go.sh                           # go-zo
 c                      quick  c          c.sh                            # libzookeeper-mt, as an application uses it
 node                   quick  node       node.sh                         # the tests inside npm's zookeeper
 zkmain                 quick  java       zkmain.sh                       # ZooKeeper's shell, every command
-solr                   quick  java       solr.sh                         # Solr's way of using it
-hbase                  long   java       hbase.sh                        # HBase's
+solr                   quick  java       solr.sh                         # as Solr uses it
+hbase                  long   java       hbase.sh                        # as HBase uses it
 curator                long   java       curator.sh                      # Curator's recipes and the official client
 kafka                  long   java       kafka.sh                        # two brokers, a topic written and read
 rust-zookeeper-client  long   python     rust-crates.sh zookeeper-client # the tests inside three crates

@@ -1,6 +1,6 @@
 #!/bin/bash
-# test.sh [cargo test arguments] - the server as the tests use it, every test, then the quick suites with clients.
-# The last line is the tally, also left in target/tally.
+# test.sh [cargo test arguments] - builds the server that the tests use, runs every test, then the quick suites with clients.
+# The last line is the tally, which is also in target/tally.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 mkdir -p target
@@ -9,7 +9,7 @@ log=target/test.log
 rm -f target/tally
 status=0
 
-# Apache ZooKeeper, brought before a test waits for it to serve: the twin plays to both.
+# Fetch Apache ZooKeeper now, not while a test waits for it to serve: the twin tests run against both.
 export SUITES=${SUITES:-$PWD/target/suites}
 scripts/install.sh suites java && STOCK_MAIN=org.apache.zookeeper.Version tests/suites/stock-server.sh --full > /dev/null || status=1
 
@@ -17,7 +17,7 @@ scripts/install.sh suites java && STOCK_MAIN=org.apache.zookeeper.Version tests/
 cargo build --locked --profile ci -p ringkeeper || status=1
 cargo test --locked --workspace --no-fail-fast "$@" 2>&1 | tee -a "$log"
 [ "${PIPESTATUS[0]}" = 0 ] || status=1
-# Once more with the bounds of servers: some are small in tests.
+# Run these again with production limits: some are small in tests.
 cargo test --locked -p ringkeeper-engine --lib --features production-limits 2>&1 | tee -a "$log"
 [ "${PIPESTATUS[0]}" = 0 ] || status=1
 if [ "${RINGKEEPER_SUITES:-yes}" = yes ]; then
@@ -36,7 +36,7 @@ tally=$(awk '
     }
   }
   END { printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped }' "$log")
-# A build that fails leaves no result line: never a tally without a failure then.
+# A failed build leaves no result line: the tally must still show a failure.
 [ $status = 0 ] || case $tally in *" 0 failed,"*) tally=${tally/ 0 failed,/ 1 failed,} ;; esac
 echo "$tally" | tee target/tally
 exit $status

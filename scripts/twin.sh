@@ -1,6 +1,6 @@
 #!/bin/bash
-# twin.sh SEEDS FIRST - so many streams of requests to ZooKeeper 3.9.5 and to ours; fails where they differ, and shows the
-# shortest stream that it finds.
+# twin.sh SEEDS FIRST - sends SEEDS streams of requests to ZooKeeper 3.9.5 and to ours; fails if the answers differ, and shows
+# the shortest stream that reproduces the difference.
 set -eu
 cd "$(dirname "$0")/.."
 scripts/install.sh suites java

@@ -1,6 +1,6 @@
-//! Tells the binary when it was built. What is told in a release is the time of its sources, so
-//! that the same sources make the same binary, whoever builds it and when.
-#![allow(clippy::print_stdout, reason = "cargo is spoken to so")]
+//! Records the build time in the binary. A release records the commit time of its sources, so that
+//! the same sources give the same binary, wherever and whenever it is built.
+#![allow(clippy::print_stdout, reason = "cargo reads build scripts from standard output")]
 
 use std::env;
 use std::process::Command;
@@ -9,16 +9,16 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     let said = env::var("SOURCE_DATE_EPOCH").ok();
-    // While it is worked on, a commit is to build nothing again.
+    // In development, a commit must not trigger a rebuild.
     let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     if let Some(seconds) = said.or_else(|| if is_release { committed() } else { None }) {
         println!("cargo::rustc-env=RINGKEEPER_SOURCE_SECONDS={seconds}");
     }
 }
 
-/// When the sources were committed, in seconds since 1970, if they are git's.
+/// When the sources were committed, in seconds since 1970, if they are in a git repository.
 fn committed() -> Option<String> {
-    // A commit, a checkout and a reset each write a line there.
+    // Each commit, checkout and reset writes a line there.
     let log = git(&["rev-parse", "--path-format=absolute", "--git-path", "logs/HEAD"])?;
     println!("cargo::rerun-if-changed={log}");
     git(&["log", "-1", "--format=%ct"])

@@ -1,10 +1,10 @@
-//! Every invariant that names its guard names one that exists.
+//! Every guard that an invariant names exists.
 //!
-//! A guard stands in the documentation of the code, in parentheses that begin with this word, or in
-//! the last column of the table of invariants in docs/ARCHITECTURE.md. What is in backticks there
-//! is a reference: a path from the top or from the crate; a module, test or function, seen from the
-//! crate or from the module; a type's method; or, with blanks in it, a line of the workspace's
-//! manifest. A module of which "assertions" are said must have some.
+//! A guard is named in the documentation of the code, in parentheses that begin with this word, or
+//! in the last column of the table of invariants in docs/ARCHITECTURE.md. What is in backticks
+//! there is a reference: a path from the top or from the crate; a module, test or function, seen
+//! from the crate or from the module; a type's method; or, if it contains blanks, a line of the
+//! workspace's manifest. A module that is said to have "assertions" must have some.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,7 +22,8 @@ struct Guard {
     text: String,
 }
 
-/// The guards in the documentation of a file: its comments joined, so that lines do not matter.
+/// The guards in the documentation of a file: its comments joined, so that line breaks do not
+/// matter.
 fn guards_of(file: &str, text: &str) -> Vec<Guard> {
     let comment = |line: &str| {
         let line = line.trim_start();
@@ -86,7 +87,7 @@ impl Sources {
             reference.split("::").filter(|name| !["crate", "super"].contains(name)).collect();
         let starts_with_crate = match names[0] {
             "txlog" => Some("log"),
-            // A module of that name is meant.
+            // It means the module of that name.
             "tests" => None,
             name if workspace().join(name).join("Cargo.toml").exists() => Some(name),
             _ => None,
@@ -105,7 +106,7 @@ impl Sources {
         self.is_method(&names)
     }
 
-    /// Whether these names are a module, or something in one, below a folder.
+    /// Whether these names are a module, or an item in one, below a folder.
     fn is_below(&self, folder: &str, names: &[&str], must_assert: bool) -> bool {
         let path = names.join("/");
         let is_sound = |text: &String| !must_assert || text.contains("assert");
@@ -119,7 +120,7 @@ impl Sources {
         let is_named = |line: &str| {
             line.trim() == *last || is_function(line, last) || is_inner_module(line, last)
         };
-        // The innermost modules may stand in the file of the one around them.
+        // The innermost modules may be in the file of their parent.
         (0..=before.len()).any(|at| {
             let (outer, inner) = before.split_at(at);
             let owner = [&[folder], outer].concat().join("/");

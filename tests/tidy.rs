@@ -1,5 +1,4 @@
-//! What reviewers would otherwise have to say again and again, as tests over the sources
-//! themselves.
+//! Rules that reviewers would otherwise have to repeat, as tests over the sources.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,10 +9,11 @@ const FUNCTION_LINES_MAX: usize = 70;
 const WIDTH_MAX: usize = 100;
 const CRATE_HEAD_LINES_MAX: usize = 60;
 
-/// Functions longer than the limit: path, name, lines. Entries may shrink or go; none may be added.
+/// Functions longer than the limit: path, name, lines. Entries may shrink or be removed; none may
+/// be added.
 const LONG_FUNCTIONS: [(&str, &str, usize); 0] = [];
 
-/// Who may use whom: a crate's folder, and the crates of ours that it may depend on.
+/// Allowed dependencies: a crate's folder, and the crates of ours that it may depend on.
 const EDGES: [(&str, &[&str]); 10] = [
     ("model", &[]),
     ("ring", &[]),
@@ -43,15 +43,15 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("toml", &["generator/"]),
 ];
 
-/// Who may read the clock and the environment: the binary, and for the clock what measures time by
-/// nature: the generator, and the probe of a device.
+/// What may read the clock and the environment: the binary, and for the clock also the parts that
+/// measure time: the generator, and the probe of a device.
 const CLOCK_PLACES: [&str; 3] = ["server/", "generator/", "disk/src/probe.rs"];
 const ENVIRONMENT_PLACES: [&str; 1] = ["server/"];
 
-/// Where a block of unsafe code may stand.
+/// Where unsafe code is allowed.
 const UNSAFE_PLACES: [&str; 4] = ["ring/src/", "disk/src/", "model/src/record", "engine/src/tree"];
 
-/// Names that are not ours to choose: a stand-in for a crate of others has them.
+/// Names that are not ours to choose: those of a stand-in for a third-party crate.
 const NAMES_OF_OTHERS: [&str; 1] = ["get_host_port"];
 
 const VAGUE_NAMES: [&str; 5] = ["util", "utils", "common", "helpers", "misc"];
@@ -120,7 +120,7 @@ fn assert_none(found: &[String], rule: &str) {
 }
 
 #[test]
-fn crates_know_only_whom_they_may() {
+fn crates_depend_only_on_what_they_may() {
     let ours: BTreeSet<_> = EDGES
         .iter()
         .map(|(name, _)| if *name == "log" { "txlog" } else { name })
@@ -144,7 +144,7 @@ fn crates_know_only_whom_they_may() {
 
 /// The raw client must not share code with what it tests.
 #[test]
-fn the_tests_depend_on_nobody() {
+fn the_tests_depend_on_no_crate() {
     let names = dependencies("tests");
     let speakers = ["net", "generator", "server"];
     let ours: Vec<_> =
@@ -174,7 +174,7 @@ fn heavy_dependencies_stay_in_their_places() {
     assert_none(&found, "dependencies out of their places");
 }
 
-/// Whatever else needs a time or a setting is given it, so that a test can choose it.
+/// All other code receives its times and settings, so that a test can choose them.
 #[test]
 fn clock_and_environment_are_read_in_their_places() {
     let mut found = Vec::new();
@@ -247,7 +247,7 @@ fn lines_fit_a_screen_and_are_ascii() {
     assert_none(&found, "lines");
 }
 
-/// Name and lines of each function, told by the indentation that rustfmt gives.
+/// Name and lines of each function, recognised by rustfmt's indentation.
 fn functions(text: &str) -> Vec<(String, usize)> {
     let lines: Vec<_> = text.lines().collect();
     let mut found = Vec::new();
@@ -304,7 +304,7 @@ fn functions_are_of_readable_size() {
         }
     }
     found.extend(
-        listed.iter().map(|(path, name, _)| format!("{path}: {name} is gone from the code")),
+        listed.iter().map(|(path, name, _)| format!("{path}: {name} is no longer in the code")),
     );
     assert_none(&found, "functions longer than the limit, and stale entries of the list");
 }
@@ -331,7 +331,7 @@ fn names_say_something() {
 }
 
 #[test]
-fn notes_to_oneself_are_elsewhere() {
+fn sources_hold_no_notes_to_oneself() {
     let mut found = Vec::new();
     for (path, text) in files(".rs") {
         for (number, line) in text.lines().enumerate() {
@@ -366,7 +366,7 @@ fn crate_heads_say_what_holds_and_what_is_absent() {
     assert_none(&found, "crate heads");
 }
 
-/// Every file is somebody's module: one that is not is never compiled.
+/// Every file is a declared module: any other is never compiled.
 #[test]
 fn every_file_is_reachable() {
     let sources = files(".rs");
@@ -411,7 +411,7 @@ fn the_map_shows_every_crate_and_no_other() {
         })
         .map(|member| format!("{member} is not in docs/ARCHITECTURE.md"))
         .collect();
-    // Whatever looks like a path in the documentation must exist.
+    // Everything that looks like a path in the documentation must exist.
     for (name, text) in files(".md") {
         for word in text.split('`').skip(1).step_by(2) {
             let is_path =
@@ -432,7 +432,7 @@ fn the_map_shows_every_crate_and_no_other() {
 }
 
 #[test]
-fn nobody_is_told_paths_of_one_machine() {
+fn no_text_names_paths_of_one_machine() {
     let mut found = Vec::new();
     for ending in [".rs", ".sh", ".md", ".toml", ".txt", ".py"] {
         for (path, text) in files(ending) {
@@ -442,7 +442,7 @@ fn nobody_is_told_paths_of_one_machine() {
             }
         }
     }
-    assert_none(&found, "paths of somebody's machine");
+    assert_none(&found, "paths of one machine");
 }
 
 #[test]

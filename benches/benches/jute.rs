@@ -1,20 +1,20 @@
-//! The codec: requests as clients send them and replies as they get them, both ways.
+//! The codec: requests as clients send them and replies as they receive them, in both directions.
 //!
 //! `cargo bench -p ringkeeper-benches --bench jute`. Times are per request, reply or event, bytes
 //! per second those of the packet. The server decodes requests and encodes replies; the other two
-//! directions are what a client pays, and show what the format costs. `children` is a listing of
+//! directions are the client's cost, and show the cost of the format. `children` is a listing of
 //! 1,000 names, `watches` a setWatches2 of 1,000 paths, which has no body in its reply.
 //!
-//! Held against: no target of its own, but a part of the CPU that a whole request may take at
-//! 64 connections of 16 in flight: 0.8 us a get, 2.5 us a set. Both ways of a get or a set
-//! together should stay below a tenth of that.
+//! Target: none of its own, but a part of the CPU that a whole request may take at 64 connections
+//! with 16 in flight: 0.8 us per get, 2.5 us per set. Both directions of a get or a set together
+//! should stay below a tenth of that.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use criterion::{criterion_group, criterion_main};
 use model::acl::AclList;
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 use model::request::{ConnectRequest, Request, RequestHeader};
 use model::response::{self, ConnectResponse, EventKind};
@@ -69,7 +69,7 @@ fn put_delete(out: &mut Vec<u8>) {
     jute::put_int(out, -1);
 }
 
-/// A client's watches: of data, of nodes that are not there, of children, and lasting ones.
+/// A client's watches: of data, of missing nodes, of children, and persistent ones.
 fn put_watches(out: &mut Vec<u8>) {
     jute::put_long(out, ZXID.0);
     for count in [NAMES / 2, 0, NAMES / 2, 0, 0] {
@@ -127,9 +127,9 @@ fn put_reply(out: &mut Vec<u8>, body: Put) {
     response::end_packet(out, start);
 }
 
-/// What a client reads of a reply before it looks at the body, and the body's fields.
+/// What a client reads of a reply before the body, and the body's fields.
 fn read_reply(packet: &[u8], op: Op) -> usize {
-    let mut reader = Reader::new(packet);
+    let mut reader = JuteReader::new(packet);
     let mut sum = reader.int().expect("a length") as usize;
     sum += reader.int().expect("an xid") as usize;
     sum += reader.long().expect("a zxid") as usize;
@@ -153,7 +153,7 @@ fn read_reply(packet: &[u8], op: Op) -> usize {
     sum + reader.rest().len()
 }
 
-/// What a connection begins with, and what comes unasked.
+/// The handshake of a connection, and unsolicited events.
 fn packets_of_no_operation(group: &mut BenchmarkGroup<'_, WallTime>) {
     type Packet<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>));
     let session_id = SessionId(0x0100_0000_0000_0001);
@@ -206,7 +206,7 @@ fn codec(c: &mut Criterion) {
         });
         group.bench_function(BenchmarkId::new("decode request", name), |b| {
             b.iter(|| {
-                let mut reader = Reader::new(black_box(&out));
+                let mut reader = JuteReader::new(black_box(&out));
                 let header = RequestHeader::decode(&mut reader).expect("encoded above");
                 let op = Op::of(header.op).expect("encoded above");
                 black_box(Request::decode(op, reader.rest()).expect("encoded above"));

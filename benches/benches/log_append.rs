@@ -1,15 +1,15 @@
-//! The append half of the log: what group commit costs the ordering role, and what it gains.
+//! The append half of the log: the cost of group commit to the ordering role, and its gain.
 //!
-//! `cargo bench -p ringkeeper-benches --bench log_append`. Times are per group of so many txns,
-//! rates per txn. `append` copies txns into the open batch; `commit` also lets the batch depart
-//! and lands its write at once, so that header, checksum and positions are in the figure and the
-//! device is not; `in the air` lands each write two groups later, as a busy device does. `device`
-//! writes to a file where the system keeps temporary ones, one group after another, each waiting
-//! until it is durable; it is left out where that place knows no direct I/O.
+//! `cargo bench -p ringkeeper-benches --bench log_append`. Times are per group of txns, rates per
+//! txn. `append` copies txns into the open batch; `commit` also lets the batch depart and completes
+//! its write at once, so the figure includes header, checksum and positions but not the device; `in
+//! the air` completes each write two groups later, as a busy device does. `device` writes to a file
+//! where the system keeps temporary ones, one group after another, each waiting until it is
+//! durable; it is skipped where that place has no direct I/O.
 //!
-//! Held against: one set after another at 80 % of the rate of a server that only writes, so all of
-//! a lone `commit` may cost a few us of the device's 130 to 260; and a set of 2.5 us of CPU with 64
-//! connections of 16 in flight, of which a txn's share of a group of 64 should be below a tenth.
+//! Target: one set after another at 80 % of the rate of a server that only writes, so all of a lone
+//! `commit` may cost a few us of the device's 130 to 260; and a set of 2.5 us of CPU at 64
+//! connections with 16 in flight, of which a txn's share of a group of 64 should be below a tenth.
 
 use std::collections::VecDeque;
 use std::env;
@@ -35,7 +35,7 @@ const GROUPS: [usize; 3] = [1, 16, 64];
 const TXNS: [usize; 3] = [100, 220, 1_144];
 /// Groups appended to one batch before it departs, outside the timing.
 const APPENDED: usize = 64;
-/// Zeros are written so many at a time.
+/// Zeros are written in pieces of this size.
 const ZEROED_BYTES: usize = 1 << 20;
 const WAYS: [(&str, Durability); 2] =
     [("dsync", Durability::Dsync), ("flush", Durability::FlushAfter)];
@@ -44,8 +44,8 @@ struct Bench {
     appender: Appender,
     config: AppenderConfig,
     zxid: i64,
-    /// Writes that have departed and not landed.
-    in_the_air: VecDeque<Write>,
+    /// Writes that have departed and not completed.
+    in_flight: VecDeque<Write>,
 }
 
 impl Bench {
@@ -53,7 +53,7 @@ impl Bench {
         let config = AppenderConfig::new(durability);
         let start = Start::Restart { continues_from: Zxid::ZERO };
         let appender = Appender::new(config, segment(&config, SegmentNumber::FIRST, start));
-        Self { appender, config, zxid: 0, in_the_air: VecDeque::new() }
+        Self { appender, config, zxid: 0, in_flight: VecDeque::new() }
     }
 
     fn append(&mut self, txn: &[u8], count: usize) {
@@ -70,13 +70,13 @@ impl Bench {
         self.appender.written(write.slot, Ok(()), write.buffer);
     }
 
-    /// Appends a group and makes it durable. Gives the bytes that would have been written.
+    /// Appends a group and makes it durable. Returns the bytes that would have been written.
     fn commit(&mut self, txn: &[u8], count: usize) -> usize {
         self.append(txn, count);
         self.settle()
     }
 
-    /// Makes all that was appended durable.
+    /// Makes everything appended durable.
     fn settle(&mut self) -> usize {
         let mut bytes = 0;
         while let Some(effect) = self.appender.depart() {
@@ -92,11 +92,11 @@ impl Bench {
         bytes
     }
 
-    /// Appends a group while two are in the air, of which the older lands.
+    /// Appends a group while two are in flight, of which the older completes.
     fn commit_behind(&mut self, txn: &[u8], count: usize) -> usize {
         self.append(txn, count);
-        if self.in_the_air.len() == self.config.slot_count {
-            let oldest = self.in_the_air.pop_front().expect("looked at just now");
+        if self.in_flight.len() == self.config.slot_count {
+            let oldest = self.in_flight.pop_front().expect("the length is not 0");
             self.land(oldest);
         }
         let mut bytes = 0;
@@ -104,7 +104,7 @@ impl Bench {
             match effect {
                 Departure::Write(write) => {
                     bytes += write.buffer.len();
-                    self.in_the_air.push_back(write);
+                    self.in_flight.push_back(write);
                 }
                 Departure::Flush(_) => self.appender.flushed(Ok(())),
             }
@@ -112,7 +112,7 @@ impl Bench {
         bytes
     }
 
-    /// Time of appending alone: `iterations` groups.
+    /// Time of appending only: `iterations` groups.
     fn time_of_appending(&mut self, txn: &[u8], count: usize, iterations: u64) -> Duration {
         let (mut time, mut left) = (Duration::ZERO, iterations as usize);
         while left > 0 {
@@ -141,7 +141,7 @@ struct Device {
 }
 
 impl Device {
-    /// `None` where there is no direct I/O.
+    /// `None` if there is no direct I/O.
     fn open(durability: Durability) -> Option<Self> {
         let path = env::temp_dir().join(format!("ringkeeper-bench-log-{}", std::process::id()));
         let made = File::create(&path).expect("a file of our own");
@@ -178,7 +178,7 @@ impl Device {
                 return;
             }
             self.ring.turn(Wait::Forever).expect("the ring turns");
-            self.ring.completions(|_, completion| hear(&mut bench.appender, completion));
+            self.ring.completions(|_, completion| handle(&mut bench.appender, completion));
         }
     }
 }
@@ -189,7 +189,7 @@ impl Drop for Device {
     }
 }
 
-fn hear(appender: &mut Appender, completion: Completion<'_>) {
+fn handle(appender: &mut Appender, completion: Completion<'_>) {
     match completion {
         Completion::Written { token, buffer, result } => {
             result.expect("the disk works");
@@ -200,7 +200,7 @@ fn hear(appender: &mut Appender, completion: Completion<'_>) {
             result.expect("the disk works");
             appender.flushed(Ok(()));
         }
-        other => panic!("nobody asked for {other:?}"),
+        other => panic!("unexpected completion: {other:?}"),
     }
 }
 
@@ -217,7 +217,7 @@ fn without_device(group: &mut BenchmarkGroup<'_, WallTime>, durability: Durabili
             group.bench_function(id("commit"), |b| {
                 b.iter(|| black_box(bench.commit(black_box(&txn), count)));
             });
-            group.bench_function(id("in the air"), |b| {
+            group.bench_function(id("in flight"), |b| {
                 b.iter(|| black_box(bench.commit_behind(black_box(&txn), count)));
             });
         }

@@ -1,13 +1,13 @@
-//! A request through the whole engine in one process: a shard and the replica fused on one
-//! thread, over a log that is durable at once. Neither sockets nor a disk are in the figures.
+//! A request through the whole engine in one process: a shard and the replica fused on one thread,
+//! over a log that is durable at once. The figures include neither sockets nor a disk.
 //!
-//! `cargo bench -p ringkeeper-benches --bench publish`. A turn takes one request of each of so many
-//! connections; figures are per turn, throughput per request. Allocations per request go to
-//! stderr before the timings.
+//! `cargo bench -p ringkeeper-benches --bench publish`. A turn takes one request from each
+//! connection; figures are per turn, throughput per request. Allocations per request go to stderr
+//! before the timings.
 //!
-//! Held against: no allocation a get and two a set; and the CPU that the whole server may take at
-//! 64 connections of 16 in flight, 0.8 us a get and 2.5 us a set, sockets and log included. Of a
-//! set, the tree's 0.8 us are a part.
+//! Target: no allocation per get and two per set; and the CPU that the whole server may take at 64
+//! connections with 16 in flight, 0.8 us per get and 2.5 us per set, including sockets and log. The
+//! tree's 0.8 us are part of a set.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use engine::batch::ConnectionId;
@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Requests of a turn, each of a connection of its own.
+/// Requests of a turn, each from a connection of its own.
 const BATCHES: [usize; 3] = [1, 16, 64];
 /// Nodes of the tree besides what is created.
 const NODES: usize = 10_000;
@@ -39,7 +39,7 @@ const FRESH: usize = 4_096;
 /// Turns over which allocations are counted.
 const COUNTED_TURNS: usize = 1_000;
 const DATA: [u8; 100] = [7; 100];
-/// What the design allows: allocations of a get, of a set.
+/// Allocations that the design allows: per get, per set.
 const BUDGET: [(&str, f64); 2] = [("get", 0.0), ("set", 2.0)];
 
 struct Bench {
@@ -89,7 +89,7 @@ impl Bench {
         bench
     }
 
-    /// One turn of a fused core loop: the requests come in, the replies go out.
+    /// One turn of a fused core loop: requests in, replies out.
     fn turn(&mut self, packets: &[Vec<u8>]) {
         self.shard.begin_turn(self.now);
         for (at, packet) in packets.iter().enumerate() {
@@ -145,7 +145,7 @@ impl Bench {
         *self.shard.dirty_mut() = dirty;
     }
 
-    /// Time of all these requests, `batch` of them a turn.
+    /// Time of all these requests, `batch` of them per turn.
     fn run(&mut self, packets: &[Vec<u8>], batch: usize) -> Duration {
         let start = Instant::now();
         for packets in packets.chunks(batch) {
@@ -154,7 +154,7 @@ impl Bench {
         start.elapsed()
     }
 
-    /// Allocations per request: those of the warm state, memory that is used again being there.
+    /// Allocations per request: in the warm state, with reusable memory available.
     fn allocations(&mut self, packets: &[Vec<u8>], batch: usize) -> f64 {
         let needed = COUNTED_TURNS * batch;
         let mut turns = packets.chunks(batch).cycle();
@@ -225,7 +225,7 @@ fn scattered(form: fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
     (0..NODES / 64 * 64).map(|n| form(&path_of(n * 7_919 % NODES))).collect()
 }
 
-/// Requests for as many nodes that are not there in between.
+/// Requests for as many missing nodes in between.
 fn fresh(form: fn(&[u8]) -> Vec<u8>) -> Vec<Vec<u8>> {
     (0..FRESH).map(|n| form(&path_of(NODES + n))).collect()
 }

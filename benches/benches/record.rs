@@ -1,25 +1,25 @@
 //! One node's record: written from its fields, summed for the digest, copied into a snapshot and
-//! checked when it comes back from one.
+//! verified when loaded from one.
 //!
 //! `cargo bench -p ringkeeper-benches --bench record`. Times are per record, of a node with the
-//! given bytes of data; everything lies in the first cache, so this is the work alone. `encode`
-//! sums path and data as a create and a set do, `encode with a known crc` is what a changed child
-//! costs in its parent's record; a child's `digest` is taken twice by a set.
+//! given bytes of data; everything is in the first-level cache, so this is the pure work. `encode`
+//! sums path and data as a create and a set do, `encode with a known crc` is the cost of a changed
+//! child in its parent's record; a child's `digest` is taken twice by a set.
 //!
-//! Held against: no target of its own, but a part of the set of 0.8 us and the create of 0.7 us of
-//! the tree. A set writes one record and takes two digests: together they may cost a fifth of it.
+//! Target: none of its own, but a part of the set of 0.8 us and the create of 0.7 us of the tree. A
+//! set writes one record and takes two digests: together they may cost a fifth of it.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 use criterion::{criterion_group, criterion_main};
-use model::record::{Draft, DraftData, Record};
+use model::record::{Draft, DraftData, NodeRecord};
 use model::stat::Stat;
 use std::hint::black_box;
 
 const PATH: &[u8] = b"/services/payments/instances/instance-0000000042";
-/// Bytes of data: the usual, and the most that lies in the record itself.
+/// Bytes of data: the usual, and the most that is in the record itself.
 const SIZES: [usize; 2] = [100, 1024];
-/// What a birth may be; records of a snapshot have 0.
+/// A possible birth; records of a snapshot have 0.
 const BIRTH: u64 = 42;
 
 fn draft(data: &[u8], crc: Option<u32>) -> Draft<'_> {
@@ -65,7 +65,7 @@ fn writing(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
 
 fn reading(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
     let archive = archive_of(&draft(data, None));
-    let record = Record::parse(&archive).expect("written above");
+    let record = NodeRecord::parse(&archive).expect("written above");
     let mut out = Vec::with_capacity(2 * 1024);
     group.bench_function(BenchmarkId::new("digest", data.len()), |b| {
         b.iter(|| black_box(black_box(record).digest()));
@@ -78,9 +78,9 @@ fn reading(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
         });
     });
     group.bench_function(BenchmarkId::new("check", data.len()), |b| {
-        b.iter(|| black_box(Record::parse(black_box(&archive)).expect("written above")));
+        b.iter(|| black_box(NodeRecord::parse(black_box(&archive)).expect("written above")));
     });
-    // What a getData reply takes of it.
+    // The part that a getData reply uses.
     group.bench_function(BenchmarkId::new("data and Stat of a reply", data.len()), |b| {
         b.iter(|| {
             out.clear();
@@ -90,7 +90,7 @@ fn reading(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
             black_box(out.len())
         });
     });
-    // The history of the node goes on from its record: a set's way.
+    // The history of the node continues from its record, as in a set.
     let new_data = vec![8; data.len()];
     group.bench_function(BenchmarkId::new("set: write, both digests", data.len()), |b| {
         b.iter(|| {
@@ -103,7 +103,7 @@ fn reading(group: &mut BenchmarkGroup<'_, WallTime>, data: &[u8]) {
             draft.crc = None;
             draft.append_block(&mut out, 0);
             out.resize(out.len().next_multiple_of(8), 0);
-            let new = Record::parse(&out).expect("written just now");
+            let new = NodeRecord::parse(&out).expect("written just now");
             black_box(new.digest().wrapping_sub(old.digest()))
         });
     });

@@ -1,13 +1,13 @@
 //! Writing and loading snapshots through direct I/O: 100,000 and 1,000,000 nodes of 100 bytes.
 //!
 //! `cargo bench -p ringkeeper-benches --bench snapshot`. Times are per snapshot, rates of its
-//! bytes. The files lie where the system keeps temporary ones: a disk, if its speed is to be seen.
-//! `walk` visits all records of a pinned version and copies their archives, which is what `write`
-//! takes of a core besides checksums; `read` is the loader alone; `load` has the tree built on
-//! another thread, as a start does it.
+//! bytes. The files are in the system's temporary directory: use one on a disk to see the disk's
+//! speed. `walk` visits all records of a pinned version and copies their archives, which is the CPU
+//! cost of `write` besides checksums; `read` is the loader alone; `load` builds the tree on another
+//! thread, as a start does.
 //!
-//! Held against: a restart with 1.34 million nodes in 0.3 s, so a million in 0.22 s, or the disk's
-//! read rate if that is lower; `load` should stay near `read`.
+//! Target: a restart with 1.34 million nodes in 0.3 s, so a million in 0.22 s, or the disk's read
+//! rate if that is lower; `load` should stay near `read`.
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
@@ -17,23 +17,23 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use disk::{Background, BackgroundConfig, Queue};
+use disk::{Background, BackgroundConfig, TaskQueue};
 use engine::tree::{ImageUnit, NewNode, Pin, PinnedWalk, Tree, TreeBuilder, TreeSeed};
-use model::record::Record;
+use model::record::NodeRecord;
 use model::zxid::{Epoch, Zxid};
-use snapshot::{Head, Loader, Session, Source, Unit};
+use snapshot::{Loader, Session, SnapshotHead, Source, Unit};
 
 const SEED: [u64; 2] = [1, 2];
 const ZXID: Zxid = Zxid(3);
 const DATA_BYTES: usize = 100;
 const CHILD_COUNT: usize = 1000;
-/// What a copy of archives is gathered in, about a chunk of a snapshot.
+/// Size of the buffer for copied archives, about a chunk of a snapshot.
 const CHUNK_BYTES: usize = 1 << 20;
 
 struct Walk(PinnedWalk<()>);
 
 impl Source for Walk {
-    fn next_record(&mut self) -> Option<Record<'_>> {
+    fn next_record(&mut self) -> Option<NodeRecord<'_>> {
         self.0.next_record()
     }
 
@@ -61,9 +61,9 @@ fn tree_of(count: usize) -> Tree<()> {
     tree
 }
 
-fn head_of(pin: &Pin<()>) -> Head {
+fn head_of(pin: &Pin<()>) -> SnapshotHead {
     let view = pin.view();
-    Head {
+    SnapshotHead {
         zxid: ZXID,
         epoch: Epoch(1),
         seed: SEED,
@@ -73,7 +73,7 @@ fn head_of(pin: &Pin<()>) -> Head {
     }
 }
 
-/// Copies all archives, a chunk at a time. Gives their bytes.
+/// Copies all archives, a chunk at a time. Returns their bytes.
 fn copy_archives(pin: Pin<()>) -> usize {
     let (mut walk, mut chunk, mut bytes) = (pin.walk(), Vec::with_capacity(2 * CHUNK_BYTES), 0);
     while let Some(record) = walk.next_record() {
@@ -88,7 +88,7 @@ fn copy_archives(pin: Pin<()>) -> usize {
 
 fn write(background: &Background, directory: &Path, pin: Pin<()>) -> u64 {
     let directory = directory.to_owned();
-    let written = background.run(Queue::Snapshot, move |disk| async move {
+    let written = background.run(TaskQueue::Snapshot, move |disk| async move {
         let head = head_of(&pin);
         let pace = async |_| ControlFlow::Continue(());
         let source = &mut Walk(pin.walk());
@@ -98,11 +98,11 @@ fn write(background: &Background, directory: &Path, pin: Pin<()>) -> u64 {
     written.expect("there is room").bytes
 }
 
-/// Reads the snapshot and gives each unit away.
+/// Reads the snapshot and drops each unit.
 fn read(background: &Background, directory: &Path, mut each: impl FnMut(Unit)) {
     let directory = directory.to_owned();
     let (sender, units) = mpsc::channel();
-    let done = background.run(Queue::Snapshot, move |disk| async move {
+    let done = background.run(TaskQueue::Snapshot, move |disk| async move {
         let mut loader = Loader::open(&*disk, &directory, ZXID).await?;
         while let Some(unit) = loader.next_unit().await? {
             let _ = sender.send(unit);
@@ -120,7 +120,7 @@ fn load(background: &Background, directory: &Path, digest: u64) -> Tree<()> {
         let unit = ImageUnit { memory: Box::new(unit.memory), runs: unit.runs };
         builder.push(unit, |_| ()).expect("checked by the loader");
     });
-    builder.finish(ZXID, Some(digest), ()).expect("no path comes twice")
+    builder.finish(Some(digest), ()).expect("no path comes twice")
 }
 
 fn bench_count(

@@ -1,18 +1,18 @@
 //! The tree in one process: reads one by one and in stages of 8, listings, and writes in published
-//! batches of 64; all of them alone, and again beside a thread that looks up meanwhile.
+//! batches of 64; all of them alone, and again beside a thread that reads concurrently.
 //!
 //! `cargo bench -p ringkeeper-benches --bench tree`. Times are per look-up, per stage of 8, per
 //! listing of 10,000 children and per batch of 64; rates count operations. There are 10^4 and 10^6
-//! nodes of 100 bytes, and 10^7 (3 GB) with `RINGKEEPER_BENCH_LARGE=1`. The memory of a node goes
-//! to stderr before the timings of each size, the other thread's rate after them.
+//! nodes of 100 bytes, and 10^7 (3 GB) with `RINGKEEPER_BENCH_LARGE=1`. The memory of a node is
+//! printed to stderr before the timings of each size, the other thread's rate after them.
 //!
-//! Held against, at a million nodes and alone: a get 0.1 us among hot nodes and 0.18 us in stages,
-//! a set 0.8 us, a create 0.7 us, a delete 0.8 us (a batch of 64: 51, 45 and 51 us), and 240 bytes
-//! a node after each was written twice. Beside a reader nothing should change but by what two
-//! threads cost each other in cache and memory: they share no line that either writes.
+//! Target, at a million nodes and alone: a get 0.1 us among hot nodes and 0.18 us in stages, a set
+//! 0.8 us, a create 0.7 us, a delete 0.8 us (a batch of 64: 51, 45 and 51 us), and 240 bytes per
+//! node after each was written twice. Beside a reader nothing should change except for shared cache
+//! and memory bandwidth: the threads share no line that either writes.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use engine::tree::{NewNode, Reader, STAGED_MAX, Tree, TreeSeed};
+use engine::tree::{NewNode, STAGED_MAX, Tree, TreeReader, TreeSeed};
 use model::zxid::Zxid;
 use std::env;
 use std::hint::black_box;
@@ -21,22 +21,22 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const SIZES: [usize; 2] = [10_000, 1_000_000];
-/// A size that not every machine has the memory for, and the variable that asks for it.
+/// A size for machines with enough memory, and the variable that enables it.
 const LARGE: usize = 10_000_000;
 const LARGE_WANTED: &str = "RINGKEEPER_BENCH_LARGE";
 const CHILDREN: usize = 10_000;
 const HOT: usize = 1_000;
 const BATCH: usize = 64;
-/// What a turn frees at most.
+/// The most that a turn frees.
 const RECLAIM: usize = 1024;
-/// Paths to look up, one after another: more than a cache holds of nodes.
+/// Paths to look up, one after another: more nodes than a cache holds.
 const PICKS: usize = 1 << 18;
 const DATA: [u8; 100] = [7; 100];
 
 /// A tree of `size` nodes below parents of [`CHILDREN`] children each.
 struct Bench {
     tree: Tree<u64>,
-    reader: Reader<u64>,
+    reader: TreeReader<u64>,
     size: usize,
     random: u64,
     zxid: i64,
@@ -154,8 +154,8 @@ fn path_of(number: usize) -> Vec<u8> {
     format!("/load/{:04}/instance-{number:07}", number / CHILDREN).into_bytes()
 }
 
-/// Looks 8 paths from `at` on up together.
-fn look_up_staged(reader: &Reader<u64>, paths: &[Vec<u8>], at: usize) -> u32 {
+/// Looks up 8 paths from `at` on together.
+fn look_up_staged(reader: &TreeReader<u64>, paths: &[Vec<u8>], at: usize) -> u32 {
     let paths: [&[u8]; STAGED_MAX] = std::array::from_fn(|n| &paths[at + n][..]);
     let mut found = [None; STAGED_MAX];
     reader.view().lookup_staged(&paths, &mut found);
@@ -219,7 +219,7 @@ fn writes(c: &mut Criterion, bench: &mut Bench, company: &str) {
     for is_create in [true, false] {
         group.bench_function(if is_create { "create" } else { "delete" }, |b| {
             b.iter_custom(|iterations| {
-                // Not more new nodes than old ones.
+                // No more new nodes than old ones.
                 let count = (iterations as usize * BATCH).min(size / BATCH * BATCH);
                 let rounds = (iterations as usize * BATCH).div_ceil(count);
                 let mut time = Duration::ZERO;
@@ -241,7 +241,7 @@ fn writes(c: &mut Criterion, bench: &mut Bench, company: &str) {
     group.finish();
 }
 
-/// Ends the other thread, whatever becomes of this one.
+/// Stops the other thread, whatever happens to this one.
 struct End<'a>(&'a AtomicBool);
 
 impl Drop for End<'_> {
@@ -250,8 +250,8 @@ impl Drop for End<'_> {
     }
 }
 
-/// Does all of it while another thread looks up what a shard would: stages of 8, from the version
-/// that was the newest when its turn of 64 began.
+/// Runs all of it while another thread reads as a shard would: stages of 8, from the version that
+/// was the newest when its turn of 64 began.
 fn beside_a_reader(bench: &mut Bench, measured: impl FnOnce(&mut Bench)) {
     let paths = bench.picks(bench.size);
     let mut reader = bench.tree.reader();

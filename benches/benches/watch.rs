@@ -1,29 +1,30 @@
-//! The table of watches: a million of them set, changes told to nobody, one and a thousand, watches
-//! of whole subtrees above deep paths, and connections that go.
+//! The table of watches: setting a million, changes with no watcher, one and a thousand, watches of
+//! whole subtrees above deep paths, and closing connections.
 //!
 //! `cargo bench -p ringkeeper-benches --bench watch`. `set` is per million watches, on an empty
-//! table; `fire` per change of one path; `recursive` per change so many levels deep; `forget` per
-//! connection, or per turn where it says so. But for `set`, a thousand connections have a million
-//! watches in the table besides. Telling means finding out whom: events are encoded by the shard.
+//! table; `fire` per change of one path; `recursive` per change at that depth; `forget` per
+//! connection, or per turn where it says so. Except in `set`, a thousand connections also have a
+//! million watches in the table. Firing means finding the watchers: events are encoded by the
+//! shard.
 //!
-//! Held against: 1,000 watchers of one node are all told in 2 ms with 4 us of CPU an event, a
-//! quarter and an eighth of what ZooKeeper 3.9.5 takes. Most of that belongs to encoding and
-//! sending, so the table may take a tenth: 0.4 us a watcher. A change that nobody watches is part
-//! of a set of 2.5 us of CPU. A turn that forgets is bounded to half a millisecond, which everybody
-//! else waits.
+//! Target: 1,000 watchers of one node are all notified in 2 ms with 4 us of CPU per event, a
+//! quarter and an eighth of what ZooKeeper 3.9.5 takes. Most of that is encoding and sending, so
+//! the table may take a tenth: 0.4 us per watcher. An unwatched change is part of a set of 2.5 us
+//! of CPU. A turn that forgets is bounded to half a millisecond, because all other work waits for
+//! it.
 
 use criterion::measurement::WallTime;
 use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput};
 use criterion::{criterion_group, criterion_main};
 use engine::limits::FORGOTTEN_PER_TURN;
-use engine::shard::{Told, WatchMode, WatchTable};
+use engine::shard::{Notified, WatchMode, WatchTable};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 const WATCHES: usize = 1_000_000;
 const CONNECTIONS: usize = 1_000;
 /// Paths that are fired before their watches are set again, outside the timing: more than a cache
-/// holds of them.
+/// holds.
 const FIRED: usize = 1 << 16;
 /// Paths of a thousand watchers each.
 const CROWDED: usize = 64;
@@ -36,7 +37,7 @@ fn paths_below(top: &str, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(|n| format!("/{top}/{:04}/node-{n:07}", n / 1_000).into_bytes()).collect()
 }
 
-/// A path of so many levels.
+/// A path with this many levels.
 fn deep_path(levels: usize) -> Vec<u8> {
     (0..levels).flat_map(|level| format!("/level-{level:02}").into_bytes()).collect()
 }
@@ -59,7 +60,7 @@ fn crowd(table: &mut WatchTable, paths: &[Vec<u8>], mode: WatchMode) {
     }
 }
 
-/// Takes watches until all are away that gone connections had. Gives the number of turns.
+/// Removes watches until closed connections have none left. Returns the number of turns.
 fn forget_all(table: &mut WatchTable) -> usize {
     let mut turns = 0;
     while table.is_forgetting() {
@@ -89,7 +90,7 @@ fn set(group: &mut BenchmarkGroup<'_, WallTime>, paths: &[Vec<u8>]) {
     }
 }
 
-/// Time of `iterations` changes, each of the next of `paths`, their watches being set again with
+/// Time of `iterations` changes, each of the next of `paths`, whose watches are set again with
 /// `again` after each round.
 fn fire_and_set_again(
     table: &mut WatchTable,
@@ -98,14 +99,15 @@ fn fire_and_set_again(
     watcher_count: usize,
     again: impl Fn(&mut WatchTable, &[Vec<u8>]),
 ) -> Duration {
-    let (mut time, mut told, mut left) = (Duration::ZERO, Told::default(), iterations as usize);
+    let (mut time, mut notified, mut left) =
+        (Duration::ZERO, Notified::default(), iterations as usize);
     while left > 0 {
         let paths = &paths[..left.min(paths.len())];
         let start = Instant::now();
         for path in paths {
-            told.clear();
-            table.trigger(path, &mut told);
-            assert_eq!(told.slots().len(), watcher_count);
+            notified.clear();
+            table.trigger(path, &mut notified);
+            assert_eq!(notified.slots().len(), watcher_count);
         }
         time += start.elapsed();
         again(table, paths);
@@ -117,15 +119,15 @@ fn fire_and_set_again(
 fn fire(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable, paths: &[Vec<u8>]) {
     let (strangers, crowded) = (paths_below("strange", FIRED), paths_below("crowd", CROWDED));
     let faithful = paths_below("faithful", CROWDED);
-    let mut told = Told::default();
+    let mut notified = Notified::default();
     let mut at = 0;
     group.throughput(Throughput::Elements(1));
-    group.bench_function(BenchmarkId::new("fire", "nobody watches"), |b| {
+    group.bench_function(BenchmarkId::new("fire", "unwatched"), |b| {
         b.iter(|| {
             at = (at + 1) % FIRED;
-            told.clear();
-            table.trigger(&strangers[at], &mut told);
-            black_box(told.slots().len())
+            notified.clear();
+            table.trigger(&strangers[at], &mut notified);
+            black_box(notified.slots().len())
         });
     });
     let few: Vec<_> = paths.iter().step_by(WATCHES / FIRED).take(FIRED).cloned().collect();
@@ -152,16 +154,16 @@ fn fire(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable, paths:
     group.bench_function(BenchmarkId::new("fire", "1,000 persistent watchers"), |b| {
         b.iter(|| {
             at = (at + 1) % CROWDED;
-            told.clear();
-            table.trigger(&faithful[at], &mut told);
-            black_box(told.slots().len())
+            notified.clear();
+            table.trigger(&faithful[at], &mut notified);
+            black_box(notified.slots().len())
         });
     });
 }
 
 fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
     let top = deep_path(1);
-    let mut told = Told::default();
+    let mut notified = Notified::default();
     for watcher_count in [1, CONNECTIONS] {
         for slot in 0..watcher_count as u32 {
             table.add(&top, slot, WatchMode::RECURSIVE);
@@ -172,21 +174,21 @@ fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
             let id = BenchmarkId::new(format!("recursive/{watcher_count} at the top"), levels);
             group.bench_function(id, |b| {
                 b.iter(|| {
-                    told.clear();
-                    table.trigger(black_box(&path), &mut told);
-                    assert_eq!(told.slots().len(), watcher_count);
+                    notified.clear();
+                    table.trigger(black_box(&path), &mut notified);
+                    assert_eq!(notified.slots().len(), watcher_count);
                 });
             });
         }
     }
-    // What all others pay for these: their ancestors are looked up too.
+    // The cost of these to all others: their ancestors are looked up too.
     let other = [b"/other".to_vec(), deep_path(7)].concat();
     group.throughput(Throughput::Elements(1));
-    group.bench_function(BenchmarkId::new("recursive/nobody above", 8), |b| {
+    group.bench_function(BenchmarkId::new("recursive/unwatched", 8), |b| {
         b.iter(|| {
-            told.clear();
-            table.trigger(black_box(&other), &mut told);
-            assert!(told.slots().is_empty());
+            notified.clear();
+            table.trigger(black_box(&other), &mut notified);
+            assert!(notified.slots().is_empty());
         });
     });
     for slot in 0..CONNECTIONS as u32 {
@@ -197,7 +199,7 @@ fn recursive(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
 fn forget(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
     let own = paths_below("own", WATCHES / CONNECTIONS);
     let crowded = paths_below("crowd", CROWDED);
-    let (alone, shared) = ("watched by nobody else", "watched by 1,000 others");
+    let (alone, shared) = ("watched by no other", "watched by 1,000 others");
     for (paths, whose) in [(&own[..64], alone), (&own[..], alone), (&crowded[..], shared)] {
         group.throughput(Throughput::Elements(paths.len() as u64));
         let id = BenchmarkId::new("forget", format!("{} paths {whose}", paths.len()));
@@ -219,7 +221,7 @@ fn forget(group: &mut BenchmarkGroup<'_, WallTime>, table: &mut WatchTable) {
     }
 }
 
-/// Turns that forget the one connection which had a million watches: the mean, and on stderr the
+/// Turns that forget the one connection that had a million watches: the mean, and on stderr the
 /// longest.
 fn forget_million(group: &mut BenchmarkGroup<'_, WallTime>, paths: &[Vec<u8>]) {
     let mut table = WatchTable::new(SEED);

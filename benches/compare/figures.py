@@ -1,16 +1,16 @@
-"""The figures of a run: reads what the generators wrote, sums the rounds up."""
+"""The figures of a run: reads the generators' results and summarises the rounds."""
 
 import json
 import re
 from pathlib import Path
 
 SERVERS = ["stock", "ours", "bare", "etcd"]
-# Rows of a workload's results that are parts of operations, or of the generator itself.
+# Rows of a workload's results that are parts of operations, or about the generator itself.
 PARTS = {"event", "attach", "lock taken", "generator late"}
 
 
 class Figure:
-    """One figure in all rounds. Those that did not come to it are missing."""
+    """One figure in all rounds. Rounds without it are missing."""
 
     def __init__(self, values):
         self.values = [value for value in values if value is not None]
@@ -32,7 +32,7 @@ class Figure:
 
     @property
     def spread_percent(self):
-        """From the lowest to the highest, in percent of the mean."""
+        """The range from the lowest to the highest, in percent of the mean."""
         return (self.high - self.low) * 100 / self.mean if self.mean else 0
 
 
@@ -40,7 +40,7 @@ class Measured:
     """One row on one server: all its rounds."""
 
     def __init__(self, rounds, failures):
-        # A bad round counts, or a server that stood still would look better than it was; one in which
+        # A bad round counts, or a server that stalled would look better than it was; one in which
         # nothing was done has no figures.
         self.rounds = [one for one in rounds if one.get("ops", 1) > 0]
         self.failures = failures
@@ -57,7 +57,7 @@ class Measured:
         return self.of("server_cpu_us_per_op")
 
     def latency(self, word):
-        """Of the operation that is told of (see `main_operation`), in us."""
+        """Of the main operation (see `main_operation`), in us."""
         return self.of(f"{self.main_operation}_us_{word}")
 
     @property
@@ -73,7 +73,7 @@ class Measured:
 
     @property
     def main_operation(self):
-        """The one that was done most often; a single operation has no other."""
+        """The most frequent one; a single operation has no other."""
         counts = {}
         for one in self.rounds:
             for row in one.get("latencies", []):
@@ -113,7 +113,7 @@ def round_of(file):
 
 
 class Run:
-    """Everything that OUT/results holds."""
+    """Everything in OUT/results."""
 
     def __init__(self, folder):
         folder = Path(folder)
@@ -142,5 +142,5 @@ class Ratio:
 
 
 def ratio(ours, other):
-    """None where there is nothing to divide by."""
+    """None if the divisor is missing or zero."""
     return Ratio(ours, other) if ours and other and other.low > 0 else None

@@ -1,4 +1,4 @@
-"""The page: one file, bars drawn in it, nothing fetched from anywhere."""
+"""The page: one self-contained file with bar charts."""
 
 from html import escape
 
@@ -25,7 +25,7 @@ WIDTH, LEFT, RIGHT, STEP, TOP = 300, 72, 64, 20, 20
 
 
 def number(value):
-    """Three digits that count."""
+    """Three significant digits."""
     if value >= 999.5:
         return f"{value:,.0f}"
     return f"{value:.0f}" if value >= 99.5 else f"{value:.1f}" if value >= 9.95 else f"{value:.2f}"
@@ -42,7 +42,7 @@ def mebibytes(value):
 
 
 def bars(title, figures, shown):
-    """One bar a server: the mean, and a whisker from the lowest round to the highest."""
+    """One bar per server: the mean, and a whisker from the lowest round to the highest."""
     figures = {server: figure for server, figure in figures.items() if figure}
     if not figures:
         return ""
@@ -85,7 +85,7 @@ def ratio_cell(found, is_share=False):
 
 
 def fraction_cell(ours, other):
-    """What ours needs of something that should be small: a fraction of the other's."""
+    """Our cost as a fraction of the other's."""
     found = ratio(ours, other)
     if not found or not found.mean:
         return ""
@@ -117,21 +117,21 @@ def summary(part, others):
 
 def section(name, about, servers):
     """A row or a workload: bars, then every figure."""
-    told = {server: one for server, one in servers.items() if one.rate}
+    known = {server: one for server, one in servers.items() if one.rate}
     out = [
         f'<h3 id="{escape(name)}">{escape(name)}</h3>'
         f'<p class="about">{escape(about)}</p><div class="bars">'
     ]
     out.append(
-        bars("operations a second", {server: one.rate for server, one in told.items()}, number)
+        bars("operations a second", {server: one.rate for server, one in known.items()}, number)
     )
-    operation = next((one.main_operation for one in told.values()), "")
+    operation = next((one.main_operation for one in known.values()), "")
     title = f"p999 of {operation}"
-    out.append(bars(title, {server: one.latency("p999") for server, one in told.items()}, time))
+    out.append(bars(title, {server: one.latency("p999") for server, one in known.items()}, time))
     out.append(
         bars(
-            "server CPU-us an operation",
-            {server: one.cpu_us for server, one in told.items()},
+            "server CPU-us per operation",
+            {server: one.cpu_us for server, one in known.items()},
             number,
         )
     )
@@ -149,7 +149,7 @@ def section(name, about, servers):
         "others",
     ]
     lines = []
-    for server, one in told.items():
+    for server, one in known.items():
         line = [
             NAMES[server],
             number(one.rate.mean),
@@ -172,14 +172,14 @@ def section(name, about, servers):
 
 
 def operations(servers):
-    """All that a workload times, server beside server."""
-    told = {server: one for server, one in servers.items() if one.rate}
-    names = list(dict.fromkeys(name for one in told.values() for name in one.operations))
-    head = [""] + [f"{word}, {NAMES[server]}" for word in ("p50", "p99", "p999") for server in told]
+    """All timings of a workload, server by server."""
+    known = {server: one for server, one in servers.items() if one.rate}
+    names = list(dict.fromkeys(name for one in known.values() for name in one.operations))
+    head = [""] + [f"{word}, {NAMES[server]}" for word in ("p50", "p99", "p999") for server in known]
     lines = []
     for name in names:
         figures = [
-            one.of(f"{name}_us_{word}") for word in ("p50", "p99", "p999") for one in told.values()
+            one.of(f"{name}_us_{word}") for word in ("p50", "p99", "p999") for one in known.values()
         ]
         lines.append([escape(name)] + [time(figure.mean) if figure else "" for figure in figures])
     return f"<details><summary>every operation</summary>{table(head, lines)}</details>"
@@ -215,13 +215,13 @@ def memory(part):
         )
         lines.append(line)
     out.append(
-        table(["", "resident", "bytes a node", "restart", "from, to", "resident then"], lines)
+        table(["", "resident", "bytes per node", "restart", "from, to", "resident afterwards"], lines)
     )
     return "".join(out)
 
 
 def tails(run):
-    """Our server under a steady load, and what happened beside it."""
+    """Our server under a steady load, and the disturbances."""
     quiet = run.tails.get("quiet", {}).get("ours")
     lines = []
     for name, servers in run.tails.items():
@@ -236,8 +236,8 @@ def tails(run):
             lines.append(line)
     if not lines:
         return ""
-    head = ["beside the load"] + [cell for word in ("p50", "p99", "p999", "max") for cell in (word, "")]
-    return '<h2 id="tails">What happens beside a steady load</h2>' + table(head, lines)
+    head = ["disturbance"] + [cell for word in ("p50", "p99", "p999", "max") for cell in (word, "")]
+    return '<h2 id="tails">Disturbances of a steady load</h2>' + table(head, lines)
 
 
 def page(run):
@@ -257,7 +257,7 @@ def page(run):
         '</table><p class="about">Measured in turn, in every round. Ratios are of means; below them '
     )
     out.append(
-        "stands what the worst and the best pair of rounds would give. "
+        "are the ratios of the worst and the best pair of rounds. "
         "1/4 means a quarter of the other's.</p>"
     )
     parts = (run.rows, run.workloads, run.memory, run.tails)
@@ -265,7 +265,7 @@ def page(run):
     failed = sum(len(one.failures) for one in measured)
     if failed:
         out.append(
-            f'<p class="bad">{failed} measurements did not end well; they are told below.</p>'
+            f'<p class="bad">{failed} measurements failed; they are listed below.</p>'
         )
     others = [
         server
@@ -277,7 +277,7 @@ def page(run):
         out.append(
             '<p class="about">The limit is a server without a tree: it frames requests, makes the same '
         )
-        out.append("bytes durable and answers bytes of the same form.")
+        out.append("bytes durable and answers with bytes of the same form.")
         if "etcd" in others:
             out.append(
                 " etcd's get is serializable, its set a put; get-linear is its linearizable get."
@@ -287,10 +287,10 @@ def page(run):
     if run.workloads:
         out.append("<h2>Workloads</h2>" + summary(run.workloads, ["stock"]))
         out.append(
-            '<p class="about">p999 is that of the operation done most often. With a rate of its own '
+            '<p class="about">p999 is that of the most frequent operation. With a rate of its own '
         )
         out.append(
-            "(an open loop) a workload asks as much of both: latencies and CPU differ there, "
+            "(an open loop) a workload sends the same load to both: latencies and CPU differ there, "
             "not the rate.</p>"
         )
     for name, servers in run.workloads.items():

@@ -38,7 +38,7 @@ def line_of(name, server, measured, width):
 
 
 def against(name, ours, other, label, width):
-    """How ours stands to another server, from the worst pair of rounds to the best."""
+    """The ratio of ours to another server, from the worst pair of rounds to the best."""
     rate = ratio(ours.rate, other.rate)
     if not rate:
         return None
@@ -80,7 +80,7 @@ def write_memory(memory, out):
             each = one["rss_bytes"] / one["nodes"]
             print(
                 f"{server}: {one['rss_bytes'] >> 20} MiB resident with {one['nodes']} nodes"
-                f" of 100 bytes, {each:.0f} bytes a node",
+                f" of 100 bytes, {each:.0f} bytes per node",
                 file=out,
             )
     for server, measured in memory.get("restart", {}).items():
@@ -93,7 +93,7 @@ def write_memory(memory, out):
 
 
 def tail_lines(run):
-    """A line for each disturbance and operation, with how it stands to the quiet load."""
+    """A line for each disturbance and operation, with its ratio to the quiet load."""
     quiet = run.tails.get("quiet", {}).get("ours")
     for name, servers in run.tails.items():
         for operation in ("get", "set"):
@@ -109,7 +109,7 @@ def tail_lines(run):
 
 
 def write_tails(run, out):
-    head = ["beside", "load", "p50", "p99", "", "p999", "", "max"]
+    head = ["disturbance", "load", "p50", "p99", "", "p999", "", "max"]
     widths = [12, 5, 10, 10, 7, 10, 7, 10]
     for name, *cells in [head, *tail_lines(run)]:
         cells = [f"{cell:>{width}}" for cell, width in zip(cells, widths[1:])]

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # Names without a value are run.sh's.
 # Sourced by run.sh: what is measured, and the rounds.
 #
-# Each measurement leaves NAME.SERVER.ROUND.json below $results, as the generator wrote it; one that did not end well also
-# NAME.SERVER.ROUND.failed, the reason. The lists of names keep the order for the report.
+# Each measurement leaves NAME.SERVER.ROUND.json below $results, as the generator wrote it; a failed one also leaves
+# NAME.SERVER.ROUND.failed, with the reason. The lists of names keep the order for the report.
 
 # name, arguments.
 all_rows() {
@@ -22,8 +22,8 @@ create-64x16       --op create --connections 64 --pipeline 16
 ROWS
 }
 
-# rows_of SERVER - those that it has an answer to. Linearizable gets are etcd's alone: a get of ZooKeeper's protocol may be
-# behind, as etcd's serializable ones may, and stands beside those.
+# rows_of SERVER - the rows that it supports. Only etcd has linearizable gets: a get of ZooKeeper's protocol may be
+# behind, like etcd's serializable ones, and is compared with those.
 rows_of() {
   all_rows | awk -v rows="$rows" '$1 ~ rows' | case $1 in
     bare-get) grep -E '^get-64' ;;
@@ -71,7 +71,7 @@ measure() { # PART/NAME.SERVER.ROUND ARGUMENTS
   rm -f "$file.log"
 }
 
-# Each on a server without data: in a closed loop the faster server would otherwise meet a fuller tree in the next one.
+# Each on a server without data: in a closed loop the faster server would otherwise have a fuller tree in the next one.
 measure_workloads() {
   local round server name
   $BENCH --list | sed 's/ .*//' | grep -E "$workloads" > "$results/workloads/list"
@@ -87,7 +87,7 @@ measure_workloads() {
   done
 }
 
-# Both trees are made first, then the servers are restarted in turn.
+# Both trees are created first, then the servers are restarted in turn.
 measure_memory() {
   local round server folder
   for server in $servers; do

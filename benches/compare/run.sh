@@ -1,31 +1,31 @@
 #!/bin/bash
-# run.sh [rows] [workloads] [memory] [tails] [options] - Apache ZooKeeper and our server beside each other, on the same disk, in turn.
+# run.sh [rows] [workloads] [memory] [tails] [options] - measures Apache ZooKeeper and our server in turn, on the same disk.
 #
-#   rows        single operations, and beside both servers the limits: servers without a tree (`bare`), where they have
-#               an answer to the row
-#   workloads   what `ringkeeper bench --list` has, each on servers that are new
-#   memory      1.3 million nodes: resident memory, and the time of a restart until the first get is answered
-#   tails       our server under a steady load, with and without snapshots, expiring sessions and more beside it
+#   rows        single operations, on both servers and on the limits: servers without a tree (`bare`), for the rows that
+#               they support
+#   workloads   the workloads of `ringkeeper bench --list`, each on new servers
+#   memory      1.3 million nodes: resident memory, and the time from a restart to the first answered get
+#   tails       our server under a steady load, with and without disturbances (snapshots, expiring sessions and others)
 #
-# All of them unless told otherwise. A round is one server after the other, so that what else the machine does meets all of
-# them. Results are OUT/compare.html, OUT/compare.txt and the JSON files in OUT/results. The exit status is 0 only if every
-# measurement ended well.
+# The default is all of them. A round measures one server after the other, so that other work on the machine affects all
+# alike. Results are OUT/compare.html, OUT/compare.txt and the JSON files in OUT/results. The exit status is 0 only if every
+# measurement succeeded.
 #
-#   --out DIR          where data and results go (default: benches/out; never a file system in memory)
-#   --servers LIST     default "stock ours bare"; etcd, too, if it is named (its binary: ETCD_SERVER)
-#   --rounds N         how often (default 2)
-#   --seconds N        of each measurement (default 8)
-#   --warmup N         before each (default 3); before a server's first, 5 more
+#   --out DIR          directory for data and results (default: benches/out; not on a file system in memory)
+#   --servers LIST     default "stock ours bare"; may also name etcd (its binary: ETCD_SERVER)
+#   --rounds N         number of rounds (default 2)
+#   --seconds N        duration of each measurement (default 8)
+#   --warmup N         warm-up in seconds before each measurement (default 3); 5 more before a server's first
 #   --rows REGEX       only rows whose name matches
 #   --workloads REGEX  only workloads whose name matches
-#   --nodes N          of the rows' keyspace (default 10000)
-#   --memory-nodes N   of the tree of `memory` (default 1300000)
-#   --tails REGEX      only disturbances whose name matches; the first, `quiet`, is what others are compared with
-#   --tail-rate N      requests a second of the load beside them (default 30000)
+#   --nodes N          size of the rows' keyspace (default 10000)
+#   --memory-nodes N   size of the tree of `memory` (default 1300000)
+#   --tails REGEX      only disturbances whose name matches; the others are compared with the first, `quiet`
+#   --tail-rate N      rate of the steady load, in requests a second (default 30000)
 #   --pin              the server on CPU 0, the generator on CPU 1 (default: neither)
 #   --quiet N          before each measurement, wait up to N seconds until the machine has no other work
-#   --nice N           for the servers and the generator: spares a machine that has other work; what waits for little
-#                      (one request in flight, sessions) then waits for its turn on a processor, and says nothing
+#   --nice N           niceness of the servers and the generator, for a machine that has other work; rows with little in
+#                      flight (one request, sessions) then wait for a processor, and their figures are meaningless
 #
 # RINGKEEPER: the binary (default: target/release/ringkeeper). BARE: target/release/bare.
 # BENCH: the generator's command (default: "$RINGKEEPER bench").
@@ -45,7 +45,7 @@ while [ $# -gt 0 ]; do
     rows | workloads | memory | tails) parts+=("$1"); shift ;;
     --pin) pin=yes; shift ;;
     --out | --servers | --rounds | --seconds | --warmup | --rows | --workloads | --nodes | --memory-nodes | --tails | --tail-rate | --quiet | --nice)
-      [ $# -gt 1 ] || { echo "run.sh: $1 wants a value" >&2; exit 2; }
+      [ $# -gt 1 ] || { echo "run.sh: $1 needs a value" >&2; exit 2; }
       name=${1#--}
       printf -v "${name//-/_}" %s "$2"
       shift 2
@@ -66,20 +66,23 @@ results=$out/results
 . "$here/tails.sh"
 
 case $(stat -f -c %T "$out") in
-  tmpfs | ramfs) die "$out lies in memory; a log there says nothing" ;;
+  tmpfs | ramfs) 
+    echo "run.sh: $out is on a file system in memory; choose a directory on a disk with --out" >&2
+    exit 1
+    ;;
 esac
-command -v python3 > /dev/null || die "finding python3, which makes the report,"
-bring_servers
+command -v python3 > /dev/null || die "finding python3, which writes the report,"
+fetch_servers
 rm -rf "$results"
 mkdir -p "$results/rows" "$results/workloads" "$results/memory" "$results/tails"
 describe_machine > "$results/machine.txt"
 cat "$results/machine.txt" >&2
 for part in "${parts[@]}"; do
   "measure_$part"
-  # After each part, so that a run that is cut short has left what it found.
+  # After each part, so that an interrupted run leaves its results.
   python3 -B "$here/report.py" "$out" > "$out/compare.txt" || die "report.py"
 done
 cat "$out/compare.txt"
-echo "run.sh: $out/compare.html shows it" >&2
+echo "run.sh: results: $out/compare.html" >&2
 failures=$(find "$results" -name '*.failed' | wc -l)
 [ "$failures" = 0 ] || die "$failures measurements"

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2154 # Names without a value are run.sh's.
 # Sourced by run.sh: the servers, one at a time.
 #
-# stock: Apache ZooKeeper. ours: Ringkeeper. bare-get, bare-get-1k, bare-set: the limits. etcd: another kind of server, which
-# speaks no protocol of ours; its generator is the Go program in etcd/.
+# stock: Apache ZooKeeper. ours: Ringkeeper. bare-get, bare-get-1k, bare-set: the limits. etcd: another kind of server,
+# with another protocol; its generator is the Go program in etcd/.
 
 pid='' port='' serving=''
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null' EXIT
@@ -16,22 +16,22 @@ die() { # WHAT [LOG]
 
 has_server() { case " $servers " in *" $1 "*) ;; *) return 1 ;; esac }
 
-# Whatever has to be built or brought is there before anything is measured.
-bring_servers() {
-  ! has_server stock || stock_version > /dev/null || die "bringing ZooKeeper"
-  ! has_server etcd || bring_etcd
+# Build or fetch everything before anything is measured.
+fetch_servers() {
+  ! has_server stock || stock_version > /dev/null || die "fetching ZooKeeper"
+  ! has_server etcd || fetch_etcd
 }
 
 stock_version() { STOCK_MAIN=org.apache.zookeeper.version.VersionInfoMain "$top/tests/suites/stock-server.sh"; }
 
 # Debian's package is unpacked and not installed: it would start a server of its own.
-bring_etcd() {
+fetch_etcd() {
   local folder=$SUITES/etcd
   mkdir -p "$folder"
   etcd=${ETCD_SERVER:-$(command -v etcd || echo "$folder/usr/bin/etcd")}
   if [ ! -x "$etcd" ]; then
     (cd "$folder" && apt-get download -q etcd-server && dpkg-deb -x etcd-server_*.deb .) >&2 \
-      || die "bringing Debian's etcd-server (apt-get update may help)"
+      || die "fetching Debian's etcd-server (apt-get update may help)"
   fi
   (cd "$here/etcd" && go build -o "$folder/load" .) >&2 || die "building etcd/ (it needs Go)"
   etcd_load=$folder/load
@@ -40,15 +40,15 @@ bring_etcd() {
 describe_servers() {
   local revision
   revision=$(git -C "$top" describe --always --dirty 2>/dev/null)
-  ! has_server ours || told Ringkeeper "$("$RINGKEEPER" --version | cut -d' ' -f2)${revision:+ ($revision)}"
+  ! has_server ours || fact Ringkeeper "$("$RINGKEEPER" --version | cut -d' ' -f2)${revision:+ ($revision)}"
   ! has_server stock || {
-    told ZooKeeper "$(stock_version | sed 's/^Apache ZooKeeper, version //'), heap $STOCK_HEAP, $STOCK_GC"
-    told Java "$("${JAVA:-java}" -version 2>&1 | sed -n '2p')"
+    fact ZooKeeper "$(stock_version | sed 's/^Apache ZooKeeper, version //'), heap $STOCK_HEAP, $STOCK_GC"
+    fact Java "$("${JAVA:-java}" -version 2>&1 | sed -n '2p')"
   }
-  ! has_server etcd || told etcd "$("$etcd" --version | sed -n 's/^etcd Version: //p'), $(go version | cut -d' ' -f3) for its client"
+  ! has_server etcd || fact etcd "$("$etcd" --version | sed -n 's/^etcd Version: //p'), $(go version | cut -d' ' -f3) for its client"
 }
 
-free_port() { # one that nobody listens on
+free_port() { # a free one
   for port in $(shuf -i 20000-29999 -n 50); do
     (: < "/dev/tcp/127.0.0.1/$port") 2>/dev/null || return 0
   done
@@ -83,13 +83,13 @@ CFG
     bare-get) $on_server "$BARE" get "$port" >> "$folder/log" 2>&1 & ;;
     bare-get-1k) $on_server "$BARE" get "$port" 1024 >> "$folder/log" 2>&1 & ;;
     bare-set) $on_server "$BARE" set "$port" "$folder/file" >> "$folder/log" 2>&1 & ;;
-    # Its quota of 2 GB is nearer than the end of a long run: it keeps every version.
+    # It keeps every version, so a long run would exceed its quota of 2 GB.
     etcd) $on_server "$etcd" --name compare --data-dir "$folder/data" --logger zap --log-level error \
       --quota-backend-bytes 8589934592 \
       --listen-client-urls "http://127.0.0.1:$port" --advertise-client-urls "http://127.0.0.1:$port" \
       --listen-peer-urls "http://127.0.0.1:$peer" --initial-advertise-peer-urls "http://127.0.0.1:$peer" \
       --initial-cluster "compare=http://127.0.0.1:$peer" >> "$folder/log" 2>&1 & ;;
-    *) die "there is no server $serving, and starting it" ;;
+    *) die "starting the unknown server $serving" ;;
   esac
   pid=$!
 }
@@ -122,7 +122,7 @@ start_new() {
   bench --op ready --nodes 0 --seconds 120 > /dev/null 2> "$2/bench.log" || die "starting $1" "$2/log"
   case $1 in bare-*) return ;; esac
   prepare "$1" "$2" --nodes "$nodes"
-  # The second keyspace warms too: a virtual machine that compiles while it is measured says nothing.
+  # The second keyspace is warmed up too: measuring a JVM that is still compiling is meaningless.
   prepare "$1" "$2" --nodes "$nodes" --size 1024 --root /bench1k
   [ "$1" != etcd ] || return 0
   bench --op mixed --skip-prepare --nodes "$nodes" --seconds 5 > /dev/null 2> "$2/bench.log" || die "warming $1" "$2/bench.log"

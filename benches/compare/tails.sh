@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154 # Names without a value are run.sh's.
-# Sourced by run.sh: how a steady load feels what else happens.
+# Sourced by run.sh: how disturbances affect a steady load.
 #
-# Our server only. The load is an open loop, so that a server that stands still makes everything late that was due
-# meanwhile: gets and sets of 64 connections, so many a second. Each disturbance is measured beside the load, and the
-# load without it in the same round, on the same tree.
+# Our server only. The load is an open loop, so a stall makes everything late that was due meanwhile: gets and sets
+# of 64 connections at a fixed rate. Each disturbance is measured with the load, and the load without it in the same
+# round, on the same tree.
 
-# name, what happens beside the load.
+# name, the disturbance.
 all_tails() {
   cat <<TAILS
 quiet              nothing
@@ -13,7 +13,7 @@ snapshot           snapshots of the tree are written
 segments           segments of the log are prepared and recycled
 listing            nodes with 100,000 children are listed, ten a second
 ephemerals         100,000 ephemeral nodes expire at once
-deletes            a million nodes are made and deleted, as fast as one client can
+deletes            a million nodes are created and deleted, as fast as one client can
 TAILS
 }
 
@@ -27,7 +27,7 @@ measure_tails() {
   done
 }
 
-# What a disturbance needs of the server, beside what is usual.
+# Server settings that a disturbance needs in addition.
 words_for() {
   case $1 in
     snapshot) echo "--set snapCount=20000" ;;
@@ -43,7 +43,7 @@ tail_beside() { # NAME NODES
   start ours "$folder"
   server_words=''
   bench --op ready --nodes 0 --seconds 120 > /dev/null 2> "$folder/bench.log" || die "starting ours" "$folder/log"
-  # With a rate the tree has another form than without.
+  # With a rate the tree has a different shape than without.
   prepare ours "$folder" --op mixed --rate "$tail_rate" --nodes "$2"
   case $name in
     listing) prepare ours "$folder" --workload "$here/tails/listing.toml" --root /listing ;;
@@ -58,14 +58,14 @@ tail_beside() { # NAME NODES
   stop_and_forget "$folder"
 }
 
-# Goes on until it is killed, or for as long as the measurement.
+# Runs until it is killed, or for the duration of the measurement.
 disturb() { # NAME FOLDER
   local for_seconds=$((seconds + warmup)) words=(--workload "$here/tails/$1.toml" --root "/$1")
   trap 'kill $(jobs -p) 2> /dev/null' TERM
   case $1 in
     listing | deletes) bench "${words[@]}" --seconds "$for_seconds" --warmup 0 > "$2/beside.txt" 2>&1 & wait ;;
     ephemerals)
-      # A client that is gone says no goodbye: its sessions expire in the middle of the measurement.
+      # A killed client does not close its sessions: they expire in the middle of the measurement.
       bench "${words[@]}" --seconds 600 --warmup 0 > "$2/beside.txt" 2>&1 &
       sleep $((warmup + seconds / 4))
       kill -9 $!

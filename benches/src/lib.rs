@@ -1,14 +1,14 @@
-//! Benchmarks of Ringkeeper: what its parts cost, and the limits that it is held against.
+//! Benchmarks of Ringkeeper: the cost of its parts, and the limits that it is compared with.
 //!
 //! `benches/`: `jute` (codec), `record` (one node), `tree`, `watch` (the table of watches),
-//! `publish` (a request through the engine), `log_append`, `snapshot`; each head says what it is
-//! held against. `src/bin/bare.rs`: servers without a tree. `compare/`: beside ZooKeeper.
+//! `publish` (a request through the engine), `log_append`, `snapshot`; each head gives its target.
+//! `src/bin/bare.rs`: servers without a tree. `compare/`: the comparison with ZooKeeper.
 //!
 //! **Invariants**
 //!
 //! - Nothing depends on this crate (guard: `tests/tidy.rs`).
 //!
-//! **What is deliberately not here**: pass or fail by time; figures are read by people.
+//! **What is deliberately not here**: pass or fail by time; people read the figures.
 //!
 //! ```text
 //! make bench BENCH=publish

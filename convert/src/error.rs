@@ -1,4 +1,4 @@
-//! What can be wrong with files, and why an import or an export does not happen.
+//! What can be wrong with files, and why an import or an export fails.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use model::zxid::Zxid;
 
 use crate::stock::stream::StreamError;
 
-/// What is wrong at some place of a file of `ZooKeeper`'s.
+/// What is wrong at some place in a file of `ZooKeeper`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// The file ends within a field.
@@ -22,7 +22,7 @@ pub enum Fault {
     /// A length that no field can have.
     #[error("a length of {0} bytes")]
     Length(i64),
-    /// It does not begin as it must.
+    /// It does not begin as required.
     #[error("it should begin with {expected:02x?}, and begins with {found:02x?}")]
     Magic {
         /// What it should begin with.
@@ -33,15 +33,15 @@ pub enum Fault {
     /// Another version of the format.
     #[error("format version {found}, only {} is known", crate::stock::VERSION)]
     Version {
-        /// What is written.
+        /// What is stored.
         found: i32,
     },
-    /// The checksum does not fit the bytes.
-    #[error("the checksum should be {found:#x}, the bytes make {expected:#x}")]
+    /// The checksum does not match the bytes.
+    #[error("the checksum should be {found:#x}, that of the bytes is {expected:#x}")]
     Checksum {
-        /// What the bytes make.
+        /// The checksum of the bytes.
         expected: u64,
-        /// What is written.
+        /// What is stored.
         found: u64,
     },
     /// An entry of the log does not end with its mark, and valid ones follow it.
@@ -50,17 +50,17 @@ pub enum Fault {
         /// What is there.
         found: u8,
     },
-    /// The bytes under a checksum that fits are no txn.
-    #[error("an entry that is no txn: {0}")]
+    /// The checksum matches, but the bytes are not a txn.
+    #[error("an entry that is not a txn: {0}")]
     Txn(JuteError),
     /// A node before its parent, or without one.
     #[error("{0} has no parent")]
     NoParent(String),
-    /// A node for the second time.
+    /// A node that occurs twice.
     #[error("{0} is there twice")]
     Twice(String),
     /// A path that no node can have.
-    #[error("{0:?} is no path of a node")]
+    #[error("{0:?} is not a path of a node")]
     Path(String),
     /// There are nodes, but no root.
     #[error("there is no root")]
@@ -94,14 +94,14 @@ impl FileError {
     }
 }
 
-/// Zxids that no log has.
+/// Zxids that are in no log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hole {
     /// The last txn before it.
     pub last: Zxid,
-    /// The first txn behind it.
+    /// The first txn after it.
     pub next: Zxid,
-    /// The file that goes on behind it.
+    /// The file that continues after it.
     pub path: PathBuf,
     /// Where in that file.
     pub offset: u64,
@@ -118,14 +118,14 @@ impl std::fmt::Display for Hole {
             let to = Zxid(next.0 - 1);
             write!(
                 f,
-                "txns behind {last} up to {to} are missing before {path}, offset {}",
+                "txns after {last} up to {to} are missing before {path}, offset {}",
                 self.offset
             )
         }
     }
 }
 
-/// Why an import does not happen.
+/// Why an import fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// There is no such directory.
@@ -135,7 +135,7 @@ pub enum ImportError {
         .0.display()
     )]
     Missing(PathBuf),
-    /// Something else than a directory.
+    /// Something that is not a directory.
     #[error(
         "{} is not a directory: name the dataDir of zoo.cfg, whose version-2 holds snapshot.* \
          files, and its dataLogDir with --log-dir",
@@ -156,7 +156,7 @@ pub enum ImportError {
     /// The other server's data.
     #[error(
         "{} holds data of Ringkeeper and none of ZooKeeper: serve starts on it as it is, and \
-         `ringkeeper export` makes ZooKeeper's data of it",
+         `ringkeeper export` converts it to ZooKeeper's format",
         .0.display()
     )]
     OnlyOurs(PathBuf),
@@ -190,9 +190,9 @@ pub enum ImportError {
         .0.display()
     )]
     NoLog(PathBuf),
-    /// Somebody writes there.
+    /// A process writes there.
     #[error(
-        "{} was written while it was read: a server runs on it; stop that server, and import then",
+        "{} was written while it was read: a server runs on it; stop that server, then import",
         .0.display()
     )]
     Changed(PathBuf),
@@ -200,14 +200,14 @@ pub enum ImportError {
     #[error(
         "{} holds no snapshot, but there are logs: if it is the dataLogDir of zoo.cfg, name the \
          dataDir, and this one with --log-dir; if it is both, ZooKeeper would not start on it \
-         either, and where it was never restarted since version 3.4, --trust-empty-snapshot \
+         either, and if it was never restarted since version 3.4, --trust-empty-snapshot \
          replays the logs from the beginning",
         .0.display()
     )]
     NoSnapshot(PathBuf),
     /// Every snapshot is damaged.
     #[error(
-        "every snapshot of {} is damaged, the newest so: {error}; take the directory of another \
+        "every snapshot of {} is damaged, the newest one: {error}; take the directory of another \
          server of the ensemble, or a backup",
         directory.display()
     )]
@@ -219,13 +219,13 @@ pub enum ImportError {
     },
     /// A log is damaged.
     #[error(
-        "{0}; everything before it, up to {reached}, is imported with --stop-at-damage, or take \
+        "{0}; --stop-at-damage imports everything before it, up to {reached}; or take \
          the directory of another server of the ensemble"
     , reached = .1)]
     Log(FileError, Zxid),
     /// Txns are missing.
     #[error(
-        "{0}; put the log that holds them back, or import what is before, up to {last}, with \
+        "{0}; put back the log that holds them, or import what precedes them, up to {last}, with \
          --stop-at-damage",
         last = .0.last
     )]
@@ -247,13 +247,13 @@ pub enum ImportError {
     /// The logs end before the snapshot did.
     #[error(
         "the snapshot was written while the tree changed, up to {needed}, but the logs end at \
-         {reached}: the logs behind it are missing (--log-dir?); --accept-mismatch imports it as \
+         {reached}: the logs after it are missing (--log-dir?); --accept-mismatch imports it as \
          it is"
     )]
     NotCovered {
         /// The txn at which the snapshot was complete.
         needed: Zxid,
-        /// The last txn there is.
+        /// The last txn in the logs.
         reached: Zxid,
     },
     /// The target has data.
@@ -262,7 +262,7 @@ pub enum ImportError {
         .0.display()
     )]
     TargetInUse(PathBuf),
-    /// The target is something else.
+    /// The target is not a directory.
     #[error("{} is not a directory: name another with --to", .0.display())]
     TargetNotADirectory(PathBuf),
     /// The snapshot was not written.
@@ -274,8 +274,8 @@ pub enum ImportError {
 }
 
 impl ImportError {
-    /// Whether a directory cannot be used: it is missing, not ours to read, in use, or holds
-    /// something else. Everything else is about what is in its files.
+    /// Whether a directory cannot be used: it is missing, not readable for us, in use, or holds
+    /// something else. Every other error is about the content of its files.
     pub const fn is_of_directory(&self) -> bool {
         match self {
             Self::Missing(_)
@@ -301,7 +301,7 @@ impl ImportError {
     }
 }
 
-/// Why an export does not happen.
+/// Why an export fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The target has data.
@@ -310,7 +310,7 @@ pub enum ExportError {
         .0.display()
     )]
     TargetInUse(PathBuf),
-    /// Something else has the name of a directory.
+    /// Something that is not a directory has its name.
     #[error(
         "{} is not a directory: move it away, or name another directory with --to",
         .0.display()
@@ -327,7 +327,7 @@ pub enum ExportError {
 }
 
 impl ExportError {
-    /// Whether the target cannot be used: it is not ours to use, or holds something else.
+    /// Whether the target cannot be used: it is not accessible to us, or holds something else.
     pub fn is_of_directory(&self) -> bool {
         match self {
             Self::TargetInUse(_) | Self::NotADirectory(_) => true,

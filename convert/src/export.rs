@@ -1,5 +1,5 @@
-//! From a version of our tree to a data directory of `ZooKeeper`'s: one snapshot, no log. Stock
-//! starts on that: it needs a log only where there is no snapshot.
+//! Exports a version of our tree to a data directory of `ZooKeeper`: one snapshot, no log. Stock
+//! starts on that: it needs a log only if there is no snapshot.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use engine::state::State;
 use engine::tree::View;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::stat::Stat;
 use model::zxid::Zxid;
 
@@ -18,7 +18,7 @@ use crate::stock::snapshot::Preamble;
 use crate::stock::writer::SnapshotWriter;
 use crate::stock::{ACL_OPEN, EXPORT_DATABASE, directory};
 
-/// Under this name the snapshot is written; stock does not know it.
+/// The name of the snapshot while it is written; stock ignores it.
 const UNFINISHED: &str = "unfinished-export";
 /// Nodes between two reports of progress.
 const REPORT_NODES: u64 = 4096;
@@ -38,7 +38,7 @@ pub struct ExportReport {
     pub sessions: u64,
     /// The tree's digest.
     pub digest: u64,
-    /// What is longer than `ZooKeeper` takes by default.
+    /// What is longer than `ZooKeeper` accepts by default.
     pub lengths: Lengths,
 }
 
@@ -62,8 +62,8 @@ pub fn check_target(to: &Path) -> Result<(), ExportError> {
     if is_empty { Ok(()) } else { Err(ExportError::TargetInUse(inside)) }
 }
 
-/// Writes the tree below `to`, a dataDir; `progress` hears how many nodes there are so far. The
-/// file gets its name when it is whole and durable.
+/// Writes the tree below `to`, a dataDir; `progress` receives the number of nodes so far. The file
+/// gets its name when it is complete and durable.
 pub fn write(
     view: View<'_, State>,
     to: &Path,
@@ -83,7 +83,7 @@ pub fn write(
     let (bytes, lengths) = match written {
         Ok(written) => written,
         Err(error) => {
-            // The first error is the one to tell.
+            // The first error is the one to report.
             let _ = fs::remove_file(&unfinished);
             return Err(at(&unfinished)(error));
         }
@@ -130,7 +130,7 @@ fn write_unfinished(
             progress(count);
         }
     }
-    // A node that no listing shows would be lost here without a word.
+    // A node that is in no listing would be lost here silently.
     if count != view.node_count() {
         let found = format!("{count} of {} nodes can be reached", view.node_count());
         return Err(io::Error::other(found));
@@ -140,7 +140,7 @@ fn write_unfinished(
     Ok((bytes, lengths))
 }
 
-fn write_node(writer: &mut SnapshotWriter<File>, record: Record<'_>) -> io::Result<()> {
+fn write_node(writer: &mut SnapshotWriter<File>, record: NodeRecord<'_>) -> io::Result<()> {
     let path = if record.path() == b"/" { b"" } else { record.path() };
     let acl = if record.acl() == 0 { ACL_OPEN } else { record.acl().into() };
     let stat = Stat {

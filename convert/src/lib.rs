@@ -1,25 +1,24 @@
-//! `ZooKeeper`'s data directories: read into ours, written from ours, looked into.
+//! `ZooKeeper`'s data directories: imported into ours, exported from ours, inspected.
 //!
 //! Map, in reading order:
 //!
 //! - [`stock`]: `ZooKeeper`'s files, read and written;
-//! - [`import`]: the newest snapshot and the logs behind it, as a snapshot of ours;
-//! - [`export`]: a version of our tree as a snapshot of `ZooKeeper`'s;
+//! - [`import`]: the newest snapshot and the logs after it, as a snapshot of ours;
+//! - [`export`]: a version of our tree as a snapshot of `ZooKeeper`;
 //! - [`mod@inspect`]: any file of either, for people and for scripts;
-//! - [`error`]: what can be wrong with files, and why something does not happen.
+//! - [`error`]: what can be wrong with files, and why an import or export fails.
 //!
 //! **Invariants**
 //!
-//! - Whatever a file holds, reading it ends in a result, and takes memory by what is there, not by
-//!   what is announced (guard: `tests::any_bytes_of_stock`,
-//!   `tests::any_bytes_as_ours`).
+//! - Whatever a file holds, reading it ends in a result, and takes memory for what is there, not
+//!   for what is announced (guard: `tests::any_bytes_of_stock`, `tests::any_bytes_as_ours`).
 //! - A tree that was imported has the digest that `ZooKeeper` wrote last, or the operator said that
 //!   it need not (guard: `import::tests`).
-//! - Nothing is written where data is, and nothing of the source is changed (guard:
+//! - Nothing is written where there are data, and the source is never changed (guard:
 //!   `import::tests::a_target_with_data_is_left_alone`).
 //!
 //! **What is deliberately not here**: a clock (`server` turns progress into lines), the repair of
-//! our own files (`log`, `snapshot`), the way from one server to another while both run.
+//! our own files (`log`, `snapshot`), migrating from one server to another while both run.
 //!
 //! ```no_run
 //! use convert::import::{self, ImportOptions};

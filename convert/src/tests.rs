@@ -1,4 +1,4 @@
-//! Whatever bytes a file holds, every reader of it comes to an end without a panic.
+//! Whatever bytes a file holds, every reader of it ends without a panic.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn samples() -> Vec<(PathBuf, Vec<u8>)> {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
             let mut bytes = std::fs::read(&path).unwrap();
-            // Of the zeros behind a log some are enough.
+            // Some of the zeros after a log are enough.
             let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
             bytes.truncate(end + 64);
             samples.push((path, bytes));
@@ -69,7 +69,7 @@ fn samples_are_whole() {
     }
 }
 
-/// A flipped bit is named or harmless: never a txn or node that was not there, under a checksum.
+/// A flipped bit is reported or harmless: never a txn or node that was not there, under a checksum.
 #[test]
 fn every_flipped_bit_of_a_plain_snapshot_is_found() {
     let all = samples();
@@ -80,14 +80,14 @@ fn every_flipped_bit_of_a_plain_snapshot_is_found() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1 << (at % 8);
         let (is_whole, items) = look_into_stock(path, &damaged);
-        // The path behind a checksum is read and not looked at, as stock does it.
+        // The path after a checksum is read and not checked, as in stock.
         let found = !is_whole && (items.is_empty() || items.last().unwrap().kind == "damage");
         let is_seal_path = bytes.len() - at <= 5 || damaged.len() != bytes.len();
         assert!(found || is_seal_path, "offset {at}: {:?}", items.last());
     }
 }
 
-/// What files of stock's begin with.
+/// What stock's files begin with.
 const BEGINNINGS: [&[u8]; 5] = [
     b"ZKSN\0\0\0\x02",
     b"ZKLG\0\0\0\x02",
@@ -298,7 +298,7 @@ fn our_files_are_whole() {
     assert!(!is_whole);
     let damage = items.iter().find(|item| item.kind == "damage").unwrap().json();
     assert_eq!(damage["offset"], BLOCK_BYTES);
-    assert_eq!(items.iter().filter(|item| item.kind == "batch").count(), 1, "what is behind");
+    assert_eq!(items.iter().filter(|item| item.kind == "batch").count(), 1, "what follows");
 }
 
 #[test]

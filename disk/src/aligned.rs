@@ -12,15 +12,15 @@ use crate::limits::{BLOCK_BYTES, block_align_up};
 
 /// Bytes at an address that is a multiple of 4 KiB, in whole blocks.
 ///
-/// It never grows in place (its address is given to the kernel); who needs more takes
-/// [`AlignedBuf::grown`], which is another buffer. Invariant: `len <= capacity`, `capacity` is a
-/// multiple of the block, and every byte of the capacity is initialised. The bytes between `len`
-/// and the next block boundary are zero when [`AlignedBuf::pad`] has been called last.
+/// It never grows in place (its address is given to the kernel); [`AlignedBuf::grown`] is another,
+/// larger buffer. Invariant: `len <= capacity`, `capacity` is a multiple of the block, and every
+/// byte of the capacity is initialised. The bytes between `len` and the next block boundary are
+/// zero when [`AlignedBuf::pad`] has been called last.
 pub struct AlignedBuf {
     start: NonNull<u8>,
     len: usize,
     capacity: usize,
-    /// Whose memory it is; `None` for an allocation of its own.
+    /// The region it lies in; `None` for an allocation of its own.
     region: Option<HugeBuf>,
 }
 
@@ -30,7 +30,7 @@ unsafe impl Send for AlignedBuf {}
 unsafe impl Sync for AlignedBuf {}
 
 impl AlignedBuf {
-    /// An empty buffer with room for `bytes`, rounded up to whole blocks (one at least).
+    /// An empty buffer with room for `bytes`, rounded up to whole blocks (at least one).
     pub fn with_capacity(bytes: usize) -> Self {
         let capacity = block_align_up(bytes.max(1));
         let layout = Self::layout(capacity);
@@ -40,7 +40,7 @@ impl AlignedBuf {
         Self { start, len: 0, capacity, region: None }
     }
 
-    /// An empty buffer over a region, to be read into where the bytes are to stay. Its length must
+    /// An empty buffer over a region, for reading bytes to where they are to stay. Its length must
     /// be whole blocks.
     ///
     /// # Panics
@@ -86,7 +86,7 @@ impl AlignedBuf {
         self.len = 0;
     }
 
-    /// Sets the length; bytes that come into view hold whatever was there (never uninitialised).
+    /// Sets the length; bytes it uncovers hold what was there (never uninitialised).
     ///
     /// # Panics
     /// If `len` is more than the capacity.
@@ -137,7 +137,7 @@ impl Drop for AlignedBuf {
         if self.region.is_some() {
             return;
         }
-        // SAFETY: allocated in `with_capacity` with this very layout, and freed only here.
+        // SAFETY: allocated in `with_capacity` with this layout, and freed only here.
         unsafe { dealloc(self.start.as_ptr(), Self::layout(self.capacity)) }
     }
 }
@@ -147,7 +147,7 @@ impl Deref for AlignedBuf {
 
     fn deref(&self) -> &[u8] {
         // SAFETY: `len <= capacity` bytes from `start` are allocated, or lie in the region, which
-        // nobody else touches; they are initialised (zeroed at first), and borrowed as long as
+        // no one else touches; they are initialised (zeroed at first), and borrowed as long as
         // `self` is.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
     }
@@ -160,7 +160,7 @@ impl DerefMut for AlignedBuf {
     }
 }
 
-// SAFETY: the allocation never moves while the buffer lives, nobody can change `len` while the
+// SAFETY: the allocation never moves while the buffer lives, nothing can change `len` while the
 // ring owns the buffer, and all of the capacity is initialised.
 unsafe impl StableBuf for AlignedBuf {
     fn as_ptr(&self) -> *const u8 {

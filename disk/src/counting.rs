@@ -5,26 +5,26 @@ use std::path::Path;
 
 use crate::aligned::AlignedBuf;
 use crate::error::DiskError;
-use crate::seam::{Disk, Entry, OpenMode};
+use crate::seam::{DirectoryEntry, Disk, OpenMode};
 
-/// How often each operation was asked for, and the bytes moved.
+/// How often each operation was called, and the bytes moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Directories listed or made, files created, opened, resized, renamed or removed.
     pub name_count: u64,
     /// Reads.
     pub read_count: u64,
-    /// Bytes that reads brought.
+    /// Bytes read.
     pub read_bytes: u64,
     /// Writes.
     pub write_count: u64,
-    /// Bytes that writes took.
+    /// Bytes written.
     pub write_bytes: u64,
     /// Flushes.
     pub flush_count: u64,
 }
 
-/// Passes everything on to `D` and counts it, failed calls included.
+/// Forwards everything to `D` and counts it, failed calls included.
 #[derive(Debug)]
 pub struct Counting<D> {
     inner: D,
@@ -65,7 +65,7 @@ impl<D> Counting<D> {
 impl<D: Disk> Disk for Counting<D> {
     type File = D::File;
 
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
         self.count(|counts| counts.name_count += 1);
         self.inner.list(directory).await
     }

@@ -1,8 +1,8 @@
 //! Real files, through glommio; bytes go straight between the caller's buffer and the device.
 //!
-//! glommio lends its own buffers for direct reads and writes, one allocated for each. Bulk work
-//! keeps its buffers, so all of it would be copied once for nothing, and what is read be cleared
-//! twice; reads and writes are plain calls on the executor's threads for blocking work.
+//! For direct reads and writes glommio allocates a buffer of its own per call. Bulk work keeps its
+//! buffers, so everything would be copied needlessly, and what is read cleared twice; so reads and
+//! writes are plain calls on the executor's threads for blocking work.
 //!
 //! Lives in: the background thread (the futures need glommio's executor around them). Where the
 //! file system refuses direct I/O the same calls go through the page cache, and
@@ -27,7 +27,7 @@ use crate::latch::Latch;
 use crate::limits::{BLOCK_BYTES, BULK_BYTES, WRITE_BYTES};
 use crate::probe;
 use crate::scratch::{self, Purpose};
-use crate::seam::{Disk, Entry, OpenMode};
+use crate::seam::{DirectoryEntry, Disk, OpenMode};
 
 /// How files are read and written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum DiskMode {
     Direct,
     /// Through the page cache.
     Buffered {
-        /// The errno that direct I/O met with.
+        /// The errno that direct I/O failed with.
         why: i32,
     },
 }
@@ -66,7 +66,7 @@ enum Handle {
 }
 
 impl Direct {
-    /// Files in and below `directory`, which must exist; tries there whether direct I/O works.
+    /// Files in and below `directory`, which must exist; tests there whether direct I/O works.
     pub fn new(directory: &Path) -> Result<Self, DiskError> {
         let mode = match probe::direct_io(directory)? {
             probe::DirectIo::Works => DiskMode::Direct,
@@ -111,10 +111,10 @@ impl Direct {
 
     /// Keeps glommio from polling for completions on the device of `path`.
     ///
-    /// When a device is first met, glommio 0.9 finds out by a read whether it can be polled, and
-    /// takes the read of an empty file for a yes (glommio issue 605); on devices that can be,
-    /// reads above the device's largest transfer hang (633). Bulk work has no use for polling, and
-    /// a file opened only for writing, which that read fails on, makes it say no.
+    /// On the first use of a device, glommio 0.9 finds out by a read whether it can be polled, and
+    /// takes the read of an empty file for a yes (glommio issue 605); on devices that can be, reads
+    /// above the device's largest transfer hang (633). Bulk work has no use for polling, and a file
+    /// opened only for writing, on which that read fails, makes the answer no.
     async fn maybe_keep_from_polling(&self, path: &Path) {
         let Some(parent) = path.parent() else { return };
         let Ok(device) = std::fs::metadata(parent).map(|metadata| metadata.dev()) else { return };
@@ -122,7 +122,7 @@ impl Direct {
             let scratch = scratch::path(parent, Purpose::Unpolled);
             let mut options = OpenOptions::new();
             options.write(true).create(true).mode(0o600);
-            // Where no file can be made none is read while empty either.
+            // Where no file can be created, no empty one is read either.
             if let Ok(file) = options.dma_open(&scratch).await {
                 let _ = file.remove().await;
                 let _ = file.close().await;
@@ -180,7 +180,7 @@ fn write_now(file: &File, offset: u64, from: &[u8]) -> Result<(), Failure> {
         match file.write_at(piece, at) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err((Operation::Write, at, cause_of(&error))),
-            // What is left would not begin at a block.
+            // The remainder would not begin at a block.
             Ok(found) if found == 0 || !found.is_multiple_of(BLOCK_BYTES) => {
                 let cause = Cause::Short { expected: piece.len(), found };
                 return Err((Operation::Write, at, cause));
@@ -194,7 +194,7 @@ fn write_now(file: &File, offset: u64, from: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Bulk work leaves nothing in the device's cache: a flush of the log would wait for all of it.
+/// Bulk work leaves nothing in the device's cache, or a flush of the log would wait for all of it.
 fn flush_now(file: &File, at: u64) -> Result<(), Failure> {
     file.sync_data().map_err(|error| (Operation::Flush, at, cause_of(&error)))
 }
@@ -204,8 +204,8 @@ fn failed(operation: Operation, path: &Path, error: &GlommioError<()>) -> DiskEr
     DiskError::new(operation, path, Cause::Errno(errno))
 }
 
-/// Makes the names in a directory durable. Blocking calls on a thread of the executor's own: an
-/// `O_PATH` descriptor, which glommio opens directories with, cannot be flushed.
+/// Makes the names in a directory durable. Blocking calls on one of the executor's threads: the
+/// `O_PATH` descriptor that glommio opens directories with cannot be flushed.
 async fn flush_directory_of(operation: Operation, path: &Path) -> Result<(), DiskError> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -216,7 +216,7 @@ async fn flush_directory_of(operation: Operation, path: &Path) -> Result<(), Dis
     flushed.map_err(|error| DiskError::from_io(operation, path, &error))
 }
 
-fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
+fn list_now(directory: &Path) -> std::io::Result<Vec<DirectoryEntry>> {
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
@@ -226,7 +226,7 @@ fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
             metadata => metadata?,
         };
         if let (true, Ok(name)) = (metadata.is_file(), entry.file_name().into_string()) {
-            entries.push(Entry { name, bytes: metadata.len() });
+            entries.push(DirectoryEntry { name, bytes: metadata.len() });
         }
     }
     entries.sort_by(|a, b| a.name.cmp(&b.name));
@@ -236,7 +236,7 @@ fn list_now(directory: &Path) -> std::io::Result<Vec<Entry>> {
 impl Disk for Direct {
     type File = DirectFile;
 
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
         let owned = directory.to_owned();
         let listed = glommio::executor().spawn_blocking(move || list_now(&owned)).await;
         listed.map_err(|error| DiskError::from_io(Operation::List, directory, &error))
@@ -264,7 +264,7 @@ impl Disk for Direct {
             };
             match reserved {
                 Ok(()) => {}
-                // No fallocate on this file system: the length alone, room is taken by writing.
+                // No fallocate on this file system: set only the length; writing takes the room.
                 Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => {
                     self.resize(&file, bytes).await?;
                 }

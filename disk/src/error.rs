@@ -45,15 +45,13 @@ pub enum Cause {
         /// How many it moved.
         found: usize,
     },
-    /// The simulated machine has lost its power.
+    /// The simulated machine has lost power.
     PowerLost,
-    /// The background thread is gone.
-    Stopped,
 }
 
 /// A failed operation: what, on which file, why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{operation} of {}{} failed: {cause}", path.display(), Place(*offset))]
+#[error("{operation} of {}{} failed: {cause}", path.display(), AtOffset(*offset))]
 pub struct DiskError {
     /// What was being done.
     pub operation: Operation,
@@ -66,9 +64,9 @@ pub struct DiskError {
 }
 
 /// An offset in words, if there is one.
-struct Place(Option<u64>);
+struct AtOffset(Option<u64>);
 
-impl fmt::Display for Place {
+impl fmt::Display for AtOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |offset| write!(f, " at offset {offset}"))
     }
@@ -132,7 +130,6 @@ impl fmt::Display for Cause {
             Self::Errno(errno) => write!(f, "{}", io::Error::from_raw_os_error(*errno)),
             Self::Short { expected, found } => write!(f, "{found} of {expected} bytes were moved"),
             Self::PowerLost => f.write_str("the power is lost"),
-            Self::Stopped => f.write_str("the background thread has stopped"),
         }
     }
 }

@@ -26,7 +26,7 @@ unsafe impl Send for HugeBuf {}
 unsafe impl Sync for HugeBuf {}
 
 impl HugeBuf {
-    /// Maps a region for `bytes` (one at least). Pages are taken as they are touched.
+    /// Maps a region for `bytes` (at least one). Pages are allocated as they are touched.
     pub fn new(bytes: usize) -> Result<Self, DiskError> {
         let failed =
             |errno| DiskError::new(Operation::Map, "(memory)".as_ref(), Cause::Errno(errno as i32));
@@ -45,11 +45,11 @@ impl HugeBuf {
         .map_err(failed)?;
         let lead_bytes = base.as_ptr().cast::<u8>().align_offset(HUGE_PAGE_BYTES);
         assert!(lead_bytes < HUGE_PAGE_BYTES, "the kernel gave an address without alignment");
-        // SAFETY: `lead_bytes` is below one huge page, which was asked for on top, so both ends
-        // of the region lie inside the mapping.
+        // SAFETY: `lead_bytes` is below one huge page, which was requested in addition, so both
+        // ends of the region lie inside the mapping.
         let start = unsafe { base.cast::<u8>().add(lead_bytes) };
-        // SAFETY: the slices cut off here lie inside the mapping, are page-aligned, and nobody
-        // has a reference to them.
+        // SAFETY: the slices cut off here lie inside the mapping, are page-aligned, and no
+        // reference to them exists.
         unsafe {
             if lead_bytes > 0 {
                 munmap(base, lead_bytes).map_err(failed)?;
@@ -62,11 +62,11 @@ impl HugeBuf {
         Ok(Self { start, len: bytes, mapped_bytes })
     }
 
-    /// Takes the first `bytes` off as a region of their own, given back to the kernel by itself.
-    /// What follows begins at the next page.
+    /// Splits off the first `bytes` as a region of their own, which is returned to the kernel
+    /// separately. What follows begins at the next page.
     ///
     /// # Panics
-    /// If there are not so many left.
+    /// If fewer are left.
     #[must_use]
     pub fn split_front(&mut self, bytes: usize) -> Self {
         assert!(0 < bytes && bytes <= self.len, "{bytes} bytes off {}", self.len);
@@ -79,7 +79,7 @@ impl HugeBuf {
         front
     }
 
-    /// How many bytes were asked for.
+    /// How many bytes were requested.
     pub const fn len(&self) -> usize {
         self.len
     }
@@ -87,11 +87,6 @@ impl HugeBuf {
     /// Whether it was made for no bytes.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// How many bytes of address space it takes, in whole huge pages unless it was split.
-    pub const fn mapped_bytes(&self) -> usize {
-        self.mapped_bytes
     }
 
     /// The content, to be filled.
@@ -133,7 +128,7 @@ impl fmt::Debug for HugeBuf {
     }
 }
 
-/// Gives the pages of memory back to the kernel; touched again, they are zeros.
+/// Returns the pages of memory to the kernel; when touched again, they are zeros.
 ///
 /// # Safety
 /// The memory belongs to the caller, whole pages of an anonymous mapping or of the heap, and
@@ -144,11 +139,11 @@ pub unsafe fn give_back(start: *mut u8, bytes: usize) {
     let _ = unsafe { madvise(start.cast::<c_void>(), bytes, MmapAdvise::MADV_DONTNEED) };
 }
 
-/// Asks the kernel to back memory with huge pages. A wish: nothing depends on it.
-pub fn wish_huge(start: *mut u8, bytes: usize) {
+/// Asks the kernel to back memory with huge pages. A hint: nothing depends on it.
+pub fn advise_huge(start: *mut u8, bytes: usize) {
     let Some(start) = NonNull::new(start) else { return };
-    // SAFETY: this advice changes how memory is backed, never what it holds, whoever owns it; an
-    // address that is not mapped is an error, which does not matter here.
+    // SAFETY: this advice changes how memory is backed, never its content, regardless of its owner;
+    // an address that is not mapped is an error, which does not matter here.
     let _ = unsafe { madvise(start.cast::<c_void>(), bytes, MmapAdvise::MADV_HUGEPAGE) };
 }
 
@@ -160,7 +155,7 @@ mod tests {
     fn it_is_aligned_and_zeroed_and_keeps_what_is_written() {
         let mut region = HugeBuf::new(HUGE_PAGE_BYTES + 5).unwrap();
         assert_eq!(region.as_ref().as_ptr() as usize % HUGE_PAGE_BYTES, 0);
-        assert_eq!((region.len(), region.mapped_bytes()), (HUGE_PAGE_BYTES + 5, 4 << 20));
+        assert_eq!((region.len(), region.mapped_bytes), (HUGE_PAGE_BYTES + 5, 4 << 20));
         assert!(region.as_ref().iter().all(|byte| *byte == 0));
         region.as_mut_slice()[HUGE_PAGE_BYTES + 4] = 9;
         let region = std::thread::spawn(move || region).join().unwrap();
@@ -173,7 +168,7 @@ mod tests {
         let start = rest.as_ref().as_ptr();
         let mut first = rest.split_front(5000);
         let mut second = rest.split_front(HUGE_PAGE_BYTES);
-        assert_eq!((first.len(), first.mapped_bytes()), (5000, 8192));
+        assert_eq!((first.len(), first.mapped_bytes), (5000, 8192));
         assert_eq!(second.as_ref().as_ptr() as usize - start as usize, 8192);
         assert_eq!(rest.len(), 2 * HUGE_PAGE_BYTES - 8192);
         first.as_mut_slice().fill(1);
@@ -184,7 +179,7 @@ mod tests {
         drop(second);
         let left = rest.len();
         let last = rest.split_front(left);
-        assert!(rest.is_empty() && rest.mapped_bytes() == 0);
+        assert!(rest.is_empty() && rest.mapped_bytes == 0);
         drop(rest);
         assert!(last.as_ref().iter().all(|byte| *byte == 3));
     }

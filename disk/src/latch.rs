@@ -1,12 +1,12 @@
 //! The latch: the first error is final.
 //!
-//! After a failed write or flush the kernel marks the pages clean, and a second flush that
-//! succeeds says nothing about them. So nobody tries again: the reason is kept, every later call
-//! gets it, and the server stops acknowledging.
+//! After a failed write or flush the kernel marks the pages clean, and a second flush that succeeds
+//! says nothing about them. So nothing is retried: the reason is kept, every later call returns it,
+//! and the server stops acknowledging.
 
 use std::cell::OnceCell;
 
-/// Open until the first error, then closed with its reason for ever.
+/// Open until the first error, then closed with its reason forever.
 #[derive(Debug)]
 pub struct Latch<E> {
     reason: OnceCell<E>,
@@ -26,7 +26,7 @@ impl<E: Clone> Latch<E> {
         }
     }
 
-    /// Closes the latch with `error` unless it is closed; answers with the first reason.
+    /// Closes the latch with `error` unless it is closed; returns the first reason.
     pub fn close(&self, error: E) -> E {
         self.reason.get_or_init(|| error).clone()
     }

@@ -1,4 +1,4 @@
-//! Layouts of what is on disk: fields of fixed places, as a document shows them.
+//! Layouts on disk: fields at fixed offsets, as a document shows them.
 
 /// One row of a layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Field {
 }
 
 impl Field {
-    /// A field of so many bytes.
+    /// A field of this many bytes.
     pub const fn new(name: &'static str, offset: usize, bytes: usize) -> Self {
         Self { name, offset, bytes }
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::{Field, is_dense};
 
     #[test]
-    fn numbers_stand_in_their_places_and_order() {
+    fn numbers_keep_their_offsets_and_byte_order() {
         let (first, second) = (Field::new("first", 0, 1), Field::new("second", 1, 4));
         assert!(is_dense(&[first, second], 5));
         assert!(!is_dense(&[first, second], 6) && !is_dense(&[second], 5));

@@ -1,9 +1,9 @@
-//! The door to storage: direct I/O, the error latch, durable rename.
+//! Access to storage: direct I/O, the error latch, durable rename.
 //!
-//! Whatever of the server follows steps on files (recovery, snapshots, preparing and purging
-//! segments) is written once, as plain `async`, over the [`Disk`] trait. The log's appends do not
-//! pass here: they go to the core loop's own ring, with the [`AlignedBuf`]s and the files of this
-//! crate ([`append_file`]).
+//! Sequential work on files (recovery, snapshots, preparing and purging segments) is written once,
+//! as plain `async`, over the [`Disk`] trait. The log's appends do not pass through it: they go to
+//! the core loop's own ring, with the [`AlignedBuf`]s and the files of this crate
+//! ([`append_file`]).
 //!
 //! Map, in reading order:
 //!
@@ -13,19 +13,19 @@
 //!   fills and lies, from a seed; [`counting`]: any disk, counted;
 //! - [`background`]: the thread that runs bulk work with shares;
 //! - [`append_file`]: the log's files as the ring wants them;
-//! - [`latch`], [`lock`], [`probe`]: the final error, the one owner, the device's habits;
-//! - [`scratch`]: what trying these out leaves when it is killed.
+//! - [`latch`], [`lock`], [`probe`]: the final error, the one owner, the device's properties;
+//! - [`scratch`]: files for trying these out, and their removal after a kill.
 //!
 //! **Invariants**
 //!
-//! - The first error of a file is final: every later call on it answers with the first one's
-//!   reason (guard: `simulated::tests::the_first_error_is_final`).
+//! - The first error of a file is final: every later call on it returns the first one's reason
+//!   (guard: `simulated::tests::the_first_error_is_final`).
 //! - A name operation that returned is durable, a write only after `flush` (guard:
 //!   `simulated::tests::a_crash_keeps_what_was_flushed`).
 //! - glommio is named in `direct` and `background` alone (guard: `tests/tidy.rs`).
 //!
 //! **What is deliberately not here**: formats (`log`, `snapshot`), policy about when to write,
-//! retry after an error (nobody does), the ring (`ring`).
+//! retry after an error (there is none), the ring (`ring`).
 //!
 //! ```
 //! use disk::{AlignedBuf, Disk, Simulated, block_on};
@@ -34,7 +34,7 @@
 //!     let file = disk.create("/data/a".as_ref(), 4096).await?;
 //!     disk.write_at(&file, 0, AlignedBuf::from_bytes(b"hello")).await?;
 //!     disk.flush(&file).await
-//! }).expect("no faults were asked for");
+//! }).expect("no faults were requested");
 //! ```
 
 pub mod aligned;
@@ -55,7 +55,7 @@ pub mod seam;
 pub mod simulated;
 
 pub use aligned::AlignedBuf;
-pub use background::{Background, BackgroundConfig, BackgroundError, Queue};
+pub use background::{Background, BackgroundConfig, BackgroundError, TaskQueue};
 pub use counting::{Counting, Counts};
 pub use direct::{Direct, DiskMode};
 pub use error::{Cause, DiskError, Operation};
@@ -63,5 +63,5 @@ pub use huge::HugeBuf;
 pub use latch::Latch;
 pub use limits::BLOCK_BYTES;
 pub use probe::Durability;
-pub use seam::{Disk, Entry, OpenMode, block_on, read_bytes, write_zeros};
+pub use seam::{DirectoryEntry, Disk, OpenMode, block_on, read_bytes, write_zeros};
 pub use simulated::Simulated;

@@ -4,7 +4,7 @@
 pub const BLOCK_BYTES: usize = 4096;
 const _: () = assert!(BLOCK_BYTES.is_power_of_two());
 
-/// What a device writes atomically at least; a torn write ends at a multiple of it.
+/// The least that a device writes atomically; a torn write ends at a multiple of it.
 pub const SECTOR_BYTES: usize = 512;
 const _: () = assert!(BLOCK_BYTES.is_multiple_of(SECTOR_BYTES));
 
@@ -16,23 +16,23 @@ const _: () = assert!(HUGE_PAGE_BYTES.is_multiple_of(BLOCK_BYTES));
 pub const BULK_BYTES: usize = 1 << 20;
 const _: () = assert!(BULK_BYTES.is_multiple_of(BLOCK_BYTES));
 
-/// What a write of bulk work carries before it is flushed: a write of the log that comes then waits
-/// for no more than this.
+/// What a write of bulk work carries before it is flushed: a concurrent write of the log waits for
+/// no more than this.
 pub const WRITE_BYTES: usize = 256 << 10;
 const _: () = assert!(WRITE_BYTES.is_multiple_of(BLOCK_BYTES) && WRITE_BYTES <= BULK_BYTES);
 
-/// Threads that read, write and flush for the background: while one's call is under way, the next
-/// is asked for. They sleep unless there is such work.
+/// Threads that read, write and flush for the background: while one's call is in progress, the next
+/// can be issued. They sleep unless there is such work.
 pub const HANDS: usize = 2;
 
-/// How much the background gives way on a processor that others want: it gets a tenth of it then.
+/// How much the background yields on a contended processor: it then gets a tenth of it.
 pub const NICENESS: i32 = 10;
 
-/// The locked memory that glommio 0.9 insists on, in bytes.
+/// The locked memory that glommio 0.9 requires, in bytes.
 pub const MEMLOCK_BYTES_MIN: u64 = 512 << 10;
 
-/// Jobs waiting for the background thread. A server has a handful at a time: one snapshot, one
-/// purge, two segments, one recovery, one stream for each of a few learners.
+/// Jobs waiting for the background thread. A server has a few at a time: one snapshot, one purge,
+/// two segments, one recovery, one stream for each of a few learners.
 pub const JOBS_MAX: usize = 1024;
 
 /// `bytes` rounded up to whole blocks.

@@ -23,10 +23,10 @@ pub enum LockError {
     /// There is no such directory.
     #[error("the directory {} does not exist: create it, or correct the path", .0.display())]
     Missing(PathBuf),
-    /// The path leads to something else.
+    /// The path names something else.
     #[error("{} is not a directory: move the file away, or correct the path", .0.display())]
     NotADirectory(PathBuf),
-    /// Files cannot be made in it.
+    /// Files cannot be created in it.
     #[error(
         "the directory {} is not writable for this user: change its owner or mode",
         .0.display()
@@ -35,7 +35,7 @@ pub enum LockError {
     /// The whole file system cannot be written.
     #[error("the file system of {} is mounted read-only: mount it read-write", .0.display())]
     ReadOnlyFileSystem(PathBuf),
-    /// Another server has it.
+    /// Another server holds it.
     #[error(
         "the directory {} is in use by the server with process id {}: stop that server, or give \
          this one a directory of its own",
@@ -59,7 +59,7 @@ pub enum LockError {
 }
 
 impl DirectoryLock {
-    /// Takes the lock on `directory`, or says who has it or what is wrong with the directory.
+    /// Takes the lock on `directory`, or says who holds it or what is wrong with the directory.
     pub fn take(directory: &Path) -> Result<Self, LockError> {
         match std::fs::metadata(directory) {
             Ok(metadata) if !metadata.is_dir() => {
@@ -112,7 +112,7 @@ mod tests {
     use crate::probe::tests::TempDirectory;
 
     #[test]
-    fn the_second_is_told_who_has_it_and_gets_it_after_the_first() {
+    fn the_second_learns_who_holds_it_and_gets_it_after_the_first() {
         let directory = TempDirectory::new("lock");
         let first = DirectoryLock::take(directory.path()).unwrap();
         let error = DirectoryLock::take(directory.path()).unwrap_err();

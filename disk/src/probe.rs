@@ -1,4 +1,4 @@
-//! The habits of the file system and the device under a directory.
+//! The properties of the file system and the device under a directory.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -26,7 +26,7 @@ pub enum Durability {
     BufferedFlush,
 }
 
-/// Whether a file system takes direct I/O at 4 KiB.
+/// Whether a file system accepts direct I/O at 4 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DirectIo {
     /// Opened and wrote.
@@ -38,10 +38,10 @@ pub enum DirectIo {
     },
 }
 
-/// What a device says of its cache.
+/// What a device reports about its cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceCache {
-    /// A power loss forgets what is in it.
+    /// A power loss loses what is in it.
     pub is_volatile: bool,
     /// It can write a single block through (force unit access).
     pub has_fua: bool,
@@ -56,17 +56,17 @@ pub struct Probe {
     pub is_memory: bool,
     /// It is stacked on another (overlay): a container's own layer, not a volume.
     pub is_overlay: bool,
-    /// Whether it takes direct I/O.
+    /// Whether it accepts direct I/O.
     pub direct_io: DirectIo,
-    /// What the device says; `None` where there is no block device to be found.
+    /// What the device reports; `None` where no block device is found.
     pub cache: Option<DeviceCache>,
-    /// What an overwrite of a block and a flush took; measured where the way of durability
+    /// How long an overwrite of a block and a flush took; measured where the choice of durability
     /// depends on it: direct I/O, a volatile cache, no FUA.
     pub flush_time: Option<Duration>,
 }
 
 impl Probe {
-    /// Looks under `directory`; writes one small file there and removes it.
+    /// Examines `directory`; writes one small file there and removes it.
     pub fn of(directory: &Path) -> Result<Self, DiskError> {
         let kind =
             statfs(directory).map_err(|errno| open_failed(directory, errno))?.filesystem_type();
@@ -86,10 +86,10 @@ impl Probe {
         })
     }
 
-    /// The way of durability that fits: each write durable by itself, but where a flush takes as
-    /// long as on a turning disk; there several writes share one. Without FUA the kernel follows
-    /// each write with a flush by itself, and merges flushes that wait for each other, at a third
-    /// of the cost of an fdatasync of ours (`docs/decisions/0102`).
+    /// The durability that fits: each write durable by itself, unless a flush takes as long as on a
+    /// rotating disk; there several writes share one. Without FUA the kernel itself follows each
+    /// write with a flush, and merges flushes that wait for each other, at a third of the cost of
+    /// an fdatasync of ours (`docs/decisions/0102`).
     pub fn durability(&self) -> Durability {
         match (self.direct_io, self.flush_time) {
             (DirectIo::Refused { .. }, _) => Durability::BufferedFlush,
@@ -101,8 +101,8 @@ impl Probe {
 
 const RAMFS_MAGIC: u64 = 0x8584_58f6;
 
-/// What a flush takes at least on a turning disk, and at most on others. What sysfs says about
-/// turning is no help: virtual disks claim it whatever they lie on.
+/// The least that a flush takes on a rotating disk, and the most on others. What sysfs says about
+/// rotation is no help: virtual disks claim it whatever is behind them.
 const SLOW_FLUSH: Duration = Duration::from_millis(3);
 
 const FLUSH_TRIES: usize = 5;
@@ -127,7 +127,7 @@ fn file_system_name(kind: statfs::FsType) -> String {
 pub fn direct_io(directory: &Path) -> Result<DirectIo, DiskError> {
     let path = scratch::path(directory, Purpose::Probe);
     let failed = |error| DiskError::from_io(Operation::Create, &path, &error);
-    // Made without the flag first: a directory that takes no files at all is another error.
+    // Created without the flag first: a directory in which no file can be created is another error.
     drop(File::create(&path).map_err(failed)?);
     let written = OpenOptions::new()
         .write(true)
@@ -144,8 +144,8 @@ pub fn direct_io(directory: &Path) -> Result<DirectIo, DiskError> {
     }
 }
 
-/// What it takes to overwrite a block and flush it, at best of a few tries: other work on the
-/// device makes single ones slow.
+/// The time to overwrite a block and flush it, the best of a few tries: other work on the device
+/// makes single ones slow.
 fn flush_time(directory: &Path) -> Result<Duration, DiskError> {
     let path = scratch::path(directory, Purpose::Flush);
     let failed = |error| DiskError::from_io(Operation::Write, &path, &error);
@@ -158,7 +158,7 @@ fn flush_time(directory: &Path) -> Result<Duration, DiskError> {
         .open(&path)
         .and_then(|file| {
             let write = || file.write_all_at(&block, 0).and_then(|()| file.sync_data());
-            // The first one makes the room durable, too.
+            // The first one makes the allocation durable, too.
             write()?;
             let mut best = Duration::MAX;
             for _ in 0..FLUSH_TRIES {
@@ -174,7 +174,7 @@ fn flush_time(directory: &Path) -> Result<Duration, DiskError> {
     Ok(measured)
 }
 
-/// Reads what sysfs says of the device; a partition's queue is its disk's.
+/// Reads what sysfs says about the device; a partition's queue is its disk's.
 fn device_cache(sysfs: &Path, device: u64) -> Option<DeviceCache> {
     let block = sysfs.join(format!("dev/block/{}:{}", major(device), minor(device)));
     let block = fs::canonicalize(block).ok()?;
@@ -229,7 +229,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_way_of_durability_follows_from_the_device() {
+    fn durability_follows_from_the_device() {
         let with = |direct_io, flush_us: Option<u64>| {
             let file_system = "ext4".to_owned();
             let flush_time = flush_us.map(Duration::from_micros);

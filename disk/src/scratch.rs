@@ -1,9 +1,9 @@
-//! Small files that are made to try something out, and removed at once.
+//! Small files that are created to try something out, and removed at once.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a scratch file is made for.
+/// What a scratch file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To see whether direct I/O works.

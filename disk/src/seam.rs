@@ -1,4 +1,4 @@
-//! The seam: what the server asks of storage, and nothing more.
+//! The seam: what the server needs from storage, and nothing more.
 
 use std::future::Future;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::limits::{BLOCK_BYTES, BULK_BYTES};
 
 /// A file of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct DirectoryEntry {
     /// Its name, without the directory. Names that are not UTF-8 are not ours and not listed.
     pub name: String,
     /// Its length.
@@ -29,11 +29,10 @@ pub enum OpenMode {
     Write,
 }
 
-/// Storage, for code that follows steps: recovery, snapshots, segments, purge.
+/// Storage, for sequential code: recovery, snapshots, segments, purge.
 ///
-/// Offsets and the lengths of buffers that are written are multiples of 4 KiB
-/// ([`BLOCK_BYTES`]). The futures are not `Send`: they stay on the thread that
-/// made them.
+/// Offsets and the lengths of buffers that are written are multiples of 4 KiB ([`BLOCK_BYTES`]).
+/// The futures are not `Send`: they stay on the thread that created them.
 ///
 /// Every error of a write or flush is final for the file it happened on.
 #[allow(async_fn_in_trait, reason = "the futures stay on one thread by design")]
@@ -42,20 +41,20 @@ pub trait Disk {
     type File;
 
     /// The regular files of `directory`, sorted by name; not the directories in it.
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError>;
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError>;
 
-    /// Makes `directory` (its parent must exist), durably. No error if it exists.
+    /// Creates `directory` (its parent must exist), durably. No error if it exists.
     async fn create_directory(&self, directory: &Path) -> Result<(), DiskError>;
 
-    /// Makes an empty file, replacing one of that name, and reserves room for `bytes`: a full
-    /// disk is met here. The file's length is `bytes`, its content zeros, and its name is durable.
+    /// Creates an empty file, replacing one of that name, and reserves room for `bytes`: a full
+    /// disk fails here. The file's length is `bytes`, its content zeros, and its name is durable.
     async fn create(&self, path: &Path, bytes: u64) -> Result<Self::File, DiskError>;
 
     /// Opens an existing file.
     async fn open(&self, path: &Path, mode: OpenMode) -> Result<Self::File, DiskError>;
 
-    /// Reads from `offset` until `into` is full or the file ends; the length of what comes back
-    /// says which. `into`'s capacity is what is asked for, its content is replaced.
+    /// Reads from `offset` until `into` is full or the file ends; the returned length says which.
+    /// `into`'s capacity is the length to read, its content is replaced.
     async fn read_at(
         &self,
         file: &Self::File,
@@ -63,7 +62,7 @@ pub trait Disk {
         into: AlignedBuf,
     ) -> Result<AlignedBuf, DiskError>;
 
-    /// Writes all of `from`, and gives it back. Not durable before [`flush`](Disk::flush).
+    /// Writes all of `from`, and returns it. Not durable before [`flush`](Disk::flush).
     async fn write_at(
         &self,
         file: &Self::File,
@@ -78,7 +77,7 @@ pub trait Disk {
     async fn resize(&self, file: &Self::File, bytes: u64) -> Result<(), DiskError>;
 
     /// Flushes the file `from`, gives it the name `to` (same directory; a file of that name is
-    /// replaced), and makes the name durable: afterwards `to` is complete or the old one.
+    /// replaced), and makes the name durable: afterwards `to` is either complete or the old file.
     async fn rename_durable(&self, from: &Path, to: &Path) -> Result<(), DiskError>;
 
     /// Removes a file, durably.
@@ -87,8 +86,8 @@ pub trait Disk {
 
 /// Fills `file` with zeros from `from` to `to` (multiples of the block), in pieces of 1 MiB.
 ///
-/// Zeros are *written*: room that is only reserved makes the file system convert extents at the
-/// first write, which costs a journal commit on the append path.
+/// Zeros are *written*: merely reserved room makes the file system convert extents at the first
+/// write, which costs a journal commit on the append path.
 pub async fn write_zeros<D: Disk>(
     disk: &D,
     file: &D::File,
@@ -125,7 +124,7 @@ pub async fn read_bytes<D: Disk>(
 }
 
 /// Runs a future of a disk that needs no executor ([`Simulated`](crate::Simulated)), or one that
-/// another thread completes, to its end on this thread.
+/// another thread completes, to completion on this thread.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     struct Unpark(Thread);
     impl Wake for Unpark {

@@ -1,8 +1,8 @@
-//! Batches: what one flush of the log carries, as the shards hear of it.
+//! Batches: what one flush of the log carries, as the shards receive it.
 //!
-//! Published batches form one chain. Each shard holds a cursor on it; the ordering role never
-//! waits for a shard. A batch is immutable once linked, and its memory is used again when every
-//! cursor has passed.
+//! Published batches form one chain. Each shard holds a cursor on it; the ordering role never waits
+//! for a shard. A batch is immutable once linked, and its memory is reused when every cursor has
+//! passed it.
 //!
 //! Invariant: batches are linked in the order of their versions, and a shard handles a batch only
 //! when the tree's `published` covers it (guard: `tests::batch`).
@@ -20,7 +20,7 @@ use crate::limits::{SPARE_BATCHES_MAX, SPARE_BYTES_MAX};
 use crate::meter::OpenTraffic;
 use crate::tree::VersionNumber;
 
-/// A place in one of a batch's buffers.
+/// A range in one of a batch's buffers.
 pub type Span = Range<u32>;
 
 /// An earlier end of a batch.
@@ -31,25 +31,25 @@ pub struct Mark {
     paths: usize,
 }
 
-/// A connection of some shard. The serial tells two users of one slot apart.
+/// A connection of some shard. The serial distinguishes successive users of one slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId {
     /// Which shard owns it.
     pub shard: u16,
-    /// Its place there.
+    /// Its slot there.
     pub slot: u32,
     /// Counts the users of the slot.
     pub serial: u32,
 }
 
-/// What became of one request, or of one change that nobody asked for.
+/// The outcome of one request, or of one change that no client requested.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The txn, or where the history stood if there was none.
+    /// The zxid of the txn, or of the last one if there was none.
     pub zxid: Zxid,
     /// What it was.
     pub op: Op,
-    /// Whom to answer, if anybody.
+    /// The connection to answer, if any.
     pub to: Option<ConnectionId>,
     /// The client's number for the request.
     pub xid: i32,
@@ -57,23 +57,23 @@ pub struct Outcome {
     pub received_ms: u64,
     /// What the request counted as a large one, in bytes.
     pub large_bytes: u64,
-    /// What the reply's header says.
+    /// The error in the reply's header.
     pub error: ErrorCode,
     /// The reply's body in the batch's bodies; of a `CreateSession` the whole packet.
     pub body: Span,
-    /// What watchers are told, in the batch's events.
+    /// What watchers receive, in the batch's events.
     pub events: Range<u32>,
 }
 
-/// What watchers are told of one node.
+/// What watchers receive about one node.
 #[derive(Clone, Debug)]
 pub struct Event {
     /// What happened.
     pub kind: EventKind,
-    /// The ACL that says who may hear of it.
+    /// The ACL that decides who may receive it.
     pub acl: AclNumber,
-    /// Where the node's path begins in the batch's paths: a session may take so many nodes with
-    /// it that they are longer than 4 GiB together.
+    /// Where the node's path begins in the batch's paths: the nodes removed with a session may
+    /// exceed 4 GiB of paths.
     path_start: usize,
     path_bytes: u32,
 }
@@ -90,11 +90,11 @@ pub struct OpenMeters {
 /// One batch.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// The version of the tree that it leads to; none while it is open.
+    /// The version of the tree that it produces; none while it is open.
     pub version: Option<VersionNumber>,
-    /// What became of each request, in order.
+    /// The outcome of each request, in order.
     pub outcomes: Vec<Outcome>,
-    /// What watchers are told; each outcome has its range.
+    /// What watchers receive; each outcome has its range.
     pub events: Vec<Event>,
     /// Bodies of replies.
     pub bodies: Vec<u8>,
@@ -127,13 +127,13 @@ impl Batch {
         &self.paths[event.path_start..event.path_start + event.path_bytes as usize]
     }
 
-    /// Where the batch ends now, to come back to.
+    /// The current end of the batch, for a rollback.
     pub fn mark(&self) -> Mark {
         let (events, paths) = (self.events.len(), self.paths.len());
         Mark { bodies: self.bodies.len(), events, paths }
     }
 
-    /// Takes back what was appended since; what was counted stays.
+    /// Undoes what was appended since; what was counted stays.
     pub fn roll_back(&mut self, mark: Mark) {
         self.bodies.truncate(mark.bodies);
         self.events.truncate(mark.events);
@@ -147,8 +147,8 @@ impl Batch {
         self.events.push(Event { kind, acl, path_start, path_bytes: path.len() as u32 });
     }
 
-    /// Appends the event of a node that is gone, and that of its parent, whose path is the
-    /// beginning of the node's.
+    /// Appends the event of a deleted node, and that of its parent, whose path is the beginning of
+    /// the node's.
     pub fn put_deleted(&mut self, path: &[u8], acl: AclNumber, parent: (&[u8], AclNumber)) {
         let (parent_path, parent_acl) = parent;
         debug_assert!(path.starts_with(parent_path));
@@ -165,7 +165,7 @@ impl Batch {
         longest <= SPARE_BYTES_MAX
     }
 
-    /// Takes everything back, what was counted as well.
+    /// Undoes everything, what was counted as well.
     pub(crate) fn clear(&mut self) {
         self.outcomes.clear();
         self.events.clear();
@@ -187,12 +187,12 @@ struct Link {
 /// Lives in: the ordering role.
 #[derive(Debug)]
 pub struct Chain {
-    /// The links that a cursor may still stand on, oldest first; never empty.
+    /// The links that a cursor may still be on, oldest first; never empty.
     links: VecDeque<Arc<Link>>,
     spare: Vec<Batch>,
 }
 
-/// A reader's place in the chain: behind the batch that it handled last.
+/// A reader's position in the chain: behind the batch that it handled last.
 ///
 /// Lives in: each shard.
 #[derive(Clone, Debug)]
@@ -216,7 +216,7 @@ impl Chain {
         self.links.back().expect("the chain holds its last link")
     }
 
-    /// An empty batch, with the memory of an old one where there is one.
+    /// An empty batch, with the memory of an old one if there is one.
     pub fn empty_batch(&mut self) -> Batch {
         self.reclaim();
         self.spare.pop().unwrap_or_default()
@@ -238,7 +238,7 @@ impl Chain {
     /// Takes back the batches that every cursor has passed.
     pub fn reclaim(&mut self) {
         while self.links.len() > 1 {
-            // Nobody can reach the first link but through a cursor on it.
+            // The first link can only be reached through a cursor on it.
             let Some(link) = Arc::get_mut(&mut self.links[0]) else { return };
             let mut batch = std::mem::take(&mut link.batch);
             drop(self.links.pop_front());

@@ -1,4 +1,4 @@
-//! Maps whose order does not depend on the process: the engine replays alike everywhere.
+//! Maps whose order does not depend on the process: the engine replays identically everywhere.
 //!
 //! Keys that clients choose (watched paths) are hashed with a secret seed that comes in with the
 //! settings; ids that the server hands out need none.

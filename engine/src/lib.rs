@@ -1,18 +1,18 @@
 //! What a Ringkeeper server decides: a value machine without clock, file, socket or thread.
 //!
 //! Two roles share nothing but messages and published versions of the tree. The *ordering role*
-//! gives every write its place in one history; a *shard* answers clients from its view of what
-//! was published. Either can run alone on a core or both fused on one.
+//! puts every write into one history; a *shard* answers clients from its view of what was
+//! published. Each can run on a core of its own, or both fused on one.
 //!
 //! Map, in reading order:
 //!
-//! - [`settings`]: what was decided at start, and the time that comes in;
-//! - [`message`], [`batch`]: what the roles say to each other;
+//! - [`settings`]: what was decided at start, and the time passed in;
+//! - [`message`], [`batch`]: what the roles send each other;
 //! - [`shard`]: connections, order within a session, reads, watches, replies;
 //! - [`replica`]: all that the server decides, as one value: events in, effects out;
 //! - [`ordering`]: the history and the sessions; [`session`]: expiry and attachment;
 //! - [`pipeline`]: what a write becomes, and what it does to the tree;
-//! - [`tree`]: the copy-on-write tree and its versions; [`state`]: what they carry beside nodes;
+//! - [`tree`]: the copy-on-write tree and its versions; [`state`]: what they carry besides nodes;
 //! - [`acl`], [`quota`]: who may do what, and how much of it;
 //! - [`meter`]: what roles count; [`hash`], [`limits`].
 //!
@@ -21,9 +21,9 @@
 //! - Nothing here reads a clock, a file, a socket or the environment (guard: `clippy.toml`).
 //! - `published <= durable` and `published <= sealed <= proposed` (guard: the assertions in
 //!   `replica` and `ordering::publishing`).
-//! - A session's reads and writes are answered in the order in which they came (guard:
+//! - A session's reads and writes are answered in the order in which they arrived (guard:
 //!   `tests::pipelines`, `tests::plain`).
-//! - A published version never changes, and lives while somebody reads it (guard:
+//! - A published version never changes, and lives as long as it has a reader (guard:
 //!   `tree::tests`).
 //!
 //! **What is deliberately not here**: agreement between servers, which will be a part of

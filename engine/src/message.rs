@@ -1,4 +1,4 @@
-//! What the roles say to each other; the same whether they share a core loop or not.
+//! What the roles send each other; the same whether they share a core loop or not.
 
 use crate::acl::identity::Identities;
 use crate::batch::ConnectionId;
@@ -10,49 +10,50 @@ use std::sync::Arc;
 /// From a shard to the ordering role, in the order in which it happened there.
 #[derive(Debug)]
 pub enum ToOrdering {
-    /// A client wishes a session, new or its own.
+    /// A client requests a session, a new one or its own.
     Connect(Connect),
     /// The writes of one turn.
     Writes(Bundle),
-    /// A connection has shown who it is.
+    /// A connection has authenticated.
     Identified {
         /// Which one.
         connection: ConnectionId,
         /// Its session.
         session: SessionId,
-        /// All that it is now.
+        /// All its identities now.
         identities: Arc<Identities>,
     },
-    /// A connection is gone; nothing of it follows.
+    /// A connection was closed; nothing of it follows.
     Detached {
         /// Which one.
         connection: ConnectionId,
         /// Its session.
         session: SessionId,
     },
-    /// The sessions that were heard of, and until when the shard has heard everything.
+    /// The sessions that were active, and until when the shard has read everything.
     Touched {
         /// Which shard looked.
         shard: u16,
         /// Each with the time of its last request, in ms of the monotonic clock.
         sessions: Vec<(SessionId, u64)>,
-        /// Whatever reached the server before this was read, and said to this role before this.
+        /// Everything that reached the server before this was read, and sent to this role before
+        /// this message.
         until_ms: u64,
     },
 }
 
-/// A client's wish for a session.
+/// A client's request for a session.
 #[derive(Debug)]
 pub struct Connect {
-    /// Whom to answer.
+    /// The connection to answer.
     pub connection: ConnectionId,
-    /// Who it is so far.
+    /// Its identities so far.
     pub identities: Arc<Identities>,
     /// When it was received, in ms of the monotonic clock.
     pub received_ms: u64,
     /// 0 for a new one.
     pub session: SessionId,
-    /// What the session was given; of another length it is never right.
+    /// As issued with the session; of another length it never matches.
     pub password: Option<Password>,
     /// As granted, in ms.
     pub timeout_ms: i32,
@@ -60,7 +61,7 @@ pub struct Connect {
     pub has_read_only: bool,
 }
 
-/// Writes handed over together: one buffer with the raw requests, and what is known of each.
+/// Writes handed over together: one buffer with the raw requests, and what is known about each.
 #[derive(Debug, Default)]
 pub struct Bundle {
     /// The raw requests, headers left out.
@@ -72,13 +73,13 @@ pub struct Bundle {
 /// One write of a bundle.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// Whose it is.
+    /// Its connection.
     pub connection: ConnectionId,
     /// Its session.
     pub session: SessionId,
     /// The client's number for it.
     pub xid: i32,
-    /// What it wishes.
+    /// What it requests.
     pub op: Op,
     /// When it was received, in ms of the monotonic clock.
     pub received_ms: u64,
@@ -88,17 +89,17 @@ pub struct Write {
     pub body: Range<u32>,
 }
 
-/// From the ordering role to a shard, beside the published batches.
+/// From the ordering role to a shard, besides the published batches.
 #[derive(Debug)]
 pub enum ToShard {
-    /// The session of this connection is attached elsewhere: hand over what was received of it,
-    /// close it, then say Detached.
+    /// The session of this connection is attached elsewhere: hand over what was received from it,
+    /// close it, then send Detached.
     Detach {
         /// Which one.
         connection: ConnectionId,
         /// The session that leaves it.
         session: SessionId,
     },
-    /// A bundle whose memory can be used again.
+    /// A bundle whose memory can be reused.
     Returned(Bundle),
 }

@@ -19,15 +19,15 @@ pub struct Track {
 }
 
 impl Track {
-    /// Reads a node's data as stock does before it lets a write pass; `None` where stock trips
-    /// over it: no data at all, a pair without a value, a value that is no number.
+    /// Reads a node's data as stock does before it lets a write pass; `None` where stock fails on
+    /// it: no data at all, a pair without a value, a value that is not a number.
     pub fn read(data: Option<&[u8]>) -> Option<Self> {
         const SEPARATORS: [char; 2] = [',', ';'];
         let text = String::from_utf8_lossy(data?);
         let text = text.trim_end_matches(SEPARATORS);
         let mut track = Self::default();
         if text.starts_with(SEPARATORS) {
-            // What is before it is a pair, an empty one.
+            // What precedes it is an empty pair.
             return None;
         }
         for pair in text.split(SEPARATORS).filter(|pair| !pair.is_empty()) {
@@ -38,7 +38,7 @@ impl Track {
         Some(track)
     }
 
-    /// Reads the text as far as it can be read; what cannot counts as not said.
+    /// Reads the text as far as it can be read; the rest counts as absent.
     pub fn parse(text: &[u8]) -> Self {
         let mut track = Self::default();
         for pair in String::from_utf8_lossy(text).split([',', ';']) {
@@ -52,12 +52,12 @@ impl Track {
         track
     }
 
-    /// A value, -1 where none is said.
+    /// A value, -1 where there is none.
     pub fn value(&self, key: &str) -> i64 {
         self.values.iter().find(|(k, _)| k == key).map_or(-1, |(_, value)| *value)
     }
 
-    /// Says a value.
+    /// Sets a value.
     pub fn set(&mut self, key: &str, value: i64) {
         match self.values.iter_mut().find(|(k, _)| k == key) {
             Some((_, old)) => *old = value,
@@ -76,7 +76,7 @@ impl Track {
             text.push('=');
         }
         for (key, value) in others {
-            write!(text, ";{key}={value}").expect("strings take everything");
+            write!(text, ";{key}={value}").expect("writing to a string succeeds");
         }
         text.into_bytes()
     }
@@ -147,7 +147,7 @@ pub fn described(parent: &[u8]) -> Option<&[u8]> {
     parent.strip_prefix(QUOTA).filter(|rest| !rest.is_empty())
 }
 
-/// Whether a change would go past a hard limit.
+/// Whether a change would exceed a hard limit.
 pub fn exceeds(limits: &Track, used: &Track, bytes_more: i64, count_more: i64) -> bool {
     let past = |key: &str, hard: &str, more: i64| {
         let hard = limits.value(hard);

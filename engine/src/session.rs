@@ -1,4 +1,4 @@
-//! The session table: who is attached where, and when silence becomes an end.
+//! The session table: which client is attached where, and when a silent session expires.
 //!
 //! Invariants: a live session has one bucket, at or before its expiry; a bucket
 //! expires only when every shard has reported past its end (guards:
@@ -16,43 +16,43 @@ use model::session::SessionId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What this server knows of a session beside the tree.
+/// What this server knows about a session besides the tree.
 #[derive(Debug)]
-pub struct Entry {
+pub struct SessionEntry {
     /// As granted to the connection that is attached, in ms.
     pub timeout_ms: u64,
     /// The end of the bucket in which it will expire, in ms of the monotonic clock.
     pub expires_ms: u64,
-    /// The bucket in which it stands now, at or before that.
+    /// The bucket that it is in now, at or before that.
     bucket_ms: u64,
     /// Where it is.
-    pub place: Place,
-    /// Who the attached connection is.
+    pub place: SessionPlace,
+    /// The identities of the attached connection.
     pub identities: Arc<Identities>,
 }
 
 /// Where a session is.
 #[derive(Debug)]
-pub enum Place {
-    /// Nowhere: its client is away.
-    Away,
+pub enum SessionPlace {
+    /// On no connection.
+    Detached,
     /// On this connection.
     Attached(ConnectionId),
-    /// Leaving this connection for the one that wishes it.
+    /// Leaving this connection for the one that requested it.
     Moving {
-        /// The connection that must say Detached first.
+        /// The connection that must send Detached first.
         from: ConnectionId,
-        /// The one that waits.
+        /// The request that waits.
         to: Box<Connect>,
     },
-    /// It is being closed: nothing is done for it any more.
+    /// It is being closed: nothing more is done for it.
     Closing(Option<ConnectionId>),
 }
 
 /// Every session of this server.
 #[derive(Debug)]
 pub struct SessionTable {
-    entries: IdMap<SessionId, Entry>,
+    entries: IdMap<SessionId, SessionEntry>,
     buckets: BTreeMap<u64, Vec<SessionId>>,
     tick_ms: u64,
     /// Until when each shard has reported.
@@ -93,24 +93,24 @@ impl SessionTable {
         }
     }
 
-    /// A session, if it is there.
-    pub fn entry_mut(&mut self, id: SessionId) -> Option<&mut Entry> {
+    /// A session, if it exists.
+    pub fn entry_mut(&mut self, id: SessionId) -> Option<&mut SessionEntry> {
         self.entries.get_mut(&id)
     }
 
-    /// The entry of a session whose writes this connection may send: until it has said Detached,
+    /// The entry of a session whose writes this connection may send: until it has sent Detached,
     /// even if another connection waits for that.
-    pub fn attached(&self, id: SessionId, connection: ConnectionId) -> Option<&Entry> {
+    pub fn attached(&self, id: SessionId, connection: ConnectionId) -> Option<&SessionEntry> {
         let entry = self.entries.get(&id)?;
         match entry.place {
-            Place::Attached(at) | Place::Moving { from: at, .. } => {
+            SessionPlace::Attached(at) | SessionPlace::Moving { from: at, .. } => {
                 (at == connection).then_some(entry)
             }
-            Place::Away | Place::Closing(_) => None,
+            SessionPlace::Detached | SessionPlace::Closing(_) => None,
         }
     }
 
-    /// When a session expires if nothing is heard of it, for reports.
+    /// When a session expires unless it becomes active, for reports.
     pub fn expires_ms(&self, id: SessionId) -> Option<u64> {
         self.entries.get(&id).map(|entry| entry.expires_ms)
     }
@@ -120,35 +120,35 @@ impl SessionTable {
         ((from_ms + timeout_ms) / self.tick_ms + 1) * self.tick_ms
     }
 
-    /// Watches over a session from now on.
+    /// Tracks a session from now on.
     pub fn track(
         &mut self,
         id: SessionId,
         timeout_ms: u64,
-        place: Place,
+        place: SessionPlace,
         identities: Arc<Identities>,
         now_ms: u64,
     ) {
         let expires_ms = self.bucket_of(now_ms, timeout_ms);
         let bucket_ms = expires_ms;
-        let entry = Entry { timeout_ms, expires_ms, bucket_ms, place, identities };
+        let entry = SessionEntry { timeout_ms, expires_ms, bucket_ms, place, identities };
         let is_new = self.entries.insert(id, entry).is_none();
         assert!(is_new, "session {id} was tracked twice");
         self.buckets.entry(expires_ms).or_default().push(id);
     }
 
-    /// Forgets a session. Its place in a bucket is dropped when that is met.
-    pub fn forget(&mut self, id: SessionId) -> Option<Entry> {
+    /// Forgets a session. Its entry in a bucket is dropped when that is due.
+    pub fn forget(&mut self, id: SessionId) -> Option<SessionEntry> {
         self.entries.remove(&id)
     }
 
-    /// Forgets every session; ids that were handed out are not used again.
+    /// Forgets every session; ids that were handed out are not reused.
     pub fn forget_all(&mut self) {
         self.entries.clear();
         self.buckets.clear();
     }
 
-    /// A session was heard of.
+    /// A session was active.
     pub fn touch(&mut self, id: SessionId, at_ms: u64) {
         let Some(timeout_ms) = self.entries.get(&id).map(|entry| entry.timeout_ms) else { return };
         let expires_ms = self.bucket_of(at_ms, timeout_ms);
@@ -158,14 +158,15 @@ impl SessionTable {
         }
     }
 
-    /// A session was attached with another timeout: counted anew from here, sooner or later.
+    /// A session was attached with another timeout: it counts from now, whether the end moves
+    /// forward or back.
     pub fn retime(&mut self, id: SessionId, timeout_ms: u64, now_ms: u64) {
         let expires_ms = self.bucket_of(now_ms, timeout_ms);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.timeout_ms = timeout_ms;
             entry.expires_ms = expires_ms;
             if expires_ms < entry.bucket_ms {
-                // Its place in the later bucket is dropped when that is met.
+                // Its entry in the later bucket is dropped when that is due.
                 entry.bucket_ms = expires_ms;
                 self.buckets.entry(expires_ms).or_default().push(id);
             }
@@ -189,8 +190,8 @@ impl SessionTable {
         self.reported_ms.iter().copied().min().unwrap_or(u64::MAX)
     }
 
-    /// The sessions whose time has run out, as far as every shard has reported: whoever could not
-    /// be heard because the server stood still is heard before.
+    /// The sessions whose time has run out, as far as every shard has reported: clients that could
+    /// not be read because the server was stalled are read before.
     pub fn expired(&mut self, now_ms: u64) -> Vec<SessionId> {
         let until_ms = now_ms.min(self.all_reported_ms());
         let mut expired = Vec::new();
@@ -201,14 +202,14 @@ impl SessionTable {
             }
             for id in bucket.remove() {
                 let Some(entry) = self.entries.get_mut(&id) else { continue };
-                if entry.bucket_ms != end_ms || matches!(entry.place, Place::Closing(_)) {
+                if entry.bucket_ms != end_ms || matches!(entry.place, SessionPlace::Closing(_)) {
                     continue;
                 }
                 if entry.expires_ms > end_ms {
                     entry.bucket_ms = entry.expires_ms;
                     self.buckets.entry(entry.expires_ms).or_default().push(id);
                 } else {
-                    // It may stand here twice; the caller closes it once.
+                    // It may be here twice; the caller closes it once.
                     entry.bucket_ms = 0;
                     expired.push(id);
                 }

@@ -1,4 +1,4 @@
-//! What the engine was told at start: decided values, never text.
+//! The engine's settings at start: decided values, never text.
 
 use crate::acl::scheme::Schemes;
 use model::session::ExtendedTypes;
@@ -6,7 +6,7 @@ use model::session::ExtendedTypes;
 /// How this server treats its clients.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// This server's id; 1 where it stands alone.
+    /// This server's id; 1 for a standalone server.
     pub server_id: u8,
     /// The length of an expiry bucket in ms.
     pub tick_ms: u64,
@@ -22,7 +22,7 @@ pub struct Settings {
     pub extended_types: ExtendedTypes,
     /// How often containers and nodes whose time has run out are looked for, in ms.
     pub reap_interval_ms: u64,
-    /// How many of them are removed in a minute at most.
+    /// The most of them that are removed in a minute.
     pub reap_per_minute_max: u64,
     /// After how many ms a container that never had a child is removed; 0 for never.
     pub reap_never_used_ms: i64,
@@ -30,16 +30,16 @@ pub struct Settings {
     pub enforce_quota: bool,
     /// Whether every client may do everything.
     pub skip_acl: bool,
-    /// How clients may show who they are.
+    /// How clients may authenticate.
     pub schemes: Schemes,
-    /// Schemes of which a client must have one before anything but a connect; `None` asks for
+    /// Schemes of which a client must have one before anything but a connect; `None` requires
     /// nothing.
     pub enforced_schemes: Option<Vec<Vec<u8>>>,
     /// Whether the txn of a closed session lists its ephemeral nodes.
     pub close_session_txn: bool,
     /// Whether every txn carries the digest of the tree.
     pub txn_digest: bool,
-    /// Whether reconfig is answered by what it lacks here rather than as switched off.
+    /// Whether reconfig is answered by what it lacks here rather than as disabled.
     pub reconfig_enabled: bool,
     /// Secret against crafted keys of the server's own tables.
     pub hash_seed: [u64; 2],
@@ -79,7 +79,7 @@ impl Default for Settings {
     }
 }
 
-/// The two clocks, read once a turn by whoever calls the engine.
+/// The two clocks, read once per turn by the caller of the engine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// Monotonic, in ms since some start: expiry and pauses.

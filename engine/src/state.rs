@@ -1,4 +1,4 @@
-//! What a version of the tree carries beside its nodes: taken, shared and rolled back with them.
+//! What a version of the tree carries besides its nodes: shared and rolled back with them.
 
 use crate::acl::AclTable;
 use crate::quota::QuotaPaths;
@@ -35,7 +35,7 @@ pub struct Session {
 }
 
 impl State {
-    /// A session got a node. Nodes may be older than what is known of their session: a txn of a
+    /// A session got a node. Nodes may be older than what is known about their session: a txn of a
     /// session that was closed meanwhile is still applied as it was decided.
     pub fn own(&mut self, session: SessionId, path: &[u8]) {
         let entry = self.sessions.entry(session).or_default();

@@ -17,7 +17,7 @@ pub(crate) enum Operation {
     Get,
     /// setData of a node drawn at random.
     Set,
-    /// create of a new node, each connection below a parent of its own.
+    /// create of a new node, below one parent per connection.
     Create,
     /// exists of a node drawn at random.
     Exists,
@@ -25,9 +25,9 @@ pub(crate) enum Operation {
     Children,
     /// get and set, see --write-percent.
     Mixed,
-    /// A session opened and closed, one after another, on a new connection each.
+    /// Sessions opened and closed one after another, each on a new connection.
     Session,
-    /// Every connection watches one node, one of them sets it; the time until all were told.
+    /// Every connection watches one node, one of them sets it; the time until all are notified.
     Watch,
     /// Nothing is measured but the time until the server answers a first get.
     Ready,
@@ -47,34 +47,35 @@ pub(crate) fn word<V: ValueEnum>(variant: &V) -> Box<str> {
 
 /// Measures a running server of `ZooKeeper`'s client protocol.
 ///
-/// Without --rate it is a closed loop: so many requests in flight, each answer is followed by the
-/// next request. With --rate it is an open one: requests are due at random times, whatever the
-/// server does, and latencies count from when they were due. Nodes made below --root stay.
+/// Without --rate it is a closed loop: a fixed number of requests in flight, each answer is
+/// followed by the next request. With --rate it is an open one: requests are due at random times,
+/// whatever the server does, and latencies count from when they were due. Nodes created below
+/// --root are kept.
 #[derive(Args, Clone, Debug)]
 #[command(after_long_help = "Examples:\n  \
     ringkeeper bench --list\n  \
     ringkeeper bench --workload production-mix --rate 20000 --seconds 60 --html mix.html\n  \
     ringkeeper bench --workload mixed-70-30 --ramp --ramp-p99-ms 10 --json ramp.json\n  \
     ringkeeper bench --workload ./mine.toml --verify\n\n\
-    The exit status is 0 only if every request was answered, and answered right; 2 if the command \
-    line or the workload is wrong, and nothing was begun; else 1.\n\n\
-    Servers bound the connections of one address (maxClientCnxns, 60 unless configured). To a \
-    server on a loopback address of IPv4 every 50 connections come from another of those; \
-    elsewhere, raise that bound on the server for more.")]
+    The exit status is 0 only if every request was answered correctly; 2 if the command \
+    line or the workload is wrong, and nothing was started; else 1.\n\n\
+    Servers limit the connections of one address (maxClientCnxns, 60 unless configured). To a \
+    server on a loopback address of IPv4 every 50 connections come from a different one; \
+    elsewhere, raise that limit on the server for more.")]
 pub struct BenchArgs {
     /// The server, as host:port.
     #[arg(long, default_value = "127.0.0.1:2181")]
     pub(crate) server: String,
 
-    /// Connections, each with its own session; else as the workload says, or 50.
+    /// Connections, each with its own session; by default as in the workload, or 50.
     #[arg(long)]
     pub(crate) connections: Option<u32>,
 
-    /// Requests in flight on each connection; else as the workload says, or 16.
+    /// Requests in flight on each connection; by default as in the workload, or 16.
     #[arg(long)]
     pub(crate) pipeline: Option<u32>,
 
-    /// A workload: one that is shipped (--list), or a TOML file.
+    /// A workload: a shipped one (--list), or a TOML file.
     #[arg(
         long,
         value_name = "NAME|FILE",
@@ -82,19 +83,19 @@ pub struct BenchArgs {
     )]
     pub(crate) workload: Option<String>,
 
-    /// List the workloads that are shipped, and measure nothing.
+    /// List the shipped workloads, and measure nothing.
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// Requests a second, due at random times (an open loop).
+    /// Requests per second, due at random times (an open loop).
     #[arg(long, value_name = "R")]
     pub(crate) rate: Option<u32>,
 
-    /// Find the highest rate that keeps --ramp-p99-ms, from --rate (or 1000) up.
+    /// Find the highest rate that keeps --ramp-p99-ms, starting at --rate (or 1000).
     #[arg(long, conflicts_with = "verify")]
     pub(crate) ramp: bool,
 
-    /// The 99th percentile that a rate has to keep, in milliseconds.
+    /// The 99th percentile that a rate must not exceed, in milliseconds.
     #[arg(long, default_value_t = 10, value_name = "MS")]
     pub(crate) ramp_p99_ms: u32,
 
@@ -106,11 +107,11 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with_all = ["skip_prepare", "prepare_only"])]
     pub(crate) verify: bool,
 
-    /// A request without an answer for so long is an incident, in milliseconds.
+    /// A request that is unanswered for this long is an incident, in milliseconds.
     #[arg(long, default_value_t = 5_000, value_name = "MS")]
     pub(crate) stall_ms: u32,
 
-    /// How long a server may be gone or silent before the run ends, in seconds.
+    /// How long a server may be unreachable or silent before the run ends, in seconds.
     #[arg(long, default_value_t = 20, value_name = "S")]
     pub(crate) patience: u32,
 
@@ -118,7 +119,7 @@ pub struct BenchArgs {
     #[arg(long, value_enum, default_value_t = Operation::Get)]
     pub(crate) op: Operation,
 
-    /// With --op mixed: how many of a hundred requests are sets.
+    /// With --op mixed: the percentage of sets.
     #[arg(long, default_value_t = 30)]
     pub(crate) write_percent: u32,
 
@@ -126,19 +127,19 @@ pub struct BenchArgs {
     #[arg(long, default_value_t = 100)]
     pub(crate) size: u32,
 
-    /// Nodes of the keyspace. They are made first, as ROOT/pNNN/nNNNNNNN.
+    /// Nodes of the keyspace. They are created first, as ROOT/pNNN/nNNNNNNN.
     #[arg(long, default_value_t = 10_000)]
     pub(crate) nodes: u32,
 
-    /// Where the keyspace lies.
+    /// The root of the keyspace.
     #[arg(long, default_value = "/bench")]
     pub(crate) root: String,
 
-    /// Make the keyspace and measure nothing.
+    /// Create the keyspace and measure nothing.
     #[arg(long, conflicts_with = "skip_prepare")]
     pub(crate) prepare_only: bool,
 
-    /// The keyspace is there already.
+    /// The keyspace exists already.
     #[arg(long)]
     pub(crate) skip_prepare: bool,
 
@@ -154,12 +155,12 @@ pub struct BenchArgs {
     #[arg(long, value_name = "K")]
     pub(crate) cpu: Option<usize>,
 
-    /// The server's process on this machine: its CPU time, memory, switches and writes are shown.
-    /// Else the process is looked for by the port, which needs the rights of its user.
+    /// The server's process on this machine, whose CPU time, memory, switches and writes are shown.
+    /// By default the process is found by its port, which needs the rights of its user.
     #[arg(long = "server-pid", alias = "pid", value_name = "PID")]
     pub(crate) pid: Option<u32>,
 
-    /// Write the results to this file too, as a JSON object, totals first, one a line.
+    /// Write the results to this file too, as a JSON object, totals first, one per line.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
@@ -197,7 +198,7 @@ impl BenchArgs {
         self.pipeline.unwrap_or(16)
     }
 
-    /// Whether more is asked than a closed loop of one operation.
+    /// Whether more is requested than a closed loop of one operation.
     pub(crate) fn is_play(&self) -> bool {
         self.workload.is_some() || self.rate.is_some() || self.ramp || self.verify
     }

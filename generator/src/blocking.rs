@@ -1,5 +1,5 @@
 //! A client that waits for each reply: it opens sessions, for the loop of a single operation or to
-//! be measured themselves.
+//! measure the sessions themselves.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
@@ -16,7 +16,7 @@ pub(super) fn resolve(server: &str) -> Result<SocketAddr, BenchError> {
     found.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
 }
 
-/// A connection on its way to a session, or with one.
+/// A connection that has a session or is opening one.
 pub(super) struct BlockingClient {
     stream: TcpStream,
     xid: i32,
@@ -86,7 +86,7 @@ impl BlockingClient {
     }
 }
 
-/// Why a connection, by its number and of how many, has no session.
+/// The error of a connection that got no session.
 fn refused(
     server: &str,
     (connection, connections): (usize, usize),

@@ -17,12 +17,12 @@ pub(super) const LIMIT_HINT: &str = "if the server bounds connections, raise max
 /// Why a measurement failed. Each one ends it with a non-zero status.
 #[derive(Debug, Error)]
 pub enum BenchError {
-    /// The name of the server does not lead anywhere.
-    #[error("{server} is no address: {source}")]
+    /// The name of the server cannot be resolved.
+    #[error("{server} is not an address: {source}")]
     Address {
         /// As given.
         server: Box<str>,
-        /// What the resolver said.
+        /// The resolver's error.
         source: io::Error,
     },
     /// No connection.
@@ -30,7 +30,7 @@ pub enum BenchError {
     Connect {
         /// As given.
         server: Box<str>,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The server closed a connection before a session was open.
@@ -43,15 +43,15 @@ pub enum BenchError {
         connection: usize,
         /// Of how many.
         connections: usize,
-        /// What became of it.
+        /// The error.
         source: io::Error,
     },
-    /// The server did what a sound one does not, before anything was measured.
+    /// The server did what a correct one does not, before anything was measured.
     #[error("nothing was measured: {}: {detail}", .kind.name())]
     NotBegun {
-        /// What.
+        /// The kind.
         kind: IncidentKind,
-        /// In words.
+        /// A description.
         detail: Box<str>,
     },
     /// The server answered a connect request with no session.
@@ -83,7 +83,7 @@ pub enum BenchError {
         /// As announced.
         length: i32,
     },
-    /// An answer out of its order.
+    /// An answer out of order.
     #[error("wrong answer: xid {found}, expected {expected}")]
     Xid {
         /// Of the oldest request without an answer.
@@ -91,18 +91,18 @@ pub enum BenchError {
         /// In the reply.
         found: i32,
     },
-    /// An answer to nothing.
-    #[error("wrong answer: xid {xid} when nothing was asked")]
+    /// An answer without a request.
+    #[error("wrong answer: xid {xid} without a request")]
     Unasked {
         /// In the reply.
         xid: i32,
     },
     /// An answer too short for what was requested.
-    #[error("wrong answer: {found} bytes where at least {expected} are due")]
+    #[error("wrong answer: {found} bytes instead of at least {expected}")]
     Short {
-        /// The least that a good answer has.
+        /// The shortest possible good answer.
         expected: u32,
-        /// What the frame has.
+        /// The length of the frame.
         found: u32,
     },
     /// Preparing, or a round of watchers, met an error of the protocol.
@@ -110,13 +110,13 @@ pub enum BenchError {
     Refused {
         /// What was being done.
         stage: &'static str,
-        /// What it answered.
+        /// The server's answer.
         code: Code,
     },
     /// The workload cannot be used.
     #[error(transparent)]
     Workload(#[from] WorkloadError),
-    /// What `--workload` needs and the operation cannot give.
+    /// An option that needs `--workload` or another operation.
     #[error(
         "--op {op} is a closed loop only: --rate, --ramp and --verify need another, or --workload"
     )]
@@ -124,18 +124,18 @@ pub enum BenchError {
         /// The operation.
         op: Box<str>,
     },
-    /// The server did what a sound one does not.
+    /// The server did what a correct one does not.
     #[error("{count} incidents, the first after {at_ms} ms: {}", .kind.name())]
     Incidents {
         /// Of all kinds.
         count: u64,
         /// Of the first.
         kind: IncidentKind,
-        /// When that was.
+        /// When it happened.
         at_ms: u64,
     },
-    /// What was read cannot be.
-    #[error("{count} violations: the server answered what cannot be")]
+    /// A value that was read is impossible.
+    #[error("{count} violations: the server gave impossible answers")]
     Violations {
         /// Of all kinds.
         count: u64,
@@ -152,9 +152,9 @@ pub enum BenchError {
     /// The server was not ready in time.
     #[error("the server was not ready after {seconds} s: {last}")]
     NotReady {
-        /// How long was waited.
+        /// How long the generator waited.
         seconds: u64,
-        /// What the last attempt met.
+        /// The error of the last attempt.
         last: Box<BenchError>,
     },
     /// An argument out of its bounds.
@@ -172,20 +172,20 @@ pub enum BenchError {
     /// The ring failed.
     #[error(transparent)]
     Ring(#[from] RingError),
-    /// The CPU cannot be pinned to.
+    /// The thread cannot be pinned to the CPU.
     #[error("cannot pin to CPU {cpu}: {errno}")]
     Pin {
         /// As given.
         cpu: usize,
-        /// What the kernel said.
+        /// The kernel's error.
         errno: Errno,
     },
-    /// What the process uses cannot be read.
-    #[error("cannot look at process {pid}: {source}")]
+    /// The usage of the process cannot be read.
+    #[error("cannot examine process {pid}: {source}")]
     Process {
         /// As given.
         pid: u32,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
     /// The results cannot be written.
@@ -193,13 +193,13 @@ pub enum BenchError {
     Write {
         /// Where to.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         source: io::Error,
     },
 }
 
 impl BenchError {
-    /// What the server did, where that is what ended the measurement.
+    /// What the server did, if that ended the measurement.
     pub(super) fn incident(&self) -> Option<(IncidentKind, String)> {
         let kind = match self {
             Self::Closed { .. } | Self::Broken(_) | Self::BrokenIo(_) => IncidentKind::Closed,

@@ -9,11 +9,11 @@
 //! - `wire`: requests as templates, replies cut by their length; `source`: the addresses that
 //!   connections come from; `outgoing`: what a connection sends; `blocking`: a client that waits
 //!   for each reply; `paths`: what all paths have in common;
-//! - `tally`: counts and latencies, a line a second; `process`, `meter`: what the server and
+//! - `tally`: counts and latencies, one line per second; `process`, `meter`: what the server and
 //!   the generator used meanwhile;
 //! - `single`: one operation in a closed loop, as cheap as possible;
 //! - `workload`: workload files; `play`: workloads played, in a closed or an open loop, with
-//!   storms, recipes, checked reads and clients that come back;
+//!   storms, recipes, checked reads and clients that reconnect;
 //! - `results`: the table, the JSON, the page.
 //!
 //! **Invariants**
@@ -29,10 +29,10 @@
 //! - The single operation allocates nothing in steady state: send buffers alternate, the rest is
 //!   reused (guard: `outgoing::tests::one_send_is_in_flight_and_the_rest_waits`).
 //!
-//! **What is deliberately not here**: any crate of the server but the words of the protocol
-//! (`model`) and the loop (`ring`); recorded workloads; several servers or several threads: start
-//! several generators. Standard output and error belong to the caller, and so does what a failure
-//! means for the exit status.
+//! **What is deliberately not here**: any crate of the server except the protocol's types (`model`)
+//! and the loop (`ring`); recorded workloads; several servers or several threads: start several
+//! generators. Standard output and error belong to the caller, as does the exit status of a
+//! failure.
 //!
 //! ```no_run
 //! use clap::{Args, FromArgMatches};
@@ -75,7 +75,7 @@ pub use results::IncidentKind;
 pub use tally::Code;
 pub use workload::WorkloadError;
 
-/// Reports a line of progress: one a second, and one for each incident.
+/// Reports a line of progress: one per second, and one for each incident.
 pub type Say = fn(&str);
 
 /// Where results and progress go. Lives in: the generator's thread.
@@ -87,7 +87,7 @@ struct Output<'a> {
 /// Measures as requested. The results go to `results`, progress to `say`.
 ///
 /// # Errors
-/// Whatever makes the measurement void; each is worth a non-zero exit status.
+/// Whatever makes the measurement void; each causes a non-zero exit status.
 pub fn run(args: &BenchArgs, results: &mut dyn Write, say: Say) -> Result<(), BenchError> {
     args.check()?;
     let out = &mut Output { results, say };
@@ -118,7 +118,8 @@ fn pin(cpu: usize) -> Result<(), BenchError> {
     pinned.map_err(|errno| BenchError::Pin { cpu, errno })
 }
 
-/// As many descriptors as are allowed. If that is too few, opening a connection says so.
+/// Raises the limit of descriptors as far as allowed. If that is too few, opening a connection
+/// fails.
 fn raise_descriptors() {
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);

@@ -7,7 +7,7 @@ pub(super) const CONNECTIONS_MAX: u32 = 60_000;
 /// Connections from one address to a server on this machine: ten fewer than ZooKeeper's default
 /// of maxClientCnxns, for those that are about to close.
 pub(super) const SOURCE_CONNECTIONS_MAX: usize = 50;
-/// Connections where neither the command line nor the workload says how many: from one address.
+/// Connections if neither the command line nor the workload gives a number: from one address.
 pub(super) const CONNECTIONS_DEFAULT: u32 = 50;
 /// Requests in flight on one connection.
 pub(super) const PIPELINE_MAX: u32 = 65_536;
@@ -15,54 +15,54 @@ pub(super) const PIPELINE_MAX: u32 = 65_536;
 pub(super) const NODES_MAX: u32 = 10_000_000;
 /// Nodes below one parent before the next parent is used.
 pub(super) const NODES_PER_PARENT: u32 = 1_000;
-/// Parents: three digits of a name. After the last comes the first.
+/// Parents: three digits of a name. After the last the first is used again.
 pub(super) const PARENTS_MAX: u32 = 1_000;
-/// Data of a node: what a server with the default `jute.maxbuffer` takes with its path.
+/// Data of a node: what a server with the default `jute.maxbuffer` accepts with its path.
 pub(super) const SIZE_MAX: u32 = 1_000_000;
-/// The longest frame that is taken for a frame.
+/// The longest frame that is accepted.
 pub(super) const REPLY_BYTES_MAX: u32 = 256 << 20;
 /// The timeout requested for each session, in ms.
 pub(super) const SESSION_TIMEOUT_MS: i32 = 30_000;
-/// How long a connection or an answer outside the loop is waited for.
+/// How long to wait for a connection or an answer outside the loop.
 pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(20);
-/// How long the loop goes without any answer before the server counts as stuck.
+/// How long the loop runs without any answer before the server counts as stuck.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(20);
-/// How long one wait for completions lasts: the pace of looking at the clock when all is quiet.
+/// How long one wait for completions lasts: how often the clock is read when nothing happens.
 pub(super) const TURN_WAIT: Duration = Duration::from_millis(50);
 /// Pause between two attempts while a server is starting.
 pub(super) const READY_PAUSE: Duration = Duration::from_millis(1);
-/// Requests a second of an open loop.
+/// Requests per second of an open loop.
 pub(super) const RATE_MAX: u32 = 10_000_000;
-/// What the random numbers of a run begin with: the same requests in each run.
+/// The seed of the random numbers, which is fixed: the same requests in each run.
 pub(super) const SEED: u64 = 0x5eed;
 /// Seconds that the results list: a day.
 pub(super) const SECONDS_MAX: usize = 86_400;
-/// Operations that are due and wait in the generator; further ones are dropped and counted.
+/// Operations that are due and wait in the generator; more are dropped and counted.
 pub(super) const BACKLOG_MAX: usize = 1_000_000;
-/// Operations of an open loop on one connection; others wait for one of these.
+/// Operations of an open loop on one connection; others wait until one of these ends.
 pub(super) const OPEN_LOOP_IN_FLIGHT_MAX: usize = 1_024;
 /// Sessions with a connection of their own at once.
 pub(super) const VISITS_MAX: usize = 10_000;
 /// Connections that wait for their session at once in a storm.
 pub(super) const ATTACHING_MAX: usize = 512;
-/// And before the run, which is no storm: ZooKeeper listens with a backlog of 50, and a client that
-/// finds it full retries after a second.
+/// The same before the run, outside of storms: ZooKeeper listens with a backlog of 50, and a client
+/// that finds it full retries after a second.
 pub(super) const OPENING_MAX: usize = 32;
-/// Requests in flight while the tree is made, on each connection.
+/// Requests in flight while the tree is created, on each connection.
 pub(super) const PREPARE_IN_FLIGHT: usize = 64;
 /// Pause before a lost connection is reopened.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// How long the last answers of an open loop are waited for.
+/// How long to wait for the last answers of an open loop.
 pub(super) const DRAIN_WAIT: Duration = Duration::from_secs(5);
-/// How long the ends of the sessions are waited for.
+/// How long to wait for the ends of the sessions.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// The player does not sleep for less than this, in ns: an arrival would be late.
 pub(super) const SLEEP_NS_MIN: u64 = 20_000;
-/// How often connections are checked for silence, in ns: what the time of a stall is exact to.
+/// How often connections are checked for silence, in ns: the precision of the time of a stall.
 pub(super) const SILENCE_CHECK_NS: u64 = 20_000_000;
-/// The rate that a ramp tries first, unless told otherwise.
+/// The rate that a ramp tries first, by default.
 pub(super) const RAMP_RATE_FIRST: u32 = 1_000;
-/// Rates that a ramp tries after the first that broke, each halfway: the result is within a
+/// Rates that a ramp tries after the first that failed, each halfway: the result is within a
 /// sixteenth of the last doubling.
 pub(super) const RAMP_HALVINGS: usize = 4;
 /// Elements at the head of a queue that are tried before it is relisted.
@@ -71,7 +71,7 @@ pub(super) const QUEUE_HEAD_MAX: usize = 8;
 pub(super) const OPS_MAX: usize = 64;
 /// Incidents that are listed.
 pub(super) const INCIDENTS_MAX: usize = 1_000;
-/// Incidents of a kind that are at most so far apart are one, in ns.
+/// Incidents of a kind that are at most this far apart are merged, in ns.
 pub(super) const INCIDENT_MERGED_NS: u64 = 1_000_000_000;
 /// Violations that are listed.
 pub(super) const VIOLATIONS_MAX: usize = 20;

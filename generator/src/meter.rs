@@ -3,8 +3,8 @@
 use super::error::BenchError;
 use super::process::{MachineTime, Process, Usage, own_cpu_us};
 
-/// Reads what the server's process and our own have used, at the start of what is measured and at
-/// its end.
+/// Reads what the server's process and our own have used, at the start and the end of a
+/// measurement.
 pub(super) struct Meter {
     process: Option<Process>,
     server: Option<Usage>,
@@ -18,7 +18,7 @@ pub(super) struct Meter {
 pub(super) struct Metered {
     pub(super) server: Option<Usage>,
     pub(super) own_cpu_us: u64,
-    /// Which share of the machine others than the two used: the noise. Known with `server` only.
+    /// The share of the machine that other processes used: the noise. Known with `server` only.
     pub(super) others: Option<f64>,
     pub(super) elapsed_ns: u64,
 }
@@ -34,7 +34,7 @@ impl Meter {
     pub(super) fn stop(&self, now_ns: u64) -> Metered {
         let own_cpu_us = own_cpu_us() - self.own_cpu_us;
         let server = match (&self.process, self.server) {
-            // A server that has died is reported by what its connections met.
+            // A server that has died is reported by its connections.
             (Some(process), Some(earlier)) => process.usage().ok().map(|now| now.since(earlier)),
             _ => None,
         };

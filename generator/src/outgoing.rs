@@ -2,7 +2,7 @@
 
 use std::mem;
 
-/// Requests on their way to the server: those of a turn leave in one send, and while that is in
+/// Requests to be sent to the server: those of a turn are sent together, and while that send is in
 /// flight the next ones are collected. Two buffers alternate, so nothing is allocated in steady
 /// state.
 ///
@@ -26,7 +26,7 @@ impl Outgoing {
     }
 
     /// Whether the connection has to be put on the list now: it has something to send, and is not
-    /// there.
+    /// on it.
     #[inline]
     pub(crate) fn needs_listing(&mut self) -> bool {
         let is_new = !self.pending.is_empty() && !self.is_listed;
@@ -57,7 +57,7 @@ impl Outgoing {
         self.spare = buffer;
     }
 
-    /// The connection has ended, with whatever was to be sent on it.
+    /// The connection has ended; what was to be sent on it is dropped.
     pub(crate) fn cut(&mut self) {
         self.pending.clear();
         self.is_sending = false;
@@ -88,6 +88,6 @@ mod tests {
         outgoing.cut();
         assert!(outgoing.take().is_none());
         outgoing.pending().push(4);
-        assert_eq!(outgoing.take(), Some(vec![4]), "the next connection starts afresh");
+        assert_eq!(outgoing.take(), Some(vec![4]), "the next connection starts empty");
     }
 }

@@ -15,13 +15,13 @@ use super::error::BenchError;
 pub(super) struct Usage {
     /// User and system time of all its threads, also of those that have ended.
     pub(super) cpu_us: u64,
-    /// Switches of the threads there are, wanted and unwanted.
+    /// Context switches of the current threads, voluntary and involuntary.
     pub(super) switches: u64,
     /// Bytes that it caused to be written to storage. 0 if the kernel does not report them.
     pub(super) write_bytes: u64,
     /// Resident memory now.
     pub(super) rss_bytes: u64,
-    /// The most it ever was.
+    /// Peak resident memory.
     pub(super) rss_bytes_max: u64,
 }
 
@@ -59,7 +59,7 @@ impl Process {
         let io = fs::read_to_string(self.folder.join("io")).unwrap_or_default();
         let mut switches = 0;
         for task in fs::read_dir(self.folder.join("task"))? {
-            // A thread may end between the list and the look.
+            // A thread may end after it was listed.
             let status = fs::read_to_string(task?.path().join("status")).unwrap_or_default();
             switches += field(&status, "voluntary_ctxt_switches:")
                 + field(&status, "nonvoluntary_ctxt_switches:");
@@ -87,7 +87,7 @@ pub(super) fn cpu_ticks(stat: &str) -> u64 {
     rest.split_ascii_whitespace().skip(11).take(2).filter_map(|word| word.parse::<u64>().ok()).sum()
 }
 
-/// What all CPUs of this machine have spent since it started, in us: working, and in all. Both 0
+/// What all CPUs of this machine have spent since it started, in us: working, and in total. Both 0
 /// if the kernel does not report them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct MachineTime {
@@ -123,7 +123,7 @@ pub(super) fn own_cpu_us() -> u64 {
     })
 }
 
-/// The process that listens on an address of this machine, if we may see it.
+/// The process that listens on an address of this machine, if it is visible to us.
 pub(super) fn listener_of(address: SocketAddr) -> Option<u32> {
     if !address.ip().is_loopback() {
         return None;

@@ -1,8 +1,8 @@
-//! From which addresses connections come.
+//! The addresses that connections come from.
 //!
-//! Servers bound the connections of one address (maxClientCnxns, 60 unless configured), as no
-//! program opens many. A generator stands for many programs, and this machine has many addresses
-//! of its own, so connections to one of those come from several.
+//! Servers limit the connections of one address (maxClientCnxns, 60 unless configured), as no
+//! program opens many. A generator stands for many programs, and this machine has many loopback
+//! addresses, so connections to one of those come from several.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::limits::{ANSWER_WAIT, SOURCE_CONNECTIONS_MAX};
 
-/// Where connection `number` to `server` is to come from, if that is not left to the kernel.
+/// The source address of connection `number` to `server`, if that is not left to the kernel.
 fn source(server: SocketAddr, number: usize) -> Option<Ipv4Addr> {
     let IpAddr::V4(address) = server.ip() else { return None };
     let step = u32::try_from(number / SOURCE_CONNECTIONS_MAX).unwrap_or(0);
@@ -28,7 +28,7 @@ pub(super) fn socket(server: SocketAddr, number: usize, flags: SockFlag) -> io::
     let family = if server.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let socket = socket::socket(family, SockType::Stream, flags | SockFlag::SOCK_CLOEXEC, None)?;
     if let Some(source) = source(server, number) {
-        // The port is chosen with the connection, as without an address.
+        // The port is chosen when connecting, as without an address.
         setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
         let [a, b, c, d] = source.octets();
         socket::bind(socket.as_raw_fd(), &SockaddrIn::new(a, b, c, d, 0))?;
@@ -36,7 +36,7 @@ pub(super) fn socket(server: SocketAddr, number: usize, flags: SockFlag) -> io::
     Ok(socket)
 }
 
-/// Connects, and waits for it.
+/// Connects, and waits until it is connected.
 pub(super) fn connect(server: SocketAddr, number: usize) -> io::Result<TcpStream> {
     let socket = socket(server, number, SockFlag::empty())?;
     let wait = TimeVal::milliseconds(ANSWER_WAIT.as_millis() as i64);

@@ -1,4 +1,4 @@
-//! What was answered: counts, latencies, errors, and a line a second.
+//! What was answered: counts, latencies, errors, and one line per second.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,14 +19,14 @@ pub(super) struct Class(pub(super) u8);
 /// One kind of request.
 pub(super) struct ClassTally {
     pub(super) name: Box<str>,
-    /// Of the second that runs. Each answer is recorded here only.
+    /// Of the current second. Each answer is recorded here only.
     now: Histogram<u64>,
     /// Of all seconds before.
     total: Histogram<u64>,
 }
 
 impl ClassTally {
-    /// All that [`Tally::fold`] has taken in.
+    /// Everything that [`Tally::fold`] has added.
     pub(super) fn latencies_ns(&self) -> &Histogram<u64> {
         &self.total
     }
@@ -37,7 +37,7 @@ impl ClassTally {
 pub(super) struct Second {
     /// Its end, since the start.
     pub(super) at_ns: u64,
-    /// A second, or a little more where the generator was busy.
+    /// A second, or a little more if the generator was busy.
     pub(super) length_ns: u64,
     pub(super) count: u64,
     pub(super) p50_ns: u64,
@@ -49,7 +49,7 @@ pub(super) struct Second {
     pub(super) server: Option<Usage>,
 }
 
-/// A line a second.
+/// One line per second.
 struct Lines {
     label: Box<str>,
     say: Say,
@@ -67,7 +67,7 @@ pub(super) struct Tally {
     /// How many of the classes, from the first, are requests; the others are parts of those.
     whole_count: usize,
     errors: Vec<(i32, u64)>,
-    /// A code that is no surprise.
+    /// A code that is expected.
     excused: i32,
     lines: Option<Lines>,
     next_line_ns: u64,
@@ -78,7 +78,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// For answers that are in no results: has every class that a single operation uses.
+    /// For answers outside the results: has every class that a single operation uses.
     pub(super) fn aside(now_ns: u64) -> Self {
         Self::new(&["", ""], now_ns)
     }
@@ -107,13 +107,14 @@ impl Tally {
         }
     }
 
-    /// Says a line a second, which starts with `label`, and keeps the seconds for the results.
+    /// Reports one line per second, which starts with `label`, and keeps the seconds for the
+    /// results.
     pub(super) fn saying(mut self, label: &str, say: Say) -> Self {
         self.lines = Some(Lines { label: label.into(), say });
         self
     }
 
-    /// Takes all classes but the first so many for parts of them.
+    /// Treats all classes after the first `whole_count` as parts of those.
     pub(super) fn in_parts(mut self, whole_count: usize) -> Self {
         self.whole_count = whole_count;
         self
@@ -128,7 +129,7 @@ impl Tally {
         self
     }
 
-    /// Takes errors with this code for no surprise.
+    /// Treats errors with this code as expected.
     pub(super) fn excusing(mut self, code: ErrorCode) -> Self {
         self.excused = code.code();
         self
@@ -151,7 +152,7 @@ impl Tally {
         self.errors.iter().map(|error| error.1).sum()
     }
 
-    /// Takes the current second into the total.
+    /// Adds the current second to the total.
     pub(super) fn fold(&mut self) {
         for class in &mut self.classes {
             class.total.add(&class.now).expect("both have the same bounds");
@@ -221,7 +222,7 @@ impl Tally {
         }
     }
 
-    /// Every second that was closed while lines were said.
+    /// Every second that was closed while lines were reported.
     pub(super) fn seconds(&self) -> &[Second] {
         &self.seconds
     }
@@ -241,12 +242,12 @@ impl Tally {
         whole.iter().map(|class| class.total.len() + class.now.len()).sum()
     }
 
-    /// The first code that was met and is not excused.
+    /// The first code that is not excused.
     pub(super) fn surprise(&self) -> Option<Code> {
         self.errors.iter().map(|error| error.0).find(|code| *code != self.excused).map(Code)
     }
 
-    /// Codes and how often each was met.
+    /// Codes and how often each occurred.
     pub(super) fn errors(&self) -> &[(i32, u64)] {
         &self.errors
     }
@@ -265,7 +266,7 @@ impl fmt::Display for Code {
     }
 }
 
-/// Nanoseconds as microseconds, with a tenth where that says something.
+/// Nanoseconds as microseconds, with a tenth if that is significant.
 pub(super) fn micros(ns: u64) -> String {
     if ns < 100_000 { format!("{:.1}", ns as f64 / 1_000.0) } else { thousands(ns.div_ceil(1_000)) }
 }

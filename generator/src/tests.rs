@@ -4,7 +4,7 @@ use std::thread;
 
 use clap::Parser;
 use model::error::ErrorCode;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::request::ConnectRequest;
 use model::response::{ConnectResponse, put_reply};
@@ -15,10 +15,10 @@ use super::tally::{Class, Tally, micros, thousands};
 use super::wire::{ReplyCutter, ReplyHead, SessionKey, put_close, put_connect};
 use super::{BenchArgs, BenchError, IncidentKind, process};
 
-/// What the server of a test does with a request, given how many came before it.
+/// What a test's server does with a request, given the number of earlier ones.
 pub(super) type Behaviour = fn(u32, i32, Op, &mut Vec<u8>) -> bool;
 
-/// The least that there can be of a server: one thread a connection, no tree.
+/// A minimal server: one thread per connection, no tree.
 pub(super) fn serve(behaviour: Behaviour) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -45,10 +45,10 @@ pub(super) fn converse(mut stream: TcpStream, behaviour: Behaviour) -> Option<()
         stream.write_all(&out).ok()?;
         out.clear();
         let request = frame(&mut stream)?;
-        let mut reader = Reader::new(&request);
+        let mut reader = JuteReader::new(&request);
         let (xid, op) = (reader.int().ok()?, Op::of(reader.int().ok()?)?);
         if !behaviour(count, xid, op, &mut out) {
-            // Closing with requests unread would be a reset instead of an end.
+            // Closing with unread requests would reset the connection instead of ending it.
             stream.shutdown(Shutdown::Write).ok()?;
             io::copy(&mut stream, &mut io::sink()).ok()?;
             return None;

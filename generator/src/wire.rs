@@ -1,7 +1,7 @@
-//! Requests made once and copied, replies cut by their length only.
+//! Requests encoded once and copied, replies cut by their length only.
 
 use model::acl::AclList;
-use model::jute::{self, JuteError, Reader};
+use model::jute::{self, JuteError, JuteReader};
 use model::op::Op;
 use model::response::end_packet;
 
@@ -32,7 +32,7 @@ impl SessionKey {
 
     /// Reads the body of a connect response (its length cut off); `None` if it grants no session.
     pub(super) fn parse_grant(body: &[u8]) -> Result<Option<Self>, JuteError> {
-        let mut reader = Reader::new(body);
+        let mut reader = JuteReader::new(body);
         let (_, timeout_ms, id) = (reader.int()?, reader.int()?, reader.long()?);
         let password = reader.buffer()?.unwrap_or_default().to_vec();
         Ok((timeout_ms > 0 && id != 0).then_some(Self { id, password }))
@@ -57,7 +57,7 @@ pub(super) fn put_connect(
     end_packet(out, start);
 }
 
-/// A request, whole but for its xid and the part of its path that differs.
+/// A request, complete except for its xid and the part of its path that differs.
 pub(super) struct Template {
     bytes: Box<[u8]>,
     path_bytes: usize,
@@ -102,7 +102,7 @@ impl Template {
         })
     }
 
-    /// Appends the request; `write_path` is lent the path of the example.
+    /// Appends the request; `write_path` changes the path of the template.
     #[inline]
     pub(super) fn put(&self, out: &mut Vec<u8>, xid: i32, write_path: impl FnOnce(&mut [u8])) {
         let start = out.len();
@@ -125,7 +125,7 @@ pub(super) fn payload(size: u32) -> Vec<u8> {
     (0..size).map(|at| (at.wrapping_mul(at ^ 0x5b) >> 3) as u8).collect()
 }
 
-/// What is read of a reply whose body does not matter.
+/// The header of a reply whose body does not matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReplyHead {
     pub(super) xid: i32,
@@ -134,17 +134,17 @@ pub(super) struct ReplyHead {
     pub(super) length: u32,
 }
 
-/// Cuts received bytes into replies; a body is passed over, never copied or kept.
+/// Cuts received bytes into replies; a body is skipped, never copied or kept.
 #[derive(Debug, Default)]
 pub(super) struct ReplyCutter {
     head: [u8; HEAD_BYTES],
     head_count: usize,
-    /// Bytes of the body of the reply in `head` that have not come yet.
+    /// Bytes of the body of the reply in `head` that have not arrived yet.
     missing: usize,
 }
 
 impl ReplyCutter {
-    /// Takes the next whole reply off `bytes`; `None` when they hold no further one and are used
+    /// Takes the next whole reply off `bytes`; `None` when they contain no other one and are used
     /// up.
     #[inline]
     pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Result<Option<ReplyHead>, BenchError> {
@@ -184,7 +184,7 @@ impl ReplyCutter {
 #[inline]
 fn parse(head: &[u8; HEAD_BYTES]) -> Result<ReplyHead, BenchError> {
     let int = |at: usize| {
-        i32::from_be_bytes(*head[at..].first_chunk().expect("the offsets lie in the head"))
+        i32::from_be_bytes(*head[at..].first_chunk().expect("the offsets are in the head"))
     };
     let length = int(0);
     if !(REPLY_BYTES_MIN as i32..=REPLY_BYTES_MAX as i32).contains(&length) {

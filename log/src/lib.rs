@@ -1,8 +1,8 @@
 //! The log on disk: every txn, in order, durable before it is acknowledged.
 //!
-//! Segments of a fixed size are prepared ahead by the background; the ordering role's
-//! [`Appender`] fills them with batches, one write each, a few in flight. It is sans-io: it says
-//! what to write and hears what became of it. `docs/log_format.md` describes the bytes.
+//! Segments of a fixed size are prepared ahead by the background; the ordering role's [`Appender`]
+//! fills them with batches, one write each, a few in flight. It is sans-io: it says what to write
+//! and is notified of the result. `docs/log_format.md` describes the bytes.
 //!
 //! Map, in reading order:
 //!
@@ -10,7 +10,7 @@
 //! - [`appender`]: group commit, slots, the switch of segments, the latch;
 //! - [`segments`]: files and names: preparing, opening a run, recycling, purging;
 //! - [`scan`]: the batches of one segment, for recovery and inspection;
-//! - [`mod@recover`]: what the log says after a restart; torn tail or corruption;
+//! - [`mod@recover`]: what the log holds after a restart; torn tail or corruption;
 //! - [`mod@trim`]: cutting the segments of ended runs to size;
 //! - [`repair`]: how far a damaged log can be read, and cutting it there;
 //! - [`limits`]: every bound, with its arithmetic.
@@ -20,20 +20,20 @@
 //! - `durable <= departed <= appended`; all three only grow (guard: assertions in `appender`).
 //! - A power loss at any point leaves a log that recovers to a prefix of what was appended, with
 //!   everything acknowledged in it (guard: `tests::crash`).
-//! - What a later batch says was durable is never cut silently (guard: `tests::damage`).
+//! - What a later batch states as durable is never cut silently (guard: `tests::damage`).
 //! - A recycled segment's old batches never validate (guard: `tests::damage`).
 //! - However often a log is opened, it takes the segments in use, at most twice what was written,
 //!   and a block for each run (guard: `tests::restarts`).
 //!
-//! **What is deliberately not here**: what a txn means (`engine`), the ring (`ring`), when to
-//! purge (`server`), retry after an error (nobody does; see `disk::latch`).
+//! **What is deliberately not here**: what a txn means (`engine`), the ring (`ring`), when to purge
+//! (`server`), retry after an error (there is none; see `disk::latch`).
 //!
 //! ```
 //! use disk::{Durability, Simulated, block_on};
 //! use txlog::{Appender, AppenderConfig, Departure, model::zxid::Zxid, segments};
 //! let disk = Simulated::new(1);
 //! let config = AppenderConfig::new(Durability::Dsync);
-//! let run = segments::Run { used_last: None, continues_from: Zxid::ZERO };
+//! let run = segments::RunStart { used_last: None, continues_from: Zxid::ZERO };
 //! let first = block_on(segments::open_run(&disk, "/log".as_ref(), run, config.segment_bytes, 7));
 //! let mut appender = Appender::new(config, first.expect("there is room"));
 //! appender.append(Zxid(1), b"a txn").expect("the segment is empty");

@@ -6,7 +6,7 @@ use disk::limits::block_align_up;
 use crate::format::{BATCH_HEADER_BYTES, RECORD_HEADER_BYTES};
 
 /// A segment, unless configured otherwise. Large enough that switching is rare at 100 MB/s, small
-/// enough that a purge comes often and recovery reads little too much.
+/// enough that purges are frequent and recovery reads little in excess.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 << 20;
 
 /// A batch with header and padding, unless a single record needs more.
@@ -16,19 +16,19 @@ pub const BATCH_BYTES_MAX_DEFAULT: usize = 1 << 20;
 /// header, digest and what a multi repeats per operation.
 pub const RECORD_BYTES_MAX_DEFAULT: usize = (4 << 20) + (64 << 10);
 
-/// What any record may take whatever is configured: its length is a `u32` on disk, and a reader
-/// must be able to hold the batch.
+/// What any record may take, regardless of the configuration: its length is a `u32` on disk, and a
+/// reader must be able to hold the batch.
 pub const RECORD_BYTES_MAX_MAX: usize = 256 << 20;
 
-/// Batches in the air at most. A device has deep queues, but each slot is a batch that a power
-/// loss may take, and eight cover the flush latency of every device measured.
+/// The most batches in flight. A device has deep queues, but each slot is a batch that a power loss
+/// may destroy, and eight cover the flush latency of every device measured.
 pub const SLOT_COUNT_MAX: usize = 8;
 
-/// Batches in the air where each write is durable by itself. Four gave 64 clients with a write each
-/// a third more than one and a tenth more than two; six gave no more.
+/// Batches in flight where each write is durable by itself. With 64 clients of one write each, four
+/// gave a third more throughput than one and a tenth more than two; six gave no more.
 pub const SLOT_COUNT_DSYNC: usize = 4;
 
-/// Batches in the air where several share a flush: one that is written while another is flushed.
+/// Batches in flight where several share a flush: one that is written while another is flushed.
 pub const SLOT_COUNT_FLUSH: usize = 2;
 
 /// Departed batches that are not durable yet, with flushes that cover several slots.
@@ -40,7 +40,7 @@ pub const BACKLOG_BYTES_MAX_DEFAULT: usize = 64 << 20;
 /// Segments prepared ahead: one is being filled, one is ready.
 pub const SEGMENTS_AHEAD_DEFAULT: usize = 1;
 
-/// Spares that are kept, to make segments of without writing zeros: a start leaves one at most, a
+/// Spares that are kept, to make segments from without writing zeros: a start leaves at most one, a
 /// purge may leave another.
 pub const SPARES_MAX: usize = 2;
 

@@ -1,12 +1,12 @@
-//! The repair of last resort: how far a log can be read that recovery refuses, and ending it there.
+//! The repair of last resort: how far a log that recovery refuses can be read, and ending it there.
 //!
 //! A cut is a new run that continues from the zxid where the log is to end; recovery reads earlier
-//! runs up to there and no further. So nothing is overwritten. Segments that cannot be part of the
-//! log any more are set aside as `cut-<number>`, and so are copies of those that stay and hold
-//! records behind the cut: the next start trims them. A log that is whole and ends at the cut
-//! already is left as it is.
+//! runs up to there and no further. So nothing is overwritten. Segments that can no longer be part
+//! of the log are set aside as `cut-<number>`, and so are copies of those that stay and hold
+//! records behind the cut: the next start trims them. A log that is whole and already ends at the
+//! cut is left as it is.
 //!
-//! Lives in: the background of a repair; no server works on the directory meanwhile.
+//! Lives in: the background of a repair; no server uses the directory during it.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,9 +21,9 @@ use crate::recover::{
     RecoverError, RecoverFrom, Recovered, Segment, group, load_segment, recover, recover_runs,
 };
 use crate::scan::SegmentScan;
-use crate::segments::{self, Run, parse_file_name};
+use crate::segments::{self, RunStart, parse_file_name};
 
-/// What a look at a log found.
+/// The result of examining a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examination {
     /// Why recovery refuses the log; `None` if it does not.
@@ -43,12 +43,12 @@ pub struct Examination {
 /// What a cut did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cut {
-    /// The files that were made of what was set aside or copied.
+    /// The files that hold what was set aside or copied.
     pub aside: Vec<PathBuf>,
 }
 
 impl Examination {
-    /// Whether the log is whole and ends there already.
+    /// Whether the log is whole and already ends there.
     pub fn ends_at(&self, at: Zxid) -> bool {
         self.complaint.is_none() && self.segments.is_some() && self.reached == at
     }
@@ -59,7 +59,7 @@ impl Examination {
     }
 }
 
-/// Looks at the log behind the snapshot at `from.after` and changes nothing.
+/// Examines the log behind the snapshot at `from.after` and changes nothing.
 pub async fn examine<D: Disk>(
     disk: &D,
     directory: &Path,
@@ -75,7 +75,7 @@ pub async fn examine<D: Disk>(
     for entry in &entries {
         let Some(number) = parse_file_name(&entry.name) else { continue };
         all.push(number);
-        // One that cannot be read ends a stretch as much as one that is not there.
+        // One that cannot be read ends a stretch just like one that is missing.
         let Ok(segment) = load_segment(disk, directory, number, entry.bytes).await else {
             continue;
         };
@@ -112,8 +112,8 @@ fn last_of(stretch: &[Segment]) -> SegmentNumber {
     stretch.last().expect("a stretch has a segment").header.number
 }
 
-/// Ends the log at `at`, which is no later than what was reached. Interrupted, it can be begun
-/// again.
+/// Ends the log at `at`, which is no later than what was reached. If interrupted, it can be
+/// restarted.
 ///
 /// # Panics
 /// If `at` was not reached.
@@ -138,14 +138,14 @@ pub async fn cut<D: Disk>(
         rename(disk, &segments::path(directory, *number), &to).await?;
         done.aside.push(to);
     }
-    let run = Run { used_last: found.keep.last().copied(), continues_from: at };
+    let run = RunStart { used_last: found.keep.last().copied(), continues_from: at };
     let bytes = found.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
     let _: SegmentHeader = segments::open_run(disk, directory, run, bytes, seed).await?;
     Ok(done)
 }
 
-/// The segments that stay, and hold what the log has no longer after a cut at `at`: the next start
-/// cuts them to size. Of a log that is damaged the last one is among them, whatever it holds.
+/// The segments that stay and hold records that a cut at `at` removes from the log: the next start
+/// cuts them to size. In a damaged log the last segment is always among them.
 async fn given_up<D: Disk>(
     disk: &D,
     directory: &Path,
@@ -180,7 +180,7 @@ async fn rename<D: Disk>(disk: &D, from: &Path, to: &Path) -> Result<(), DiskErr
     disk.rename_durable(from, to).await
 }
 
-/// A name for what is set aside of a segment, not used so far.
+/// An unused name for the part of a segment that is set aside.
 async fn aside_path<D: Disk>(
     disk: &D,
     directory: &Path,

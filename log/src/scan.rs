@@ -10,8 +10,8 @@ use crate::format::{
 };
 use crate::limits::{SCAN_FIRST_BYTES, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 
-/// A segment being read. Trusts no length in it: nothing is read beyond the segment, and a batch
-/// is believed only after its checksum.
+/// A segment being read. Trusts no length in it: nothing is read beyond the segment, and a batch is
+/// trusted only after its checksum.
 #[derive(Debug)]
 pub struct SegmentScan<'d, D: Disk> {
     disk: &'d D,
@@ -20,7 +20,7 @@ pub struct SegmentScan<'d, D: Disk> {
     header: SegmentHeader,
     window: AlignedBuf,
     window_offset: u64,
-    /// Where [`next`](Self::next) looks.
+    /// Where [`next`](Self::next) searches.
     offset: u64,
     found: Option<(u64, BatchHeader)>,
 }
@@ -38,11 +38,6 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
             offset: SEGMENT_HEADER_BYTES as u64,
             found: None,
         })
-    }
-
-    /// What the segment says of itself.
-    pub const fn header(&self) -> &SegmentHeader {
-        &self.header
     }
 
     /// Its file.
@@ -80,10 +75,10 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
         Ok(Ok(batch))
     }
 
-    /// The next valid batch in the segment, whatever is damaged or missing in between.
+    /// The next valid batch in the segment, skipping what is damaged or missing.
     ///
-    /// Batches begin at blocks; after one that is valid the search goes on behind it, after
-    /// anything else at the next block.
+    /// Batches begin at blocks; after a valid one the search continues behind it, after anything
+    /// else at the next block.
     #[allow(clippy::should_implement_trait, reason = "an iterator cannot wait")]
     pub async fn next(&mut self) -> Result<Option<(SegmentOffset, BatchHeader)>, DiskError> {
         loop {
@@ -99,12 +94,12 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
         }
     }
 
-    /// Lets [`next`](Self::next) go on from `offset`.
+    /// Makes [`next`](Self::next) continue from `offset`.
     pub const fn seek(&mut self, offset: SegmentOffset) {
         self.offset = offset.0;
     }
 
-    /// The records of the batch that was found last; none if none was.
+    /// The records of the batch that was found last; none if there was none.
     pub fn records(&self) -> impl Iterator<Item = Result<Record<'_>, BatchFault>> {
         self.found.iter().flat_map(|(offset, batch)| {
             let start = (offset - self.window_offset) as usize + BATCH_HEADER_BYTES;
@@ -118,11 +113,11 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
         let window_end = self.window_offset + self.window.len() as u64;
         if offset < self.window_offset || end > window_end {
             let left = (self.header.segment_bytes - offset) as usize;
-            // Often only the first batch is looked at.
+            // Often only the first batch is read.
             let is_first = self.window.is_empty();
             let ahead = if is_first { SCAN_FIRST_BYTES } else { SCAN_WINDOW_BYTES };
             let wanted = block_align_up(bytes).max(ahead).min(left);
-            // The buffer's capacity is what is read.
+            // The buffer's capacity is the length to read.
             let window = std::mem::replace(&mut self.window, AlignedBuf::with_capacity(1));
             let into = if window.capacity() == wanted {
                 window
@@ -133,7 +128,7 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
             self.window_offset = offset;
             self.window = match self.disk.read_at(&self.file, offset, into).await {
                 Ok(window) => window,
-                // A sector further on cannot be read: what is asked for may be.
+                // A later sector cannot be read: the requested part may be readable.
                 Err(_) if wanted > block_align_up(bytes) => {
                     let into = AlignedBuf::with_capacity(block_align_up(bytes));
                     self.disk.read_at(&self.file, offset, into).await?

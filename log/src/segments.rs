@@ -3,11 +3,11 @@
 //! Lives in: the background. Names in the directory:
 //!
 //! - `log-<number>`: a segment, its header valid and durable since before it had this name;
-//! - `spare-<number>`: zeros or the past life of a segment, to be recycled;
-//! - `new-<number>`: being made; left over by a crash, removed when a run is opened;
+//! - `spare-<number>`: zeros or the old content of a segment, to be recycled;
+//! - `new-<number>`: being made; if a crash left it, removed when a run is opened;
 //! - `cut-<number>`: set aside by [`repair`](crate::repair), for the operator to remove.
 //!
-//! One call at a time works on a directory; the caller sees to that.
+//! One call at a time works on a directory; the caller ensures that.
 
 use std::path::{Path, PathBuf};
 
@@ -23,15 +23,15 @@ pub const DIRECTORY: &str = "ringkeeper-1";
 
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// The last segment that stays in its place: [`Recovered::used_last`](crate::Recovered) after a
-    /// restart, [`Appender::segment_used_last`](crate::Appender::segment_used_last) at run time.
+pub struct RunStart {
+    /// The last segment that is kept: [`Recovered::used_last`](crate::Recovered) after a restart,
+    /// [`Appender::segment_used_last`](crate::Appender::segment_used_last) at run time.
     pub used_last: Option<SegmentNumber>,
     /// The zxid that its first record comes after. What the log holds behind it is cut.
     pub continues_from: Zxid,
 }
 
-/// What a purge may take.
+/// What a purge may remove.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Purge {
     /// Records after this zxid stay: that of the oldest snapshot that is kept.
@@ -44,7 +44,7 @@ pub struct Purge {
     pub spares_max: usize,
 }
 
-/// What a purge took.
+/// What a purge removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
     /// Segments that are spares now.
@@ -81,10 +81,10 @@ fn parse_name(prefix: &str, name: &str) -> Option<SegmentNumber> {
         .then_some(number)
 }
 
-/// Makes the segment that `header` describes, durable under its name: from a spare where there is
-/// one, otherwise of zeros. A file of that name is replaced, whole or not at all.
+/// Makes the segment that `header` describes, durable under its name: from a spare if there is one,
+/// otherwise from zeros. A file of that name is replaced, whole or not at all.
 ///
-/// A full disk is met here ([`DiskError::is_full`]) and leaves nothing behind.
+/// A full disk is reported here ([`DiskError::is_full`]) and leaves nothing behind.
 pub async fn prepare<D: Disk>(
     disk: &D,
     directory: &Path,
@@ -101,7 +101,7 @@ pub async fn prepare<D: Disk>(
     } else {
         let made = unfinished_path(directory, header.number);
         if let Err(error) = make_zeroed(disk, &made, header.segment_bytes).await {
-            // The first error is the one to tell; what is left is removed with the next run.
+            // The first error is the one to report; what is left is removed with the next run.
             let _ = disk.remove(&made).await;
             return Err(error);
         }
@@ -122,15 +122,15 @@ async fn make_zeroed<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(), D
 }
 
 /// Begins a run in a fresh segment: after recovery, after a truncation, after a snapshot was taken
-/// over from a leader. When it returns, whatever the log held behind `run.continues_from` is gone
+/// over from a leader. When it returns, everything the log held behind `run.continues_from` is gone
 /// for good. `seed` is a random number that no earlier segment had.
 ///
-/// What earlier starts have left is cleared away: unfinished files, and spares that no segment
-/// will be made of.
+/// What earlier starts have left is removed: unfinished files, and spares that no segment will be
+/// made from.
 pub async fn open_run<D: Disk>(
     disk: &D,
     directory: &Path,
-    run: Run,
+    run: RunStart,
     segment_bytes: u64,
     seed: u64,
 ) -> Result<SegmentHeader, DiskError> {
@@ -152,14 +152,14 @@ pub async fn open_run<D: Disk>(
             Ok(SegmentHeader { start: Start::Follows, .. }) => {
                 retire(disk, directory, unused).await?;
             }
-            // It has cut what this run would bring back, and stays.
+            // It has cut what this run would bring back, so it stays.
             Ok(SegmentHeader { start: Start::Restart { continues_from }, .. })
                 if continues_from < run.continues_from =>
             {
                 number = number.next();
             }
-            // One that begins a run itself is not taken away but replaced by `prepare` in one step:
-            // it may be all that keeps what it cut from coming back.
+            // One that begins a run is not removed but replaced by `prepare` in one step: it may be
+            // all that keeps what it cut from coming back.
             _ => {}
         }
     }
@@ -170,7 +170,7 @@ pub async fn open_run<D: Disk>(
     Ok(header)
 }
 
-/// Removes the spares that no segment can be made of, and those beyond [`SPARES_MAX`].
+/// Removes the spares that no segment can be made from, and those beyond [`SPARES_MAX`].
 async fn remove_spares<D: Disk>(
     disk: &D,
     directory: &Path,
@@ -209,7 +209,7 @@ async fn retire<D: Disk>(
     disk.rename_durable(&path(directory, number), &spare).await
 }
 
-/// The oldest segment that [`purge`] leaves; `None` if it takes nothing.
+/// The oldest segment that [`purge`] leaves; `None` if it removes nothing.
 pub async fn needed_from<D: Disk>(
     disk: &D,
     directory: &Path,
@@ -226,8 +226,8 @@ pub async fn needed_from<D: Disk>(
     Ok(None)
 }
 
-/// Takes away the segments that nobody needs any more, oldest first. They become spares up to the
-/// bound, and go beyond it.
+/// Removes the segments that are no longer needed, oldest first. They become spares up to the
+/// bound, and are deleted beyond it.
 pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<Purged, DiskError> {
     let entries = disk.list(directory).await?;
     let mut spare_count =
@@ -250,7 +250,7 @@ pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<
     Ok(purged)
 }
 
-/// The zxid that the first record of a segment comes after, if it says so.
+/// The zxid that the first record of a segment comes after, if it states it.
 async fn begins_after<D: Disk>(disk: &D, path: &Path) -> Result<Option<Zxid>, DiskError> {
     let Ok(header) = read_header(disk, path).await? else { return Ok(None) };
     if let Start::Restart { continues_from } = header.start {

@@ -5,7 +5,7 @@
 //! one is never written: the segment is replaced by a copy without it, whose header states the
 //! length that it has now. Seed, number and batches are the same, so the copy is read as the
 //! original was; it gets the segment's name in one step and only when it is durable, so a power
-//! loss leaves one or the other. Nothing is changed in its place.
+//! loss leaves one or the other. Nothing is changed in place.
 //!
 //! Lives in: the background, after a run was opened and before its first record.
 
@@ -16,7 +16,7 @@ use disk::{AlignedBuf, Disk, DiskError, OpenMode, read_bytes};
 
 use crate::format::{SegmentHeader, SegmentOffset};
 use crate::limits::SEGMENT_HEADER_BYTES;
-use crate::recover::{Kept, RecoverError, Run, Segment, kept, load_runs};
+use crate::recover::{Kept, RecoverError, Segment, SegmentRun, kept, load_runs};
 use crate::scan::SegmentScan;
 use crate::segments::unfinished_path;
 
@@ -25,7 +25,7 @@ use crate::segments::unfinished_path;
 pub struct Trimmed {
     /// Segments that were cut to size.
     pub segment_count: usize,
-    /// The room that they gave back.
+    /// The bytes that they freed.
     pub freed_bytes: u64,
 }
 
@@ -38,13 +38,13 @@ struct Excess {
 /// Cuts the last segments of ended runs to size where half of one or more is unused. The last run
 /// is not touched.
 ///
-/// What is damaged or cannot be read is left as it is. With an error all that could be cut was; the
-/// next start tries the others again.
+/// What is damaged or cannot be read is left as it is. After an error all that could be cut was;
+/// the next start retries the others.
 pub async fn trim<D: Disk>(disk: &D, directory: &Path) -> Result<Trimmed, RecoverError> {
     let mut runs = load_runs(disk, directory).await?;
     runs.pop();
     let mut excess = Vec::new();
-    // An ended run that is cut to size has none before it that is not: they are cut oldest first.
+    // All runs before one that is cut to size are cut to size as well: they are cut oldest first.
     while let Some(run) = runs.pop() {
         let Ok(Some(kept)) = kept(disk, &run).await else { continue };
         let before = excess.len();
@@ -67,8 +67,8 @@ pub async fn trim<D: Disk>(disk: &D, directory: &Path) -> Result<Trimmed, Recove
     failed.map_or(Ok(trimmed), |error| Err(error.into()))
 }
 
-/// The segments of a run that are half unused or more, last one first.
-fn excess_of(run: Run, kept: Kept) -> impl Iterator<Item = Excess> {
+/// The segments of a run of which half or more is unused, last one first.
+fn excess_of(run: SegmentRun, kept: Kept) -> impl Iterator<Item = Excess> {
     let tail = run.segments.into_iter().enumerate().skip(kept.at).rev();
     tail.filter_map(move |(at, segment)| {
         let bytes = if at == kept.at { kept.end.0 } else { SEGMENT_HEADER_BYTES as u64 };
@@ -121,8 +121,8 @@ async fn copy<D: Disk>(
     disk.flush(&copy).await
 }
 
-/// Whether valid batches fill a segment to its end: a read that went wrong must not replace what
-/// is right on the medium.
+/// Whether valid batches fill a segment to its end: a wrong read must not replace what is right on
+/// the medium.
 async fn is_whole<D: Disk>(
     disk: &D,
     path: &Path,

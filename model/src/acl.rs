@@ -1,6 +1,6 @@
 //! Who may do what with a node.
 
-use crate::jute::{self, JuteError, Reader};
+use crate::jute::{self, JuteError, JuteReader};
 
 /// Permission bits.
 pub mod perms {
@@ -18,7 +18,7 @@ pub mod perms {
     pub const ALL: i32 = 31;
 }
 
-/// A scheme and who somebody is there.
+/// A scheme and an id in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id {
     /// `world`, `digest`, `ip`, ...
@@ -46,7 +46,7 @@ impl AclEntry<'_> {
         jute::put_buffer(out, self.id);
     }
 
-    /// Whether it speaks of everybody.
+    /// Whether it applies to everyone.
     pub fn is_world(&self) -> bool {
         self.scheme == Some(b"world") && self.id == Some(b"anyone")
     }
@@ -60,25 +60,25 @@ pub struct AclList<'a> {
     bytes: &'a [u8],
 }
 
-/// The list that lets everybody do everything, without its count.
+/// The list that lets everyone do everything, without its count.
 const OPEN: &[u8] = b"\0\0\0\x1f\0\0\0\x05world\0\0\0\x06anyone";
 const READ_ONLY: &[u8] = b"\0\0\0\x01\0\0\0\x05world\0\0\0\x06anyone";
 
 impl AclList<'static> {
-    /// Everybody may do everything.
+    /// Everyone may do everything.
     pub const OPEN: Self = Self { count: 1, is_null: false, bytes: OPEN };
-    /// Everybody may read.
+    /// Everyone may read.
     pub const READ_ONLY: Self = Self { count: 1, is_null: false, bytes: READ_ONLY };
 }
 
 impl<'a> AclList<'a> {
-    /// Whether it was null on the wire, which counts as empty but for [`JuteError::NullAcl`].
+    /// Whether it was null on the wire, which counts as empty except for [`JuteError::NullAcl`].
     pub const fn is_null(&self) -> bool {
         self.is_null
     }
 
     /// Reads a list; null is empty.
-    pub fn decode(reader: &mut Reader<'a>) -> Result<Self, JuteError> {
+    pub fn decode(reader: &mut JuteReader<'a>) -> Result<Self, JuteError> {
         let found = reader.count()?;
         let (is_null, count) = (found.is_none(), found.unwrap_or(0));
         let start = reader.offset();
@@ -88,7 +88,7 @@ impl<'a> AclList<'a> {
         Ok(Self { count, is_null, bytes: reader.since(start) })
     }
 
-    fn entry(reader: &mut Reader<'a>) -> Result<AclEntry<'a>, JuteError> {
+    fn entry(reader: &mut JuteReader<'a>) -> Result<AclEntry<'a>, JuteError> {
         let perms = reader.int()?;
         Ok(AclEntry { perms, scheme: reader.string()?, id: reader.string()? })
     }
@@ -114,7 +114,7 @@ impl<'a> AclList<'a> {
 
     /// The entries in their order.
     pub fn iter(&self) -> impl Iterator<Item = AclEntry<'a>> + use<'a> {
-        let mut reader = Reader::new(self.bytes);
+        let mut reader = JuteReader::new(self.bytes);
         (0..self.count).map(move |_| Self::entry(&mut reader).expect("checked when it was read"))
     }
 }

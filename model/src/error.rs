@@ -20,25 +20,25 @@ macro_rules! codes {
 }
 
 codes! {
-    /// All is well.
+    /// Success.
     Ok = 0,
     /// The server cannot do what was asked.
     SystemError = -1,
-    /// An operation of a multi that failed at another one.
+    /// An operation of a multi that failed because of another one.
     RuntimeInconsistency = -2,
     /// The request cannot be decoded.
     MarshallingError = -5,
-    /// The operation does not exist or is switched off.
+    /// The operation does not exist or is disabled.
     Unimplemented = -6,
     /// A path, flag or TTL that no node can have.
     BadArguments = -8,
-    /// A reconfiguration whose new quorum is not there.
+    /// A reconfiguration whose new quorum is not available.
     NewConfigNoQuorum = -13,
-    /// Another reconfiguration is under way.
+    /// Another reconfiguration is in progress.
     ReconfigInProgress = -14,
     /// The node, or its parent, does not exist.
     NoNode = -101,
-    /// The ACL does not let this client do that.
+    /// The ACL does not permit this client to do that.
     NoAuth = -102,
     /// The node has another version.
     BadVersion = -103,
@@ -62,11 +62,11 @@ codes! {
     EphemeralOnLocalSession = -120,
     /// There is no such watch.
     NoWatcher = -121,
-    /// Reconfiguration is switched off.
+    /// Reconfiguration is disabled.
     ReconfigDisabled = -123,
     /// The server wants clients to authenticate first.
     SessionClosedRequireSaslAuth = -124,
-    /// A hard quota is full.
+    /// A hard quota is exceeded.
     QuotaExceeded = -125,
     /// The request waited too long in the throttle.
     ThrottledOp = -127,

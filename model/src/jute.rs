@@ -1,6 +1,6 @@
-//! The codec of all words: big-endian, no tags, lengths before what varies.
+//! The codec of the protocol: big-endian, no tags, lengths before variable parts.
 //!
-//! Source: ZooKeeper 3.9.5, `BinaryInputArchive` and `BinaryOutputArchive`. A length of -1 says
+//! Source: ZooKeeper 3.9.5, `BinaryInputArchive` and `BinaryOutputArchive`. A length of -1 means
 //! null. Strings are handed out as the bytes that were sent: most are paths, and whether they are
 //! valid UTF-8 is a question for [`crate::path`].
 
@@ -20,28 +20,28 @@ pub enum JuteError {
     },
     /// A length that no field can have.
     Length {
-        /// Where the length stands.
+        /// Where the length is.
         offset: usize,
-        /// What it says.
+        /// What it is.
         found: i32,
     },
     /// A value outside its closed set (an operation in a multi, a create mode).
     Value {
-        /// Where the value stands.
+        /// Where the value is.
         offset: usize,
-        /// What it says.
+        /// What it is.
         found: i32,
     },
     /// A read in a multi of writes, or a write in one of reads.
     MixedMulti,
-    /// A path is null where stock takes none.
+    /// A path is null where stock accepts no null.
     NullPath {
-        /// Where it stands.
+        /// Where it is.
         offset: usize,
     },
     /// A create of a multi has no ACL, not even an empty one.
     NullAcl {
-        /// Where the operation stands.
+        /// Where the operation begins.
         offset: usize,
     },
 }
@@ -65,12 +65,12 @@ impl std::error::Error for JuteError {}
 
 /// Reads fields off the front of a record. Every slice is borrowed from the record.
 #[derive(Clone, Copy, Debug)]
-pub struct Reader<'a> {
+pub struct JuteReader<'a> {
     bytes: &'a [u8],
     offset: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JuteReader<'a> {
     /// Starts at the first byte.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, offset: 0 }
@@ -107,7 +107,7 @@ impl<'a> Reader<'a> {
     #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], JuteError> {
         let slice = self.take(N)?;
-        Ok(slice.try_into().expect("take gives what was asked"))
+        Ok(slice.try_into().expect("take returns as many bytes as requested"))
     }
 
     /// One byte.
@@ -155,7 +155,7 @@ impl<'a> Reader<'a> {
         Ok(self.string()?.unwrap_or_default())
     }
 
-    /// A path's bytes, where null is none.
+    /// A path's bytes; null is an error.
     pub fn path(&mut self) -> Result<&'a [u8], JuteError> {
         let offset = self.offset;
         self.string()?.ok_or(JuteError::NullPath { offset })
@@ -174,7 +174,7 @@ impl<'a> Reader<'a> {
         self.strings_by(|reader| reader.string().map(drop))
     }
 
-    /// A vector of paths, where null is none.
+    /// A vector of paths; a null one is an error.
     pub fn paths(&mut self) -> Result<Strings<'a>, JuteError> {
         self.strings_by(|reader| reader.path().map(drop))
     }
@@ -192,7 +192,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// A vector of strings that was checked once and is read where it lies.
+/// A vector of strings that was checked once and is read in place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Strings<'a> {
     count: u32,
@@ -212,14 +212,9 @@ impl<'a> Strings<'a> {
 
     /// The strings in their order; null ones are empty.
     pub fn iter(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let mut reader = Reader::new(self.bytes);
+        let mut reader = JuteReader::new(self.bytes);
         (0..self.count).map(move |_| reader.text().expect("checked when it was read"))
     }
-}
-
-/// Appends one byte.
-pub fn put_byte(out: &mut Vec<u8>, value: u8) {
-    out.push(value);
 }
 
 /// Appends a boolean.
@@ -261,7 +256,7 @@ pub fn put_string(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// Writes four bytes over earlier ones: a count or length that was not known before.
+/// Overwrites four bytes: a count or length that was not known before.
 pub fn patch_int(out: &mut [u8], offset: usize, value: i32) {
     out[offset..offset + 4].copy_from_slice(&value.to_be_bytes());
 }

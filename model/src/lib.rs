@@ -1,4 +1,4 @@
-//! The words of Ringkeeper: what clients say, what servers decide, and the bytes of both.
+//! The vocabulary of Ringkeeper: what clients send, what servers decide, and the bytes of both.
 //!
 //! Everything that crosses a boundary of the server (a request, a txn, an event, a node's record)
 //! is a type of this crate, so that the crates on both sides need not see each other.
@@ -7,15 +7,15 @@
 //!
 //! - [`zxid`], [`session`], [`path`], [`acl`], [`stat`], [`error`]: the nouns;
 //! - [`op`]: every operation of the protocol, and which of them are writes;
-//! - [`request`]: what a client wishes; [`response`]: what it is told, events included;
+//! - [`request`]: what a client sends; [`response`]: what it receives, events included;
 //! - [`txn`]: what was decided, in ZooKeeper's own bytes;
 //! - [`jute`]: the codec of all of these; [`record`]: the archived form of a node;
 //! - [`limits`]: every bound, with its arithmetic.
 //!
 //! **Invariants**
 //!
-//! - Decoding never allocates from an announced length and never panics: `jute::Reader` hands out
-//!   borrowed slices or an error (guard: `tests::any_bytes_decode_or_fail`).
+//! - Decoding never allocates from an announced length and never panics: [`jute::JuteReader`] hands
+//!   out borrowed slices or an error (guard: `tests::any_bytes_decode_or_fail`).
 //! - An archived Stat is the wire's Stat, byte for byte (guard: the const assertions in `stat`).
 //! - What `encode` writes, `decode` reads back equal (guard: `tests::txns::txns_survive`).
 //!

@@ -2,8 +2,8 @@
 
 macro_rules! ops {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $short:literal;)*) => {
-        /// An operation that a client may ask for, or that a txn's header names (source:
-        /// ZooKeeper 3.9.5, `ZooDefs.OpCode`).
+        /// An operation that a client may request, or that a txn's header names (source: ZooKeeper
+        /// 3.9.5, `ZooDefs.OpCode`).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(i32)]
         pub enum Op { $($(#[$doc])* $name = $code),* }
@@ -27,7 +27,7 @@ ops! {
     Error = -1, "NA";
     /// A node; the reply holds its path.
     Create = 1, "CREA";
-    /// Away with a node.
+    /// Deletes a node.
     Delete = 2, "DELE";
     /// A node's Stat.
     Exists = 3, "EXIS";
@@ -41,9 +41,9 @@ ops! {
     SetAcl = 7, "SETA";
     /// Names of the children.
     GetChildren = 8, "GETC";
-    /// Answered when everything proposed before it can be read.
+    /// Answered once everything proposed before it can be read.
     Sync = 9, "SYNC";
-    /// A sign of life.
+    /// A heartbeat.
     Ping = 11, "PING";
     /// Names of the children and the Stat.
     GetChildren2 = 12, "GETC";
@@ -53,15 +53,15 @@ ops! {
     Multi = 14, "MULT";
     /// A node; the reply holds its path and Stat.
     Create2 = 15, "CREA";
-    /// Another ensemble.
+    /// Changes the ensemble.
     Reconfig = 16, "RECO";
     /// Is there such a watch?
     CheckWatches = 17, "CHKW";
-    /// Away with a watch.
+    /// Removes a watch.
     RemoveWatches = 18, "REMW";
-    /// A node that goes with its last child.
+    /// A node that is removed with its last child.
     CreateContainer = 19, "CREA";
-    /// What removes containers and nodes whose time has run out.
+    /// Removes containers and nodes whose time has run out.
     DeleteContainer = 20, "DELE";
     /// A node with a time to live.
     CreateTtl = 21, "CREA";
@@ -95,7 +95,7 @@ impl Op {
         self as i32
     }
 
-    /// Whether the ordering role handles it: every write, and what must stand in their order.
+    /// Whether the ordering role handles it: every write, and what must be ordered among writes.
     pub const fn is_ordered(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! Paths: which are allowed, and their parts.
+//! Paths: which are valid, and their parts.
 
 /// Why a path is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub fn validate(path: &[u8]) -> Result<(), BadPath> {
     if path.ends_with(b"/") {
         return Err(BadPath);
     }
-    // Most paths are plain: one pass decides, and dots and slashes are looked at when met.
+    // Most paths are plain: one pass decides, and only dots and slashes need a closer look.
     let mut previous = b'/';
     let mut is_ascii = true;
     for (at, &byte) in path.iter().enumerate().skip(1) {
@@ -55,13 +55,7 @@ pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
     (parent, &path[slash + 1..])
 }
 
-/// Whether nobody may delete the node.
+/// Whether no client may delete the node.
 pub fn is_special(path: &[u8]) -> bool {
     matches!(path, b"/" | b"/zookeeper" | b"/zookeeper/quota" | b"/zookeeper/config")
-}
-
-/// Whether `path` is `ancestor` or lies below it.
-pub fn is_at_or_below(path: &[u8], ancestor: &[u8]) -> bool {
-    ancestor == b"/"
-        || path.strip_prefix(ancestor).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
 }

@@ -1,7 +1,7 @@
-//! What a client wishes.
+//! What a client requests.
 
 use crate::acl::AclList;
-use crate::jute::{JuteError, Reader, Strings};
+use crate::jute::{JuteError, JuteReader, Strings};
 use crate::op::Op;
 
 /// The first packet of a connection.
@@ -11,20 +11,20 @@ pub struct ConnectRequest<'a> {
     pub protocol_version: i32,
     /// The newest zxid that the client has seen anywhere.
     pub last_zxid_seen: i64,
-    /// Wished, in ms.
+    /// As requested, in ms.
     pub timeout_ms: i32,
     /// 0 for a new session.
     pub session_id: i64,
-    /// What the session was given; null or other lengths are never right.
+    /// As issued with the session; null or another length never matches.
     pub password: &'a [u8],
-    /// Whether a read-only server will do; `None` from clients before 3.4, which do not know.
+    /// Whether a read-only server will do; `None` from clients before 3.4, which do not send it.
     pub read_only: Option<bool>,
 }
 
 impl<'a> ConnectRequest<'a> {
     /// Reads the packet.
     pub fn decode(bytes: &'a [u8]) -> Result<Self, JuteError> {
-        let mut r = Reader::new(bytes);
+        let mut r = JuteReader::new(bytes);
         Ok(Self {
             protocol_version: r.int()?,
             last_zxid_seen: r.long()?,
@@ -46,20 +46,17 @@ pub struct RequestHeader {
 }
 
 impl RequestHeader {
-    /// Bytes on the wire.
-    pub const BYTES: usize = 8;
-
     /// Reads it off the front of a packet.
-    pub fn decode(reader: &mut Reader<'_>) -> Result<Self, JuteError> {
+    pub fn decode(reader: &mut JuteReader<'_>) -> Result<Self, JuteError> {
         Ok(Self { xid: reader.int()?, op: reader.int()? })
     }
 }
 
-/// A wished node.
+/// A node to create.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Create<'a> {
     /// Its path, or the beginning of it if it is sequential; stock looks at the flags before it
-    /// trips over one that is null.
+    /// fails on one that is null.
     pub path: Option<&'a [u8]>,
     /// Its data; null is kept as null.
     pub data: Option<&'a [u8]>,
@@ -74,11 +71,11 @@ pub struct Create<'a> {
 /// What the flags of a create say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreateMode {
-    /// It goes with its session.
+    /// Removed with its session.
     pub is_ephemeral: bool,
     /// The parent's counter is appended to its name.
     pub is_sequential: bool,
-    /// It goes with its last child.
+    /// Removed with its last child.
     pub is_container: bool,
     /// It has a time to live.
     pub is_ttl: bool,
@@ -119,7 +116,7 @@ pub struct SetWatches<'a> {
 }
 
 impl<'a> SetWatches<'a> {
-    fn read(r: &mut Reader<'a>, has_persistent: bool) -> Result<Self, JuteError> {
+    fn read(r: &mut JuteReader<'a>, has_persistent: bool) -> Result<Self, JuteError> {
         let relative_zxid = r.long()?;
         let (data, exist, child) = (r.paths()?, r.paths()?, r.paths()?);
         let (persistent, recursive) =
@@ -165,17 +162,17 @@ pub enum Request<'a> {
 pub struct SubRequest<'a> {
     /// Which one.
     pub op: Op,
-    /// What it wishes.
+    /// What it requests.
     pub request: Request<'a>,
 }
 
 impl<'a> Request<'a> {
-    /// Reads the body of a request. Bytes behind the record are passed over, as stock does.
+    /// Reads the body of a request. Bytes behind the record are ignored, as stock does.
     pub fn decode(op: Op, body: &'a [u8]) -> Result<Self, JuteError> {
-        Self::read(op, &mut Reader::new(body))
+        Self::read(op, &mut JuteReader::new(body))
     }
 
-    fn read(op: Op, r: &mut Reader<'a>) -> Result<Self, JuteError> {
+    fn read(op: Op, r: &mut JuteReader<'a>) -> Result<Self, JuteError> {
         Ok(match op {
             Op::Create | Op::Create2 | Op::CreateContainer => Self::Create(Create {
                 path: r.string()?,
@@ -236,7 +233,7 @@ impl<'a> Request<'a> {
 }
 
 /// The operations of a multi, in order: all of them writes, or in a multiRead all of them reads.
-fn multi<'a>(r: &mut Reader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>, JuteError> {
+fn multi<'a>(r: &mut JuteReader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>, JuteError> {
     let mut ops = Vec::new();
     loop {
         let offset = r.offset();
@@ -259,7 +256,7 @@ fn multi<'a>(r: &mut Reader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>
             _ => return Err(bad),
         };
         let mut request = Request::read(op, r)?;
-        if matches!(Reader::new(r.since(start)).string(), Ok(None)) {
+        if matches!(JuteReader::new(r.since(start)).string(), Ok(None)) {
             return Err(JuteError::NullPath { offset: start });
         }
         let op = match &mut request {
@@ -273,8 +270,8 @@ fn multi<'a>(r: &mut Reader<'a>, is_reading: bool) -> Result<Vec<SubRequest<'a>>
     }
 }
 
-/// What a create of a multi is, which its flags decide more than its number. Stock looks at them
-/// while it decodes, so what they cannot be ends the whole multi.
+/// What a create of a multi is, which its flags decide more than its number. Stock checks them
+/// while it decodes, so invalid ones end the whole multi.
 fn create_of_multi(op: Op, create: &mut Create<'_>, offset: usize) -> Result<Op, JuteError> {
     let mode = CreateMode::of(create.flags);
     if op == Op::CreateTtl {

@@ -1,4 +1,4 @@
-//! What a client is told.
+//! What a client receives.
 
 use crate::error::ErrorCode;
 use crate::jute;
@@ -13,15 +13,15 @@ pub mod xid {
     pub const PING: i32 = -2;
     /// Credentials.
     pub const AUTH: i32 = -4;
-    /// Watches set again.
+    /// Watches set after a reconnect.
     pub const SET_WATCHES: i32 = -8;
 }
 
 /// Bytes of a reply's header on the wire, the packet's length before it included.
 pub const REPLY_HEADER_BYTES: usize = 4 + 16;
 
-/// Appends the header of a reply and leaves its length open; [`end_packet`] closes it.
-/// Gives the offset at which the packet starts.
+/// Appends the header of a reply and leaves its length open; [`end_packet`] closes it. Returns the
+/// offset at which the packet starts.
 #[inline]
 pub fn begin_reply(out: &mut Vec<u8>, xid: i32, zxid: Zxid, error: ErrorCode) -> usize {
     let start = out.len();
@@ -54,7 +54,7 @@ pub fn put_reply(out: &mut Vec<u8>, xid: i32, zxid: Zxid, error: ErrorCode, body
 pub enum EventKind {
     /// It exists now.
     Created = 1,
-    /// It exists no more.
+    /// It no longer exists.
     Deleted = 2,
     /// It has other data.
     DataChanged = 3,
@@ -72,14 +72,14 @@ pub fn put_event(out: &mut Vec<u8>, kind: EventKind, zxid: Zxid, path: &[u8]) {
     end_packet(out, start);
 }
 
-/// The answer to a connect request; a session that is not there is answered with zeros.
+/// The answer to a connect request; a session that does not exist is answered with zeros.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConnectResponse {
-    /// Granted, in ms; 0 if the session is not there.
+    /// Granted, in ms; 0 if the session does not exist.
     pub timeout_ms: i32,
     /// The session.
     pub session_id: SessionId,
-    /// For attaching again.
+    /// For attaching to it later.
     pub password: Password,
     /// Whether the client sent the read-only byte, and so expects one.
     pub has_read_only: bool,
@@ -108,7 +108,7 @@ pub fn put_multi_header(out: &mut Vec<u8>, op: i32, done: bool, error: i32) {
     jute::put_int(out, error);
 }
 
-/// Appends the result of an operation of a multi that failed, or was not tried.
+/// Appends the result of an operation of a multi that failed or was not attempted.
 pub fn put_multi_error(out: &mut Vec<u8>, error: ErrorCode) {
     put_multi_header(out, -1, false, error.code());
     jute::put_int(out, error.code());

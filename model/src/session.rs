@@ -47,14 +47,14 @@ pub const OWNER_CONTAINER: i64 = i64::MIN;
 
 const TTL_MASK: i64 = 0xff << 56;
 
-/// What the raw owner field of a node says.
+/// What the raw owner field of a node means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// A persistent node.
     None,
-    /// Removed when its last child has gone.
+    /// Removed after its last child.
     Container,
-    /// Removed when it has no children and was not written for so many ms.
+    /// Removed when it has no children and has not been written for this many ms.
     Ttl(i64),
     /// Removed with its session.
     Session(SessionId),
@@ -83,12 +83,12 @@ impl Owner {
 
     /// The raw owner of a node with a time to live.
     pub fn ttl_raw(ttl_ms: i64, types: ExtendedTypes) -> i64 {
-        assert!(ttl_ms > 0 && ttl_ms <= TTL_MS_MAX, "a TTL of {ttl_ms} ms was let through");
+        assert!(ttl_ms > 0 && ttl_ms <= TTL_MS_MAX, "a TTL of {ttl_ms} ms was accepted");
         if types.emulate_353 { i64::MIN | ttl_ms } else { TTL_MASK | ttl_ms }
     }
 }
 
-/// Which kinds of owner this server knows beside sessions and containers.
+/// Which kinds of owner this server knows besides sessions and containers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExtendedTypes {
     /// `extendedTypesEnabled`: nodes with a time to live exist.

@@ -3,7 +3,7 @@
 
 use crate::acl::AclList;
 use crate::error::ErrorCode;
-use crate::jute::{self, JuteError, Reader, Strings};
+use crate::jute::{self, JuteError, JuteReader, Strings};
 use crate::op::Op;
 use crate::session::SessionId;
 use crate::zxid::Zxid;
@@ -41,13 +41,13 @@ pub struct CreateTxn<'a> {
 /// What a created node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
-    /// It stays.
+    /// Persistent.
     Persistent,
-    /// It goes with the header's session.
+    /// Removed with the header's session.
     Ephemeral,
-    /// It goes with its last child.
+    /// Removed with its last child.
     Container,
-    /// It goes after so many ms without a write or child.
+    /// Removed after this many ms without a write or child.
     Ttl(i64),
 }
 
@@ -89,7 +89,7 @@ impl TxnHeader {
     }
 
     /// Reads it off the front of a txn.
-    pub fn decode(r: &mut Reader<'_>) -> Result<Self, JuteError> {
+    pub fn decode(r: &mut JuteReader<'_>) -> Result<Self, JuteError> {
         let (session, cxid) = (SessionId(r.long()?), r.int()?);
         let (zxid, time_ms) = (Zxid(r.long()?), r.long()?);
         let offset = r.offset();
@@ -109,8 +109,8 @@ impl TxnDigest {
         jute::put_long(out, self.tree);
     }
 
-    /// Reads it, where there is one.
-    pub fn decode(r: &mut Reader<'_>) -> Result<Option<Self>, JuteError> {
+    /// Reads it, if present.
+    pub fn decode(r: &mut JuteReader<'_>) -> Result<Option<Self>, JuteError> {
         if r.rest().is_empty() {
             return Ok(None);
         }
@@ -152,7 +152,7 @@ impl<'a> Txn<'a> {
     }
 
     /// Reads a record of the kind that the header names.
-    pub fn decode(op: Op, r: &mut Reader<'a>) -> Result<Self, JuteError> {
+    pub fn decode(op: Op, r: &mut JuteReader<'a>) -> Result<Self, JuteError> {
         let offset = r.offset();
         Ok(match op {
             Op::Create | Op::Create2 | Op::CreateContainer | Op::CreateTtl => {
@@ -175,10 +175,10 @@ impl<'a> Txn<'a> {
     }
 }
 
-/// The list of a closed session's nodes. It is not there where `closeSessionTxn.enabled` is off,
-/// and a digest's twelve bytes may follow either way: a list of two paths in as many bytes would
-/// have empty ones, and no node has an empty path.
-fn closed_paths<'a>(r: &mut Reader<'a>) -> Result<Option<Strings<'a>>, JuteError> {
+/// The list of a closed session's nodes. It is absent where `closeSessionTxn.enabled` is off, and a
+/// digest's twelve bytes may follow either way: a list of two paths in as many bytes would have
+/// empty ones, and no node has an empty path.
+fn closed_paths<'a>(r: &mut JuteReader<'a>) -> Result<Option<Strings<'a>>, JuteError> {
     let rest = r.rest();
     let is_digest =
         rest.len() == TxnDigest::BYTES && rest.starts_with(&DIGEST_VERSION.to_be_bytes());
@@ -209,7 +209,7 @@ impl<'a> CreateTxn<'a> {
         }
     }
 
-    fn decode(op: Op, r: &mut Reader<'a>) -> Result<Self, JuteError> {
+    fn decode(op: Op, r: &mut JuteReader<'a>) -> Result<Self, JuteError> {
         let (path, data, acl) = (r.text()?, r.buffer()?, AclList::decode(r)?);
         let mut kind = match op {
             Op::CreateContainer => NodeKind::Container,
@@ -225,7 +225,7 @@ impl<'a> CreateTxn<'a> {
     }
 }
 
-/// The txns of a multi, checked once and read where they lie.
+/// The txns of a multi, checked once and read in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MultiTxn<'a> {
     count: u32,
@@ -243,7 +243,7 @@ impl<'a> MultiTxn<'a> {
         out.extend_from_slice(self.bytes);
     }
 
-    fn decode(r: &mut Reader<'a>) -> Result<Self, JuteError> {
+    fn decode(r: &mut JuteReader<'a>) -> Result<Self, JuteError> {
         let count = r.count()?.unwrap_or(0);
         let start = r.offset();
         for _ in 0..count {
@@ -252,28 +252,18 @@ impl<'a> MultiTxn<'a> {
         Ok(Self { count, bytes: r.since(start) })
     }
 
-    fn sub_txn(r: &mut Reader<'a>) -> Result<(Op, Txn<'a>), JuteError> {
+    fn sub_txn(r: &mut JuteReader<'a>) -> Result<(Op, Txn<'a>), JuteError> {
         let offset = r.offset();
         let found = r.int()?;
         let bytes = r.buffer()?.unwrap_or_default();
         let op = Op::of(found).filter(|&op| op != Op::Multi);
         let op = op.ok_or(JuteError::Value { offset, found })?;
-        Ok((op, Txn::decode(op, &mut Reader::new(bytes))?))
-    }
-
-    /// Count of txns.
-    pub const fn len(&self) -> usize {
-        self.count as usize
-    }
-
-    /// Whether there are none.
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
+        Ok((op, Txn::decode(op, &mut JuteReader::new(bytes))?))
     }
 
     /// The txns in their order.
     pub fn iter(&self) -> impl Iterator<Item = (Op, Txn<'a>)> + use<'a> {
-        let mut r = Reader::new(self.bytes);
+        let mut r = JuteReader::new(self.bytes);
         (0..self.count).map(move |_| Self::sub_txn(&mut r).expect("checked when it was read"))
     }
 }
@@ -288,7 +278,7 @@ pub fn put_sub_txn(out: &mut Vec<u8>, op: Op, txn: &Txn<'_>) {
     jute::patch_int(out, start, i32::try_from(length).expect("txns are shorter than 2 GiB"));
 }
 
-/// Appends the txn of a multi that failed at this place, or before it.
+/// Appends the txn of a multi that failed at this operation or before it.
 pub fn put_sub_error(out: &mut Vec<u8>, error: ErrorCode) {
     put_sub_txn(out, Op::Error, &Txn::Error(error.code()));
 }

@@ -38,6 +38,6 @@ impl fmt::Display for Zxid {
     }
 }
 
-/// One leader's reign.
+/// One leader's term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u32);

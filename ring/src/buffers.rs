@@ -40,7 +40,7 @@ impl ReceiveBuffers {
         let map_bytes = offset + count as usize * buffer_bytes;
         let length = NonZeroUsize::new(map_bytes).expect("a map has at least a page");
         let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new private mapping where the kernel likes aliases nothing.
+        // SAFETY: a new private mapping at an address of the kernel's choice aliases nothing.
         let map = unsafe { mmap_anonymous(None, length, protection, MapFlags::MAP_PRIVATE) }
             .map_err(RingError::of_setup)?;
         let map = map.cast();
@@ -76,8 +76,8 @@ impl ReceiveBuffers {
     /// If there is no such buffer, or it is shorter.
     pub(crate) fn bytes(&self, id: u16, len: usize) -> &[u8] {
         assert!(id < self.count && len <= self.buffer_bytes);
-        // SAFETY: in bounds as asserted; initialised, for the mapping began as zeros; the kernel
-        // does not write it again before it is given back, which needs `&mut self`.
+        // SAFETY: in bounds as asserted; initialised, since the mapping began as zeros; the kernel
+        // does not write to it until it is given back, which needs `&mut self`.
         unsafe {
             let start = self.bytes_ptr().add(self.offset + id as usize * self.buffer_bytes);
             std::slice::from_raw_parts(start, len)

@@ -1,8 +1,8 @@
-//! What is asked of a ring, and what the kernel gave.
+//! What is requested of a ring, and what the kernel granted.
 
 use std::fmt;
 
-/// The highest set of flags to try. Lower ones are for old kernels, and for testing them.
+/// The highest set of flags to try. Lower ones serve old kernels, and testing for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FlagsMax {
     /// `COOP_TASKRUN`: Linux 5.19, the floor.
@@ -18,13 +18,13 @@ impl FlagsMax {
         [Self::DeferTaskrun, Self::SingleIssuer, Self::CoopTaskrun];
 }
 
-/// What is asked of a ring.
+/// What is requested of a ring.
 #[derive(Clone, Debug)]
 pub struct RingConfig {
     /// Submission entries; rounded up to a power of two by the kernel.
     pub entries: u32,
     /// Completion entries, at least `entries`. More than that at once overflow into the kernel's
-    /// memory, which is slower, but loses nothing.
+    /// memory, which is slower but loses nothing.
     pub cq_entries: u32,
     /// Provided receive buffers; a power of two.
     pub receive_buffers: u16,
@@ -49,12 +49,12 @@ impl Default for RingConfig {
     }
 }
 
-/// What the kernel gave.
+/// What the kernel granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Features {
     /// The set of flags in force.
     pub flags: FlagsMax,
-    /// Whether a receive stays armed in the kernel; otherwise the ring arms it again each time.
+    /// Whether a receive stays armed in the kernel; otherwise the ring rearms it each time.
     pub multishot_receive: bool,
     /// Submission entries.
     pub entries: u32,

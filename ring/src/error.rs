@@ -6,7 +6,7 @@ use std::fmt;
 /// Why a ring could not be made or entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RingError {
-    /// `io_uring` is switched off: by the sysctl, or by a container's seccomp profile.
+    /// `io_uring` is disabled: by the sysctl, or by a container's seccomp profile.
     Forbidden(Errno),
     /// The kernel refused memory for the ring (`ENOMEM`).
     Memory,
@@ -14,7 +14,7 @@ pub enum RingError {
     Descriptors(Errno),
     /// The kernel is older than 5.19.
     KernelTooOld,
-    /// A number of the configuration is out of its bounds.
+    /// A number of the configuration is out of bounds.
     Config {
         /// Which one.
         name: &'static str,

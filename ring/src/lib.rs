@@ -1,16 +1,17 @@
 //! The one loop: a bare `io_uring` owned by one thread, with its sleeping and waking.
 //!
 //! A thread makes a [`Ring`], queues operations on its [`Queue`], calls [`Ring::turn`] or
-//! [`Ring::sleep`] (one system call), and hears [`Completion`]s. Nothing here is `unsafe` to
+//! [`Ring::sleep`] (one system call), and receives [`Completion`]s. Nothing here is `unsafe` to
 //! call: what the kernel reads or writes is owned by the ring until the completion returns it.
 //!
-//! The map: `config` (what is asked, what was got), `setup` (degrading flag by flag), `ring` (the
-//! turn), `queue` (operations), `reap` (completions), `slots` (what is in flight), `buffers` (the
-//! provided receive buffers), `wake` (asleep and awake), `stable` (buffers of file writes).
+//! The map: `config` (what is requested, what was granted), `setup` (degrading flag by flag),
+//! `ring` (the turn), `queue` (operations), `reap` (completions), `slots` (what is in flight),
+//! `buffers` (the provided receive buffers), `wake` (asleep and awake), `stable` (buffers of file
+//! writes).
 //!
 //! **Invariants**
 //! - Every operation has exactly one last completion, cancelled or not; its memory lives until
-//!   then. A ring dropped before waits for the kernel, or leaks (`tests::dropping`).
+//!   then. A ring dropped earlier waits for the kernel, or leaks (`tests::dropping`).
 //! - A turn is at most one `io_uring_enter`, plus one each time the submission queue is full.
 //! - A wake-up is never lost: a waker either clears `asleep`, or the sleeper sees what was
 //!   published before `wake` (`tests::waking`).
@@ -58,7 +59,7 @@ mod wake;
 pub use config::{Features, FlagsMax, RingConfig};
 pub use error::RingError;
 pub use nix::errno::Errno;
-pub use queue::{Queue, Shutdown};
+pub use queue::Queue;
 pub use reap::Completion;
 pub use ring::{Counters, Ring, Wait};
 pub use slots::{OpId, Token};

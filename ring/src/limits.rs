@@ -10,10 +10,10 @@ pub const ENTRIES_MAX: u32 = 32_768;
 pub const CQ_ENTRIES_MAX: u32 = 2 * ENTRIES_MAX;
 /// Most buffers in a provided ring (the kernel's limit for one group).
 pub const RECEIVE_BUFFERS_MAX: u16 = 32_768;
-/// Largest receive buffer: with the count above 32 GiB at the utmost, so an address never wraps.
+/// Largest receive buffer: with the count above at most 32 GiB, so an address never wraps.
 pub const RECEIVE_BUFFER_BYTES_MAX: u32 = 1 << 20;
 /// Most operations in flight: 8 for each of two million connections. A bound against a leak of our
-/// own; the descriptors of a process end long before.
+/// own; a process runs out of descriptors long before.
 pub const OPERATIONS_MAX: usize = 1 << 24;
 /// Most bytes of one send or write that the kernel is given at once (`MAX_RW_COUNT` rounds down
 /// to a page below 2 GiB); longer ones are continued.

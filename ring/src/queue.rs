@@ -10,26 +10,19 @@ use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{CancelBuilder, Fd, FsyncFlags, SubmitArgs, Timespec};
 use io_uring::{IoUring, opcode};
 use nix::libc;
+use nix::sys::socket::SockaddrLike;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
-/// Completions of operations that answer nobody: cancel, close, shutdown.
+/// Completions of operations that report to no one: cancel, close.
 pub(crate) const DATA_SILENT: u64 = u64::MAX;
 /// The completion of the eventfd's read.
 pub(crate) const DATA_WAKE: u64 = u64::MAX - 1;
 
 const ENTER_GETEVENTS: u32 = 1 << 0;
 const ENTER_EXT_ARG: u32 = 1 << 3;
-
-/// Which half of a connection to shut down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shutdown {
-    /// No more sends: the peer reads an end.
-    Write,
-    /// Neither sends nor receives.
-    Both,
-}
 
 /// What the queue, the turn and the reaping share. Lives in: the ring.
 pub(crate) struct Core {
@@ -38,8 +31,8 @@ pub(crate) struct Core {
     pub(crate) slots: Slots,
     /// Entries that found the submission queue full even after submitting; in order.
     backlog: VecDeque<Entry>,
-    /// How often each descriptor number was closed here: nothing is armed or continued on a
-    /// number that meanwhile names another file.
+    /// How often each descriptor number was closed here: nothing is armed or continued on a number
+    /// that now names another file.
     fd_epochs: Vec<u32>,
     pub(crate) features: Features,
     receive_buffer_bytes: u32,
@@ -72,7 +65,7 @@ impl Core {
             if self.try_push(&entry) {
                 return;
             }
-            // What this answers, the turn's own entering answers again.
+            // What this returns, the turn's own entering returns again.
             let _ = self.enter(0, None);
             if self.try_push(&entry) {
                 return;
@@ -109,7 +102,7 @@ impl Core {
         self.enters += 1;
         let to_submit = self.io.submission().len() as u32;
         let submitter = self.io.submitter();
-        // Deferred work and an overflowed queue are only looked after with this flag.
+        // Deferred work and an overflowed queue are only handled with this flag.
         let flags = ENTER_GETEVENTS;
         let entered = match timeout {
             // SAFETY: no argument; the entries are sound as said at `try_push`.
@@ -123,7 +116,8 @@ impl Core {
             }
         };
         match entered.map_err(|error| errno_of(&error)) {
-            // Woken by a signal, by the time, or asked to reap first: all looked at by the caller.
+            // Woken by a signal or the timeout, or asked to reap first: the caller handles all of
+            // them.
             Ok(_) | Err(Errno::EINTR | Errno::ETIME | Errno::EBUSY | Errno::EAGAIN) => Ok(()),
             Err(errno) => Err(errno),
         }
@@ -152,6 +146,9 @@ impl Core {
         let entry = match &slot.op {
             Op::Free { .. } => unreachable!("a found slot is not free"),
             Op::Accept => opcode::AcceptMulti::new(fd).flags(libc::SOCK_CLOEXEC).build(),
+            Op::Connect { address } => {
+                opcode::Connect::new(fd, address.as_ptr(), address.len()).build()
+            }
             Op::Receive if self.features.multishot_receive => {
                 opcode::RecvMulti::new(fd, GROUP).build()
             }
@@ -202,9 +199,17 @@ impl<'ring> Queue<'ring> {
         self.core.begin(listener.as_fd().as_raw_fd(), token, Op::Accept)
     }
 
+    /// Connects a socket that is not connected yet; `Connected` says whether it is. After an error
+    /// the socket is of no further use: close it. How long that may take is the kernel's decision,
+    /// unless the caller cancels. One allocation, for the address.
+    pub fn connect(&mut self, socket: impl AsFd, address: SocketAddr, token: Token) -> OpId {
+        let address = Box::new(address.into());
+        self.core.begin(socket.as_fd().as_raw_fd(), token, Op::Connect { address })
+    }
+
     /// Receives until the peer ends, an error, or a cancel: `Received` each, then one of
-    /// `ReceiveClosed`, `ReceiveFailed`, `ReceiveCancelled`. A lack of buffers is no end: the
-    /// ring arms the receive again. One at a time for a connection.
+    /// `ReceiveClosed`, `ReceiveFailed`, `ReceiveCancelled`. A lack of buffers does not end it: the
+    /// ring rearms the receive. One at a time for a connection.
     pub fn recv_multishot(&mut self, connection: impl AsFd, token: Token) -> OpId {
         self.core.begin(connection.as_fd().as_raw_fd(), token, Op::Receive)
     }
@@ -233,35 +238,16 @@ impl<'ring> Queue<'ring> {
         self.core.begin(file.as_fd().as_raw_fd(), token, Op::Flush)
     }
 
-    /// Asks for an early end of an operation. Its own last completion says what became of it:
-    /// what had happened before is still told first. Nothing if it has completed already.
+    /// Requests an early end of an operation. Its own last completion says what became of it, and
+    /// what happened before is still reported first. Does nothing if it has completed already.
     pub fn cancel(&mut self, id: OpId) {
         let Some(slot) = self.core.slots.find(id) else { return };
         slot.cancelled = true;
         self.core.push_silent(opcode::AsyncCancel::new(id.0).build());
     }
 
-    /// Cancels every operation in flight under `token`. Looks at all slots: for rare use.
-    pub fn cancel_token(&mut self, token: Token) {
-        let ids: Vec<OpId> = self.core.slots.with_token(token).collect();
-        for id in ids {
-            self.cancel(id);
-        }
-    }
-
-    /// Shuts down a connection, once what was queued before has been handed to the kernel.
-    /// Answers nothing; a receive hears the end.
-    pub fn shutdown(&mut self, connection: impl AsFd, how: Shutdown) {
-        let how = match how {
-            Shutdown::Write => libc::SHUT_WR,
-            Shutdown::Both => libc::SHUT_RDWR,
-        };
-        let fd = Fd(connection.as_fd().as_raw_fd());
-        self.core.push_silent(opcode::Shutdown::new(fd, how).build());
-    }
-
-    /// Cancels all operations on `fd` and closes it; bytes still unsent are dropped. Each
-    /// operation has its last completion as after a cancel; the close itself answers nothing.
+    /// Cancels all operations on `fd` and closes it; bytes still unsent are dropped. Each operation
+    /// has its last completion as after a cancel; the close itself reports nothing.
     ///
     /// The kernel looks at every operation in flight for that: where there are thousands of
     /// connections, [`Self::close_after`] is the way.
@@ -274,8 +260,8 @@ impl<'ring> Queue<'ring> {
     }
 
     /// As [`Self::close`], where the caller knows the operations that are in flight on `fd`: these,
-    /// which may have completed meanwhile, and no others. Costs the same however many there are on
-    /// other descriptors.
+    /// which may have completed meanwhile, and no others. The cost does not depend on how many
+    /// there are on other descriptors.
     pub fn close_after(&mut self, fd: OwnedFd, operations: impl IntoIterator<Item = OpId>) {
         let fd = self.end_epoch(fd);
         for id in operations {

@@ -1,4 +1,4 @@
-//! Completions: from the kernel's entries to what a caller hears.
+//! Completions: from the kernel's entries to what a caller receives.
 
 use crate::buffers::ReceiveBuffers;
 use crate::queue::{Core, DATA_SILENT, DATA_WAKE, Queue};
@@ -9,7 +9,7 @@ use io_uring::cqueue;
 use std::fmt;
 use std::os::fd::{FromRawFd, OwnedFd};
 
-/// What an operation came to.
+/// The result of an operation.
 pub enum Completion<'bytes> {
     /// A connection; the listener stays armed.
     Accepted {
@@ -19,12 +19,19 @@ pub enum Completion<'bytes> {
         fd: OwnedFd,
     },
     /// The accept is over, by an error (`EMFILE`, `ECONNABORTED`, ..) or a cancel (`ECANCELED`);
-    /// the caller may arm it again.
+    /// the caller may rearm it.
     AcceptEnded {
         /// Of the accept.
         token: Token,
         /// Why.
         errno: Errno,
+    },
+    /// The socket is connected, or will not be.
+    Connected {
+        /// Of the connect.
+        token: Token,
+        /// Whether it is, or why not.
+        result: Result<(), Errno>,
     },
     /// Bytes, at least one; the receive stays armed. The buffer goes back after the closure.
     Received {
@@ -68,7 +75,7 @@ pub enum Completion<'bytes> {
         /// Bytes written: all of them.
         result: Result<usize, Errno>,
     },
-    /// The flush was made.
+    /// The flush has ended.
     Flushed {
         /// Of the flush.
         token: Token,
@@ -79,11 +86,32 @@ pub enum Completion<'bytes> {
     Woken,
 }
 
+impl Completion<'_> {
+    /// The token of the operation; none if a waker caused this.
+    #[inline]
+    pub fn token(&self) -> Option<Token> {
+        match self {
+            Self::Accepted { token, .. }
+            | Self::AcceptEnded { token, .. }
+            | Self::Connected { token, .. }
+            | Self::Received { token, .. }
+            | Self::ReceiveClosed { token }
+            | Self::ReceiveFailed { token, .. }
+            | Self::ReceiveCancelled { token }
+            | Self::Sent { token, .. }
+            | Self::Written { token, .. }
+            | Self::Flushed { token, .. } => Some(*token),
+            Self::Woken => None,
+        }
+    }
+}
+
 impl fmt::Debug for Completion<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accepted { token, fd } => write!(f, "Accepted({}, {fd:?})", token.0),
             Self::AcceptEnded { token, errno } => write!(f, "AcceptEnded({}, {errno})", token.0),
+            Self::Connected { token, result } => write!(f, "Connected({}, {result:?})", token.0),
             Self::Received { token, bytes } => {
                 write!(f, "Received({}, {} bytes)", token.0, bytes.len())
             }
@@ -101,9 +129,9 @@ impl fmt::Debug for Completion<'_> {
 }
 
 impl Ring {
-    /// Tells all that has completed up to now, in order, without a system call; says how many
+    /// Reports all that has completed so far, in order, without a system call; returns how many
     /// completions the kernel had posted. The closure may queue further operations.
-    pub fn completions<F>(&mut self, mut tell: F) -> usize
+    pub fn completions<F>(&mut self, mut report: F) -> usize
     where
         F: FnMut(&mut Queue<'_>, Completion<'_>),
     {
@@ -115,10 +143,12 @@ impl Ring {
                 DATA_SILENT => {}
                 DATA_WAKE => {
                     self.sleeper.armed = false;
-                    tell(&mut Queue::new(&mut self.core), Completion::Woken);
+                    report(&mut Queue::new(&mut self.core), Completion::Woken);
                 }
-                _ => Reaper { core: &mut self.core, buffers: &mut self.buffers, tell: &mut tell }
-                    .reap(entry),
+                _ => {
+                    Reaper { core: &mut self.core, buffers: &mut self.buffers, report: &mut report }
+                        .reap(entry);
+                }
             }
         }
         let count = batch.len();
@@ -131,15 +161,15 @@ impl Ring {
 struct Reaper<'ring, F> {
     core: &'ring mut Core,
     buffers: &'ring mut ReceiveBuffers,
-    tell: &'ring mut F,
+    report: &'ring mut F,
 }
 
 impl<F> Reaper<'_, F>
 where
     F: FnMut(&mut Queue<'_>, Completion<'_>),
 {
-    fn tell(&mut self, completion: Completion<'_>) {
-        (self.tell)(&mut Queue::new(self.core), completion);
+    fn report(&mut self, completion: Completion<'_>) {
+        (self.report)(&mut Queue::new(self.core), completion);
     }
 
     #[inline]
@@ -164,9 +194,13 @@ where
                 let moved = advance(done, total, result);
                 self.reap_transfer(id, token, moved, total);
             }
+            Op::Connect { .. } => {
+                self.core.slots.remove(id);
+                self.report(Completion::Connected { token, result: result.map(drop) });
+            }
             Op::Flush => {
                 self.core.slots.remove(id);
-                self.tell(Completion::Flushed { token, result: result.map(drop) });
+                self.report(Completion::Flushed { token, result: result.map(drop) });
             }
             Op::Accept => self.reap_accept(id, token, result, entry.flags()),
         }
@@ -176,7 +210,7 @@ where
         let buffer = cqueue::buffer_select(flags);
         if let (Some(buffer), Ok(len @ 1..)) = (buffer, result) {
             let bytes = self.buffers.bytes(buffer, len);
-            (self.tell)(&mut Queue::new(self.core), Completion::Received { token, bytes });
+            (self.report)(&mut Queue::new(self.core), Completion::Received { token, bytes });
         }
         if let Some(buffer) = buffer {
             self.buffers.give_back(buffer);
@@ -198,10 +232,10 @@ where
             Err(errno) => Completion::ReceiveFailed { token, errno },
         };
         self.core.slots.remove(id);
-        self.tell(end);
+        self.report(end);
     }
 
-    /// A send or a write moved on, to its end or not.
+    /// A send or a write progressed, to its end or not.
     fn reap_transfer(&mut self, id: OpId, token: Token, moved: Result<bool, Errno>, total: usize) {
         let result = match moved {
             Ok(true) => Ok(total),
@@ -217,10 +251,10 @@ where
         match self.core.slots.remove(id) {
             Op::Send { mut buffer, .. } => {
                 buffer.clear();
-                self.tell(Completion::Sent { token, buffer, result });
+                self.report(Completion::Sent { token, buffer, result });
             }
-            Op::Write { buffer, .. } => self.tell(Completion::Written { token, buffer, result }),
-            _ => unreachable!("only sends and writes move on"),
+            Op::Write { buffer, .. } => self.report(Completion::Written { token, buffer, result }),
+            _ => unreachable!("only sends and writes progress"),
         }
     }
 
@@ -228,9 +262,9 @@ where
         let more = cqueue::more(flags);
         let errno = match result {
             Ok(fd) => {
-                // SAFETY: the kernel has just made this descriptor for us, told once.
+                // SAFETY: the kernel has just made this descriptor for us, and reports it once.
                 let fd = unsafe { OwnedFd::from_raw_fd(fd as i32) };
-                self.tell(Completion::Accepted { token, fd });
+                self.report(Completion::Accepted { token, fd });
                 if more || self.core.resume(id) {
                     return;
                 }
@@ -240,17 +274,17 @@ where
             Err(errno) => errno,
         };
         self.core.slots.remove(id);
-        self.tell(Completion::AcceptEnded { token, errno });
+        self.report(Completion::AcceptEnded { token, errno });
     }
 }
 
 /// Counts what a transfer moved; says whether that was all.
 fn advance(done: &mut usize, total: usize, result: Result<usize, Errno>) -> Result<bool, Errno> {
     match result {
-        // Interrupted before the first byte: again.
+        // Interrupted before the first byte: retry.
         Err(Errno::EINTR) => Ok(false),
         Err(errno) => Err(errno),
-        // Nothing moved where something was asked: the file or socket takes no more.
+        // Nothing moved although bytes were left: the file or socket takes no more.
         Ok(0) if *done < total => Err(Errno::EIO),
         Ok(moved) => {
             *done += moved;

@@ -19,9 +19,9 @@ use std::time::Duration;
 pub enum Wait {
     /// Not at all.
     No,
-    /// At most so long.
+    /// At most this long.
     Until(Duration),
-    /// Without end.
+    /// Without limit.
     Forever,
 }
 
@@ -34,14 +34,14 @@ pub struct Counters {
     pub wakes: u64,
     /// Sends and writes that moved only a part and were continued.
     pub transfers_short: u64,
-    /// Receives that found no buffer and were armed again.
+    /// Receives that found no buffer and were rearmed.
     pub buffers_exhausted: u64,
 }
 
 /// One `io_uring`. Lives in: the thread that made it (it cannot be sent to another one).
 ///
-/// Its life: made, `turn` or `sleep` and `completions` again and again, dropped. Dropping cancels
-/// what is in flight and waits for it; after 5 seconds its memory is leaked instead.
+/// Its life: made, then `turn` or `sleep` and `completions` repeatedly, then dropped. Dropping
+/// cancels what is in flight and waits for it; after 5 seconds its memory is leaked instead.
 pub struct Ring {
     pub(crate) core: Core,
     pub(crate) sleeper: Sleeper,
@@ -52,7 +52,7 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// Makes a ring for the calling thread, with as many flags as the kernel has.
+    /// Makes a ring for the calling thread, with as many flags as the kernel supports.
     pub fn new(config: &RingConfig) -> Result<Self, RingError> {
         let (io, features) = setup::build(config)?;
         let mut buffers = ReceiveBuffers::new(config.receive_buffers, config.receive_buffer_bytes)?;
@@ -67,7 +67,7 @@ impl Ring {
         })
     }
 
-    /// What the kernel gave.
+    /// What the kernel granted.
     pub fn features(&self) -> Features {
         self.core.features
     }
@@ -94,7 +94,7 @@ impl Ring {
     }
 
     /// Whether there is something to reap, or work that the kernel defers until entered: what a
-    /// spinning owner looks at. Two loads.
+    /// spinning owner polls. Two loads.
     #[inline]
     pub fn has_completions(&mut self) -> bool {
         !self.core.io.completion().is_empty() || self.has_deferred_work()
@@ -105,7 +105,7 @@ impl Ring {
         submission.taskrun() || submission.cq_overflow()
     }
 
-    /// Submits what is queued and, if asked to and nothing is there to be reaped, waits for a
+    /// Submits what is queued and, if requested and there is nothing to reap, waits for a
     /// completion: one system call, or none for `Wait::No` with nothing to do. A signal ends the
     /// wait early. A [`Waker`] does not end it: see `sleep`.
     pub fn turn(&mut self, wait: Wait) -> Result<(), RingError> {
@@ -127,9 +127,9 @@ impl Ring {
         self.core.enter(want, timeout).map_err(RingError::Enter)
     }
 
-    /// A turn that a [`Waker`] ends too. `has_work` is asked once more after the announcement
-    /// that this thread sleeps; what a producer published before its `wake` is either seen there,
-    /// or ends the wait.
+    /// A turn that a [`Waker`] ends too. `has_work` is called again after the announcement that
+    /// this thread sleeps; what a producer published before its `wake` is either seen there, or
+    /// ends the wait.
     pub fn sleep(&mut self, wait: Wait, has_work: impl FnOnce() -> bool) -> Result<(), RingError> {
         if wait == Wait::No {
             return self.turn(Wait::No);
@@ -155,7 +155,7 @@ impl Ring {
     /// Cancels everything and waits for the last completions; false if some did not come.
     fn drain(&mut self) -> bool {
         if self.core.slots.live() == 0 && !self.sleeper.armed {
-            // Closes and shutdowns that are only queued still have to happen.
+            // Closes that are only queued still have to happen.
             return self.turn(Wait::No).is_ok();
         }
         self.core.cancel_everything();
@@ -185,7 +185,7 @@ impl Ring {
             let id = OpId(entry.user_data());
             let Some(slot) = self.core.slots.find(id) else { continue };
             if matches!(slot.op, Op::Accept) && entry.result() >= 0 {
-                // SAFETY: the kernel made this descriptor for us and nobody else knows it.
+                // SAFETY: the kernel made this descriptor for us and no one else knows it.
                 drop(unsafe { OwnedFd::from_raw_fd(entry.result()) });
             }
             if !cqueue::more(entry.flags()) {

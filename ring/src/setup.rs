@@ -38,7 +38,7 @@ pub(crate) fn build(config: &RingConfig) -> Result<(IoUring, Features), RingErro
         }
         match build_with(config, flags) {
             Ok(io) => return finish(io, config, flags),
-            // An unknown flag is answered so; the bounds of the numbers were checked above.
+            // An unknown flag is answered this way; the bounds of the numbers were checked above.
             Err(Errno::EINVAL) => {}
             Err(errno) => return Err(RingError::of_setup(errno)),
         }
@@ -69,7 +69,7 @@ fn finish(
     }
     let features = Features {
         flags,
-        // Both came with 6.0.
+        // Both came with Linux 6.0.
         multishot_receive: config.multishot_receive && flags >= FlagsMax::SingleIssuer,
         entries: params.sq_entries(),
         cq_entries: params.cq_entries(),

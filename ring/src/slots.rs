@@ -1,7 +1,8 @@
-//! What is in flight: one slot an operation, reused.
+//! What is in flight: one slot per operation, reused.
 
 use crate::StableBuf;
 use crate::limits::OPERATIONS_MAX;
+use nix::sys::socket::SockaddrStorage;
 use std::os::fd::RawFd;
 
 /// A caller's own name for an operation; comes back with each of its completions.
@@ -14,11 +15,24 @@ pub struct OpId(pub(crate) u64);
 
 /// What the kernel works on, with the memory that it may touch.
 pub(crate) enum Op {
-    Free { next: u32 },
+    Free {
+        next: u32,
+    },
     Accept,
+    /// Boxed: slots move when there are more of them.
+    Connect {
+        address: Box<SockaddrStorage>,
+    },
     Receive,
-    Send { buffer: Vec<u8>, done: usize },
-    Write { buffer: Box<dyn StableBuf>, offset: u64, done: usize },
+    Send {
+        buffer: Vec<u8>,
+        done: usize,
+    },
+    Write {
+        buffer: Box<dyn StableBuf>,
+        offset: u64,
+        done: usize,
+    },
     Flush,
 }
 
@@ -28,7 +42,7 @@ pub(crate) struct Slot {
     /// How often this descriptor number had been closed when the operation began.
     pub(crate) fd_epoch: u32,
     generation: u32,
-    /// Not to be armed or continued again.
+    /// Not to be rearmed or continued.
     pub(crate) cancelled: bool,
     pub(crate) op: Op,
 }
@@ -74,7 +88,7 @@ impl Slots {
         is_same.then_some(slot)
     }
 
-    /// Frees the slot and gives what it held. The kernel must be done with the operation.
+    /// Frees the slot and returns what it held. The kernel must be done with the operation.
     ///
     /// # Panics
     /// If the operation is not in flight.
@@ -86,13 +100,5 @@ impl Slots {
         self.free = id.0 as u32;
         self.live -= 1;
         op
-    }
-
-    /// Every operation in flight under `token`.
-    pub(crate) fn with_token(&self, token: Token) -> impl Iterator<Item = OpId> + '_ {
-        self.entries.iter().enumerate().filter_map(move |(index, slot)| {
-            let is_it = slot.token == token && !matches!(slot.op, Op::Free { .. });
-            is_it.then(|| OpId(u64::from(slot.generation) << 32 | index as u64))
-        })
     }
 }

@@ -1,4 +1,4 @@
-//! Buffers of file writes: owned, and still while the kernel reads them.
+//! Buffers of file writes: owned, and unchanged while the kernel reads them.
 
 use std::any::Any;
 
@@ -11,7 +11,7 @@ use std::any::Any;
 /// # Safety
 ///
 /// From `as_ptr`, `len` bytes stay readable and initialised, at the same address, until the value
-/// is dropped, also while the value itself is moved. Both answers never change meanwhile.
+/// is dropped, also while the value itself is moved. Neither answer changes until then.
 pub unsafe trait StableBuf: Any {
     /// Where the bytes start.
     fn as_ptr(&self) -> *const u8;
@@ -37,7 +37,7 @@ impl dyn StableBuf {
     }
 }
 
-// SAFETY: the heap block of a vector does not move with it, and nobody can grow it in the box.
+// SAFETY: the heap block of a vector does not move with it, and nothing can grow it in the box.
 unsafe impl StableBuf for Vec<u8> {
     fn as_ptr(&self) -> *const u8 {
         Vec::as_ptr(self)

@@ -1,9 +1,9 @@
 //! Asleep and awake.
 //!
-//! The sleeper sets `asleep`, fences, looks once more for work, and waits. A producer publishes
-//! its work, fences, and writes the eventfd only if it is the one that clears `asleep`. Of the two
-//! fences one is first in their single order: either the sleeper sees the work, or the producer
-//! sees `asleep`.
+//! The sleeper sets `asleep`, fences, checks again for work, and waits. A producer publishes its
+//! work, fences, and writes the eventfd only if it is the one that clears `asleep`. One of the two
+//! fences comes first in their single total order: either the sleeper sees the work, or the
+//! producer sees `asleep`.
 
 use nix::errno::Errno;
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -27,8 +27,8 @@ struct Shared {
 pub struct Waker(Arc<Shared>);
 
 impl Waker {
-    /// Wakes the ring's thread if it sleeps (or is about to); costs a fence and a load if not.
-    /// Call it after publishing work, once a batch. Says whether a system call was made.
+    /// Wakes the ring's thread if it sleeps (or is about to); costs a fence and a load if not. Call
+    /// it after publishing work, once per batch. Says whether a system call was made.
     #[inline]
     pub fn wake(&self) -> bool {
         fence(Ordering::SeqCst);
@@ -95,13 +95,13 @@ impl Sleeper {
         fence(Ordering::SeqCst);
     }
 
-    /// Awake again, whoever said so.
+    /// Awake again, whatever woke it.
     pub(crate) fn rise(&self) {
-        // A swap would tell whether a producer was faster; its count then is read in a later turn.
+        // A swap would show whether a producer was faster; its count is then read in a later turn.
         self.shared.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Keeps the count's memory for ever: the kernel may still write it.
+    /// Leaks the count's memory: the kernel may still write to it.
     pub(crate) fn leak(&self) {
         std::mem::forget(Arc::clone(&self.shared));
     }

@@ -1,7 +1,7 @@
-//! What an operator can do about files that are not as they should be.
+//! What an operator can do about files that are damaged or misplaced.
 //!
-//! Errors of the crates below name file, offset, what was expected and found; here is added the
-//! way out, which depends on where the files are.
+//! Errors of the lower crates name the file, the offset, and what was expected and found. This
+//! module adds the remedy, which depends on where the files are.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use txlog::RecoverError;
 
 use crate::directories::Directories;
 
-/// The command that shows what can be kept.
+/// Advice to run the command that shows what can be kept.
 pub fn repair(directories: &Directories) -> String {
     format!("`{}` says what can be kept", repair_command(directories))
 }
@@ -29,7 +29,7 @@ fn parent(directory: &Path) -> &Path {
     directory.parent().unwrap_or(directory)
 }
 
-/// The way out of an error of the log.
+/// The remedy for an error of the log.
 pub fn log(error: &RecoverError, directories: &Directories) -> String {
     let repair = repair(directories);
     match error {
@@ -51,7 +51,7 @@ pub fn log(error: &RecoverError, directories: &Directories) -> String {
     }
 }
 
-/// The way out of the kernel's refusals that an operator can do something about.
+/// The remedy for those errors of the kernel that an operator can fix.
 pub fn disk(error: &DiskError) -> &'static str {
     let Cause::Errno(errno) = error.cause else { return "" };
     match Errno::from_raw(errno) {
@@ -59,7 +59,9 @@ pub fn disk(error: &DiskError) -> &'static str {
             ": all files must belong to the user that the server runs as (chown -R)"
         }
         Errno::EROFS => ": the file system is mounted read-only; see the kernel's log for why",
-        Errno::EIO => ": the device fails; see the kernel's log, and copy what it still gives",
+        Errno::EIO => {
+            ": the device is failing; see the kernel's log, and copy what can still be read"
+        }
         Errno::EISDIR => ": a directory is in the file's place; move it away",
         Errno::ENOSPC | Errno::EDQUOT => ": make room first",
         Errno::EFBIG => ": longer than the limit of this process (ulimit -f) or file system allows",
@@ -67,13 +69,13 @@ pub fn disk(error: &DiskError) -> &'static str {
     }
 }
 
-/// Whether the disk, or what its user may have of it, is full.
+/// Whether the disk, or its user's quota, is full.
 pub fn is_full(error: &DiskError) -> bool {
     let Cause::Errno(errno) = error.cause else { return false };
     matches!(Errno::from_raw(errno), Errno::ENOSPC | Errno::EDQUOT)
 }
 
-/// Keeps a damaged file under a name that nothing else has: `damaged.` and its own.
+/// Renames a damaged file to an unused name: `damaged.` and its own.
 pub async fn set_aside<D: Disk>(disk: &D, file: &Path) -> Result<PathBuf, DiskError> {
     let directory = parent(file);
     let name = file.file_name().map_or_else(String::new, |it| it.to_string_lossy().into_owned());

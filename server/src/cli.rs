@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! Only words are read here. `main` reads the file and the environment ([`ServeArgs::sources`]
-//! says how they go together) and performs the command.
+//! Only arguments are parsed here. `main` reads the file and the environment
+//! ([`ServeArgs::sources`] combines them) and performs the command.
 
 use std::{
     fs,
@@ -19,12 +19,12 @@ use crate::config::Sources;
 #[command(after_help = "Without a configuration file, `ringkeeper serve` listens on \
     127.0.0.1:2181 and keeps its data in ./data.\n\n\
     Exit status:\n  \
-    0  done; the server was stopped as asked\n  \
-    1  failed, or what was looked at is not in order\n  \
-    2  the command line or the configuration is wrong; nothing was begun\n  \
+    0  done; the server was stopped on request\n  \
+    1  failed, or what was examined is damaged\n  \
+    2  the command line or the configuration is wrong; nothing was started\n  \
     3  a data directory cannot be used\n  \
-    4  the admin server or the metrics cannot have their port\n\n\
-    The reason is on standard error. Colours are for terminals; NO_COLOR=1 switches them off.")]
+    4  the port of the admin server or of the metrics is not available\n\n\
+    The reason is on standard error. Terminals get colours; NO_COLOR=1 switches them off.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -34,19 +34,19 @@ pub struct Cli {
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Run the server until it is told to stop (SIGTERM or SIGINT).
+    /// Run the server until it receives SIGTERM or SIGINT.
     Serve(ServeArgs),
     /// Measure a running server of ZooKeeper's protocol.
     Bench(generator::BenchArgs),
-    /// Say what can be kept of damaged data, and end the log there if told so.
+    /// Report what can be kept of damaged data, and cut the log there if requested.
     Repair(crate::repair::RepairArgs),
-    /// Make Ringkeeper's data of ZooKeeper's data directory.
+    /// Convert ZooKeeper's data directory to Ringkeeper's format.
     Import(crate::migrate::ImportArgs),
-    /// Make ZooKeeper's data of Ringkeeper's.
+    /// Convert Ringkeeper's data to ZooKeeper's format.
     Export(crate::migrate::ExportArgs),
     /// Show what is in a log or a snapshot, ZooKeeper's or Ringkeeper's.
     Inspect(crate::migrate::InspectArgs),
-    /// Print every configuration key: what it may hold, its default, what becomes of it.
+    /// Print every configuration key: its values, its default, how it is supported.
     Config(ConfigArgs),
 }
 
@@ -57,28 +57,28 @@ pub enum Command {
     2. the configuration file\n  \
     3. -Dzookeeper.key=value in JVMFLAGS, then in SERVER_JVMFLAGS\n  \
     4. the default\n\n\
-    `ringkeeper config` prints all keys, and how each is read. A key that is not known is passed \
-    over with a warning; a value that ZooKeeper refuses is an error; one that means something \
-    else than it seems to is taken as ZooKeeper takes it, with a warning.")]
+    `ringkeeper config` prints all keys, and how each is read. An unknown key is ignored \
+    with a warning; a value that ZooKeeper refuses is an error; one that means something \
+    else than it seems to is read as ZooKeeper reads it, with a warning.")]
 pub struct ServeArgs {
     /// ZooKeeper's configuration file, usually zoo.cfg, as it is.
     #[arg(value_name = "zoo.cfg")]
     pub file: Option<PathBuf>,
 
-    /// Set a key, over whatever the file says. May be given many times.
+    /// Set a key, overriding the file. May be given several times.
     #[arg(long = "set", value_name = "key=value")]
     pub sets: Vec<String>,
 }
 
-/// A variable of this process's environment. What is not Unicode in it is replaced: flags that
-/// were passed over for that could be those that close a server.
+/// A variable of this process's environment. What is not Unicode in it is replaced: if it were
+/// skipped, flags that secure a server could be lost.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 impl ServeArgs {
-    /// Reads the file and puts it beside the rest. `environment` is asked for `SERVER_JVMFLAGS`
-    /// and `JVMFLAGS`.
+    /// Reads the file and combines it with the other sources. `environment` looks up
+    /// `SERVER_JVMFLAGS` and `JVMFLAGS`.
     ///
     /// # Errors
     /// The file that cannot be read, and why.
@@ -105,7 +105,7 @@ impl ServeArgs {
 }
 
 impl ServeArgs {
-    /// Where flags for `ZooKeeper` may stand that its own start would have seen.
+    /// Where flags for `ZooKeeper` may be written that its own start script would have read.
     fn unread(&self, environment: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let has_flags = |text: &str| text.contains("-D");
         let variables = ["JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS"]
@@ -124,7 +124,7 @@ impl ServeArgs {
     }
 }
 
-/// Reads a file whose every line somebody wrote by hand, so that it cannot be long.
+/// Reads a file that is written by hand, and so cannot be long.
 fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
     const BYTES_MAX: u64 = 1 << 20;
     match fs::metadata(path) {
@@ -148,13 +148,13 @@ fn read_small(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// What to print about the configuration.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigArgs {
-    /// Do not print the keys: read a configuration as `serve` would, print what it says about it,
-    /// and exit with 0 if `serve` would take it. Directories, ports and names are not looked at.
+    /// Do not print the keys: read a configuration as `serve` would, print errors and warnings, and
+    /// exit with 0 if `serve` would accept it. Directories, ports and names are not checked.
     #[arg(long)]
     pub check: bool,
 
-    /// Do not print the keys: print the value that each one has with a configuration, and where
-    /// that was written.
+    /// Do not print the keys: print the value of each one in a configuration, and where it was
+    /// written.
     #[arg(long, conflicts_with = "check")]
     pub values: bool,
 

@@ -16,7 +16,7 @@ pub struct Directories {
 }
 
 impl Directories {
-    /// Inside the configured directories, beside whatever stock has there.
+    /// Inside the configured directories, beside stock's own files.
     pub fn of(storage: &decided::Storage, segment_bytes: u64) -> Self {
         Self {
             log: storage.data_log_dir.join(segments::DIRECTORY),
@@ -25,7 +25,7 @@ impl Directories {
         }
     }
 
-    /// Every directory that a server makes files in.
+    /// Every directory that a server creates files in.
     pub fn all_of(storage: &decided::Storage) -> [PathBuf; 4] {
         let ours = Self::of(storage, 0);
         [storage.data_dir.clone(), storage.data_log_dir.clone(), ours.snapshots, ours.log]

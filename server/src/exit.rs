@@ -1,5 +1,6 @@
-//! With what the process ends, as scripts and service managers see it.
+//! Exit statuses, as scripts and service managers see them.
 
+use crate::data_set::DataSetError;
 use crate::migrate::MigrateError;
 use crate::repair::RepairError;
 use crate::serve::ServeError;
@@ -13,13 +14,13 @@ use std::process::ExitCode;
 pub enum Exit {
     /// What was asked for is done.
     Done = 0,
-    /// It failed, or what was looked at is not in order.
+    /// It failed, or what was examined is damaged.
     Failed = 1,
-    /// The command line or the configuration is wrong; nothing was begun. Clap ends with it too.
+    /// The command line or the configuration is wrong; nothing was started. Clap exits with it too.
     Usage = 2,
     /// A data directory cannot be used.
     Data = 3,
-    /// The admin server or the metrics cannot have their port.
+    /// The port of the admin server or of the metrics is not available.
     Port = 4,
 }
 
@@ -31,7 +32,7 @@ impl From<Exit> for ExitCode {
 
 /// An error that ends a command.
 pub trait Failure: std::error::Error {
-    /// With what.
+    /// The exit status.
     fn exit(&self) -> Exit;
 }
 
@@ -41,16 +42,18 @@ impl<E: Failure + 'static> From<E> for Box<dyn Failure> {
     }
 }
 
+impl Failure for DataSetError {
+    fn exit(&self) -> Exit {
+        Exit::Data
+    }
+}
+
 impl Failure for ServeError {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::File(..) | Self::TwoAddresses { .. } => Exit::Usage,
-            Self::Directory(..)
-            | Self::NoDirectory(_)
-            | Self::Lock(_)
-            | Self::Survey(_)
-            | Self::Mark(_)
-            | Self::History(_) => Exit::Data,
+            Self::Directory(..) | Self::NoDirectory(_) | Self::Lock(_) => Exit::Data,
+            Self::DataSet(error) => error.exit(),
             Self::Restore(error) if error.is_other_data() => Exit::Data,
             Self::Http { .. } => Exit::Port,
             _ => Exit::Failed,
@@ -70,11 +73,8 @@ impl Failure for BenchError {
 impl Failure for RepairError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Lock(_)
-            | Self::Survey(_)
-            | Self::Halves(_)
-            | Self::Mark(_)
-            | Self::OtherUser { .. } => Exit::Data,
+            Self::Lock(_) | Self::OtherUser { .. } => Exit::Data,
+            Self::DataSet(error) => error.exit(),
             _ => Exit::Failed,
         }
     }
@@ -83,14 +83,10 @@ impl Failure for RepairError {
 impl Failure for MigrateError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Survey(_)
-            | Self::Halves(_)
-            | Self::Mark(_)
-            | Self::History(_)
-            | Self::NoLog(_)
-            | Self::Running { .. }
-            | Self::Directory(..)
-            | Self::Lock(_) => Exit::Data,
+            Self::NoLog(_) | Self::Running { .. } | Self::Directory(..) | Self::Lock(_) => {
+                Exit::Data
+            }
+            Self::DataSet(error) => error.exit(),
             Self::Import(error) if error.is_of_directory() => Exit::Data,
             Self::Export(error) if error.is_of_directory() => Exit::Data,
             Self::Restore(error) if error.is_other_data() => Exit::Data,

@@ -1,11 +1,12 @@
-//! The binary `ringkeeper`: the only crate that knows everybody, and the only place of wiring.
+//! The binary `ringkeeper`: the only crate that knows all others, and where they are wired
+//! together.
 //!
 //! Map, in reading order:
 //!
 //! - [`cli`]: the command line; [`exit`], [`output`]: what its caller sees;
 //! - [`config`]: from zoo.cfg to decided values;
-//! - [`serve`]: up and down again; [`persist`]: from and to the disk; [`logging`], [`clock`];
-//! - [`survey`], [`data_set`], [`advice`], [`mod@repair`]: data that is not as it should be;
+//! - [`serve`]: startup and shutdown; [`persist`]: from and to the disk; [`logging`], [`clock`];
+//! - [`survey`], [`data_set`], [`advice`], [`mod@repair`]: data that is damaged or misplaced;
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect.

@@ -1,4 +1,4 @@
-//! The binary: reads the command line and the environment, and does what they say.
+//! The binary: reads the command line and the environment, and runs the command.
 
 use clap::Parser;
 use server::cli::{self, Cli, Command};
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         Command::Repair(args) => server::repair::run(&args, out).map_err(Into::into),
         Command::Import(args) => server::migrate::import(&args, out).map_err(Into::into),
         Command::Export(args) => server::migrate::export(&args, out).map_err(Into::into),
-        // It reads on for its output alone, and ends when nobody wants that.
+        // It only produces output, and ends when its reader has closed it.
         Command::Inspect(args) => {
             server::migrate::inspect(&args, &mut io::stdout()).map_err(Into::into)
         }

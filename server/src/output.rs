@@ -1,10 +1,10 @@
-//! Standard output and standard error whose readers may leave.
+//! Standard output and standard error whose readers may close them.
 
 use std::io::{self, Write};
 
-/// Passes on what is written until its reader has left; the rest goes nowhere, as nobody wants to
-/// know it any more. What else a command does is done nevertheless, and its exit status tells how
-/// that ended.
+/// Passes on what is written until the reader has closed it; the rest is discarded, as there is no
+/// reader any more. The command still does the rest of its work, and its exit status says how that
+/// ended.
 #[derive(Debug)]
 pub struct Output<W> {
     to: Option<W>,
@@ -41,7 +41,7 @@ impl<W: Write> Write for Output<W> {
     }
 }
 
-/// A line on standard error. It may be closed; then nobody wants to know.
+/// Writes a line to standard error. If that is closed, the line is discarded.
 pub fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }

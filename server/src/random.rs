@@ -1,9 +1,9 @@
-//! Numbers that nobody can guess.
+//! Unpredictable numbers.
 
 use std::fs::File;
 use std::io::Read as _;
 
-/// Sixty-four random bits that nobody can guess.
+/// Sixty-four unpredictable random bits.
 pub(crate) fn bits() -> std::io::Result<u64> {
     let mut bytes = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;

@@ -1,18 +1,18 @@
-//! The process's size, and when to ask the heap for what lies idle in it.
+//! The process's size, and when to have the heap return its idle memory.
 
 use std::fs;
 
-/// Growth that is worth asking, in pages of 4 KiB: 16 MiB.
+/// Growth that is worth a request, in pages of 4 KiB: 16 MiB.
 const GROWTH_PAGES: u64 = 4 << 10;
 
-/// How long after growth it is asked first, and at most from one time to the next, in ms.
+/// How long after growth the first request is made, and the longest interval between two, in ms.
 const PATIENCE_MS_MIN: u64 = 10_000;
 const PATIENCE_MS_MAX: u64 = 600_000;
 
-/// Watches how large the process is.
+/// Watches the size of the process.
 ///
-/// Lives in: the main thread. Its life: at rest while the process is about as small as it ever was;
-/// while it is larger, the heap is asked for its idle memory, ever more rarely.
+/// Lives in: the main thread. Its life: idle while the process is about as small as it ever was;
+/// while it is larger, it asks the heap to return idle memory, less and less often.
 #[derive(Debug)]
 pub(crate) struct Resident {
     least_pages: u64,

@@ -1,4 +1,4 @@
-//! A look at the data directories before anything in them is read or made: files in the wrong
+//! Examines the data directories before anything in them is read or created: files in the wrong
 //! place, things that are not files, and the data of another server.
 
 use std::fs::{self, File};
@@ -15,12 +15,12 @@ pub(crate) const STOCK: &str = "version-2";
 /// Why the directories cannot be used as they are. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum SurveyError {
-    /// Something else has the name of a directory.
+    /// Something that is not a directory has its name.
     #[error("{} is not a directory: move it away, or correct the path", .0.display())]
     NotADirectory(PathBuf),
-    /// Something else has the name of a file.
+    /// Something that is not a file has its name.
     #[error(
-        "{} is {found}, and should be a file of its own: move it away, or put the file there",
+        "{} is {found}, and should be a regular file: move it away, or put the file there",
         path.display()
     )]
     NotAFile {
@@ -70,7 +70,7 @@ pub enum SurveyError {
     /// There is no such directory.
     #[error("{} does not exist: name the dataDir that serve has", .0.display())]
     Missing(PathBuf),
-    /// There is nothing of ours.
+    /// There are no data of ours.
     #[error(
         "{} holds no data of Ringkeeper: name the dataDir that serve has, and its dataLogDir with \
          --log-dir",
@@ -91,12 +91,12 @@ pub enum SurveyError {
     Stock {
         /// The directory with its files.
         stock: PathBuf,
-        /// Where ours should be.
+        /// Where our data should be.
         data_dir: PathBuf,
     },
 }
 
-/// What is there.
+/// What was found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Count of snapshots.
@@ -105,7 +105,7 @@ pub struct Survey {
     pub segments: usize,
 }
 
-/// Looks at the directories of the configuration, which exist.
+/// Examines the directories of the configuration, which exist.
 pub fn survey(data_dir: &Path, log_dir: &Path) -> Result<Survey, SurveyError> {
     let (snapshots, misplaced_log) = ours(&data_dir.join(snapshot::directory::DIRECTORY))?;
     let is_one = data_set::is_same(data_dir, log_dir);
@@ -136,7 +136,7 @@ pub fn survey(data_dir: &Path, log_dir: &Path) -> Result<Survey, SurveyError> {
     Ok(there)
 }
 
-/// Looks whether a command was given a data directory of ours, before anything is made in it.
+/// Checks that a command was given a data directory of ours, before anything is created in it.
 pub fn find_data(data_dir: &Path) -> Result<(), SurveyError> {
     match fs::metadata(data_dir) {
         Ok(found) if !found.is_dir() => {
@@ -198,7 +198,7 @@ fn ours(directory: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), SurveyError> {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(unreadable(&path, error));
             }
-            // Whatever else is the matter is told by who reads it.
+            // Any other problem is reported when the file is read.
             _ => list.push(path),
         }
     }

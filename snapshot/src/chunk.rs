@@ -1,12 +1,12 @@
 //! Chunks: records, the offset table behind them, zeros up to a whole block.
 //!
-//! A chunk ends where its content says so, or before it would exceed [`CHUNK_BYTES_MAX`]. What the
-//! content says follows from the paths alone, so that servers cut alike, and after a node more or
-//! less the cuts soon fall into step again.
+//! A chunk ends where its content decides so, or before it would exceed [`CHUNK_BYTES_MAX`]. The
+//! content decides by the paths alone, so that servers cut alike, and after an added or removed
+//! node the cuts soon coincide again.
 
 use disk::AlignedBuf;
 use disk::limits::block_align_up;
-use model::record::Record;
+use model::record::NodeRecord;
 
 use crate::error::Fault;
 use crate::format::ChunkEntry;
@@ -30,7 +30,7 @@ impl ChunkBuilder {
         self.offsets.is_empty()
     }
 
-    /// Whether a record of so many bytes may join.
+    /// Whether a record of this many bytes still fits.
     pub(crate) fn fits(&self, archive_bytes: usize) -> bool {
         self.is_empty() || self.bytes_with(archive_bytes) <= CHUNK_BYTES_MAX
     }
@@ -39,7 +39,7 @@ impl ChunkBuilder {
         block_align_up(self.buffer.len() + archive_bytes + (self.offsets.len() + 1) * OFFSET_BYTES)
     }
 
-    /// Adds an archive; says whether the content ends the chunk behind it.
+    /// Adds an archive; returns whether the content ends the chunk behind it.
     ///
     /// # Panics
     /// If it does not fit.
@@ -82,7 +82,7 @@ fn is_cut(path_crc: u32, archive_bytes: usize) -> bool {
     u64::from(path_crc) * CUT_BYTES_MEAN < (archive_bytes as u64) << 32
 }
 
-/// The bounds of a chunk's row that hold whatever the chunk holds.
+/// The bounds of a chunk's row that hold whatever its content.
 pub(crate) fn check_entry(entry: &ChunkEntry) -> Result<(), Fault> {
     let table_bytes = u64::from(entry.record_count) * OFFSET_BYTES as u64;
     let expected = (u64::from(entry.record_bytes) + table_bytes).next_multiple_of(4096);
@@ -93,7 +93,7 @@ pub(crate) fn check_entry(entry: &ChunkEntry) -> Result<(), Fault> {
 }
 
 /// Checks a chunk's bytes against its row: checksum, offset table, every record. Calls `each` with
-/// the records; they lie one behind another from the chunk's beginning.
+/// the records; they follow each other from the chunk's beginning.
 ///
 /// # Errors
 /// What is wrong, and where in the chunk.
@@ -101,7 +101,7 @@ pub(crate) fn check<'a>(
     entry: &ChunkEntry,
     bytes: &'a [u8],
     acl_count: u32,
-    mut each: impl FnMut(Record<'a>),
+    mut each: impl FnMut(NodeRecord<'a>),
 ) -> Result<(), (usize, Fault)> {
     let found = crc32c::crc32c(bytes);
     if found != entry.crc32c {
@@ -116,7 +116,8 @@ pub(crate) fn check<'a>(
             let place = records.len() + row * OFFSET_BYTES;
             return Err((place, Fault::Offset { expected: at as u32, found }));
         }
-        let record = Record::parse(&records[at..]).map_err(|error| (at, Fault::Record(error)))?;
+        let record =
+            NodeRecord::parse(&records[at..]).map_err(|error| (at, Fault::Record(error)))?;
         if record.acl() > acl_count {
             return Err((at, Fault::Acl { found: record.acl(), known: acl_count }));
         }

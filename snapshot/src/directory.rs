@@ -1,4 +1,4 @@
-//! The snapshots of a directory: their names, which there are, and which may go.
+//! The snapshots of a directory: their names, which exist, and which may be removed.
 
 use std::path::{Path, PathBuf};
 
@@ -25,9 +25,9 @@ pub struct Candidate {
 /// What a purge did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
-    /// The zxids of the snapshots that are gone.
+    /// The zxids of the removed snapshots.
     pub removed: Vec<Zxid>,
-    /// The oldest one that is kept: log before it is needed by none.
+    /// The oldest one that is kept: none needs the log before it.
     pub oldest_kept: Option<Zxid>,
 }
 
@@ -51,14 +51,14 @@ pub(crate) fn unfinished_path_of(directory: &Path, zxid: Zxid) -> PathBuf {
     directory.join(name_of(zxid) + UNFINISHED)
 }
 
-/// The snapshots of `directory`, newest first; none if there is no such directory. Nothing is
-/// read of them.
+/// The snapshots of `directory`, newest first; none if there is no such directory. Their content is
+/// not read.
 pub async fn list<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<Candidate>, DiskError> {
     let entries = match disk.list(directory).await {
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         entries => entries?,
     };
-    let candidate = |entry: disk::Entry| {
+    let candidate = |entry: disk::DirectoryEntry| {
         let path = directory.join(&entry.name);
         Some(Candidate { zxid: zxid_of(&entry.name)?, path, bytes: entry.bytes })
     };
@@ -88,8 +88,8 @@ pub async fn purge<D: Disk>(
     Ok(Purged { removed, oldest_kept })
 }
 
-/// Removes what snapshots have left that were never finished, and says how many. Only while none
-/// is being written: at the start.
+/// Removes the files of unfinished snapshots, and returns how many. Only while none is being
+/// written: at the start.
 pub async fn remove_unfinished<D: Disk>(disk: &D, directory: &Path) -> Result<usize, DiskError> {
     let entries = match disk.list(directory).await {
         Err(error) if error.is_missing() => return Ok(0),

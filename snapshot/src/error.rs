@@ -7,8 +7,8 @@ use disk::DiskError;
 use model::jute::JuteError;
 use model::record::RecordError;
 
-/// Why a snapshot was not written. Nothing of it is left in the directory, as far as the disk
-/// allowed to remove it.
+/// Why a snapshot was not written. Nothing of it is left in the directory, unless the disk failed
+/// to remove it.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// There is no room; waiting for room helps.
@@ -17,21 +17,21 @@ pub enum WriteError {
     /// The disk failed.
     #[error("the snapshot could not be written: {0}")]
     Disk(#[source] DiskError),
-    /// The caller's pace said stop.
-    #[error("the snapshot was given up")]
+    /// The caller's pace stopped it.
+    #[error("the snapshot was abandoned")]
     Stopped,
-    /// The records are more or fewer than the tree says.
-    #[error("the tree says it has {expected} nodes, but gave {found}: no snapshot of it is kept")]
+    /// There are more or fewer records than the tree states.
+    #[error("the tree states {expected} nodes, but has {found}: no snapshot of it is kept")]
     NodeCount {
-        /// What the tree says.
+        /// What the tree states.
         expected: u64,
-        /// What it gave.
+        /// What it has.
         found: u64,
     },
-    /// The records are not those that the tree's digest speaks of.
+    /// The records do not match the tree's digest.
     #[error("the tree's digest is {expected:#x}, that of its nodes {found:#x}: not kept")]
     Digest {
-        /// What the tree says.
+        /// What the tree states.
         expected: u64,
         /// What its records make.
         found: u64,
@@ -54,7 +54,7 @@ pub enum LoadError {
     #[error("a snapshot could not be read: {0}")]
     Disk(#[from] DiskError),
     /// The file begins with something else.
-    #[error("{} is no snapshot: it begins with {found:02x?}", file.display())]
+    #[error("{} is not a snapshot: it begins with {found:02x?}", file.display())]
     NotASnapshot {
         /// Which file.
         file: PathBuf,
@@ -139,7 +139,7 @@ impl fmt::Display for Part {
 /// What is wrong with a part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// The checksum does not fit the bytes.
+    /// The checksum does not match the bytes.
     #[error("the checksum should be {expected:#010x}, the bytes make {found:#010x}")]
     Crc {
         /// What is written.
@@ -161,26 +161,26 @@ pub enum Fault {
         /// Its first bytes.
         found: [u8; 8],
     },
-    /// The bytes are no archive of what they must be.
-    #[error("it is no valid archive")]
+    /// The bytes are not a valid archive of the expected type.
+    #[error("it is not a valid archive")]
     Archive,
     /// Something is counted in two places, differently.
-    #[error("{expected} were announced, {found} are there")]
+    #[error("{expected} were announced, {found} were found")]
     Count {
         /// What was announced.
         expected: u64,
-        /// What is there.
+        /// What was found.
         found: u64,
     },
-    /// The bytes are no record.
+    /// The bytes are not a record.
     #[error("{0}")]
     Record(RecordError),
-    /// The offset table names another place for a record.
+    /// The offset table has another offset for a record.
     #[error("a record begins at {expected} of its chunk, the table says {found}")]
     Offset {
         /// Where it begins.
         expected: u32,
-        /// What the table says.
+        /// What the table states.
         found: u32,
     },
     /// A record with an ACL that the file does not have.
@@ -191,10 +191,10 @@ pub enum Fault {
         /// The last number of the file.
         known: u32,
     },
-    /// The list of an ACL is none.
-    #[error("an ACL that is none: {0}")]
+    /// The list of an ACL is invalid.
+    #[error("an invalid ACL: {0}")]
     AclList(JuteError),
-    /// Ids or numbers that do not ascend, or come twice.
+    /// Ids or numbers that do not ascend, or are repeated.
     #[error("{found} does not follow {before}")]
     Order {
         /// The one before.
@@ -202,10 +202,10 @@ pub enum Fault {
         /// What follows it.
         found: i64,
     },
-    /// No record is the root's.
+    /// There is no record of the root.
     #[error("there is no root")]
     NoRoot,
-    /// The tree does not take a record.
+    /// The tree refuses a record.
     #[error("the tree refuses a record")]
     Refused,
 }

@@ -1,4 +1,4 @@
-//! Calls in the air, taken in the order they started.
+//! Calls in flight, taken in the order they started.
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -13,12 +13,12 @@ pub(crate) struct Flights<'a, T> {
 
 struct Flight<'a, T> {
     bytes: usize,
-    state: State<'a, T>,
+    state: CallState<'a, T>,
 }
 
-enum State<'a, T> {
-    Flying(Pin<Box<dyn Future<Output = T> + 'a>>),
-    Landed(T),
+enum CallState<'a, T> {
+    Running(Pin<Box<dyn Future<Output = T> + 'a>>),
+    Ended(T),
 }
 
 impl<'a, T> Flights<'a, T> {
@@ -26,9 +26,9 @@ impl<'a, T> Flights<'a, T> {
         Self { queue: VecDeque::new(), bytes: 0 }
     }
 
-    /// Adds a call that moves so many bytes, and starts it.
+    /// Adds a call that moves this many bytes, and starts it.
     pub(crate) async fn start(&mut self, bytes: usize, call: impl Future<Output = T> + 'a) {
-        self.queue.push_back(Flight { bytes, state: State::Flying(Box::pin(call)) });
+        self.queue.push_back(Flight { bytes, state: CallState::Running(Box::pin(call)) });
         self.bytes += bytes;
         poll_fn(|context| {
             self.poll_all(context);
@@ -37,7 +37,7 @@ impl<'a, T> Flights<'a, T> {
         .await;
     }
 
-    /// Whether a call of so many bytes may start without exceeding `bytes_max` in the air; one
+    /// Whether a call of this many bytes may start without exceeding `bytes_max` in flight; one
     /// always may.
     pub(crate) fn has_room(&self, bytes: usize, bytes_max: usize) -> bool {
         self.queue.is_empty() || self.bytes + bytes <= bytes_max
@@ -49,7 +49,7 @@ impl<'a, T> Flights<'a, T> {
             self.poll_all(context);
             match self.queue.pop_front() {
                 None => Poll::Ready(None),
-                Some(Flight { bytes, state: State::Landed(value) }) => {
+                Some(Flight { bytes, state: CallState::Ended(value) }) => {
                     self.bytes -= bytes;
                     Poll::Ready(Some(value))
                 }
@@ -64,10 +64,10 @@ impl<'a, T> Flights<'a, T> {
 
     fn poll_all(&mut self, context: &mut Context<'_>) {
         for flight in &mut self.queue {
-            if let State::Flying(call) = &mut flight.state
+            if let CallState::Running(call) = &mut flight.state
                 && let Poll::Ready(value) = call.as_mut().poll(context)
             {
-                flight.state = State::Landed(value);
+                flight.state = CallState::Ended(value);
             }
         }
     }

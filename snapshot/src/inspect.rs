@@ -9,7 +9,7 @@ use model::zxid::Zxid;
 use crate::error::{Fault, LoadError};
 use crate::loader::{Contents, Loader};
 
-/// What a look into a file found.
+/// The result of inspecting a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Everything in it but its records.
@@ -18,7 +18,7 @@ pub struct Report {
     pub health: Option<Health>,
 }
 
-/// What reading all chunks found.
+/// The result of reading all chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
     /// Damaged chunks: number, where in the chunk, and what.
@@ -35,11 +35,11 @@ impl Report {
     }
 }
 
-/// Looks into the snapshot at `zxid`; with `read_chunks` into every record too, and goes on past
-/// damaged chunks.
+/// Inspects the snapshot at `zxid`; with `read_chunks` every record too, continuing past damaged
+/// chunks.
 ///
 /// # Errors
-/// If header, footer, index, sessions or ACLs are damaged: nothing can be said of the rest then.
+/// If header, footer, index, sessions or ACLs are damaged: then nothing can be said about the rest.
 pub async fn inspect<D: Disk>(
     disk: &D,
     directory: &Path,

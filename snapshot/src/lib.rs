@@ -26,25 +26,25 @@
 //! the log reaches back to an older one (`server`), stock's format (`convert`).
 //!
 //! ```
-//! # use model::{record::Record, zxid::Zxid};
-//! # use snapshot::{Head, Loader, Session, Source};
+//! # use model::{record::NodeRecord, zxid::Zxid};
+//! # use snapshot::{SnapshotHead, Loader, Session, Source};
 //! # struct Root(Option<Vec<u8>>, Vec<u8>);
 //! # impl Source for Root {
-//! #     fn next_record(&mut self) -> Option<Record<'_>> {
+//! #     fn next_record(&mut self) -> Option<NodeRecord<'_>> {
 //! #         self.1 = self.0.take()?;
-//! #         Record::parse(&self.1).ok()
+//! #         NodeRecord::parse(&self.1).ok()
 //! #     }
 //! #     fn append_acl(&self, _: u32, _: &mut Vec<u8>) {}
 //! #     fn sessions(&self, _: &mut dyn FnMut(Session)) {}
 //! # }
 //! # let mut root = vec![0; 96];
 //! # root[87..89].copy_from_slice(&[1, b'/']);
-//! # let digest = Record::parse(&root).unwrap().digest();
+//! # let digest = NodeRecord::parse(&root).unwrap().digest();
 //! # let mut source = Root(Some(root), Vec::new());
 //! use disk::{Simulated, block_on};
 //! use std::ops::ControlFlow;
 //! let disk = Simulated::new(1);
-//! let head = Head { zxid: Zxid(7), node_count: 1, digest, ..Head::default() };
+//! let head = SnapshotHead { zxid: Zxid(7), node_count: 1, digest, ..SnapshotHead::default() };
 //! block_on(async {
 //!     let pace = async |_bytes| ControlFlow::Continue(());
 //!     snapshot::write(&disk, "/data".as_ref(), &head, "me", &mut source, pace).await.unwrap();
@@ -74,5 +74,5 @@ pub use directory::{Candidate, Purged, list, purge, remove_unfinished};
 pub use error::{Fault, LoadError, Part, WriteError};
 pub use inspect::{Report, inspect};
 pub use loader::{Contents, ImageSink, Loader, Newest, Refused, Unit, load_newest};
-pub use source::{AclEntry, Head, Session, Source};
+pub use source::{AclEntry, Session, SnapshotHead, Source};
 pub use writer::{Written, write};

@@ -10,26 +10,26 @@ pub const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// Records of a chunk before its content may cut it.
 pub const CHUNK_BYTES_MIN: usize = 512 << 10;
 
-/// Bytes that come on average between two places where the content cuts. Chunks end at 512 KiB
-/// and on average 221 KiB more; one in eight meets the maximum.
+/// The average number of bytes between two cuts by content. Chunks end at 512 KiB and on average
+/// 221 KiB more; one in eight reaches the maximum.
 pub const CUT_BYTES_MEAN: u64 = 256 << 10;
 
-/// Writes in the air, in bytes, beside the chunk that is being filled.
+/// Writes in flight, in bytes, besides the chunk that is being filled.
 pub const WRITE_AHEAD_BYTES: usize = 4 << 20;
 
-/// Reads in the air, in bytes, beside the unit that is being checked: three units or more.
+/// Reads in flight, in bytes, besides the unit that is being checked: three units or more.
 pub const READ_AHEAD_BYTES: usize = 12 << 20;
 
-/// Chunks that make a unit of the image come to this at least, but for the last: what can be freed
-/// singly when its records have been replaced.
+/// The chunks of a unit of the image add up to at least this, except in the last: the unit in which
+/// memory is freed once its records have been replaced.
 pub const UNIT_BYTES: usize = HUGE_PAGE_BYTES;
 
-/// The least that a record takes in a chunk: birth, head, and its place in the offset table.
-/// With the sum of paths and data it bounds a snapshot from below.
+/// The least that a record takes in a chunk: birth, head, and its entry in the offset table. With
+/// the sum of paths and data it bounds a snapshot from below.
 pub const RECORD_OVERHEAD_BYTES: u64 =
     (model::record::BIRTH_BYTES + model::record::HEAD_BYTES + OFFSET_BYTES) as u64;
 
-/// A record's place in an offset table.
+/// A record's entry in an offset table.
 pub const OFFSET_BYTES: usize = 4;
 
 /// The first block of a file.

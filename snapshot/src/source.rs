@@ -1,12 +1,12 @@
 //! What a snapshot is made of.
 
-use model::record::Record;
+use model::record::NodeRecord;
 use model::session::SessionId;
 use model::zxid::{Epoch, Zxid};
 
-/// What a snapshot says of its tree as a whole.
+/// What a snapshot states about its tree as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct SnapshotHead {
     /// The last txn in it.
     pub zxid: Zxid,
     /// The epoch that the server was in.
@@ -30,24 +30,24 @@ pub struct Session {
     pub timeout_ms: i32,
 }
 
-/// An ACL and the number that the records of the file call it by.
+/// An ACL and its number in the records of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AclEntry {
     /// Its number: 1 for the first in the order of the records, and so on. 0 is the list that lets
-    /// everybody do everything, and not listed.
+    /// everyone do everything, and is not listed.
     pub number: u32,
     /// The list as jute has it, its count in front.
     pub list: Vec<u8>,
 }
 
-/// A version of the tree that stays as it is while it is written.
+/// A version of the tree that does not change while it is written.
 ///
 /// Lives in: the background, over a pinned version.
 pub trait Source {
     /// The next record, in the trie's order.
-    fn next_record(&mut self) -> Option<Record<'_>>;
+    fn next_record(&mut self) -> Option<NodeRecord<'_>>;
 
-    /// Appends the list of an ACL number that a record had, as jute has it. Never asked for 0.
+    /// Appends the list of an ACL number that a record had, as jute has it. Never called with 0.
     fn append_acl(&self, number: u32, out: &mut Vec<u8>);
 
     /// Calls `each` with all sessions, in whatever order.

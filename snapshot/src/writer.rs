@@ -1,8 +1,8 @@
 //! Writing a snapshot: chunk by chunk, a few writes ahead, under another name until it is whole.
 //!
-//! Lives in: the background, in plain steps over [`Disk`]. Memory: one chunk that is being filled,
-//! [`WRITE_AHEAD_BYTES`] in the air, 24 bytes per chunk, and at the end sessions and ACLs. A record
-//! larger than a chunk is held once more.
+//! Lives in: the background, sequential over [`Disk`]. Memory: one chunk that is being filled,
+//! [`WRITE_AHEAD_BYTES`] in flight, 24 bytes per chunk, and at the end sessions and ACLs. A record
+//! larger than a chunk is held a second time.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use disk::limits::block_align_up;
 use disk::{AlignedBuf, Disk, DiskError};
-use model::record::{BIRTH_BYTES, Record};
+use model::record::{BIRTH_BYTES, NodeRecord};
 use model::stat::STAT_BYTES;
 
 use crate::chunk::ChunkBuilder;
@@ -19,15 +19,15 @@ use crate::directory::{path_of, unfinished_path_of};
 use crate::error::{Part, WriteError};
 use crate::flights::Flights;
 use crate::format::{
-    AclSection, ChunkEntry, Footer, Header, Index, Place, SessionSection, archive,
+    AclSection, ChunkEntry, Extent, Footer, Header, Index, SessionSection, archive,
 };
 use crate::limits::{
     CHUNK_BYTES_MAX, FILE_BYTES_MIN, FOOTER_BYTES, HEADER_BYTES, RECORD_OVERHEAD_BYTES,
     WRITE_AHEAD_BYTES,
 };
-use crate::source::{Head, Source};
+use crate::source::{SnapshotHead, Source};
 
-/// Where the number of its ACL stands in a record.
+/// Where the number of its ACL is in a record.
 const ACL_OFFSET: usize = BIRTH_BYTES + STAT_BYTES + 4;
 
 /// A snapshot that is durable and has its name.
@@ -43,15 +43,15 @@ pub struct Written {
 
 /// Writes a snapshot of `source` into `directory` (which exists), replacing one of the same zxid.
 ///
-/// `created_by` names the program, for whoever inspects the file. `pace` is called after every
-/// chunk with its length; the next one is not begun before it returns, nor if it says break.
+/// `created_by` names the program, for inspection of the file. `pace` is called after every chunk
+/// with its length; the next one is not begun before it returns, nor if it returns break.
 ///
 /// # Errors
 /// See [`WriteError`]. The unfinished file is removed.
 pub async fn write<D: Disk, S: Source>(
     disk: &D,
     directory: &Path,
-    head: &Head,
+    head: &SnapshotHead,
     created_by: &str,
     source: &mut S,
     pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
@@ -70,7 +70,7 @@ pub async fn write<D: Disk, S: Source>(
             Ok(Written { path, bytes: footer.file_bytes, chunk_count: footer.chunk_count })
         }
         Err(error) => {
-            // The first error is the one to tell; what is left is removed at the next start.
+            // The first error is the one to report; what is left is removed at the next start.
             let _ = disk.remove(&unfinished).await;
             Err(error)
         }
@@ -80,7 +80,7 @@ pub async fn write<D: Disk, S: Source>(
 async fn write_unfinished<D: Disk, S: Source>(
     disk: &D,
     path: &Path,
-    head: &Head,
+    head: &SnapshotHead,
     created_by: &str,
     source: &mut S,
     pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
@@ -123,7 +123,7 @@ async fn write_unfinished<D: Disk, S: Source>(
     let section = archive(&index).ok_or(WriteError::TooLarge(Part::Index))?;
     footer.index = output.start_section(&section).await?;
 
-    // Last in time too: whoever sees a footer whose checksum fits sees a file that was written.
+    // Last in time too: a footer with a matching checksum proves that the file was written.
     output.land().await?;
     footer.file_bytes = output.offset + FOOTER_BYTES as u64;
     let mut block = AlignedBuf::zeroed(FOOTER_BYTES);
@@ -137,9 +137,9 @@ async fn write_unfinished<D: Disk, S: Source>(
     Ok(footer)
 }
 
-/// The least that such a snapshot takes: reserved at once, so that a disk without that much room
-/// is met before anything is written.
-fn bytes_min(head: &Head) -> u64 {
+/// The least that such a snapshot takes: reserved at once, so that a lack of room is found before
+/// anything is written.
+fn bytes_min(head: &SnapshotHead) -> u64 {
     let records = head.node_count.saturating_mul(RECORD_OVERHEAD_BYTES);
     let records = records.saturating_add(head.data_bytes).min(i64::MAX as u64 / 2);
     FILE_BYTES_MIN + records / 4096 * 4096
@@ -148,7 +148,7 @@ fn bytes_min(head: &Head) -> u64 {
 /// Writes all records; returns the index, and the tree's numbers of the ACLs in the file's order.
 async fn write_chunks<D: Disk, S: Source>(
     output: &mut Output<'_, D>,
-    head: &Head,
+    head: &SnapshotHead,
     source: &mut S,
     mut pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
 ) -> Result<(Index, Vec<u32>), WriteError> {
@@ -161,7 +161,7 @@ async fn write_chunks<D: Disk, S: Source>(
         let next = source.next_record();
         let fits = next.is_some_and(|record| chunk.fits(record.archive_bytes()));
         if !fits && !chunk.is_empty() {
-            // `next` is borrowed from the source, which stays as it is meanwhile.
+            // `next` is borrowed from the source, which does not change meanwhile.
             finish_chunk(output, &mut chunk, &mut index, &mut pace).await?;
         }
         let Some(record) = next else { break };
@@ -183,7 +183,7 @@ async fn write_chunks<D: Disk, S: Source>(
 
 /// The record's archive with the file's number of its ACL.
 fn archive_record(
-    record: Record<'_>,
+    record: NodeRecord<'_>,
     acls: &mut AclNumbers,
     scratch: &mut Vec<u8>,
 ) -> Result<(), WriteError> {
@@ -215,12 +215,12 @@ fn count(count: usize, part: Part) -> Result<u32, WriteError> {
 }
 
 /// The file's numbers of ACLs, by first use: two servers number the same lists alike, whatever
-/// numbers they know them by.
+/// their own numbers for them.
 #[derive(Default)]
 struct AclNumbers {
     by_tree: HashMap<u32, u32>,
     in_order: Vec<u32>,
-    /// Neighbours mostly share one.
+    /// Neighbouring records mostly share one.
     last: (u32, u32),
 }
 
@@ -239,7 +239,7 @@ impl AclNumbers {
     }
 }
 
-/// The file, filled from the front with several writes in the air.
+/// The file, filled from the front with several writes in flight.
 ///
 /// Invariant: everything before `offset` has been started, nothing behind it.
 struct Output<'d, D: Disk> {
@@ -254,7 +254,7 @@ impl<'d, D: Disk> Output<'d, D>
 where
     D::File: 'd,
 {
-    /// Starts writing `buffer` at the end, once enough of what is in the air has landed.
+    /// Starts writing `buffer` at the end, once enough of the writes in flight have completed.
     async fn start(&mut self, buffer: AlignedBuf) -> Result<(), WriteError> {
         let bytes = buffer.len();
         while !self.flights.has_room(bytes, WRITE_AHEAD_BYTES) {
@@ -267,14 +267,14 @@ where
         Ok(())
     }
 
-    async fn start_section(&mut self, section: &[u8]) -> Result<Place, WriteError> {
+    async fn start_section(&mut self, section: &[u8]) -> Result<Extent, WriteError> {
         let mut buffer = AlignedBuf::with_capacity(block_align_up(section.len()));
         buffer.extend_from_slice(section);
         buffer.pad();
         let crc32c = crc32c::crc32c(&buffer);
-        let place = Place { offset: self.offset, bytes: section.len() as u64, crc32c };
+        let extent = Extent { offset: self.offset, bytes: section.len() as u64, crc32c };
         self.start(buffer).await?;
-        Ok(place)
+        Ok(extent)
     }
 
     /// Waits for the oldest write; false if there was none.

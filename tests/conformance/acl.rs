@@ -36,7 +36,7 @@ fn world(permissions: i32) -> Vec<Acl> {
     vec![Acl::new(permissions, "world", "anyone")]
 }
 
-/// The connection's identities as `scheme/user`; their order means nothing.
+/// The connection's identities as `scheme/user`; their order is irrelevant.
 fn identities(c: &mut Client) -> Vec<String> {
     let mut names: Vec<_> = c.who_am_i().into_iter().map(|(s, user)| s + "/" + &user).collect();
     names.sort();
@@ -70,8 +70,7 @@ fn an_unknown_scheme_fails_and_closes() {
     }
 }
 
-/// Credentials of the form `user:password` are not checked against anything; ip refuses what it is
-/// told.
+/// Credentials of the form `user:password` are not verified; ip refuses all credentials.
 #[test]
 fn an_auth_reply_has_no_zxid() {
     let mut c = Client::connect(shared().address());
@@ -83,7 +82,7 @@ fn an_auth_reply_has_no_zxid() {
 }
 
 #[test]
-fn lists_that_cannot_be() {
+fn invalid_lists_are_refused() {
     let mut c = client_at("/acl-bad");
     let bad: [&[Acl]; 10] = [
         &[],
@@ -107,7 +106,7 @@ fn lists_that_cannot_be() {
 }
 
 #[test]
-fn a_list_is_kept_without_what_is_said_twice() {
+fn duplicates_in_a_list_are_dropped() {
     let mut c = client_at("/acl-kept");
     let one = Acl::new(READ, "world", "anyone");
     let two = Acl::new(31, "digest", ALICE);
@@ -118,7 +117,7 @@ fn a_list_is_kept_without_what_is_said_twice() {
 }
 
 #[test]
-fn auth_means_everyone_i_am() {
+fn auth_stands_for_all_own_identities() {
     let mut c = client_at("/acl-auth");
     c.add_auth("digest", b"alice:secret").unwrap();
     c.add_auth("digest", b"bob:hunter2").unwrap();
@@ -128,9 +127,9 @@ fn auth_means_everyone_i_am() {
     assert_eq!(acl, [Acl::new(31, "digest", ALICE), Acl::new(31, "digest", BOB)]);
 }
 
-/// Whoever decides about writes knows the identities in time, asked for or not.
+/// Identities are known in time where writes are decided, whether they were queried or not.
 #[test]
-fn the_first_write_knows_who_asks() {
+fn the_first_write_has_its_identities() {
     let acl = [Acl::new(31, "auth", "")];
     let made = [Acl::new(31, "digest", ALICE)];
     let mut c = Client::connect(shared().address());
@@ -145,7 +144,7 @@ fn the_first_write_knows_who_asks() {
     assert_eq!(c.reply(-4).err, code::OK);
     assert_eq!(c.reply(xid).err, code::OK);
     assert_eq!(c.acl("/acl-at-once").unwrap().0, made);
-    // A session taken up again begins anew.
+    // A resumed session starts without them.
     let mut again = c.reconnect();
     assert_eq!(again.create("/acl-again", b"", &acl, 0), Err(code::INVALID_ACL));
     again.add_auth("digest", b"alice:secret").unwrap();
@@ -219,7 +218,7 @@ fn each_operation_asks_for_its_permission() {
         };
         assert_eq!(check, [expected]);
         assert_eq!(code_of(c.set_acl(path, &world(permissions), -1).map(|_| ())), allowed(ADMIN));
-        // Nobody asks for a permission here.
+        // No permission is required here.
         assert_eq!(c.sync(path).as_ref(), Ok(path));
         assert_eq!(c.add_watch(path, 0), Ok(()));
     }
@@ -237,26 +236,26 @@ fn a_digest_opens_what_it_closed() {
     let mut alice = with_auth(b"alice:secret");
     let mut bob = with_auth(b"bob:hunter2");
     let mut wrong = with_auth(b"alice:wrong");
-    let mut nobody = Client::connect(server().address());
+    let mut anonymous = Client::connect(server().address());
     alice.create("/digest", b"s", &[Acl::new(31, "digest", ALICE)], 0).unwrap();
     assert!(alice.get("/digest", false).is_ok());
-    for c in [&mut bob, &mut wrong, &mut nobody] {
+    for c in [&mut bob, &mut wrong, &mut anonymous] {
         assert_eq!(c.get("/digest", false), Err(code::NO_AUTH));
         assert_eq!(c.create("/digest/a", b"", &world(31), 0), Err(code::NO_AUTH));
     }
-    nobody.add_auth("digest", b"alice:secret").unwrap();
-    assert!(nobody.get("/digest", false).is_ok(), "at once");
+    anonymous.add_auth("digest", b"alice:secret").unwrap();
+    assert!(anonymous.get("/digest", false).is_ok(), "at once");
 }
 
 #[test]
-fn getacl_hides_the_digest_from_who_may_only_read() {
+fn getacl_hides_the_digest_from_clients_that_may_only_read() {
     let mut alice = with_auth(b"alice:secret");
     let acl = [Acl::new(31, "digest", ALICE), Acl::new(READ, "world", "anyone")];
     alice.create("/mask", b"", &acl, 0).unwrap();
     assert_eq!(alice.acl("/mask").unwrap().0, acl);
-    let mut nobody = Client::connect(server().address());
+    let mut anonymous = Client::connect(server().address());
     let masked = [Acl::new(31, "digest", "alice:x"), Acl::new(READ, "world", "anyone")];
-    assert_eq!(nobody.acl("/mask").unwrap().0, masked);
+    assert_eq!(anonymous.acl("/mask").unwrap().0, masked);
 }
 
 #[test]
@@ -303,9 +302,9 @@ fn auth_expands_to_the_superuser_too() {
     assert_eq!(acl, [Acl::new(31, "digest", SUPER)]);
 }
 
-/// An event about a node goes only to who may read it, and the watch is used up all the same.
+/// An event about a node goes only to clients that may read it; the watch is used up either way.
 #[test]
-fn events_are_kept_from_who_may_not_read() {
+fn events_are_kept_from_clients_that_may_not_read() {
     let mut owner = client_at("/quiet");
     owner.make("/quiet/open");
     owner.make("/quiet/shut");
@@ -319,6 +318,6 @@ fn events_are_kept_from_who_may_not_read() {
     owner.delete("/quiet/shut/child", -1).unwrap();
     owner.delete("/quiet/shut", -1).unwrap();
     owner.delete("/quiet/open", -1).unwrap();
-    let told: Vec<_> = c.events().into_iter().map(|e| (e.kind, e.path)).collect();
-    assert_eq!(told, [(3, "/quiet/open".to_owned()), (2, "/quiet/open".to_owned())]);
+    let events: Vec<_> = c.events().into_iter().map(|e| (e.kind, e.path)).collect();
+    assert_eq!(events, [(3, "/quiet/open".to_owned()), (2, "/quiet/open".to_owned())]);
 }

@@ -1,4 +1,4 @@
-//! Nodes that go by themselves: containers, and nodes with a time to live.
+//! Nodes that are removed automatically: containers, and nodes with a time to live.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use harness::{Acl, Body, Client, Server, code, opcode};
 
 use super::client_at;
 
-/// A server that looks for such nodes all the time.
+/// A server that looks for such nodes continuously.
 fn reaper() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
@@ -38,7 +38,7 @@ fn other_containers_stay() {
     c.create_container("/container-gone", 4).unwrap();
     c.make("/container-gone/a");
     c.delete("/container-gone/a", -1).unwrap();
-    c.wait_until("the empty one goes", |c| c.exists("/container-gone", false).is_err());
+    c.wait_until("the empty one is removed", |c| c.exists("/container-gone", false).is_err());
     assert!(c.exists("/container-new", false).is_ok());
     assert!(c.exists("/container-full", false).is_ok());
 }
@@ -58,7 +58,7 @@ fn a_node_goes_when_its_time_is_over() {
     assert!(c.exists("/ttl-long", false).is_ok());
     assert!(c.exists("/ttl-full", false).is_ok(), "not while it has children");
     c.delete("/ttl-full/a", -1).unwrap();
-    c.wait_until("the last child is gone", |c| c.exists("/ttl-full", false).is_err());
+    c.wait_until("the last child is removed", |c| c.exists("/ttl-full", false).is_err());
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn the_reaper_writes_no_version() {
 }
 
 #[test]
-fn times_to_live_that_cannot_be() {
+fn invalid_times_to_live() {
     let mut c = client_at("/ttl-bad");
     let most = (1 << 40) - 1;
     for (flags, ttl, err) in [

@@ -1,9 +1,9 @@
-//! How a connection ends, and what counts of that which the server received before: every whole
-//! request in front of the end, in order, whatever the end is.
+//! How a connection ends, and what counts of the input received before: every complete request
+//! before the end, in order, whatever the end is.
 //!
-//! Replies are another matter: to a peer that has closed its side another server sends none that
-//! are still on their way, while this one sends all. So the tests that run against both look at the
-//! tree, and at replies only where the server ends the connection.
+//! Replies differ: to a peer that has closed its side, another server does not send those still
+//! outstanding, while this one sends all. So tests that run against both check the tree, and
+//! replies only where the server ends the connection.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 use harness::client::{create_body, frame, multi_body, read_frame, request};
 use harness::{Acl, Body, Client, Handshake, Incoming, Op, Server, code, is_reference, opcode};
 
-/// One loop for everything, and loops of their own for shards; another server takes the key for one
-/// that it does not know.
+/// One loop for everything, and separate loops for shards; to another server the key is an unknown
+/// one.
 fn servers() -> &'static [Server; 2] {
     static SERVERS: OnceLock<[Server; 2]> = OnceLock::new();
     SERVERS
@@ -31,7 +31,7 @@ enum Between {
     Auth,
 }
 
-/// So many creates below `path`, numbered, with something behind each: as it travels.
+/// `count` numbered creates below `path`, with something behind each, as they travel.
 fn creates(path: &str, count: i32, between: Between) -> Vec<u8> {
     let mut bytes = Vec::new();
     for at in 0..count {
@@ -71,14 +71,14 @@ fn client(server: &Server) -> Client {
     Client::open(server.address(), &handshake).expect("answered")
 }
 
-/// Waits until the first `count` creates have happened, and checks that no others have.
+/// Waits until the first `count` creates have been applied, and checks that no others were.
 fn assert_made(observer: &mut Client, path: &str, count: i32, what: &str) {
     let wanted: Vec<_> = (0..count).map(|at| format!("n{at:05}")).collect();
     observer.wait_until(what, |o| o.children(path, false).unwrap().len() >= wanted.len());
     assert_eq!(observer.children(path, false), Ok(wanted), "{what}");
 }
 
-/// Runs `act` once for each server, with an observer and a path that is fresh.
+/// Runs `act` once for each server, with an observer and a new path.
 fn on_each(name: &str, mut act: impl FnMut(&Server, &mut Client, &str)) {
     for server in servers() {
         let mut observer = client(server);
@@ -120,7 +120,7 @@ fn writes_behind_other_requests_count() {
     });
 }
 
-/// What is not whole is no request, and takes none with it.
+/// An incomplete request does not count, and does not affect the complete ones before it.
 #[test]
 fn an_end_in_the_middle_of_a_request() {
     on_each("end-middle", |server, observer, path| {
@@ -139,7 +139,7 @@ fn an_end_in_the_middle_of_a_request() {
     });
 }
 
-/// As C clients before 3.6 end: nobody waits for the answer to closeSession.
+/// As C clients before 3.6 close: without waiting for the answer to closeSession.
 #[test]
 fn a_session_closed_right_before_the_end_is_closed() {
     on_each("end-close", |server, observer, path| {
@@ -158,7 +158,7 @@ fn a_session_closed_right_before_the_end_is_closed() {
             }
             drop(c);
             // Made and deleted: two changes of the parent's children each time.
-            observer.wait_until("the ephemeral node is gone", |o| {
+            observer.wait_until("the ephemeral node is deleted", |o| {
                 let (children, stat) = o.children2(path, false).unwrap();
                 children.is_empty() && stat.cversion == 2 * (at + 1)
             });
@@ -190,7 +190,7 @@ fn requests_sent_with_the_connect_request() {
     });
 }
 
-/// Whoever closes its own side only still reads, and is answered to the end.
+/// A client that closes only its own side still reads, and gets all its answers.
 #[test]
 fn a_client_that_has_closed_its_side_is_answered() {
     if is_reference() {
@@ -224,7 +224,7 @@ fn a_client_that_has_closed_its_side_is_answered() {
     });
 }
 
-/// Taking up a session again works so, too, and what is asked behind it is that session's.
+/// Resuming a session works this way too, and requests behind it belong to that session.
 #[test]
 fn requests_sent_with_a_connect_request_that_names_a_session() {
     on_each("end-again", |server, observer, path| {
@@ -248,7 +248,7 @@ fn requests_sent_with_a_connect_request_that_names_a_session() {
 /// Xid, zxid and error of the last answer.
 type Farewell = Option<(i32, i64, i32)>;
 
-/// The ways in which a client brings the server to end a connection, and what it is told at last.
+/// The ways in which a client makes the server end a connection, and the last answer to each.
 fn endings() -> [(&'static str, Vec<u8>, Farewell); 6] {
     let header = frame(&[0, 0]);
     let not_an_auth = frame(&Body::new().int(-4).int(opcode::AUTH).int(0).0);
@@ -273,7 +273,7 @@ fn what_came_before_a_request_that_ends_the_connection_counts() {
                 let mut bytes = creates(&below, count, Between::Read);
                 bytes.extend_from_slice(&ending);
                 if !is_reference() {
-                    // Stock reads on until it has sent its last answer.
+                    // Stock keeps reading until it has sent its last answer.
                     let behind = create_body(&format!("{below}/behind"), b"", &Acl::open(), 0);
                     bytes.extend(request(5, opcode::CREATE, &behind));
                 }
@@ -285,9 +285,9 @@ fn what_came_before_a_request_that_ends_the_connection_counts() {
     });
 }
 
-/// Each request in front of the end is answered, and the last word is the end's.
+/// Each request before the end is answered, and the last answer is that of the end.
 ///
-/// Stock answers the end at once, and then sends what is ready by chance.
+/// Stock answers the end at once, then sends whatever happens to be ready.
 #[test]
 fn what_came_before_a_request_that_ends_the_connection_is_answered() {
     if is_reference() {
@@ -302,13 +302,13 @@ fn what_came_before_a_request_that_ends_the_connection_is_answered() {
             bytes.extend(creates(&below, 150, Between::Read));
             bytes.extend_from_slice(&ending);
             c.send_raw(&bytes);
-            let mut told = Vec::new();
+            let mut answers = Vec::new();
             while let Some(Incoming::Reply(reply)) = c.receive() {
-                told.push((reply.xid, reply.zxid, reply.err));
+                answers.push((reply.xid, reply.zxid, reply.err));
             }
-            let last = farewell.is_some().then(|| told.pop().unwrap());
+            let last = farewell.is_some().then(|| answers.pop().unwrap());
             assert_eq!(last, farewell, "{what}");
-            let xids: Vec<_> = told.iter().map(|(xid, _, err)| (*xid, *err)).collect();
+            let xids: Vec<_> = answers.iter().map(|(xid, _, err)| (*xid, *err)).collect();
             let wanted = (0..150).flat_map(|at| [(at, 0), (100_000 + at, 0)]);
             assert_eq!(xids, [(9, 0)].into_iter().chain(wanted).collect::<Vec<_>>(), "{what}");
         }

@@ -1,4 +1,4 @@
-//! How a connection begins: who is let in, with what, and who is not.
+//! How a connection begins: which clients are accepted, with what, and which are not.
 
 use std::net::TcpStream;
 
@@ -39,8 +39,7 @@ fn session_ids_differ() {
     assert_ne!(first.welcome().password, second.welcome().password);
 }
 
-/// Java's `Random` seeded with the id; every server of every make can check it without shared
-/// state.
+/// Java's `Random` seeded with the id: any implementation can check it without shared state.
 #[test]
 fn the_password_follows_from_the_id() {
     let client = Client::connect(shared().address());
@@ -56,12 +55,12 @@ fn the_password_follows_from_the_id() {
 
 #[test]
 fn the_timeout_is_clamped() {
-    for (wish, granted) in
+    for (requested, granted) in
         [(1, 1000), (0, 1000), (-5, 1000), (1001, 1001), (40_000, 40_000), (i32::MAX, 40_000)]
     {
-        let handshake = Handshake { timeout_ms: wish, ..Handshake::default() };
+        let handshake = Handshake { timeout_ms: requested, ..Handshake::default() };
         let client = Client::open(shared().address(), &handshake).expect("answered");
-        assert_eq!(client.welcome().timeout_ms, granted, "asked for {wish}");
+        assert_eq!(client.welcome().timeout_ms, granted, "requested {requested}");
         client.close();
     }
 }
@@ -87,7 +86,7 @@ fn a_client_content_with_read_only_gets_more() {
 }
 
 #[test]
-fn the_protocol_version_is_not_looked_at() {
+fn the_protocol_version_is_ignored() {
     for protocol_version in [7, -1] {
         let handshake = Handshake { protocol_version, ..Handshake::default() };
         let client = Client::open(shared().address(), &handshake).expect("answered");

@@ -1,5 +1,5 @@
-//! Bytes no client of good will would send. The server closes or refuses, and serves everyone else
-//! on.
+//! Bytes that no well-behaved client would send. The server closes or refuses, and keeps serving
+//! all others.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -9,19 +9,19 @@ use std::time::Duration;
 use harness::client::frame;
 use harness::{Acl, Body, Client, Server, code, opcode};
 
-/// A server of its own: should it fall, it falls alone.
+/// A server of its own: if it fails, no other test is affected.
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::config().start())
 }
 
-/// The bytes are answered by closing, nothing else.
+/// The server answers the bytes by closing, with nothing else.
 fn assert_closes(bytes: &[u8]) {
     let mut stream = TcpStream::connect(server().address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(bytes).unwrap();
     let mut answer = Vec::new();
-    // A reset is a close as well: the server need not read what it does not want.
+    // A reset is a close as well: the server need not read the remaining input.
     let read = stream.read_to_end(&mut answer);
     let timed_out = read.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock);
     assert!(!timed_out && answer.is_empty(), "{bytes:?} got {answer:?}, left open: {timed_out}");
@@ -34,7 +34,7 @@ fn assert_serves() {
     c.close();
 }
 
-/// With a session: the connection is closed, and the session can be taken up again.
+/// With a session: the connection is closed, and the session can be resumed.
 fn assert_closes_in_session(bytes: &[u8]) {
     let mut c = Client::connect(server().address());
     c.send_raw(bytes);
@@ -44,7 +44,7 @@ fn assert_closes_in_session(bytes: &[u8]) {
 }
 
 #[test]
-fn lengths_that_cannot_be() {
+fn invalid_lengths() {
     for length in [-1, i32::MIN, i32::MAX, 0x7fff_0000, 1_048_576] {
         assert_closes(&length.to_be_bytes());
         assert_closes_in_session(&length.to_be_bytes());
@@ -76,7 +76,7 @@ fn another_protocol() {
 }
 
 #[test]
-fn half_a_word_then_gone() {
+fn half_a_word_then_a_close() {
     for bytes in [&b"ru"[..], b"\0\0", b"\0\0\0\x2d\0\0\0\0", b""] {
         let mut stream = TcpStream::connect(server().address()).unwrap();
         stream.write_all(bytes).unwrap();
@@ -139,7 +139,7 @@ fn bodies_cut_short_are_not_understood() {
 }
 
 #[test]
-fn counts_of_vectors_that_cannot_be() {
+fn invalid_counts_of_vectors() {
     let mut c = Client::connect(server().address());
     for count in [i32::MAX, 1 << 24, 100] {
         let body = Body::new().string("/count").buffer(&b""[..]).int(count);
@@ -150,14 +150,14 @@ fn counts_of_vectors_that_cannot_be() {
 }
 
 #[test]
-fn bytes_beyond_a_body_are_not_looked_at() {
+fn bytes_beyond_a_body_are_ignored() {
     let mut c = Client::connect(server().address());
     let body = Body::new().string("/").boolean(false).raw(b"and more");
     assert_eq!(c.call(opcode::EXISTS, &body).err, code::OK);
     c.close();
 }
 
-/// A null path is no path to some operations, one that cannot be to others, and to those about
+/// A null path is a missing path to some operations, an invalid one to others, and to those about
 /// watches a path like any other.
 #[test]
 fn null_paths() {
@@ -221,7 +221,7 @@ fn null_paths() {
     c.close();
 }
 
-/// In a multi one of them ends the whole, wherever it stands.
+/// In a multi, one of them ends the whole request, at any position.
 #[test]
 fn null_paths_in_multis() {
     let own = Server::config().start();

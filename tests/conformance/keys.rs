@@ -1,7 +1,7 @@
-//! Where a key of the configuration counts and which spelling means what, as far as clients see it.
+//! Where a configuration key counts and what each spelling means, as far as clients can see.
 //!
-//! Each row is a server of its own. What is not seen from outside was recorded from `ZooKeeper`'s
-//! own classes: see `tests/keys`.
+//! Each row is a server of its own. What is not visible from outside was recorded from
+//! `ZooKeeper`'s own classes: see `tests/keys`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -9,36 +9,36 @@ use std::thread;
 use harness::client::create_body;
 use harness::{Acl, Body, Client, Handshake, Server, is_reference, opcode};
 
-/// Lines of zoo.cfg separated by `|`, those that begin with `-` taken away; system properties
-/// separated by blanks; what is then seen.
+/// Lines of zoo.cfg separated by `|`, those that begin with `-` removed; system properties
+/// separated by blanks; what is then observed.
 type Row = (&'static str, &'static str, Seen);
 
 /// What a client sees of a configuration.
 #[derive(Clone, Copy, Debug)]
 enum Seen {
-    /// A server at all.
+    /// A server that starts.
     Starts(bool),
-    /// Access lists do not count.
+    /// Access lists are not enforced.
     Open(bool),
     /// The four-letter word is answered.
     Word(&'static str, bool),
     /// A line of the word `conf`.
     Conf(&'static str),
-    /// The timeout granted to a session that asks for the first.
+    /// The timeout granted to a session that requests the first.
     Timeout(i32, i32),
     /// A node with a time to live can be created.
     Ttl(bool),
-    /// A node of so many bytes can be created.
+    /// A node of this many bytes can be created.
     Bytes(usize, bool),
-    /// A client that has not shown who it is is served.
+    /// A client that has not authenticated is served.
     Strangers(bool),
-    /// Credentials of the scheme digest are taken.
+    /// Credentials of the scheme digest are accepted.
     Digest(bool),
-    /// Who knows this password may do everything.
+    /// A client with this password may do everything.
     Super(&'static [u8], bool),
     /// A hard quota refuses a node.
     Quota(bool),
-    /// So many connections fit, and no more; at least four where unset.
+    /// This many connections are accepted, and no more; at least four where unset.
     Connections(Option<usize>),
 }
 
@@ -114,7 +114,7 @@ const SUPER_AMISS: &str =
 const SUPER_256: &str = "DigestAuthenticationProvider.digestAlg=sha-256|\
     DigestAuthenticationProvider.superDigest=super:wtZw1Um4mq1rRKbXqxHs8ueodBP35/JhtBP/nwJ62WY=";
 
-/// What is answered, and how much.
+/// What is answered, and the limits.
 const LIMITS: &[Row] = &[
     ("4lw.commands.whitelist=", "", Word("mntr", false)),
     ("4lw.commands.whitelist=mntr", "", Word("mntr", true)),
@@ -296,7 +296,7 @@ fn servers_start_where_zookeeper_does() {
     check(STARTS);
 }
 
-/// Looks at every row, two servers at a time, and tells of all that are otherwise.
+/// Checks every row, two servers at a time, and reports all that differ.
 fn check(rows: &[Row]) {
     let next = AtomicUsize::new(0);
     let work = || {
@@ -313,7 +313,7 @@ fn check(rows: &[Row]) {
     assert!(wrong.is_empty(), "{} rows are otherwise:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// `Err` with what was seen instead.
+/// `Err` with what was observed instead.
 fn look(&(lines, properties, seen): &Row) -> Result<(), String> {
     let mut config = Server::config();
     for line in lines.split('|').filter(|line| !line.is_empty()) {
@@ -328,7 +328,7 @@ fn look(&(lines, properties, seen): &Row) -> Result<(), String> {
     }
     let server = match (config.try_start(), seen) {
         (Ok(_), Starts(true)) | (Err(_), Starts(false)) => return Ok(()),
-        // Stock looks at some values only when it serves already.
+        // Stock reads some values only once it serves.
         (Ok(mut server), Starts(false)) if is_reference() => {
             server.wait_end();
             return Ok(());
@@ -371,7 +371,7 @@ fn look(&(lines, properties, seen): &Row) -> Result<(), String> {
         }
         Quota(refuses) => is(refuses, refuses_beyond_quota(&server)),
         Connections(count) => {
-            // One that is cut off at once is seen by its end.
+            // One that is cut off at once is recognised by its end.
             let clients: Vec<_> = (0..4)
                 .map_while(|_| Client::open(server.address(), &Handshake::default()))
                 .collect();
@@ -380,7 +380,7 @@ fn look(&(lines, properties, seen): &Row) -> Result<(), String> {
     }
 }
 
-/// Whether a node can be changed whose list lets nobody change it, with these credentials or none.
+/// Whether a node whose ACL denies every change can be changed, with these credentials or none.
 fn may_delete_what_is_shut(server: &Server, credentials: Option<&[u8]>) -> bool {
     let mut client = Client::connect(server.address());
     client.create("/shut", b"", &[Acl::new(1, "world", "anyone")], 0).unwrap();

@@ -1,4 +1,5 @@
-//! What the configuration forbids: too many connections, too long requests, silence, strangers.
+//! What the configuration forbids: too many connections, too long requests, silence, missing
+//! authentication.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +15,7 @@ fn connections_of_one_address() {
     assert!(Client::open(server.address(), &Handshake::default()).is_none(), "one too many");
     clients[0].ping();
     clients.pop().unwrap().close();
-    // The server may hear of the end a moment later than we do.
+    // The server may notice the end slightly later than we do.
     let begin = Instant::now();
     while Client::open(server.address(), &Handshake::default()).is_none() {
         assert!(begin.elapsed() < Duration::from_secs(30), "no room again");
@@ -73,7 +74,7 @@ fn lists_may_be_skipped_altogether() {
 }
 
 #[test]
-fn strangers_are_sent_away_where_authentication_is_a_must() {
+fn clients_without_authentication_are_refused_where_it_is_enforced() {
     let server = Server::config()
         .set("enforce.auth.enabled", "true")
         .set("enforce.auth.schemes", "digest")
@@ -91,14 +92,14 @@ fn strangers_are_sent_away_where_authentication_is_a_must() {
 fn timeouts_of_sessions() {
     let server =
         Server::config().set("minSessionTimeout", "3000").set("maxSessionTimeout", "5000").start();
-    for (wish, granted) in [(1, 3000), (4000, 4000), (9000, 5000)] {
-        let handshake = Handshake { timeout_ms: wish, ..Handshake::default() };
+    for (requested, granted) in [(1, 3000), (4000, 4000), (9000, 5000)] {
+        let handshake = Handshake { timeout_ms: requested, ..Handshake::default() };
         let c = Client::open(server.address(), &handshake).expect("answered");
         assert_eq!(c.welcome().timeout_ms, granted);
     }
 }
 
-/// Whether the server closes the connection. What it says before is passed over.
+/// Whether the server closes the connection. What it sends before is ignored.
 fn is_closed(mut stream: TcpStream) -> bool {
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
@@ -107,14 +108,14 @@ fn is_closed(mut stream: TcpStream) -> bool {
     }
 }
 
-/// What the limits do not let in is closed, whatever it sends, or if it sends nothing.
+/// A connection above the limits is closed, whatever it sends, or if it sends nothing.
 #[test]
 fn connections_beyond_the_limit() {
     let server = Server::config().set("maxClientCnxns", "3").start();
     let mut clients: Vec<_> = (0..3).map(|_| Client::connect(server.address())).collect();
     for bytes in [&b""[..], b"\0", b"\0\0\0\x2d", &frame(&Handshake::default().encode())] {
         let mut stream = TcpStream::connect(server.address()).unwrap();
-        // One that is closed already takes nothing.
+        // One that is already closed accepts nothing.
         let _ = stream.write_all(bytes);
         assert!(is_closed(stream), "{bytes:?}");
         assert!(Client::try_open(server.address(), &Handshake::default()).is_none());
@@ -126,8 +127,8 @@ fn connections_beyond_the_limit() {
     });
 }
 
-/// A crowd of words at once is answered however many connections the limit allows, and so is one
-/// beside as many clients as are allowed.
+/// Many words at once are answered whatever the limit on connections is, even beside as many
+/// clients as are allowed.
 #[test]
 fn words_beyond_the_limit_are_answered() {
     if is_reference() {

@@ -24,7 +24,7 @@ use std::sync::OnceLock;
 
 use harness::{Client, Server};
 
-/// The server of the tests that leave others alone: each works below a node of its own.
+/// The server shared by tests that do not disturb others: each works below a node of its own.
 fn shared() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| Server::config().start())
@@ -37,7 +37,7 @@ fn client_at(path: &str) -> Client {
     client
 }
 
-/// Digits of a text made one `#` each run.
+/// Replaces each run of digits by one `#`.
 fn sharp(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {

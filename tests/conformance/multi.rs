@@ -113,7 +113,7 @@ fn each_failing_operation_names_its_code() {
     }
 }
 
-/// A flag that no mode has is an error of its own when alone, and spoils the whole request in a
+/// A flag that no mode has is an error of its own in a single request, and invalidates a whole
 /// multi.
 #[test]
 fn an_unknown_flag_spoils_the_request() {

@@ -149,7 +149,7 @@ fn sequence_numbers_count_the_parents_creates() {
 }
 
 #[test]
-fn paths_that_cannot_be() {
+fn invalid_paths() {
     let mut c = client_at("/paths");
     let bad = [
         "",
@@ -172,7 +172,7 @@ fn paths_that_cannot_be() {
         "/paths/\u{ffff}",
     ];
     for path in bad {
-        // What create calls the parent is not there, and it looks for that first.
+        // What create takes for the parent does not exist, and that is checked first.
         let inner = ["//a", "/./a", "/../a"].iter().any(|part| path.contains(part));
         let expected = if inner { code::NO_NODE } else { code::BAD_ARGUMENTS };
         let made = c.create(path, b"", &Acl::open(), 0);
@@ -318,7 +318,7 @@ fn sync_answers_with_its_path() {
 }
 
 #[test]
-fn a_server_of_one_does_not_reconfigure() {
+fn a_standalone_server_does_not_reconfigure() {
     let mut c = Client::connect(shared().address());
     let body = Body::new().buffer(None).buffer(None).buffer(None).long(-1);
     assert_eq!(c.call(opcode::RECONFIG, &body).err, code::RECONFIG_DISABLED);

@@ -1,4 +1,4 @@
-//! Quotas: limits a client writes beside the tree, and the server counts against.
+//! Quotas: limits that a client writes into the tree, and the server enforces.
 
 use std::sync::OnceLock;
 
@@ -91,7 +91,7 @@ fn a_soft_limit_only_warns() {
 }
 
 #[test]
-fn limits_may_change_and_go() {
+fn limits_may_be_changed_and_removed() {
     let mut c = limited("/quota-change", "count=-1,bytes=-1=;byteHardLimit=-1;countHardLimit=1");
     assert_eq!(c.create("/quota-change/a", b"", &Acl::open(), 0), Err(code::QUOTA_EXCEEDED));
     let at = "/zookeeper/quota/quota-change/zookeeper_limits";
@@ -122,7 +122,7 @@ fn limits_that_cannot_be_read_stop_writes() {
     c.create(at, b"phgatco", &Acl::open(), 0).unwrap();
     let refused = Err(code::MARSHALLING_ERROR);
     assert_eq!(c.set("/quota-garbled", b"1", -1).map(drop), refused);
-    // The quota is looked at before the version.
+    // The quota is checked before the version.
     assert_eq!(c.set("/quota-garbled", b"1", 77).map(drop), refused);
     assert_eq!(c.create("/quota-garbled/a", b"1", &Acl::open(), 0).map(drop), refused);
     c.set(at, b"count=1,bytes=1", -1).unwrap();

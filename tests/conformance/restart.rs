@@ -1,4 +1,4 @@
-//! What a restart leaves as it was: everything.
+//! What a restart preserves: everything.
 
 use std::collections::BTreeMap;
 
@@ -74,7 +74,7 @@ fn the_tree_is_the_same_after_a_restart() {
     assert_kept(&mut server, c, Server::kill).close();
 }
 
-/// With snapshots on the way, and more log behind them.
+/// With snapshots along the way, and more log behind them.
 #[test]
 fn the_tree_is_the_same_from_a_snapshot_and_a_log() {
     let mut server = Server::config().set("snapCount", "200").start();

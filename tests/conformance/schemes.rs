@@ -1,5 +1,5 @@
 //! The schemes of authentication beside plain digest: how each answers credentials, what its ids
-//! may be, and what a server says to SASL, reconfig and pings where there is nothing to do.
+//! may be, and how a server answers SASL, reconfig and pings where there is nothing to do.
 
 use harness::{Acl, Body, Client, Server, code, opcode};
 
@@ -48,7 +48,7 @@ fn a_step_of_sasl_gets_no_token_where_sasl_is_not_configured() {
         assert_eq!((reply.zxid, reply.err), (0, code::OK));
         assert_eq!(reply.body, (-1_i32).to_be_bytes(), "a null token");
     }
-    assert!(c.exists("/", false).is_ok(), "the connection goes on");
+    assert!(c.exists("/", false).is_ok(), "the connection stays open");
     for body in [Body::new().int(-1), Body::new()] {
         let mut c = Client::connect(shared().address());
         c.post(opcode::SASL, &body);
@@ -67,7 +67,7 @@ fn a_ping_is_answered_as_a_ping_whatever_its_xid() {
 }
 
 #[test]
-fn reconfig_is_not_for_a_server_that_stands_alone() {
+fn reconfig_is_refused_by_a_standalone_server() {
     let body = Body::new().buffer(None).buffer(None).buffer(None).long(-1);
     for skip_acl in ["no", "yes"] {
         let config = Server::config().set("reconfigEnabled", "true").set("skipACL", skip_acl);
@@ -77,7 +77,7 @@ fn reconfig_is_not_for_a_server_that_stands_alone() {
         let reply = c.call(opcode::RECONFIG, &body);
         assert_eq!((reply.err, reply.zxid), (code::UNIMPLEMENTED, before + 1));
         assert_eq!(c.call(opcode::RECONFIG, &Body::new()).err, code::MARSHALLING_ERROR);
-        assert!(c.exists("/", false).is_ok(), "the connection goes on");
+        assert!(c.exists("/", false).is_ok(), "the connection stays open");
     }
 }
 
@@ -91,7 +91,7 @@ fn credentials_that_are_null_fail() {
     c.assert_closed();
 }
 
-/// A password is hashed as text: what is no UTF-8 was replaced before.
+/// A password is hashed as text: invalid UTF-8 was replaced before.
 #[test]
 fn credentials_are_text() {
     let (mut c, err) = authenticate(shared(), "digest", Some(b"\xff:x"));
@@ -114,7 +114,7 @@ fn a_client_of_another_ensemble_is_sent_away() {
         let mut c = Client::connect(server.address());
         c.post(opcode::AUTH, &credentials(&b"ensemble"[..], Some(auth)));
         c.assert_closed();
-        // The session lives on, so that the client can take it elsewhere.
+        // The session survives, so that the client can resume it elsewhere.
         assert!(c.reconnect().exists("/", false).is_ok());
     }
     let counted = ["success", "fail", "skip"]
@@ -127,7 +127,7 @@ fn a_client_of_another_ensemble_is_sent_away() {
 }
 
 #[test]
-fn an_ensemble_without_a_name_takes_everybody() {
+fn an_ensemble_without_a_name_accepts_every_client() {
     let server = with_classes(&["Ensemble"]).start();
     assert_eq!(authenticate(&server, "ensemble", Some(b"any")).1, code::OK);
     assert_eq!(metric(&server, "zk_ensemble_auth_skip"), 1);

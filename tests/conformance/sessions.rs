@@ -1,4 +1,4 @@
-//! Sessions: how long they live, and what goes with them.
+//! Sessions: how long they live, and what is removed with them.
 
 use std::sync::OnceLock;
 use std::thread;
@@ -87,13 +87,13 @@ fn close_takes_the_ephemerals_at_once() {
     c.close();
     let mut events = watcher.events();
     events.sort_by(|a, b| a.path.cmp(&b.path));
-    let told: Vec<_> = events.iter().map(|e| (e.kind, e.path.as_str())).collect();
-    assert_eq!(told, [(2, "/close-a"), (2, "/close-b")]);
+    let received: Vec<_> = events.iter().map(|e| (e.kind, e.path.as_str())).collect();
+    assert_eq!(received, [(2, "/close-a"), (2, "/close-b")]);
     assert_eq!(events[0].zxid, events[1].zxid, "one txn");
     assert_eq!(watcher.exists("/close-a", false), Err(code::NO_NODE));
 }
 
-/// However many they are, they go in the txn that ends their session.
+/// However many there are, they are deleted in the txn that ends their session.
 #[test]
 fn close_takes_very_many_ephemerals_at_once() {
     const COUNT: usize = 12_000;
@@ -112,11 +112,11 @@ fn close_takes_very_many_ephemerals_at_once() {
         watcher.exists(&path(at), true).unwrap();
     }
     c.close();
-    let mut told: Vec<_> = (0..3).map(|_| watcher.event()).collect();
-    told.sort_by(|a, b| a.path.cmp(&b.path));
-    let told: Vec<_> = told.into_iter().map(|e| (e.kind, e.path, e.zxid)).collect();
+    let mut received: Vec<_> = (0..3).map(|_| watcher.event()).collect();
+    received.sort_by(|a, b| a.path.cmp(&b.path));
+    let received: Vec<_> = received.into_iter().map(|e| (e.kind, e.path, e.zxid)).collect();
     let expected = [0, COUNT / 2, COUNT - 1].map(|at| (2, path(at), made + 1));
-    assert_eq!(told, expected, "all in one txn");
+    assert_eq!(received, expected, "all in one txn");
     let stat = watcher.exists("/many", false).unwrap();
     let children = i32::try_from(COUNT).unwrap();
     assert_eq!((stat.num_children, stat.cversion, stat.pzxid), (0, 2 * children, made + 1));
@@ -154,7 +154,7 @@ fn a_session_outlives_the_server() {
 }
 
 #[test]
-fn a_session_expires_though_the_server_was_away() {
+fn a_session_expires_although_the_server_was_down() {
     let mut server = Server::config().set("tickTime", "200").start();
     let handshake = Handshake { timeout_ms: 800, ..Handshake::default() };
     let mut c = Client::open(server.address(), &handshake).expect("answered");
@@ -167,10 +167,10 @@ fn a_session_expires_though_the_server_was_away() {
 }
 
 #[test]
-fn a_session_leaves_a_connection_that_takes_nothing() {
+fn a_session_leaves_a_connection_that_reads_nothing() {
     let mut stuck = client_for(4000);
     stuck.create("/unread", &vec![7; 500_000], &Acl::open(), 0).unwrap();
-    // Far more than sockets hold, and not a byte of it is read.
+    // Far more than sockets buffer, and none of it is read.
     let get = (opcode::GET_DATA, Body::new().string("/unread").boolean(false));
     stuck.post_all(&vec![get; 60]);
     thread::sleep(Duration::from_millis(300));

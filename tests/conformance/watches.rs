@@ -1,4 +1,4 @@
-//! Watches: what fires which, once or for good, and what a client may ask about them.
+//! Watches: what fires which, once or persistently, and what a client may query about them.
 
 use harness::{Acl, Body, Client, Event, Incoming, Op, Watches, code, opcode};
 
@@ -18,17 +18,17 @@ const KIND_RECURSIVE: i32 = 5;
 const PERSISTENT: i32 = 0;
 const RECURSIVE: i32 = 1;
 
-/// The events so far, without what every event has alike.
-fn told(c: &mut Client) -> Vec<(i32, String)> {
+/// The events so far, without the fields that are the same in all.
+fn events_so_far(c: &mut Client) -> Vec<(i32, String)> {
     let events = c.events();
     assert!(events.iter().all(|event| event.state == 3), "{events:?}");
     events.into_iter().map(|event| (event.kind, event.path)).collect()
 }
 
-fn told_is(c: &mut Client, expected: &[(i32, &str)]) {
-    let told = told(c);
-    let told: Vec<_> = told.iter().map(|(kind, path)| (*kind, path.as_str())).collect();
-    assert_eq!(told, expected);
+fn assert_events(c: &mut Client, expected: &[(i32, &str)]) {
+    let events = events_so_far(c);
+    let events: Vec<_> = events.iter().map(|(kind, path)| (*kind, path.as_str())).collect();
+    assert_eq!(events, expected);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_data_watch_fires_once() {
     c.exists("/w-data", true).unwrap();
     c.get("/w-data", true).unwrap();
     other.delete("/w-data", -1).unwrap();
-    told_is(&mut c, &[(DELETED, "/w-data")]);
+    assert_events(&mut c, &[(DELETED, "/w-data")]);
 }
 
 #[test]
@@ -53,9 +53,9 @@ fn an_exists_watch_waits_for_the_node() {
     assert_eq!(c.exists("/w-exists/a", true), Err(code::NO_NODE));
     assert_eq!(c.get("/w-exists/a", true), Err(code::NO_NODE), "sets none");
     c.make("/w-exists/a");
-    told_is(&mut c, &[(CREATED, "/w-exists/a")]);
+    assert_events(&mut c, &[(CREATED, "/w-exists/a")]);
     c.set("/w-exists/a", b"", -1).unwrap();
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_failed_read_sets_no_watch() {
     assert_eq!(c.children2("/w-failed/a", true), Err(code::NO_NODE));
     c.make("/w-failed/a");
     c.make("/w-failed/a/b");
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
     let shut = [Acl::new(2, "world", "anyone")];
     c.create("/w-failed/shut", b"", &shut, 0).unwrap();
     assert_eq!(c.exists("/w-failed/shut", true), Err(code::NO_AUTH));
@@ -74,20 +74,20 @@ fn a_failed_read_sets_no_watch() {
 }
 
 #[test]
-fn a_child_watch_sees_children_come_and_go() {
+fn a_child_watch_sees_creates_and_deletes() {
     let mut c = client_at("/w-child");
     c.children("/w-child", true).unwrap();
     c.set("/w-child", b"", -1).unwrap();
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
     c.make("/w-child/a");
-    told_is(&mut c, &[(CHILDREN, "/w-child")]);
+    assert_events(&mut c, &[(CHILDREN, "/w-child")]);
     c.children2("/w-child", true).unwrap();
     c.make("/w-child/a/b");
     c.set("/w-child/a", b"", -1).unwrap();
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
     c.delete("/w-child/a/b", -1).unwrap();
     c.delete("/w-child/a", -1).unwrap();
-    told_is(&mut c, &[(CHILDREN, "/w-child")]);
+    assert_events(&mut c, &[(CHILDREN, "/w-child")]);
 }
 
 #[test]
@@ -98,17 +98,17 @@ fn a_deleted_node_is_announced_once_however_watched() {
     c.children("/w-both/a", true).unwrap();
     c.children("/w-both", true).unwrap();
     c.delete("/w-both/a", -1).unwrap();
-    told_is(&mut c, &[(DELETED, "/w-both/a"), (CHILDREN, "/w-both")]);
+    assert_events(&mut c, &[(DELETED, "/w-both/a"), (CHILDREN, "/w-both")]);
     c.make("/w-both/a");
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
 }
 
 #[test]
-fn a_child_watch_alone_hears_of_the_end() {
+fn a_child_watch_alone_is_notified_of_the_end() {
     let mut c = client_at("/w-end");
     c.children("/w-end", true).unwrap();
     c.delete("/w-end", -1).unwrap();
-    told_is(&mut c, &[(DELETED, "/w-end")]);
+    assert_events(&mut c, &[(DELETED, "/w-end")]);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn an_acl_change_fires_nothing() {
     c.children("/w-acl", true).unwrap();
     c.add_watch("/w-acl", PERSISTENT).unwrap();
     c.set_acl("/w-acl", &Acl::open(), -1).unwrap();
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
 }
 
 #[test]
@@ -144,11 +144,14 @@ fn a_multi_fires_operation_by_operation() {
         Op::Delete { path: "/w-multi/a", version: -1 },
     ];
     c.multi(&ops).unwrap();
-    told_is(&mut c, &[(CREATED, "/w-multi/a"), (CHILDREN, "/w-multi"), (CHANGED, "/w-multi")]);
+    assert_events(
+        &mut c,
+        &[(CREATED, "/w-multi/a"), (CHILDREN, "/w-multi"), (CHANGED, "/w-multi")],
+    );
     c.get("/w-multi", true).unwrap();
     let set = Op::Set { path: "/w-multi", data: b"", version: -1 };
     c.multi(&[set, Op::Check { path: "/none", version: -1 }]).unwrap();
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
 }
 
 #[test]
@@ -159,7 +162,7 @@ fn watches_go_with_the_connection() {
     let mut again = c.reconnect();
     assert_eq!(again.check_watches("/w-gone", KIND_ANY), Err(code::NO_WATCHER));
     again.set("/w-gone", b"", -1).unwrap();
-    told_is(&mut again, &[]);
+    assert_events(&mut again, &[]);
 }
 
 #[test]
@@ -178,7 +181,7 @@ fn a_persistent_watch_stays() {
     c.delete("/p/a", -1).unwrap();
     c.make("/p/a");
     let a = "/p/a";
-    told_is(
+    assert_events(
         &mut c,
         &[
             (CREATED, a),
@@ -202,7 +205,7 @@ fn a_recursive_watch_sees_all_below() {
     c.set("/r", b"", -1).unwrap();
     c.delete("/r/a/b", -1).unwrap();
     c.make("/rr");
-    told_is(
+    assert_events(
         &mut c,
         &[
             (CREATED, "/r/a"),
@@ -223,12 +226,12 @@ fn several_watches_one_event() {
     c.add_watch("/several/a", PERSISTENT).unwrap();
     c.get("/several/a", true).unwrap();
     c.set("/several/a", b"", -1).unwrap();
-    told_is(&mut c, &[(CHANGED, "/several/a")]);
+    assert_events(&mut c, &[(CHANGED, "/several/a")]);
     c.delete("/several/a", -1).unwrap();
-    told_is(&mut c, &[(DELETED, "/several/a")]);
+    assert_events(&mut c, &[(DELETED, "/several/a")]);
 }
 
-/// What a recursive and a child watch on one parent say about a new child.
+/// What a recursive and a child watch on one parent report about a new child.
 #[test]
 fn a_recursive_watch_does_not_replace_a_child_watch() {
     let mut c = client_at("/r-child");
@@ -237,7 +240,7 @@ fn a_recursive_watch_does_not_replace_a_child_watch() {
     c.make("/r-child/a");
     c.make("/r-child/b");
     let expected = [(CREATED, "/r-child/a"), (CHILDREN, "/r-child"), (CREATED, "/r-child/b")];
-    told_is(&mut c, &expected);
+    assert_events(&mut c, &expected);
 }
 
 #[test]
@@ -248,9 +251,9 @@ fn the_last_mode_added_is_kept_beside_the_first() {
     assert_eq!(c.check_watches("/modes", KIND_PERSISTENT), Ok(()));
     assert_eq!(c.check_watches("/modes", KIND_RECURSIVE), Ok(()));
     c.make("/modes/a");
-    told_is(&mut c, &[(CREATED, "/modes/a"), (CHILDREN, "/modes")]);
+    assert_events(&mut c, &[(CREATED, "/modes/a"), (CHILDREN, "/modes")]);
     c.set("/modes", b"", -1).unwrap();
-    told_is(&mut c, &[(CHANGED, "/modes")]);
+    assert_events(&mut c, &[(CHANGED, "/modes")]);
 }
 
 #[test]
@@ -290,7 +293,7 @@ fn which_watch_is_of_which_kind() {
         assert_eq!(c.remove_watches("/kinds", kind), Err(code::MARSHALLING_ERROR));
     }
     c.make("/kinds/a");
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
 }
 
 #[test]
@@ -303,7 +306,7 @@ fn removing_any_removes_all() {
     c.remove_watches("/any", KIND_ANY).unwrap();
     c.set("/any", b"", -1).unwrap();
     c.make("/any/a");
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
     assert_eq!(c.remove_watches("/any", KIND_ANY), Err(code::NO_WATCHER));
 }
 
@@ -314,13 +317,13 @@ fn removing_one_leaves_the_other() {
     c.children("/one", true).unwrap();
     c.remove_watches("/one", KIND_CHILDREN).unwrap();
     c.make("/one/a");
-    told_is(&mut c, &[]);
+    assert_events(&mut c, &[]);
     c.set("/one", b"", -1).unwrap();
-    told_is(&mut c, &[(CHANGED, "/one")]);
+    assert_events(&mut c, &[(CHANGED, "/one")]);
 }
 
 #[test]
-fn set_watches_tells_what_was_missed() {
+fn set_watches_reports_what_was_missed() {
     let mut c = client_at("/set");
     let mut other = Client::connect(shared().address());
     for name in ["same", "changed", "deleted", "c-same", "c-changed", "c-deleted"] {
@@ -355,11 +358,11 @@ fn set_watches_tells_what_was_missed() {
     other.make("/set/c-same/x");
     other.set("/set/changed", b"", -1).unwrap();
     let expected = [(CHANGED, "/set/same"), (CREATED, "/set/absent"), (CHILDREN, "/set/c-same")];
-    told_is(&mut c, &expected);
+    assert_events(&mut c, &expected);
 }
 
 #[test]
-fn set_watches2_sets_the_persistent_ones_without_a_word() {
+fn set_watches2_sets_the_persistent_ones_silently() {
     let mut c = client_at("/set2");
     c.make("/set2/p");
     c.make("/set2/r");
@@ -371,16 +374,16 @@ fn set_watches2_sets_the_persistent_ones_without_a_word() {
         recursive: &["/set2/r"],
         ..Watches::default()
     });
-    told_is(&mut c, &[(CHANGED, "/set2/p")]);
+    assert_events(&mut c, &[(CHANGED, "/set2/p")]);
     c.make("/set2/r/a");
     c.set("/set2/p", b"", -1).unwrap();
-    told_is(&mut c, &[(CREATED, "/set2/r/a"), (CHANGED, "/set2/p")]);
+    assert_events(&mut c, &[(CREATED, "/set2/r/a"), (CHANGED, "/set2/p")]);
     assert_eq!(c.check_watches("/set2/p", KIND_PERSISTENT), Ok(()));
     assert_eq!(c.check_watches("/set2/r", KIND_RECURSIVE), Ok(()));
 }
 
 #[test]
-fn many_watchers_of_one_node_each_hear_once() {
+fn many_watchers_of_one_node_are_each_notified_once() {
     let mut c = client_at("/crowd");
     let mut crowd: Vec<_> = (0..50).map(|_| Client::connect(shared().address())).collect();
     for one in &mut crowd {
@@ -388,7 +391,7 @@ fn many_watchers_of_one_node_each_hear_once() {
     }
     c.set("/crowd", b"", -1).unwrap();
     for one in &mut crowd {
-        told_is(one, &[(CHANGED, "/crowd")]);
+        assert_events(one, &[(CHANGED, "/crowd")]);
     }
 }
 
@@ -398,7 +401,7 @@ fn a_root_watch() {
     c.add_watch("/root-watch", RECURSIVE).unwrap();
     c.add_watch("/", PERSISTENT).unwrap();
     c.delete("/root-watch", -1).unwrap();
-    let told = told(&mut c);
-    assert!(told.contains(&(DELETED, "/root-watch".to_owned())));
-    assert!(told.contains(&(CHILDREN, "/".to_owned())));
+    let events = events_so_far(&mut c);
+    assert!(events.contains(&(DELETED, "/root-watch".to_owned())));
+    assert!(events.contains(&(CHILDREN, "/".to_owned())));
 }

@@ -217,7 +217,7 @@ fn a_word_must_be_allowed() {
     assert_eq!(server.word("ruok"), "imok");
 }
 
-/// Monitoring of many machines may ask at the same moment: whoever was heard is answered.
+/// Monitoring of many machines may query at the same moment: every word that was read is answered.
 #[test]
 fn a_burst_of_words_is_answered() {
     let server = Server::config().start();

@@ -1,5 +1,5 @@
-//! Which requests take a zxid, and what the header of a reply says. Alone on its server: every
-//! write counts.
+//! Which requests take a zxid, and what the header of a reply contains. These tests have a server
+//! of their own, because every write counts.
 
 use harness::{Acl, Body, Client, Op, Server, code, opcode};
 
@@ -27,14 +27,14 @@ fn a_write_takes_one_and_a_read_none() {
     assert_eq!(took(|c| assert!(c.set("/a", b"", -1).is_ok())), 1);
     assert_eq!(took(|c| assert!(c.set_acl("/a", &Acl::open(), -1).is_ok())), 1);
     assert_eq!(took(|c| assert!(c.multi_read(&[Op::Get { path: "/a" }]).is_ok())), 0);
-    // However many operations it holds, done or not.
+    // However many operations it holds, applied or not.
     let two = |c: &mut Client| c.multi(&[Op::create("/m", b"", 0), Op::create("/n", b"", 0)]);
     assert_eq!(taken(&mut c, |c| assert!(two(c).is_ok())), 1);
     assert_eq!(taken(&mut c, |c| assert!(two(c).is_ok())), 1);
     assert_eq!(taken(&mut c, |c| assert_eq!(c.multi(&[]), Ok(vec![]))), 1);
 }
 
-/// It is decided in its turn like any other.
+/// It is decided in order like any other.
 #[test]
 fn a_refused_write_takes_one_as_well() {
     let server = Server::config().start();
@@ -104,7 +104,7 @@ fn a_server_begins_at_zero() {
 }
 
 #[test]
-fn zxids_go_on_after_a_restart() {
+fn zxids_continue_after_a_restart() {
     let mut server = Server::config().start();
     let mut c = Client::connect(server.address());
     c.make("/a");

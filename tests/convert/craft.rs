@@ -1,4 +1,4 @@
-//! Files in `ZooKeeper`'s formats, made here: what no server leaves behind in a test's time.
+//! Files in `ZooKeeper`'s formats, made here: states that no server reaches within a test's time.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ impl<'a> Node<'a> {
 }
 
 /// Writes a data directory with one snapshot, as `ZooKeeper` would have it. The nodes that every
-/// server has come by themselves, unless `nodes` has them.
+/// server has are added unless `nodes` has them.
 pub(super) fn snapshot(data: &Path, zxid: i64, nodes: &[Node<'_>]) {
     let mut body = Body::new().raw(b"ZKSN").int(2).long(-1);
     // No sessions; one ACL.

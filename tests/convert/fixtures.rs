@@ -31,7 +31,7 @@ fn every_compression_gives_the_tree_that_clients_saw() {
 }
 
 #[test]
-fn a_damaged_snapshot_is_passed_over() {
+fn a_damaged_snapshot_is_skipped() {
     for name in ALL {
         let folder = Folder::new();
         let from = folder.join("from");
@@ -85,7 +85,7 @@ fn inspect_shows_every_file_whole() {
 }
 
 #[test]
-fn both_tools_tell_the_same_of_a_snapshot() {
+fn both_tools_report_the_same_of_a_snapshot() {
     let folder = Folder::new();
     let to = folder.join("to");
     import(&fixture("plain"), &to);

@@ -1,5 +1,5 @@
 //! Round trips with Apache `ZooKeeper` itself: its directory imported, ours exported, and the tree
-//! compared after each step. Needs it (`make reference`).
+//! compared after each step. Needs `ZooKeeper` (`make reference`).
 
 use std::env;
 use std::fs;
@@ -11,7 +11,7 @@ use harness::{Acl, Client, is_reference};
 use super::tree::{config, dump, grow, plant};
 use super::{Folder, files, import, only_file, run, word};
 
-/// A directory of stock's with two starts, imported, served, exported, served by stock again.
+/// A directory of stock's after two starts, imported, served, exported, served by stock again.
 fn round_trip(method: &str) {
     if !is_reference() {
         return;
@@ -41,7 +41,7 @@ fn round_trip(method: &str) {
     let mut again = config().data(&exported).start();
     assert_eq!(dump(&again), expected);
 
-    // Stock's own digest of what it goes on with, compared with ours.
+    // Stock's own digest of the tree it continues with, compared with ours.
     Client::connect(again.address()).make("/after");
     let expected = dump(&again);
     again.kill();
@@ -76,7 +76,7 @@ fn snapshots_of_snappy() {
     round_trip("snappy");
 }
 
-/// Snapshots that stock writes while the tree changes, each with all logs behind it.
+/// Snapshots that stock writes while the tree changes, each with all later logs.
 #[test]
 fn fuzzy_snapshots() {
     if !is_reference() {
@@ -90,7 +90,7 @@ fn fuzzy_snapshots() {
             client.make(&format!("/{name}"));
             for round in 0..400 {
                 let path = format!("/{name}/{}", round % 40);
-                // Created, changed, deleted and made again all the time; some for sessions that go.
+                // Created, changed, deleted and recreated continuously; some by sessions that end.
                 let _ = client.create(&path, name.as_bytes(), &Acl::open(), 0);
                 let _ = client.create(&format!("{path}/x"), b"", &Acl::open(), 0);
                 let _ = client.set(&path, format!("{round}").as_bytes(), -1);

@@ -1,6 +1,6 @@
-//! Ringkeeper's data and `ZooKeeper`'s in one directory, in every order in which an operator goes
-//! from one to the other (docs/migrating.md has the table): the newer ones are never passed over,
-//! and who does nothing wrong is told nothing.
+//! Ringkeeper's data and `ZooKeeper`'s in one directory, in every order in which an operator may
+//! switch between them (docs/migrating.md has the table): the newer data is never ignored, and
+//! correct use produces no message.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use super::{Folder, Said, craft, files, import, run, word};
 const LATER: i64 = 0x1000;
 const REFUSAL: [&str; 3] = ["ZooKeeper has written since", "ringkeeper import", "away"];
 
-/// `ZooKeeper` is started on this directory, a client writes, and it is stopped: by itself where it
-/// runs (`make reference`), else by what it leaves behind.
-fn zookeeper_goes_on(data: &Path, zxid: i64) {
+/// `ZooKeeper` is started on this directory, a client writes, and it is stopped: a real one with
+/// `make reference`, otherwise crafted files in its place.
+fn zookeeper_continues(data: &Path, zxid: i64) {
     if !is_reference() {
         return craft::log(&data.join("version-2"), zxid);
     }
     let mut stock = config().set("dataDir", word(data)).start();
-    // More than Ringkeeper has written on the same beginning: it comes later by its zxids too.
+    // More than Ringkeeper wrote after the same beginning, so its zxids are later too.
     let mut client = Client::connect(stock.address());
     client.make(&format!("/zookeeper-{zxid:x}"));
     (0..40).for_each(|number| client.make(&format!("/zookeeper-{zxid:x}/{number}")));
@@ -58,7 +58,7 @@ fn has(server: &Server, path: &str) -> bool {
     Client::connect(server.address()).exists(path, false).is_ok()
 }
 
-/// Starts a server, which must end by itself because of its directory; what it said.
+/// Starts a server that must exit because of its directory; returns what it printed.
 fn refused(server: &mut Server) -> String {
     let before = server.log().len();
     server.launch();
@@ -66,7 +66,7 @@ fn refused(server: &mut Server) -> String {
     server.log().split_off(before)
 }
 
-/// Starts a server and stops it; it must not speak of `ZooKeeper`'s data.
+/// Starts a server and stops it; it must not mention `ZooKeeper`'s data.
 fn serves_quietly(server: &mut Server) {
     let before = server.log().len();
     server.start_again();
@@ -91,7 +91,7 @@ fn old_data_of_zookeeper_stay_where_they_are_for_years() {
     let mut ours = imported_in_place();
     serves_quietly(&mut ours);
     serves_quietly(&mut ours);
-    // Old logs are removed, as its own purge does; and at last all of it.
+    // Old logs are removed, as its own purge does; finally everything.
     let stock = data(&ours).join("version-2");
     fs::remove_file(files(&stock, "snapshot.0").remove(0)).unwrap();
     serves_quietly(&mut ours);
@@ -118,27 +118,27 @@ fn the_first_start_after_an_import_gives_no_alarm() {
 }
 
 #[test]
-fn zookeeper_that_went_on_after_an_export_is_not_passed_over() {
+fn writes_of_zookeeper_after_an_export_are_not_ignored() {
     let mut ours = imported_in_place();
     let data = data(&ours);
     fs::rename(data.join("version-2"), data.join("before")).unwrap();
     let said = export(&data, &data);
     assert!(said.is_success, "{said:?}");
-    // Going back was given up, before ZooKeeper wrote anything.
+    // The return was abandoned before ZooKeeper wrote anything.
     serves_quietly(&mut ours);
     zookeeper_looks_only(&data);
     serves_quietly(&mut ours);
-    zookeeper_goes_on(&data, LATER);
+    zookeeper_continues(&data, LATER);
     let said = refused(&mut ours);
     assert_says(&said, &REFUSAL);
     assert_says(&said, &[&format!("{}/version-2", data.display())]);
-    // One way out: ZooKeeper's data count.
+    // One resolution: keep ZooKeeper's data.
     fs::rename(data.join("ringkeeper-1"), data.join("ringkeeper-before")).unwrap();
     import_all(&data);
     ours.start_again();
     assert_eq!(has(&ours, &format!("/zookeeper-{LATER:x}")), is_reference());
     ours.stop();
-    // The other one: Ringkeeper's.
+    // The other: keep Ringkeeper's.
     fs::remove_dir_all(data.join("ringkeeper-1")).unwrap();
     fs::rename(data.join("ringkeeper-before"), data.join("ringkeeper-1")).unwrap();
     assert_says(&refused(&mut ours), &REFUSAL);
@@ -146,7 +146,7 @@ fn zookeeper_that_went_on_after_an_export_is_not_passed_over() {
     serves_quietly(&mut ours);
 }
 
-/// Imports in place what [`zookeeper_goes_on`] has left: a crafted log does not follow closely.
+/// Imports in place what [`zookeeper_continues`] has left: a crafted log does not follow closely.
 fn import_all(data: &Path) {
     let flag = if is_reference() { "--accept-mismatch" } else { "--stop-at-damage" };
     let said = run(&["import", word(data), "--to", word(data), flag]);
@@ -154,12 +154,13 @@ fn import_all(data: &Path) {
 }
 
 #[test]
-fn zookeeper_that_went_on_after_an_import_is_not_passed_over() {
+fn writes_of_zookeeper_after_an_import_are_not_ignored() {
     let mut ours = imported_in_place();
     let data = data(&ours);
-    zookeeper_goes_on(&data, LATER);
+    zookeeper_continues(&data, LATER);
     assert_says(&refused(&mut ours), &REFUSAL);
-    // Nor by an export, which would be of the older data; and repair says what serve would.
+    // An export, which would be of the older data, does not either; repair reports what serve
+    // would.
     let folder = Folder::new();
     let said = export(&data, &folder.join("to"));
     assert!(!said.is_success && !folder.join("to").exists(), "{said:?}");
@@ -167,19 +168,19 @@ fn zookeeper_that_went_on_after_an_import_is_not_passed_over() {
     let said = run(&["repair", word(&data)]);
     assert_says(&said.out, &["a server does not start with this"]);
     assert_says(&said.out, &REFUSAL);
-    // An import of it, elsewhere, does not speak of Ringkeeper's beside it.
+    // Importing it elsewhere does not mention Ringkeeper's data next to it.
     fs::rename(data.join("version-2"), data.join("aside")).unwrap();
     serves_quietly(&mut ours);
 }
 
 #[test]
-fn zookeeper_beside_data_that_never_saw_it_is_not_passed_over() {
+fn zookeepers_data_beside_data_that_never_saw_it_is_not_ignored() {
     let mut ours = config().ours().start();
     Client::connect(ours.address()).make("/ours");
     ours.stop();
     let data = data(&ours);
     serves_quietly(&mut ours);
-    zookeeper_goes_on(&data, 1);
+    zookeeper_continues(&data, 1);
     assert_says(&refused(&mut ours), &REFUSAL);
     fs::remove_dir_all(data.join("version-2")).unwrap();
     serves_quietly(&mut ours);
@@ -194,13 +195,13 @@ fn data_of_an_earlier_version_are_judged_by_their_last_txns() {
     serves_quietly(&mut ours);
     assert!(mark.exists());
     fs::remove_file(&mark).unwrap();
-    zookeeper_goes_on(&data, LATER);
+    zookeeper_continues(&data, LATER);
     assert_says(&refused(&mut ours), &REFUSAL);
     assert!(!mark.exists(), "nothing was changed");
 }
 
 #[test]
-fn what_goes_on_in_another_directory_is_told() {
+fn changes_in_another_directory_are_reported() {
     let folder = Folder::new();
     let (source, to) = (folder.join("source"), folder.join("to"));
     copy_directory(&fixture("plain"), &source);
@@ -209,16 +210,16 @@ fn what_goes_on_in_another_directory_is_told() {
     Client::connect(ours.address()).make("/ours");
     ours.stop();
     serves_quietly(&mut ours);
-    zookeeper_goes_on(&source, LATER);
+    zookeeper_continues(&source, LATER);
     ours.start_again();
     let source_text = source.canonicalize().unwrap().display().to_string();
     assert_says(&ours.log(), &["ZooKeeper has written in", &source_text]);
     ours.stop();
-    // An export is what counts from now on.
+    // From here on, the export counts.
     let exported = folder.join("exported");
     assert!(export(&data(&ours), &exported).is_success);
     serves_quietly(&mut ours);
-    zookeeper_goes_on(&exported, LATER);
+    zookeeper_continues(&exported, LATER);
     let before = ours.log().len();
     ours.start_again();
     let exported_text = exported.canonicalize().unwrap().display().to_string();
@@ -232,12 +233,12 @@ fn an_import_beside_newer_data_of_zookeeper_is_refused() {
     for directory in [&copy, &live] {
         copy_directory(&fixture("plain"), directory);
     }
-    zookeeper_goes_on(&live, LATER);
+    zookeeper_continues(&live, LATER);
     let said = run(&["import", word(&copy), "--to", word(&live)]);
     assert!(!said.is_success, "{said:?}");
     assert_says(&said.err, &["live/version-2 end with 0x", "or move", "away"]);
     assert!(!live.join("ringkeeper-1").exists(), "nothing is written");
-    // Beside the data that the copy was made of there is no danger.
+    // Next to the data that was copied there is no danger.
     fs::remove_dir_all(&live).unwrap();
     copy_directory(&fixture("plain"), &live);
     import(&copy, &live);
@@ -269,7 +270,7 @@ fn a_directory_that_is_written_is_not_imported() {
     let from = folder.join("from");
     copy_directory(&fixture("plain"), &from);
     let log = files(&from.join("version-2"), "log.").pop().unwrap();
-    // Who reads is in nobody's way; this process writes, as ZooKeeper would.
+    // A reader does not matter; this process writes, as ZooKeeper would.
     let reading = fs::File::open(&log).unwrap();
     let writing = fs::OpenOptions::new().append(true).open(&log).unwrap();
     let said = run(&["import", word(&from), "--to", word(&folder.join("to"))]);
@@ -280,7 +281,7 @@ fn a_directory_that_is_written_is_not_imported() {
     drop(writing);
     import(&from, &folder.join("to"));
     drop(reading);
-    // Our own server has a lock, and comes before the data that it has.
+    // Our own server holds a lock, which is checked before the data.
     let mut ours = config().ours().start();
     let data = data(&ours);
     copy_directory(&fixture("plain"), &data);

@@ -1,4 +1,4 @@
-//! Data directories of `ZooKeeper`'s, imported, served, exported: nothing of the tree changes.
+//! `ZooKeeper`'s data directories, imported, served, exported: the tree does not change.
 
 mod craft;
 mod fixtures;
@@ -19,7 +19,7 @@ use harness::server::our_binary;
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// A folder of a test's own, gone with its end.
+/// A folder of a test's own, removed when the test ends.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -41,7 +41,7 @@ impl Drop for Folder {
     }
 }
 
-/// What a command said, and how it ended.
+/// What a command printed, and how it exited.
 #[derive(Debug)]
 struct Said {
     is_success: bool,
@@ -70,14 +70,14 @@ fn import(from: &Path, to: &Path) -> Said {
     said
 }
 
-/// The only file of `directory` whose name begins so and ends so.
+/// The only file of `directory` whose name has this prefix and suffix.
 fn only_file(directory: &Path, beginning: &str) -> PathBuf {
     let files = files(directory, beginning);
     assert_eq!(files.len(), 1, "{files:?}");
     files.into_iter().next().unwrap()
 }
 
-/// The files of `directory` whose names begin so, sorted.
+/// The files of `directory` whose names have this prefix, sorted.
 fn files(directory: &Path, beginning: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let named = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(beginning);

@@ -1,5 +1,5 @@
-//! What an import and an export say of trees that the other server takes otherwise: long nodes, the
-//! servers of an ensemble, nodes whose ACL is lost, snapshots without a log.
+//! What an import and an export report about trees that the other server treats differently: long
+//! nodes, the servers of an ensemble, nodes whose ACL is lost, snapshots without a log.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::{Folder, Said, run, word};
 
 const CONFIG: &[u8] = b"server.1=10.0.0.1:2888:3888:participant;0.0.0.0:2181\n\
     server.2=10.0.0.2:2888:3888:participant;0.0.0.0:2181\nversion=100000000";
-/// What a server takes by default, and what it reads from its files.
+/// What a server accepts by default, and what it reads from its files.
 const PACKET: usize = 0xf_ffff;
 const FIELD: usize = 2 * PACKET;
 
@@ -65,7 +65,7 @@ fn a_node_whose_acl_is_lost_is_closed_and_all_others_are_there() {
         assert_eq!(client.delete("/lost/child", -1).unwrap_err(), code::NO_AUTH);
         ours.restart();
     }
-    // The way out that the note names.
+    // The remedy that the note names.
     let mut admin = superuser(&ours);
     assert_eq!(admin.get("/lost", false).unwrap().0.unwrap(), b"secret");
     admin.set_acl("/lost", &Acl::open(), -1).unwrap();
@@ -121,12 +121,12 @@ fn the_servers_of_an_ensemble_are_named_and_can_be_taken_out() {
     let cleared = config_of(&folder.join("cleared"));
     assert_eq!(cleared.0.unwrap_or_default(), b"");
     assert_eq!((cleared.1.mzxid, cleared.1.version), (kept.1.mzxid, kept.1.version));
-    // Where there is no ensemble nothing is said.
+    // Without an ensemble there is no message.
     let said = import_with(&fixture("plain"), &folder.join("plain"), &["--clear-ensemble"]);
     assert!(said.is_success && !said.err.contains("/zookeeper/config"), "{said:?}");
 }
 
-/// The dataLogDir of zoo.cfg was forgotten: what is only in the log would be lost.
+/// The dataLogDir of zoo.cfg was not given: what is only in the log would be lost.
 #[test]
 fn a_snapshot_without_any_log_is_half_of_the_data() {
     let folder = Folder::new();

@@ -1,8 +1,8 @@
 //! Names of sequential nodes where the parent's counter ends: at 2,147,483,647, and below zero.
 //!
-//! Nobody creates two billion children in a test, so the parents come out of a snapshot made here,
-//! in `ZooKeeper`'s format. `fixtures/overflow.txt` is what Apache `ZooKeeper` answered; it is
-//! compared with ours, and anew with `ZooKeeper` wherever that runs (`make reference`).
+//! A test cannot create two billion children, so the parents come from a snapshot made here, in
+//! `ZooKeeper`'s format. `fixtures/overflow.txt` is what Apache `ZooKeeper` answered; it is
+//! compared with ours, and with `ZooKeeper` again where that runs (`make reference`).
 
 use std::fmt::{Debug, Write as _};
 use std::fs;
@@ -17,7 +17,7 @@ use super::{Folder, run, word};
 
 /// The last txn of the snapshot.
 const ZXID: i64 = 0x100;
-/// Two creates before the last number that there is.
+/// Two creates before the last possible number.
 const NEAR_TOP: i32 = i32::MAX - 2;
 const EPHEMERAL: i32 = 1;
 const SEQUENTIAL: i32 = 2;
@@ -48,7 +48,8 @@ fn import_alone(from: &Path, to: &Path) {
     assert!(said.is_success, "{said:?}");
 }
 
-/// What clients are told, a line a request: one after another, so that time decides nothing.
+/// What clients receive, one line per request: one request after another, so that timing has no
+/// influence.
 struct Play {
     client: Client,
     text: String,
@@ -77,7 +78,7 @@ impl Play {
         self.line("multi", &answer);
     }
 
-    /// The Stat of the node above `path`, as far as no clock is in it.
+    /// The Stat of the node above `path`, without its times.
     fn parent(&mut self, path: &str) {
         let parent = &path[..path.rfind('/').unwrap()];
         let stat = self.client.exists(parent, false).map(|stat| counts(&stat));
@@ -100,7 +101,7 @@ fn counts(stat: &Stat) -> String {
     )
 }
 
-/// Creates across every end of the numbers, in every way that there is.
+/// Creates across every end of the number range, with every kind of create.
 fn play(server: &mut Server) -> String {
     let client = Client::connect(server.address());
     let mut play = Play { client, text: String::new() };
@@ -118,7 +119,7 @@ fn play(server: &mut Server) -> String {
     multis(&mut play);
     play.all();
     play.client.close();
-    // What was replayed from the log is what was there.
+    // The log replays to the same state.
     server.restart();
     play.client = Client::connect(server.address());
     play.all();

@@ -1,4 +1,4 @@
-//! What is refused: each says what is the matter and names the way out, and nothing is written.
+//! What is refused: each message names the problem and the remedy, and nothing is written.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +38,7 @@ fn try_import(from: &Path, folder: &Folder, flags: &[&str]) -> Said {
 }
 
 #[test]
-fn what_is_no_data_directory() {
+fn paths_that_are_no_data_directory() {
     let folder = Folder::new();
     let missing = folder.join("missing");
     assert_refused(&try_import(&missing, &folder, &[]), &["missing/version-2", "dataDir"]);
@@ -127,8 +127,8 @@ fn a_digest_that_differs() {
     let from = copy_without(&folder, &[]);
     let log = files(&from.join("version-2"), "log.").pop().unwrap();
     let mut bytes = fs::read(&log).unwrap();
-    // The digest is the last eight bytes of the last entry, before its mark. Its checksum is made
-    // anew, as only a program that errs would do it.
+    // The digest is the last eight bytes of the last entry, before its mark. Its checksum is
+    // recomputed, as only a faulty program would do.
     let mark = bytes.iter().rposition(|&byte| byte != 0).unwrap();
     bytes[mark - 1] ^= 1;
     let begin = entries(&bytes).pop().unwrap();
@@ -142,7 +142,7 @@ fn a_digest_that_differs() {
     assert!(said.out.contains("not the one that ZooKeeper wrote"), "{said:?}");
 }
 
-/// Where the entries of a log begin.
+/// Offsets of the entries of a log.
 fn entries(bytes: &[u8]) -> Vec<usize> {
     let mut found = Vec::new();
     let mut at = 16;

@@ -9,9 +9,9 @@ use harness::{Acl, Client, Config, Handshake, Op, Server, opcode};
 const SUPER: &str = "super:xQJmxLMiHGwaqBvst5y6rkB6HQs=";
 const ALICE: &str = "alice:aYXlLOpEooaV1cRAvUL1fp9Qt7E=";
 
-/// Longer than any test runs: nodes of sessions that are gone stay meanwhile.
+/// Longer than any test runs, so nodes of abandoned sessions stay.
 const TIMEOUT_MS: i32 = 600_000;
-/// As far away as a TTL can be: none runs out.
+/// The longest possible TTL: none expires.
 const TTL_MS: i64 = 0xff_ffff_ffff;
 
 /// A server for such a tree: long sessions, a superuser, small logs.
@@ -27,14 +27,14 @@ fn connect(server: &Server) -> Client {
     Client::open(server.address(), &handshake).expect("server answers")
 }
 
-/// A client that may see everything.
+/// A client that may read everything.
 pub(super) fn superuser(server: &Server) -> Client {
     let mut client = connect(server);
     assert_eq!(client.add_auth("digest", b"super:admin"), Ok(()));
     client
 }
 
-/// Makes nodes of all kinds. Two sessions stay, one with nodes of its own; others have gone.
+/// Creates nodes of all kinds. Two sessions stay, one with nodes of its own; others have ended.
 pub(super) fn plant(server: &Server) {
     let mut c = connect(server);
     c.make("/plain");
@@ -115,7 +115,7 @@ fn plant_what_goes(server: &Server, c: &mut Client) {
     passing.close();
 }
 
-/// More of the same, behind a snapshot.
+/// More of the same, after a snapshot.
 pub(super) fn grow(server: &Server) {
     let mut c = superuser(server);
     c.set("/plain/data", b"changed behind the snapshot", -1).unwrap();

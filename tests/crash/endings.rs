@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use harness::{Body, Client, Handshake, Op, Server, code, opcode};
 
-/// More than fit a turn by far, and more than the txn that ends their session lists.
+/// Far more than fit into a turn, and more than the txn that ends their session lists.
 const NODES: usize = 25_000;
 
-/// As many as a test makes that does so again and again; still more than fit a turn by far.
+/// Few enough for a test that repeats this; still far more than fit into a turn.
 const NODES_OF_A_ROUND: usize = 11_000;
 
 /// Nodes that one request creates.
@@ -19,7 +19,7 @@ fn path(at: usize) -> String {
     format!("/endings/a-node-of-a-session-that-ends-{at:05}")
 }
 
-/// A session of so many nodes.
+/// A session with this many nodes.
 fn owner(server: &Server, timeout_ms: i32, nodes: usize) -> Client {
     let handshake = Handshake { timeout_ms, ..Handshake::default() };
     let mut owner = Client::open(server.address(), &handshake).expect("answered");
@@ -31,7 +31,7 @@ fn owner(server: &Server, timeout_ms: i32, nodes: usize) -> Client {
     owner
 }
 
-/// What is left after a restart: everything with its session, or nothing. Says which.
+/// What remains after a restart: everything with its session, or nothing. Returns which.
 fn assert_whole(server: &Server, handshake: &Handshake, nodes: usize) -> bool {
     let again = Client::open(server.address(), handshake).expect("answered");
     let is_alive = again.session_id() != 0;
@@ -40,7 +40,7 @@ fn assert_whole(server: &Server, handshake: &Handshake, nodes: usize) -> bool {
     let expected = if is_alive { nodes } else { 0 };
     assert_eq!(left as usize, expected, "the session is alive: {is_alive}");
     if is_alive {
-        // It ends now, so that the next round begins with nothing.
+        // It ends now, so that the next round begins empty.
         other.close();
     } else {
         assert_eq!(other.exists(&path(nodes / 2), false), Err(code::NO_NODE));
@@ -57,7 +57,7 @@ fn prepared(shards: &str) -> Server {
     server
 }
 
-/// Killed when the first node is seen to be gone: then the whole end is on record.
+/// Killed when the first node is seen to be deleted: by then the whole end is in the log.
 fn killed_at_the_first_event(shards: &str) {
     let mut server = prepared(shards);
     let mut owner = owner(&server, 30_000, NODES);
@@ -95,7 +95,7 @@ fn a_close_is_whole_at_every_moment() {
     }
 }
 
-/// A stop in order does not tear it apart either.
+/// An orderly stop does not split it either.
 #[test]
 fn a_close_is_whole_when_the_server_stops() {
     let mut server = prepared("1");
@@ -110,9 +110,9 @@ fn a_close_is_whole_when_the_server_stops() {
     }
 }
 
-/// Few nodes of long names: their list is longer than any txn that the log takes.
+/// Few nodes with long names: their list is longer than any txn that the log accepts.
 #[test]
-fn a_list_too_long_for_the_log_stops_nobody() {
+fn a_list_too_long_for_the_log_blocks_no_client() {
     let mut server = prepared("1");
     let mut owner = Client::connect(server.address());
     for first in (0..4_000).step_by(CHUNK) {
@@ -134,7 +134,7 @@ fn a_list_too_long_for_the_log_stops_nobody() {
 #[test]
 fn an_expiry_is_whole_at_its_first_event() {
     let mut server = prepared("1");
-    // Long enough that it does not expire while it makes its nodes.
+    // Long enough not to expire while it creates its nodes.
     let owner = owner(&server, 4_000, NODES);
     let mut watcher = Client::connect(server.address());
     watcher.exists(&path(0), true).expect("it is there");

@@ -1,17 +1,16 @@
-//! One client's work, and the check of what a restart left of it.
+//! One client's work, and the check of what survived a restart.
 //!
 //! A worker numbers its steps. Step `n` is one of: set `value` to `n`; create `n-<n>`; or a multi
 //! that sets `left` and `right` to `n` and creates an ephemeral `e-<n>`. Requests of one session
-//! are carried out in their order, so what is left must be the first `k` steps, for some `k`
-//! between the last one acknowledged and the last one sent. Whatever a check finds is done; work
-//! goes on from there.
+//! are carried out in order, so what survives must be the first `k` steps, for some `k` between the
+//! last one acknowledged and the last one sent. Work continues from what a check finds.
 
 use std::net::SocketAddr;
 
 use harness::client::{create_body, multi_body};
 use harness::{Acl, Body, Client, Op, code, opcode};
 
-/// Requests in the air at a time.
+/// Requests in flight at a time.
 const WINDOW: u64 = 16;
 
 pub(super) struct Worker {
@@ -24,7 +23,7 @@ pub(super) struct Worker {
     sent: u64,
 }
 
-/// What kind of step a number is.
+/// The kind of step that a number stands for.
 enum Step {
     Set,
     Create,
@@ -79,7 +78,7 @@ impl Worker {
         }
     }
 
-    /// Works until the server is gone.
+    /// Works until the server is killed.
     pub(super) fn work_until_cut(mut self) -> Self {
         let mut xids = std::collections::VecDeque::new();
         loop {
@@ -96,12 +95,13 @@ impl Worker {
         }
     }
 
-    /// Takes up the session again and compares the tree with the steps.
+    /// Resumes the session and compares the tree with the steps.
     pub(super) fn check(&mut self) {
-        // The handshake names the newest zxid this client was told: a server that had lost it would
+        // The handshake names the newest zxid this client received: a server that had lost it would
         // not answer.
         let handshake = self.client.reattach();
-        let again = Client::open(self.address, &handshake).expect("the server has what it told of");
+        let again =
+            Client::open(self.address, &handshake).expect("the server has what it acknowledged");
         assert_eq!(again.session_id(), handshake.session_id, "the session is still there");
         self.client = again;
         let taken = self.taken();
@@ -115,7 +115,7 @@ impl Worker {
         self.sent = taken;
     }
 
-    /// How many steps were taken, by the newest of each kind.
+    /// How many steps were taken, judging by the newest of each kind.
     fn taken(&mut self) -> u64 {
         let root = self.root.clone();
         let created = self.client.children(&root, false).unwrap();

@@ -1,5 +1,4 @@
-//! A server killed in the middle of its work: nothing acknowledged is lost, nothing is there by
-//! half.
+//! A server killed under load: nothing acknowledged is lost, nothing is applied partially.
 
 pub(crate) mod campaign;
 mod endings;
@@ -15,7 +14,7 @@ use load::Worker;
 const WORKERS: usize = 4;
 const ROUNDS: u32 = 6;
 
-/// Rounds of work, each ended by `end`, each followed by a look at what is left.
+/// Rounds of work, each ended by `end` and followed by a check of what survived.
 fn rounds(server: &mut Server, end: fn(&mut Server)) {
     let mut workers: Vec<_> = (0..WORKERS).map(|i| Worker::new(server.address(), i)).collect();
     for round in 0..ROUNDS {
@@ -23,8 +22,7 @@ fn rounds(server: &mut Server, end: fn(&mut Server)) {
             .into_iter()
             .map(|worker| thread::spawn(move || worker.work_until_cut()))
             .collect();
-        // Another moment each round: early, in full flow, in what a snapshot or a full batch makes
-        // of it.
+        // Another moment each round: early, under full load, during a snapshot or a full batch.
         thread::sleep(Duration::from_millis(150 + u64::from(round) * 90));
         end(server);
         workers = running.into_iter().map(|worker| worker.join().unwrap()).collect();
@@ -38,7 +36,7 @@ fn rounds(server: &mut Server, end: fn(&mut Server)) {
 }
 
 fn config(shards: &str) -> harness::Config {
-    // A snapshot every few thousand writes, so that some kills meet one being written.
+    // A snapshot every few thousand writes, so that some kills interrupt one.
     Server::config().set("ring.shards", shards).set("snapCount", "3000")
 }
 

@@ -2,7 +2,7 @@
 
 /// No error.
 pub const OK: i32 = 0;
-/// The server cannot do it now.
+/// The server cannot do this now.
 pub const SYSTEM_ERROR: i32 = -1;
 /// An operation of a multi that was not tried, because one before it failed.
 pub const RUNTIME_INCONSISTENCY: i32 = -2;
@@ -10,7 +10,7 @@ pub const RUNTIME_INCONSISTENCY: i32 = -2;
 pub const MARSHALLING_ERROR: i32 = -5;
 /// The server does not know or does not allow this operation.
 pub const UNIMPLEMENTED: i32 = -6;
-/// A path, flag or time to live that cannot be.
+/// An invalid path, flag or time to live.
 pub const BAD_ARGUMENTS: i32 = -8;
 /// There is no such node.
 pub const NO_NODE: i32 = -101;
@@ -24,13 +24,13 @@ pub const NO_CHILDREN_FOR_EPHEMERALS: i32 = -108;
 pub const NODE_EXISTS: i32 = -110;
 /// The node has children.
 pub const NOT_EMPTY: i32 = -111;
-/// The ACL is empty, or names a scheme or identity that cannot be.
+/// The ACL is empty, or names an invalid scheme or identity.
 pub const INVALID_ACL: i32 = -114;
 /// The credentials were refused.
 pub const AUTH_FAILED: i32 = -115;
 /// There is no such watch on this connection.
 pub const NO_WATCHER: i32 = -121;
-/// Reconfiguration is switched off.
+/// Reconfiguration is disabled.
 pub const RECONFIG_DISABLED: i32 = -123;
 /// A hard quota would be exceeded.
 pub const QUOTA_EXCEEDED: i32 = -125;

@@ -1,4 +1,4 @@
-//! One HTTP exchange, by hand: a request of the test's own words, and the answer taken apart.
+//! One HTTP exchange, by hand: the test's own request, and the parsed answer.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ pub struct Answer {
     pub status: u16,
     /// Names in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// What stands behind the head.
+    /// The body.
     pub body: String,
 }
 
@@ -25,13 +25,12 @@ impl Answer {
     }
 }
 
-/// Asks for a page; `None` where the connection ends without an answer, or none comes.
+/// Requests a page; `None` if the connection ends without an answer, or none arrives.
 pub fn get(address: SocketAddr, path: &str) -> Option<Answer> {
     ask(address, &format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n"))
 }
 
-/// Sends a request as it is written; `None` where the connection ends without an answer, or none
-/// comes.
+/// Sends a request verbatim; `None` if the connection ends without an answer, or none arrives.
 pub fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(ANSWER_MAX)).ok()?;

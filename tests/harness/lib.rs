@@ -5,18 +5,19 @@
 //!   it.
 //! - [`client`]: one blocking connection, every operation of the protocol, replies decoded to the
 //!   last byte.
-//! - [`wire`]: the few types that travel, and how they are laid out.
+//! - [`wire`]: the few types on the wire, and their layout.
 //! - [`code`], [`opcode`]: the numbers of the protocol.
 //! - [`http`]: one exchange with the admin server or the page of metrics.
 //!
 //! **Invariants**
 //!
 //! - *Not circular*: nothing of the server's own codec is used here (guard: `tests/tidy.rs`, no
-//!   dependency on another crate), so an error in it cannot hide by being made twice.
-//! - *Any server*: whatever the environment names is tested alike (see [`server`]), so every
-//!   expectation can be shown true of Apache `ZooKeeper` as well.
-//! - *Strict*: a reply with a byte too many or too few, or out of its turn, fails the test that
-//!   asked.
+//!   dependency on another crate), so an error in the codec cannot be hidden by a matching one
+//!   here.
+//! - *Any server*: the server that the environment names is tested (see [`server`]), so every
+//!   expectation can be checked against Apache `ZooKeeper` as well.
+//! - *Strict*: a reply with a byte too many or too few, or out of order, fails the test that sent
+//!   the request.
 //!
 //! **What is deliberately not here**: reconnecting, retries, callbacks. A test does one thing after
 //! another.
@@ -38,4 +39,4 @@ pub mod wire;
 
 pub use client::{Client, Handshake, Incoming, Op, OpResult, Reply, Watches, Welcome};
 pub use server::{Config, Server, is_reference, own_command, reference_command};
-pub use wire::{Acl, Body, Event, Reader, Stat};
+pub use wire::{Acl, Body, Event, ReplyReader, Stat};

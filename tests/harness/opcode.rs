@@ -58,8 +58,6 @@ pub const SET_WATCHES2: i32 = 105;
 pub const ADD_WATCH: i32 = 106;
 /// whoAmI
 pub const WHO_AM_I: i32 = 107;
-/// createSession
-pub const CREATE_SESSION: i32 = -10;
 /// closeSession
 pub const CLOSE_SESSION: i32 = -11;
 /// The type of a failed operation's result, and of the header that ends a multi.

@@ -1,6 +1,6 @@
-//! A server process of the test's own: its folder, its port, its life.
+//! A server process of the test's own: its folder, its port, its lifetime.
 //!
-//! Which server: `RINGKEEPER_TEST_SERVER_CMD` (words; the path of zoo.cfg is appended) if it is
+//! Which server: `RINGKEEPER_TEST_SERVER_CMD` (a command; the path of zoo.cfg is appended) if it is
 //! set, else the binary that `RINGKEEPER_BIN` names, else `target/ci/ringkeeper` as the Makefile
 //! builds it.
 
@@ -15,14 +15,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A loaded machine starts a server slowly; a test is not the place to complain about it.
+/// A loaded machine starts a server slowly; that is not for a test to report.
 const START_MAX: Duration = Duration::from_secs(60);
 const STOP_MAX: Duration = Duration::from_secs(30);
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Whether another server than ours is under test (`RINGKEEPER_TEST_SERVER_CMD`).
+/// Whether a server other than ours is under test (`RINGKEEPER_TEST_SERVER_CMD`).
 pub fn is_reference() -> bool {
     env::var_os("RINGKEEPER_TEST_SERVER_CMD").is_some()
 }
@@ -54,7 +54,7 @@ impl Config {
         self
     }
 
-    /// Another server than [`server_command`]'s: the words that start it, without the path of
+    /// A server other than [`server_command`]'s: the command that starts it, without the path of
     /// zoo.cfg.
     #[must_use]
     pub fn command(mut self, words: Vec<OsString>) -> Self {
@@ -83,7 +83,7 @@ impl Config {
         self
     }
 
-    /// Takes this text in place of all lines but those for the directory and the port.
+    /// Replaces all lines except those for the directory and the port with this text.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
         self.lines.clear();
@@ -98,7 +98,7 @@ impl Config {
         server
     }
 
-    /// Starts the server and waits until it serves, or has ended instead: then what it has written.
+    /// Starts the server and waits until it serves or has exited; then returns what it printed.
     ///
     /// # Errors
     /// What the server has written.
@@ -124,7 +124,7 @@ impl Config {
     }
 }
 
-/// A server, ended and swept away when it is dropped.
+/// A server, stopped and removed when it is dropped.
 #[derive(Debug)]
 pub struct Server {
     folder: PathBuf,
@@ -133,7 +133,7 @@ pub struct Server {
     running: Option<Running>,
 }
 
-/// The process, and the guard that ends it should this process be gone first.
+/// The process, and the guard that ends it if this process dies first.
 #[derive(Debug)]
 struct Running {
     child: Child,
@@ -141,7 +141,7 @@ struct Running {
 }
 
 impl Server {
-    /// What every test starts from: short ticks, every four-letter word, containers and TTL nodes.
+    /// The defaults of every test: short ticks, every four-letter word, containers and TTL nodes.
     pub fn config() -> Config {
         let lines = [
             ("tickTime", "500"),
@@ -182,17 +182,17 @@ impl Server {
         self.running.as_ref().expect("server runs").child.id()
     }
 
-    /// Sends a four-letter word and returns all of the answer.
+    /// Sends a four-letter word and returns the whole answer.
     pub fn word(&self, word: &str) -> String {
         four_letters(self.address, word, ANSWER_MAX).expect("four-letter word is answered")
     }
 
-    /// The same, where the answer may stay out: `None` if the connection ends without one.
+    /// The same, if there may be no answer: `None` if the connection ends without one.
     pub fn try_word(&self, word: &str) -> Option<String> {
         four_letters(self.address, word, ANSWER_MAX).filter(|text| !text.is_empty())
     }
 
-    /// Ends the server as a power cut of its process would: SIGKILL.
+    /// Kills the server with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.child.kill().expect("own child");
@@ -201,23 +201,23 @@ impl Server {
         }
     }
 
-    /// Asks the server to end (SIGTERM) and waits for it.
+    /// Stops the server with SIGTERM and waits for its exit.
     pub fn stop(&mut self) -> ExitStatus {
         self.signal("-TERM");
         self.wait_end()
     }
 
-    /// Makes the server stand still (SIGSTOP), as a paused machine does.
+    /// Pauses the server (SIGSTOP), as a paused machine does.
     pub fn pause(&mut self) {
         self.signal("-STOP");
     }
 
-    /// Lets a paused server run again (SIGCONT).
+    /// Resumes a paused server (SIGCONT).
     pub fn resume(&mut self) {
         self.signal("-CONT");
     }
 
-    /// Says that its terminal was closed (SIGHUP).
+    /// Signals that its terminal was closed (SIGHUP).
     pub fn hang_up(&mut self) {
         self.signal("-HUP");
     }
@@ -225,10 +225,10 @@ impl Server {
     fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status().expect("kill exists");
-        assert!(sent.success(), "server {pid} is gone already");
+        assert!(sent.success(), "server {pid} has already exited");
     }
 
-    /// Waits for the server to end by itself.
+    /// Waits for the server to exit by itself.
     ///
     /// # Panics
     /// If it does not within half a minute.
@@ -288,12 +288,13 @@ impl Server {
         }
     }
 
-    /// Runs until it serves, or ends.
+    /// Waits until it serves or exits.
     fn try_run(&mut self) -> Result<(), ExitStatus> {
         self.launch();
         let end = Instant::now() + START_MAX;
         loop {
-            // Stock never closes a connection that asks while it loads, so the patience is short.
+            // Stock never closes a connection that sends a word while it loads, so the timeout is
+            // short.
             let answer = four_letters(self.address, "srvr", Duration::from_millis(500));
             if answer.is_some_and(|text| text.contains("\nMode: ")) {
                 return Ok(());
@@ -339,7 +340,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         if thread::panicking() && self.config.log {
-            // The test's own message comes first; what the server said is the next question.
+            // The test's own message comes first, then the server's output.
             let log = self.log();
             let tail = log.len().saturating_sub(4000);
             let text: String = log.chars().skip(tail).collect();
@@ -372,7 +373,7 @@ impl Running {
     }
 }
 
-/// The words that start a server, without the path of zoo.cfg.
+/// The command that starts a server, without the path of zoo.cfg.
 pub fn server_command() -> Vec<OsString> {
     if let Ok(words) = env::var("RINGKEEPER_TEST_SERVER_CMD") {
         return words.split_whitespace().map(OsString::from).collect();
@@ -380,12 +381,12 @@ pub fn server_command() -> Vec<OsString> {
     own_command()
 }
 
-/// The words that start Apache `ZooKeeper`, the reference.
+/// The command that starts Apache `ZooKeeper`, the reference.
 pub fn reference_command() -> Vec<OsString> {
     vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("suites/stock-server.sh").into()]
 }
 
-/// The words that start our server, whichever is under test.
+/// The command that starts our server, whichever is under test.
 pub fn own_command() -> Vec<OsString> {
     vec![our_binary().into(), "serve".into()]
 }
@@ -414,12 +415,12 @@ pub fn copy_directory(from: &Path, to: &Path) {
     }
 }
 
-/// A port nobody listens on, another one at every call.
+/// A free port, different at every call.
 pub fn next_free_port() -> u16 {
     free_port(NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A port nobody listens on, below the range that outgoing connections take theirs from.
+/// A free port below the range of ephemeral ports.
 fn free_port(number: u32) -> u16 {
     let start = process::id().wrapping_mul(61).wrapping_add(number * 7);
     (0..20_000)

@@ -1,6 +1,6 @@
-//! What travels: big-endian numbers, counted strings and buffers, and the records made of them.
+//! The wire format: big-endian numbers, counted strings and buffers, and records of them.
 
-/// A request's body in the making.
+/// A request's body under construction.
 #[must_use]
 #[derive(Debug, Clone, Default)]
 pub struct Body(pub Vec<u8>);
@@ -67,14 +67,14 @@ impl Body {
     }
 }
 
-/// Reads a reply front to back; every method panics where the bytes end too early.
+/// Reads a reply from front to back; every method panics if the bytes end too early.
 #[derive(Debug)]
-pub struct Reader {
+pub struct ReplyReader {
     bytes: Vec<u8>,
     position: usize,
 }
 
-impl Reader {
+impl ReplyReader {
     /// A reader at the first byte.
     pub fn new(bytes: &[u8]) -> Self {
         Self { bytes: bytes.to_vec(), position: 0 }
@@ -188,7 +188,7 @@ pub struct Acl {
     pub permissions: i32,
     /// world, auth, digest, ip, super.
     pub scheme: String,
-    /// What the scheme makes of it.
+    /// The identity, as the scheme defines it.
     pub id: String,
 }
 
@@ -213,6 +213,6 @@ pub struct Event {
     pub state: i32,
     /// The node, or for kind 4 the parent.
     pub path: String,
-    /// The txn that caused it; -1 where setWatches made it up.
+    /// The txn that caused it; -1 for an event of setWatches.
     pub zxid: i64,
 }

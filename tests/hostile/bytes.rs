@@ -1,7 +1,7 @@
-//! Requests of every kind as bytes, and what a hostile client does to them, from a seed.
+//! Requests of every kind as bytes, and how a hostile client mutates them, from a seed.
 //!
-//! Shares no code with the server, and needs nothing but the standard library: the engine's own
-//! tests include this file as well.
+//! Shares no code with the server and needs only the standard library: the engine's tests include
+//! this file as well.
 
 /// Random numbers from a seed (`SplitMix64`).
 #[derive(Clone, Debug)]
@@ -22,17 +22,17 @@ impl Dice {
         (self.next() % bound.max(1) as u64) as usize
     }
 
-    /// True once in so many times.
+    /// True with a chance of one in this many.
     pub(crate) fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
 
-    /// One of them.
+    /// A random element.
     pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
-    /// So many bytes of noise.
+    /// This many random bytes.
     pub(crate) fn noise(&mut self, count: usize) -> Vec<u8> {
         (0..count).map(|_| self.next() as u8).collect()
     }
@@ -42,7 +42,7 @@ const OPS: &[i32] = &[
     1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 100, 101, 102, 103,
     104, 105, 106, 107, -11,
 ];
-/// Numbers that somebody might have forgotten.
+/// Numbers at the edges of ranges.
 const INTS: &[i32] = &[
     0,
     1,
@@ -125,8 +125,8 @@ pub(crate) fn put_buffer(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// A path: mostly one that is there, sometimes one that cannot be, once in a while one as long as
-/// a request may be.
+/// A path: mostly an existing one, sometimes an invalid one, occasionally one as long as a request
+/// may be.
 pub(crate) fn path(dice: &mut Dice) -> Vec<u8> {
     match dice.below(200) {
         0 => {
@@ -275,7 +275,7 @@ fn put_multi(out: &mut Vec<u8>, op: i32, dice: &mut Dice) {
 /// A request, header and body, that is well formed.
 pub(crate) fn request(dice: &mut Dice, xid: i32) -> Vec<u8> {
     let op = dice.of(OPS);
-    // The end of a session, and of a connection, comes often enough by other ways.
+    // Sessions and connections end often enough in other ways.
     let op = if op == -11 && !dice.once_in(10) { 4 } else { op };
     request_of(dice, xid, op)
 }
@@ -302,7 +302,7 @@ pub(crate) fn connect(timeout_ms: i32, session: i64, password: &[u8]) -> Vec<u8>
     out
 }
 
-/// Does one to four bad things to a packet.
+/// Applies one to four mutations to a packet.
 pub(crate) fn mutate(dice: &mut Dice, bytes: &mut Vec<u8>) {
     for _ in 0..=dice.below(4) {
         mutate_once(dice, bytes);
@@ -320,7 +320,7 @@ fn mutate_once(dice: &mut Dice, bytes: &mut Vec<u8>) {
         0 | 1 => bytes[at] ^= 1 << dice.below(8),
         2 => bytes[at] = dice.next() as u8,
         3..=5 => {
-            // Lengths stand where four bytes read as a small number.
+            // A length is where four bytes read as a small number.
             let start = (0..length.saturating_sub(3)).find(|i| {
                 let word = [bytes[*i], bytes[i + 1], bytes[i + 2]];
                 *i >= at.saturating_sub(30) && word == [0, 0, 0]

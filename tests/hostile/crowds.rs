@@ -1,7 +1,7 @@
-//! Many connections: idle, opened and dropped, half open, too many, of noise.
+//! Many connections: idle, opened and dropped, half open, too many, sending noise.
 
 use super::bytes::{self, Dice};
-use super::vitals::{Rest, beside, descriptors, tell, wait_for};
+use super::vitals::{Rest, beside, descriptors, report, wait_for};
 use super::{sized, start};
 use harness::client::frame;
 use harness::{Client, Server};
@@ -10,8 +10,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// What stays of a crowd: tables that do not shrink, at a kilobyte a connection, and what the
-/// allocator does not give back at once.
+/// What remains of a crowd: tables that do not shrink, at a kilobyte per connection, and memory
+/// that the allocator does not return at once.
 const SLACK_KIB: u64 = 24 << 10;
 
 /// A connection; the machine may be slow to accept in a storm.
@@ -42,7 +42,7 @@ pub(super) fn dial_session(address: SocketAddr, timeout_ms: i32) -> TcpStream {
     stream
 }
 
-/// Such that nobody is sent away for saying nothing.
+/// Such that no connection is closed for being silent.
 fn patient() -> Server {
     start(Server::config().property("zookeeper.nio.sessionlessCnxnTimeout=600000"))
 }
@@ -60,11 +60,11 @@ fn idle_connections() {
         held
     });
     let bytes = rest.grown_kib(&server) * 1024 / count as u64;
-    tell("idle connections", &format!("{count}, {bytes} bytes of server memory each"));
+    report("idle connections", &format!("{count}, {bytes} bytes of server memory each"));
     assert!(bytes < 4096 || count < 1000, "{bytes} bytes for an idle connection");
     drop(held);
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("idle connections", &format!("gone: {left} KiB stay"));
+    report("idle connections", &format!("afterwards: {left} KiB stay"));
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn idle_sessions() {
         (0..count).map(|_| dial_session(server.address(), 40_000)).collect()
     });
     let bytes = rest.grown_kib(&server) * 1024 / count as u64;
-    tell("idle sessions", &format!("{count}, {bytes} bytes of server memory each"));
+    report("idle sessions", &format!("{count}, {bytes} bytes of server memory each"));
     assert!(bytes < 4096 || count < 1000, "{bytes} bytes for an idle session");
     beside("ten thousand sessions expire", &server, || {
         drop(held);
@@ -87,7 +87,7 @@ fn idle_sessions() {
         });
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("idle sessions", &format!("gone: {left} KiB stay"));
+    report("idle sessions", &format!("afterwards: {left} KiB stay"));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn opened_and_dropped() {
         for round in 0..rounds {
             let held: Vec<_> = (0..count).map(|_| dial(server.address())).collect();
             for mut stream in held {
-                // Some say half a thing first.
+                // Some send half of a handshake first.
                 if round % 2 == 1 {
                     stream.write_all(&[0, 0, 0, 45, 0]).ok();
                 }
@@ -108,11 +108,11 @@ fn opened_and_dropped() {
         }
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("opened and dropped", &format!("{count} x {rounds}: {left} KiB stay"));
+    report("opened and dropped", &format!("{count} x {rounds}: {left} KiB stay"));
 }
 
 #[test]
-fn half_open_ones_are_sent_away() {
+fn half_open_connections_are_closed() {
     let server = start(Server::config().property("zookeeper.nio.sessionlessCnxnTimeout=700"));
     let count = sized(100, 5_000);
     let rest = Rest::of(&server);
@@ -130,7 +130,7 @@ fn half_open_ones_are_sent_away() {
         assert!(matches!(ended, Ok(0) | Err(_)), "something was said: {ended:?}");
     }
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("half open", &format!("{count} sent away: {left} KiB stay"));
+    report("half open", &format!("{count} sent away: {left} KiB stay"));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_storm_at_the_limit() {
     });
     assert!(refused >= count - 20, "{refused} of {count} refused at a limit of 20");
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("storm at maxClientCnxns", &format!("{refused} of {count} refused: {left} KiB stay"));
+    report("storm at maxClientCnxns", &format!("{refused} of {count} refused: {left} KiB stay"));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn clients_of_noise() {
                 let length = dice.of(&[3, 4, 100, 4_000, 20_000]);
                 let mut noise = dice.noise(length);
                 if round % 2 == 1 && noise.len() > 4 {
-                    // A length that may be, so that it is taken for a request.
+                    // A valid length, so that it is taken for a request.
                     noise[..4].copy_from_slice(&(length as u32 / 2).to_be_bytes());
                 }
                 stream.write_all(&noise).ok();
@@ -178,5 +178,5 @@ fn clients_of_noise() {
         }
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("noise", &format!("{count} clients at a time: {left} KiB stay"));
+    report("noise", &format!("{count} clients at a time: {left} KiB stay"));
 }

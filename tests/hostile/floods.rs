@@ -1,7 +1,7 @@
-//! Few connections that ask for too much, or take too little.
+//! Few connections that request too much, or read too little.
 
 use super::crowds::{dial, dial_session};
-use super::vitals::{Rest, beside, tell, wait_for};
+use super::vitals::{Rest, beside, report, wait_for};
 use super::{bytes, sized, start};
 use harness::client::{create_body, frame};
 use harness::{Acl, Body, Client, Server, opcode};
@@ -20,7 +20,7 @@ fn get(path: &str) -> Vec<u8> {
     request(opcode::GET_DATA, &Body::new().string(path).boolean(false))
 }
 
-/// A node as large as may be, and one with many children.
+/// A node of the largest allowed size, and one with many children.
 fn furnish(server: &Server) -> Client {
     let mut client = Client::connect(server.address());
     client.create("/large", &vec![b'l'; 1_000_000], &Acl::open(), 0).unwrap();
@@ -38,21 +38,21 @@ fn furnish(server: &Server) -> Client {
     client
 }
 
-/// Sends as much as the server takes, until it takes no more for a second.
+/// Sends as much as the server accepts, until it accepts nothing for a second.
 fn stuff(stream: &mut TcpStream, bytes: &[u8]) {
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     stream.write_all(bytes).ok();
 }
 
-/// Replies that nobody takes are not made: a megabyte and two replies of each connection at most.
+/// Replies that are not read are not produced: at most a megabyte and two replies per connection.
 #[test]
-fn large_replies_never_taken() {
+fn large_replies_never_read() {
     let server = start(Server::config());
     let _client = furnish(&server);
     let (count, asked) = (sized(4, 40), 4_000);
     let rest = Rest::of(&server);
     let listing = request(opcode::GET_CHILDREN, &Body::new().string("/wide").boolean(false));
-    let held: Vec<_> = beside("large replies never taken", &server, || {
+    let held: Vec<_> = beside("large replies never read", &server, || {
         let held = (0..count).map(|at| {
             let mut stream = dial_session(server.address(), 40_000);
             let one = if at % 2 == 0 { get("/large") } else { listing.clone() };
@@ -62,11 +62,11 @@ fn large_replies_never_taken() {
         held.collect()
     });
     let kib = rest.grown_kib(&server) / count as u64;
-    tell("large replies never taken", &format!("{count} connections, {kib} KiB each"));
+    report("large replies never read", &format!("{count} connections, {kib} KiB each"));
     assert!(kib < 10 << 10, "{kib} KiB for a connection that takes nothing");
     drop(held);
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("large replies never taken", &format!("gone: {left} KiB stay"));
+    report("large replies never read", &format!("afterwards: {left} KiB stay"));
 }
 
 #[test]
@@ -79,12 +79,12 @@ fn resets_in_the_middle_of_replies() {
         for _ in 0..count {
             let mut stream = dial_session(server.address(), 4_000);
             stream.write_all(&get("/large").repeat(3)).unwrap();
-            // What is left unread makes the end a reset.
+            // Unread input turns the close into a reset.
             stream.read_exact(&mut [0; 1000]).unwrap();
         }
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("resets in mid-reply", &format!("{count}: {left} KiB stay"));
+    report("resets in mid-reply", &format!("{count}: {left} KiB stay"));
 }
 
 #[test]
@@ -108,20 +108,20 @@ fn a_byte_at_a_time() {
         }
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("a byte a second", &format!("{count}: {left} KiB stay"));
+    report("a byte a second", &format!("{count}: {left} KiB stay"));
 }
 
-/// Sends all of these, and takes as many replies of `reply_bytes` each.
+/// Sends all of these, and reads as many replies of `reply_bytes` each.
 fn pipeline(stream: &mut TcpStream, packets: impl Iterator<Item = Vec<u8>>, reply_bytes: usize) {
     let mut reading = stream.try_clone().unwrap();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::channel();
     let reader = thread::spawn(move || {
         let mut buffer = vec![0; 1 << 16];
         let mut taken = 0;
         let mut expected = usize::MAX;
         while taken < expected {
             taken += reading.read(&mut buffer).expect("replies come");
-            if let Ok(count) = told.try_recv() {
+            if let Ok(count) = receiver.try_recv() {
                 expected = count;
             }
         }
@@ -137,7 +137,7 @@ fn pipeline(stream: &mut TcpStream, packets: impl Iterator<Item = Vec<u8>>, repl
         }
     }
     // The number is known before the last reply is.
-    tell.send(count * reply_bytes).unwrap();
+    sender.send(count * reply_bytes).unwrap();
     stream.write_all(&bytes).unwrap();
     stream.write_all(&request(opcode::PING, &Body::new())).unwrap();
     let taken = reader.join().expect("replies come");
@@ -161,10 +161,10 @@ fn a_million_requests_at_once() {
         pipeline(&mut stream, (0..count / 5).map(|_| one.clone()), 20 + 68);
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("a million requests pipelined", &format!("{count}: {left} KiB stay"));
+    report("a million requests pipelined", &format!("{count}: {left} KiB stay"));
 }
 
-/// Watches of nodes that are not there: 20 bytes of reply each.
+/// Watches of missing nodes: 20 bytes of reply each.
 fn watch(stream: &mut TcpStream, name: &str, count: usize) {
     let paths = (0..count).map(|i| {
         let path = format!("/watched/{name}/{i:07}");
@@ -191,13 +191,13 @@ fn a_million_watches() {
     });
     assert_eq!(watched(&server), count);
     let bytes = rest.grown_kib(&server) * 1024 / count as u64;
-    tell("a million watches of one connection", &format!("{count}, {bytes} bytes each"));
+    report("a million watches of one connection", &format!("{count}, {bytes} bytes each"));
     beside("their connection goes", &server, || {
         drop(held);
         wait_for("watches are forgotten", || watched(&server) == 0);
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("a million watches of one connection", &format!("gone: {left} KiB stay"));
+    report("a million watches of one connection", &format!("afterwards: {left} KiB stay"));
     let connections = sized(50, 1_000);
     let held: Vec<_> = beside("a million watches of a thousand connections", &server, || {
         let held = (0..connections).map(|_| {
@@ -213,7 +213,7 @@ fn a_million_watches() {
         wait_for("watches are forgotten", || watched(&server) == 0);
     });
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("a million watches of a thousand connections", &format!("gone: {left} KiB stay"));
+    report("a million watches of a thousand connections", &format!("afterwards: {left} KiB stay"));
 }
 
 fn ephemerals(server: &Server) -> usize {
@@ -242,7 +242,7 @@ fn a_million_ephemerals_expire() {
     });
     assert_eq!(ephemerals(&server), count);
     let bytes = rest.grown_kib(&server) * 1024 / count as u64;
-    tell("a million ephemerals made", &format!("{count}, {bytes} bytes each"));
+    report("a million ephemerals made", &format!("{count}, {bytes} bytes each"));
     beside("a million ephemerals expire", &server, || {
         drop(held);
         wait_for("ephemerals go", || ephemerals(&server) == 0);
@@ -251,12 +251,12 @@ fn a_million_ephemerals_expire() {
     assert_eq!(client.children("/brief", false), Ok(vec![]));
     client.close();
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("a million ephemerals expire", &format!("gone: {left} KiB stay"));
+    report("a million ephemerals expire", &format!("afterwards: {left} KiB stay"));
 }
 
-/// A session is closed, its last replies wait for a client that never takes them.
+/// A session is closed while its last replies wait for a client that never reads them.
 #[test]
-fn last_replies_never_taken() {
+fn last_replies_never_read() {
     let server = start(Server::config().property("zookeeper.nio.sessionlessCnxnTimeout=1000"));
     let _client = furnish(&server);
     let rest = Rest::of(&server);
@@ -274,18 +274,18 @@ fn last_replies_never_taken() {
     drop(held);
 }
 
-/// The longest turn that the server's log tells of, in us, since it had so many bytes.
+/// The longest turn, in us, that the server's log reports behind this many bytes.
 fn longest_turn_us(server: &Server, since: usize) -> u64 {
     let log = server.log();
-    let told = log[since..].split("turn_us=").skip(1);
+    let turns = log[since..].split("turn_us=").skip(1);
     let number = |text: &str| {
         let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         text[..end].parse().unwrap_or(0)
     };
-    told.map(number).max().unwrap_or(0)
+    turns.map(number).max().unwrap_or(0)
 }
 
-/// Requests that are long by themselves, one after another: everybody else is answered between
+/// Requests that are long by themselves, one after another: all other clients are answered between
 /// their pieces.
 #[test]
 fn long_requests() {
@@ -347,9 +347,9 @@ fn long_requests() {
         let (bytes, all) = (bytes.len(), begin.elapsed());
         let line =
             format!("{bytes} bytes, slowest {took:.0?}, longest turn {turn_us} us ({all:.0?})");
-        tell(name, &line);
+        report(name, &line);
     }
     maker.close();
     let left = rest.assert_back(&server, SLACK_KIB);
-    tell("long requests", &format!("gone: {left} KiB stay"));
+    report("long requests", &format!("afterwards: {left} KiB stay"));
 }

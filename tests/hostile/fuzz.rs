@@ -1,5 +1,5 @@
-//! Packets that are none, to a server process: after each burst it lives, answers a client of good
-//! will, and has the memory and the descriptors that it had.
+//! Malformed packets to a server process: after each burst it is alive, answers a well-behaved
+//! client, and has the memory and descriptors that it had.
 
 use super::bytes::{self, Dice};
 use super::crowds::{dial, dial_session};
@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-/// Packets between two looks at the server.
+/// Packets between two checks of the server.
 const BURST: usize = 2_000;
 const WORDS: [&[u8]; 12] = [
     b"ruok",
@@ -33,7 +33,7 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// One connection's worth of packets; says how many those were.
+/// Sends one connection's worth of packets; returns their number.
 fn attack(address: SocketAddr, dice: &mut Dice) -> usize {
     if dice.once_in(40) {
         return word(address, dice);
@@ -52,7 +52,7 @@ fn attack(address: SocketAddr, dice: &mut Dice) -> usize {
         }
         let mut packet = frame(&packet);
         if dice.once_in(100) {
-            // The frame itself: its length says something else than what follows.
+            // The frame itself: its length does not match what follows.
             bytes::mutate(dice, &mut packet);
         }
         packets.push(packet);
@@ -62,7 +62,7 @@ fn attack(address: SocketAddr, dice: &mut Dice) -> usize {
     count
 }
 
-/// In one piece or in several, cut anywhere; then waits a little for replies, or does not.
+/// Sends in one piece or in several, cut anywhere; then may wait briefly for replies.
 fn send(stream: &mut TcpStream, bytes: &[u8], dice: &mut Dice) {
     stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
     let mut rest = bytes;
@@ -95,7 +95,7 @@ fn packets_that_are_none() {
     let seconds = number("RINGKEEPER_FUZZ_SECONDS");
     let seed = number("RINGKEEPER_FUZZ_SEED").unwrap_or(1);
     let limit = seconds.map(Duration::from_secs);
-    // Sessions are many: the tree and its log may grow, but not for ever in one run.
+    // There are many sessions: the tree and its log may grow, but not without limit in one run.
     let config = Server::config().property("zookeeper.nio.sessionlessCnxnTimeout=1000");
     let server = start(config);
     Client::connect(server.address()).close();
@@ -109,11 +109,11 @@ fn packets_that_are_none() {
         }
         executions += sent;
         bursts += 1;
-        // Whatever a hostile client does to ACLs, everybody may ask who he is.
+        // Whatever a hostile client does to ACLs, every client may call whoAmI.
         let mut client = Client::connect(server.address());
         assert!(!client.who_am_i().is_empty());
         client.close();
-        // The first burst makes the nodes that the others find; a tree of some size is no leak.
+        // The first burst creates the nodes that the others find; a tree of some size is no leak.
         match &rest {
             None => rest = Some(Rest::of(&server)),
             Some(rest) => {

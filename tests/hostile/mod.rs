@@ -1,7 +1,7 @@
-//! Clients of ill will, against a server process: packets that are none, and floods.
+//! Hostile clients against a server process: malformed packets, and floods.
 //!
-//! `make test` runs everything here in small; `make hostile` in full and one after another, and
-//! tells figures; `make fuzz MINUTES=n` throws packets for so long. Three variables choose:
+//! `make test` runs everything here in small; `make hostile` in full, one after another, with
+//! figures; `make fuzz MINUTES=n` sends packets for that long. Three variables select:
 //! `RINGKEEPER_HOSTILE=full`, `RINGKEEPER_FUZZ_SECONDS`, `RINGKEEPER_FUZZ_SEED`.
 
 mod bytes;
@@ -15,10 +15,10 @@ use harness::{Config, Server};
 use std::env;
 use std::process::Command;
 
-/// Descriptors that a campaign in full needs, here and in the server.
+/// Descriptors that a full campaign needs, here and in the server.
 const FILES_WANTED: u64 = 12_000;
 
-/// Whether the campaign is to be run in full.
+/// Whether to run the full campaign.
 fn is_full() -> bool {
     env::var("RINGKEEPER_HOSTILE").is_ok_and(|how| how == "full")
 }
@@ -28,14 +28,14 @@ fn sized(small: usize, full: usize) -> usize {
     if is_full() { full } else { small }
 }
 
-/// Raises a process's limit of open files as far as it may be.
+/// Raises a process's limit of open files as far as allowed.
 fn raise_limit(pid: u32) {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let hard = line.split_whitespace().nth(4).unwrap();
     let pid = pid.to_string();
     let limit = format!("--nofile={hard}:{hard}");
-    // Without prlimit the limit stays as it is, and a flood says what it could not open.
+    // Without prlimit the limit stays unchanged, and a flood reports what it could not open.
     Command::new("prlimit").args(["--pid", &pid, &limit]).status().ok();
     let is_low = hard.parse::<u64>().is_ok_and(|hard| hard < FILES_WANTED);
     assert!(

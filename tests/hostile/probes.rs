@@ -1,5 +1,5 @@
-//! Probes beside a crowd that asks for much and takes nothing, or says nothing at all: a probe that
-//! fails restarts a server that is well.
+//! Probes beside a crowd that requests much and reads nothing, or sends nothing at all: a failing
+//! probe would restart a healthy server.
 
 use super::start;
 use super::vitals::Rest;
@@ -17,7 +17,7 @@ const CROWD: usize = 300;
 const WATCHES: usize = 3_000;
 const NAME_BYTES: usize = 4_000;
 
-/// The rooms for answers, the page cache of the log, and what an allocator keeps.
+/// The buffers for answers, the page cache of the log, and what an allocator keeps.
 const GROWTH_KIB_MAX: u64 = 600 << 10;
 
 /// What `wchp` shows, and longer than sockets buffer.
@@ -40,7 +40,7 @@ fn dial(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Connections that say this, and take nothing.
+/// Connections that send this, and read nothing.
 fn crowd(
     address: SocketAddr,
     count: usize,
@@ -55,24 +55,24 @@ fn crowd(
 }
 
 #[test]
-fn words_beside_answers_that_nobody_takes() {
+fn words_beside_answers_that_are_never_read() {
     let server = start(Server::config());
     let _watcher = watch_much(&server);
     let rest = Rest::of(&server);
     let held = crowd(server.address(), CROWD, |at| ["wchp", "dump", "wchc"][at % 3]);
-    // Whoever comes behind them is served when they have been heard.
+    // A later client is served once they have been read.
     Client::connect(server.address()).ping();
     for word in ["ruok", "isro", "srvr", "stat", "mntr", "conf", "wchs", "ruok"] {
         assert!(server.try_word(word).is_some(), "{word} stays unanswered");
     }
     let grown = rest.grown_kib(&server);
-    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for answers that nobody takes");
+    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for answers that are never read");
     drop(held);
     assert_eq!(server.word("ruok"), "imok");
 }
 
 #[test]
-fn a_large_answer_comes_to_whoever_takes_it() {
+fn a_large_answer_reaches_a_client_that_reads_it() {
     let server = start(Server::config());
     let _watcher = watch_much(&server);
     let held = crowd(server.address(), 24, |_| "wchp");
@@ -84,7 +84,7 @@ fn a_large_answer_comes_to_whoever_takes_it() {
     drop(held);
 }
 
-/// A server with its admin server at this address, whose patience has no end.
+/// A server with its admin server at this address, without a timeout.
 fn with_admin() -> (Server, SocketAddr) {
     let port = next_free_port();
     let config = Server::config()
@@ -96,7 +96,7 @@ fn with_admin() -> (Server, SocketAddr) {
 }
 
 #[test]
-fn commands_beside_connections_that_say_nothing() {
+fn commands_beside_silent_connections() {
     let (server, admin) = with_admin();
     // Nothing, a part of a line, a part of a head.
     let begun = ["", "GET /comm", "GET /commands/ruok HTTP/1.1\r\nHost: x\r\n"];
@@ -110,7 +110,7 @@ fn commands_beside_connections_that_say_nothing() {
 }
 
 #[test]
-fn commands_beside_answers_that_nobody_takes() {
+fn commands_beside_answers_that_are_never_read() {
     let (server, admin) = with_admin();
     let _watcher = watch_much(&server);
     let rest = Rest::of(&server);
@@ -121,9 +121,9 @@ fn commands_beside_answers_that_nobody_takes() {
         assert_eq!(answer.map(|answer| answer.status), Some(200), "{command}");
     }
     let crowded = get(admin, "/commands/watches_by_path").map(|answer| answer.status);
-    assert!(matches!(crowded, Some(200 | 503)), "whoever asks hears something: {crowded:?}");
+    assert!(matches!(crowded, Some(200 | 503)), "every request gets an answer: {crowded:?}");
     let grown = rest.grown_kib(&server);
-    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for answers that nobody takes");
+    assert!(grown < GROWTH_KIB_MAX, "{grown} KiB for answers that are never read");
     drop(held);
     let answer = get(admin, "/commands/ruok").unwrap();
     assert!(answer.body.contains("\"error\" : null"), "{answer:?}");

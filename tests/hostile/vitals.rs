@@ -1,4 +1,5 @@
-//! How a server feels: its memory, its descriptors, and how soon it answers a client of good will.
+//! The state of a server: its memory, its descriptors, and how soon it answers a well-behaved
+//! client.
 
 use harness::client::frame;
 use harness::{Acl, Body, Client, Server, code, opcode};
@@ -14,10 +15,10 @@ use std::time::{Duration, Instant};
 use super::crowds::dial_session;
 use super::is_full;
 
-/// Descriptors that come and go by themselves: segments and snapshots.
+/// Descriptors that vary on their own: segments and snapshots.
 const FILES: usize = 4;
 
-/// How long a server may take to become what it was.
+/// How long a server may take to return to its former state.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 
 /// Resident memory, in KiB.
@@ -32,7 +33,7 @@ pub(super) fn descriptors(server: &Server) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid())).expect("it lives").count()
 }
 
-/// Waits for a condition as long as a loaded machine may need.
+/// Waits for a condition for as long as a loaded machine may need.
 pub(super) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is_so() {
@@ -48,7 +49,7 @@ pub(super) struct Rest {
 }
 
 impl Rest {
-    /// As the server is now.
+    /// The server's current state.
     pub(super) fn of(server: &Server) -> Self {
         Self { kib: resident_kib(server), descriptors: descriptors(server) }
     }
@@ -58,8 +59,8 @@ impl Rest {
         resident_kib(server).saturating_sub(self.kib)
     }
 
-    /// Waits until the server has the descriptors that it had, and `slack_kib` more of memory at
-    /// most; says how many KiB more it has.
+    /// Waits until the server has the descriptors that it had, and at most `slack_kib` more memory;
+    /// returns how many KiB more it has.
     pub(super) fn assert_back(&self, server: &Server, slack_kib: u64) -> u64 {
         wait_for("descriptors are closed", || descriptors(server) <= self.descriptors + FILES);
         let begin = Instant::now();
@@ -72,13 +73,13 @@ impl Rest {
     }
 }
 
-/// A client of good will who asks all the time, and how long each answer took.
+/// A well-behaved client that sends requests continuously, and how long each answer took.
 pub(super) struct Pulse {
     is_over: Arc<AtomicBool>,
     thread: JoinHandle<[Vec<Duration>; 2]>,
 }
 
-/// What a pulse was: of a get and of a set, half of the answers, 99 of 100, and the slowest.
+/// The measured pulse: for gets and sets, the median, the 99th percentile and the slowest answer.
 pub(super) struct Beat {
     count: usize,
     p50: [Duration; 2],
@@ -87,7 +88,7 @@ pub(super) struct Beat {
 }
 
 impl Pulse {
-    /// Begins to ask.
+    /// Starts sending.
     pub(super) fn start(address: SocketAddr) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();
@@ -111,7 +112,7 @@ impl Pulse {
         Self { is_over, thread }
     }
 
-    /// Stops, and says how it was.
+    /// Stops, and returns the measured pulse.
     pub(super) fn stop(self) -> Beat {
         self.is_over.store(true, Ordering::Relaxed);
         let mut took = self.thread.join().expect("a client of good will is answered");
@@ -129,9 +130,9 @@ impl Pulse {
     }
 }
 
-/// The pulse beside a client that keeps its cores busy and does nothing bad: gets of a small node,
-/// written by one thread as fast as they are taken, and read by another, as floods do it. What a
-/// flood is compared with: on few cores whoever asks waits for a processor first of all.
+/// The pulse beside a busy but harmless client: gets of a small node, sent by one thread as fast as
+/// they are accepted, and read by another, as floods do it. Floods are compared with this, because
+/// on few cores every client first waits for a processor.
 fn harmless(address: SocketAddr) -> Beat {
     let pulse = Pulse::start(address);
     let mut writing = dial_session(address, 40_000);
@@ -152,8 +153,8 @@ fn harmless(address: SocketAddr) -> Beat {
     beat
 }
 
-/// Does something bad beside a pulse; in full, tells how the pulse was and how it would have been
-/// beside an equally busy client of good will.
+/// Runs an attack beside a pulse; in full mode, reports the pulse and what it would have been
+/// beside an equally busy, well-behaved client.
 pub(super) fn beside<T>(name: &str, server: &Server, flood: impl FnOnce() -> T) -> T {
     if !is_full() {
         let pulse = Pulse::start(server.address());
@@ -165,7 +166,7 @@ pub(super) fn beside<T>(name: &str, server: &Server, flood: impl FnOnce() -> T) 
     let begin = Instant::now();
     let pulse = Pulse::start(server.address());
     let done = flood();
-    // Too few answers have no hundredth part.
+    // Too few answers have no 99th percentile.
     while begin.elapsed() < Duration::from_secs(2) {
         thread::sleep(Duration::from_millis(10));
     }
@@ -182,12 +183,12 @@ pub(super) fn beside<T>(name: &str, server: &Server, flood: impl FnOnce() -> T) 
         )
         .unwrap();
     }
-    tell(name, &line);
+    report(name, &line);
     done
 }
 
-/// A line of the campaign's report, if one is wanted.
-pub(super) fn tell(name: &str, line: &str) {
+/// Prints a line of the campaign's report, if enabled.
+pub(super) fn report(name: &str, line: &str) {
     if is_full() {
         writeln!(std::io::stderr(), "hostile: {name}: {line}").ok();
     }

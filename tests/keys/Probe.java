@@ -1,4 +1,5 @@
-// One start of ZooKeeper, and what it then holds of one key. Loaded anew for each start; see Readings.
+// One start of ZooKeeper, and its resulting value of one key. Loaded afresh for each start; see
+// Readings.
 
 import java.lang.reflect.Field;
 import java.net.InetAddress;
@@ -70,7 +71,7 @@ public class Probe {
         try {
             new Main(key).start(file);
         } catch (FileTxnSnapLog.DatadirException missing) {
-            // The directory is never there: whether it is made shows what this one key is.
+            // The directory never exists: whether it is created shows the value of this key.
             return new String[] {"starts", "false"};
         } catch (Throwable failed) {
             if (!isServing) {

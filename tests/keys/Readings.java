@@ -1,11 +1,12 @@
-// How ZooKeeper reads configuration keys: what became of one line or one -D each, for many of them.
+// How ZooKeeper reads configuration keys: the result of one line or one -D each, for many of them.
 //
 //   java -cp LIB/*:CLASSES Readings LIB CLASSES < pairs > readings
 //
 // A pair is "source TAB name TAB value"; source is file (a line of zoo.cfg) or flag (-Dname=value). Each answer repeats
-// the pair and adds two fields: starts, parse (the configuration is refused) or run (a later step fails), and what
-// ZooKeeper holds of the key afterwards, "-" where nothing can be seen of it. Every pair gets ZooKeeper's classes anew, so
-// that static fields are read anew; the server is a whole one, and has answered srvr before it counts as started.
+// the pair and adds two fields: starts, parse (the configuration is refused) or run (a later step fails), and
+// ZooKeeper's value of the key afterwards, "-" if it cannot be observed. Every pair gets freshly loaded classes of
+// ZooKeeper, so that static fields are read again; the server is a complete one, and counts as started once it has
+// answered srvr.
 
 import java.io.File;
 import java.io.IOException;

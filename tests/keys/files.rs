@@ -1,6 +1,6 @@
-//! Files as they are found in the world start, or do not, as with `ZooKeeper`.
+//! Configuration files found in practice start, or do not, as with `ZooKeeper`.
 //!
-//! The first line of each says what becomes of it: `starts`; `refused`; `ensemble`, which is not
+//! The first line of each gives the expected result: `starts`; `refused`; `ensemble`, which is not
 //! built here and is refused for that reason alone. Directories and ports are replaced.
 
 use std::fs;
@@ -8,10 +8,10 @@ use std::path::Path;
 
 use harness::{Client, Server, is_reference};
 
-/// Keys whose values are this test's own.
+/// Keys whose values this test sets.
 const REPLACED: [&str; 5] =
     ["dataDir", "dataLogDir", "clientPort", "clientPortAddress", "admin.serverPort"];
-/// Fewer would say little.
+/// Fewer would prove little.
 const FILES_MIN: usize = 30;
 
 /// The key of a line, and its value.
@@ -33,7 +33,7 @@ fn portable(text: &str) -> String {
 }
 
 #[test]
-fn files_of_the_world_start_as_with_zookeeper() {
+fn files_found_in_practice_start_as_with_zookeeper() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys/files");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();

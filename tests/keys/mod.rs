@@ -1,9 +1,9 @@
 //! Each key read as `ZooKeeper` reads it: some thousands of pairs of key and value.
 //!
-//! `readings.tsv` holds what `ZooKeeper` 3.9.5 made of a line of zoo.cfg or of one system property:
-//! whether it starts, and what it then holds of the key. `make keys` records it anew, out of
+//! `readings.tsv` records how `ZooKeeper` 3.9.5 read a line of zoo.cfg or one system property:
+//! whether it starts, and the resulting value of the key. `make keys` records it again, from
 //! `ZooKeeper`'s own classes (`Readings.java`); to add a pair, add a row with its first three
-//! fields. Here `ringkeeper config --values` is asked about the same.
+//! fields. The tests query `ringkeeper config --values` for the same.
 
 mod files;
 
@@ -16,13 +16,13 @@ use std::{env, process};
 
 use harness::server::our_binary;
 
-/// Fewer would say little.
+/// Fewer would prove little.
 const PAIRS_MIN: usize = 1_500;
 
-/// A key, which of its values, and why we differ there on purpose.
+/// A key, which of its values, and why we differ there intentionally.
 type Difference = (&'static str, fn(&str) -> bool, &'static str);
 
-/// Where we differ on purpose.
+/// Where we differ intentionally.
 const DIFFERENCES: [Difference; 6] = [
     ("connection_throttle_tokens", is_negative, "no session could ever be opened"),
     ("connection_throttle_fill_time", is_negative_or_0, "no session could be opened again"),
@@ -85,7 +85,7 @@ impl<'a> Reading<'a> {
         lines
     }
 
-    /// `Err` with what is otherwise here.
+    /// `Err` with what differs here.
     fn compare(&self, folder: &Path) -> Result<(), String> {
         let file = folder.join("zoo.cfg");
         fs::write(&file, self.zoo_cfg()).unwrap();
@@ -99,7 +99,7 @@ impl<'a> Reading<'a> {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         if self.starts != output.status.success() {
-            // What is not built must not be asked for.
+            // Features that are not built must not be requested.
             let is_unbuilt = self.starts && said.contains("not built yet");
             return if is_unbuilt { Ok(()) } else { Err(format!("does not agree: {said}")) };
         }
@@ -126,7 +126,7 @@ const LIMITS: [(&str, f64, f64, f64); 8] = [
     ("preAllocSize", 1.0, 8_388_608.0, 1024.0),
 ];
 
-/// What `ZooKeeper` holds, as we would.
+/// `ZooKeeper`'s value, in our form.
 fn held_there(key: &str, held: &str) -> String {
     let limits = LIMITS.iter().find(|(limited, ..)| *limited == key);
     let number = held.parse::<f64>().ok();
@@ -134,7 +134,8 @@ fn held_there(key: &str, held: &str) -> String {
     if number.is_nan() { min } else { (number / unit).clamp(min, max) }.to_string()
 }
 
-/// What the command says of a key, in `ZooKeeper`'s units; `None` if it is not comparable.
+/// The value that the command prints for a key, in `ZooKeeper`'s units; `None` if it is not
+/// comparable.
 fn held_here(key: &str, values: &str) -> Option<String> {
     let value_of = |key: &str| {
         let line = values.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
@@ -143,7 +144,7 @@ fn held_here(key: &str, values: &str) -> Option<String> {
     let value = value_of(key);
     let number = |key: &str| value_of(key).and_then(|value| value.parse::<i64>().ok());
     match key {
-        // -1 is so many ticks.
+        // -1 stands for a number of ticks.
         "minSessionTimeout" | "maxSessionTimeout" if value.as_deref() == Some("-1") => {
             let ticks = if key == "minSessionTimeout" { 2 } else { 20 };
             Some((number("tickTime")? * ticks).to_string())
@@ -155,7 +156,7 @@ fn held_here(key: &str, values: &str) -> Option<String> {
             "0" => "-1".to_owned(),
             _ => it,
         }),
-        // These are seen by what they do: see `conformance::keys`.
+        // These are observed by their effect: see `conformance::keys`.
         "DigestAuthenticationProvider.digestAlg"
         | "DigestAuthenticationProvider.superDigest"
         | "4lw.commands.whitelist"

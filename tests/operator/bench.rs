@@ -1,4 +1,4 @@
-//! `ringkeeper bench` against a server, shortly: workloads, checked reads, the way out.
+//! `ringkeeper bench` against a server, in short runs: workloads, verified reads, exit statuses.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -93,7 +93,7 @@ fn what_is_read_is_verified() {
 }
 
 #[test]
-fn a_workload_with_a_mistake_is_told() {
+fn a_workload_with_a_mistake_is_refused() {
     if is_reference() {
         return;
     }
@@ -113,7 +113,7 @@ fn json_of(server: &Server, folder: &Folder, words: &str) -> Value {
 
 const ONE_GET: &str = "[keys]\ncount = 10\n[[op]]\nkind = \"get\"\nweight = 1\n";
 
-/// A server lets 60 connections of one address in unless it is told otherwise.
+/// By default a server accepts 60 connections from one address.
 #[test]
 fn a_server_with_its_defaults_can_be_measured() {
     if is_reference() {
@@ -132,7 +132,7 @@ fn a_server_with_its_defaults_can_be_measured() {
 }
 
 #[test]
-fn connections_over_a_bound_are_told_instead_of_a_table() {
+fn connections_over_a_bound_are_reported_instead_of_a_table() {
     if is_reference() {
         return;
     }

@@ -1,5 +1,5 @@
-//! Copies of a data set whose log is elsewhere, halves without the other one, and marks that a
-//! loss of power has left: nothing is ever done to the log of another data directory.
+//! Copies of a data set whose log is elsewhere, halves without their counterpart, and marks left by
+//! a power loss: the log of another data directory is never touched.
 
 use std::fs;
 use std::path::PathBuf;
@@ -59,10 +59,10 @@ fn the_log_of_the_original_is_never_taken_for_that_of_a_copy() {
     }
     assert!(contents(&apart.log()) == before, "the original's log is as it was");
     assert!(!to.exists());
-    // Nor is it what serve asks for.
+    // Nor does serve ask for it.
     let said = failed_start(&zoo_cfg(&data, None));
     assert_says(&said, &["which is the log of the snapshots in", text(&log)]);
-    // Named, the copy's own log is used, and the original is not touched.
+    // With --log-dir, the copy's own log is used, and the original is not touched.
     let words = ["repair", text(&data), "--log-dir", text(&log), "--cut-log-at", "0x10"];
     let (is_success, said) = run(&words);
     assert!(is_success, "{said}");
@@ -108,7 +108,7 @@ fn a_data_directory_that_has_moved_away_from_its_log_names_it() {
     assert_says(&said, &["which is the log of the snapshots in", text(&apart.data()), "--log-dir"]);
     let (is_success, said) = run(&["repair", text(&moved), "--log-dir", text(&apart.log())]);
     assert!(is_success, "{said}");
-    // By another name of the same directory nothing has moved.
+    // Another name of the same directory is not a move.
     fs::rename(&moved, apart.data()).unwrap();
     let other_name = apart.folder.path().join("other-name");
     std::os::unix::fs::symlink(apart.data(), &other_name).unwrap();
@@ -152,7 +152,7 @@ fn marks_that_a_loss_of_power_has_left_are_refused() {
                 assert_says(&said, &[text(&mark), "or remove it"]);
             }
         }
-        // The way out.
+        // The remedy.
         fs::remove_file(&mark).unwrap();
         apart.assert_starts();
         assert!(mark.exists());
@@ -176,7 +176,7 @@ fn a_log_whose_snapshots_are_lost_says_so() {
     );
     assert_says(&said, &[&missing, "put back", text(&log.join("ringkeeper-1/log-set"))]);
     assert!(!said.contains("and not of those in"), "{said}");
-    // As it says: a log that goes back to the beginning is all that is needed.
+    // As the message says: a log that reaches back to the beginning is sufficient.
     fs::remove_file(log.join("ringkeeper-1/log-set")).unwrap();
     apart.server.start_again();
     assert!(Client::connect(apart.server.address()).exists("/last", false).is_ok());

@@ -1,5 +1,5 @@
-//! Data directories that are not as the server left them: it starts with all that was
-//! acknowledged, or says exactly what is missing and what can be done.
+//! Data directories that are not as the server left them: it starts with everything acknowledged,
+//! or reports exactly what is missing and what can be done.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -12,10 +12,10 @@ use super::{assert_says, failed_start, failed_start_as};
 
 const NODES: usize = 60;
 
-/// Nobody's number, on every Linux.
+/// The user id of nobody, on every Linux.
 const NOBODY: u32 = 65_534;
 
-/// A stopped server that has worked `lives` times: nodes in each life, and snapshots.
+/// A stopped server that has run `lives` times: nodes in each run, and snapshots.
 fn worked(config: harness::Config, lives: usize) -> Server {
     let mut server = config.start();
     for life in 0..lives {
@@ -45,7 +45,7 @@ fn data(server: &Server) -> PathBuf {
     server.folder().join("data")
 }
 
-/// The files whose names begin so, in order of their names.
+/// The files whose names have this prefix, in order of their names.
 pub(super) fn files(data: &Path, beginning: &str) -> Vec<PathBuf> {
     let names = fs::read_dir(data.join("ringkeeper-1")).unwrap();
     let mut names: Vec<_> =
@@ -61,7 +61,7 @@ fn zoo_cfg(data: &Path) -> String {
     format!("dataDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\n", data.display())
 }
 
-/// The server starts, and has every node of these lives.
+/// The server starts, and has every node of these runs.
 fn assert_has(server: &mut Server, lives: std::ops::Range<usize>) {
     server.start_again();
     let mut client = Client::connect(server.address());
@@ -81,13 +81,13 @@ fn without_its_newest_snapshots_the_log_is_enough() {
     if is_reference() {
         return;
     }
-    // One is removed, two are damaged, one is left.
+    // One is removed, two are damaged, one remains.
     let mut server = worked(snapshots_often(), 5);
     let snapshots = files(&data(&server), "snapshot.");
     assert!(snapshots.len() > 3, "{snapshots:?}");
     fs::remove_file(snapshots.last().unwrap()).unwrap();
     assert_has(&mut server, 0..2);
-    // Damaged, not gone: an older one is taken, and the damaged ones do not stay in the way.
+    // Damaged, not missing: an older one is used, and the damaged ones are set aside.
     let snapshots = files(&data(&server), "snapshot.");
     let [.., second, first] = &snapshots[..] else { panic!("{snapshots:?}") };
     fs::write(first, b"").unwrap();
@@ -99,7 +99,7 @@ fn without_its_newest_snapshots_the_log_is_enough() {
     let aside = files(&data(&server), "damaged.snapshot.");
     assert_eq!(aside.len(), 2, "{aside:?}");
     assert_eq!(fs::read(&aside[0]).unwrap().len().min(fs::read(&aside[1]).unwrap().len()), 0);
-    // And none at all: the log reaches back to the beginning.
+    // With none at all, the log reaches back to the beginning.
     for snapshot in files(&data(&server), "snapshot.") {
         fs::remove_file(snapshot).unwrap();
     }
@@ -139,16 +139,16 @@ fn a_hole_in_the_log_is_named_with_both_its_ends() {
     let missing = format!("the segment {} is missing", segments[1].display());
     assert_says(&said, &[&missing, "put the file back", &repair]);
     fs::rename(&aside, &segments[1]).unwrap();
-    // The first one, and there is no snapshot: what the log goes on from is not there.
+    // The first one, without a snapshot: what the log continues from is missing.
     fs::rename(&segments[0], &aside).unwrap();
     let said = failed_start(&zoo_cfg(&data));
-    let hole = format!("the log has a hole before {}: 0x0 is reached", segments[1].display());
+    let hole = format!("the log has a hole before {}: it reaches 0x0 and", segments[1].display());
     assert_says(
         &said,
         &[&hole, "put back the segments, or the snapshot", "from 0x0 to 0x", &repair],
     );
     fs::rename(&aside, &segments[0]).unwrap();
-    // Two that have changed their names.
+    // Two with swapped names.
     fs::rename(&segments[0], &aside).unwrap();
     fs::rename(&segments[1], &segments[0]).unwrap();
     fs::rename(&aside, &segments[1]).unwrap();
@@ -161,7 +161,7 @@ fn a_hole_in_the_log_is_named_with_both_its_ends() {
 }
 
 #[test]
-fn leftovers_of_a_crash_are_swept_away() {
+fn leftovers_of_a_crash_are_removed() {
     if is_reference() {
         return;
     }
@@ -190,11 +190,11 @@ fn what_is_no_file_of_its_own_is_refused() {
         fs::rename(&file, &aside).unwrap();
         fs::create_dir(&file).unwrap();
         let said = failed_start(&zoo_cfg(&data));
-        assert_says(&said, &[&format!("{name} is a directory, and should be a file")]);
+        assert_says(&said, &[&format!("{name} is a directory, and should be a regular file")]);
         fs::remove_dir(&file).unwrap();
         symlink(&aside, &file).unwrap();
         let said = failed_start(&zoo_cfg(&data));
-        assert_says(&said, &[&format!("{name} is a symbolic link, and should be a file")]);
+        assert_says(&said, &[&format!("{name} is a symbolic link, and should be a regular file")]);
         fs::remove_file(&file).unwrap();
         fs::rename(&aside, &file).unwrap();
     }
@@ -208,7 +208,7 @@ fn what_is_no_file_of_its_own_is_refused() {
     let lengths = format!("is {} bytes long, it should be {}", bytes.len() / 2, bytes.len());
     assert_says(&said, &[&lengths, "ringkeeper repair"]);
     fs::write(&segment, &bytes).unwrap();
-    // Something else in the place of the whole directory.
+    // Something else in place of the whole directory.
     let (ours, aside) = (data.join("ringkeeper-1"), data.join("aside"));
     fs::rename(&ours, &aside).unwrap();
     fs::write(&ours, b"").unwrap();
@@ -228,7 +228,7 @@ fn files_of_another_user_are_named() {
     let data = data(&server);
     let file = files(&data, "snapshot.").pop().unwrap();
     let user = fs::write(data.join("probe"), b"").ok().and_then(|()| {
-        // Only root can be somebody else, and only root can read everything.
+        // Only root can become another user, and only root can read everything.
         chown(data.join("probe"), Some(NOBODY), None).ok().map(|()| NOBODY)
     });
     if user.is_some() {
@@ -267,7 +267,7 @@ fn a_changed_directory_of_the_log_is_noticed() {
     let said = failed_start(&swapped);
     assert_says(&said, &["is a snapshot, and dataDir=", "move all snapshot.* there"]);
     assert_has(&mut server, 0..1);
-    // As it asks for.
+    // As the message asks.
     fs::create_dir_all(elsewhere.join("ringkeeper-1")).unwrap();
     for segment in files(&data, "log-").into_iter().chain(files(&data, "spare-")) {
         fs::rename(&segment, elsewhere.join("ringkeeper-1").join(segment.file_name().unwrap()))
@@ -278,7 +278,7 @@ fn a_changed_directory_of_the_log_is_noticed() {
 }
 
 #[test]
-fn zookeepers_own_data_is_not_passed_over() {
+fn zookeepers_own_data_is_not_ignored() {
     if is_reference() {
         return;
     }
@@ -294,7 +294,7 @@ fn zookeepers_own_data_is_not_passed_over() {
 }
 
 #[test]
-fn a_read_only_file_system_is_told() {
+fn a_read_only_file_system_is_reported() {
     if is_reference() {
         return;
     }

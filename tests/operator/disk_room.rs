@@ -1,5 +1,5 @@
-//! What a data directory takes: however often and however a server is started, it grows by what
-//! is written and by nothing else.
+//! The space that a data directory takes: however often and however a server is started, it grows
+//! only by what is written.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,11 @@ const SEGMENT_BYTES: u64 = 16 << 20;
 const STARTS: usize = 12;
 const WRITES: usize = 10;
 
-/// The segment in use, the next one, and the same again for a run that begins.
+/// The segment in use and the next one, and the same for a run that begins.
 const SEGMENTS_BYTES_MAX: u64 = 2 * SEGMENT_BYTES;
 
 /// What a start with a session and [`WRITES`] small writes may add: a block for each of these, and
-/// one for the segment's header; all of it twice, as half of a segment may stay unused.
+/// one for the segment's header; twice the sum, because half of a segment may stay unused.
 const START_BYTES_MAX: u64 = 2 * 4096 * (WRITES as u64 + 8);
 
 fn small() -> Config {
@@ -34,7 +34,7 @@ fn stop(server: &mut Server) {
     server.stop();
 }
 
-/// Ended before it has started, then started and ended in order.
+/// Killed before it has started, then started and stopped in order.
 fn interrupt(server: &mut Server) {
     server.kill();
     server.launch();
@@ -49,7 +49,7 @@ fn ours(data: &Path) -> PathBuf {
     data.join("ringkeeper-1")
 }
 
-/// Name and length of every file of a data directory; one that goes meanwhile is none.
+/// Name and length of every file of a data directory; one that is removed meanwhile does not count.
 fn files(data: &Path) -> Vec<(String, u64)> {
     let entries = fs::read_dir(ours(data)).unwrap().map(Result::unwrap);
     let mut files: Vec<_> = entries
@@ -88,7 +88,7 @@ fn write(server: &Server, life: usize) {
     client.close();
 }
 
-/// Everything that these lives have written, and nothing else.
+/// Everything that these runs have written, and nothing else.
 fn assert_has(server: &Server, lives: usize) {
     let mut client = Client::connect(server.address());
     for life in 0..lives {
@@ -134,19 +134,19 @@ fn starts_with_few_writes_take_what_these_take() {
     for life in 0..STARTS {
         write(&server, life);
         ENDS[life % ENDS.len()](&mut server);
-        // Three sessions a life, of which one writes.
+        // Three sessions per run, of which one writes.
         let bytes_max = SEGMENTS_BYTES_MAX + (life as u64 + 1) * START_BYTES_MAX;
         assert_at_most(&server.folder().join("data"), bytes_max, &format!("after {life} lives"));
         server.start_again();
         assert_has(&server, life + 1);
     }
-    // What `dirs` says is what is there.
-    let told = server.word("dirs");
+    // `dirs` reports the actual sizes.
+    let answer = server.word("dirs");
     server.kill();
-    let log: u64 = told
+    let log: u64 = answer
         .lines()
         .find_map(|line| line.strip_prefix("logdir_size: ")?.parse().ok())
-        .unwrap_or_else(|| panic!("{told}"));
+        .unwrap_or_else(|| panic!("{answer}"));
     let data = server.folder().join("data");
     assert!(
         log <= SEGMENTS_BYTES_MAX + STARTS as u64 * START_BYTES_MAX,
@@ -189,7 +189,7 @@ fn segments_that_an_earlier_start_could_not_cut_to_size_are_cut_by_the_next() {
         return;
     }
     let (mut server, data) = stopped_with_a_write();
-    // The segment as it was before it was cut to size, as a start that was killed leaves it.
+    // The segment before it was cut to size, as a killed start leaves it.
     let first = ours(&data).join("log-0000000000000001");
     let whole = fs::read(&first).unwrap();
     server.start_again();
@@ -224,7 +224,7 @@ fn a_start_clears_away_what_a_crash_has_left() {
     assert_has(&server, 1);
     let found = names(&data, "");
     assert!(left.iter().all(|name| !found.contains(&(*name).to_owned())), "{found:?}");
-    // In the operator's own part of the directory only our names are touched.
+    // In the operator's part of the directory, only files with our names are touched.
     let exists: Vec<_> = left.iter().filter(|name| data.join(name).exists()).collect();
     assert_eq!(exists, [&left[0], &left[1], &left[2]]);
 }
@@ -256,7 +256,7 @@ fn a_purge_takes_place_at_every_start() {
     for life in 0..8 {
         write(&server, life);
         let mut client = Client::connect(server.address());
-        // One more for each life.
+        // One more for each run.
         client.wait_until("a snapshot is written", |_| names(&data, "snapshot.").len() > life);
         drop(client);
         ENDS[life % ENDS.len()](&mut server);
@@ -275,7 +275,7 @@ fn a_purge_takes_place_at_every_start() {
         left.len() < segments.len() && left[0] > segments[2]
     });
     assert_has(&server, 8);
-    // What is left starts by itself.
+    // What remains starts on its own.
     server.restart();
     assert_has(&server, 8);
     server.stop();

@@ -11,7 +11,7 @@ use harness::{Server, is_reference};
 
 use super::{Folder, assert_says, ended_start};
 
-/// `ringkeeper` with these words.
+/// `ringkeeper` with these arguments.
 fn ringkeeper(words: &str) -> Command {
     let mut command = Command::new(&harness::server::server_command()[0]);
     command.args(words.split_whitespace()).stdin(Stdio::null());
@@ -23,7 +23,7 @@ fn run(words: &str) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-/// A pipe whose reader has left.
+/// A pipe whose reader has closed it.
 fn left() -> Stdio {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
@@ -31,7 +31,7 @@ fn left() -> Stdio {
 }
 
 #[test]
-fn wrong_words_end_with_2() {
+fn wrong_arguments_exit_with_2() {
     if is_reference() {
         return;
     }
@@ -60,7 +60,7 @@ fn wrong_words_end_with_2() {
 }
 
 #[test]
-fn what_cannot_be_done_ends_with_1() {
+fn failures_exit_with_1() {
     if is_reference() {
         return;
     }
@@ -76,7 +76,7 @@ fn what_cannot_be_done_ends_with_1() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_ends_with_3() {
+fn an_unusable_directory_exits_with_3() {
     if is_reference() {
         return;
     }
@@ -103,7 +103,7 @@ fn a_directory_that_cannot_be_used_ends_with_3() {
 }
 
 #[test]
-fn sources_and_targets_that_cannot_be_used_end_with_3() {
+fn unusable_sources_and_targets_exit_with_3() {
     if is_reference() {
         return;
     }
@@ -140,7 +140,7 @@ fn sources_and_targets_that_cannot_be_used_end_with_3() {
         assert_eq!(status, Some(3), "{words}: {said}");
         assert!(!said.is_empty() && !folder.path().join("new").exists(), "{words}");
     }
-    // What is in the files is another matter.
+    // The content of the files does not matter here.
     for words in [
         format!("inspect log {file}/no-such-file"),
         format!("inspect snapshot {stock}"),
@@ -152,7 +152,7 @@ fn sources_and_targets_that_cannot_be_used_end_with_3() {
 }
 
 #[test]
-fn a_port_that_the_admin_server_cannot_have_ends_with_4() {
+fn a_port_that_the_admin_server_cannot_use_exits_with_4() {
     if is_reference() {
         return;
     }
@@ -172,7 +172,7 @@ fn a_port_that_the_admin_server_cannot_have_ends_with_4() {
 }
 
 #[test]
-fn a_reader_that_leaves_is_no_error() {
+fn a_closed_pipe_is_no_error() {
     if is_reference() {
         return;
     }
@@ -188,7 +188,7 @@ fn a_reader_that_leaves_is_no_error() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{words}");
     }
-    // What else was asked for is done.
+    // Everything else requested is done.
     let (folder, server) = (Folder::new(), Server::config().start());
     let json = folder.path().join("results.json");
     let words = format!(
@@ -259,7 +259,7 @@ fn only_a_terminal_gets_colours() {
     let server = Server::config().start();
     assert!(server.log().contains("INFO"), "{}", server.log());
     assert!(!server.log().contains('\x1b'), "{}", server.log());
-    // A start that fails, for the directory is in use, behind its first lines.
+    // A start that fails after its first lines, because the directory is in use.
     let binary = harness::server::server_command()[0].clone();
     let line = format!(
         "{} serve --set dataDir={} --set admin.enableServer=false",

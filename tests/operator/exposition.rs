@@ -1,5 +1,5 @@
-//! Prometheus's text format, read as strictly as it is written down: whatever is not in the format
-//! makes Prometheus refuse the whole page.
+//! Prometheus's text format, parsed as strictly as it is specified: any deviation makes Prometheus
+//! refuse the whole page.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ pub(super) struct Sample {
     pub(super) value: f64,
 }
 
-/// What is known of the metric whose lines are being read.
+/// The metric whose lines are being read.
 #[derive(Default)]
 struct Family {
     name: String,
@@ -28,7 +28,7 @@ pub(super) fn parse(page: &str) -> Result<Vec<Sample>, String> {
     let (mut samples, mut seen, mut families) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     let mut family = Family::default();
     for line in page.lines().filter(|line| !line.is_empty()) {
-        let told = if let Some(comment) = line.strip_prefix("# ") {
+        let parsed = if let Some(comment) = line.strip_prefix("# ") {
             head(&mut family, &mut families, comment)
         } else {
             sample(line).and_then(|sample| {
@@ -40,7 +40,7 @@ pub(super) fn parse(page: &str) -> Result<Vec<Sample>, String> {
                 if is_new { Ok(()) } else { Err("a second time".to_owned()) }
             })
         };
-        told.map_err(|why| format!("{why}: {line}"))?;
+        parsed.map_err(|why| format!("{why}: {line}"))?;
     }
     Ok(samples)
 }
@@ -55,7 +55,7 @@ fn begin(family: &mut Family, families: &mut BTreeSet<String>, name: &str) -> Re
     Ok(())
 }
 
-/// A line of HELP or TYPE; any other comment says nothing.
+/// A line of HELP or TYPE; any other comment is ignored.
 fn head(family: &mut Family, families: &mut BTreeSet<String>, comment: &str) -> Result<(), String> {
     let mut words = comment.splitn(3, ' ');
     let (word, name) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

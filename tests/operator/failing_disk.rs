@@ -1,5 +1,5 @@
-//! A disk that begins to fail under load: the server says so, ends, and acknowledges nothing more;
-//! on the healed disk everything acknowledged is there.
+//! A disk that begins to fail under load: the server reports it, exits, and acknowledges nothing
+//! more; on the repaired disk everything acknowledged is there.
 
 use std::process::Command;
 use std::thread;
@@ -13,7 +13,7 @@ use crate::crash::campaign::{SHARED, Worker};
 
 const WORKERS: usize = 3;
 
-/// Works while `fail` happens, until the server has ended by itself; then `heal`, and all that was
+/// Works while `fail` happens, until the server has exited by itself; after `heal`, everything
 /// acknowledged is there.
 fn fails_and_heals(server: &mut Server, fail: impl FnOnce(&Server), heal: impl FnOnce()) {
     Client::connect(server.address()).make(SHARED);

@@ -1,4 +1,4 @@
-//! A disk without room: writes are refused and nothing else, until there is room again.
+//! A full disk: only writes are refused, until there is room again.
 
 use std::fs;
 use std::io::Write;
@@ -13,7 +13,7 @@ use harness::{Acl, Client, Server, code, is_reference, opcode};
 
 use super::Folder;
 
-/// Several segments of 16 MiB fit, and something that takes the room of all but two.
+/// Room for several segments of 16 MiB, and for a file that takes the room of all but two.
 const DISK_BYTES: u64 = 128 << 20;
 const NODE_BYTES: usize = 500_000;
 /// More than the disk could hold.
@@ -25,7 +25,7 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// `None`, and a word about it, where this process may not mount.
+    /// `None`, with a message, if this process may not mount.
     pub(super) fn mount() -> Option<Self> {
         let mounted = Self::try_mount();
         if mounted.is_none() {
@@ -40,7 +40,7 @@ impl Disk {
         let (image, disk) = (folder.path().join("image"), folder.path().join("disk"));
         fs::File::create(&image).unwrap().set_len(DISK_BYTES).unwrap();
         fs::create_dir(&disk).unwrap();
-        // No blocks kept for root, who may be who runs this.
+        // No blocks reserved for root, because root may run this.
         let is_made = succeeds(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(&image));
         let made = Self { folder };
         (is_made && made.mount_as("loop")).then_some(made)
@@ -52,13 +52,13 @@ impl Disk {
         succeeds(mount.args(["-o", options]).arg(image).arg(self.path()))
     }
 
-    /// Takes the file system away and mounts it again, as a restart of the machine does.
+    /// Unmounts and remounts the file system, as a restart of the machine does.
     pub(super) fn mount_again(&self, options: &str) {
-        assert!(succeeds(Command::new("umount").arg(self.path())), "nobody uses it");
+        assert!(succeeds(Command::new("umount").arg(self.path())), "it is not in use");
         assert!(self.mount_as(options), "it can be mounted again");
     }
 
-    /// Whether [`Self::fail`] can be asked for; if not, a word about it.
+    /// Whether [`Self::fail`] is supported; if not, prints a message.
     pub(super) fn can_fail(_: &Self) -> bool {
         let can = succeeds(Command::new("perl").args(["-e", "exit 0"]));
         if !can {
@@ -68,8 +68,8 @@ impl Disk {
         can
     }
 
-    /// Every access fails from now on with EIO, and what was not durable is lost: the file
-    /// system's own switch for tests of power losses. False where there is none.
+    /// Every access fails from now on with EIO, and what was not durable is lost: the file system's
+    /// own switch for tests of power losses. False if there is none.
     pub(super) fn fail(&self) -> bool {
         // EXT4_IOC_SHUTDOWN, without writing out the journal.
         let script = "open F, '<', $ARGV[0] or exit 1; my $how = pack 'L', 2; \
@@ -94,7 +94,7 @@ fn succeeds(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-/// Takes all the room there is.
+/// Fills all the available room.
 pub(super) fn fill(path: &Path) {
     let mut file = fs::File::create(path).unwrap();
     for bytes in [1 << 20, 4096] {
@@ -112,28 +112,28 @@ fn content(number: usize) -> Vec<u8> {
     vec![number as u8; NODE_BYTES]
 }
 
-/// What a client was told of its writes, by their numbers.
+/// The answers to a client's writes, by number.
 #[derive(Default)]
-struct Told {
+struct Answers {
     acknowledged: Vec<usize>,
     refused: Vec<usize>,
 }
 
-/// Writes one node after another until told to stop. A write that was admitted before the room
-/// had ended is answered when there is room again, not before.
-fn write_until(mut client: Client, is_over: &AtomicBool) -> (Client, Told) {
-    let mut told = Told::default();
+/// Writes one node after another until stopped. A write that was admitted before the disk was full
+/// is answered when there is room again, not before.
+fn write_until(mut client: Client, is_over: &AtomicBool) -> (Client, Answers) {
+    let mut answers = Answers::default();
     for number in 0..WRITES_MAX {
         match client.create(&path(number), &content(number), &Acl::open(), 0) {
-            Ok(_) => told.acknowledged.push(number),
-            Err(code::SYSTEM_ERROR) => told.refused.push(number),
+            Ok(_) => answers.acknowledged.push(number),
+            Err(code::SYSTEM_ERROR) => answers.refused.push(number),
             Err(other) => panic!("{}: {other}", path(number)),
         }
         if is_over.load(Ordering::Relaxed) {
             break;
         }
     }
-    (client, told)
+    (client, answers)
 }
 
 /// Fills the disk and makes room again; `is_prompt` if a refused write must be answered meanwhile.
@@ -164,16 +164,16 @@ fn full_and_back(is_prompt: bool) {
     });
     assert!(!server.word("srvr").contains("Writes refused"));
     assert_eq!(at_once.unwrap_or_else(|| late.reply(xid).err), code::SYSTEM_ERROR);
-    let (writer, told) = writer.join().unwrap();
-    assert!(told.acknowledged.len() > 20, "{:?}", told.acknowledged);
+    let (writer, answers) = writer.join().unwrap();
+    assert!(answers.acknowledged.len() > 20, "{:?}", answers.acknowledged);
 
     server.restart();
     let mut writer = writer.reconnect();
-    for number in told.acknowledged {
+    for number in answers.acknowledged {
         let data = writer.get(&path(number), false).unwrap().0.unwrap();
         assert!(data == content(number), "{}", path(number));
     }
-    for number in told.refused {
+    for number in answers.refused {
         assert_eq!(writer.exists(&path(number), false), Err(code::NO_NODE), "{}", path(number));
     }
     assert!(writer.exists("/before", false).is_ok() && writer.exists("/after", false).is_ok());

@@ -1,5 +1,5 @@
-//! Snapshots in one directory and the log in another: no command takes one half for the whole, and
-//! the halves find each other wherever they are moved.
+//! Snapshots in one directory and the log in another: no command mistakes one half for the whole,
+//! and the halves find each other wherever they are moved.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::{Folder, assert_says, failed_start};
 
 const NODES: usize = 300;
 
-/// A stopped server with its log elsewhere: what was written last is only there.
+/// A stopped server with its log elsewhere: the last writes are only there.
 pub(super) struct Apart {
     pub(super) server: Server,
     pub(super) folder: Folder,
@@ -50,7 +50,7 @@ impl Apart {
         self.folder.path().join("log")
     }
 
-    /// Exports with these words, and says what came of it.
+    /// Exports with these arguments and returns the result.
     fn export(&self, words: &[&str]) -> (bool, String) {
         let to = self.folder.path().join("exported");
         fs::remove_dir_all(&to).ok();
@@ -79,15 +79,15 @@ pub(super) fn zoo_cfg(data: &Path, log: Option<&Path>) -> String {
     format!("dataDir={}\n{log}clientPort=0\nclientPortAddress=127.0.0.1\n", data.display())
 }
 
-/// The files that tell the halves of each other; without them the data are as an earlier version
-/// left them.
+/// The files through which the halves refer to each other; without them the data is as an earlier
+/// version left it.
 fn remove_marks(apart: &Apart) {
     fs::remove_file(apart.data().join("ringkeeper-1/data-set")).unwrap();
     fs::remove_file(apart.log().join("ringkeeper-1/log-set")).unwrap();
 }
 
 #[test]
-fn commands_find_the_log_without_being_told() {
+fn commands_find_the_log_by_themselves() {
     if is_reference() {
         return;
     }
@@ -129,7 +129,7 @@ fn data_of_an_earlier_version_are_not_exported_without_a_log() {
     let (is_success, said) = apart.export(&["--log-dir", text(&apart.log())]);
     assert!(is_success, "{said}");
     assert_says(&said, &[&format!("zxid      {}\n", apart.zxid)]);
-    // It starts as before, and is known from then on.
+    // It starts as before, and is recorded from then on.
     apart.assert_starts();
     assert!(apart.export(&[]).0);
 }
@@ -147,7 +147,7 @@ fn a_forgotten_or_empty_directory_of_the_log_is_noticed() {
     let other = apart.folder.path().join("other");
     let said = failed_start(&zoo_cfg(&data, Some(&other)));
     assert_says(&said, &[&elsewhere]);
-    // As a disk that is not mounted.
+    // Like a disk that is not mounted.
     let aside = apart.folder.path().join("aside");
     fs::rename(&log, &aside).unwrap();
     fs::create_dir(&log).unwrap();
@@ -183,11 +183,11 @@ fn the_log_of_other_snapshots_is_refused() {
     let (is_success, said) = one.export(&["--log-dir", text(&two.log())]);
     assert!(!is_success);
     assert_says(&said, &[&foreign]);
-    // A new directory of data beside an old log.
+    // A new data directory with an old log.
     let new = one.folder.path().join("new");
     let said = failed_start(&zoo_cfg(&new, Some(&one.log())));
     assert_says(&said, &["holds the log of the snapshots in", text(&one.data())]);
-    // The directory of the log, named as if it were all.
+    // The directory of the log, given as if it were the whole.
     for command in [&["repair"][..], &["export", "--to", "/nonexistent/to"]] {
         let (is_success, said) = run(&[command, &[text(&one.log())]].concat());
         assert!(!is_success);
@@ -203,7 +203,7 @@ fn halves_are_moved_together_and_put_together() {
     }
     let mut apart = Apart::new();
     let (data, log) = (apart.data(), apart.log());
-    // Elsewhere, both: they know each other.
+    // Both moved: they still refer to each other.
     let (data_copy, log_copy) =
         (apart.folder.path().join("data-copy"), apart.folder.path().join("log-copy"));
     copy_directory(&data, &data_copy);
@@ -218,7 +218,7 @@ fn halves_are_moved_together_and_put_together() {
     fs::rename(&log, &moved).unwrap();
     apart.server.set("dataLogDir", text(&moved));
     apart.assert_starts();
-    // Into the directory of the data, by the names that a message once asked for.
+    // Into the data directory, under the names that an earlier message asked for.
     for file in files(&moved, "log-0").into_iter().chain(files(&moved, "spare-")) {
         fs::rename(&file, data.join("ringkeeper-1").join(file.file_name().unwrap())).unwrap();
     }
@@ -252,13 +252,13 @@ fn the_log_of_before_an_import_is_refused() {
     for _ in 0..2 {
         let said = failed_start(&zoo_cfg(&to, Some(&apart.log())));
         assert_says(&said, &["holds the log of other data than was imported", "move it away"]);
-        // Nor where an earlier version has left it.
+        // Nor where an earlier version left it.
         fs::remove_file(apart.log().join("ringkeeper-1/log-set")).ok();
     }
 }
 
 #[test]
-fn marks_that_nobody_can_have_written_are_named() {
+fn marks_that_no_version_has_written_are_named() {
     if is_reference() {
         return;
     }

@@ -1,5 +1,5 @@
-//! Snapshots, and a log that was put back from an older copy, or that has gone on by itself: no
-//! server takes one history for another.
+//! Snapshots, and a log that was restored from an older copy or has diverged: no server mistakes
+//! one history for another.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Apart {
         self.folder.path().join("log")
     }
 
-    /// Makes these nodes and stops; the server runs before.
+    /// Creates these nodes and stops the running server.
     fn write(&mut self, prefix: &str, count: usize) {
         write(&self.server, prefix, count);
         self.server.stop();
@@ -47,13 +47,13 @@ impl Apart {
         copy_directory(&self.log(), &self.folder.path().join(name));
     }
 
-    /// Puts a copy of the log in the place of what is there.
+    /// Replaces the log with a copy.
     fn put_back(&self, name: &str) {
         fs::remove_dir_all(self.log()).unwrap();
         copy_directory(&self.folder.path().join(name), &self.log());
     }
 
-    /// What a start says, which must end with this status.
+    /// What a start prints, which must exit with this status.
     fn refused(&self) -> String {
         let text = format!(
             "dataDir={}\ndataLogDir={}\nclientPort=0\nclientPortAddress=127.0.0.1\n",
@@ -67,6 +67,15 @@ impl Apart {
 
     fn repair(&self, words: &[&str]) -> (bool, String) {
         repair(&self.data(), &[&["--log-dir", self.log().to_str().unwrap()], words].concat())
+    }
+
+    /// Cuts the log where the report suggests it: the report, and what was done.
+    fn cut_as_suggested(&self) -> (String, String) {
+        let (_, report) = self.repair(&[]);
+        let (is_success, done) =
+            self.repair(&["--cut-log-at", word_behind(&report, "--cut-log-at ")]);
+        assert!(is_success, "{done}");
+        (report, done)
     }
 
     fn has(&mut self, path: &str) -> bool {
@@ -91,8 +100,8 @@ fn write(server: &Server, prefix: &str, count: usize) {
     client.close();
 }
 
-/// The zxid that follows these words.
-fn zxid_behind<'a>(said: &'a str, words: &str) -> &'a str {
+/// The word that follows these.
+fn word_behind<'a>(said: &'a str, words: &str) -> &'a str {
     let rest = &said[said.find(words).unwrap_or_else(|| panic!("no {words:?} in {said}"))..];
     rest[words.len()..].split_whitespace().next().unwrap()
 }
@@ -116,14 +125,14 @@ fn an_older_copy_of_the_log_is_refused() {
         let (_, said) = apart.repair(&[]);
         assert_says(&said, &["a server does not start with this", "--cut-log-at"]);
         assert!(!said.contains("nothing is to repair"), "{said}");
-        // The right one is there again: nothing has been changed.
+        // The right one is back: nothing has been changed.
         apart.put_back("newer");
         assert!(apart.has("/b49"));
     }
 }
 
 #[test]
-fn an_older_copy_of_the_log_is_used_where_that_is_asked_for() {
+fn an_older_copy_of_the_log_is_used_if_requested() {
     if is_reference() {
         return;
     }
@@ -133,21 +142,18 @@ fn an_older_copy_of_the_log_is_used_where_that_is_asked_for() {
     apart.server.start_again();
     apart.write("b", 50);
     apart.put_back("older");
-    let (_, said) = apart.repair(&[]);
-    let at = zxid_behind(&said, "to go on with this log: ringkeeper repair");
-    assert_eq!(at, apart.data().to_str().unwrap());
-    let at = zxid_behind(&said, "--cut-log-at ").to_owned();
-    let (is_success, said) = apart.repair(&["--cut-log-at", &at]);
-    assert!(is_success, "{said}");
-    // Snapshots of what is given up are set aside.
-    assert_says(&said, &["damaged.snapshot.", "a server starts with this"]);
+    let (report, done) = apart.cut_as_suggested();
+    let named = word_behind(&report, "to continue with this log: ringkeeper repair");
+    assert_eq!(named, apart.data().to_str().unwrap());
+    // Snapshots of the abandoned history are set aside.
+    assert_says(&done, &["damaged.snapshot.", "a server starts with this"]);
     assert!(apart.has("/a29"));
     assert!(!apart.has("/b0"));
     assert!(apart.repair(&[]).1.contains("nothing is to repair"));
 }
 
 #[test]
-fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
+fn two_logs_that_diverged_are_not_mixed() {
     if is_reference() {
         return;
     }
@@ -157,11 +163,9 @@ fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
     apart.server.start_again();
     apart.write("b", 10);
     apart.keep_log("other");
-    // The older one, as an operator forces it; then it goes on.
+    // The older one, as an operator forces it; then it diverges.
     apart.put_back("one");
-    let (_, said) = apart.repair(&[]);
-    let at = zxid_behind(&said, "--cut-log-at ").to_owned();
-    assert!(apart.repair(&["--cut-log-at", &at]).0);
+    apart.cut_as_suggested();
     for life in 0..3 {
         apart.server.start_again();
         apart.write(&format!("m{life}-"), 30);
@@ -170,13 +174,9 @@ fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
     apart.put_back("other");
     let said = apart.refused();
     assert_says(&said, &["put back", "ringkeeper repair"]);
-    // Chosen explicitly, it comes without a trace of the other one's.
-    let (_, said) = apart.repair(&[]);
-    let at = zxid_behind(&said, "to go on with this log: ").to_owned();
-    assert_eq!(at, "ringkeeper");
-    let at = zxid_behind(&said, "--cut-log-at ").to_owned();
-    let (is_success, said) = apart.repair(&["--cut-log-at", &at]);
-    assert!(is_success, "{said}");
+    // Chosen explicitly, it starts without a trace of the other history.
+    let (report, _) = apart.cut_as_suggested();
+    assert_eq!(word_behind(&report, "to continue with this log: "), "ringkeeper");
     apart.server.start_again();
     let mut client = Client::connect(apart.server.address());
     let mut found = client.children("/", false).unwrap();
@@ -191,7 +191,7 @@ fn two_logs_that_have_gone_on_from_one_are_not_mixed() {
 }
 
 #[test]
-fn a_log_that_was_cut_behind_the_back_of_its_snapshots_is_refused() {
+fn a_log_that_was_cut_without_its_snapshots_is_refused() {
     if is_reference() {
         return;
     }
@@ -237,7 +237,7 @@ fn a_kill_at_any_moment_of_a_start_leaves_data_that_start() {
     for kill in 0..60_u64 {
         apart.server.launch();
         if kill % 10 == 9 {
-            // In full flow, every now and then, and then again at its start.
+            // Under full load, repeatedly, and then again at its start.
             apart.server.kill();
             apart.server.start_again();
             write(&apart.server, &format!("k{kill}-"), 3);
@@ -277,7 +277,7 @@ fn data_without_any_file_where_there_were_some_are_refused() {
     let (status, said) = ended_start(&text, None);
     assert_eq!(status, 3, "{said}");
     assert_says(&said, &["put back", "data-set"]);
-    // Nor where the log should be elsewhere now.
+    // Nor if the log should be elsewhere now.
     let elsewhere = format!("{text}dataLogDir={}\n", server.folder().join("elsewhere").display());
     let (status, said) = ended_start(&elsewhere, None);
     assert_eq!(status, 3, "{said}");
@@ -290,7 +290,7 @@ fn data_without_any_file_where_there_were_some_are_refused() {
 }
 
 #[test]
-fn a_log_elsewhere_whose_segments_are_gone_is_missed() {
+fn a_log_elsewhere_whose_segments_are_missing_is_refused() {
     if is_reference() {
         return;
     }

@@ -1,5 +1,5 @@
-//! What monitoring reads: the page for Prometheus, `mntr` and the command `monitor`, whatever the
-//! state of the server is.
+//! What monitoring reads: the Prometheus page, `mntr` and the command `monitor`, in any state of
+//! the server.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,7 +70,7 @@ impl Monitored {
         serde_json::from_str(&answer.body).expect("JSON")
     }
 
-    /// What exporters do: every line but those of words is a number of that name.
+    /// As exporters parse it: every line except those with text is a number of that name.
     fn assert_numbers(&self) {
         let mut page = String::new();
         for (name, value) in self.mntr() {
@@ -101,7 +101,7 @@ fn value(samples: &[Sample], name: &str, key: Option<&str>) -> f64 {
 const NAMES: [&str; 7] = ["plain", "we\"ird", "back\\slash", "\\n", "{a=\"b\"}", "x y,z", "\u{fc}"];
 
 #[test]
-fn a_page_that_prometheus_takes_whatever_nodes_are_called() {
+fn prometheus_accepts_the_page_with_any_names_of_nodes() {
     let monitored = Monitored::with_prometheus();
     let fresh = monitored.samples();
     assert!(value(&fresh, "uptime", None) >= 0.0);
@@ -127,7 +127,7 @@ fn a_page_that_prometheus_takes_whatever_nodes_are_called() {
 }
 
 #[test]
-fn monitor_tells_what_mntr_tells() {
+fn monitor_reports_what_mntr_reports() {
     for provider in ["impl.DefaultMetricsProvider", "impl.NullMetricsProvider", "prometheus."] {
         let class = match provider {
             "prometheus." => PROMETHEUS.to_owned(),
@@ -140,15 +140,15 @@ fn monitor_tells_what_mntr_tells() {
         client.get("/ns", false).unwrap();
         let mntr: Vec<_> = monitored.mntr().into_iter().map(|(name, _)| name).collect();
         let monitor = monitored.monitor();
-        let told: Vec<_> =
+        let reported: Vec<_> =
             monitor.keys().filter(|name| !matches!(name.as_str(), "command" | "error")).collect();
-        assert!(told.iter().copied().eq(&mntr), "{class}: {told:?} and {mntr:?}");
+        assert!(reported.iter().copied().eq(&mntr), "{class}: {reported:?} and {mntr:?}");
         monitored.assert_numbers_by(&class);
     }
 }
 
 impl Monitored {
-    /// As ZooKeeper's provider of that class tells them.
+    /// As ZooKeeper's provider of that class reports them.
     fn assert_numbers_by(&self, class: &str) {
         let monitor = self.monitor();
         match class.rsplit('.').next().unwrap() {
@@ -173,7 +173,7 @@ impl Monitored {
 }
 
 #[test]
-fn names_choose_what_the_page_tells() {
+fn names_choose_what_the_page_shows() {
     let monitored = Monitored::with_prometheus();
     let names = |query: &str| -> Vec<String> {
         let samples = parse(&monitored.page(query).body).unwrap();
@@ -205,8 +205,8 @@ fn methods_of_the_page() {
         format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n\r\n{body}")
     };
     let encoded = "application/x-www-form-urlencoded";
-    let told = send("POST", "/metrics", &form(encoded, "name[]=znode_count"));
-    assert_eq!(parse(&told.body).unwrap().len(), 1);
+    let reported = send("POST", "/metrics", &form(encoded, "name[]=znode_count"));
+    assert_eq!(parse(&reported.body).unwrap().len(), 1);
     let both = send("POST", "/metrics?name[]=uptime", &form(encoded, "name[]=znode_count"));
     assert_eq!(parse(&both.body).unwrap().len(), 2);
     let all = send("POST", "/metrics", &form("text/plain", "name[]=znode_count"));
@@ -251,14 +251,14 @@ fn on_a_full_disk(config: Config, check: impl FnOnce(&Monitored)) {
     reader.wait_until("the disk is full", |_| server.word("srvr").contains("Writes refused: "));
     is_over.store(true, Ordering::Relaxed);
     check(&monitored);
-    // A write that was admitted before is answered when there is room.
+    // A write that was admitted earlier is answered when there is room.
     fs::remove_file(&filler).unwrap();
     writer.join().unwrap();
     drop(monitored);
 }
 
 #[test]
-fn a_full_disk_is_told_in_numbers() {
+fn a_full_disk_is_reported_in_numbers() {
     on_a_full_disk(Server::config(), |monitored| {
         let mntr: BTreeMap<_, _> = monitored.mntr().into_iter().collect();
         assert_eq!(mntr["writes_refused"], "1");
@@ -268,7 +268,7 @@ fn a_full_disk_is_told_in_numbers() {
 }
 
 #[test]
-fn a_full_disk_is_told_to_prometheus() {
+fn a_full_disk_is_reported_to_prometheus() {
     let config = Server::config().set("metricsProvider.className", PROMETHEUS);
     on_a_full_disk(config, |monitored| {
         let refused = value(&monitored.samples(), "writes_refused", None);

@@ -1,5 +1,5 @@
-//! What an operator may get wrong, and what a machine may do to a server: it says what is the
-//! matter, ends with a status that tells of what kind it is, and loses nothing.
+//! Operator mistakes and machine faults: the server names the problem, exits with the status for
+//! its kind, and loses nothing.
 
 mod bench;
 mod copies;
@@ -30,12 +30,12 @@ use std::time::{Duration, Instant};
 
 use harness::server::server_command;
 
-/// A server that cannot start says so at once, or after the retries of its port.
+/// A server that cannot start reports it at once, or after retrying its port.
 const END_MAX: Duration = Duration::from_secs(60);
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// A folder of a test's own, gone with its end.
+/// A folder of a test's own, removed when the test ends.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -57,20 +57,20 @@ impl Drop for Folder {
     }
 }
 
-/// Starts a server that cannot: what it says on standard error, once it has ended. With which
-/// status, is looked at in [`exits`].
+/// Starts a server that cannot start; returns its standard error once it has exited. [`exits`]
+/// checks the status.
 fn failed_start(zoo_cfg: &str) -> String {
     failed_start_as(zoo_cfg, None)
 }
 
-/// As [`failed_start`], as this user.
+/// Like [`failed_start`], as this user.
 fn failed_start_as(zoo_cfg: &str, user: Option<u32>) -> String {
     let (status, said) = ended_start(zoo_cfg, user);
     assert!((1..=4).contains(&status), "{status}: {said}");
     said
 }
 
-/// The status with which a server that cannot start ends, and what it says.
+/// The exit status of a server that cannot start, and what it prints.
 fn ended_start(zoo_cfg: &str, user: Option<u32>) -> (i32, String) {
     let folder = Folder::new();
     let (file, errors) = (folder.path().join("zoo.cfg"), folder.path().join("errors"));

@@ -1,16 +1,15 @@
-//! The commands that README.md and the pages for operators show, run as they stand there.
+//! Runs the commands in README.md and the pages for operators as they are shown.
 //!
-//! Every block of `sh` is run, a line at a time, in a folder of its own that has what the pages
-//! take for granted: the binary, `zoo.cfg`, a data directory of `ZooKeeper`'s. Ports and absolute
-//! paths are replaced by the folder's own, nothing else is. A server that a line starts is asked
-//! whether it serves, and asked to end when the next one needs its place. `make TARGET` is looked
-//! up with `make -n`.
+//! Every block of `sh` is run, line by line, in a folder of its own that has what the pages assume:
+//! the binary, `zoo.cfg`, a data directory of `ZooKeeper`'s. Only ports and absolute paths are
+//! replaced, by the folder's own. A server that a line starts must serve, and is stopped when the
+//! next one needs its place. `make TARGET` is checked with `make -n`.
 //!
-//! Two comments steer it, each before a block:
+//! Two comments control this, each before a block:
 //!
-//! - `<!-- not run: COMMAND: REASON -->`: lines of the next block that begin with COMMAND are left
-//!   out;
-//! - `<!-- shown by: COMMAND -->`: the next block of `text` is what that line printed, but for
+//! - `<!-- not run: COMMAND: REASON -->`: lines of the next block that begin with COMMAND are
+//!   skipped;
+//! - `<!-- shown by: COMMAND -->`: the next block of `text` is what that line printed, except for
 //!   words with digits in them.
 
 use std::fs;
@@ -29,9 +28,9 @@ use super::Folder;
 
 /// A loaded machine starts and stops a server slowly.
 const WAIT_MAX: Duration = Duration::from_secs(60);
-/// Lines that begin so want the server that runs.
+/// Lines with these prefixes need the running server.
 const CLIENTS: [&str; 4] = ["bash -c", "curl ", "kill -TERM", "target/release/ringkeeper bench"];
-/// A zxid that the folder's data have, in place of the page's.
+/// A zxid that the folder's data has, in place of the page's.
 const ZXIDS: (&str, &str) = ("0x1a0002f", "0x2");
 
 fn workspace() -> &'static Path {
@@ -42,7 +41,7 @@ fn page(name: &str) -> String {
     fs::read_to_string(workspace().join(name)).unwrap()
 }
 
-/// A fenced block, and what the comments before it say.
+/// A fenced block, with the comments before it.
 #[derive(Debug, Default)]
 struct Block {
     language: String,
@@ -51,7 +50,7 @@ struct Block {
     shown_by: Option<String>,
 }
 
-/// The blocks of `sh`, and those of `text` that something has printed.
+/// The blocks of `sh`, and the blocks of `text` that a command has printed.
 fn blocks(page: &str) -> Vec<Block> {
     let (mut blocks, mut next, mut is_open) = (Vec::new(), Block::default(), false);
     for line in page.lines() {
@@ -84,7 +83,7 @@ struct Stage {
     folder: Folder,
     ports: [u16; 3],
     server: Option<Child>,
-    /// What started the last server: a client that comes after it has ended starts it again.
+    /// What started the last server: a client that follows its end restarts it.
     server_line: Option<String>,
     /// Each line that was run, with what it printed.
     printed: Vec<(String, String)>,
@@ -134,7 +133,7 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    /// The line with the folder's own ports, paths and files.
+    /// The line with the folder's ports, paths and files.
     fn own(&self, line: &str) -> String {
         let [client, admin, metrics] = self.ports;
         let own = |name: &str| self.at(name).display().to_string();
@@ -189,7 +188,7 @@ impl Stage {
             self.targets += 1;
             assert_target(words);
             if words == "run" {
-                // What the target does once the binary is there.
+                // What the target does once the binary exists.
                 let script = workspace().join("scripts/run.sh");
                 let binary = our_binary();
                 self.start(&format!(
@@ -206,7 +205,7 @@ impl Stage {
         } else if let Some(url) = line.strip_prefix("curl http://") {
             got(url)
         } else {
-            // A moment is enough to see that it measures.
+            // A short run shows that it measures.
             let short = " --nodes 100 --warmup 0 --seconds 1 --server 127.0.0.1:";
             let is_bench = line.contains("ringkeeper bench");
             let more = if is_bench { format!("{short}{}", self.ports[0]) } else { String::new() };
@@ -235,7 +234,7 @@ impl Stage {
         text
     }
 
-    /// Starts a server, waits until it serves, and writes something into it.
+    /// Starts a server, waits until it serves, and writes to it.
     fn start(&mut self, line: &str) {
         self.stop(true);
         let log = self.at("log");
@@ -259,12 +258,12 @@ impl Stage {
         client.close();
     }
 
-    /// Waits until the server, if there is one, has ended well.
+    /// Waits until the server, if there is one, has exited successfully.
     fn stop(&mut self, is_asking: bool) {
         let Some(mut child) = self.server.take() else { return };
         if is_asking {
             let asked = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-            assert!(asked.success(), "the server is gone already");
+            assert!(asked.success(), "the server has already exited");
         }
         let end = Instant::now() + WAIT_MAX;
         let status = loop {
@@ -279,7 +278,7 @@ impl Stage {
         assert!(status.success(), "{status}:\n{}", fs::read_to_string(self.at("log")).unwrap());
     }
 
-    /// Compares what a page shows with what the last such line printed.
+    /// Compares what a page shows with what the last line of that command printed.
     fn compare(&self, command: &str, shown: &[String]) {
         let line = self.printed.iter().rfind(|(line, _)| line.starts_with(command));
         let (_, printed) = line.unwrap_or_else(|| panic!("{command} was not run"));
@@ -298,7 +297,7 @@ impl Drop for Stage {
     }
 }
 
-/// The words of a line, those with a digit or a path in them blotted out.
+/// The words of a line, with those that contain a digit or a path masked.
 fn without_numbers(line: &str) -> String {
     let blot = |word| {
         if str::contains(word, |c: char| c.is_ascii_digit() || c == '/') { "#" } else { word }
@@ -306,7 +305,7 @@ fn without_numbers(line: &str) -> String {
     line.split_whitespace().map(blot).collect::<Vec<_>>().join(" ")
 }
 
-/// What a server says to this, all of it.
+/// A server's whole answer to this.
 fn asked(port: u16, text: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(WAIT_MAX)).ok()?;
@@ -326,7 +325,7 @@ fn got(url: &str) -> String {
     answer
 }
 
-/// That the Makefile has these targets, with a rule each.
+/// Checks that the Makefile has these targets, each with a rule.
 fn assert_target(words: &str) {
     let mut command = Command::new("make");
     command.args(["-n", "-C"]).arg(workspace()).args(words.split_whitespace());
@@ -338,7 +337,7 @@ fn assert_target(words: &str) {
     );
 }
 
-/// Runs a page; how many lines were run, how many were left out, how many are targets.
+/// Runs a page; returns how many lines were run, were skipped and are targets.
 fn play(name: &str) -> (usize, usize, usize) {
     let mut stage = Stage::new();
     for block in &blocks(&page(name)) {

@@ -1,4 +1,4 @@
-//! Damage in the log and in snapshots, met by the real server: found and named, or without effect;
+//! Damage in the log and in snapshots, on the real server: detected and named, or without effect;
 //! and the explicit repair.
 
 use std::fs;
@@ -23,7 +23,7 @@ fn path(number: usize) -> String {
     format!("/node-{number:04}")
 }
 
-/// A stopped server with a node a batch.
+/// A stopped server with one node per batch.
 fn worked(snap_count: &str) -> Server {
     let mut server =
         Server::config().set("snapCount", snap_count).set("ring.log.segmentMb", "16").start();
@@ -36,7 +36,7 @@ fn worked(snap_count: &str) -> Server {
     server
 }
 
-/// How many of the nodes there are: those of a beginning, and no others.
+/// How many of the nodes exist: a prefix of them, and no others.
 fn nodes(server: &mut Server) -> usize {
     let mut client = Client::connect(server.address());
     let found: Vec<_> = (0..NODES).map(|number| client.get(&path(number), false)).collect();
@@ -51,7 +51,7 @@ fn nodes(server: &mut Server) -> usize {
     count
 }
 
-/// `ringkeeper repair` with these arguments: its exit code, and all it said.
+/// `ringkeeper repair` with these arguments: its exit code, and its output.
 fn repair(arguments: &[&str]) -> (Option<i32>, String) {
     let words = server_command();
     let output = Command::new(&words[0]).arg("repair").args(arguments).output().unwrap();
@@ -59,13 +59,13 @@ fn repair(arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(said).unwrap())
 }
 
-/// All files of the data directory but the lock.
+/// All files of the data directory except the lock.
 fn contents(data: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let all = files(data, "");
     all.into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
 }
 
-/// Where blocks of the log begin that have something in them, the last one (a statement) left out.
+/// Offsets of the non-empty blocks of the log, except the last one (a statement).
 fn used_blocks(segment: &Path) -> Vec<usize> {
     let bytes = fs::read(segment).unwrap();
     let blocks = (1..bytes.len() / BLOCK).map(|block| block * BLOCK);
@@ -97,7 +97,7 @@ fn changed_bytes_are_named_by_the_real_server_or_have_no_effect() {
         flip(&segment, byte);
         let said = failed_start(&zoo_cfg(&data));
         let place = format!("the log is corrupt: {name} at offset {at}: ");
-        assert_says(&said, &[&place, "acknowledged data stood there", "ringkeeper repair"]);
+        assert_says(&said, &[&place, "acknowledged data was there", "ringkeeper repair"]);
         flip(&segment, byte);
     }
     let irrelevant = [used[3] + BLOCK - 1, used.last().unwrap() + 64 * BLOCK];
@@ -109,7 +109,7 @@ fn changed_bytes_are_named_by_the_real_server_or_have_no_effect() {
 }
 
 #[test]
-fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
+fn a_damaged_log_is_cut_only_where_requested_and_nothing_is_removed() {
     if is_reference() {
         return;
     }
@@ -121,7 +121,7 @@ fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
     assert_says(&said, &["a server starts with this, at zxid 0x2a: nothing is to repair"]);
 
     let segment = files(&data, "log-").remove(0);
-    // Session, then a node a batch: the damage is to the one with number 20.
+    // The session, then one node per batch: number 20 is damaged.
     let at = used_blocks(&segment)[21];
     flip(&segment, at + 90);
     let before = contents(&data);
@@ -137,7 +137,7 @@ fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
     assert_says(&said, &["cannot be cut at 0x16: it can be read without a gap through 0x15 only"]);
     assert!(contents(&data) == before, "nothing was changed so far");
 
-    // Only root can give a directory away, and only then would its files be the wrong user's.
+    // Only root can change an owner, and only then would the files belong to the wrong user.
     if let (mine, Ok(())) = (fs::metadata(&data).unwrap().uid(), chown(&data, Some(65_534), None)) {
         let (end, said) = repair(&[&data_text, "--cut-log-at", "0x15"]);
         assert_eq!(end, Some(3), "{said}");
@@ -153,7 +153,7 @@ fn a_damaged_log_is_cut_only_where_it_is_told_and_nothing_is_removed() {
     assert_says(&said, &["set aside: ", "at zxid 0x15: nothing is to repair"]);
     let after: Vec<_> = contents(&data).into_iter().map(|(_, bytes)| bytes).collect();
     for (file, bytes) in before {
-        assert!(after.contains(&bytes), "{} is gone", file.display());
+        assert!(after.contains(&bytes), "{} is missing", file.display());
     }
     server.start_again();
     assert_eq!(nodes(&mut server), 20);
@@ -181,7 +181,7 @@ fn what_a_cut_gives_up_of_a_whole_log_is_kept_under_another_name() {
     assert!(!said[..cut].contains("nothing is to repair"), "{said}");
     assert_says(&said[cut..], &["at zxid 0x10: nothing is to repair"]);
     assert_eq!(files(&data, "cut-").len(), 1, "{said}");
-    // A start cuts the log to size: what was given up is still there.
+    // A start cuts the log to size: what was abandoned still exists.
     for _ in 0..2 {
         server.start_again();
         assert_eq!(nodes(&mut server), 15);
@@ -225,7 +225,7 @@ fn without_a_whole_snapshot_the_log_from_its_beginning_is_kept() {
     assert_eq!(end, Some(0), "{said}");
     server.start_again();
     assert_eq!(nodes(&mut server), NODES);
-    // With the log's beginning gone too, nothing can be kept, and nothing is tried.
+    // With the log's beginning missing too, nothing can be kept, and nothing is tried.
     server.stop();
     for file in
         files(&data, "snapshot.").into_iter().chain(files(&data, "log-").into_iter().take(1))

@@ -1,5 +1,5 @@
-//! A server that stands still, as under SIGSTOP or a paused virtual machine: once it runs again,
-//! it first reads what its clients have sent meanwhile, and only then ends sessions.
+//! A server that stalls, as under SIGSTOP or in a paused virtual machine: once it runs again, it
+//! first reads what its clients have sent meanwhile, and only then expires sessions.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,11 +12,12 @@ const TIMEOUT_MS: u64 = 4_000;
 /// Shorter than a session, longer than one, and longer than one by any number of ticks.
 const STALLS_MS: [u64; 5] = [3_000, 7_000, 9_500, 10_500, 20_000];
 
-/// When a client that is gone has certainly expired, after the server runs again: its timeout, the
-/// tick that it is rounded up to, another for the reports of shards, and room for a loaded machine.
+/// When the session of a dead client has certainly expired, after the server runs again: its
+/// timeout, the tick that it is rounded up to, another for the reports of shards, and room for a
+/// loaded machine.
 const GONE_MAX: Duration = Duration::from_millis(TIMEOUT_MS + 2 * TICK_MS + 6_000);
 
-/// How often a client gives a sign of life.
+/// How often a client pings.
 const PING_EVERY: Duration = Duration::from_millis(500);
 
 fn client(server: &Server, timeout_ms: u64, node: &str) -> Client {
@@ -28,8 +29,8 @@ fn client(server: &Server, timeout_ms: u64, node: &str) -> Client {
     client
 }
 
-/// One stall, with a client that pings all the while, one that connects anew in the meantime, and
-/// one that is gone.
+/// One stall, with a client that pings throughout, one that reconnects meanwhile, and one that is
+/// dead.
 fn stall(shards: &str, stall: Duration) {
     let tick = TICK_MS.to_string();
     let mut server = Server::config().set("tickTime", &tick).set("ring.shards", shards).start();
@@ -64,7 +65,7 @@ fn stall(shards: &str, stall: Duration) {
     let mut moved = moved.expect("the server answers");
     assert_eq!(moved.session_id(), moving.session_id(), "{stall:?}: it waited to be accepted");
     while observer.exists("/dead", false).is_ok() {
-        assert!(resumed.elapsed() < GONE_MAX, "{stall:?}: a client that is gone lives on");
+        assert!(resumed.elapsed() < GONE_MAX, "{stall:?}: a dead client keeps its session");
         live.ping();
         moved.ping();
         thread::sleep(PING_EVERY);
@@ -76,7 +77,7 @@ fn stall(shards: &str, stall: Duration) {
     dead.assert_closed();
 }
 
-/// Each on a server of its own, all at once.
+/// Each on a server of its own, all concurrently.
 fn stalls(shards: &'static str) {
     let stalls =
         STALLS_MS.map(|ms| thread::spawn(move || stall(shards, Duration::from_millis(ms))));

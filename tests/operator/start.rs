@@ -1,4 +1,4 @@
-//! Starts that cannot be, and the end that an operator asks for.
+//! Starts that must fail, and the orderly stop.
 
 use std::fs;
 use std::net::TcpListener;
@@ -10,7 +10,7 @@ use harness::{Acl, Client, Server, is_reference};
 
 use super::{Folder, assert_says, failed_start};
 
-/// Port 0 is any that is free.
+/// Port 0 is any free port.
 fn zoo_cfg(data_dir: &str) -> String {
     format!("dataDir={data_dir}\nclientPort=0\nclientPortAddress=127.0.0.1\n")
 }
@@ -29,7 +29,7 @@ fn two_servers_on_one_directory() {
 }
 
 #[test]
-fn a_data_directory_that_cannot_be() {
+fn an_impossible_data_directory() {
     if is_reference() {
         return;
     }
@@ -39,10 +39,10 @@ fn a_data_directory_that_cannot_be() {
     let file = file.display().to_string();
     assert_says(&failed_start(&zoo_cfg(&file)), &[&file, "is not a directory"]);
     let below = format!("{file}/data");
-    assert_says(&failed_start(&zoo_cfg(&below)), &[&below, "cannot be made"]);
+    assert_says(&failed_start(&zoo_cfg(&below)), &[&below, "cannot be created"]);
     // No user can make directories there, not even root.
     let read_only = "/proc/self/ringkeeper";
-    assert_says(&failed_start(&zoo_cfg(read_only)), &[read_only, "cannot be made"]);
+    assert_says(&failed_start(&zoo_cfg(read_only)), &[read_only, "cannot be created"]);
     let missing = folder.path().join("missing").display().to_string();
     let said = failed_start(&(zoo_cfg(&missing) + "datadir.autocreate=false\n"));
     assert_says(&said, &[&missing, "does not exist", "datadir.autocreate"]);
@@ -50,7 +50,7 @@ fn a_data_directory_that_cannot_be() {
 
 /// An empty directory may be the place where a disk is not mounted.
 #[test]
-fn data_that_must_be_there_are_not_begun_anew() {
+fn data_that_must_exist_is_not_created_again() {
     if is_reference() {
         return;
     }
@@ -66,7 +66,7 @@ fn data_that_must_be_there_are_not_begun_anew() {
     server.kill();
     let data = server.folder().join("data");
     fs::remove_dir_all(data.join("ringkeeper-1")).unwrap();
-    // As administrators of ZooKeeper prepare it.
+    // As ZooKeeper administrators prepare it.
     fs::create_dir(data.join("version-2")).unwrap();
     server.start_again();
 }
@@ -86,7 +86,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn wrong_values_are_told_with_file_line_and_bounds() {
+fn wrong_values_are_reported_with_file_line_and_bounds() {
     if is_reference() {
         return;
     }
@@ -115,20 +115,21 @@ fn a_key_that_zookeeper_would_not_see_is_warned_of() {
     assert_says(
         &server.log(),
         &[
-            "zookeeper.skipACL is passed over, as ZooKeeper does: in the configuration file the \
+            "zookeeper.skipACL is ignored, as in ZooKeeper: in the configuration file the \
              key is skipACL",
-            "jute.maxbuffer is passed over, as ZooKeeper does: it counts as -Djute.maxbuffer in \
+            "jute.maxbuffer is ignored, as in ZooKeeper: it counts as -Djute.maxbuffer in \
              JVMFLAGS",
             "enforceQuota=on means false, as in ZooKeeper",
-            "-Dzookeeper.tickTime is passed over, as ZooKeeper does",
+            "-Dzookeeper.tickTime is ignored, as in ZooKeeper",
             "zookeeper.digest.enabled: quotes and backslashes belong to the value",
         ],
     );
 }
 
-/// The start script hands the words of the variable to Java, which takes such a one for a program.
+/// The start script passes the words of the variable to Java, which takes such a word for a
+/// program.
 #[test]
-fn a_flag_that_is_none_ends_the_start() {
+fn an_invalid_flag_ends_the_start() {
     for flags in ["zookeeper.skipACL=\"yes no\"", "a=1 program", "a=1 @flags"] {
         assert!(Server::config().property(flags).try_start().is_err(), "{flags}");
     }
@@ -161,7 +162,7 @@ fn keys_of_our_own_are_checked() {
     }
 }
 
-/// What the start script of `ZooKeeper` reads beside the file is not read, and may matter.
+/// What `ZooKeeper`'s start script reads besides the file is not read, and may matter.
 #[test]
 fn flags_in_places_that_are_not_read_are_warned_of() {
     if is_reference() {
@@ -183,7 +184,7 @@ fn flags_in_places_that_are_not_read_are_warned_of() {
     assert_says(&said, &["JAVA_TOOL_OPTIONS has flags -D and is not read", &java_env]);
 }
 
-/// Bytes that Java reads as ISO-8859-1 lead to the directory that they lead to there.
+/// Bytes that Java reads as ISO-8859-1 name the same directory as in ZooKeeper.
 #[test]
 fn a_directory_outside_ascii_is_the_one_of_zookeeper() {
     let folder = Folder::new();
@@ -206,8 +207,8 @@ fn an_unknown_key_only_warns() {
     assert_says(
         &server.log(),
         &[
-            "snapcount is not known and passed over: did you mean snapCount?",
-            "mystery.key is not known and passed over",
+            "snapcount is unknown and ignored: did you mean snapCount?",
+            "mystery.key is unknown and ignored",
         ],
     );
 }
@@ -243,7 +244,7 @@ fn sigterm_ends_with_0_and_keeps_everything() {
     assert_eq!(client.get("/n99", false).unwrap().0.unwrap(), b"kept");
 }
 
-/// A terminal that is closed, and tools that rotate logs, send it; there is nothing to read again.
+/// Sent when a terminal closes, and by tools that rotate logs; there is nothing to reload.
 #[test]
 fn sighup_ends_nothing() {
     if is_reference() {
@@ -270,7 +271,7 @@ fn sigterm_ends_a_start_that_waits() {
     let mut server = Server::config().start();
     server.stop();
     assert_eq!(begun(&server), 1);
-    // Nobody ever writes into it: whoever reads it waits for ever, as for a disk that hangs.
+    // It has no writer: a reader waits forever, as for a hanging disk.
     let mark = server.folder().join("data/ringkeeper-1/data-set");
     fs::remove_file(&mark).unwrap();
     assert!(Command::new("mkfifo").arg(&mark).status().unwrap().success());

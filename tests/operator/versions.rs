@@ -1,4 +1,4 @@
-//! Files that a newer version has written: they are told from damage, by name, and left alone.
+//! Files written by a newer version: they are named, distinguished from damage, and left alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn crc32c(parts: [&[u8]; 2]) -> u32 {
     !crc
 }
 
-/// Writes version 2 into a header, with a checksum that fits; what stood there before.
+/// Writes version 2 into a header, with a matching checksum; returns the former bytes.
 fn make_newer(file: &Path, number: fn(u32) -> [u8; 4]) -> Vec<u8> {
     let before = fs::read(file).unwrap();
     let mut bytes = before.clone();
@@ -36,7 +36,7 @@ fn make_newer(file: &Path, number: fn(u32) -> [u8; 4]) -> Vec<u8> {
     before
 }
 
-/// The files of the server's data whose names begin so.
+/// The files of the server's data whose names have this prefix.
 fn files(server: &Server, beginning: &str) -> Vec<PathBuf> {
     let names = fs::read_dir(server.folder().join("data/ringkeeper-1")).unwrap();
     let paths = names.map(|entry| entry.unwrap().path());
@@ -47,7 +47,8 @@ fn files(server: &Server, beginning: &str) -> Vec<PathBuf> {
     paths.filter(is_named).collect()
 }
 
-/// Ends the server; it does not start while these files of its are newer, and does afterwards.
+/// Stops the server; it does not start while these files have the newer version, and does
+/// afterwards.
 fn assert_refused(server: &mut Server, beginning: &str, number: fn(u32) -> [u8; 4], says: &str) {
     server.stop();
     let files = files(server, beginning);
@@ -73,7 +74,7 @@ fn a_log_of_a_newer_version() {
     let mut server = Server::config().start();
     let mut client = Client::connect(server.address());
     client.create("/kept", b"data", &Acl::open(), 0).unwrap();
-    let says = "has format version 2, this server knows 1";
+    let says = "has format version 2, this server reads 1";
     assert_refused(&mut server, "log-", u32::to_le_bytes, says);
 }
 

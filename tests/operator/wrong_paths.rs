@@ -1,5 +1,5 @@
-//! Paths that lead to something else than a command needs: each message names the path, says what
-//! is there, and what to name instead; nothing is left behind.
+//! Paths that lead to something other than a command needs: each message names the path, what is
+//! there, and what to use instead; nothing is left behind.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -14,7 +14,7 @@ use super::{Folder, assert_says};
 
 const NOBODY: u32 = 65_534;
 
-/// Runs our binary, which must refuse; what it says.
+/// Runs our binary, which must refuse; returns its message.
 fn refused(words: &[&str]) -> String {
     refused_as(words, None)
 }
@@ -25,7 +25,7 @@ fn refused_as(words: &[&str], user: Option<u32>) -> String {
         command.uid(user).gid(user);
     }
     let output = command.args(words).output().unwrap();
-    // It failed, or a directory cannot be used: `exits` has which is which.
+    // It failed, or a directory cannot be used: `exits` distinguishes the two.
     assert!(matches!(output.status.code(), Some(1 | 3)), "{words:?}: {}", output.status);
     assert!(output.stdout.is_empty(), "{words:?}");
     String::from_utf8(output.stderr).unwrap()
@@ -39,7 +39,7 @@ fn fixture() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("convert/fixtures/plain")
 }
 
-/// Something of each kind, none of them data of Ringkeeper.
+/// Something of each kind, none of it Ringkeeper's data.
 struct Stage(Folder);
 
 impl Stage {
@@ -55,7 +55,7 @@ impl Stage {
         self.0.path().join(name)
     }
 
-    /// Whether nothing was made in the directories that are not ours.
+    /// Whether nothing was created in the directories that are not ours.
     fn is_clean(&self) -> bool {
         fs::read_dir(self.at("empty")).unwrap().next().is_none()
             && !self.at("stock/ringkeeper.lock").exists()
@@ -168,13 +168,13 @@ fn inspect_of_what_is_no_file_of_either_server() {
     assert_says(&inspect("snapshot", "stock/version-2"), &["such as", "version-2/snapshot.5c"]);
     assert_says(&inspect("log", "empty"), &["empty is a directory: name a file in it\n"]);
     assert_says(&inspect("log", "none"), &["none does not exist: name a file"]);
-    let says = ["file is no log and no snapshot", "it begins with [74, 65, 78, 74]"];
+    let says = ["file is neither a log nor a snapshot", "it begins with [74, 65, 78, 74]"];
     assert_says(&inspect("snapshot", "file"), &says);
     assert_says(&inspect("snapshot", "nothing"), &["it is empty", "snapshot.* of version-2"]);
     assert_says(&inspect("snapshot", "stock/version-2/log.5d"), &["ringkeeper inspect log"]);
 }
 
-/// Only root can be somebody else.
+/// Only root can become another user.
 #[test]
 fn what_another_user_may_not_read() {
     let stage = Stage::new();

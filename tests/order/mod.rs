@@ -1,6 +1,5 @@
-//! What one client was told, every other sees: the order of things across connections, whichever
-//! shard each connection lives on. Everything runs with one shard (fused with the ordering role)
-//! and with four.
+//! What one client has been told, every other sees: order across connections, whichever shard each
+//! connection is on. Everything runs with one shard (fused with the ordering role) and with four.
 
 mod moves;
 mod pairs;
@@ -10,7 +9,7 @@ use std::sync::OnceLock;
 
 use harness::Server;
 
-/// The two placements; another server takes the key for one it does not know.
+/// The two placements; to another server the key is an unknown one.
 fn servers() -> &'static [Server; 2] {
     static SERVERS: OnceLock<[Server; 2]> = OnceLock::new();
     SERVERS.get_or_init(|| {

@@ -1,5 +1,5 @@
-//! A session moves from connection to connection while requests of the old one are on their way:
-//! none of them takes effect after the first request of the new one.
+//! A session moves from connection to connection while requests of the old one are in flight: none
+//! of them takes effect after the first request of the new one.
 
 use harness::client::create_body;
 use harness::{Acl, Body, Client, opcode};
@@ -11,7 +11,7 @@ fn names(client: &mut Client, path: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_session_brings_all_that_was_received_of_it_along() {
+fn a_moved_session_keeps_all_requests_received_before() {
     for (at, server) in servers().iter().enumerate() {
         let mut observer = Client::connect(server.address());
         let root = format!("/moves-{at}");
@@ -36,7 +36,7 @@ fn a_session_brings_all_that_was_received_of_it_along() {
             let first = names(&mut new, &path);
             let expected: Vec<_> = (0..first.len()).map(|n| format!("n{n:05}")).collect();
             assert_eq!(first, expected, "the old connection's writes in their order");
-            // Whatever of the old one could still come would be seen now.
+            // Any late effect of the old one would be visible now.
             new.make(&format!("{path}/zz"));
             old.assert_closed();
             observer.sync(&path).unwrap();
@@ -50,7 +50,7 @@ fn a_session_brings_all_that_was_received_of_it_along() {
     }
 }
 
-/// The whole paths of these children but one.
+/// The full paths of these children except one.
 fn paths_but(path: &str, names: &[String], but: &str) -> Vec<String> {
     let others = names.iter().filter(|name| *name != but);
     others.map(|name| format!("{path}/{name}")).collect()

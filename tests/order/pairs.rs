@@ -1,4 +1,4 @@
-//! Every pair of actions by two clients, one after the other and both at once, watched by a third.
+//! Every pair of actions by two clients, sequentially and concurrently, watched by a third.
 
 use harness::{Acl, Body, Client, Handshake, Server, code, opcode};
 
@@ -63,7 +63,7 @@ impl<'a> Actor<'a> {
         }
     }
 
-    /// Waits for the answer, which must be a good one.
+    /// Waits for the answer, which must be a success.
     fn end(&mut self, action: Action, observer: &mut Client) {
         let client = self.client.as_mut().expect("acts once");
         match action {
@@ -101,7 +101,7 @@ impl<'a> Actor<'a> {
     }
 }
 
-/// Whoever is left, and the observer, see just this.
+/// The remaining clients and the observer see exactly this.
 fn assert_seen(actors: [&mut Actor<'_>; 2], observer: &mut Client, what: &str) {
     let root = actors[0].root.clone();
     let mut expected: Vec<_> = actors.iter().flat_map(|actor| actor.expected()).collect();
@@ -113,11 +113,12 @@ fn assert_seen(actors: [&mut Actor<'_>; 2], observer: &mut Client, what: &str) {
 }
 
 /// The events the observer saw are the changes, each once, in the order of their zxids.
-fn assert_told(observer: &mut Client, actors: [&Actor<'_>; 2], what: &str) {
+fn assert_observed(observer: &mut Client, actors: [&Actor<'_>; 2], what: &str) {
     let events = observer.events();
     assert!(events.is_sorted_by_key(|event| event.zxid), "{what}: {events:?}");
-    let mut told: Vec<_> = events.iter().map(|event| (event.kind, event.path.clone())).collect();
-    told.sort();
+    let mut observed: Vec<_> =
+        events.iter().map(|event| (event.kind, event.path.clone())).collect();
+    observed.sort();
     let mut expected = Vec::new();
     for actor in actors {
         let own = format!("{}/{}", actor.root, actor.name);
@@ -130,7 +131,7 @@ fn assert_told(observer: &mut Client, actors: [&Actor<'_>; 2], what: &str) {
         }
     }
     expected.sort();
-    assert_eq!(told, expected, "{what}");
+    assert_eq!(observed, expected, "{what}");
 }
 
 fn run_pair(server: &Server, number: usize, first: Action, second: Action, at_once: bool) {
@@ -153,7 +154,7 @@ fn run_pair(server: &Server, number: usize, first: Action, second: Action, at_on
         b.end(second, &mut observer);
     }
     assert_seen([&mut a, &mut b], &mut observer, &what);
-    assert_told(&mut observer, [&a, &b], &what);
+    assert_observed(&mut observer, [&a, &b], &what);
 }
 
 fn run_all(server: &Server, at_once: bool) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread;
 
 use harness::client::{create_body, decode_reply, multi_body};
-use harness::{Acl, Body, Client, Incoming, Op, OpResult, Reader, Server, code, opcode};
+use harness::{Acl, Body, Client, Incoming, Op, OpResult, ReplyReader, Server, code, opcode};
 
 use super::servers;
 
@@ -47,19 +47,19 @@ fn a_session_reads_its_own_writes_in_order() {
 }
 
 #[test]
-fn what_one_was_told_the_other_sees() {
+fn what_one_client_was_told_the_other_sees() {
     on_both(|server| {
         let mut a = Client::connect(server.address());
         let mut others: Vec<_> = (0..4).map(|_| Client::connect(server.address())).collect();
-        a.make("/told");
+        a.make("/value");
         for i in 0..300 {
-            let told = a.set("/told", i.to_string().as_bytes(), i).unwrap();
+            let written = a.set("/value", i.to_string().as_bytes(), i).unwrap();
             for other in &mut others {
-                let (data, stat) = other.get("/told", false).unwrap();
-                assert_eq!((data.unwrap(), stat), (i.to_string().into_bytes(), told));
+                let (data, stat) = other.get("/value", false).unwrap();
+                assert_eq!((data.unwrap(), stat), (i.to_string().into_bytes(), written));
             }
         }
-        a.delete("/told", -1).unwrap();
+        a.delete("/value", -1).unwrap();
     });
 }
 
@@ -89,7 +89,7 @@ fn events_come_before_what_they_announce() {
                         (announced, count) = (event.zxid, count + 1);
                     }
                     Incoming::Reply(reply) => {
-                        let mut r = Reader::new(&reply.body);
+                        let mut r = ReplyReader::new(&reply.body);
                         r.buffer();
                         let stat = r.stat();
                         assert!(stat.version >= version, "time goes forward");
@@ -128,7 +128,7 @@ fn a_multi_is_seen_whole() {
         });
         let mut done = false;
         while !done {
-            // One more round after the last write: what it left must be seen.
+            // One more round after the last write: its effect must be visible.
             done = writing.is_finished();
             for reader in &mut readers {
                 let both = [Op::Get { path: "/whole/a" }, Op::Get { path: "/whole/b" }];
@@ -198,7 +198,7 @@ fn one_of_many_creates_wins() {
     });
 }
 
-/// What an old connection still had in the air is done before the session is taken up again, or
+/// Requests that an old connection had in flight are applied before the session is resumed, or
 /// never.
 #[test]
 fn nothing_of_an_old_connection_follows_the_new_one() {
@@ -219,7 +219,7 @@ fn nothing_of_an_old_connection_follows_the_new_one() {
     });
 }
 
-/// A client that was told of a zxid may reconnect at once: no shard is behind what it has seen.
+/// A client that has seen a zxid may reconnect at once: no shard is behind it.
 #[test]
 fn a_reconnect_right_after_a_write_is_not_ahead() {
     on_both(|server| {

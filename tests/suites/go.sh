@@ -1,6 +1,6 @@
 #!/bin/bash
 # go.sh SERVER_CMD [go test arguments] - tests/suites/go: the Go client go-zookeeper/zk used as an application would.
-# Last line: the tally. Work files below $SUITES (default: a folder of the temporary one).
+# Last line: the tally. Work files below $SUITES (default: a folder in the temporary directory).
 set -u
 here=$(dirname "$(readlink -f "$0")")
 export SERVER_CMD=${1:?SERVER_CMD}

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Put first on PATH under the name `java`. A test harness that launches `java ... QuorumPeerMain zoo.cfg` gets
-# `$SERVER_CMD zoo.cfg` instead, with the harness's -D flags in JVMFLAGS (those for logs and display dropped).
-# Lines for TLS and SASL go out of zoo.cfg: the tests of both are left out, and no server should need a key for the rest.
-# `java -jar ...zk-test-cluster... N`, of the crates zookeeper and zookeeper-async, becomes one-server.sh, whatever N says.
-# Anything else goes to the real java.
+# `$SERVER_CMD zoo.cfg` instead, with the harness's -D flags in JVMFLAGS (those for logs and display dropped). Lines for
+# TLS and SASL are removed from zoo.cfg: the tests of both are left out, and the others should not need a key. `java
+# -jar ...zk-test-cluster... N`, of the crates zookeeper and zookeeper-async, becomes one-server.sh, for any N. Anything
+# else goes to the real java.
 flags="" main=""
 for a; do
   case $a in

@@ -1,7 +1,7 @@
 #!/bin/bash
 # kazoo.sh SERVER_CMD [pytest arguments] - kazoo's own test suite (the wheel ships kazoo.tests) against one server.
-# SERVER_CMD zoo.cfg runs in the foreground and ends on SIGTERM. What is left out, and why: kazoo-deselected.txt.
-# Last line: the tally. Work files below $SUITES (default: a folder of the temporary one).
+# SERVER_CMD zoo.cfg runs in the foreground and exits on SIGTERM. What is left out, and why: kazoo-deselected.txt.
+# Last line: the tally. Work files below $SUITES (default: a folder in the temporary directory).
 set -u
 here=$(dirname "$(readlink -f "$0")")
 export SERVER_CMD=${1:?SERVER_CMD}
@@ -13,7 +13,7 @@ mkdir -p "$work/bin"
 failed() { echo "kazoo.sh: $1" >&2; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 if [ ! -f "$venv/ready" ] && ! "$venv/bin/python" -c 'import kazoo.tests, pytest_timeout' 2>/dev/null; then
-  echo "making a Python environment for kazoo"
+  echo "creating a Python environment for kazoo"
   rm -rf "$venv"
   python3 -m venv "$venv" && "$venv/bin/pip" -q install 'kazoo[test,gevent,eventlet,sasl]==2.11.0' \
     'pyOpenSSL<26.2.0' pytest==8.4.2 pytest-cov==7.0.0 pytest-timeout==2.4.0 'setuptools<81' ||
@@ -30,7 +30,7 @@ unset CI   # set, kazoo's test_build compares the machines of kazoo's own CI
 export ZOOKEEPER_VERSION=3.8.0 ZOOKEEPER_PATH=$work ZOOKEEPER_CLASSPATH=- ZOOKEEPER_CLUSTER_SIZE=1
 export ZOOKEEPER_PORT_OFFSET=${KAZOO_PORTS:-$((20000 + $$ % 500 * 20))}
 
-# A server that never answers costs every test its own patience; this many failures say enough.
+# With a server that never answers, every test runs into its timeout; this many failures are enough.
 cd "$work" && "$venv/bin/python" -m pytest -p no:cacheprovider -p kazoo_deselected -o log_cli=false --timeout=120 \
   --maxfail="${KAZOO_MAXFAIL:-25}" -q -ra --tb=short --junitxml="$work/junit.xml" "$@" "$tests" > "$work/out.txt" 2>&1
 grep -E '^(FAILED|ERROR)' "$work/out.txt" | sed "s|[^ ]*/kazoo/tests/||"

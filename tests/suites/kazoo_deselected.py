@@ -1,4 +1,4 @@
-"""A pytest plugin: skips what kazoo-deselected.txt names, with the reason that stands there."""
+"""A pytest plugin: skips the tests that kazoo-deselected.txt names, with the reasons given there."""
 import fnmatch
 import os
 

@@ -12,9 +12,9 @@ mkdir -p "$work" "$SUITE_FOLDER"
 failed() { echo "node.sh: $1" >&2; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 cd "$work" || failed "no $work"
 
-# ava takes no tests from node_modules: what is tested is a copy of the package.
+# ava ignores tests in node_modules: test a copy of the package.
 if [ ! -f ready ]; then
-  echo "making a folder of Node.js modules"
+  echo "creating a folder of Node.js modules"
   rm -rf node_modules package package.json package-lock.json
   [ ! -f /usr/include/node/node.h ] || export npm_config_nodedir=/usr
   echo '{ "private": true }' > package.json

@@ -1,8 +1,8 @@
 #!/bin/bash
-# one-server.sh - a server by $SERVER_CMD on a free port, under $SUITE_FOLDER. Prints `127.0.0.1:PORT`, then obeys letters
-# on standard input: k kills the server (SIGKILL) and starts it again on its data, q or the end of input ends it.
+# one-server.sh - a server by $SERVER_CMD on a free port, under $SUITE_FOLDER. Prints `127.0.0.1:PORT`, then obeys
+# letters on standard input: k kills the server (SIGKILL) and restarts it on its data, q or the end of input stops it.
 # This is the contract of the test cluster in the crates zookeeper and zookeeper-async, where k takes a server from an
-# ensemble: to a client both are a connection that breaks, and a session that lives on elsewhere.
+# ensemble: to a client both are a broken connection, and a session that continues elsewhere.
 set -u
 folder=$(mktemp -d "${SUITE_FOLDER:-${TMPDIR:-/tmp}}/server-XXXXXX")
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')

@@ -12,7 +12,7 @@ mkdir -p "$work/tmp"
 failed() { echo "recipes.sh: $1" >&2; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
 if [ ! -f "$venv/ready" ]; then
-  echo "making a Python environment for the recipes"
+  echo "creating a Python environment for the recipes"
   rm -rf "$venv"
   python3 -m venv "$venv" &&
     "$venv/bin/pip" -q install kazoo==2.11.0 pytest==8.4.2 pytest-timeout==2.4.0 || failed "kazoo could not be installed"

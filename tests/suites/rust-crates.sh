@@ -1,8 +1,9 @@
 #!/bin/bash
-# rust-crates.sh CRATE SERVER_CMD [filter] - the tests inside a published Rust client: zookeeper-client, zookeeper-async or
-# zookeeper. zookeeper-client starts its servers by testcontainers: tests/suites/testcontainers stands in. The other two run
-# `java -jar zk-test-cluster`: javashim.sh stands in. What is left out, and why: rust-crates-deselected.txt.
-# Last line: the tally. Work files below $SUITES (default: a folder of the temporary one).
+# rust-crates.sh CRATE SERVER_CMD [filter] - the tests inside a published Rust client: zookeeper-client, zookeeper-async
+# or zookeeper. zookeeper-client starts its servers with testcontainers, which tests/suites/testcontainers replaces. The
+# other two run `java -jar zk-test-cluster`, which javashim.sh replaces. What is left out, and why:
+# rust-crates-deselected.txt. Last line: the tally. Work files below $SUITES (default: a folder in the temporary
+# directory).
 set -u
 here=$(dirname "$(readlink -f "$0")")
 crate=${1:?CRATE}
@@ -21,9 +22,9 @@ esac
 mkdir -p "$work/bin" "$SUITE_FOLDER"
 source=$work/$crate-$version
 
-# cargo fetch brings a crate as somebody's dependency; what is tested is a copy of what it brought.
+# cargo fetch downloads a crate only as a dependency; the tests run on a copy of it.
 if [ ! -f "$source/ready" ]; then
-  echo "bringing $crate $version"
+  echo "fetching $crate $version"
   rm -rf "$source" "$work/fetch-$crate"
   mkdir -p "$work/fetch-$crate/src"
   : > "$work/fetch-$crate/src/lib.rs"
@@ -49,7 +50,7 @@ skip=()
 while read -r of name _; do
   [ "$of" = "$crate" ] && skip+=(--skip "$name")
 done < "$here/rust-crates-deselected.txt"
-# A test without an end would hold up everything after it.
+# A test that hangs would block everything after it.
 timeout "${RUST_CRATES_SECONDS:-900}" cargo test --tests --no-fail-fast -- --test-threads=4 ${skip[@]+"${skip[@]}"} "$@" \
   > "$work/$crate.txt" 2>&1
 status=$?

@@ -1,9 +1,9 @@
 #!/bin/bash
-# stock-server.sh ZOO_CFG - Apache ZooKeeper in the foreground on a zoo.cfg; ends on SIGTERM. The reference SERVER_CMD:
+# stock-server.sh ZOO_CFG - runs Apache ZooKeeper in the foreground on a zoo.cfg; exits on SIGTERM. The reference SERVER_CMD:
 # swap in any other executable with the same contract. STOCK_VERSION picks the release (default 3.9.5; 3.8.4, 3.7.2, 3.6.4 work too);
-# Maven brings its jars once into $SUITES/stock/VERSION. JVMFLAGS: extra -D flags. JAVA: the Java to run it with. STOCK_MAIN: another main class (the rest of
+# Maven fetches its jars once into $SUITES/stock/VERSION. JVMFLAGS: extra -D flags. JAVA: the Java binary. STOCK_MAIN: another main class (the rest of
 # the arguments are its own), as in STOCK_MAIN=org.apache.zookeeper.ZooKeeperMain stock-server.sh -server 127.0.0.1:2181 ls /
-# STOCK_HEAP: the JVM's heap (default 512m). Comparisons of speed use STOCK_HEAP=2g with the default collector (G1: STOCK_GC=G1).
+# STOCK_HEAP: the JVM's heap (default 512m). Benchmarks use STOCK_HEAP=2g with the default collector (G1: STOCK_GC=G1).
 set -e
 V=${STOCK_VERSION:-3.9.5}; D=${SUITES:-${TMPDIR:-/tmp}/ringkeeper-suites}/stock/$V
 case $V in 3.[67].*) LOGGER="ch.qos.reload4j reload4j";; *) LOGGER="ch.qos.logback logback-classic";; esac
@@ -30,7 +30,7 @@ L
 </dependencies></project>
 X
     mvn -q -B -f "$D/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$D/lib" >&2 || {
-      echo "stock-server.sh: Maven could not bring ZooKeeper $V (see above)" >&2; exit 1; }
+      echo "stock-server.sh: Maven could not fetch ZooKeeper $V (see above)" >&2; exit 1; }
     printf '%s\n' '<configuration><appender name="C" class="ch.qos.logback.core.ConsoleAppender"><encoder>' \
       '<pattern>%d %p %c{1} %m%n</pattern></encoder></appender><root level="WARN"><appender-ref ref="C"/></root></configuration>' > "$D/logback.xml"
     printf '%s\n' 'log4j.rootLogger=WARN,C' 'log4j.appender.C=org.apache.log4j.ConsoleAppender' \

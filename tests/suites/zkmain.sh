@@ -1,7 +1,7 @@
 #!/bin/bash
-# zkmain.sh SERVER_CMD - ZooKeeper's own shell on one server: every command of its help, what it prints compared with
-# zkmain/expected.txt (zxids too; times, session ids and ports are not). ZKMAIN_RECORD=1 writes that file anew, which only
-# stock-server.sh should do. ZKMAIN_LIVE=1 compares with a run on stock of the same hour instead. Needs java and mvn.
+# zkmain.sh SERVER_CMD - ZooKeeper's own shell on one server: every command of its help, with its output compared with
+# zkmain/expected.txt (including zxids, but not times, session ids or ports). ZKMAIN_RECORD=1 writes that file again;
+# use it only with stock-server.sh. ZKMAIN_LIVE=1 compares with a concurrent run on stock instead. Needs java and mvn.
 set -u
 here=$(dirname "$(readlink -f "$0")")
 export SUITE_MAIN=shell.Script

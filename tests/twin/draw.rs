@@ -1,4 +1,4 @@
-//! What a stream draws from its seed: paths, versions, data, ACLs.
+//! The values that a stream draws from its seed: paths, versions, data, ACLs.
 
 use fastrand::Rng;
 use harness::Acl;

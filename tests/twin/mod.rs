@@ -1,15 +1,15 @@
-//! The same stream of requests to Apache `ZooKeeper` and to ours, everything that comes back
-//! compared: replies, errors, Stats, events and their order, to the byte where bytes are not
-//! chance. Zxids are exact, for both start fresh and get the same.
+//! Sends the same stream of requests to Apache `ZooKeeper` and to ours and compares everything that
+//! comes back: replies, errors, Stats, events and their order, byte by byte where the bytes are
+//! deterministic. Zxids are exact, because both start empty and get the same requests.
 //!
-//! One client at a time has requests under way (many at once, in one piece); after each of them
-//! every client is asked what it was told. So what the servers do is determined, and a difference
-//! is a difference.
+//! One client at a time has requests in flight (many at once, in one write); after each of them,
+//! everything that any client received is collected. So the servers' behaviour is determined, and
+//! every difference is real.
 //!
 //! `make twin SEEDS=1000 FIRST=0`, or by hand `TWIN_SEEDS` (how many), `TWIN_FIRST` (the first),
-//! `TWIN_REQUESTS` (of each), `TWIN_JOBS` (pairs of servers at once), `TWIN_TRIES` (to make a
-//! stream that differs shorter), `TWIN_KEEP` (a folder for the servers' files where they differ).
-//! Needs java and what `suites/stock-server.sh` brings.
+//! `TWIN_REQUESTS` (of each), `TWIN_JOBS` (pairs of servers at once), `TWIN_TRIES` (to shorten a
+//! stream that differs), `TWIN_KEEP` (a folder for the servers' files if they differ). Needs java
+//! and what `suites/stock-server.sh` fetches.
 
 mod draw;
 mod play;
@@ -26,7 +26,8 @@ use std::time::Instant;
 
 use play::{Pair, Setup};
 
-/// Seeds in a row that share a pair of servers: a fresh one for each costs more than its play.
+/// Seeds in a row that share a pair of servers: a fresh one for each costs more than the stream
+/// itself.
 const SEEDS_PER_PAIR: u64 = 10;
 
 fn number(name: &str, default: u64) -> u64 {

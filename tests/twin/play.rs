@@ -1,4 +1,4 @@
-//! Plays a stream to both servers at once and compares all that comes back.
+//! Plays a stream to both servers at once and compares everything that comes back.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use super::request::{Call, Path, Sequentials};
 use super::side::Side;
 use super::stream::{SLOTS, SUPER, SUPER_DIGEST, Step};
 
-/// The slot of the client that looks at everything and cleans up.
+/// The slot of the client that audits and cleans up.
 const AUDITOR: usize = SLOTS;
 
 /// Steps shown before one that differs.
 const SHOWN: usize = 3;
 
-/// Each round of deletes takes the leaves; trees of streams are far less deep.
+/// Each round of deletes removes the leaves; trees of streams are far less deep.
 const ROUNDS_MAX: usize = 100;
 
-/// What every tree has, and nobody can delete.
+/// What every tree has, and no client can delete.
 const OWN: [&str; 4] = ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"];
 
-/// How the servers of a seed are set up; both alike, but for what only ours has.
+/// How the servers of a seed are set up; identically, except for what only ours has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setup {
     Fused,
@@ -32,7 +32,7 @@ pub(super) enum Setup {
 }
 
 impl Setup {
-    /// Seeds that follow each other share servers, so a setup lasts for some of them.
+    /// Consecutive seeds share servers, so a setup lasts for some of them.
     pub(super) fn of(seed: u64) -> Self {
         match seed / super::SEEDS_PER_PAIR % 4 {
             0 => Self::Fused,
@@ -43,7 +43,7 @@ impl Setup {
     }
 }
 
-/// What the two did not do alike.
+/// A difference between the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
     /// The number of the step.
@@ -59,14 +59,14 @@ pub(super) struct Pair {
     known: Sequentials,
     is_size_vague: bool,
     /// Stock counts the usage of a quota again for what is both in its snapshot and in the log
-    /// behind, so after a restart the nodes of usage hold what time made of them.
+    /// behind, so after a restart the nodes of usage depend on timing.
     is_usage_vague: bool,
     setup: Setup,
-    /// Stock checks quotas against what it has applied, which of requests sent together is any
-    /// part; ours against all that was decided.
+    /// Stock checks quotas against what it has applied, which may be any part of the requests sent
+    /// together; ours against everything that was decided.
     is_one_by_one: bool,
     reapable: Vec<Reapable>,
-    /// Requests of streams sent to each; what looks at the tree between is not counted.
+    /// Requests of streams sent to each; audits of the tree in between are not counted.
     pub(super) requests: u64,
 }
 
@@ -106,10 +106,10 @@ impl Pair {
         }
     }
 
-    /// Plays the steps, audits and cleans up. After a difference the pair is of no more use.
+    /// Plays the steps, audits and cleans up. After a difference the pair is unusable.
     pub(super) fn play(&mut self, steps: &[Step]) -> Result<(), Difference> {
         self.known.clear();
-        // What was vague was cleaned up.
+        // What was undetermined has been cleaned up.
         self.is_usage_vague = false;
         self.is_size_vague |= steps.iter().any(makes_size_vague);
         self.reapable.clear();
@@ -139,7 +139,7 @@ impl Pair {
     fn step(&mut self, step: &Step) -> Result<(), String> {
         match step {
             Step::Open { slot, timeout_ms, read_only, ahead } => {
-                // A session left alone would end at some time or other.
+                // An idle session would expire at an arbitrary time.
                 self.close(*slot)?;
                 self.both(|side| vec![side.open(*slot, (*timeout_ms, *read_only), *ahead)])
             }
@@ -174,7 +174,7 @@ impl Pair {
             Step::Expire { slot } => {
                 self.link(*slot)?;
                 self.both(|side| vec![side.expire(*slot)])?;
-                self.both(Side::told)
+                self.both(Side::received)
             }
             Step::Restart { kill } => {
                 self.restart(*kill);
@@ -191,7 +191,7 @@ impl Pair {
         compare(&stock, &ours)
     }
 
-    /// Sees to it that the slot has a session and a connection.
+    /// Ensures that the slot has a session and a connection.
     fn link(&mut self, slot: usize) -> Result<(), String> {
         if self.stock.is_linked(slot) {
             return Ok(());
@@ -211,7 +211,7 @@ impl Pair {
         Ok(())
     }
 
-    /// Sends requests to both; the names of the last list they tell.
+    /// Sends requests to both; returns the names in the last list.
     fn ask(&mut self, slot: usize, calls: &[Call]) -> Result<Vec<String>, String> {
         for side in [&mut self.stock, &mut self.ours] {
             side.send(slot, calls, &self.known);
@@ -228,7 +228,7 @@ impl Pair {
         compare(&stock.lines, &ours.lines)?;
         self.known.extend(stock.created);
         if calls.iter().any(Call::is_write) {
-            self.both(Side::told)?;
+            self.both(Side::received)?;
         }
         Ok(stock.names)
     }
@@ -245,7 +245,7 @@ impl Pair {
 
     /// The whole tree as a super user sees it, and what the servers count.
     fn audit(&mut self) -> Result<(), String> {
-        self.both(Side::told)?;
+        self.both(Side::received)?;
         self.tree()?;
         let counts = [
             "zk_znode_count",
@@ -257,7 +257,7 @@ impl Pair {
             "zk_approximate_data_size",
         ];
         let counts = &counts[..counts.len() - usize::from(self.is_size_vague)];
-        // A connection that was hung up is gone, with its watches, a moment later.
+        // A closed connection disappears, with its watches, slightly later.
         let mut last = Ok(());
         for _ in 0..100 {
             last = self.both(|side| side.monitored(counts));
@@ -338,8 +338,8 @@ impl Pair {
         }
         self.set_interval("50");
         self.restart(true);
-        // Gone, and with it any parents that are containers with nothing left in them: both have
-        // the same zxid, and keep it. If they do not, the comparison after the restart tells.
+        // It is removed, with any parents that are containers left empty: both servers have the
+        // same zxid, and keep it. If they do not, the comparison after the restart shows it.
         for _ in 0..20 {
             let before = (self.stock.zxid(), self.ours.zxid());
             std::thread::sleep(Duration::from_secs(1));
@@ -368,17 +368,18 @@ impl Pair {
             .collect();
         found = leaves;
         found.retain(|path| {
-            !OWN.contains(&path.as_str()) && self.reapable.iter().any(|wish| wish.may_be(path))
+            !OWN.contains(&path.as_str())
+                && self.reapable.iter().any(|requested| requested.may_be(path))
         });
         Ok(found)
     }
 }
 
-/// A container or a node with a time to live, as a stream wishes it.
+/// A container or a node with a time to live, as a stream requests it.
 #[derive(Debug)]
 enum Reapable {
     Path(String),
-    /// Below or beside what a server has named.
+    /// Below or beside a name that a server chose.
     Any,
 }
 
@@ -386,7 +387,7 @@ impl Reapable {
     fn may_be(&self, path: &str) -> bool {
         match self {
             // A sequential one has ten digits more.
-            Self::Path(wish) => path.starts_with(wish.as_str()),
+            Self::Path(requested) => path.starts_with(requested.as_str()),
             Self::Any => path.contains(|c: char| c.is_ascii_digit()),
         }
     }
@@ -424,8 +425,8 @@ fn hide_usage(line: &mut String) {
     }
 }
 
-/// Whether stock's approximate size of data goes astray: it leaves out what it counts in the nodes
-/// of quotas until it is restarted, and then has the root's data twice.
+/// Whether stock's approximate size of data is wrong: it omits what it counts in the nodes of
+/// quotas until it is restarted, and then counts the root's data twice.
 fn makes_size_vague(step: &Step) -> bool {
     match step {
         Step::Restart { .. } | Step::Reap => true,
@@ -438,7 +439,7 @@ fn delete(path: String) -> Call {
     Call::Delete { path: Path::Fixed(path), version: -1 }
 }
 
-/// A step, a request a line.
+/// A step, one request per line.
 pub(super) fn show(step: &Step) -> String {
     match step {
         Step::Requests { slot, calls } => {
@@ -452,8 +453,8 @@ pub(super) fn show(step: &Step) -> String {
     }
 }
 
-/// Puts the events of one txn on one connection in one order. Stock removes a session's
-/// ephemerals in the order of a hash set, so what others hear of it comes in any order.
+/// Sorts the events of one txn on one connection. Stock removes a session's ephemerals in the order
+/// of a hash set, so other clients receive these events in any order.
 fn sort_events(lines: &mut [String]) {
     let txn_of = |line: &String| -> Option<String> {
         let (front, rest) = line.split_once("xid -1 zxid ")?;

@@ -1,16 +1,16 @@
-//! What a server sent, as text in which two servers that did the same say the same.
+//! What a server sent, as text that is the same for two servers that behave the same.
 //!
-//! Ids of sessions are replaced by their order of appearance, times by the zxid they belong to
-//! (a node's ctime to its czxid, its mtime to its mzxid), so a time that is not its txn's own
-//! shows. Lists of names, whose order the protocol leaves open, are sorted. All else is exact;
-//! bytes that cannot be decoded, or are too many, are shown as they are.
+//! Ids of sessions are replaced by their order of appearance, times by the zxid they belong to (a
+//! node's ctime to its czxid, its mtime to its mzxid), so a time that is not its txn's own is
+//! visible. Lists of names, whose order the protocol leaves open, are sorted. Everything else is
+//! exact; bytes that cannot be decoded, or are surplus, are shown verbatim.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use harness::opcode;
 
-/// What one server calls the things that are named by chance. Lives as long as its data.
+/// One server's names for what is named at random. Lives as long as its data.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     sessions: HashMap<i64, usize>,
@@ -18,7 +18,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// A session's name, given at first sight.
+    /// A session's name, assigned at first sight.
     pub(super) fn session(&mut self, id: i64) -> usize {
         let next = self.sessions.len();
         *self.sessions.entry(id).or_insert(next)
@@ -36,7 +36,7 @@ impl Names {
     }
 }
 
-/// Bytes to decode, front to back; `None` where they end too early or are not what they should be.
+/// Bytes to decode, from front to back; `None` if they end too early or are invalid.
 struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -117,7 +117,7 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// A frame that came on a connection.
+/// A frame received on a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) is_event: bool,

@@ -1,12 +1,12 @@
-//! One request of a stream: what is asked, and the bytes that ask it.
+//! One request of a stream: its content, and its bytes.
 
 use harness::{Acl, Body, opcode};
 
-/// A path as a stream names it. What a server made up has no name before the stream runs.
+/// A path as a stream names it. Names chosen by a server are unknown before the stream runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Path {
     Fixed(String),
-    /// The so many-th newest sequential node, and what is to follow its path.
+    /// The n-th newest sequential node, and a suffix for its path.
     Sequential(usize, &'static str),
 }
 
@@ -25,7 +25,7 @@ impl Path {
     }
 }
 
-/// Bytes of a node: none at all is another thing than none of them.
+/// Bytes of a node: null differs from empty.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Data(pub(super) Option<Vec<u8>>);
 
@@ -39,7 +39,7 @@ impl std::fmt::Debug for Data {
     }
 }
 
-/// What is asked. Names and order of fields are the protocol's.
+/// The request. Names and order of fields are the protocol's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Call {
     Create {
@@ -110,7 +110,7 @@ pub(super) enum Call {
     Reconfig {
         joining: Option<String>,
     },
-    /// The bytes of another call, cut to so many of its body.
+    /// The bytes of another call, its body cut to this length.
     Cut {
         call: Box<Call>,
         length: usize,
@@ -149,7 +149,7 @@ impl Call {
         }
     }
 
-    /// Whether it can change something or end something, so that others are worth a look.
+    /// Whether it can change or end something, so that other clients must be checked.
     pub(super) fn is_write(&self) -> bool {
         !matches!(self, Self::Read { .. } | Self::Named { .. } | Self::Watchers { .. })
             && self.kind() != opcode::PING
@@ -157,7 +157,7 @@ impl Call {
             && self.kind() != opcode::MULTI_READ
     }
 
-    /// The body's bytes. `seen` is the newest zxid that the session was told.
+    /// The body's bytes. `seen` is the newest zxid that the session has received.
     pub(super) fn encode(&self, known: &Sequentials, seen: i64) -> Body {
         let named = |path: &Path| Body::new().string(&path.resolve(known));
         match self {

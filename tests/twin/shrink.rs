@@ -1,4 +1,4 @@
-//! Makes a stream that shows a difference as short as it goes.
+//! Shrinks a stream that shows a difference.
 
 use super::play::{Difference, Pair, Setup};
 use super::stream::Step;
@@ -13,7 +13,7 @@ pub(super) fn shrink(
     let mut search = Search { setup, left: tries_max };
     let mut difference = search.try_steps(steps)?;
     let mut steps = steps.to_vec();
-    // What follows the difference has no part in it.
+    // What follows the difference is irrelevant.
     steps.truncate(difference.step + 1);
     let mut size = steps.len().div_ceil(2);
     while size > 0 && search.left > 0 {

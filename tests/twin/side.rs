@@ -13,9 +13,9 @@ use super::reply::{Frame, Names, created_path, listed_names};
 use super::request::{Call, Sequentials};
 use super::stream::{Return, SLOTS};
 
-/// Past this an answer is missing, not late.
+/// After this time an answer is missing, not late.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
-/// A loaded machine is slow to come to what is sure to come.
+/// A loaded machine is slow to reach what is certain to happen.
 const CONDITION_MAX: Duration = Duration::from_secs(60);
 
 /// A client: the session it holds, and the connection if there is one.
@@ -25,7 +25,7 @@ struct Client {
     session: i64,
     password: Vec<u8>,
     timeout_ms: i32,
-    /// The newest zxid it was told.
+    /// The newest zxid it has received.
     seen: i64,
     link: Option<Link>,
 }
@@ -38,7 +38,7 @@ struct Link {
     waiting: VecDeque<i32>,
 }
 
-/// Why nothing more comes on a connection.
+/// Why a connection receives nothing more.
 #[derive(Debug)]
 enum End {
     Closed,
@@ -49,7 +49,7 @@ enum End {
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub(super) lines: Vec<String>,
-    /// Sequential nodes made, in order.
+    /// Sequential nodes created, in order.
     pub(super) created: Vec<String>,
     /// The names of the last list of children.
     pub(super) names: Vec<String>,
@@ -79,20 +79,25 @@ impl Side {
     }
 
     /// A new session, or a refusal.
-    pub(super) fn open(&mut self, slot: usize, wish: (i32, Option<bool>), ahead: bool) -> String {
+    pub(super) fn open(
+        &mut self,
+        slot: usize,
+        requested: (i32, Option<bool>),
+        ahead: bool,
+    ) -> String {
         self.hang_up(slot);
         let seen = self.clients[slot].seen;
         self.clients[slot] = Client::default();
         let handshake = Handshake {
-            timeout_ms: wish.0,
-            read_only: wish.1,
+            timeout_ms: requested.0,
+            read_only: requested.1,
             last_zxid_seen: if ahead { seen + 1_000_000 } else { seen },
             ..Handshake::default()
         };
         self.shake_hands(slot, &handshake)
     }
 
-    /// Back to the slot's session.
+    /// Reconnects to the slot's session.
     pub(super) fn come_back(&mut self, slot: usize, how: &Return) -> String {
         let mut old = None;
         if how.hang_up {
@@ -115,7 +120,7 @@ impl Side {
         };
         let mut line = self.shake_hands(slot, &handshake);
         if let Some(mut old) = old {
-            // What the old connection was told before it was closed depends on when it was.
+            // What the old connection received before it was closed depends on timing.
             let end = loop {
                 if let Err(end) = old.read() {
                     break end;
@@ -152,7 +157,7 @@ impl Side {
         let is_new = session != self.clients[slot].session;
         let client = &mut self.clients[slot];
         if session == 0 {
-            // With another password it would still be there.
+            // With another password it would still exist.
             if handshake.password == client.password {
                 client.session = 0;
             }
@@ -172,7 +177,7 @@ impl Side {
         }
     }
 
-    /// Sends requests in one piece.
+    /// Sends requests in one write.
     pub(super) fn send(&mut self, slot: usize, calls: &[Call], known: &Sequentials) {
         let client = &mut self.clients[slot];
         let Some(link) = &mut client.link else { return };
@@ -187,7 +192,7 @@ impl Side {
         link.write(&bytes);
     }
 
-    /// All that comes until every request is answered, or the connection is closed.
+    /// Everything received until all requests are answered or the connection is closed.
     pub(super) fn answers(&mut self, slot: usize) -> Answers {
         let mut answers = Answers::default();
         let client = &mut self.clients[slot];
@@ -216,7 +221,7 @@ impl Side {
             let is_last = kind == opcode::CLOSE_SESSION
                 || matches!(frame.err, code::AUTH_FAILED | code::UNIMPLEMENTED);
             if is_last && link.waiting.is_empty() {
-                // The server closes, when it comes to it.
+                // The server closes eventually.
                 answers.lines.push(format!("{:?}", link.read()));
                 client.link = None;
                 return answers;
@@ -225,30 +230,30 @@ impl Side {
         answers
     }
 
-    /// What every connected client was told before now, as one line each; the slots' numbers in
-    /// front.
-    pub(super) fn told(&mut self) -> Vec<String> {
+    /// What every connected client has received so far, one line each, prefixed with its slot's
+    /// number.
+    pub(super) fn received(&mut self) -> Vec<String> {
         let ping = [Call::Bare { kind: opcode::PING }];
         let none = Sequentials::new();
         for slot in 0..self.clients.len() {
             self.send(slot, &ping, &none);
         }
-        let mut told = Vec::new();
+        let mut received = Vec::new();
         for slot in 0..self.clients.len() {
             let lines = self.answers(slot).lines;
-            told.extend(lines.into_iter().map(|line| format!("client {slot}: {line}")));
+            received.extend(lines.into_iter().map(|line| format!("client {slot}: {line}")));
         }
-        told
+        received
     }
 
-    /// The newest zxid that the server knows of.
+    /// The newest zxid of the server.
     pub(super) fn zxid(&self) -> i64 {
         let text = self.server.word("srvr");
-        let (_, rest) = text.split_once("\nZxid: 0x").expect("srvr tells the zxid");
+        let (_, rest) = text.split_once("\nZxid: 0x").expect("srvr reports the zxid");
         i64::from_str_radix(rest.lines().next().expect("a line"), 16).expect("hexadecimal")
     }
 
-    /// Leaves a session alone until the server has ended it.
+    /// Leaves a session idle until the server has expired it.
     pub(super) fn expire(&mut self, slot: usize) -> String {
         let how = Return { hang_up: true, wrong_password: false, read_only: None, timeout_ms: 200 };
         let line = self.come_back(slot, &how);
@@ -262,7 +267,7 @@ impl Side {
         line
     }
 
-    /// Ends the server one way or the other and starts it again; every connection is gone.
+    /// Kills or stops the server and restarts it; every connection is lost.
     pub(super) fn restart(&mut self, kill: bool) {
         for slot in 0..self.clients.len() {
             self.hang_up(slot);
@@ -288,7 +293,7 @@ impl Side {
 
 impl Link {
     fn write(&mut self, bytes: &[u8]) {
-        // A closed connection shows when it is read.
+        // A closed connection is noticed when it is read.
         self.stream.get_mut().write_all(bytes).ok();
     }
 
@@ -312,7 +317,7 @@ fn is_sequential(path: &str) -> bool {
     path.len() > 10 && path.as_bytes()[path.len() - 10..].iter().all(u8::is_ascii_digit)
 }
 
-/// Asks again until it is so.
+/// Polls until the condition holds.
 pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + CONDITION_MAX;
     while !condition() {

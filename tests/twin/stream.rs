@@ -1,8 +1,9 @@
-//! A stream of steps drawn from a seed: what several clients do, and what happens to the server.
+//! A stream of steps drawn from a seed: the actions of several clients, and what happens to the
+//! server.
 //!
-//! Few names and small versions, so that clients meet: most paths that a step names were made by
-//! another. What a step needs and is not there (a session, a connection) the play makes, so any
-//! part of a stream is a stream; that is what shrinking lives on.
+//! Few names and small versions, so that clients interact: most paths in a step were created by
+//! another client. What a step needs and is missing (a session, a connection) is created when it is
+//! played, so any part of a stream is a stream; shrinking relies on this.
 
 use fastrand::Rng;
 use harness::{Acl, opcode};
@@ -13,12 +14,12 @@ use super::request::{Call, Data, Path};
 /// Clients of a stream.
 pub(super) const SLOTS: usize = 4;
 
-/// The password of the super user that the servers are told.
+/// The password of the super user that the servers are configured with.
 pub(super) const SUPER: &[u8] = b"super:secret";
 /// What `DigestAuthenticationProvider.superDigest` must be for it.
 pub(super) const SUPER_DIGEST: &str = "super:lK75jTNcA+U9vtVEw5vB51mj/w4=";
 
-/// How a client comes back to its session.
+/// How a client returns to its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Return {
     /// The old connection is closed first; else the new one takes the session from it.
@@ -31,7 +32,7 @@ pub(super) struct Return {
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Step {
-    /// A new session; `ahead` claims to have seen a zxid that is yet to come.
+    /// A new session; `ahead` claims to have seen a future zxid.
     Open {
         slot: usize,
         timeout_ms: i32,
@@ -42,16 +43,16 @@ pub(super) enum Step {
         slot: usize,
         how: Return,
     },
-    /// Requests sent in one piece, then every client is asked what it was told.
+    /// Requests sent in one write; then everything that any client received is collected.
     Requests {
         slot: usize,
         calls: Vec<Call>,
     },
-    /// The connection ends without a word; the session lives on.
+    /// The connection ends abruptly; the session survives.
     HangUp {
         slot: usize,
     },
-    /// The session is left alone until it expires.
+    /// The session is left idle until it expires.
     Expire {
         slot: usize,
     },
@@ -96,8 +97,8 @@ pub(super) fn draw(seed: u64, requests: usize) -> Vec<Step> {
     draw.steps
 }
 
-/// What clients write into the node of a quota's usage is usage: stock ends when it applies a
-/// change below one that it cannot read.
+/// What clients write into the node of a quota's usage is usage: stock exits when it applies a
+/// change below one that it cannot parse.
 fn keep_usage_readable(call: &mut Call) {
     match call {
         Call::Create { path: Path::Fixed(path), data, .. }
@@ -119,7 +120,7 @@ fn has_quotas(seed: u64) -> bool {
 }
 
 impl Draw {
-    /// Adds a step and says how many requests it has.
+    /// Adds a step and returns its number of requests.
     fn step(&mut self) -> usize {
         let slot = self.slot();
         match self.rng.u32(0..100) {
@@ -155,10 +156,10 @@ impl Draw {
         }
     }
 
-    /// Requests that a connection may not survive stand last, so that no answer is lost with it.
+    /// Requests that may end the connection come last, so that no answer is lost with it.
     fn last_words(&mut self, slot: usize) -> usize {
         if self.one_in(10) {
-            // What no server knows is answered at once, before what is under way.
+            // Unknown operations are answered at once, before what is in flight.
             let kind = self.of(&[0, 10, 42, 999, -1, -2, opcode::CHECK]);
             self.steps.push(Step::Requests { slot, calls: vec![Call::Bare { kind }] });
             return 1;
@@ -181,7 +182,7 @@ impl Draw {
         count
     }
 
-    /// auth overtakes what is under way, so it goes alone.
+    /// auth overtakes what is in flight, so it is sent alone.
     fn auth(&mut self, slot: usize) -> usize {
         let (scheme, credentials): (&str, &[u8]) = self.of(&[
             ("digest", &b"ann:one"[..]),
@@ -204,7 +205,7 @@ impl Draw {
         1
     }
 
-    /// The nodes that set a limit, as the tools make them, or not quite.
+    /// The nodes that set a limit, as the tools create them, or almost.
     fn quota(&mut self, slot: usize) -> usize {
         let below = self.of(&["/a", "/b", "/a/b", "/c", "/a/b/c"]);
         let at = format!("/zookeeper/quota{below}");
@@ -250,7 +251,7 @@ impl Draw {
         count
     }
 
-    /// A node with many children, by more than one way, listed.
+    /// A node with many children, created in several ways, and listed.
     fn many_children(&mut self) -> usize {
         let slot = self.slot();
         let count = self.rng.usize(200..3000);
@@ -286,8 +287,8 @@ impl Draw {
         let mut calls = Vec::new();
         while calls.len() < count {
             calls.push(self.call());
-            // Stock checks what follows at once against the ACL from before, or the new one, as
-            // time has it; ours against the new one.
+            // Stock checks requests that follow immediately against the old ACL or the new one,
+            // depending on timing; ours against the new one.
             if matches!(calls.last(), Some(Call::SetAcl { .. })) {
                 break;
             }
@@ -348,7 +349,7 @@ impl Draw {
         let ttl = self.of(&[1, 50, 50, 100_000_000, 0, -1, 0xff_ffff_ffff, 0x100_0000_0000]);
         // createTTL with flags of another kind is an intended difference.
         let is_odd = kind == opcode::CREATE_TTL && !matches!(flags, 5 | 6) && !is_in_multi;
-        // What comes below a container that is flagged ephemeral is a matter of stock's timing.
+        // What is created below a container that is flagged ephemeral depends on stock's timing.
         let is_uncertain = kind == opcode::CREATE_CONTAINER && matches!(flags, 1 | 3);
         let flags = match (is_odd, is_uncertain) {
             (true, _) => 5,

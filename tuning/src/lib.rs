@@ -1,15 +1,15 @@
-//! Know the machine, decide, explain.
+//! Examines the machine, decides, explains.
 //!
-//! Whatever the server does because of the machine it runs on is decided here, from values that a
-//! test can make by hand, and every decision comes with the sentence that explains it.
+//! Everything that the server does because of the machine it runs on is decided here, from values
+//! that a test can construct, and every decision comes with a sentence that explains it.
 //!
-//! The map, in the order of thought:
+//! Map, in reading order:
 //!
-//! - [`topology`]: what there is: packages, nodes of memory, cores, processors, shared caches, and
-//!   the limits that were set for this process;
-//! - [`placement`]: what follows: which roles share a core loop, where each loop is pinned, which
+//! - [`topology`]: the hardware: packages, memory nodes, cores, processors, shared caches, and the
+//!   limits that were set for this process;
+//! - [`placement`]: the decisions: which roles share a core loop, where each loop is pinned, which
 //!   may spin;
-//! - [`host`]: what is wrong with the machine's settings, why it matters, how to mend it.
+//! - [`host`]: what is wrong with the machine's settings, why it matters, how to fix it.
 //!
 //! **Invariants**
 //!
@@ -19,15 +19,15 @@
 //!   arguments.
 //! - hwloc is named in `topology::discover` alone (guard: `tests/tidy.rs`).
 //!
-//! **What is deliberately not here**: measuring devices, making and pinning threads (`server`),
-//! changing the machine: a finding says how to mend, the operator does it. The one exception is
+//! **What is deliberately not here**: measuring devices, creating and pinning threads (`server`),
+//! changing the machine: a finding says how to fix it, the operator does it. The one exception is
 //! [`host::raise_soft_limit`], which a process may do for itself.
 //!
 //! ```
-//! use tuning::{Topology, Wishes, placement::placement};
+//! use tuning::{Topology, PlacementOptions, placement::placement};
 //!
 //! // Eight cores on one socket, none of them limited.
-//! let placed = placement(&Topology::uniform(1, 8, 1), &Wishes::default());
+//! let placed = placement(&Topology::uniform(1, 8, 1), &PlacementOptions::default());
 //! assert_eq!(placed.shard_count(), 6);
 //! assert_eq!(placed.background_cpus, [0]);
 //! for reason in &placed.reasons {
@@ -40,5 +40,5 @@ pub mod placement;
 pub mod topology;
 
 pub use host::{Finding, Severity};
-pub use placement::{CoreLoop, Placement, Role, Wishes};
+pub use placement::{CoreLoop, Placement, PlacementOptions, Role};
 pub use topology::{Core, Topology, TopologyError};

@@ -14,7 +14,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// A transaction of etcd holds so many operations unless it is told otherwise.
+// An etcd transaction holds this many operations by default.
 const putsOfTransaction = 128
 
 // A request, to a key of this number.
@@ -108,13 +108,13 @@ const (
 	ended
 )
 
-// Requests in flight, from its making until its end.
+// Requests in flight for the lifetime of the load.
 type load struct {
 	phase   int32
 	begin   time.Time
 	workers sync.WaitGroup
 	found   sync.Mutex
-	// Of requests that were answered while it measured, in ns.
+	// Latencies of requests answered during the measurement, in ns.
 	latencies []int64
 	err       error
 }
@@ -152,7 +152,7 @@ func (l *load) measure() {
 	atomic.StoreInt32(&l.phase, measuring)
 }
 
-// The latencies in order, and how long it measured.
+// The sorted latencies, and the duration of the measurement.
 func (l *load) end() ([]int64, time.Duration, error) {
 	atomic.StoreInt32(&l.phase, ended)
 	elapsed := time.Since(l.begin)

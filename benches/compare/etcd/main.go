@@ -1,8 +1,9 @@
-// Load measures get and put of an etcd server and writes what it found under the names that
+// Load measures get and put of an etcd server and writes the results under the names that
 // `ringkeeper bench --json` uses, so that one report shows both.
 //
-// It is no more than the comparison needs: a closed loop over keys drawn at random, each client
-// with a connection of its own. The first error ends it: figures of a run with errors say nothing.
+// It does only what the comparison needs: a closed loop over keys drawn at random, each client with
+// a connection of its own. It ends at the first error, because figures of a run with errors are
+// meaningless.
 package main
 
 import (
@@ -84,7 +85,7 @@ func run(s settings) error {
 	if err != nil {
 		return err
 	}
-	return tell(s, latencies, elapsed, after.since(before))
+	return report(s, latencies, elapsed, after.since(before))
 }
 
 func duration(seconds float64) time.Duration {

@@ -11,10 +11,10 @@ import (
 	"syscall"
 )
 
-// A tick of /proc/PID/stat, the same on every Linux that people run.
+// A tick of /proc/PID/stat, the same on every common Linux.
 const tickUs = 10_000
 
-// CPU time in us: of the server, of this process, of the whole machine at work and in all.
+// CPU time in us: of the server, of this process, and of the whole machine, busy and total.
 type used struct{ server, own, busy, all float64 }
 
 func (u used) since(before used) used {
@@ -65,7 +65,7 @@ func readUsed(pid int) (used, error) {
 	return u, nil
 }
 
-func tell(s settings, latencies []int64, seconds interface{ Seconds() float64 }, u used) error {
+func report(s settings, latencies []int64, seconds interface{ Seconds() float64 }, u used) error {
 	ops := float64(len(latencies))
 	if ops == 0 {
 		return errors.New("nothing was answered")

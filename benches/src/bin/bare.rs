@@ -1,11 +1,11 @@
-//! The limits that our server is held against: a bare `io_uring` server without a tree.
+//! The limits that our server is compared with: a bare `io_uring` server without a tree.
 //!
-//! `bare get PORT [SIZE]` frames requests and answers bytes of the same form and length as a
+//! `bare get PORT [SIZE]` frames requests and answers with bytes of the same form and length as a
 //! server with nodes of SIZE bytes would. `bare set PORT FILE` writes each request, and each
-//! connect, into a preallocated file first (direct, `O_DSYNC`, two batches in the air) and answers
+//! connect, into a preallocated file first (direct, `O_DSYNC`, two batches in flight) and answers
 //! when its batch is durable; a read is answered at once, or behind the write of its own session
-//! that it follows, and a set tells whoever read with a watch, whatever they read. Both are one
-//! thread with one ring; the generator `ringkeeper bench` works against them. `PIN=K` pins the
+//! that it follows, and a set notifies every client that read with a watch, whatever it read. Both
+//! have one thread with one ring; use them with the generator `ringkeeper bench`. `PIN=K` pins the
 //! thread.
 
 use std::collections::VecDeque;
@@ -86,7 +86,7 @@ struct Server {
     dirty: Vec<usize>,
     data: Vec<u8>,
     log: Option<Log>,
-    /// Who read with a watch since the last set.
+    /// Connections that read with a watch since the last set.
     watchers: Vec<usize>,
 }
 
@@ -96,7 +96,7 @@ struct Connection {
     /// The number of the batch that its last write is in.
     last_write: Option<u64>,
     partial: Vec<u8>,
-    /// Replies that may leave.
+    /// Replies that may be sent.
     pending: Vec<u8>,
     spare: Vec<u8>,
     is_sending: bool,
@@ -184,7 +184,7 @@ impl Server {
         Ok(())
     }
 
-    /// Answers every whole frame; says how many bytes those were.
+    /// Answers every complete frame; returns how many bytes those were.
     fn frames(
         &mut self,
         index: usize,
@@ -224,9 +224,9 @@ impl Server {
         if op.is_ordered() {
             connection.last_write = Some(log.append(index, frame, put));
             if op == Op::SetData && !self.watchers.is_empty() {
-                let path = jute::Reader::new(&frame[8..]).text().unwrap_or_default();
+                let path = jute::JuteReader::new(&frame[8..]).text().unwrap_or_default();
                 log.filling.path = path.to_vec();
-                log.filling.told.append(&mut self.watchers);
+                log.filling.notified.append(&mut self.watchers);
             }
             return;
         }
@@ -280,7 +280,7 @@ fn put_reply(out: &mut Vec<u8>, xid: i32, op: Op, frame: &[u8], data: &[u8]) {
             out.extend_from_slice(&stat);
         }
         Op::Create => {
-            let path = jute::Reader::new(&frame[8..]).text().unwrap_or_default();
+            let path = jute::JuteReader::new(&frame[8..]).text().unwrap_or_default();
             jute::put_string(out, path);
         }
         Op::GetChildren => jute::put_int(out, 0),
@@ -290,15 +290,15 @@ fn put_reply(out: &mut Vec<u8>, xid: i32, op: Op, frame: &[u8], data: &[u8]) {
     end_packet(out, start);
 }
 
-/// What one write carries.
+/// The content of one write.
 #[derive(Default)]
 struct Batch {
     number: u64,
     replies: Vec<u8>,
-    /// Whose replies, and where they end.
+    /// Connections with replies, and where these end.
     ends: Vec<(usize, usize)>,
-    /// Who is told that the node at `path` has changed.
-    told: Vec<usize>,
+    /// Connections to notify that the node at `path` has changed.
+    notified: Vec<usize>,
     path: Vec<u8>,
     is_durable: bool,
 }
@@ -317,11 +317,11 @@ impl Batch {
     fn clear(&mut self) {
         self.replies.clear();
         self.ends.clear();
-        self.told.clear();
+        self.notified.clear();
     }
 }
 
-/// Group commit at its barest. Invariant: batches in `departed` have consecutive numbers.
+/// Minimal group commit. Invariant: batches in `departed` have consecutive numbers.
 struct Log {
     file: File,
     offset: u64,
@@ -357,12 +357,12 @@ impl Log {
         })
     }
 
-    /// Says in which batch.
+    /// Returns the number of its batch.
     #[inline]
     fn append(&mut self, index: usize, frame: &[u8], put: impl FnOnce(&mut Vec<u8>)) -> u64 {
         let buffers = &mut self.buffers;
         let bytes = self.bytes.get_or_insert_with(|| buffers.pop().expect("one a write and one"));
-        // A batch that is full while both writes are in the air stands for a longer one.
+        // A batch that is full while both writes are in flight stands for a longer one.
         if bytes.len() + frame.len() <= BATCH_BYTES_MAX {
             bytes.extend_from_slice(frame);
         }
@@ -413,7 +413,7 @@ impl Log {
     }
 }
 
-/// Lets the replies of a batch leave, and its events.
+/// Releases the replies of a batch, and its events.
 fn release(batch: &Batch, connections: &mut [Option<Connection>], dirty: &mut Vec<usize>) {
     let mut start = 0;
     for &(index, end) in &batch.ends {
@@ -423,7 +423,7 @@ fn release(batch: &Batch, connections: &mut [Option<Connection>], dirty: &mut Ve
         }
         start = end;
     }
-    for &index in &batch.told {
+    for &index in &batch.notified {
         if let Some(connection) = &mut connections[index] {
             put_event(&mut connection.pending, EventKind::DataChanged, Zxid(1), &batch.path);
             mark(connection, index, dirty);

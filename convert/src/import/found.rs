@@ -1,4 +1,4 @@
-//! Which of `ZooKeeper`'s files there are to import, and whether they are a whole data set.
+//! Finds `ZooKeeper`'s files to import, and checks that they are a whole data set.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use crate::stock::EXPORT_DATABASE;
 use crate::stock::directory::{self, StockFile};
 use crate::stock::snapshot::SnapshotReader;
 
-/// Beside the files of a server that was a member of an ensemble.
+/// Exists beside the files of a server that was a member of an ensemble.
 const EPOCH_FILE: &str = "currentEpoch";
 
 /// The files of a data set.
@@ -50,8 +50,8 @@ impl Found {
         Ok(found)
     }
 
-    /// Where snapshots and logs are apart, each directory has its own kind only, as `ZooKeeper`
-    /// demands too.
+    /// If snapshots and logs are in two directories, each may have its own kind only, as
+    /// `ZooKeeper` requires too.
     fn check_halves(&self) -> Result<(), ImportError> {
         if self.snapshots_in.canonicalize().ok() == self.logs_in.canonicalize().ok() {
             return Ok(());
@@ -65,8 +65,8 @@ impl Found {
         Ok(())
     }
 
-    /// Whether the newest snapshot is what an export wrote, and no server has gone on from it: one
-    /// that starts writes a snapshot of its own in its place.
+    /// Whether the newest snapshot is from an export, and no server has started on it since: a
+    /// server that starts replaces it by its own snapshot.
     fn is_export(&self) -> bool {
         let Some(newest) = self.snapshots.first() else { return false };
         let preamble = SnapshotReader::open(&newest.path).and_then(|mut reader| reader.preamble());

@@ -1,7 +1,7 @@
-//! From a data directory of `ZooKeeper`'s to one of ours.
+//! Imports a data directory of `ZooKeeper` into one of ours.
 //!
-//! [`read`] finds the newest snapshot that is whole, replays the logs behind it and compares
-//! digests; [`Imported::write`] writes our snapshot. Nothing of the source is changed.
+//! [`read`] finds the newest snapshot that is whole, replays the logs after it and compares
+//! digests; [`Imported::write`] writes our snapshot. The source is never changed.
 
 mod found;
 mod note;
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use disk::Disk;
 use engine::tree::{PinnedWalk, TreeSeed};
-use model::jute::Reader;
-use model::record::Record;
+use model::jute::JuteReader;
+use model::record::NodeRecord;
 use model::session::ExtendedTypes;
 use model::txn::TxnHeader;
 use model::zxid::Zxid;
@@ -43,25 +43,25 @@ const REPORT_TXNS: u64 = 1024;
 pub struct ImportOptions {
     /// `ZooKeeper`'s dataDir.
     pub data_dir: PathBuf,
-    /// Its dataLogDir, where that is another.
+    /// Its dataLogDir, if that is another directory.
     pub log_dir: Option<PathBuf>,
-    /// Import what is before a hole or a damaged entry of the logs, rather than nothing.
+    /// Import what precedes a gap or a damaged entry of the logs, rather than nothing.
     pub stop_at_damage: bool,
-    /// Import a tree whose digest is not the one that was written.
+    /// Import a tree even if its digest is not the one that was written.
     pub accept_mismatch: bool,
-    /// Begin with an empty tree where there are logs and no snapshot.
+    /// Begin with an empty tree if there are logs and no snapshot.
     pub trust_empty_snapshot: bool,
-    /// Import a snapshot where there is no log at all.
+    /// Import a snapshot even if there is no log at all.
     pub without_log: bool,
-    /// Take the servers of the ensemble out of its configuration.
+    /// Remove the servers of the ensemble from its configuration.
     pub clear_ensemble: bool,
     /// Which owners mean a TTL.
     pub types: ExtendedTypes,
-    /// The secret of our tree's order: random.
+    /// The random seed of our tree's order.
     pub seed: [u64; 2],
 }
 
-/// How far it is.
+/// Progress of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// The snapshot is being read.
@@ -78,17 +78,12 @@ pub enum Progress {
         /// The last of them.
         zxid: Zxid,
     },
-    /// The result is being written.
-    Written {
-        /// Bytes so far.
-        bytes: u64,
-    },
 }
 
-/// What was found and made of it.
+/// What was found, and the result.
 #[derive(Debug, Default)]
 pub struct ImportReport {
-    /// The snapshot that was used; none if the logs began with nothing.
+    /// The snapshot that was used; none if the logs began with an empty tree.
     pub snapshot: Option<PathBuf>,
     /// The zxid in its name.
     pub snapshot_zxid: Zxid,
@@ -96,7 +91,7 @@ pub struct ImportReport {
     pub snapshot_nodes: u64,
     /// Txns replayed.
     pub txns: u64,
-    /// Of these, txns whose effect the snapshot had already.
+    /// Of these, txns whose effect the snapshot already had.
     pub tolerated: u64,
     /// The last txn.
     pub zxid: Zxid,
@@ -108,7 +103,7 @@ pub struct ImportReport {
     pub digest: u64,
     /// The last digest that could be compared.
     pub compared: Option<Comparison>,
-    /// What else there is to say.
+    /// Notes for the operator.
     pub notes: Vec<Note>,
 }
 
@@ -120,7 +115,7 @@ pub struct Imported {
     pub report: ImportReport,
 }
 
-/// Reads a data directory of `ZooKeeper`'s.
+/// Reads a data directory of `ZooKeeper`.
 pub fn read(
     options: &ImportOptions,
     progress: &mut dyn FnMut(Progress),
@@ -146,7 +141,7 @@ struct Import<'a> {
     report: ImportReport,
 }
 
-/// How the replay goes on.
+/// Whether the replay continues.
 type Flow = ControlFlow<()>;
 
 impl Import<'_> {
@@ -207,7 +202,7 @@ impl Import<'_> {
         Ok(Imported { rebuilt, report: self.report })
     }
 
-    /// Notes what an operator should know of the tree.
+    /// Notes what an operator should know about the tree.
     fn look_through(&mut self, rebuilt: &mut Rebuilt) {
         let notes = &mut self.report.notes;
         let ttl_nodes = rebuilt.ttl_count();
@@ -231,7 +226,7 @@ impl Import<'_> {
         }
     }
 
-    /// Refuses a tree that is not the one that was written, unless told otherwise.
+    /// Refuses a tree that is not the one that was written, unless requested otherwise.
     fn judge(&mut self, verdict: &Verdict) -> Result<(), ImportError> {
         let (accept, reached) = (self.options.accept_mismatch, self.report.zxid);
         self.report.compared = verdict.last();
@@ -272,7 +267,7 @@ impl Import<'_> {
             };
             let offset = entry.offset;
             let unfit = |fault| StreamError::Damage { offset, fault };
-            let header = TxnHeader::decode(&mut Reader::new(entry.bytes));
+            let header = TxnHeader::decode(&mut JuteReader::new(entry.bytes));
             let zxid = match header {
                 Ok(header) => header.zxid,
                 Err(error) => return self.damaged(path, unfit(Fault::Txn(error))),
@@ -347,8 +342,8 @@ pub fn check_target(directory: &Path) -> Result<(), ImportError> {
 }
 
 impl Imported {
-    /// Writes the tree as a snapshot of ours into `directory`, a dataDir. `pace` hears of the bytes
-    /// that were written.
+    /// Writes the tree as a snapshot of ours into `directory`, a dataDir. `pace` receives the bytes
+    /// written so far.
     pub async fn write<D: Disk>(
         self,
         disk: &D,
@@ -361,8 +356,8 @@ impl Imported {
         disk.create_directory(&ours).await?;
         let version = rebuilt.tree.seal();
         rebuilt.tree.publish(version);
-        let pin = rebuilt.tree.pin().expect("nobody else pins");
-        let head = snapshot::Head {
+        let pin = rebuilt.tree.pin().expect("there is no other pin");
+        let head = snapshot::SnapshotHead {
             zxid: report.zxid,
             epoch: report.zxid.epoch(),
             seed: rebuilt.tree.seed().0,
@@ -376,14 +371,14 @@ impl Imported {
     }
 }
 
-/// The tree as a snapshot of ours wants it.
+/// The tree as the source of a snapshot of ours.
 struct ImportSource<'a> {
     walk: PinnedWalk<()>,
     rebuilt: &'a Rebuilt,
 }
 
 impl snapshot::Source for ImportSource<'_> {
-    fn next_record(&mut self) -> Option<Record<'_>> {
+    fn next_record(&mut self) -> Option<NodeRecord<'_>> {
         self.walk.next_record()
     }
 

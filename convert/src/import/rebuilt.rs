@@ -1,4 +1,4 @@
-//! The tree as it comes out of `ZooKeeper`'s files.
+//! The tree as rebuilt from `ZooKeeper`'s files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
@@ -7,7 +7,7 @@ use engine::quota::{self, Track};
 use engine::tree::{RawNode, Tree, TreeSeed, parent_path};
 use model::acl::AclList;
 use model::jute;
-use model::record::{PATH_BYTES_MAX, Record};
+use model::record::{NodeRecord, PATH_BYTES_MAX};
 use model::session::{ExtendedTypes, Owner, SessionId};
 use model::stat::Stat;
 
@@ -18,7 +18,7 @@ use crate::stock::lengths::Lengths;
 use crate::stock::snapshot::{SnapshotReader, StockNode, Trailer};
 use crate::stock::stream::StreamError;
 
-/// The number of an ACL that the snapshot's nodes hold and its table does not: it was made while
+/// The number of an ACL that the snapshot's nodes have and its table does not: it was created while
 /// the snapshot was written, and the log has it.
 const ACL_UNKNOWN: u32 = u32::MAX;
 /// Where an ensemble keeps its configuration.
@@ -40,7 +40,7 @@ pub struct Rebuilt {
     has_unknown_acl: bool,
 }
 
-/// Lists by number. 0 is the one that lets everybody do everything.
+/// Lists by number. 0 is the list that permits everything to every client.
 #[derive(Default)]
 struct Acls {
     lists: Vec<Vec<u8>>,
@@ -77,7 +77,7 @@ impl Rebuilt {
         }
     }
 
-    /// What `ZooKeeper` starts with where there is no snapshot.
+    /// What `ZooKeeper` starts with if there is no snapshot.
     pub fn empty(seed: TreeSeed, types: ExtendedTypes) -> Self {
         let mut rebuilt = Self::new(seed, types);
         let read_only = rebuilt.acl_number(AclList::READ_ONLY);
@@ -94,7 +94,7 @@ impl Rebuilt {
         rebuilt
     }
 
-    /// Reads a whole snapshot into a tree that has nothing yet.
+    /// Reads a whole snapshot into an empty tree.
     pub fn load(
         &mut self,
         reader: &mut SnapshotReader,
@@ -185,49 +185,48 @@ impl Rebuilt {
         &self.acls.lists[number as usize - 1]
     }
 
-    /// Closes the nodes whose ACL is in no file to everybody but a superuser, and gives their
-    /// paths. `ZooKeeper` answers what concerns them with an error, whoever asks.
+    /// Closes the nodes whose ACL is in no file to all but a superuser, and returns their paths.
+    /// `ZooKeeper` answers every request about them with an error.
     pub fn close_unknown_acls(&mut self) -> Vec<String> {
         if !mem::take(&mut self.has_unknown_acl) {
             return Vec::new();
         }
-        let is_unknown = |record: &Record<'_>| record.acl() == ACL_UNKNOWN;
+        let is_unknown = |record: &NodeRecord<'_>| record.acl() == ACL_UNKNOWN;
         let records = self.tree.records().filter(is_unknown);
         let mut nodes: Vec<_> =
             records.map(|it| (it.path().to_vec(), it.stat_native().aversion)).collect();
         nodes.sort();
-        let zxid = self.tree.zxid();
         let closed = self.acls.number_of(&closed_list());
         for (path, aversion) in &nodes {
-            self.tree.set_acl(path, closed, *aversion, zxid);
+            self.tree.set_acl(path, closed, *aversion);
         }
         nodes.iter().map(|(path, _)| Fault::shown(path)).collect()
     }
 
-    /// The servers that the ensemble's configuration names, as it names them.
+    /// The servers that the ensemble's configuration names, as written there.
     pub fn ensemble(&self) -> Vec<String> {
         let record = self.tree.lookup(CONFIG);
-        let data = record.and_then(Record::data).unwrap_or_default();
+        let data = record.and_then(NodeRecord::data).unwrap_or_default();
         let lines = data.split(|&byte| byte == b'\n');
         lines.filter(|line| line.starts_with(b"server.")).map(Fault::shown).collect()
     }
 
-    /// Takes the servers out of the ensemble's configuration: it is empty then, as where there is
-    /// no ensemble.
+    /// Removes the servers from the ensemble's configuration: it is then empty, as without an
+    /// ensemble.
     pub fn clear_ensemble(&mut self) {
         if self.tree.lookup(CONFIG).is_some() {
             self.tree.replace_data_quietly(CONFIG, Some(b""));
         }
     }
 
-    /// What is longer than servers take by default.
+    /// What is longer than servers accept by default.
     pub fn lengths(&self) -> Lengths {
         let mut lengths = Lengths::default();
         self.tree.records().for_each(|record| lengths.see(record.path(), record.data()));
         lengths
     }
 
-    /// Counts anew what is used of every quota, as `ZooKeeper` does at each start.
+    /// Recounts the usage of every quota, as `ZooKeeper` does at each start.
     pub fn count_quotas(&mut self) {
         let mut todo = vec![quota::QUOTA.to_vec()];
         let mut limited = Vec::new();
@@ -259,8 +258,8 @@ impl Rebuilt {
     }
 }
 
-/// A list that permits nobody anything: one entry, without permissions. An empty list would permit
-/// everything.
+/// A list that permits nothing to any client: one entry, without permissions. An empty list would
+/// permit everything.
 fn closed_list() -> Vec<u8> {
     let mut list = Vec::new();
     jute::put_length(&mut list, 1);
@@ -270,7 +269,8 @@ fn closed_list() -> Vec<u8> {
     list
 }
 
-/// Whether a tree can hold a node of this path: whoever wrote the file had its own rules.
+/// Checks that a tree can hold a node of this path: the writer of the file may have had other
+/// rules.
 pub(super) fn check_path(path: &[u8]) -> Result<(), Fault> {
     let is_plain = path.len() > 1
         && path.len() <= PATH_BYTES_MAX

@@ -1,12 +1,12 @@
-//! What a txn of `ZooKeeper`'s log does to a tree that may have its effect already.
+//! Applies a txn of `ZooKeeper`'s log to a tree that may have its effect already.
 //!
 //! A snapshot of `ZooKeeper` is fuzzy: it is written while the tree changes, so a node in it is as
-//! of some moment between the snapshot's zxid and when it was complete. The log is replayed
-//! from that zxid, and each txn must leave the same behind whether or not the tree has seen it
-//! (source: `ZooKeeper` 3.9.5, `DataTree.processTxn`, and the comments there).
+//! of some moment between the snapshot's zxid and its completion. The log is replayed from that
+//! zxid, and each txn must have the same result whether or not the tree has seen it (source:
+//! `ZooKeeper` 3.9.5, `DataTree.processTxn`, and the comments there).
 //!
-//! Stock's rules lead to the right tree nearly always. Where they do not, these here do: what a txn
-//! shows of the tree that it was decided on is made true first (no node where one is created, no
+//! Stock's rules lead to the right tree nearly always. These rules always do: what a txn implies
+//! about the tree that it was decided on is established first (no node where one is created, no
 //! children where one is deleted).
 
 use engine::tree::{NewNode, parent_path};
@@ -19,7 +19,7 @@ use model::zxid::Zxid;
 use super::rebuilt::{Rebuilt, check_path};
 use crate::error::Fault;
 
-/// What came of a txn.
+/// The effect of a txn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Applied {
     /// It did what it says.
@@ -32,14 +32,8 @@ impl Rebuilt {
     /// Applies a txn.
     ///
     /// # Errors
-    /// If no tree can take it: its file is damaged in spite of its checksum.
+    /// If it cannot be applied to any tree: its file is damaged in spite of its checksum.
     pub fn apply(&mut self, header: &TxnHeader, txn: &Txn<'_>) -> Result<Applied, Fault> {
-        let applied = self.apply_one(header, txn);
-        self.tree.set_zxid(header.zxid);
-        applied
-    }
-
-    fn apply_one(&mut self, header: &TxnHeader, txn: &Txn<'_>) -> Result<Applied, Fault> {
         match txn {
             Txn::Create(create) => self.create(header, create),
             Txn::Delete { path } => self.delete(path, header.zxid),
@@ -55,7 +49,7 @@ impl Rebuilt {
                     return Ok(Applied::Tolerated);
                 }
                 let number = self.acl_number(*acl);
-                self.tree.set_acl(path, number, *version, header.zxid);
+                self.tree.set_acl(path, number, *version);
                 Ok(Applied::Done)
             }
             Txn::CreateSession { timeout_ms } => {
@@ -76,7 +70,7 @@ impl Rebuilt {
             return Ok(Applied::Tolerated);
         }
         let acl = self.acl_number(create.acl);
-        // When this txn was decided there was no such node. The one that is here was made later,
+        // When this txn was decided there was no such node. The one that is here was created later,
         // as were its children, and their creates follow in the log. (Stock keeps it, and with it
         // what earlier txns have just done to it.)
         let is_new = self.tree.lookup(path).is_none();
@@ -122,9 +116,9 @@ impl Rebuilt {
         Ok(if is_alone { Applied::Done } else { Applied::Tolerated })
     }
 
-    /// Removes a node, and the children that it has here: they were made later, below a node of the
-    /// same path, and their creates follow in the log. (Stock leaves them behind as nodes that no
-    /// listing shows.) Says whether there were none.
+    /// Removes a node, and the children that it has here: they were created later, below a node of
+    /// the same path, and their creates follow in the log. (Stock leaves them behind as nodes that
+    /// are in no listing.) Returns whether there were none.
     fn remove_all(&mut self, path: &[u8], zxid: Zxid) -> bool {
         let mut below = Vec::new();
         let mut todo = vec![path.to_vec()];
@@ -150,8 +144,8 @@ impl Rebuilt {
         self.tree.delete(path, zxid);
     }
 
-    /// Removes the nodes of sessions that are not there, as stock does at each start without a
-    /// txn; says how many they were.
+    /// Removes the nodes of sessions that do not exist, as stock does at each start without a txn;
+    /// returns their number.
     pub fn remove_orphans(&mut self, zxid: Zxid) -> u64 {
         let is_gone = |id: &i64| !self.sessions.contains_key(&SessionId(*id));
         let gone: Vec<_> = self.ephemerals.keys().copied().filter(is_gone).collect();
@@ -171,7 +165,8 @@ impl Rebuilt {
         self.sessions.remove(&header.session);
         let own = self.ephemerals.remove(&header.session.0).unwrap_or_default();
         let mut applied = Applied::Done;
-        // The txn's list first, whoever owns these nodes here; then what else the session has.
+        // The txn's list first, regardless of who owns these nodes here; then what else the session
+        // has.
         for path in paths.iter().flat_map(Strings::iter) {
             if self.delete(path, header.zxid)? == Applied::Tolerated {
                 applied = Applied::Tolerated;
@@ -186,13 +181,14 @@ impl Rebuilt {
     }
 
     fn multi(&mut self, header: &TxnHeader, multi: MultiTxn<'_>) -> Result<Applied, Fault> {
-        // One that failed has an error in the place of some; the others of it were not done.
+        // A multi that failed has an error in place of some parts; its other parts were not
+        // applied.
         if multi.iter().any(|(_, txn)| matches!(txn, Txn::Error(_))) {
             return Ok(Applied::Done);
         }
         let mut applied = Applied::Done;
         for (op, txn) in multi.iter() {
-            if self.apply_one(&TxnHeader { op, ..*header }, &txn)? == Applied::Tolerated {
+            if self.apply(&TxnHeader { op, ..*header }, &txn)? == Applied::Tolerated {
                 applied = Applied::Tolerated;
             }
         }

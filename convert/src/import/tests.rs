@@ -1,4 +1,4 @@
-//! Fuzzy snapshots of random histories, replayed: the tree is the one that the history made.
+//! Fuzzy snapshots of random histories, replayed: the tree must be that of the history.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ impl Random {
     }
 }
 
-/// A file in the temporary directory, gone with the test.
+/// A file in the temporary directory, removed with the test.
 pub(crate) struct TempFile(pub(crate) PathBuf);
 
 impl TempFile {
@@ -72,7 +72,7 @@ struct Node {
 type Nodes = BTreeMap<Vec<u8>, Node>;
 
 fn nodes_of(rebuilt: &Rebuilt) -> Nodes {
-    let node = |record: Record<'_>| {
+    let node = |record: NodeRecord<'_>| {
         let mut acl = Vec::new();
         match record.acl() {
             0 => AclList::OPEN.encode(&mut acl),
@@ -119,7 +119,7 @@ impl History {
         self.live.tree.lookup(path).is_some()
     }
 
-    /// Applies a txn that was decided on this very tree: it does what it says.
+    /// Applies a txn that was decided on exactly this tree.
     fn perform(&mut self, op: Op, session: i64, txn: &Txn<'_>) {
         let zxid = Zxid(self.zxid() + 1);
         let session = SessionId(session);
@@ -147,7 +147,7 @@ impl History {
             7..8 if self.exists(path) => {
                 let version = self.live.tree.lookup(path).unwrap().stat_native().aversion + 1;
                 let bytes = self.list();
-                let acl = AclList::decode(&mut Reader::new(&bytes)).unwrap();
+                let acl = AclList::decode(&mut JuteReader::new(&bytes)).unwrap();
                 self.perform(Op::SetAcl, session, &Txn::SetAcl { path, acl, version });
             }
             8 => self.close(session),
@@ -179,7 +179,7 @@ impl History {
             _ => (Op::Create, NodeKind::Persistent),
         };
         let bytes = self.list();
-        let acl = AclList::decode(&mut Reader::new(&bytes)).unwrap();
+        let acl = AclList::decode(&mut JuteReader::new(&bytes)).unwrap();
         let data = Some(path);
         self.perform(
             op,
@@ -202,12 +202,12 @@ impl History {
         for path in &own {
             jute::put_string(&mut bytes, path);
         }
-        let paths: Strings<'_> = Reader::new(&bytes).strings().unwrap();
+        let paths: Strings<'_> = JuteReader::new(&bytes).strings().unwrap();
         let paths = self.names_paths.then_some(paths);
         self.perform(Op::CloseSession, session, &Txn::CloseSession { paths });
     }
 
-    /// A node made and removed in one multi, or a multi that failed.
+    /// A node created and removed in one multi, or a multi that failed.
     fn multi(&mut self, session: i64) {
         let parent_cversion = self.live.tree.lookup(b"/").unwrap().stored_cversion() + 1;
         let (path, acl, kind): (&[u8], _, _) = (b"/m", AclList::OPEN, NodeKind::Persistent);
@@ -222,8 +222,9 @@ impl History {
         self.perform(Op::Multi, session, &Txn::Multi(MultiTxn::of_encoded(2, &bytes)));
     }
 
-    /// The snapshot as stock's thread writes it, from txn `from` on, while the history goes on:
-    /// each node as of the moment when the walk comes to it. Gives the moment when it was complete.
+    /// The snapshot as stock's thread writes it, from txn `from` on, while the history continues:
+    /// each node as of the moment when the walk reaches it. Returns the moment when it was
+    /// complete.
     fn fuzzy_snapshot(&mut self, from: usize) -> (Vec<u8>, usize) {
         let mut now = from;
         let mut acls: Vec<(i64, Vec<u8>)> = Vec::new();
@@ -245,7 +246,7 @@ impl History {
                 ephemeral_owner: node.owner_raw,
                 ..node.stat
             };
-            // A list that came up meanwhile has a number that the table does not.
+            // A list that was added meanwhile has a number that is not in the table.
             let acl = numbers.get(&node.acl).copied().unwrap_or(99);
             let shown: &[u8] = if path == b"/" { b"" } else { &path };
             writer.node(shown, node.data.as_deref(), acl, &stat).unwrap();
@@ -288,8 +289,8 @@ fn every_fuzzy_snapshot_leads_to_the_tree_that_was() {
         if history.names_paths {
             assert_eq!(rebuilt.tree.digest(), history.live.tree.digest(), "seed {seed}");
         } else {
-            // Where a closed session does not name its nodes, one that the snapshot just missed
-            // leaves no trace in its parent. That is why stock names them since 3.6.
+            // If a closed session does not name its nodes, one that the snapshot just missed leaves
+            // no trace in its parent. That is why stock names them since 3.6.
             for node in expected.values_mut().chain(found.values_mut()) {
                 node.stat.pzxid = 0;
             }
@@ -302,7 +303,7 @@ fn every_fuzzy_snapshot_leads_to_the_tree_that_was() {
         assert_eq!(rebuilt.close_unknown_acls(), [""; 0]);
         tolerated += more;
     }
-    // The snapshots were fuzzy indeed.
+    // The snapshots were in fact fuzzy.
     assert!(tolerated > 400, "{tolerated}");
 }
 
@@ -316,7 +317,7 @@ fn a_node_whose_list_no_log_has_is_closed() {
     let digest = rebuilt.tree.digest();
     assert_eq!(rebuilt.close_unknown_acls(), ["/a"]);
     let number = rebuilt.tree.lookup(b"/a").unwrap().acl();
-    let list = AclList::decode(&mut Reader::new(rebuilt.acl_list(number))).unwrap();
+    let list = AclList::decode(&mut JuteReader::new(rebuilt.acl_list(number))).unwrap();
     let permissions: Vec<_> = list.iter().map(|entry| entry.perms).collect();
     assert_eq!(permissions, [0], "and not empty, which would be open");
     assert_eq!(rebuilt.tree.digest(), digest, "as ZooKeeper has it");
@@ -324,7 +325,7 @@ fn a_node_whose_list_no_log_has_is_closed() {
 }
 
 #[test]
-fn nodes_of_sessions_that_are_gone_go() {
+fn nodes_of_closed_sessions_are_removed() {
     let mut writer = SnapshotWriter::begin(
         Vec::new(),
         &Preamble { sessions: vec![(SessionId(5), 1000)], ..Preamble::default() },
@@ -349,8 +350,8 @@ fn what_no_tree_can_hold_is_damage() {
     let cases: [(&[&[u8]], &str); 5] = [
         (&[b"", b"/a/b"], "no parent"),
         (&[b"", b"/a", b"/a"], "twice"),
-        (&[b"", b"a"], "no path"),
-        (&[b"", b"/a/"], "no path"),
+        (&[b"", b"a"], "not a path"),
+        (&[b"", b"/a/"], "not a path"),
         (&[], "no root"),
     ];
     for (paths, words) in cases {
@@ -380,7 +381,7 @@ fn digests_count_when_the_snapshot_is_whole() {
     assert_eq!(verdict.needed(), None);
     verdict.reached(Zxid(8), 3, of_txn(80));
     assert!(!verdict.last().unwrap().is_equal());
-    // One of an epoch before the snapshot's says nothing.
+    // A digest of an epoch before the snapshot's proves nothing.
     let mut verdict = Verdict::new(Zxid(0x2_0000_0000), digest(Zxid(0x1_0000_0009), 1));
     assert_eq!(verdict.needed(), None);
     verdict.reached(Zxid(0x2_0000_0000), 2, None);

@@ -1,4 +1,4 @@
-//! Whether the tree is the one that `ZooKeeper` had: its digests compared with ours.
+//! Whether the tree is the one that `ZooKeeper` had: compares its digests with ours.
 
 use model::txn::{DIGEST_VERSION, TxnDigest};
 use model::zxid::Zxid;
@@ -8,7 +8,7 @@ use crate::stock::snapshot::SnapshotDigest;
 /// Two digests that should be the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Comparison {
-    /// Which txn's.
+    /// The txn.
     pub zxid: Zxid,
     /// What `ZooKeeper` wrote.
     pub expected: u64,
@@ -17,7 +17,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether they are.
+    /// Whether they are the same.
     pub const fn is_equal(&self) -> bool {
         self.expected == self.found
     }
@@ -25,8 +25,9 @@ impl Comparison {
 
 /// Compares digests while a log is replayed.
 ///
-/// Until the replay has come to the txn at which the snapshot was complete, the tree is none that
-/// ever was, and is not compared. A digest is of the whole tree, so only the last one counts.
+/// Until the replay has reached the txn at which the snapshot was complete, the tree is in a state
+/// that never existed, and is not compared. A digest covers the whole tree, so only the last one
+/// counts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Verdict {
     awaited: Option<SnapshotDigest>,
@@ -34,10 +35,10 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Of a snapshot with this zxid in its name, and this digest behind its nodes.
+    /// For a snapshot with this zxid in its name, and this digest after its nodes.
     pub fn new(snapshot: Zxid, digest: Option<SnapshotDigest>) -> Self {
         // A new leader names its snapshot by an epoch that has no txn yet; the digest is then of
-        // the epoch before, and says nothing here.
+        // the previous epoch, and proves nothing here.
         let awaited = digest.filter(|digest| digest.zxid > Zxid::ZERO && digest.zxid >= snapshot);
         Self { awaited, last: None }
     }

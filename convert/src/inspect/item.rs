@@ -5,9 +5,9 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use model::acl::AclList;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::stat::Stat;
 use model::txn::{NodeKind, Txn, TxnDigest, TxnHeader};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::error::Fault;
 use crate::stock::stream::StreamError;
 
-/// A thing in a file: its kind, and what there is to say of it, in the order of reading.
+/// An item in a file: its kind, and its fields, in the order of reading.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Item {
     /// `file`, `session`, `acl`, `node`, `batch`, `txn`, `end` or `damage`.
@@ -24,14 +24,14 @@ pub struct Item {
     pub fields: Vec<(&'static str, Value)>,
 }
 
-/// A place in a file that is not as it must be.
+/// A damaged place in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
     /// Where, in bytes from the beginning of the unpacked file; none if it is the whole file.
     pub offset: Option<u64>,
-    /// What is wrong there, in words.
+    /// What is wrong there, as text.
     pub fault: String,
-    /// What should be there, where that is known.
+    /// What should be there, if that is known.
     pub expected: Option<String>,
     /// What is there.
     pub found: Option<String>,
@@ -57,7 +57,7 @@ impl Item {
 
     /// An ACL; `list` is its jute form.
     pub(super) fn acl(number: i64, list: &[u8]) -> Self {
-        let entries = match AclList::decode(&mut Reader::new(list)) {
+        let entries = match AclList::decode(&mut JuteReader::new(list)) {
             Ok(list) => acl_value(list),
             Err(error) => json!(error.to_string()),
         };
@@ -84,7 +84,7 @@ impl Item {
     }
 
     /// A node of ours; its counter and owner are shown as `ZooKeeper` stores them.
-    pub(super) fn record(record: Record<'_>) -> Self {
+    pub(super) fn record(record: NodeRecord<'_>) -> Self {
         let stat = Stat {
             cversion: record.stored_cversion(),
             ephemeral_owner: record.owner_raw(),
@@ -116,7 +116,7 @@ impl Item {
 }
 
 impl Damage {
-    /// What a stream says, with advice.
+    /// A stream's error, with advice.
     pub(super) fn of(error: &StreamError, advice: &'static str) -> Self {
         match error {
             StreamError::Io(error) => {

@@ -1,9 +1,9 @@
 //! What is in a file, ours or `ZooKeeper`'s: item by item, for people and for scripts.
 //!
-//! A file is known by its first bytes. Whatever it holds, an inspection ends: what is damaged is
+//! A file is recognised by its first bytes. An inspection ends whatever the file holds: damage is
 //! an item too, with its place, what was expected and found, and what can be done.
 //!
-//! Map: [`item`] (what is shown), `stock` and `ours` (who reads).
+//! Map: [`item`] (what is shown), `stock` and `ours` (the readers).
 
 pub mod item;
 mod ours;
@@ -23,9 +23,9 @@ use crate::stock::{LOG_MAGIC, SNAPSHOT_MAGIC};
 /// What a file is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A log of `ZooKeeper`'s.
+    /// A log of `ZooKeeper`.
     StockLog,
-    /// A snapshot of `ZooKeeper`'s, packed in this way.
+    /// A snapshot of `ZooKeeper`, packed in this way.
     StockSnapshot(Compression),
     /// A segment of our log.
     OurLog,
@@ -35,7 +35,7 @@ pub enum Format {
     Unknown(Vec<u8>),
 }
 
-/// Bytes that tell the formats apart.
+/// How many bytes distinguish the formats.
 const MAGIC_BYTES: u64 = 8;
 
 /// What the file at `path` is, by its first bytes.
@@ -56,7 +56,7 @@ pub fn format_of(path: &Path) -> io::Result<Format> {
     })
 }
 
-/// The newest log or snapshot in a directory or one level below it, for a person who named the
+/// The newest log or snapshot in a directory or one level below it, for a user who named the
 /// directory.
 pub fn example_in(directory: &Path, is_log: bool) -> Option<PathBuf> {
     let inside = |directory: &Path| {
@@ -70,10 +70,10 @@ pub fn example_in(directory: &Path, is_log: bool) -> Option<PathBuf> {
         let beginnings: &[&str] = if is_log { &["log.", "log-0"] } else { &["snapshot."] };
         beginnings.iter().any(|beginning| name.starts_with(beginning))
     };
-    // Hexadecimal without leading zeros: the longer name is the later.
+    // Hexadecimal without leading zeros: a longer name is later.
     let files = entries.iter().cloned().chain(below).filter(is_meant);
     files.max_by_key(|path| (path.as_os_str().len(), path.clone()))
 }
 
-/// What becomes of the items: an error ends the inspection.
+/// Receives the items; an error ends the inspection.
 pub type Show<'a> = &'a mut dyn FnMut(&Item) -> io::Result<()>;

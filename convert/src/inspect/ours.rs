@@ -1,4 +1,4 @@
-//! Looking into our files.
+//! Inspects our files.
 
 use std::fmt::Display;
 use std::io;
@@ -8,7 +8,7 @@ use ::snapshot::format::{FOOTER_MAGIC, Footer};
 use ::snapshot::limits::FOOTER_BYTES;
 use ::snapshot::{Candidate, LoadError, Loader};
 use disk::{Disk, OpenMode, read_bytes};
-use model::record::Record;
+use model::record::NodeRecord;
 use model::zxid::Zxid;
 use serde_json::json;
 use txlog::limits::SEGMENT_HEADER_BYTES;
@@ -18,23 +18,23 @@ use super::Show;
 use super::item::{Damage, Item, hex};
 use crate::stock::log::parse_txn;
 
-const SNAPSHOT_ADVICE: &str = "serve passes it over and uses an older snapshot with more of the \
+const SNAPSHOT_ADVICE: &str = "serve skips it and uses an older snapshot with more of the \
     log; without one, restore it from a backup";
-const LOG_ADVICE: &str = "serve tells a write that a crash interrupted from damage, and says what \
-    to do; restore the file from a backup if it refuses";
+const LOG_ADVICE: &str = "serve distinguishes a write that a crash interrupted from damage, and \
+    says what to do; restore the file from a backup if it refuses";
 
 fn damage(offset: u64, fault: &impl Display, advice: &'static str) -> Item {
     let (expected, found) = (None, None);
     Damage { offset: Some(offset), fault: fault.to_string(), expected, found, advice }.into()
 }
 
-/// Shows a segment of our log, batch by batch; whether it is whole. What follows the last batch
-/// is no damage: nothing was written there yet.
+/// Shows a segment of our log, batch by batch; returns whether it is whole. What follows the last
+/// batch is not damage: nothing was written there yet.
 pub async fn our_log<D: Disk>(disk: &D, path: &Path, show: Show<'_>) -> io::Result<bool> {
     let header = match read_header(disk, path).await {
         Ok(Ok(header)) => header,
         Ok(Err(fault)) => {
-            show(&damage(0, &format!("no header of a segment: {fault}"), LOG_ADVICE))?;
+            show(&damage(0, &format!("not a header of a segment: {fault}"), LOG_ADVICE))?;
             return Ok(false);
         }
         Err(error) => {
@@ -141,7 +141,7 @@ fn show_batch<D: Disk>(
         match record.map(|record| parse_txn(record.txn)) {
             Ok(Ok((header, txn, digest))) => show(&Item::txn(offset, &header, &txn, digest))?,
             Ok(Err(error)) => {
-                show(&damage(offset, &format!("no txn: {error}"), LOG_ADVICE))?;
+                show(&damage(offset, &format!("not a txn: {error}"), LOG_ADVICE))?;
                 is_sound = false;
             }
             Err(fault) => {
@@ -154,7 +154,7 @@ fn show_batch<D: Disk>(
     Ok(is_sound)
 }
 
-/// Shows a snapshot of ours, with its nodes if asked; whether it is whole.
+/// Shows a snapshot of ours, with its nodes if requested; returns whether it is whole.
 pub async fn our_snapshot<D: Disk>(
     disk: &D,
     path: &Path,
@@ -221,7 +221,7 @@ async fn look<D: Disk>(
     Ok(show(&Item::new("end", fields)).map(|()| digest == head.digest))
 }
 
-/// The zxid that the footer says; a file that was copied may have any name.
+/// The zxid in the footer; a file that was copied may have any name.
 async fn zxid_of<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<Zxid, LoadError> {
     let at = bytes.saturating_sub(FOOTER_BYTES as u64);
     let at = at - at % FOOTER_BYTES as u64;
@@ -255,14 +255,14 @@ fn show_contents<D: Disk>(loader: &Loader<'_, D>, show: Show<'_>) -> io::Result<
     Ok(())
 }
 
-/// Shows the records of a unit; the sum of their digests.
+/// Shows the records of a unit; returns the sum of their digests.
 fn show_records(unit: &::snapshot::Unit, show: Show<'_>) -> io::Result<u64> {
     let mut digest = 0_u64;
     let bytes = unit.memory.as_ref();
     for run in &unit.runs {
         let mut at = run.start;
         while at < run.end {
-            let record = Record::parse(&bytes[at..run.end]).expect("the loader has checked it");
+            let record = NodeRecord::parse(&bytes[at..run.end]).expect("the loader has checked it");
             digest = digest.wrapping_add(record.digest());
             show(&Item::record(record))?;
             at += record.archive_bytes();

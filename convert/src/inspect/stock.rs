@@ -1,4 +1,4 @@
-//! Looking into `ZooKeeper`'s files.
+//! Inspects `ZooKeeper`'s files.
 
 use std::io;
 use std::path::Path;
@@ -13,13 +13,13 @@ use crate::stock::log::{LogEnd, LogReader, parse_txn};
 use crate::stock::snapshot::SnapshotReader;
 use crate::stock::stream::StreamError;
 
-const SNAPSHOT_ADVICE: &str = "ZooKeeper and `ringkeeper import` pass it over and use an older \
+const SNAPSHOT_ADVICE: &str = "ZooKeeper and `ringkeeper import` skip it and use an older \
     snapshot with more of the logs; move it away once there is a newer one";
 const LOG_ADVICE: &str = "ZooKeeper does not start on it; take the directory of another server of \
-    the ensemble, or import what is before with `ringkeeper import --stop-at-damage`";
+    the ensemble, or import what precedes it with `ringkeeper import --stop-at-damage`";
 const HOLE_ADVICE: &str = "txns are missing in between: put back the log that holds them";
 
-/// Shows a log of `ZooKeeper`'s, txn by txn; whether it is whole.
+/// Shows a log of `ZooKeeper`, txn by txn; returns whether it is whole.
 pub fn stock_log(path: &Path, show: Show<'_>) -> io::Result<bool> {
     let mut reader = match LogReader::open(path) {
         Ok(Some(reader)) => reader,
@@ -88,7 +88,7 @@ pub fn stock_log(path: &Path, show: Show<'_>) -> io::Result<bool> {
 }
 
 fn empty_log() -> Item {
-    let advice = "a crash leaves a log that was just made like this; it may be removed";
+    let advice = "a crash leaves a log that was just created like this; it may be removed";
     let (fault, expected, found) = ("the file is empty".to_owned(), None, None);
     Damage { offset: Some(0), fault, expected, found, advice }.into()
 }
@@ -96,7 +96,7 @@ fn empty_log() -> Item {
 fn gap_item(offset: u64, expected: i64, found: i64) -> Item {
     let damage = Damage {
         offset: Some(offset),
-        fault: "the txn does not follow the one before".to_owned(),
+        fault: "the txn does not follow the previous one".to_owned(),
         expected: Some(format!("{expected:#x}")),
         found: Some(format!("{found:#x}")),
         advice: HOLE_ADVICE,
@@ -104,24 +104,24 @@ fn gap_item(offset: u64, expected: i64, found: i64) -> Item {
     damage.into()
 }
 
-/// Shows a snapshot of `ZooKeeper`'s, with its nodes if asked; whether it is whole.
+/// Shows a snapshot of `ZooKeeper`, with its nodes if requested; returns whether it is whole.
 pub fn stock_snapshot(
     path: &Path,
     compression: Compression,
     with_nodes: bool,
     show: Show<'_>,
 ) -> io::Result<bool> {
-    let mut told = Ok(());
-    let mut tell = |item: &Item| {
-        if told.is_ok() {
-            told = show(item);
+    let mut shown = Ok(());
+    let mut show_item = |item: &Item| {
+        if shown.is_ok() {
+            shown = show(item);
         }
     };
-    let looked = look_into_snapshot(path, compression, with_nodes, &mut tell);
+    let looked = look_into_snapshot(path, compression, with_nodes, &mut show_item);
     if let Err(error) = &looked {
-        tell(&Damage::of(error, SNAPSHOT_ADVICE).into());
+        show_item(&Damage::of(error, SNAPSHOT_ADVICE).into());
     }
-    told?;
+    shown?;
     Ok(looked.is_ok())
 }
 
@@ -129,11 +129,11 @@ fn look_into_snapshot(
     path: &Path,
     compression: Compression,
     with_nodes: bool,
-    tell: &mut dyn FnMut(&Item),
+    show_item: &mut dyn FnMut(&Item),
 ) -> Result<(), StreamError> {
     let mut reader = SnapshotReader::open_as(path, compression)?;
     let preamble = reader.preamble()?;
-    tell(&Item::new(
+    show_item(&Item::new(
         "file",
         vec![
             ("format", json!("ZooKeeper snapshot")),
@@ -143,10 +143,10 @@ fn look_into_snapshot(
         ],
     ));
     for (id, timeout_ms) in &preamble.sessions {
-        tell(&Item::session(id.0, *timeout_ms));
+        show_item(&Item::session(id.0, *timeout_ms));
     }
     for (number, list) in &preamble.acls {
-        tell(&Item::acl(*number, list));
+        show_item(&Item::acl(*number, list));
     }
     let (mut nodes, mut data_bytes, mut digest) = (0_u64, 0_u64, 0_u64);
     while let Some(node) = reader.next_node()? {
@@ -155,7 +155,7 @@ fn look_into_snapshot(
         digest = digest.wrapping_add(node.digest());
         if with_nodes {
             let path = if node.path.is_empty() { b"/" } else { node.path };
-            tell(&Item::node(path, node.data, node.acl, &node.stat));
+            show_item(&Item::node(path, node.data, node.acl, &node.stat));
         }
     }
     let trailer = reader.trailer()?;
@@ -174,6 +174,6 @@ fn look_into_snapshot(
     if let Some(zxid) = trailer.last_zxid {
         fields.push(("last_zxid", hex(zxid.0)));
     }
-    tell(&Item::new("end", fields));
+    show_item(&Item::new("end", fields));
     Ok(())
 }

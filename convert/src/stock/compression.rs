@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 
-/// The ways that `snapshot.compression.method` knows.
+/// The methods of `snapshot.compression.method`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
     /// As they are.
@@ -44,7 +44,7 @@ impl Compression {
         }
     }
 
-    /// What a person calls it.
+    /// Its name for people.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -56,7 +56,7 @@ impl Compression {
 
 /// The unpacked bytes of a snapshot.
 pub enum Unpacked {
-    /// As they lie in the file.
+    /// As they are in the file.
     Plain(File),
     /// Through gzip.
     Gzip(Box<GzDecoder<io::BufReader<File>>>),
@@ -64,7 +64,7 @@ pub enum Unpacked {
     Snappy(Box<SnappyReader<io::BufReader<File>>>),
 }
 
-/// What is read of a packed file at once, in bytes.
+/// How much of a packed file is read at once, in bytes.
 const PACKED_READ_BYTES: usize = 1 << 18;
 
 impl Unpacked {
@@ -89,8 +89,8 @@ impl Read for Unpacked {
     }
 }
 
-/// A stream of snappy-java: a header of 16 bytes, then blocks, each behind its length. The header
-/// may come again where streams were put one behind another.
+/// A stream of snappy-java: a header of 16 bytes, then blocks, each after its length. The header
+/// may be repeated where streams were concatenated.
 pub struct SnappyReader<R> {
     packed: R,
     has_header: bool,
@@ -102,7 +102,7 @@ pub struct SnappyReader<R> {
 
 /// The most that one byte of a block can become, rounded up: a copy of 64 bytes takes 3.
 const SNAPPY_RATIO_MAX: usize = 32;
-/// Bytes behind the magic: two versions.
+/// Bytes after the magic: two versions.
 const SNAPPY_VERSION_BYTES: usize = 8;
 
 impl<R: Read> SnappyReader<R> {

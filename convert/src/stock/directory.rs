@@ -1,4 +1,4 @@
-//! Which files of `ZooKeeper`'s there are in a directory.
+//! Finds `ZooKeeper`'s files in a directory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ pub struct StockFile {
     pub modified: SystemTime,
 }
 
-/// `version-2` inside `directory`, or the directory itself if it is called so.
+/// `version-2` inside `directory`, or the directory itself if it has that name.
 pub fn version_directory(directory: &Path) -> PathBuf {
     let inside = directory.join(DIRECTORY);
     if !inside.is_dir() && directory.file_name().is_some_and(|name| name == DIRECTORY) {
@@ -47,7 +47,7 @@ pub fn logs(directory: &Path) -> io::Result<Vec<StockFile>> {
     list(directory, "log")
 }
 
-/// The logs that may hold txns behind `zxid`: all that begin behind it, and the last one before.
+/// The logs that may hold txns after `zxid`: all that begin after it, and the last one before.
 pub fn logs_behind(mut logs: Vec<StockFile>, zxid: Zxid) -> Vec<StockFile> {
     let first_behind = logs.partition_point(|log| log.zxid <= zxid);
     logs.drain(..first_behind.saturating_sub(1));
@@ -55,7 +55,7 @@ pub fn logs_behind(mut logs: Vec<StockFile>, zxid: Zxid) -> Vec<StockFile> {
 }
 
 /// The last zxid that the files in these directories, each a `version-2`, hold: that of the last
-/// txn in the logs, or of a snapshot that was begun later. `None` where there is no file.
+/// txn in the logs, or of a snapshot that was begun later. `None` if there is no file.
 pub fn newest_zxid(directories: &[PathBuf]) -> io::Result<Option<Zxid>> {
     let mut newest = None;
     for directory in directories {
@@ -65,7 +65,7 @@ pub fn newest_zxid(directories: &[PathBuf]) -> io::Result<Option<Zxid>> {
         };
         let snapshot = present(snapshots(directory))?.first().map(|file| file.zxid);
         newest = newest.max(snapshot);
-        // A crash can leave a newest log in which there is nothing yet.
+        // A crash can leave a newest log that is still empty.
         for log in present(logs(directory))?.iter().rev() {
             let last = last_txn(log)?;
             newest = newest.max(last);

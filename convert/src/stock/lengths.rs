@@ -1,13 +1,13 @@
-//! How long the data of nodes is, beside what `ZooKeeper` takes unless it is told otherwise.
+//! How long the data of nodes are, compared with what `ZooKeeper` accepts by default.
 
 use crate::error::Fault;
 
-/// The longest packet that servers and clients take: the default of `jute.maxbuffer`.
+/// The longest packet that servers and clients accept: the default of `jute.maxbuffer`.
 pub const PACKET_BYTES: u64 = 0xf_ffff;
 /// The longest field that a server reads from its files: the defaults of `jute.maxbuffer` and
 /// `zookeeper.jute.maxbuffer.extrasize` together (source: `BinaryInputArchive`).
 pub const FIELD_BYTES: u64 = 2 * PACKET_BYTES;
-/// What a reply with a node's data has besides: its header, the data's length, the Stat.
+/// What a reply has besides a node's data: its header, the data's length, the Stat.
 const REPLY_BYTES: u64 = 16 + 4 + 68;
 
 /// The nodes that are longer than the defaults allow.

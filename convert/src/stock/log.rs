@@ -1,11 +1,11 @@
-//! Reading a log: a header, then entries, each behind its checksum, until zeros or the end.
+//! Reads a log: a header, then entries, each after its checksum, until zeros or the end.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use model::acl::AclList;
-use model::jute::{JuteError, Reader};
+use model::jute::{JuteError, JuteReader};
 use model::op::Op;
 use model::txn::{CreateTxn, NodeKind, Txn, TxnDigest, TxnHeader};
 use model::zxid::Zxid;
@@ -19,7 +19,7 @@ use crate::error::Fault;
 const ENTRY_END: u8 = b'B';
 /// Bytes of an entry before its txn: checksum and length.
 const ENTRY_HEAD_BYTES: usize = 12;
-/// How far behind the last entry bytes are looked for that are not zero.
+/// How far after the last entry to look for bytes that are not zero.
 const PADDING_LOOK_BYTES: usize = 1 << 20;
 
 /// Why there are no more entries in a file.
@@ -27,42 +27,42 @@ const PADDING_LOOK_BYTES: usize = 1 << 20;
 pub enum LogEnd {
     /// Nothing follows the last entry.
     File,
-    /// Zeros follow: the file was made longer ahead of need.
+    /// Zeros follow: the file was extended in advance.
     Padding {
-        /// Where the first byte is that is not zero, if one is: nobody reads it.
+        /// Where the first byte is that is not zero, if there is one: it is never read.
         garbage: Option<u64>,
     },
     /// An entry was begun and not finished, as a crash leaves it.
     Torn,
 }
 
-/// An entry whose checksum fits.
+/// An entry whose checksum matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct StockLogEntry<'a> {
     /// Where it begins in the file.
     pub offset: u64,
     /// Its txn.
     pub bytes: &'a [u8],
 }
 
-impl Entry<'_> {
-    /// Which txn it is.
+impl StockLogEntry<'_> {
+    /// Its zxid.
     pub fn zxid(&self) -> Result<Zxid, JuteError> {
-        TxnHeader::decode(&mut Reader::new(self.bytes)).map(|header| header.zxid)
+        TxnHeader::decode(&mut JuteReader::new(self.bytes)).map(|header| header.zxid)
     }
 }
 
-/// A log that is read from front to back.
+/// A log that is read sequentially.
 pub struct LogReader {
     stream: Stream<File>,
     end: Option<LogEnd>,
-    /// `dbid` of the header; nobody uses it.
+    /// `dbid` of the header, which is not used.
     pub database: i64,
 }
 
 impl LogReader {
     /// Opens the file and reads its header; `None` if the file is empty, as a crash leaves one that
-    /// was just made.
+    /// was just created.
     pub fn open(path: &Path) -> Result<Option<Self>, StreamError> {
         let mut s = Stream::unsummed(File::open(path)?);
         let found = s.peek(LOG_MAGIC.len())?;
@@ -93,7 +93,7 @@ impl LogReader {
     }
 
     /// The next entry; `None` when there are no more.
-    pub fn next_entry(&mut self) -> Result<Option<Entry<'_>>, StreamError> {
+    pub fn next_entry(&mut self) -> Result<Option<StockLogEntry<'_>>, StreamError> {
         if self.end.is_some() {
             return Ok(None);
         }
@@ -138,10 +138,10 @@ impl LogReader {
         }
         let bytes = self.stream.take(ENTRY_HEAD_BYTES + length + 1)?;
         let bytes = &bytes[ENTRY_HEAD_BYTES..ENTRY_HEAD_BYTES + length];
-        Ok(Some(Entry { offset, bytes }))
+        Ok(Some(StockLogEntry { offset, bytes }))
     }
 
-    /// Whether a whole entry lies `behind` bytes from here: then this one is damaged, not torn.
+    /// Whether there is a whole entry `behind` bytes from here: then this one is damaged, not torn.
     fn is_followed(&mut self, behind: usize) -> io::Result<bool> {
         let mut held = |count: usize| match self.stream.hold(behind + count) {
             Ok(bytes) => Ok(Some(bytes[behind..].to_vec())),
@@ -166,21 +166,21 @@ fn head_of(head: &[u8]) -> Option<(u64, i32)> {
     Some((u64::from_be_bytes(*sum), i32::from_be_bytes(*length)))
 }
 
-/// Looks at what follows, as far as a torn write may reach, and says where the first byte is that
-/// is not zero.
+/// Examines what follows, as far as a torn write may reach, and returns where the first byte is
+/// that is not zero.
 fn first_nonzero(stream: &mut Stream<File>) -> Result<Option<u64>, StreamError> {
     let offset = stream.offset();
     let bytes = stream.peek(PADDING_LOOK_BYTES)?;
-    // All at once first: it is nearly always nothing, and fast like this.
+    // All at once first: nearly always there is none, and this is fast.
     if bytes.iter().fold(0, |all, byte| all | byte) == 0 {
         return Ok(None);
     }
     Ok(bytes.iter().position(|&byte| byte != 0).map(|at| offset + at as u64))
 }
 
-/// Reads an entry's bytes: header, txn, and the digest where there is one.
+/// Reads an entry's bytes: header, txn, and the digest if there is one.
 pub fn parse_txn(bytes: &[u8]) -> Result<(TxnHeader, Txn<'_>, Option<TxnDigest>), JuteError> {
-    let mut reader = Reader::new(bytes);
+    let mut reader = JuteReader::new(bytes);
     let header = TxnHeader::decode(&mut reader)?;
     let begin = reader;
     let txn = match Txn::decode(header.op, &mut reader) {
@@ -190,13 +190,13 @@ pub fn parse_txn(bytes: &[u8]) -> Result<(TxnHeader, Txn<'_>, Option<TxnDigest>)
         }
         txn => txn?,
     };
-    // What is too short for a digest is none, as stock reads it.
+    // What is too short for a digest is not one, as stock reads it.
     let digest = TxnDigest::decode(&mut reader).unwrap_or(None);
     Ok((header, txn, digest))
 }
 
-/// A create of version 3.3: it does not say what becomes of the parent's counter.
-fn create_of_old<'a>(reader: &mut Reader<'a>) -> Result<CreateTxn<'a>, JuteError> {
+/// A create of version 3.3: it does not contain the parent's new counter.
+fn create_of_old<'a>(reader: &mut JuteReader<'a>) -> Result<CreateTxn<'a>, JuteError> {
     let (path, data, acl) = (reader.text()?, reader.buffer()?, AclList::decode(reader)?);
     let kind = if reader.bool()? { NodeKind::Ephemeral } else { NodeKind::Persistent };
     Ok(CreateTxn { path, data, acl, kind, parent_cversion: -1 })

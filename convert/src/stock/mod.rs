@@ -1,9 +1,9 @@
 //! `ZooKeeper`'s own files (source: `ZooKeeper` 3.9.5, `FileSnap`, `FileTxnLog`, `SnapStream`).
 //!
-//! Map: [`compression`] (how a snapshot's bytes are packed), [`stream`] (fields off a file, with
-//! its checksum), [`snapshot`] and [`log`] (the two kinds of file), [`writer`] (a snapshot
-//! written), [`directory`] (which files there are), [`lengths`] (which nodes are longer than it
-//! takes).
+//! Map: [`compression`] (how a snapshot's bytes are packed), [`stream`] (fields read from a file,
+//! with its checksum), [`snapshot`] and [`log`] (the two kinds of file), [`writer`] (writes a
+//! snapshot), [`directory`] (finds the files), [`lengths`] (which nodes are longer than it
+//! accepts).
 
 pub mod compression;
 pub mod directory;
@@ -21,7 +21,7 @@ pub const LOG_MAGIC: [u8; 4] = *b"ZKLG";
 pub const VERSION: i32 = 2;
 /// The path that ends the nodes, and that follows every checksum.
 pub const END: &[u8] = b"/";
-/// The ACL number that means: everybody may do everything.
+/// The ACL number that permits everything to every client.
 pub const ACL_OPEN: i64 = -1;
 /// `dbid` of a snapshot that an export wrote: complete without any log. `ZooKeeper` does not read
 /// that field, and writes -1 in its own.

@@ -1,5 +1,5 @@
-//! Reading a snapshot: header, sessions, ACLs, nodes with parents before children, checksum, and
-//! what newer versions append.
+//! Reads a snapshot: header, sessions, ACLs, nodes with parents before children, checksum, and what
+//! newer versions append.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,14 +14,14 @@ use super::stream::{Stream, StreamError};
 use super::{END, SNAPSHOT_MAGIC, STAT_BYTES, VERSION};
 use crate::error::Fault;
 
-/// What stands before the nodes.
+/// What precedes the nodes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preamble {
-    /// `dbid` of the header; nobody uses it.
+    /// `dbid` of the header, which is not used.
     pub database: i64,
     /// Sessions with their timeouts in ms, in the file's order.
     pub sessions: Vec<(SessionId, i32)>,
-    /// ACLs by the numbers that nodes hold, each as jute has it, its count in front.
+    /// ACLs by the numbers that nodes have, each in jute's form, with its count first.
     pub acls: Vec<(i64, Vec<u8>)>,
 }
 
@@ -62,7 +62,7 @@ impl StockNode<'_> {
     }
 }
 
-/// The digest behind the nodes.
+/// The digest after the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotDigest {
     /// The last txn that the tree had when the snapshot was complete.
@@ -73,23 +73,23 @@ pub struct SnapshotDigest {
     pub digest: u64,
 }
 
-/// What stands behind the nodes.
+/// What follows the nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Trailer {
-    /// Since version 3.6, where digests are on.
+    /// Since version 3.6, if digests are enabled.
     pub digest: Option<SnapshotDigest>,
-    /// Since version 3.9, where `serializeLastProcessedZxid.enabled`.
+    /// Since version 3.9, if `serializeLastProcessedZxid.enabled`.
     pub last_zxid: Option<Zxid>,
 }
 
-/// Bytes of the last zxid with its checksum: told from a digest by the length.
+/// Bytes of the last zxid with its checksum: the length distinguishes it from a digest.
 const LAST_ZXID_BYTES: usize = 8 + 13;
 /// The first version of digests that are numbers.
 const DIGEST_VERSION_NUMERIC: i32 = DIGEST_VERSION;
 /// An ACL list of more entries than this is damage, not a list.
 const ACL_ENTRIES_MAX: i32 = 1 << 20;
 
-/// A snapshot that is read from front to back.
+/// A snapshot that is read sequentially.
 pub struct SnapshotReader {
     stream: Stream<Unpacked>,
 }
@@ -138,7 +138,7 @@ impl SnapshotReader {
         Ok(preamble)
     }
 
-    /// The next node; `None` behind the last.
+    /// The next node; `None` after the last.
     pub fn next_node(&mut self) -> Result<Option<StockNode<'_>>, StreamError> {
         let s = &mut self.stream;
         let path_bytes = s.length()?.unwrap_or(0);
@@ -161,7 +161,7 @@ impl SnapshotReader {
         Ok(Some(StockNode { path, data, acl, stat: stat_of(&bytes[8..]) }))
     }
 
-    /// Reads everything behind the nodes, and compares the checksums.
+    /// Reads everything after the nodes, and compares the checksums.
     pub fn trailer(&mut self) -> Result<Trailer, StreamError> {
         let s = &mut self.stream;
         s.seal()?;

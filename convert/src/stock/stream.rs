@@ -1,4 +1,4 @@
-//! Fields off the front of a file, with a running Adler32 over what was read.
+//! Reads fields sequentially from a file, with a running Adler32 over what was read.
 
 use std::io::{self, Read};
 
@@ -22,10 +22,10 @@ pub enum StreamError {
     },
 }
 
-/// What is read at once, in bytes.
+/// How much is read at once, in bytes.
 const READ_BYTES: usize = 1 << 20;
 
-/// A file that is read from front to back through one window.
+/// A file that is read sequentially through one window.
 ///
 /// Memory: the window, which is as long as the longest field, and at least `READ_BYTES`; it grows
 /// with what was read, whatever a length announces.
@@ -37,20 +37,20 @@ pub struct Stream<R> {
     /// Bytes of the window before this one are in the checksum.
     summed: usize,
     checksum: Adler32,
-    /// Whether anybody asks for the checksum.
+    /// Whether the checksum is needed.
     is_summed: bool,
     /// Where the window begins in the file.
     base: u64,
 }
 
 impl<R: Read> Stream<R> {
-    /// Reads `source` from where it stands.
+    /// Reads `source` from its current position.
     pub fn new(source: R) -> Self {
         let (window, checksum) = (Vec::new(), Adler32::new());
         Self { source, window, start: 0, summed: 0, checksum, is_summed: true, base: 0 }
     }
 
-    /// Reads `source`, and never gives a checksum.
+    /// Reads `source` without a checksum.
     pub fn unsummed(source: R) -> Self {
         Self { is_summed: false, ..Self::new(source) }
     }
@@ -68,7 +68,7 @@ impl<R: Read> Stream<R> {
         self.checksum.finish()
     }
 
-    /// Makes `count` bytes ready if the file has them; says how many there are, `count` at most.
+    /// Makes `count` bytes ready if the file has them; returns how many there are, `count` at most.
     fn ready(&mut self, count: usize) -> io::Result<usize> {
         while self.window.len() - self.start < count {
             if self.start > 0 {
@@ -91,7 +91,7 @@ impl<R: Read> Stream<R> {
         Ok(count.min(self.window.len() - self.start))
     }
 
-    /// What is wrong at the place that is read next.
+    /// The error for a fault at the next position.
     pub fn damage(&self, fault: Fault) -> StreamError {
         StreamError::Damage { offset: self.offset(), fault }
     }
@@ -164,7 +164,7 @@ impl<R: Read> Stream<R> {
         self.take(length)
     }
 
-    /// A checksum, and the path that stands behind it; the checksum covers all before.
+    /// A checksum, and the path that follows it; the checksum covers everything before.
     pub fn seal(&mut self) -> Result<(), StreamError> {
         let offset = self.offset();
         let expected = u64::from(self.checksum());
@@ -177,7 +177,7 @@ impl<R: Read> Stream<R> {
     }
 }
 
-/// Reads something, past interruptions.
+/// Reads some bytes, retrying after interruptions.
 fn read_some(source: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
     loop {
         match source.read(into) {

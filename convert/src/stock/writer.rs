@@ -1,5 +1,5 @@
-//! Writing a snapshot as version 3.9 does: header, sessions, ACLs, nodes, checksum, digest and last
-//! zxid, each of the last two with a checksum again.
+//! Writes a snapshot as version 3.9 does: header, sessions, ACLs, nodes, checksum, digest and last
+//! zxid, each of the last two followed by a checksum.
 
 use std::io::{self, Write};
 
@@ -12,7 +12,7 @@ use simd_adler32::Adler32;
 use super::snapshot::Preamble;
 use super::{END, SNAPSHOT_MAGIC, VERSION};
 
-/// What is written at once, in bytes.
+/// How much is written at once, in bytes.
 const WRITE_BYTES: usize = 1 << 20;
 
 /// A snapshot that is being written.
@@ -70,8 +70,7 @@ impl<W: Write> SnapshotWriter<W> {
         self.maybe_flush()
     }
 
-    /// Writes what stands behind the nodes; returns how long the file is, and what it was written
-    /// to.
+    /// Writes what follows the nodes; returns the length of the file, and what it was written to.
     pub fn finish(mut self, zxid: Zxid, digest: u64) -> io::Result<(u64, W)> {
         jute::put_string(&mut self.pending, END);
         self.seal()?;

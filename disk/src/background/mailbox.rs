@@ -1,4 +1,4 @@
-//! The way of jobs from other threads into the executor.
+//! How jobs of other threads reach the executor.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,10 +11,10 @@ use super::BackgroundError;
 /// A bounded queue: many threads push, one task takes.
 pub(super) struct Mailbox<T> {
     bound: usize,
-    state: Mutex<State<T>>,
+    state: Mutex<MailboxState<T>>,
 }
 
-struct State<T> {
+struct MailboxState<T> {
     waiting: VecDeque<T>,
     is_closed: bool,
     taker: Option<Waker>,
@@ -22,7 +22,7 @@ struct State<T> {
 
 impl<T> Mailbox<T> {
     pub(super) const fn new(bound: usize) -> Self {
-        let state = State { waiting: VecDeque::new(), is_closed: false, taker: None };
+        let state = MailboxState { waiting: VecDeque::new(), is_closed: false, taker: None };
         Self { bound, state: Mutex::new(state) }
     }
 
@@ -39,7 +39,7 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
-    /// No more is taken in; what waits is still handed out.
+    /// Accepts no more items; those that wait are still handed out.
     pub(super) fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
@@ -62,13 +62,13 @@ impl<T> Mailbox<T> {
         .await
     }
 
-    fn state(&self) -> MutexGuard<'_, State<T>> {
+    fn state(&self) -> MutexGuard<'_, MailboxState<T>> {
         // No panic can leave the state half-changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes after the lock is released, so that the woken does not wait for it.
-    fn wake(mut state: MutexGuard<'_, State<T>>) {
+    /// Wakes after the lock is released, so that the taker does not wait for it.
+    fn wake(mut state: MutexGuard<'_, MailboxState<T>>) {
         let taker = state.taker.take();
         drop(state);
         if let Some(taker) = taker {

@@ -1,8 +1,8 @@
 //! The background executor: bulk work on its own thread, with shares of the disk and the CPU.
 //!
 //! Snapshots, segments and purges are each a task queue of glommio with shares of their own, so
-//! that a long snapshot never keeps a segment from being prepared. Other threads hand in jobs; a
-//! job makes its future on the executor's thread, so it need not be `Send`.
+//! that a long snapshot never keeps a segment from being prepared. Other threads submit jobs; a job
+//! creates its future on the executor's thread, so it need not be `Send`.
 
 mod mailbox;
 #[cfg(test)]
@@ -31,10 +31,10 @@ use mailbox::Mailbox;
 
 /// Which share a job belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
+pub enum TaskQueue {
     /// Writing and reading snapshots, streaming bulk to learners.
     Snapshot,
-    /// Preparing segments, recovery: somebody waits for these.
+    /// Preparing segments, recovery: another thread waits for these.
     Segments,
     /// Removing and recycling what is no longer needed.
     Purge,
@@ -47,11 +47,11 @@ pub struct BackgroundConfig {
     pub directory: PathBuf,
     /// The CPU it is pinned to; `None` leaves it to the scheduler.
     pub cpu: Option<usize>,
-    /// Shares of [`Queue::Snapshot`], 1 to 1,000.
+    /// Shares of [`TaskQueue::Snapshot`], 1 to 1,000.
     pub snapshot_shares: usize,
-    /// Shares of [`Queue::Segments`].
+    /// Shares of [`TaskQueue::Segments`].
     pub segments_shares: usize,
-    /// Shares of [`Queue::Purge`].
+    /// Shares of [`TaskQueue::Purge`].
     pub purge_shares: usize,
 }
 
@@ -63,10 +63,10 @@ impl BackgroundConfig {
     }
 }
 
-/// Why the background did not start, or takes no job.
+/// Why the background did not start, or accepts no job.
 #[derive(Debug, thiserror::Error)]
 pub enum BackgroundError {
-    /// The limit on locked memory is below what the executor insists on.
+    /// The limit on locked memory is below what the executor requires.
     #[error(
         "the limit on locked memory is {found_bytes} bytes, {needed_bytes} are needed: raise it \
          (LimitMEMLOCK= in a systemd unit, `ulimit -l` in kilobytes in a shell, --ulimit memlock \
@@ -78,7 +78,7 @@ pub enum BackgroundError {
         /// What is needed.
         needed_bytes: u64,
     },
-    /// The kernel gives no `io_uring`.
+    /// The kernel grants no `io_uring`.
     #[error(
         "the kernel refused io_uring (errno {errno}): it needs Linux 5.19, \
          kernel.io_uring_disabled = 0, and a container runtime that allows it"
@@ -87,10 +87,10 @@ pub enum BackgroundError {
         /// The kernel's answer.
         errno: i32,
     },
-    /// The CPU asked for cannot be used.
+    /// The requested CPU cannot be used.
     #[error("the background thread cannot be pinned to CPU {cpu}")]
     Placement {
-        /// The CPU asked for.
+        /// The requested CPU.
         cpu: usize,
     },
     /// The thread could not be started.
@@ -116,13 +116,13 @@ pub type Job = Box<dyn FnOnce(Rc<Direct>) -> JobFuture + Send>;
 /// The handle to the background thread. Dropping it ends the thread after the jobs it has.
 #[derive(Debug)]
 pub struct Background {
-    mailbox: Arc<Mailbox<(Queue, Job)>>,
+    mailbox: Arc<Mailbox<(TaskQueue, Job)>>,
     thread: Option<JoinHandle<()>>,
     mode: DiskMode,
 }
 
 impl Background {
-    /// Starts the thread `rk-background` and its executor; returns once it takes jobs.
+    /// Starts the thread `rk-background` and its executor; returns once it accepts jobs.
     pub fn start(config: BackgroundConfig) -> Result<Self, BackgroundError> {
         check_memlock()?;
         let mailbox = Arc::new(Mailbox::new(JOBS_MAX));
@@ -144,14 +144,18 @@ impl Background {
         &self.mode
     }
 
-    /// Hands in a job. What it finds out it tells by itself (a channel, a callback it owns).
-    pub fn submit(&self, queue: Queue, job: Job) -> Result<(), BackgroundError> {
+    /// Submits a job, which reports its own result (a channel, a callback it owns).
+    pub fn submit(&self, queue: TaskQueue, job: Job) -> Result<(), BackgroundError> {
         self.mailbox.push((queue, job))
     }
 
-    /// Hands in `work` and returns the channel its result comes through; the channel is closed
-    /// without one if the thread ends first.
-    pub fn run<T, W, F>(&self, queue: Queue, work: W) -> Result<mpsc::Receiver<T>, BackgroundError>
+    /// Submits `work` and returns the channel for its result; the channel is closed without one if
+    /// the thread ends first.
+    pub fn run<T, W, F>(
+        &self,
+        queue: TaskQueue,
+        work: W,
+    ) -> Result<mpsc::Receiver<T>, BackgroundError>
     where
         T: Send + 'static,
         W: FnOnce(Rc<Direct>) -> F + Send + 'static,
@@ -161,7 +165,7 @@ impl Background {
         let job: Job = Box::new(move |disk| {
             let future = work(disk);
             Box::pin(async move {
-                // Nobody waits for it any more: the result is not wanted.
+                // No one waits for the result any more.
                 let _ = sender.send(future.await);
             })
         });
@@ -169,7 +173,7 @@ impl Background {
         Ok(receiver)
     }
 
-    /// Takes no more jobs, waits for those it has, and ends the thread.
+    /// Accepts no more jobs, waits for those it has, and ends the thread.
     pub fn stop(mut self) {
         self.end();
     }
@@ -177,7 +181,7 @@ impl Background {
     fn end(&mut self) {
         self.mailbox.close();
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread ends the process in release; in tests it is theirs to see.
+            // A panic of the thread ends the process in release; in tests the test sees it.
             let _ = thread.join();
         }
     }
@@ -208,7 +212,7 @@ const fn memlock_suffices(found_bytes: u64) -> Result<(), BackgroundError> {
 /// The thread's body: makes the executor, says how that went, serves until the mailbox closes.
 fn host(
     config: &BackgroundConfig,
-    inbox: &Arc<Mailbox<(Queue, Job)>>,
+    inbox: &Arc<Mailbox<(TaskQueue, Job)>>,
     started: &mpsc::SyncSender<Result<DiskMode, BackgroundError>>,
 ) {
     give_way();
@@ -236,13 +240,13 @@ fn host(
     }
 }
 
-/// Lets threads that somebody waits for go first on a processor that they share with this one. The
-/// threads for blocking work are started by it and take after it.
+/// Lets latency-critical threads go first on a processor that they share with this one. The threads
+/// for blocking work are started by it and inherit this.
 fn give_way() {
     // SAFETY: the call takes three numbers; 0 is the calling thread.
     let result = unsafe { setpriority(PRIO_PROCESS, 0, NICENESS) };
-    // To be nicer is always allowed; if it were not, nothing but a little time would be lost.
-    debug_assert_eq!(result, 0, "being nicer was refused");
+    // Raising the nice value is always allowed; if it were not, only a little time would be lost.
+    debug_assert_eq!(result, 0, "raising the nice value was refused");
 }
 
 fn not_started(config: &BackgroundConfig, error: &GlommioError<()>) -> BackgroundError {
@@ -254,7 +258,11 @@ fn not_started(config: &BackgroundConfig, error: &GlommioError<()>) -> Backgroun
     }
 }
 
-async fn serve(config: &BackgroundConfig, disk: Rc<Direct>, inbox: &Arc<Mailbox<(Queue, Job)>>) {
+async fn serve(
+    config: &BackgroundConfig,
+    disk: Rc<Direct>,
+    inbox: &Arc<Mailbox<(TaskQueue, Job)>>,
+) {
     let make = |shares: usize, name: &str| {
         let shares = Shares::Static(shares.clamp(1, 1000));
         glommio::executor().create_task_queue(shares, Latency::NotImportant, name)
@@ -265,11 +273,11 @@ async fn serve(config: &BackgroundConfig, disk: Rc<Direct>, inbox: &Arc<Mailbox<
     let gate = Gate::new();
     while let Some((queue, job)) = inbox.next().await {
         let into: TaskQueueHandle = match queue {
-            Queue::Snapshot => snapshot,
-            Queue::Segments => segments,
-            Queue::Purge => purge,
+            TaskQueue::Snapshot => snapshot,
+            TaskQueue::Segments => segments,
+            TaskQueue::Purge => purge,
         };
-        let pass = gate.enter().expect("the gate is closed below only");
+        let pass = gate.enter().expect("the gate is only closed below");
         let future = job(Rc::clone(&disk));
         let held = async move {
             future.await;

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use super::{Background, BackgroundConfig, BackgroundError, Queue, memlock_suffices};
+use super::{Background, BackgroundConfig, BackgroundError, TaskQueue, memlock_suffices};
 use crate::probe::tests::TempDirectory;
 use crate::seam::{read_bytes, write_zeros};
 use crate::{AlignedBuf, BLOCK_BYTES, Direct, Disk, DiskError, OpenMode};
@@ -28,7 +28,7 @@ async fn exercise(disk: Rc<Direct>, directory: &Path) -> Result<(), DiskError> {
     let file = disk.open(&b, OpenMode::Read).await?;
     let read = read_bytes(&*disk, &file, &b, BLOCK_BYTES as u64, 2 << 20).await?;
     assert!(read[..] == content[..]);
-    // The end of the file inside a block is where the reading ends.
+    // A file that ends inside a block ends the read there.
     let tail = disk.read_at(&file, 3 << 20, AlignedBuf::with_capacity(8192)).await?;
     assert_eq!(tail.len(), 100);
     assert!(read_bytes(&*disk, &file, &b, 3 << 20, 4096).await.is_err());
@@ -42,7 +42,7 @@ async fn exercise(disk: Rc<Direct>, directory: &Path) -> Result<(), DiskError> {
 fn real_files_do_what_the_seam_promises() {
     let directory = TempDirectory::new("background");
     let background = Background::start(BackgroundConfig::new(directory.path().to_owned())).unwrap();
-    for queue in [Queue::Snapshot, Queue::Segments, Queue::Purge] {
+    for queue in [TaskQueue::Snapshot, TaskQueue::Segments, TaskQueue::Purge] {
         let path = directory.path().to_owned();
         let result =
             background.run(queue, move |disk| async move { exercise(disk, &path).await }).unwrap();
@@ -56,7 +56,7 @@ fn the_buffered_mode_does_the_same() {
     let directory = TempDirectory::new("buffered");
     let background = Background::start(BackgroundConfig::new(directory.path().to_owned())).unwrap();
     let path = directory.path().to_owned();
-    let result = background.run(Queue::Snapshot, move |_| async move {
+    let result = background.run(TaskQueue::Snapshot, move |_| async move {
         exercise(Rc::new(Direct::buffered_for_test()), &path).await
     });
     result.unwrap().recv().unwrap().unwrap();
@@ -73,7 +73,7 @@ fn stopping_waits_for_the_jobs_it_has() {
                 let file = disk.create(&path, 8192).await?;
                 disk.flush(&file).await
             };
-            background.run(Queue::Segments, work).unwrap()
+            background.run(TaskQueue::Segments, work).unwrap()
         })
         .collect();
     background.stop();
@@ -89,13 +89,13 @@ fn a_job_wakes_a_sleeping_executor() {
     for number in 0..3 {
         // Long enough for the executor to go to sleep; correct whether it does or not.
         std::thread::sleep(std::time::Duration::from_millis(30));
-        let answer = background.run(Queue::Purge, move |_| async move { number }).unwrap();
+        let answer = background.run(TaskQueue::Purge, move |_| async move { number }).unwrap();
         assert_eq!(answer.recv().unwrap(), number);
     }
 }
 
 #[test]
-fn a_missing_directory_and_a_small_limit_are_told() {
+fn a_missing_directory_and_a_small_limit_are_reported() {
     let directory = TempDirectory::new("missing");
     let config = BackgroundConfig::new(directory.path().join("missing"));
     let error = Background::start(config).unwrap_err();

@@ -1,24 +1,24 @@
-//! Chance: how often calls fail, and what a power loss leaves of a write.
+//! Chance: how often calls fail, and what a power loss keeps of a write.
 
 use crate::limits::SECTOR_BYTES;
 
-/// How often a call goes wrong; 0 is never.
+/// How often a call fails; 0 is never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_field_names, reason = "each says what it counts")]
 pub struct Faults {
-    /// One call in so many fails with EIO; a failed write may have reached the medium in part.
+    /// One call in this many fails with EIO; a failed write may have reached the medium in part.
     pub fail_one_in: u32,
-    /// One flush in so many says that it worked, and did nothing.
+    /// One flush in this many reports success, and did nothing.
     pub lie_one_in: u32,
-    /// One write in so many says that it worked, and has reached another block of its file.
+    /// One write in this many reports success, and has reached another block of its file.
     pub misdirect_one_in: u32,
-    /// One write in so many says that it worked, and has reached the medium in part.
+    /// One write in this many reports success, and has reached the medium in part.
     pub tear_one_in: u32,
-    /// One read in so many brings a flipped bit; the medium is right.
+    /// One read in this many returns a flipped bit; the medium is right.
     pub garble_one_in: u32,
-    /// One creation, write or resize in so many meets a full disk.
+    /// One creation, write or resize in this many finds a full disk.
     pub full_one_in: u32,
-    /// One call in so many lets others go first, a few times.
+    /// One call in this many lets others go first, a few times.
     pub delay_one_in: u32,
 }
 
@@ -43,7 +43,7 @@ impl Faults {
     }
 }
 
-/// What a power loss leaves of a write.
+/// What a power loss keeps of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// All of it.

@@ -1,4 +1,4 @@
-//! What is on a simulated disk, what is on its way there, and what goes wrong.
+//! What is on a simulated disk, what is pending, and which faults occur.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ impl Medium {
         }
     }
 
-    /// What happens before every operation: power, wanted failures, chance.
+    /// What happens before every operation: power, requested failures, chance.
     pub(super) fn admit(&mut self, operation: Operation, path: &Path) -> Result<(), DiskError> {
         let failed = |cause| Err(DiskError::new(operation, path, cause));
         if self.operations_left == 0 {
@@ -68,7 +68,7 @@ impl Medium {
         Ok(())
     }
 
-    /// As [`admit`](Self::admit), for what may take room.
+    /// Like [`admit`](Self::admit), for operations that may take room.
     pub(super) fn admit_room(
         &mut self,
         operation: Operation,
@@ -79,7 +79,7 @@ impl Medium {
         if self.seed.one_in(full_one_in) { Err(full(operation, path)) } else { Ok(()) }
     }
 
-    /// A write that reaches the medium elsewhere or in part; what lay where it should have gone
+    /// A write that reaches the medium elsewhere or in part; the old content of its own place
     /// stays.
     pub(super) fn misplace(&mut self, inode: u64, offset: u64, bytes: &[u8], fate: &Fate) {
         let content = self.contents.get_mut(&inode).expect("an open file has content");
@@ -123,7 +123,7 @@ impl Medium {
         }
     }
 
-    /// Whether a write has been misdirected or torn in silence.
+    /// Whether a write has been silently misdirected or torn.
     pub(super) fn maybe_lie(&mut self, inode: u64, offset: u64, bytes: &[u8]) -> bool {
         let Faults { misdirect_one_in, tear_one_in, .. } = self.faults;
         let blocks = (self.contents[&inode].durable.len() / BLOCK_BYTES) as u64;

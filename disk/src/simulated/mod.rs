@@ -23,7 +23,7 @@ use nix::errno::Errno;
 use crate::aligned::AlignedBuf;
 use crate::error::{Cause, DiskError, Operation};
 use crate::latch::Latch;
-use crate::seam::{Disk, Entry, OpenMode};
+use crate::seam::{DirectoryEntry, Disk, OpenMode};
 
 pub use faults::{Fate, Faults, Seed};
 use medium::{Content, Medium, full};
@@ -46,7 +46,7 @@ pub struct SimulatedFile {
 /// A write that is not durable yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingWrite {
-    /// Its place in the order of all writes.
+    /// Its position in the order of all writes.
     pub id: WriteId,
     /// Where it begins in its file.
     pub offset: u64,
@@ -60,7 +60,7 @@ pub struct PendingWrite {
 pub struct WriteId(pub u64);
 
 impl Simulated {
-    /// An empty disk without faults; `seed` decides whatever is left to chance later.
+    /// An empty disk without faults; `seed` decides everything left to chance later.
     pub fn new(seed: u64) -> Self {
         let medium = Medium::new(Seed::new(seed));
         Self { medium: Rc::new(RefCell::new(medium)) }
@@ -76,12 +76,12 @@ impl Simulated {
         self.medium.borrow_mut().failures.push_back((operation, cause));
     }
 
-    /// All files together may take so many bytes.
+    /// All files together may take this many bytes.
     pub fn set_capacity(&self, bytes: u64) {
         self.medium.borrow_mut().capacity_bytes = bytes;
     }
 
-    /// The power is lost after so many more operations: they work, all later ones fail.
+    /// The power is lost after this many more operations: they work, all later ones fail.
     pub fn lose_power_after(&self, operation_count: u64) {
         self.medium.borrow_mut().operations_left = operation_count;
     }
@@ -102,8 +102,8 @@ impl Simulated {
         medium.make_durable(&write);
     }
 
-    /// As [`settle`](Self::settle), by a device that lies: the write reaches the medium at
-    /// `offset`, or of it only what `fate` keeps. Readers see what the medium has.
+    /// Like [`settle`](Self::settle), by a device that lies: the write reaches the medium at
+    /// `offset`, or only what `fate` keeps of it. Readers see what the medium has.
     ///
     /// # Panics
     /// If it is not pending.
@@ -137,13 +137,13 @@ impl Simulated {
         content.durable[range].copy_from_slice(bytes);
     }
 
-    /// Whatever is pending, oldest first.
+    /// All pending writes, oldest first.
     pub fn pending(&self) -> Vec<PendingWrite> {
         self.medium.borrow().pending.clone()
     }
 
     /// The disk as a power loss leaves it: what is durable, and of each pending write what `fate`
-    /// says. Faults, a lost power and a small capacity are gone; `self` stays as it is.
+    /// says. Faults, the power loss and a small capacity are cleared; `self` is unchanged.
     #[must_use]
     pub fn crash(&self, mut fate: impl FnMut(&PendingWrite) -> Fate) -> Self {
         let mut medium = self.medium.borrow().clone();
@@ -190,7 +190,7 @@ impl Simulated {
 }
 
 impl Simulated {
-    /// Lets others go first, a few times, if chance says so.
+    /// Lets others go first, a few times, by chance.
     async fn maybe_delay(&self) {
         let mut turns = {
             let mut medium = self.medium.borrow_mut();
@@ -212,7 +212,7 @@ impl Simulated {
 impl Disk for Simulated {
     type File = SimulatedFile;
 
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
         self.maybe_delay().await;
         let mut medium = self.medium.borrow_mut();
         medium.admit(Operation::List, directory)?;
@@ -224,7 +224,7 @@ impl Disk for Simulated {
         }
         let entries = medium.names.iter().filter(|(path, _)| is_in(path)).map(|(path, inode)| {
             let name = path.file_name().expect("a file has a name");
-            Entry {
+            DirectoryEntry {
                 name: name.to_string_lossy().into_owned(),
                 bytes: medium.contents[inode].current.len() as u64,
             }

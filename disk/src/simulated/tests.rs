@@ -39,14 +39,14 @@ fn the_first_error_is_final() {
         assert_eq!(first.cause, Cause::Errno(5));
         assert_eq!(disk.flush(&file).await.unwrap_err(), first);
         assert_eq!(disk.write_at(&file, 0, block(1)).await.unwrap_err(), first);
-        // Another file is another latch.
+        // Another file has another latch.
         let again = disk.open(A.as_ref(), OpenMode::Write).await.unwrap();
         disk.flush(&again).await.unwrap();
     });
 }
 
 #[test]
-fn a_full_disk_is_met_by_create_and_is_said_to_be_full() {
+fn a_full_disk_is_reported_by_create() {
     let disk = Simulated::new(1);
     disk.set_capacity(3 * BLOCK_BYTES as u64);
     block_on(async {

@@ -4,19 +4,19 @@ use super::scheme::{Ensemble, Scheme, Schemes, digest_id, is_key};
 use model::acl::{AclEntry, Id};
 use std::net::IpAddr;
 
-/// What became of credentials.
+/// The result of checking credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They are right, or nothing depends on them.
+    /// They are valid, or nothing depends on them.
     Accepted,
-    /// They are right: this is the ensemble that the client means.
+    /// They are valid: this is the ensemble that the client means.
     ThisEnsemble,
     /// Nothing depends on them: the client or this ensemble has no name to compare.
     AnyEnsemble,
-    /// They are wrong.
+    /// They are invalid.
     Refused,
-    /// The client means another ensemble: it is to be closed without an answer, so that it looks
-    /// for another server rather than give up.
+    /// The client means another ensemble: its connection is closed without an answer, so that it
+    /// tries another server rather than give up.
     OtherEnsemble,
 }
 
@@ -64,7 +64,8 @@ impl Identities {
         }
     }
 
-    /// Takes credentials, null ones as `None`. `key` gives the data of the node `/key`.
+    /// Adds the identity of credentials, null ones as `None`. `key` returns the data of the node
+    /// `/key`.
     pub fn authenticate<'a>(
         &mut self,
         scheme: Option<&[u8]>,
@@ -91,7 +92,7 @@ impl Identities {
             (Some(Scheme::Ip), _) => Verdict::Accepted,
             (Some(Scheme::Ensemble), auth) => of_ensemble(auth, schemes.ensemble.as_ref()),
             // Stock fails on null credentials where it has to read them. Those of SASL and of
-            // certificates do not come this way.
+            // certificates do not arrive this way.
             (Some(Scheme::Digest | Scheme::Key | Scheme::Sasl | Scheme::X509) | None, _) => {
                 Verdict::Refused
             }
@@ -124,8 +125,8 @@ fn of_ensemble(auth: Option<&[u8]>, ensemble: Option<&Ensemble>) -> Verdict {
     }
 }
 
-/// Places of the hash table in which stock keeps so many identities: it doubles when three
-/// quarters are taken.
+/// Size of the hash table in which stock keeps this many identities: it doubles when three quarters
+/// are taken.
 fn places_of(count: usize) -> u32 {
     let mut places: u32 = 16;
     while count as u32 >= places / 4 * 3 {
@@ -134,8 +135,8 @@ fn places_of(count: usize) -> u32 {
     places
 }
 
-/// The bits that choose an identity's place there. Whom `auth` stands for, and what whoAmI says,
-/// comes in the order of places, and an ACL once made keeps it.
+/// The bits that choose an identity's place there. The identities that `auth` stands for, and those
+/// in whoAmI's reply, are in the order of these places, and an ACL keeps that order once made.
 fn place_of(id: &Id) -> u32 {
     let text = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);

@@ -1,9 +1,9 @@
 //! Who may do what: the table of ACLs, identities, and the check that joins them.
 //!
-//! Invariants: a number stays in the table for at least one version after its last node has gone,
-//! so that the events of a batch can be filtered by the table of the batch's own version (guard:
-//! `tests::identities::numbers_stay_for_the_events_of_their_batch`); the index follows the table
-//! back to an earlier version (guard: `tests::dropping`).
+//! Invariants: a number stays in the table for at least one version after its last node was
+//! deleted, so that the events of a batch can be filtered by the table of the batch's own version
+//! (guard: `tests::identities::numbers_stay_for_the_events_of_their_batch`); the index follows the
+//! table back to an earlier version (guard: `tests::dropping`).
 
 pub mod address;
 pub mod identity;
@@ -15,14 +15,14 @@ use crate::settings::Settings;
 use identity::Identities;
 use model::acl::{AclEntry, AclList};
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use scheme::{Scheme, Schemes};
 use std::sync::Arc;
 
 /// The number of an ACL within one server's tree.
 pub type AclNumber = u32;
 
-/// The number of the list that lets everybody do everything: never stored, never counted.
+/// The number of the list that lets everyone do everything: never stored, never counted.
 pub const OPEN: AclNumber = 0;
 
 /// The ACLs of one version of the tree: structurally shared with the versions around it.
@@ -44,10 +44,10 @@ impl AclTable {
             return AclList::OPEN;
         }
         let bytes = self.lists.get(&number).expect("every node's ACL is in its version's table");
-        AclList::decode(&mut Reader::new(bytes)).expect("lists are encoded by this table")
+        AclList::decode(&mut JuteReader::new(bytes)).expect("lists are encoded by this table")
     }
 
-    /// Whether somebody with these identities has one of these permissions.
+    /// Whether these identities have one of these permissions.
     #[inline]
     pub fn may(
         &self,
@@ -74,7 +74,7 @@ impl AclTable {
         self.lists.insert(number, list.into());
     }
 
-    /// So many nodes more have this ACL.
+    /// This many more nodes have this ACL.
     pub fn retain(&mut self, number: AclNumber, count: u32) {
         if number != OPEN {
             *self.uses_mut(number) += count;
@@ -97,7 +97,7 @@ impl AclTable {
 
 /// The writer's side of the table: numbers by content, and which may be handed out.
 ///
-/// Lives in: the ordering role. What it knows follows from the head's table, but for how long a
+/// Lives in: the ordering role. Its content follows from the head's table, except for how long a
 /// number has been unused.
 #[derive(Debug)]
 pub struct AclIndex {
@@ -114,7 +114,7 @@ pub struct AclIndex {
 }
 
 impl AclIndex {
-    /// An index of nothing but the open list.
+    /// An index of only the open list.
     pub fn new(seed: [u64; 2]) -> Self {
         Self {
             numbers: SeededMap::with_hasher(SeededState(seed)),
@@ -127,8 +127,8 @@ impl AclIndex {
         }
     }
 
-    /// The table is another one: loaded, or that of an earlier version. What is unused in it stays
-    /// for one version more.
+    /// The table was replaced: by a loaded one, or that of an earlier version. What is unused in it
+    /// stays for one more version.
     pub fn reset(&mut self, table: &AclTable) {
         let last = table.lists.get_max().map_or(OPEN, |(number, _)| *number);
         self.unused_in.resize(self.unused_in.len().max(last as usize + 1), 0);
@@ -144,7 +144,7 @@ impl AclIndex {
         }
     }
 
-    /// The number of a list, a new one if nobody has it yet.
+    /// The number of a list, a new one if no node has it yet.
     pub fn intern(&mut self, table: &mut AclTable, list: &AclList<'_>) -> AclNumber {
         if *list == AclList::OPEN {
             return OPEN;
@@ -186,7 +186,7 @@ impl AclIndex {
         }
     }
 
-    /// One node less has this ACL.
+    /// One node fewer has this ACL.
     pub fn release(&mut self, table: &mut AclTable, number: AclNumber) {
         if number == OPEN {
             return;
@@ -199,7 +199,7 @@ impl AclIndex {
         }
     }
 
-    /// A batch was sealed: what nobody has used since the one before goes.
+    /// A batch was sealed: what has been unused since the one before is removed.
     pub fn sealed(&mut self, table: &mut AclTable) {
         self.in_multi.clear();
         let [before, since] = &mut self.unused;
@@ -218,10 +218,10 @@ impl AclIndex {
     }
 }
 
-/// Checks a wished ACL and expands `auth` into the client's own identities (source: ZooKeeper
+/// Checks a requested ACL and expands `auth` into the client's own identities (source: ZooKeeper
 /// 3.9.5, `PrepRequestProcessor.fixupACL`). The result is encoded into `out`.
 pub fn fix_up(
-    wished: &AclList<'_>,
+    requested: &AclList<'_>,
     identities: &Identities,
     schemes: &Schemes,
     out: &mut Vec<u8>,
@@ -229,8 +229,8 @@ pub fn fix_up(
     out.clear();
     jute::put_int(out, 0);
     let mut count = 0;
-    for (at, entry) in wished.iter().enumerate() {
-        if wished.iter().take(at).any(|earlier| earlier == entry) {
+    for (at, entry) in requested.iter().enumerate() {
+        if requested.iter().take(at).any(|earlier| earlier == entry) {
             continue;
         }
         let Some(scheme) = entry.scheme else { return Err(ErrorCode::InvalidAcl) };

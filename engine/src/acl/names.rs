@@ -1,8 +1,8 @@
-//! Names of persons in the ids of `sasl` and `x509`, as far as ACLs need them: whether stock
-//! takes them.
+//! Names of principals in the ids of `sasl` and `x509`, as far as ACLs need them: whether stock
+//! accepts them.
 
-/// Whether this is a name of Kerberos, `primary/instance@realm`, or any other without an `@`
-/// (source: ZooKeeper 3.9.5, `KerberosName`).
+/// Whether this is a Kerberos name, `primary/instance@realm`, or any other without an `@` (source:
+/// ZooKeeper 3.9.5, `KerberosName`).
 pub fn is_principal(id: &[u8]) -> bool {
     let mut parts = id.split(|&b| b == b'@');
     let name = parts.next().unwrap_or_default();
@@ -35,7 +35,7 @@ const KEYWORDS: [&str; 21] = [
     "UID",
     "SERIALNUMBER",
 ];
-/// What a backslash may stand before.
+/// The characters that a backslash may escape.
 const ESCAPED: &str = ",=\n+<>#;\\\" ";
 
 /// Whether this is a distinguished name as Java's `X500Principal` reads one: parts separated by
@@ -107,7 +107,7 @@ fn is_hex_value(text: &str) -> bool {
     length.is_some_and(|length| held == 2 + count + length)
 }
 
-/// Takes what follows a backslash; `None` if it may not stand there.
+/// Takes what follows a backslash; `None` if it is not allowed there.
 fn unescape(chars: &mut std::str::Chars<'_>) -> Option<()> {
     let first = chars.next()?;
     if first.is_ascii_hexdigit() {

@@ -1,4 +1,4 @@
-//! The schemes of authentication: which there are, and which of them a server has.
+//! The authentication schemes: which exist, and which of them a server has.
 
 use super::address::Network;
 use super::names;
@@ -7,16 +7,16 @@ use model::error::ErrorCode;
 use sha1::Digest;
 use std::collections::BTreeSet;
 
-/// A scheme of authentication: a closed set, so that a new one must say everywhere what it means.
+/// An authentication scheme: a closed set, so that a new one must be handled everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
     /// `user:base64(digest("user:password"))`.
     Digest,
     /// An address, or a network of addresses.
     Ip,
-    /// No identity: a client names the ensemble that it means, and is sent away by any other.
+    /// No identity: a client names the ensemble that it means, and is rejected by any other.
     Ensemble,
-    /// Whoever names a multiple of the number in the node `/key`.
+    /// Clients that name a multiple of the number in the node `/key`.
     Key,
     /// A principal. No client can prove one here, but ACLs may name it.
     Sasl,
@@ -27,17 +27,17 @@ pub enum Scheme {
 /// The schemes that a server has. `ip` is always there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schemes {
-    /// The hash of `digest`; `None` switches the scheme off.
+    /// The hash of `digest`; `None` disables the scheme.
     pub digest: Option<DigestAlgorithm>,
-    /// `super:base64(digest)`: whoever knows its password may do everything.
+    /// `super:base64(digest)`: a client that knows its password may do everything.
     pub super_digest: Option<Vec<u8>>,
-    /// Which names `ensemble` lets through; `None` switches the scheme off.
+    /// Which names `ensemble` accepts; `None` disables the scheme.
     pub ensemble: Option<Ensemble>,
-    /// Whether there is `key`.
+    /// Whether `key` is enabled.
     pub has_key: bool,
-    /// Whether there is `sasl`.
+    /// Whether `sasl` is enabled.
     pub has_sasl: bool,
-    /// Whether there is `x509`.
+    /// Whether `x509` is enabled.
     pub has_x509: bool,
 }
 
@@ -70,7 +70,7 @@ impl Schemes {
 }
 
 impl Scheme {
-    /// Whether having one of its identities means that the client has shown who it is.
+    /// Whether having one of its identities means that the client has authenticated.
     pub const fn is_authenticated(self) -> bool {
         match self {
             Self::Digest | Self::Key | Self::Sasl | Self::X509 => true,
@@ -83,8 +83,8 @@ impl Scheme {
         if self == Self::Ensemble {
             return Err(ErrorCode::InvalidAcl);
         }
-        // Stock fails on a null id where it has to read it, and says so; that of `key` it takes,
-        // and then ends when it writes the node.
+        // Stock fails with an error on a null id where it has to read it; it accepts that of `key`,
+        // and then exits when it writes the node.
         let id = id.ok_or(ErrorCode::MarshallingError)?;
         let is_valid = match self {
             // Java's split drops empty strings at the end, so `a:` has one part.
@@ -101,7 +101,7 @@ impl Scheme {
         if is_valid { Ok(()) } else { Err(ErrorCode::InvalidAcl) }
     }
 
-    /// Whether a connection's identity is meant by an ACL's.
+    /// Whether an ACL's identity covers a connection's.
     pub fn matches(self, identity: &[u8], expression: &[u8]) -> bool {
         match self {
             Self::Digest | Self::Key | Self::Sasl | Self::X509 => identity == expression,
@@ -114,7 +114,7 @@ impl Scheme {
     }
 }
 
-/// Which names the scheme `ensemble` lets through.
+/// Which names the scheme `ensemble` accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ensemble {
     /// Every one: this ensemble has no name of its own.
@@ -170,7 +170,7 @@ impl DigestAlgorithm {
         }
         let last_arc = oid.strip_prefix("2.16.840.1.101.3.4.2.");
         let found = Self::ALL.iter().find(|(_, java, arc)| {
-            // Without the first hyphen too, but SHA3.
+            // Without the first hyphen too, except for SHA3.
             let is_alias = java.strip_prefix("SHA-").is_some_and(|length| {
                 name.strip_prefix("SHA").is_some_and(|written| written == length)
             });
@@ -206,7 +206,7 @@ impl DigestAlgorithm {
     }
 }
 
-/// The id behind `user:password`. What is no UTF-8 is replaced, as Java does.
+/// The id behind `user:password`. Invalid UTF-8 is replaced, as Java does.
 pub fn digest_id(auth: &[u8], algorithm: DigestAlgorithm) -> Vec<u8> {
     let auth = String::from_utf8_lossy(auth);
     let user = auth.split(':').next().unwrap_or_default();
@@ -215,7 +215,7 @@ pub fn digest_id(auth: &[u8], algorithm: DigestAlgorithm) -> Vec<u8> {
 }
 
 /// Whether these credentials of `key` agree with the data of the node `/key`: a number that is a
-/// multiple of the one there. Without data there everyone is let in, so that it can be written.
+/// multiple of the one there. Without data there everyone is accepted, so that it can be written.
 pub fn is_key(auth: &[u8], data: Option<&[u8]>) -> bool {
     let Some(data) = data else { return true };
     let number = |bytes: &[u8]| str::from_utf8(bytes).ok()?.parse::<i32>().ok();

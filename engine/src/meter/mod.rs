@@ -1,7 +1,7 @@
-//! What a role has counted and measured, for reports: sums and extremes, quantiles, and what goes
-//! to each part of the tree.
+//! What a role has counted and measured, for reports: sums and extremes, quantiles, and the traffic
+//! of each part of the tree.
 //!
-//! Plain values with one writer. Nothing here decides anything; a report takes a copy.
+//! Plain values with one writer. Nothing here affects decisions; a report takes a copy.
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Takes a number in.
+    /// Adds a number.
     #[inline]
     pub fn add(&mut self, number: u64) {
         self.min = if self.count == 0 { number } else { self.min.min(number) };
@@ -32,7 +32,7 @@ impl Spread {
         self.sum += number;
     }
 
-    /// Takes the numbers of another in.
+    /// Adds the numbers of another.
     pub fn merge(&mut self, other: Self) {
         match (self.count, other.count) {
             (_, 0) => {}
@@ -53,11 +53,11 @@ const EXACT: u64 = 256;
 /// Buckets between a power of two and the next one: a number is known to 1 part in 128.
 const BUCKETS_PER_OCTAVE: u64 = 128;
 
-/// Numbers above this count as this.
+/// Larger numbers count as this.
 const NUMBER_MAX: u64 = (1 << 32) - 1;
 
-/// Numbers of which quantiles are asked. Grows with the greatest number: to 2 KiB while all are
-/// below 256, to 26 KiB at most.
+/// Numbers whose quantiles are reported. Grows with the greatest number: to 2 KiB while all are
+/// below 256, to at most 26 KiB.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     spread: Spread,
@@ -65,7 +65,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes a number in.
+    /// Adds a number.
     #[inline]
     pub fn add(&mut self, number: u64) {
         self.spread.add(number);
@@ -81,7 +81,7 @@ impl Tally {
         self.spread
     }
 
-    /// Takes the numbers of another in.
+    /// Adds the numbers of another.
     pub fn merge(&mut self, other: &Self) {
         self.spread.merge(other.spread);
         if self.buckets.len() < other.buckets.len() {
@@ -92,11 +92,11 @@ impl Tally {
         }
     }
 
-    /// The number below which a share of `per_mille` lies: between two numbers in proportion, as
-    /// a sorted list of all would be read. 0 if there are none.
+    /// The number below which a share of `per_mille` lies, interpolated between two numbers as in a
+    /// sorted list of all. 0 if there are none.
     pub fn quantile(&self, per_mille: u64) -> u64 {
         let count = self.spread.count;
-        // The place in a sorted list, in thousandths, counted from 1.
+        // The position in a sorted list, in thousandths, counted from 1.
         let place = per_mille * (count + 1);
         let (rank, part) = (place / 1000, place % 1000);
         if rank < 1 {

@@ -1,21 +1,21 @@
-//! What goes to each part of the tree: numbers by the first name of a path.
+//! The traffic of each part of the tree: numbers by the first name of a path.
 
 use super::Spread;
 use std::sync::Arc;
 
-/// Parts of the tree that are told apart; what goes to others is not counted.
+/// Parts of the tree that are distinguished; traffic of others is not counted.
 pub const PARTS_MAX: usize = 1000;
 
-/// The longest name of such a part: clients choose them, and they stay when the nodes are gone.
+/// The longest name of such a part: clients choose them, and they stay after the nodes are deleted.
 pub const PART_BYTES_MAX: usize = 256;
 
 /// Numbers by the part of the tree that they belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// In the order of the names, each with its place in `spreads`.
+    /// In the order of the names, each with its index in `spreads`.
     parts: Vec<(Arc<[u8]>, u32)>,
     spreads: Vec<Spread>,
-    /// The part that was found last: most requests go where the one before went.
+    /// The part that was found last: most requests go to the same part as the one before.
     last: usize,
 }
 
@@ -46,7 +46,7 @@ impl Traffic {
         }
     }
 
-    /// Takes the numbers of a batch in, and leaves it empty.
+    /// Adds the numbers of a batch, and leaves it empty.
     pub fn settle(&mut self, open: &mut OpenTraffic) {
         for (place, spread) in open.spreads.drain(..) {
             self.spreads[place as usize].merge(spread);
@@ -80,12 +80,12 @@ impl Traffic {
         Some(self.parts[at].1)
     }
 
-    /// Each part that was ever met, in the order of the names.
+    /// Each part that was ever used, in the order of the names.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Spread)> {
         self.parts.iter().map(|(name, place)| (&**name, self.spreads[*place as usize]))
     }
 
-    /// Takes the numbers of another in.
+    /// Adds the numbers of another.
     pub fn merge(&mut self, other: &Self) {
         for (name, spread) in other.iter() {
             if let Some(place) = self.place_elsewhere(name) {

@@ -1,12 +1,12 @@
-//! Sessions are closed: one txn each, whose deletes are spread over as many turns as they need.
+//! Closing sessions: one txn each, whose deletes are spread over as many turns as they need.
 //!
-//! An end is on record as a whole or not at all. While one is being applied no other write is
+//! An end is recorded as a whole or not at all. While one is being applied no other write is
 //! admitted and no batch is sealed, so no client, log or snapshot ever sees half of it; reads
 //! continue from what is published.
 //!
 //! The txn lists the nodes, as ZooKeeper's does, as long as every server can read the list. A
-//! longer one is left out: the nodes are in each server's own tree. The digest is left out with
-//! it, because ZooKeeper would read whatever stands in the list's place as a list.
+//! longer one is left out: the nodes are in each server's own tree. The digest is left out with it,
+//! because ZooKeeper would read whatever is in the list's place as a list.
 //!
 //! Invariant: while `Ordering::closing` holds an end, the last record of the open batch is its own
 //! (guard: the assertions in `Ordering::handle` and `Ordering::seal`).
@@ -16,66 +16,66 @@ use crate::batch::{ConnectionId, Mark, Outcome};
 use crate::limits::{CLOSE_LIST_BYTES_MAX, CLOSED_NODES_PER_TURN, CLOSED_PER_TURN};
 use crate::message::Write;
 use crate::pipeline::Ending;
-use crate::session::Place;
+use crate::session::SessionPlace;
 use crate::settings::Now;
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
 use model::session::SessionId;
 
-/// A session that is to be closed as soon as there is time for it.
+/// A session to be closed as soon as there is time for it.
 #[derive(Clone, Debug)]
 pub(super) struct Leaving {
     session: SessionId,
-    /// Who asked for it; `None` if its time has run out.
+    /// The requester; `None` if the session has expired.
     request: Option<Write>,
 }
 
-/// An end that has its place in the history and is being applied.
+/// An end that was proposed and is being applied.
 #[derive(Debug)]
 pub(super) struct Closing {
     ending: Ending,
     list: List,
-    /// Where its txn begins in the open batch, and what it tells.
+    /// Where its txn begins in the open batch, and what it lists.
     start: usize,
     mark: Mark,
     request: Option<Write>,
     connection: Option<ConnectionId>,
 }
 
-/// What the txn says of the session's nodes.
+/// What the txn lists of the session's nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum List {
     /// Nothing, because `closeSessionTxn.enabled` is off.
     Off,
     /// Each of them, from here on in the open batch's txns.
     From(usize),
-    /// Nothing, because they are too many.
+    /// Nothing, because there are too many.
     TooLong,
 }
 
 impl Ordering {
-    /// Begins to close a session: at its client's request, or because its time has run out.
+    /// Begins to close a session: at its client's request, or because it has expired.
     pub(super) fn begin_close(&mut self, now: Now, session: SessionId, request: Option<&Write>) {
         let Some(entry) = self.sessions.entry_mut(session) else { return };
-        let to = match std::mem::replace(&mut entry.place, Place::Closing(None)) {
-            Place::Closing(at) => {
-                entry.place = Place::Closing(at);
+        let to = match std::mem::replace(&mut entry.place, SessionPlace::Closing(None)) {
+            SessionPlace::Closing(at) => {
+                entry.place = SessionPlace::Closing(at);
                 return;
             }
-            Place::Attached(at) => Some(at),
-            Place::Moving { from, to } => {
+            SessionPlace::Attached(at) => Some(at),
+            SessionPlace::Moving { from, to } => {
                 self.answer_connect(&to, None);
                 Some(from)
             }
-            Place::Away => None,
+            SessionPlace::Detached => None,
         };
         if let Some(entry) = self.sessions.entry_mut(session) {
-            entry.place = Place::Closing(to);
+            entry.place = SessionPlace::Closing(to);
         }
         let leaving = Leaving { session, request: request.cloned() };
-        // What is closed at once keeps the rest of the bundle waiting: a session of many nodes
-        // has turns of its own, and one that has run out of time is in no hurry.
+        // A session that is closed at once keeps the rest of the bundle waiting: one with many
+        // nodes gets turns of its own, and an expired one can wait.
         let is_small = self.head.ephemeral_count_of(session) <= CLOSED_NODES_PER_TURN;
         if request.is_some() && is_small {
             let mut closing = self.begin_end(now, leaving);
@@ -85,14 +85,14 @@ impl Ordering {
         self.leaving.push_back(leaving);
     }
 
-    /// Continues with the sessions that are being closed, as far as one turn may.
+    /// Continues with the sessions that are being closed, within the bounds of one turn.
     pub(super) fn close_sessions(&mut self, now: Now) {
         if let Some(mut closing) = self.closing.take() {
             self.continue_end(&mut closing);
             if closing.ending.left() > 0 {
                 self.closing = Some(closing);
             } else {
-                // Whatever has waited for it comes before the next.
+                // What has waited for it comes before the next.
                 self.finish_end(now, closing);
             }
             return;
@@ -119,11 +119,11 @@ impl Ordering {
         }
     }
 
-    /// Gives an end its place in the history.
+    /// Proposes an end.
     fn begin_end(&mut self, now: Now, leaving: Leaving) -> Closing {
         let Leaving { session, request } = leaving;
         let connection = match self.sessions.forget(session).map(|entry| entry.place) {
-            Some(Place::Closing(at)) => at,
+            Some(SessionPlace::Closing(at)) => at,
             _ => None,
         };
         let mark = self.open.batch.mark();
@@ -140,7 +140,7 @@ impl Ordering {
         Closing { ending, list, start, mark, request, connection }
     }
 
-    /// Deletes as many nodes of a session as one turn may, and lists them in its txn.
+    /// Deletes as many nodes of a session as one turn allows, and lists them in its txn.
     fn continue_end(&mut self, closing: &mut Closing) {
         let super::Open { batch, in_log } = &mut self.open;
         let txns = &mut in_log.bytes;
@@ -156,7 +156,7 @@ impl Ordering {
         deleted.expect("a session's own nodes can be deleted");
     }
 
-    /// The last node is gone: the txn is complete, and its client is answered.
+    /// The last node is deleted: the txn is complete, and its client is answered.
     fn finish_end(&mut self, now: Now, closing: Closing) {
         let Closing { ending, list, start, mark, request, connection } = closing;
         assert_eq!(ending.left(), 0, "an end is recorded as a whole");
@@ -165,7 +165,7 @@ impl Ordering {
             List::Off | List::From(_) => self.end_txn(zxid, start),
             List::TooLong => self.end_txn_without_digest(zxid, start),
         }
-        // Without a request the connection is closed and nothing is said.
+        // Without a request the connection is closed silently.
         let outcome = Outcome {
             zxid,
             op: Op::CloseSession,

@@ -6,7 +6,7 @@
 //!
 //! Invariants: `published <= sealed <= proposed`, and nothing is answered before it is published
 //! (guards: the assertions in `publishing`, `tests::replica`); after a drop the role is what it
-//! would have been had the dropped writes never come (guard: `tests::dropping`).
+//! would be had the dropped writes never arrived (guard: `tests::dropping`).
 //!
 //! `proposing`: writes become txns; `sessions`: clients come and go; `closing`: sessions end;
 //! `publishing`: batches are sealed, published or dropped; `replay`: the log's records, reapplied.
@@ -50,7 +50,7 @@ pub struct Ordering {
     published: Zxid,
     refusal: Option<Refusal>,
     to_shards: Vec<(u16, ToShard)>,
-    /// Sessions that are to be closed, and the end that is being applied.
+    /// Sessions to be closed, and the end that is being applied.
     leaving: VecDeque<Leaving>,
     closing: Option<Closing>,
     reaped_ms: u64,
@@ -66,12 +66,12 @@ pub struct OrderingCounts {
     pub txns: u64,
     /// Batches sealed.
     pub batches: u64,
-    /// Sessions that ran out of time.
+    /// Sessions that expired.
     pub expired: u64,
 }
 
-/// A look for containers and nodes with a TTL that should go: how far it has come, and how many
-/// may still go in this interval.
+/// A search for containers and nodes with a TTL to remove: how far it has got, and how many may
+/// still be removed in this interval.
 #[derive(Clone, Debug)]
 struct Reaping {
     after: Option<Arc<[u8]>>,
@@ -103,7 +103,7 @@ struct Applied {
 
 impl Ordering {
     /// The role over a tree whose history ends at `zxid`; `shards` will connect to it. Every
-    /// session of the tree is watched over with its full timeout.
+    /// session of the tree is tracked with its full timeout.
     pub fn new(head: Head, zxid: Zxid, settings: Arc<Settings>, shards: u16, now: Now) -> Self {
         let first = SessionId::first(settings.server_id, now.wall_ms);
         let mut ordering = Self {
@@ -134,7 +134,7 @@ impl Ordering {
         self.chain.cursor()
     }
 
-    /// The last txn that every client may know of.
+    /// The last txn that clients may have seen.
     pub fn published(&self) -> Zxid {
         self.published
     }
@@ -166,7 +166,7 @@ impl Ordering {
         self.refusal
     }
 
-    /// Refuses new writes, or takes them again.
+    /// Refuses new writes, or accepts them again.
     pub fn refuse(&mut self, refusal: Option<Refusal>) {
         self.refusal = refusal;
     }
@@ -195,7 +195,7 @@ impl Ordering {
         self.open.in_log.is_empty()
     }
 
-    /// What shards are to be told; drained by the caller.
+    /// Messages for shards; drained by the caller.
     pub fn take_messages(&mut self) -> std::vec::Drain<'_, (u16, ToShard)> {
         self.to_shards.drain(..)
     }
@@ -203,14 +203,14 @@ impl Ordering {
     /// When [`Self::tick`] has something to do next, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
         if self.refusal.is_some() {
-            // Whoever takes the refusal back asks again.
+            // The caller that lifts the refusal asks again.
             return u64::MAX;
         }
         let reap_ms = self.reaped_ms + self.settings.reap_interval_ms;
         self.sessions.deadline_ms().map_or(reap_ms, |at| at.min(reap_ms))
     }
 
-    /// Hears a shard.
+    /// Handles a message of a shard.
     ///
     /// # Panics
     /// If a session's end is being applied: see [`Self::is_admitting`].
@@ -238,11 +238,11 @@ impl Ordering {
         }
     }
 
-    /// Does what time asks for: expired sessions, nodes whose time has run out, sessions that are
-    /// being closed.
+    /// Does what is due: expired sessions, nodes whose time has run out, sessions that are being
+    /// closed.
     pub fn tick(&mut self, now: Now) {
         if self.closing.is_some() {
-            // Even if writes are refused meanwhile: it has its place in the history.
+            // Even if writes are refused meanwhile: it was already proposed.
             return self.close_sessions(now);
         }
         if self.refusal.is_none() {

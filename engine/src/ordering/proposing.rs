@@ -1,4 +1,4 @@
-//! Writes become txns: each has its place in the history, or its error.
+//! Writes become txns: each gets its place in the history, or an error.
 
 use super::{Open, Ordering, Reaping};
 use crate::acl::identity::Identities;
@@ -9,7 +9,7 @@ use crate::pipeline::Caller;
 use crate::settings::Now;
 use crate::tree::STAGED_MAX;
 use model::error::ErrorCode;
-use model::jute::{self, JuteError, Reader};
+use model::jute::{self, JuteError, JuteReader};
 use model::op::Op;
 use model::request::Request;
 use model::session::SessionId;
@@ -35,15 +35,15 @@ impl Ordering {
         }
     }
 
-    /// Asks memory for the nodes that these writes will touch, all at once: it is the waiting for
-    /// one after another that a write costs most in a large tree.
+    /// Prefetches the nodes that these writes will touch, all at once: waiting for them one after
+    /// another is the largest cost of a write in a large tree.
     fn warm<'a>(&self, writes: impl Iterator<Item = (Op, &'a [u8])>) {
         let mut paths: [&[u8]; STAGED_MAX] = [b""; STAGED_MAX];
         let mut count = 0;
         for (op, body) in writes {
             let path = match op {
                 Op::Create | Op::Create2 | Op::CreateTtl | Op::Delete | Op::SetData => {
-                    Reader::new(body).text().unwrap_or_default()
+                    JuteReader::new(body).text().unwrap_or_default()
                 }
                 _ => continue,
             };
@@ -61,12 +61,12 @@ impl Ordering {
     }
 
     fn handle_write(&mut self, now: Now, write: &Write, body: &[u8]) {
-        // A write of a connection that its session has left is dropped: nobody waits for it.
+        // A write of a connection that its session has left is dropped: no client waits for it.
         let Some(entry) = self.sessions.attached(write.session, write.connection) else { return };
         let identities = entry.identities.clone();
         let mark = self.open.batch.mark();
         if write.op == Op::Sync {
-            let Ok(path) = Reader::new(body).string() else {
+            let Ok(path) = JuteReader::new(body).string() else {
                 return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
             };
             jute::put_buffer(&mut self.open.batch.bodies, path);
@@ -79,7 +79,7 @@ impl Ordering {
             return self.begin_close(now, write.session, Some(write));
         }
         let request = Request::decode(write.op, body);
-        // Where stock gives up before it has counted.
+        // Where stock fails before it has counted.
         let is_counted = match request {
             Err(JuteError::NullAcl { .. }) => false,
             Err(JuteError::NullPath { .. }) => true,
@@ -92,7 +92,7 @@ impl Ordering {
         self.answer(write, self.proposed, error, mark);
     }
 
-    /// Gives a request its zxid and its txn, an error if it is not to be.
+    /// Gives a request its zxid and its txn, an error txn if it fails.
     pub(super) fn propose(
         &mut self,
         now: Now,
@@ -113,7 +113,7 @@ impl Ordering {
         };
         let error = done.err().unwrap_or(ErrorCode::Ok);
         if error != ErrorCode::Ok {
-            // A failed write takes its zxid with it: every server must count alike.
+            // A failed write uses up its zxid: every server must count alike.
             txns.truncate(start);
             TxnHeader { op: Op::Error, ..header }.encode(txns);
             Txn::Error(error.code()).encode(txns);
@@ -189,8 +189,8 @@ impl Ordering {
         self.push_outcome(outcome, mark);
     }
 
-    /// Removes containers and nodes whose time has run out: as many in an interval as may be, a few
-    /// each turn.
+    /// Removes containers and nodes whose time has run out: as many in an interval as allowed, a
+    /// few each turn.
     pub(super) fn reap(&mut self, now: Now) {
         if self.refusal.is_some() {
             return;
@@ -219,8 +219,8 @@ impl Ordering {
         for path in found.due {
             let mark = self.open.batch.mark();
             let request = Ok(Request::DeleteContainer { path: &path });
-            let nobody = self.anonymous.clone();
-            self.propose(now, SessionId(0), 0, Op::DeleteContainer, request, &nobody);
+            let anonymous = self.anonymous.clone();
+            self.propose(now, SessionId(0), 0, Op::DeleteContainer, request, &anonymous);
             self.push_quiet(self.proposed, Op::DeleteContainer, mark);
         }
     }

@@ -3,14 +3,14 @@
 use super::{Applied, Ordering};
 use crate::in_log::InLog;
 use crate::limits::{BATCH_BYTES_MAX, SPARE_BATCHES_MAX};
-use crate::session::Place;
+use crate::session::SessionPlace;
 use crate::settings::Now;
 use model::zxid::Zxid;
 use std::mem;
 
 impl Ordering {
-    /// Ends the open batch: it is applied to the head, and seen once [`Self::durable`] covers it.
-    /// Gives the txns that the log must hold before.
+    /// Ends the open batch: it is applied to the head, and visible once [`Self::durable`] covers
+    /// it. Returns the txns that the log must hold before.
     ///
     /// # Panics
     /// If its last txn is not complete: see [`Self::has_open`].
@@ -25,7 +25,7 @@ impl Ordering {
         mem::replace(&mut self.open.in_log, self.spare.pop().unwrap_or_default())
     }
 
-    /// The log has all of these txns: their memory is used again.
+    /// The log has all of these txns: their memory is reused.
     pub(crate) fn recycle(&mut self, mut in_log: InLog) {
         if self.spare.len() < SPARE_BATCHES_MAX && in_log.bytes.capacity() <= 2 * BATCH_BYTES_MAX {
             in_log.bytes.clear();
@@ -34,7 +34,7 @@ impl Ordering {
         }
     }
 
-    /// The log is durable through `zxid`: publishes what that covers. True if anything was.
+    /// The log is durable through `zxid`: publishes what that covers. True if there was anything.
     pub(crate) fn durable(&mut self, zxid: Zxid) -> bool {
         let mut newest = None;
         while self.sealed.front().is_some_and(|front| front.through <= zxid) {
@@ -50,9 +50,9 @@ impl Ordering {
         true
     }
 
-    /// Forgets every txn that is not published, as if it had never been proposed, and begins to
-    /// watch over the sessions that this leaves, each with its full timeout. No client is attached
-    /// any more: the server closes their connections, and what they wait for is not answered.
+    /// Forgets every unpublished txn, as if it had never been proposed, and tracks the sessions
+    /// that remain, each with its full timeout. No client is attached any more: the server closes
+    /// their connections, and what they wait for is not answered.
     pub(crate) fn drop_head(&mut self, now: Now) {
         self.closing = None;
         self.leaving.clear();
@@ -68,12 +68,12 @@ impl Ordering {
         self.track_all(now);
     }
 
-    /// Watches over every session of the tree with its full timeout.
+    /// Tracks every session of the tree with its full timeout.
     pub(super) fn track_all(&mut self, now: Now) {
         for (&id, session) in &self.head.tree.meta().sessions {
             let timeout_ms = session.timeout_ms.max(0) as u64;
-            let nobody = self.anonymous.clone();
-            self.sessions.track(id, timeout_ms, Place::Away, nobody, now.mono_ms);
+            let anonymous = self.anonymous.clone();
+            self.sessions.track(id, timeout_ms, SessionPlace::Detached, anonymous, now.mono_ms);
         }
     }
 

@@ -1,9 +1,9 @@
-//! Sessions: who comes and who goes.
+//! Sessions: attaching and detaching.
 
 use super::Ordering;
 use crate::batch::{ConnectionId, Outcome};
 use crate::message::{Connect, ToShard};
-use crate::session::Place;
+use crate::session::SessionPlace;
 use crate::settings::Now;
 use model::error::ErrorCode;
 use model::op::Op;
@@ -20,30 +20,30 @@ impl Ordering {
         let Some(entry) = self.sessions.entry_mut(id) else {
             return self.answer_connect(&connect, None);
         };
-        // Before anything else, so that nobody drives out a session's owner by its id alone.
+        // Before anything else, so that a session's owner cannot be displaced by the id alone.
         if connect.password != Some(password(id)) {
             return self.answer_connect(&connect, None);
         }
-        if !matches!(entry.place, Place::Closing(_)) {
-            // A sign of life, even while it waits for the connection that it replaces.
+        if !matches!(entry.place, SessionPlace::Closing(_)) {
+            // Counts as a heartbeat, even while it waits for the connection that it replaces.
             self.sessions.touch(id, connect.received_ms);
         }
         let Some(entry) = self.sessions.entry_mut(id) else { return };
         match &mut entry.place {
-            Place::Away => self.attach(now, &connect),
-            Place::Attached(from) => {
+            SessionPlace::Detached => self.attach(now, &connect),
+            SessionPlace::Attached(from) => {
                 let from = *from;
-                entry.place = Place::Moving { from, to: Box::new(connect) };
+                entry.place = SessionPlace::Moving { from, to: Box::new(connect) };
                 let detach = ToShard::Detach { connection: from, session: id };
                 self.to_shards.push((from.shard, detach));
             }
-            Place::Moving { to, .. } => {
-                // The newest wish wins; the one before gets nothing but a closed connection.
+            SessionPlace::Moving { to, .. } => {
+                // The newest request wins; the one before only gets its connection closed.
                 let before = std::mem::replace(&mut **to, connect).connection;
                 let detach = ToShard::Detach { connection: before, session: id };
                 self.to_shards.push((before.shard, detach));
             }
-            Place::Closing(_) => self.answer_connect(&connect, None),
+            SessionPlace::Closing(_) => self.answer_connect(&connect, None),
         }
     }
 
@@ -55,26 +55,29 @@ impl Ordering {
     ) {
         let Some(entry) = self.sessions.entry_mut(session) else { return };
         match &mut entry.place {
-            Place::Attached(at) if *at == connection => entry.place = Place::Away,
-            Place::Moving { from, .. } if *from == connection => {
-                let place = std::mem::replace(&mut entry.place, Place::Away);
-                if let Place::Moving { to, .. } = place {
+            SessionPlace::Attached(at) if *at == connection => entry.place = SessionPlace::Detached,
+            SessionPlace::Moving { from, .. } if *from == connection => {
+                let place = std::mem::replace(&mut entry.place, SessionPlace::Detached);
+                if let SessionPlace::Moving { to, .. } = place {
                     self.attach(now, &to);
                 }
             }
-            Place::Moving { from, to } if to.connection == connection => {
-                // Who wished it has gone; the old connection is on its way out all the same.
-                entry.place = Place::Attached(*from);
+            SessionPlace::Moving { from, to } if to.connection == connection => {
+                // The requester has disconnected; the old connection is being closed all the same.
+                entry.place = SessionPlace::Attached(*from);
             }
-            Place::Closing(at) if *at == Some(connection) => *at = None,
-            Place::Away | Place::Attached(_) | Place::Moving { .. } | Place::Closing(_) => (),
+            SessionPlace::Closing(at) if *at == Some(connection) => *at = None,
+            SessionPlace::Detached
+            | SessionPlace::Attached(_)
+            | SessionPlace::Moving { .. }
+            | SessionPlace::Closing(_) => (),
         }
     }
 
     fn attach(&mut self, now: Now, connect: &Connect) {
         let id = connect.session;
         let Some(entry) = self.sessions.entry_mut(id) else { return };
-        entry.place = Place::Attached(connect.connection);
+        entry.place = SessionPlace::Attached(connect.connection);
         entry.identities = connect.identities.clone();
         self.sessions.retime(id, connect.timeout_ms.max(0) as u64, now.mono_ms);
         self.answer_connect(connect, Some(id));
@@ -82,14 +85,14 @@ impl Ordering {
 
     fn create_session(&mut self, now: Now, connect: &Connect) {
         if self.refusal.is_some() {
-            // An answer would say that a session has ended; there was none. The client goes
-            // elsewhere and comes back.
+            // An answer would mean that a session has ended; there was none. The client tries
+            // elsewhere and returns.
             let connection = connect.connection;
             let detach = ToShard::Detach { connection, session: SessionId(0) };
             return self.to_shards.push((connection.shard, detach));
         }
         let id = self.sessions.allocate();
-        let place = Place::Attached(connect.connection);
+        let place = SessionPlace::Attached(connect.connection);
         let timeout_ms = connect.timeout_ms.max(0) as u64;
         self.sessions.track(id, timeout_ms, place, connect.identities.clone(), now.mono_ms);
         let (header, start) = self.begin_txn(now, id, 0, Op::CreateSession);

@@ -1,4 +1,4 @@
-//! What a txn does to the tree, and who hears of it.
+//! What a txn does to the tree, and the events that it causes.
 
 use super::Head;
 use crate::batch::Batch;
@@ -25,12 +25,12 @@ pub(super) fn put_result_header(out: &mut Vec<u8>, op: Op, txn: &Txn<'_>) {
     response::put_multi_header(out, shown.code(), false, 0);
 }
 
-/// Why a txn of the log does not fit the tree: the two are not of one history.
+/// Why a txn of the log does not fit the tree: they are not of one history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApplyError {
-    /// The node that it creates is there.
+    /// The node that it creates exists.
     NodeExists,
-    /// The node that it changes, or the parent of the one that it creates, is not.
+    /// The node that it changes, or the parent of the one that it creates, does not.
     NoNode,
     /// It deletes a node that has children.
     NotEmpty,
@@ -80,7 +80,7 @@ impl Head {
                 let number = self.acls.intern(table, acl);
                 table.retain(number, 1);
                 self.acls.release(table, before);
-                let record = self.tree.set_acl(path, number, *version, header.zxid);
+                let record = self.tree.set_acl(path, number, *version);
                 batch.bodies.extend_from_slice(record.stat_bytes());
             }
             Txn::CreateSession { timeout_ms } => {
@@ -88,8 +88,8 @@ impl Head {
                 self.tree.head_meta().sessions.insert(header.session, session);
             }
             Txn::CloseSession { paths } => {
-                // The session's list is the truth of this tree; the txn's is the same list,
-                // or part of one history that it belongs to.
+                // The session's list is authoritative for this tree; the txn's is the same list, or
+                // that of a history that it belongs to.
                 let mut ending = self.begin_end(*header);
                 self.delete_owned(&mut ending, usize::MAX, batch, |_| ())?;
                 for path in paths.iter().flat_map(jute::Strings::iter) {
@@ -204,7 +204,7 @@ impl Head {
         Ok(())
     }
 
-    /// A node below `/zookeeper/quota` means something by its name.
+    /// A node below `/zookeeper/quota` has a meaning by its name.
     fn quota_node_created(&mut self, parent: &[u8], name: &[u8]) {
         let Some(path) = quota::described(parent) else { return };
         if name == quota::LIMITS {

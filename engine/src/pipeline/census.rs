@@ -1,15 +1,15 @@
-//! What the head wants to know of all records of a loaded tree, collected while they pass.
+//! What the head needs to know about all records of a loaded tree, collected as they are loaded.
 
 use crate::acl::AclNumber;
 use crate::quota::{self, QuotaPaths};
 use crate::state::State;
 use model::path;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::session::{ExtendedTypes, Owner};
 
-/// Who uses which ACL, what has an owner, and where limits are.
+/// Which nodes use which ACL, which have an owner, and which hold limits.
 ///
-/// Its life: as long as a tree is being loaded.
+/// Its life: while a tree is being loaded.
 #[derive(Debug, Default)]
 pub struct Census {
     /// Count of nodes by the number of their ACL.
@@ -21,9 +21,9 @@ pub struct Census {
 }
 
 impl Census {
-    /// A record passes. Its ACL's number is one of those that are loaded.
+    /// Adds a record. Its ACL's number must be one of those that are loaded.
     #[inline]
-    pub fn see(&mut self, record: Record<'_>) {
+    pub fn see(&mut self, record: NodeRecord<'_>) {
         let acl = record.acl() as usize;
         if self.acl_uses.len() <= acl {
             self.acl_uses.resize(acl + 1, 0);
@@ -38,7 +38,7 @@ impl Census {
         }
     }
 
-    /// Hands over what was seen.
+    /// Hands over what was collected.
     pub(super) fn settle(self, state: &mut State, types: ExtendedTypes) {
         for (number, &uses) in self.acl_uses.iter().enumerate() {
             state.acls.retain(number as AclNumber, uses);

@@ -1,11 +1,11 @@
-//! What a wish becomes: a txn, or the error that stock would give at the same point.
+//! What a request becomes: a txn, or the error that stock would return at the same point.
 
 use super::Head;
 use crate::acl::{self, AclNumber, identity::Identities};
 use crate::quota::{self, Track};
 use model::acl::{AclList, perms};
 use model::error::ErrorCode;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::limits::TTL_MS_MAX;
 use model::op::Op;
 use model::path;
@@ -14,10 +14,10 @@ use model::request::{Create, CreateMode};
 use model::session::Owner;
 use model::txn::{CreateTxn, NodeKind, Txn};
 
-/// Who wishes something.
+/// The requester.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
-    /// All that the connection is.
+    /// All identities of the connection.
     pub identities: &'a Identities,
 }
 
@@ -61,34 +61,34 @@ impl Head {
     pub(super) fn decide_create<'a>(
         &self,
         op: Op,
-        wish: &Create<'a>,
+        create: &Create<'a>,
         caller: Caller<'_>,
         scratch: &'a mut Scratch,
     ) -> Result<Txn<'a>, ErrorCode> {
-        let kind = self.node_kind(op, wish)?;
-        let is_sequential = CreateMode::of(wish.flags).is_some_and(|mode| mode.is_sequential);
-        let wished_path = wish.path.ok_or(ErrorCode::MarshallingError)?;
-        let parent_path = parent_of(wished_path)?;
-        if wish.acl == AclList::OPEN {
+        let kind = self.node_kind(op, create)?;
+        let is_sequential = CreateMode::of(create.flags).is_some_and(|mode| mode.is_sequential);
+        let requested_path = create.path.ok_or(ErrorCode::MarshallingError)?;
+        let parent_path = parent_of(requested_path)?;
+        if create.acl == AclList::OPEN {
             scratch.acl.clear();
-            wish.acl.encode(&mut scratch.acl);
+            create.acl.encode(&mut scratch.acl);
         } else {
-            acl::fix_up(&wish.acl, caller.identities, &self.settings.schemes, &mut scratch.acl)?;
+            acl::fix_up(&create.acl, caller.identities, &self.settings.schemes, &mut scratch.acl)?;
         }
         let parent = self.tree.lookup(parent_path).ok_or(ErrorCode::NoNode)?;
         self.may(parent.acl(), perms::CREATE, caller)?;
         let count = match parent.stored_cversion() {
-            i32::MAX => self.overflown.get(parent_path).copied().unwrap_or(i32::MAX),
+            i32::MAX => self.overflowed.get(parent_path).copied().unwrap_or(i32::MAX),
             count => count,
         };
         let path = if is_sequential {
             use std::io::Write as _;
             scratch.path.clear();
-            scratch.path.extend_from_slice(wished_path);
-            write!(scratch.path, "{}", Sequence(count)).expect("vectors take everything");
+            scratch.path.extend_from_slice(requested_path);
+            write!(scratch.path, "{}", Sequence(count)).expect("writing to a vector succeeds");
             &scratch.path[..]
         } else {
-            wished_path
+            requested_path
         };
         validate(path)?;
         if path.len() > PATH_BYTES_MAX {
@@ -101,26 +101,26 @@ impl Head {
         if matches!(owner, Owner::Session(_)) {
             return Err(ErrorCode::NoChildrenForEphemerals);
         }
-        self.check_quota(path, wish.data.map_or(0, <[u8]>::len) as i64, 1)?;
-        let acl = AclList::decode(&mut Reader::new(&scratch.acl)).expect("encoded above");
+        self.check_quota(path, create.data.map_or(0, <[u8]>::len) as i64, 1)?;
+        let acl = AclList::decode(&mut JuteReader::new(&scratch.acl)).expect("encoded above");
         let parent_cversion = count.wrapping_add(1);
-        Ok(Txn::Create(CreateTxn { path, data: wish.data, acl, kind, parent_cversion }))
+        Ok(Txn::Create(CreateTxn { path, data: create.data, acl, kind, parent_cversion }))
     }
 
-    fn node_kind(&self, op: Op, wish: &Create<'_>) -> Result<NodeKind, ErrorCode> {
-        let mode = CreateMode::of(wish.flags).ok_or(ErrorCode::BadArguments)?;
+    fn node_kind(&self, op: Op, create: &Create<'_>) -> Result<NodeKind, ErrorCode> {
+        let mode = CreateMode::of(create.flags).ok_or(ErrorCode::BadArguments)?;
         if mode.is_ttl && !self.settings.extended_types.enabled {
             return Err(ErrorCode::Unimplemented);
         }
         let is_ttl_good =
-            if mode.is_ttl { (1..=TTL_MS_MAX).contains(&wish.ttl) } else { wish.ttl < 0 };
-        // A createTTL whose flags ask for something else would leave a node without a TTL.
+            if mode.is_ttl { (1..=TTL_MS_MAX).contains(&create.ttl) } else { create.ttl < 0 };
+        // A createTTL whose flags request something else would leave a node without a TTL.
         if !is_ttl_good || op == Op::CreateTtl && !mode.is_ttl {
             return Err(ErrorCode::BadArguments);
         }
         Ok(match op {
             Op::CreateContainer => NodeKind::Container,
-            Op::CreateTtl => NodeKind::Ttl(wish.ttl),
+            Op::CreateTtl => NodeKind::Ttl(create.ttl),
             _ if mode.is_ephemeral => NodeKind::Ephemeral,
             _ => NodeKind::Persistent,
         })
@@ -183,17 +183,17 @@ impl Head {
     pub(super) fn decide_set_acl<'a>(
         &self,
         path: &'a [u8],
-        wished: &AclList<'a>,
+        requested: &AclList<'a>,
         version: i32,
         caller: Caller<'_>,
         scratch: &'a mut Scratch,
     ) -> Result<Txn<'a>, ErrorCode> {
         validate(path)?;
-        acl::fix_up(wished, caller.identities, &self.settings.schemes, &mut scratch.acl)?;
+        acl::fix_up(requested, caller.identities, &self.settings.schemes, &mut scratch.acl)?;
         let node = self.tree.lookup(path).ok_or(ErrorCode::NoNode)?;
         self.may(node.acl(), perms::ADMIN, caller)?;
         let version = next_version(node.stat().aversion.to_native(), version)?;
-        let acl = AclList::decode(&mut Reader::new(&scratch.acl)).expect("encoded by fix_up");
+        let acl = AclList::decode(&mut JuteReader::new(&scratch.acl)).expect("encoded by fix_up");
         Ok(Txn::SetAcl { path, acl, version })
     }
 
@@ -210,7 +210,7 @@ impl Head {
         Ok(Txn::Check { path, version })
     }
 
-    /// Refuses what would go past a hard limit.
+    /// Refuses what would exceed a hard limit.
     fn check_quota(&self, path: &[u8], bytes: i64, count: i64) -> Result<(), ErrorCode> {
         if !self.settings.enforce_quota {
             return Ok(());
@@ -218,7 +218,7 @@ impl Head {
         let Some(limited) = self.tree.meta().quotas.above(path) else { return Ok(()) };
         let track = |name| {
             let node = self.tree.lookup(&quota::node_path(limited, name));
-            // Clients may write anything there, and stock gives up on what it cannot read.
+            // Clients may write anything there, and stock fails on what it cannot read.
             let read = |data| Track::read(data).ok_or(ErrorCode::MarshallingError);
             node.map(|node| read(node.data())).transpose()
         };
@@ -231,8 +231,8 @@ impl Head {
     }
 }
 
-/// A parent's counter as it stands in the name of a sequential node: ten digits, and what Java's
-/// format does with a negative number: the sign counts as one of them.
+/// A parent's counter as it appears in the name of a sequential node: ten digits, of which, as in
+/// Java's format, the sign of a negative number is one.
 struct Sequence(i32);
 
 impl std::fmt::Display for Sequence {

@@ -1,7 +1,7 @@
 //! The end of a session: one txn, whose deletes may be spread over several turns.
 //!
-//! Nobody sees a part of it: what is applied here belongs to one batch, which is sealed when the
-//! last node is gone.
+//! No client sees a part of it: what is applied here belongs to one batch, which is sealed after
+//! the last node is deleted.
 
 use super::{ApplyError, Head};
 use crate::batch::Batch;
@@ -9,7 +9,7 @@ use model::session::SessionId;
 use model::txn::TxnHeader;
 use std::sync::Arc;
 
-/// A closeSession on its way through the tree.
+/// A closeSession that is being applied to the tree.
 ///
 /// Lives in: the ordering role, until its last node is deleted.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ impl Ending {
 }
 
 impl Head {
-    /// Begins to end the header's session: it is none from here on, and its nodes are nobody's
-    /// until [`Self::delete_owned`] has deleted them.
+    /// Begins to end the header's session: it no longer exists, and its nodes have no owner until
+    /// [`Self::delete_owned`] has deleted them.
     pub(crate) fn begin_end(&mut self, header: TxnHeader) -> Ending {
         let state = self.tree.head_meta();
         let session = state.sessions.remove(&header.session).unwrap_or_default();
@@ -41,7 +41,7 @@ impl Head {
         Ending { header, paths: session.ephemerals }
     }
 
-    /// Deletes at most so many nodes of a session that is ending, and calls `deleted` with each.
+    /// Deletes at most this many nodes of an ending session, and calls `deleted` with each.
     pub(crate) fn delete_owned(
         &mut self,
         ending: &mut Ending,

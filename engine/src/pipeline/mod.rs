@@ -1,7 +1,7 @@
-//! The way of a write: decided on the head of the tree, applied to it, told to the batch.
+//! The path of a write: decided on the head of the tree, applied to it, recorded in the batch.
 //!
-//! `decide` turns a request into a txn or an error, in stock's order of checks. `apply` changes
-//! the tree by a txn and says what watchers and the client hear; it is the same for a txn just
+//! `decide` turns a request into a txn or an error, in stock's order of checks. `apply` changes the
+//! tree by a txn and records what watchers and the client receive; it is the same for a txn just
 //! decided and for one read from the log.
 //!
 //! Invariant: `decide` changes nothing; after an `Ok`, `apply` of that txn succeeds (guards:
@@ -36,7 +36,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// What is counted of writes.
+/// What is counted about writes.
 #[derive(Clone, Debug, Default)]
 pub struct HeadMeters {
     /// Bytes written, by the part of the tree.
@@ -53,12 +53,12 @@ impl HeadMeters {
     }
 }
 
-/// What one look for containers and nodes with a TTL has found.
+/// The result of one search for containers and nodes with a TTL.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reapable {
-    /// Those that should go now.
+    /// Those to remove now.
     pub due: Vec<Arc<[u8]>>,
-    /// The last one that was looked at, if there are more behind it.
+    /// The last one that was checked, if there are more behind it.
     pub next: Option<Arc<[u8]>>,
 }
 
@@ -73,12 +73,12 @@ pub struct Head {
     pub tree: Tree<State>,
     acls: AclIndex,
     settings: Arc<Settings>,
-    /// Parents whose counter the running multi has taken past its end, and where it stands. The
-    /// tree keeps the highest number; a multi, as stock's, counts on below zero until it is done.
-    overflown: BTreeMap<Box<[u8]>, i32>,
-    /// What published writes were counted, replayed ones too.
+    /// Parents whose counter the running multi has overflowed, and its value. The tree keeps the
+    /// highest number; a multi, as in stock, continues below zero until it is done.
+    overflowed: BTreeMap<Box<[u8]>, i32>,
+    /// What published writes counted, replayed ones too.
     pub meters: HeadMeters,
-    /// The tree's digest at every so many txns, oldest first.
+    /// The tree's digest at regular intervals of txns, oldest first.
     digests: VecDeque<(Zxid, u64)>,
     path: Vec<u8>,
     acl: Vec<u8>,
@@ -90,7 +90,7 @@ impl Head {
         Self::with_advise(settings, seed, None)
     }
 
-    /// The same, its memory shown to `advise`.
+    /// The same, reporting its memory to `advise`.
     pub fn with_advise(settings: Arc<Settings>, seed: TreeSeed, advise: Option<Advise>) -> Self {
         let tree = Tree::with_advise(seed, State::default(), advise);
         let mut head = Self::of_tree(tree, settings);
@@ -108,7 +108,7 @@ impl Head {
         head
     }
 
-    /// A node that was there before every txn.
+    /// A node that existed before the first txn.
     fn insert_initial(&mut self, path: &[u8], acl: u32, aversion: i32) {
         self.tree.insert_raw(&RawNode {
             stat: Stat { aversion, ..Stat::default() },
@@ -125,7 +125,7 @@ impl Head {
             tree,
             acls: AclIndex::new(settings.hash_seed),
             settings,
-            overflown: BTreeMap::new(),
+            overflowed: BTreeMap::new(),
             meters: HeadMeters::default(),
             digests: VecDeque::new(),
             path: Vec::new(),
@@ -133,7 +133,7 @@ impl Head {
         }
     }
 
-    /// A loaded tree, what was seen of its records, and the ACLs by their numbers.
+    /// A loaded tree, what was collected from its records, and the ACLs by their numbers.
     pub fn load(
         mut tree: Tree<State>,
         settings: Arc<Settings>,
@@ -150,7 +150,7 @@ impl Head {
         head
     }
 
-    /// Ends a batch: everything since the last one becomes a version. Gives its number.
+    /// Ends a batch: everything since the last one becomes a version. Returns its number.
     pub fn seal(&mut self) -> VersionNumber {
         self.acls.sealed(&mut self.tree.head_meta().acls);
         self.tree.seal()
@@ -166,7 +166,7 @@ impl Head {
         }
     }
 
-    /// Remembers the tree's digest behind a txn, if it is one of those.
+    /// Remembers the tree's digest after a txn, if one is due.
     pub(crate) fn remember_digest(&mut self, zxid: Zxid) {
         if zxid.0 % DIGEST_EVERY_TXNS == 0 {
             if self.digests.len() == DIGESTS_MAX {
@@ -181,8 +181,8 @@ impl Head {
         self.digests.iter().copied()
     }
 
-    /// Containers and nodes with a TTL that should go now: looks at no more than `looks_max` of
-    /// those behind `after`, and finds no more than `due_max`.
+    /// Containers and nodes with a TTL to remove now: checks no more than `looks_max` of those
+    /// behind `after`, and finds no more than `due_max`.
     pub fn reapable(
         &self,
         now_ms: i64,
@@ -200,7 +200,7 @@ impl Head {
                 break;
             }
             next = Some(path);
-            let record = self.tree.lookup(path).expect("what may be removed is there");
+            let record = self.tree.lookup(path).expect("removable nodes exist");
             let stat = record.stat_native();
             let age_ms = now_ms - stat.mtime;
             let is_due = match Owner::of_raw(record.owner_raw(), types) {
@@ -214,7 +214,7 @@ impl Head {
                 due.push(path.clone());
             }
         }
-        // The last one there is ends the look.
+        // The last one ends the search.
         let next = next.filter(|next| all.get_max() != Some(*next)).cloned();
         Reapable { due, next }
     }

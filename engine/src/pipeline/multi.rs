@@ -1,4 +1,4 @@
-//! One wish at a time, or several that stand and fall together.
+//! One operation at a time, or several that succeed or fail together.
 
 use super::Head;
 use super::apply::put_result_header;
@@ -13,8 +13,8 @@ use model::response;
 use model::txn::{self, MultiTxn, Txn, TxnHeader};
 
 impl Head {
-    /// Decides one wish and, if it may be, does it: the txn is appended to `log`, what is heard of
-    /// it to `batch`. An error leaves everything as it was.
+    /// Decides one operation and, if allowed, applies it: the txn is appended to `log`, its outcome
+    /// to `batch`. An error leaves everything as it was.
     ///
     /// # Panics
     /// If the request is a read: the shards answer those.
@@ -30,7 +30,7 @@ impl Head {
         let mut scratch =
             Scratch { path: std::mem::take(&mut self.path), acl: std::mem::take(&mut self.acl) };
         let decided = match request {
-            Request::Create(wish) => self.decide_create(op, wish, caller, &mut scratch),
+            Request::Create(create) => self.decide_create(op, create, caller, &mut scratch),
             Request::Delete { path, version } => self.decide_delete(path, *version, caller),
             Request::SetData { path, data, version } => {
                 self.decide_set_data(path, *data, *version, caller)
@@ -60,7 +60,7 @@ impl Head {
         done
     }
 
-    /// Remembers, in a multi, a counter that this create takes past its end.
+    /// Remembers, in a multi, a counter that this create overflows.
     fn maybe_overflow(&mut self, txn: &Txn<'_>) {
         if let Txn::Create(create) = txn
             && create.parent_cversion < 0
@@ -68,15 +68,15 @@ impl Head {
             && let parent = parent_path(create.path)
             && self.tree.lookup(parent).is_some_and(|it| it.stored_cversion() == i32::MAX)
         {
-            self.overflown.insert(parent.into(), create.parent_cversion);
+            self.overflowed.insert(parent.into(), create.parent_cversion);
         }
     }
 
-    /// Decides and does the operations of a multi. The reply's body says for each what became of
-    /// it; if one fails, none is done, and the txn says the same.
+    /// Decides and applies the operations of a multi. The reply's body has the result of each; if
+    /// one fails, none is applied, and the txn records the same.
     ///
     /// # Errors
-    /// If there is no result by operation: what stock trips over in one of them ends the whole.
+    /// If there is no result per operation: what stock fails on in one of them ends the whole.
     pub(crate) fn execute_multi(
         &mut self,
         header: &TxnHeader,
@@ -103,7 +103,7 @@ impl Head {
             jute::put_int(&mut txns, op.code());
             jute::put_string(&mut txns, &sub);
         }
-        self.overflown.clear();
+        self.overflowed.clear();
         if let Some((at, error)) = failed {
             self.acls.rollback_multi(&self.tree.meta().acls);
             self.tree.rollback_multi();
@@ -113,8 +113,8 @@ impl Head {
             }
             txns.clear();
             for place in 0..ops.len() {
-                // Stock leaves the ones before the failed one as they were decided; clients are
-                // told Ok, the failed one's own error, and that the rest was not tried.
+                // Stock leaves the ones before the failed one as they were decided; clients receive
+                // Ok, the failed one's own error, and that the rest was not attempted.
                 let error = match place.cmp(&at) {
                     std::cmp::Ordering::Less => ErrorCode::Ok,
                     std::cmp::Ordering::Equal => error,

@@ -2,10 +2,10 @@ use super::{ApplyError, Caller, Head};
 use crate::acl::identity::Identities;
 use crate::batch::Batch;
 use crate::settings::Settings;
-use crate::tree::TreeSeed;
+use crate::tree::{NewNode, TreeSeed};
 use model::acl::AclList;
 use model::error::ErrorCode;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::request::{Create, Request, SubRequest};
 use model::session::SessionId;
@@ -62,13 +62,13 @@ fn a_new_tree_is_stocks() {
 #[test]
 fn a_failed_multi_leaves_no_trace() {
     let acl = b"\0\0\0\x01\0\0\0\x1f\0\0\0\x02ip\0\0\0\x09127.0.0.1";
-    let acl = AclList::decode(&mut Reader::new(acl)).unwrap();
+    let acl = AclList::decode(&mut JuteReader::new(acl)).unwrap();
     let mut head = head();
     execute(&mut head, 1, Op::Create, &create(b"/kept", acl, 1)).unwrap();
     let before = head.tree.meta().clone();
     let (digest, nodes) = (head.tree.digest(), head.tree.node_count());
     let other = b"\0\0\0\x01\0\0\0\x1f\0\0\0\x02ip\0\0\0\x09127.0.0.2";
-    let other = AclList::decode(&mut Reader::new(other)).unwrap();
+    let other = AclList::decode(&mut JuteReader::new(other)).unwrap();
     let ops = [
         (Op::Create, create(b"/a", other, 0)),
         (Op::Create2, create(b"/b-", acl, 3)),
@@ -82,7 +82,7 @@ fn a_failed_multi_leaves_no_trace() {
     for zxid in 2..5 {
         let (batch, log) = multi(&mut head, zxid, &ops);
         assert!(batch.events.is_empty() && batch.paths.is_empty());
-        let Txn::Multi(txn) = Txn::decode(Op::Multi, &mut Reader::new(&log)).unwrap() else {
+        let Txn::Multi(txn) = Txn::decode(Op::Multi, &mut JuteReader::new(&log)).unwrap() else {
             panic!("a multi is logged as one");
         };
         let codes: Vec<_> = txn.iter().map(|(_, txn)| txn).collect();
@@ -94,7 +94,7 @@ fn a_failed_multi_leaves_no_trace() {
         assert!(after.acls.iter().eq(before.acls.iter()));
         head.seal();
     }
-    // What the failed ones counted was given back: the list goes with its last node.
+    // What the failed ones counted was undone: the list is removed with its last node.
     execute(&mut head, 9, Op::Delete, &Request::Delete { path: b"/kept", version: -1 }).unwrap();
     head.seal();
     assert_eq!(head.tree.meta().acls.iter().count(), 2);
@@ -102,12 +102,19 @@ fn a_failed_multi_leaves_no_trace() {
     assert_eq!(head.tree.meta().acls.iter().count(), 1);
 }
 
+/// Takes the counter of creates below `/s` to `counter`.
+fn count_creates(head: &mut Head, counter: i32) {
+    let (path, zxid) = (b"/s/gone", Zxid(2));
+    head.tree.create(&NewNode { path, zxid, parent_cversion: counter, ..NewNode::default() });
+    head.tree.delete(path, zxid);
+}
+
 #[test]
 fn sequences_are_javas() {
     let mut head = head();
     execute(&mut head, 1, Op::Create, &create(b"/s", AclList::OPEN, 0)).unwrap();
     for (counter, name) in [(1, "0000000001"), (i32::MAX, "2147483647")] {
-        head.tree.raise_cversion(b"/s", counter, Zxid(2));
+        count_creates(&mut head, counter);
         execute(&mut head, 3, Op::Create, &create(b"/s/x", AclList::OPEN, 2)).unwrap();
         assert!(head.tree.lookup(format!("/s/x{name}").as_bytes()).is_some(), "{name}");
     }
@@ -117,7 +124,7 @@ fn sequences_are_javas() {
 fn a_multi_counts_past_the_end_and_the_tree_does_not() {
     let mut head = head();
     execute(&mut head, 1, Op::Create, &create(b"/s", AclList::OPEN, 0)).unwrap();
-    head.tree.raise_cversion(b"/s", i32::MAX, Zxid(2));
+    count_creates(&mut head, i32::MAX);
     let one = || SubRequest { op: Op::Create, request: create(b"/s/x", AclList::OPEN, 2) };
     multi(&mut head, 3, &[one(), one(), one()]);
     for name in ["2147483647", "-2147483648", "-2147483647"] {
@@ -173,7 +180,7 @@ fn a_replayed_close_removes_what_the_session_had() {
                 model::jute::put_string(&mut bytes, path);
             }
         }
-        let txn = Txn::decode(Op::CloseSession, &mut Reader::new(&bytes)).unwrap();
+        let txn = Txn::decode(Op::CloseSession, &mut JuteReader::new(&bytes)).unwrap();
         head.apply(&header(9, Op::CloseSession), Op::CloseSession, &txn, &mut batch).unwrap();
         assert!(head.tree.lookup(b"/a").is_none() && head.tree.lookup(b"/a-child").is_none());
         assert!(head.tree.lookup(b"/stays").is_some());
@@ -181,7 +188,7 @@ fn a_replayed_close_removes_what_the_session_had() {
         (head.tree.digest(), head.tree.node_count())
     };
     let expected = after(None);
-    // None of them, all of them, some of them, and one that a delete has taken before.
+    // None of them, all of them, some of them, and one that was deleted before.
     assert_eq!(after(Some(&[])), expected);
     assert_eq!(after(Some(&[b"/a", b"/a-child"])), expected);
     assert_eq!(after(Some(&[b"/a-child"])), expected);

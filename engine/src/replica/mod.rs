@@ -36,7 +36,7 @@ use crate::ordering::{Ordering, Refusal};
 use crate::pipeline::Head;
 use crate::settings::{Now, Settings};
 use crate::state::State;
-use crate::tree::Reader;
+use crate::tree::TreeReader;
 use model::zxid::Zxid;
 use snapshots::Snapshots;
 use std::sync::Arc;
@@ -200,7 +200,7 @@ impl Replica {
     }
 
     /// What a shard that starts now reads from: the published versions and the batches behind them.
-    pub fn view(&mut self) -> (Reader<State>, Cursor) {
+    pub fn view(&mut self) -> (TreeReader<State>, Cursor) {
         (self.ordering.head.tree.reader(), self.ordering.cursor())
     }
 

@@ -1,7 +1,7 @@
-//! What all connections of a shard may have waiting together, and each of them.
+//! How much all connections of a shard together, and each of them, may have waiting.
 //!
-//! Every bounded quantity is kept twice: in the account of the connection that has it, and in the
-//! shard's total. Both are private to this file, so that no call changes one without the other.
+//! Every bounded quantity is kept twice: in the account of its connection, and in the shard's
+//! total. Both are private to this file, so that no call changes one without the other.
 //!
 //! Invariant: each total is the sum of the accounts of the connections that are open (guards:
 //! [`Budget::assert_balanced`] whenever a turn of an engine test begins and its shard is dropped;
@@ -23,10 +23,10 @@ pub(super) struct Account {
     in_flight: u32,
     /// Bytes of its large requests, parked or in flight.
     large_bytes: u64,
-    /// Requests parked, and what they take.
+    /// Requests parked, and their bytes.
     parked_count: u32,
     parked_bytes: usize,
-    /// Bytes of its output, as they were when that was counted last.
+    /// Bytes of its output, as last counted.
     unsent_bytes: usize,
 }
 
@@ -43,7 +43,7 @@ impl Account {
         u64::from(self.in_flight) + u64::from(self.parked_count)
     }
 
-    /// Requests parked, and what they take.
+    /// Requests parked, and their bytes.
     #[cfg(test)]
     pub(super) fn parked(&self) -> (usize, usize) {
         (self.parked_count as usize, self.parked_bytes)
@@ -56,17 +56,18 @@ pub(super) struct Budget {
     in_flight: usize,
     in_flight_max: usize,
     large_bytes: u64,
-    /// What is large, and this shard's share of what may be in flight of such.
+    /// Which requests are large, and this shard's share of those in flight.
     large: Option<LargeRequests>,
     parked_count: usize,
     parked_bytes: usize,
     unsent_bytes: usize,
-    /// Bytes given to sockets that have not left yet: no connection's, which may be closed before.
+    /// Bytes given to sockets that have not left yet: of no account, since the connection may be
+    /// closed before.
     sending_bytes: usize,
 }
 
 impl Budget {
-    /// That of one shard of so many.
+    /// The budget of one of this many shards.
     pub(super) fn new(settings: &Settings, shards: u16) -> Self {
         let shards = shards.max(1);
         let large = settings.large.map(|large| LargeRequests {
@@ -85,8 +86,8 @@ impl Budget {
         }
     }
 
-    /// Whether the next request of a connection may be taken that has so many requests waiting for
-    /// an answer and so many bytes that its client has not taken.
+    /// Whether the next request may be taken of a connection with this many requests waiting for an
+    /// answer and this many bytes that its client has not received.
     pub(super) fn admits(&self, account: &Account, waiting: u64, unsent_bytes: usize) -> bool {
         let is_over = self.in_flight >= self.in_flight_max && waiting > 0;
         !is_over
@@ -94,7 +95,7 @@ impl Budget {
             && account.parked_bytes < self.parked_bytes_max()
     }
 
-    /// What one connection may leave unsent before it is answered no more.
+    /// The unsent bytes up to which one connection is answered.
     #[inline]
     pub(super) fn unsent_bytes_max(&self) -> usize {
         let is_crowded = self.unsent_bytes + self.sending_bytes > CROWD_UNSENT_BYTES_MAX;
@@ -106,7 +107,7 @@ impl Budget {
         if is_crowded { PARKED_SHARE_BYTES } else { PARKED_BYTES_MAX }
     }
 
-    /// Whether all connections together leave so much unsent that one of them has to go.
+    /// Whether all connections together leave so much unsent that one of them must be closed.
     pub(super) fn is_overfull(&self) -> bool {
         self.unsent_bytes + self.sending_bytes > 2 * CROWD_UNSENT_BYTES_MAX
     }
@@ -136,7 +137,7 @@ impl Budget {
         self.large_bytes += bytes;
     }
 
-    /// It has its outcome.
+    /// Its outcome has arrived.
     #[inline]
     pub(super) fn settle_large(&mut self, account: &mut Account, bytes: u64) {
         account.large_bytes -= bytes;
@@ -157,7 +158,7 @@ impl Budget {
         self.in_flight -= 1;
     }
 
-    /// A request that takes so many bytes is parked.
+    /// A request of this many bytes is parked.
     pub(super) fn park(&mut self, account: &mut Account, bytes: usize) {
         account.parked_count += 1;
         self.parked_count += 1;
@@ -165,7 +166,7 @@ impl Budget {
         self.parked_bytes += bytes;
     }
 
-    /// It is parked no more.
+    /// It is no longer parked.
     pub(super) fn unpark(&mut self, account: &mut Account, bytes: usize) {
         account.parked_count -= 1;
         self.parked_count -= 1;
@@ -173,27 +174,27 @@ impl Budget {
         self.parked_bytes -= bytes;
     }
 
-    /// A connection has so many bytes to send.
+    /// A connection has this many bytes to send.
     #[inline]
     pub(super) fn count_unsent(&mut self, account: &mut Account, bytes: usize) {
         self.unsent_bytes = self.unsent_bytes - account.unsent_bytes + bytes;
         account.unsent_bytes = bytes;
     }
 
-    /// A connection's output goes to its socket, so many bytes.
+    /// A connection's output goes to its socket, this many bytes.
     #[inline]
     pub(super) fn begin_send(&mut self, account: &mut Account, bytes: usize) {
         self.count_unsent(account, 0);
         self.sending_bytes += bytes;
     }
 
-    /// They have left, or never will.
+    /// They have been sent, or never will be.
     #[inline]
     pub(super) fn end_send(&mut self, bytes: usize) {
         self.sending_bytes -= bytes;
     }
 
-    /// A connection is closed, and what it had waiting is gone with it.
+    /// A connection is closed, and what it had waiting is dropped with it.
     pub(super) fn close(&mut self, account: &mut Account) {
         let Account { in_flight, large_bytes, parked_count, parked_bytes, unsent_bytes } =
             std::mem::take(account);
@@ -204,7 +205,8 @@ impl Budget {
         self.unsent_bytes -= unsent_bytes;
     }
 
-    /// Dies if the totals are not the sums of these accounts, which are all that are open.
+    /// Panics if the totals are not the sums of these accounts, which are those of all open
+    /// connections.
     #[cfg(test)]
     pub(super) fn assert_balanced<'a>(&self, accounts: impl Iterator<Item = &'a Account>) {
         let mut sums = Account::default();
@@ -263,7 +265,7 @@ mod tests {
         (0..4usize, change)
     }
 
-    /// An account, and what of it has still to be given back.
+    /// An account, and what of it is still to be returned.
     #[derive(Default)]
     struct Held {
         account: Account,
@@ -338,9 +340,9 @@ mod tests {
         }
     }
 
-    /// A shard that has its share in flight still takes the first request of any connection.
+    /// A shard with its share in flight still takes the first request of any connection.
     #[test]
-    fn who_waits_for_nothing_is_read() {
+    fn a_client_that_waits_for_nothing_is_read() {
         let mut budget = budget(4);
         let mut account = Account::default();
         budget.hand_over(&mut account);

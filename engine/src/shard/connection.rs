@@ -1,14 +1,14 @@
 //! One client's connection, as its shard knows it.
 //!
-//! What of it belongs to another part of the shard (its account, its parked requests, its output)
-//! is a value that only that part changes. The rest, how far the connection, its session and its
-//! stream have come, is private here and changes by the steps below.
+//! What belongs to another part of the shard (its account, its parked requests, its output) is a
+//! value that only that part changes. The rest, the stages of the connection, its session and its
+//! stream, is private here and changes by the steps below.
 //!
-//! Invariant: a stream that is over or ended is never open again, and from then on nothing of it
-//! is taken (guard: `crate::tests::ends::a_farewell_is_the_last_word`).
+//! Invariant: a stream that is over or ended never reopens, and from then on nothing of it is taken
+//! (guard: `crate::tests::ends::nothing_follows_the_last_request`).
 
+use super::activity::LastActive;
 use super::budget::{Account, Budget};
-use super::hearing::Heard;
 use super::measured::{ConnectionCounts, Measured};
 use super::output::{Outgoing, Output};
 use super::parking::{Ahead, Next, Parking, Room};
@@ -23,28 +23,28 @@ use model::zxid::Zxid;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// How far a connection and its session have come.
+/// The stage of a connection and its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum SessionStage {
-    /// It has not said connect.
+    /// It has not sent a connect request.
     Opening,
     /// It waits for its session.
     Connecting,
     /// It has a session.
     Established,
-    /// It has asked for the end of its session; what else it says does not count.
+    /// It has requested the end of its session; what else it sends does not count.
     Closing,
 }
 
-/// How much of what a client says is still to come.
+/// The stage of a client's stream of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stream {
     /// Requests are taken.
     Open,
-    /// Its last request was taken. The end stands behind all that is not answered yet, with what is
-    /// said then.
+    /// Its last request was taken. The end is queued behind all that is not answered yet, with the
+    /// reply to send then.
     Over(Option<BareReply>),
-    /// The end's turn has come: to be closed once its replies have left.
+    /// The end has been reached: to be closed once its replies have been sent.
     Ended,
 }
 
@@ -53,9 +53,9 @@ enum Stream {
 pub(super) struct BareReply {
     /// The number of the request.
     pub(super) xid: i32,
-    /// As stock has it for this error.
+    /// As in stock's reply with this error.
     pub(super) zxid: Zxid,
-    /// What became of it.
+    /// Its result.
     pub(super) error: ErrorCode,
 }
 
@@ -65,9 +65,9 @@ enum Progress {
     /// No.
     #[default]
     None,
-    /// It is; what it is told meanwhile goes first.
+    /// It is; what it is sent meanwhile goes first.
     Open,
-    /// It is, and the answer belongs to this place of the output, which does not leave before.
+    /// It is, and the answer belongs at this offset of the output, which is not sent before.
     Held { at: usize },
 }
 
@@ -85,13 +85,13 @@ pub struct Connection {
     is_gone: bool,
     identities: Arc<Identities>,
     progress: Progress,
-    /// Whether a request of it was left over in this turn: those behind it are, too.
+    /// Whether a request of it was deferred in this turn: those behind it are, too.
     is_left: bool,
     pub(super) account: Account,
     pub(super) parking: Parking,
     pub(super) output: Output,
     pub(super) share: Share,
-    pub(super) heard: Heard,
+    pub(super) last_active: LastActive,
     pub(super) counts: ConnectionCounts,
 }
 
@@ -112,7 +112,7 @@ impl Connection {
             parking: Parking::default(),
             output: Output::default(),
             share: Share::default(),
-            heard: Heard::new(now.mono_ms),
+            last_active: LastActive::new(now.mono_ms),
             counts: ConnectionCounts::new(now.wall_ms),
         }
     }
@@ -122,7 +122,7 @@ impl Connection {
         self.peer
     }
 
-    /// Its session, once it has one or has asked for one.
+    /// Its session, once it has or has requested one.
     pub fn session(&self) -> SessionId {
         self.session
     }
@@ -132,8 +132,8 @@ impl Connection {
         self.timeout_ms
     }
 
-    /// Whether nothing is sent to it any more: its peer has closed or takes nothing, or its session
-    /// is another connection's. What it wrote counts all the same, what it read does not.
+    /// Whether nothing more is sent to it: its peer has closed or receives nothing, or its session
+    /// is another connection's. Its writes count all the same, its reads do not.
     #[inline]
     pub fn is_gone(&self) -> bool {
         self.is_gone
@@ -149,9 +149,9 @@ impl Connection {
         self.output.len()
     }
 
-    /// When it was heard last, in ms of the monotonic clock.
-    pub fn heard_ms(&self) -> u64 {
-        self.heard.last_ms()
+    /// When its last packet was received, in ms of the monotonic clock.
+    pub fn last_active_ms(&self) -> u64 {
+        self.last_active.last_ms()
     }
 
     /// Requests that wait for an answer.
@@ -159,7 +159,7 @@ impl Connection {
         self.account.waiting_count() + u64::from(self.is_in_progress())
     }
 
-    /// Whether all that it was sent before its end was put into its output.
+    /// Whether all that it is sent before its end is in its output.
     pub fn has_ended(&self) -> bool {
         self.stream == Stream::Ended
     }
@@ -173,7 +173,7 @@ impl Connection {
         &self.identities
     }
 
-    /// Whose reads are answered, into which output, and where that is counted.
+    /// Whose reads are answered, into which output, and where they are counted.
     #[inline]
     pub(super) fn reading(
         &mut self,
@@ -181,12 +181,12 @@ impl Connection {
         (&self.identities, self.session, &mut self.output, &mut self.counts)
     }
 
-    /// It has shown that it is this.
+    /// It has authenticated as this.
     pub(super) fn identify(&mut self, identities: Arc<Identities>) {
         self.identities = identities;
     }
 
-    /// Whether its last request was taken, and its end has not come yet.
+    /// Whether its last request was taken, but its end is not reached yet.
     #[inline]
     pub(super) fn is_over(&self) -> bool {
         matches!(self.stream, Stream::Over(_))
@@ -216,40 +216,40 @@ impl Connection {
         matches!(self.stage, SessionStage::Opening | SessionStage::Connecting)
     }
 
-    /// Whether its client may be heard.
+    /// Whether requests of its client are taken.
     #[inline]
-    fn is_heard(&self) -> bool {
+    fn takes_input(&self) -> bool {
         let is_served = matches!(self.stage, SessionStage::Opening | SessionStage::Established);
         is_served && self.has_open_stream()
     }
 
-    /// Whether its next request may be taken, if its socket has still so many bytes to send.
+    /// Whether its next request may be taken, given the bytes that its socket has still to send.
     #[inline]
     pub(super) fn is_reading(&self, turn: &Turn, budget: &Budget, sending_bytes: usize) -> bool {
         let unsent_bytes = if self.is_gone { 0 } else { self.output.len() + sending_bytes };
-        self.is_heard()
+        self.takes_input()
             && turn.has_share(&self.share)
             && budget.admits(&self.account, self.outstanding(), unsent_bytes)
     }
 
-    /// It says connect.
+    /// It has sent a connect request.
     pub(super) fn begin_connecting(&mut self) {
         self.stage = SessionStage::Connecting;
     }
 
-    /// Its connect is handed over: a new session is asked for, or this one.
+    /// Its connect is handed over: a new session is requested, or this one.
     pub(super) fn ask_for(&mut self, session: SessionId, timeout_ms: i32) {
         (self.session, self.timeout_ms) = (session, timeout_ms);
     }
 
-    /// It got its session.
+    /// It was given its session.
     pub(super) fn establish(&mut self, session: SessionId) {
         (self.stage, self.session) = (SessionStage::Established, session);
-        // What was heard before was not the session's.
-        self.heard.take();
+        // Earlier activity was not the session's.
+        self.last_active.take();
     }
 
-    /// It got none.
+    /// It was given none.
     pub(super) fn deny(&mut self) {
         self.session = SessionId(0);
     }
@@ -269,7 +269,7 @@ impl Connection {
         (self.stage, self.session) = (SessionStage::Closing, SessionId(0));
     }
 
-    /// Nothing follows what was taken; false if that was known.
+    /// Nothing follows what was taken; false if that was already known.
     pub(super) fn finish(&mut self, last: Option<BareReply>) -> bool {
         let is_news = self.has_open_stream();
         if is_news {
@@ -278,12 +278,12 @@ impl Connection {
         is_news
     }
 
-    /// Its end has come.
+    /// Its end is reached.
     pub(super) fn end(&mut self) {
         self.stream = Stream::Ended;
     }
 
-    /// Nothing is sent to it any more. True if a long answer of it ends with that.
+    /// Nothing more is sent to it. True if that ends a long answer of it.
     pub(super) fn lose(&mut self) -> bool {
         self.is_gone = true;
         std::mem::take(&mut self.progress) != Progress::None
@@ -295,7 +295,7 @@ impl Connection {
         self.account.has_in_flight() || self.must_wait()
     }
 
-    /// Whether even a write has to wait for what came before it.
+    /// Whether even a write has to wait for earlier requests.
     #[inline]
     pub(super) fn must_wait(&self) -> bool {
         !self.parking.is_empty() || self.is_in_progress()
@@ -334,7 +334,7 @@ impl Connection {
         if comes { NextOfEnd::BehindReads } else { NextOfEnd::Waits }
     }
 
-    /// Whether a long request of it is under way.
+    /// Whether a long request of it is in progress.
     #[inline]
     pub(super) fn is_in_progress(&self) -> bool {
         self.progress != Progress::None
@@ -346,14 +346,14 @@ impl Connection {
         matches!(self.progress, Progress::Held { .. })
     }
 
-    /// A long answer begins. If `is_held`, it has its place in the output, and nothing leaves
+    /// A long answer begins. If `is_held`, it has its place in the output, and nothing is sent
     /// before it.
     pub(super) fn begin_long(&mut self, is_held: bool) {
         let at = self.output.len();
         self.progress = if is_held { Progress::Held { at } } else { Progress::Open };
     }
 
-    /// It has ended. Gives the answer's place in the output, if that was held for it.
+    /// It has ended. Returns the answer's offset in the output, if that was held for it.
     pub(super) fn end_long(&mut self) -> Option<usize> {
         match std::mem::take(&mut self.progress) {
             Progress::Held { at } => Some(at),
@@ -361,18 +361,18 @@ impl Connection {
         }
     }
 
-    /// Whether a read of it has to be left for later, and those behind it with it.
+    /// Whether a read of it must be deferred, and those behind it with it.
     #[inline]
     pub(super) fn leaves_reads(&self, unsent_bytes_max: usize) -> bool {
         self.is_left || self.output.len() > unsent_bytes_max || self.is_in_progress()
     }
 
-    /// A read of it is left for later.
+    /// A read of it is deferred.
     pub(super) fn leave_reads(&mut self) {
         self.is_left = true;
     }
 
-    /// What was left is parked again.
+    /// What was deferred is parked again.
     pub(super) fn end_left(&mut self) {
         self.is_left = false;
     }
@@ -391,13 +391,13 @@ impl Connection {
     }
 }
 
-/// When an end comes that nothing parked stands before.
+/// When an end that no parked request precedes is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NextOfEnd {
     /// There is none yet, or it waits for requests in flight.
     Waits,
     /// Behind the reads of this turn.
     BehindReads,
-    /// At once: no client takes answers.
+    /// At once: no client receives answers.
     Now,
 }

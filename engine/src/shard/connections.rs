@@ -1,4 +1,4 @@
-//! The connections of a shard: where each is, and which of them the caller has to let go.
+//! The connections of a shard: where each is, and which of them the caller has to close.
 //!
 //! Invariant: an id finds its connection or none, never the next user of its slot (guard:
 //! `crate::tests::stuck::an_end_is_not_inherited`).
@@ -18,16 +18,16 @@ use std::ops::Range;
 pub(super) struct Connections {
     shard: u16,
     slots: Slab<Connection>,
-    /// That of the last one.
+    /// The serial of the last one.
     serial: u32,
-    /// To be closed once their output has left.
+    /// To be closed once their output has been sent.
     ending: Vec<ConnectionId>,
     /// Nothing more is received from these.
     dismissed: Vec<ConnectionId>,
 }
 
 impl Connections {
-    /// None yet, of this shard.
+    /// No connections yet, of this shard.
     pub(super) fn new(shard: u16) -> Self {
         let (ending, dismissed) = (Vec::new(), Vec::new());
         Self { shard, slots: Slab::new(), serial: 0, ending, dismissed }
@@ -39,7 +39,7 @@ impl Connections {
         self.shard
     }
 
-    /// One more.
+    /// Adds a connection.
     pub(super) fn open(&mut self, peer: SocketAddr, now: Now) -> ConnectionId {
         self.serial = self.serial.wrapping_add(1);
         let (shard, serial) = (self.shard, self.serial);
@@ -55,19 +55,19 @@ impl Connections {
         self.slots.get(id.slot as usize).filter(|held| held.id() == id)
     }
 
-    /// The same, to be changed.
+    /// The same, mutably.
     #[inline]
     pub(super) fn find_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
         self.slots.get_mut(id.slot as usize).filter(|held| held.id() == id)
     }
 
-    /// Whichever has the slot.
+    /// The connection that has the slot.
     #[inline]
     pub(super) fn at(&self, slot: u32) -> Option<&Connection> {
         self.slots.get(slot as usize)
     }
 
-    /// The same, to be changed.
+    /// The same, mutably.
     #[inline]
     pub(super) fn at_mut(&mut self, slot: u32) -> Option<&mut Connection> {
         self.slots.get_mut(slot as usize)
@@ -79,7 +79,7 @@ impl Connections {
         self.slots.try_remove(id.slot as usize)
     }
 
-    /// A connection's end has come.
+    /// A connection's end is reached.
     pub(super) fn end(&mut self, id: ConnectionId) {
         if let Some(connection) = self.find_mut(id) {
             connection.end();
@@ -92,19 +92,19 @@ impl Connections {
         self.dismissed.push(id);
     }
 
-    /// Those whose end has come, if they are still there.
+    /// Those whose end is reached, if they still exist.
     pub(super) fn take_ending(&mut self) -> Vec<ConnectionId> {
         let ending = std::mem::take(&mut self.ending);
         self.still_there(ending)
     }
 
-    /// Those that were dismissed, if they are still there.
+    /// Those that were dismissed, if they still exist.
     pub(super) fn take_dismissed(&mut self) -> Vec<ConnectionId> {
         let dismissed = std::mem::take(&mut self.dismissed);
         self.still_there(dismissed)
     }
 
-    /// Some may be closed, and their slots be others'.
+    /// Some may be closed, and their slots reused.
     fn still_there(&self, mut ids: Vec<ConnectionId>) -> Vec<ConnectionId> {
         ids.retain(|id| self.find(*id).is_some());
         ids
@@ -124,7 +124,7 @@ impl Connections {
         slots.filter_map(|slot| self.at(slot))
     }
 
-    /// Frees slots that are not needed any more.
+    /// Frees slots that are no longer needed.
     pub(super) fn trim(&mut self) {
         let capacity = self.slots.capacity();
         if capacity > KEPT_SLOTS_MAX && self.slots.len() < capacity / 4 {

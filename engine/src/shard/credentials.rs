@@ -1,4 +1,4 @@
-//! Which session a client asks for, and as whom.
+//! Which session a client requests, and its identities.
 //!
 //! Invariant: the ordering role knows every identity of a connection before it receives a write
 //! that was taken behind it (guards: the transcripts `engine/src/tests/transcripts/acls.txt` and
@@ -12,7 +12,7 @@ use crate::limits::IDENTITIES_MAX;
 use crate::message::{Connect, ToOrdering};
 use model::error::ErrorCode;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::request::{ConnectRequest, Request};
 use model::session::SessionId;
 use model::zxid::Zxid;
@@ -36,7 +36,7 @@ impl Shard {
         let Some(connection) = self.connections.find_mut(id) else { return Ok(()) };
         let session = SessionId(request.session_id);
         connection.ask_for(session, timeout_ms);
-        self.handover.say(ToOrdering::Connect(Connect {
+        self.handover.push(ToOrdering::Connect(Connect {
             connection: id,
             identities: connection.identities().clone(),
             received_ms,
@@ -48,17 +48,18 @@ impl Shard {
         Ok(())
     }
 
-    /// A connection got its session: what it authenticated as meanwhile must be known of it.
+    /// A connection was given its session: the ordering role must know what it authenticated as
+    /// meanwhile.
     pub(super) fn announce(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         if connection.identities().ids().len() > 1 {
             let session = connection.session();
             let identities = connection.identities().clone();
-            self.handover.say(ToOrdering::Identified { connection: id, session, identities });
+            self.handover.push(ToOrdering::Identified { connection: id, session, identities });
         }
     }
 
-    /// Whether a connection has shown what every client must.
+    /// Whether a connection has authenticated as every client must.
     #[inline]
     pub(super) fn is_authenticated(&self, id: ConnectionId) -> bool {
         let Some(schemes) = &self.settings.enforced_schemes else { return true };
@@ -67,7 +68,7 @@ impl Shard {
         })
     }
 
-    /// Takes credentials, and answers them at once.
+    /// Checks credentials, and answers them at once.
     pub(super) fn authenticate(
         &mut self,
         id: ConnectionId,
@@ -79,7 +80,7 @@ impl Shard {
         let Some(connection) = self.connections.find_mut(id) else { return Ok(()) };
         let mut identities = (**connection.identities()).clone();
         let view = self.reader.view();
-        let key = || view.lookup(b"/key").and_then(Record::data);
+        let key = || view.lookup(b"/key").and_then(NodeRecord::data);
         let verdict = identities.authenticate(scheme, auth, &self.settings.schemes, key);
         self.measured.credentials(verdict);
         if verdict == Verdict::OtherEnsemble {
@@ -95,7 +96,7 @@ impl Shard {
             let identities = Arc::new(identities);
             connection.identify(identities.clone());
             let session = connection.session();
-            self.handover.say(ToOrdering::Identified { connection: id, session, identities });
+            self.handover.push(ToOrdering::Identified { connection: id, session, identities });
         }
         let accepted = BareReply { xid, zxid: Zxid::ZERO, error: ErrorCode::Ok };
         connection.reply(accepted, &mut self.outgoing, &mut self.measured);

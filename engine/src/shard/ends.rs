@@ -1,16 +1,16 @@
 //! How connections end. What was received before the end counts, whatever the end is.
 //!
-//! The end of a stream stands in its connection's queue like a request: behind everything that was
-//! asked before, and nothing is taken behind it. A client whose connection the server ends is still
-//! answered. A peer that is gone is sent nothing: its reads are dropped, and its writes are handed
-//! over without waiting for any answer.
+//! The end of a stream is queued in its connection like a request: behind everything that was
+//! requested before, and nothing is taken behind it. A client whose connection the server ends is
+//! still answered. A peer that has closed is sent nothing: its reads are dropped, and its writes
+//! are handed over without waiting for any answer.
 //!
-//! A connection whose session moves to another one works off what was received in the same way, and
-//! says Detached only then. So none of its requests takes effect after one of its successor.
+//! A connection whose session moves to another one processes what was received in the same way, and
+//! sends Detached only then. So none of its requests takes effect after one of its successor.
 //!
-//! Invariant: from [`Shard::finish`] on nothing of a connection is taken; its end comes once all
-//! that was taken before has been handed over, and answered unless the peer is gone (guards:
-//! `crate::tests::ends::a_farewell_is_the_last_word`,
+//! Invariant: from [`Shard::finish`] on nothing of a connection is taken; its end is reached once
+//! all that was taken before has been handed over, and answered unless the peer has closed (guards:
+//! `crate::tests::ends::nothing_follows_the_last_request`,
 //! `crate::tests::ends::writes_behind_parked_reads_survive_their_connection`).
 
 use super::Shard;
@@ -20,12 +20,12 @@ use crate::message::ToOrdering;
 use model::session::SessionId;
 
 impl Shard {
-    /// Nothing follows in this connection: its end comes when what was taken is worked off.
+    /// Nothing follows on this connection: its end is reached when what was taken is processed.
     pub fn finish(&mut self, id: ConnectionId) {
         self.finish_with(id, None);
     }
 
-    /// As [`Self::finish`], with a last word.
+    /// Like [`Self::finish`], with a last reply.
     pub(super) fn finish_with(&mut self, id: ConnectionId, last: Option<BareReply>) {
         if let Some(connection) = self.connections.find_mut(id)
             && connection.finish(last)
@@ -34,7 +34,7 @@ impl Shard {
         }
     }
 
-    /// The peer receives nothing any more. Its requests are still taken, until [`Self::finish`].
+    /// The peer no longer receives anything. Its requests are still taken, until [`Self::finish`].
     pub fn hang_up(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id).filter(|held| !held.is_gone()) else {
             return;
@@ -48,7 +48,7 @@ impl Shard {
         self.turn.release(id);
     }
 
-    /// A connection is told nothing any more, a long answer included.
+    /// Nothing more is sent to a connection, a long answer included.
     fn lose(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.find_mut(id)
             && connection.lose()
@@ -61,7 +61,7 @@ impl Shard {
     pub(super) fn dismiss(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         if connection.is_sessionless() {
-            // Without a session there is nothing that could count.
+            // Without a session nothing could count.
             return self.cut(id);
         }
         self.hang_up(id);
@@ -69,7 +69,7 @@ impl Shard {
     }
 
     /// Connections from which nothing more is to be received: the caller calls [`Self::finish`]
-    /// when it has given all that it has of them. Drained by the caller.
+    /// when it has passed on all that it has from them. Drained by the caller.
     pub fn take_dismissed(&mut self) -> Vec<ConnectionId> {
         self.connections.take_dismissed()
     }
@@ -80,9 +80,9 @@ impl Shard {
         self.connections.end(id);
     }
 
-    /// Nothing is parked any more: has the end's turn come? If reads of this turn stand before it,
-    /// it comes when they are answered.
-    pub(super) fn come_to_end(&mut self, id: ConnectionId) {
+    /// Nothing is parked any more: is the end reached? If reads of this turn precede it, it is
+    /// reached when they are answered.
+    pub(super) fn reach_end(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.find(id) else { return };
         match connection.next_of_end() {
             NextOfEnd::Waits => (),
@@ -92,11 +92,11 @@ impl Shard {
     }
 
     /// The ends behind the reads of this turn.
-    pub(super) fn say_farewells(&mut self) {
+    pub(super) fn finish_ends(&mut self) {
         let ends = self.turn.take_ends();
         for &id in &ends {
             let Some(connection) = self.connections.find_mut(id) else { continue };
-            // A read that is left for the next turn brings the end back with it.
+            // A read that is deferred to the next turn brings the end back with it.
             if connection.is_blocked() || !connection.is_over() {
                 continue;
             }
@@ -108,27 +108,27 @@ impl Shard {
         self.turn.end_ends(ends);
     }
 
-    /// Connections that are to be closed once their output has left, at once if they are gone;
+    /// Connections to be closed once their output has been sent, at once if their peer has closed;
     /// drained by the caller.
     pub fn take_ending(&mut self) -> Vec<ConnectionId> {
         self.connections.take_ending()
     }
 
-    /// The socket is closed: forgets the connection. The session lives on until its client comes
-    /// back or its time has run out.
+    /// The socket is closed: forgets the connection. The session lives on until its client
+    /// reconnects or it expires.
     pub fn close(&mut self, id: ConnectionId) {
         self.lose(id);
         let Some(mut connection) = self.connections.close(id) else { return };
         self.watches.forget(id.slot);
-        let (session, heard_ms) = (connection.session(), connection.heard.take());
+        let (session, active_ms) = (connection.session(), connection.last_active.take());
         self.budget.close(&mut connection.account);
         if session != SessionId(0) {
-            if let Some(heard_ms) = heard_ms {
-                let sessions = vec![(session, heard_ms)];
+            if let Some(active_ms) = active_ms {
+                let sessions = vec![(session, active_ms)];
                 let shard = self.connections.shard();
-                self.handover.say(ToOrdering::Touched { shard, sessions, until_ms: 0 });
+                self.handover.push(ToOrdering::Touched { shard, sessions, until_ms: 0 });
             }
-            self.handover.say(ToOrdering::Detached { connection: id, session });
+            self.handover.push(ToOrdering::Detached { connection: id, session });
         }
     }
 }

@@ -1,7 +1,7 @@
-//! What the ordering role is to be told: the writes of a turn in one bundle, other messages
+//! What is handed over to the ordering role: the writes of a turn in one bundle, other messages
 //! between.
 //!
-//! Invariant: it is told in the order in which it happened here (guards:
+//! Invariant: it is taken in the order in which it happened here (guards:
 //! `tests::messages_keep_their_order`,
 //! `crate::tests::ends::a_session_moves_when_its_requests_are_handed_over`).
 //!
@@ -56,19 +56,19 @@ impl Handover {
         });
     }
 
-    /// Anything else.
-    pub(super) fn say(&mut self, message: ToOrdering) {
+    /// Any other message.
+    pub(super) fn push(&mut self, message: ToOrdering) {
         self.flush_bundle();
         self.messages.push(message);
     }
 
-    /// All that there is to be told, drained by the caller.
+    /// All messages to hand over, drained by the caller.
     pub(super) fn take_messages(&mut self) -> std::vec::Drain<'_, ToOrdering> {
         self.flush_bundle();
         self.messages.drain(..)
     }
 
-    /// Takes back what a connection has written since the messages were taken last.
+    /// Takes back what a connection has written since the messages were last taken.
     pub(super) fn take_back(&mut self, connection: ConnectionId) -> Vec<Parked> {
         let mut taken = Vec::new();
         let waiting = self.messages.iter_mut().filter_map(|message| match message {
@@ -89,7 +89,7 @@ impl Handover {
         taken
     }
 
-    /// A bundle whose memory can be used again.
+    /// A bundle whose memory can be reused.
     pub(super) fn recycle(&mut self, bundle: Bundle) {
         let is_kept = self.spare.len() < SPARE_BUNDLES_MAX;
         if is_kept && bundle.bytes.capacity() <= SPARE_BUNDLE_BYTES_MAX {
@@ -126,12 +126,12 @@ mod tests {
 
     fn detach(handover: &mut Handover, slot: u32) {
         let session = SessionId(1);
-        handover.say(ToOrdering::Detached { connection: connection(slot), session });
+        handover.push(ToOrdering::Detached { connection: connection(slot), session });
     }
 
     /// The numbers of writes, and the slots of detached connections below zero.
-    fn told(handover: &mut Handover) -> Vec<i32> {
-        let told = handover.take_messages().flat_map(|message| match message {
+    fn handed_over(handover: &mut Handover) -> Vec<i32> {
+        let messages = handover.take_messages().flat_map(|message| match message {
             ToOrdering::Writes(bundle) => {
                 let body = |write: &crate::message::Write| {
                     bundle.bytes[write.body.start as usize..write.body.end as usize].to_vec()
@@ -142,7 +142,7 @@ mod tests {
             ToOrdering::Detached { connection, .. } => vec![-(connection.slot as i32)],
             other => panic!("{other:?}"),
         });
-        told.collect()
+        messages.collect()
     }
 
     #[test]
@@ -154,12 +154,12 @@ mod tests {
         detach(&mut handover, 2);
         write(&mut handover, 1, 11);
         assert!(handover.has_messages());
-        assert_eq!(told(&mut handover), [10, 20, -2, 11]);
+        assert_eq!(handed_over(&mut handover), [10, 20, -2, 11]);
         assert!(!handover.has_messages());
     }
 
     #[test]
-    fn what_is_taken_back_was_not_told() {
+    fn what_is_taken_back_is_not_handed_over() {
         let mut handover = Handover::default();
         for (slot, xid) in [(1, 10), (2, 20), (1, 11)] {
             write(&mut handover, slot, xid);
@@ -170,6 +170,6 @@ mod tests {
         let xids: Vec<_> = taken.iter().map(|parked| parked.taken().xid).collect();
         assert_eq!(xids, [10, 11, 12]);
         assert!(taken.iter().all(|one| one.taken().body == one.taken().xid.to_be_bytes()));
-        assert_eq!(told(&mut handover), [20, -3]);
+        assert_eq!(handed_over(&mut handover), [20, -3]);
     }
 }

@@ -1,15 +1,15 @@
-//! What a client says: whether more of it may be taken, and each packet as it comes.
+//! What a client sends: whether more of it may be taken, and each packet as it arrives.
 //!
 //! Invariant: what every connection and all together may have waiting is bounded (guards:
 //! `crate::tests::stuck::a_turn_takes_its_share_of_a_pipeline`,
-//! `crate::tests::stuck::a_crowd_that_takes_nothing_is_held_to_shares`).
+//! `crate::tests::stuck::a_crowd_that_receives_nothing_is_held_to_shares`).
 
 use super::connection::BareReply;
 use super::parking::Taken;
 use super::{Refused, Shard};
 use crate::batch::ConnectionId;
 use model::error::ErrorCode;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::request::{ConnectRequest, Request, RequestHeader};
 use model::zxid::Zxid;
@@ -23,11 +23,11 @@ impl Shard {
     }
 
     /// A connection has sent a request that is not taken yet.
-    pub fn hear(&mut self, id: ConnectionId) {
+    pub fn touch(&mut self, id: ConnectionId) {
         if let Some(connection) = self.connections.find_mut(id)
             && connection.is_established()
         {
-            self.hearing.hear(id.slot, &mut connection.heard, self.turn.now().mono_ms);
+            self.activity.touch(id.slot, &mut connection.last_active, self.turn.now().mono_ms);
         }
     }
 
@@ -39,7 +39,7 @@ impl Shard {
     }
 
     /// Takes one packet of a connection that [`Self::is_reading`]. After an `Err` nothing follows:
-    /// the connection ends when what came before is worked off.
+    /// the connection ends when what came before is processed.
     pub fn frame(&mut self, id: ConnectionId, packet: &[u8]) -> Result<(), Refused> {
         let taken = self.take(id, packet);
         if taken.is_err() {
@@ -56,7 +56,7 @@ impl Shard {
         }
         self.measured.received(&mut connection.counts, packet.len());
         self.turn.take_share(&mut connection.share);
-        self.hearing.hear(id.slot, &mut connection.heard, received_ms);
+        self.activity.touch(id.slot, &mut connection.last_active, received_ms);
         if connection.is_established() {
             return self.take_request(id, packet);
         }
@@ -71,11 +71,11 @@ impl Shard {
     }
 
     fn take_request(&mut self, id: ConnectionId, packet: &[u8]) -> Result<(), Refused> {
-        let mut reader = Reader::new(packet);
+        let mut reader = JuteReader::new(packet);
         let header = RequestHeader::decode(&mut reader).map_err(|_| Refused::Malformed)?;
         let (xid, body) = (header.xid, reader.rest());
         let Some(op) = Op::of(header.op).filter(|op| is_asked_by_clients(*op)) else {
-            // As stock: an answer of its own, and the end of the connection.
+            // Like stock: a special answer, and the end of the connection.
             let error = ErrorCode::Unimplemented;
             self.finish_with(id, Some(BareReply { xid, zxid: Zxid(-1), error }));
             return Ok(());
@@ -117,12 +117,12 @@ impl Shard {
     }
 }
 
-/// Operations that a client may name; what removes containers is the server's own.
+/// Operations that a client may request; removal of containers is internal to the server.
 const fn is_asked_by_clients(op: Op) -> bool {
     !matches!(op, Op::Error | Op::Check | Op::CreateSession | Op::DeleteContainer)
 }
 
-/// Whether this is a step of SASL. As stock where SASL is not configured: a null token ends the
+/// Whether this is a step of SASL. Like stock without SASL configured: a null token ends the
 /// connection, any other is answered without an error and without a token, so that the client has
 /// nothing to continue with and gives up.
 fn is_sasl(body: &[u8]) -> bool {

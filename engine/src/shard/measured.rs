@@ -1,9 +1,9 @@
-//! What a shard counts: of itself and of each connection, in the same call.
+//! What a shard counts: for itself and for each connection, in the same call.
 //!
 //! Invariant: a packet that counts for a connection counts for its shard (guard:
 //! `crate::tests::meters::what_connections_count_their_shard_counts`).
 //!
-//! Lives in: each shard. Not here: what is bounded by what it counts (`budget`).
+//! Lives in: each shard. Not here: counts that bound something (`budget`).
 
 use crate::acl::identity::Verdict;
 use crate::meter::{Tally, Traffic};
@@ -18,7 +18,7 @@ pub struct ShardCounts {
     pub received: u64,
     /// Packets to clients, events included.
     pub sent: u64,
-    /// Answers, and how long they took together, at least and at most, in ms.
+    /// Answers, and how long they took in total, at least and at most, in ms.
     pub answered: u64,
     /// Sum of the latencies, in ms.
     pub latency_ms_sum: u64,
@@ -61,12 +61,12 @@ pub struct ShardMeters {
     pub updates: Tally,
     /// Connections notified of a creation, deletion, change of data, change of children; an event
     /// without watchers is not counted.
-    pub told: [Tally; 4],
+    pub notified: [Tally; 4],
     /// Bytes read, by the part of the tree.
     pub read_traffic: Traffic,
 }
 
-/// Credentials of the scheme `ensemble`, by what became of them.
+/// Credentials of the scheme `ensemble`, by their result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EnsembleAuth {
     /// They named this ensemble.
@@ -77,7 +77,7 @@ pub struct EnsembleAuth {
     pub skipped: u64,
 }
 
-/// What the word `cons` shows of a connection.
+/// What the word `cons` shows about a connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionCounts {
     /// Packets from it.
@@ -106,7 +106,7 @@ pub struct ConnectionCounts {
     pub established_ms: i64,
 }
 
-/// A reply that stands in its connection's output.
+/// A reply in its connection's output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Answered {
     pub(super) op: Op,
@@ -158,7 +158,7 @@ impl ConnectionCounts {
         self.answered += 1;
     }
 
-    /// Forgets what the word `crst` resets.
+    /// Resets what the word `crst` resets.
     pub(super) fn reset(&mut self) {
         let established_ms = self.established_ms;
         *self = Self::new(established_ms);
@@ -202,7 +202,7 @@ impl Measured {
         &self.meters
     }
 
-    /// Forgets the numbers, but for refused credentials.
+    /// Resets the numbers, except for refused credentials.
     pub(super) fn reset(&mut self) {
         let auth_failed = self.counts.auth_failed;
         self.counts = ShardCounts { auth_failed, ..ShardCounts::default() };
@@ -237,7 +237,7 @@ impl Measured {
         self.meters.large_refused += 1;
     }
 
-    /// What became of credentials.
+    /// The result of credentials.
     pub(super) fn credentials(&mut self, verdict: Verdict) {
         match verdict {
             Verdict::Accepted | Verdict::Refused => {}
@@ -259,10 +259,10 @@ impl Measured {
         self.counts.sent += 1;
     }
 
-    /// So many connections are notified of a change.
+    /// This many connections are notified of a change.
     pub(super) fn notified(&mut self, kind: EventKind, count: usize) {
         if count > 0 {
-            self.meters.told[kind as usize - 1].add(count as u64);
+            self.meters.notified[kind as usize - 1].add(count as u64);
         }
     }
 
@@ -311,7 +311,7 @@ impl Measured {
         tally.add(reply.took_ms());
     }
 
-    /// A read gave this much of a node, beside its path and a Stat.
+    /// A read returned this much of a node, besides its path and a Stat.
     #[inline]
     pub(super) fn read_bytes(&mut self, path: &[u8], bytes: usize) {
         let bytes = path.len() + bytes + model::stat::STAT_BYTES;

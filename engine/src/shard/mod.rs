@@ -1,21 +1,22 @@
 //! A shard: owns connections, serves their reads from its view, hands over their writes, holds
-//! their watches and answers them.
+//! their watches and sends replies.
 //!
 //! A turn of its core loop: what was received goes to [`Shard::frame`]; [`Shard::drain`] handles
 //! the batches published since; [`Shard::serve`] answers the reads of the turn from the view that
 //! this leaves; then the bundle of writes is handed over and each dirty connection's output sent.
 //!
 //! Parts, each with private state and the invariant that it keeps, in the order in which they use
-//! each other: `measured`, `budget`, `parking`, `output`, `hearing`, `turn`, `handover`;
+//! each other: `measured`, `budget`, `parking`, `output`, `activity`, `turn`, `handover`;
 //! `connection`, `connections`; `watches`, `reads`. Steps over these parts, likewise: `sending`,
 //! `ends`, `order`, `credentials`, `intake`, `deliver`, `serve`.
 //!
-//! Invariants: those of `order` (requests of one session) and `deliver` (events and replies); no
-//! step changes a part but through its methods: their fields are private.
+//! Invariants: those of `order` (requests of one session) and `deliver` (events and replies); steps
+//! change parts only through their methods: the fields are private.
 //!
-//! Lives in: each core loop that hosts a shard. Not here: sockets and framing (`net`), what
-//! becomes of a write (`ordering`).
+//! Lives in: each core loop that hosts a shard. Not here: sockets and framing (`net`), what becomes
+//! of a write (`ordering`).
 
+mod activity;
 mod budget;
 mod connection;
 mod connections;
@@ -23,7 +24,6 @@ mod credentials;
 mod deliver;
 mod ends;
 mod handover;
-mod hearing;
 mod intake;
 mod measured;
 mod order;
@@ -40,17 +40,17 @@ mod watches;
 pub use connection::Connection;
 pub use measured::{ConnectionCounts, EnsembleAuth, ShardCounts, ShardMeters};
 pub use refused::Refused;
-pub use watches::{Told, WatchMode, WatchTable};
+pub use watches::{Notified, WatchMode, WatchTable};
 
 use crate::batch::{ConnectionId, Cursor};
 use crate::message::{ToOrdering, ToShard};
 use crate::settings::{Now, Settings};
 use crate::state::State;
-use crate::tree::Reader;
+use crate::tree::TreeReader;
+use activity::Activity;
 use budget::Budget;
 use connections::Connections;
 use handover::Handover;
-use hearing::Hearing;
 use measured::Measured;
 use model::session::SessionId;
 use output::Outgoing;
@@ -65,14 +65,14 @@ use watches::Watches;
 pub struct Shard {
     settings: Arc<Settings>,
     /// The newest version that it has seen, and the batch that led there.
-    reader: Reader<State>,
+    reader: TreeReader<State>,
     cursor: Cursor,
     connections: Connections,
     budget: Budget,
     outgoing: Outgoing,
     turn: Turn,
     handover: Handover,
-    hearing: Hearing,
+    activity: Activity,
     watches: Watches,
     reads: Reads,
     longs: Longs,
@@ -85,7 +85,7 @@ impl Shard {
         index: u16,
         shards: u16,
         settings: Arc<Settings>,
-        reader: Reader<State>,
+        reader: TreeReader<State>,
         cursor: Cursor,
     ) -> Self {
         Self {
@@ -96,7 +96,7 @@ impl Shard {
             outgoing: Outgoing::default(),
             turn: Turn::default(),
             handover: Handover::default(),
-            hearing: Hearing::new(settings.tick_ms),
+            activity: Activity::new(settings.tick_ms),
             watches: Watches::new(settings.hash_seed),
             reads: Reads::new(settings.clone()),
             longs: Longs::default(),
@@ -137,7 +137,8 @@ impl Shard {
         (self.budget.waiting_count() + self.longs.len()) as u64
     }
 
-    /// Slots below this may have connections. A walk over all of them takes so many slots a turn.
+    /// Slots below this may have connections. A walk over all of them takes a bounded number of
+    /// slots per turn.
     pub fn slot_count(&self) -> u32 {
         self.connections.slot_count()
     }
@@ -150,18 +151,13 @@ impl Shard {
         self.connections.some(slots).map(|connection| (connection.id(), connection))
     }
 
-    /// The session behind a slot that a watch table names.
-    pub fn session_of(&self, slot: u32) -> SessionId {
-        self.connections.at(slot).map_or(SessionId(0), Connection::session)
-    }
-
     /// The two watch tables: of data, of children.
     pub fn watches(&self) -> [&WatchTable; 2] {
         self.watches.tables()
     }
 
     /// The newest version that this shard has seen.
-    pub fn reader(&self) -> &Reader<State> {
+    pub fn reader(&self) -> &TreeReader<State> {
         &self.reader
     }
 
@@ -175,12 +171,12 @@ impl Shard {
         self.measured.meters()
     }
 
-    /// Forgets what it has done and measured, but for refused credentials.
+    /// Resets what it has done and measured, except for refused credentials.
     pub fn reset_counts(&mut self) {
         self.measured.reset();
     }
 
-    /// Forgets what the word `crst` resets, of the connections of some slots.
+    /// Resets what the word `crst` resets, for the connections of some slots.
     pub fn reset_connection_counts(&mut self, slots: Range<u32>) {
         for slot in slots {
             if let Some(connection) = self.connections.at_mut(slot) {
@@ -196,20 +192,21 @@ impl Shard {
                 if self.connections.find(connection).is_some() {
                     self.dismiss(connection);
                 } else {
-                    // It was closed before it could be told; another connection may wait for this.
-                    self.handover.say(ToOrdering::Detached { connection, session });
+                    // It was closed before it could be notified; another connection may wait for
+                    // this.
+                    self.handover.push(ToOrdering::Detached { connection, session });
                 }
             }
             ToShard::Returned(bundle) => self.handover.recycle(bundle),
         }
     }
 
-    /// What the ordering role is to be told, in order; drained by the caller.
+    /// Messages for the ordering role, in order; drained by the caller.
     pub fn take_messages(&mut self) -> std::vec::Drain<'_, ToOrdering> {
         self.handover.take_messages()
     }
 
-    /// Whether [`Self::take_messages`] would give any.
+    /// Whether [`Self::take_messages`] would return any.
     pub fn has_messages(&self) -> bool {
         self.handover.has_messages()
     }
@@ -218,14 +215,14 @@ impl Shard {
     /// [`Self::serve`] has yet to answer, parked ones that may continue, long ones, ends, watches
     /// to be forgotten, a look that has to end.
     pub fn has_queued(&self) -> bool {
-        self.hearing.is_looking()
+        self.activity.is_looking()
             || self.turn.has_more()
             || !self.longs.is_empty()
             || self.watches.is_forgetting()
     }
 
-    /// Each connection may have its share of requests taken again: once a turn, before the ones
-    /// that were left are looked at.
+    /// Renews each connection's share of requests: once per turn, before the deferred ones are
+    /// looked at.
     pub fn renew_shares(&mut self) {
         self.turn.renew_shares();
     }
@@ -238,7 +235,7 @@ impl Shard {
     /// Whether the connection has not sent a connect request for too long.
     pub fn is_sessionless(&self, id: ConnectionId, limit_ms: u64) -> bool {
         self.connections.find(id).is_some_and(|connection| {
-            let is_late = connection.heard_ms() + limit_ms <= self.heard_ms();
+            let is_late = connection.last_active_ms() + limit_ms <= self.read_until_ms();
             connection.is_opening() && is_late
         })
     }
@@ -247,40 +244,39 @@ impl Shard {
     /// before anything is read. Connections that reached the server before `dealt_ms` have been
     /// handed to their shards, or are about to be handed to this one in this turn.
     pub fn maybe_look(&mut self, dealt_ms: u64) {
-        self.hearing.maybe_look(self.turn.now().mono_ms, dealt_ms);
+        self.activity.maybe_look(self.turn.now().mono_ms, dealt_ms);
     }
 
-    /// Reports which sessions were heard of if a look has come to its end; `is_quiet` says that
-    /// this turn has brought nothing and no connection.
+    /// Reports which sessions were active if a look has ended; `is_quiet` says that this turn has
+    /// brought no bytes and no connection.
     pub fn report_touches(&mut self, is_quiet: bool) {
         let is_read = is_quiet && self.turn.is_answered();
         let now_ms = self.turn.now().mono_ms;
-        let Some(until_ms) = self.hearing.maybe_end_look(now_ms, is_read) else { return };
+        let Some(until_ms) = self.activity.maybe_end_look(now_ms, is_read) else { return };
         self.outgoing.trim();
         self.connections.trim();
-        let touched = self.hearing.take_touched();
+        let touched = self.activity.take_touched();
         let mut sessions = Vec::with_capacity(touched.len());
         for slot in touched {
             let Some(connection) = self.connections.at_mut(slot) else { continue };
-            if let Some(heard_ms) = connection.heard.take()
+            if let Some(active_ms) = connection.last_active.take()
                 && connection.session() != SessionId(0)
             {
-                sessions.push((connection.session(), heard_ms));
+                sessions.push((connection.session(), active_ms));
             }
         }
         let shard = self.connections.shard();
-        self.handover.say(ToOrdering::Touched { shard, sessions, until_ms });
+        self.handover.push(ToOrdering::Touched { shard, sessions, until_ms });
     }
 
-    /// When the next look is due, or the last one may end whatever comes, in ms of the
-    /// monotonic clock.
+    /// When the next look is due, or the last one may end regardless, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        self.hearing.deadline_ms()
+        self.activity.deadline_ms()
     }
 
     /// Everything that had reached the server by then was read.
-    pub fn heard_ms(&self) -> u64 {
-        self.hearing.heard_ms()
+    pub fn read_until_ms(&self) -> u64 {
+        self.activity.read_until_ms()
     }
 
     #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The order within a session: what is handed over, what is answered this turn, what waits.
 //!
-//! A write is handed over at once, a read answered this turn, unless something that was asked
-//! before stands in the way: then it is parked, and everything behind it with it.
+//! A write is handed over at once, a read answered this turn, unless an earlier request is in the
+//! way: then it is parked, and everything behind it with it.
 //!
 //! Invariant: a read never overtakes an earlier write of its session, nor a write an earlier read
 //! that is parked (guards: the transcript `engine/src/tests/transcripts/pipelines.txt`,
-//! `crate::tests::plain::engine_is_what_the_plain_words_say`).
+//! `crate::tests::plain::engine_agrees_with_the_plain_model`).
 
 use super::Shard;
 use super::parking::{Next, Taken};
@@ -14,7 +14,7 @@ use crate::batch::ConnectionId;
 use model::op::Op;
 
 impl Shard {
-    /// Puts a request where it belongs by what waits before it.
+    /// Routes a request by what waits before it.
     #[inline]
     pub(super) fn order(&mut self, id: ConnectionId, taken: Taken<'_>) {
         let Some(connection) = self.connections.find_mut(id) else { return };
@@ -66,7 +66,7 @@ impl Shard {
                 return;
             }
             match connection.next(&self.turn, room, unsent_bytes_max) {
-                Next::Nothing => return self.come_to_end(id),
+                Next::Nothing => return self.reach_end(id),
                 Next::Void => return self.connections.end(id),
                 Next::Waits => return,
                 Next::Later => return self.turn.release(id),
@@ -101,16 +101,16 @@ impl Shard {
         }
     }
 
-    /// Puts requests back before those that wait already: their connections have more to take
-    /// first, and are asked again when that has left. Whatever they wrote since, which the ordering
-    /// role has not received yet, waits with them.
+    /// Puts requests back before those that already wait: their clients must first receive more,
+    /// and they are looked at again when that has been sent. What they wrote since, which the
+    /// ordering role has not received yet, waits with them.
     pub(super) fn park_again(&mut self, left: &[DueRequest], due: &Due) {
         let mut before = None;
         for request in left {
             let id = request.connection;
             if before != Some(id) {
                 self.take_back_writes(id);
-                // Whatever it waits for looks at it again.
+                // What it waits for looks at it again.
                 self.turn.release(id);
             }
             before = Some(id);

@@ -1,6 +1,6 @@
-//! What waits to be sent: an output for each connection, with memory that the shard lends.
+//! What waits to be sent: an output for each connection, with memory lent by the shard.
 //!
-//! Invariant: an output that was written to is among the dirty ones until it is looked at, once
+//! Invariant: an output that was written to is among the dirty ones, once, until it is looked at
 //! (guard: `tests::an_output_is_dirty_once`).
 //!
 //! Lives in: each shard; an output in each connection. Not here: how much may wait (`budget`).
@@ -22,7 +22,7 @@ impl Output {
     }
 }
 
-/// Whose outputs have something new, and spare memory.
+/// Which outputs have something new, and spare memory.
 #[derive(Debug, Default)]
 pub(super) struct Outgoing {
     dirty: Vec<u32>,
@@ -43,7 +43,7 @@ impl Outgoing {
         &mut output.bytes
     }
 
-    /// Puts a packet into the output behind a slot, before what follows the place `at`.
+    /// Inserts a packet into the output behind a slot at the offset `at`.
     pub(super) fn insert(&mut self, slot: u32, output: &mut Output, at: usize, packet: Vec<u8>) {
         let bytes = self.append(slot, output);
         if bytes.is_empty() {
@@ -53,7 +53,7 @@ impl Outgoing {
         }
     }
 
-    /// The slots of connections that have had something to send since the list was taken last.
+    /// The slots of connections with something to send since the list was last taken.
     pub(super) fn dirty_mut(&mut self) -> &mut Vec<u32> {
         &mut self.dirty
     }
@@ -70,7 +70,7 @@ impl Outgoing {
         std::mem::take(&mut output.bytes)
     }
 
-    /// A buffer whose bytes have left, or never will.
+    /// A buffer whose bytes have been sent, or never will be.
     #[inline]
     pub(super) fn recycle(&mut self, buffer: Vec<u8>) {
         self.spare.give(buffer);

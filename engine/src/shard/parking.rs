@@ -1,11 +1,11 @@
 //! Requests of a connection that wait for its earlier ones.
 //!
-//! A read waits for the writes before it, a write for whatever is parked before it; both wait for
-//! a long answer. The stream's end waits for all of them.
+//! A read waits for the writes before it, a write for what is parked before it; both wait for a
+//! long answer. The stream's end waits for all of them.
 //!
 //! Invariant: requests leave in the order in which they were taken, and every parked one is in the
 //! account (guards: `tests::what_is_parked_is_in_the_account`,
-//! `crate::tests::stuck::replies_that_nobody_takes_are_not_made`).
+//! `crate::tests::stuck::replies_that_no_client_receives_are_not_made`).
 //!
 //! Lives in: each connection.
 
@@ -25,7 +25,7 @@ pub(super) struct Taken<'a> {
     pub(super) received_ms: u64,
 }
 
-/// One that waits.
+/// A parked request.
 #[derive(Debug)]
 pub(super) struct Parked {
     xid: i32,
@@ -55,7 +55,7 @@ impl Parked {
     }
 }
 
-/// What there is no room for beside the long requests that are being answered.
+/// What there is no room for besides the long requests that are being answered.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Room {
     /// Another of any kind.
@@ -73,20 +73,20 @@ impl Room {
     }
 }
 
-/// How things stand for whatever a connection has parked.
+/// The circumstances of what a connection has parked.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ahead {
-    /// No client takes answers any more.
+    /// No client receives answers any more.
     pub(super) is_gone: bool,
-    /// The session's end was asked for: nothing behind that counts.
+    /// The session's end was requested: nothing behind that counts.
     pub(super) is_closing: bool,
     /// A long request is being answered.
     pub(super) is_in_progress: bool,
     /// Requests are in flight.
     pub(super) has_in_flight: bool,
-    /// As much waits to be sent as may.
+    /// As much waits to be sent as is allowed.
     pub(super) is_unsent_full: bool,
-    /// The turn answers no more reads.
+    /// The turn answers no further reads.
     pub(super) is_turn_full: bool,
     /// The long requests that may be begun.
     pub(super) room: Room,
@@ -97,11 +97,11 @@ pub(super) struct Ahead {
 /// What becomes of a connection's parked requests now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    /// None is parked: the end of the stream has its turn.
+    /// None is parked: the end of the stream is next.
     Nothing,
     /// None of them counts.
     Void,
-    /// They wait; whatever they wait for looks at them again.
+    /// They wait; what they wait for looks at them again.
     Waits,
     /// The next turn looks at them.
     Later,
@@ -170,7 +170,7 @@ impl Parking {
         Some(parked)
     }
 
-    /// Dies if they are not what the account says.
+    /// Panics if they do not match the account.
     #[cfg(test)]
     pub(super) fn assert_counted(&self, account: &Account) {
         let bytes = self.parked.iter().map(Parked::bytes).sum();
@@ -211,7 +211,7 @@ mod tests {
             parking.assert_counted(&account);
             budget.assert_balanced([&account].into_iter());
         }
-        assert!(parking.is_empty() && parking.parked.capacity() == 0, "no memory is hoarded");
+        assert!(parking.is_empty() && parking.parked.capacity() == 0, "no memory is kept");
         assert!(parking.pop(&mut account, &mut budget).is_none());
     }
 
@@ -241,7 +241,7 @@ mod tests {
 
     /// Its reads are dropped and its writes handed over, whatever waits to be sent or answered.
     #[test]
-    fn who_is_gone_waits_for_no_answer() {
+    fn a_closed_peer_waits_for_no_answer() {
         let gone = Ahead {
             is_gone: true,
             has_in_flight: true,

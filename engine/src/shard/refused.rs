@@ -5,7 +5,7 @@ use model::zxid::Zxid;
 /// Why a connection ends without an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// Its first packet is no connect request.
+    /// Its first packet is not a connect request.
     NotConnect,
     /// It has seen more of the history than this server has.
     ZxidAhead {
@@ -14,14 +14,14 @@ pub enum Refused {
         /// Where this server is.
         here: Zxid,
     },
-    /// A large request beyond what may be in flight of such.
+    /// A large request beyond the bound on those in flight.
     TooMuch {
         /// Its length in bytes.
         found: u64,
-        /// What large requests may take together.
+        /// The bound on all large requests together.
         max: u64,
     },
-    /// A request that is too short for its header, or an auth or sasl packet that is none.
+    /// A request that is too short for its header, or a malformed auth or sasl packet.
     Malformed,
     /// It means another ensemble.
     OtherEnsemble,
@@ -30,7 +30,7 @@ pub enum Refused {
 impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NotConnect => f.write_str("its first packet is no connect request"),
+            Self::NotConnect => f.write_str("its first packet is not a connect request"),
             Self::ZxidAhead { seen, here } => {
                 write!(f, "it has seen zxid {seen}, this server is at {here}")
             }

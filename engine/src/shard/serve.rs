@@ -1,31 +1,31 @@
 //! The answers of a turn: long requests continue, then the requests that are due, then the ends.
 //!
 //! Look-ups of up to eight reads are walked together. What has no room in this turn is parked
-//! again, before everything that its connection asks behind it.
+//! again, before all later requests of its connection.
 //!
-//! Invariant: a read is answered from the view that the turn's drain has left (guard:
-//! `crate::tests::plain::engine_is_what_the_plain_words_say`).
+//! Invariant: a read is answered from the view that the turn's drain has produced (guard:
+//! `crate::tests::plain::engine_agrees_with_the_plain_model`).
 
 use super::reads::{Asked, kept_under};
 use super::turn::{Due, DueRequest};
 use super::{Refused, Shard};
 use crate::batch::ConnectionId;
 use crate::limits::STAGED_READS;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 
 impl Shard {
-    /// Answers the reads of this turn. Gives the connections that are to be closed, and why.
+    /// Answers the reads of this turn. Returns the connections to be closed, and why.
     pub fn serve(&mut self, mut refused: impl FnMut(ConnectionId, Refused)) {
         self.advance_longs();
         if !self.turn.is_answered() {
             self.serve_due(&mut refused);
         }
-        self.say_farewells();
+        self.finish_ends();
     }
 
-    /// Continues long requests, as far as one turn may.
+    /// Continues long requests, within the bounds of one turn.
     fn advance_longs(&mut self) {
         let mut units = self.turn.units_left();
         let now_ms = self.turn.now().mono_ms;
@@ -73,7 +73,7 @@ impl Shard {
         refused: &mut impl FnMut(ConnectionId, Refused),
     ) {
         let (view, now_ms) = (self.reader.view(), self.turn.now().mono_ms);
-        let mut found: [Option<Record<'_>>; STAGED_READS] = [None; STAGED_READS];
+        let mut found: [Option<NodeRecord<'_>>; STAGED_READS] = [None; STAGED_READS];
         let wanted = staged(group, due, |paths| {
             view.lookup_staged(paths, &mut found[..paths.len()]);
         });
@@ -121,7 +121,8 @@ impl Shard {
 }
 
 /// Looks up the nodes that these requests name, all together: each look-up waits for memory, and
-/// they wait at once. Gives the place of each request's node among those that were found.
+/// they wait at the same time. Returns the index of each request's node among those that were
+/// found.
 #[inline]
 fn staged(
     group: &[DueRequest],
@@ -133,7 +134,7 @@ fn staged(
     let mut count = 0;
     for (wanted, request) in wanted.iter_mut().zip(group) {
         if is_looked_up(request.op)
-            && let Ok(Some(path)) = Reader::new(due.body(request)).string()
+            && let Ok(Some(path)) = JuteReader::new(due.body(request)).string()
         {
             paths[count] = kept_under(path);
             *wanted = count;

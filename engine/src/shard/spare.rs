@@ -1,7 +1,7 @@
 //! Send buffers that are not in use.
 //!
-//! A busy shard takes and gives them back all the time and allocates none; what a crowd needed
-//! once is freed in pieces.
+//! A busy shard takes and returns them all the time and allocates none; what a load peak needed is
+//! freed in pieces.
 //!
 //! Invariant: no more of them, and none larger, than `limits` allows (guard:
 //! `tests::what_is_too_many_or_too_large_is_freed`).
@@ -14,7 +14,7 @@ use crate::limits::{SPARE_BUFFER_BYTES_MAX, SPARE_BUFFERS_MAX};
 #[derive(Debug, Default)]
 pub(super) struct SpareBuffers {
     free: Vec<Vec<u8>>,
-    /// How few there were since the last trim: so many were not needed.
+    /// The fewest since the last trim: this many were not needed.
     least: usize,
 }
 
@@ -26,7 +26,7 @@ impl SpareBuffers {
         buffer
     }
 
-    /// Keeps a buffer, unless there are enough or it is too large to lie about.
+    /// Keeps a buffer, unless there are enough or it is too large.
     pub(super) fn give(&mut self, mut buffer: Vec<u8>) {
         let is_kept = self.free.len() < SPARE_BUFFERS_MAX;
         if is_kept && (1..=SPARE_BUFFER_BYTES_MAX).contains(&buffer.capacity()) {
@@ -37,7 +37,7 @@ impl SpareBuffers {
 
     /// Frees those that were not needed since the last time.
     pub(super) fn trim(&mut self) {
-        // Those at the bottom have lain there longest.
+        // Those at the bottom have been there longest.
         self.free.drain(..self.least);
         self.least = self.free.len();
     }

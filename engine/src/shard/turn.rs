@@ -1,11 +1,11 @@
 //! What one turn has to do, and how much of it: the requests that are due, the connections to look
 //! at, and what may still be answered.
 //!
-//! A connection has a share of each turn, and so do long answers and replies altogether. What has
-//! no room is left for the next turn, in which it goes first.
+//! A connection has a share of each turn, and so do long answers and all replies together. What has
+//! no room is deferred to the next turn, in which it goes first.
 //!
 //! Invariant: requests of one connection are due in the order in which they were taken (guard:
-//! `crate::tests::long::who_was_left_in_one_turn_goes_first_in_the_next`).
+//! `crate::tests::long::what_was_deferred_in_one_turn_goes_first_in_the_next`).
 //!
 //! Lives in: each shard; a [`Share`] in each connection. Not here: why a request waits (`parking`).
 
@@ -27,7 +27,7 @@ pub(super) struct DueRequest {
     pub(super) connection: ConnectionId,
     pub(super) xid: i32,
     pub(super) op: Op,
-    /// Where its body lies.
+    /// Where its body is.
     pub(super) body: Range<usize>,
     pub(super) received_ms: u64,
 }
@@ -56,7 +56,7 @@ impl Due {
     }
 }
 
-/// How many requests of a connection were taken in which turn.
+/// How many requests of a connection were taken, and in which turn.
 #[derive(Debug, Default)]
 pub(super) struct Share {
     taken: u32,
@@ -108,7 +108,7 @@ impl Turn {
         self.now
     }
 
-    /// Every connection may have its share again.
+    /// Renews the share of every connection.
     pub(super) fn renew_shares(&mut self) {
         self.number = self.number.wrapping_add(1);
     }
@@ -143,19 +143,19 @@ impl Turn {
         self.due.requests.is_empty()
     }
 
-    /// Whether something is left to do that no message begins.
+    /// Whether something is left to do that no message triggers.
     pub(super) fn has_more(&self) -> bool {
         !self.is_answered() || !self.released.is_empty() || !self.ends.is_empty()
     }
 
-    /// Takes the requests that are due, which come back through [`Self::end_due`].
+    /// Takes the requests that are due; they return through [`Self::end_due`].
     pub(super) fn take_due(&mut self) -> Due {
         std::mem::take(&mut self.due)
     }
 
-    /// They are answered, or parked again: their memory is used for the next ones.
+    /// They are answered, or parked again: their memory is reused for the next ones.
     pub(super) fn end_due(&mut self, mut due: Due) {
-        // What came to be due meanwhile was released by nothing: the chain is drained before.
+        // Nothing can have become due meanwhile: the chain is drained before.
         assert!(self.is_answered(), "a request became due while others were answered");
         due.requests.clear();
         due.bodies.clear();
@@ -171,7 +171,7 @@ impl Turn {
         self.released.push(connection);
     }
 
-    /// Takes the connections to look at, which come back through [`Self::end_released`].
+    /// Takes the connections to look at; they return through [`Self::end_released`].
     pub(super) fn take_released(&mut self) -> Option<Released> {
         if self.released.is_empty() {
             return None;
@@ -186,18 +186,18 @@ impl Turn {
         connections.clear();
         connections.append(&mut self.released);
         self.released = connections;
-        // Who was left goes before who has just come, or whoever is answered and asks again would
-        // keep all others waiting. No connection has requests in both parts: what it asks while
+        // Deferred requests go before new ones, or a client that is answered and asks again would
+        // keep all others waiting. No connection has requests in both parts: what it requests while
         // some are parked is parked behind them.
         self.due.requests.rotate_left(due_before);
     }
 
-    /// A connection's end comes behind the requests that are due.
+    /// A connection's end is reached after the requests that are due.
     pub(super) fn push_end(&mut self, connection: ConnectionId) {
         self.ends.push(connection);
     }
 
-    /// Takes the ends; the list comes back through [`Self::end_ends`].
+    /// Takes the ends; the list returns through [`Self::end_ends`].
     pub(super) fn take_ends(&mut self) -> Vec<ConnectionId> {
         std::mem::take(&mut self.ends)
     }
@@ -213,7 +213,7 @@ impl Turn {
         self.units_left
     }
 
-    /// So much of that is left.
+    /// This much of that is left.
     pub(super) fn keep_units(&mut self, units_left: usize) {
         self.units_left = units_left;
     }
@@ -224,7 +224,7 @@ impl Turn {
         self.reply_bytes += bytes as usize;
     }
 
-    /// Whether it has made as many bytes of replies as it may.
+    /// Whether it has made as many bytes of replies as allowed.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
         self.reply_bytes > TURN_REPLY_BYTES_MAX

@@ -2,7 +2,7 @@ use crate::batch::{Batch, Chain};
 use crate::tree::{Tree, TreeSeed, VersionNumber};
 use model::response::EventKind;
 
-/// So many version numbers, in order.
+/// This many version numbers, in order.
 fn versions(count: usize) -> Vec<VersionNumber> {
     let mut tree = Tree::new(TreeSeed([1, 2]), ());
     (0..count).map(|_| tree.seal()).collect()
@@ -12,7 +12,7 @@ fn batch(chain: &mut Chain, version: VersionNumber) -> Batch {
     let mut batch = chain.empty_batch();
     assert!(batch.outcomes.is_empty() && batch.bodies.is_empty() && batch.paths.is_empty());
     batch.version = Some(version);
-    batch.bodies.extend_from_slice(&version.value().to_be_bytes());
+    batch.bodies.extend_from_slice(format!("{version:?}").as_bytes());
     batch
 }
 
@@ -31,11 +31,11 @@ fn cursors_stop_at_what_is_published() {
     assert_eq!(cursor.step(versions[3]).unwrap().version, Some(versions[2]));
     assert!(cursor.step(versions[3]).is_none(), "there is no fourth one");
     let mut late = chain.cursor();
-    assert!(late.step(versions[3]).is_none(), "a new cursor stands behind what was linked");
+    assert!(late.step(versions[3]).is_none(), "a new cursor is behind what was linked");
 }
 
 #[test]
-fn batches_are_used_again_when_every_cursor_has_passed() {
+fn batches_are_reused_when_every_cursor_has_passed() {
     let (mut chain, versions) = (Chain::default(), versions(6));
     let (mut fast, mut slow) = (chain.cursor(), chain.cursor());
     for (at, &version) in versions[..5].iter().enumerate() {
@@ -50,11 +50,11 @@ fn batches_are_used_again_when_every_cursor_has_passed() {
         let seen = slow.step(versions[5]).unwrap();
         assert_eq!(
             (seen.version, &seen.bodies[..]),
-            (Some(version), &version.value().to_be_bytes()[..])
+            (Some(version), format!("{version:?}").as_bytes())
         );
     }
     chain.reclaim();
-    // The link on which a cursor stands stays: it leads to the next one.
+    // The link that a cursor is on stays: it leads to the next one.
     assert_eq!(chain.backlog(), 2);
     drop(slow);
     chain.reclaim();

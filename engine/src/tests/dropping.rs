@@ -1,21 +1,21 @@
-//! What was never published is dropped, and it is as if it had never come.
+//! What was never published is dropped, as if it had never arrived.
 
-use super::plain::{Pair, Wish, wish};
+use super::plain::{Operation, Pair, operation};
 use crate::pipeline::Head;
 use model::session::{ExtendedTypes, Owner};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// What some clients ask, each at once, and whether it is published before the server loses its
-/// place.
+/// What some clients request, each at once, and whether it is published before the server loses its
+/// role.
 #[derive(Clone, Debug)]
 struct Stretch {
-    asked: Vec<(usize, Vec<Wish>)>,
+    asked: Vec<(usize, Vec<Operation>)>,
     is_dropped: bool,
 }
 
 fn stretch() -> impl Strategy<Value = Stretch> {
-    let asked = (0..3usize, prop::collection::vec(wish(), 1..6));
+    let asked = (0..3usize, prop::collection::vec(operation(), 1..6));
     (prop::collection::vec(asked, 1..8), any::<bool>())
         .prop_map(|(asked, is_dropped)| Stretch { asked, is_dropped })
 }
@@ -41,7 +41,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..<_>::default() })]
 
     #[test]
-    fn what_is_dropped_never_came(
+    fn what_is_dropped_never_arrived(
         shard_count in 1..3u16,
         stretches in prop::collection::vec(stretch(), 1..12),
     ) {
@@ -50,8 +50,8 @@ proptest! {
         for Stretch { asked, is_dropped } in &stretches {
             if *is_dropped {
                 pair.world.is_held = true;
-                for (client, wishes) in asked {
-                    pair.ask_in_vain(*client, wishes);
+                for (client, operations) in asked {
+                    pair.ask_unanswered(*client, operations);
                 }
                 pair.world.drop_head();
                 pair.world.is_held = false;
@@ -64,8 +64,8 @@ proptest! {
                 prop_assert_eq!(ordering.sessions().len(), known);
                 pair.open_all();
             } else {
-                for (client, wishes) in asked {
-                    pair.ask(*client, wishes);
+                for (client, operations) in asked {
+                    pair.ask(*client, operations);
                 }
             }
         }
@@ -76,7 +76,7 @@ proptest! {
         let again = pair.world.replayed();
         prop_assert!(head.digests().eq(again.digests()));
         let written = |head: &Head| -> Vec<_> {
-            // A part that only dropped writes have met is known by name.
+            // A part that only dropped writes have used is known by name.
             let parts = head.meters.written.iter().filter(|(_, spread)| spread.count > 0);
             parts.map(|(part, spread)| (part.to_vec(), spread)).collect()
         };

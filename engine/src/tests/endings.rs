@@ -1,42 +1,27 @@
-//! The end of a session is one txn, however many nodes it takes along.
+//! The end of a session is one txn, however many nodes are removed with it.
 
 use super::harness::{SEED, World, settings};
-use super::wire;
 use crate::batch::Batch;
 use crate::limits::{CLOSE_LIST_BYTES_MAX, CLOSED_NODES_PER_TURN};
 use crate::ordering::replay;
 use crate::pipeline::Head;
 use crate::settings::Settings;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::txn::{DIGEST_VERSION, MultiTxn, Txn, TxnDigest, TxnHeader, put_sub_txn};
 use std::sync::Arc;
-
-fn client(world: &mut World, timeout_ms: i32) -> usize {
-    let connection = world.open(0);
-    world.connect(connection, timeout_ms, 0, [0; 16], 0);
-    world.run();
-    assert_eq!(world.receive(connection).len(), 1);
-    connection
-}
-
-fn ask(world: &mut World, connection: usize, xid: i32, words: &str) {
-    let words: Vec<_> = words.split(' ').collect();
-    let (op, body) = wire::request(&words);
-    world.send(connection, xid, op, &body);
-}
 
 /// The path of a node: short ones are listed, long ones are not.
 fn path(at: usize, bytes: usize) -> String {
     format!("/{at:0bytes$}", bytes = bytes - 1)
 }
 
-/// A server with a session of so many nodes, and its connection.
+/// A server with a session of this many nodes, and its connection.
 fn owner(settings: Settings, count: usize, bytes: usize) -> (World, usize) {
     let mut world = World::new(settings, 1);
-    let owner = client(&mut world, 4_000);
+    let owner = world.join(0, 4_000);
     for at in 0..count {
-        ask(&mut world, owner, 1, &format!("create1 {} null flags=1", path(at, bytes)));
+        world.ask(owner, 1, &format!("create1 {} null flags=1", path(at, bytes)));
     }
     world.run();
     world.receive(owner);
@@ -45,16 +30,16 @@ fn owner(settings: Settings, count: usize, bytes: usize) -> (World, usize) {
 }
 
 fn header(txn: &[u8]) -> TxnHeader {
-    TxnHeader::decode(&mut Reader::new(txn)).unwrap()
+    TxnHeader::decode(&mut JuteReader::new(txn)).unwrap()
 }
 
 /// More nodes than several turns delete.
 const MANY: usize = 3 * CLOSED_NODES_PER_TURN + 7;
 
-/// Long enough that so many are not listed.
+/// Long enough that this many are not listed.
 const LONG: usize = CLOSE_LIST_BYTES_MAX / MANY;
 
-/// After each txn of the log, a session is there with all of its nodes or not at all.
+/// After each txn of the log, a session exists with all of its nodes or not at all.
 fn assert_whole_everywhere(world: &World, count: usize) {
     let mut head = Head::new(world.settings.clone(), SEED);
     let mut batch = Batch::default();
@@ -68,7 +53,7 @@ fn assert_whole_everywhere(world: &World, count: usize) {
             Op::Create => assert_eq!(owned, Some(most + 1)),
             Op::CloseSession => assert_eq!((owned, state.ephemeral_count), (None, 0)),
             Op::CreateSession => assert_eq!(owned, Some(0)),
-            op => panic!("{op:?} is none of the session's"),
+            op => panic!("{op:?} is not one of the session's"),
         }
         most = owned.unwrap_or(most);
         assert_eq!(state.ephemeral_count, owned.unwrap_or(0) as u64);
@@ -99,7 +84,7 @@ fn a_txn_lists_the_nodes_if_every_server_can_read_it() {
         world.send(owner, 2, Op::CloseSession, &[]);
         world.run();
         let (zxid, txn) = world.log.pop().unwrap();
-        let mut reader = Reader::new(&txn);
+        let mut reader = JuteReader::new(&txn);
         let header = TxnHeader::decode(&mut reader).unwrap();
         assert_eq!((header.op, header.cxid, header.zxid), (Op::CloseSession, 2, zxid));
         let found = Txn::decode(header.op, &mut reader).unwrap();
@@ -116,9 +101,9 @@ fn a_txn_lists_the_nodes_if_every_server_can_read_it() {
         let expected: Vec<_> = (0..count).map(|at| path(at, 8).into_bytes()).collect();
         assert_eq!((paths, has_digest), (Some(expected), true));
     }
-    // No list, and nothing that could be taken for one.
+    // No list, and nothing that could be mistaken for one.
     assert_eq!(closed(settings(), MANY, LONG), (None, false));
-    // As configured: the reader of such a log is configured alike.
+    // As configured: the reader of such a log has the same configuration.
     let settings = Settings { close_session_txn: false, ..settings() };
     assert_eq!(closed(settings, MANY, 8), (None, true));
 }
@@ -126,21 +111,21 @@ fn a_txn_lists_the_nodes_if_every_server_can_read_it() {
 #[test]
 fn others_see_all_of_a_session_or_nothing() {
     let (mut world, owner) = owner(settings(), MANY, 8);
-    let (reader, writer) = (client(&mut world, 30_000), client(&mut world, 30_000));
+    let (reader, writer) = (world.join(0, 30_000), world.join(0, 30_000));
     let (first, last) = (path(0, 8), path(MANY - 1, 8));
-    ask(&mut world, reader, 1, &format!("get {first} watch"));
-    ask(&mut world, reader, 2, &format!("get {last} watch"));
+    world.ask(reader, 1, &format!("get {first} watch"));
+    world.ask(reader, 2, &format!("get {last} watch"));
     world.run();
     world.receive(reader);
     let before = world.ordering().published();
     world.send(owner, 2, Op::CloseSession, &[]);
     world.turn();
-    // Several turns of deletes: what is asked meanwhile is answered from before, or waits.
+    // Several turns of deletes: what is requested meanwhile is answered from before, or waits.
     let (mut turns, mut events) = (0, Vec::new());
     while world.ordering().published() == before {
         assert!(world.receive(writer).is_empty(), "a write does not overtake the end");
         if turns == 0 {
-            ask(&mut world, writer, 1, &format!("create {last} mine"));
+            world.ask(writer, 1, &format!("create {last} mine"));
         }
         let (error, zxid) = asked(&mut world, reader, &format!("exists {first}"), &mut events);
         let is_closed = world.ordering().published() != before;
@@ -169,16 +154,16 @@ fn zxids(packets: &[Vec<u8>]) -> Vec<i64> {
 
 /// One request in one turn: the error and zxid of its reply. The zxids of events go to `events`.
 fn asked(world: &mut World, client: usize, words: &str, events: &mut Vec<i64>) -> (i32, i64) {
-    ask(world, client, 9, words);
+    world.ask(client, 9, words);
     world.turn();
-    let (replies, told): (Vec<_>, Vec<_>) =
+    let (replies, sent): (Vec<_>, Vec<_>) =
         world.receive(client).into_iter().partition(|packet| packet[..4] == 9_i32.to_be_bytes());
-    events.extend(zxids(&told));
+    events.extend(zxids(&sent));
     let [reply] = &replies[..] else { panic!("a read is answered in its turn") };
     (i32::from_be_bytes(reply[12..16].try_into().unwrap()), zxid_of(reply))
 }
 
-/// A full disk refuses what comes; what has its place in the history is finished.
+/// A full disk refuses new writes; what was proposed is finished.
 #[test]
 fn an_end_is_finished_though_writes_are_refused() {
     let (mut world, owner) = owner(settings(), MANY, 8);
@@ -195,7 +180,7 @@ fn an_end_is_finished_though_writes_are_refused() {
     assert_whole_everywhere(&world, MANY);
 }
 
-/// Logs of before: many deletes in several txns, then the end.
+/// Older logs: many deletes in several txns, then the end.
 #[test]
 fn an_end_in_pieces_is_replayed() {
     let settings = Settings { txn_digest: false, ..settings() };

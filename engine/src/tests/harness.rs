@@ -1,5 +1,6 @@
-//! A whole server in one value: a replica, shards, and a log that is told when it is durable.
+//! A whole server in one value: a replica, shards, and a log that the test makes durable.
 
+use super::wire;
 use crate::ordering::{Ordering, replay};
 use crate::pipeline::Head;
 use crate::replica::{Effect, Effects, Event, LogState, Replica, ReplicaParts, SnapshotPolicy};
@@ -23,7 +24,7 @@ pub(crate) struct Connection {
     pub(crate) is_open: bool,
     /// Nothing follows what it has sent.
     has_ended: bool,
-    /// It takes nothing.
+    /// It receives nothing.
     pub(crate) is_stuck: bool,
 }
 
@@ -38,9 +39,9 @@ pub(crate) struct World {
     pub(crate) log: Vec<(Zxid, Vec<u8>)>,
     /// How many of them are durable.
     durable_count: usize,
-    /// The log takes txns, and none of them becomes durable.
+    /// The log accepts txns, but none of them becomes durable.
     pub(crate) is_held: bool,
-    /// How many packets the sockets give in one turn.
+    /// How many packets the sockets deliver in one turn.
     pub(crate) fed_per_turn_max: usize,
     pub(crate) connections: Vec<Connection>,
 }
@@ -159,6 +160,22 @@ impl World {
         self.connections[connection].outgoing.push_back(packet);
     }
 
+    /// A client that was given a new session.
+    pub(crate) fn join(&mut self, shard: u16, timeout_ms: i32) -> usize {
+        let connection = self.open(shard);
+        self.connect(connection, timeout_ms, 0, [0; 16], 0);
+        self.run();
+        assert_eq!(self.receive(connection).len(), 1);
+        connection
+    }
+
+    /// A client sends a request that is written as words.
+    pub(crate) fn ask(&mut self, connection: usize, xid: i32, words: &str) {
+        let words: Vec<_> = words.split(' ').collect();
+        let (op, body) = wire::request(&words);
+        self.send(connection, xid, op, &body);
+    }
+
     pub(crate) fn send(&mut self, connection: usize, xid: i32, op: Op, body: &[u8]) {
         let mut packet = Vec::new();
         jute::put_int(&mut packet, xid);
@@ -167,12 +184,12 @@ impl World {
         self.connections[connection].outgoing.push_back(packet);
     }
 
-    /// A client sends bytes, whatever they are.
+    /// A client sends arbitrary bytes.
     pub(crate) fn send_packet(&mut self, connection: usize, packet: Vec<u8>) {
         self.connections[connection].outgoing.push_back(packet);
     }
 
-    /// What a client was sent since it looked last, packet by packet.
+    /// What a client was sent since it last looked, packet by packet.
     pub(crate) fn receive(&mut self, connection: usize) -> Vec<Vec<u8>> {
         let bytes = std::mem::take(&mut self.connections[connection].received);
         let mut packets = Vec::new();
@@ -185,24 +202,25 @@ impl World {
         packets
     }
 
-    /// A client's socket is gone; what it has sent before arrives.
+    /// A client's socket is closed; what it has sent before arrives.
     pub(crate) fn drop_socket(&mut self, connection: usize) {
         let id = self.connections[connection].id;
         self.connections[connection].has_ended = true;
         self.shards[usize::from(id.shard)].hang_up(id);
     }
 
-    /// Bytes arrive that are no packet: nothing behind them counts.
+    /// Bytes arrive that are not a packet: nothing behind them counts.
     pub(crate) fn send_nonsense(&mut self, connection: usize) {
         self.connections[connection].has_ended = true;
     }
 
-    /// The disk is full, but for what the log keeps in reserve; or has room again.
+    /// The disk is full, except for what the log keeps in reserve; or has room again.
     pub(crate) fn refuse(&mut self, is_refused: bool) {
         self.fact(Event::LogBounded(is_refused.then_some(RESERVE_BYTES - 1)));
     }
 
-    /// The server loses its place: its clients are gone, and with them what was not durable.
+    /// The server loses its role: its clients are disconnected, and what was not durable is
+    /// dropped.
     pub(crate) fn drop_head(&mut self) {
         for at in 0..self.connections.len() {
             if self.connections[at].is_open {
@@ -294,7 +312,7 @@ impl World {
         left < self.fed_per_turn_max
     }
 
-    /// Does what the replica asks for; true if there was anything but memory given back.
+    /// Performs what the replica requests; true if there was anything but returned memory.
     fn perform(&mut self) -> bool {
         let mut is_active = false;
         loop {
@@ -350,7 +368,7 @@ impl World {
         is_active
     }
 
-    /// A client takes what waits for it; true if there was anything.
+    /// A client receives what waits for it; true if there was anything.
     pub(crate) fn take_stuck(&mut self, connection: usize) -> bool {
         let Connection { id, received, .. } = &mut self.connections[connection];
         let shard = &mut self.shards[usize::from(id.shard)];

@@ -1,11 +1,11 @@
-//! Whole shards and the ordering role under packets that no client of good will sends.
+//! Whole shards and the ordering role under packets that no well-behaved client sends.
 //!
-//! After each seed: every packet told is well formed, healthy clients are answered, and what the
+//! After each seed: every packet sent is well formed, healthy clients are answered, and what the
 //! log was given replays onto a fresh tree to the same digest.
 //!
-//! `RINGKEEPER_FUZZ_SEEDS=first..end` runs other seeds than the fixed few.
+//! `RINGKEEPER_FUZZ_SEEDS=first..end` runs other seeds than the few fixed ones.
 
-#![allow(clippy::disallowed_methods, reason = "which seeds to run is asked of the environment")]
+#![allow(clippy::disallowed_methods, reason = "the environment selects the seeds to run")]
 
 #[path = "../../../tests/hostile/bytes.rs"]
 mod bytes;
@@ -98,14 +98,14 @@ impl Hostile {
         }
     }
 
-    /// A client of good will is served, and the log is that of the tree.
+    /// A well-behaved client is served, and the log is that of the tree.
     fn check(&mut self) {
         self.world.is_held = false;
         self.world.run();
         let healthy = self.world.open(0);
         self.world.connect(healthy, 9_000, 0, [0; 16], 0);
         self.world.run();
-        assert_eq!(self.world.receive(healthy).len(), 1, "a healthy client was not let in");
+        assert_eq!(self.world.receive(healthy).len(), 1, "a healthy client was not accepted");
         self.world.send(healthy, 1, Op::WhoAmI, b"");
         self.world.run();
         let reply = self.world.receive(healthy).remove(0);

@@ -6,7 +6,7 @@ use crate::acl::{AclIndex, AclTable, OPEN, fix_up};
 use crate::settings::Settings;
 use model::acl::{AclEntry, AclList, perms};
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 
 fn list(entries: &[(i32, Option<&str>, Option<&str>)]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -19,7 +19,7 @@ fn list(entries: &[(i32, Option<&str>, Option<&str>)]) -> Vec<u8> {
 }
 
 fn read(bytes: &[u8]) -> AclList<'_> {
-    AclList::decode(&mut Reader::new(bytes)).unwrap()
+    AclList::decode(&mut JuteReader::new(bytes)).unwrap()
 }
 
 /// The first one is ZooKeeper's own example of a super digest.
@@ -61,7 +61,7 @@ fn digests_have_the_names_of_java() {
 }
 
 #[test]
-fn names_of_persons() {
+fn names_of_principals() {
     assert!(is_principal(b"u/h@R") && is_principal(b"a/b/c") && !is_principal(b"a/b/c@R"));
     assert!(is_distinguished("CN=#0C8101") == is_distinguished("CN=#0C"), "lengths are checked");
     assert!(is_distinguished("CN=#0C810161") && !is_distinguished("CN=#0C8561"));
@@ -73,9 +73,9 @@ fn names_of_persons() {
     assert!(is_key(b"4", Some(b"-2")) && !is_key(b"", Some(b"1")) && is_key(b"", None));
 }
 
-/// What the engine is told of a class that only a configuration can bring.
+/// What the engine is given for a class that only a configuration can name.
 #[test]
-fn ensembles_are_told_apart() {
+fn ensembles_are_distinguished() {
     let named = Ensemble::Named(["a".to_owned()].into());
     let schemes = Schemes { ensemble: Some(named), ..Schemes::default() };
     let mut who = Identities::default();
@@ -140,11 +140,11 @@ fn lists_are_fixed_up() {
     let schemes = Schemes::default();
     let mut who = Identities::of_address("10.0.0.1".parse().unwrap());
     let mut out = Vec::new();
-    let mut fixed = |wished: &[u8], who: &Identities| {
-        fix_up(&read(wished), who, &schemes, &mut out).map(|()| out.clone())
+    let mut fixed = |requested: &[u8], who: &Identities| {
+        fix_up(&read(requested), who, &schemes, &mut out).map(|()| out.clone())
     };
     let auth = list(&[(3, Some("auth"), Some(""))]);
-    assert_eq!(fixed(&auth, &who), Err(ErrorCode::InvalidAcl), "an address is no proof");
+    assert_eq!(fixed(&auth, &who), Err(ErrorCode::InvalidAcl), "an address is not a proof");
     assert!(take(&mut who, b"digest", b"super:test", &schemes));
     let digest = list(&[(3, Some("digest"), Some("super:D/InIHSb7yEEbrWz8b9l71RjZJU="))]);
     assert_eq!(fixed(&auth, &who), Ok(digest));
@@ -160,7 +160,7 @@ fn lists_are_fixed_up() {
         assert_eq!(fixed(&bad, &who), Err(ErrorCode::InvalidAcl));
     }
     let null = list(&[(1, Some("world"), None)]);
-    assert_eq!(fixed(&null, &who), Err(ErrorCode::MarshallingError), "stock stumbles over it");
+    assert_eq!(fixed(&null, &who), Err(ErrorCode::MarshallingError), "stock fails on it");
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn permissions_are_granted_by_any_entry() {
     assert!(table.may(OPEN, perms::ADMIN, &Identities::default(), &settings));
 }
 
-/// A number outlives its last node by one version at least, however often that happens.
+/// A number outlives its last node by at least one version, however often that happens.
 #[test]
 fn numbers_stay_for_the_events_of_their_batch() {
     let (mut table, mut index) = (AclTable::default(), AclIndex::new([1, 2]));
@@ -205,5 +205,5 @@ fn numbers_stay_for_the_events_of_their_batch() {
     index.sealed(&mut table);
     assert_eq!(table.iter().count(), 0);
     let other = list(&[(perms::READ, Some("ip"), Some("10.0.0.2"))]);
-    assert_eq!(index.intern(&mut table, &read(&other)), number, "numbers are used again");
+    assert_eq!(index.intern(&mut table, &read(&other)), number, "numbers are reused");
 }

@@ -1,8 +1,8 @@
-//! Listings that are kept for the next who asks: never those of other children.
+//! Listings that are kept for the next request: never those of other children.
 
 use super::harness::{World, settings};
 use super::wire;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ enum Step {
     Toggle(usize),
     /// Several children at once.
     Together(Vec<usize>),
-    /// The node goes with all it has, and is made again with others, in one txn.
+    /// The node is deleted with all it has, and recreated with others, in one txn.
     Again(Vec<usize>),
     /// Its data, and that of a child: no other children.
     Set(usize),
@@ -61,9 +61,9 @@ fn words(step: &Step, names: &mut BTreeSet<usize>) -> String {
     format!("multi {}", parts.join(" | "))
 }
 
-/// The names in a reply, whose order is nobody's business.
+/// The names in a reply, whose order does not matter.
 fn listed(packet: &[u8]) -> BTreeSet<usize> {
-    let mut reader = Reader::new(&packet[16..]);
+    let mut reader = JuteReader::new(&packet[16..]);
     let count = reader.int().unwrap();
     let mut name = || std::str::from_utf8(reader.text().unwrap()).unwrap().parse().unwrap();
     let names: BTreeSet<_> = (0..count).map(|_| name()).collect();

@@ -1,30 +1,16 @@
-//! Long requests: answered a piece a turn, in the order of their session, beside everybody else.
+//! Long requests: answered a piece per turn, in the order of their session, alongside other
+//! clients.
 
 use super::harness::{World, settings};
-use super::wire;
 use crate::limits::LONG_UNITS_PER_TURN;
 use model::response::EventKind;
-
-fn client(world: &mut World) -> usize {
-    let connection = world.open(0);
-    world.connect(connection, 9_000, 0, [0; 16], 0);
-    world.run();
-    assert_eq!(world.receive(connection).len(), 1);
-    connection
-}
-
-fn ask(world: &mut World, connection: usize, xid: i32, words: &str) {
-    let words: Vec<_> = words.split(' ').collect();
-    let (op, body) = wire::request(&words);
-    world.send(connection, xid, op, &body);
-}
 
 fn int(packet: &[u8], at: usize) -> i32 {
     i32::from_be_bytes(packet[at..at + 4].try_into().unwrap())
 }
 
 /// The packets by their xids; an event by its kind, above a thousand.
-fn told(packets: &[Vec<u8>]) -> Vec<i32> {
+fn received(packets: &[Vec<u8>]) -> Vec<i32> {
     let number = |packet: &Vec<u8>| match int(packet, 0) {
         -1 => 1_000 + int(packet, 16),
         xid => xid,
@@ -38,10 +24,10 @@ const CHILDREN: i32 = 7 * LONG_UNITS_PER_TURN as i32;
 /// A node with more children than are listed in a turn, and its maker.
 fn wide() -> (World, usize) {
     let mut world = World::new(settings(), 1);
-    let maker = client(&mut world);
-    ask(&mut world, maker, 1, "create /wide ");
+    let maker = world.join(0, 9_000);
+    world.ask(maker, 1, "create /wide ");
     for i in 0..CHILDREN {
-        ask(&mut world, maker, 2 + i, &format!("create /wide/{i:05} "));
+        world.ask(maker, 2 + i, &format!("create /wide/{i:05} "));
     }
     world.run();
     world.receive(maker);
@@ -51,25 +37,25 @@ fn wide() -> (World, usize) {
 #[test]
 fn a_listing_shows_one_version_and_comes_before_its_events() {
     let (mut world, maker) = wide();
-    let lister = client(&mut world);
-    ask(&mut world, lister, 1, "exists /wide watch");
-    ask(&mut world, lister, 2, "ls /wide watch");
+    let lister = world.join(0, 9_000);
+    world.ask(lister, 1, "exists /wide watch");
+    world.ask(lister, 2, "ls /wide watch");
     // Behind the listing, whether they read or write.
-    ask(&mut world, lister, 3, "set /wide later");
-    ask(&mut world, lister, 4, "get /wide");
+    world.ask(lister, 3, "set /wide later");
+    world.ask(lister, 4, "get /wide");
     world.turn();
-    ask(&mut world, maker, 1, "create /wide/new ");
-    ask(&mut world, maker, 2, "delete /wide/00007");
+    world.ask(maker, 1, "create /wide/new ");
+    world.ask(maker, 2, "delete /wide/00007");
     for _ in 0..4 {
         world.turn();
     }
-    assert_eq!(told(&world.receive(maker)), [1, 2], "others are not kept waiting");
+    assert_eq!(received(&world.receive(maker)), [1, 2], "others are not kept waiting");
     assert!(world.receive(lister).is_empty(), "it is still being listed");
     world.run();
     let packets = world.receive(lister);
     let children = 1_000 + EventKind::ChildrenChanged as i32;
     let data = 1_000 + EventKind::DataChanged as i32;
-    assert_eq!(told(&packets), [1, 2, children, data, 3, 4]);
+    assert_eq!(received(&packets), [1, 2, children, data, 3, 4]);
     let listing = &packets[1];
     assert_eq!(int(listing, 16), CHILDREN, "as many as there were when it was asked");
     let names: Vec<_> = (0..CHILDREN as usize).map(|i| &listing[24 + i * 9..][..5]).collect();
@@ -79,19 +65,19 @@ fn a_listing_shows_one_version_and_comes_before_its_events() {
 #[test]
 fn listings_of_many_clients_all_end() {
     let (mut world, _) = wide();
-    let listers: Vec<_> = (0..20).map(|_| client(&mut world)).collect();
+    let listers: Vec<_> = (0..20).map(|_| world.join(0, 9_000)).collect();
     for &lister in &listers {
         for xid in 0..5 {
-            ask(&mut world, lister, xid, ["ls /wide", "ls2 /wide"][xid as usize % 2]);
+            world.ask(lister, xid, ["ls /wide", "ls2 /wide"][xid as usize % 2]);
         }
     }
     world.turn();
-    // One goes in the middle.
+    // One closes in the middle.
     world.drop_socket(listers[0]);
     world.run();
     for &lister in &listers[1..] {
         let packets = world.receive(lister);
-        assert_eq!(told(&packets), [0, 1, 2, 3, 4]);
+        assert_eq!(received(&packets), [0, 1, 2, 3, 4]);
         assert!(packets.iter().all(|packet| int(packet, 16) == CHILDREN));
         assert_eq!(packets[1].len(), packets[0].len() + 68);
     }
@@ -99,56 +85,56 @@ fn listings_of_many_clients_all_end() {
 }
 
 #[test]
-fn watches_are_set_again_by_and_by() {
+fn watches_are_set_again_incrementally() {
     let (mut world, maker) = wide();
-    let watcher = client(&mut world);
+    let watcher = world.join(0, 9_000);
     let paths: Vec<_> = (0..CHILDREN).map(|i| format!("/wide/{i:05}")).collect();
-    // The zxid seen is that of the last child: nothing was missed but what is not there.
-    let wish = format!("setwatches 999999 data={} exist=/none child=/gone", paths.join(","));
-    ask(&mut world, watcher, 1, &wish);
-    ask(&mut world, watcher, 2, "exists /wide");
+    // The zxid seen is that of the last child: nothing was missed but what does not exist.
+    let request = format!("setwatches 999999 data={} exist=/none child=/gone", paths.join(","));
+    world.ask(watcher, 1, &request);
+    world.ask(watcher, 2, "exists /wide");
     world.turn();
     world.turn();
     assert!(world.shards[0].watches()[0].len() < CHILDREN as usize);
     world.run();
     let deleted = 1_000 + EventKind::Deleted as i32;
-    assert_eq!(told(&world.receive(watcher)), [deleted, 1, 2]);
+    assert_eq!(received(&world.receive(watcher)), [deleted, 1, 2]);
     assert_eq!(world.shards[0].watches()[0].len(), CHILDREN as usize + 1);
     for i in 0..CHILDREN {
-        ask(&mut world, maker, i, &format!("set /wide/{i:05} x"));
+        world.ask(maker, i, &format!("set /wide/{i:05} x"));
     }
     world.run();
     assert_eq!(world.receive(watcher).len(), CHILDREN as usize);
 }
 
 #[test]
-fn what_stands_behind_a_listing_without_room_waits_with_it() {
+fn what_follows_a_listing_without_room_waits_with_it() {
     let (mut world, _) = wide();
-    let listers: Vec<_> = (0..8).map(|_| client(&mut world)).collect();
+    let listers: Vec<_> = (0..8).map(|_| world.join(0, 9_000)).collect();
     for &lister in &listers {
-        // More listings than there may be at once, in one turn; behind each what is short.
-        ask(&mut world, lister, 1, "ls /wide");
-        ask(&mut world, lister, 2, "get /wide");
-        ask(&mut world, lister, 3, "set /wide later");
-        ask(&mut world, lister, 4, "ls /wide");
-        ask(&mut world, lister, 5, "get /wide");
+        // More listings than there may be at once, in one turn; behind each, short requests.
+        world.ask(lister, 1, "ls /wide");
+        world.ask(lister, 2, "get /wide");
+        world.ask(lister, 3, "set /wide later");
+        world.ask(lister, 4, "ls /wide");
+        world.ask(lister, 5, "get /wide");
     }
     world.run();
     for lister in listers {
-        assert_eq!(told(&world.receive(lister)), [1, 2, 3, 4, 5]);
+        assert_eq!(received(&world.receive(lister)), [1, 2, 3, 4, 5]);
     }
 }
 
 #[test]
-fn who_was_left_in_one_turn_goes_first_in_the_next() {
+fn what_was_deferred_in_one_turn_goes_first_in_the_next() {
     let mut world = World::new(settings(), 1);
-    let clients: Vec<_> = (0..16).map(|_| client(&mut world)).collect();
-    // A turn makes five such replies, and everybody asks again as soon as he is answered.
-    ask(&mut world, clients[0], 1, &format!("create /big {}", "x".repeat(900_000)));
+    let clients: Vec<_> = (0..16).map(|_| world.join(0, 9_000)).collect();
+    // A turn makes five such replies, and every client asks again as soon as it is answered.
+    world.ask(clients[0], 1, &format!("create /big {}", "x".repeat(900_000)));
     world.run();
     world.receive(clients[0]);
     for &client in &clients {
-        ask(&mut world, client, 2, "get /big");
+        world.ask(client, 2, "get /big");
     }
     let mut waited = vec![0; clients.len()];
     for xid in 3..43 {
@@ -157,7 +143,7 @@ fn who_was_left_in_one_turn_goes_first_in_the_next() {
             *waited += 1;
             if !world.receive(client).is_empty() {
                 *waited = 0;
-                ask(&mut world, client, xid, "get /big");
+                world.ask(client, xid, "get /big");
             }
         }
         assert!(waited.iter().all(|&turns| turns < 4), "sixteen by five a turn: {waited:?}");

@@ -1,4 +1,4 @@
-//! What the roles count, beside what the transcripts show.
+//! What the roles count, besides what the transcripts show.
 
 use super::harness::{World, settings};
 use super::wire;
@@ -75,7 +75,7 @@ fn what_connections_count_their_shard_counts() {
 }
 
 #[test]
-fn digests_are_remembered_every_so_many_txns() {
+fn digests_are_remembered_at_intervals() {
     let (mut world, client) = world();
     world.send(client, 1, Op::Create, &create("/n", b""));
     for xid in 2..300 {

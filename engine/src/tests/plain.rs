@@ -1,4 +1,4 @@
-//! ZooKeeper's nodes in the plainest words, and the engine compared with them.
+//! The plainest model of ZooKeeper's nodes, and the engine compared with it.
 
 use super::harness::{World, settings};
 use super::wire;
@@ -17,14 +17,14 @@ struct Node {
     /// Children created so far.
     created: i32,
     is_container: bool,
-    /// What everybody may do.
+    /// What everyone may do.
     perms: i32,
     data: Vec<u8>,
 }
 
-/// What a client wishes.
+/// What a client requests.
 #[derive(Clone, Debug)]
-pub(super) enum Wish {
+pub(super) enum Operation {
     Create { path: String, data: String, flags: i32, perms: i32 },
     Delete { path: String, version: i32 },
     Set { path: String, data: String, version: i32 },
@@ -32,15 +32,15 @@ pub(super) enum Wish {
     Check { path: String, version: i32 },
     Get { path: String },
     Exists { path: String },
-    Multi(Vec<Wish>),
+    Multi(Vec<Operation>),
 }
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Some wishes of one client, sent at once.
+    /// Some operations of one client, sent at once.
     Ask {
         client: usize,
-        wishes: Vec<Wish>,
+        operations: Vec<Operation>,
     },
     /// A client closes its session and opens another.
     Renew {
@@ -103,15 +103,15 @@ impl Plain {
         node.stat.pzxid = zxid;
     }
 
-    /// Does a wish and gives the reply's body.
-    fn perform(&mut self, wish: &Wish, session: i64) -> Result<Vec<u8>, ErrorCode> {
+    /// Performs an operation and returns the reply's body.
+    fn perform(&mut self, operation: &Operation, session: i64) -> Result<Vec<u8>, ErrorCode> {
         let (zxid, time_ms) = (self.zxid, self.time_ms);
         let mut body = Vec::new();
-        match wish {
-            Wish::Create { path, data, flags, perms } => {
+        match operation {
+            Operation::Create { path, data, flags, perms } => {
                 body = self.create(path, data, *flags, *perms, session)?;
             }
-            Wish::Delete { path, version } => {
+            Operation::Delete { path, version } => {
                 self.node(parent_of(path), perms::DELETE)?;
                 let node = self.nodes.get(path).ok_or(ErrorCode::NoNode)?;
                 matches(node.stat.version, *version)?;
@@ -120,7 +120,7 @@ impl Plain {
                 }
                 self.delete(path);
             }
-            Wish::Set { path, data, version } => {
+            Operation::Set { path, data, version } => {
                 matches(self.node(path, perms::WRITE)?.stat.version, *version)?;
                 let node = self.nodes.get_mut(path).unwrap();
                 node.data = data.clone().into_bytes();
@@ -129,23 +129,23 @@ impl Plain {
                 node.stat.data_length = data.len() as i32;
                 put_stat(&mut body, &node.stat);
             }
-            Wish::SetAcl { path, perms: granted, version } => {
+            Operation::SetAcl { path, perms: granted, version } => {
                 matches(self.node(path, perms::ADMIN)?.stat.aversion, *version)?;
                 let node = self.nodes.get_mut(path).unwrap();
                 node.perms = *granted;
                 node.stat.aversion += 1;
                 put_stat(&mut body, &node.stat);
             }
-            Wish::Check { path, version } => {
+            Operation::Check { path, version } => {
                 matches(self.node(path, perms::READ)?.stat.version, *version)?;
             }
-            Wish::Get { path } => {
+            Operation::Get { path } => {
                 let node = self.node(path, perms::READ)?;
                 jute::put_string(&mut body, &node.data);
                 put_stat(&mut body, &node.stat);
             }
-            Wish::Exists { path } => put_stat(&mut body, &self.node(path, perms::READ)?.stat),
-            Wish::Multi(wishes) => self.multi(wishes, session, &mut body),
+            Operation::Exists { path } => put_stat(&mut body, &self.node(path, perms::READ)?.stat),
+            Operation::Multi(operations) => self.multi(operations, session, &mut body),
         }
         Ok(body)
     }
@@ -192,15 +192,15 @@ impl Plain {
         Ok(body)
     }
 
-    fn multi(&mut self, wishes: &[Wish], session: i64, body: &mut Vec<u8>) {
+    fn multi(&mut self, operations: &[Operation], session: i64, body: &mut Vec<u8>) {
         let before = self.clone();
-        for (at, wish) in wishes.iter().enumerate() {
-            match self.perform(wish, session) {
+        for (at, operation) in operations.iter().enumerate() {
+            match self.perform(operation, session) {
                 Ok(result) => {
-                    let op = match wish {
-                        Wish::Create { .. } => Op::Create2,
-                        Wish::Delete { .. } => Op::Delete,
-                        Wish::Set { .. } => Op::SetData,
+                    let op = match operation {
+                        Operation::Create { .. } => Op::Create2,
+                        Operation::Delete { .. } => Op::Delete,
+                        Operation::Set { .. } => Op::SetData,
                         _ => Op::Check,
                     };
                     response::put_multi_header(body, op.code(), false, 0);
@@ -212,7 +212,8 @@ impl Plain {
                     (0..at).for_each(|_| response::put_multi_error(body, ErrorCode::Ok));
                     response::put_multi_error(body, error);
                     let untried = ErrorCode::RuntimeInconsistency;
-                    (at + 1..wishes.len()).for_each(|_| response::put_multi_error(body, untried));
+                    (at + 1..operations.len())
+                        .for_each(|_| response::put_multi_error(body, untried));
                     break;
                 }
             }
@@ -235,7 +236,7 @@ impl Plain {
     }
 }
 
-impl Wish {
+impl Operation {
     fn is_read(&self) -> bool {
         matches!(self, Self::Get { .. } | Self::Exists { .. })
     }
@@ -257,50 +258,50 @@ impl Wish {
             Self::Check { path, version } => format!("check {path} {version}"),
             Self::Get { path } => format!("get {path}"),
             Self::Exists { path } => format!("exists {path}"),
-            Self::Multi(wishes) => {
-                let parts: Vec<_> = wishes.iter().map(Self::words).collect();
+            Self::Multi(operations) => {
+                let parts: Vec<_> = operations.iter().map(Self::words).collect();
                 format!("multi {}", parts.join(" | "))
             }
         }
     }
 }
 
-fn single() -> impl Strategy<Value = Wish> {
+fn single() -> impl Strategy<Value = Operation> {
     let path = || "(/[ab]){1,3}";
     let data = || prop_oneof![4 => "[a-z]{1,8}", 1 => "[a-z]{1100,1200}"];
     let version = || prop_oneof![6 => Just(-1), 1 => 0..4i32];
     let granted = || prop_oneof![8 => Just(perms::ALL), 1 => 0..32i32];
     prop_oneof![
         5 => (path(), data(), 0..5i32, granted()).prop_map(|(path, data, flags, perms)| {
-            Wish::Create { path, data, flags, perms }
+            Operation::Create { path, data, flags, perms }
         }),
-        2 => (path(), version()).prop_map(|(path, version)| Wish::Delete { path, version }),
+        2 => (path(), version()).prop_map(|(path, version)| Operation::Delete { path, version }),
         2 => (path(), data(), version()).prop_map(|(path, data, version)| {
-            Wish::Set { path, data, version }
+            Operation::Set { path, data, version }
         }),
-        1 => (path(), version()).prop_map(|(path, version)| Wish::Check { path, version }),
+        1 => (path(), version()).prop_map(|(path, version)| Operation::Check { path, version }),
     ]
 }
 
-pub(super) fn wish() -> impl Strategy<Value = Wish> {
+pub(super) fn operation() -> impl Strategy<Value = Operation> {
     let path = || "(/[ab]){1,3}";
-    let alone = single().prop_filter("only in a multi", |wish| !matches!(wish, Wish::Check { .. }));
+    let alone = single()
+        .prop_filter("only in a multi", |operation| !matches!(operation, Operation::Check { .. }));
     prop_oneof![
         6 => alone,
         1 => (path(), 0..32i32, -1..2i32).prop_map(|(path, perms, version)| {
-            Wish::SetAcl { path, perms: perms | perms::ADMIN, version }
+            Operation::SetAcl { path, perms: perms | perms::ADMIN, version }
         }),
-        2 => path().prop_map(|path| Wish::Get { path }),
-        1 => path().prop_map(|path| Wish::Exists { path }),
-        3 => prop::collection::vec(single(), 0..6).prop_map(Wish::Multi),
+        2 => path().prop_map(|path| Operation::Get { path }),
+        1 => path().prop_map(|path| Operation::Exists { path }),
+        3 => prop::collection::vec(single(), 0..6).prop_map(Operation::Multi),
     ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        20 => (0..3usize, prop::collection::vec(wish(), 1..6)).prop_map(|(client, wishes)| {
-            Step::Ask { client, wishes }
-        }),
+        20 => (0..3usize, prop::collection::vec(operation(), 1..6))
+            .prop_map(|(client, operations)| Step::Ask { client, operations }),
         1 => (0..3usize).prop_map(|client| Step::Renew { client }),
         2 => (1..900u64).prop_map(|ms| Step::Pass { ms }),
     ]
@@ -328,7 +329,7 @@ impl Pair {
         pair
     }
 
-    /// Every client comes with a new connection and a new session.
+    /// Every client gets a new connection and a new session.
     pub(super) fn open_all(&mut self) {
         for client in 0..self.clients.len() {
             self.clients[client] = self.open(client);
@@ -348,7 +349,7 @@ impl Pair {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Pass { ms } => {
-                // Nobody is quiet for long enough to expire.
+                // No client is silent for long enough to expire.
                 for &(connection, _) in &self.clients {
                     self.world.send(connection, response::xid::PING, Op::Ping, &[]);
                 }
@@ -366,30 +367,30 @@ impl Pair {
                 self.plain.close(session);
                 self.clients[*client] = self.open(*client);
             }
-            Step::Ask { client, wishes } => self.ask(*client, wishes),
+            Step::Ask { client, operations } => self.ask(*client, operations),
         }
     }
 
-    /// What nobody will answer.
-    pub(super) fn ask_in_vain(&mut self, client: usize, wishes: &[Wish]) {
-        for (xid, wish) in wishes.iter().enumerate() {
-            let words = wish.words();
+    /// Requests that will not be answered.
+    pub(super) fn ask_unanswered(&mut self, client: usize, operations: &[Operation]) {
+        for (xid, operation) in operations.iter().enumerate() {
+            let words = operation.words();
             let (op, body) = wire::request(&words.split_whitespace().collect::<Vec<_>>());
             self.world.send(self.clients[client].0, xid as i32, op, &body);
         }
         self.world.run();
     }
 
-    pub(super) fn ask(&mut self, client: usize, wishes: &[Wish]) {
+    pub(super) fn ask(&mut self, client: usize, operations: &[Operation]) {
         let (connection, session) = self.clients[client];
         let mut expected = Vec::new();
-        for (xid, wish) in wishes.iter().enumerate() {
-            let words = wish.words();
+        for (xid, operation) in operations.iter().enumerate() {
+            let words = operation.words();
             let words: Vec<_> = words.split_whitespace().collect();
             let (op, body) = wire::request(&words);
             self.world.send(connection, xid as i32, op, &body);
-            self.plain.zxid += i64::from(!wish.is_read());
-            let (error, body) = match self.plain.perform(wish, session) {
+            self.plain.zxid += i64::from(!operation.is_read());
+            let (error, body) = match self.plain.perform(operation, session) {
                 Ok(body) => (ErrorCode::Ok, body),
                 Err(error) => (error, Vec::new()),
             };
@@ -399,7 +400,7 @@ impl Pair {
             expected.push(packet.split_off(4));
         }
         self.world.run();
-        assert_eq!(self.world.receive(connection), expected, "{wishes:?}");
+        assert_eq!(self.world.receive(connection), expected, "{operations:?}");
     }
 
     pub(super) fn assert_equal(&self) {
@@ -429,7 +430,7 @@ impl Pair {
         assert_eq!(head.tree.meta().ephemeral_count, owned as u64);
     }
 
-    /// What the log says leads to the same tree, in one history or after a restart.
+    /// The log leads to the same tree, in one history or after a restart.
     pub(super) fn assert_replays(&self) {
         let (head, again) = (&self.world.ordering().head, self.world.replayed());
         let (state, other) = (head.tree.meta(), again.tree.meta());
@@ -456,7 +457,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..<_>::default() })]
 
     #[test]
-    fn engine_is_what_the_plain_words_say(
+    fn engine_agrees_with_the_plain_model(
         shard_count in 1..4u16,
         steps in prop::collection::vec(step(), 1..60),
     ) {

@@ -17,7 +17,7 @@ fn texts_are_stocks() {
 }
 
 #[test]
-fn what_stock_cannot_read_is_told() {
+fn what_stock_cannot_read_is_refused() {
     let read = |data: &[u8]| Track::read(Some(data)).map(|t| (t.value("count"), t.value("bytes")));
     assert_eq!(read(b"count=3,bytes=5=;countHardLimit=9"), Some((3, 5)));
     for empty in [&b""[..], b",", b";;,"] {

@@ -1,4 +1,4 @@
-//! How much of looking for nodes whose time has run out is done in one turn.
+//! How much of the search for nodes whose time has run out is done in one turn.
 
 use super::harness::{World, settings};
 use crate::limits::{REAP_LOOKS_PER_TURN, REAPED_PER_TURN};
@@ -65,7 +65,7 @@ fn a_turn_removes_a_few() {
 }
 
 #[test]
-fn an_interval_removes_as_many_as_may_be() {
+fn an_interval_removes_as_many_as_allowed() {
     let (mut world, client) = world(3);
     (0..7).for_each(|at| create(&mut world, client, &format!("/t{at}"), Some(10)));
     for expected in [3, 3, 1, 0] {
@@ -81,7 +81,7 @@ fn a_turn_looks_at_a_few() {
     (0..count).for_each(|at| create(&mut world, client, &format!("/c{at:03}"), None));
     create(&mut world, client, "/z", Some(10));
     let made = ticks(&mut world);
-    assert_eq!(made, [0, 0, 0, 0, 0, 1], "the one that is due stands behind the others");
+    assert_eq!(made, [0, 0, 0, 0, 0, 1], "the one that is due is behind the others");
     let all = world.ordering().head.reapable(world.now.wall_ms, None, usize::MAX, usize::MAX);
     assert_eq!((all.due.len(), all.next), (0, None));
     let some = world.ordering().head.reapable(world.now.wall_ms, Some(b"/c001"), 3, 1);

@@ -1,4 +1,4 @@
-//! What the replica asks for, effect by effect.
+//! What the replica requests, effect by effect.
 
 use super::harness::{SEED, settings};
 use crate::acl::identity::Identities;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 const RESERVE_BYTES: u64 = 10_000;
 
-/// A replica, and what it asked for, in words.
+/// A replica, and what it requested, in words.
 struct Desk {
     replica: Replica,
     effects: Effects,
@@ -59,11 +59,7 @@ impl Desk {
             has_read_only: false,
         };
         assert_eq!(desk.handle(Event::Shard(ToOrdering::Connect(connect))), "");
-        assert_eq!(
-            desk.handle(Event::TurnEnded),
-            "",
-            "nobody has said that the log takes anything"
-        );
+        assert_eq!(desk.handle(Event::TurnEnded), "", "the log has not accepted anything yet");
         assert_eq!(desk.handle(Event::Log(LogState::Ready)), "");
         assert_eq!(desk.handle(Event::TurnEnded), "Append([1])");
         assert_eq!(desk.handle(Event::Durable(Zxid(1))), "Published(1)");
@@ -174,7 +170,7 @@ fn a_log_that_has_ended_takes_nothing() {
     assert_eq!(desk.replica.ordering().refusal(), Some(Refusal::LogEnded));
     desk.set(1);
     assert_eq!(desk.handle(Event::TurnEnded), "Published(1)", "its refusal is all there is");
-    assert_eq!(desk.handle(Event::LogBounded(None)), "", "room is no reason to begin anew");
+    assert_eq!(desk.handle(Event::LogBounded(None)), "", "room is no reason to start over");
 }
 
 #[test]
@@ -215,5 +211,5 @@ fn what_is_dropped_was_never_proposed() {
     assert_eq!(ordering.head.tree.lookup(b"/").unwrap().stat_native().version, 0);
     assert!(desk.replica.is_idle());
     desk.set(1);
-    assert_eq!(desk.handle(Event::TurnEnded), "", "its connection is attached no more");
+    assert_eq!(desk.handle(Event::TurnEnded), "", "its connection is no longer attached");
 }

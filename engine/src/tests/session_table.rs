@@ -1,4 +1,4 @@
-use crate::session::{Place, SessionTable};
+use crate::session::{SessionPlace, SessionTable};
 use model::session::SessionId;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ fn table(shards: u16) -> SessionTable {
 
 fn track(table: &mut SessionTable, timeout_ms: u64, now_ms: u64) -> SessionId {
     let id = table.allocate();
-    table.track(id, timeout_ms, Place::Away, Arc::default(), now_ms);
+    table.track(id, timeout_ms, SessionPlace::Detached, Arc::default(), now_ms);
     id
 }
 
@@ -20,8 +20,8 @@ fn track(table: &mut SessionTable, timeout_ms: u64, now_ms: u64) -> SessionId {
 fn ids_are_not_given_twice() {
     let mut table = SessionTable::new(SessionId(-1), TICK_MS, 1, 0);
     assert_eq!(table.allocate(), SessionId(-1));
-    assert_eq!(table.allocate(), SessionId(1), "0 asks for a new one");
-    table.track(SessionId(2), 1, Place::Away, Arc::default(), 0);
+    assert_eq!(table.allocate(), SessionId(1), "0 requests a new one");
+    table.track(SessionId(2), 1, SessionPlace::Detached, Arc::default(), 0);
     assert_eq!(table.allocate(), SessionId(3));
 }
 
@@ -29,7 +29,7 @@ fn ids_are_not_given_twice() {
 fn a_bucket_waits_for_every_shard() {
     let mut table = table(2);
     let id = track(&mut table, 1500, 0);
-    assert_eq!(table.deadline_ms(), None, "no shard has looked that far");
+    assert_eq!(table.deadline_ms(), None, "no shard has read that far");
     table.reported(0, 3000);
     assert!(table.expired(2500).is_empty());
     table.reported(1, 1999);
@@ -37,7 +37,7 @@ fn a_bucket_waits_for_every_shard() {
     table.touch(id, 1200);
     table.reported(1, 2500);
     assert_eq!(table.deadline_ms(), Some(2000));
-    assert!(table.expired(2500).is_empty(), "it was heard of meanwhile");
+    assert!(table.expired(2500).is_empty(), "it was active meanwhile");
     assert_eq!(table.deadline_ms(), None);
     table.reported(1, 3000);
     assert_eq!(table.expired(3000), [id]);
@@ -45,10 +45,10 @@ fn a_bucket_waits_for_every_shard() {
 }
 
 #[test]
-fn quiet_times_are_no_stall() {
+fn quiet_times_are_not_a_stall() {
     let mut table = table(1);
     let id = track(&mut table, 30_000, 0);
-    // Nothing was due for thirty seconds, and nobody asked.
+    // Nothing was due for thirty seconds, and no one asked.
     table.reported(0, 31_500);
     assert_eq!(table.expired(31_500), [id]);
 }
@@ -57,7 +57,7 @@ fn quiet_times_are_no_stall() {
 fn what_is_not_read_yet_keeps_a_session() {
     let mut table = table(1);
     let (live, dead) = (track(&mut table, 3000, 0), track(&mut table, 3000, 0));
-    // Due at 4000. Then the server stood still for twenty seconds.
+    // Due at 4000. Then the server was stalled for twenty seconds.
     table.reported(0, 3900);
     assert!(table.expired(24_000).is_empty());
     table.touch(live, 24_000);
@@ -73,7 +73,7 @@ fn what_is_not_read_yet_keeps_a_session() {
 fn a_session_that_is_closing_does_not_expire() {
     let mut table = table(1);
     let id = track(&mut table, 1000, 0);
-    table.entry_mut(id).unwrap().place = Place::Closing(None);
+    table.entry_mut(id).unwrap().place = SessionPlace::Closing(None);
     table.reported(0, 5000);
     assert!(table.expired(4000).is_empty());
     assert!(table.forget(id).is_some());
@@ -103,7 +103,7 @@ fn event() -> impl Strategy<Value = Event> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..<_>::default() })]
 
-    /// Each session expires once, at the end of the bucket of its last sign of life.
+    /// Each session expires once, at the end of the bucket of its last activity.
     #[test]
     fn sessions_expire_when_they_should(events in prop::collection::vec(event(), 1..150)) {
         let mut table = table(1);

@@ -1,4 +1,4 @@
-//! A server that stood still reads everything that waits for it before it ends a session.
+//! A server that was stalled reads everything that waits for it before it ends a session.
 
 use super::harness::{World, settings};
 use crate::limits::LOOK_TURNS_MAX;
@@ -9,11 +9,8 @@ const TICK_MS: u64 = 2_000;
 const TIMEOUT_MS: u64 = 4_000;
 
 fn client(world: &mut World, at: usize) -> usize {
-    let connection = world.open((at % world.shards.len()) as u16);
-    world.connect(connection, TIMEOUT_MS as i32, 0, [0; 16], 0);
-    world.run();
-    assert_eq!(world.receive(connection).len(), 1);
-    connection
+    let shard = at % world.shards.len();
+    world.join(shard as u16, TIMEOUT_MS as i32)
 }
 
 fn ping(world: &mut World, connection: usize) {
@@ -25,7 +22,7 @@ fn sessions(world: &World) -> usize {
 }
 
 #[test]
-fn who_waits_in_the_sockets_is_heard_first() {
+fn what_waits_in_the_sockets_is_read_first() {
     for shard_count in [1, 2, 4] {
         for stall_ms in [3_000, 7_000, 9_500, 10_500, 20_000, 1_000_000] {
             let mut world = World::new(settings(), shard_count);
@@ -47,7 +44,7 @@ fn who_waits_in_the_sockets_is_heard_first() {
             let expected = if is_over { 20 } else { 21 };
             assert_eq!(sessions(&world), expected, "{stall_ms} ms, {shard_count} shards");
             assert_eq!(world.connections[dead].is_open, !is_over);
-            // Nobody gains more than a timeout, and the rest of its tick.
+            // No session gains more than a timeout and the remainder of its tick.
             world.pass(TIMEOUT_MS - 1);
             assert!(live.iter().all(|&connection| world.connections[connection].is_open));
             world.pass(2 * TICK_MS);
@@ -57,7 +54,7 @@ fn who_waits_in_the_sockets_is_heard_first() {
 }
 
 #[test]
-fn who_connects_anew_while_the_server_stands_still_keeps_its_session() {
+fn a_reconnect_during_a_stall_keeps_the_session() {
     for shard_count in [1, 2] {
         let mut world = World::new(settings(), shard_count);
         let before = client(&mut world, 0);
@@ -77,9 +74,9 @@ fn who_connects_anew_while_the_server_stands_still_keeps_its_session() {
     }
 }
 
-/// A connection that is there for longer than it may be silent, and whose first packet waits.
+/// A connection that has existed for longer than it may be silent, and whose first packet waits.
 #[test]
-fn a_connect_that_waits_is_no_silence() {
+fn a_connect_that_waits_is_not_silence() {
     let mut world = World::new(settings(), 1);
     world.pass(5_000);
     let connection = world.open(0);

@@ -1,25 +1,11 @@
-//! Clients that ask and do not take, and slots that change hands.
+//! Clients that ask and do not receive, and slots that change hands.
 
 use super::harness::{World, settings};
-use super::wire;
 use crate::limits::{
     CROWD_UNSENT_BYTES_MAX, EVENT_BYTES_MAX, IDENTITIES_MAX, TURN_REPLY_BYTES_MAX,
     TURN_REQUESTS_MAX, UNSENT_BYTES_MAX, UNSENT_SHARE_BYTES,
 };
 use model::op::Op;
-
-fn client(world: &mut World) -> usize {
-    let connection = world.open(0);
-    world.connect(connection, 9_000, 0, [0; 16], 0);
-    world.run();
-    assert_eq!(world.receive(connection).len(), 1);
-    connection
-}
-
-fn ask(world: &mut World, connection: usize, xid: i32, words: &[&str]) {
-    let (op, body) = wire::request(words);
-    world.send(connection, xid, op, &body);
-}
 
 fn unsent_bytes(world: &World, connection: usize) -> usize {
     let id = world.connections[connection].id;
@@ -31,24 +17,24 @@ fn xid(packet: &[u8]) -> i32 {
 }
 
 #[test]
-fn replies_that_nobody_takes_are_not_made() {
+fn replies_that_no_client_receives_are_not_made() {
     let mut world = World::new(settings(), 1);
-    let (maker, taker) = (client(&mut world), client(&mut world));
-    ask(&mut world, maker, 1, &["create", "/large", "*1000000"]);
+    let (maker, taker) = (world.join(0, 9_000), world.join(0, 9_000));
+    world.ask(maker, 1, "create /large *1000000");
     world.run();
     world.connections[taker].is_stuck = true;
     let count = 400;
     for xid in 0..count {
-        ask(&mut world, taker, xid, &["get", "/large"]);
-        // Writes and what does not read the tree keep their places.
-        ask(&mut world, taker, 1_000 + xid, &["sync", "/"]);
+        world.ask(taker, xid, "get /large");
+        // Writes and what does not read the tree keep their order.
+        world.ask(taker, 1_000 + xid, "sync /");
     }
     world.run();
     let unsent = unsent_bytes(&world, taker);
-    assert!(unsent > UNSENT_BYTES_MAX, "it may be answered so much: {unsent}");
-    assert!(unsent < UNSENT_BYTES_MAX + 1_100_000, "more than was to be taken: {unsent}");
-    // Whoever takes, is answered everything in its order.
-    ask(&mut world, maker, 2, &["exists", "/"]);
+    assert!(unsent > UNSENT_BYTES_MAX, "it may be answered this much: {unsent}");
+    assert!(unsent < UNSENT_BYTES_MAX + 1_100_000, "more than the bound: {unsent}");
+    // Once it receives, everything is answered in its order.
+    world.ask(maker, 2, "exists /");
     world.run();
     assert_eq!(world.receive(maker).len(), 2);
     let mut expected = (0..count).flat_map(|xid| [xid, 1_000 + xid]);
@@ -65,11 +51,11 @@ fn replies_that_nobody_takes_are_not_made() {
 #[test]
 fn a_turn_takes_its_share_of_a_pipeline() {
     let mut world = World::new(settings(), 1);
-    let (eager, other) = (client(&mut world), client(&mut world));
+    let (eager, other) = (world.join(0, 9_000), world.join(0, 9_000));
     for xid in 0..10 * TURN_REQUESTS_MAX {
-        ask(&mut world, eager, xid as i32, &["exists", "/"]);
+        world.ask(eager, xid as i32, "exists /");
     }
-    ask(&mut world, other, 1, &["exists", "/"]);
+    world.ask(other, 1, "exists /");
     world.turn();
     assert_eq!(world.receive(eager).len(), TURN_REQUESTS_MAX as usize);
     assert_eq!(world.receive(other).len(), 1);
@@ -78,39 +64,39 @@ fn a_turn_takes_its_share_of_a_pipeline() {
 }
 
 #[test]
-fn events_that_nobody_takes_end_a_connection() {
+fn events_that_are_not_received_end_a_connection() {
     let mut world = World::new(settings(), 1);
-    let (maker, taker) = (client(&mut world), client(&mut world));
+    let (maker, taker) = (world.join(0, 9_000), world.join(0, 9_000));
     let path = format!("/{}", "p".repeat(100_000));
-    ask(&mut world, taker, 1, &["addwatch", "/", "1"]);
-    ask(&mut world, maker, 1, &["create", &path, ""]);
+    world.ask(taker, 1, "addwatch / 1");
+    world.ask(maker, 1, &format!("create {path} "));
     world.run();
     world.connections[taker].is_stuck = true;
     let count = EVENT_BYTES_MAX / 100_000 - 1;
     for xid in 0..count {
-        ask(&mut world, maker, xid as i32, &["set", &path, "x"]);
+        world.ask(maker, xid as i32, &format!("set {path} x"));
     }
     world.run();
-    assert!(world.connections[taker].is_open, "it may have so much waiting for it");
+    assert!(world.connections[taker].is_open, "it may have this much waiting for it");
     for xid in 0..3 {
-        ask(&mut world, maker, xid, &["set", &path, "x"]);
+        world.ask(maker, xid, &format!("set {path} x"));
     }
     world.run();
-    assert!(!world.connections[taker].is_open, "it was told more than it may leave untaken");
+    assert!(!world.connections[taker].is_open, "it was sent more than may wait for it");
     assert_eq!(world.receive(maker).len(), count + 4);
 }
 
 #[test]
-fn one_multi_read_is_not_answered_without_end() {
+fn the_reply_to_a_multi_read_is_bounded() {
     let mut world = World::new(settings(), 1);
-    let reader = client(&mut world);
-    ask(&mut world, reader, 1, &["create", "/large", "*1000000"]);
+    let reader = world.join(0, 9_000);
+    world.ask(reader, 1, "create /large *1000000");
     world.run();
     world.receive(reader);
-    let words = ["get /large |"; 70].join(" ");
-    let words: Vec<_> = ["mread"].into_iter().chain(words.split(' ')).collect();
-    ask(&mut world, reader, 2, &words);
-    ask(&mut world, reader, 3, &words[..30]);
+    let many = ["get /large |"; 70].join(" ");
+    let some = ["get /large |"; 9].join(" ");
+    world.ask(reader, 2, &format!("mread {many}"));
+    world.ask(reader, 3, &format!("mread {some} get /large"));
     world.run();
     let replies = world.receive(reader);
     assert_eq!((replies[0].len(), &replies[0][12..16]), (16, &[0xff; 4][..]));
@@ -118,11 +104,11 @@ fn one_multi_read_is_not_answered_without_end() {
 }
 
 #[test]
-fn identities_are_so_many_at_most() {
+fn identities_are_bounded() {
     let mut world = World::new(settings(), 1);
-    let many = client(&mut world);
+    let many = world.join(0, 9_000);
     for number in 0..IDENTITIES_MAX {
-        ask(&mut world, many, -4, &["auth", "digest", &format!("user{number}:x")]);
+        world.ask(many, -4, &format!("auth digest user{number}:x"));
     }
     world.run();
     let replies = world.receive(many);
@@ -132,12 +118,11 @@ fn identities_are_so_many_at_most() {
     assert!(!world.connections[many].is_open);
 }
 
-/// A connection that is to end, and is gone before it did, does not take the next user of its
-/// slot with it.
+/// A connection that is to end, and is closed before, does not end the next user of its slot.
 #[test]
 fn an_end_is_not_inherited() {
     let mut world = World::new(settings(), 1);
-    let first = client(&mut world);
+    let first = world.join(0, 9_000);
     let shard = &mut world.shards[0];
     let id = world.connections[first].id;
     let mut packet = Vec::new();
@@ -149,25 +134,25 @@ fn an_end_is_not_inherited() {
     assert!(shard.connection(id).unwrap().has_ended());
     shard.close(id);
     let next = shard.open("10.0.0.9:1".parse().unwrap());
-    assert_eq!(next.slot, id.slot, "the slot is used again");
+    assert_eq!(next.slot, id.slot, "the slot is reused");
     assert_eq!(shard.take_ending(), []);
     assert_eq!(Op::of(99), None);
 }
 
-/// Many who take nothing are held to less than a few of them would be.
+/// Many clients that receive nothing are held to less than a few would be.
 #[test]
-fn a_crowd_that_takes_nothing_is_held_to_shares() {
+fn a_crowd_that_receives_nothing_is_held_to_shares() {
     let mut world = World::new(settings(), 1);
-    let maker = client(&mut world);
-    ask(&mut world, maker, 1, &["create", "/large", "*100000"]);
+    let maker = world.join(0, 9_000);
+    world.ask(maker, 1, "create /large *100000");
     world.run();
-    // Five times as many as could leave all they may.
+    // Five times as many as could each leave their maximum.
     let count = 5 * (CROWD_UNSENT_BYTES_MAX >> 20);
-    let takers: Vec<_> = (0..count).map(|_| client(&mut world)).collect();
+    let takers: Vec<_> = (0..count).map(|_| world.join(0, 9_000)).collect();
     for &taker in &takers {
         world.connections[taker].is_stuck = true;
         for xid in 0..30 {
-            ask(&mut world, taker, xid, &["get", "/large"]);
+            world.ask(taker, xid, "get /large");
         }
     }
     world.run();
@@ -175,20 +160,20 @@ fn a_crowd_that_takes_nothing_is_held_to_shares() {
     let shares = takers.len() * (UNSENT_SHARE_BYTES + 101_000);
     let max = CROWD_UNSENT_BYTES_MAX + TURN_REPLY_BYTES_MAX + shares;
     assert!(unsent > CROWD_UNSENT_BYTES_MAX && unsent < max, "{unsent} of {max}");
-    // They take after all, and are told everything.
+    // They do receive in the end, and receive everything.
     for &taker in &takers {
         world.connections[taker].is_stuck = false;
     }
-    let mut told = vec![0; takers.len()];
+    let mut received = vec![0; takers.len()];
     for _ in 0..30 {
-        for (&taker, told) in takers.iter().zip(&mut told) {
+        for (&taker, received) in takers.iter().zip(&mut received) {
             world.take_stuck(taker);
             for packet in world.receive(taker) {
-                assert_eq!(xid(&packet), *told);
-                *told += 1;
+                assert_eq!(xid(&packet), *received);
+                *received += 1;
             }
         }
         world.run();
     }
-    assert!(told.iter().all(|told| *told == 30), "{told:?}");
+    assert!(received.iter().all(|received| *received == 30), "{received:?}");
 }

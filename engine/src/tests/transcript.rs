@@ -1,13 +1,13 @@
 //! Conversations with a server as text files: an unindented line is what clients do in one turn,
-//! the indented lines below it are what they are told.
+//! the indented lines below it are what they receive.
 //!
-//! A file that does not match is written again by a build with `UPDATE_TRANSCRIPTS=1` in the
-//! environment: the difference is then what has changed.
+//! A file that does not match is rewritten with `UPDATE_TRANSCRIPTS=1` in the environment: the
+//! difference is then what has changed.
 
 use super::harness::{World, settings};
 use super::wire;
 use crate::settings::Settings;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::response::xid;
 use model::session::{ExtendedTypes, Password, SessionId, password};
@@ -141,12 +141,12 @@ impl Player {
         self.clients.insert(name.to_owned(), client);
     }
 
-    /// What everybody was told since.
-    fn told(&mut self, out: &mut String) {
+    /// Prints what all clients have received since.
+    fn print_received(&mut self, out: &mut String) {
         for (name, client) in &mut self.clients {
             let mut many = 0;
             for packet in self.world.receive(client.connection) {
-                match client.told(&packet) {
+                match client.describe(&packet) {
                     Some(line) => writeln!(out, "  {name} {line}").unwrap(),
                     None => many += 1,
                 }
@@ -163,7 +163,7 @@ impl Player {
 
     fn report(&mut self, what: &str, out: &mut String) {
         if what == "log" {
-            let header = |txn: &[u8]| TxnHeader::decode(&mut Reader::new(txn)).unwrap();
+            let header = |txn: &[u8]| TxnHeader::decode(&mut JuteReader::new(txn)).unwrap();
             let news = &self.world.log[self.shown..];
             let alike = |(_, a): &(_, Vec<u8>), (_, b): &(_, Vec<u8>)| {
                 let (a, b) = (header(a), header(b));
@@ -191,8 +191,8 @@ impl Player {
 
 impl Client {
     /// A packet as text; `None` if it answers one of many.
-    fn told(&mut self, packet: &[u8]) -> Option<String> {
-        let mut reader = Reader::new(packet);
+    fn describe(&mut self, packet: &[u8]) -> Option<String> {
+        let mut reader = JuteReader::new(packet);
         if !self.is_connected {
             reader.int().unwrap();
             let timeout_ms = reader.int().unwrap();
@@ -231,7 +231,7 @@ impl Client {
     }
 }
 
-/// Plays the file's actions and gives the whole conversation.
+/// Plays the file's actions and returns the whole conversation.
 fn replayed(text: &str) -> String {
     let mut out = String::new();
     let mut player = None;
@@ -251,7 +251,7 @@ fn replayed(text: &str) -> String {
             player.play(action.trim());
         }
         player.world.run();
-        player.told(&mut out);
+        player.print_received(&mut out);
         player.report(line, &mut out);
     }
     let Some(player) = player else { return out };

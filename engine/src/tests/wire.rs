@@ -2,14 +2,14 @@
 
 use crate::acl::scheme::{DigestAlgorithm, digest_id};
 use model::acl::AclEntry;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 use model::response;
 
 /// The base of session ids on a server that starts at the time 0.
 pub(crate) const SESSION_BASE: i64 = 1 << 56;
 
-/// An ACL as text: `perms scheme:id` joined by `,`, with perms of `rwcda`; `open` for everybody.
+/// An ACL as text: `perms scheme:id` joined by `,`, with perms of `rwcda`; `open` for everyone.
 pub(crate) fn put_acl(out: &mut Vec<u8>, text: &str) {
     let text = if text == "open" { "rwcda:world:anyone" } else { text };
     let entries: Vec<_> = text.split(',').filter(|entry| !entry.is_empty()).collect();
@@ -28,7 +28,7 @@ pub(crate) fn put_acl(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Data as text: `null` is null, `*N` is so many bytes.
+/// Data as text: `null` is null, `*N` is N bytes.
 pub(crate) fn put_data(out: &mut Vec<u8>, text: &str) {
     match text.strip_prefix('*') {
         Some(count) => jute::put_string(out, &vec![b'x'; count.parse().unwrap()]),
@@ -42,7 +42,7 @@ fn named<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
     words.iter().find_map(|word| word.strip_prefix(key))
 }
 
-/// The body of a request that is written as words.
+/// The body of a request written as words.
 pub(crate) fn request(words: &[&str]) -> (Op, Vec<u8>) {
     let mut out = Vec::new();
     let word = |at: usize| words.get(at).copied();
@@ -133,7 +133,7 @@ fn set_watches(words: &[&str]) -> (Op, Vec<u8>) {
     (Op::SetWatches2, out)
 }
 
-fn text(reader: &mut Reader<'_>) -> String {
+fn text(reader: &mut JuteReader<'_>) -> String {
     match reader.buffer().unwrap() {
         None => "null".to_owned(),
         Some(bytes) if bytes.len() > 60 => format!("{} bytes", bytes.len()),
@@ -141,12 +141,12 @@ fn text(reader: &mut Reader<'_>) -> String {
     }
 }
 
-/// A session by its place among those of this server.
+/// A session by its number among those of this server.
 pub(crate) fn session(id: i64) -> String {
     if id < SESSION_BASE { format!("{id}") } else { format!("s{}", id - SESSION_BASE + 1) }
 }
 
-fn stat(reader: &mut Reader<'_>) -> String {
+fn stat(reader: &mut JuteReader<'_>) -> String {
     let (czxid, mzxid) = (reader.long().unwrap(), reader.long().unwrap());
     let (ctime, mtime) = (reader.long().unwrap(), reader.long().unwrap());
     let versions = [(); 3].map(|()| reader.int().unwrap());
@@ -160,15 +160,18 @@ fn stat(reader: &mut Reader<'_>) -> String {
     )
 }
 
-fn vector(reader: &mut Reader<'_>, mut each: impl FnMut(&mut Reader<'_>) -> String) -> String {
+fn vector(
+    reader: &mut JuteReader<'_>,
+    mut each: impl FnMut(&mut JuteReader<'_>) -> String,
+) -> String {
     let count = reader.count().unwrap().unwrap();
     let mut all: Vec<_> = (0..count).map(|_| each(reader)).collect();
     all.sort();
     if all.len() > 20 { format!("[{} of them]", all.len()) } else { format!("[{}]", all.join(" ")) }
 }
 
-/// The body of a good reply.
-pub(crate) fn body(op: Op, reader: &mut Reader<'_>) -> String {
+/// The body of a successful reply.
+pub(crate) fn body(op: Op, reader: &mut JuteReader<'_>) -> String {
     match op {
         Op::Create | Op::Sync => text(reader),
         Op::Create2 | Op::CreateContainer | Op::CreateTtl | Op::GetData => {
@@ -188,7 +191,7 @@ pub(crate) fn body(op: Op, reader: &mut Reader<'_>) -> String {
     }
 }
 
-fn results(reader: &mut Reader<'_>) -> String {
+fn results(reader: &mut JuteReader<'_>) -> String {
     let mut parts = Vec::new();
     loop {
         let (op, done) = (reader.int().unwrap(), reader.bool().unwrap());

@@ -1,4 +1,4 @@
-//! What the trie is made of: entries that say what they point at, and the nodes behind them.
+//! What the trie consists of: entries that encode what they point at, and the nodes behind them.
 //!
 //! ```text
 //! entry   bits 0..56 address | 56..60 level, or kind | 60 all slots are taken
@@ -10,11 +10,11 @@
 //! one line of it: the slot.
 //!
 //! **Invariant**: an entry that is reachable from a version in use, from the head, or from a list
-//! of retired things, points at a live block of its kind. All methods here rest on that, so they
+//! of retired blocks, points at a live block of its kind. All methods here rely on that, so they
 //! are for this module's neighbours only.
 
 use super::key::{BUCKET_LEVEL, digit};
-use model::record::{BIRTH_MAX, DataBlock, PATH_OFFSET, Record};
+use model::record::{BIRTH_MAX, DataBlock, NodeRecord, PATH_OFFSET};
 use std::ptr::NonNull;
 
 const ADDRESS_BITS: u32 = 56;
@@ -32,7 +32,7 @@ const _: () = assert!(KIND_DATA < KIND_EMPTY);
 
 /// A pointer with its kind.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry(*mut u8);
+pub(super) struct TrieEntry(*mut u8);
 
 /// What an entry points at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,11 +42,11 @@ pub(super) enum Kind {
     Node(u32),
     Bucket,
     Record,
-    /// Data of a record, in lists of retired things only.
+    /// Data of a record, in lists of retired blocks only.
     Data,
 }
 
-impl Entry {
+impl TrieEntry {
     pub(super) const EMPTY: Self =
         Self(std::ptr::without_provenance_mut((KIND_EMPTY as usize) << ADDRESS_BITS));
 
@@ -121,13 +121,13 @@ impl Entry {
     pub(super) fn address(self) -> NonNull<u8> {
         let at = self.0.map_addr(|addr| addr & ADDRESS_MASK);
         debug_assert!(!at.is_null(), "an empty entry has no address");
-        // SAFETY: only `EMPTY` has a null address, and nobody asks for that one's.
+        // SAFETY: only `EMPTY` has a null address, and its address is never used.
         unsafe { NonNull::new_unchecked(at) }
     }
 
     #[inline]
     fn word(self, index: usize) -> NonNull<u64> {
-        // SAFETY: nodes are longer than the words asked for.
+        // SAFETY: nodes are longer than the words read.
         unsafe { self.address().cast::<u64>().add(index) }
     }
 
@@ -158,14 +158,14 @@ impl Entry {
 
     #[inline]
     fn slot(self, index: usize) -> NonNull<Self> {
-        // SAFETY: callers stay below `len`, and the node has as many entries behind its head.
+        // SAFETY: callers stay below `len`, and the node has this many entries behind its head.
         unsafe { self.address().add(NODE_HEAD_BYTES).cast::<Self>().add(index) }
     }
 
     /// The entry at `index`, which is below [`Self::len`].
     #[inline]
     pub(super) fn at(self, index: usize) -> Self {
-        // SAFETY: as of `slot`.
+        // SAFETY: as in `slot`.
         unsafe { self.slot(index).read() }
     }
 
@@ -179,7 +179,7 @@ impl Entry {
     /// Replaces the entry at `index` of a node that only the writer knows.
     #[inline]
     pub(super) fn set(self, index: usize, entry: Self) {
-        // SAFETY: as of `slot`; the writer has the node for itself.
+        // SAFETY: as in `slot`; the writer has exclusive access to the node.
         unsafe { self.slot(index).write(entry) };
     }
 
@@ -208,14 +208,14 @@ impl Entry {
 
     /// The record that this points at; the caller bounds the lifetime.
     #[inline]
-    pub(super) fn as_record<'a>(self) -> Record<'a> {
+    pub(super) fn as_record<'a>(self) -> NodeRecord<'a> {
         debug_assert!(self.is_record(), "not a record");
         // SAFETY: by the module's invariant a live record lies there.
-        unsafe { Record::from_raw(self.address()) }
+        unsafe { NodeRecord::from_raw(self.address()) }
     }
 
     /// Some record at or below this entry.
-    pub(super) fn first_record<'a>(self) -> Record<'a> {
+    pub(super) fn first_record<'a>(self) -> NodeRecord<'a> {
         let mut entry = self;
         while !entry.is_record() {
             entry = entry.at(0);
@@ -235,7 +235,7 @@ impl Entry {
         }
     }
 
-    /// Asks for the line of the slot that the key will take, if that is known, else for the head.
+    /// Prefetches the line of the slot that the key will take, if that is known, else the head.
     #[inline]
     pub(super) fn prefetch_slot(self, key: u64) {
         let at = self.address();
@@ -248,13 +248,13 @@ impl Entry {
         }
     }
 
-    /// Asks for a node's first line.
+    /// Prefetches a node's first line.
     #[inline]
     pub(super) fn prefetch_head(self) {
         prefetch(self.address().as_ptr());
     }
 
-    /// Asks for a record's path, if it is a usual one: a line, or two.
+    /// Prefetches a record's path of usual length: a line or two.
     #[inline]
     pub(super) fn prefetch_path(self) {
         let at = self.address().as_ptr();
@@ -262,7 +262,7 @@ impl Entry {
         prefetch(at.wrapping_add(PATH_OFFSET + 28));
     }
 
-    /// Asks for the lines of a record of usual size.
+    /// Prefetches the lines of a record of usual size.
     #[inline]
     pub(super) fn prefetch_record(self) {
         let at = self.address().as_ptr();
@@ -272,10 +272,10 @@ impl Entry {
     }
 }
 
-/// Length of a node or bucket with so many entries.
+/// Length of a node or bucket with this many entries.
 #[inline]
 pub(super) fn node_bytes(len: usize) -> usize {
-    NODE_HEAD_BYTES + len * size_of::<Entry>()
+    NODE_HEAD_BYTES + len * size_of::<TrieEntry>()
 }
 
 /// A node under construction in a fresh block.
@@ -288,7 +288,8 @@ impl NodeWriter {
     /// Starts a node of `birth` at `at`, which has room for all entries that follow.
     ///
     /// # Safety
-    /// `at` is a block for [`node_bytes`] of as many entries as will be pushed, known to nobody.
+    /// `at` is a block for [`node_bytes`] of as many entries as will be pushed, known to no one
+    /// else.
     pub(super) unsafe fn new(at: NonNull<u8>, birth: u64) -> Self {
         // SAFETY: the caller gives the block.
         unsafe { at.cast::<u64>().write(birth) };
@@ -296,35 +297,35 @@ impl NodeWriter {
     }
 
     #[inline]
-    pub(super) fn extend(&mut self, entries: &[Entry]) {
+    pub(super) fn extend(&mut self, entries: &[TrieEntry]) {
         // SAFETY: the block has room for the entries, by the promise to `new`.
         unsafe {
-            let to = self.at.add(node_bytes(self.len)).cast::<Entry>();
+            let to = self.at.add(node_bytes(self.len)).cast::<TrieEntry>();
             to.copy_from_nonoverlapping(NonNull::from(entries).cast(), entries.len());
         }
         self.len += entries.len();
     }
 
     /// Ends a node with the slots of `bitmap`, which must be as many as entries.
-    pub(super) fn finish(self, level: u32, bitmap: u64) -> Entry {
+    pub(super) fn finish(self, level: u32, bitmap: u64) -> TrieEntry {
         debug_assert_eq!(bitmap.count_ones() as usize, self.len, "one bit an entry");
         self.finish_word(level, bitmap)
     }
 
-    pub(super) fn finish_bucket(self) -> Entry {
+    pub(super) fn finish_bucket(self) -> TrieEntry {
         let count = self.len as u64;
         self.finish_word(BUCKET_LEVEL, count)
     }
 
-    fn finish_word(self, level: u32, word: u64) -> Entry {
+    fn finish_word(self, level: u32, word: u64) -> TrieEntry {
         // SAFETY: the second word of the head belongs to the block.
         unsafe { self.at.cast::<u64>().add(1).write(word) };
-        Entry::node(self.at, level, self.len)
+        TrieEntry::node(self.at, level, self.len)
     }
 }
 
-impl Entry {
-    /// The node's bitmap with the key's slot added or taken away.
+impl TrieEntry {
+    /// The node's bitmap with the key's slot added or removed.
     pub(super) fn bitmap_toggled(self, key: u64) -> u64 {
         self.bitmap() ^ 1 << digit(key, self.level())
     }
@@ -332,11 +333,11 @@ impl Entry {
     /// Copies a node or bucket into a fresh block.
     ///
     /// # Safety
-    /// `at` is a block of [`Self::block_bytes`], known to nobody.
+    /// `at` is a block of [`Self::block_bytes`], known to no one else.
     #[inline]
     pub(super) unsafe fn copy_to(self, at: NonNull<u8>, birth: u64) -> Self {
         let bytes = node_bytes(self.len());
-        // SAFETY: both blocks are that long, and the new one is nobody's.
+        // SAFETY: both blocks are that long, and the new one is exclusively the caller's.
         unsafe {
             at.copy_from_nonoverlapping(self.address(), bytes);
             at.cast::<u64>().write(birth);
@@ -345,7 +346,7 @@ impl Entry {
     }
 }
 
-/// Asks the processor for a line that will be read soon; any address will do.
+/// Prefetches a line that will be read soon; any address will do.
 #[inline]
 pub(super) fn prefetch(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
@@ -358,4 +359,4 @@ pub(super) fn prefetch(at: *const u8) {
     let _ = at;
 }
 
-const _: () = assert!(size_of::<Entry>() == 8, "the form is for 64-bit machines");
+const _: () = assert!(size_of::<TrieEntry>() == 8, "the form is for 64-bit machines");

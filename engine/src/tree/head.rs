@@ -1,14 +1,15 @@
 //! The writer's half: the head, its batches and versions, and multis.
 
-use super::entry::{Entry, Kind};
+use super::entry::{Kind, TrieEntry};
 use super::image::Images;
 use super::key::{KeyHasher, TreeSeed};
-use super::reader::{Pin, Reader};
+use super::reader::{Pin, TreeReader};
 use super::slab::{Advise, Slab};
-use super::version::{Memory, PINS_MAX, ReaderPosition, Shared, State, Version, VersionNumber};
+use super::version::{
+    Memory, PINS_MAX, ReaderPosition, Shared, Version, VersionNumber, VersionState,
+};
 use super::walk::{STAGED_MAX, descend_staged, find};
-use model::record::{BIRTH_MAX, Record};
-use model::zxid::Zxid;
+use model::record::{BIRTH_MAX, NodeRecord};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
@@ -16,18 +17,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The tree's single writer: the head with every proposed txn applied, and its versions.
 ///
-/// `M` is what else belongs to a version: it is cloned at every seal, so it should share its
-/// structure.
+/// `M` is what else belongs to a version: it is cloned at every seal, so it should share structure.
 ///
 /// Lives in: the ordering role. Invariant: `published <= sealed < birth of the batch`.
 pub struct Tree<M> {
     pub(super) memory: ManuallyDrop<Memory<M>>,
     pub(super) shared: Arc<Shared<M>>,
     pub(super) hasher: KeyHasher,
-    pub(super) state: State<M>,
+    pub(super) state: VersionState<M>,
     /// The birth of what is made now; the number of the next version, unless a multi comes before.
     pub(super) birth: u64,
-    /// What was born later than this is known to the head alone, and is changed in place.
+    /// What was born later than this is visible to the head alone, and is changed in place.
     pub(super) floor: u64,
     pub(super) published: u64,
     pub(super) multi: Option<Multi<M>>,
@@ -40,9 +40,9 @@ unsafe impl<M: Send + Sync> Send for Tree<M> {}
 
 /// What a multi needs to be undone.
 pub(super) struct Multi<M> {
-    state: State<M>,
+    state: VersionState<M>,
     /// Retired by the multi, and made by this batch before it.
-    pub(super) dead: Vec<Entry>,
+    pub(super) dead: Vec<TrieEntry>,
     /// How much was on the newest version's list before.
     dead_before: usize,
 }
@@ -70,10 +70,10 @@ impl<M: Clone> Tree<M> {
         Self::with_advise(seed, meta, None)
     }
 
-    /// An empty tree whose memory is shown to `advise` as it is taken and given back.
+    /// An empty tree whose memory is reported to `advise` as it is allocated and released.
     pub fn with_advise(seed: TreeSeed, meta: M, advise: Option<Advise>) -> Self {
-        let (zxid, node_count, data_bytes, digest) = (0, 0, 0, 0);
-        let state = State { root: Entry::EMPTY, zxid, node_count, data_bytes, digest, meta };
+        let (node_count, data_bytes, digest) = (0, 0, 0);
+        let state = VersionState { root: TrieEntry::EMPTY, node_count, data_bytes, digest, meta };
         let memory = Memory::new(Slab::new(advise), Images::default());
         Self::with_state(KeyHasher::new(seed), memory, state, 1)
     }
@@ -87,12 +87,12 @@ impl<M: Clone> Tree<M> {
         tree
     }
 
-    /// A tree that starts with a published version of this state, whose blocks are not younger
-    /// than `number`.
+    /// A tree that starts with a published version of this state, whose blocks are not younger than
+    /// `number`.
     pub(super) fn with_state(
         hasher: KeyHasher,
         mut memory: Memory<M>,
-        state: State<M>,
+        state: VersionState<M>,
         number: u64,
     ) -> Self {
         let first = memory.keep(Version::new(number, state.clone()));
@@ -155,11 +155,6 @@ impl<M: Clone> Tree<M> {
         self.shared.published.store(kept.version.as_ptr(), Ordering::Release);
     }
 
-    /// The newest published version.
-    pub fn published(&self) -> VersionNumber {
-        VersionNumber(self.published)
-    }
-
     /// Drops the head and all versions that are not published; the head continues from the
     /// published version.
     ///
@@ -170,15 +165,15 @@ impl<M: Clone> Tree<M> {
         let published = self.published;
         self.free_since(self.state.root, published);
         while self.sealed() > published {
-            let mut kept = self.memory.versions.pop_back().expect("looked at just now");
+            let mut kept = self.memory.versions.pop_back().expect("just looked at");
             while let Some(entry) = kept.dead.pop() {
                 self.retired_bytes -= entry.block_bytes();
-                // What the published version sees lives again; the rest nobody knows.
+                // What the published version sees is live again; the rest is unreachable.
                 if entry.birth() > published {
                     self.free_block(entry);
                 }
             }
-            // SAFETY: never published, so known to nobody.
+            // SAFETY: never published, so no reader knows it.
             unsafe { self.memory.discard(kept) };
         }
         while let Some(entry) = self.newest_dead().pop() {
@@ -237,10 +232,10 @@ impl<M: Clone> Tree<M> {
     }
 
     /// A handle to published versions for a shard, at the newest one.
-    pub fn reader(&mut self) -> Reader<M> {
+    pub fn reader(&mut self) -> TreeReader<M> {
         let position = Arc::new(ReaderPosition(AtomicU64::new(self.published)));
         self.positions.push(position.clone());
-        Reader::new(self.shared.clone(), position, self.published_version())
+        TreeReader::new(self.shared.clone(), position, self.published_version())
     }
 
     /// Pins the newest published version; `None` if [`PINS_MAX`] are pinned.
@@ -258,31 +253,21 @@ impl<M: Clone> Tree<M> {
 impl<M> Tree<M> {
     /// The node at `path` in the head.
     #[inline]
-    pub fn lookup(&self, path: &[u8]) -> Option<Record<'_>> {
+    pub fn lookup(&self, path: &[u8]) -> Option<NodeRecord<'_>> {
         find(self.state.root, self.hasher.key(path), path)
     }
 
-    /// Brings what the head has at these paths into the cache, [`STAGED_MAX`] at a time, ahead of
-    /// changes to it.
+    /// Brings the head's nodes at these paths into the cache, [`STAGED_MAX`] at a time, ahead of
+    /// changes to them.
     pub fn warm(&self, paths: &[&[u8]]) {
         for paths in paths.chunks(STAGED_MAX) {
             let mut keys = [0; STAGED_MAX];
-            let mut entries = [Entry::EMPTY; STAGED_MAX];
+            let mut entries = [TrieEntry::EMPTY; STAGED_MAX];
             for (key, path) in keys.iter_mut().zip(paths) {
                 *key = self.hasher.key(path);
             }
             descend_staged(self.state.root, &keys[..paths.len()], &mut entries[..paths.len()]);
         }
-    }
-
-    /// The last txn applied to the head.
-    pub fn zxid(&self) -> Zxid {
-        Zxid(self.state.zxid)
-    }
-
-    /// Notes a txn that changed no node.
-    pub fn set_zxid(&mut self, zxid: Zxid) {
-        self.state.zxid = zxid.0;
     }
 
     /// Count of nodes of the head, the root included.
@@ -305,7 +290,7 @@ impl<M> Tree<M> {
         &self.state.meta
     }
 
-    /// What else the head holds, to change. Rolled back with the nodes.
+    /// What else the head holds, mutably. Rolled back with the nodes.
     pub fn head_meta(&mut self) -> &mut M {
         &mut self.state.meta
     }
@@ -327,8 +312,8 @@ impl<M> Tree<M> {
         }
     }
 
-    /// Frees what was born after `floor` at and below `entry`, none of which anybody else knows.
-    fn free_since(&mut self, entry: Entry, floor: u64) {
+    /// Frees what was born after `floor` at and below `entry`, all of which only the head knows.
+    fn free_since(&mut self, entry: TrieEntry, floor: u64) {
         if entry.is_empty() || entry.birth() <= floor {
             return;
         }
@@ -340,7 +325,7 @@ impl<M> Tree<M> {
             }
             Kind::Record => {
                 if let Some(block) = entry.as_record().data_block() {
-                    self.free_since(Entry::data(block), floor);
+                    self.free_since(TrieEntry::data(block), floor);
                 }
             }
             Kind::Empty | Kind::Data => (),

@@ -1,32 +1,33 @@
-//! A loaded snapshot as a tree: records are used where they lie, nothing is copied.
+//! A loaded snapshot as a tree: records are used in place, nothing is copied.
 //!
-//! An image comes in units of owned memory. What is live in each is counted in bytes; nothing in
-//! it can be freed singly. When more than 3/4 of a unit is dead, the records that the head still
-//! has there are copied out, so many a turn, and the unit is freed once no version sees it.
+//! An image comes in units of owned memory. What is live in each is counted in bytes; records in it
+//! cannot be freed singly. When more than 3/4 of a unit is dead, the records that the head still
+//! has there are copied out, a bounded number per turn, and the unit is freed once no version sees
+//! it.
 
-use super::entry::{Entry, NodeWriter, node_bytes};
+use super::entry::{NodeWriter, TrieEntry, node_bytes};
 use super::head::Tree;
 use super::key::{BUCKET_LEVEL, KeyHasher, TreeSeed, digit, diverge};
 use super::nodes::size_of_node;
 use super::slab::{Advise, Slab};
-use super::version::{Memory, State};
+use super::version::{Memory, VersionState};
 use super::walk::{Cursor, find};
-use model::record::{Record, RecordError};
-use model::zxid::Zxid;
+use model::record::{NodeRecord, RecordError};
 use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
 use std::ptr::NonNull;
 
-/// Memory that holds a part of an image. It must give the same unchanging bytes at every call;
-/// it is asked once, and kept until nothing in it is used.
+/// Memory that holds a part of an image. It must return the same unchanging bytes at every call; it
+/// is called once, and kept until nothing in it is used.
 pub type ImageMemory = Box<dyn AsRef<[u8]> + Send + Sync>;
 
-/// A part of an image: memory, and where in it records lie one behind another.
+/// A part of an image: memory, and where in it consecutive records lie.
 pub struct ImageUnit {
     /// The bytes.
     pub memory: ImageMemory,
-    /// Ranges filled with records, as [`Record::append_archive`] wrote them, in the trie's order.
+    /// Ranges filled with records in the trie's order, as [`NodeRecord::append_archive`] wrote
+    /// them.
     pub runs: Vec<Range<usize>>,
 }
 
@@ -44,11 +45,11 @@ pub struct ImageError {
 /// What is wrong with an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageErrorCause {
-    /// A run goes on past the end of the memory.
+    /// A run extends past the end of the memory.
     Run,
-    /// The bytes there are no record.
+    /// The bytes there are not a record.
     Record(RecordError),
-    /// The path of this record was there before.
+    /// The path of this record is a duplicate.
     Duplicate,
 }
 
@@ -78,7 +79,7 @@ struct Unit {
     memory: OwnedMemory,
 }
 
-/// The memory of a unit, behind a plain pointer: moving a box would say that nobody else points
+/// The memory of a unit, behind a plain pointer: moving a box would assert that nothing else points
 /// into it.
 struct OwnedMemory(NonNull<dyn AsRef<[u8]> + Send + Sync>);
 
@@ -125,8 +126,8 @@ impl Images {
         self.units.insert(at, unit);
     }
 
-    /// Takes note that nobody sees this record any more; frees its unit if it was the last.
-    pub(super) fn release(&mut self, record: Record<'_>) {
+    /// Notes that no version sees this record any more; frees its unit if it was the last.
+    pub(super) fn release(&mut self, record: NodeRecord<'_>) {
         let at = self.units.partition_point(|unit| unit.start <= record.as_raw()) - 1;
         let bytes = record.archive_bytes();
         let unit = &mut self.units[at];
@@ -140,7 +141,7 @@ impl Images {
         }
     }
 
-    /// Begins anew with all units that are mostly dead: survivors may have come back.
+    /// Starts over with all units that are mostly dead: survivors may have come back.
     pub(super) fn evacuate_again(&mut self) {
         self.evacuating.clear();
         (self.run, self.offset) = (0, 0);
@@ -153,7 +154,7 @@ impl Images {
     }
 
     /// The next record of the units to evacuate.
-    fn next_survivor<'a>(&mut self) -> Option<Record<'a>> {
+    fn next_survivor<'a>(&mut self) -> Option<NodeRecord<'a>> {
         loop {
             let &address = self.evacuating.front()?;
             let found = self.units.binary_search_by_key(&address, |unit| unit.start.addr().get());
@@ -169,7 +170,7 @@ impl Images {
             }
             let unit = &self.units[found.expect("it has a run")];
             // SAFETY: runs hold records throughout, checked when the unit was pushed.
-            let record: Record<'a> = unsafe { Record::from_raw(unit.start.add(offset)) };
+            let record: NodeRecord<'a> = unsafe { NodeRecord::from_raw(unit.start.add(offset)) };
             self.offset += record.archive_bytes();
             return Some(record);
         }
@@ -183,7 +184,7 @@ impl Unit {
 }
 
 impl<M> Tree<M> {
-    /// Looks at so many records in units that are mostly dead, and copies those that the head has.
+    /// Visits this many records in units that are mostly dead, and copies those that the head has.
     pub(super) fn evacuate(&mut self, budget: usize) -> usize {
         for done in 0..budget {
             let Some(record) = self.memory.images.next_survivor() else { return done };
@@ -203,7 +204,7 @@ impl<M> Tree<M> {
 #[derive(Default)]
 struct Frame {
     bitmap: u64,
-    entries: Vec<Entry>,
+    entries: Vec<TrieEntry>,
 }
 
 /// Builds a tree over an image, unit by unit as they are loaded, bottom-up in one pass.
@@ -215,11 +216,11 @@ pub struct TreeBuilder {
     slab: Slab,
     images: Images,
     unit_count: usize,
-    /// One a level; open ones are those with entries.
+    /// One per level; open ones are those with entries.
     frames: [Frame; BUCKET_LEVEL as usize + 1],
     /// The last record in order, which has no place yet.
-    last: Option<(u64, Entry)>,
-    unordered: Vec<(Entry, usize, usize)>,
+    last: Option<(u64, TrieEntry)>,
+    unordered: Vec<(TrieEntry, usize, usize)>,
     node_count: u64,
     data_bytes: u64,
 }
@@ -247,14 +248,14 @@ impl TreeBuilder {
         }
     }
 
-    /// Adds the next unit; `see` is shown each of its records.
+    /// Adds the next unit; `see` is called with each of its records.
     ///
     /// # Errors
-    /// If it holds anything but records, or one of them twice. The builder is then of no use.
+    /// If it holds anything but records, or one of them twice. The builder is then unusable.
     pub fn push(
         &mut self,
         unit: ImageUnit,
-        mut see: impl FnMut(Record<'_>),
+        mut see: impl FnMut(NodeRecord<'_>),
     ) -> Result<(), ImageError> {
         let ImageUnit { memory, runs } = unit;
         let index = self.unit_count;
@@ -263,14 +264,15 @@ impl TreeBuilder {
         let bytes = memory.bytes();
         let start: NonNull<u8> = NonNull::from(bytes).cast();
         let len = bytes.len();
-        Entry::assert_address(start.addr().get() + len);
+        TrieEntry::assert_address(start.addr().get() + len);
         let mut record_bytes = 0;
         for run in &runs {
             let mut offset = run.start;
             while offset < run.end {
                 let fail = |cause| ImageError { unit: index, offset, cause };
                 let left = bytes.get(offset..run.end).ok_or(fail(ImageErrorCause::Run))?;
-                let record = Record::parse(left).map_err(ImageErrorCause::Record).map_err(fail)?;
+                let record =
+                    NodeRecord::parse(left).map_err(ImageErrorCause::Record).map_err(fail)?;
                 self.push_record(record, index, offset)
                     .then_some(())
                     .ok_or(fail(ImageErrorCause::Duplicate))?;
@@ -294,10 +296,10 @@ impl TreeBuilder {
         Ok(())
     }
 
-    /// Whether it is new, as far as can be told now.
-    fn push_record(&mut self, record: Record<'_>, unit: usize, offset: usize) -> bool {
+    /// Whether it is new, as far as can be determined now.
+    fn push_record(&mut self, record: NodeRecord<'_>, unit: usize, offset: usize) -> bool {
         let path = record.path();
-        let entry = Entry::record(record.as_raw());
+        let entry = TrieEntry::record(record.as_raw());
         self.node_count += 1;
         self.data_bytes += size_of_node(record);
         let Some((last_key, last)) = self.last else {
@@ -311,7 +313,7 @@ impl TreeBuilder {
         }
         let level = diverge(last_key, key);
         let bucket = &self.frames[BUCKET_LEVEL as usize].entries;
-        let is_there = |entry: &Entry| entry.as_record().path() == path;
+        let is_there = |entry: &TrieEntry| entry.as_record().path() == path;
         if level == BUCKET_LEVEL && (is_there(&last) || bucket.iter().any(is_there)) {
             return false;
         }
@@ -321,7 +323,7 @@ impl TreeBuilder {
         true
     }
 
-    fn place(&mut self, level: u32, key: u64, entry: Entry) {
+    fn place(&mut self, level: u32, key: u64, entry: TrieEntry) {
         let frame = &mut self.frames[level as usize];
         if level < BUCKET_LEVEL {
             frame.bitmap |= 1 << digit(key, level);
@@ -330,7 +332,7 @@ impl TreeBuilder {
     }
 
     /// Ends all open nodes below `level`, the lowest of which `entry` belongs to.
-    fn close_below(&mut self, level: u32, key: u64, mut entry: Entry) -> Entry {
+    fn close_below(&mut self, level: u32, key: u64, mut entry: TrieEntry) -> TrieEntry {
         for below in (level + 1..=BUCKET_LEVEL).rev() {
             if self.frames[below as usize].entries.is_empty() {
                 continue;
@@ -352,18 +354,13 @@ impl TreeBuilder {
         entry
     }
 
-    /// The tree as of `zxid`, published. `digest` is that of all nodes if it is known.
+    /// The tree, published. `digest` is that of all nodes if it is known.
     ///
     /// # Errors
-    /// If a record that came out of order was there twice.
-    pub fn finish<M: Clone>(
-        mut self,
-        zxid: Zxid,
-        digest: Option<u64>,
-        meta: M,
-    ) -> Result<Tree<M>, ImageError> {
+    /// If a record that came out of order was a duplicate.
+    pub fn finish<M: Clone>(mut self, digest: Option<u64>, meta: M) -> Result<Tree<M>, ImageError> {
         let root = match self.last {
-            None => Entry::EMPTY,
+            None => TrieEntry::EMPTY,
             Some((key, last)) => {
                 let lower = self.close_below(0, key, last);
                 if self.frames[0].entries.is_empty() {
@@ -375,8 +372,7 @@ impl TreeBuilder {
             }
         };
         let Self { hasher, slab, images, unordered, node_count, data_bytes, .. } = self;
-        let zxid = zxid.0;
-        let state = State { root, zxid, node_count, data_bytes, digest: 0, meta };
+        let state = VersionState { root, node_count, data_bytes, digest: 0, meta };
         let mut tree = Tree::with_state(hasher, Memory::new(slab, images), state, IMAGE_NUMBER);
         for (entry, unit, offset) in unordered {
             let path = entry.as_record().path();
@@ -391,38 +387,18 @@ impl TreeBuilder {
             let records = std::iter::from_fn(|| cursor.next());
             records.fold(0, |sum: u64, entry| sum.wrapping_add(entry.as_record().digest()))
         });
-        // The first version is empty of what was inserted and of the digest; nobody has seen it.
+        // The first version lacks what was inserted and the digest; no reader has seen it.
         let sealed = tree.seal();
         tree.publish(sealed);
         Ok(tree)
     }
 
-    fn close_root(&mut self) -> Entry {
+    fn close_root(&mut self) -> TrieEntry {
         let Frame { bitmap, entries } = std::mem::take(&mut self.frames[0]);
         let at = self.slab.alloc(node_bytes(entries.len()));
         // SAFETY: a fresh block for as many entries as follow.
         let mut writer = unsafe { NodeWriter::new(at, IMAGE_NUMBER) };
         writer.extend(&entries);
         writer.finish(0, bitmap)
-    }
-}
-
-impl<M: Clone> Tree<M> {
-    /// A tree over an image: [`TreeBuilder`] in one step.
-    ///
-    /// # Errors
-    /// If the image is not one.
-    pub fn from_image(
-        units: Vec<ImageUnit>,
-        seed: TreeSeed,
-        zxid: Zxid,
-        digest: Option<u64>,
-        meta: M,
-    ) -> Result<Self, ImageError> {
-        let mut builder = TreeBuilder::new(seed, None);
-        for unit in units {
-            builder.push(unit, |_| ())?;
-        }
-        builder.finish(zxid, digest, meta)
     }
 }

@@ -1,13 +1,13 @@
-//! Where a path belongs in the trie: 64 bits, of which one level of the trie looks at 6.
+//! Where a path belongs in the trie: 64 bits, of which each level of the trie uses 6.
 
 use siphasher::sip::SipHasher13;
 
 /// The secret of the hash. Servers of one ensemble agree on it, and a snapshot carries it: the
-/// order of its records depends on it. Nobody outside knows it, so nobody can make paths collide.
+/// order of its records depends on it. Clients do not know it, so they cannot make paths collide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TreeSeed(pub [u64; 2]);
 
-/// Bits of the key that a level of the trie looks at.
+/// Bits of the key that a level of the trie uses.
 const LEVEL_BITS: u32 = 6;
 /// The level of buckets: below the last level of nodes, where keys are equal.
 pub(super) const BUCKET_LEVEL: u32 = u64::BITS.div_ceil(LEVEL_BITS);
@@ -24,7 +24,7 @@ const _: () = assert!(CHILD_LEVEL * LEVEL_BITS == u64::BITS - NAME_BITS);
 pub(super) struct KeyHasher {
     sip: SipHasher13,
     seed: TreeSeed,
-    /// All ones, but for tests that want collisions.
+    /// All ones, except for tests that need collisions.
     mask: u64,
 }
 
@@ -33,7 +33,7 @@ impl KeyHasher {
         Self { sip: SipHasher13::new_with_keys(seed.0[0], seed.0[1]), seed, mask: !0 }
     }
 
-    /// A hasher that knows only so few keys that many paths share one.
+    /// A hasher with so few keys that many paths share one.
     #[cfg(test)]
     pub(super) fn with_mask(seed: TreeSeed, mask: u64) -> Self {
         Self { mask, ..Self::new(seed) }
@@ -74,7 +74,7 @@ impl KeyHasher {
 /// Parent and name of a path. The parent of the root's children is "", as is the root's own.
 #[inline]
 pub(super) fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    // What has no slash is no node's path; it is looked up and not found.
+    // Without a slash it is not a node's path; it is looked up and not found.
     path.iter()
         .rposition(|&byte| byte == b'/')
         .map_or((&[], path), |slash| (&path[..slash], &path[slash + 1..]))
@@ -93,7 +93,7 @@ pub(super) fn digit(key: u64, level: u32) -> u32 {
     (key << (LEVEL_BITS * level) >> (u64::BITS - LEVEL_BITS)) as u32
 }
 
-/// The first level at which two keys part; the level of buckets if they never do.
+/// The first level at which two keys differ; the level of buckets if they are equal.
 #[inline]
 pub(super) fn diverge(one: u64, other: u64) -> u32 {
     if one == other { BUCKET_LEVEL } else { (one ^ other).leading_zeros() / LEVEL_BITS }

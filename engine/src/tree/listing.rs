@@ -2,11 +2,15 @@
 
 use super::head::Tree;
 use super::walk::{Cursor, child_name};
-use model::record::Record;
+use model::record::NodeRecord;
 
 impl<M> Tree<M> {
     /// The direct children of `path` in the head: name and record.
-    pub fn child_records<'a>(&'a self, path: &[u8], mut each: impl FnMut(&'a [u8], Record<'a>)) {
+    pub fn child_records<'a>(
+        &'a self,
+        path: &[u8],
+        mut each: impl FnMut(&'a [u8], NodeRecord<'a>),
+    ) {
         let parent = if path == b"/" { b"" } else { path };
         let mut cursor = Cursor::children(self.state.root, self.hasher.parent_bits(parent));
         while let Some(entry) = cursor.next() {
@@ -32,8 +36,8 @@ impl<M> Tree<M> {
     }
 
     /// Every record of the head, in the trie's order.
-    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+    pub fn records(&self) -> impl Iterator<Item = NodeRecord<'_>> {
         let mut cursor = Cursor::new(self.state.root);
-        std::iter::from_fn(move || cursor.next().map(super::entry::Entry::as_record))
+        std::iter::from_fn(move || cursor.next().map(super::entry::TrieEntry::as_record))
     }
 }

@@ -1,15 +1,15 @@
 //! Changes of nodes, as txns make them: decided before, infallible here.
 
-use super::entry::Entry;
+use super::entry::TrieEntry;
 use super::head::Tree;
 use super::key::parent_path;
 use super::slab::Slab;
-use super::trie::Place;
-use model::record::{DATA_INLINE_MAX, DataBlock, Draft, DraftData, Record};
+use super::trie::EntrySlot;
+use model::record::{DATA_INLINE_MAX, DataBlock, Draft, DraftData, NodeRecord};
 use model::stat::Stat;
 use model::zxid::Zxid;
 
-/// A parent's counter that says: one more than it has.
+/// A parent's counter that means: one more than it has.
 pub const PARENT_CVERSION_NEXT: i32 = -1;
 
 /// A node to create, as a create txn names it.
@@ -79,7 +79,7 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If the node exists, or its parent does not.
-    pub fn create(&mut self, new: &NewNode<'_>) -> Record<'_> {
+    pub fn create(&mut self, new: &NewNode<'_>) -> NodeRecord<'_> {
         assert!(new.path.len() > 1, "the root is not created, but inserted");
         self.count_child(parent_path(new.path), |parent| {
             let next = if new.parent_cversion == PARENT_CVERSION_NEXT {
@@ -93,7 +93,6 @@ impl<M> Tree<M> {
                 parent.pzxid = new.zxid.0;
             }
         });
-        self.state.zxid = new.zxid.0;
         self.add(&new.raw())
     }
 
@@ -101,7 +100,7 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If the node exists, or its parent does not.
-    pub fn insert_raw(&mut self, raw: &RawNode<'_>) -> Record<'_> {
+    pub fn insert_raw(&mut self, raw: &RawNode<'_>) -> NodeRecord<'_> {
         if raw.path != b"/" {
             self.count_child(parent_path(raw.path), |parent| parent.children += 1);
         }
@@ -112,12 +111,12 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If the path is another, or the root exists.
-    pub fn insert_root(&mut self, new: &NewNode<'_>) -> Record<'_> {
+    pub fn insert_root(&mut self, new: &NewNode<'_>) -> NodeRecord<'_> {
         assert!(new.path == b"/", "not the root");
         self.insert_raw(&new.raw())
     }
 
-    fn add(&mut self, raw: &RawNode<'_>) -> Record<'_> {
+    fn add(&mut self, raw: &RawNode<'_>) -> NodeRecord<'_> {
         let &RawNode { mut stat, stored_cversion, owner_raw, acl, path, data } = raw;
         let key = self.hasher.key(path);
         assert!(path.starts_with(b"/"), "a path begins with a slash");
@@ -133,7 +132,7 @@ impl<M> Tree<M> {
         record
     }
 
-    /// Replaces a node's data, and returns the node. `version` is what the txn says.
+    /// Replaces a node's data, and returns the node. `version` is the txn's.
     ///
     /// # Panics
     /// If there is no such node.
@@ -144,8 +143,7 @@ impl<M> Tree<M> {
         version: i32,
         zxid: Zxid,
         time_ms: i64,
-    ) -> Record<'_> {
-        self.state.zxid = zxid.0;
+    ) -> NodeRecord<'_> {
         self.replace_data(path, data, |stat| {
             stat.version = version;
             stat.mzxid = zxid.0;
@@ -153,12 +151,12 @@ impl<M> Tree<M> {
         })
     }
 
-    /// Replaces a node's data as no txn does: nothing else of it changes. For the counters that
-    /// each server keeps of quotas, which do not count in the digest.
+    /// Replaces a node's data without a txn: nothing else of it changes. For the counters that each
+    /// server keeps of quotas, which do not count in the digest.
     ///
     /// # Panics
     /// If there is no such node.
-    pub fn replace_data_quietly(&mut self, path: &[u8], data: Option<&[u8]>) -> Record<'_> {
+    pub fn replace_data_quietly(&mut self, path: &[u8], data: Option<&[u8]>) -> NodeRecord<'_> {
         self.replace_data(path, data, |_| ())
     }
 
@@ -167,8 +165,8 @@ impl<M> Tree<M> {
         path: &[u8],
         data: Option<&[u8]>,
         change: impl FnOnce(&mut Stat),
-    ) -> Record<'_> {
-        let (place, entry) = self.find_owned(self.hasher.key(path), path);
+    ) -> NodeRecord<'_> {
+        let (slot, entry) = self.find_owned(self.hasher.key(path), path);
         let old = entry.as_record();
         self.subtract_digest(old);
         self.state.data_bytes -= size_of_node(old);
@@ -178,18 +176,18 @@ impl<M> Tree<M> {
         change(&mut draft.stat);
         let is_fitting = Slab::is_same_size(old_bytes, draft.block_bytes());
         let entry = if entry.birth() > self.floor && is_fitting {
-            // SAFETY: the head alone knows the block, it has this size once rounded, and the draft
+            // SAFETY: only the head knows the block, it has this size once rounded, and the draft
             // borrows nothing from it: path and data are the caller's or a block of their own.
             unsafe { draft.write_to(entry.address(), self.birth) };
             entry
         } else {
             let new = self.write_record(&draft);
-            self.put(place, new);
+            self.put(slot, new);
             self.retire(entry);
             new
         };
         if let Some(block) = old_block {
-            self.retire(Entry::data(block));
+            self.retire(TrieEntry::data(block));
         }
         let record = entry.as_record();
         self.add_digest(record);
@@ -197,36 +195,34 @@ impl<M> Tree<M> {
         record
     }
 
-    /// Replaces a node's ACL, and returns the node. `aversion` is what the txn says.
+    /// Replaces a node's ACL, and returns the node. `aversion` is the txn's.
     ///
     /// # Panics
     /// If there is no such node.
-    pub fn set_acl(&mut self, path: &[u8], acl: u32, aversion: i32, zxid: Zxid) -> Record<'_> {
-        self.state.zxid = zxid.0;
-        let (place, entry) = self.find_owned(self.hasher.key(path), path);
+    pub fn set_acl(&mut self, path: &[u8], acl: u32, aversion: i32) -> NodeRecord<'_> {
+        let (slot, entry) = self.find_owned(self.hasher.key(path), path);
         self.subtract_digest(entry.as_record());
-        let entry = self.own_record(place, entry);
-        // SAFETY: the head alone knows the block, and no borrow of it is kept.
-        unsafe { Record::patch_acl(entry.address(), acl, aversion) };
+        let entry = self.own_record(slot, entry);
+        // SAFETY: only the head knows the block, and no borrow of it is kept.
+        unsafe { NodeRecord::patch_acl(entry.address(), acl, aversion) };
         self.add_digest(entry.as_record());
         entry.as_record()
     }
 
-    /// Deletes a node. Its children, if any, stay where they are: whoever decides on a delete sees
-    /// to it that there are none.
+    /// Deletes a node. Its children, if any, stay where they are: the caller makes sure that there
+    /// are none.
     ///
     /// # Panics
     /// If there is no such node, or no parent, or it is the root.
     pub fn delete(&mut self, path: &[u8], zxid: Zxid) {
         assert!(path.len() > 1, "the root stays");
-        self.state.zxid = zxid.0;
         let entry = self.remove(self.hasher.key(path), path);
         let record = entry.as_record();
         self.state.node_count -= 1;
         self.state.data_bytes -= size_of_node(record);
         self.subtract_digest(record);
         if let Some(block) = record.data_block() {
-            self.retire(Entry::data(block));
+            self.retire(TrieEntry::data(block));
         }
         self.retire(entry);
         self.count_child(parent_path(path), |parent| {
@@ -235,22 +231,8 @@ impl<M> Tree<M> {
         });
     }
 
-    /// Raises a node's counter of creates, and its pzxid with it, if `stored_cversion` is above:
-    /// what the replay of a create does whose node a fuzzy snapshot had already.
-    ///
-    /// # Panics
-    /// If there is no such node.
-    pub fn raise_cversion(&mut self, path: &[u8], stored_cversion: i32, pzxid: Zxid) {
-        self.count_child(path, |counters| {
-            if stored_cversion > counters.stored_cversion {
-                counters.stored_cversion = stored_cversion;
-                counters.pzxid = pzxid.0;
-            }
-        });
-    }
-
-    /// Raises a node's pzxid if `pzxid` is above: what the replay of a delete does whose node a
-    /// fuzzy snapshot no longer had.
+    /// Raises a node's pzxid if `pzxid` is above: for the replay of a delete whose node a fuzzy
+    /// snapshot no longer had.
     ///
     /// # Panics
     /// If there is no such node.
@@ -259,7 +241,7 @@ impl<M> Tree<M> {
     }
 
     fn count_child(&mut self, parent: &[u8], change: impl FnOnce(&mut Counters)) {
-        let (place, entry) = self.find_owned(self.hasher.key(parent), parent);
+        let (slot, entry) = self.find_owned(self.hasher.key(parent), parent);
         let record = entry.as_record();
         self.subtract_digest(record);
         let mut counters = Counters {
@@ -269,25 +251,25 @@ impl<M> Tree<M> {
         };
         change(&mut counters);
         let Counters { stored_cversion, children, pzxid } = counters;
-        let entry = self.own_record(place, entry);
-        // SAFETY: the head alone knows the block, and no borrow of it is kept.
-        unsafe { Record::patch_children(entry.address(), stored_cversion, children, pzxid) };
+        let entry = self.own_record(slot, entry);
+        // SAFETY: only the head knows the block, and no borrow of it is kept.
+        unsafe { NodeRecord::patch_children(entry.address(), stored_cversion, children, pzxid) };
         self.add_digest(entry.as_record());
     }
 
-    /// The record at `place`, copied if a version sees it.
-    pub(super) fn own_record(&mut self, place: Place, entry: Entry) -> Entry {
+    /// The record in `slot`, copied if a version sees it.
+    pub(super) fn own_record(&mut self, slot: EntrySlot, entry: TrieEntry) -> TrieEntry {
         if entry.birth() > self.floor {
             return entry;
         }
         let copy = self.copy_record(entry.as_record());
-        self.put(place, copy);
+        self.put(slot, copy);
         self.retire(entry);
         copy
     }
 
     /// A copy of this batch. Long data that lies inline in an image moves into its own block.
-    fn copy_record(&mut self, record: Record<'_>) -> Entry {
+    fn copy_record(&mut self, record: NodeRecord<'_>) -> TrieEntry {
         let bytes = record.block_bytes();
         let is_long = record.data().is_some_and(|data| data.len() > DATA_INLINE_MAX);
         if is_long && record.data_block().is_none() {
@@ -300,7 +282,7 @@ impl<M> Tree<M> {
             at.copy_from_nonoverlapping(record.as_raw(), bytes);
             at.cast::<u64>().write(self.birth);
         }
-        Entry::record(at)
+        TrieEntry::record(at)
     }
 
     fn draft_data<'a>(&mut self, data: Option<&'a [u8]>) -> DraftData<'a> {
@@ -315,18 +297,18 @@ impl<M> Tree<M> {
         }
     }
 
-    fn write_record(&mut self, draft: &Draft<'_>) -> Entry {
+    fn write_record(&mut self, draft: &Draft<'_>) -> TrieEntry {
         let at = self.memory.slab.alloc(draft.block_bytes());
-        // SAFETY: a fresh block of the size that the draft asks for.
+        // SAFETY: a fresh block of the size that the draft needs.
         unsafe { draft.write_to(at, self.birth) };
-        Entry::record(at)
+        TrieEntry::record(at)
     }
 
-    fn add_digest(&mut self, record: Record<'_>) {
+    fn add_digest(&mut self, record: NodeRecord<'_>) {
         self.state.digest = self.state.digest.wrapping_add(record.digest());
     }
 
-    fn subtract_digest(&mut self, record: Record<'_>) {
+    fn subtract_digest(&mut self, record: NodeRecord<'_>) {
         self.state.digest = self.state.digest.wrapping_sub(record.digest());
     }
 }
@@ -350,8 +332,8 @@ impl<'a> NewNode<'a> {
 
 /// What a node counts in the sum of data: the characters of its path (none that a path may have
 /// takes two UTF-16 units, which is what stock counts) and the bytes of its data.
-pub(super) fn size_of_node(record: Record<'_>) -> u64 {
+pub(super) fn size_of_node(record: NodeRecord<'_>) -> u64 {
     let characters = record.path().iter().filter(|byte| **byte & 0xc0 != 0x80).count();
-    // The length in the Stat spares a look at data in a block of its own.
+    // The length in the Stat avoids reading data in a block of its own.
     characters as u64 + record.stat().data_length.to_native() as u64
 }

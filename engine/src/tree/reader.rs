@@ -1,28 +1,27 @@
-//! Handles to published versions: for shards, and pins for what takes long.
+//! Handles to published versions: for shards, and pins for long operations.
 
-use super::entry::Entry;
+use super::entry::TrieEntry;
 use super::key::TreeSeed;
 use super::version::{POSITION_GONE, ReaderPosition, Shared, Version, VersionNumber};
 use super::walk::{Cursor, STAGED_MAX, child_name, descend_staged, find};
-use model::record::Record;
-use model::zxid::Zxid;
+use model::record::NodeRecord;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// A shard's place in the history of published versions; moves forward only.
+/// A shard's position in the history of published versions; moves forward only.
 ///
 /// Lives in: a shard. Invariant: its version and all later ones stay alive.
-pub struct Reader<M> {
+pub struct TreeReader<M> {
     shared: Arc<Shared<M>>,
     position: Arc<ReaderPosition>,
     version: NonNull<Version<M>>,
 }
 
 // SAFETY: the version is only ever shared, and versions may be shared between threads.
-unsafe impl<M: Send + Sync> Send for Reader<M> {}
+unsafe impl<M: Send + Sync> Send for TreeReader<M> {}
 
-impl<M> Reader<M> {
+impl<M> TreeReader<M> {
     /// A reader at a version that the caller keeps alive meanwhile, and whose position is set.
     pub(super) fn new(
         shared: Arc<Shared<M>>,
@@ -95,7 +94,7 @@ impl<M> Reader<M> {
     }
 }
 
-impl<M> Drop for Reader<M> {
+impl<M> Drop for TreeReader<M> {
     fn drop(&mut self) {
         self.position.0.store(POSITION_GONE, Ordering::Release);
     }
@@ -108,13 +107,13 @@ pub struct Pin<M> {
     place: usize,
 }
 
-// SAFETY: as of `Reader`.
+// SAFETY: as for `TreeReader`.
 unsafe impl<M: Send + Sync> Send for Pin<M> {}
-// SAFETY: a pin gives out shared views only.
+// SAFETY: a pin hands out shared views only.
 unsafe impl<M: Send + Sync> Sync for Pin<M> {}
 
 impl<M> Pin<M> {
-    /// A pin whose place in the list is taken, on a version that was alive then.
+    /// A pin whose place in the list is already taken, on a version that was alive then.
     pub(super) fn new(shared: Arc<Shared<M>>, version: NonNull<Version<M>>, place: usize) -> Self {
         Self { shared, version, place }
     }
@@ -158,8 +157,8 @@ unsafe impl<M: Send + Sync> Send for PinnedWalk<M> {}
 impl<M> PinnedWalk<M> {
     /// The next record.
     #[inline]
-    pub fn next_record(&mut self) -> Option<Record<'_>> {
-        self.cursor.next().map(Entry::as_record)
+    pub fn next_record(&mut self) -> Option<NodeRecord<'_>> {
+        self.cursor.next().map(TrieEntry::as_record)
     }
 
     /// The pinned version.
@@ -185,11 +184,6 @@ impl<M> PinnedChildren<M> {
             }
         }
     }
-
-    /// The pinned version.
-    pub fn view(&self) -> View<'_, M> {
-        self.walk.view()
-    }
 }
 
 /// The tree as of one version. Records borrow from it; reading touches no shared line.
@@ -210,11 +204,6 @@ impl<'a, M> View<'a, M> {
     /// The version's number.
     pub fn number(self) -> VersionNumber {
         VersionNumber(self.version.number)
-    }
-
-    /// The last txn in it.
-    pub fn zxid(self) -> Zxid {
-        Zxid(self.version.state.zxid)
     }
 
     /// Count of nodes, the root included.
@@ -244,7 +233,7 @@ impl<'a, M> View<'a, M> {
 
     /// The node at `path`, which begins with a slash.
     #[inline]
-    pub fn lookup(self, path: &[u8]) -> Option<Record<'a>> {
+    pub fn lookup(self, path: &[u8]) -> Option<NodeRecord<'a>> {
         find(self.version.state.root, self.shared.hasher.key(path), path)
     }
 
@@ -253,11 +242,11 @@ impl<'a, M> View<'a, M> {
     ///
     /// # Panics
     /// If there are not as many places as paths.
-    pub fn lookup_staged(self, paths: &[&[u8]], found: &mut [Option<Record<'a>>]) {
+    pub fn lookup_staged(self, paths: &[&[u8]], found: &mut [Option<NodeRecord<'a>>]) {
         assert!(paths.len() == found.len(), "a place for every path");
         for (paths, found) in paths.chunks(STAGED_MAX).zip(found.chunks_mut(STAGED_MAX)) {
             let mut keys = [0; STAGED_MAX];
-            let mut entries = [Entry::EMPTY; STAGED_MAX];
+            let mut entries = [TrieEntry::EMPTY; STAGED_MAX];
             for (key, path) in keys.iter_mut().zip(paths) {
                 *key = self.shared.hasher.key(path);
             }
@@ -276,7 +265,7 @@ impl<'a, M> View<'a, M> {
     }
 
     /// The direct children of `path`: name and record.
-    pub fn child_records(self, path: &[u8], mut each: impl FnMut(&'a [u8], Record<'a>)) {
+    pub fn child_records(self, path: &[u8], mut each: impl FnMut(&'a [u8], NodeRecord<'a>)) {
         let parent = if path == b"/" { b"" } else { path };
         let bits = self.shared.hasher.parent_bits(parent);
         let mut cursor = Cursor::children(self.version.state.root, bits);
@@ -288,13 +277,13 @@ impl<'a, M> View<'a, M> {
         }
     }
 
-    /// Count of all nodes below `path`; the walk touches every one of them but below the root.
+    /// Count of all nodes below `path`; the walk touches every one of them, except below the root.
     pub fn count_descendants(self, path: &[u8]) -> u64 {
         if path == b"/" {
             return self.node_count().saturating_sub(1);
         }
         let mut count = 0;
-        let mut todo = Vec::from_iter(self.lookup(path).map(Record::path));
+        let mut todo = Vec::from_iter(self.lookup(path).map(NodeRecord::path));
         while let Some(parent) = todo.pop() {
             self.child_records(parent, |_, child| {
                 count += 1;
@@ -307,13 +296,8 @@ impl<'a, M> View<'a, M> {
     }
 
     /// All records in the trie's order, which is the order in a snapshot.
-    pub fn records(self) -> impl Iterator<Item = Record<'a>> {
+    pub fn records(self) -> impl Iterator<Item = NodeRecord<'a>> {
         let mut cursor = Cursor::new(self.version.state.root);
-        std::iter::from_fn(move || cursor.next().map(Entry::as_record))
-    }
-
-    /// Calls `each` with all records in the trie's order.
-    pub fn for_each(self, each: impl FnMut(Record<'a>)) {
-        self.records().for_each(each);
+        std::iter::from_fn(move || cursor.next().map(TrieEntry::as_record))
     }
 }

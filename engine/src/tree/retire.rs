@@ -1,21 +1,21 @@
-//! Freeing what no version in use sees any more, so much a turn.
+//! Freeing what no version in use sees any more, a bounded amount per turn.
 
-use super::entry::{Entry, Kind};
+use super::entry::{Kind, TrieEntry};
 use super::head::Tree;
 use super::version::{PINS_MAX, POSITION_GONE};
 use std::sync::atomic::Ordering;
 
-/// Things that were replaced, in blocks so that a long list never moves.
+/// Replaced entries, in blocks so that a long list never moves.
 #[derive(Default)]
 pub(super) struct DeadList {
-    full: Vec<Vec<Entry>>,
-    last: Vec<Entry>,
+    full: Vec<Vec<TrieEntry>>,
+    last: Vec<TrieEntry>,
 }
 
 const BLOCK_ENTRIES: usize = 1024;
 
 impl DeadList {
-    pub(super) fn push(&mut self, entry: Entry) {
+    pub(super) fn push(&mut self, entry: TrieEntry) {
         if self.last.len() == BLOCK_ENTRIES {
             let full = std::mem::replace(&mut self.last, Vec::with_capacity(BLOCK_ENTRIES));
             self.full.push(full);
@@ -23,7 +23,7 @@ impl DeadList {
         self.last.push(entry);
     }
 
-    pub(super) fn pop(&mut self) -> Option<Entry> {
+    pub(super) fn pop(&mut self) -> Option<TrieEntry> {
         if self.last.is_empty() {
             self.last = self.full.pop()?;
         }
@@ -45,8 +45,8 @@ impl<M> Tree<M> {
         &mut self.memory.versions.back_mut().expect("there is always a version").dead
     }
 
-    /// Takes note that the head does not reach `entry` any more.
-    pub(super) fn retire(&mut self, entry: Entry) {
+    /// Notes that the head no longer reaches `entry`.
+    pub(super) fn retire(&mut self, entry: TrieEntry) {
         let birth = entry.birth();
         if birth > self.floor {
             return self.free_block(entry);
@@ -61,8 +61,8 @@ impl<M> Tree<M> {
         self.newest_dead().push(entry);
     }
 
-    /// Frees a block that nobody can reach.
-    pub(super) fn free_block(&mut self, entry: Entry) {
+    /// Frees an unreachable block.
+    pub(super) fn free_block(&mut self, entry: TrieEntry) {
         let bytes = entry.block_bytes();
         if entry.kind() == Kind::Record && entry.birth() == 0 {
             self.memory.images.release(entry.as_record());
@@ -72,9 +72,9 @@ impl<M> Tree<M> {
         }
     }
 
-    /// Frees what no reader can see any more, at most `budget` things, and copies survivors out of
-    /// images that are mostly dead. Returns how many things it dealt with; 0 if nothing is left
-    /// to do until a reader moves or a batch is published.
+    /// Frees what no reader can see any more, at most `budget` entries, and copies survivors out of
+    /// images that are mostly dead. Returns how many entries it processed; 0 if nothing is left to
+    /// do until a reader moves or a batch is published.
     ///
     /// # Panics
     /// Inside a multi.
@@ -106,8 +106,8 @@ impl<M> Tree<M> {
             }
             done += self.drain(at, older, budget - done);
             if self.memory.versions[at].dead.is_empty() {
-                let kept = self.memory.versions.remove(at).expect("looked at just now");
-                // SAFETY: older than every reader and not pinned; nobody can come to it any more.
+                let kept = self.memory.versions.remove(at).expect("just looked at");
+                // SAFETY: older than every reader and not pinned; no reader can reach it any more.
                 unsafe { self.memory.discard(kept) };
                 done += 1;
             }
@@ -118,8 +118,8 @@ impl<M> Tree<M> {
         done
     }
 
-    /// Deals with things on the list of a version that nobody uses: frees them, or hands them to
-    /// the next older version in use.
+    /// Processes entries on the list of an unused version: frees them, or hands them to the next
+    /// older version in use.
     fn drain(&mut self, at: usize, older: Option<usize>, budget: usize) -> usize {
         for done in 0..budget {
             let Some(entry) = self.memory.versions[at].dead.pop() else { return done };
@@ -136,11 +136,11 @@ impl<M> Tree<M> {
         budget
     }
 
-    /// The oldest version that a reader may be at or come to.
+    /// The oldest version that a reader may be at or reach.
     fn slowest_reader(&mut self) -> u64 {
         let mut slowest = self.published;
         self.positions.retain(|position| {
-            // Acquire: what the reader did with older versions is over.
+            // Acquire: the reader's use of older versions is over.
             let number = position.0.load(Ordering::Acquire);
             slowest = slowest.min(number);
             number != POSITION_GONE

@@ -1,18 +1,18 @@
-//! Memory for nodes and records: exact sizes, in chunks that go back to a common pool.
+//! Memory for nodes and records: exact sizes, in chunks that return to a common pool.
 //!
-//! Blocks of one size class fill chunks of 64 KiB. What the slab knows of a chunk lies beside it,
-//! densely, not in it: headers at multiples of 64 KiB would all fall into the same few sets of the
-//! processor's cache. A chunk without live blocks returns to the pool and may serve another class,
-//! so classes that the tree has outgrown keep nothing. Chunks are cut from aligned regions that
-//! can be advised to lie on huge pages. Of the units without a chunk in use a few are kept; the
-//! pages of the others go back to the kernel.
+//! Blocks of one size class fill chunks of 64 KiB. What the slab knows about a chunk is stored
+//! apart from it, densely: headers at multiples of 64 KiB would all fall into the same few sets of
+//! the processor's cache. A chunk without live blocks returns to the pool and may serve another
+//! class, so classes that the tree has outgrown keep nothing. Chunks are cut from aligned regions
+//! that can be advised to use huge pages. Of the units without a chunk in use a few are kept; the
+//! pages of the others are returned to the kernel.
 //!
 //! Invariant: `live_bytes` is the sum of the rounded sizes of all blocks handed out and not freed
 //! (guard: `tests::model`, which deletes everything and expects 0).
 //!
 //! Lives in: the tree's writer. Readers only ever read blocks.
 
-use super::entry::Entry;
+use super::entry::TrieEntry;
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{NonNull, null_mut};
 
@@ -43,12 +43,13 @@ const _: () =
 const IDLE_UNITS_MIN: usize = 4;
 const IDLE_SHARE: usize = 8;
 
-/// What the kernel is told of memory's pages, by whoever may speak to it; address and length.
+/// Advice to the kernel about pages, given by a callback that may make system calls; address and
+/// length.
 #[derive(Clone, Copy, Debug)]
 pub struct Advise {
     /// To make them huge ones; nothing depends on it.
-    pub wish_huge: fn(*mut u8, usize),
-    /// To take them until they are touched again. What is in them is lost.
+    pub advise_huge: fn(*mut u8, usize),
+    /// To take them until they are touched again. Their content is lost.
     pub give_back: unsafe fn(*mut u8, usize),
 }
 
@@ -128,7 +129,7 @@ impl Slab {
         self.live_bytes
     }
 
-    /// Bytes taken from the system and not given back: whole units and large blocks.
+    /// Bytes taken from the system and not returned: whole units and large blocks.
     pub(super) fn held_bytes(&self) -> usize {
         self.paged_count * UNIT_BYTES + self.large_bytes
     }
@@ -177,7 +178,7 @@ impl Slab {
     /// Takes back a block of [`Self::alloc`].
     ///
     /// # Safety
-    /// The block came from this slab with this size, and nobody reads it any more.
+    /// The block came from this slab with this size, and has no reader any more.
     #[inline]
     pub(super) unsafe fn free(&mut self, at: NonNull<u8>, size: usize) {
         self.live_bytes -= rounded(size);
@@ -193,7 +194,7 @@ impl Slab {
         debug_assert_eq!(class, class_of(size), "freed with another size");
         let was_full = chunk.free == NO_BLOCK
             && usize::from(chunk.fresh) + class_bytes(class) / STEP > CHUNK_BYTES / STEP;
-        // SAFETY: the caller gives the block back, so it can hold the free list's link.
+        // SAFETY: the caller returns the block, so it can hold the free list's link.
         unsafe { at.cast::<u16>().write_unaligned(chunk.free) };
         chunk.free = (at.addr() % CHUNK_BYTES / STEP) as u16;
         chunk.used -= 1;
@@ -235,7 +236,8 @@ impl Slab {
         unit.chunk_count += 1;
     }
 
-    /// A chunk of the unit is taken no more. If it was the last one, the unit's pages may go.
+    /// A chunk of the unit is no longer in use. If it was the last one, the unit's pages may be
+    /// released.
     fn leave_unit(&mut self, number: usize) {
         let unit = &mut self.unit_uses[number];
         unit.chunk_count -= 1;
@@ -264,9 +266,9 @@ impl Slab {
         if base.is_null() {
             handle_alloc_error(layout);
         }
-        Entry::assert_address(base.addr() + layout.size());
+        TrieEntry::assert_address(base.addr() + layout.size());
         if let Some(advise) = self.advise {
-            (advise.wish_huge)(base, layout.size());
+            (advise.advise_huge)(base, layout.size());
         }
         self.unit_uses.resize(self.unit_uses.len() + units, UnitUse::default());
         self.regions.push(Region { base, layout });
@@ -320,15 +322,15 @@ impl Slab {
                 (*self.large).prev = at;
             }
         }
-        Entry::assert_address(at.addr() + layout.size());
+        TrieEntry::assert_address(at.addr() + layout.size());
         self.large = at;
         self.large_bytes += layout.size();
-        // SAFETY: the block goes on behind its header.
+        // SAFETY: the block continues behind its header.
         NonNull::new(unsafe { at.add(1) }.cast()).expect("allocated")
     }
 
     /// # Safety
-    /// The block came from `alloc_large`, and nobody reads it any more.
+    /// The block came from `alloc_large`, and has no reader any more.
     #[cold]
     unsafe fn free_large(&mut self, at: NonNull<u8>) {
         // SAFETY: the header lies in front, and its neighbours are alive; the layout is that of
@@ -352,10 +354,10 @@ impl Slab {
 }
 
 impl Drop for Slab {
-    /// Frees all memory, whatever still lies in it.
+    /// Frees all memory, whatever it still holds.
     fn drop(&mut self) {
         while !self.large.is_null() {
-            // SAFETY: the head of the list is alive, and nobody else knows the slab.
+            // SAFETY: the head of the list is alive, and no one else knows the slab.
             unsafe {
                 let block = NonNull::new_unchecked(self.large.add(1).cast());
                 self.free_large(block);

@@ -1,33 +1,33 @@
-//! Changes of the trie itself: nodes are copied once a batch, then changed in place.
+//! Changes of the trie itself: nodes are copied once per batch, then changed in place.
 
-use super::entry::{Entry, Kind, NodeWriter, node_bytes};
+use super::entry::{Kind, NodeWriter, TrieEntry, node_bytes};
 use super::head::Tree;
 use super::key::{BUCKET_LEVEL, digit, diverge};
 
-/// Where an entry stands: in a slot of a node that the head alone knows, or at the root.
+/// Where an entry is: in a slot of a node that only the head knows, or at the root.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum EntrySlot {
     Root,
-    Slot(Entry, usize),
+    Of(TrieEntry, usize),
 }
 
 impl<M> Tree<M> {
-    pub(super) fn put(&mut self, place: Place, entry: Entry) {
-        match place {
-            Place::Root => self.state.root = entry,
-            Place::Slot(node, index) => node.set(index, entry),
+    pub(super) fn put(&mut self, slot: EntrySlot, entry: TrieEntry) {
+        match slot {
+            EntrySlot::Root => self.state.root = entry,
+            EntrySlot::Of(node, index) => node.set(index, entry),
         }
     }
 
-    /// The node at `place`, copied if a version sees it.
-    fn own(&mut self, place: Place, node: Entry) -> Entry {
+    /// The node at `slot`, copied if a version sees it.
+    fn own(&mut self, slot: EntrySlot, node: TrieEntry) -> TrieEntry {
         if node.birth() > self.floor {
             return node;
         }
         let at = self.memory.slab.alloc(node.block_bytes());
         // SAFETY: a fresh block of the node's size.
         let copy = unsafe { node.copy_to(at, self.birth) };
-        self.put(place, copy);
+        self.put(slot, copy);
         self.retire(node);
         copy
     }
@@ -36,22 +36,22 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If there is none.
-    pub(super) fn find_owned(&mut self, key: u64, path: &[u8]) -> (Place, Entry) {
-        let (mut place, mut entry) = (Place::Root, self.state.root);
+    pub(super) fn find_owned(&mut self, key: u64, path: &[u8]) -> (EntrySlot, TrieEntry) {
+        let (mut slot, mut entry) = (EntrySlot::Root, self.state.root);
         loop {
             let index = match entry.kind() {
                 Kind::Node(_) => entry.search(key).ok(),
                 Kind::Bucket => entry.search_bucket(path),
-                Kind::Record if entry.as_record().path() == path => return (place, entry),
+                Kind::Record if entry.as_record().path() == path => return (slot, entry),
                 _ => None,
             };
             let index = index.expect("changes are made to nodes that exist");
-            let node = self.own(place, entry);
-            (place, entry) = (Place::Slot(node, index), node.at(index));
+            let node = self.own(slot, entry);
+            (slot, entry) = (EntrySlot::Of(node, index), node.at(index));
         }
     }
 
-    /// The level at which a new key parts from all that is there.
+    /// The level at which a new key differs from all others.
     ///
     /// # Panics
     /// If the path is there.
@@ -84,9 +84,9 @@ impl<M> Tree<M> {
         }
     }
 
-    /// Where a key parts from all records below a node that skips levels, if above its level. All
+    /// Where a key differs from all records below a node that skips levels, if above its level. All
     /// records below share those digits, so the first will do, which is often in the cache.
-    fn level_above(&self, key: u64, path: &[u8], skipped_to: Option<Entry>) -> Option<u32> {
+    fn level_above(&self, key: u64, path: &[u8], skipped_to: Option<TrieEntry>) -> Option<u32> {
         let node = skipped_to?;
         let other = self.hasher.key_near(node.first_record().path(), path, key);
         Some(diverge(key, other)).filter(|&level| level < node.level())
@@ -96,39 +96,39 @@ impl<M> Tree<M> {
     ///
     /// # Panics
     /// If it is.
-    pub(super) fn insert(&mut self, key: u64, path: &[u8], record: Entry) {
+    pub(super) fn insert(&mut self, key: u64, path: &[u8], record: TrieEntry) {
         let level = self.level_of_new(key, path);
-        let (mut place, mut entry) = (Place::Root, self.state.root);
+        let (mut slot, mut entry) = (EntrySlot::Root, self.state.root);
         loop {
             match entry.kind() {
                 Kind::Node(above) if above < level => {
-                    let node = self.own(place, entry);
-                    let index = node.search(key).expect("the key parts further down");
-                    (place, entry) = (Place::Slot(node, index), node.at(index));
+                    let node = self.own(slot, entry);
+                    let index = node.search(key).expect("the key differs further down");
+                    (slot, entry) = (EntrySlot::Of(node, index), node.at(index));
                 }
                 Kind::Node(same) if same == level => {
                     let index = node_slot(entry, key);
                     let bitmap = entry.bitmap_toggled(key);
-                    return self.widen(place, entry, index, record, |w| w.finish(level, bitmap));
+                    return self.widen(slot, entry, index, record, |w| w.finish(level, bitmap));
                 }
                 Kind::Bucket if level == BUCKET_LEVEL => {
                     let end = entry.len();
-                    return self.widen(place, entry, end, record, NodeWriter::finish_bucket);
+                    return self.widen(slot, entry, end, record, NodeWriter::finish_bucket);
                 }
-                Kind::Empty => return self.put(place, record),
-                _ => return self.fork(place, entry, level, key, record),
+                Kind::Empty => return self.put(slot, record),
+                _ => return self.fork(slot, entry, level, key, record),
             }
         }
     }
 
-    /// Replaces a node by one with an entry more.
+    /// Replaces a node by one with one more entry.
     fn widen(
         &mut self,
-        place: Place,
-        node: Entry,
+        slot: EntrySlot,
+        node: TrieEntry,
         index: usize,
-        record: Entry,
-        finish: impl FnOnce(NodeWriter) -> Entry,
+        record: TrieEntry,
+        finish: impl FnOnce(NodeWriter) -> TrieEntry,
     ) {
         let at = self.memory.slab.alloc(node_bytes(node.len() + 1));
         // SAFETY: a fresh block for as many entries as follow.
@@ -137,12 +137,12 @@ impl<M> Tree<M> {
         writer.extend(before);
         writer.extend(&[record]);
         writer.extend(after);
-        self.put(place, finish(writer));
+        self.put(slot, finish(writer));
         self.retire(node);
     }
 
-    /// Puts a node above `entry`, in which it and the new record part.
-    fn fork(&mut self, place: Place, entry: Entry, level: u32, key: u64, record: Entry) {
+    /// Puts a node above `entry`, in which it and the new record differ.
+    fn fork(&mut self, slot: EntrySlot, entry: TrieEntry, level: u32, key: u64, record: TrieEntry) {
         let at = self.memory.slab.alloc(node_bytes(2));
         // SAFETY: a fresh block for the two entries that follow.
         let mut writer = unsafe { NodeWriter::new(at, self.birth) };
@@ -155,22 +155,22 @@ impl<M> Tree<M> {
             writer.extend(&if other < slot { [entry, record] } else { [record, entry] });
             writer.finish(level, 1 << other | 1 << slot)
         };
-        self.put(place, node);
+        self.put(slot, node);
     }
 
-    /// Takes the record of `path` out and returns it.
+    /// Removes the record of `path` and returns it.
     ///
     /// # Panics
     /// If there is none.
-    pub(super) fn remove(&mut self, key: u64, path: &[u8]) -> Entry {
-        let (mut place, mut node) = (Place::Root, self.state.root);
+    pub(super) fn remove(&mut self, key: u64, path: &[u8]) -> TrieEntry {
+        let (mut slot, mut node) = (EntrySlot::Root, self.state.root);
         loop {
             let index = match node.kind() {
                 Kind::Node(_) => node.search(key).ok(),
                 Kind::Bucket => node.search_bucket(path),
                 Kind::Record if node.as_record().path() == path => {
                     // The only record of all.
-                    self.put(place, Entry::EMPTY);
+                    self.put(slot, TrieEntry::EMPTY);
                     return node;
                 }
                 _ => None,
@@ -179,16 +179,16 @@ impl<M> Tree<M> {
             let entry = node.at(index);
             if entry.is_record() {
                 assert!(entry.as_record().path() == path, "changes are made to nodes that exist");
-                self.narrow(place, node, index, key);
+                self.narrow(slot, node, index, key);
                 return entry;
             }
-            let owned = self.own(place, node);
-            (place, node) = (Place::Slot(owned, index), entry);
+            let owned = self.own(slot, node);
+            (slot, node) = (EntrySlot::Of(owned, index), entry);
         }
     }
 
-    /// Replaces a node by one with an entry less, or by its last entry.
-    fn narrow(&mut self, place: Place, node: Entry, index: usize, key: u64) {
+    /// Replaces a node by one with one entry fewer, or by its last entry.
+    fn narrow(&mut self, slot: EntrySlot, node: TrieEntry, index: usize, key: u64) {
         let (before, rest) = node.entries().split_at(index);
         let after = &rest[1..];
         let rest = match (before, after) {
@@ -205,11 +205,11 @@ impl<M> Tree<M> {
                 }
             }
         };
-        self.put(place, rest);
+        self.put(slot, rest);
         self.retire(node);
     }
 }
 
-fn node_slot(node: Entry, key: u64) -> usize {
-    node.search(key).expect_err("the key parts here, so its slot is free")
+fn node_slot(node: TrieEntry, key: u64) -> usize {
+    node.search(key).expect_err("the key differs here, so its slot is free")
 }

@@ -1,6 +1,6 @@
-//! Versions of the tree, and the places where their users say which one they use.
+//! Versions of the tree, and the positions in which their users publish which one they use.
 
-use super::entry::Entry;
+use super::entry::TrieEntry;
 use super::image::Images;
 use super::key::KeyHasher;
 use super::retire::DeadList;
@@ -11,22 +11,14 @@ use std::ptr::{NonNull, null_mut};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// The place of a version in the tree's history: grows from version to version, with gaps.
+/// The position of a version in the tree's history: grows from version to version, with gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionNumber(pub(super) u64);
 
-impl VersionNumber {
-    /// The number itself: 48 bits.
-    pub fn value(self) -> u64 {
-        self.0
-    }
-}
-
-/// All that a version says of the tree; the head has the same.
+/// The state of the tree in a version; the head has the same.
 #[derive(Clone)]
-pub(super) struct State<M> {
-    pub(super) root: Entry,
-    pub(super) zxid: i64,
+pub(super) struct VersionState<M> {
+    pub(super) root: TrieEntry,
     pub(super) node_count: u64,
     pub(super) data_bytes: u64,
     pub(super) digest: u64,
@@ -38,17 +30,17 @@ pub(super) struct State<M> {
 /// Lives in: a box that the writer makes, readers borrow and the writer frees.
 pub(super) struct Version<M> {
     pub(super) number: u64,
-    pub(super) state: State<M>,
+    pub(super) state: VersionState<M>,
     /// The version sealed after this one. Readers follow it only up to the published one.
     pub(super) next: AtomicPtr<Self>,
 }
 
-// SAFETY: a version is immutable but for its atomic, and what its root reaches is unchanged while
-// anybody uses it; only its meta asks for more.
+// SAFETY: a version is immutable except for its atomic, and what its root reaches is unchanged
+// while it is used; only its meta requires more.
 unsafe impl<M: Sync> Sync for Version<M> {}
 
 impl<M> Version<M> {
-    pub(super) fn new(number: u64, state: State<M>) -> Self {
+    pub(super) fn new(number: u64, state: VersionState<M>) -> Self {
         Self { number, state, next: AtomicPtr::new(null_mut()) }
     }
 }
@@ -63,14 +55,14 @@ pub(super) struct Shared<M> {
     pub(super) published: AtomicPtr<Version<M>>,
     /// Numbers of pinned versions, 0 where a place is free.
     pub(super) pins: [AtomicU64; PINS_MAX],
-    /// The tree's memory once its writer is gone: it outlives the last reader.
+    /// The tree's memory once its writer was dropped: it outlives the last reader.
     pub(super) remains: Mutex<Option<Memory<M>>>,
 }
 
 impl<M> Shared<M> {
     /// Takes a place for a pin on a version that the caller keeps alive meanwhile.
     pub(super) fn claim_pin(&self, number: u64) -> Option<usize> {
-        // Release: whoever sees the caller leave the version later sees the pin, too.
+        // Release: a writer that sees the caller leave the version later sees the pin, too.
         self.pins.iter().position(|pin| {
             pin.load(Ordering::Relaxed) == 0
                 && pin.compare_exchange(0, number, Ordering::AcqRel, Ordering::Relaxed).is_ok()
@@ -78,11 +70,11 @@ impl<M> Shared<M> {
     }
 }
 
-/// Where one reader says which version it uses. Alone in its cache lines.
+/// Where one reader publishes which version it uses. Alone in its cache lines.
 #[repr(align(128))]
 pub(super) struct ReaderPosition(pub(super) AtomicU64);
 
-/// The position of a reader that is gone.
+/// The position of a reader that was dropped.
 pub(super) const POSITION_GONE: u64 = u64::MAX;
 
 /// All memory that versions reach.
@@ -96,7 +88,7 @@ pub(super) struct Memory<M> {
     spare_lists: Vec<DeadList>,
 }
 
-// SAFETY: versions and blocks are owned by this, wherever it goes; only the metas ask for more.
+// SAFETY: versions and blocks are owned by this, wherever it is moved; only the metas require more.
 unsafe impl<M: Send> Send for Memory<M> {}
 
 /// A version that has not been freed.
@@ -132,12 +124,12 @@ impl<M> Memory<M> {
         version
     }
 
-    /// Frees a version that was taken out of the list, and whose dead things are dealt with.
+    /// Frees a version that was taken off the list, and whose dead entries are processed.
     ///
     /// # Safety
-    /// Nobody uses it any more.
+    /// It is no longer in use.
     pub(super) unsafe fn discard(&mut self, Kept { version, dead }: Kept<M>) {
-        // SAFETY: made by `keep` and leaked there; nobody else has it now.
+        // SAFETY: made by `keep` and leaked there; no one else has it now.
         let mut version =
             unsafe { Box::from_raw(version.as_ptr().cast::<MaybeUninit<Version<M>>>()) };
         // SAFETY: initialised by `keep`, dropped only here.

@@ -1,22 +1,22 @@
 //! Walks through one version's trie: to one record, to several in stages, over all.
 
-use super::entry::{Entry, Kind};
+use super::entry::{Kind, TrieEntry};
 use super::key::{BUCKET_LEVEL, CHILD_LEVEL};
-use model::record::Record;
+use model::record::NodeRecord;
 
 /// How many look-ups go through the trie together.
 pub const STAGED_MAX: usize = 8;
-/// How many entries ahead of an iteration are asked for.
+/// How many entries ahead of an iteration are prefetched.
 const AHEAD: usize = 8;
-/// How many records an iteration has found before it gives the first of them out, so that their
-/// misses overlap; those in small nodes were not asked for early enough otherwise.
+/// How many records an iteration finds before it hands out the first of them, so that their misses
+/// overlap; otherwise those in small nodes would not be prefetched early enough.
 const FOUND_AHEAD: usize = 16;
 /// A stack for every level and a bucket.
 const DEPTH_MAX: usize = BUCKET_LEVEL as usize + 1;
 
 /// The record of `path` below `root`. The caller bounds the lifetime by that of the version.
 #[inline]
-pub(super) fn find<'a>(root: Entry, key: u64, path: &[u8]) -> Option<Record<'a>> {
+pub(super) fn find<'a>(root: TrieEntry, key: u64, path: &[u8]) -> Option<NodeRecord<'a>> {
     let mut entry = root;
     loop {
         match entry.kind() {
@@ -37,7 +37,7 @@ pub(super) fn find<'a>(root: Entry, key: u64, path: &[u8]) -> Option<Record<'a>>
 /// Takes every key one level down at a time, so that the misses of all overlap. Ends with each
 /// entry a record, a bucket or empty, and records on their way into the cache.
 #[inline]
-pub(super) fn descend_staged(root: Entry, keys: &[u64], entries: &mut [Entry]) {
+pub(super) fn descend_staged(root: TrieEntry, keys: &[u64], entries: &mut [TrieEntry]) {
     entries.fill(root);
     loop {
         let mut is_moving = false;
@@ -64,7 +64,7 @@ pub(super) fn descend_staged(root: Entry, keys: &[u64], entries: &mut [Entry]) {
 /// Where an iteration is within a node. Its length is kept: it costs more to count than to keep.
 #[derive(Clone, Copy)]
 struct Step {
-    node: Entry,
+    node: TrieEntry,
     index: usize,
     len: usize,
 }
@@ -73,19 +73,19 @@ struct Step {
 pub(super) struct Cursor {
     stack: [Step; DEPTH_MAX],
     depth: usize,
-    /// Records on their way into the cache, in a circle: the count of those found, and of those
-    /// given out.
-    found: [Entry; FOUND_AHEAD],
+    /// Records on their way into the cache, in a ring: the count of those found, and of those
+    /// handed out.
+    found: [TrieEntry; FOUND_AHEAD],
     found_count: usize,
     given_count: usize,
 }
 
 impl Cursor {
-    pub(super) fn new(root: Entry) -> Self {
+    pub(super) fn new(root: TrieEntry) -> Self {
         let mut cursor = Self {
-            stack: [Step { node: Entry::EMPTY, index: 0, len: 0 }; DEPTH_MAX],
+            stack: [Step { node: TrieEntry::EMPTY, index: 0, len: 0 }; DEPTH_MAX],
             depth: 0,
-            found: [Entry::EMPTY; FOUND_AHEAD],
+            found: [TrieEntry::EMPTY; FOUND_AHEAD],
             found_count: 0,
             given_count: 0,
         };
@@ -98,7 +98,7 @@ impl Cursor {
     }
 
     /// An iteration over all children of nodes whose paths hash to these bits, and maybe others.
-    pub(super) fn children(root: Entry, parent_bits: u64) -> Self {
+    pub(super) fn children(root: TrieEntry, parent_bits: u64) -> Self {
         let mut entry = root;
         while let Kind::Node(level) = entry.kind() {
             if level >= CHILD_LEVEL {
@@ -109,21 +109,21 @@ impl Cursor {
         Self::new(entry)
     }
 
-    fn push(&mut self, node: Entry) {
+    fn push(&mut self, node: TrieEntry) {
         let len = node.len();
         self.stack[self.depth] = Step { node, index: 0, len };
         self.depth += 1;
         (0..len.min(AHEAD)).for_each(|index| prefetch_entry(node.at(index)));
     }
 
-    fn find(&mut self, record: Entry) {
+    fn find(&mut self, record: TrieEntry) {
         record.prefetch_path();
         self.found[self.found_count % FOUND_AHEAD] = record;
         self.found_count += 1;
     }
 
     #[inline]
-    pub(super) fn next(&mut self) -> Option<Entry> {
+    pub(super) fn next(&mut self) -> Option<TrieEntry> {
         while self.depth > 0 && self.found_count - self.given_count < FOUND_AHEAD {
             self.step();
         }
@@ -135,7 +135,7 @@ impl Cursor {
         Some(record)
     }
 
-    /// Finds a record, or goes a level down or up.
+    /// Finds a record, or moves a level down or up.
     #[inline]
     fn step(&mut self) {
         let Step { node, index, len } = &mut self.stack[self.depth - 1];
@@ -152,9 +152,9 @@ impl Cursor {
     }
 }
 
-/// Few lines are on their way at once, so only those are asked for that are looked at.
+/// Few lines are on their way at once, so only those that will be read are prefetched.
 #[inline]
-fn prefetch_entry(entry: Entry) {
+fn prefetch_entry(entry: TrieEntry) {
     match entry.kind() {
         Kind::Record => entry.prefetch_path(),
         Kind::Node(_) | Kind::Bucket => entry.prefetch_head(),

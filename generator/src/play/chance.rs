@@ -1,4 +1,4 @@
-//! Chance, the same in each run: keys, operations, arrivals.
+//! Random choices, the same in each run: keys, operations, arrivals.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -38,7 +38,7 @@ impl Chance {
     pub(super) fn key(&mut self) -> u64 {
         match &self.zipf {
             None => self.rng.random_range(0..self.key_count),
-            // Ranks are 1 and up.
+            // Ranks begin at 1.
             Some(zipf) => (zipf.sample(&mut self.rng) as u64).clamp(1, self.key_count) - 1,
         }
     }

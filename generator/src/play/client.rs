@@ -1,4 +1,4 @@
-//! One connection with its session, as a client library keeps it: it reattaches when cut.
+//! One connection with its session, like a client library: it reattaches when disconnected.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -13,7 +13,7 @@ use crate::limits::REPLY_BYTES_MAX;
 use crate::outgoing::Outgoing;
 use crate::wire::{self, SessionKey};
 
-/// How far a client is on the way to its session.
+/// How far a client is in attaching to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Attachment {
     /// It has no connection; the next attempt is due at this time.
@@ -24,7 +24,7 @@ pub(super) enum Attachment {
     Ready,
     /// The end of the session was requested.
     Closing,
-    /// The one session that it was for has ended.
+    /// The only session of this client has ended.
     Gone,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Reply<'a> {
     pub(super) body: &'a [u8],
 }
 
-/// What a session does that has a connection of its own.
+/// What a session with its own connection does.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Visit {
     /// The client whose operation it is.
@@ -64,17 +64,17 @@ pub(super) struct Client {
     pub(super) last_zxid: i64,
     next_xid: i32,
     pub(super) waiting: VecDeque<Waiting>,
-    /// Operations that are due, and when, but not begun.
+    /// Operations that are due but not begun, and when they were due.
     pub(super) backlog: VecDeque<(usize, u64)>,
-    /// Begun and not ended.
+    /// Operations begun and not ended.
     pub(super) begun_count: usize,
-    /// Wait for the deletion of a node.
+    /// Operations that wait for the deletion of a node.
     pub(super) parked: Vec<(Vec<u8>, Task)>,
-    /// Numbers of nodes that it has made and not deleted.
+    /// Numbers of nodes that it has created and not deleted.
     pub(super) made: VecDeque<u64>,
     pub(super) made_next: u64,
     pub(super) visit: Option<Visit>,
-    /// When the last connection was lost or given up.
+    /// When the last connection was lost or abandoned.
     pub(super) cut_ns: Option<u64>,
     pub(super) last_sent_ns: u64,
     pub(super) is_silent: bool,
@@ -108,7 +108,7 @@ impl Client {
         }
     }
 
-    /// Puts a request: its header, and what `encode` says.
+    /// Puts a request: its header, and what `encode` writes.
     pub(super) fn request(
         &mut self,
         op: Op,
@@ -147,7 +147,7 @@ impl Client {
         self.session = SessionKey::none();
     }
 
-    /// Forgets the connection; gives it, and what it was waiting for.
+    /// Forgets the connection; returns it and the tasks in flight.
     pub(super) fn cut(&mut self) -> (Option<TcpStream>, Vec<Task>) {
         self.generation = self.generation.wrapping_add(1);
         self.input.clear();
@@ -158,17 +158,17 @@ impl Client {
         (self.stream.take(), tasks)
     }
 
-    /// Takes bytes in that are no whole frame yet.
+    /// Appends bytes that are not a whole frame yet.
     pub(super) fn take_in(&mut self, bytes: &[u8]) {
         self.input.extend_from_slice(bytes);
     }
 
-    /// The whole input, to be given back by [`Self::put_input`] when its frames were handled.
+    /// The whole input, to be returned by [`Self::put_input`] when its frames were handled.
     pub(super) fn take_input(&mut self) -> Vec<u8> {
         mem::take(&mut self.input)
     }
 
-    /// Gives the input back without its first `used` bytes.
+    /// Returns the input without its first `used` bytes.
     pub(super) fn put_input(&mut self, mut input: Vec<u8>, used: usize) {
         input.drain(..used);
         self.input = input;
@@ -178,7 +178,7 @@ impl Client {
 /// The first frame of `bytes` without its length, `None` if it is incomplete.
 ///
 /// # Errors
-/// A length that no frame has.
+/// An impossible length.
 pub(super) fn frame(bytes: &[u8]) -> Result<Option<&[u8]>, i32> {
     let Some(head) = bytes.first_chunk::<4>() else { return Ok(None) };
     let length = i32::from_be_bytes(*head);

@@ -1,4 +1,4 @@
-//! A connection begun without waiting: a server that does not answer delays no other connection.
+//! Connects without waiting: a server that does not answer delays no other connection.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -10,8 +10,8 @@ use nix::sys::socket::{SockFlag, SockaddrStorage};
 
 use crate::source;
 
-/// Begins to connect, as number `number` of the connections. What is sent and received waits in
-/// the ring until it is done, or fails.
+/// Starts to connect, as number `number` of the connections. Sends and receives wait in the ring
+/// until it succeeds or fails.
 pub(super) fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStream> {
     let socket = source::socket(address, number, SockFlag::SOCK_NONBLOCK)?;
     let to = SockaddrStorage::from(address);
@@ -19,7 +19,7 @@ pub(super) fn connect(address: SocketAddr, number: usize) -> io::Result<TcpStrea
         Ok(()) | Err(Errno::EINPROGRESS) => {}
         Err(errno) => return Err(errno.into()),
     }
-    // The ring waits by itself, but only on descriptors that would block.
+    // The ring waits by itself, but only on blocking descriptors.
     fcntl(&socket, FcntlArg::F_SETFL(OFlag::empty()))?;
     let stream = TcpStream::from(socket);
     stream.set_nodelay(true)?;

@@ -1,7 +1,7 @@
-//! A workload played: the tree made, then operations in a closed or an open loop.
+//! Plays a workload: creates the tree, then runs operations in a closed or an open loop.
 //!
-//! A lighter loop exists beside this one (`single`); here every reply is read, a client that is cut
-//! comes back, and whatever the server does wrong is reported with its time.
+//! A lighter loop exists beside this one (`single`); here every reply is read, a disconnected
+//! client reconnects, and every fault of the server is reported with its time.
 
 mod chance;
 mod client;
@@ -100,7 +100,7 @@ fn of_operation(args: &BenchArgs) -> Result<Workload, BenchError> {
     Ok(workload)
 }
 
-/// Makes the tree, level by level, then what each session has.
+/// Creates the tree, level by level, then what each session has.
 fn prepare(player: &mut Player, args: &BenchArgs, say: Say) -> Result<(), BenchError> {
     let tree = &player.stage.world.tree;
     let mut levels: Vec<Vec<String>> = tree.tops().into_iter().map(|path| vec![path]).collect();
@@ -173,7 +173,7 @@ fn measure(player: &mut Player, args: &BenchArgs, say: Say) -> Result<Results, B
     Ok(Results { unanswered, ..collect(player, used, say) })
 }
 
-/// Lets operations come.
+/// Starts operations.
 fn begin(player: &mut Player, rate: Option<f64>) {
     let now_ns = player.now_ns() as f64;
     player.stage.feed = match rate {
@@ -186,8 +186,8 @@ fn begin(player: &mut Player, rate: Option<f64>) {
     player.stage.list_all_vacant();
 }
 
-/// Lets none come, and waits for the answers of an open loop: they were due in the time measured.
-/// Says how many did not come.
+/// Stops operations, and waits for the answers of an open loop: they were due in the time measured.
+/// Returns how many did not arrive.
 fn drain(player: &mut Player) -> Result<u64, BenchError> {
     let is_open_loop = matches!(player.stage.feed, Feed::OpenLoop { .. });
     player.stage.feed = Feed::None;
@@ -210,7 +210,7 @@ fn collect(player: &mut Player, used: Metered, say: Say) -> Results {
     Results { lost, dropped, ..results }
 }
 
-/// Adds what is known besides.
+/// Adds the remaining facts.
 fn finish(results: Results, player: &mut Player, args: &BenchArgs) -> Results {
     let stage = &mut player.stage;
     let workload = &stage.world.workload;

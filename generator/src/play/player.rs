@@ -1,4 +1,4 @@
-//! The loop: connections on one ring, whatever the workload says on them.
+//! The loop: all connections on one ring, whatever their workload.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -110,8 +110,8 @@ impl Player {
         if pause_ns < SLEEP_NS_MIN { Wait::No } else { Wait::Until(Duration::from_nanos(pause_ns)) }
     }
 
-    /// Closes the connections that were given up, before a client that opens another at once has
-    /// operations of that one.
+    /// Closes the abandoned connections, before a client that opens another at once has operations
+    /// on the new one.
     fn close_cut(&mut self) {
         let Self { ring, stage, submitted, .. } = self;
         let mut queue = ring.queue();
@@ -153,7 +153,7 @@ impl Player {
         }
     }
 
-    /// Ends all sessions as far as the server answers, soon.
+    /// Ends all sessions, as far as the server answers within `patience`.
     pub(super) fn close(&mut self, patience: Duration) -> Result<(), BenchError> {
         self.stage.feed = Feed::None;
         self.stage.close_all();
@@ -162,7 +162,7 @@ impl Player {
     }
 }
 
-/// Which connection of which client.
+/// Identifies a connection of a client.
 pub(super) fn token(index: usize, generation: u32) -> Token {
     Token(index as u64 | u64::from(generation) << 32)
 }
@@ -210,7 +210,7 @@ fn failed(stage: &mut Stage, index: usize, errno: Errno) {
     }
 }
 
-/// The server has closed a connection. Before a session it mostly has one reason.
+/// The server has closed a connection. Before a session there is usually one reason.
 fn cut(stage: &mut Stage, index: usize, why: &str) {
     let why = match stage.clients[index].attachment {
         Attachment::Attaching { .. } => format!("{why} before it had a session; {LIMIT_HINT}"),

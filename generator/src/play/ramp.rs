@@ -1,4 +1,4 @@
-//! The highest rate that keeps a latency: doubled until it breaks, then halved in between.
+//! The highest rate that keeps a latency: doubled until it fails, then bisected.
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use crate::results::{Ramp, RampPoint, Results};
 
 use super::player::{Player, Until};
 
-/// Less answered than this share of what was requested is too slow, whatever the latencies.
+/// If less than this share of the requests is answered, the rate is too high, whatever the
+/// latencies.
 const ANSWERED_MIN: f64 = 0.95;
 
-/// Which rate is tried next.
+/// Decides which rate is tried next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Search {
     kept: f64,
@@ -29,13 +30,13 @@ impl Search {
         Self { kept: 0.0, broken: None, next: first, halvings: 0 }
     }
 
-    /// The rate to be tried; `None` when enough were.
+    /// The rate to be tried; `None` when enough were tried.
     pub(super) fn next(&self) -> Option<f64> {
         (self.halvings <= RAMP_HALVINGS && self.next <= f64::from(RATE_MAX) && self.next >= 1.0)
             .then_some(self.next)
     }
 
-    /// What became of it.
+    /// The outcome of the last rate.
     pub(super) fn tried(&mut self, is_kept: bool) {
         if is_kept {
             self.kept = self.next;

@@ -1,6 +1,6 @@
 //! What is received: grants of sessions, replies, events.
 
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::response::xid;
 
 use super::client::{Attachment, Reply, frame};
@@ -10,7 +10,7 @@ use crate::results::IncidentKind;
 use crate::wire::SessionKey;
 
 impl Stage {
-    /// Takes in what a connection has received.
+    /// Handles what a connection has received.
     pub(super) fn received(&mut self, index: usize, bytes: &[u8]) {
         let generation = self.clients[index].generation;
         let earlier = self.clients[index].take_input();
@@ -30,7 +30,7 @@ impl Stage {
         }
     }
 
-    /// Handles the whole frames; says how many bytes they were.
+    /// Handles the whole frames; returns how many bytes they were.
     fn frames(&mut self, index: usize, bytes: &[u8]) -> usize {
         let generation = self.clients[index].generation;
         let mut used = 0;
@@ -56,7 +56,7 @@ impl Stage {
         used
     }
 
-    /// A reply that is none: nothing that this server sends counts from here on.
+    /// An invalid reply: nothing that this server sends counts from here on.
     fn wrong(&mut self, index: usize, what: &str) {
         let detail = format!("connection {index}: {what}");
         self.journal.end(IncidentKind::Wrong, self.now_ns, detail);
@@ -86,7 +86,7 @@ impl Stage {
     }
 
     fn reply(&mut self, index: usize, frame: &[u8]) {
-        let mut reader = Reader::new(frame);
+        let mut reader = JuteReader::new(frame);
         let head = (|| Some((reader.int().ok()?, reader.long().ok()?, reader.int().ok()?)))();
         let Some((xid, zxid, error)) = head else {
             return self.wrong(index, &format!("a reply of {} bytes", frame.len()));
@@ -99,11 +99,11 @@ impl Stage {
         if std::mem::take(&mut client.is_silent) {
             self.journal.answered_again(self.now_ns);
         }
-        // What has a special xid may be answered before what was requested earlier.
+        // A request with a special xid may be answered before earlier requests.
         let is_it = |of: i32| if xid < 0 { of == xid } else { of > 0 };
         let at = client.waiting.iter().position(|waiting| is_it(waiting.xid));
         let Some(waiting) = at.and_then(|at| client.waiting.remove(at)) else {
-            return self.wrong(index, &format!("xid {xid} when nothing was asked"));
+            return self.wrong(index, &format!("xid {xid} without a request"));
         };
         if waiting.xid != xid {
             return self.wrong(index, &format!("xid {xid}, expected {}", waiting.xid));
@@ -125,7 +125,7 @@ impl Stage {
             }
             Err(Malformed) => {
                 let bytes = reply.body.len();
-                self.wrong(index, &format!("{bytes} bytes that answer no {op:?}"));
+                self.wrong(index, &format!("{bytes} bytes that do not answer {op:?}"));
             }
         }
     }
@@ -136,7 +136,7 @@ impl Stage {
             Ok(Some(latency_ns)) => self.record_event(latency_ns),
             Ok(None) => {}
             Err(Malformed) => {
-                self.wrong(index, &format!("{} bytes that are no event", reply.body.len()));
+                self.wrong(index, &format!("{} bytes that are not an event", reply.body.len()));
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Locks and queues, as the recipes for ZooKeeper say.
+//! Locks and queues, as in the recipes for ZooKeeper.
 
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 
 use super::client::Client;
@@ -13,7 +13,7 @@ fn is_gone(code: i32) -> bool {
     code == ErrorCode::NoNode.code()
 }
 
-/// Requests the list of those that wait for the lock.
+/// Requests the list of nodes that wait for the lock.
 pub(super) fn list_lock(tree: &Tree, client: &mut Client, task: Task, now_ns: u64) {
     list(client, &tree.lock(task.key), Task { step: Step::LockListed, ..task }, now_ns);
 }
@@ -32,7 +32,7 @@ fn read(client: &mut Client, path: &[u8], watch: bool, task: Task, now_ns: u64) 
     });
 }
 
-/// A lock's answer: the node made, the list, the watch on the one before.
+/// A lock's answer: the node created, the list, the watch on the preceding node.
 pub(super) fn lock(
     world: &mut World,
     client: &mut Client,
@@ -45,11 +45,11 @@ pub(super) fn lock(
             return Ok(Next::Failed(code));
         }
         Step::LockCreated => {
-            task.path = Reader::new(body).text()?.to_vec();
+            task.path = JuteReader::new(body).text()?.to_vec();
             list_lock(&world.tree, client, task, now_ns);
         }
         Step::LockListed => return listed(world, client, task, body, now_ns),
-        // The one before exists, so its deletion will be an event; its path is the only name.
+        // The preceding node exists, so its deletion will be an event; its path is the only name.
         _ if code == 0 => {
             let before = task.names.pop().ok_or(Malformed)?;
             client.parked.push((before, task));
@@ -68,7 +68,7 @@ fn listed(
 ) -> Result<Next, Malformed> {
     let folder = world.tree.lock(task.key).into_bytes();
     let own = task.path.get(folder.len() + 1..).ok_or(Malformed)?;
-    let before = Reader::new(body).strings()?.iter().filter(|name| *name < own).max();
+    let before = JuteReader::new(body).strings()?.iter().filter(|name| *name < own).max();
     if let Some(before) = before {
         let path = [&folder[..], b"/", before].concat();
         task.names = vec![path.clone()];
@@ -80,7 +80,7 @@ fn listed(
     Ok(Next::Held(task, now_ns + hold_ms * 1_000_000))
 }
 
-/// Gives a lock back.
+/// Releases a lock.
 pub(super) fn release(client: &mut Client, task: Task, now_ns: u64) {
     let path = task.path.clone();
     put_delete(client, Task { step: Step::Only, ..task }, now_ns, &path);
@@ -104,7 +104,7 @@ pub(super) fn queue(
         Step::QueueRead | Step::QueueTaken if is_gone(code) => {}
         _ if code != 0 => return Ok(Next::Failed(code)),
         Step::QueueListed => {
-            let mut names: Vec<_> = Reader::new(body).strings()?.iter().collect();
+            let mut names: Vec<_> = JuteReader::new(body).strings()?.iter().collect();
             if names.is_empty() {
                 return Ok(Next::Ended);
             }

@@ -1,19 +1,19 @@
 //! `--verify`: each key is a register; what is read must have been written, and not be stale.
 //!
-//! Every value carries its key and the number of its write. Checked of each answered read:
-//! the value belongs to the key and was written (it is not from the future); it is not older than
-//! the newest write that was acknowledged before the read was sent; a zxid has one value, and
-//! versions grow with zxids; what one session sees of a key, and of the server's zxid, never goes
-//! back. All connections must lead to one server: another may answer what was true a moment ago.
+//! Every value carries its key and the number of its write. Checked for each answered read: the
+//! value belongs to the key and was written (it is not from the future); it is not older than the
+//! newest write that was acknowledged before the read was sent; a zxid has one value, and versions
+//! grow with zxids; what one session sees of a key, and of the server's zxid, never goes back. All
+//! connections must lead to one server: another one may answer with an older state.
 
 use std::collections::HashMap;
 
-use model::jute::Reader;
+use model::jute::JuteReader;
 
 use crate::limits::VIOLATIONS_MAX;
 
 const MAGIC: u32 = 0x5e61_57e5;
-/// Bytes of what every value begins with.
+/// The length of the prefix of every value.
 pub(super) const VALUE_BYTES: usize = 16;
 
 /// What is known of one key.
@@ -25,7 +25,7 @@ struct Register {
     write: u64,
 }
 
-/// What a read or a write says of a key's state.
+/// What a read or a write shows of a key's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) mzxid: i64,
@@ -77,7 +77,7 @@ impl Registers {
         }
     }
 
-    /// The server gave a session up: what its successor sees is compared with nothing.
+    /// The server expired a session: what its successor sees is not compared with it.
     pub(super) fn forget(&mut self, client: usize) {
         self.sessions.retain(|(of, _), _| *of != client);
     }
@@ -119,10 +119,12 @@ impl Registers {
     }
 
     fn write_of(&mut self, key: u64, data: &[u8]) -> Option<u64> {
-        let mut reader = Reader::new(data);
+        let mut reader = JuteReader::new(data);
         let parsed = (|| Some((reader.int().ok()?, reader.int().ok()?, reader.long().ok()?)))();
         let Some((_, of, write)) = parsed.filter(|(magic, ..)| *magic as u32 == MAGIC) else {
-            self.violation(|| format!("key {key}: read {} bytes nobody wrote", data.len()));
+            self.violation(|| {
+                format!("key {key}: read {} bytes that were never written", data.len())
+            });
             return None;
         };
         let (of, write) = (of as u32, write as u64);

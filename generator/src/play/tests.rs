@@ -20,7 +20,7 @@ use crate::{BenchArgs, BenchError, IncidentKind};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// A file of the test's own.
+/// A file of the test.
 struct File(PathBuf);
 
 impl File {
@@ -44,7 +44,7 @@ fn args(address: SocketAddr, words: &str) -> BenchArgs {
     Words::parse_from(words.split_whitespace()).args
 }
 
-/// What came of it, and the JSON.
+/// The outcome, and the JSON.
 fn play(address: SocketAddr, words: &str) -> (Result<(), BenchError>, Value) {
     let file = File::new("{}");
     let words = format!("{words} --json {}", file.0.display());
@@ -115,7 +115,7 @@ fn an_open_loop_keeps_its_rate() {
     let words = format!("--op mixed --nodes 10 --rate 500 --html {}", page.0.display());
     let (outcome, json) = play(serve(well), &words);
     outcome.unwrap();
-    // Poisson: 500 and nine times the root of it, whatever the machine does.
+    // Poisson: 500 and nine times its root, whatever the machine does.
     let ops = json["ops"].as_u64().unwrap();
     assert!((300..=700).contains(&ops), "{ops}");
     assert_eq!((&json["unanswered"], &json["dropped"]), (&Value::from(0), &Value::from(0)));
@@ -136,7 +136,7 @@ fn what_was_due_while_the_server_slept_is_as_late_as_it_was() {
     let words = "--connections 1 --op get --nodes 10 --rate 400";
     let (outcome, json) = play(serve(sleepy), words);
     outcome.unwrap();
-    // Half of the second was slept through: what was due then counts, though it was sent later.
+    // The server slept for half of the second: what was due then counts, though it was sent later.
     assert!(json["get_us_p90"].as_f64().unwrap() > 200_000.0, "{json}");
 }
 
@@ -147,7 +147,7 @@ fn closed_connections_are_reported_and_reopened() {
     }
     let (outcome, json) = play(serve(closes), "--workload mixed-70-30 --prepare-only");
     let is_closed = matches!(outcome, Err(BenchError::NotBegun { kind: IncidentKind::Closed, .. }));
-    assert!(is_closed, "the tree is larger than what a connection lasts: {outcome:?}");
+    assert!(is_closed, "the tree is larger than one connection can create: {outcome:?}");
     assert!(json["incidents"].is_null(), "nothing was measured: {json}");
     let (outcome, json) = play(serve(closes), "--op get --nodes 10 --rate 2000");
     let is_closed =
@@ -235,7 +235,7 @@ fn wrong_answers_end_the_run() {
     type Behaviour = fn(u32, i32, Op, &mut Vec<u8>) -> bool;
     let cases: [(Behaviour, &str); 3] = [
         (other_xid, "expected"),
-        (too_short, "that answer no GetData"),
+        (too_short, "that do not answer GetData"),
         (endless, "a frame of -1 bytes"),
     ];
     for (behaviour, what) in cases {
@@ -302,13 +302,13 @@ fn written() -> (Registers, [Vec<u8>; 2]) {
 }
 
 #[test]
-fn sound_reads_are_no_violations() {
+fn correct_reads_are_no_violations() {
     let (mut registers, values) = written();
     assert_eq!((registers.floor(3), values[0].len()), (20, VALUE_BYTES));
     registers.read(1, 3, 20, &values[1], (25, seen(20, 2)));
     // A read that was sent before the second write was acknowledged, by another session.
     registers.read(2, 3, 10, &values[0], (15, seen(10, 1)));
-    // A write that was not acknowledged, because its connection was lost, may be there.
+    // A write that was not acknowledged, because its connection was lost, may have been applied.
     let mut third = Vec::new();
     registers.value(3, &mut third);
     registers.read(1, 3, 20, &third, (30, seen(30, 3)));
@@ -327,7 +327,7 @@ fn every_kind_of_violation_is_found() {
     };
     check(&|r, v| r.read(1, 3, 20, &v[0], (25, seen(10, 1))), "acknowledged before");
     check(&|r, v| r.read(1, 4, 0, &v[0], (25, seen(10, 1))), "never written there");
-    check(&|r, _| r.read(1, 3, 20, b"", (25, seen(20, 2))), "nobody wrote");
+    check(&|r, _| r.read(1, 3, 20, b"", (25, seen(20, 2))), "bytes that were never written");
     check(&|r, v| r.read(1, 3, 20, &v[0], (25, seen(20, 2))), "zxid 0x14 is version 2");
     check(&|r, v| r.read(1, 3, 20, &v[1], (25, seen(21, 2))), "zxid 0x15 is version 2");
     check(&|r, v| r.read(1, 3, 20, &v[1], (19, seen(20, 2))), "an answer of zxid 0x13");

@@ -1,4 +1,4 @@
-//! Names: every path that a workload uses.
+//! Paths: every path that a workload uses.
 
 use std::fmt::Write as _;
 
@@ -47,7 +47,7 @@ impl Tree {
         format!("{}/w{}d{}", self.root, self.width, self.depth)
     }
 
-    /// How many folders there are on a level; the keys lie in those of the last, `depth - 1`.
+    /// How many folders there are on a level; the keys are in those of the last level, `depth - 1`.
     pub(super) fn folder_count(&self, level: u64) -> u64 {
         let below = self.depth - level;
         (0..below).fold(self.key_count, |count, _| count.div_ceil(self.width)).max(1)
@@ -61,9 +61,9 @@ impl Tree {
         let mut path = self.top();
         for above in (0..=level).rev() {
             let part = (0..above).fold(number, |number, _| number / self.width);
-            // The first level has whatever is left; the others have digits to the base of width.
+            // The first level has the rest; the others have digits to the base of width.
             let part = if above == level { part } else { part % self.width };
-            write!(path, "/{part:05}").expect("a string takes everything");
+            write!(path, "/{part:05}").expect("writing to a String does not fail");
         }
         path
     }

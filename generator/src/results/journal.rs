@@ -3,25 +3,25 @@
 use crate::Say;
 use crate::limits::{INCIDENT_MERGED_NS, INCIDENTS_MAX};
 
-/// Kinds of what a sound server does not do under load.
+/// Kinds of incidents: what a correct server does not do under load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IncidentKind {
     /// A connection was closed or reset.
     Closed,
     /// A connection could not be opened.
     Refused,
-    /// A session was not there any more when its client came back.
+    /// A session had expired when its client reconnected.
     Expired,
     /// A request was not answered for too long.
     Stalled,
-    /// An answer was none to its request.
+    /// An answer did not match its request.
     Wrong,
-    /// No connection was left, for longer than the patience lasts.
+    /// There was no connection for longer than the patience lasts.
     Gone,
 }
 
 impl IncidentKind {
-    /// As results name it.
+    /// Its name in the results.
     pub fn name(self) -> &'static str {
         match self {
             Self::Closed => "connection lost",
@@ -34,7 +34,7 @@ impl IncidentKind {
     }
 }
 
-/// One of them, or several of a kind close together.
+/// One incident, or several of a kind close together.
 #[derive(Clone, Debug)]
 pub(crate) struct Incident {
     pub(crate) kind: IncidentKind,
@@ -46,7 +46,7 @@ pub(crate) struct Incident {
     pub(crate) detail: String,
 }
 
-/// All of them. Lives in: the player.
+/// All incidents. Lives in: the player.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     pub(crate) incidents: Vec<Incident>,
@@ -57,12 +57,12 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// An empty one; each incident is said when it begins.
+    /// An empty journal; each incident is reported when it begins.
     pub(crate) fn new(say: Say) -> Self {
         Self { incidents: Vec::new(), start_ns: 0, say, is_fatal: false }
     }
 
-    /// Gives what it holds, and is empty.
+    /// Returns its content, and leaves it empty.
     pub(crate) fn take(&mut self) -> Self {
         let empty = Self::new(self.say);
         std::mem::replace(self, empty)

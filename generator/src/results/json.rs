@@ -1,4 +1,4 @@
-//! The JSON for scripts: scalars first, one a line, as they have always been called; then lists.
+//! The JSON for scripts: scalars first, one per line, under their established names; then lists.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! What was found: for people a table and a page, for scripts JSON.
+//! The results: a table and a page for people, JSON for scripts.
 
 mod journal;
 mod json;
@@ -22,7 +22,7 @@ use super::tally::{Second, Tally};
 pub use journal::IncidentKind;
 pub(super) use journal::Journal;
 
-/// The shortest time in which CPU time is a share of a core.
+/// The shortest time over which CPU time is reported as a share of a core.
 const SHARE_NS_MIN: u64 = 100_000_000;
 
 /// A kind of request, or a part of one.
@@ -45,9 +45,9 @@ pub(super) struct Verdict {
 /// One rate of a ramp.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RampPoint {
-    /// Requested, a second.
+    /// Requested, per second.
     pub(super) rate: f64,
-    /// Answered, a second.
+    /// Answered, per second.
     pub(super) achieved: f64,
     pub(super) p50_ns: u64,
     pub(super) p99_ns: u64,
@@ -96,7 +96,7 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// `ops` of `unit` were done; the classes of `tally` are the rows.
+    /// The results of `ops` operations of `unit`; the classes of `tally` are the rows.
     pub(super) fn new(
         unit: &'static str,
         ops: u64,
@@ -129,7 +129,7 @@ impl Results {
         }
     }
 
-    /// Prints, writes the files requested, and says whether what was measured counts.
+    /// Prints, writes the requested files, and returns whether the measurement is valid.
     pub(super) fn report(&self, args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchError> {
         let path = PathBuf::from("standard output");
         let written =
@@ -171,8 +171,7 @@ impl Results {
         (self.used.elapsed_ns as f64 / 1e9).max(1e-9)
     }
 
-    /// So much CPU time as a part of a core; nothing if it was measured for too short a time to
-    /// say.
+    /// CPU time as a share of a core; empty if the measurement was too short.
     fn core_share(&self, cpu_us: u64) -> String {
         if self.used.elapsed_ns < SHARE_NS_MIN {
             return String::new();

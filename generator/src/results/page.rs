@@ -1,4 +1,4 @@
-//! The page: one file, tables and plots, nothing fetched from anywhere.
+//! The page: one file with tables and plots, which fetches nothing.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ svg{width:100%;height:auto;display:block}svg text{font-size:11px;fill:#555}\
 impl Results {
     pub(super) fn page(&self) -> String {
         let mut out = String::new();
-        self.write_page(&mut out).expect("a string takes everything");
+        self.write_page(&mut out).expect("writing to a String does not fail");
         out
     }
 
@@ -64,7 +64,7 @@ impl Results {
             }
         }
         if !self.journal.incidents.is_empty() {
-            writeln!(out, "<h2>What happened when</h2><table><tr><th>from s<th>to s<th>times")?;
+            writeln!(out, "<h2>Incidents</h2><table><tr><th>from s<th>to s<th>times")?;
             writeln!(out, "<th style=\"text-align:left\">what</tr>")?;
         }
         for incident in &self.journal.incidents {
@@ -98,7 +98,7 @@ impl Results {
     fn percentile_plot(&self) -> String {
         let curves = self.rows.iter().filter(|row| !row.ns.is_empty()).map(|row| {
             let points = row.ns.iter_quantiles(8).map(|point| {
-                // The hundred-thousandth part is the last that is shown.
+                // One in a hundred thousand is the last that is shown.
                 let rest = (1.0 - point.quantile()).max(1e-5);
                 (-rest.log10(), point.value_iterated_to() as f64 / 1e3)
             });
@@ -198,7 +198,7 @@ impl Results {
         };
         let latency = Plot {
             title: &title,
-            x_name: "operations/s asked for",
+            x_name: "operations/s requested",
             y_name: "us",
             y: Scale::Log,
             x_ticks: None,
@@ -209,21 +209,21 @@ impl Results {
             name: "answered".into(),
             points: points.iter().map(|point| (point.rate, point.achieved)).collect(),
         };
-        let asked = Curve { name: "asked for".into(), points: vec![(0.0, 0.0), (most, most)] };
+        let requested = Curve { name: "requested".into(), points: vec![(0.0, 0.0), (most, most)] };
         let throughput = Plot {
-            title: "Answered of what was asked for",
-            x_name: "operations/s asked for",
+            title: "Answered and requested rate",
+            x_name: "operations/s requested",
             y_name: "operations/s",
             y: Scale::Even,
             x_ticks: None,
             dots: true,
-            curves: vec![answered, asked],
+            curves: vec![answered, requested],
         };
         Some(latency.draw() + &throughput.draw())
     }
 
     fn write_settings(&self, out: &mut String) -> std::fmt::Result {
-        writeln!(out, "<h2>As asked</h2><table>")?;
+        writeln!(out, "<h2>Settings</h2><table>")?;
         for (name, value) in &self.settings {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             writeln!(out, "<tr><td>{name}<td class=\"text\">{}</tr>", escaped(&text))?;

@@ -8,7 +8,7 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
-/// Distinct for people who do not see red and green as different, too.
+/// Distinct for people with red-green colour blindness too.
 const COLOURS: [&str; 8] =
     ["#0067b8", "#d15700", "#00875a", "#8a3ffc", "#b3005e", "#6b6b00", "#00809c", "#4d4d4d"];
 
@@ -33,13 +33,13 @@ pub(super) struct Plot<'a> {
     pub(super) x_name: &'a str,
     pub(super) y_name: &'a str,
     pub(super) y: Scale,
-    /// Ticks of x with their words; `None` for even ones.
+    /// Ticks of x with their labels; `None` for even ones.
     pub(super) x_ticks: Option<Vec<(f64, String)>>,
     pub(super) dots: bool,
     pub(super) curves: Vec<Curve>,
 }
 
-/// One axis: the least and the greatest value, and where they lie.
+/// One axis: the least and the greatest value, and their positions.
 struct Axis {
     scale: Scale,
     least: f64,
@@ -86,7 +86,7 @@ pub(super) fn step(span: f64) -> f64 {
         .unwrap_or(span)
 }
 
-/// A number as short as people write it.
+/// A number in a short form for people.
 pub(super) fn number(value: f64) -> String {
     let (value, unit) = match value.abs() {
         v if v >= 999_999.5 => (value / 1e6, "M"),
@@ -136,7 +136,7 @@ impl Plot<'_> {
     /// The plot, with its heading and its legend.
     pub(super) fn draw(&self) -> String {
         let mut out = String::new();
-        self.write(&mut out).expect("a string takes everything");
+        self.write(&mut out).expect("writing to a String does not fail");
         out
     }
 

@@ -8,7 +8,7 @@ use crate::tally::{Code, micros, thousands};
 impl Results {
     pub(super) fn table(&self) -> String {
         let mut text = String::new();
-        self.write_table(&mut text).expect("a string takes everything");
+        self.write_table(&mut text).expect("writing to a String does not fail");
         text
     }
 
@@ -96,7 +96,7 @@ impl Results {
         for point in &ramp.points {
             writeln!(
                 out,
-                "ramp      {:>10}/s asked {:>10}/s answered  p99 {} us  {}",
+                "ramp      {:>10}/s requested {:>10}/s answered  p99 {} us  {}",
                 thousands(point.rate as u64),
                 thousands(point.achieved as u64),
                 micros(point.p99_ns),

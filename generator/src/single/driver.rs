@@ -1,9 +1,9 @@
-//! The closed loop: connections on one ring, each with so many requests in flight.
+//! The closed loop: connections on one ring, each with a fixed number of requests in flight.
 //!
-//! A reply is followed at once by the next request on the same connection; all requests of a
-//! turn leave in one send a connection and one system call. The clock is read once a turn, after
-//! the wait: a reply's latency counts from the turn that made the request to the turn that saw
-//! the reply, so time spent in the generator itself is in it, never left out.
+//! A reply is followed at once by the next request on the same connection; all requests of a turn
+//! are submitted with one send per connection and one system call. The clock is read once a turn,
+//! after the wait: a reply's latency counts from the turn that made the request to the turn that
+//! saw the reply, so it includes the time spent in the generator itself.
 
 use std::net::TcpStream;
 use std::time::Instant;
@@ -22,10 +22,10 @@ pub(super) trait Requests {
     /// Appends the next request of a connection; `None` if it has none for now.
     fn next(&mut self, lane: usize, xid: i32, out: &mut Vec<u8>) -> Option<Expected>;
 
-    /// An event has come.
+    /// An event has arrived.
     fn event(&mut self) {}
 
-    /// Whether nothing more is expected but the answers.
+    /// Whether only answers are still expected.
     fn is_done(&self) -> bool {
         true
     }
@@ -36,7 +36,7 @@ pub(super) trait Requests {
 pub(super) enum Until {
     /// At a time, with requests in flight: they are answered in the next run.
     Time(u64),
-    /// When all is answered and the requests is done.
+    /// When all is answered and there are no more requests.
     Done,
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// `reply_bytes`: about how long a reply is, for the size of receive buffers.
+    /// `reply_bytes`: the approximate length of a reply, for the size of receive buffers.
     pub(super) fn new(
         streams: Vec<TcpStream>,
         pipeline: usize,
@@ -76,12 +76,12 @@ impl Driver {
         Ok(Self { ring, lanes, sending, pipeline, in_flight: 0, epoch, answered_ns: 0 })
     }
 
-    /// Nanoseconds since this driver was made.
+    /// Nanoseconds since this driver was created.
     pub(super) fn now_ns(&self) -> u64 {
         self.epoch.elapsed().as_nanos() as u64
     }
 
-    /// Runs `requests` and counts its answers. Gives the time of the last turn.
+    /// Runs `requests` and counts its answers. Returns the time of the last turn.
     pub(super) fn run<W: Requests>(
         &mut self,
         requests: &mut W,
@@ -271,7 +271,7 @@ impl Same {
     }
 }
 
-/// No requests: what is in flight is waited for.
+/// No requests: only waits for what is in flight.
 struct Nothing;
 
 impl Requests for Nothing {

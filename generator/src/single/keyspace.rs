@@ -1,4 +1,4 @@
-//! The keyspace: which nodes there are, and how their paths get into a request without formatting.
+//! The keyspace: its nodes, and how their paths are written into a request without formatting.
 
 use crate::limits::{NODES_PER_PARENT, PARENTS_MAX};
 
@@ -25,7 +25,7 @@ impl Keyspace {
         Self { root: root.as_bytes().into(), digits }
     }
 
-    /// How many parents so many nodes have.
+    /// The number of parents of `nodes` nodes.
     pub(super) fn parents(nodes: u32) -> u32 {
         nodes.div_ceil(NODES_PER_PARENT).min(PARENTS_MAX)
     }

@@ -58,7 +58,7 @@ impl Lane {
         (self.requested - self.answered) as usize
     }
 
-    /// The xid of the next request: 1 and up, and 1 again after the greatest.
+    /// The xid of the next request: from 1 up, and 1 again after the greatest.
     #[inline]
     pub(super) fn xid(&self) -> i32 {
         xid_of(self.requested)
@@ -92,7 +92,7 @@ impl Lane {
         Ok(request)
     }
 
-    /// Forgets what is in flight: no answers come any more. Says how many that were.
+    /// Forgets what is in flight: no more answers will arrive. Returns how many requests that were.
     pub(super) fn forget(&mut self) -> usize {
         let forgotten = self.in_flight();
         self.answered = self.requested;

@@ -1,11 +1,11 @@
-//! One operation in a closed loop: so many connections, so many requests in flight on each, a reply
-//! is followed at once by the next request.
+//! One operation in a closed loop: a fixed number of connections and of requests in flight on each,
+//! where a reply is followed at once by the next request.
 //!
 //! It is as cheap as possible, to saturate a server: requests are copied from templates, replies
 //! are cut by their length only and matched by their order, the clock is read once a turn.
 //!
 //! `driver` is the loop, `lane` one connection of it; `requests` and `keyspace` are what is
-//! requested. `watch`, `session` and `ready` measure operations of other forms, round by round
+//! requested. `watch`, `session` and `ready` measure operations of other forms, in rounds
 //! (`rounds`).
 //!
 //! Lives in: the generator's thread.
@@ -59,7 +59,7 @@ fn run_loop(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchError> {
     let outcome =
         if args.prepare_only { Ok(()) } else { measure_op(&mut driver, &keyspace, args, out) };
     match &outcome {
-        // What was measured may not count, but the connections are sound.
+        // The measurement may be void, but the connections are intact.
         Ok(()) | Err(BenchError::Errors { .. } | BenchError::Nothing) => driver.close()?,
         Err(_) => {}
     }
@@ -88,7 +88,7 @@ fn driver(args: &BenchArgs) -> Result<Driver, BenchError> {
     Driver::new(streams, args.in_flight() as usize, args.size as usize + REPLY_EXTRA_BYTES)
 }
 
-/// Makes the keyspace. Nodes that exist are set, since their data may be another.
+/// Creates the keyspace. Nodes that exist are set, since their data may differ.
 fn prepare(
     driver: &mut Driver,
     keyspace: &Keyspace,
@@ -124,7 +124,7 @@ fn create_all(driver: &mut Driver, paths: Vec<Vec<u8>>) -> Result<(), BenchError
     refuse(&tally, "preparing")
 }
 
-/// An error if the server answered one that is not excused.
+/// An error if the server answered with an error that is not excused.
 fn refuse(tally: &Tally, stage: &'static str) -> Result<(), BenchError> {
     tally.surprise().map_or(Ok(()), |code| Err(BenchError::Refused { stage, code }))
 }
@@ -148,7 +148,7 @@ fn measure<R: Requests>(
     let used = meter.stop(*outcome.as_ref().unwrap_or(&now_ns));
     let mut results = results(args, "op", tally.ops(), used, &mut tally, out.say);
     if let Err(error) = outcome {
-        // What was measured until then is reported, and why there is no more.
+        // What was measured until then is reported, with the reason for its end.
         let Some((kind, detail)) = error.incident() else { return Err(error) };
         results.journal.end(kind, now_ns - start_ns, detail);
     }

@@ -43,7 +43,7 @@ pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchErr
 fn attempt(args: &BenchArgs, address: SocketAddr, get: &Template) -> Result<(), BenchError> {
     let mut client = open(&args.server, address)?;
     let reply = client.call(|out, xid| get.put(out, xid, |_| ()))?;
-    // The session's end is no part of the wait, but leaving it open would be rude.
+    // Closing the session is not part of the wait, but it must not be left open.
     let code = Code(reply.error);
     client.close()?;
     if reply.error == 0 { Ok(()) } else { Err(BenchError::Refused { stage: "first get", code }) }

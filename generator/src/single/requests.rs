@@ -1,4 +1,4 @@
-//! The requests of the closed loop: the keyspace made, then read and written.
+//! The requests of the closed loop: creating the keyspace, then reading and writing it.
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -82,7 +82,7 @@ impl Requests for EveryNode<'_> {
     }
 }
 
-/// Reads or writes nodes drawn at random, for ever.
+/// Reads or writes nodes drawn at random, endlessly.
 pub(super) struct Random<'a> {
     keyspace: &'a Keyspace,
     rng: SmallRng,
@@ -141,7 +141,7 @@ impl Requests for Random<'_> {
     }
 }
 
-/// Creates new nodes for ever, `ROOT/cRRRRRRRR-LLLLL/nNNNNNNNN`: a parent for each connection of
+/// Creates new nodes endlessly, `ROOT/cRRRRRRRR-LLLLL/nNNNNNNNN`: a parent for each connection of
 /// each run.
 pub(super) struct CreateNew<'a> {
     keyspace: &'a Keyspace,
@@ -171,7 +171,7 @@ impl<'a> CreateNew<'a> {
         }
     }
 
-    /// What must be there first.
+    /// The nodes that must exist first.
     pub(super) fn parents(&self) -> Vec<Vec<u8>> {
         self.parents.clone()
     }

@@ -1,4 +1,4 @@
-//! What is measured round by round: a warm-up, then the time requested.
+//! Measurements in rounds: a warm-up, then the time requested.
 
 use super::results;
 use crate::Say;
@@ -32,8 +32,8 @@ impl<'a> Rounds<'a> {
         Self { args, say, names, tally, warm_ns, measured: None }
     }
 
-    /// Begins to measure if the warm-up has just ended, and says whether it did: what was counted
-    /// before counts no more.
+    /// Starts to measure if the warm-up has just ended, and returns whether it did: what was
+    /// counted before is discarded.
     pub(super) fn maybe_begin(&mut self, now_ns: u64) -> Result<bool, BenchError> {
         let is_begun = self.measured.is_none() && now_ns >= self.warm_ns;
         if is_begun {
@@ -49,10 +49,10 @@ impl<'a> Rounds<'a> {
         self.measured.as_ref().is_some_and(|(_, start_ns)| now_ns >= start_ns + measured_ns)
     }
 
-    /// What was found; `ops` of `unit` were done.
+    /// The results of `ops` operations of `unit`.
     ///
     /// # Panics
-    /// If it has not begun to measure.
+    /// If it has not started to measure.
     pub(super) fn results(mut self, unit: &'static str, ops: u64, now_ns: u64) -> Results {
         let (meter, _) = self.measured.expect("the rounds were measured");
         results(self.args, unit, ops, meter.stop(now_ns), &mut self.tally, self.say)

@@ -1,4 +1,4 @@
-//! Sessions opened and closed, one after another, each on a connection of its own.
+//! Sessions opened and closed one after another, each on its own connection.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::request::Request;
 
@@ -15,7 +15,7 @@ fn templates_hold_any_node() {
     let template = Template::set(&keyspace.node(0), b"xyz");
     template.put(&mut out, 9, |path| keyspace.write_node(1_234_567, path));
     assert_eq!(out.len() - 4, u32::from_be_bytes(*out.first_chunk().unwrap()) as usize);
-    let mut reader = Reader::new(&out[4..]);
+    let mut reader = JuteReader::new(&out[4..]);
     assert_eq!((reader.int(), reader.int()), (Ok(9), Ok(Op::SetData.code())));
     let request = Request::decode(Op::SetData, reader.rest()).unwrap();
     let path = b"/a/b/p234/n1234567";
@@ -49,7 +49,7 @@ fn drawn(words: &str, count: usize) -> Vec<(Op, Vec<u8>)> {
     let request = |_| {
         let mut out = Vec::new();
         requests.next(0, 1, &mut out).expect("they never end");
-        let mut reader = Reader::new(&out[8..]);
+        let mut reader = JuteReader::new(&out[8..]);
         let op = Op::of(reader.int().unwrap()).unwrap();
         (op, reader.text().unwrap().to_vec())
     };

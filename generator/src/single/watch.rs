@@ -1,8 +1,8 @@
-//! Watchers of one node: how long until all of them are notified.
+//! Watchers of one node: how long it takes until all of them are notified.
 //!
 //! A watch belongs to a connection, so there are as many watchers as connections. A round: every
-//! connection reads the node with a watch; one of them sets it; the round ends with the last
-//! event. Only the second part is in the latencies; the CPU per event holds the whole round.
+//! connection reads the node with a watch; one of them sets it; the round ends with the last event.
+//! Only the second part is in the latencies; the CPU per event is that of the whole round.
 
 use super::driver::{Requests, Until};
 use super::lane::Expected;

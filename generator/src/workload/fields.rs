@@ -1,4 +1,4 @@
-//! Fields that know their bounds, so that the parser can say where one is broken.
+//! Fields that know their bounds, so that the parser can report where one is violated.
 
 use std::fmt;
 

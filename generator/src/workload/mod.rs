@@ -1,7 +1,7 @@
 //! Workload files: which operations, how often, on which tree.
 //!
-//! A file is TOML. Whatever is wrong with one is reported with file, line and key; the shipped ones
-//! are read like any other.
+//! A file is TOML. Errors are reported with file, line and key; the shipped files are read like any
+//! other.
 
 mod fields;
 mod read;
@@ -27,7 +27,7 @@ use super::limits::{
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Workload {
-    /// The word on the command line, or the file's path.
+    /// The name on the command line, or the file's path.
     #[serde(skip)]
     pub(super) name: String,
     /// One sentence for `--list`.
@@ -37,7 +37,7 @@ pub(super) struct Workload {
     pub(super) connections: Bounded<1, { CONNECTIONS_MAX as u64 }>,
     #[serde(default = "in_flight")]
     pub(super) in_flight: Bounded<1, { PIPELINE_MAX as u64 }>,
-    /// Operations a second; none is a closed loop.
+    /// Operations per second; none is a closed loop.
     pub(super) rate: Option<Bounded<1, { RATE_MAX as u64 }>>,
     #[serde(default)]
     pub(super) keys: KeySpec,
@@ -93,7 +93,7 @@ impl Default for KeySpec {
 pub(super) enum Draw {
     /// Each as often as any other.
     Uniform,
-    /// The first most often, by Zipf's law.
+    /// The first ones most often, by Zipf's law.
     Zipf,
 }
 
@@ -102,7 +102,7 @@ pub(super) enum Draw {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SessionSpec {
     pub(super) timeout_ms: Bounded<100, 3_600_000>,
-    /// Ephemeral nodes that each session makes at its start.
+    /// Ephemeral nodes that each session creates at its start.
     pub(super) ephemerals: Bounded<0, 100_000>,
     /// Folders that ephemeral nodes are spread over.
     pub(super) services: Bounded<1, 10_000>,
@@ -114,7 +114,7 @@ impl Default for SessionSpec {
     }
 }
 
-/// Watches that every connection holds, and sets again when they have fired.
+/// Watches that every connection holds, and re-arms when they have fired.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WatchSpec {
@@ -146,7 +146,7 @@ pub(super) struct OpSpec {
     pub(super) kind: OpKind,
     /// Its share: of all weights together.
     pub(super) weight: Bounded<0, 1_000_000>,
-    /// Its row in the results; else its kind.
+    /// Its row in the results; by default its kind.
     pub(super) name: Option<String>,
     /// Data written, if not as for the keys.
     pub(super) bytes: Option<Bounded<0, { SIZE_MAX as u64 }>>,
@@ -160,7 +160,7 @@ pub(super) struct OpSpec {
     pub(super) count: Option<Bounded<1, 10_000>>,
     /// lock: how long it is held.
     pub(super) hold_ms: Option<Bounded<0, 60_000>>,
-    /// session: ephemeral nodes made in it, and gets requested in it.
+    /// session: ephemeral nodes created in it, and gets requested in it.
     pub(super) ephemerals: Option<Bounded<0, 10_000>>,
     pub(super) gets: Option<Bounded<0, 10_000>>,
 }
@@ -197,7 +197,7 @@ pub(super) enum OpKind {
     CreateTtl,
     /// create of a new sequential node.
     Sequential,
-    /// delete of the oldest node that the connection has made; makes one if there is none.
+    /// delete of the oldest node that the connection has created; creates one if there is none.
     Delete,
     /// create of a new node, then its delete.
     Churn,
@@ -219,8 +219,8 @@ pub(super) enum OpKind {
     Multi,
     /// A multiRead of keys.
     MultiRead,
-    /// A lock taken and given back, as the recipe says: sequential ephemeral nodes, each waits
-    /// for the one before.
+    /// A lock taken and released, as in the recipe: sequential ephemeral nodes, each waits for the
+    /// preceding one.
     Lock,
     /// An element put into a queue.
     QueuePut,
@@ -249,7 +249,7 @@ fn all() -> Bounded<1, 100> {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum StormKind {
-    /// Connections are cut and reopened, each for its session; watches are set again.
+    /// Connections are cut and reopened, each for its session; watches are restored.
     Reconnect,
     /// Sessions are ended and new ones opened.
     Session,
@@ -258,7 +258,7 @@ pub(super) enum StormKind {
 }
 
 impl Workload {
-    /// One operation, everything else as in a file that says nothing of it.
+    /// The given operations, everything else by default.
     pub(super) fn of(kinds: &[(OpKind, u64)]) -> Self {
         let op = |&(kind, weight)| Spanned::new(0..0, OpSpec::of(kind, weight));
         Self {

@@ -1,4 +1,4 @@
-//! A workload read and checked; what is wrong is reported with file, line and key.
+//! Reads and checks a workload; errors are reported with file, line and key.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,10 @@ use super::{OpKind, OpSpec, StormKind, Workload, shipped};
 #[derive(Debug, Error)]
 pub enum WorkloadError {
     /// Neither a shipped workload nor a file.
-    #[error("there is no workload {name} (`ringkeeper bench --list`), and as a file: {source}")]
+    #[error(
+        "there is no workload {name} (`ringkeeper bench --list`), and it cannot be read as a \
+         file: {source}"
+    )]
     Missing {
         /// As given.
         name: PathBuf,
@@ -29,7 +32,7 @@ pub enum WorkloadError {
         file: Box<str>,
         /// From 1.
         line: usize,
-        /// The key of that line, or what stands there instead.
+        /// The key of that line, or what is there instead.
         key: Box<str>,
         /// What is wrong.
         cause: Box<str>,
@@ -81,7 +84,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Workload, WorkloadError> {
     Ok(workload)
 }
 
-/// A key of an operation that has no meaning for it, or is missing, and why.
+/// A key that has no meaning for an operation, or is missing, and why.
 fn objection(op: &OpSpec) -> Option<(&'static str, String)> {
     use OpKind::{
         Churn, Create, Create2, CreateContainer, CreateTtl, Delete, Ephemeral, Lock, Multi,
@@ -121,7 +124,8 @@ fn place(text: &str, offset: usize) -> (usize, &str) {
     (line + 1, if key.is_empty() { "syntax" } else { key })
 }
 
-/// The line on which a table, whose span is known, has a key; its first line if it has not.
+/// The line on which a table, whose span is known, has a key; its first line if it does not have
+/// it.
 fn place_of_key<'a>(text: &'a str, span: Range<usize>, key: &'a str) -> (usize, &'a str) {
     let (first, _) = place(text, span.start);
     let lines = text.lines().enumerate().skip(first - 1);

@@ -22,7 +22,7 @@ shipped![
     "session-storm",
 ];
 
-/// Their names and texts, in the order of a tour.
+/// Their names and texts, in the order of `--list`.
 pub(crate) fn list() -> &'static [(&'static str, &'static str)] {
     ALL
 }

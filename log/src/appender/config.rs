@@ -11,9 +11,9 @@ use crate::limits::{
 /// The bounds of an appender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AppenderConfig {
-    /// Writes in the air, 1 to 8.
+    /// Writes in flight, 1 to 8.
     pub slot_count: usize,
-    /// A batch with header and padding, in whole blocks; a larger record has one to itself.
+    /// A batch with header and padding, in whole blocks; a larger record gets one of its own.
     pub batch_bytes_max: usize,
     /// One txn.
     pub record_bytes_max: usize,
@@ -21,7 +21,7 @@ pub struct AppenderConfig {
     pub segment_bytes: u64,
     /// Batches that wait for a slot, in bytes.
     pub backlog_bytes_max: usize,
-    /// Segments to have ready besides the one being filled, 1 at least.
+    /// Segments to have ready besides the one being filled, at least 1.
     pub segments_ahead: usize,
     /// How a write becomes durable.
     pub durability: Durability,

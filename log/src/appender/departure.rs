@@ -1,10 +1,10 @@
-//! What leaves an appender for the disk, and why nothing more does.
+//! What leaves an appender for the disk, and why nothing leaves any more.
 
 use disk::AlignedBuf;
 
 use crate::format::{SegmentNumber, SegmentOffset};
 
-/// A place for one write in the air.
+/// A place for one write in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u8);
 
@@ -27,12 +27,12 @@ pub struct Write {
     pub segment: SegmentNumber,
     /// Where in it.
     pub offset: SegmentOffset,
-    /// What to write. Boxed because the ring wants a box, and this one is used again.
+    /// What to write. Boxed because the ring takes a box, and this one is reused.
     pub buffer: Box<AlignedBuf>,
 }
 
 /// An fdatasync of one segment, one at a time; [`Appender::flushed`](super::Appender::flushed)
-/// receives its end.
+/// reports its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flush {
     /// The segment to flush.
@@ -46,7 +46,7 @@ pub enum Room {
     Open,
     /// Not before the device has caught up: stop admitting.
     Backlogged,
-    /// Not before a segment is prepared: the disk is full, or the background behind.
+    /// Not before a segment is prepared: the disk is full, or the background is late.
     NoSegment,
     /// The run has [ended](super::Appender::end).
     Ended,
@@ -79,15 +79,15 @@ pub enum AppendError {
     #[error("the log is full: no segment is prepared")]
     NoSegment,
     /// Too much waits for the device.
-    #[error("{found} bytes wait for the device, {max} may")]
+    #[error("{found} bytes wait for the device, at most {max} may")]
     Backlogged {
-        /// What waits.
+        /// What is waiting.
         found: usize,
-        /// What may.
+        /// What may wait.
         max: usize,
     },
     /// The txn is larger than configured.
-    #[error("a txn of {found} bytes, {max} are possible")]
+    #[error("a txn of {found} bytes, at most {max} are possible")]
     TooLarge {
         /// The txn.
         found: usize,

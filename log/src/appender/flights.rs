@@ -22,9 +22,9 @@ pub(super) struct Flight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     InTheAir(Slot),
-    /// Written; remembers its slot until the caller has said what that means.
+    /// Written; keeps its slot until the caller has said whether that made it durable.
     Landed(Slot),
-    /// Written before the flush that is under way.
+    /// Written before the flush that is in progress.
     Covered,
     Durable,
 }
@@ -53,7 +53,7 @@ impl Flight {
 }
 
 impl Flights {
-    /// Nothing has departed in a run whose first segment is `first`.
+    /// Nothing has departed yet in the run whose first segment is `first`.
     pub(super) fn new(slot_count: usize, durable_through: Zxid, first: SegmentNumber) -> Self {
         Self {
             in_order: VecDeque::with_capacity(FLIGHT_COUNT_MAX),
@@ -114,7 +114,7 @@ impl Flights {
     }
 
     /// Begins a flush if one is due: of the oldest segment that has something written, once no
-    /// other flush is under way. Everything written there so far is covered, behind gaps too.
+    /// other flush is in progress. Everything written there so far is covered, behind gaps too.
     pub(super) fn maybe_flush(&mut self) -> Option<SegmentNumber> {
         if self.flushing.is_some() {
             return None;
@@ -134,7 +134,7 @@ impl Flights {
     }
 
     pub(super) fn flush_ended(&mut self) -> SegmentNumber {
-        self.flushing.take().expect("a flush was asked for")
+        self.flushing.take().expect("a flush was requested")
     }
 
     pub(super) fn settle_covered(&mut self) {
@@ -145,7 +145,7 @@ impl Flights {
         }
     }
 
-    /// Moves durability over what is durable at the front.
+    /// Advances durability over what is durable at the front.
     pub(super) fn advance(&mut self) {
         while let Some(flight) = self.in_order.front()
             && flight.stage == Stage::Durable

@@ -2,12 +2,12 @@
 //!
 //! A txn may be acknowledged only when it is durable, and a write costs the same for one record as
 //! for a hundred. So records wait for each other, but never longer than a slot is busy: while
-//! batches are in the air the next one fills; when a slot is free it departs, full or not.
+//! batches are in flight the next one fills; when a slot is free it departs, full or not.
 //!
 //! Invariant: `durable <= departed <= appended`. All three only grow.
 //!
 //! Lives in: the ordering role. Not here: deciding what to write (engine), moving bytes (ring),
-//! what happens after a failed write (nothing ever again; see `disk::latch`).
+//! what happens after a failed write (nothing is ever written again; see `disk::latch`).
 
 mod config;
 mod departure;
@@ -43,7 +43,7 @@ pub struct Appender {
     waiting: VecDeque<OpenBatch>,
     waiting_bytes: usize,
     open: Option<OpenBatch>,
-    #[allow(clippy::vec_box, reason = "the ring takes and returns boxes; these are used again")]
+    #[allow(clippy::vec_box, reason = "the ring takes and returns boxes; these are reused")]
     pool: Vec<Box<AlignedBuf>>,
     flights: Flights,
     appended: Zxid,
@@ -139,15 +139,15 @@ impl Appender {
         if self.check_backlog().is_err() { Room::Backlogged } else { Room::Open }
     }
 
-    /// Bytes that can be appended before another segment must have been prepared, about: what is
-    /// open counts as appended.
+    /// About how many bytes can be appended before another segment must have been prepared: the
+    /// open batch counts as appended.
     pub fn bytes_until_segment(&self) -> u64 {
         let ready = self.prepared.len() as u64 * self.config.segment_bytes;
         ready + self.config.segment_bytes.saturating_sub(self.free_offset())
     }
 
-    /// What is to be done next, until it is `None`: a flush that is due, or a batch for a slot
-    /// that is free.
+    /// What to do next, until it is `None`: a flush that is due, or a batch for a slot that is
+    /// free.
     pub fn depart(&mut self) -> Option<Departure> {
         if self.latch.reason().is_some() {
             return None;
@@ -168,8 +168,8 @@ impl Appender {
         Some(Departure::Write(self.launch(batch, false)))
     }
 
-    /// Whether nothing is under way and the last batches are durable without the log saying so:
-    /// after a power loss their damage could not be told from a torn tail.
+    /// Whether nothing is in progress and the last batches are durable without the log stating it:
+    /// after a power loss their damage could not be distinguished from a torn tail.
     pub fn is_statement_due(&self) -> bool {
         self.is_idle()
             && !self.is_ended
@@ -183,8 +183,8 @@ impl Appender {
         if self.is_statement_due() { self.launch_empty(false) } else { None }
     }
 
-    /// An empty batch that ends the run, once, if nothing is under way and there is a place for
-    /// it: recovery need not look behind it. Nothing can be appended any more.
+    /// An empty batch that ends the run, once, if nothing is in progress and there is a place for
+    /// it: recovery need not look behind it. Nothing can be appended afterwards.
     pub fn end(&mut self) -> Option<Write> {
         if self.is_ended || !self.is_idle() || self.latch.reason().is_some() {
             return None;
@@ -196,7 +196,7 @@ impl Appender {
 
     fn launch_empty(&mut self, is_end: bool) -> Option<Write> {
         let batch = self.new_batch(BLOCK_BYTES).ok()?;
-        // `new_batch` has only counted what is open; this batch never is.
+        // `new_batch` has only counted the open batch; this one never is.
         self.offset_next = batch.offset + batch.padded_bytes() as u64;
         Some(self.launch(batch, is_end))
     }
@@ -205,7 +205,7 @@ impl Appender {
     /// caller to name (EIO).
     ///
     /// # Panics
-    /// If nothing is in the air in `slot`.
+    /// If nothing is in flight in `slot`.
     pub fn written(&mut self, slot: Slot, result: Result<(), i32>, buffer: Box<AlignedBuf>) {
         self.give_back(buffer);
         let flight = self.flights.land(slot);
@@ -228,7 +228,7 @@ impl Appender {
     /// The flush has ended.
     ///
     /// # Panics
-    /// If no flush was asked for.
+    /// If no flush was requested.
     pub fn flushed(&mut self, result: Result<(), i32>) {
         let segment = self.flights.flush_ended();
         match result {
@@ -244,9 +244,9 @@ impl Appender {
         assert!(self.flights.durable() <= self.departed);
     }
 
-    /// The number of a segment to prepare now, if one should be. The answer comes by
+    /// The number of a segment to prepare now, if one should be. The answer comes through
     /// [`segment_prepared`](Self::segment_prepared) or [`segment_refused`](Self::segment_refused);
-    /// until then no other is asked for.
+    /// until then no other is requested.
     pub fn maybe_ask_segment(&mut self) -> Option<SegmentNumber> {
         if self.is_asked || self.prepared.len() >= self.config.segments_ahead {
             return None;
@@ -255,12 +255,12 @@ impl Appender {
         Some(self.segment_expected())
     }
 
-    /// The segment that was asked for is there.
+    /// The requested segment is ready.
     ///
     /// # Panics
-    /// If it is another one than was asked for.
+    /// If it is not the requested one.
     pub fn segment_prepared(&mut self, header: SegmentHeader) {
-        assert!(self.is_asked, "segment {} was not asked for", header.number);
+        assert!(self.is_asked, "segment {} was not requested", header.number);
         assert_eq!(header.number, self.segment_expected());
         assert_eq!(header.start, Start::Follows);
         assert_eq!(header.segment_bytes, self.config.segment_bytes);
@@ -268,8 +268,8 @@ impl Appender {
         self.prepared.push_back(header);
     }
 
-    /// The segment that was asked for could not be prepared (a full disk). It is asked for again;
-    /// when, is the caller's to pace.
+    /// The requested segment could not be prepared (a full disk). It is requested again; the caller
+    /// decides when.
     pub const fn segment_refused(&mut self) {
         self.is_asked = false;
     }
@@ -284,8 +284,9 @@ impl Appender {
         self.appended
     }
 
-    /// The last segment that a batch was placed in, for [`Run::used_last`](crate::segments::Run)
-    /// after a truncation; the run's first one counts only then.
+    /// The last segment that a batch was placed in, for
+    /// [`RunStart::used_last`](crate::segments::RunStart) after a truncation; the run's first one
+    /// counts only then.
     pub fn segment_used_last(&self) -> Option<SegmentNumber> {
         if self.free_offset() > SEGMENT_HEADER_BYTES as u64 {
             return Some(self.segment.number);
@@ -299,7 +300,7 @@ impl Appender {
         self.flights.segment_durable()
     }
 
-    /// Whether nothing waits and nothing is in the air.
+    /// Whether nothing waits and nothing is in flight.
     pub fn is_idle(&self) -> bool {
         self.flights.is_empty() && self.open.is_none() && self.waiting.is_empty()
     }
@@ -323,8 +324,8 @@ impl Appender {
         self.offset_next + self.open.as_ref().map_or(0, |open| open.padded_bytes() as u64)
     }
 
-    /// Places a batch that takes `needed_bytes` at least, behind the open one, which it closes.
-    /// Without a place nothing changes.
+    /// Places a batch of at least `needed_bytes` behind the open one, which it closes. Without a
+    /// place nothing changes.
     fn new_batch(&mut self, needed_bytes: usize) -> Result<OpenBatch, AppendError> {
         let fits = self.free_offset() + needed_bytes as u64 <= self.config.segment_bytes;
         if !fits && self.prepared.is_empty() {
@@ -332,7 +333,7 @@ impl Appender {
         }
         self.close_open();
         if !fits {
-            self.segment = self.prepared.pop_front().expect("looked at above");
+            self.segment = self.prepared.pop_front().expect("checked above");
             self.offset_next = SEGMENT_HEADER_BYTES as u64;
         }
         let room_bytes = (self.config.segment_bytes - self.offset_next) as usize;
@@ -350,7 +351,7 @@ impl Appender {
         }
     }
 
-    #[allow(clippy::unnecessary_box_returns, reason = "the box goes on to the ring and comes back")]
+    #[allow(clippy::unnecessary_box_returns, reason = "the box travels to the ring and comes back")]
     fn take_buffer(&mut self, bytes: usize) -> Box<AlignedBuf> {
         match self.pool.pop() {
             Some(buffer) if buffer.capacity() >= bytes => buffer,

@@ -22,7 +22,7 @@ pub(super) struct OpenBatch {
 }
 
 impl OpenBatch {
-    /// An empty batch of `bytes_max` at most (header and padding included), after `prior`.
+    /// An empty batch of at most `bytes_max` (header and padding included), after `prior`.
     pub(super) fn new(
         segment: SegmentHeader,
         offset: u64,
@@ -64,13 +64,13 @@ impl OpenBatch {
         self.last = zxid;
     }
 
-    /// What it takes on disk as it is now.
+    /// Its current size on disk.
     pub(super) fn padded_bytes(&self) -> usize {
         block_align_up(self.buffer.len())
     }
 
     /// Writes the header and the padding, and gives the buffer away.
-    #[allow(clippy::unnecessary_box_returns, reason = "the box goes on to the ring and comes back")]
+    #[allow(clippy::unnecessary_box_returns, reason = "the box travels to the ring and comes back")]
     pub(super) fn seal(mut self, header: &mut BatchHeader, seed: u64) -> Box<AlignedBuf> {
         header.seal(&mut self.buffer, seed);
         self.buffer.pad();

@@ -83,10 +83,10 @@ fn one_flush_covers_what_was_written_before_it() {
     log.append(Zxid(12), b"b").unwrap();
     let second = write(log.depart());
     log.written(second.slot, Ok(()), second.buffer);
-    assert!(log.depart().is_none(), "the front is in the air");
+    assert!(log.depart().is_none(), "the front is in flight");
     log.written(first.slot, Ok(()), first.buffer);
     assert!(matches!(log.depart(), Some(Departure::Flush(flush)) if flush.segment.0 == 1));
-    // Written while the flush is under way: not covered.
+    // Written while the flush is in progress: not covered.
     log.append(Zxid(13), b"c").unwrap();
     let third = write(log.depart());
     log.written(third.slot, Ok(()), third.buffer);
@@ -119,7 +119,7 @@ fn the_first_error_is_final() {
 }
 
 #[test]
-fn without_a_prepared_segment_it_is_full_and_goes_on_when_there_is_one() {
+fn without_a_prepared_segment_it_is_full_and_continues_when_there_is_one() {
     let mut log = appender(Durability::Dsync);
     let large = vec![7; 3 * BLOCK_BYTES];
     assert_eq!(log.room(), Room::Open);
@@ -129,7 +129,7 @@ fn without_a_prepared_segment_it_is_full_and_goes_on_when_there_is_one() {
     log.written(first.slot, Ok(()), first.buffer);
     assert_eq!(log.room(), Room::NoSegment);
     assert_eq!(log.append(Zxid(12), &large), Err(AppendError::NoSegment));
-    // Asked for once at a time, and again after a refusal.
+    // Requested one at a time, and again after a refusal.
     assert_eq!(log.maybe_ask_segment(), Some(SegmentNumber(2)));
     assert_eq!(log.maybe_ask_segment(), None);
     log.segment_refused();

@@ -50,14 +50,14 @@ const _: () = assert!(is_dense(&BATCH_HEADER, BATCH_HEADER_BYTES));
 const RECORD_ZXID: Field = Field::new("zxid", 0, 8);
 const RECORD_BYTES: Field = Field::new("txn_bytes", 8, 4);
 
-/// The layout of what stands before each txn.
+/// The layout of a record's header, which precedes each txn.
 pub const RECORD_HEADER: [Field; 2] = [RECORD_ZXID, RECORD_BYTES];
 
-/// The length of what stands before each txn.
+/// The length of a record's header.
 pub const RECORD_HEADER_BYTES: usize = 12;
 const _: () = assert!(is_dense(&RECORD_HEADER, RECORD_HEADER_BYTES));
 
-/// What a batch says of itself.
+/// What a batch states about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
     /// The checksum over seed, header and payload.
@@ -86,22 +86,22 @@ pub struct BatchHeader {
     pub last: Zxid,
 }
 
-/// Why there is no valid batch at some place.
+/// Why there is no valid batch at an offset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BatchFault {
     /// The segment ends before another header.
     #[error("the segment ends")]
     SegmentEnd,
-    /// No batch of this segment was ever begun here: zeros, or the past life of a recycled file.
+    /// No batch of this segment was ever begun here: zeros, or the old content of a recycled file.
     #[error("nothing of this segment is written there (magic 0x{found:08x})")]
     Unwritten {
-        /// What stands where the magic would be.
+        /// What is found in place of the magic.
         found: u32,
     },
     /// It would reach beyond the segment, or has more records than bytes.
-    #[error("a length of {found} bytes where {max} are possible")]
+    #[error("a length of {found} bytes where at most {max} are possible")]
     Length {
-        /// What the header says.
+        /// What the header states.
         found: u64,
         /// What there is room for.
         max: u64,
@@ -127,21 +127,21 @@ pub enum BatchFault {
     Predecessor {
         /// The checksum of the batch that was read before.
         expected: u32,
-        /// What the batch says.
+        /// What the batch states.
         found: u32,
     },
-    /// Its records do not add up, under a checksum that fits: not written by this format.
+    /// Its records do not add up although the checksum fits: not written in this format.
     #[error("record {index} of {count} does not fit")]
     Records {
         /// Which record.
         index: u32,
-        /// How many the header says.
+        /// How many the header states.
         count: u32,
     },
 }
 
 impl BatchHeader {
-    /// What the batch takes on disk, padding included.
+    /// Its size on disk, padding included.
     pub const fn padded_bytes(&self) -> usize {
         block_align_up(BATCH_HEADER_BYTES + self.payload_bytes as usize)
     }
@@ -166,8 +166,8 @@ impl BatchHeader {
         CRC.put_le(batch, self.crc as u64);
     }
 
-    /// Reads a header; believes nothing that would lead beyond `room_bytes`, which is how much of
-    /// the segment is left from here. The checksum is looked at by [`verify`](Self::verify).
+    /// Reads a header; rejects whatever would lead beyond `room_bytes`, which is how much of the
+    /// segment is left from here. The checksum is checked by [`verify`](Self::verify).
     pub fn decode(
         bytes: &[u8],
         segment: &SegmentHeader,
@@ -222,14 +222,14 @@ pub struct Record<'b> {
     pub txn: &'b [u8],
 }
 
-/// Writes what stands before a txn of `txn_bytes`.
+/// Writes the header of a record with a txn of `txn_bytes`.
 pub fn write_record_header(into: &mut [u8], zxid: Zxid, txn_bytes: usize) {
     RECORD_ZXID.put_le(into, zxid.0 as u64);
     RECORD_BYTES.put_le(into, txn_bytes as u64);
 }
 
 /// The records of a verified batch's payload. They ascend from `prior` to `last`, and are as many
-/// as the header says; the first that breaks this is a fault, and the last item.
+/// as the header states; the first that violates this is a fault, and the last item.
 pub fn records<'b>(
     header: &BatchHeader,
     payload: &'b [u8],

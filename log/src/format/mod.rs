@@ -18,7 +18,7 @@ pub use segment::{
     FORMAT_VERSION, HeaderFault, SEGMENT_HEADER, SEGMENT_MAGIC, SegmentHeader, Start,
 };
 
-/// The number of a segment: 1 for the first of a directory, each next one more.
+/// The number of a segment: 1 for the first of a directory, then counting up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SegmentNumber(pub u64);
 

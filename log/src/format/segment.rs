@@ -32,29 +32,29 @@ const _: () = assert!(SEGMENT_HEADER_BYTES == BLOCK_BYTES);
 const START_FOLLOWS: u64 = 0;
 const START_RESTART: u64 = 1;
 
-/// How a segment joins what came before it.
+/// How a segment continues what came before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
     /// Its first batch follows the last one of the segment before: same run.
     Follows,
     /// A new run begins: the log is everything before up to `continues_from`, then this segment.
-    /// Whatever earlier segments hold behind that zxid is cut.
+    /// What earlier segments hold behind that zxid is cut.
     Restart {
         /// The zxid that the first record here comes after.
         continues_from: Zxid,
     },
 }
 
-/// What a segment says of itself.
+/// What a segment states about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
     /// Its number, which is in its file name too.
     pub number: SegmentNumber,
     /// Its length, this header included.
     pub segment_bytes: u64,
-    /// What the checksums of its batches begin with; no two lives of a file share one.
+    /// What the checksums of its batches begin with; no two uses of a file share one.
     pub seed: u64,
-    /// How it joins what came before.
+    /// How it continues what came before.
     pub start: Start,
 }
 
@@ -78,7 +78,7 @@ pub enum HeaderFault {
         /// What is written.
         found: u32,
     },
-    /// A value that no version 1 has, under a checksum that fits.
+    /// A value that version 1 does not have, although the checksum fits.
     Start {
         /// What was found.
         found: u64,

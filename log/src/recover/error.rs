@@ -11,13 +11,13 @@ use crate::format::{BatchFault, SegmentNumber, SegmentOffset};
 /// Why a log cannot be used as it is. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecoverError {
-    /// The disk refused.
+    /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// A batch that was durable is damaged or gone.
+    /// A batch that was durable is damaged or missing.
     #[error(
         "the log is corrupt: {} at offset {offset}: {fault}; acknowledged data \
-         stood there, {witness}",
+         was there, {witness}",
         path.display()
     )]
     Corrupt {
@@ -27,10 +27,10 @@ pub enum RecoverError {
         offset: SegmentOffset,
         /// What was expected and found there.
         fault: BatchFault,
-        /// Who says that it was durable.
+        /// What shows that it was durable.
         witness: Witness,
     },
-    /// A batch's checksum fits and its records do not: written by something else.
+    /// A batch's checksum fits but its records do not: written by something else.
     #[error("{} at offset {offset}: {fault} under a checksum that fits", path.display())]
     Malformed {
         /// The segment's file.
@@ -42,7 +42,7 @@ pub enum RecoverError {
     },
     /// Records are missing between the snapshot and the log, or between two runs of it.
     #[error(
-        "the log has a hole before {}: {reached} is reached, it goes on after {next}",
+        "the log has a hole before {}: it reaches {reached} and continues after {next}",
         path.display()
     )]
     Hole {
@@ -53,7 +53,7 @@ pub enum RecoverError {
         /// What the log continues from.
         next: Zxid,
     },
-    /// The log ends before a snapshot does, which was made of nothing but durable txns.
+    /// The log ends before a snapshot does, although a snapshot holds only durable txns.
     #[error(
         "the log ends with {reached}, in {}, and there is a snapshot at {snapshot}: its newest \
          segments are missing, or it is an older copy",
@@ -67,13 +67,13 @@ pub enum RecoverError {
         /// The newest snapshot.
         snapshot: Zxid,
     },
-    /// A segment between two others is gone.
-    #[error("the segment {} is missing, later ones are there", path.display())]
+    /// A segment between two others is missing.
+    #[error("the segment {} is missing, but later ones exist", path.display())]
     MissingSegment {
         /// Where it would be.
         path: PathBuf,
     },
-    /// A file with a segment's name is none.
+    /// A file with a segment's name is not one.
     #[error(
         "{} is not a segment of a Ringkeeper log: it begins with {}",
         path.display(),
@@ -86,7 +86,7 @@ pub enum RecoverError {
         found: [u8; 8],
     },
     /// Another version of Ringkeeper wrote it.
-    #[error("{} has format version {found}, this server knows {known}", path.display())]
+    #[error("{} has format version {found}, this server reads {known}", path.display())]
     OtherVersion {
         /// The file.
         path: PathBuf,
@@ -131,9 +131,9 @@ pub enum RecoverError {
     WrongLength {
         /// The file.
         path: PathBuf,
-        /// What the header says.
+        /// What the header states.
         expected: u64,
-        /// What the file system says.
+        /// What the file system reports.
         found: u64,
     },
 }
@@ -152,14 +152,9 @@ impl RecoverError {
             _ => None,
         }
     }
-
-    /// Whether another version of Ringkeeper wrote the log: it is not damaged.
-    pub const fn is_other_version(&self) -> bool {
-        matches!(self, Self::OtherVersion { .. })
-    }
 }
 
-/// Who says that a missing batch was durable.
+/// What shows that a missing batch was durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Witness {
     /// A later batch of the same run.
@@ -168,10 +163,10 @@ pub enum Witness {
         segment: SegmentNumber,
         /// Where it begins.
         offset: SegmentOffset,
-        /// What it says.
+        /// What it states.
         durable_through: Zxid,
     },
-    /// The run behind, which continues from there.
+    /// The next run, which continues from there.
     NextRun(Zxid),
     /// A snapshot.
     Snapshot(Zxid),
@@ -187,7 +182,9 @@ impl fmt::Display for Witness {
                 "as the batch at offset {offset} of segment {segment} says (durable through \
                  {durable_through})"
             ),
-            Self::NextRun(zxid) => write!(f, "as the log goes on after {zxid} in a later segment"),
+            Self::NextRun(zxid) => {
+                write!(f, "as the log continues after {zxid} in a later segment")
+            }
             Self::Snapshot(zxid) => write!(f, "as there is a snapshot at {zxid}"),
             Self::Purge => f.write_str("as older segments were purged"),
         }

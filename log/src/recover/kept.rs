@@ -2,7 +2,7 @@
 
 use disk::Disk;
 
-use super::{Chain, FIRST_OFFSET, RecoverError, Run};
+use super::{Chain, FIRST_OFFSET, RecoverError, SegmentRun};
 use crate::format::SegmentOffset;
 
 /// Where what is kept of an ended run ends.
@@ -14,11 +14,14 @@ pub(crate) struct Kept {
     pub(crate) end: SegmentOffset,
 }
 
-/// Where `run` ends, which a later one has ended at `run.limit`: behind the batches that reach the
+/// Where `run`, which a later one has ended at `run.limit`, ends: behind the batches that reach the
 /// limit, and the empty ones that follow and state that they are durable.
 ///
 /// `None` if the chain breaks before: a hole or damage, which must stay as it is.
-pub(crate) async fn kept<D: Disk>(disk: &D, run: &Run) -> Result<Option<Kept>, RecoverError> {
+pub(crate) async fn kept<D: Disk>(
+    disk: &D,
+    run: &SegmentRun,
+) -> Result<Option<Kept>, RecoverError> {
     if run.continues_from.is_some_and(|start| start >= run.limit) {
         return Ok(Some(Kept { at: 0, end: FIRST_OFFSET }));
     }

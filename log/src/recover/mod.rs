@@ -1,15 +1,16 @@
-//! What the log says after a restart.
+//! What the log holds after a restart.
 //!
 //! The log is a chain of batches, cut into runs by segments that begin one. Recovery follows the
 //! chain; where it breaks, the question is whether what is missing was ever acknowledged:
 //!
-//! - in a run that was ended by a later one, whatever that one continues from must be there;
+//! - in a run that was ended by a later one, everything up to where that one continues must be
+//!   there;
 //! - in the last run, a batch was acknowledged only when it and all before it were durable, and
-//!   each batch says what was durable when it left. So if any later valid batch of the run says
-//!   that the missing one was durable, acknowledged data is damaged; and so it is if the caller
-//!   knows of a later zxid that was durable. Otherwise the missing batch was in the air when the
-//!   power was lost: the torn tail. Valid batches behind it were in the air with it, were never
-//!   acknowledged, and go with it.
+//!   each batch states what was durable when it left. So if any later valid batch of the run states
+//!   that the missing one was durable, acknowledged data is damaged, and likewise if the caller
+//!   knows of a later zxid that was durable. Otherwise the missing batch was in flight when the
+//!   power was lost: the torn tail. Valid batches behind it were in flight with it, were never
+//!   acknowledged, and are cut with it.
 //!
 //! Lives in: the background, before the ordering role starts.
 
@@ -26,7 +27,7 @@ use crate::format::{BatchFault, BatchHeader, SegmentNumber, SegmentOffset, Seque
 use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
 pub(crate) use kept::{Kept, kept};
-pub(crate) use runs::{Run, Segment, group, load_runs, load_segment};
+pub(crate) use runs::{Segment, SegmentRun, group, load_runs, load_segment};
 
 pub use error::{RecoverError, Witness};
 pub use runs::{LogRun, runs};
@@ -34,7 +35,7 @@ pub use runs::{LogRun, runs};
 /// From where, and what must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecoverFrom {
-    /// Records up to here are not wanted: the zxid of the snapshot that was loaded.
+    /// Records up to here are skipped: the zxid of the snapshot that was loaded.
     pub after: Zxid,
     /// What is known to have been durable from elsewhere: the zxid of the newest snapshot, also
     /// of one that could not be read.
@@ -52,21 +53,21 @@ pub struct Recovered {
     /// Their bytes.
     pub record_bytes: u64,
     /// The last segment that the next run must leave in its place, for
-    /// [`segments::Run`](crate::segments::Run): the last one with a batch, but none of a run that
-    /// holds no record and that the next one replaces.
+    /// [`segments::RunStart`](crate::segments::RunStart): the last one with a batch, but none of a
+    /// run that holds no record and that the next one replaces.
     pub used_last: Option<SegmentNumber>,
-    /// What was in the air when the power was lost, and is cut.
+    /// What was in flight when the power was lost, and is cut.
     pub torn: Option<TornTail>,
 }
 
-/// Where a power loss has interrupted the log.
+/// Where a power loss interrupted the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TornTail {
     /// The segment.
     pub segment: SegmentNumber,
     /// Where the first missing batch would be.
     pub offset: SegmentOffset,
-    /// What stands there.
+    /// What is found there.
     pub fault: BatchFault,
     /// Valid batches behind it, never acknowledged.
     pub unacknowledged_count: u64,
@@ -74,8 +75,8 @@ pub struct TornTail {
 
 /// Reads the log in `directory` and hands out every record behind `from.after`, in order.
 ///
-/// Records come while the reading goes on; with an error those already handed out are void. If
-/// the log was truncated, snapshots behind the truncation must have been removed before.
+/// Records are handed out while reading; after an error those already handed out are void. If the
+/// log was truncated, snapshots behind the truncation must have been removed before.
 pub async fn recover<D: Disk>(
     disk: &D,
     directory: &Path,
@@ -88,10 +89,10 @@ pub async fn recover<D: Disk>(
     Ok(found)
 }
 
-/// Reads `runs` from `found.last` on. With an error `found` says how far it came.
+/// Reads `runs` from `found.last` on. After an error `found` says how far it got.
 pub(crate) async fn recover_runs<D: Disk>(
     disk: &D,
-    runs: &[Run],
+    runs: &[SegmentRun],
     durable: Zxid,
     found: &mut Recovered,
     on_record: &mut impl FnMut(Zxid, &[u8]),
@@ -110,7 +111,7 @@ pub(crate) async fn recover_runs<D: Disk>(
         let mut chain = Chain::begin(disk, run, found.last).await?;
         let end = chain.follow(found, on_record).await?;
         if is_last && chain.is_ended && chain.last >= durable {
-            // Nothing was written behind it, so there is nothing to look for.
+            // Nothing was written behind it, so there is nothing to search.
         } else if is_last {
             let used_last = found.used_last;
             if let Err(error) = chain.judge_tail(&end, durable, found).await {
@@ -123,7 +124,7 @@ pub(crate) async fn recover_runs<D: Disk>(
             found.used_last = run.segments.last().map(|segment| segment.header.number);
         }
         if is_last && run.continues_from == Some(found.last) {
-            // It says where the log ends and nothing else, and the next run says the same.
+            // It only states where the log ends, and the next run states the same.
             found.used_last = run.segments[0].header.number.before();
         }
     }
@@ -133,7 +134,7 @@ pub(crate) async fn recover_runs<D: Disk>(
 /// The batches of one run, followed from one to the next.
 struct Chain<'r, D: Disk> {
     disk: &'r D,
-    run: &'r Run,
+    run: &'r SegmentRun,
     /// Which segment of the run is being read, and where in it.
     at: usize,
     offset: SegmentOffset,
@@ -142,7 +143,7 @@ struct Chain<'r, D: Disk> {
     before: Option<(Sequence, u32)>,
     /// The zxid of the last record in the chain.
     last: Zxid,
-    /// Whether the last batch says that the run ended cleanly with it.
+    /// Whether the last batch is flagged as the clean end of the run.
     is_ended: bool,
 }
 
@@ -151,13 +152,13 @@ struct ChainEnd {
     at: usize,
     offset: SegmentOffset,
     fault: BatchFault,
-    /// What stands at the beginning of the run's next segment, where the missing batch may have
+    /// What is found at the beginning of the run's next segment, where the missing batch may have
     /// been as well.
     next_fault: Option<BatchFault>,
 }
 
 impl ChainEnd {
-    /// The likelier place of the missing batch.
+    /// The more likely place of the missing batch.
     fn place(&self) -> (usize, SegmentOffset, BatchFault) {
         match (self.fault, self.next_fault) {
             (BatchFault::SegmentEnd, Some(fault))
@@ -179,7 +180,7 @@ const FIRST_OFFSET: SegmentOffset = SegmentOffset(SEGMENT_HEADER_BYTES as u64);
 
 impl<'r, D: Disk> Chain<'r, D> {
     /// Enters a run as late as it can be for records behind `reached`.
-    async fn begin(disk: &'r D, run: &'r Run, reached: Zxid) -> Result<Self, RecoverError> {
+    async fn begin(disk: &'r D, run: &'r SegmentRun, reached: Zxid) -> Result<Self, RecoverError> {
         for (at, segment) in run.segments.iter().enumerate().rev() {
             if at == 0
                 && let Some(continues_from) = run.continues_from
@@ -204,7 +205,7 @@ impl<'r, D: Disk> Chain<'r, D> {
             }
             let mut scan = segment.scan(disk).await?;
             let first = match scan.batch_at(FIRST_OFFSET).await {
-                // No place to enter; the chain meets it again if it is needed.
+                // No place to enter; the chain reaches it again if it is needed.
                 Err(_) if at > 0 => continue,
                 first => first?,
             };
@@ -222,7 +223,7 @@ impl<'r, D: Disk> Chain<'r, D> {
                         is_ended: false,
                     });
                 }
-                // The log's first segment, after a purge: what came before is gone.
+                // The log's first segment, after a purge: what came before was removed.
                 Ok(first) if at == 0 => {
                     let (path, next) = (segment.path.clone(), first.prior);
                     return Err(RecoverError::Hole { path, reached, next });
@@ -247,7 +248,7 @@ impl<'r, D: Disk> Chain<'r, D> {
     ) -> Result<ChainEnd, RecoverError> {
         loop {
             if self.last >= self.run.limit || self.is_ended {
-                // Whatever stands behind is cut, and may be what it was cut for; or nothing does.
+                // What follows, if anything, is cut, and may be the very reason for the cut.
                 let (at, offset, fault) = (self.at, self.offset, BatchFault::SegmentEnd);
                 return Ok(ChainEnd { at, offset, fault, next_fault: None });
             }
@@ -281,7 +282,7 @@ impl<'r, D: Disk> Chain<'r, D> {
         }
     }
 
-    /// Moves over a batch of the chain.
+    /// Advances over a batch of the chain.
     fn advance(&mut self, batch: &BatchHeader) {
         self.before = Some((batch.sequence, batch.crc));
         self.last = batch.last;
@@ -289,7 +290,7 @@ impl<'r, D: Disk> Chain<'r, D> {
         self.offset.0 += batch.padded_bytes() as u64;
     }
 
-    /// The valid batch at the current place, if it is the next one of the chain.
+    /// The valid batch at the current position, if it is the next one of the chain.
     async fn batch_here(&mut self) -> Result<Result<BatchHeader, BatchFault>, DiskError> {
         let batch = match self.scan.batch_at(self.offset).await? {
             Ok(batch) => batch,
@@ -311,8 +312,8 @@ impl<'r, D: Disk> Chain<'r, D> {
         Ok(())
     }
 
-    /// Goes on in the next segment if the chain does; otherwise says what stands there, if there
-    /// is one.
+    /// Continues in the next segment if the chain does; otherwise returns what is found there, if
+    /// there is one.
     async fn switch(&mut self) -> Result<Result<(), Option<BatchFault>>, RecoverError> {
         let Some(segment) = self.run.segments.get(self.at + 1) else { return Ok(Err(None)) };
         let mut scan = segment.scan(self.disk).await?;
@@ -335,8 +336,8 @@ impl<'r, D: Disk> Chain<'r, D> {
         }
         let (at, offset, fault) = end.place();
         let path = self.run.segments[at].path.clone();
-        // Nothing stands there, and yet the next run continues from later: it began with a
-        // snapshot, and the records in between were never in this log.
+        // Nothing is there, and yet the next run continues from later: it began with a snapshot,
+        // and the records in between were never in this log.
         if is_nothing(fault) {
             return Err(RecoverError::Hole { path, reached: found.last, next: limit });
         }
@@ -360,7 +361,7 @@ impl<'r, D: Disk> Chain<'r, D> {
             }
             while let Some((offset, batch)) = scan.next().await? {
                 if at == end.at {
-                    // The segment goes on behind, so it is here that something is missing.
+                    // The segment continues behind, so the hole is here.
                     (at_missing, offset_missing, fault) = (end.at, end.offset, end.fault);
                 }
                 if witness.is_none() && batch.durable_sequence >= missing {

@@ -18,13 +18,13 @@ pub(crate) struct Segment {
     pub(crate) path: PathBuf,
 }
 
-/// Segments whose batches form one chain; one at least.
+/// Segments whose batches form one chain; at least one.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub(crate) struct SegmentRun {
     pub(crate) segments: Vec<Segment>,
-    /// What its first record comes after; `None` where a purge has taken the beginning.
+    /// What its first record comes after; `None` where a purge has removed the beginning.
     pub(crate) continues_from: Option<Zxid>,
-    /// What later runs continue from at the lowest: records behind are cut.
+    /// The lowest zxid that later runs continue from: records behind it are cut.
     pub(crate) limit: Zxid,
 }
 
@@ -37,21 +37,21 @@ impl Segment {
     }
 }
 
-/// What tells a run from every other, and how far it counts.
+/// What identifies a run, and how far it counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRun {
-    /// Its segments with their seeds, one at least; a purge may have taken the first ones.
+    /// Its segments with their seeds, at least one; a purge may have removed the first ones.
     pub segments: Vec<(SegmentNumber, u64)>,
-    /// What its first record comes after; `None` where a purge has taken the beginning.
+    /// What its first record comes after; `None` where a purge has removed the beginning.
     pub continues_from: Option<Zxid>,
-    /// What later runs have left of it: records behind are cut.
+    /// How far later runs have kept it: records behind are cut.
     pub limit: Zxid,
 }
 
 /// The runs of the log in `directory`, oldest first, by the headers of its segments.
 pub async fn runs<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<LogRun>, RecoverError> {
     let runs = load_runs(disk, directory).await?.into_iter();
-    let log_run = |run: Run| LogRun {
+    let log_run = |run: SegmentRun| LogRun {
         segments: run.segments.iter().map(|it| (it.header.number, it.header.seed)).collect(),
         continues_from: run.continues_from,
         limit: run.limit,
@@ -59,12 +59,12 @@ pub async fn runs<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<LogRun>, Re
     Ok(runs.map(log_run).collect())
 }
 
-/// Reads all headers. Every segment's header was durable before the segment had its name, so one
-/// that is not valid is damage, never a crash.
+/// Reads all headers. Every segment's header was durable before the segment had its name, so an
+/// invalid one is damage, never a crash.
 pub(crate) async fn load_runs<D: Disk>(
     disk: &D,
     directory: &Path,
-) -> Result<Vec<Run>, RecoverError> {
+) -> Result<Vec<SegmentRun>, RecoverError> {
     let entries = match disk.list(directory).await {
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         entries => entries?,
@@ -84,7 +84,7 @@ pub(crate) async fn load_runs<D: Disk>(
     Ok(group(segments))
 }
 
-/// Reads and checks the header of the segment of this number, whose file has so many bytes.
+/// Reads and checks the header of the segment of this number, whose file has this many bytes.
 pub(crate) async fn load_segment<D: Disk>(
     disk: &D,
     directory: &Path,
@@ -109,7 +109,7 @@ pub(crate) async fn load_segment<D: Disk>(
 }
 
 /// Segments without a gap, as runs.
-pub(crate) fn group(segments: Vec<Segment>) -> Vec<Run> {
+pub(crate) fn group(segments: Vec<Segment>) -> Vec<SegmentRun> {
     let mut runs = Vec::new();
     for segment in segments {
         add(&mut runs, segment);
@@ -117,7 +117,7 @@ pub(crate) fn group(segments: Vec<Segment>) -> Vec<Run> {
     runs
 }
 
-fn add(runs: &mut Vec<Run>, segment: Segment) {
+fn add(runs: &mut Vec<SegmentRun>, segment: Segment) {
     match (segment.header.start, runs.last_mut()) {
         (Start::Follows, Some(run)) => run.segments.push(segment),
         (start, _) => {
@@ -129,7 +129,7 @@ fn add(runs: &mut Vec<Run>, segment: Segment) {
                 run.limit = run.limit.min(continues_from.unwrap_or(run.limit));
             }
             let limit = Zxid(i64::MAX);
-            runs.push(Run { segments: vec![segment], continues_from, limit });
+            runs.push(SegmentRun { segments: vec![segment], continues_from, limit });
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Faults drawn from a seed, at every call of the disk and of the log's device.
 //!
-//! What a disk admits to (an error, no room, slowness, a power loss) loses nothing that was
-//! acknowledged. What it hides (a lie, a misdirected or torn write, decay) is found, with file and
-//! place, or has harmed nothing; the log read is never another than the log written.
+//! Faults that a disk reports (an error, no room, slowness, a power loss) lose nothing that was
+//! acknowledged. Those that it hides (a lie, a misdirected or torn write, decay) are found, with
+//! file and offset, or have done no harm; the log read is never another than the log written.
 //!
 //! `RINGKEEPER_FAULT_SEEDS` says how many seeds, `RINGKEEPER_FAULT_FIRST` the first.
 
@@ -13,7 +13,7 @@ use disk::{BLOCK_BYTES, Disk, Durability, Simulated, block_on};
 use model::zxid::Zxid;
 
 use super::rig::{Ills, Rig, Txn, config, directory, recover_after};
-use crate::segments::{self, Run};
+use crate::segments::{self, RunStart};
 use crate::{AppenderConfig, RecoverError, RecoverFrom, repair, trim};
 
 fn seeds() -> impl Iterator<Item = u64> {
@@ -30,16 +30,16 @@ fn drawn_config(chance: &mut Seed) -> AppenderConfig {
 }
 
 /// The log as a restart finds it: a prefix, with everything acknowledged in it.
-fn restart(image: &Simulated, txns: &[Txn], acknowledged: Zxid, context: &str) -> Run {
+fn restart(image: &Simulated, txns: &[Txn], acknowledged: Zxid, context: &str) -> RunStart {
     let recovered = recover_after(image, Zxid::ZERO);
     let (found, read) = recovered.unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(read.len() <= txns.len() && read == txns[..read.len()], "{context}: not a prefix");
     assert!(found.last >= acknowledged, "{context}: {acknowledged} is lost: {found:?}");
-    Run { used_last: found.used_last, continues_from: found.last }
+    RunStart { used_last: found.used_last, continues_from: found.last }
 }
 
 #[test]
-fn campaign_of_faults_that_a_disk_admits_to() {
+fn campaign_of_faults_that_a_disk_reports() {
     for seed in seeds() {
         let mut chance = Seed::new(seed);
         let config = drawn_config(&mut chance);
@@ -60,7 +60,7 @@ fn campaign_of_faults_that_a_disk_admits_to() {
             let acknowledged = rig.appender.durable_through();
             let mut image = rig.disk.crash_by(&mut chance);
             let mut run = restart(&image, &rig.txns, acknowledged, &context);
-            // The start meets failing calls and power losses too, until one succeeds.
+            // The start runs into failing calls and power losses too, until one succeeds.
             image = loop {
                 image.set_faults(Faults::honest(4 + chance.below(20) as u32));
                 image.lose_power_after(chance.below(30));
@@ -87,7 +87,7 @@ fn campaign_of_faults_that_a_disk_admits_to() {
     }
 }
 
-/// Work on a device that lies, then honest work, and an end that states what is durable.
+/// Work on a device that lies, then on an honest one, and an end that states what is durable.
 fn lied_to(seed: u64, chance: &mut Seed) -> Rig {
     let mut rig = Rig::new(chance.next(), drawn_config(chance));
     let one_in = 10 + chance.below(80) as u32;

@@ -3,7 +3,7 @@ use disk::{Cause, Durability, Operation, Simulated, block_on};
 use model::zxid::Zxid;
 
 use super::rig::{Rig, Txn, config, directory, recover_after};
-use crate::segments::{self, Run};
+use crate::segments::{self, RunStart};
 use crate::{Recovered, SegmentHeader, SegmentNumber, Start};
 
 /// The log after a power loss is a prefix of what was appended, and whole up to `acknowledged`.
@@ -48,12 +48,12 @@ fn crash_everywhere(seed: u64, durability: Durability, slot_count: usize) {
                 check_prefix(&image, &rig.txns, acknowledged, &context);
             }
         }
-        // The server starts again on one of the images, and loses power once more.
+        // The server restarts on one of the images, and loses power again.
         let image = rig.disk.crash_by(&mut chance);
         let acknowledged = rig.appender.durable_through();
         let found = check_prefix(&image, &rig.txns, acknowledged, "restart");
         let kept = rig.txns.iter().filter(|txn| txn.0 <= found.last).cloned().collect();
-        let run = Run { used_last: found.used_last, continues_from: found.last };
+        let run = RunStart { used_last: found.used_last, continues_from: found.last };
         let next = Seed::new(chance.next());
         rig = Rig::open(image, next, config(durability, slot_count), run, kept);
     }
@@ -82,7 +82,7 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
     let middle = rig.txns[rig.txns.len() / 2].0;
     let used_last = rig.appender.segment_used_last();
     // A truncation to the middle, interrupted after every operation.
-    let run = Run { used_last, continues_from: middle };
+    let run = RunStart { used_last, continues_from: middle };
     let bytes = config(Durability::Dsync, 2).segment_bytes;
     let mut was_cut = false;
     for operation_count in 0.. {
@@ -102,7 +102,7 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
         }
         assert_eq!(opened.unwrap_err().cause, Cause::PowerLost);
     }
-    // Opened again and again without a txn: the cut holds at every point, and the log stays small.
+    // Opened repeatedly without a txn: the cut holds at every point, and the log stays small.
     let disk = whole.crash(|_| Fate::Kept);
     block_on(segments::open_run(&disk, directory(), run, bytes, 78)).unwrap();
     for operation_count in 0..40 {
@@ -110,13 +110,13 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
         let (found, _) = recover_after(&disk, Zxid::ZERO).unwrap();
         assert_eq!(found.last, middle);
         disk.lose_power_after(operation_count);
-        let run = Run { used_last: found.used_last, continues_from: found.last };
+        let run = RunStart { used_last: found.used_last, continues_from: found.last };
         let _ = block_on(segments::open_run(&disk, directory(), run, bytes, operation_count));
     }
 }
 
 #[test]
-fn a_full_disk_is_met_when_a_segment_is_prepared_and_leaves_nothing() {
+fn a_full_disk_is_reported_when_a_segment_is_prepared_and_leaves_nothing() {
     let mut rig = Rig::new(4, config(Durability::Dsync, 2));
     let segment_bytes = config(Durability::Dsync, 2).segment_bytes;
     rig.disk.set_capacity(segment_bytes + 4096);
@@ -124,7 +124,7 @@ fn a_full_disk_is_met_when_a_segment_is_prepared_and_leaves_nothing() {
     let header = SegmentHeader { number, segment_bytes, seed: 5, start };
     let error = block_on(segments::prepare(&rig.disk, directory(), header)).unwrap_err();
     assert!(error.is_full(), "{error}");
-    // Met in the middle, on a file system that does not reserve.
+    // Out of room in the middle, on a file system that does not reserve.
     rig.disk.set_capacity(u64::MAX);
     rig.disk.fail_next(Operation::Write, Cause::Errno(28));
     let error = block_on(segments::prepare(&rig.disk, directory(), header)).unwrap_err();

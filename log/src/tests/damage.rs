@@ -12,8 +12,8 @@ use crate::{
     BatchHeader, RecoverError, SegmentNumber, SegmentOffset, SegmentScan, Witness, recover, repair,
 };
 
-/// Where damage to the batch `at` may be named: where it is, or where the one before it ended if
-/// nothing tells that it was in the next segment.
+/// Where damage to the batch `at` may be reported: where it is, or where the one before it ended if
+/// nothing shows that it was in the next segment.
 pub(super) fn places(
     all: &[(SegmentOffset, BatchHeader)],
     at: usize,
@@ -90,7 +90,7 @@ fn a_flipped_byte_in_the_durable_part_is_found_and_named() {
             match recover_after(&image, Zxid::ZERO) {
                 Err(RecoverError::Corrupt { path: named, offset: found, witness, .. }) => {
                     let place = places.iter().position(|place| *place == (named.clone(), found));
-                    // Only where magic and number are gone can the place be doubtful.
+                    // Only where magic and number are destroyed can the place be in doubt.
                     let is_named = place == Some(0) || (place == Some(1) && (4..16).contains(&at));
                     assert!(is_named, "byte {at}: {} {found}", named.display());
                     assert!(matches!(witness, Witness::Batch { .. }));
@@ -130,7 +130,7 @@ fn lose_each_write(rig: &Rig) {
     for (index, (offset, batch)) in all[..all.len() - 1].iter().enumerate() {
         let image = copy(&rig.disk);
         let path = segments::path(directory(), batch.segment);
-        // As if the device had said "written" and forgotten it.
+        // As if the device had reported the write and lost it.
         for (at, byte) in image.content(&path).unwrap().iter().enumerate() {
             if (offset.0..offset.0 + batch.padded_bytes() as u64).contains(&(at as u64)) {
                 image.flip(&path, at as u64, *byte);
@@ -148,7 +148,7 @@ fn what_a_later_run_continues_from_must_be_there() {
     let all = batches(&rig.disk);
     let last = rig.txns.last().unwrap().0;
     let used_last = rig.appender.segment_used_last();
-    let run = segments::Run { used_last, continues_from: last };
+    let run = segments::RunStart { used_last, continues_from: last };
     let bytes = config(Durability::Dsync, 3).segment_bytes;
     block_on(segments::open_run(&rig.disk, directory(), run, bytes, 9)).unwrap();
     assert_eq!(recover_after(&rig.disk, Zxid::ZERO).unwrap().1, rig.txns);
@@ -176,7 +176,7 @@ fn nothing_is_looked_for_behind_a_clean_end() {
     let (rig, all, from, reads) = lived(ended(12));
     assert!(all.iter().rev().enumerate().all(|(at, (_, batch))| batch.is_end == (at == 0)));
     assert!(reads < reads_of_stated, "{reads} reads, {reads_of_stated} without a clean end");
-    // What a snapshot knows of later txns is looked for all the same.
+    // What a snapshot knows of later txns is searched for all the same.
     let from = RecoverFrom { durable: Zxid(from.after.0 + 1), ..from };
     let error = block_on(recover(&rig.disk, directory(), from, |_, _| {})).unwrap_err();
     let RecoverError::Corrupt { witness, .. } = error else { panic!("{error}") };
@@ -199,7 +199,7 @@ fn a_snapshot_that_was_lost_is_a_witness() {
     assert_eq!(witness, Witness::Snapshot(batch.last));
 }
 
-/// Examines the log from its beginning and cuts it where it can be read to.
+/// Examines the log from its beginning and cuts it at the end of what can be read.
 fn repaired(disk: &Simulated) -> repair::Examination {
     let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
     let found = block_on(repair::examine(disk, directory(), from)).unwrap();
@@ -223,7 +223,7 @@ fn an_explicit_cut_makes_a_damaged_log_usable_up_to_the_damage() {
     // What was there is still there, under another name.
     let aside = directory().join(format!("cut-{:016x}", batch.segment.0));
     assert!(rig.disk.content(&aside).unwrap() == before);
-    // A whole log stays what it is.
+    // A whole log is left as it is.
     let again = repaired(&rig.disk);
     assert_eq!((again.reached, again.aside()), (batch.prior, &[][..]));
     assert_eq!(again.complaint, None);
@@ -296,7 +296,7 @@ fn old_batches_of_recycled_segments_never_validate() {
     let keep_after = rig.txns[rig.txns.len() - 3].0;
     let (found, txns) = recover_after(&rig.disk, keep_after).unwrap();
     assert_eq!((found.torn, &txns[..]), (None, &rig.txns[rig.txns.len() - 2..]));
-    // What was purged is missed, not skipped.
+    // What was purged is reported missing, not skipped.
     let error = recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
     assert!(matches!(error, RecoverError::Hole { reached: Zxid(0), .. }), "{error}");
     assert!(keep_after > kept_from);

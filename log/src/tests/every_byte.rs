@@ -1,5 +1,5 @@
-//! A small log, each byte of it changed in turn, and what else may happen to files: recovery finds
-//! and names the damage, or it is irrelevant and the log is whole. Never is anything else read.
+//! A small log, each byte of it changed in turn, and other damage to files: recovery finds and
+//! names the damage, or it is irrelevant and the log is whole. Nothing else is ever read.
 
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ enum Region {
     Header,
     /// The header or the records of the batch at this index.
     Batch(usize),
-    /// The last statement, which says what is known without it too while nothing is damaged.
+    /// The last statement, which adds nothing while nothing is damaged.
     Statement,
     /// Padding behind a batch, or blocks that no batch has reached.
     Nothing,
@@ -215,7 +215,7 @@ fn a_block_of_zeros_or_of_elsewhere_is_found_or_irrelevant() {
 }
 
 #[test]
-fn a_batch_of_a_segments_past_life_put_back_is_never_read() {
+fn an_old_batch_put_back_into_a_recycled_segment_is_never_read() {
     let mut rig = settled();
     let mut past: Vec<Vec<u8>> = Vec::new();
     let mut recycled = 0;

@@ -1,12 +1,14 @@
 use std::sync::mpsc;
 
 use disk::simulated::Fate;
-use disk::{AlignedBuf, Background, BackgroundConfig, Disk, Durability, OpenMode, Queue, block_on};
+use disk::{
+    AlignedBuf, Background, BackgroundConfig, Disk, Durability, OpenMode, TaskQueue, block_on,
+};
 use model::zxid::Zxid;
 
 use super::rig::{Rig, config, directory, recover_after};
 use crate::recover::RecoverFrom;
-use crate::segments::{self, Purge, Run};
+use crate::segments::{self, Purge, RunStart};
 use crate::{RecoverError, SegmentNumber, recover};
 
 fn settled() -> Rig {
@@ -75,12 +77,12 @@ fn a_snapshot_ahead_of_the_log_begins_a_run_there() {
     let rig = settled();
     let used_last = rig.appender.segment_used_last();
     let after = Zxid(1 << 40);
-    let run = Run { used_last, continues_from: after };
+    let run = RunStart { used_last, continues_from: after };
     let mut rig = Rig::open(rig.disk, rig.seed, config(Durability::Dsync, 2), run, Vec::new());
     rig.append();
     rig.settle(true);
     assert_eq!(recover_after(&rig.disk, after).unwrap().1, rig.txns);
-    // From an older snapshot there is a hole, and it is named.
+    // From an older snapshot there is a hole, and it is reported.
     let error = recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
     assert!(matches!(error, RecoverError::Hole { next, .. } if next == after), "{error}");
 }
@@ -116,7 +118,7 @@ fn real_files_hold_a_log_too() {
     let log = base.join(segments::DIRECTORY);
     let (sender, receiver) = mpsc::channel();
     let work = move |disk: std::rc::Rc<disk::Direct>| async move {
-        let run = Run { used_last: None, continues_from: Zxid::ZERO };
+        let run = RunStart { used_last: None, continues_from: Zxid::ZERO };
         let first = segments::open_run(&*disk, &log, run, config.segment_bytes, 1).await.unwrap();
         let mut appender = crate::Appender::new(config, first);
         let path = segments::path(&log, first.number);
@@ -138,7 +140,7 @@ fn real_files_hold_a_log_too() {
         });
         found.await.unwrap()
     };
-    let found = background.run(Queue::Segments, work).unwrap().recv().unwrap();
+    let found = background.run(TaskQueue::Segments, work).unwrap().recv().unwrap();
     assert_eq!((found.last, found.record_count, found.torn), (Zxid(5), 3, None));
     assert_eq!(receiver.iter().collect::<Vec<_>>(), [Zxid(3), Zxid(4), Zxid(5)]);
     drop(background);

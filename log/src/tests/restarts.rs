@@ -1,5 +1,5 @@
 //! Many starts on one log, each of them interrupted anywhere: nothing is lost, nothing comes back,
-//! and the log takes no more room than what was written asks for.
+//! and the log takes no more room than what was written needs.
 
 use disk::simulated::{Fate, Faults, Seed};
 use disk::{BLOCK_BYTES, Disk, Durability, Simulated, block_on};
@@ -10,7 +10,7 @@ use super::every_byte::{files, named, small};
 use super::rig::{Rig, Txn, config, directory, recover_after};
 use crate::format::BATCH_HEADER_BYTES;
 use crate::limits::{SEGMENT_HEADER_BYTES, SPARES_MAX};
-use crate::segments::{self, Run};
+use crate::segments::{self, RunStart};
 use crate::{AppenderConfig, RecoverError, RecoverFrom, recover, repair, trim};
 
 /// How a server's life ends.
@@ -18,9 +18,9 @@ use crate::{AppenderConfig, RecoverError, RecoverFrom, recover, repair, trim};
 enum End {
     /// In order.
     Stop,
-    /// Idle, without a word.
+    /// Killed while idle.
     Kill,
-    /// With the power, while writes are in flight.
+    /// By a power loss, while writes are in flight.
     PowerLoss,
 }
 
@@ -50,7 +50,7 @@ fn next(image: Simulated, before: &Rig, config: AppenderConfig, chance: &mut See
     let (found, txns) = recover_after(&image, Zxid::ZERO).unwrap();
     assert!(found.last >= before.appender.durable_through());
     assert!(txns == before.txns[..txns.len()]);
-    let run = Run { used_last: found.used_last, continues_from: found.last };
+    let run = RunStart { used_last: found.used_last, continues_from: found.last };
     Rig::open(image, Seed::new(chance.next()), config, run, txns)
 }
 
@@ -59,7 +59,7 @@ fn start(disk: &Simulated, config: AppenderConfig, seed: u64) -> Result<(), Reco
     let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
     block_on(async {
         let found = recover(disk, directory(), from, |_, _| {}).await?;
-        let run = Run { used_last: found.used_last, continues_from: found.last };
+        let run = RunStart { used_last: found.used_last, continues_from: found.last };
         segments::open_run(disk, directory(), run, config.segment_bytes, seed).await?;
         trim(disk, directory()).await.map(drop)
     })
@@ -116,12 +116,12 @@ fn starts_with_few_records_take_what_these_take() {
     }
 }
 
-/// The log is what it was, whatever a start had done when it was interrupted.
-fn assert_same(image: &Simulated, txns: &[Txn], last: Zxid, context: &str) -> Run {
+/// The log is unchanged, whatever a start had done when it was interrupted.
+fn assert_same(image: &Simulated, txns: &[Txn], last: Zxid, context: &str) -> RunStart {
     let recovered = recover_after(image, Zxid::ZERO);
     let (found, read) = recovered.unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(found.last == last && read == txns, "{context}: {found:?}");
-    Run { used_last: found.used_last, continues_from: found.last }
+    RunStart { used_last: found.used_last, continues_from: found.last }
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn every_byte_changed_in_a_log_cut_to_size_is_found_or_irrelevant() {
                     assert!(places(&all, index).contains(&(path, offset)), "{context}");
                     counts[1] += 1;
                 }
-                // Without magic and number nothing says that a batch of this segment stood there.
+                // Without magic and number nothing shows that a batch of this segment was there.
                 (Some(index), Err(RecoverError::Hole { path: named, .. })) => {
                     assert!((4..16).contains(&(at - all[index].0.0)), "{context}");
                     assert_eq!(named, path, "{context}");
@@ -251,7 +251,7 @@ fn damage_stays_where_it_is_and_is_not_cut_to_size() {
     rig.settle(false);
     let (offset, batch) = batches(&rig.disk)[0];
     let path = segments::path(directory(), batch.segment);
-    let run = Run { used_last: Some(batch.segment), continues_from: rig.txns[3].0 };
+    let run = RunStart { used_last: Some(batch.segment), continues_from: rig.txns[3].0 };
     let bytes = ours().segment_bytes;
     block_on(segments::open_run(&rig.disk, directory(), run, bytes, 8)).unwrap();
     rig.disk.flip(&path, offset.0 + 90, 1);
@@ -271,7 +271,7 @@ fn a_misread_block_or_a_full_disk_replaces_nothing() {
         let mut rig = Rig::new(seed, ours());
         let image = live(&mut rig, 4, End::Stop, &mut chance);
         let (found, txns) = recover_after(&image, Zxid::ZERO).unwrap();
-        let run = Run { used_last: found.used_last, continues_from: found.last };
+        let run = RunStart { used_last: found.used_last, continues_from: found.last };
         let bytes = ours().segment_bytes;
         block_on(segments::open_run(&image, directory(), run, bytes, seed)).unwrap();
         if seed % 4 == 0 {
@@ -332,7 +332,7 @@ fn a_run_that_cut_something_is_not_replaced_by_one_that_would_bring_it_back() {
     let (middle, last) = (rig.txns[2].0, rig.txns[5].0);
     let open = |continues_from| {
         let used_last = rig.appender.segment_used_last();
-        let run = Run { used_last, continues_from };
+        let run = RunStart { used_last, continues_from };
         let bytes = ours().segment_bytes;
         block_on(segments::open_run(&rig.disk, directory(), run, bytes, 5)).unwrap()
     };

@@ -1,4 +1,4 @@
-//! An appender on a simulated disk, driven step by step from a seed.
+//! An appender on a simulated disk, driven stepwise from a seed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use disk::{BLOCK_BYTES, Disk, Durability, OpenMode, Simulated, block_on};
 use model::zxid::Zxid;
 
 use crate::recover::RecoverFrom;
-use crate::segments::{self, Run};
+use crate::segments::{self, RunStart};
 use crate::{
     Appender, AppenderConfig, Departure, RecoverError, Recovered, Room, SegmentHeader,
     SegmentNumber, Start, Write, recover, trim,
@@ -20,7 +20,7 @@ pub(super) fn directory() -> &'static Path {
     Path::new(DIRECTORY)
 }
 
-/// A txn as the log got it.
+/// A txn as the log received it.
 pub(super) type Txn = (Zxid, Vec<u8>);
 
 /// Small segments, so that runs have several.
@@ -36,17 +36,17 @@ pub(super) fn config(durability: Durability, slot_count: usize) -> AppenderConfi
     }
 }
 
-/// How often the log's own device goes wrong; 0 is never.
+/// How often the log's own device fails; 0 is never.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_field_names, reason = "as the faults of the simulated disk")]
 pub(super) struct Ills {
-    /// One write or flush in so many fails, and says so.
+    /// One write or flush in this many fails, and reports it.
     pub(super) fail_one_in: u32,
-    /// One write in so many is said to be durable and has reached another block.
+    /// One write in this many is reported durable and has reached another block.
     pub(super) misdirect_one_in: u32,
-    /// One write in so many is said to be durable and has reached the medium in part.
+    /// One write in this many is reported durable and has reached the medium in part.
     pub(super) tear_one_in: u32,
-    /// One write or flush in so many is said to be durable and is not.
+    /// One write or flush in this many is reported durable and is not.
     pub(super) lie_one_in: u32,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(seed: u64, config: AppenderConfig) -> Self {
-        let run = Run { used_last: None, continues_from: Zxid::ZERO };
+        let run = RunStart { used_last: None, continues_from: Zxid::ZERO };
         Self::open(Simulated::new(seed), Seed::new(seed), config, run, Vec::new())
     }
 
@@ -76,13 +76,13 @@ impl Rig {
         disk: Simulated,
         mut seed: Seed,
         config: AppenderConfig,
-        run: Run,
+        run: RunStart,
         txns: Vec<Txn>,
     ) -> Self {
         let bytes = config.segment_bytes;
         let header = block_on(segments::open_run(&disk, directory(), run, bytes, seed.next()));
-        let header = header.expect("no faults were asked for");
-        block_on(trim(&disk, directory())).expect("no faults were asked for");
+        let header = header.expect("no faults were requested");
+        block_on(trim(&disk, directory())).expect("no faults were requested");
         let mut rig = Self {
             disk,
             seed,
@@ -213,7 +213,7 @@ impl Rig {
         }
     }
 
-    /// Whether the device has said that a write is durable, and it is not.
+    /// Whether the device has reported a write as durable that is not.
     fn has_lied(&mut self, write: &Write, id: WriteId) -> bool {
         if self.seed.one_in(self.ills.misdirect_one_in) {
             let blocks = self.config.segment_bytes / BLOCK_BYTES as u64;
@@ -229,7 +229,7 @@ impl Rig {
         self.seed.one_in(self.ills.lie_one_in)
     }
 
-    /// Everything appended becomes durable, and the log says so if `is_stated`.
+    /// Everything appended becomes durable, and the log states it if `is_stated`.
     pub(super) fn settle(&mut self, is_stated: bool) {
         while !self.appender.is_idle() {
             self.prepare();

@@ -1,9 +1,9 @@
 //! Writing records: from borrowed fields into a block of exact size.
 
 use super::{
-    ArchivedRecordHead, BIRTH_BYTES, BIRTH_MAX, DATA_INLINE_MAX, OWNER_CONTAINER, PATH_BYTES_MAX,
-    PATH_OFFSET, Record, SHAPE_CONTAINER, SHAPE_CVERSION_TOP, SHAPE_DETACHED, SHAPE_NULL,
-    SHAPE_PATH, SHAPE_RAW_OWNER,
+    ArchivedRecordHead, BIRTH_BYTES, BIRTH_MAX, NodeRecord, OWNER_CONTAINER, PATH_BYTES_MAX,
+    PATH_OFFSET, SHAPE_CONTAINER, SHAPE_CVERSION_TOP, SHAPE_DETACHED, SHAPE_NULL, SHAPE_PATH,
+    SHAPE_RAW_OWNER,
 };
 use crate::stat::{ArchivedStat, Stat};
 use std::ptr::NonNull;
@@ -30,7 +30,7 @@ impl DataBlock {
     /// Writes a block at `at` and returns it.
     ///
     /// # Safety
-    /// `at` has room for [`Self::HEAD_BYTES`] and the data, is aligned to 8, and nobody reads it.
+    /// `at` has room for [`Self::HEAD_BYTES`] and the data, is aligned to 8, and has no reader.
     pub unsafe fn write(at: NonNull<u8>, birth: u64, data: &[u8]) -> Self {
         // SAFETY: the caller gives room and alignment; `data` cannot overlap an unread block.
         unsafe {
@@ -99,7 +99,7 @@ pub struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     /// A draft with all the fields of a record, the data as it lies.
-    pub fn of(record: Record<'a>) -> Self {
+    pub fn of(record: NodeRecord<'a>) -> Self {
         let data = match (record.data_block(), record.data()) {
             (Some(block), _) => DraftData::Detached(block),
             (None, Some(data)) => DraftData::Inline(data),
@@ -114,11 +114,6 @@ impl<'a> Draft<'a> {
             data,
             crc: Some(record.crc()),
         }
-    }
-
-    /// Whether data of this length goes into a block of its own.
-    pub fn is_detached(data: Option<&[u8]>) -> bool {
-        data.is_some_and(|data| data.len() > DATA_INLINE_MAX)
     }
 
     /// The crc32 of a path ("" for the root) and data.
@@ -164,7 +159,7 @@ impl<'a> Draft<'a> {
     /// Writes the record.
     ///
     /// # Safety
-    /// `at` has room for [`Self::block_bytes`], nobody else reads or writes it, and neither path
+    /// `at` has room for [`Self::block_bytes`], no one else reads or writes it, and neither path
     /// nor data of the draft lies there. A detached block outlives the record.
     ///
     /// # Panics
@@ -175,7 +170,7 @@ impl<'a> Draft<'a> {
         let data: &[u8] = match self.data {
             DraftData::Null => &[],
             DraftData::Inline(data) => data,
-            // SAFETY: the caller vouches for the block.
+            // SAFETY: the caller guarantees the block.
             DraftData::Detached(block) => unsafe { block.bytes() },
         };
         let data_length = i32::try_from(data.len()).expect("data is bounded far below 2 GiB");
@@ -209,10 +204,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Appends the record to bytes that are no tree's, as [`Self::write_to`] writes it.
+    /// Appends the record, as [`Self::write_to`] writes it, to bytes outside any tree.
     ///
     /// # Panics
-    /// As of [`Self::write_to`], or if the data lies in a block of its own: nobody says how long.
+    /// As of [`Self::write_to`], or if the data lies in a block of its own, whose lifetime nothing
+    /// guarantees.
     pub fn append_block(&self, out: &mut Vec<u8>, birth: u64) {
         assert!(!matches!(self.data, DraftData::Detached(_)), "data in a block of its own");
         let block_bytes = self.block_bytes();
@@ -236,11 +232,11 @@ unsafe fn copy(at: NonNull<u8>, offset: &mut usize, bytes: &[u8]) {
     *offset += bytes.len();
 }
 
-impl Record<'_> {
+impl NodeRecord<'_> {
     /// Changes what a created or deleted child changes in its parent.
     ///
     /// # Safety
-    /// Nobody else reads or writes the block, and it may be written to.
+    /// No one else reads or writes the block, and it may be written to.
     pub unsafe fn patch_children(at: NonNull<u8>, stored_cversion: i32, children: i32, pzxid: i64) {
         // SAFETY: the caller has the block for itself; a head of alignment 1 lies there.
         let head = unsafe { at.add(BIRTH_BYTES).cast::<ArchivedRecordHead>().as_mut() };

@@ -1,4 +1,4 @@
-//! A node as it lies in memory and in a snapshot: one block, read where it lies.
+//! A node as it lies in memory and in a snapshot: one block, read in place.
 //!
 //! ```text
 //! offset  bytes  what
@@ -14,12 +14,12 @@
 //!
 //! The 80 bytes after the birth are an rkyv archive of alignment 1. The counter that names
 //! sequential children is not stored: clients see `2 * stored - num_children`, so it follows from
-//! the Stat but for its top bit, which is a flag. Data above [`DATA_INLINE_MAX`] lies in a block
+//! the Stat except for its top bit, which is a flag. Data above [`DATA_INLINE_MAX`] lies in a block
 //! of its own that successive records of a node share; in a snapshot it is always inline.
 //!
-//! **Invariant**: whoever makes a [`Record`] from a raw address vouches that the block was written
-//! by [`Draft::write_to`] or passed [`Record::parse`], and stays unchanged for the lifetime
-//! (guard: Miri over the tests of `engine::tree`).
+//! **Invariant**: the caller that makes a [`NodeRecord`] from a raw address guarantees that the
+//! block was written by [`Draft::write_to`] or passed [`NodeRecord::parse`], and stays unchanged
+//! for the lifetime (guard: Miri over the tests of `engine::tree`).
 
 mod draft;
 
@@ -76,17 +76,17 @@ const _: () = assert!(std::mem::offset_of!(ArchivedStat, pzxid) == 60);
 ///
 /// Lives in: a view of the tree, or an image of a snapshot.
 #[derive(Clone, Copy)]
-pub struct Record<'a> {
+pub struct NodeRecord<'a> {
     at: NonNull<u8>,
     block: PhantomData<&'a [u8]>,
 }
 
 // SAFETY: a record is a shared borrow of bytes that do not change during 'a.
-unsafe impl Send for Record<'_> {}
+unsafe impl Send for NodeRecord<'_> {}
 // SAFETY: as above.
-unsafe impl Sync for Record<'_> {}
+unsafe impl Sync for NodeRecord<'_> {}
 
-impl<'a> Record<'a> {
+impl<'a> NodeRecord<'a> {
     /// The record whose block starts at `at`.
     ///
     /// # Safety
@@ -172,7 +172,7 @@ impl<'a> Record<'a> {
             return None;
         }
         if shape & SHAPE_DETACHED != 0 {
-            // SAFETY: a detached record vouches for its data block during 'a.
+            // SAFETY: a detached record keeps its data block valid during 'a.
             return self.data_block().map(|block| unsafe { block.bytes() });
         }
         Some(self.bytes(tail_offset(shape), self.data_bytes()))
@@ -305,9 +305,9 @@ impl<'a> Record<'a> {
     }
 }
 
-impl fmt::Debug for Record<'_> {
+impl fmt::Debug for NodeRecord<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
+        f.debug_struct("NodeRecord")
             .field("path", &String::from_utf8_lossy(self.path()))
             .field("stat", &self.stat_native())
             .field("acl", &self.acl())
@@ -319,16 +319,16 @@ impl fmt::Debug for Record<'_> {
 /// What is wrong with the bytes of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordError {
-    /// The record goes on past the end.
+    /// The record extends past the end.
     Short {
         /// Bytes it announces.
         needed: usize,
         /// Bytes there are.
         found: usize,
     },
-    /// Flags that no record in a snapshot has.
+    /// Flags that no record in a snapshot may have.
     Shape(u32),
-    /// A birth, or a length of data, that no record in a snapshot has.
+    /// A birth, or a length of data, that no record in a snapshot may have.
     Lengths {
         /// The length that the Stat announces.
         data_length: i32,

@@ -14,9 +14,9 @@ impl Owned {
         Self(at, layout)
     }
 
-    fn record(&self) -> Record<'_> {
+    fn record(&self) -> NodeRecord<'_> {
         // SAFETY: `new` wrote a record there.
-        unsafe { Record::from_raw(self.0) }
+        unsafe { NodeRecord::from_raw(self.0) }
     }
 }
 
@@ -97,7 +97,7 @@ fn stored_cversion_survives_every_wrap() {
             let owned = Owned::new(&draft, 1);
             assert_eq!(owned.record().stored_cversion(), stored);
             // SAFETY: the block belongs to this test.
-            unsafe { Record::patch_children(owned.0, stored.wrapping_add(1), children, 9) };
+            unsafe { NodeRecord::patch_children(owned.0, stored.wrapping_add(1), children, 9) };
             assert_eq!(owned.record().stored_cversion(), stored.wrapping_add(1));
             assert_eq!(owned.record().stat().pzxid.to_native(), 9);
         }
@@ -105,7 +105,7 @@ fn stored_cversion_survives_every_wrap() {
 }
 
 /// The digest as stock computes it, from its definition.
-fn stock_digest(record: Record<'_>) -> u64 {
+fn stock_digest(record: NodeRecord<'_>) -> u64 {
     let stat = record.stat_native();
     let mut bytes = if record.path() == b"/" { Vec::new() } else { record.path().to_vec() };
     bytes.extend_from_slice(record.data().unwrap_or_default());
@@ -125,7 +125,7 @@ fn digest_is_stocks() {
         let owned = Owned::new(&draft(path, Some(b"data")), 1);
         assert_eq!(owned.record().digest(), stock_digest(owned.record()));
         // SAFETY: the block belongs to this test.
-        unsafe { Record::patch_acl(owned.0, 8, 9) };
+        unsafe { NodeRecord::patch_acl(owned.0, 8, 9) };
         assert_eq!(owned.record().digest(), stock_digest(owned.record()));
     }
     assert_eq!(Owned::new(&draft(b"/zookeeper/quota", None), 1).record().digest(), 0);
@@ -149,11 +149,11 @@ fn archives_are_self_contained() {
     inline.record().append_archive(&mut other);
     assert_eq!(one, other);
     assert_eq!(one.len(), owned.record().archive_bytes());
-    let parsed = Record::parse(&one).unwrap();
+    let parsed = NodeRecord::parse(&one).unwrap();
     assert_eq!(parsed.data(), Some(&big[..]));
     assert_eq!(parsed.digest(), owned.record().digest());
     drop(owned);
-    // SAFETY: allocated above with this layout; its record is gone.
+    // SAFETY: allocated above with this layout; its record is no longer used.
     unsafe { dealloc(at.as_ptr(), layout) };
 }
 
@@ -175,14 +175,14 @@ fn broken_archives_are_refused() {
     let owned = Owned::new(&draft(b"/a/b", Some(b"some data")), 3);
     let mut good = Vec::new();
     owned.record().append_archive(&mut good);
-    assert_eq!(Record::parse(&good).unwrap().path(), b"/a/b");
+    assert_eq!(NodeRecord::parse(&good).unwrap().path(), b"/a/b");
     for len in 0..good.len() {
-        assert!(matches!(Record::parse(&good[..len]), Err(RecordError::Short { .. })));
+        assert!(matches!(NodeRecord::parse(&good[..len]), Err(RecordError::Short { .. })));
     }
     let with = |offset: usize, byte: u8| {
         let mut bytes = good.clone();
         bytes[offset] = byte;
-        Record::parse(&bytes).map(Record::path).map(<[u8]>::to_vec)
+        NodeRecord::parse(&bytes).map(NodeRecord::path).map(<[u8]>::to_vec)
     };
     assert!(matches!(with(0, 1), Err(RecordError::Lengths { .. })));
     assert!(matches!(with(60, 0x80), Err(RecordError::Lengths { data_length: ..0 })));

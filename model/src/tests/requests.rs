@@ -1,6 +1,6 @@
 use super::golden;
 use crate::acl::{AclEntry, AclList, perms};
-use crate::jute::{JuteError, Reader};
+use crate::jute::{JuteError, JuteReader};
 use crate::op::Op;
 use crate::request::{
     ConnectRequest, Create, CreateMode, Request, RequestHeader, SetWatches, SubRequest,
@@ -37,7 +37,7 @@ fn connect_requests() {
 #[test]
 fn headers() {
     let bytes = golden("fffffffe 0000000b 'rest'");
-    let mut reader = Reader::new(&bytes);
+    let mut reader = JuteReader::new(&bytes);
     let header = RequestHeader::decode(&mut reader).unwrap();
     assert_eq!(header, RequestHeader { xid: -2, op: Op::Ping.code() });
     assert_eq!(reader.rest(), b"rest");
@@ -49,7 +49,7 @@ fn assert_decodes(op: Op, text: &str, expected: &Request<'_>) {
     for cut in 0..bytes.len() {
         assert!(Request::decode(op, &bytes[..cut]).is_err(), "{op:?} cut at {cut}");
     }
-    // Bytes behind the record are passed over, as stock does.
+    // Bytes behind the record are ignored, as stock does.
     assert_eq!(&Request::decode(op, &golden(&format!("{text} 00ff"))).unwrap(), expected);
 }
 
@@ -67,8 +67,8 @@ fn creates() {
     let ttl = Create { flags: 5, ttl: 5000, ..create };
     let text = format!("00000002 '/a' 00000002 'xy' {OPEN} 00000005 0000000000001388");
     assert_decodes(Op::CreateTtl, &text, &Request::Create(ttl));
-    // A null ACL has no entries, as an empty one, but it is told apart: a multi refuses it.
-    let null = AclList::decode(&mut Reader::new(&[0xff; 4])).unwrap();
+    // A null ACL has no entries, like an empty one, but is distinguished: a multi refuses it.
+    let null = AclList::decode(&mut JuteReader::new(&[0xff; 4])).unwrap();
     assert!(null.is_null() && null.is_empty() && !AclList::default().is_null());
     let mut again = Vec::new();
     null.encode(&mut again);
@@ -83,7 +83,7 @@ fn acls() {
     let text =
         "00000002 00000001 00000002 'ip' 00000009 '127.0.0.1' 0000001f 00000004 'auth' ffffffff";
     let bytes = golden(text);
-    let list = AclList::decode(&mut Reader::new(&bytes)).unwrap();
+    let list = AclList::decode(&mut JuteReader::new(&bytes)).unwrap();
     let entries: Vec<_> = list.iter().collect();
     let ip = AclEntry { perms: perms::READ, scheme: Some(b"ip"), id: Some(b"127.0.0.1") };
     let auth = AclEntry { perms: perms::ALL, scheme: Some(b"auth"), id: None };
@@ -92,7 +92,7 @@ fn acls() {
     list.encode(&mut again);
     assert_eq!(again, bytes);
     let open = golden(OPEN);
-    let list = AclList::decode(&mut Reader::new(&open)).unwrap();
+    let list = AclList::decode(&mut JuteReader::new(&open)).unwrap();
     assert_eq!((list, list.len(), list.is_empty()), (AclList::OPEN, 1, false));
     assert!(list.iter().all(|entry| entry.is_world() && entry.perms == perms::ALL));
 }
@@ -201,7 +201,7 @@ fn multis() {
 }
 
 #[test]
-fn multis_that_are_none() {
+fn malformed_multis() {
     let decode = |text: &str| Request::decode(Op::Multi, &golden(text)).unwrap_err();
     let mixed = "0000000d 00 ffffffff 00000002 '/a' 00000001 00000004 00 ffffffff 00000002 '/a' 00
         ffffffff 01 ffffffff";

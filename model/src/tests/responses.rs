@@ -61,8 +61,7 @@ fn multi_results() {
 
 #[test]
 fn fields() {
-    let mut out = Vec::new();
-    jute::put_byte(&mut out, 5);
+    let mut out = vec![5];
     jute::put_bool(&mut out, true);
     jute::put_int(&mut out, -2);
     jute::put_long(&mut out, 0x0102_0304_0506_0708);
@@ -71,13 +70,13 @@ fn fields() {
     jute::put_string(&mut out, b"ab");
     let expected = "05 01 fffffffe 0102030405060708 ffffffff 00000000 00000002 'ab'";
     assert_eq!(out, golden(expected));
-    let mut reader = jute::Reader::new(&out);
+    let mut reader = jute::JuteReader::new(&out);
     assert_eq!((reader.byte(), reader.bool(), reader.int()), (Ok(5), Ok(true), Ok(-2)));
     assert_eq!(reader.long(), Ok(0x0102_0304_0506_0708));
     assert_eq!((reader.buffer(), reader.buffer()), (Ok(None), Ok(Some(&b""[..]))));
     assert_eq!(reader.text(), Ok(&b"ab"[..]));
     let short = jute::JuteError::Short { offset: out.len(), needed: 1, found: 0 };
     assert_eq!(reader.byte(), Err(short));
-    let mut bad = jute::Reader::new(b"\xff\xff\xff\xfe");
+    let mut bad = jute::JuteReader::new(b"\xff\xff\xff\xfe");
     assert_eq!(bad.buffer(), Err(jute::JuteError::Length { offset: 0, found: -2 }));
 }

@@ -1,7 +1,7 @@
 use super::golden;
 use crate::acl::{AclEntry, AclList};
 use crate::error::ErrorCode;
-use crate::jute::{self, Reader};
+use crate::jute::{self, JuteReader};
 use crate::op::Op;
 use crate::session::SessionId;
 use crate::txn::{
@@ -17,7 +17,7 @@ fn assert_golden(op: Op, txn: &Txn<'_>, text: &str) {
     let mut bytes = Vec::new();
     txn.encode(&mut bytes);
     assert_eq!(bytes, golden(text), "{op:?}");
-    let mut reader = Reader::new(&bytes);
+    let mut reader = JuteReader::new(&bytes);
     assert_eq!(&Txn::decode(op, &mut reader).unwrap(), txn);
     assert!(reader.rest().is_empty());
 }
@@ -37,7 +37,7 @@ fn headers_and_digests() {
     let expected = "0100000000000001 00000005 0000000200000003 00000000000003e8 0000000f
         00000002 fffffffffffffffe";
     assert_eq!(bytes, golden(expected));
-    let mut reader = Reader::new(&bytes);
+    let mut reader = JuteReader::new(&bytes);
     assert_eq!(TxnHeader::decode(&mut reader).unwrap(), header);
     assert_eq!(TxnDigest::decode(&mut reader).unwrap(), Some(TxnDigest { version: 2, tree: -2 }));
     assert_eq!(TxnDigest::decode(&mut reader).unwrap(), None);
@@ -102,14 +102,14 @@ fn close(paths: &[&[u8]], has_digest: bool) -> Vec<u8> {
     bytes
 }
 
-/// The list is there or not, the digest is there or not: both are read as they were written.
+/// The list and the digest may each be present or absent: both are read as they were written.
 #[test]
 fn closed_sessions() {
     let lists: [&[&[u8]]; 4] = [&[], &[b"/abc"], &[b"/a", b"/b"], &[b"/some/longer/path"]];
     for paths in lists {
         for has_digest in [false, true] {
             let bytes = close(paths, has_digest);
-            let mut reader = Reader::new(&bytes);
+            let mut reader = JuteReader::new(&bytes);
             let txn = Txn::decode(Op::CloseSession, &mut reader).unwrap();
             let Txn::CloseSession { paths: Some(found) } = txn else { panic!("a list: {txn:?}") };
             assert_eq!(found.iter().collect::<Vec<_>>(), paths);
@@ -118,29 +118,29 @@ fn closed_sessions() {
     }
     for has_digest in [false, true] {
         let bytes = close(&[], has_digest).split_off(4);
-        let mut reader = Reader::new(&bytes);
+        let mut reader = JuteReader::new(&bytes);
         let txn = Txn::decode(Op::CloseSession, &mut reader).unwrap();
         assert_eq!(txn, Txn::CloseSession { paths: None });
         assert_eq!(TxnDigest::decode(&mut reader).unwrap().is_some(), has_digest);
     }
 }
 
-/// A list of empty paths could not be told from a digest once it is written again; no session has
+/// A list of empty paths could not be distinguished from a digest once rewritten; no session has
 /// such nodes, and a server that deleted them would fail.
 #[test]
 fn closed_sessions_have_no_empty_paths() {
     for paths in [&[&b""[..]][..], &[b"", b""], &[b"/a", b""]] {
         for has_digest in [false, true] {
             let bytes = close(paths, has_digest);
-            let txn = Txn::decode(Op::CloseSession, &mut Reader::new(&bytes));
-            // Two in twelve bytes: that is what a digest looks like, and it is one.
+            let txn = Txn::decode(Op::CloseSession, &mut JuteReader::new(&bytes));
+            // Two in twelve bytes look like a digest, and are read as one.
             let is_digest = bytes.len() == TxnDigest::BYTES;
             let expected = Ok(Txn::CloseSession { paths: None });
             assert!(if is_digest { txn == expected } else { txn.is_err() }, "{paths:?}: {txn:?}");
         }
     }
     let null_path = [0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff];
-    assert!(Txn::decode(Op::CloseSession, &mut Reader::new(&null_path)).is_err());
+    assert!(Txn::decode(Op::CloseSession, &mut JuteReader::new(&null_path)).is_err());
 }
 
 /// A txn's parts, owned.
@@ -178,7 +178,7 @@ impl Parts {
     }
 
     fn txn<'a>(&'a self, list: &'a [u8]) -> (Op, Txn<'a>) {
-        let acl = AclList::decode(&mut Reader::new(list)).unwrap();
+        let acl = AclList::decode(&mut JuteReader::new(list)).unwrap();
         let (path, data, version) = (&self.path[..], self.data.as_deref(), self.number);
         let create =
             |kind| Txn::Create(CreateTxn { path, data, acl, kind, parent_cversion: version });
@@ -215,7 +215,7 @@ proptest! {
             if let Some(tree) = digest {
                 TxnDigest { version: DIGEST_VERSION, tree }.encode(&mut bytes);
             }
-            let mut reader = Reader::new(&bytes);
+            let mut reader = JuteReader::new(&bytes);
             prop_assert_eq!(&Txn::decode(op, &mut reader).unwrap(), &txn);
             let found = TxnDigest::decode(&mut reader).unwrap();
             prop_assert_eq!(found.map(|found| found.tree), digest);
@@ -224,14 +224,14 @@ proptest! {
         let multi = Txn::Multi(MultiTxn::of_encoded(all.len() as u32, &subs));
         let mut bytes = Vec::new();
         multi.encode(&mut bytes);
-        let decoded = Txn::decode(Op::Multi, &mut Reader::new(&bytes)).unwrap();
+        let decoded = Txn::decode(Op::Multi, &mut JuteReader::new(&bytes)).unwrap();
         prop_assert_eq!(&decoded, &multi);
         let Txn::Multi(decoded) = decoded else { unreachable!("equal to a multi") };
         for ((found, parts), list) in decoded.iter().zip(&all).zip(&lists) {
             prop_assert_eq!(found, parts.txn(list));
         }
         for cut in 0..bytes.len() {
-            prop_assert!(Txn::decode(Op::Multi, &mut Reader::new(&bytes[..cut])).is_err());
+            prop_assert!(Txn::decode(Op::Multi, &mut JuteReader::new(&bytes[..cut])).is_err());
         }
     }
 }

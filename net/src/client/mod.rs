@@ -1,7 +1,7 @@
 //! A client's connection, without its socket.
 
-pub mod inbox;
+pub mod decoder;
 pub mod word;
 
-pub use inbox::{Fed, Flow, FrameError, Inbox};
+pub use decoder::{Fed, Flow, FrameDecoder, FrameError};
 pub use word::FourLetterWord;

@@ -4,11 +4,12 @@
 mod tests;
 
 use crate::limits::LISTEN_BACKLOG_DEFAULT;
+use crate::outgoing::stream_socket;
 use nix::errno::Errno;
 use nix::libc::linger;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrLike, SockaddrStorage, bind, getpeername,
-    getsockname, listen, setsockopt, socket, sockopt,
+    AddressFamily, Backlog, SockaddrLike, SockaddrStorage, bind, getpeername, getsockname, listen,
+    setsockopt, sockopt,
 };
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, TcpListener};
@@ -159,9 +160,8 @@ fn bind_one(
     both_families: bool,
     options: ListenOptions,
 ) -> Result<Listener, Errno> {
-    let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    // Connections of a former process in TIME_WAIT do not keep the port; a listener still does.
+    let fd = stream_socket(address)?;
+    // Connections of an earlier process in TIME_WAIT do not hold the port; a listener still does.
     setsockopt(&fd, sockopt::ReuseAddr, &true)?;
     if address.is_ipv6() {
         setsockopt(&fd, sockopt::Ipv6V6Only, &!both_families)?;
@@ -183,12 +183,6 @@ pub fn peer_address(connection: impl AsFd) -> Result<SocketAddr, Errno> {
     let peer: SockaddrStorage = getpeername(connection.as_fd().as_raw_fd())?;
     let peer = socket_address(&peer).ok_or(Errno::EAFNOSUPPORT)?;
     Ok(SocketAddr::new(peer.ip().to_canonical(), peer.port()))
-}
-
-/// Makes a close of this connection a reset: for one refused by a limit, which should leave no
-/// trace in the kernel.
-pub fn reset_on_close(connection: impl AsFd) -> Result<(), Errno> {
-    setsockopt(&connection.as_fd(), sockopt::Linger, &linger { l_onoff: 1, l_linger: 0 })
 }
 
 fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {

@@ -1,7 +1,6 @@
-use super::{BindError, Endpoint, ListenOptions, Listener, peer_address, reset_on_close};
+use super::{BindError, Endpoint, ListenOptions, Listener, peer_address};
 use crate::limits::LISTEN_BACKLOG_DEFAULT;
 use nix::sys::socket::{getsockopt, sockopt};
-use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 
@@ -29,7 +28,7 @@ fn an_accepted_connection_inherits_the_options() {
 }
 
 #[test]
-fn all_addresses_take_ipv4_and_tell_it_as_such() {
+fn all_addresses_take_ipv4_and_report_it_as_such() {
     let listener = Listener::bind(Endpoint::All(0), ListenOptions::default()).unwrap();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, listener.address.port()));
     let client = TcpStream::connect(address).unwrap();
@@ -73,14 +72,4 @@ fn an_unspecified_address_means_all_of_both_families() {
         assert_eq!(Endpoint::of(SocketAddr::new(every, 2181)), Endpoint::All(2181));
     }
     assert_eq!(ListenOptions::default().backlog, LISTEN_BACKLOG_DEFAULT);
-}
-
-#[test]
-fn a_refused_connection_is_reset() {
-    let listener = Listener::bind(local(0), ListenOptions::default()).unwrap();
-    let mut client = TcpStream::connect(listener.address).unwrap();
-    let accepted = accept_one(&listener);
-    reset_on_close(&accepted).unwrap();
-    drop(accepted);
-    assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
 }

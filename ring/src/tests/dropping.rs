@@ -18,7 +18,7 @@ fn everything_in_flight_ends_with_the_ring() {
         ring.sleep(Wait::Until(std::time::Duration::from_millis(1)), || false).unwrap();
         // Completed in the kernel, never reaped: the accepted descriptor must not leak.
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        theirs.write_all(b"never heard").unwrap();
+        theirs.write_all(b"never read!").unwrap();
         ring.turn(Wait::Until(std::time::Duration::from_secs(10))).unwrap();
         drop(ring);
         drop(listener);

@@ -1,5 +1,6 @@
 //! A ring against real sockets and files, at every level of flags.
 
+mod connecting;
 mod dropping;
 mod files;
 mod sockets;
@@ -8,7 +9,7 @@ mod waking;
 use crate::{Completion, FlagsMax, Ring, RingConfig, Wait};
 use std::time::Duration;
 
-/// Every variant that an older kernel would give.
+/// Every variant that an older kernel would grant.
 pub(super) fn variants() -> Vec<RingConfig> {
     let mut variants = Vec::new();
     for flags_max in FlagsMax::DESCENDING {
@@ -24,26 +25,26 @@ pub(super) fn variants() -> Vec<RingConfig> {
     variants
 }
 
-/// Turns until `done` says so; a hang is a failed test after 10 s of nothing.
+/// Turns until `done` returns true; 10 s without a completion fail the test.
 pub(super) fn until(
     ring: &mut Ring,
-    mut tell: impl FnMut(&mut crate::Queue<'_>, Completion<'_>) -> bool,
+    mut report: impl FnMut(&mut crate::Queue<'_>, Completion<'_>) -> bool,
 ) {
     let mut done = false;
     while !done {
         ring.turn(Wait::Until(Duration::from_secs(10))).unwrap();
-        let count = ring.completions(|queue, completion| done |= tell(queue, completion));
+        let count = ring.completions(|queue, completion| done |= report(queue, completion));
         assert!(count > 0, "nothing happened");
     }
 }
 
-/// Bytes that tell their place.
+/// Bytes that encode their position.
 pub(super) fn pattern(len: usize) -> Vec<u8> {
     (0..len).map(|index| (index * 31 + index / 251) as u8).collect()
 }
 
 #[test]
-fn levels_are_what_was_asked() {
+fn levels_are_as_requested() {
     for config in variants() {
         let ring = Ring::new(&config).unwrap();
         let features = ring.features();

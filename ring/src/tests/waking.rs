@@ -41,7 +41,7 @@ fn work_seen_at_the_last_look_is_not_slept_over() {
     assert!(!ring.waker().wake());
 }
 
-/// Two producers count up and wake; the sleeper must hear of all, sleeping without a timeout.
+/// Two producers count up and wake; the sleeper must see all of it, sleeping without a timeout.
 #[test]
 fn no_wake_is_lost_under_stress() {
     const EACH: u64 = 50_000;
@@ -75,7 +75,7 @@ fn no_wake_is_lost_under_stress() {
     }
 }
 
-/// One token handed to and fro: each side sleeps for every step, so each wake counts.
+/// One token handed back and forth: each side sleeps for every step, so each wake counts.
 #[test]
 fn two_rings_play_ping_pong() {
     const ROUNDS: u64 = 2_000;

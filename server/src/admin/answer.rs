@@ -24,14 +24,14 @@ use std::time::Instant;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// What is kept from one word to the next.
+/// The state kept from one word to the next.
 ///
 /// Lives in: the admin thread.
 pub(super) struct Desk {
     pub(super) facts: Facts,
     pub(super) roles: Roles,
     started: Instant,
-    /// Only `gtmk` and `stmk` know it: there is no trace whose classes it would choose.
+    /// Used by `gtmk` and `stmk` only: there is no trace whose classes it would select.
     pub(super) trace_mask: AtomicI64,
     pub(super) rooms: Rooms,
     pub(super) open: AtomicU64,
@@ -46,13 +46,13 @@ pub(super) struct Answer {
     pub(super) held: Held,
 }
 
-/// What `mntr` and `monitor` tell, before it is put into words.
+/// What `mntr` and `monitor` report, before it is formatted.
 pub(super) enum Monitored {
     /// Without a provider.
     State(Totals),
-    /// By the names of the default one.
+    /// Under the names of the default provider.
     Values(Totals, Process),
-    /// By those of the page of metrics.
+    /// Under the names of the page of metrics.
     Samples(Totals, Process, host::Usage),
 }
 
@@ -62,7 +62,7 @@ impl Monitored {
         match self {
             Self::State(totals) => values::state(&totals),
             Self::Values(totals, process) => values::values(&totals, process),
-            Self::Samples(totals, process, usage) => families::told(&totals, process, usage),
+            Self::Samples(totals, process, usage) => families::monitored(&totals, process, usage),
         }
     }
 }
@@ -92,7 +92,7 @@ impl Desk {
     /// Answers a word that is enabled. `argument` is what follows `stmk`.
     ///
     /// # Errors
-    /// If there is no memory for the answer in time.
+    /// If memory for the answer does not become available in time.
     pub(super) async fn answer(
         &self,
         word: FourLetterWord,
@@ -101,7 +101,7 @@ impl Desk {
     ) -> io::Result<Answer> {
         let size = Size::of_word(word, self.roles.shards.len());
         let Ok(Ok(mut held)) = timeout(WAIT_TIMEOUT, self.rooms.enter(size)).await else {
-            tracing::warn!(word = word.name(), %peer, "too many large answers are not taken");
+            tracing::warn!(word = word.name(), %peer, "too many large answers are not being read");
             return Err(io::ErrorKind::OutOfMemory.into());
         };
         let mut bytes = Vec::new();
@@ -133,20 +133,20 @@ impl Desk {
         spawn_blocking(host::environment).await.unwrap_or_default()
     }
 
-    /// The numbers of fixed names, added up.
+    /// The numbers with fixed names, summed over all roles.
     pub(super) async fn counts(&self) -> Result<Totals, Unanswered> {
         let ordering = self.roles.ordering_counts().await?;
         self.roles.totals(ordering, self.word_counts()).await
     }
 
-    /// All numbers, added up.
+    /// All numbers, summed over all roles.
     pub(super) async fn totals(&self) -> Result<Totals, Unanswered> {
         let mut totals = self.counts().await?;
         totals.drop_probability = self.facts.throttle.drop_probability();
         Ok(totals.with_metrics(self.roles.metrics().await?, self.word_counts()))
     }
 
-    /// What `mntr` and `monitor` tell, as the configured provider does.
+    /// What `mntr` and `monitor` report, in the form of the configured provider.
     pub(super) async fn monitored(&self) -> Result<Monitored, Unanswered> {
         Ok(match self.facts.provider {
             MetricsProvider::Null => Monitored::State(self.counts().await?),
@@ -170,7 +170,7 @@ impl Desk {
         Ok(())
     }
 
-    /// The words of a server that serves.
+    /// The words of a server that serves clients.
     async fn serve(
         &self,
         out: &mut Vec<u8>,
@@ -178,15 +178,17 @@ impl Desk {
         peer: SocketAddr,
         held: &mut Held,
     ) {
-        let told = match self.roles.ordering_counts().await {
-            Ok(ordering) if ordering.is_serving => self.tell(out, word, peer, ordering, held).await,
+        let result = match self.roles.ordering_counts().await {
+            Ok(ordering) if ordering.is_serving => {
+                self.write_answer(out, word, peer, ordering, held).await
+            }
             Ok(_) => Err(Unanswered),
             Err(unanswered) => {
                 tracing::warn!(word = word.name(), "{unanswered}");
                 Err(unanswered)
             }
         };
-        if told.is_err() {
+        if result.is_err() {
             out.clear();
             match word {
                 FourLetterWord::Isro => out.extend_from_slice(b"null"),
@@ -199,7 +201,7 @@ impl Desk {
         }
     }
 
-    async fn tell(
+    async fn write_answer(
         &self,
         out: &mut Vec<u8>,
         word: FourLetterWord,
@@ -297,7 +299,7 @@ impl Desk {
         });
         let step = step.await?;
         text::connections::asker(out, peer);
-        say_if_cut(out, step);
+        note_if_cut(out, step);
         out.push(b'\n');
         Ok(())
     }
@@ -311,7 +313,7 @@ impl Desk {
             room(&owned)
         });
         let owned_step = step.await?;
-        // Like the others the asker is listed, without a session.
+        // The connection that asks is listed too, without a session.
         let heard_ms = host::wall_ms().saturating_sub(live.wall_offset_ms).max(0) as u64;
         let asker = Connected { peer, session: SessionId(0), patience_ms: 0, heard_ms };
         let mut connected = vec![asker];
@@ -330,9 +332,9 @@ impl Desk {
             text::dump::sessions(&mut out, &live);
             text::dump::ephemerals_head(&mut out, owners);
             out.append(&mut owned);
-            say_if_cut(&mut out, owned_step);
+            note_if_cut(&mut out, owned_step);
             text::dump::connections(&mut out, &connected, &live, sessionless_ms);
-            say_if_cut(&mut out, step);
+            note_if_cut(&mut out, step);
             out
         };
         held.make(make).await
@@ -355,7 +357,7 @@ impl Desk {
             room(out)
         });
         let step = step.await?;
-        say_if_cut(out, step);
+        note_if_cut(out, step);
         out.push(b'\n');
         Ok(())
     }
@@ -377,7 +379,7 @@ impl Desk {
         let make = move || {
             let mut out = Vec::new();
             text::watches::by_path(&mut out, watches);
-            say_if_cut(&mut out, step);
+            note_if_cut(&mut out, step);
             out.push(b'\n');
             out
         };
@@ -385,12 +387,12 @@ impl Desk {
     }
 }
 
-/// Whether there is room for more.
+/// Breaks if the answer is full.
 fn room(out: &[u8]) -> ControlFlow<()> {
     if out.len() < ANSWER_BYTES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }
 
-fn say_if_cut(out: &mut Vec<u8>, step: ControlFlow<()>) {
+fn note_if_cut(out: &mut Vec<u8>, step: ControlFlow<()>) {
     if step.is_break() {
         out.extend(format!("... cut off at {ANSWER_BYTES_MAX} bytes\n").bytes());
     }

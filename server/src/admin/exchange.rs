@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// How often a peer that takes nothing is looked at.
+/// How often a peer that reads nothing is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Counts a connection as long as it lives.
@@ -35,11 +35,11 @@ impl Drop for Open<'_> {
     }
 }
 
-/// Answers and closes. A peer that leaves, or takes nothing, costs no more than its time.
+/// Answers and closes. A peer that disconnects, or reads nothing, costs no more than its timeout.
 pub(super) async fn converse(desk: &Desk, request: WordRequest, lingering: &Arc<Semaphore>) {
     let name = request.word.name();
     match exchange(desk, request).await {
-        // The word is answered; who has not closed does not keep others from being answered.
+        // The word is answered; a peer that has not closed its side does not delay other answers.
         Ok(Some(mut socket)) => {
             if let Ok(_place) = lingering.try_acquire() {
                 linger(&mut socket).await;
@@ -50,7 +50,7 @@ pub(super) async fn converse(desk: &Desk, request: WordRequest, lingering: &Arc<
     }
 }
 
-/// Answers a word; the socket that is to be closed when its peer has read.
+/// Answers a word. Returns the socket to be closed once its peer has read the answer.
 async fn exchange(desk: &Desk, request: WordRequest) -> io::Result<Option<TcpStream>> {
     let WordRequest { socket, word, rest, seat } = request;
     desk.received.fetch_add(1, Ordering::Relaxed);
@@ -60,7 +60,7 @@ async fn exchange(desk: &Desk, request: WordRequest) -> io::Result<Option<TcpStr
     let mut socket = TcpStream::from_std(socket)?;
     let peer = socket.peer_addr()?;
     if word == FourLetterWord::TelnetClose {
-        // Its user wants to leave, not to read.
+        // Its user wants to disconnect, not to read.
         return Ok(None);
     }
     if desk.allows(word) {
@@ -80,7 +80,7 @@ async fn exchange(desk: &Desk, request: WordRequest) -> io::Result<Option<TcpStr
     Ok(Some(socket))
 }
 
-/// The eight bytes behind a word, of which some have been received with it.
+/// The eight bytes after a word, some of which were received with it.
 async fn argument(socket: &mut TcpStream, rest: &[u8]) -> io::Result<[u8; 8]> {
     let mut argument = [0; 8];
     let received = rest.len().min(argument.len());
@@ -110,7 +110,7 @@ async fn send(
     socket.shutdown().await
 }
 
-/// Sends what the peer takes next.
+/// Sends as much as the peer accepts now.
 async fn some_sent(
     socket: &mut TcpStream,
     bytes: &[u8],
@@ -129,8 +129,8 @@ async fn some_sent(
     }
 }
 
-/// Closing while unread bytes are there, such as the newline behind a word, resets the connection,
-/// and the peer may lose its answer. So the peer goes first, if it goes soon.
+/// Closing a socket with unread bytes, such as the newline after a word, resets the connection, and
+/// the peer may lose its answer. So the peer closes first, if it does so soon.
 async fn linger(socket: &mut TcpStream) {
     let drained = async {
         let (mut bytes, mut read) = ([0; 512], 0);

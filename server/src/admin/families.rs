@@ -1,6 +1,6 @@
-//! The metrics by the names of stock's Prometheus provider, those of `mntr` without `zk_`, each
-//! with its samples: what the page shows, and the words and commands where that provider is
-//! configured.
+//! The metrics under the names of stock's Prometheus provider, which are those of `mntr` without
+//! `zk_`, each with its samples. They are shown by the page, and by the words and commands if that
+//! provider is configured.
 
 use super::host;
 use super::metrics::{Counter, Measure, QuotaSums};
@@ -9,7 +9,7 @@ use super::values::{self, Process, Value};
 use engine::meter::{Tally, Traffic};
 use std::fmt::Display;
 
-/// The labels of a quantile, and in thousandths what each means.
+/// The labels of the quantiles, and each quantile in thousandths.
 const QUANTILES: [(&str, u64); 3] = [("0.5", 500), ("0.9", 900), ("0.99", 990)];
 
 /// One number of the page.
@@ -50,7 +50,7 @@ impl Metric {
     }
 }
 
-/// What `mntr` shows where this provider is configured.
+/// What `mntr` shows if this provider is configured.
 fn samples(totals: &Totals, process: Process, usage: host::Usage) -> Vec<Sample> {
     all(totals, process, usage).into_iter().flat_map(|metric| metric.samples).collect()
 }
@@ -85,7 +85,7 @@ fn of_totals(totals: &Totals, process: Process) -> Vec<Metric> {
     for &measure in Measure::ALL {
         all.push(summary(measure, &metrics.measured(measure)));
     }
-    // Of learners, of which there are none.
+    // These are about learners, of which there are none.
     for name in ["ack_latency", "learner_handler_qp_size", "learner_handler_qp_time_ms"] {
         all.push(Metric::new(name, "summary"));
     }
@@ -128,7 +128,7 @@ fn traffic(name: &str, traffic: &Traffic) -> Metric {
     metric
 }
 
-/// What Prometheus's own collectors tell of a process.
+/// What Prometheus's own collectors report about a process.
 fn of_process(usage: host::Usage, process: Process) -> Vec<Metric> {
     let gauge = |name: &str, help: &str, value: f64| {
         let mut metric = Metric::new(name, "gauge").sample("", &[], format!("{value:?}"));
@@ -167,8 +167,12 @@ fn of_process(usage: host::Usage, process: Process) -> Vec<Metric> {
     ]
 }
 
-/// What is told where metrics are kept for a page of theirs: the state, then the page's samples.
-pub(super) fn told(totals: &Totals, process: Process, usage: host::Usage) -> Vec<(String, Value)> {
+/// What is reported if metrics have a page of their own: the state, then the page's samples.
+pub(super) fn monitored(
+    totals: &Totals,
+    process: Process,
+    usage: host::Usage,
+) -> Vec<(String, Value)> {
     let mut list = values::state(totals);
     for sample in samples(totals, process, usage) {
         let labels: Vec<_> =

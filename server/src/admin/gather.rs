@@ -1,7 +1,7 @@
-//! Asks the roles and walks their pages.
+//! Queries the roles and walks their pages.
 
 use super::inquiry::{
-    ConnectionReport, EphemeralCursor, EphemeralReport, Inquiry, Line, OrderingInquiry,
+    ConnectionReport, EphemeralCursor, EphemeralReport, Inquiry, InquirySender, OrderingInquiry,
     OrderingReport, ShardInquiry, ShardReport, Unanswered, WatchCounts, WatchCursor, WatchReport,
 };
 use super::limits::ANSWER_BYTES_MAX;
@@ -15,23 +15,23 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 
-/// The roles, each on its core loop. Where they share a loop, its line stands twice.
+/// The senders of the roles' core loops. If roles share a loop, its sender is here several times.
 #[derive(Clone, Debug)]
 pub struct Roles {
-    /// A line for each shard.
-    pub shards: Vec<Line>,
-    /// The line of the ordering role.
-    pub ordering: Line,
+    /// One for each shard.
+    pub shards: Vec<InquirySender>,
+    /// That of the ordering role.
+    pub ordering: InquirySender,
 }
 
-/// Whether a walk goes on.
+/// Whether a walk continues.
 type Step = ControlFlow<()>;
 
 impl Roles {
     async fn shard_counts(&self) -> Result<Vec<ShardReport>, Unanswered> {
         let mut reports = Vec::with_capacity(self.shards.len());
-        for line in &self.shards {
-            let report = line.ask(|reply| Inquiry::Shard(ShardInquiry::Counts(reply))).await?;
+        for sender in &self.shards {
+            let report = sender.ask(|reply| Inquiry::Shard(ShardInquiry::Counts(reply))).await?;
             reports.push(report);
         }
         Ok(reports)
@@ -43,7 +43,7 @@ impl Roles {
         Ok(*self.ordering.ask(ask).await?)
     }
 
-    /// All numbers of fixed names, added up to what `ordering` and `words` say.
+    /// All numbers with fixed names, added to those in `ordering` and `words`.
     pub(super) async fn totals(
         &self,
         ordering: OrderingReport,
@@ -56,9 +56,9 @@ impl Roles {
     pub(super) async fn metrics(&self) -> Result<Metrics, Unanswered> {
         let ask = |reply| Inquiry::Ordering(OrderingInquiry::Metrics(reply));
         let mut metrics = *self.ordering.ask(ask).await?;
-        for line in &self.shards {
+        for sender in &self.shards {
             let ask = |reply| Inquiry::Shard(ShardInquiry::Metrics(reply));
-            metrics.merge(&*line.ask(ask).await?);
+            metrics.merge(&*sender.ask(ask).await?);
         }
         let mut after = None;
         loop {
@@ -78,8 +78,8 @@ impl Roles {
 
     /// Resets what `srst` resets.
     pub(super) async fn reset_counts(&self) -> Result<(), Unanswered> {
-        for line in &self.shards {
-            line.ask(|reply| Inquiry::Shard(ShardInquiry::ResetCounts(reply))).await?;
+        for sender in &self.shards {
+            sender.ask(|reply| Inquiry::Shard(ShardInquiry::ResetCounts(reply))).await?;
         }
         let ask = |reply| Inquiry::Ordering(OrderingInquiry::ResetCounts(reply));
         self.ordering.ask(ask).await
@@ -87,18 +87,18 @@ impl Roles {
 
     /// Resets what `crst` resets.
     pub(super) async fn reset_connections(&self) -> Result<(), Unanswered> {
-        for line in &self.shards {
+        for sender in &self.shards {
             let mut from = Some(0);
             while let Some(slot) = from {
                 let ask = |reply| Inquiry::Shard(ShardInquiry::ResetConnections(slot, reply));
-                from = line.ask(ask).await?;
+                from = sender.ask(ask).await?;
             }
         }
         Ok(())
     }
 
-    /// The watches of all shards together, of which `sums` has the sums: a path that several
-    /// watch is one.
+    /// The watches of all shards together; `sums` has the plain sums. A path that several shards
+    /// watch counts once.
     pub(super) async fn watch_counts(&self, sums: WatchCounts) -> Result<WatchCounts, Unanswered> {
         let mut counts = sums;
         if self.shards.len() > 1 && counts.paths > 0 {
@@ -118,11 +118,11 @@ impl Roles {
         &self,
         mut each: impl FnMut(&ConnectionReport) -> Step,
     ) -> Result<Step, Unanswered> {
-        for line in &self.shards {
+        for sender in &self.shards {
             let mut from = Some(0);
             while let Some(slot) = from {
                 let ask = |reply| Inquiry::Shard(ShardInquiry::Connections(slot, reply));
-                let page = line.ask(ask).await?;
+                let page = sender.ask(ask).await?;
                 if page.connections.iter().try_for_each(&mut each).is_break() {
                     return Ok(Step::Break(()));
                 }
@@ -132,17 +132,17 @@ impl Roles {
         Ok(Step::Continue(()))
     }
 
-    /// Every watch of nodes and their data; `each` hears whether a report continues the
-    /// connection of the one before.
+    /// Every watch of nodes and their data; the flag says whether a report continues the connection
+    /// of the previous one.
     pub(super) async fn watches(
         &self,
         mut each: impl FnMut(&WatchReport, bool) -> Step,
     ) -> Result<Step, Unanswered> {
-        for line in &self.shards {
+        for sender in &self.shards {
             let (mut from, mut last) = (Some(WatchCursor::default()), None);
             while let Some(cursor) = from {
                 let ask = |reply| Inquiry::Shard(ShardInquiry::Watches(cursor, reply));
-                let page = line.ask(ask).await?;
+                let page = sender.ask(ask).await?;
                 for report in &page.connections {
                     let key = Some((report.slot, report.session));
                     let is_continued = last == key;
@@ -157,11 +157,12 @@ impl Roles {
         Ok(Step::Continue(()))
     }
 
-    /// How many paths are watched for data. Shards may watch the same ones, so with several of
-    /// them the paths are told apart, by 64 bits of a hash.
+    /// How many paths are watched for data. Shards may watch the same ones, so with several of them
+    /// the paths are distinguished by 64 bits of a hash.
     pub(super) async fn watched_path_count(&self) -> Result<u64, Unanswered> {
         let (hasher, mut paths) = (RandomState::new(), HashSet::new());
-        // Past the bound new paths are left out: the count is then too small, not the memory.
+        // Beyond the limit new paths are left out: the count is then too small, but the memory is
+        // bounded.
         let max = ANSWER_BYTES_MAX / size_of::<u64>();
         let add = |report: &WatchReport, _| {
             for path in &report.paths {
@@ -187,8 +188,8 @@ impl Roles {
         Ok(all)
     }
 
-    /// Every session that owns nodes; `each` hears whether a report continues the session of the
-    /// one before.
+    /// Every session that owns nodes; the flag says whether a report continues the session of the
+    /// previous one.
     pub(super) async fn ephemerals(
         &self,
         mut each: impl FnMut(&EphemeralReport, bool) -> Step,

@@ -1,5 +1,5 @@
-//! What the process and its machine say of themselves. Everything here may block: it runs on a
-//! thread for that.
+//! Facts about the process and its machine. Everything here may block: it runs on a blocking
+//! thread.
 
 use super::limits::DIRECTORY_DEPTH_MAX;
 use super::text::conf::Environment;
@@ -11,8 +11,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
-/// When this binary was built, in ms since 1970: as its builder said in `SOURCE_DATE_EPOCH`; of a
-/// release, when its sources were committed; else when its file was written. 0 if nothing is known.
+/// When this binary was built, in ms since 1970: the `SOURCE_DATE_EPOCH` of the build; for a
+/// release, when its sources were committed; else when its file was written. 0 if none is known.
 pub(super) fn built_ms() -> i64 {
     let said = option_env!("RINGKEEPER_SOURCE_SECONDS").and_then(|text| text.parse::<i64>().ok());
     let written = || {
@@ -39,9 +39,9 @@ fn bytes_below(path: &Path, depth: usize) -> u64 {
     bytes.sum()
 }
 
-/// Open file descriptors, and how many there may be.
+/// Open file descriptors, and the limit.
 pub(super) fn descriptors() -> (u64, u64) {
-    // The directory that is being read is one itself.
+    // The directory that is being read is open too.
     let open = fs::read_dir("/proc/self/fd").map_or(0, |fds| fds.count().saturating_sub(1));
     let max = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
     (open as u64, max)
@@ -52,9 +52,9 @@ pub(super) fn descriptors() -> (u64, u64) {
 pub(super) struct Usage {
     /// Time on processors.
     pub(super) cpu_seconds: f64,
-    /// Memory it may speak of.
+    /// Its virtual memory.
     pub(super) virtual_bytes: u64,
-    /// Memory it holds.
+    /// Its resident memory.
     pub(super) resident_bytes: u64,
 }
 
@@ -100,7 +100,7 @@ fn java_arch(machine: &str) -> &str {
     if machine == "x86_64" { "amd64" } else { machine }
 }
 
-/// What could be had and what there is: of the machine, or of the control group if that is less.
+/// Available and total memory: of the machine, or of the control group if that is less.
 fn memory_mib() -> (u64, u64) {
     let free = kib_of("/proc/meminfo", "MemAvailable:") / 1024;
     let total = kib_of("/proc/meminfo", "MemTotal:") / 1024;
@@ -111,7 +111,7 @@ fn memory_mib() -> (u64, u64) {
     }
 }
 
-/// The number behind `key` in one of the kernel's tables, in KiB.
+/// The number after `key` in one of the kernel's tables, in KiB.
 fn kib_of(path: &str, key: &str) -> u64 {
     let table = fs::read_to_string(path).unwrap_or_default();
     let line = table.lines().find_map(|line| line.strip_prefix(key));

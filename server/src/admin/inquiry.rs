@@ -1,13 +1,14 @@
-//! The seam between the admin thread and the roles: questions by message, answers as plain data.
+//! The interface between the admin thread and the roles: inquiries by message, reports as plain
+//! data.
 //!
-//! A core loop owns an [`Inbox`], the admin thread the [`Line`]s that lead to them. In a turn the
+//! A core loop owns an [`InquiryInbox`], the admin thread the [`InquirySender`]s. In a turn the
 //! loop answers some of the inquiries whose answer is short whatever the server holds
 //! ([`BRIEF_PER_TURN_MAX`]), and one page of the others; so a turn stays short, and a short answer
 //! does not wait behind long ones. Nothing in a report refers to the role.
 //!
-//! Invariants: a page looks at no more than [`PAGE_ENTRIES_MAX`] things, found or not (guard:
-//! `fill::tests`); an inquiry whose asker has gone costs its loop no more than the page (guard:
-//! `tests::an_asker_that_left_is_no_error`).
+//! Invariants: a page examines no more than [`PAGE_ENTRIES_MAX`] things, found or not (guard:
+//! `fill::tests`); an inquiry whose requester is gone costs its loop no more than the page (guard:
+//! `tests::a_requester_that_is_gone_is_no_error`).
 
 use super::limits::{INQUIRIES_MAX, INQUIRY_TIMEOUT};
 use super::metrics::{Metrics, QuotaSums};
@@ -25,10 +26,10 @@ use tokio::time::timeout;
 #[cfg(doc)]
 use super::limits::{BRIEF_PER_TURN_MAX, PAGE_ENTRIES_MAX};
 
-/// Where an answer goes: `reply.send(report).ok()`, since whoever asked may have left.
+/// Where a report is sent: `reply.send(report).ok()`, since the requester may be gone.
 pub type Reply<T> = oneshot::Sender<T>;
 
-/// What the admin thread asks of a core loop.
+/// An inquiry of the admin thread to a core loop.
 #[derive(Debug)]
 pub enum Inquiry {
     /// For the shard that the loop hosts.
@@ -37,17 +38,17 @@ pub enum Inquiry {
     Ordering(OrderingInquiry),
 }
 
-/// What a shard is asked.
+/// An inquiry to a shard.
 #[derive(Debug)]
 pub enum ShardInquiry {
     /// Its numbers.
     Counts(Reply<ShardReport>),
-    /// Forget the numbers that `srst` resets.
+    /// Reset the numbers that `srst` resets.
     ResetCounts(Reply<()>),
-    /// Whatever else it counts.
+    /// Everything else that it counts.
     Metrics(Reply<Box<Metrics>>),
-    /// Forget the numbers of some connections, from the slot on, as `crst` wants it: the slot to
-    /// continue from, if there may be more.
+    /// Reset the numbers of some connections, from the slot on, as `crst` does. Replies with the
+    /// slot to continue from, if there may be more.
     ResetConnections(u32, Reply<Option<u32>>),
     /// Its connections, from the slot on.
     Connections(u32, Reply<ConnectionPage>),
@@ -55,20 +56,20 @@ pub enum ShardInquiry {
     Watches(WatchCursor, Reply<WatchPage>),
 }
 
-/// What the ordering role is asked.
+/// An inquiry to the ordering role.
 #[derive(Debug)]
 pub enum OrderingInquiry {
     /// Its numbers, and those of the tree.
     Counts(Reply<Box<OrderingReport>>),
-    /// Forget the numbers that `srst` resets.
+    /// Reset the numbers that `srst` resets.
     ResetCounts(Reply<()>),
-    /// Whatever else it and its log count; quotas left out.
+    /// Everything else that it and its log count, except quotas.
     Metrics(Reply<Box<Metrics>>),
     /// Live sessions from this one on, in the order of their ids.
     Sessions(SessionId, Reply<SessionPage>),
     /// Sessions that own nodes, from there on, in the order of their ids.
     Ephemerals(EphemeralCursor, Reply<EphemeralPage>),
-    /// Quotas behind this path, in the order of paths; `None` for the first page.
+    /// Quotas after this path, in the order of paths; `None` for the first page.
     Quotas(Option<Box<[u8]>>, Reply<QuotaPage>),
     /// The digests that the tree had, oldest first; empty if none are kept.
     Digests(Reply<Vec<(Zxid, u64)>>),
@@ -83,7 +84,7 @@ pub struct ShardReport {
     pub received: u64,
     /// Packets to clients.
     pub sent: u64,
-    /// Requests that wait for their answer.
+    /// Requests that are not answered yet.
     pub outstanding: u64,
     /// How long answers took, in ms.
     pub latency: Spread,
@@ -131,7 +132,7 @@ pub struct ConnectionPage {
 /// A connection.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionReport {
-    /// Whose it is.
+    /// Its peer's address.
     pub peer: SocketAddr,
     /// Whether its next request would be read now.
     pub is_reading: bool,
@@ -139,7 +140,7 @@ pub struct ConnectionReport {
     pub is_writing: bool,
     /// Its session; 0 before it has one.
     pub session: SessionId,
-    /// Requests that wait for their answer.
+    /// Requests that are not answered yet.
     pub queued: u64,
     /// Packets from it.
     pub received: u64,
@@ -149,13 +150,13 @@ pub struct ConnectionReport {
     pub last_op: Option<Op>,
     /// When it was accepted, in ms of the wall clock.
     pub established_ms: i64,
-    /// When it was heard of last, in ms of the monotonic clock.
+    /// When something was last received from it, in ms of the monotonic clock.
     pub heard_ms: u64,
     /// Its session's timeout in ms.
     pub timeout_ms: i32,
     /// The number of its last request; negative if it had none.
     pub last_cxid: i64,
-    /// The last zxid it was told; -1 if none.
+    /// The last zxid sent to it; -1 if none.
     pub last_zxid: Zxid,
     /// When it was last answered, in ms of the monotonic clock; 0 if never.
     pub last_response_ms: u64,
@@ -177,7 +178,7 @@ pub struct WatchCursor {
 /// Some watches of one shard.
 #[derive(Clone, Debug, Default)]
 pub struct WatchPage {
-    /// Connections and what they watch; at most [`PAGE_ENTRIES_MAX`] paths in all. One connection
+    /// Connections and what they watch; at most [`PAGE_ENTRIES_MAX`] paths in total. One connection
     /// may continue at the top of the next page.
     pub connections: Vec<WatchReport>,
     /// Where to continue, if there may be more.
@@ -187,7 +188,7 @@ pub struct WatchPage {
 /// What a connection watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WatchReport {
-    /// Its slot: tells connections of one shard apart.
+    /// Its slot, which is unique within its shard.
     pub slot: u32,
     /// Its session.
     pub session: SessionId,
@@ -222,7 +223,7 @@ pub struct SessionPage {
 pub struct EphemeralCursor {
     /// This session, or the next one that owns nodes.
     pub session: SessionId,
-    /// The last of its nodes that was told, if any was.
+    /// The last of its nodes that was reported, if any was.
     pub after: Option<Arc<[u8]>>,
 }
 
@@ -239,14 +240,14 @@ pub struct QuotaPage {
     /// The part of the tree that each belongs to, and its limits and usage; at most
     /// [`PAGE_ENTRIES_MAX`] of them.
     pub quotas: Vec<(String, QuotaSums)>,
-    /// The path to continue behind, if there are more.
+    /// The path to continue after, if there are more.
     pub next: Option<Box<[u8]>>,
 }
 
 /// Some sessions that own nodes.
 #[derive(Clone, Debug, Default)]
 pub struct EphemeralPage {
-    /// At most [`PAGE_ENTRIES_MAX`] paths in all. One session may continue at the top of the next
+    /// At most [`PAGE_ENTRIES_MAX`] paths in total. One session may continue at the top of the next
     /// page.
     pub sessions: Vec<EphemeralReport>,
     /// Where to continue, if there may be more.
@@ -256,30 +257,30 @@ pub struct EphemeralPage {
 /// The nodes of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EphemeralReport {
-    /// Whose.
+    /// The session.
     pub session: SessionId,
-    /// Which.
+    /// The nodes' paths.
     pub paths: Vec<Arc<[u8]>>,
 }
 
-/// What this server is.
+/// The server's role in its ensemble.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// Alone.
+    /// It has no ensemble.
     #[default]
     Standalone,
-    /// Of an ensemble that it leads.
+    /// It leads its ensemble.
     Leader,
     /// A learner with a vote.
     Follower,
     /// A learner without one.
     Observer,
-    /// Cut off from its ensemble, serving those who read only.
+    /// Partitioned from its ensemble, serving read-only clients.
     ReadOnly,
 }
 
 impl Mode {
-    /// As the words name it.
+    /// Its name in the words' answers.
     pub fn name(self) -> &'static str {
         match self {
             Self::Standalone => "standalone",
@@ -291,18 +292,18 @@ impl Mode {
     }
 }
 
-/// What the ordering role knows of the server and its tree.
+/// What the ordering role knows about the server and its tree.
 #[derive(Clone, Debug, Default)]
 pub struct OrderingReport {
     /// Whether clients are served at all.
     pub is_serving: bool,
-    /// What this server is.
+    /// The server's role in its ensemble.
     pub mode: Mode,
     /// The last txn that clients can see.
     pub zxid: Zxid,
     /// Nodes of the tree.
     pub node_count: u64,
-    /// Bytes of paths and data, about.
+    /// Approximate bytes of paths and data.
     pub data_bytes: u64,
     /// Ephemeral nodes.
     pub ephemeral_count: u64,
@@ -343,36 +344,39 @@ impl Inquiry {
     }
 }
 
-/// The admin thread's end: leads to one core loop.
+/// The admin thread's end of the channel to one core loop.
 #[derive(Clone)]
-pub struct Line {
+pub struct InquirySender {
     brief: mpsc::Sender<Inquiry>,
     pages: mpsc::Sender<Inquiry>,
     wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for InquirySender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").finish_non_exhaustive()
+        f.debug_struct("InquirySender").finish_non_exhaustive()
     }
 }
 
-/// A core loop's end.
+/// A core loop's end of the channel.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct InquiryInbox {
     brief: mpsc::Receiver<Inquiry>,
     pages: mpsc::Receiver<Inquiry>,
 }
 
-/// A line and the inbox it leads to. `wake` is called from the admin thread after an inquiry was
-/// put there: it makes a sleeping loop take a turn.
-pub fn line(wake: impl Fn() + Send + Sync + 'static) -> (Line, Inbox) {
+/// A sender and its inbox. `wake` is called from the admin thread after each inquiry that is sent,
+/// and makes a sleeping loop take a turn.
+pub fn channel(wake: impl Fn() + Send + Sync + 'static) -> (InquirySender, InquiryInbox) {
     let (brief, brief_inbox) = mpsc::channel(INQUIRIES_MAX);
     let (pages, pages_inbox) = mpsc::channel(INQUIRIES_MAX);
-    (Line { brief, pages, wake: Arc::new(wake) }, Inbox { brief: brief_inbox, pages: pages_inbox })
+    (
+        InquirySender { brief, pages, wake: Arc::new(wake) },
+        InquiryInbox { brief: brief_inbox, pages: pages_inbox },
+    )
 }
 
-impl Inbox {
+impl InquiryInbox {
     /// The next inquiry whose answer is short, if there is one. Never waits.
     pub fn take_brief(&mut self) -> Option<Inquiry> {
         self.brief.try_recv().ok()
@@ -389,17 +393,17 @@ impl Inbox {
     }
 }
 
-/// A loop that did not answer: it has ended, or it stands still.
+/// A loop that did not answer: it has ended, or it is stalled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a core loop does not answer")]
 pub struct Unanswered;
 
-impl Line {
-    /// Asks, and waits for the answer, but not longer than [`INQUIRY_TIMEOUT`]. Behind a page the
-    /// others that the thread serves have their turn before the next one.
+impl InquirySender {
+    /// Sends an inquiry and waits for the answer, but not longer than [`INQUIRY_TIMEOUT`]. After a
+    /// page the thread's other tasks run before the next one.
     ///
     /// # Errors
-    /// If the loop has ended, stands still, or drops the inquiry.
+    /// If the loop has ended, is stalled, or drops the inquiry.
     pub(super) async fn ask<T>(
         &self,
         inquiry: impl FnOnce(Reply<T>) -> Inquiry,

@@ -1,19 +1,18 @@
 //! The admin thread, and the four-letter words that it answers.
 //!
-//! A shard that meets a word hands over the socket and forgets it; from there on a slow, silent
-//! or vanished peer costs no core loop anything. The thread asks the roles by message for bounded
-//! pages of plain data, formats them, sends, and closes.
+//! A shard that receives a word hands over the socket and forgets it; from then on a slow, silent
+//! or vanished peer costs no core loop anything. The thread queries the roles by message for
+//! bounded pages of plain data, formats them, sends, and closes.
 //!
 //! ```text
-//! shard --Words::hand_over--> rk-admin --Line/Inbox: Inquiry--> core loop --reply--> rk-admin
+//! shard --Words::hand_over--> rk-admin --InquirySender--> core loop --reply--> rk-admin
 //! ```
 //!
-//! - [`inquiry`] the seam: what the roles are asked, and their reports; [`metrics`] what else
-//!   they count; [`fill`] the reports of the engine's types
-//! - `gather` pages become wholes; [`totals`] the sum of all roles, [`values`] by their names,
-//!   `families` by those of Prometheus;
-//!   `host` the process itself
-//! - [`text`] the answers' exact forms; `answer` which word tells what
+//! - [`inquiry`] the interface: inquiries to the roles, and their reports; [`metrics`] what else
+//!   they count; [`fill`] fills reports from the engine's types
+//! - `gather` collects pages; [`totals`] the sum of all roles, [`values`] under their names,
+//!   `families` under those of Prometheus; `host` the process itself
+//! - [`text`] the answers' exact forms; `answer` which word reports what
 //! - `exchange` one word from its argument to its end; `room` memory for answers; [`limits`]
 //!
 //! **Invariants**: no word makes a core loop wait (guard: [`Words::hand_over`] and the replies
@@ -63,10 +62,10 @@ use text::conf::Conf;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-/// Threads that look at the machine and its directories, beside those that make large answers.
+/// Threads that examine the machine and its directories, beside those that make large answers.
 const SHORT_BLOCKING_MAX: usize = 2;
 
-/// What the thread is told at start.
+/// What the thread receives at start.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// The words that are answered.
@@ -85,9 +84,9 @@ pub struct Facts {
     pub initial: String,
     /// What was set, under the names of Java's properties.
     pub properties: Vec<(String, String)>,
-    /// How metrics are told.
+    /// How metrics are exported.
     pub provider: MetricsProvider,
-    /// What holds back connects.
+    /// The throttle of connects.
     pub throttle: Arc<ConnectThrottle>,
 }
 
@@ -101,8 +100,7 @@ pub struct HttpPorts {
 }
 
 impl Facts {
-    /// Of a configuration, with the port that was bound to and the server's id (0 where it stands
-    /// alone).
+    /// Of a configuration, with the bound port and the server's id (0 if it has no ensemble).
     pub fn of(
         config: &Config,
         client_port: u16,
@@ -124,16 +122,16 @@ impl Facts {
     }
 }
 
-/// A connection that opened with a word.
+/// A connection that sent a word.
 #[derive(Debug)]
 pub struct WordRequest {
-    /// Its socket, of which nobody else reads any more.
+    /// Its socket, which has no other reader any more.
     pub socket: OwnedFd,
     /// The word.
     pub word: FourLetterWord,
-    /// What was received behind the word.
+    /// What was received after the word.
     pub rest: Vec<u8>,
-    /// Its place among the connections, until it is answered.
+    /// Its seat among the connections, until it is answered.
     pub seat: Seat,
 }
 
@@ -163,10 +161,10 @@ pub struct Admin {
     thread: JoinHandle<()>,
 }
 
-/// Starts the thread `rk-admin`. It asks the roles only when it is asked.
+/// Starts the thread `rk-admin`. It queries the roles only to answer a request.
 ///
 /// # Errors
-/// If there can be no thread, or no event queue for it.
+/// If the thread or its event queue cannot be created.
 pub fn start(
     facts: Facts,
     roles: Roles,
@@ -209,8 +207,8 @@ impl Admin {
         self.words.clone()
     }
 
-    /// Ends the thread; words that are being answered have a second for it. The roles should
-    /// still answer inquiries meanwhile.
+    /// Ends the thread; answers in progress have a second to finish. The roles should still answer
+    /// inquiries meanwhile.
     pub fn stop(self) {
         let Self { words, stop, thread } = self;
         drop(words);
@@ -251,6 +249,6 @@ fn run(
         let all = slots.acquire_many(WORDS_AT_ONCE_MAX as u32);
         let _ = tokio::time::timeout(STOP_TIMEOUT, all).await;
     });
-    // A directory that is being measured is not waited for.
+    // Does not wait for a directory that is being measured.
     runtime.shutdown_background();
 }

@@ -1,11 +1,11 @@
-//! Memory for answers, shared by words and commands: an answer is begun when there is room for the
-//! longest one, and holds what it needs until its peer has taken it.
+//! Memory for answers, shared by words and commands: an answer is started when there is room for
+//! the longest one, and holds what it needs until its peer has read it.
 //!
-//! Short answers need no room, so they never wait for long ones; those that grow differently have
-//! rooms of their own, so that a crowd that asks for one kind does not keep the others waiting.
+//! Short answers need no room, so they never wait for long ones; each kind of long answer has a
+//! room of its own, so that many requests for one kind do not delay the others.
 //!
-//! What is gathered for a large answer comes in pages, but putting it into words may take a second.
-//! So that is done on another thread ([`Held::make`]), one answer of a room at a time.
+//! The data of a large answer are gathered in pages, but formatting them may take a second. So that
+//! is done on another thread ([`Held::make`]), one answer per room at a time.
 
 use super::inquiry::Unanswered;
 use super::limits::{
@@ -25,7 +25,7 @@ const KIB: usize = 1024;
 /// What an answer grows with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Size {
-    /// With nothing.
+    /// It does not grow.
     Short,
     /// With the parts of the tree.
     Metrics,
@@ -36,7 +36,7 @@ pub(super) enum Size {
 }
 
 impl Size {
-    /// Of the answer to a word.
+    /// The size of the answer to a word.
     pub(super) fn of_word(word: FourLetterWord, shard_count: usize) -> Self {
         match word {
             FourLetterWord::Stat => Self::Stat,
@@ -45,7 +45,7 @@ impl Size {
             | FourLetterWord::Dump
             | FourLetterWord::Wchc
             | FourLetterWord::Wchp => Self::Large,
-            // The paths of several shards are told apart by looking at all of them.
+            // Distinguishing the paths of several shards requires all of them.
             FourLetterWord::Wchs if shard_count > 1 => Self::Large,
             _ => Self::Short,
         }
@@ -66,13 +66,13 @@ pub(super) const ROOMS: usize = 3;
 
 struct Room {
     kib: Arc<Semaphore>,
-    /// Whose answer is being made.
+    /// Held while an answer is being made.
     turn: Arc<Semaphore>,
     answer_kib_max: u32,
     waiting: AtomicUsize,
 }
 
-/// Counts who waits, however the waiting ends.
+/// Counts waiting requests, however the wait ends.
 struct Waiting<'a>(&'a Room);
 
 impl Drop for Waiting<'_> {
@@ -81,7 +81,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// What one answer holds of its room; given back when it is dropped.
+/// The memory that one answer holds of its room; released when it is dropped.
 pub(super) struct Held(Option<(Arc<Room>, OwnedSemaphorePermit)>);
 
 /// Too many wait already.
@@ -108,7 +108,7 @@ impl Rooms {
         room.enter().await
     }
 
-    /// How many wait for room for a large answer.
+    /// How many requests wait for room for a large answer.
     pub(super) fn waiting_for_large(&self) -> usize {
         self.large.waiting.load(Ordering::Relaxed)
     }
@@ -137,14 +137,13 @@ impl Room {
 }
 
 impl Held {
-    /// Of an answer that needs no room.
+    /// For an answer that needs no room.
     pub(super) fn none() -> Self {
         Self(None)
     }
 
-    /// Puts an answer into words, on a thread where that keeps no other answer waiting unless it
-    /// is of the same kind; a short one at once. If the peer leaves meanwhile, the memory is held
-    /// until the work is done.
+    /// Formats an answer, on a thread where that delays only answers of the same kind; a short one
+    /// at once. If the peer disconnects meanwhile, the memory is held until the work is done.
     ///
     /// # Errors
     /// If the server stops.
@@ -164,7 +163,7 @@ impl Held {
         Ok(made)
     }
 
-    /// The answer was made: gives back what it does not need.
+    /// The answer was made: releases what it does not need.
     pub(super) fn shrink(&mut self, bytes: usize) {
         if let Some((_, permit)) = &mut self.0 {
             let spare = permit.num_permits().saturating_sub(bytes.div_ceil(KIB));
@@ -172,13 +171,13 @@ impl Held {
         }
     }
 
-    /// Whether others wait for it.
+    /// Whether other requests wait for this memory.
     fn is_wanted(&self) -> bool {
         self.0.as_ref().is_some_and(|(room, _)| room.waiting.load(Ordering::Relaxed) > 0)
     }
 
-    /// Whether a peer that has taken nothing for so long, and began to take so long ago, is given
-    /// up.
+    /// Whether to disconnect a peer that has read nothing for `stalled`, and began to read `since`
+    /// ago.
     pub(super) fn is_overdue(&self, stalled: Duration, since: Duration) -> bool {
         if self.is_wanted() {
             stalled >= STALL_WANTED_TIMEOUT || since >= SEND_WANTED_TIMEOUT
@@ -198,7 +197,7 @@ mod tests {
     use tokio::runtime::Builder;
     use tokio::time::timeout;
 
-    /// What is there at once, or not at all.
+    /// The output if it is ready at once.
     async fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
         timeout(Duration::ZERO, future).await.ok()
     }
@@ -210,7 +209,7 @@ mod tests {
             let rooms = Rooms::new();
             let mut held = Vec::new();
             while let Some(entered) = at_once(rooms.enter(Size::Large)).await {
-                held.push(entered.unwrap_or_else(|Crowded| panic!("nobody waits")));
+                held.push(entered.unwrap_or_else(|Crowded| panic!("no request waits")));
             }
             assert_eq!(held.len(), LARGE_ANSWERS_BYTES_MAX / ANSWER_BYTES_MAX);
             for size in [Size::Short, Size::Stat, Size::Metrics] {
@@ -221,12 +220,15 @@ mod tests {
             held[1].shrink(ANSWER_BYTES_MAX - 4_096);
             assert!(at_once(rooms.enter(Size::Large)).await.is_none(), "5 KiB are missing");
             held[1].shrink(1_000);
-            assert!(at_once(rooms.enter(Size::Large)).await.is_some(), "two answers made room");
+            assert!(
+                at_once(rooms.enter(Size::Large)).await.is_some(),
+                "two answers released their room"
+            );
         });
     }
 
     #[test]
-    fn whoever_is_waited_for_has_less_time() {
+    fn a_peer_has_less_time_while_others_wait() {
         let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let rooms = Rooms::new();
@@ -239,16 +241,16 @@ mod tests {
             let mut waits = Box::pin(rooms.enter(Size::Stat));
             assert!(at_once(&mut waits).await.is_none());
             assert!(held[0].is_overdue(since, since));
-            let crowd: Vec<_> =
+            let many: Vec<_> =
                 (1..ANSWERS_WAITING_MAX).map(|_| Box::pin(rooms.enter(Size::Stat))).collect();
             let mut polled = Vec::new();
-            for mut one in crowd {
+            for mut one in many {
                 assert!(at_once(&mut one).await.is_none());
                 polled.push(one);
             }
             assert!(matches!(rooms.enter(Size::Stat).await, Err(Crowded)));
             drop((waits, polled));
-            assert!(!held[0].is_overdue(since, since), "nobody waits any more");
+            assert!(!held[0].is_overdue(since, since), "no request waits any more");
         });
     }
 }

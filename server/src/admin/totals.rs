@@ -1,4 +1,4 @@
-//! The reports of all roles, added up.
+//! The reports of all roles, summed.
 
 use super::inquiry::{LastMaxMin, OrderingReport, ShardReport};
 use super::metrics::{Counter, Metrics};
@@ -6,18 +6,18 @@ use super::metrics::{Counter, Metrics};
 /// The server as `srvr` and `mntr` show it.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// All shards; the watched paths aside.
+    /// All shards, except the watched paths.
     pub shards: ShardReport,
     /// The ordering role.
     pub ordering: OrderingReport,
-    /// What all of them count beside that; empty unless it was asked for.
+    /// What all of them count beside that; empty unless it was requested.
     pub metrics: Metrics,
-    /// How likely the throttle of connects refuses the next.
+    /// The probability that the throttle refuses the next connect.
     pub drop_probability: f64,
 }
 
 impl Totals {
-    /// Adds up. What `words` counts was never a shard's: the words and their answers.
+    /// Sums the reports. `words` counts what no shard does: the words and their answers.
     pub fn of(shards: &[ShardReport], ordering: OrderingReport, words: WordCounts) -> Self {
         let mut totals = Self { ordering, ..Self::default() };
         for shard in shards {
@@ -46,7 +46,8 @@ impl Totals {
         sum.outstanding += shard.outstanding;
         sum.latency.merge(shard.latency);
         sum.auth_failed += shard.auth_failed;
-        // Nobody knows whose response was the last; that of the last shard that had one will do.
+        // It is not known which shard's response was the last; the last shard that had one stands
+        // for it.
         sum.response_bytes = match (sum.response_bytes, shard.response_bytes) {
             (Some(a), Some(b)) => {
                 Some(LastMaxMin { last: b.last, max: a.max.max(b.max), min: a.min.min(b.min) })
@@ -70,7 +71,7 @@ impl Totals {
     }
 }
 
-/// Words, counted by the admin thread as stock counts them: packets like others.
+/// Words, counted by the admin thread as packets, like on stock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WordCounts {
     /// Connections that wait for the answer to a word.

@@ -1,12 +1,12 @@
-//! Every number that the server tells of itself, by stock's names and in stock's order: what
-//! `mntr`, the admin server's `monitor` and the metrics page show, each in its own form.
+//! Every number that the server reports about itself, under stock's names and in stock's order:
+//! what `mntr`, the admin server's `monitor` and the metrics page show, each in its own form.
 
 use super::inquiry::{LastMaxMin, Spread};
 use super::metrics::{Counter, Measure, QuotaSums};
 use super::text::{Mean, double};
 use super::totals::Totals;
 
-/// What is told of the process.
+/// What is reported about the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Process {
     /// Since it was started, in ms.
@@ -20,7 +20,7 @@ pub struct Process {
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Words.
+    /// Text.
     Text(String),
     /// A whole number.
     Whole(i128),
@@ -41,45 +41,45 @@ impl std::fmt::Display for Value {
     }
 }
 
-/// Whatever is told, in stock's order; behind it what stock does not have.
+/// All values in stock's order, then those that stock does not have.
 pub fn values(totals: &Totals, process: Process) -> Vec<(String, Value)> {
-    let mut told = gauges(totals, process);
-    told.extend(quotas(totals));
+    let mut list = gauges(totals, process);
+    list.extend(quotas(totals));
     let metrics = &totals.metrics;
     for &counter in Counter::ALL {
-        told.push(whole(counter.name(), metrics.counted(counter)));
+        list.push(whole(counter.name(), metrics.counted(counter)));
     }
     for (part, refused) in metrics.over_quota.iter() {
         let name = format!("{}_quota_exceeded_error_per_namespace", String::from_utf8_lossy(part));
-        told.push((name, Value::Whole(refused.sum.into())));
+        list.push((name, Value::Whole(refused.sum.into())));
     }
     for &measure in Measure::ALL {
         let tally = metrics.measured(measure);
-        spread(&mut told, measure.name(), tally.spread());
+        spread(&mut list, measure.name(), tally.spread());
         if measure.has_quantiles() {
             for (label, per_mille) in [("p50", 500), ("p95", 950), ("p99", 990), ("p999", 999)] {
                 let name = format!("{label}_{}", measure.name());
-                told.push((name, Value::Whole(tally.quantile(per_mille).into())));
+                list.push((name, Value::Whole(tally.quantile(per_mille).into())));
             }
         }
     }
     for (traffic, kind) in [(&metrics.read, "read"), (&metrics.written, "write")] {
         for (part, sums) in traffic.iter() {
             let part = String::from_utf8_lossy(part);
-            spread(&mut told, &format!("{part}_{kind}_per_namespace"), sums);
+            spread(&mut list, &format!("{part}_{kind}_per_namespace"), sums);
         }
     }
-    // Why they are stands in `srvr`: exporters of these lines want numbers.
-    told.push(whole("writes_refused", u8::from(totals.ordering.writes_refused.is_some())));
-    told
+    // The reason is in `srvr`: exporters of these lines expect numbers.
+    list.push(whole("writes_refused", u8::from(totals.ordering.writes_refused.is_some())));
+    list
 }
 
-/// The values of which there always is one.
+/// The values that are always present.
 pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> {
     let (shards, ordering) = (&totals.shards, &totals.ordering);
     let [response_last, response_max, response_min] = last_max_min(shards.response_bytes);
     let watches = shards.data_watches.watches + shards.child_watch_count;
-    let mut told = vec![
+    let mut list = vec![
         ("server_state".to_owned(), Value::Text(ordering.mode.name().to_owned())),
         whole("ephemerals_count", ordering.ephemeral_count),
         whole("num_alive_connections", shards.connections),
@@ -87,7 +87,7 @@ pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> 
         whole("outstanding_requests", shards.outstanding),
         whole("znode_count", ordering.node_count),
         whole("global_sessions", ordering.session_count),
-        // Those without TLS are not counted: there is no TLS whose absence could be told.
+        // Connections without TLS are not counted: there is no TLS.
         whole("non_mtls_remote_conn_count", 0),
         whole("last_client_response_size", response_last),
         whole("packets_sent", shards.sent),
@@ -108,16 +108,16 @@ pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> 
         whole("non_mtls_local_conn_count", 0),
     ];
     if let Some(sizes) = ordering.proposal_bytes {
-        told.push(whole("last_proposal_size", sizes.last));
-        told.push(whole("max_proposal_size", sizes.max));
-        told.push(whole("min_proposal_size", sizes.min));
+        list.push(whole("last_proposal_size", sizes.last));
+        list.push(whole("max_proposal_size", sizes.max));
+        list.push(whole("min_proposal_size", sizes.min));
     }
-    told
+    list
 }
 
 type PickSum = fn(&QuotaSums) -> i64;
 
-/// What is told of quotas, in stock's order.
+/// What is reported about quotas, in stock's order.
 pub(super) const QUOTA_KINDS: [(&str, PickSum); 4] = [
     ("bytes_limit", |sums| sums.bytes_max),
     ("count_usage", |sums| sums.count),
@@ -126,19 +126,19 @@ pub(super) const QUOTA_KINDS: [(&str, PickSum); 4] = [
 ];
 
 fn quotas(totals: &Totals) -> Vec<(String, Value)> {
-    let mut told = Vec::new();
+    let mut list = Vec::new();
     for (kind, pick) in QUOTA_KINDS {
         for (part, sums) in &totals.metrics.quotas {
-            told.push((
+            list.push((
                 format!("{part}_quota_{kind}_per_namespace"),
                 Value::Whole(pick(sums).into()),
             ));
         }
     }
-    told
+    list
 }
 
-/// What is told where no metrics are kept.
+/// What is reported if no metrics are kept.
 pub(super) fn state(totals: &Totals) -> Vec<(String, Value)> {
     vec![("server_state".to_owned(), Value::Text(totals.ordering.mode.name().to_owned()))]
 }
@@ -147,13 +147,13 @@ fn whole(name: &str, value: impl Into<i128>) -> (String, Value) {
     (name.to_owned(), Value::Whole(value.into()))
 }
 
-fn spread(told: &mut Vec<(String, Value)>, name: &str, spread: Spread) {
+fn spread(list: &mut Vec<(String, Value)>, name: &str, spread: Spread) {
     let (min, max) = if spread.count == 0 { (0, 0) } else { (spread.min, spread.max) };
-    told.push((format!("avg_{name}"), Value::Mean(spread)));
-    told.push(whole(&format!("min_{name}"), min));
-    told.push(whole(&format!("max_{name}"), max));
-    told.push(whole(&format!("cnt_{name}"), spread.count));
-    told.push(whole(&format!("sum_{name}"), spread.sum));
+    list.push((format!("avg_{name}"), Value::Mean(spread)));
+    list.push(whole(&format!("min_{name}"), min));
+    list.push(whole(&format!("max_{name}"), max));
+    list.push(whole(&format!("cnt_{name}"), spread.count));
+    list.push(whole(&format!("sum_{name}"), spread.sum));
 }
 
 /// Sizes as stock shows them: -1 before the first.
@@ -161,7 +161,7 @@ pub(super) fn last_max_min(sizes: Option<LastMaxMin>) -> [i128; 3] {
     sizes.map_or([-1; 3], |s| [s.last, s.max, s.min].map(i128::from))
 }
 
-/// A reason without what would end its line or its field.
+/// A reason without characters that would end its line or its field.
 pub(super) fn one_line(text: &str) -> String {
     text.replace(|c: char| c.is_control(), " ")
 }

@@ -1,11 +1,11 @@
-//! `ringkeeper config`: the key table, or what `serve` would say of a configuration.
+//! `ringkeeper config`: the key table, or what `serve` would say about a configuration.
 
 use super::{Notice, explain, load};
 use crate::cli::{ConfigArgs, environment};
 use crate::serve::ServeError;
 use std::io::Write;
 
-/// Prints what was asked for on `out`.
+/// Prints what was requested on `out`.
 pub fn command(args: &ConfigArgs, out: &mut impl Write) -> Result<(), ServeError> {
     let decided = || {
         let sources = args.serve.sources(environment);

@@ -2,23 +2,24 @@
 
 use std::fmt::Write;
 
-use super::keys::{Effect, Key, Property, SECTIONS};
+use super::keys::{Key, Property, SECTIONS, Support};
 
-/// What stands above the tables.
+/// The text above the tables.
 const HEAD: &str = "\
 # Configuration keys
 
-`ringkeeper config` prints this page. A key stands in the configuration file or after `--set` under
-its name, in `JVMFLAGS` as `-D` says, and nowhere else. The column *value* says how ZooKeeper 3.9.5
-reads it, which is how it is read here: where a misspelled value means another one, the start warns
-of it; where it is refused, the server does not start. `ringkeeper config --values` prints what each
-key was decided to be. What the column *here* means:
+`ringkeeper config` prints this page. A key is written in the configuration file or after `--set`
+under its name, in `JVMFLAGS` as the column *as -D* says, and nowhere else. The column *value* says
+how ZooKeeper 3.9.5 reads it, and so how it is read here: if a misspelled value means another one,
+there is a warning at start; if it is refused, the server does not start.
+`ringkeeper config --values` prints the value that each key has. The column *here* means:
 
 - **honoured**: it does what it does in ZooKeeper.
-- **no effect**: there is nothing here that it could steer. It is noted at start and passed over.
-- **not yet**: what it steers is not built. It is noted at start, and the server runs without.
-- **refused**: what it steers is not built, and to run without would not be what was asked for: any
-  value but the default keeps the server from starting.
+- **no effect**: there is nothing here that it could affect. It is noted at start and ignored.
+- **not yet**: what it configures is not built. It is noted at start, and the server runs without
+  it.
+- **refused**: what it configures is not built, and running without it would not be what was
+  configured: with any value but the default the server does not start.
 ";
 
 /// Renders the whole table as Markdown, a heading and a table for each section.
@@ -33,7 +34,7 @@ pub fn explain() -> String {
         page.push('\n');
         page.push_str(&heading);
         for key in section.keys {
-            row(&mut page, key).expect("a string takes everything");
+            row(&mut page, key).expect("writing to a String does not fail");
         }
     }
     page
@@ -52,11 +53,11 @@ fn row(page: &mut String, key: &Key) -> std::fmt::Result {
         "" => "unset".to_owned(),
         default => format!("`{default}`"),
     };
-    let here = match key.effect {
-        Effect::Honoured => "honoured".to_owned(),
-        Effect::NoEffect(reason) => format!("no effect: {reason}"),
-        Effect::NotYet(reason) => format!("not yet: {reason}"),
-        Effect::Refused(reason) => format!("refused: {reason}"),
+    let here = match key.support {
+        Support::Honoured => "honoured".to_owned(),
+        Support::NoEffect(reason) => format!("no effect: {reason}"),
+        Support::NotYet(reason) => format!("not yet: {reason}"),
+        Support::Refused(reason) => format!("refused: {reason}"),
     };
     let value = match (key.reading_in_file, key.allowed(true)) {
         (Some(_), as_property) => {

@@ -1,8 +1,8 @@
 //! The configuration: as written, and as decided.
 //!
-//! ZooKeeper's file, its system properties and its environment are read unchanged; what is
-//! Ringkeeper's own is named `ring.` something. [`Written`] holds what was given and where,
-//! [`Config`] holds what follows from it, typed and checked; nothing below this module sees a key.
+//! ZooKeeper's file, its system properties and its environment are read unchanged; Ringkeeper's own
+//! keys begin with `ring.`. [`Written`] holds what was given and where, [`Config`] holds what
+//! follows from it, typed and checked; nothing below this module sees a key.
 //!
 //! ```text
 //! Sources -> written::Written --(keys: the table)--> decided::{Config, notices} | errors
@@ -10,16 +10,16 @@
 //!
 //! - [`properties`] the syntax of the file
 //! - [`written`] every entry with its origin
-//! - [`keys`] the table of all keys: where it counts, how it is read, what becomes of it
+//! - [`keys`] the table of all keys: where each counts, how it is read, how far it is supported
 //! - [`decided`] the result
 //! - [`explain`] the table for readers
 //!
 //! **Invariant**: every key of the table is either read by `decided` or has a reason why not, and
-//! whoever writes such a key is told that reason at start (guard:
+//! that reason is logged at start if the key is written (guard:
 //! `decided::tests::the_table_is_complete`).
 //!
-//! Not here: reading files and the environment (`main`; [`Sources`] says how other files are
-//! read), resolving names of hosts (whoever binds, by [`decided::Endpoint::resolve`]).
+//! Not here: reading files and the environment (`main`; [`Sources`] says how other files are read),
+//! resolving names of hosts (when a port is bound, by [`decided::Endpoint::resolve`]).
 
 use std::{error, fmt, io, path::PathBuf};
 
@@ -38,7 +38,7 @@ pub use self::{
     written::{Origin, Sources, Written},
 };
 
-/// Reads and decides in one go.
+/// Reads and decides in one step.
 ///
 /// # Errors
 /// Everything that is wrong, not only the first of it.
@@ -47,7 +47,7 @@ pub fn load(sources: &Sources) -> Result<Decided, Vec<ConfigError>> {
 }
 
 /// One thing that is wrong with the configuration. Displayed, it is a line that names the place,
-/// what stands there and what may stand there.
+/// what is written there and what is allowed there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConfigError {
     /// A source that cannot be read as `key=value`.
@@ -68,7 +68,7 @@ pub enum ConfigError {
         /// What is allowed.
         expected: String,
     },
-    /// A key whose meaning is not built yet and that must not be passed over.
+    /// A key whose meaning is not built yet and that must not be ignored.
     Refused {
         /// Where.
         origin: Origin,
@@ -88,7 +88,7 @@ pub enum ConfigError {
         /// What is wrong.
         fault: ServersFault,
     },
-    /// The file that says which server this is does not say it.
+    /// The file that should hold this server's number does not.
     Identity {
         /// The file.
         path: PathBuf,
@@ -102,7 +102,7 @@ pub enum ConfigError {
         /// Why.
         kind: io::ErrorKind,
     },
-    /// A key in Ringkeeper's own name that there is not.
+    /// An unknown key among Ringkeeper's own.
     Unknown {
         /// Where.
         origin: Origin,
@@ -118,13 +118,13 @@ pub enum ConfigError {
         /// Why it is needed.
         why: &'static str,
     },
-    /// A value that is allowed by itself and does not go with another.
+    /// A value that is allowed by itself and conflicts with another.
     Conflict {
-        /// Where the key stands that is at fault.
+        /// Where the conflicting key is written.
         origin: Origin,
         /// That key.
         key: &'static str,
-        /// What it does not go with.
+        /// What it conflicts with.
         with: String,
     },
 }

@@ -1,5 +1,5 @@
-//! The replica on its core loop: brings it what the log and the background say, and performs what
-//! it asks for. Decides nothing.
+//! The replica on its core loop: passes events from the log and the background to it, and performs
+//! its effects. Decides nothing.
 
 use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::{LogWriter, LogWriterParts};
@@ -12,7 +12,7 @@ use engine::ordering::Refusal;
 use engine::replica::{Effect, Effects, Event, LogState, Replica};
 use engine::settings::Now;
 use engine::state::State;
-use engine::tree::{Pin, Reader};
+use engine::tree::{Pin, TreeReader};
 use model::zxid::Zxid;
 use ring::{Errno, Queue, StableBuf};
 use std::fs::File;
@@ -26,11 +26,11 @@ pub struct HistoryParts {
     pub replica: Replica,
     /// Its log.
     pub log: LogWriterParts,
-    /// What the restore found.
+    /// The result of the restore.
     pub summary: persist::Summary,
     /// Where files are.
     pub directories: Directories,
-    /// Who does bulk work.
+    /// Where bulk work runs.
     pub background: Arc<Background>,
     /// Snapshots and log before them that are kept; `None` keeps everything.
     pub purge: Option<persist::PurgePolicy>,
@@ -39,14 +39,14 @@ pub struct HistoryParts {
 /// The replica on its core loop, with its log.
 pub struct History {
     replica: Replica,
-    /// What the replica wants done; kept for its memory.
+    /// The replica's effects; kept to reuse the memory.
     effects: Effects,
     /// What clients can see, for reports.
-    pub(super) reader: Reader<State>,
+    pub(super) reader: TreeReader<State>,
     /// What it measures.
     pub(super) meters: Meters,
     log: LogWriter,
-    /// What the replica was told of the log last.
+    /// The log's state as the replica last received it.
     log_state: LogState,
     bytes_left: Option<u64>,
     directories: Directories,
@@ -72,12 +72,12 @@ impl History {
             directories,
             background,
             purge,
-            // At the start, as stock does: a server that is restarted every night purges, too.
+            // At the start, as stock does: a server that is restarted every night purges too.
             purge_ms: now.mono_ms,
         }
     }
 
-    /// What it decides, for reports.
+    /// The replica itself, for reports.
     pub(super) fn replica(&self) -> &Replica {
         &self.replica
     }
@@ -98,19 +98,19 @@ impl History {
         self.log.flushed(result, &mut self.meters);
     }
 
-    /// The background has prepared a segment, or could not.
+    /// The background has prepared a segment, or failed to.
     pub fn prepared(&mut self, result: Result<(SegmentHeader, File), DiskError>, now: Now) {
         self.log.prepared(result, now);
     }
 
-    /// The background has written a snapshot, or could not.
+    /// The background has written a snapshot, or failed to.
     pub fn snapshot_ended(&mut self, result: Result<Zxid, String>, now: Now) {
         self.meters.snapshot_ended(result.as_ref().ok().copied(), now.wall_ms);
         match result {
             Ok(zxid) => info!(%zxid, "snapshot written"),
-            Err(why) => warn!("the snapshot could not be written; it is tried again later: {why}"),
+            Err(why) => warn!("the snapshot could not be written; it will be retried: {why}"),
         }
-        self.tell(Event::SnapshotEnded, now);
+        self.handle(Event::SnapshotEnded, now);
     }
 
     /// The first error of the log, which is final.
@@ -118,27 +118,27 @@ impl History {
         self.log.failure()
     }
 
-    fn tell(&mut self, event: Event, now: Now) {
+    fn handle(&mut self, event: Event, now: Now) {
         self.replica.handle(now, event, &mut self.effects);
     }
 
-    /// Tells the replica what is durable, and what the log can take.
+    /// Reports to the replica what is durable, and what the log can take.
     pub fn report_log(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         self.append(now);
         self.log.ask_segment(inbox, now);
         let durable = self.log.durable_through();
         if durable > self.replica.ordering().published() {
-            self.tell(Event::Durable(durable), now);
+            self.handle(Event::Durable(durable), now);
         }
         let bytes_left = self.log.bytes_left();
         if bytes_left != self.bytes_left {
             self.bytes_left = bytes_left;
-            self.tell(Event::LogBounded(bytes_left), now);
+            self.handle(Event::LogBounded(bytes_left), now);
         }
         let state = self.log.state();
         if state != self.log_state {
             self.log_state = state;
-            self.tell(Event::Log(state), now);
+            self.handle(Event::Log(state), now);
         }
     }
 
@@ -152,18 +152,18 @@ impl History {
         self.replica.is_busy()
     }
 
-    /// A shard says something. Only while [`Self::is_admitting`].
-    pub fn hear(&mut self, message: ToOrdering, now: Now) {
-        self.tell(Event::Shard(message), now);
+    /// Handles a message of a shard. Only while [`Self::is_admitting`].
+    pub fn handle_message(&mut self, message: ToOrdering, now: Now) {
+        self.handle(Event::Shard(message), now);
     }
 
-    /// Everything that had come was handed in.
+    /// Everything received in this turn has been handled.
     pub fn end_turn(&mut self, now: Now) {
-        self.tell(Event::TurnEnded, now);
+        self.handle(Event::TurnEnded, now);
     }
 
-    /// Does what the replica has asked for; `deliver` hands a message to a shard. True if something
-    /// was published.
+    /// Performs the replica's effects; `deliver` hands a message to a shard. True if something was
+    /// published.
     pub fn perform(
         &mut self,
         inbox: &Arc<LoopInbox>,
@@ -181,17 +181,17 @@ impl History {
                     self.meters.published(zxid, now.mono_ms);
                 }
                 Effect::Tell { shard, message } => deliver(shard, message),
-                Effect::RefuseWrites(refusal) => self.say_refusal(refusal),
+                Effect::RefuseWrites(refusal) => self.log_refusal(refusal),
                 Effect::TakeSnapshot(pin) => self.take_snapshot(pin, inbox, now),
             }
         }
-        // A snapshot that could not even begin has an end, which asks for nothing.
-        assert!(self.effects.is_empty(), "performing an effect asks for nothing more");
+        // A snapshot that could not start is reported as ended, which causes no effect.
+        assert!(self.effects.is_empty(), "performing an effect causes no other effect");
         self.effects = effects;
         is_published
     }
 
-    /// Gives the log what can leave now, and the background what is due.
+    /// Submits what the log can write now, and starts the background's work that is due.
     pub fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
         self.append(now);
         self.log.depart(queue, now);
@@ -210,12 +210,12 @@ impl History {
         self.meters.departed(count);
     }
 
-    fn say_refusal(&self, refusal: Option<Refusal>) {
+    fn log_refusal(&self, refusal: Option<Refusal>) {
         match (refusal, self.log.segment_refusal()) {
             (Some(Refusal::DiskFull), Some(error)) => {
                 error!("writes are refused until there is room for the log: {error}");
             }
-            (None, _) => info!("there is room for the log again: writes are taken"),
+            (None, _) => info!("there is room for the log again: writes are accepted"),
             (Some(_), _) => (),
         }
     }
@@ -223,39 +223,38 @@ impl History {
     fn take_snapshot(&mut self, pin: Pin<State>, inbox: &Arc<LoopInbox>, now: Now) {
         let inbox = inbox.clone();
         let job = SnapshotJob { pin, directory: self.directories.snapshots.clone() };
-        let tell = move |result| inbox.tell(LoopMessage::Snapshot(result));
-        match persist::snapshot(&self.background, job, tell) {
+        let notify = move |result| inbox.send(LoopMessage::Snapshot(result));
+        match persist::snapshot(&self.background, job, notify) {
             Ok(()) => self.meters.snapshot_began(),
             Err(error) => {
-                warn!("the background takes no more work: {error}");
-                self.tell(Event::SnapshotEnded, now);
+                warn!("the background accepts no more work: {error}");
+                self.handle(Event::SnapshotEnded, now);
             }
         }
     }
 
-    /// Whether nothing is under way.
+    /// Whether nothing is in flight.
     pub fn is_idle(&self) -> bool {
         self.replica.is_idle() && self.log.is_idle()
     }
 
-    /// When there is something to do though nothing else has happened, in ms of the monotonic
-    /// clock.
+    /// When there is something to do even without an event, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
         let purge_ms = self.purge.map(|_| self.purge_ms);
         let own_ms = [self.log.deadline_ms(), purge_ms].into_iter().flatten().min();
         self.replica.deadline_ms().min(own_ms.unwrap_or(u64::MAX))
     }
 
-    /// Frees some of what no version needs any more: at most so many blocks.
+    /// Frees blocks that no version needs any more: at most `count_max` of them.
     pub fn reclaim(&mut self, count_max: usize) {
         self.replica.reclaim(count_max);
     }
 
-    /// The last batch of a log that ends cleanly. True if it is under way.
+    /// Writes the last batch of a log that ends cleanly. True if it is in flight.
     pub fn end_log(&mut self, queue: &mut Queue<'_>, inbox: &Arc<LoopInbox>, now: Now) -> bool {
-        let is_under_way = self.log.end(queue);
+        let is_in_flight = self.log.end(queue);
         self.report_log(inbox, now);
-        is_under_way
+        is_in_flight
     }
 
     fn maybe_purge(&mut self, now: Now) {
@@ -266,7 +265,7 @@ impl History {
         self.purge_ms = now.mono_ms + policy.interval_ms;
         let before = self.log.segment_durable();
         if let Err(error) = persist::purge(&self.background, &self.directories, policy, before) {
-            warn!("the background takes no more work: {error}");
+            warn!("the background accepts no more work: {error}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! What other threads tell a core loop, rarely: everything that is not on the way of a request.
+//! Messages from other threads to a core loop, which are rare: everything that is not on the path
+//! of a request.
 
 use super::clients::Dealt;
 use disk::DiskError;
@@ -9,20 +10,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use txlog::SegmentHeader;
 
-/// Something told.
+/// A message to a core loop.
 #[derive(Debug)]
 pub enum LoopMessage {
     /// A client that another loop accepted for this loop's shard.
     Dealt(Dealt),
-    /// The background has prepared a segment, or could not.
+    /// The background has prepared a segment, or failed to.
     Prepared(Result<(SegmentHeader, File), DiskError>),
-    /// The background has written a snapshot of this zxid, or could not.
+    /// The background has written a snapshot of this zxid, or failed to.
     Snapshot(Result<Zxid, String>),
-    /// Answer what is under way and end.
+    /// Answer what is in flight and end.
     Stop,
 }
 
-/// The mailbox of a core loop, shared by whoever may write to it.
+/// The mailbox of a core loop, shared by all threads that write to it.
 #[derive(Debug, Default)]
 pub struct LoopInbox {
     messages: Mutex<Vec<LoopMessage>>,
@@ -32,19 +33,19 @@ pub struct LoopInbox {
     heartbeat_ms: AtomicU64,
 }
 
-/// The heartbeat of a loop that waits for something to do.
+/// The heartbeat of a loop that waits for work.
 const ASLEEP: u64 = u64::MAX;
 
 impl LoopInbox {
-    /// Tells the loop something and wakes it.
-    pub fn tell(&self, message: LoopMessage) {
+    /// Sends the loop a message and wakes it.
+    pub fn send(&self, message: LoopMessage) {
         self.messages.lock().expect("no holder panics").push(message);
         self.has_messages.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// Something waits for the loop in an inbox of its own.
-    pub fn bell(&self) {
+    /// Something has arrived in another inbox of the loop.
+    pub fn notify(&self) {
         self.has_messages.store(true, Ordering::Release);
         self.wake();
     }
@@ -66,7 +67,7 @@ impl LoopInbox {
         self.has_messages.load(Ordering::Acquire)
     }
 
-    /// What was told since.
+    /// The messages sent since the last call.
     pub(super) fn take(&self) -> Vec<LoopMessage> {
         if !self.has_messages() {
             return Vec::new();
@@ -77,20 +78,20 @@ impl LoopInbox {
     }
 
     /// The loop begins a turn.
-    pub(super) fn beat(&self, now_ms: u64) {
+    pub(super) fn begin_turn(&self, now_ms: u64) {
         self.heartbeat_ms.store(now_ms, Ordering::Relaxed);
     }
 
     /// The loop waits.
-    pub(super) fn rest(&self) {
+    pub(super) fn fall_asleep(&self) {
         self.heartbeat_ms.store(ASLEEP, Ordering::Relaxed);
     }
 
-    /// For how long the loop's turn has been going on, in ms.
+    /// How long the loop's current turn has taken so far, in ms.
     pub fn silent_ms(&self, now_ms: u64) -> u64 {
         match self.heartbeat_ms.load(Ordering::Relaxed) {
             0 | ASLEEP => 0,
-            beat_ms => now_ms.saturating_sub(beat_ms),
+            begun_ms => now_ms.saturating_sub(begun_ms),
         }
     }
 }

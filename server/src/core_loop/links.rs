@@ -1,6 +1,6 @@
 //! The queues between a shard and an ordering role on another core loop.
 //!
-//! Single producer, single consumer. A full queue holds nobody up: what does not fit waits on the
+//! Single producer, single consumer. A full queue blocks no thread: what does not fit waits on the
 //! producer's side, bounded by what the shard has admitted.
 
 use super::inbox::LoopInbox;
@@ -9,10 +9,10 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Messages that a queue holds.
+/// Capacity of a queue, in messages.
 const QUEUE_LENGTH: usize = 1_024;
 
-/// A producer with a place for what the queue does not take.
+/// A producer with a buffer for what does not fit in the queue.
 struct Sender<T> {
     queue: Producer<T>,
     waiting: VecDeque<T>,
@@ -69,7 +69,7 @@ pub fn link(
 }
 
 impl ShardLink {
-    /// Tells the ordering role; one wake-up for all of them.
+    /// Sends messages to the ordering role, with one wake-up for all of them.
     pub(super) fn send(&mut self, messages: impl Iterator<Item = ToOrdering>) {
         self.out.retry();
         let mut is_any = false;
@@ -82,25 +82,25 @@ impl ShardLink {
         }
     }
 
-    /// Whether the queue is full: the shard must come again.
+    /// Whether the queue is full: the shard must retry.
     pub(super) fn is_waiting(&self) -> bool {
         !self.out.waiting.is_empty()
     }
 }
 
 impl OrderingLink {
-    /// Tells the shard, which is woken by [`Self::wake`].
+    /// Sends the shard a message; [`Self::wake`] wakes it.
     pub(super) fn send(&mut self, message: ToShard) {
         self.out.send(message);
     }
 
-    /// Wakes the shard: messages or published batches wait for it.
+    /// Wakes the shard to handle messages or published batches.
     pub(super) fn wake(&mut self) {
         self.out.retry();
         self.out.to.wake();
     }
 
-    /// Whether the queue is full: the ordering role must come again.
+    /// Whether the queue is full: the ordering role must retry.
     pub(super) fn is_waiting(&self) -> bool {
         !self.out.waiting.is_empty()
     }

@@ -1,8 +1,8 @@
-//! The log on the ring: which txns it still has to take, its writes in flight, the files of its
-//! segments, and the next segment, which the background prepares.
+//! The log on the ring: txns not yet appended, writes in flight, the files of the segments, and the
+//! next segment, which the background prepares.
 //!
-//! Invariant: [`LogWriter::durable_through`] says what the appender says, and nothing else does
-//! (guard: the assertions in `txlog`).
+//! Invariant: [`LogWriter::durable_through`] comes from the appender alone (guard: the assertions
+//! in `txlog`).
 
 use super::inbox::{LoopInbox, LoopMessage};
 use super::meters::Meters;
@@ -26,10 +26,10 @@ use txlog::{AppendFailure, Appender, Departure, Room, SegmentHeader, SegmentNumb
 /// How long a log must be idle before it states what is durable, in ms.
 const STATEMENT_AFTER_MS: u64 = 200;
 
-/// How long to wait before a refused segment is asked for again, in ms.
+/// How long to wait before a segment that could not be prepared is requested again, in ms.
 const SEGMENT_RETRY_MS: u64 = 1_000;
 
-/// What a log is written with.
+/// What a log writer is made of.
 pub struct LogWriterParts {
     /// The log.
     pub appender: Appender,
@@ -43,7 +43,7 @@ pub struct LogWriterParts {
     pub flush_warning: Duration,
     /// Where segments are.
     pub directories: Directories,
-    /// Who prepares them.
+    /// Where they are prepared.
     pub background: Arc<Background>,
 }
 
@@ -58,11 +58,11 @@ pub(super) struct LogWriter {
     directories: Directories,
     background: Arc<Background>,
     files: VecDeque<(SegmentNumber, File)>,
-    /// What the log has not taken yet, and how many txns of the first it has.
+    /// What is not appended yet, and how many txns of the first entry are.
     waiting: VecDeque<InLog>,
     taken: usize,
     in_flight: usize,
-    /// When the write in each slot left, and the flush.
+    /// When the write in each slot was submitted, and the flush.
     left: [Option<Instant>; SLOT_COUNT_MAX + 1],
     segment_retry_ms: Option<u64>,
     /// Why the next segment could not be prepared, while that is so.
@@ -93,13 +93,13 @@ impl LogWriter {
         }
     }
 
-    /// Takes these txns, to be appended as soon as there is room.
+    /// Queues these txns, to be appended as soon as there is room.
     pub(super) fn push(&mut self, in_log: InLog) {
         self.waiting.push_back(in_log);
     }
 
-    /// Appends what there is room for, and calls `appended` with the zxid of each txn. Gives back
-    /// one that the log has all of; to be asked until there is none.
+    /// Appends what there is room for, and calls `appended` with the zxid of each txn. Returns an
+    /// entry that is appended completely; to be called until there is none.
     pub(super) fn append(&mut self, mut appended: impl FnMut(Zxid)) -> Option<InLog> {
         let first = self.waiting.front()?;
         for (zxid, txn) in first.txns(self.taken) {
@@ -122,7 +122,7 @@ impl LogWriter {
         if has_room && self.in_flight < self.slot_count { LogState::Ready } else { LogState::Busy }
     }
 
-    /// How many bytes can still be taken, while the next segment cannot be had.
+    /// How many bytes can still be appended, while the next segment is not available.
     pub(super) fn bytes_left(&self) -> Option<u64> {
         self.segment_refusal.as_ref()?;
         let waiting: usize = self.waiting.iter().map(InLog::byte_count).sum();
@@ -149,12 +149,12 @@ impl LogWriter {
         self.appender.failure()
     }
 
-    /// Whether nothing is under way.
+    /// Whether nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.appender.is_idle()
     }
 
-    /// When [`Self::depart`] or [`Self::ask_segment`] has something to do by itself, in ms of the
+    /// When [`Self::depart`] or [`Self::ask_segment`] is due without an event, in ms of the
     /// monotonic clock.
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         let statement_ms = self.idle_since_ms.map(|since| since + STATEMENT_AFTER_MS);
@@ -187,11 +187,11 @@ impl LogWriter {
         self.appender.flushed(result.map_err(|errno| errno as i32));
     }
 
-    /// A write or flush has come back: measures it, and warns if that took long.
+    /// A write or flush has completed: records how long it took, and warns if that was long.
     fn arrived(&mut self, at: usize, meters: &mut Meters) {
         let Some(left) = self.left[at].take() else { return };
         let (took, warning) = (left.elapsed(), self.flush_warning);
-        // What is not durable by itself is measured with its flush.
+        // A write that is not durable by itself is measured with its flush.
         if at == SLOT_COUNT_MAX || self.durability == Durability::Dsync {
             meters.flushed(took, took > warning);
         }
@@ -205,7 +205,7 @@ impl LogWriter {
         }
     }
 
-    /// Gives the ring what can leave now.
+    /// Submits to the ring what can be written now.
     pub(super) fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
         while let Some(effect) = self.appender.depart() {
             match effect {
@@ -229,7 +229,7 @@ impl LogWriter {
         }
     }
 
-    /// The last batch of a log that ends cleanly. True if it is under way.
+    /// Writes the last batch of a log that ends cleanly. True if it is in flight.
     pub(super) fn end(&mut self, queue: &mut Queue<'_>) -> bool {
         match self.appender.end() {
             Some(write) => {
@@ -242,7 +242,7 @@ impl LogWriter {
     }
 
     fn write(&mut self, queue: &mut Queue<'_>, write: Write) {
-        // Whatever lies before the last durable batch is neither written nor flushed any more.
+        // Nothing before the last durable batch is written or flushed any more.
         let durable = self.appender.segment_durable();
         while self.files.front().is_some_and(|(number, _)| *number < durable) {
             self.files.pop_front();
@@ -258,7 +258,7 @@ impl LogWriter {
         &found.expect("the files of the segments in use are open").1
     }
 
-    /// Has the next segment prepared in time.
+    /// Requests the next segment in time.
     pub(super) fn ask_segment(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         if self.segment_retry_ms.is_some_and(|at| now.mono_ms < at) {
             return;
@@ -272,15 +272,15 @@ impl LogWriter {
             directory: self.directories.log.clone(),
             durability: self.durability,
         };
-        let tell = move |result| inbox.tell(LoopMessage::Prepared(result));
-        if let Err(error) = persist::prepare(&self.background, job, tell) {
-            warn!("the background takes no more work: {error}");
+        let notify = move |result| inbox.send(LoopMessage::Prepared(result));
+        if let Err(error) = persist::prepare(&self.background, job, notify) {
+            warn!("the background accepts no more work: {error}");
             self.appender.segment_refused();
             self.segment_retry_ms = Some(now.mono_ms + SEGMENT_RETRY_MS);
         }
     }
 
-    /// The next segment is prepared, or could not be.
+    /// The next segment has been prepared, or could not be.
     pub(super) fn prepared(&mut self, result: Result<(SegmentHeader, File), DiskError>, now: Now) {
         match result {
             Ok((header, file)) => {

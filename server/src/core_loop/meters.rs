@@ -1,4 +1,4 @@
-//! What the ordering role's machine measures: its log, its snapshots, its start.
+//! What the ordering role's host measures: its log, its snapshots, its start.
 
 use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::persist::Summary;
@@ -22,21 +22,22 @@ struct Numbers {
     slow_flushes: u64,
 }
 
-/// The machine's measures.
+/// The measurements.
 ///
 /// Lives in: the ordering role's core loop.
 #[derive(Debug, Default)]
 pub(super) struct Meters {
     numbers: Numbers,
-    /// Txns in the log's hands, with when they came there, in ms of the monotonic clock.
-    under_way: VecDeque<(Zxid, u64)>,
+    /// Txns that are appended and not yet published, and when each was appended, in ms of the
+    /// monotonic clock.
+    in_flight: VecDeque<(Zxid, u64)>,
     snapshot_began: Option<Instant>,
     /// The last snapshot, and when it was written, in ms since 1970.
     last_snapshot: Option<(Zxid, i64)>,
 }
 
 impl Meters {
-    /// A server that has just started so.
+    /// The measurements of a server that has just started.
     pub(super) fn of_start(summary: &Summary) -> Self {
         let mut meters = Self { last_snapshot: summary.snapshot, ..Self::default() };
         let numbers = &mut meters.numbers;
@@ -49,12 +50,12 @@ impl Meters {
         meters
     }
 
-    /// The log took a txn.
+    /// A txn was appended.
     pub(super) fn appended(&mut self, zxid: Zxid, now_ms: u64) {
-        self.under_way.push_back((zxid, now_ms));
+        self.in_flight.push_back((zxid, now_ms));
     }
 
-    /// The log took so many txns together.
+    /// So many txns were appended together.
     pub(super) fn departed(&mut self, count: u64) {
         if count > 0 {
             self.numbers.batches.add(count);
@@ -63,10 +64,10 @@ impl Meters {
 
     /// All txns through this one are visible.
     pub(super) fn published(&mut self, zxid: Zxid, now_ms: u64) {
-        while let Some(&(first, since_ms)) = self.under_way.front()
+        while let Some(&(first, since_ms)) = self.in_flight.front()
             && first <= zxid
         {
-            self.under_way.pop_front();
+            self.in_flight.pop_front();
             self.numbers.in_log.add(now_ms.saturating_sub(since_ms));
         }
     }
@@ -110,7 +111,7 @@ impl Meters {
     }
 
     /// Fills a report.
-    pub(super) fn tell(&self, metrics: &mut Metrics) {
+    pub(super) fn fill(&self, metrics: &mut Metrics) {
         let numbers = &self.numbers;
         metrics.count(Counter::SnapshotErrorCount, numbers.snapshots_failed);
         let tallies = [

@@ -1,10 +1,10 @@
 //! A core loop: one pinned thread with one ring, hosting a shard, the ordering role, or both.
 //!
-//! A turn: reap completions; publish what became durable; each role's part; queue what is to be
-//! sent and written; one system call that submits all of it and sleeps only if nothing is left.
+//! A turn: reap completions; publish what became durable; run each role; queue sends and writes;
+//! one system call that submits all of it and sleeps only if nothing is left to do.
 //!
-//! Invariant: a loop sleeps only after it has looked once more at everything that others write
-//! for it: its inbox, its queues, the published version (guard: `ring`'s wake protocol).
+//! Invariant: a loop sleeps only after it has checked again everything that other threads write for
+//! it: its inbox, its queues, the published version (guard: `ring`'s wake protocol).
 
 mod clients;
 mod history;
@@ -14,14 +14,15 @@ mod log_writer;
 mod meters;
 mod pace;
 mod reports;
+mod sockets;
 mod token;
 
-use clients::ReceiveEnd;
 pub use clients::{Clients, Dealt};
 pub use history::{History, HistoryParts};
 pub use inbox::{LoopInbox, LoopMessage};
 pub use links::{OrderingLink, ShardLink, link};
 pub use log_writer::LogWriterParts;
+pub use sockets::{Detached, End, Event, Owner, Place, Sender, Sockets, Spent};
 
 use crate::clock::Clock;
 use engine::limits::RECLAIM_PER_TURN;
@@ -37,19 +38,19 @@ use token::Kind;
 use tracing::debug;
 use txlog::AppendFailure;
 
-/// How long a loop that is stopping waits for its clients to take their last answers, in ms.
+/// How long a stopping loop waits for its clients to read their last answers, in ms.
 const DRAIN_MS_MAX: u64 = 5_000;
 
 /// The longest sleep, in ms: nothing is due for longer than this in practice.
 const SLEEP_MS_MAX: u64 = 60_000;
 
-/// Why a core loop ended before it was told to.
+/// Why a core loop ended before it was asked to.
 #[derive(Debug, Error)]
 pub enum LoopError {
-    /// The kernel refused.
+    /// A system call failed.
     #[error(transparent)]
     Ring(#[from] RingError),
-    /// The log can no longer be written: whatever was not acknowledged yet never will be.
+    /// The log can no longer be written: what was not acknowledged yet never will be.
     #[error("{0}; the server stops so that nothing is acknowledged that is not durable")]
     Log(AppendFailure),
 }
@@ -58,19 +59,19 @@ pub enum LoopError {
 pub struct LoopParts {
     /// Its shard.
     pub clients: Option<Clients>,
-    /// The way to an ordering role elsewhere.
+    /// The link to an ordering role on another loop.
     pub link: Option<ShardLink>,
     /// The ordering role.
     pub history: Option<History>,
-    /// The ways to shards elsewhere.
+    /// The links to shards on other loops.
     pub links: Vec<OrderingLink>,
-    /// The mailboxes of all loops by their shards, for dealing clients.
+    /// The mailboxes of all loops by shard, for handing over accepted clients.
     pub by_shard: Vec<Arc<LoopInbox>>,
     /// Listeners, on the first shard's loop.
     pub listeners: Vec<Listener>,
-    /// What the admin thread asks.
-    pub inquiries: crate::admin::inquiry::Inbox,
-    /// How long it may look for work before it sleeps, in us.
+    /// The admin thread's inquiries.
+    pub inquiries: crate::admin::inquiry::InquiryInbox,
+    /// How long it may spin before it sleeps, in us.
     pub spin_us: u32,
     /// The process's clock.
     pub clock: Clock,
@@ -82,20 +83,20 @@ pub struct CoreLoop {
     inbox: Arc<LoopInbox>,
     parts: LoopParts,
     stopping_since_ms: Option<u64>,
-    /// Whether the admin thread may have asked more than was answered.
+    /// Whether inquiries of the admin thread may be unanswered.
     is_asked: bool,
     pace: Pace,
 }
 
 impl CoreLoop {
-    /// The ring of the calling thread; `inbox` can wake it from now on.
+    /// Creates the ring of the calling thread; `inbox` can wake it from now on.
     pub fn ring(inbox: &LoopInbox, config: &RingConfig) -> Result<Ring, RingError> {
         let ring = Ring::new(config)?;
         inbox.set_waker(ring.waker());
         Ok(ring)
     }
 
-    /// A loop on the calling thread.
+    /// Creates a loop on the calling thread.
     pub fn new(mut ring: Ring, inbox: Arc<LoopInbox>, mut parts: LoopParts) -> Self {
         let listeners = std::mem::take(&mut parts.listeners);
         if let Some(clients) = &mut parts.clients {
@@ -106,12 +107,12 @@ impl CoreLoop {
         Self { ring, inbox, parts, stopping_since_ms: None, is_asked: false, pace: Pace::default() }
     }
 
-    /// Runs until it is told to stop, and everything admitted is answered. What the log is known to
-    /// hold then, if this loop has it.
+    /// Runs until it is asked to stop and everything admitted is answered. Returns what the log is
+    /// then known to hold, if this loop has the log.
     pub fn run(mut self) -> Result<Option<Zxid>, LoopError> {
         loop {
             let now = self.parts.clock.now();
-            self.inbox.beat(now.mono_ms);
+            self.inbox.begin_turn(now.mono_ms);
             self.pace.begin();
             self.turn(now);
             self.pace.end(now.mono_ms);
@@ -139,7 +140,7 @@ impl CoreLoop {
         if self.inbox.has_messages() {
             is_quiet = false;
             self.is_asked = true;
-            self.hear(now);
+            self.receive(now);
         }
         if self.is_asked {
             self.is_asked = reports::answer_some(&mut self.parts, now);
@@ -154,7 +155,7 @@ impl CoreLoop {
             clients.end_turn(&mut self.ring.queue(), now.mono_ms);
             for dealt in clients.take_dealt() {
                 let shard = usize::from(dealt.seat.shard());
-                self.parts.by_shard[shard].tell(LoopMessage::Dealt(dealt));
+                self.parts.by_shard[shard].send(LoopMessage::Dealt(dealt));
             }
             clients.dealt();
         }
@@ -163,9 +164,9 @@ impl CoreLoop {
         }
     }
 
-    /// Each role's part, until neither has anything left for the other. What a fused loop
-    /// publishes without the log is answered in the same turn. `is_quiet` if the kernel and other
-    /// loops had nothing for this one.
+    /// Runs each role until neither has anything left for the other. What a fused loop publishes
+    /// without the log is answered in the same turn. `is_quiet` if there were no completions and no
+    /// messages of other loops.
     fn roles(&mut self, now: Now, is_quiet: bool) {
         loop {
             let Self { ring, parts, .. } = self;
@@ -177,14 +178,14 @@ impl CoreLoop {
                 && history.is_admitting()
             {
                 for message in clients.shard.take_messages() {
-                    history.hear(message, now);
+                    history.handle_message(message, now);
                 }
             }
             for link in &mut parts.links {
                 while history.is_admitting()
                     && let Ok(message) = link.from_shard.pop()
                 {
-                    history.hear(message, now);
+                    history.handle_message(message, now);
                 }
             }
             history.end_turn(now);
@@ -200,7 +201,7 @@ impl CoreLoop {
         }
     }
 
-    /// Does what the replica has asked for. True if something was published.
+    /// Performs the replica's effects. True if something was published.
     fn perform(&mut self, now: Now) -> bool {
         let LoopParts { history, clients, links, .. } = &mut self.parts;
         let Some(history) = history else { return false };
@@ -220,7 +221,7 @@ impl CoreLoop {
         is_published
     }
 
-    fn hear(&mut self, now: Now) {
+    fn receive(&mut self, now: Now) {
         let messages = self.inbox.take();
         for message in messages {
             let parts = &mut self.parts;
@@ -251,7 +252,7 @@ impl CoreLoop {
         }
     }
 
-    /// Whether a stopping loop has answered all that it can.
+    /// Whether a stopping loop has answered everything it can.
     fn is_done(&mut self, now: Now) -> bool {
         let Some(since_ms) = self.stopping_since_ms else { return false };
         let is_late = now.mono_ms > since_ms + DRAIN_MS_MAX;
@@ -269,7 +270,7 @@ impl CoreLoop {
             clients.close_some(&mut self.ring.queue());
             return is_late;
         }
-        // Shards elsewhere may still hand over: the ordering role ends last.
+        // Shards on other loops may still hand over writes: the ordering role ends last.
         let has_shards = self.parts.links.iter().any(|link| !link.from_shard.is_abandoned());
         if has_shards && !is_late {
             return false;
@@ -284,7 +285,7 @@ impl CoreLoop {
     fn wait(&mut self, now: Now) -> Result<(), LoopError> {
         let parts = &self.parts;
         let is_stopping = self.stopping_since_ms.is_some();
-        // What the ordering role does not admit waits for the log, not for another turn.
+        // Writes that the ordering role does not admit wait for the log, not for another turn.
         let is_admitting = parts.history.as_ref().is_none_or(History::is_admitting);
         let is_busy = parts.clients.as_ref().is_some_and(|clients| {
             clients.shard.has_queued()
@@ -303,14 +304,14 @@ impl CoreLoop {
         let deadline_ms = deadline_ms(&self.parts);
         let most_ms = if is_stopping { 10 } else { SLEEP_MS_MAX };
         let sleep_ms = deadline_ms.saturating_sub(now.mono_ms).clamp(1, most_ms);
-        self.inbox.rest();
+        self.inbox.fall_asleep();
         let (inbox, parts) = (&self.inbox, &self.parts);
         let has_work = || inbox.has_messages() || is_handed_something(parts);
         self.ring.sleep(Wait::Until(Duration::from_millis(sleep_ms)), has_work)?;
         Ok(())
     }
 
-    /// Looks for work for a little while instead of sleeping. True if there is some.
+    /// Spins for a short time instead of sleeping. True if there is work.
     fn spin(&mut self) -> Result<bool, LoopError> {
         self.ring.turn(Wait::No)?;
         let start = std::time::Instant::now();
@@ -343,7 +344,8 @@ fn deadline_ms(parts: &LoopParts) -> u64 {
     shard.min(history)
 }
 
-/// A shard's part of a turn: hears the ordering role, handles what was published, answers reads.
+/// A shard's part of a turn: handles messages of the ordering role and what was published, answers
+/// reads.
 fn serve(
     clients: &mut Clients,
     link: &mut Option<ShardLink>,
@@ -369,51 +371,25 @@ fn serve(
 
 fn dispatch(parts: &mut LoopParts, queue: &mut ring::Queue<'_>, completion: Completion<'_>) {
     let LoopParts { clients, history, .. } = parts;
-    match completion {
-        Completion::Received { token, bytes } => {
-            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.received(queue, place, bytes);
+    match completion.token().map(Kind::of) {
+        Some(Kind::Accept(Owner::Clients, _) | Kind::Socket(Owner::Clients, _)) => {
+            if let Some(clients) = clients {
+                clients.handle(queue, completion);
             }
         }
-        Completion::Sent { token, buffer, result } => {
-            if let (Kind::Send(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.sent(queue, place, buffer, result);
-            }
-        }
-        Completion::Written { token, buffer, result } => {
-            if let (Kind::Write(slot), Some(history)) = (Kind::of(token), history) {
+        Some(Kind::Write(slot)) => {
+            if let (Completion::Written { buffer, result, .. }, Some(history)) =
+                (completion, history)
+            {
                 history.written(slot, buffer, result);
             }
         }
-        Completion::Flushed { result, .. } => {
-            if let Some(history) = history {
+        Some(Kind::Flush(_)) => {
+            if let (Completion::Flushed { result, .. }, Some(history)) = (completion, history) {
                 history.flushed(result);
             }
         }
-        Completion::Accepted { token, fd } => match (Kind::of(token), clients) {
-            (Kind::Accept(place), Some(clients)) => clients.accepted(queue, place, fd),
-            _ => queue.close(fd),
-        },
-        Completion::AcceptEnded { token, errno } => {
-            if let (Kind::Accept(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.accept_ended(place, errno);
-            }
-        }
-        Completion::ReceiveClosed { token } => {
-            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.receive_ended(queue, place, ReceiveEnd::Stream);
-            }
-        }
-        Completion::ReceiveFailed { token, .. } => {
-            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.receive_ended(queue, place, ReceiveEnd::Failed);
-            }
-        }
-        Completion::ReceiveCancelled { token } => {
-            if let (Kind::Receive(place), Some(clients)) = (Kind::of(token), clients) {
-                clients.receive_ended(queue, place, ReceiveEnd::Cancelled);
-            }
-        }
-        Completion::Woken => (),
+        // A waker's only purpose is the turn.
+        None => (),
     }
 }

@@ -1,15 +1,15 @@
-//! How long a loop's turns take: everybody whom it serves waits for the longest.
+//! How long a loop's turns take: all clients that it serves wait for the longest.
 //!
 //! Lives in: each core loop.
 
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
 
-/// A turn that is worth a line for whoever looks closely, and one that is worth a warning.
+/// A turn that is worth a debug line, and one that is worth a warning.
 const LONG: Duration = Duration::from_millis(5);
 const TOO_LONG: Duration = Duration::from_millis(500);
 
-/// Times turns, and tells of the longest at most once a second.
+/// Times turns, and logs the longest at most once a second.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     begun: Option<Instant>,
@@ -35,7 +35,7 @@ impl Pace {
         if u128::from(turn_us) >= TOO_LONG.as_micros() {
             warn!(
                 turn_us,
-                "everybody waited for one turn of a loop; the machine may be overloaded"
+                "one turn of a core loop delayed all its clients; the machine may be overloaded"
             );
         } else {
             debug!(turn_us, "the longest turn of the last second");

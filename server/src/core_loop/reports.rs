@@ -1,4 +1,5 @@
-//! What a core loop tells the admin thread: so much a turn, so that no turn grows long.
+//! What a core loop reports to the admin thread: a bounded amount per turn, so that no turn becomes
+//! long.
 
 use super::LoopParts;
 use crate::admin::fill::{self, Standing};
@@ -20,7 +21,7 @@ pub(super) fn answer_some(parts: &mut LoopParts, now: Now) -> bool {
     !parts.inquiries.is_empty()
 }
 
-/// Answers an inquiry, unless the asker has gone.
+/// Answers an inquiry, unless its sender has been dropped.
 fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
     match (inquiry, &mut parts.clients, &mut parts.history) {
         (Inquiry::Shard(inquiry), Some(clients), _) => clients.answer(inquiry),
@@ -40,14 +41,14 @@ fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
             let counts = ordering.counts();
             let metrics = || {
                 let mut metrics = Metrics::default();
-                history.meters.tell(&mut metrics);
+                history.meters.fill(&mut metrics);
                 metrics.count(Counter::StaleSessionsExpired, counts.expired);
                 metrics
             };
             let view = history.reader.view();
             fill::ordering(inquiry, ordering, view, standing, metrics);
         }
-        // The wiring asks each loop for what it hosts; a dropped reply says the rest.
+        // The wiring asks each loop only for what it hosts; anything else drops the reply.
         (Inquiry::Shard(_) | Inquiry::Ordering(_), _, _) => (),
     }
 }

@@ -1,16 +1,16 @@
 //! What a completion belongs to, in the 64 bits that the ring carries for us.
 
+use super::sockets::Owner;
 use ring::Token;
 
-/// An operation of a core loop.
+/// An operation of a core loop. Operations of one socket share a token: the completion itself says
+/// which of them has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Accepting on listener number `n`.
-    Accept(u32),
-    /// Receiving from the socket in this place.
-    Receive(u32),
-    /// Sending to the socket in this place.
-    Send(u32),
+    /// The accept in this place of its owner's listeners.
+    Accept(Owner, u32),
+    /// An operation of the socket in this place of its owner's.
+    Socket(Owner, u32),
     /// Writing a batch of the log from this slot.
     Write(u32),
     /// Flushing the log.
@@ -19,27 +19,62 @@ pub(super) enum Kind {
 
 impl Kind {
     pub(super) fn token(self) -> Token {
-        let (kind, place) = match self {
-            Self::Accept(place) => (1, place),
-            Self::Receive(place) => (2, place),
-            Self::Send(place) => (3, place),
-            Self::Write(place) => (4, place),
-            Self::Flush(place) => (5, place),
+        let (owner, kind, place) = match self {
+            Self::Accept(owner, place) => (owner as u64, 1, place),
+            Self::Socket(owner, place) => (owner as u64, 2, place),
+            Self::Write(place) => (0, 3, place),
+            Self::Flush(place) => (0, 4, place),
         };
-        Token(kind << 32 | u64::from(place))
+        Token(owner << 40 | kind << 32 | u64::from(place))
     }
 
     /// # Panics
     /// If the token is none of this module's.
+    #[inline]
     pub(super) fn of(token: Token) -> Self {
-        let place = token.0 as u32;
-        match token.0 >> 32 {
-            1 => Self::Accept(place),
-            2 => Self::Receive(place),
-            3 => Self::Send(place),
-            4 => Self::Write(place),
-            5 => Self::Flush(place),
+        let (owner, place) = (token.0 >> 40, token.0 as u32);
+        match token.0 >> 32 & 0xff {
+            1 => Self::Accept(owner_of(owner), place),
+            2 => Self::Socket(owner_of(owner), place),
+            3 => Self::Write(place),
+            4 => Self::Flush(place),
             kind => panic!("a completion of unknown kind {kind}"),
         }
+    }
+}
+
+#[inline]
+fn owner_of(number: u64) -> Owner {
+    let owner = Owner::ALL.get(number as usize).copied();
+    owner.unwrap_or_else(|| panic!("a completion of unknown owner {number}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_says_what_it_was_made_of() {
+        for place in [0, 1, u32::MAX] {
+            let of_sockets = Owner::ALL.iter().flat_map(|&owner| {
+                assert_eq!(Owner::ALL[owner as usize], owner);
+                [Kind::Accept(owner, place), Kind::Socket(owner, place)]
+            });
+            for kind in of_sockets.chain([Kind::Write(place), Kind::Flush(place)]) {
+                assert_eq!(Kind::of(kind.token()), kind);
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "unknown owner 255")]
+    fn a_token_of_no_owner_is_a_bug() {
+        Kind::of(Token(255 << 40 | 2 << 32));
+    }
+
+    #[test]
+    #[should_panic(expected = "unknown kind 9")]
+    fn a_token_of_no_kind_is_a_bug() {
+        Kind::of(Token(9 << 32));
     }
 }

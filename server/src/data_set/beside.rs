@@ -1,7 +1,7 @@
 //! Two histories in one directory: Ringkeeper's, and `ZooKeeper`'s beside it.
 //!
-//! The data of `ZooKeeper` stay where they are after an import, and are there after an export. They
-//! are in the way only once they have gone on: then Ringkeeper's are the older ones.
+//! ZooKeeper's data stay where they are after an import, and are there after an export. They are a
+//! problem only if `ZooKeeper` has written since: then Ringkeeper's data are the older ones.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use thiserror::Error;
 use super::halves::is_same;
 use super::mark::{Copied, Known};
 
-/// Why it is not known which history counts. Nothing was changed.
+/// Why it cannot be decided which history counts. Nothing was changed.
 #[derive(Debug, Error)]
 pub enum HistoryError {
-    /// `ZooKeeper`'s data have gone on.
+    /// `ZooKeeper` has written since its data were last known.
     #[error(
         "ZooKeeper's data in {stock} end with {found}, and Ringkeeper's data beside them know of \
-         {known} only: ZooKeeper has written since. To go on with ZooKeeper's data, move \
-         ringkeeper-1 away and `ringkeeper import {dir} --to {dir}`; to go on with Ringkeeper's, \
-         move {stock} away",
+         {known} only: ZooKeeper has written since. To continue with ZooKeeper's data, move \
+         ringkeeper-1 away and `ringkeeper import {dir} --to {dir}`; to continue with \
+         Ringkeeper's, move {stock} away",
         stock = data_dir.join(DIRECTORY).display(),
         dir = data_dir.display()
     )]
@@ -30,10 +30,10 @@ pub enum HistoryError {
         data_dir: PathBuf,
         /// The last txn of `ZooKeeper`'s.
         found: Zxid,
-        /// Up to where they are known.
+        /// The last txn of them that is known.
         known: Zxid,
     },
-    /// The data in the target have gone on from those that are imported.
+    /// The data in the target are newer than those that are imported.
     #[error(
         "ZooKeeper's data in {stock} end with {found}, and those to be imported with {imported}: \
          import {dir} itself, or move {stock} away",
@@ -72,8 +72,8 @@ pub fn stock_zxid(data_dir: &Path, log_dir: &Path) -> Result<Option<Zxid>, Histo
         .map_err(|error| HistoryError::Unreadable { path: directories.swap_remove(0), error })
 }
 
-/// Whether what was found of `ZooKeeper`'s is known. Where nobody has looked so far, it must not be
-/// later than `ours`, the last txn of Ringkeeper's data.
+/// Checks that the data found of `ZooKeeper`'s are known. If they were never examined, they must
+/// not be later than `ours`, the last txn of Ringkeeper's data.
 pub fn check_beside<E: From<HistoryError>>(
     data_dir: &Path,
     found: Option<Zxid>,
@@ -93,15 +93,15 @@ pub fn check_beside<E: From<HistoryError>>(
     Err(HistoryError::Newer { data_dir: data_dir.to_owned(), found, known }.into())
 }
 
-/// What is to be written down once it was looked at.
+/// What to record once the data were examined.
 pub fn seen(found: Option<Zxid>) -> Known {
     found.map_or(Known::Nothing, Known::UpTo)
 }
 
-/// A warning, if `ZooKeeper` has gone on from a copy in another directory.
+/// A warning, if `ZooKeeper` has written to a copy in another directory since.
 pub fn continued_elsewhere(copied: &Copied) -> Option<String> {
     let Copied { directory, zxid } = copied;
-    // It may be on another machine or not mounted: then nobody knows.
+    // It may be on another machine or not mounted: then this cannot be known.
     let found = stock_zxid(directory, directory).ok().flatten()?;
     (found > *zxid).then(|| {
         format!(

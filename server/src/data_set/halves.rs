@@ -1,28 +1,29 @@
-//! Whether snapshots and log in two directories are the two halves of one data set.
+//! Checks whether snapshots and log in two directories are the two halves of one data set.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::error::HalvesError;
+use super::error::{HalvesError, HalvesFault};
 use super::mark::{DataMark, Half, LogMark, LogPlace, SetId};
 use super::text::MarkError;
 use crate::random;
 use crate::survey::Survey;
 
-/// How far from the data directory a log is looked for that moved along with it, in directories up
+/// How far from the data directory to look for a log that moved along with it, in directories up
 /// and down.
 const LIKELY_DEPTH_MAX: usize = 4;
 
-/// The directory of the log for a command: what it was told, or else what the data directory says,
-/// if the log there says the same. A copy says what the original does, and its log is elsewhere.
-pub fn find_log(data_dir: &Path, told: Option<&Path>) -> Result<PathBuf, HalvesError> {
-    if let Some(told) = told {
-        let is_directory = told.is_dir();
+/// The directory of the log for a command: the one that was named, or else the one that the data
+/// directory records, if the log there agrees. A copy has the record of the original, but its log
+/// is elsewhere.
+pub fn find_log(data_dir: &Path, named: Option<&Path>) -> Result<PathBuf, HalvesError> {
+    if let Some(named) = named {
+        let is_directory = named.is_dir();
         return if is_directory {
-            Ok(told.to_owned())
+            Ok(named.to_owned())
         } else {
-            Err(HalvesError::NoLogDirectory(told.to_owned()))
+            Err(HalvesError::NoLogDirectory(named.to_owned()))
         };
     }
     match log_place(data_dir)? {
@@ -37,24 +38,25 @@ pub fn find_log(data_dir: &Path, told: Option<&Path>) -> Result<PathBuf, HalvesE
     }
 }
 
-/// Why the log that snapshots name is not used without being named by the operator.
+/// Why the log that the snapshots name is not used unless the operator names it.
 fn elsewhere(data_dir: &Path, half: &Half) -> Result<HalvesError, MarkError> {
-    let (data_dir, log_dir) = (data_dir.to_owned(), half.other.clone());
-    if !has_log(&log_dir) {
-        let likely = likely(&data_dir, half);
-        return Ok(HalvesError::LogMissing { data_dir, log_dir, likely });
-    }
-    match LogMark::read(&log_dir)? {
-        Some(LogMark(its)) if !is_same(&its.other, &data_dir) => {
-            let likely = likely(&data_dir, half);
-            Ok(HalvesError::LogOfOriginal { data_dir, log_dir, owner: its.other, likely })
+    let log_dir = &half.other;
+    let fault = if has_log(log_dir) {
+        match LogMark::read(log_dir)? {
+            Some(LogMark(its)) if !is_same(&its.other, data_dir) => {
+                let likely = likely(data_dir, half);
+                HalvesFault::LogOfOriginal { owner: its.other, likely }
+            }
+            _ => HalvesFault::LogElsewhere,
         }
-        _ => Ok(HalvesError::LogElsewhere { data_dir, log_dir }),
-    }
+    } else {
+        HalvesFault::LogMissing { likely: likely(data_dir, half) }
+    };
+    Ok(HalvesError::apart(data_dir, log_dir, fault))
 }
 
-/// A log of the same data set that lies to these snapshots as the one that they name may have lain
-/// to them before both moved, or were copied.
+/// A log of the same data set at the same relative position to these snapshots as the one that they
+/// name may have had before both were moved or copied.
 fn likely(data_dir: &Path, half: &Half) -> Option<PathBuf> {
     let data_dir = absolute(data_dir);
     let named: Vec<_> = half.other.components().collect();
@@ -71,9 +73,9 @@ fn likely(data_dir: &Path, half: &Half) -> Option<PathBuf> {
     candidates.into_iter().find(is_it)
 }
 
-/// Compares what the directories say of each other; `there` is what was found in them.
+/// Compares what the directories record about each other; `there` is what was found in them.
 pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<(), HalvesError> {
-    let (data, log) = (data_dir.to_owned(), log_dir.to_owned());
+    let apart = |fault| Err(HalvesError::apart(data_dir, log_dir, fault));
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let log_mark = LogMark::read(log_dir)?;
     let has_begun = mark.lineage.has_begun();
@@ -85,26 +87,23 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
                 Err(elsewhere(data_dir, &half)?)
             }
             (LogPlace::Here, Some(LogMark(half))) if there.snapshots == 0 => {
-                Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: half.other })
+                apart(HalvesFault::Foreign(half.other))
             }
-            _ if is_emptied => Err(HalvesError::Emptied { data_dir: data, log_dir: log }),
+            _ if is_emptied => apart(HalvesFault::Emptied),
             _ => Ok(()),
         };
     }
     match (mark.log, log_mark) {
         (LogPlace::Apart(ours), Some(LogMark(its))) if ours.set == its.set => {
             if is_emptied {
-                return Err(HalvesError::Emptied { data_dir: data, log_dir: log });
+                return apart(HalvesFault::Emptied);
             }
             if has_begun && there.segments == 0 {
-                let likely = likely(data_dir, &ours);
-                return Err(HalvesError::LogMissing { data_dir: data, log_dir: log, likely });
+                return apart(HalvesFault::LogMissing { likely: likely(data_dir, &ours) });
             }
             Ok(())
         }
-        (LogPlace::Apart(_), Some(LogMark(its))) => {
-            Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: its.other })
-        }
+        (LogPlace::Apart(_), Some(LogMark(its))) => apart(HalvesFault::Foreign(its.other)),
         (LogPlace::Apart(ours), None) => {
             let is_told_place = is_same(&ours.other, log_dir);
             if there.segments > 0 && (is_told_place || !has_log(&ours.other)) {
@@ -114,29 +113,25 @@ pub fn check_halves(data_dir: &Path, log_dir: &Path, there: Survey) -> Result<()
                 Err(elsewhere(data_dir, &ours)?)
             }
         }
-        (LogPlace::NotYet, _) if there.segments > 0 => {
-            Err(HalvesError::OlderLog { data_dir: data, log_dir: log })
-        }
+        (LogPlace::NotYet, _) if there.segments > 0 => apart(HalvesFault::OlderLog),
         (LogPlace::Here, Some(LogMark(its))) if there.segments > 0 => {
             let is_ours = is_same(&its.other, data_dir);
             if is_ours && there.snapshots > 0 {
-                // Where a crash came between the two files, the log's half alone knows.
+                // If a crash came between the two files, only the log's half has the record.
                 Ok(())
             } else if is_ours {
-                Err(HalvesError::SnapshotsMissing { data_dir: data, log_dir: log })
+                apart(HalvesFault::SnapshotsMissing)
             } else {
-                Err(HalvesError::Foreign { data_dir: data, log_dir: log, expected: its.other })
+                apart(HalvesFault::Foreign(its.other))
             }
         }
-        (LogPlace::NotYet | LogPlace::Here, _) if is_emptied => {
-            Err(HalvesError::Emptied { data_dir: data, log_dir: log })
-        }
+        (LogPlace::NotYet | LogPlace::Here, _) if is_emptied => apart(HalvesFault::Emptied),
         (LogPlace::NotYet | LogPlace::Here, _) => Ok(()),
     }
 }
 
-/// Writes down where the halves are, once they are known to belong together; the rest of `mark` is
-/// what else is known of the data.
+/// Records where the halves are, once they are known to belong together; the rest of `mark` is what
+/// else is known about the data.
 pub fn settle(data_dir: &Path, log_dir: &Path, mut mark: DataMark) -> Result<(), HalvesError> {
     if is_same(data_dir, log_dir) {
         mark.log = LogPlace::Here;
@@ -148,7 +143,7 @@ pub fn settle(data_dir: &Path, log_dir: &Path, mut mark: DataMark) -> Result<(),
         (LogPlace::Here, Some(LogMark(half))) if is_same(&half.other, data_dir) => half.set,
         _ => SetId(random::bits().map_err(HalvesError::Random)?),
     };
-    // The log's first: a half that knows of the other is believed only where there is a log.
+    // The log's first: a half that names the other is trusted only where there is a log.
     LogMark(Half { set, other: absolute(data_dir) }).write(log_dir)?;
     mark.log = LogPlace::Apart(Half { set, other: absolute(log_dir) });
     Ok(mark.write(data_dir)?)
@@ -186,7 +181,7 @@ mod tests {
     use super::super::mark::Known;
     use super::*;
 
-    /// Directories of a test's own: with a snapshot, and with a segment.
+    /// A test's own directories: one with a snapshot, one with a segment.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -228,7 +223,7 @@ mod tests {
         let log = folder.directory("log", &[SEGMENT]);
         settle(&data, &log, known(&data, Known::Nothing)).unwrap();
         check_halves(&data, &log, both(1, 1)).unwrap();
-        // The log's is there already, the data's is as before.
+        // The log's file is written already, the data's is unchanged.
         DataMark::default().write(&data).unwrap();
         check_halves(&data, &log, both(1, 1)).unwrap();
         let set = LogMark::read(&log).unwrap().unwrap().0.set;
@@ -248,7 +243,11 @@ mod tests {
         fs::rename(&log, &log_now).unwrap();
         check_halves(&data_now, &log_now, both(1, 1)).unwrap();
         let missing = find_log(&data_now, None).unwrap_err();
-        assert!(matches!(missing, HalvesError::LogMissing { likely: None, .. }), "{missing}");
+        let is_missing = matches!(
+            missing,
+            HalvesError::Apart { fault: HalvesFault::LogMissing { likely: None }, .. }
+        );
+        assert!(is_missing, "{missing}");
         settle(&data_now, &log_now, known(&data_now, Known::UpTo(Zxid(3)))).unwrap();
         assert_eq!(find_log(&data_now, None).unwrap(), log_now.canonicalize().unwrap());
         // Into one directory, all files of it.

@@ -1,39 +1,39 @@
 //! Which log the snapshots were last served with.
 //!
-//! Every start begins a run of the log with a random seed, and writes it down beside the snapshots:
-//! before the run is opened as one that may be there, and once it is, before the first write is
-//! acknowledged, as the one that must be. So a log whose last run is another one was put back from
-//! an older copy or has gone on by itself; and a crash at any moment leaves a log that is known. A
-//! clean stop adds what was reached.
+//! Every start begins a run of the log with a random seed, and records it beside the snapshots:
+//! before the run is opened, as one that may be there; and once it is open, before the first write
+//! is acknowledged, as the one that must be there. So a log whose last run is another one was
+//! restored from an older copy or has been continued without the snapshots; and a crash at any
+//! moment leaves a log that is known. A clean stop adds what was reached.
 //!
-//! A log that goes on from the last run that is written down is the right one: the snapshots are
-//! those of an older copy, and everything behind them is in it.
+//! A log that continues from the last recorded run is the right one: the snapshots are those of an
+//! older copy, and everything after them is in it.
 
 use model::zxid::Zxid;
 use txlog::{LogRun, SegmentNumber};
 
 use super::text::{Line, MarkError, Text, zxid_of};
 
-/// The runs that are remembered. Snapshots older than all of them are of no log that is known.
+/// How many runs are remembered. Snapshots older than all of them belong to no known log.
 const RUNS_MAX: usize = 64;
 
-/// A run of the log.
+/// A run of the log, as recorded beside the snapshots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct LineageRun {
     /// The seed of its oldest segment that no purge has taken.
     pub seed: u64,
-    /// What its first record comes after.
+    /// The zxid that its first record follows.
     pub from: Zxid,
 }
 
 /// The log that snapshots were last served with. Nothing is known where it has no run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lineage {
-    /// Its runs, the last one being its last.
-    runs: Vec<Run>,
-    /// One that may have been opened behind them.
-    next: Option<Run>,
-    /// What it held when it was last ended in order.
+    /// Its runs, oldest first.
+    runs: Vec<LineageRun>,
+    /// A run that may have been opened after them.
+    next: Option<LineageRun>,
+    /// What it held when it was last closed cleanly.
     reached: Zxid,
 }
 
@@ -48,39 +48,39 @@ pub struct Found<'a> {
     pub snapshot: Zxid,
 }
 
-/// The log is another one.
+/// The log is not the known one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stranger {
+pub struct ForeignLog {
     /// Where it ends.
     pub last: Zxid,
-    /// What the known one had reached, at the least.
+    /// What the known one had reached, at least.
     pub reached: Zxid,
-    /// Snapshots up to here are of the history that both have in common.
+    /// Snapshots up to here belong to the history that both have in common.
     pub common: Zxid,
 }
 
 impl Lineage {
-    /// Compares the log that is there with the one that is known. The lineage of what is there, or
-    /// why it is another one.
-    pub fn compare(&self, found: Found<'_>) -> Result<Self, Stranger> {
-        let known: Vec<Run> = self.runs.iter().chain(&self.next).copied().collect();
+    /// Compares the log that was found with the known one. Returns the lineage of the log found, or
+    /// why it is another log.
+    pub fn compare(&self, found: Found<'_>) -> Result<Self, ForeignLog> {
+        let known: Vec<LineageRun> = self.runs.iter().chain(&self.next).copied().collect();
         if known.is_empty() || found.runs.is_empty() {
             return Ok(Self::of(found.runs));
         }
-        let place = |run: &Run| {
+        let place = |run: &LineageRun| {
             let is_it = |it: &LogRun| it.segments.iter().any(|(_, seed)| *seed == run.seed);
             found.runs.iter().position(is_it)
         };
         let newest = known.iter().enumerate().rev();
         let newest = newest.into_iter().find_map(|(index, run)| Some((index, place(run)?)));
         let from = known.last().map_or(Zxid::ZERO, |run| run.from);
-        let stranger = |common| {
+        let foreign = |common| {
             let reached = self.reached.max(from);
-            Stranger { last: found.last, reached, common }
+            ForeignLog { last: found.last, reached, common }
         };
-        let Some((index, at)) = newest else { return Err(stranger(Zxid::ZERO)) };
+        let Some((index, at)) = newest else { return Err(foreign(Zxid::ZERO)) };
         let limit = found.runs[at].limit;
-        // Of those that must be there, the last one, or the one that may be.
+        // The last of the runs that must be there, or the one that may be there.
         let is_last = index + 1 >= self.runs.len();
         let is_whole = limit >= self.reached.max(found.snapshot) && found.last >= self.reached;
         if is_last && is_whole {
@@ -89,10 +89,10 @@ impl Lineage {
             return Ok(Self { runs, next: None, reached: self.reached });
         }
         let next = known.get(index + 1).filter(|_| !is_last);
-        Err(stranger(next.map_or(limit, |next| limit.min(next.from))))
+        Err(foreign(next.map_or(limit, |next| limit.min(next.from))))
     }
 
-    /// That of a log of which nothing else is known.
+    /// The lineage of a log of which nothing is recorded.
     pub fn of(runs: &[LogRun]) -> Self {
         Self { runs: runs.iter().filter_map(run_of).collect(), ..Self::default() }
     }
@@ -103,12 +103,13 @@ impl Lineage {
     }
 
     /// A run is about to be opened.
-    pub fn begin(&mut self, next: Run) {
+    pub fn begin(&mut self, next: LineageRun) {
         self.next = Some(next);
         self.reached = self.reached.min(next.from);
     }
 
-    /// It is open. One that began where it does, or later, held nothing or was cut.
+    /// The run is open. An earlier run that began at the same zxid or later held nothing or was
+    /// cut.
     pub fn begun(&mut self) {
         let Some(next) = self.next.take() else { return };
         self.runs.retain(|run| run.from < next.from);
@@ -117,12 +118,12 @@ impl Lineage {
         self.runs.drain(..excess);
     }
 
-    /// It holds everything up to here.
+    /// The log holds everything up to here.
     pub fn reach(&mut self, zxid: Zxid) {
         self.reached = zxid;
     }
 
-    /// A purge takes the segments before this one: runs are known by what it leaves of them.
+    /// A purge removes the segments before this one: runs are identified by what is left of them.
     pub fn keep_from(&mut self, runs: &[LogRun], first: SegmentNumber) {
         for run in runs {
             let (taken, left): (Vec<_>, Vec<_>) =
@@ -135,7 +136,7 @@ impl Lineage {
         }
     }
 
-    /// Reads a line; false if it is one of these lines and wrong.
+    /// Reads a line; false if it is a line of the lineage and malformed.
     pub(super) fn read(&mut self, line: &Line) -> bool {
         match line.key.as_str() {
             "run" => line_run(line).map(|run| self.runs.push(run)).is_some(),
@@ -162,18 +163,18 @@ impl Lineage {
     }
 }
 
-fn run_of(run: &LogRun) -> Option<Run> {
+fn run_of(run: &LogRun) -> Option<LineageRun> {
     let (_, seed) = *run.segments.first()?;
-    Some(Run { seed, from: run.continues_from.unwrap_or(Zxid::ZERO) })
+    Some(LineageRun { seed, from: run.continues_from.unwrap_or(Zxid::ZERO) })
 }
 
-fn run_text(run: &Run) -> String {
+fn run_text(run: &LineageRun) -> String {
     format!("{:016x}@{}", run.seed, run.from)
 }
 
-fn line_run(line: &Line) -> Option<Run> {
+fn line_run(line: &Line) -> Option<LineageRun> {
     let (seed, from) = line.value.to_str()?.split_once('@')?;
-    Some(Run { seed: u64::from_str_radix(seed, 16).ok()?, from: zxid_of(from)? })
+    Some(LineageRun { seed: u64::from_str_radix(seed, 16).ok()?, from: zxid_of(from)? })
 }
 
 #[cfg(test)]
@@ -194,11 +195,11 @@ mod tests {
         Found { runs, last: Zxid(last), snapshot: Zxid::ZERO }
     }
 
-    /// A server that was started so often, each time with ten txns.
+    /// The lineage of a server that was started `times` times, each time with ten txns.
     fn started(times: u64) -> Lineage {
         let mut lineage = Lineage::default();
         for number in 1..=times {
-            lineage.begin(Run { seed: number, from: Zxid(number as i64 * 10 - 10) });
+            lineage.begin(LineageRun { seed: number, from: Zxid(number as i64 * 10 - 10) });
             lineage.begun();
         }
         lineage
@@ -208,9 +209,9 @@ mod tests {
     fn every_moment_of_a_start_leaves_a_log_that_is_known() {
         let mut lineage = Lineage::default();
         let log = [run(1, 0, 10), run(2, 10, END)];
-        // An earlier version's, and a start that has not come far.
+        // A log of an earlier version, and a start that was interrupted early.
         let mut lineage_now = lineage.compare(found(&log, 20)).unwrap();
-        lineage_now.begin(Run { seed: 3, from: Zxid(20) });
+        lineage_now.begin(LineageRun { seed: 3, from: Zxid(20) });
         assert!(lineage_now.compare(found(&log, 20)).is_ok());
         let longer = [run(1, 0, 10), run(2, 10, 20), run(3, 20, END)];
         assert!(lineage_now.compare(found(&longer, 20)).is_ok());
@@ -218,19 +219,19 @@ mod tests {
         assert!(lineage_now.compare(found(&longer, 25)).is_ok());
         assert_eq!(lineage_now.compare(found(&log, 20)).unwrap_err().common, Zxid(20));
         // The very first one.
-        lineage.begin(Run { seed: 1, from: Zxid::ZERO });
+        lineage.begin(LineageRun { seed: 1, from: Zxid::ZERO });
         assert!(lineage.compare(found(&[], 0)).is_ok());
         assert!(lineage.compare(found(&log[..1], 0)).is_ok());
         // A run without a record, replaced by the next one.
         let mut lineage = started(2);
-        lineage.begin(Run { seed: 7, from: Zxid(10) });
+        lineage.begin(LineageRun { seed: 7, from: Zxid(10) });
         assert!(lineage.compare(found(&[run(1, 0, 10), run(7, 10, END)], 10)).is_ok());
         lineage.begun();
         assert!(lineage.compare(found(&[run(1, 0, 10), run(7, 10, END)], 10)).is_ok());
     }
 
     #[test]
-    fn other_logs_are_strangers_from_where_they_part() {
+    fn other_logs_are_foreign_from_where_they_diverge() {
         let mut lineage = started(3);
         let older = [run(1, 0, END)];
         let fork = [run(1, 0, 8), run(9, 8, END)];
@@ -240,14 +241,14 @@ mod tests {
         assert_eq!(common(&lineage, &older, 10), Zxid(10));
         assert_eq!(common(&lineage, &fork, 90), Zxid(8));
         assert_eq!(common(&lineage, &[run(8, 0, END)], 90), Zxid::ZERO);
-        // The last run, and less than it held; or cut, and gone on.
+        // The last run with less than it held; then cut and continued.
         let log = [run(1, 0, 10), run(2, 10, 20), run(3, 20, END)];
         lineage.reach(Zxid(30));
         assert!(lineage.compare(found(&log, 30)).is_ok());
         assert_eq!(lineage.compare(found(&log, 29)).unwrap_err().reached, Zxid(30));
         let cut = [run(1, 0, 10), run(2, 10, 20), run(3, 20, 25), run(4, 25, END)];
         assert_eq!(common(&lineage, &cut, 40), Zxid(25));
-        // It has gone on, and the snapshots are those of an older copy.
+        // The log has continued, and the snapshots are those of an older copy.
         let later = [run(1, 0, 10), run(2, 10, 20), run(3, 20, 30), run(4, 30, END)];
         let adopted = lineage.compare(found(&later, 40)).unwrap();
         assert_eq!(adopted.runs.iter().map(|run| run.seed).collect::<Vec<_>>(), [1, 2, 3, 4]);

@@ -1,7 +1,7 @@
 //! The two files: `data-set` beside the snapshots, `log-set` beside a log in another directory.
 //!
-//! Lines of `key=value`; keys that are not known are passed over. All of them say where the other
-//! half is: a text that does not is what a loss of power has left of one.
+//! Lines of `key=value`; unknown keys are skipped. Every file names the other half: one that does
+//! not was truncated by a power loss.
 
 use std::path::{Path, PathBuf};
 
@@ -16,11 +16,11 @@ const DATA_MARK: &str = "data-set";
 /// Beside a log that is in another directory than they are.
 const LOG_MARK: &str = "log-set";
 
-/// Tells one data set from every other.
+/// Identifies a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetId(pub u64);
 
-/// What a half of a data set says of the other one.
+/// What one half of a data set records about the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Half {
     /// The data set, the same in both halves.
@@ -29,7 +29,7 @@ pub struct Half {
     pub other: PathBuf,
 }
 
-/// Where the log is that belongs to snapshots.
+/// Where the log of the snapshots is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum LogPlace {
     /// Beside them.
@@ -41,10 +41,10 @@ pub enum LogPlace {
     Apart(Half),
 }
 
-/// Up to where the data of `ZooKeeper` beside ours are known: imported, exported, or looked at.
+/// Up to where ZooKeeper's data beside ours are known: imported, exported, or examined.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Known {
-    /// Nobody has looked.
+    /// They were never examined.
     #[default]
     Unasked,
     /// There were none.
@@ -62,7 +62,7 @@ pub struct Copied {
     pub zxid: Zxid,
 }
 
-/// What is known beside snapshots.
+/// What is recorded beside snapshots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DataMark {
     /// Where the log is.
@@ -71,12 +71,12 @@ pub struct DataMark {
     pub known: Known,
     /// The last copy to or from another directory.
     pub copied: Option<Copied>,
-    /// The log that they were last served with.
+    /// The log that the snapshots were last served with.
     pub lineage: Lineage,
 }
 
 impl DataMark {
-    /// Reads the one of a data directory, if there is one.
+    /// Reads the file of a data directory, if there is one.
     pub fn read(data_dir: &Path) -> Result<Option<Self>, MarkError> {
         let path = Self::path(data_dir);
         let Some(lines) = read_lines(&path)? else { return Ok(None) };
@@ -115,7 +115,7 @@ impl DataMark {
         Ok(Some(mark))
     }
 
-    /// Writes it, unless it stands there already.
+    /// Writes it, unless the file has this content already.
     pub fn write(&self, data_dir: &Path) -> Result<(), MarkError> {
         let mut text = Text::new();
         match &self.log {
@@ -136,7 +136,7 @@ impl DataMark {
         text.write(&Self::path(data_dir))
     }
 
-    /// Writes it, and keeps what is there under a name that nothing else has; that file.
+    /// Writes it, and keeps the previous file under an unused name, which it returns.
     pub fn replace(&self, data_dir: &Path) -> Result<Option<PathBuf>, MarkError> {
         let kept = text::keep(&Self::path(data_dir))?;
         self.write(data_dir)?;
@@ -149,12 +149,12 @@ impl DataMark {
     }
 }
 
-/// What is known beside a log that is elsewhere than the snapshots.
+/// What is recorded beside a log that is in another directory than the snapshots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogMark(pub Half);
 
 impl LogMark {
-    /// Reads the one of a directory, if there is one.
+    /// Reads the file of a directory, if there is one.
     pub fn read(log_dir: &Path) -> Result<Option<Self>, MarkError> {
         let path = Self::path(log_dir);
         let Some(lines) = read_lines(&path)? else { return Ok(None) };
@@ -175,14 +175,14 @@ impl LogMark {
         }
     }
 
-    /// Writes it, unless it stands there already.
+    /// Writes it, unless the file has this content already.
     pub fn write(&self, log_dir: &Path) -> Result<(), MarkError> {
         let mut text = Text::new();
         self.0.write(&mut text, "data-directory")?;
         text.write(&Self::path(log_dir))
     }
 
-    /// Removes the one of a directory, if there is one.
+    /// Removes the file of a directory, if there is one.
     pub fn remove(log_dir: &Path) -> Result<(), MarkError> {
         text::remove(&Self::path(log_dir))
     }

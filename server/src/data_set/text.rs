@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use model::zxid::Zxid;
 use thiserror::Error;
 
-/// The longest such file that is read, in bytes.
+/// The largest such file that is read, in bytes.
 pub(super) const BYTES_MAX: u64 = 64 << 10;
-/// The longest part of a wrong line that is shown, in characters.
+/// How much of a malformed line is shown, in characters.
 const SHOWN_MAX: usize = 80;
 const HEAD: &str = "# Written by ringkeeper: what belongs to the data here (docs/operating.md).";
 
@@ -30,29 +30,29 @@ pub enum MarkError {
         /// The kernel's answer.
         error: io::Error,
     },
-    /// Its text is no such text.
+    /// A line is malformed.
     #[error(
         "{path} has the line {line:?}, which no version of ringkeeper writes; put the file back \
-         as it was, or remove it: what it says is then looked for anew",
+         as it was, or remove it: what it says is then determined again",
         path = path.display()
     )]
     Damaged {
         /// Which.
         path: PathBuf,
-        /// The line, or its beginning.
+        /// The line, or the beginning of it.
         line: String,
     },
-    /// Its text is not all there.
+    /// The text is incomplete.
     #[error(
         "{path} does not say {missing}, as every version of ringkeeper writes it there: it is \
          empty or cut short; put the file back as it was, or remove it: what it says is then \
-         looked for anew",
+         determined again",
         path = path.display()
     )]
     Incomplete {
         /// Which.
         path: PathBuf,
-        /// What is not there.
+        /// What is missing.
         missing: &'static str,
     },
     /// A path that a line cannot hold.
@@ -92,7 +92,7 @@ pub(super) fn zxid_of(text: &str) -> Option<Zxid> {
     u64::from_str_radix(digits, 16).ok().map(|zxid| Zxid(zxid as i64))
 }
 
-/// A line that does not say what it should.
+/// The error for a malformed line.
 pub(super) fn damaged(path: &Path, line: &Line) -> MarkError {
     let line = format!("{}={}", line.key, line.value.to_string_lossy());
     MarkError::Damaged { path: path.to_owned(), line: shown(&line) }
@@ -193,7 +193,7 @@ pub(super) fn remove(path: &Path) -> Result<(), MarkError> {
     }
 }
 
-/// Makes what has become of a name durable, and that of its directory.
+/// Makes a change of a name in its directory durable, and the name of the directory itself.
 fn flush_name(path: &Path) -> Result<(), MarkError> {
     for directory in path.ancestors().skip(1).take(2) {
         File::open(directory).and_then(|it| it.sync_all()).map_err(failed(directory))?;

@@ -1,5 +1,5 @@
-//! Who is let in: how many connections there may be, decided in one place for all shards, and how
-//! fast sessions may be opened (`throttle`).
+//! Admission: how many connections there may be, decided in one place for all shards, and how fast
+//! sessions may be opened (`throttle`).
 
 mod throttle;
 
@@ -10,11 +10,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Connections beyond the limits that are let in to say a four-letter word, all addresses together.
-/// One that says nothing leaves within two seconds.
+/// Connections beyond the limits that are admitted to send a four-letter word, for all addresses
+/// together. One that sends nothing is closed within two seconds.
 const EXTRAS_MAX: u32 = 512;
 
-/// Counts connections, per address and in all, and per shard for dealing them.
+/// Counts connections, per address and in total, and per shard for assigning them.
 ///
 /// Lives in: shared by the core loops that host shards; touched at accept and close only.
 #[derive(Debug)]
@@ -24,21 +24,21 @@ pub struct ConnectionGate {
     by_address: Mutex<HashMap<IpAddr, u32>>,
     by_shard: Vec<AtomicU32>,
     rejected: AtomicU32,
-    /// Connections beyond the limits that may say a word.
+    /// Connections beyond the limits that may send a word.
     extras: AtomicU32,
-    /// Every connection that had reached the server by then has been dealt, in ms of the monotonic
-    /// clock.
+    /// Every connection that had reached the server by then has been assigned to a shard, in ms of
+    /// the monotonic clock.
     dealt_ms: AtomicU64,
 }
 
-/// The place of a connection that was let in, given back when it is dropped. One that opened with
-/// a word keeps it until the word is answered: such connections count like others.
+/// The place of an admitted connection, returned when it is dropped. A connection that sent a
+/// four-letter word keeps it until the word is answered: such connections count like others.
 #[derive(Debug)]
 pub struct Seat {
     gate: Arc<ConnectionGate>,
     address: IpAddr,
     shard: u16,
-    /// It is none of those that the limits let in.
+    /// The connection is beyond the limits.
     is_extra: bool,
 }
 
@@ -48,15 +48,15 @@ impl Seat {
         self.shard
     }
 
-    /// Whether the connection is beyond the limits, and may say a four-letter word only.
+    /// Whether the connection is beyond the limits, and may send a four-letter word only.
     pub fn is_extra(&self) -> bool {
         self.is_extra
     }
 
-    /// The connection wants to stay.
+    /// Admits the connection to stay.
     ///
     /// # Errors
-    /// If it is beyond the limits still.
+    /// If it is still beyond the limits.
     pub fn settle(&mut self) -> Result<(), Denied> {
         if self.is_extra {
             self.gate.take(self.address, |_| self.shard).inspect_err(|_| self.gate.reject())?;
@@ -77,15 +77,15 @@ impl Drop for Seat {
     }
 }
 
-/// Why a connection is not let in.
+/// Why a connection is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// `maxClientCnxns` of this address are there.
+    /// This address has `maxClientCnxns` connections already.
     PerAddress {
         /// The limit.
         max: u32,
     },
-    /// `maxCnxns` are there.
+    /// There are `maxCnxns` connections already.
     Total {
         /// The limit.
         max: u32,
@@ -104,7 +104,7 @@ impl std::fmt::Display for Denied {
 }
 
 impl ConnectionGate {
-    /// A gate before this many shards; `None` is no limit.
+    /// A gate for this many shards; `None` is no limit.
     pub fn new(per_address_max: Option<u32>, total_max: Option<u32>, shards: u16) -> Self {
         Self {
             per_address_max,
@@ -117,11 +117,11 @@ impl ConnectionGate {
         }
     }
 
-    /// Lets a connection in, to the shard with the fewest; beyond the limits as one that has to say
-    /// what it is first, of which there are `EXTRAS_MAX` at most.
+    /// Admits a connection to the shard with the fewest; beyond the limits as one that may send a
+    /// four-letter word only, of which there are `EXTRAS_MAX` at most.
     ///
     /// # Errors
-    /// If there are that many.
+    /// If there are that many already.
     pub fn enter(self: &Arc<Self>, peer: SocketAddr) -> Result<Seat, Denied> {
         self.admit(peer).or_else(|denied| {
             let more = |count| (count < EXTRAS_MAX).then_some(count + 1);
@@ -134,16 +134,16 @@ impl ConnectionGate {
         })
     }
 
-    /// Lets a connection in that the limits allow.
+    /// Admits a connection within the limits.
     ///
     /// # Errors
-    /// If they do not.
+    /// If the limits do not allow it.
     pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Seat, Denied> {
         let shard = self.take(peer.ip(), Self::fewest)?;
         Ok(Seat { gate: self.clone(), address: peer.ip(), shard, is_extra: false })
     }
 
-    /// Counts one more, if the limits allow it, for the shard that is picked.
+    /// Counts one more connection, if the limits allow it, for the shard that is picked.
     fn take(&self, address: IpAddr, pick: impl FnOnce(&Self) -> u16) -> Result<u16, Denied> {
         let mut by_address = self.by_address.lock().expect("no holder panics");
         let total = self.total();
@@ -181,13 +181,14 @@ impl ConnectionGate {
         self.by_shard[usize::from(shard)].fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Every connection that had reached the server by then has been told to its shard's loop: said
-    /// by the loop that accepts, after it has told them.
+    /// Records that every connection that had reached the server by then has been handed to its
+    /// shard's loop. Called by the accepting loop, after it has handed them over.
     pub fn dealt_until(&self, until_ms: u64) {
         self.dealt_ms.store(until_ms, Ordering::Release);
     }
 
-    /// By when every connection that had reached the server has been told to its shard's loop.
+    /// The time by which every connection that had reached the server has been handed to its
+    /// shard's loop.
     pub fn dealt_ms(&self) -> u64 {
         self.dealt_ms.load(Ordering::Acquire)
     }
@@ -197,7 +198,7 @@ impl ConnectionGate {
         self.by_shard.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 
-    /// Count of connections that were not let in.
+    /// Count of connections that were rejected.
     pub fn rejected(&self) -> u32 {
         self.rejected.load(Ordering::Relaxed)
     }
@@ -218,9 +219,9 @@ mod tests {
         assert!(seats.iter().all(|seat| !seat.is_extra()));
         let mut extras: Vec<_> = (0..EXTRAS_MAX).map(|_| gate.enter(peer).unwrap()).collect();
         assert!(extras.iter().all(super::Seat::is_extra));
-        assert_eq!((gate.total(), gate.rejected()), (2, 0), "nobody was refused yet");
+        assert_eq!((gate.total(), gate.rejected()), (2, 0), "no connection was refused yet");
         assert_eq!(gate.enter(peer).unwrap_err(), Denied::PerAddress { max: 2 });
-        assert!(!gate.enter(other).unwrap().is_extra(), "others come in as ever");
+        assert!(!gate.enter(other).unwrap().is_extra(), "others are admitted as before");
         let mut late = extras.pop().unwrap();
         assert_eq!(late.settle(), Err(Denied::PerAddress { max: 2 }));
         assert_eq!((gate.total(), gate.rejected()), (2, 2));

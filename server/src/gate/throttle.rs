@@ -1,81 +1,82 @@
-//! How fast sessions may be opened: a bucket of tokens, and a chance of refusal that grows while
-//! the bucket is empty (the BLUE scheme), as stock has them.
+//! How fast sessions may be opened: a token bucket, and a probability of refusal that grows while
+//! the bucket is empty (the BLUE scheme), as in stock.
 
 use crate::config::decided::Throttle;
 use engine::meter::Tally;
 use std::sync::Mutex;
 
-/// Chances and ratios are counted in these.
+/// The unit of probabilities and ratios: one millionth.
 const MILLION: u32 = 1_000_000;
 
-/// Holds back connects, for all shards.
+/// Throttles connects, for all shards.
 ///
 /// Lives in: shared by the core loops that host shards; touched at connects only.
 #[derive(Debug)]
 pub struct ConnectThrottle {
     limits: Option<Throttle>,
-    state: Mutex<State>,
+    bucket: Mutex<TokenBucket>,
 }
 
+/// The tokens, the probability of a refusal, and the counters.
 #[derive(Debug, Default)]
-struct State {
+struct TokenBucket {
     tokens: u32,
     filled_ms: u64,
-    /// The chance of a refusal, in millionths.
+    /// The probability of a refusal, in millionths.
     drop: u32,
     changed_ms: u64,
-    /// A generator of numbers that nobody needs to foresee.
+    /// The state of a random number generator. It need not be secure.
     random: u64,
     deficits: Tally,
     refused: u64,
 }
 
 impl ConnectThrottle {
-    /// A full bucket; `None` lets everybody in. `seed` is for the chance of a refusal.
+    /// A full bucket; `None` admits every connect. `seed` is for the random refusals.
     pub fn new(limits: Option<Throttle>, seed: u64) -> Self {
         let tokens = limits.as_ref().map_or(0, |limits| limits.tokens_max);
-        let state = State { tokens, random: seed | 1, ..State::default() };
-        Self { limits, state: Mutex::new(state) }
+        let bucket = TokenBucket { tokens, random: seed | 1, ..TokenBucket::default() };
+        Self { limits, bucket: Mutex::new(bucket) }
     }
 
-    /// Whether a connect is taken now: of a session that is known (`is_known`), or of a new one.
+    /// Whether a connect is admitted now: of a known session (`is_known`), or of a new one.
     pub fn admits(&self, is_known: bool, now_ms: u64) -> bool {
-        let mut state = self.state.lock().expect("no holder panics");
-        let state = &mut *state;
+        let mut bucket = self.bucket.lock().expect("no holder panics");
+        let bucket = &mut *bucket;
         let Some(limits) = &self.limits else {
-            state.deficits.add(0);
+            bucket.deficits.add(0);
             return true;
         };
-        state.refill(limits, now_ms);
+        bucket.refill(limits, now_ms);
         let needed = if is_known { limits.renewal_tokens } else { limits.session_tokens };
-        if !state.is_lucky(limits, now_ms) || state.tokens < needed {
-            state.refused += 1;
+        if !bucket.is_lucky(limits, now_ms) || bucket.tokens < needed {
+            bucket.refused += 1;
             return false;
         }
-        state.tokens -= needed;
-        state.deficits.add(u64::from(limits.tokens_max - state.tokens));
+        bucket.tokens -= needed;
+        bucket.deficits.add(u64::from(limits.tokens_max - bucket.tokens));
         true
     }
 
-    /// The chance that the next connect is refused whatever the tokens.
+    /// The probability that the next connect is refused regardless of the tokens.
     pub fn drop_probability(&self) -> f64 {
-        f64::from(self.state.lock().expect("no holder panics").drop) / f64::from(MILLION)
+        f64::from(self.bucket.lock().expect("no holder panics").drop) / f64::from(MILLION)
     }
 
     /// Tokens that were missing at each connect, and the connects that were refused.
     pub fn counts(&self) -> (Tally, u64) {
-        let state = self.state.lock().expect("no holder panics");
-        (state.deficits.clone(), state.refused)
+        let bucket = self.bucket.lock().expect("no holder panics");
+        (bucket.deficits.clone(), bucket.refused)
     }
 
-    /// Forgets what was counted.
+    /// Resets the counters.
     pub fn reset_counts(&self) {
-        let mut state = self.state.lock().expect("no holder panics");
-        (state.deficits, state.refused) = (Tally::default(), 0);
+        let mut bucket = self.bucket.lock().expect("no holder panics");
+        (bucket.deficits, bucket.refused) = (Tally::default(), 0);
     }
 }
 
-impl State {
+impl TokenBucket {
     fn refill(&mut self, limits: &Throttle, now_ms: u64) {
         let passed_ms = now_ms.saturating_sub(self.filled_ms);
         if passed_ms > u64::from(limits.fill_ms) {
@@ -87,7 +88,7 @@ impl State {
         }
     }
 
-    /// Changes the chance of a refusal if it is time to, and draws.
+    /// Adjusts the probability of a refusal if it is time to, and draws.
     fn is_lucky(&mut self, limits: &Throttle, now_ms: u64) -> bool {
         let Some(freeze_ms) = limits.freeze_ms else { return true };
         if now_ms.saturating_sub(self.changed_ms) > u64::from(freeze_ms) {
@@ -133,13 +134,16 @@ mod tests {
         let gate = ConnectThrottle::new(Some(throttle()), 1);
         let at = |ms| gate.admits(false, ms);
         assert_eq!([at(1), at(1), at(1), at(1), at(10)], [true, true, true, false, false]);
-        assert_eq!([at(25), at(25), at(25)], [true, true, false], "two came back in 25 ms");
+        assert_eq!([at(25), at(25), at(25)], [true, true, false], "two were refilled in 25 ms");
         assert_eq!([at(1_000), at(1_000), at(1_000), at(1_000)], [true, true, true, false]);
         let (deficits, refused) = gate.counts();
         assert_eq!((deficits.spread().count, deficits.spread().max, refused), (8, 3, 4));
         gate.reset_counts();
         assert_eq!(gate.counts().1, 0);
-        assert!(ConnectThrottle::new(None, 1).admits(false, 0), "without a limit all come in");
+        assert!(
+            ConnectThrottle::new(None, 1).admits(false, 0),
+            "without a limit every connect is admitted"
+        );
     }
 
     #[test]
@@ -152,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_chance_of_a_refusal_grows_while_nothing_is_left() {
+    fn the_probability_of_a_refusal_grows_while_the_bucket_is_empty() {
         let blue = Throttle { freeze_ms: Some(100), fill_ms: 1_000_000, ..throttle() };
         let gate = ConnectThrottle::new(Some(blue), 1);
         let _ = [1, 2, 3].map(|ms| gate.admits(false, ms));
@@ -160,7 +164,7 @@ mod tests {
         assert!(!gate.admits(false, 200));
         assert!(!gate.admits(false, 400));
         assert_eq!(gate.drop_probability().to_bits(), 1.0_f64.to_bits());
-        // Full again: it shrinks, whoever is let in.
+        // Full again: the probability falls with any connect.
         let _ = gate.admits(false, 4_000_000);
         assert_eq!(gate.drop_probability().to_bits(), 0.75_f64.to_bits());
     }

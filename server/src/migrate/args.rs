@@ -1,4 +1,4 @@
-//! The words of `import`, `export` and `inspect`.
+//! The arguments of `import`, `export` and `inspect`.
 
 use std::path::PathBuf;
 
@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 /// What to import.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_long_help = "Stop ZooKeeper first. Nothing in DIR is changed. The newest whole \
-    snapshot is read, plain, gzip or snappy, and the logs behind it are replayed; the result is \
+    snapshot is read, plain, gzip or snappy, and the logs after it are replayed; the result is \
     compared with the digest that ZooKeeper wrote. --to may be the same directory: Ringkeeper's \
-    files lie in ringkeeper-1, beside version-2.\n\n\
+    files are in ringkeeper-1, beside version-2.\n\n\
     Example: ringkeeper import /var/lib/zookeeper --to /var/lib/zookeeper")]
 pub struct ImportArgs {
     /// ZooKeeper's dataDir.
@@ -24,20 +24,20 @@ pub struct ImportArgs {
     #[arg(long, value_name = "DATADIR")]
     pub to: PathBuf,
 
-    /// Where logs are damaged or missing, import what is before instead of nothing.
+    /// If logs are damaged or missing, import what precedes the gap instead of failing.
     #[arg(long)]
     pub stop_at_damage: bool,
 
-    /// Import a tree whose digest is not the one that ZooKeeper wrote.
+    /// Import a tree even if its digest differs from the one that ZooKeeper wrote.
     #[arg(long)]
     pub accept_mismatch: bool,
 
-    /// Where there are logs and no snapshot, begin with an empty tree (as
+    /// If there are logs and no snapshot, begin with an empty tree (as
     /// zookeeper.snapshot.trust.empty).
     #[arg(long)]
     pub trust_empty_snapshot: bool,
 
-    /// Where there is a snapshot and no log at all, as in a backup, import the snapshot as it is.
+    /// If there is a snapshot and no log at all, as in a backup, import the snapshot as it is.
     #[arg(long)]
     pub without_log: bool,
 
@@ -53,7 +53,7 @@ pub struct ImportArgs {
 /// What to export.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_long_help = "Stop the server first: it holds a lock on its data. No snapshot and \
-    no log in DATADIR is changed; ringkeeper-1/data-set notes up to where was exported. ZooKeeper \
+    no log in DATADIR is changed; ringkeeper-1/data-set notes how far was exported. ZooKeeper \
     3.9 starts on the result as after any restart; it has one snapshot and needs no log.\n\n\
     Example: ringkeeper export /var/lib/ringkeeper --to /var/lib/zookeeper")]
 pub struct ExportArgs {
@@ -61,7 +61,7 @@ pub struct ExportArgs {
     #[arg(value_name = "DATADIR")]
     pub dir: PathBuf,
 
-    /// The dataLogDir of Ringkeeper, if it is not where the server last had it.
+    /// The dataLogDir of Ringkeeper, if it has moved since the server last used it.
     #[arg(long, value_name = "DIR")]
     pub log_dir: Option<PathBuf>,
 
@@ -69,14 +69,14 @@ pub struct ExportArgs {
     #[arg(long, value_name = "DIR")]
     pub to: PathBuf,
 
-    /// Where there is a snapshot and no log any more, export the snapshot as it is.
+    /// If there is a snapshot and no log any more, export the snapshot as it is.
     #[arg(long)]
     pub without_log: bool,
 }
 
-/// What to look into.
+/// What to inspect.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
-#[command(after_long_help = "Files of ZooKeeper and of Ringkeeper are told apart by their first \
+#[command(after_long_help = "Files of ZooKeeper and of Ringkeeper are recognised by their first \
     bytes, whatever their names. Exits with 1 if the file is damaged; the item `damage` names the \
     place, what was expected and found, and what can be done.")]
 pub struct InspectArgs {
@@ -96,7 +96,7 @@ pub enum Inspected {
         #[arg(long)]
         json: bool,
     },
-    /// A snapshot: what it says of itself, and with --nodes every node in it.
+    /// A snapshot: its metadata, and with --nodes every node in it.
     Snapshot {
         /// version-2/snapshot.*, or ringkeeper-1/snapshot.*.
         file: PathBuf,

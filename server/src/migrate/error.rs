@@ -1,4 +1,4 @@
-//! Why a command does not do what it was told.
+//! Why a command failed.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,11 +8,10 @@ use disk::BackgroundError;
 use disk::lock::LockError;
 use thiserror::Error;
 
-use crate::data_set::{HalvesError, HistoryError, MarkError};
+use crate::data_set::DataSetError;
 use crate::persist::RestoreError;
-use crate::survey::SurveyError;
 
-/// Why a command does not do what it was told.
+/// Why a command failed.
 #[derive(Debug, Error)]
 pub enum MigrateError {
     /// ZooKeeper's files, or the target.
@@ -24,18 +23,9 @@ pub enum MigrateError {
     /// Our files.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// The directory does not hold what it should.
+    /// The directories do not hold a data set.
     #[error(transparent)]
-    Survey(#[from] SurveyError),
-    /// Its halves do not belong together.
-    #[error(transparent)]
-    Halves(#[from] HalvesError),
-    /// What it knows of itself cannot be read or written.
-    #[error(transparent)]
-    Mark(#[from] MarkError),
-    /// There are two histories.
-    #[error(transparent)]
-    History(#[from] HistoryError),
+    DataSet(DataSetError),
     /// There are snapshots, but no log.
     #[error(
         "{} holds no log, and everything that is newer than a snapshot is in the log: name the \
@@ -44,20 +34,23 @@ pub enum MigrateError {
         .0.display()
     )]
     NoLog(PathBuf),
-    /// A server writes what is to be imported.
+    /// A running server writes the data to be imported.
     #[error(
-        "process {pid} has {file} open for writing: a server runs on that directory; stop it, and \
-         import then",
+        "process {pid} has {file} open for writing: a server runs on that directory; stop it, then \
+         import",
         file = file.display()
     )]
     Running {
-        /// Who.
+        /// The process.
         pid: u32,
-        /// What.
+        /// The file.
         file: PathBuf,
     },
-    /// A directory cannot be made.
-    #[error("{path} cannot be made: {1}; make it, or name another with --to", path = .0.display())]
+    /// A directory cannot be created.
+    #[error(
+        "{path} cannot be created: {1}; create it, or name another with --to",
+        path = .0.display()
+    )]
     Directory(PathBuf, #[source] io::Error),
     /// A directory is in use.
     #[error(transparent)]
@@ -81,10 +74,10 @@ pub enum MigrateError {
     /// A file cannot be read.
     #[error("{path}: {1}; run the command as the user that it belongs to", path = .0.display())]
     File(PathBuf, #[source] io::Error),
-    /// A file of no format that is known.
+    /// A file of an unknown format.
     #[error(
-        "{path} is no log and no snapshot of ZooKeeper or Ringkeeper: {}; name a file log.* or \
-         snapshot.* of version-2, or log-* or snapshot.* of ringkeeper-1",
+        "{path} is neither a log nor a snapshot of ZooKeeper or Ringkeeper: {}; name a file log.* \
+         or snapshot.* of version-2, or log-* or snapshot.* of ringkeeper-1",
         beginning(.1),
         path = .0.display()
     )]
@@ -95,12 +88,19 @@ pub enum MigrateError {
     /// A snapshot where a log was named.
     #[error("{file} is a snapshot: ringkeeper inspect snapshot {file}", file = .0.display())]
     IsSnapshot(PathBuf),
-    /// What was shown is damaged.
+    /// The file that was shown is damaged.
     #[error("{} is damaged; see above", .0.display())]
     Damaged(PathBuf),
-    /// Nobody listens.
+    /// Standard output cannot be written.
     #[error("standard output: {0}")]
     Output(#[source] io::Error),
+}
+
+/// Whatever is wrong with the data set as such.
+impl<E: Into<DataSetError>> From<E> for MigrateError {
+    fn from(error: E) -> Self {
+        Self::DataSet(error.into())
+    }
 }
 
 fn beginning(bytes: &[u8]) -> String {

@@ -21,7 +21,7 @@ use crate::output::say;
 use crate::persist;
 use crate::survey::{self, SurveyError};
 
-/// `ringkeeper export`: reads, writes, and says on `out` what it did.
+/// `ringkeeper export`: reads, writes, and reports on `out` what it did.
 pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), MigrateError> {
     let began = Instant::now();
     survey::find_data(&args.dir)?;
@@ -50,9 +50,9 @@ pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), MigrateErro
     let made = std::fs::create_dir_all(&args.to);
     made.map_err(|error| MigrateError::Directory(args.to.clone(), error))?;
     let mut lines = ProgressLines::new();
-    let pin = read.head.tree.pin().expect("nobody else pins");
+    let pin = read.head.tree.pin().expect("there is no other pin");
     let report = export::write(pin.view(), &args.to, &mut |count| {
-        lines.tell("nodes written", count, String::new);
+        lines.report("nodes written", count, String::new);
     })?;
     if is_in_place {
         mark.known = Known::UpTo(report.zxid);
@@ -61,8 +61,8 @@ pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), MigrateErro
         mark.copied = Some(Copied { directory, zxid: report.zxid });
     }
     mark.write(&args.dir)?;
-    tell_lengths(&report.lengths);
-    tell(&report, began, out).map_err(MigrateError::Output)
+    warn_of_lengths(&report.lengths);
+    self::report(&report, began, out).map_err(MigrateError::Output)
 }
 
 fn read(args: &ExportArgs, log_dir: &Path) -> Result<persist::ReadBack, MigrateError> {
@@ -81,8 +81,8 @@ fn read(args: &ExportArgs, log_dir: &Path) -> Result<persist::ReadBack, MigrateE
     Ok(read)
 }
 
-/// Says what `ZooKeeper` and its clients do not take by default.
-fn tell_lengths(lengths: &Lengths) {
+/// Warns of what `ZooKeeper` and its clients do not accept by default.
+fn warn_of_lengths(lengths: &Lengths) {
     let Some((path, bytes)) = &lengths.longest else { return };
     let (packet, field) = (lengths.beyond_packet, lengths.beyond_field);
     let needed = lengths.packet_bytes_needed();
@@ -101,7 +101,7 @@ fn tell_lengths(lengths: &Lengths) {
     ));
 }
 
-fn tell(report: &ExportReport, began: Instant, out: &mut impl Write) -> io::Result<()> {
+fn report(report: &ExportReport, began: Instant, out: &mut impl Write) -> io::Result<()> {
     let ExportReport { path, bytes, zxid, nodes, sessions, digest, lengths: _ } = report;
     writeln!(out, "snapshot  {}, {bytes} bytes", path.display())?;
     writeln!(out, "zxid      {zxid}")?;

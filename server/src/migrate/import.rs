@@ -8,7 +8,7 @@ use std::time::Instant;
 use convert::import::{self, ImportOptions, ImportReport, Imported, Progress};
 use convert::stock::directory;
 use disk::lock::{DirectoryLock, LOCK_FILE};
-use disk::{Background, BackgroundConfig, BackgroundError, Queue};
+use disk::{Background, BackgroundConfig, BackgroundError, TaskQueue};
 use model::session::ExtendedTypes;
 use model::zxid::Zxid;
 
@@ -20,7 +20,7 @@ use crate::data_set::{Copied, DataMark, HistoryError, Known, LogPlace, is_same, 
 use crate::output::say;
 use crate::random;
 
-/// Who wrote a file, as the file says it.
+/// The creator that is recorded in a file.
 const CREATED_BY: &str = concat!("ringkeeper import ", env!("CARGO_PKG_VERSION"));
 
 /// Where `ZooKeeper`'s files are.
@@ -50,10 +50,10 @@ impl Source {
     }
 }
 
-/// `ringkeeper import`: reads, compares, writes, and says on `out` what it did.
+/// `ringkeeper import`: reads, compares, writes, and reports on `out` what it did.
 pub fn import(args: &ImportArgs, out: &mut impl Write) -> Result<(), MigrateError> {
     let began = Instant::now();
-    // A server of ours that runs there comes before the data that it has there.
+    // A server of ours that runs there is reported before the data that it has there.
     let early = if args.to.join(LOCK_FILE).is_file() { Some(own(&args.to)?) } else { None };
     import::check_target(&args.to)?;
     let source = Source::of(args);
@@ -66,15 +66,15 @@ pub fn import(args: &ImportArgs, out: &mut impl Write) -> Result<(), MigrateErro
     let imported = read(args)?;
     let mark = mark(&source, &args.to)?;
     let _lock = early.map_or_else(|| own(&args.to), Ok)?;
-    // Whoever had the lock may have written meanwhile.
+    // The previous holder of the lock may have written meanwhile.
     import::check_target(&args.to)?;
     for note in &imported.report.notes {
         say(&format!("note: {note}"));
     }
-    // Before the data: there is no moment in which they lie there and nothing is known of them.
+    // Before the data: they are never there without being recorded.
     mark.write(&args.to)?;
     let report = write(imported, &args.to)?;
-    tell(&report, &args.to, began, out).map_err(MigrateError::Output)
+    self::report(&report, &args.to, began, out).map_err(MigrateError::Output)
 }
 
 fn read(args: &ImportArgs) -> Result<Imported, MigrateError> {
@@ -93,18 +93,16 @@ fn read(args: &ImportArgs) -> Result<Imported, MigrateError> {
     let mut lines = ProgressLines::new();
     let imported = import::read(&options, &mut |progress| match progress {
         Progress::Nodes { count, bytes } => {
-            lines.tell("nodes read", count, || format!(", {} MB", bytes >> 20));
+            lines.report("nodes read", count, || format!(", {} MB", bytes >> 20));
         }
         Progress::Txns { count, zxid } => {
-            lines.tell("txns replayed", count, || format!(", up to {zxid}"));
+            lines.report("txns replayed", count, || format!(", up to {zxid}"));
         }
-        Progress::Written { .. } => (),
     })?;
     Ok(imported)
 }
 
-/// What will be known of the target: `ZooKeeper`'s data up to here have been imported, there and
-/// where they came from.
+/// What to record in the target: ZooKeeper's data up to here have been imported, and from where.
 fn mark(source: &Source, to: &Path) -> Result<DataMark, HistoryError> {
     let imported = source.newest()?.unwrap_or(Zxid::ZERO);
     let known = Known::UpTo(imported);
@@ -120,7 +118,7 @@ fn mark(source: &Source, to: &Path) -> Result<DataMark, HistoryError> {
     Ok(mark)
 }
 
-/// Makes a directory and locks it.
+/// Creates a directory and locks it.
 fn own(directory: &Path) -> Result<DirectoryLock, MigrateError> {
     let made = std::fs::create_dir_all(directory);
     made.map_err(|error| MigrateError::Directory(directory.to_owned(), error))?;
@@ -130,12 +128,12 @@ fn own(directory: &Path) -> Result<DirectoryLock, MigrateError> {
 fn write(imported: Imported, to: &Path) -> Result<ImportReport, MigrateError> {
     let background = Background::start(BackgroundConfig::new(to.to_owned()))?;
     let to = to.to_owned();
-    let written = background.run(Queue::Snapshot, move |disk| async move {
+    let written = background.run(TaskQueue::Snapshot, move |disk| async move {
         let mut lines = ProgressLines::new();
         let mut bytes = 0;
         let pace = async |more| {
             bytes += more;
-            lines.tell("MB written", bytes >> 20, String::new);
+            lines.report("MB written", bytes >> 20, String::new);
             glommio::yield_if_needed().await;
             ControlFlow::Continue(())
         };
@@ -146,7 +144,12 @@ fn write(imported: Imported, to: &Path) -> Result<ImportReport, MigrateError> {
     Ok(report)
 }
 
-fn tell(report: &ImportReport, to: &Path, began: Instant, out: &mut impl Write) -> io::Result<()> {
+fn report(
+    report: &ImportReport,
+    to: &Path,
+    began: Instant,
+    out: &mut impl Write,
+) -> io::Result<()> {
     match &report.snapshot {
         Some(path) => {
             let nodes = report.snapshot_nodes;

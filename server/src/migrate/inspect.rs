@@ -1,16 +1,16 @@
-//! `ringkeeper inspect`: what is in a file, a line an item.
+//! `ringkeeper inspect`: what is in a file, one line per item.
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
 use convert::inspect::{self, Format, Item};
-use disk::{Background, BackgroundConfig, BackgroundError, Queue};
+use disk::{Background, BackgroundConfig, BackgroundError, TaskQueue};
 
 use super::args::{InspectArgs, Inspected};
 use super::error::MigrateError;
 
-/// Items that the background may be ahead of the output.
+/// How many items the background may be ahead of the output.
 const ITEMS_AHEAD: usize = 1024;
 
 /// Shows the file on `out`.
@@ -51,7 +51,7 @@ pub fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), MigrateEr
     };
     let is_whole = is_whole.and_then(|is_whole| out.flush().map(|()| is_whole));
     match is_whole {
-        // Whoever read it has read enough.
+        // The reader of the output has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(MigrateError::Output(error)),
         Ok(true) => Ok(()),
@@ -59,7 +59,7 @@ pub fn inspect(args: &InspectArgs, out: &mut impl Write) -> Result<(), MigrateEr
     }
 }
 
-/// Has one of our files read by the background, and shows what comes.
+/// Has the background read one of our files, and shows the items.
 fn ours(
     file: &Path,
     is_log: bool,
@@ -71,14 +71,14 @@ fn ours(
     let directory = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
     let background = Background::start(BackgroundConfig::new(directory))?;
     let (items, shown) = mpsc::sync_channel::<Item>(ITEMS_AHEAD);
-    let done = background.run(Queue::Snapshot, move |disk| async move {
-        let mut tell = |item: &Item| {
+    let done = background.run(TaskQueue::Snapshot, move |disk| async move {
+        let mut send = |item: &Item| {
             items.send(item.clone()).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
         };
         if is_log {
-            inspect::our_log(&*disk, &path, &mut tell).await
+            inspect::our_log(&*disk, &path, &mut send).await
         } else {
-            inspect::our_snapshot(&*disk, &path, bytes, nodes, &mut tell).await
+            inspect::our_snapshot(&*disk, &path, bytes, nodes, &mut send).await
         }
     })?;
     for item in shown {

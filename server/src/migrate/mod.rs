@@ -1,4 +1,4 @@
-//! `ringkeeper import`, `export` and `inspect`: clock, threads and words around `convert`.
+//! `ringkeeper import`, `export` and `inspect`: clock, threads and texts around `convert`.
 
 mod args;
 mod error;

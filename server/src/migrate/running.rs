@@ -1,4 +1,4 @@
-//! Whether somebody writes files of `ZooKeeper`'s: it takes no lock, but holds its log open.
+//! Whether a process writes ZooKeeper's files: `ZooKeeper` takes no lock, but holds its log open.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ pub(super) struct Writer {
     pub(super) file: PathBuf,
 }
 
-/// A process that writes a file directly in one of these directories, as far as this user may know:
-/// of other users' processes only root may.
+/// A process that writes a file directly in one of these directories, as far as this user may see:
+/// other users' processes are visible to root only.
 pub(super) fn writer_in(directories: &[PathBuf]) -> Option<Writer> {
     let directories: Vec<_> =
         directories.iter().filter_map(|directory| directory.canonicalize().ok()).collect();

@@ -1,4 +1,4 @@
-//! Why the data cannot be brought back.
+//! Why the data cannot be restored.
 
 use crate::advice;
 use crate::data_set::{HalvesError, MarkError};
@@ -10,27 +10,25 @@ use snapshot::LoadError;
 use thiserror::Error;
 use txlog::RecoverError;
 
-/// Why the data cannot be brought back.
+/// Why the data cannot be restored.
 #[derive(Debug, Error)]
 pub enum RestoreError {
     /// A snapshot cannot be read.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// Every snapshot is damaged.
-    #[error(
-        "every snapshot is damaged, the newest at least so: {0}; restore one from a backup; {1}"
-    )]
+    #[error("every snapshot is damaged, the newest one: {0}; restore one from a backup; {1}")]
     Damaged(LoadError, String),
-    /// The log cannot be read; and the way out.
+    /// The log cannot be read; and the remedy.
     #[error("{0}; {1}")]
     Log(RecoverError, String),
-    /// The log is not that of the snapshots; and the way out.
+    /// The log is not that of the snapshots; and the remedy.
     #[error("{0}; {1}")]
     Halves(HalvesError, String),
-    /// What is known of the data cannot be read or written.
+    /// What is recorded about the data cannot be read or written.
     #[error(transparent)]
     Mark(#[from] MarkError),
-    /// A record of the log does not follow from what is before it.
+    /// A record of the log does not follow from what precedes it.
     #[error("the log's record {zxid} cannot be replayed: {error}")]
     Replay {
         /// Which record.
@@ -38,24 +36,24 @@ pub enum RestoreError {
         /// Why.
         error: ReplayError,
     },
-    /// The disk refuses.
+    /// The disk returned an error.
     #[error("{0}{way_out}", way_out = advice::disk(.0))]
     Disk(#[from] DiskError),
-    /// There is no room for the segment that every start begins.
+    /// There is no room for the segment that every start creates.
     #[error(
-        "{error}: a start begins a segment of the log, which takes {segment_bytes} bytes; make \
-         room for it first"
+        "{error}: every start creates a segment of the log, which takes {segment_bytes} bytes; \
+         make room for it first"
     )]
     NoRoom {
-        /// What the disk says.
+        /// The disk's error.
         error: DiskError,
         /// How long a segment is.
         segment_bytes: u64,
     },
-    /// The image in a snapshot is no tree.
-    #[error("the newest snapshot holds no tree: {0}")]
+    /// The image in a snapshot is not a tree.
+    #[error("the newest snapshot does not hold a tree: {0}")]
     Image(String),
-    /// The background has gone.
+    /// The background has ended.
     #[error(transparent)]
     Background(#[from] BackgroundError),
     /// No random numbers.
@@ -70,12 +68,12 @@ impl RestoreError {
         Self::Log(error, advice)
     }
 
-    /// No segment can be begun.
+    /// No segment can be created.
     pub(super) fn of_segment(error: DiskError, segment_bytes: u64) -> Self {
         if advice::is_full(&error) { Self::NoRoom { error, segment_bytes } } else { error.into() }
     }
 
-    /// Whether the directories hold something else than they should, rather than damaged files.
+    /// Whether the directories hold other data than they should, rather than damaged files.
     pub const fn is_other_data(&self) -> bool {
         match self {
             Self::Halves(..) | Self::Mark(_) => true,

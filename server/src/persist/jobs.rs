@@ -4,10 +4,12 @@ use super::RestoreError;
 use super::known::change_lineage;
 use crate::directories::Directories;
 use crate::random;
-use disk::{Background, BackgroundError, Direct, Disk, DiskError, Durability, Queue, append_file};
+use disk::{
+    Background, BackgroundError, Direct, Disk, DiskError, Durability, TaskQueue, append_file,
+};
 use engine::state::State;
 use engine::tree::{Pin, PinnedWalk};
-use model::record::Record;
+use model::record::NodeRecord;
 use model::zxid::Zxid;
 use std::fs::File;
 use std::ops::ControlFlow;
@@ -43,16 +45,16 @@ pub struct PrepareJob {
     pub durability: Durability,
 }
 
-/// Has a segment prepared and opened for the ring; `tell` is called from the background.
+/// Has a segment prepared and opened for the ring; `notify` is called from the background.
 pub fn prepare(
     background: &Background,
     job: PrepareJob,
-    tell: impl FnOnce(Result<(SegmentHeader, File), DiskError>) + Send + 'static,
+    notify: impl FnOnce(Result<(SegmentHeader, File), DiskError>) + Send + 'static,
 ) -> Result<(), BackgroundError> {
     let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
-        Box::pin(async move { tell(prepare_now(&disk, &job).await) })
+        Box::pin(async move { notify(prepare_now(&disk, &job).await) })
     };
-    background.submit(Queue::Segments, Box::new(work))
+    background.submit(TaskQueue::Segments, Box::new(work))
 }
 
 async fn prepare_now(disk: &Direct, job: &PrepareJob) -> Result<(SegmentHeader, File), DiskError> {
@@ -65,7 +67,7 @@ async fn prepare_now(disk: &Direct, job: &PrepareJob) -> Result<(SegmentHeader, 
     Ok((header, append_file::open(&path, job.durability)?))
 }
 
-/// A version of the tree to write down.
+/// A version of the tree to write.
 pub struct SnapshotJob {
     /// The version.
     pub pin: Pin<State>,
@@ -73,19 +75,21 @@ pub struct SnapshotJob {
     pub directory: PathBuf,
 }
 
-/// Has a snapshot written; `tell` is called from the background.
+/// Has a snapshot written; `notify` is called from the background.
 pub fn snapshot(
     background: &Background,
     job: SnapshotJob,
-    tell: impl FnOnce(Result<Zxid, String>) + Send + 'static,
+    notify: impl FnOnce(Result<Zxid, String>) + Send + 'static,
 ) -> Result<(), BackgroundError> {
     let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
         Box::pin(async move {
             let SnapshotJob { pin, directory } = job;
-            tell(write_snapshot(&*disk, &directory, pin).await.map_err(|error| error.to_string()));
+            notify(
+                write_snapshot(&*disk, &directory, pin).await.map_err(|error| error.to_string()),
+            );
         })
     };
-    background.submit(Queue::Snapshot, Box::new(work))
+    background.submit(TaskQueue::Snapshot, Box::new(work))
 }
 
 /// Writes a pinned version.
@@ -95,7 +99,7 @@ async fn write_snapshot<D: Disk>(
     pin: Pin<State>,
 ) -> Result<Zxid, snapshot::WriteError> {
     let view = pin.view();
-    let head = snapshot::Head {
+    let head = snapshot::SnapshotHead {
         zxid: view.meta().zxid,
         epoch: view.meta().zxid.epoch(),
         seed: view.seed().0,
@@ -105,7 +109,7 @@ async fn write_snapshot<D: Disk>(
     };
     let mut source = PinnedSource { walk: pin.walk() };
     let created_by = concat!("ringkeeper ", env!("CARGO_PKG_VERSION"));
-    // Half of the time is left to whoever uses the disk and the processor besides.
+    // Half of the time is left to other users of the disk and the processor.
     let mut since = Instant::now();
     let pace = async |_| {
         glommio::timer::sleep(since.elapsed().min(SNAPSHOT_PAUSE_MAX)).await;
@@ -116,13 +120,13 @@ async fn write_snapshot<D: Disk>(
     Ok(head.zxid)
 }
 
-/// A pinned version as a snapshot wants it.
+/// A pinned version as the source of a snapshot.
 struct PinnedSource {
     walk: PinnedWalk<State>,
 }
 
 impl snapshot::Source for PinnedSource {
-    fn next_record(&mut self) -> Option<Record<'_>> {
+    fn next_record(&mut self) -> Option<NodeRecord<'_>> {
         self.walk.next_record()
     }
 
@@ -137,7 +141,7 @@ impl snapshot::Source for PinnedSource {
     }
 }
 
-/// Takes away the snapshots and the log that the policy does not keep.
+/// Removes the snapshots and the segments that the policy does not keep.
 pub fn purge(
     background: &Background,
     directories: &Directories,
@@ -150,11 +154,11 @@ pub fn purge(
             match purge_now(&*disk, &directories, policy, before).await {
                 Ok(0) => (),
                 Ok(count) => info!(count, "old snapshots and segments purged"),
-                Err(error) => warn!("the purge was interrupted; it goes on later: {error}"),
+                Err(error) => warn!("the purge was interrupted; it will continue later: {error}"),
             }
         })
     };
-    background.submit(Queue::Purge, Box::new(work))
+    background.submit(TaskQueue::Purge, Box::new(work))
 }
 
 async fn purge_now<D: Disk>(
@@ -166,13 +170,13 @@ async fn purge_now<D: Disk>(
     let purged = snapshot::purge(disk, &directories.snapshots, policy.keep_count).await?;
     let Some(keep_after) = purged.oldest_kept else { return Ok(0) };
     let segment_bytes = directories.segment_bytes;
-    let wish = segments::Purge { keep_after, before, segment_bytes, spares_max: SPARES_MAX };
-    if let Some(first) = segments::needed_from(disk, &directories.log, wish).await? {
+    let request = segments::Purge { keep_after, before, segment_bytes, spares_max: SPARES_MAX };
+    if let Some(first) = segments::needed_from(disk, &directories.log, request).await? {
         let runs = txlog::runs(disk, &directories.log).await;
         let runs = runs.map_err(|error| RestoreError::of_log(error, directories))?;
-        // Before they go: what is left of a run is known as well as the whole.
+        // Before they are removed: so what is left of a run is still recognised.
         change_lineage(directories.data_dir(), |lineage| lineage.keep_from(&runs, first))?;
     }
-    let cleared = segments::purge(disk, &directories.log, wish).await?;
+    let cleared = segments::purge(disk, &directories.log, request).await?;
     Ok(purged.removed.len() + cleared.recycled_count + cleared.removed_count)
 }

@@ -1,20 +1,22 @@
-//! What is written down of the log, and compared with the log that is found.
+//! What is recorded about the log, and compared with the log that is found.
 
 use super::RestoreError;
 use crate::advice;
-use crate::data_set::{self, DataMark, Found, HalvesError, Known, Lineage, MarkError, Run};
+use crate::data_set::{
+    self, DataMark, Found, HalvesError, HalvesFault, Known, Lineage, LineageRun, MarkError,
+};
 use crate::directories::Directories;
 use disk::Disk;
 use model::zxid::Zxid;
 use std::path::Path;
 
-/// Writes down that a run is about to be opened, so that a crash at any moment leaves a log that is
+/// Records that a run is about to be opened, so that a crash at any moment leaves a log that is
 /// known.
 pub(super) fn begin(
     directories: &Directories,
     known: Known,
     mut lineage: Lineage,
-    next: Run,
+    next: LineageRun,
 ) -> Result<(), RestoreError> {
     let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
     lineage.begin(next);
@@ -23,7 +25,7 @@ pub(super) fn begin(
     settled.map_err(|error| RestoreError::Halves(error, advice::repair(directories)))
 }
 
-/// Changes what is written down of the log.
+/// Changes what is recorded about the log.
 pub(super) fn change_lineage(
     data_dir: &Path,
     change: impl FnOnce(&mut Lineage),
@@ -33,7 +35,8 @@ pub(super) fn change_lineage(
     mark.write(data_dir)
 }
 
-/// Writes down what the log held when it was ended in order: no log that ends before is this one.
+/// Records what the log held when it was closed cleanly: a log that ends before that is not this
+/// one.
 pub fn reached(data_dir: &Path, zxid: Zxid) -> Result<(), MarkError> {
     change_lineage(data_dir, |lineage| lineage.reach(zxid))
 }
@@ -50,9 +53,8 @@ pub(super) async fn lineage<D: Disk>(
     let (data_dir, log_dir) = (directories.data_dir(), directories.log_dir());
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let compared = mark.lineage.compare(Found { runs: &runs, last, snapshot });
-    compared.map_err(|stranger| {
-        let (data_dir, log_dir) = (data_dir.to_owned(), log_dir.to_owned());
-        let error = HalvesError::OtherLog { data_dir, log_dir, stranger };
+    compared.map_err(|foreign| {
+        let error = HalvesError::apart(data_dir, log_dir, HalvesFault::OtherLog(foreign));
         RestoreError::Halves(error, advice::repair(directories))
     })
 }

@@ -1,9 +1,9 @@
-//! What lies on disk and how it gets there.
+//! What is on disk and how it gets there.
 //!
 //! `jobs`: what the background does while the server runs (segments, snapshots, purge);
-//! `read_back`: snapshots and log become a tree again; `restore`: the same at a start, which then
-//! begins a new run of the log; `known`: what is written down of the log, so that another one is
-//! not taken for it; `error`: why the data cannot be brought back.
+//! `read_back`: builds the tree from snapshots and log; `restore`: the same at a start, which then
+//! begins a new run of the log; `known`: what is recorded about the log, so that another one is not
+//! mistaken for it; `error`: why the data cannot be restored.
 
 mod error;
 mod jobs;

@@ -1,4 +1,4 @@
-//! Snapshots and log become a tree again.
+//! Builds the tree from snapshots and log.
 
 use super::RestoreError;
 use super::known::lineage;
@@ -6,7 +6,7 @@ use crate::advice;
 use crate::data_set::Lineage;
 use crate::directories::Directories;
 use crate::random;
-use disk::{Background, BackgroundError, Disk, Queue};
+use disk::{Background, BackgroundError, Disk, TaskQueue};
 use engine::batch::Batch;
 use engine::ordering::replay;
 use engine::pipeline::{Census, Head};
@@ -41,29 +41,22 @@ impl ImageSink for Builder {
     fn push(&mut self, unit: Unit) -> Result<(), Refused> {
         let builder = self.tree.as_mut().expect("a snapshot has begun");
         let census = &mut self.census;
-        let Unit { memory, runs, origins: places } = unit;
+        let Unit { memory, runs, origins } = unit;
         let pushed =
             builder.push(ImageUnit { memory: Box::new(memory), runs }, |record| census.see(record));
-        pushed.map_err(|error| {
-            let place = places.iter().rev().find(|origin| origin.at <= error.offset);
-            let place = place.or(places.first());
-            place.map_or(Refused { chunk: 0, file_offset: 0 }, |origin| Refused {
-                chunk: origin.chunk,
-                file_offset: origin.file_offset + error.offset.saturating_sub(origin.at) as u64,
-            })
-        })
+        pushed.map_err(|error| Refused::at(&origins, error.offset))
     }
 }
 
-/// Everything durable, read and left as it is.
+/// Everything durable, read without changing any file.
 pub struct ReadBack {
     /// The tree with every durable txn.
     pub head: Head,
-    /// The snapshot's zxid, and when its file was written, in ms since 1970; 0 if nobody knows.
+    /// The snapshot's zxid, and when its file was written, in ms since 1970; 0 if that is unknown.
     pub snapshot: Option<(Zxid, i64)>,
     /// The files of newer snapshots, which are damaged.
     pub passed_over: Vec<PathBuf>,
-    /// What the log holds behind it.
+    /// What the log holds after it.
     pub recovered: Recovered,
     /// The runs of the log, which is the one that the snapshots were served with.
     pub lineage: Lineage,
@@ -79,7 +72,7 @@ pub fn read_back(
     directories: Directories,
     settings: Arc<Settings>,
 ) -> Result<ReadBack, RestoreError> {
-    let done = background.run(Queue::Segments, move |disk| async move {
+    let done = background.run(TaskQueue::Segments, move |disk| async move {
         read_back_now(&*disk, &directories, &settings, None).await
     })?;
     done.recv().map_err(|_| BackgroundError::Stopped)?
@@ -128,7 +121,7 @@ pub(super) async fn read_back_now<D: Disk>(
     Ok(ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time })
 }
 
-/// When a snapshot's file was written, in ms since 1970; 0 if nobody knows.
+/// When a snapshot's file was written, in ms since 1970; 0 if that is unknown.
 fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
     let modified = std::fs::metadata(directory.join(snapshot::directory::name_of(zxid)))
         .and_then(|m| m.modified());
@@ -163,7 +156,7 @@ fn loaded(
     let tree: Tree<State> = builder
         .tree
         .expect("a snapshot was loaded")
-        .finish(contents.head.zxid, Some(contents.head.digest), state)
+        .finish(Some(contents.head.digest), state)
         .map_err(|error| RestoreError::Image(error.to_string()))?;
     let lists = contents.acls.iter().map(|acl| (acl.number, acl.list.clone()));
     let mut head = Head::load(tree, settings.clone(), lists, builder.census);

@@ -1,13 +1,13 @@
-//! A start: everything durable is brought back, and a new run of the log begins.
+//! A start: everything durable is restored, and a new run of the log begins.
 
 use super::RestoreError;
 use super::known::{begin, change_lineage};
 use super::read_back::{ReadBack, read_back_now};
 use crate::advice;
-use crate::data_set::{Known, Lineage, Run};
+use crate::data_set::{Known, Lineage, LineageRun};
 use crate::directories::Directories;
 use crate::random;
-use disk::{Background, BackgroundError, Disk, Durability, Queue, append_file};
+use disk::{Background, BackgroundError, Disk, Durability, TaskQueue, append_file};
 use engine::pipeline::Head;
 use engine::settings::Settings;
 use model::zxid::Zxid;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 use txlog::{SegmentHeader, segments};
 
-/// What was brought back.
+/// What was restored.
 pub struct Restored {
     /// The tree with every durable txn.
     pub head: Head,
@@ -31,7 +31,7 @@ pub struct Restored {
     pub summary: Summary,
 }
 
-/// What a restore found.
+/// The result of a restore, for the log.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// The snapshot's zxid, and when its file was written, in ms since 1970.
@@ -48,27 +48,27 @@ pub struct Summary {
     pub is_torn: bool,
 }
 
-/// How a server uses what is brought back.
+/// How a server uses what is restored.
 #[derive(Clone, Copy, Debug)]
 pub struct Use {
     /// How its log is written.
     pub durability: Durability,
-    /// What the tree tells the kernel of its memory.
+    /// How the tree advises the kernel about its memory.
     pub advise: Option<engine::tree::Advise>,
     /// Up to where the data of `ZooKeeper` beside it are known.
     pub known: Known,
 }
 
-/// Brings everything durable back, on the background thread: the newest whole snapshot, then the
-/// log behind it; then begins a new run of the log. What is known of the data is written down
-/// before that, once it is known that snapshots and log belong together.
+/// Restores everything durable, on the background thread: the newest whole snapshot, then the log
+/// after it; then begins a new run of the log. What is known about the data is recorded before
+/// that, once snapshots and log are known to belong together.
 pub fn restore(
     background: &Background,
     directories: Directories,
     settings: Arc<Settings>,
     how: Use,
 ) -> Result<Restored, RestoreError> {
-    let done = background.run(Queue::Segments, move |disk| async move {
+    let done = background.run(TaskQueue::Segments, move |disk| async move {
         restore_now(&*disk, &directories, &settings, how).await
     })?;
     done.recv().map_err(|_| BackgroundError::Stopped)?
@@ -85,9 +85,9 @@ async fn restore_now<D: Disk>(
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
     let read = read_back_now(disk, directories, settings, how.advise).await?;
     let ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time } = read;
-    let run = segments::Run { used_last: recovered.used_last, continues_from: recovered.last };
+    let run = segments::RunStart { used_last: recovered.used_last, continues_from: recovered.last };
     let seed = random::bits().map_err(RestoreError::Random)?;
-    let next = Run { seed, from: recovered.last };
+    let next = LineageRun { seed, from: recovered.last };
     begin(directories, how.known, lineage, next)?;
     let first = segments::open_run(disk, &directories.log, run, directories.segment_bytes, seed)
         .await
@@ -95,12 +95,12 @@ async fn restore_now<D: Disk>(
     change_lineage(directories.data_dir(), Lineage::begun)?;
     trim(disk, directories).await;
     let file = append_file::open(&segments::path(&directories.log, first.number), how.durability)?;
-    // Only now: until the log was read their names said what had been durable. Left in their
-    // places they would be counted among those that a purge keeps.
+    // Only now: until the log was read, their names said what had been durable. If they kept their
+    // names, a purge would count them among those to keep.
     for damaged in passed_over {
         match advice::set_aside(disk, &damaged).await {
             Ok(aside) => warn!("the damaged snapshot is kept as {}", aside.display()),
-            Err(error) => warn!("the damaged snapshot stays in its place: {error}"),
+            Err(error) => warn!("the damaged snapshot could not be renamed: {error}"),
         }
     }
     let summary = Summary {
@@ -114,14 +114,16 @@ async fn restore_now<D: Disk>(
     Ok(Restored { head, zxid: recovered.last, first, file, summary })
 }
 
-/// Gives back the room that ended runs of the log do not use. Before the first record of the new
-/// one, so that no run can be added while an earlier one was never looked at.
+/// Releases the room that ended runs of the log do not use. Before the first record of the new one,
+/// so that no run can be added while an earlier one was never checked.
 async fn trim<D: Disk>(disk: &D, directories: &Directories) {
     match txlog::trim(disk, &directories.log).await {
         Ok(txlog::Trimmed { segment_count: 0, .. }) => {}
         Ok(txlog::Trimmed { segment_count, freed_bytes }) => {
-            info!(segment_count, freed_bytes, "unused room of ended segments given back");
+            info!(segment_count, freed_bytes, "unused room of ended segments released");
         }
-        Err(error) => warn!("ended segments keep their unused room until the next start: {error}"),
+        Err(error) => warn!(
+            "the unused room of ended segments is not released before the next start: {error}"
+        ),
     }
 }

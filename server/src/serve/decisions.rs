@@ -1,4 +1,4 @@
-//! What follows from the configuration for each part.
+//! What the configuration means for each part.
 
 use crate::config::{Config, decided};
 use crate::random;
@@ -6,7 +6,7 @@ use disk::Durability;
 use disk::probe::Probe;
 use engine::settings::{LargeRequests, Settings};
 use model::session::ExtendedTypes;
-use tuning::placement::Wishes;
+use tuning::placement::PlacementOptions;
 
 pub(super) fn durability_of(config: &Config, probe: &Probe) -> Durability {
     match config.log.durability {
@@ -17,9 +17,9 @@ pub(super) fn durability_of(config: &Config, probe: &Probe) -> Durability {
     }
 }
 
-pub(super) fn wishes(config: &Config) -> Wishes {
+pub(super) fn placement_options(config: &Config) -> PlacementOptions {
     let decided::Placement { shards, cpus, unpinned, spin_us } = config.placement.clone();
-    Wishes { shards, cpus, unpinned, spin_us }
+    PlacementOptions { shards, cpus, unpinned, spin_us }
 }
 
 pub(super) fn settings(config: &Config) -> Settings {

@@ -2,9 +2,8 @@
 
 use crate::config::{ConfigError, decided};
 use crate::core_loop::LoopError;
-use crate::data_set::{HistoryError, MarkError};
+use crate::data_set::DataSetError;
 use crate::persist::RestoreError;
-use crate::survey::SurveyError;
 use disk::lock::LockError;
 use disk::{BackgroundError, DiskError};
 use net::listener::BindError;
@@ -22,31 +21,25 @@ pub enum ServeError {
     /// A file named on the command line cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, #[source] io::Error),
-    /// A directory cannot be made.
-    #[error("{0} cannot be made: {1}; make it, or name another by dataDir or dataLogDir")]
+    /// A directory cannot be created.
+    #[error("{0} cannot be created: {1}; create it, or name another by dataDir or dataLogDir")]
     Directory(PathBuf, #[source] io::Error),
-    /// A directory is not there, and may not be made.
+    /// A directory does not exist, and may not be created.
     #[error(
-        "{0} does not exist, and datadir.autocreate=false: mount the disk that holds it, or make \
+        "{0} does not exist, and datadir.autocreate=false: mount the disk that holds it, or create \
          the directory if there are no data yet"
     )]
     NoDirectory(PathBuf),
     /// A directory is in use or cannot be used.
     #[error(transparent)]
     Lock(#[from] LockError),
-    /// The directories do not hold what they should.
+    /// The directories do not hold a data set.
     #[error(transparent)]
-    Survey(#[from] SurveyError),
-    /// What the directories know of each other cannot be read.
-    #[error(transparent)]
-    Mark(#[from] MarkError),
-    /// There is a newer history beside the data.
-    #[error(transparent)]
-    History(#[from] HistoryError),
-    /// The port for clients cannot be had.
+    DataSet(DataSetError),
+    /// The port for clients is not available.
     #[error("{0}; {way_out}", way_out = way_out(.0))]
     Bind(#[from] BindError),
-    /// The address for clients is not one.
+    /// The address for clients cannot be used.
     #[error(
         "cannot listen on {endpoint}: {error}; correct clientPortAddress, or the address in this \
          server's line"
@@ -69,30 +62,30 @@ pub enum ServeError {
         /// What the line says.
         line: decided::Endpoint,
     },
-    /// The host lacks something that the server cannot do without.
+    /// The host lacks something that the server requires.
     #[error("{0}")]
     Host(String),
-    /// The disk refuses.
+    /// The disk returned an error.
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The background thread does not start.
     #[error(transparent)]
     Background(#[from] BackgroundError),
-    /// The data cannot be brought back.
+    /// The data cannot be restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// The machine cannot be looked at.
+    /// The machine's topology cannot be read.
     #[error(transparent)]
     Topology(#[from] TopologyError),
     /// A core loop ended.
     #[error(transparent)]
     Loop(#[from] LoopError),
-    /// A port for HTTP cannot be had.
-    #[error("{what} cannot be served on {endpoint}: {error}; choose by {keys}")]
+    /// A port for HTTP is not available.
+    #[error("{what} cannot be served on {endpoint}: {error}; choose another by {keys}")]
     Http {
-        /// Who wants it.
+        /// What needs it.
         what: &'static str,
-        /// What steers it.
+        /// The keys that configure it.
         keys: &'static str,
         /// The port.
         endpoint: decided::Endpoint,
@@ -103,12 +96,19 @@ pub enum ServeError {
     /// The admin thread does not start.
     #[error("the admin thread does not start: {0}")]
     Admin(#[source] io::Error),
-    /// What was asked for cannot be printed.
+    /// The output cannot be written.
     #[error("standard output: {0}")]
     Output(#[source] io::Error),
     /// A thread cannot be started.
     #[error("a thread cannot be started: {0}")]
     Thread(#[source] io::Error),
+}
+
+/// Whatever is wrong with the data set as such.
+impl<E: Into<DataSetError>> From<E> for ServeError {
+    fn from(error: E) -> Self {
+        Self::DataSet(error.into())
+    }
 }
 
 fn way_out(error: &BindError) -> &'static str {

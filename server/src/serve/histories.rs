@@ -1,5 +1,5 @@
-//! Whether the data to be served are the newest there are: `ZooKeeper` may have gone on from what
-//! was imported or exported.
+//! Whether the data to be served are the newest: `ZooKeeper` may have written since the import or
+//! export.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use crate::data_set::{
 use crate::directories::Directories;
 use crate::persist;
 
-/// Refuses to serve beside newer data of `ZooKeeper`'s. Up to where they are known from now on.
+/// Refuses to serve beside newer data of `ZooKeeper`. Returns up to where they are known from now
+/// on.
 pub(super) fn look(
     background: &Background,
     directories: &Directories,
@@ -24,7 +25,7 @@ pub(super) fn look(
     let mark = DataMark::read(data_dir)?.unwrap_or_default();
     let known = match stock_zxid(data_dir, log_dir) {
         Ok(found) => {
-            // Read twice where nobody has looked so far, which is once in the life of the data.
+            // Read twice if they were never examined, which happens once in the life of the data.
             let ours = || {
                 let read = persist::read_back(background, directories.clone(), settings.clone());
                 Ok::<_, ServeError>(read?.recovered.last)

@@ -1,18 +1,19 @@
-//! `ringkeeper serve`: brings everything up in order, waits, and brings it down again.
+//! `ringkeeper serve`: starts everything in order, waits, and stops it.
 //!
 //! Up: configuration, host, directories, ports, background, data, roles, loops, admin thread.
-//! Down: the loops answer what is under way and end, then the background, then the lock goes.
+//! Down: the loops answer what is in flight and end, then the background ends, then the lock is
+//! released.
 //!
-//! `histories`: whether the data are the newest there are. `ports` and `decisions`: what is asked
-//! of the system, and what follows from the configuration; `signals`: when to end; `wiring`: roles
-//! on their loops; `telling`: what the log says of it; `error`: why not.
+//! `histories`: whether the data are the newest. `ports` and `decisions`: what is requested of the
+//! system, and what follows from the configuration; `signals`: when to end; `wiring`: roles on
+//! their loops; `startup_log`: what the log says about it; `error`: why it failed.
 
 mod decisions;
 mod error;
 mod histories;
 mod ports;
 mod signals;
-mod telling;
+mod startup_log;
 mod wiring;
 
 pub use error::ServeError;
@@ -26,7 +27,7 @@ use crate::directories::Directories;
 use crate::persist::{self, Use};
 use crate::resident::Resident;
 use crate::survey::{STOCK, survey};
-use decisions::{durability_of, settings, wishes};
+use decisions::{durability_of, placement_options, settings};
 use disk::lock::DirectoryLock;
 use disk::probe::Probe;
 use disk::{Background, BackgroundConfig};
@@ -35,23 +36,24 @@ use model::zxid::Zxid;
 use nix::sys::signal::Signal;
 use ports::{bind, bind_http};
 use signals::Signals;
+use startup_log::{log_disk, log_ready, log_restored};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use telling::{tell_disk, tell_ready, tell_restored};
 use tracing::{error, info, warn};
 use tuning::placement;
 use tuning::{Severity, Topology, host};
 use txlog::segments::DIRECTORY;
 use wiring::{Built, Wiring};
 
-/// What the tree tells the kernel of its memory.
-const PAGES: Advise = Advise { wish_huge: disk::huge::wish_huge, give_back: disk::huge::give_back };
+/// How the tree advises the kernel about its memory.
+const PAGES: Advise =
+    Advise { advise_huge: disk::huge::advise_huge, give_back: disk::huge::give_back };
 
-/// What main learns while the server runs.
-pub(super) enum Happening {
+/// What the main thread is notified of while the server runs.
+pub(super) enum MainEvent {
     Signal(Signal),
     Ended(Result<(), LoopError>),
 }
@@ -73,11 +75,11 @@ pub fn serve(sources: &config::Sources) -> Result<(), ServeError> {
     outcome
 }
 
-/// A server that runs.
+/// A running server.
 struct Running {
     loops: Vec<Arc<LoopInbox>>,
     threads: Vec<JoinHandle<Option<Zxid>>>,
-    happenings: mpsc::Receiver<Happening>,
+    events: mpsc::Receiver<MainEvent>,
     admin: admin::Admin,
     background: Arc<Background>,
     clock: Clock,
@@ -108,23 +110,23 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let probe = Probe::of(&config.storage.data_log_dir)?;
     let durability = durability_of(config, &probe);
     let topology = Topology::discover()?;
-    let placement = placement::placement(&topology, &wishes(config));
+    let placement = placement::placement(&topology, &placement_options(config));
     let background = BackgroundConfig::new(config.storage.data_log_dir.clone());
     let background = Arc::new(Background::start(background)?);
-    tell_disk(&background, &probe, durability);
+    log_disk(&background, &probe, durability);
     let settings = Arc::new(settings(config));
     let directories = Directories::of(&config.storage, config.log.segment_bytes);
     let known = histories::look(&background, &directories, &settings)?;
     let how = Use { durability, advise: Some(PAGES), known };
     let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
-    tell_restored(&restored, clock);
+    log_restored(&restored, clock);
     if let Some(warning) = &placement.warning {
         warn!("{warning}");
     }
     for reason in &placement.reasons {
         info!("placement: {reason}");
     }
-    let (sender, happenings) = mpsc::channel();
+    let (sender, events) = mpsc::channel();
     let client = listener.address;
     let ports = [&http.commands, &http.metrics]
         .map(|port| port.as_ref().and_then(|listener| listener.local_addr().ok()));
@@ -139,11 +141,11 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
         http,
     }
     .build(restored, &background, &sender)?;
-    tell_ready(config, client, &ports);
+    log_ready(config, client, &ports);
     let Built { loops, threads, admin } = built;
-    signals.tell(sender);
+    signals.forward_to(sender);
     let data_dir = config.storage.data_dir.clone();
-    Ok(Running { loops, threads, happenings, admin, background, clock, data_dir, _locks: locks })
+    Ok(Running { loops, threads, events, admin, background, clock, data_dir, _locks: locks })
 }
 
 impl Running {
@@ -152,12 +154,12 @@ impl Running {
         let mut is_warned = false;
         let mut resident = Resident::new(self.clock.now().mono_ms);
         loop {
-            match self.happenings.recv_timeout(Duration::from_secs(1)) {
-                Ok(Happening::Signal(signal)) => {
+            match self.events.recv_timeout(Duration::from_secs(1)) {
+                Ok(MainEvent::Signal(signal)) => {
                     info!("{signal}: stopping");
                     return Ok(());
                 }
-                Ok(Happening::Ended(ended)) => return Ok(ended?),
+                Ok(MainEvent::Ended(ended)) => return Ok(ended?),
                 Err(_) => {
                     let now_ms = self.clock.now().mono_ms;
                     resident.look(now_ms);
@@ -172,10 +174,10 @@ impl Running {
         }
     }
 
-    /// Brings everything down in order.
+    /// Stops everything in order.
     fn stop(self) {
         for inbox in &self.loops {
-            inbox.tell(LoopMessage::Stop);
+            inbox.send(LoopMessage::Stop);
         }
         self.admin.stop();
         let mut reached = None;
@@ -190,7 +192,7 @@ impl Running {
             background.stop();
         }
         if let Some(Err(error)) = reached.map(|zxid| persist::reached(&self.data_dir, zxid)) {
-            warn!("the next start cannot tell an older copy of this run of the log: {error}");
+            warn!("the next start cannot recognise an older copy of this run of the log: {error}");
         }
         info!("stopped");
     }
@@ -203,7 +205,7 @@ fn check_host(config: &Config) -> Result<(), ServeError> {
         log_dir: config.storage.data_log_dir.clone(),
     };
     let (_, wanted) = needs.open_files();
-    // What cannot be raised is told by the check that follows.
+    // If the limit cannot be raised, the check below reports it.
     let _ = host::raise_soft_limit(host::Resource::RLIMIT_NOFILE, wanted.max(1 << 16));
     let facts = host::Facts::read(existing(&config.storage.data_log_dir));
     for finding in host::check(&facts, &needs) {
@@ -216,13 +218,13 @@ fn check_host(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
-/// Whether it was prepared for data, ours or as `ZooKeeper` has it: an empty directory may be the
-/// place where a disk is not mounted.
+/// Whether it was prepared for data, ours or ZooKeeper's: an empty directory may be the mount point
+/// of a disk that is not mounted.
 fn holds_data(directory: &Path) -> bool {
     [DIRECTORY, STOCK].iter().any(|name| directory.join(name).is_dir())
 }
 
-/// The directory itself, or the nearest one above it that is there.
+/// The directory itself, or its nearest existing parent.
 fn existing(directory: &Path) -> &Path {
     directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."))
 }

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// How long a port may be in use by a process that has just ended.
+/// How long a port may stay in use by a process that has just ended.
 const BIND_RETRY: Duration = Duration::from_secs(2);
 
 /// The port for clients.
@@ -34,7 +34,7 @@ pub(super) fn bind(config: &Config) -> Result<Listener, ServeError> {
     }
 }
 
-/// Looks the address for clients up, and the other writing of it beside it.
+/// Resolves the address for clients, and compares the two places where it may be written.
 fn client_endpoint(config: &Config) -> Result<Endpoint, ServeError> {
     let families = config.families.of_this_machine();
     let resolve = |endpoint: &decided::Endpoint| {
@@ -55,7 +55,7 @@ fn client_endpoint(config: &Config) -> Result<Endpoint, ServeError> {
     Err(ServeError::TwoAddresses { file: written.clone(), line })
 }
 
-/// The ports for HTTP. A taken one keeps the server from starting only if it was asked for.
+/// The ports for HTTP. One that is in use keeps the server from starting only if it was configured.
 pub(super) fn bind_http(config: &Config) -> Result<admin::HttpPorts, ServeError> {
     let served = &config.admin;
     let families = config.families.of_this_machine();

@@ -1,11 +1,11 @@
-//! Signals: waited for by a thread of their own, from before the start on.
+//! Signals: a dedicated thread waits for them from before the start on.
 //!
-//! Invariant: SIGTERM and SIGINT end the process at any time. While it starts nothing has been
-//! acknowledged by it, so it ends at once, however long the disk lets the start wait (guard:
-//! `tests/operator/start.rs`). SIGHUP, which a terminal that is closed sends to what was started in
-//! it, and a habit of tools that rotate logs, ends nothing (guard: `tests/operator/exits.rs`).
+//! Invariant: SIGTERM and SIGINT end the process at any time. While it starts, it has acknowledged
+//! nothing, so it ends at once, however long the disk delays the start (guard:
+//! `tests/operator/start.rs`). SIGHUP, which is sent when a terminal closes and by tools that
+//! rotate logs, is ignored (guard: `tests/operator/exits.rs`).
 
-use super::{Happening, ServeError};
+use super::{MainEvent, ServeError};
 use crate::exit::Exit;
 use nix::sys::signal::{SigSet, Signal};
 use std::process;
@@ -15,32 +15,32 @@ use tracing::info;
 
 /// The thread that waits for signals.
 pub(super) struct Signals {
-    /// Who is told of one; nobody while the server starts.
-    told: Arc<Mutex<Option<Sender<Happening>>>>,
+    /// Where signals are forwarded to; `None` while the server starts.
+    receiver: Arc<Mutex<Option<Sender<MainEvent>>>>,
 }
 
 impl Signals {
     /// Waits for signals from now on. To be called before other threads are started: they inherit
-    /// that signals do not interrupt them. A file that would grow beyond `ulimit -f` is an error of
-    /// its write, not a signal.
+    /// the mask that blocks signals. A file that would grow beyond `ulimit -f` is an error of its
+    /// write, not a signal.
     pub(super) fn watch() -> Result<Self, ServeError> {
         let mut quiet = SigSet::empty();
         quiet.add(Signal::SIGXFSZ);
         quiet.thread_block().expect("this signal can be blocked");
-        let mut heard = SigSet::empty();
-        heard.add(Signal::SIGTERM);
-        heard.add(Signal::SIGINT);
-        heard.add(Signal::SIGHUP);
-        heard.thread_block().expect("these signals can be blocked");
-        let told = Arc::new(Mutex::new(None));
+        let mut awaited = SigSet::empty();
+        awaited.add(Signal::SIGTERM);
+        awaited.add(Signal::SIGINT);
+        awaited.add(Signal::SIGHUP);
+        awaited.thread_block().expect("these signals can be blocked");
+        let receiver = Arc::new(Mutex::new(None));
         let body = {
-            let told = Arc::clone(&told);
+            let receiver = Arc::clone(&receiver);
             move || {
-                while let Ok(signal) = heard.wait() {
+                while let Ok(signal) = awaited.wait() {
                     if signal == Signal::SIGHUP {
                         info!("SIGHUP: ignored; the configuration is read at the start only");
                     } else {
-                        return tell(&told, signal);
+                        return forward(&receiver, signal);
                     }
                 }
             }
@@ -49,21 +49,21 @@ impl Signals {
             .name("rk-signals".to_owned())
             .spawn(body)
             .map_err(ServeError::Thread)?;
-        Ok(Self { told })
+        Ok(Self { receiver })
     }
 
-    /// The server runs: `sender` is told of signals, and what stands is brought down in order.
-    pub(super) fn tell(&self, sender: Sender<Happening>) {
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    /// The server is running: forwards signals to `sender`, so that it is stopped in order.
+    pub(super) fn forward_to(&self, sender: Sender<MainEvent>) {
+        *self.receiver.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
     }
 }
 
-fn tell(told: &Mutex<Option<Sender<Happening>>>, signal: Signal) {
-    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(sender) = &*told else {
+fn forward(receiver: &Mutex<Option<Sender<MainEvent>>>, signal: Signal) {
+    let receiver = receiver.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(sender) = &*receiver else {
         info!("{signal}: ended while starting");
         process::exit(Exit::Done as i32);
     };
-    // If main does not listen any more, it is stopping already.
-    let _ = sender.send(Happening::Signal(signal));
+    // If the main thread no longer receives, it is stopping already.
+    let _ = sender.send(MainEvent::Signal(signal));
 }

@@ -1,6 +1,6 @@
-//! Roles are put on their loops, and the loops are tied together.
+//! Puts the roles on their loops, and links the loops.
 
-use super::Happening;
+use super::MainEvent;
 use super::error::ServeError;
 use crate::admin;
 use crate::clock::Clock;
@@ -31,7 +31,7 @@ use tracing::{info, warn};
 use tuning::placement::{self, Placement, Role};
 use txlog::{Appender, AppenderConfig};
 
-/// What the loops are wired from.
+/// What the loops are built from.
 pub(super) struct Wiring<'a> {
     pub(super) config: &'a Config,
     pub(super) clock: Clock,
@@ -54,7 +54,7 @@ impl Wiring<'_> {
         mut self,
         restored: Restored,
         background: &Arc<Background>,
-        happenings: &mpsc::Sender<Happening>,
+        events: &mpsc::Sender<MainEvent>,
     ) -> Result<Built, ServeError> {
         let shards = self.placement.shard_count() as u16;
         let loops: Vec<_> =
@@ -72,16 +72,16 @@ impl Wiring<'_> {
             shards,
         ));
         let (mut history, mut shard_roles) = self.roles(restored, background, shards);
-        let (mut lines, mut inquiries) = (Vec::new(), Vec::new());
+        let (mut senders, mut inquiries) = (Vec::new(), Vec::new());
         for inbox in &loops {
-            let bell = inbox.clone();
-            let (line, inbox) = admin::inquiry::line(move || bell.bell());
-            lines.push(line);
+            let waker = inbox.clone();
+            let (sender, inbox) = admin::inquiry::channel(move || waker.notify());
+            senders.push(sender);
             inquiries.push(inbox);
         }
         let roles = admin::Roles {
-            shards: (0..u32::from(shards)).map(|shard| lines[home(shard)].clone()).collect(),
-            ordering: lines[0].clone(),
+            shards: (0..u32::from(shards)).map(|shard| senders[home(shard)].clone()).collect(),
+            ordering: senders[0].clone(),
         };
         let seed = random::bits().unwrap_or(1);
         let throttle = Arc::new(ConnectThrottle::new(connections.throttle, seed));
@@ -89,7 +89,7 @@ impl Wiring<'_> {
         let words = admin.words();
         let mut links: Vec<OrderingLink> = Vec::new();
         let mut parts = Vec::new();
-        // The ordering role's loop comes last: by then the links of all shards are there.
+        // The ordering role's loop comes last: by then the links of all shards exist.
         for (at, inquiries) in inquiries.into_iter().enumerate().rev() {
             let (link, clients) =
                 self.shard_on(at, &mut shard_roles, &loops, (&gate, &throttle), &words);
@@ -116,7 +116,7 @@ impl Wiring<'_> {
         let mut threads = Vec::new();
         for (at, parts) in parts {
             let (inbox, cpu) = (loops[at].clone(), self.placement.loops[at].cpu);
-            threads.push(spawn_loop(at, cpu, inbox, parts, happenings.clone())?);
+            threads.push(spawn_loop(at, cpu, inbox, parts, events.clone())?);
         }
         Ok(Built { loops, threads, admin })
     }
@@ -133,8 +133,8 @@ impl Wiring<'_> {
         admin::start(facts, roles, &self.config.admin, ports).map_err(ServeError::Admin)
     }
 
-    /// The shard that loop number `at` hosts, if any, and its link to the ordering role where that
-    /// is on another loop.
+    /// The shard that loop number `at` hosts, if any, and its link to the ordering role if that is
+    /// on another loop.
     fn shard_on(
         &self,
         at: usize,
@@ -227,14 +227,14 @@ fn record_bytes_max(config: &Config) -> usize {
     (packet + (1 << 20)).min(txlog::limits::RECORD_BYTES_MAX_MAX)
 }
 
-/// Starts the thread of a loop; it ends with what the log is known to hold, if the loop had the log
-/// and has ended in order.
+/// Starts the thread of a loop. It returns what the log is known to hold, if the loop had the log
+/// and ended cleanly.
 pub(super) fn spawn_loop(
     at: usize,
     cpu: Option<u32>,
     inbox: Arc<LoopInbox>,
     parts: LoopParts,
-    happenings: mpsc::Sender<Happening>,
+    events: mpsc::Sender<MainEvent>,
 ) -> Result<JoinHandle<Option<Zxid>>, ServeError> {
     let body = move || {
         if let Some(cpu) = cpu {
@@ -248,8 +248,8 @@ pub(super) fn spawn_loop(
             Err(error) => Err(error.into()),
         };
         let reached = ended.as_ref().ok().copied().flatten();
-        // Nobody listens any more when the server is on its way out.
-        let _ = happenings.send(Happening::Ended(ended.map(|_| ())));
+        // There is no receiver any more when the server is stopping.
+        let _ = events.send(MainEvent::Ended(ended.map(|_| ())));
         reached
     };
     std::thread::Builder::new()
@@ -262,6 +262,6 @@ fn pin(cpu: u32) {
     let mut set = CpuSet::new();
     let pinned = set.set(cpu as usize).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
     if let Err(errno) = pinned {
-        warn!("the core loop runs unpinned: CPU {cpu} cannot be had ({errno})");
+        warn!("the core loop runs unpinned: CPU {cpu} is not available ({errno})");
     }
 }

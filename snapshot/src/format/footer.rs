@@ -22,7 +22,7 @@ const _: () = assert!(is_dense(&FOOTER, FOOTER_BYTES));
 
 /// Where a section lies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize)]
-pub struct Place {
+pub struct Extent {
     /// Where it begins in the file: a whole block.
     pub offset: u64,
     /// Length of the archive. It is padded with zeros to whole blocks.
@@ -31,7 +31,7 @@ pub struct Place {
     pub crc32c: u32,
 }
 
-/// What the last block says. All of it has a fixed size.
+/// The content of the last block. All of it has a fixed size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, rkyv::Archive, rkyv::Serialize)]
 pub struct Footer {
     /// The last txn in it.
@@ -50,14 +50,14 @@ pub struct Footer {
     pub session_count: u32,
     /// Count of ACLs.
     pub acl_count: u32,
-    /// The header's checksum: they belong together.
+    /// The header's checksum, which ties both together.
     pub header_crc32c: u32,
     /// The sessions; they follow the last chunk.
-    pub sessions: Place,
+    pub sessions: Extent,
     /// The ACLs; they follow the sessions.
-    pub acls: Place,
+    pub acls: Extent,
     /// The chunk index; it follows the ACLs, and the last block follows it.
-    pub index: Place,
+    pub index: Extent,
     /// Length of the file.
     pub file_bytes: u64,
 }
@@ -94,10 +94,10 @@ impl Footer {
             return Err(Fault::Crc { expected, found });
         }
         let archived = access::<Self>(&block[ARCHIVE.offset..ARCHIVE.end()])?;
-        let place = |place: &ArchivedPlace| Place {
-            offset: place.offset.to_native(),
-            bytes: place.bytes.to_native(),
-            crc32c: place.crc32c.to_native(),
+        let extent = |extent: &ArchivedExtent| Extent {
+            offset: extent.offset.to_native(),
+            bytes: extent.bytes.to_native(),
+            crc32c: extent.crc32c.to_native(),
         };
         Ok(Self {
             zxid: archived.zxid.to_native(),
@@ -109,9 +109,9 @@ impl Footer {
             session_count: archived.session_count.to_native(),
             acl_count: archived.acl_count.to_native(),
             header_crc32c: archived.header_crc32c.to_native(),
-            sessions: place(&archived.sessions),
-            acls: place(&archived.acls),
-            index: place(&archived.index),
+            sessions: extent(&archived.sessions),
+            acls: extent(&archived.acls),
+            index: extent(&archived.index),
             file_bytes: archived.file_bytes.to_native(),
         })
     }
@@ -131,5 +131,5 @@ pub(super) use layout;
 pub(super) fn layouts() -> Vec<(&'static str, Vec<Field>)> {
     let footer = layout!(ArchivedFooter: zxid, epoch, chunk_count, node_count, digest, data_bytes,
         session_count, acl_count, header_crc32c, sessions, acls, index, file_bytes);
-    vec![("footer", footer), ("place", layout!(ArchivedPlace: offset, bytes, crc32c))]
+    vec![("footer", footer), ("extent", layout!(ArchivedExtent: offset, bytes, crc32c))]
 }

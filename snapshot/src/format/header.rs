@@ -22,7 +22,7 @@ const ZEROS: Field = Field::new("zeros", 96, 4000);
 pub const HEADER: [Field; 7] = [MAGIC_FIELD, VERSION, CRC, SEED_0, SEED_1, CREATED_BY, ZEROS];
 const _: () = assert!(is_dense(&HEADER, HEADER_BYTES));
 
-/// What the first block says.
+/// The content of the first block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The seed that decides the order of records.
@@ -39,7 +39,7 @@ pub enum HeaderFault {
         /// What was found.
         found: [u8; 8],
     },
-    /// Its checksum does not fit its bytes.
+    /// Its checksum does not match its bytes.
     Crc {
         /// What is written.
         expected: u32,
@@ -48,7 +48,7 @@ pub enum HeaderFault {
     },
     /// A later version of Ringkeeper wrote it.
     Version {
-        /// What was found, under a checksum that fits.
+        /// What was found, with a matching checksum.
         found: u32,
     },
 }

@@ -1,8 +1,9 @@
 //! The bytes of a snapshot. All numbers are big-endian, everything begins on a 4 KiB block.
 //!
-//! The header is a fixed layout, so that every version of Ringkeeper can tell that of another; what
-//! follows the chunks are rkyv archives of alignment 1, validated before they are used. The tables
-//! [`HEADER`], [`FOOTER`] and [`layouts`] are what `docs/snapshot_format.md` is compared with.
+//! The header is a fixed layout, so that every version of Ringkeeper can recognise that of another;
+//! what follows the chunks are rkyv archives of alignment 1, validated before they are used. The
+//! tables [`HEADER`], [`FOOTER`] and [`layouts`] are what `docs/snapshot_format.md` is compared
+//! with.
 
 mod footer;
 mod header;
@@ -20,11 +21,11 @@ use rkyv::{Archive, Portable, Serialize};
 use crate::error::Fault;
 use disk::layout::Field;
 
-pub use footer::{FOOTER, FOOTER_MAGIC, Footer, Place};
+pub use footer::{Extent, FOOTER, FOOTER_MAGIC, Footer};
 pub use header::{FORMAT_VERSION, HEADER, Header, HeaderFault, MAGIC};
 pub use sections::{AclSection, ChunkEntry, Index, SessionSection};
 
-/// The layouts of the archives, by the names that the document has for them.
+/// The layouts of the archives, by their names in the document.
 pub fn layouts() -> Vec<(&'static str, Vec<Field>)> {
     let mut all = footer::layouts();
     all.extend(sections::layouts());
@@ -43,7 +44,7 @@ pub(crate) fn archive(
     rkyv::to_bytes::<rancor::Failure>(value).ok()
 }
 
-/// The archive of a `T` that `bytes` are, validated.
+/// `bytes` as the validated archive of a `T`.
 pub(crate) fn access<T>(bytes: &[u8]) -> Result<&T::Archived, Fault>
 where
     T: Archive,

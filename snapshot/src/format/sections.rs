@@ -1,9 +1,9 @@
-//! What stands between the chunks and the footer: sessions, ACLs, index.
+//! What lies between the chunks and the footer: sessions, ACLs, index.
 
 use std::mem::offset_of;
 
 use model::acl::AclList;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::session::SessionId;
 
 use super::access;
@@ -77,7 +77,7 @@ impl AclSection {
             if number != expected {
                 return Err(Fault::Order { before: i64::from(expected) - 1, found: number.into() });
             }
-            let mut reader = Reader::new(&row.list);
+            let mut reader = JuteReader::new(&row.list);
             AclList::decode(&mut reader).map_err(Fault::AclList)?;
             if !reader.rest().is_empty() {
                 let (expected, found) = (reader.offset() as u64, row.list.len() as u64);

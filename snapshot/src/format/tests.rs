@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::*;
 
-/// The tables of the document, as they must stand in it.
+/// The tables of the document, as they must appear in it.
 fn tables() -> String {
     let mut text = String::new();
     let fixed = [("header block", HEADER.to_vec()), ("footer block", FOOTER.to_vec())];
@@ -34,7 +34,7 @@ fn headers_and_footers_survive() {
     let crc = header.encode(&mut block);
     let (decoded, found) = Header::decode(&block).unwrap();
     assert_eq!((decoded.seed, &*decoded.created_by, found), (header.seed, &*"x".repeat(64), crc));
-    let place = Place { offset: 1, bytes: 2, crc32c: 3 };
+    let extent = Extent { offset: 1, bytes: 2, crc32c: 3 };
     let footer = Footer {
         zxid: -1,
         epoch: 4,
@@ -45,9 +45,9 @@ fn headers_and_footers_survive() {
         session_count: 9,
         acl_count: 10,
         header_crc32c: 11,
-        sessions: place,
-        acls: Place { offset: 12, ..place },
-        index: Place { offset: 13, ..place },
+        sessions: extent,
+        acls: Extent { offset: 12, ..extent },
+        index: Extent { offset: 13, ..extent },
         file_bytes: 14,
     };
     footer.encode(&mut block);

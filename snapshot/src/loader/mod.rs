@@ -1,12 +1,12 @@
 //! Reading a snapshot into memory: reads run ahead of checksums, checksums ahead of the tree.
 //!
-//! Nothing of a file is believed: the bounds that it states are compared with its length, every
+//! Nothing in a file is trusted: the bounds that it states are compared with its length, every
 //! archive is validated, every record is parsed before a tree sees it.
 //!
 //! Nothing is copied: a part of the file is read to where the tree will use it, checked there, and
 //! handed out as a [`Unit`]. All parts lie in one region of memory, so that huge pages are filled.
 //!
-//! Lives in: the background, in plain steps over [`Disk`]. In the air: [`READ_AHEAD_BYTES`].
+//! Lives in: the background, sequential over [`Disk`]. In flight: [`READ_AHEAD_BYTES`].
 
 mod newest;
 mod unit;
@@ -25,11 +25,11 @@ use crate::directory::{self, Candidate};
 use crate::error::{Fault, LoadError, Part};
 use crate::flights::Flights;
 use crate::format::{
-    AclSection, ChunkEntry, FORMAT_VERSION, Footer, Header, HeaderFault, Index, Place,
+    AclSection, ChunkEntry, Extent, FORMAT_VERSION, Footer, Header, HeaderFault, Index,
     SessionSection,
 };
 use crate::limits::{FILE_BYTES_MIN, FOOTER_BYTES, HEADER_BYTES, READ_AHEAD_BYTES, UNIT_BYTES};
-use crate::source::{AclEntry, Head, Session};
+use crate::source::{AclEntry, Session, SnapshotHead};
 
 pub use newest::{ImageSink, Newest, Refused, load_newest};
 pub use unit::{Origin, Unit};
@@ -43,8 +43,8 @@ pub struct Contents {
     pub file_bytes: u64,
     /// The program that wrote it.
     pub created_by: String,
-    /// What it says of its tree.
-    pub head: Head,
+    /// What it states about its tree.
+    pub head: SnapshotHead,
     /// All sessions, by ascending id.
     pub sessions: Vec<Session>,
     /// All ACLs that records use, numbered from 1 without a gap; each list can be decoded.
@@ -67,7 +67,8 @@ pub struct Loader<'d, D: Disk> {
     flights: Flights<'d, Result<AlignedBuf, DiskError>>,
     started_count: usize,
     checked_count: usize,
-    /// What units have not taken yet of the memory for all chunks; `None` until one is asked for.
+    /// The part of the memory for all chunks that units have not taken yet; `None` until one is
+    /// requested.
     image: Option<HugeBuf>,
     has_root: bool,
 }
@@ -112,11 +113,10 @@ where
         &self.contents
     }
 
-    /// The next unit, all of it checked; `None` when all records have been given.
+    /// The next unit, all of it checked; `None` when all records have been handed out.
     ///
     /// # Errors
-    /// After an error nothing more is to be had from the loader, and what it has given is not a
-    /// tree.
+    /// After an error the loader returns nothing more, and what it has handed out is not a tree.
     pub async fn next_unit(&mut self) -> Result<Option<Unit>, LoadError> {
         if self.image.is_none() {
             let bytes = self.contents.chunks.iter().map(|entry| entry.bytes as usize).sum();
@@ -141,8 +141,8 @@ where
         Ok(Some(unit))
     }
 
-    /// The next chunks of `bytes_min` together, one at least, unchecked; starts the reads behind
-    /// them. All calls on one loader must want as much.
+    /// The next chunks of together `bytes_min`, at least one, unchecked; starts the reads behind
+    /// them. All calls on one loader must pass the same `bytes_min`.
     async fn next_chunks(
         &mut self,
         bytes_min: usize,
@@ -168,8 +168,7 @@ where
         Ok(Some((chunks, landed?)))
     }
 
-    /// The chunks from number `start` on that come to `bytes_min`, one at least, and what they
-    /// come to.
+    /// The chunks from number `start` on that add up to `bytes_min`, at least one, and their sum.
     fn chunks_from(&self, start: usize, bytes_min: usize) -> (Range<usize>, usize) {
         let (mut end, mut bytes) = (start, 0);
         for entry in &self.contents.chunks[start..] {
@@ -201,7 +200,7 @@ where
         while let Some((chunks, bytes)) = self.next_chunks(0).await? {
             let entry = self.contents.chunks[chunks.start];
             let mut chunk_digest = 0_u64;
-            let add = |record: model::record::Record<'_>| {
+            let add = |record: model::record::NodeRecord<'_>| {
                 chunk_digest = chunk_digest.wrapping_add(record.digest());
             };
             match check_chunk(&entry, &bytes, self.contents.acls.len() as u32, add) {
@@ -217,7 +216,7 @@ fn check_chunk<'a>(
     entry: &ChunkEntry,
     bytes: &'a [u8],
     acl_count: u32,
-    each: impl FnMut(model::record::Record<'a>),
+    each: impl FnMut(model::record::NodeRecord<'a>),
 ) -> Result<(), (usize, Fault)> {
     if bytes.len() != entry.bytes as usize {
         let (expected, found) = (entry.bytes.into(), bytes.len() as u64);
@@ -226,7 +225,7 @@ fn check_chunk<'a>(
     chunk::check(entry, bytes, acl_count, each)
 }
 
-/// Everything of a file around its chunks.
+/// Everything in a file around its chunks.
 struct Outside<'a, D: Disk> {
     disk: &'a D,
     file: &'a D::File,
@@ -258,7 +257,7 @@ impl<D: Disk> Outside<'_, D> {
         let acls = AclSection::decode(&bytes[..footer.acls.bytes as usize]).map_err(wrong)?;
         check_count(footer.acl_count, acls.len()).map_err(wrong)?;
 
-        let head = Head {
+        let head = SnapshotHead {
             zxid: Zxid(footer.zxid),
             epoch: Epoch(footer.epoch),
             seed: header.seed,
@@ -307,34 +306,34 @@ impl<D: Disk> Outside<'_, D> {
             let (expected, found) = (footer.header_crc32c, header_crc32c);
             return Err(self.corrupt(Part::Header, 0, Fault::Crc { expected, found }));
         }
-        check_places(&footer).map_err(wrong)?;
+        check_extents(&footer).map_err(wrong)?;
         Ok(footer)
     }
 
-    /// A section's whole blocks, their checksum compared.
-    async fn section(&self, part: Part, place: &Place) -> Result<AlignedBuf, LoadError> {
-        let bytes = block_align_up(place.bytes as usize);
-        let section = read_bytes(self.disk, self.file, self.path, place.offset, bytes).await?;
-        let (expected, found) = (place.crc32c, crc32c::crc32c(&section));
+    /// A section's whole blocks, after comparing their checksum.
+    async fn section(&self, part: Part, extent: &Extent) -> Result<AlignedBuf, LoadError> {
+        let bytes = block_align_up(extent.bytes as usize);
+        let section = read_bytes(self.disk, self.file, self.path, extent.offset, bytes).await?;
+        let (expected, found) = (extent.crc32c, crc32c::crc32c(&section));
         if expected != found {
-            return Err(self.corrupt(part, place.offset, Fault::Crc { expected, found }));
+            return Err(self.corrupt(part, extent.offset, Fault::Crc { expected, found }));
         }
         Ok(section)
     }
 }
 
 /// Sessions, ACLs, index and footer follow each other without a gap, within the file.
-fn check_places(footer: &Footer) -> Result<(), Fault> {
+fn check_extents(footer: &Footer) -> Result<(), Fault> {
     let end = footer.file_bytes - FOOTER_BYTES as u64;
     let mut at = footer.sessions.offset;
     if at < HEADER_BYTES as u64 || at > end || !at.is_multiple_of(FOOTER_BYTES as u64) {
         return Err(Fault::Extent { expected: HEADER_BYTES as u64, found: at });
     }
-    for place in [&footer.sessions, &footer.acls, &footer.index] {
-        if place.offset != at || place.bytes == 0 || place.bytes > end - at {
-            return Err(Fault::Extent { expected: at, found: place.offset });
+    for extent in [&footer.sessions, &footer.acls, &footer.index] {
+        if extent.offset != at || extent.bytes == 0 || extent.bytes > end - at {
+            return Err(Fault::Extent { expected: at, found: extent.offset });
         }
-        at += block_align_up(place.bytes as usize) as u64;
+        at += block_align_up(extent.bytes as usize) as u64;
     }
     if at != end {
         return Err(Fault::Extent { expected: end, found: at });

@@ -4,26 +4,37 @@ use std::path::Path;
 
 use disk::Disk;
 
-use super::{Contents, Loader, Unit};
+use super::{Contents, Loader, Origin, Unit};
 use crate::directory::list;
 use crate::error::{Fault, LoadError, Part};
 
-/// Who builds a tree of what is loaded.
+/// The builder of a tree from what is loaded.
 pub trait ImageSink {
-    /// A snapshot follows. What came of one before is void: it turned out damaged.
+    /// A snapshot follows. What came from an earlier one is void: it turned out damaged.
     fn begin(&mut self, contents: &Contents);
 
     /// The next unit of it.
     fn push(&mut self, unit: Unit) -> Result<(), Refused>;
 }
 
-/// The tree does not take a record.
+/// The tree refuses a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// The chunk it is in.
     pub chunk: u32,
-    /// Where it begins in the file; both as of [`Unit::origin_of`].
+    /// Where it begins in the file.
     pub file_offset: u64,
+}
+
+impl Refused {
+    /// The record that begins at `at` in a unit whose bytes come from there.
+    pub fn at(origins: &[Origin], at: usize) -> Self {
+        let row = origins.partition_point(|origin| origin.at <= at).saturating_sub(1);
+        origins.get(row).map_or(Self { chunk: 0, file_offset: 0 }, |origin| Self {
+            chunk: origin.chunk,
+            file_offset: origin.file_offset + at.saturating_sub(origin.at) as u64,
+        })
+    }
 }
 
 /// What there was to load.
@@ -34,7 +45,7 @@ pub enum Newest {
     /// The newest one.
     Loaded(Contents),
     /// An older one, because those after it are damaged. It is right only together with a log that
-    /// reaches back to it: whether there is one the caller must know before it goes on.
+    /// reaches back to it: the caller must check that there is one before it continues.
     Older {
         /// The one that was loaded.
         contents: Contents,

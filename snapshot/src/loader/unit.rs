@@ -6,7 +6,7 @@ use disk::AlignedBuf;
 
 use crate::format::ChunkEntry;
 
-/// A part of the image: memory that a tree may use records in, where they lie.
+/// A part of the image: memory whose records a tree may use in place.
 ///
 /// All records are checked: each can be parsed where it begins, and the next one begins where it
 /// ends.
@@ -14,7 +14,7 @@ use crate::format::ChunkEntry;
 pub struct Unit {
     /// The bytes: whole chunks, as they follow each other in the file.
     pub memory: AlignedBuf,
-    /// Where in them records lie one behind another, in the trie's order: one run a chunk.
+    /// Where in them consecutive records lie, in the trie's order: one run per chunk.
     pub runs: Vec<Range<usize>>,
     /// Which chunk each part of the bytes comes from, in ascending order.
     pub origins: Vec<Origin>,
@@ -32,7 +32,7 @@ pub struct Origin {
 }
 
 impl Unit {
-    /// No chunk yet of what `memory` holds.
+    /// A unit over `memory` without any chunk yet.
     pub(super) const fn new(memory: AlignedBuf) -> Self {
         Self { memory, runs: Vec::new(), origins: Vec::new() }
     }
@@ -41,12 +41,5 @@ impl Unit {
     pub(super) fn add(&mut self, number: u32, entry: &ChunkEntry, at: usize) {
         self.runs.push(at..at + entry.record_bytes as usize);
         self.origins.push(Origin { at, chunk: number, file_offset: entry.offset });
-    }
-
-    /// The chunk and the place in the file that a byte of the unit comes from.
-    pub fn origin_of(&self, at: usize) -> (u32, u64) {
-        let row = self.origins.partition_point(|origin| origin.at <= at).saturating_sub(1);
-        let origin = self.origins.get(row);
-        origin.map_or((0, 0), |origin| (origin.chunk, origin.file_offset + (at - origin.at) as u64))
     }
 }

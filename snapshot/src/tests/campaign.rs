@@ -1,5 +1,5 @@
-//! Faults drawn from a seed while a snapshot is written, kept and read: the directory gives the
-//! old tree or the new one, or says which file is damaged where. Never another tree.
+//! Faults drawn from a seed while a snapshot is written, kept and read: the directory yields the
+//! old tree or the new one, or an error that names the damaged file and offset. Never another tree.
 //!
 //! `RINGKEEPER_FAULT_SEEDS` says how many seeds, `RINGKEEPER_FAULT_FIRST` the first.
 
@@ -26,7 +26,7 @@ fn drawn_faults(chance: &mut Seed, seed: u64) -> Faults {
     }
 }
 
-/// What a directory gives: one of the trees, or the damage that was found instead.
+/// What a directory yields: one of the trees, or the damage that was found instead.
 #[derive(Default)]
 struct Trees {
     contents: Option<Contents>,
@@ -47,11 +47,11 @@ impl ImageSink for Trees {
     }
 }
 
-/// How many of the files that were looked at turned out damaged.
+/// How many of the files read turned out damaged.
 fn look(disk: &Simulated, trees: &[&Plain], context: &str) -> usize {
     let mut sink = Trees::default();
     let damaged = match block_on(load_newest(disk, directory(), &mut sink)) {
-        Ok(Newest::None) => panic!("{context}: the old one is gone"),
+        Ok(Newest::None) => panic!("{context}: the old one is lost"),
         Ok(Newest::Damaged(damaged)) => {
             sink.contents = None;
             damaged
@@ -89,7 +89,7 @@ fn campaign_of_snapshots_on_a_disk_that_fails_or_lies() {
         }
         let written = block_on(write_plain(&disk, &new));
         let context = format!("seed {seed}");
-        // As it is read now, with whatever the reads do; and after a power loss.
+        // As it is read now, with the faults of the reads; and after a power loss.
         disk.lose_power_after(u64::MAX);
         look(&disk, &[&old, &new], &context);
         let after = disk.crash_by(&mut chance);
@@ -99,7 +99,7 @@ fn campaign_of_snapshots_on_a_disk_that_fails_or_lies() {
             assert!(block_on(load(&after, new.zxid)).unwrap() == Image::of(&new), "{context}");
         }
         damaged += found;
-        // Sectors of what is there decay.
+        // Sectors of the files decay.
         for candidate in block_on(list(&after, directory())).unwrap() {
             let start = chance.below(candidate.bytes);
             for at in start..(start + 1 + chance.below(64)).min(candidate.bytes) {

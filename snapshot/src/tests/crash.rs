@@ -24,7 +24,7 @@ impl ImageSink for Images {
         for run in &unit.runs {
             let mut at = run.start;
             while at < run.end {
-                let record = Record::parse(&unit.memory.as_ref()[at..run.end]).unwrap();
+                let record = NodeRecord::parse(&unit.memory.as_ref()[at..run.end]).unwrap();
                 self.0.records.push((without_acl(record), Vec::new()));
                 at += record.archive_bytes();
             }
@@ -92,7 +92,7 @@ fn writing_the_same_zxid_again_leaves_one_of_them() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_leaves_nothing() {
+fn a_full_disk_is_reported_and_leaves_nothing() {
     let plain = Plain::sample(20_000, 100, 9);
     let (_, written) = disk_with(&plain);
     let disk = Simulated::new(1);
@@ -104,9 +104,9 @@ fn a_full_disk_is_told_and_leaves_nothing() {
             assert!(matches!(error, WriteError::Full(_)), "{error}");
             assert!(disk.list(directory()).await.unwrap().is_empty());
         }
-        // A tree that is larger than it says meets the end while writing.
+        // A tree larger than it states runs out of room while writing.
         disk.set_capacity(written.bytes - 4096);
-        let head = Head { data_bytes: 0, ..plain.head() };
+        let head = SnapshotHead { data_bytes: 0, ..plain.head() };
         let pace = async |_| ControlFlow::Continue(());
         let error = write(&disk, directory(), &head, "", &mut plain.clone(), pace).await;
         assert!(matches!(error, Err(WriteError::Full(_))));
@@ -121,7 +121,7 @@ fn a_full_disk_is_told_and_leaves_nothing() {
 fn a_reservation_that_was_too_large_is_given_back() {
     let plain = Plain::sample(10, 10, 9);
     let disk = Simulated::new(1);
-    let head = Head { data_bytes: 9 << 20, ..plain.head() };
+    let head = SnapshotHead { data_bytes: 9 << 20, ..plain.head() };
     block_on(async {
         disk.create_directory(directory()).await.unwrap();
         let pace = async |_| ControlFlow::Continue(());

@@ -1,7 +1,7 @@
-//! Whatever happens to a file, loading it ends in a result, and never in a wrong tree.
+//! Whatever happens to a file, loading it returns a result, and never a wrong tree.
 
 use super::*;
-use crate::format::{ChunkEntry, Footer, Header, Index, Place};
+use crate::format::{ChunkEntry, Extent, Footer, Header, Index};
 use crate::limits::{FOOTER_BYTES, HEADER_BYTES};
 use disk::AlignedBuf;
 use disk::simulated::Seed;
@@ -64,7 +64,7 @@ fn every_truncation_is_found() {
 }
 
 #[test]
-fn other_files_and_newer_formats_are_told() {
+fn other_files_and_newer_formats_are_recognised() {
     let plain = Plain::sample(3, 3, 5);
     let (disk, written) = disk_with(&plain);
     let mut bytes = disk.content(&written.path).unwrap();
@@ -106,13 +106,13 @@ impl Forged {
         self.footer.header_crc32c = header.encode(&mut bytes);
         let mut chunk = self.records.clone();
         chunk.extend(self.table.iter().flat_map(|start| start.to_be_bytes()));
-        let place = append(&mut bytes, &chunk);
+        let extent = append(&mut bytes, &chunk);
         self.index.push(ChunkEntry {
-            offset: place.offset,
-            bytes: (bytes.len() as u64 - place.offset) as u32,
+            offset: extent.offset,
+            bytes: (bytes.len() as u64 - extent.offset) as u32,
             record_bytes: self.records.len() as u32,
             record_count: self.table.len() as u32,
-            crc32c: place.crc32c,
+            crc32c: extent.crc32c,
         });
         self.footer.chunk_count = 1;
         let mut footer = self.footer;
@@ -135,12 +135,12 @@ impl Forged {
     }
 }
 
-fn append(bytes: &mut Vec<u8>, section: &[u8]) -> Place {
+fn append(bytes: &mut Vec<u8>, section: &[u8]) -> Extent {
     let offset = bytes.len();
     bytes.extend_from_slice(section);
     bytes.resize(bytes.len().next_multiple_of(4096), 0);
     let crc32c = crc32c::crc32c(&bytes[offset..]);
-    Place { offset: offset as u64, bytes: section.len() as u64, crc32c }
+    Extent { offset: offset as u64, bytes: section.len() as u64, crc32c }
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn forged_files_are_refused() {
     let longer = with(|it| it.records.extend_from_slice(&[0; 8]));
     assert!(matches!(longer, Some(Fault::Extent { .. })));
     assert_eq!(Forged::new(&records[1..]).load(same), Some(Fault::NoRoot));
-    let sessions = Place { offset: HEADER_BYTES as u64, ..Place::default() };
+    let sessions = Extent { offset: HEADER_BYTES as u64, ..Extent::default() };
     let empty = Footer { sessions, ..Footer::default() };
     assert_eq!(loader::check_index(&empty, &[]), Err(Fault::NoRoot));
     let outside = |change: fn(&mut Footer, &mut ChunkEntry)| {
@@ -182,7 +182,7 @@ fn forged_files_are_refused() {
 }
 
 #[test]
-fn random_bytes_are_no_archive_or_a_result() {
+fn random_bytes_are_an_error_or_a_result() {
     let mut seed = Seed::new(2);
     for round in 0..20_000_u64 {
         let length = seed.below(64) as usize;

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use disk::{Disk, Simulated, block_on};
 use model::acl::AclList;
-use model::record::{BIRTH_BYTES, Draft, HEAD_BYTES, Record};
+use model::record::{BIRTH_BYTES, Draft, HEAD_BYTES, NodeRecord};
 use model::session::SessionId;
 use model::zxid::{Epoch, Zxid};
 
@@ -66,7 +66,7 @@ fn acl_list(count: u32) -> Vec<u8> {
 }
 
 impl Plain {
-    /// A root and `count` nodes with so many bytes of data each, and a few sessions and ACLs.
+    /// A root and `count` nodes with this many bytes of data each, and a few sessions and ACLs.
     fn sample(count: usize, data_bytes: usize, zxid: i64) -> Self {
         let mut plain = Self { zxid: Zxid(zxid), ..Self::default() };
         plain.records.push(record(b"/", b"", 0));
@@ -82,12 +82,12 @@ impl Plain {
         plain
     }
 
-    fn parsed(&self) -> impl Iterator<Item = Record<'_>> {
-        self.records.iter().map(|bytes| Record::parse(bytes).unwrap())
+    fn parsed(&self) -> impl Iterator<Item = NodeRecord<'_>> {
+        self.records.iter().map(|bytes| NodeRecord::parse(bytes).unwrap())
     }
 
-    fn head(&self) -> Head {
-        Head {
+    fn head(&self) -> SnapshotHead {
+        SnapshotHead {
             zxid: self.zxid,
             epoch: Epoch(3),
             seed: [0x1122, 0x3344],
@@ -102,10 +102,10 @@ impl Plain {
 }
 
 impl Source for Plain {
-    fn next_record(&mut self) -> Option<Record<'_>> {
+    fn next_record(&mut self) -> Option<NodeRecord<'_>> {
         self.at += 1;
         let bytes = self.records.get(self.at - 1)?;
-        Some(Record::parse(bytes).unwrap())
+        Some(NodeRecord::parse(bytes).unwrap())
     }
 
     fn append_acl(&self, number: u32, out: &mut Vec<u8>) {
@@ -137,7 +137,7 @@ fn disk_with(plain: &Plain) -> (Simulated, Written) {
 struct Image {
     records: Vec<(Vec<u8>, Vec<u8>)>,
     sessions: Vec<Session>,
-    head: Head,
+    head: SnapshotHead,
 }
 
 impl Image {
@@ -158,7 +158,7 @@ impl Image {
         for run in &unit.runs {
             let mut at = run.start;
             while at < run.end {
-                let record = Record::parse(&unit.memory.as_ref()[at..run.end]).unwrap();
+                let record = NodeRecord::parse(&unit.memory.as_ref()[at..run.end]).unwrap();
                 let number = record.acl() as usize;
                 let list = match number.checked_sub(1) {
                     None => Vec::new(),
@@ -171,7 +171,7 @@ impl Image {
     }
 }
 
-fn without_acl(record: Record<'_>) -> Vec<u8> {
+fn without_acl(record: NodeRecord<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     record.append_archive(&mut bytes);
     bytes[80..84].fill(0);

@@ -4,7 +4,7 @@ use super::*;
 use crate::directory::{name_of, zxid_of};
 use disk::{Cause, Operation};
 
-/// Takes what comes; refuses the unit that begins with this record of a snapshot.
+/// Accepts every unit but the one that begins with this record of a snapshot.
 #[derive(Default)]
 struct Sink {
     begun: Vec<Zxid>,
@@ -21,8 +21,7 @@ impl ImageSink for Sink {
     fn push(&mut self, unit: Unit) -> Result<(), Refused> {
         self.unit_count += 1;
         if self.refuses.is_some() && self.refuses == self.begun.last().copied() {
-            let (chunk, file_offset) = unit.origin_of(unit.runs[0].start);
-            return Err(Refused { chunk, file_offset });
+            return Err(Refused::at(&unit.origins, unit.runs[0].start));
         }
         Ok(())
     }
@@ -65,7 +64,7 @@ fn the_newest_is_loaded() {
 }
 
 #[test]
-fn damage_is_told_and_an_older_one_is_loaded() {
+fn damage_is_reported_and_an_older_one_is_loaded() {
     let disk = disk_with_all(&[5, 7, 9]);
     flip(&disk, 9, 1 << 20);
     flip(&disk, 7, 3);

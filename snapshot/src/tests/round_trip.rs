@@ -1,4 +1,4 @@
-//! What is written is read.
+//! What is written is read back.
 
 use super::*;
 use crate::format::ChunkEntry;
@@ -72,11 +72,11 @@ fn chunks_are_cut_by_content() {
 }
 
 #[test]
-fn a_tree_that_is_not_what_it_says_is_not_kept() {
+fn a_tree_that_differs_from_its_head_is_not_kept() {
     let plain = Plain::sample(10, 10, 5);
     let disk = Simulated::new(1);
     let pace = async |_| ControlFlow::Continue(());
-    let fail = |head: Head| {
+    let fail = |head: SnapshotHead| {
         block_on(async {
             disk.create_directory(directory()).await.unwrap();
             let source = &mut plain.clone();
@@ -86,9 +86,9 @@ fn a_tree_that_is_not_what_it_says_is_not_kept() {
         })
     };
     let head = plain.head();
-    let error = fail(Head { node_count: 12, ..head });
+    let error = fail(SnapshotHead { node_count: 12, ..head });
     assert!(matches!(error, WriteError::NodeCount { expected: 12, found: 11 }));
-    let error = fail(Head { digest: head.digest ^ 1, ..head });
+    let error = fail(SnapshotHead { digest: head.digest ^ 1, ..head });
     assert!(matches!(error, WriteError::Digest { .. }));
 }
 

@@ -1,8 +1,8 @@
-//! A disk whose calls take a while: several are in the air, and never too many.
+//! A disk whose calls take a while: several are in flight, and never too many.
 
 use super::*;
 use crate::limits::{CHUNK_BYTES_MAX, READ_AHEAD_BYTES, WRITE_AHEAD_BYTES};
-use disk::{AlignedBuf, DiskError, Entry, OpenMode};
+use disk::{AlignedBuf, DirectoryEntry, DiskError, OpenMode};
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::task::Poll;
@@ -44,7 +44,7 @@ impl Slow {
 impl Disk for Slow {
     type File = <Simulated as Disk>::File;
 
-    async fn list(&self, directory: &Path) -> Result<Vec<Entry>, DiskError> {
+    async fn list(&self, directory: &Path) -> Result<Vec<DirectoryEntry>, DiskError> {
         self.inner.list(directory).await
     }
 
@@ -81,7 +81,7 @@ impl Disk for Slow {
     }
 
     async fn flush(&self, file: &Self::File) -> Result<(), DiskError> {
-        assert_eq!(self.count.get(), 0, "a flush covers what has landed");
+        assert_eq!(self.count.get(), 0, "a flush covers what has completed");
         self.inner.flush(file).await
     }
 
@@ -108,7 +108,7 @@ fn calls_run_ahead_within_bounds() {
         write_plain(&slow, &plain).await.unwrap();
     });
     assert!(slow.inner.content(&written.path) == reference.content(&written.path));
-    // A buffer's room may be larger than what is written of it, by as much as chunks vary.
+    // A buffer's capacity may exceed what is written of it, by as much as chunks vary.
     let most = slow.bytes_most.replace(0);
     assert!(most > 2 * CHUNK_BYTES_MAX && most <= 2 * WRITE_AHEAD_BYTES, "{most} bytes");
     assert!(slow.count_most.replace(0) > 2);

@@ -1,9 +1,9 @@
-//! Which addresses a configuration leads to, and which configurations lead nowhere: the rows of
-//! `table.txt`, as Apache `ZooKeeper` 3.9.5 was seen to behave.
+//! Which addresses a configuration leads to, and which configurations lead to none: the rows of
+//! `table.txt`, as observed on Apache `ZooKeeper` 3.9.5.
 //!
-//! Each row is a `zoo.cfg` with what belongs to it, started for itself. Whether the server starts,
-//! and which loopback addresses answer, must be as the row says. The rows were written down from
-//! what the reference did; with `RINGKEEPER_TEST_SERVER_CMD` these tests hold it to them again.
+//! Each row is a `zoo.cfg` with its files, started on its own. Whether the server starts, and which
+//! loopback addresses answer, must be as the row says. The rows record what the reference did; with
+//! `RINGKEEPER_TEST_SERVER_CMD` these tests check it against them again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,9 +22,9 @@ use harness::server::{next_free_port, server_command};
 /// A loaded machine starts a server slowly.
 const START_MAX: Duration = Duration::from_secs(120);
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// Stock never closes a connection that asks while it loads.
+/// Stock never closes a connection that sends a word while it loads.
 const ANSWER_OF_A_START_MAX: Duration = Duration::from_secs(1);
-/// Servers started at a time.
+/// Servers started concurrently.
 const WORKERS: usize = 4;
 /// Every address that is tried.
 const ADDRESSES: [&str; 3] = ["127.0.0.1", "127.0.0.2", "::1"];
@@ -32,9 +32,9 @@ const ADDRESSES: [&str; 3] = ["127.0.0.1", "127.0.0.2", "::1"];
 /// What a configuration leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Outcome {
-    /// The server ends by itself, with an error.
+    /// The server exits with an error.
     Refused,
-    /// Stock runs and serves nobody; ours ends with an error that says why nobody would be served.
+    /// Stock runs without serving any client; ours exits with an error that says why.
     Idle,
     /// The addresses that answer, by port.
     Serves(BTreeMap<String, Vec<String>>),
@@ -51,7 +51,7 @@ struct Row {
     world: World,
 }
 
-/// The machine that the server believes to be on.
+/// The machine that the server sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum World {
     Ours,
@@ -159,7 +159,7 @@ impl Running {
         fs::read_to_string(self.folder.join("zoo.cfg")).unwrap()
     }
 
-    /// Waits for the server's end, or until an address of this port answers.
+    /// Waits until the server exits or an address of this port answers.
     fn wait(&mut self, port: &str, addresses: &[&str]) -> Option<ExitStatus> {
         let end = Instant::now() + START_MAX;
         loop {
@@ -203,7 +203,7 @@ impl Running {
         said.is_some_and(|said| said.contains(answer))
     }
 
-    /// Asks from inside the server's own network.
+    /// Connects from inside the server's own network.
     fn ask_inside(&self, address: &str, port: u16, question: &str, answer_max: Duration) -> String {
         let seconds = answer_max.as_secs().to_string();
         let script = "exec 3<>/dev/tcp/$0/$1 && printf '%s' \"$2\" >&3 && cat <&3";
@@ -227,7 +227,7 @@ impl Drop for Running {
 }
 
 impl World {
-    /// The words that put a command into this world.
+    /// The words that run a command in this world.
     fn prefix(&self) -> Vec<std::ffi::OsString> {
         let (unshare, script) = match self {
             World::Ours => return Vec::new(),
@@ -242,7 +242,7 @@ impl World {
         ["unshare", unshare, "sh", "-c", &script, "sh"].map(Into::into).into()
     }
 
-    /// Whether this user may make such a world.
+    /// Whether this user may create such a world.
     fn is_possible(&self) -> bool {
         let words = self.prefix();
         let Some(program) = words.first() else { return true };
@@ -264,7 +264,7 @@ fn ask(address: SocketAddr, question: &str, answer_max: Duration) -> Option<Stri
     Some(String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Starts a row's server: what is not as the row says.
+/// Starts a row's server; returns what differs from the row.
 fn check(row: &Row, number: usize) -> Result<(), String> {
     let mut server = Running::start(row, number);
     let is_refused = match &row.outcome {

@@ -1,7 +1,8 @@
-//! What a server tells of itself, compared line by line with what `ZooKeeper` 3.9.5 told in the
-//! same state: the golden files are its answers, with whatever no two runs share made `#`.
+//! What a server reports about itself, compared line by line with what `ZooKeeper` 3.9.5 reported
+//! in the same state: the golden files are its answers, with everything that varies between runs
+//! replaced by `#`.
 //!
-//! `RINGKEEPER_RECORD=yes make reference` writes them again from stock.
+//! `RINGKEEPER_RECORD=yes make reference` records them again from stock.
 
 mod normal;
 
@@ -41,7 +42,7 @@ fn diff(expected: &str, found: &str) -> Vec<String> {
     lines
 }
 
-/// A server in a state that is the same every time, and who is connected to it.
+/// A server in a reproducible state, and its connected clients.
 struct Scene {
     server: Server,
     a: Client,
@@ -56,7 +57,7 @@ fn scene() -> Scene {
         .set("admin.serverPort", &port.to_string())
         .set("tickTime", "2000")
         .start();
-    // The start was waited for with words, nobody knows how many.
+    // The start was awaited with an unknown number of words.
     assert_eq!(server.word("srst"), "Server stats reset.\n");
     let mut a = Client::connect(server.address());
     let mut b = Client::connect(server.address());
@@ -124,7 +125,7 @@ impl Scene {
     }
 }
 
-/// The words in one order: each is a packet that the later ones count.
+/// The words in a fixed order: each is a packet that the later ones count.
 #[test]
 fn words_in_one_state() {
     let mut scene = scene();
@@ -141,8 +142,8 @@ fn words_in_one_state() {
     golden("envi", &normal::keys(&scene.word("envi")));
     golden("hash", &normal::digests(&scene.word("hash")));
     let plain = ["ruok", "isro", "gtmk", "xxxx", "orst", "lsnp", "nfnw"];
-    let told: Vec<_> = plain.map(|word| format!("{word}: {:?}\n", scene.word(word))).into();
-    golden("plain", &told.concat());
+    let answers: Vec<_> = plain.map(|word| format!("{word}: {:?}\n", scene.word(word))).into();
+    golden("plain", &answers.concat());
     golden("crst", &(scene.word("crst") + &normal::clients(&scene.word("cons"))));
     scene.a.get("/ns", false).unwrap();
     let reset = scene.word("srst");
@@ -154,8 +155,8 @@ fn words_in_one_state() {
 fn words_that_are_refused() {
     let server = Server::config().set("4lw.commands.whitelist", "srvr, ruok, gtmk").start();
     let words = ["ruok", "stat", "mntr", "wchc", "isro", "gtmk", "orst", "xxxx"];
-    let told: Vec<_> = words.map(|word| format!("{word}: {:?}\n", server.word(word))).into();
-    golden("refused", &told.concat());
+    let answers: Vec<_> = words.map(|word| format!("{word}: {:?}\n", server.word(word))).into();
+    golden("refused", &answers.concat());
 }
 
 /// Status, type and text of an HTTP answer.
@@ -176,7 +177,7 @@ fn ask(address: SocketAddr, path: &str) -> (String, String) {
 #[test]
 fn commands_of_the_admin_server() {
     let scene = scene();
-    let mut told = String::new();
+    let mut answers = String::new();
     for command in [
         "configuration",
         "connections",
@@ -210,9 +211,9 @@ fn commands_of_the_admin_server() {
         "nonsense",
     ] {
         let (status, body) = ask(scene.http, &format!("/commands/{command}"));
-        write!(told, "== {command}: {status}\n{}", normal::shape(&body)).unwrap();
+        write!(answers, "== {command}: {status}\n{}", normal::shape(&body)).unwrap();
     }
-    golden("commands", &told);
+    golden("commands", &answers);
     let (status, index) = ask(scene.http, "/commands");
     assert!(status.starts_with("200 "), "{status}");
     golden("index", &index);

@@ -1,4 +1,4 @@
-//! What no two runs share, made alike: times, latencies, addresses, the order of hash tables.
+//! Normalises what varies between runs: times, latencies, addresses, the order of hash tables.
 
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -41,7 +41,7 @@ fn addresses(line: &str) -> String {
     format!("{head}/127.0.0.1:#{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
-/// `srvr`: latencies, and connections, of which words may still be closing.
+/// `srvr`: latencies, and connections, of which those of words may still be closing.
 pub(super) fn numbers(text: &str) -> String {
     let varies = |line: &str| line.starts_with("Latency") || line.starts_with("Connections:");
     text.split('\n')
@@ -50,8 +50,8 @@ pub(super) fn numbers(text: &str) -> String {
         .join("\n")
 }
 
-/// The lines of clients sorted, their times and latencies made alike. A word that is just being
-/// closed may stand beside the one that asks.
+/// The lines of clients sorted, with times and latencies normalised. A word's connection that is
+/// just being closed may be listed beside the current one.
 pub(super) fn clients(text: &str) -> String {
     let timed = ["est=", "lresp=", "llat=", "minlat=", "avglat=", "maxlat="];
     let mut clients = BTreeSet::new();
@@ -105,12 +105,12 @@ const VARYING: [&str; 30] = [
     "memory",
 ];
 
-/// Counts of what is timed, which are the same in every run.
+/// Counts of timed events, which are the same in every run.
 const COUNTED: [&str; 3] =
     ["zk_cnt_readlatency", "zk_cnt_updatelatency", "zk_cnt_propagation_latency"];
 
 /// `mntr`: every name; the values that do not depend on time. The parts of the tree are sorted;
-/// what only we have is left out.
+/// what only we have is omitted.
 pub(super) fn metrics(text: &str) -> String {
     let mut lines = Vec::new();
     let mut parts = Vec::new();
@@ -130,7 +130,7 @@ pub(super) fn metrics(text: &str) -> String {
 }
 
 /// `dump`: each section's lines sorted, whatever buckets of expiry they fall into; counts of sets
-/// and of words that are closing made alike.
+/// and of closing words normalised.
 pub(super) fn dump(text: &str) -> String {
     let mut out = Vec::<String>::new();
     let mut section = BTreeSet::new();
@@ -197,7 +197,7 @@ pub(super) fn digests(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON as a sorted list of where it holds what kind of value; keys that are data are `*`.
+/// JSON as a sorted list of paths with the kind of value at each; keys that are data are `*`.
 pub(super) fn shape(text: &str) -> String {
     let value: Value = serde_json::from_str(text).unwrap_or_else(|e| panic!("{e} in {text}"));
     let mut lines = BTreeSet::new();
@@ -232,7 +232,7 @@ fn walk(value: &Value, at: &str, lines: &mut BTreeSet<String>) {
                 Value::Array(_) => "[]".to_owned(),
                 Value::Object(_) => "{}".to_owned(),
             };
-            // A bucket of expiry that nobody is in any more.
+            // An empty bucket of expiry.
             if at != ".expiry_time_to_session_ids.*" {
                 lines.insert(format!("{at} {kind}"));
             }

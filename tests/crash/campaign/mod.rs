@@ -1,8 +1,8 @@
-//! The campaign: a server killed again and again, at random and at chosen moments, under a load
-//! that has every kind of write; also while it starts, and twice in a row.
+//! The campaign: a server killed repeatedly, at random and at chosen moments, under a load with
+//! every kind of write; also while it starts, and twice in a row.
 //!
-//! `make crash ROUNDS=n` takes more rounds than the few of `make test`; SEED changes what is
-//! drawn. A kill is not reproducible, what is checked after it does not depend on when it came.
+//! `make crash ROUNDS=n` runs more rounds than the few of `make test`; SEED changes what is drawn.
+//! A kill is not reproducible, but what is checked after it does not depend on its time.
 
 mod model;
 mod worker;
@@ -21,10 +21,10 @@ pub(crate) use worker::Worker;
 
 const WORKERS: usize = 4;
 
-/// Rounds with one data directory; then a server begins anew, with other settings.
+/// Rounds with one data directory; then a new one follows, with other settings.
 const LIFE_ROUNDS: u64 = 20;
 
-/// How long a chosen moment is waited for.
+/// How long to wait for a chosen moment.
 const MOMENT_MAX: Duration = Duration::from_millis(600);
 
 /// When a server is killed.
@@ -67,7 +67,7 @@ fn number(name: &str, default: u64) -> u64 {
     env::var(name).ok().map_or(default, |text| text.parse().expect("a whole number"))
 }
 
-/// Waits for the moment; true if it is a chosen one and came.
+/// Waits for the moment; true if it was a chosen one and occurred.
 fn wait_for(moment: Moment, data: &Path) -> bool {
     let (beginning, ending) = match moment {
         Moment::After(time) => {
@@ -132,7 +132,7 @@ fn live(chance: &mut Chance, rounds: u64, tally: &mut Tally) {
         server.kill();
         tally.kills += 1;
         workers = running.into_iter().map(|worker| worker.join().unwrap()).collect();
-        // Now and then it does not get up before it falls again.
+        // Occasionally it is killed again before it serves.
         while chance.below(3) == 0 {
             server.launch();
             tally.in_making += u64::from(wait_for(start_moment(chance), &data));

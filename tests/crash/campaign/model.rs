@@ -1,7 +1,7 @@
 //! What a worker's steps make of its part of the tree.
 //!
-//! A model is the state after so many steps. Which step comes next, what it asks for and what must
-//! be answered follow from it alone, so two models that took the same count of steps are equal.
+//! A model is the state after a number of steps. It alone determines the next step, its request and
+//! the expected answer, so two models after the same number of steps are equal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use harness::{Acl, Body, Op, code, opcode};
 /// Nodes of a kind that are kept before the oldest one is deleted.
 const KEPT: usize = 5;
 
-/// One value in so many is large, so that segments change in mid-work.
+/// One value in this many is large, so that segments change under load.
 const LARGE_ONE_IN: u64 = 40;
 const LARGE_BYTES: usize = 200_000;
 
@@ -48,7 +48,7 @@ pub(super) struct Model {
     ephemerals: BTreeSet<u64>,
     /// What was created and deleted below the root.
     pub(super) changes: i32,
-    /// Names with sequence, and how many there ever were.
+    /// Sequential names, and how many were ever created.
     pub(super) queue: BTreeMap<String, u64>,
     queued: i32,
     pub(super) queue_changes: i32,
@@ -71,7 +71,7 @@ impl Model {
         }
     }
 
-    /// What step `number` writes: who, and which.
+    /// What step `number` writes: the worker, and the step.
     pub(super) fn data(&self, number: u64) -> Vec<u8> {
         if number == u64::MAX {
             return Vec::new();
@@ -87,7 +87,7 @@ impl Model {
         self.ephemerals.len()
     }
 
-    /// The session has ended: its ephemerals are gone.
+    /// The session has ended: its ephemerals are deleted.
     pub(super) fn end_session(&mut self) {
         for number in std::mem::take(&mut self.ephemerals) {
             self.nodes.remove(&format!("e-{number}"));
@@ -95,7 +95,7 @@ impl Model {
         }
     }
 
-    /// Takes the next step, and says what asks for it.
+    /// Takes the next step, and returns its request.
     pub(super) fn step(&mut self) -> Request {
         let number = self.steps;
         self.steps += 1;

@@ -1,17 +1,17 @@
-//! One client of the campaign: works until the server is gone, and then says what must be there.
+//! One client of the campaign: works until the server is killed, then knows what must be there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use harness::wire::Reader;
+use harness::wire::ReplyReader;
 use harness::{Body, Client, code, opcode};
 
 use super::model::{Model, Request, SHARED};
 
-/// Requests in the air at a time.
+/// Requests in flight at a time.
 const WINDOW: usize = 16;
 
-/// Steps after which a worker closes its session and begins another.
+/// Steps after which a worker closes its session and opens another.
 const SESSION_STEPS: u64 = 500;
 
 /// The newest acknowledged write to [`SHARED`].
@@ -68,13 +68,13 @@ impl Worker {
         }
     }
 
-    /// Works until the server is gone.
+    /// Works until the server is killed.
     pub(crate) fn work_until_cut(mut self) -> Self {
         while self.work_a_session().is_some() {}
         self
     }
 
-    /// The rest of a session, its end, and the beginning of another; `None` once it is cut.
+    /// The remainder of a session, its end, and the beginning of another; `None` once it is cut.
     fn work_a_session(&mut self) -> Option<()> {
         let mut flying: VecDeque<(i32, Request)> = VecDeque::new();
         let last = (self.sent.steps / SESSION_STEPS + 1) * SESSION_STEPS;
@@ -84,7 +84,7 @@ impl Worker {
                 flying.push_back((self.client.try_post(request.kind, &request.body)?, request));
             }
             let (xid, request) = flying.pop_front().expect("something flies");
-            self.hear(xid, &request)?;
+            self.receive(xid, &request)?;
         }
         self.session = Session::Closing;
         let xid = self.client.try_post(opcode::CLOSE_SESSION, &Body::new())?;
@@ -93,11 +93,11 @@ impl Worker {
         self.begin_session()
     }
 
-    fn hear(&mut self, xid: i32, request: &Request) -> Option<()> {
+    fn receive(&mut self, xid: i32, request: &Request) -> Option<()> {
         let reply = self.client.try_reply(xid)?;
         assert_eq!(reply.err, request.err, "step {} of {}", self.acknowledged.steps, self.number);
         if let Some(path) = &request.path {
-            assert_eq!(Reader::new(&reply.body).string(), *path, "the sequence");
+            assert_eq!(ReplyReader::new(&reply.body).string(), *path, "the sequence");
         }
         if let Some(number) = request.shared {
             self.shared = Shared { zxid: reply.zxid, worker: self.number, number };
@@ -107,7 +107,7 @@ impl Worker {
         Some(())
     }
 
-    /// The session was closed; a new one, unless the server is gone.
+    /// The session was closed; opens a new one, unless the server is down.
     fn begin_session(&mut self) -> Option<()> {
         self.acknowledged.end_session();
         self.sent = self.acknowledged.clone();
@@ -120,15 +120,16 @@ impl Worker {
         Some(())
     }
 
-    /// Takes up the session again and compares the tree with the steps.
+    /// Resumes the session and compares the tree with the steps.
     pub(crate) fn check(&mut self) {
         let handshake = self.client.reattach();
-        let again = Client::open(self.address, &handshake).expect("the server has what it told of");
+        let again =
+            Client::open(self.address, &handshake).expect("the server has what it acknowledged");
         if again.session_id() == handshake.session_id {
             assert_ne!(self.session, Session::Closed, "an ended session has come back");
             self.client = again;
             self.settle();
-            // A close that was sent and did not happen is sent again after the next steps.
+            // A close that was sent but not applied is sent again after the next steps.
             self.session = Session::Open;
             return;
         }
@@ -138,7 +139,7 @@ impl Worker {
         self.settle();
     }
 
-    /// Finds out which of the undecided steps were taken: those of a beginning, whole.
+    /// Finds out which of the undecided steps were taken: a prefix, each of them completely.
     fn settle(&mut self) {
         self.undecided_count += self.sent.steps - self.acknowledged.steps;
         let found = self.found();
@@ -192,8 +193,8 @@ impl Worker {
     }
 }
 
-/// Data as a failed comparison can show it: its beginning, its length, and whether the rest is
-/// one byte again and again.
+/// Data as a failed comparison can show it: its beginning, its length, and whether the rest repeats
+/// one byte.
 #[derive(Debug, PartialEq, Eq)]
 struct Print(String, usize, bool);
 

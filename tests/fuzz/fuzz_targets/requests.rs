@@ -1,17 +1,17 @@
-//! Packets of clients: decoded or refused; what was decoded from a packet has been in it.
+//! Client packets are decoded or refused; whatever is decoded was in the packet.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use model::jute::Reader;
+use model::jute::JuteReader;
 use model::op::Op;
 use model::request::{ConnectRequest, Request, RequestHeader};
 
 fuzz_target!(|packet: &[u8]| {
     let _ = ConnectRequest::decode(packet);
-    let mut reader = Reader::new(packet);
+    let mut reader = JuteReader::new(packet);
     let Ok(header) = RequestHeader::decode(&mut reader) else { return };
-    // Any number is some operation: most of them are not worth a try.
+    // Any number may be an operation: most are not worth a try.
     let Some(op) = Op::of(header.op).or_else(|| Op::of(header.op.rem_euclid(120))) else { return };
     let body = reader.rest();
     match Request::decode(op, body) {

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::{ANSWER_MAX, Client};
-use crate::wire::{Body, Event, Reader};
+use crate::wire::{Body, Event, ReplyReader};
 
 /// A reply, its body not decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +47,14 @@ impl Client {
         xid
     }
 
-    /// As [`Self::post`], `None` if the server has closed.
+    /// Like [`Self::post`]; `None` if the server has closed.
     pub fn try_post(&mut self, kind: i32, body: &Body) -> Option<i32> {
         let xid = self.take_xid();
         self.stream.write_all(&request(xid, kind, body)).ok()?;
         Some(xid)
     }
 
-    /// Sends several requests in one piece and returns the first one's xid.
+    /// Sends several requests in one write and returns the first one's xid.
     pub fn post_all(&mut self, requests: &[(i32, Body)]) -> i32 {
         let first = self.next_xid;
         let mut bytes = Vec::new();
@@ -70,7 +70,7 @@ impl Client {
         self.next_xid - 1
     }
 
-    /// What comes next, reply or event; `None` once the server has closed.
+    /// The next reply or event; `None` once the server has closed.
     pub fn receive(&mut self) -> Option<Incoming> {
         if let Some(event) = self.events.pop_front() {
             return Some(Incoming::Event(event));
@@ -80,7 +80,7 @@ impl Client {
 
     fn receive_new(&mut self) -> Option<Incoming> {
         let bytes = read_frame(&mut self.stream)?;
-        let mut r = Reader::new(&bytes);
+        let mut r = ReplyReader::new(&bytes);
         let (xid, zxid, err) = (r.int(), r.long(), r.int());
         if xid == -1 {
             let event = Event { kind: r.int(), state: r.int(), path: r.string(), zxid };
@@ -121,7 +121,7 @@ impl Client {
         self.reply(xid)
     }
 
-    /// The next event, waited for.
+    /// Waits for the next event.
     pub fn event(&mut self) -> Event {
         match self.receive().expect("connection stays open") {
             Incoming::Event(event) => event,
@@ -129,13 +129,14 @@ impl Client {
         }
     }
 
-    /// The events so far: all that were caused by what any client was told before this call.
+    /// The events so far: all that were caused by changes acknowledged to any client before this
+    /// call.
     pub fn events(&mut self) -> Vec<Event> {
         self.ping();
         self.events.drain(..).collect()
     }
 
-    /// Whether the server has closed the connection; what it still sent is dropped.
+    /// Whether the server has closed the connection; anything that it still sent is dropped.
     ///
     /// # Panics
     /// If it stays open for half a minute.
@@ -143,7 +144,7 @@ impl Client {
         while self.receive_new().is_some() {}
     }
 
-    /// Says that nothing more will be sent, and can still receive.
+    /// Shuts down the sending side; receiving is still possible.
     pub fn half_close(&self) {
         self.stream.shutdown(Shutdown::Write).expect("own socket");
     }
@@ -156,12 +157,12 @@ impl Client {
         self.stream.write_all(last).expect("server reads");
     }
 
-    /// Closes the connection without a word; the session lives on.
+    /// Closes the connection abruptly; the session survives.
     pub fn hang_up(&self) {
         self.stream.shutdown(Shutdown::Both).ok();
     }
 
-    /// Asks again and again until the condition holds.
+    /// Polls until the condition holds.
     ///
     /// # Panics
     /// After half a minute.
@@ -177,26 +178,29 @@ impl Client {
         &mut self,
         kind: i32,
         body: &Body,
-        decode: impl FnOnce(&mut Reader) -> T,
+        decode: impl FnOnce(&mut ReplyReader) -> T,
     ) -> Result<T, i32> {
         let reply = self.call(kind, body);
         decode_reply(&reply, decode)
     }
 }
 
-/// Decodes a reply to its last byte; an error's body must be empty.
-pub fn decode_reply<T>(reply: &Reply, decode: impl FnOnce(&mut Reader) -> T) -> Result<T, i32> {
+/// Decodes a reply completely; an error's body must be empty.
+pub fn decode_reply<T>(
+    reply: &Reply,
+    decode: impl FnOnce(&mut ReplyReader) -> T,
+) -> Result<T, i32> {
     if reply.err != 0 {
         assert!(reply.body.is_empty(), "an error with a body: {reply:?}");
         return Err(reply.err);
     }
-    let mut r = Reader::new(&reply.body);
+    let mut r = ReplyReader::new(&reply.body);
     let value = decode(&mut r);
     r.finish();
     Ok(value)
 }
 
-/// Bytes with their length before them.
+/// Bytes prefixed with their length.
 pub fn frame(bytes: &[u8]) -> Vec<u8> {
     Body::new().buffer(bytes).0
 }

@@ -1,4 +1,4 @@
-//! A connection opens: a new session, or one that was there before.
+//! Opening a connection: a new session, or an existing one.
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use super::exchange::{frame, read_frame};
 use super::{ANSWER_MAX, Client};
-use crate::wire::{Body, Reader};
+use crate::wire::{Body, ReplyReader};
 
 /// What a client opens a connection with.
 #[derive(Debug, Clone)]
@@ -15,9 +15,9 @@ pub struct Handshake {
     pub protocol_version: i32,
     /// The newest zxid this client has seen.
     pub last_zxid_seen: i64,
-    /// The wish; the server has the last word.
+    /// The requested timeout; the server decides.
     pub timeout_ms: i32,
-    /// 0 asks for a new session.
+    /// 0 requests a new session.
     pub session_id: i64,
     /// 16 bytes.
     pub password: Vec<u8>,
@@ -86,7 +86,7 @@ impl Client {
         Self::shake_hands(TcpStream::connect(address).expect("server listens"), address, handshake)
     }
 
-    /// As [`Self::open`], `None` also if nobody listens.
+    /// Like [`Self::open`]; `None` also if no server listens.
     pub fn try_open(address: SocketAddr, handshake: &Handshake) -> Option<Self> {
         Self::shake_hands(TcpStream::connect(address).ok()?, address, handshake)
     }
@@ -101,7 +101,7 @@ impl Client {
         let bytes = handshake.encode();
         stream.write_all(&frame(&bytes)).ok()?;
         let answer = read_frame(&mut stream)?;
-        let mut r = Reader::new(&answer);
+        let mut r = ReplyReader::new(&answer);
         let welcome = Welcome {
             protocol_version: r.int(),
             timeout_ms: r.int(),
@@ -141,7 +141,7 @@ impl Client {
         self.welcome.session_id
     }
 
-    /// The newest zxid of any reply so far.
+    /// The newest zxid of all replies so far.
     pub fn zxid(&self) -> i64 {
         self.zxid
     }

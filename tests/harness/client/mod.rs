@@ -1,11 +1,11 @@
 //! One blocking connection to a server, and every operation of the protocol.
 //!
-//! `handshake` opens a connection and attaches to sessions, `exchange` is what then travels:
-//! frames, requests, replies and events. The operations stand on it: `session` and `node` one by
-//! one, `multi` several at once, `watch` those that events follow from.
+//! `handshake` opens a connection and attaches to sessions, `exchange` transfers frames, requests,
+//! replies and events. The operations build on it: `session` and `node` single ones, `multi`
+//! several at once, `watch` those that cause events.
 //!
 //! Invariant: replies come in the order of their requests, as `try_reply` asserts; events between
-//! them are kept, in their order, until somebody asks.
+//! them are kept, in order, until the test reads them.
 
 mod exchange;
 mod handshake;
@@ -25,7 +25,7 @@ pub use self::node::create_body;
 pub use self::watch::Watches;
 use crate::wire::Event;
 
-/// Past this an answer is missing, not late.
+/// After this time an answer is missing, not late.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// A connection with a session.

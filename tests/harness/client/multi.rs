@@ -3,7 +3,7 @@
 use super::Client;
 use super::node::sorted;
 use crate::opcode;
-use crate::wire::{Acl, Body, Reader, Stat};
+use crate::wire::{Acl, Body, ReplyReader, Stat};
 
 /// One operation of a multi or multiRead.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ pub fn multi_body(ops: &[Op<'_>]) -> Body {
 }
 
 /// The results of a multi, in order.
-pub fn multi_results(r: &mut Reader) -> Vec<OpResult> {
+pub fn multi_results(r: &mut ReplyReader) -> Vec<OpResult> {
     let mut results = Vec::new();
     loop {
         let (kind, done, err) = (r.int(), r.boolean(), r.int());
@@ -107,7 +107,7 @@ pub fn multi_results(r: &mut Reader) -> Vec<OpResult> {
             opcode::SET_DATA => OpResult::Set(r.stat()),
             opcode::CHECK => OpResult::Check,
             opcode::GET_DATA => OpResult::Get(r.buffer(), r.stat()),
-            opcode::GET_CHILDREN => OpResult::Children(sorted(r.vector(Reader::string))),
+            opcode::GET_CHILDREN => OpResult::Children(sorted(r.vector(ReplyReader::string))),
             opcode::ERROR => {
                 let body = r.int();
                 assert_eq!(body, err, "header and body of an error disagree");

@@ -2,7 +2,7 @@
 
 use super::Client;
 use crate::opcode;
-use crate::wire::{Acl, Body, Reader, Stat};
+use crate::wire::{Acl, Body, ReplyReader, Stat};
 
 impl Client {
     /// create
@@ -13,10 +13,10 @@ impl Client {
         acl: &[Acl],
         flags: i32,
     ) -> Result<String, i32> {
-        self.typed(opcode::CREATE, &create_body(path, data, acl, flags), Reader::string)
+        self.typed(opcode::CREATE, &create_body(path, data, acl, flags), ReplyReader::string)
     }
 
-    /// create, of an open node without data and flags, which must succeed
+    /// create, of an open node without data or flags, which must succeed
     pub fn make(&mut self, path: &str) {
         let made = self.create(path, b"", &Acl::open(), 0);
         assert_eq!(made.as_deref(), Ok(path), "create {path}");
@@ -59,7 +59,7 @@ impl Client {
 
     /// exists
     pub fn exists(&mut self, path: &str, watch: bool) -> Result<Stat, i32> {
-        self.typed(opcode::EXISTS, &Body::new().string(path).boolean(watch), Reader::stat)
+        self.typed(opcode::EXISTS, &Body::new().string(path).boolean(watch), ReplyReader::stat)
     }
 
     /// getData
@@ -71,7 +71,7 @@ impl Client {
     /// setData
     pub fn set(&mut self, path: &str, data: &[u8], version: i32) -> Result<Stat, i32> {
         let body = Body::new().string(path).buffer(data).int(version);
-        self.typed(opcode::SET_DATA, &body, Reader::stat)
+        self.typed(opcode::SET_DATA, &body, ReplyReader::stat)
     }
 
     /// getACL
@@ -82,35 +82,37 @@ impl Client {
     /// setACL
     pub fn set_acl(&mut self, path: &str, acl: &[Acl], version: i32) -> Result<Stat, i32> {
         let body = Body::new().string(path).acls(acl).int(version);
-        self.typed(opcode::SET_ACL, &body, Reader::stat)
+        self.typed(opcode::SET_ACL, &body, ReplyReader::stat)
     }
 
     /// getChildren, sorted
     pub fn children(&mut self, path: &str, watch: bool) -> Result<Vec<String>, i32> {
         let body = Body::new().string(path).boolean(watch);
-        self.typed(opcode::GET_CHILDREN, &body, |r| sorted(r.vector(Reader::string)))
+        self.typed(opcode::GET_CHILDREN, &body, |r| sorted(r.vector(ReplyReader::string)))
     }
 
     /// getChildren2, sorted
     pub fn children2(&mut self, path: &str, watch: bool) -> Result<(Vec<String>, Stat), i32> {
         let body = Body::new().string(path).boolean(watch);
-        self.typed(opcode::GET_CHILDREN2, &body, |r| (sorted(r.vector(Reader::string)), r.stat()))
+        self.typed(opcode::GET_CHILDREN2, &body, |r| {
+            (sorted(r.vector(ReplyReader::string)), r.stat())
+        })
     }
 
     /// getAllChildrenNumber
     pub fn all_children_number(&mut self, path: &str) -> Result<i32, i32> {
-        self.typed(opcode::GET_ALL_CHILDREN_NUMBER, &Body::new().string(path), Reader::int)
+        self.typed(opcode::GET_ALL_CHILDREN_NUMBER, &Body::new().string(path), ReplyReader::int)
     }
 
     /// getEphemerals, sorted
     pub fn ephemerals(&mut self, prefix: &str) -> Result<Vec<String>, i32> {
         let body = Body::new().string(prefix);
-        self.typed(opcode::GET_EPHEMERALS, &body, |r| sorted(r.vector(Reader::string)))
+        self.typed(opcode::GET_EPHEMERALS, &body, |r| sorted(r.vector(ReplyReader::string)))
     }
 
     /// sync
     pub fn sync(&mut self, path: &str) -> Result<String, i32> {
-        self.typed(opcode::SYNC, &Body::new().string(path), Reader::string)
+        self.typed(opcode::SYNC, &Body::new().string(path), ReplyReader::string)
     }
 }
 

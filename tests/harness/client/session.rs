@@ -1,4 +1,4 @@
-//! The session's own operations: signs of life, credentials, the end.
+//! The session's own operations: pings, credentials, close.
 
 use super::Client;
 use super::exchange::decode_reply;

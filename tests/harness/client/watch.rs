@@ -1,4 +1,4 @@
-//! Watches added, looked for, removed and set again.
+//! Adding, checking, removing and restoring watches.
 
 use super::Client;
 use crate::opcode;

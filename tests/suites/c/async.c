@@ -1,4 +1,4 @@
-/* The asynchronous calls: every one, and thousands at once, whose completions keep their order. */
+/* The asynchronous calls: each one, and thousands at once, whose completions keep their order. */
 #include "suite.h"
 
 enum { pipelined = 4000 };
@@ -17,7 +17,7 @@ static void on_string(int rc, const char *value, const void *data) {
   in_order(data);
 }
 
-/* The second of each four: the child that the first made is there. */
+/* The second of each four: the child that the first created exists. */
 static void on_stat(int rc, const struct Stat *stat, const void *data) {
   if (rc != ZOK || stat->numChildren != (long)data / 4 + 1) errors++;
   in_order(data);
@@ -129,7 +129,7 @@ void test_async_calls(void) {
   AWAIT(zoo_awexists(zh, "/calls/b", note, events, any_stat, NULL), ZNONODE);
   AWAIT(zoo_acreate(zh, "/calls/b", "", 0, open, ZOO_EPHEMERAL, any_string, NULL), ZOK);
   EVENTUALLY(events->count == 3);
-  /* Of one change, the node's event comes before its parent's. */
+  /* For one change, the node's event comes before its parent's. */
   EVENT(events, 1, ZOO_CREATED_EVENT, "/calls/b");
   EVENT(events, 2, ZOO_CHILD_EVENT, path);
   AWAIT(zoo_awget(zh, "/calls/a", note, events, any_data, NULL), ZOK);
@@ -164,8 +164,8 @@ void test_async_errors(void) {
   EQUAL(result.err, ZBADVERSION);
 }
 
-/* Replies far beyond what a socket holds, asked for at once: all come whole, and small ones of another
- * client are not kept waiting for them. */
+/* Replies far beyond what a socket buffers, requested at once: all arrive complete, and do not delay
+ * small ones to another client. */
 enum { large = 900000, asked = 200 };
 
 static void on_large(int rc, const char *value, int length, const struct Stat *stat, const void *data) {

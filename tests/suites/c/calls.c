@@ -270,7 +270,7 @@ void test_large_data(void) {
     EQUAL(length, sizes[s]);
     EQUAL(memcmp(in, out, sizes[s]), 0);
   }
-  /* A buffer that is too small gets its part, and the Stat tells the rest. */
+  /* A buffer that is too small gets a part; the Stat has the full length. */
   struct Stat stat;
   int length = 100;
   EQUAL(zoo_get(zh, path, 0, in, &length, &stat), ZOK);

@@ -54,7 +54,7 @@ void test_watches_after_restart(void) {
   EVENTUALLY(zoo_state(zh) != ZOO_CONNECTED_STATE);
   server_start();
   EVENTUALLY(zoo_state(zh) == ZOO_CONNECTED_STATE);
-  /* Every watcher hears of the session; only a change makes an event of a node. */
+  /* Every watcher is notified of the session; only a change causes an event for a node. */
   zhandle_t *other = client();
   EQUAL(zoo_create(other, at(path, "c"), "", 0, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0), ZOK);
   EQUAL(zoo_set(other, path, "x", 1, -1), ZOK);
@@ -70,7 +70,7 @@ void test_watches_after_restart(void) {
   }
 }
 
-/* The server dies under thousands of writes: those that were answered are there, in an unbroken row. */
+/* The server is killed under thousands of writes: those that were answered exist, without a gap. */
 static atomic_int answered, lost, after_loss;
 static void on_created(int rc, const char *value, const void *data) {
   (void)value; (void)data;
@@ -105,7 +105,7 @@ void test_pipeline_over_restart(void) {
   EQUAL(largest + 1, found);
 }
 
-/* A client that dies without a word: its ephemeral goes, and its session is nobody's any more. */
+/* A client that dies without closing: its ephemeral is deleted, and its session can no longer be resumed. */
 void test_expiry(void) {
   zhandle_t *zh = client();
   const char *path = at(top(zh, "expiry"), "orphan");
@@ -134,7 +134,7 @@ void test_expiry(void) {
   CHECK(is_unrecoverable(late));
 }
 
-/* A session goes on at another connection, with what it owns. */
+/* A session continues on another connection, with what it owns. */
 void test_reattach(void) {
   struct events *session = new_events();
   zhandle_t *zh = client_with(30000, NULL, 0, session), *witness = client();
@@ -158,7 +158,7 @@ void test_wrong_password(void) {
   EVENTUALLY(session->expired);
 }
 
-/* A server that can write serves a client that would have been content with reading. */
+/* A read-write server serves a client that would accept a read-only one. */
 void test_read_only_flag(void) {
   zhandle_t *zh = client_with(30000, NULL, ZOO_READONLY, NULL);
   EVENTUALLY(zoo_state(zh) == ZOO_CONNECTED_STATE);
@@ -234,7 +234,7 @@ void test_many_watches(void) {
   EQUAL(strange, 0);
 }
 
-/* Sessions that come and go, half of them with their ephemeral left to the close. */
+/* Sessions that open and close, half of them leaving their ephemeral to the close. */
 void test_many_sessions(void) {
   zhandle_t *zh = client();
   const char *path = top(zh, "sessions");

@@ -126,7 +126,7 @@ const char *top(zhandle_t *zh, const char *name) {
   return path;
 }
 
-/* Field by field: between them there are bytes that nobody sets. */
+/* Field by field, because the padding between them is not initialised. */
 int same_stat(const struct Stat *one, const struct Stat *other) {
   return one->czxid == other->czxid && one->mzxid == other->mzxid && one->pzxid == other->pzxid &&
          one->ctime == other->ctime && one->mtime == other->mtime && one->version == other->version &&

@@ -1,4 +1,4 @@
-/* What every part of the suite uses: checks, waiting, the server, events. */
+/* Shared by every part of the suite: checks, waiting, the server, events. */
 #ifndef SUITE_H
 #define SUITE_H
 
@@ -11,7 +11,7 @@
 
 #define PATIENCE_SECONDS 60
 
-/* A check that fails ends the test that runs, and the others go on. */
+/* A failed check ends the running test; the others continue. */
 void fail(const char *file, int line, const char *what, long found, long wanted);
 #define EQUAL(found, wanted)                                                  \
   do {                                                                        \
@@ -33,7 +33,7 @@ extern char host[64];
 void server_start(void);
 void server_kill(void);
 
-/* Events that a watcher was given, in their order. */
+/* Events that a watcher received, in order. */
 struct events {
   atomic_int count, expired;
   struct { int type, state; char path[128]; } list[4096];

@@ -10,7 +10,7 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// One holder at a time, and none forgotten.
+// One holder at a time, and none is skipped.
 func TestLock(t *testing.T) {
 	const clients, rounds = 8, 15
 	top := root(t, shared.client(t))
@@ -55,7 +55,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// The holder dies without a word: the next one gets the lock.
+// The holder dies without closing: the next one gets the lock.
 func TestLockOfAClosedSession(t *testing.T) {
 	holder, next := shared.client(t), shared.client(t)
 	path := root(t, next) + "/lock"
@@ -125,7 +125,7 @@ func TestProtectedSequence(t *testing.T) {
 	}
 }
 
-// Several applications below prefixes of their own: the same names, and none in the other's way.
+// Several applications below prefixes of their own: the same names, without interference.
 func TestPrefixes(t *testing.T) {
 	c := shared.client(t)
 	top := root(t, c)

@@ -56,7 +56,7 @@ func TestSequence(t *testing.T) {
 		if wanted := fmt.Sprintf("%s/job-%010d", top, i); created != wanted {
 			t.Fatalf("created %s, wanted %s", created, wanted)
 		}
-		// What is deleted does not give its number back.
+		// The number of a deleted node is not reused.
 		if i%2 == 0 {
 			check(t, c.Delete(created, -1))
 		}
@@ -116,7 +116,7 @@ func TestMulti(t *testing.T) {
 	if stat.Czxid != parent.Pzxid || parent.NumChildren != 2 || parent.Cversion != 4 {
 		t.Fatalf("%+v %+v", stat, parent)
 	}
-	// All or nothing: the third fails, and the two before it never were.
+	// All or nothing: the third fails, so the two before it have no effect.
 	results, err = c.Multi(
 		&zk.CreateRequest{Path: top + "/c", Acl: everybody},
 		&zk.SetDataRequest{Path: top + "/b", Data: []byte("x"), Version: -1},

@@ -1,5 +1,5 @@
 // Package suite uses the Go client as an application would, against the server that SERVER_CMD runs.
-// Every test has a server of its own kind: most share one, those that kill it start theirs.
+// Every test has a server of its own kind: most share one; those that kill it start their own.
 package suite
 
 import (
@@ -17,12 +17,12 @@ import (
 	"github.com/go-zookeeper/zk"
 )
 
-// patience is how long a condition may take to come true. No test expects anything to be fast.
+// patience is how long a condition may take to come true. No test depends on speed.
 const patience = 60 * time.Second
 
 var everybody = zk.WorldACL(zk.PermAll)
 
-// server is a process by SERVER_CMD on a folder and a port that stay the same over restarts.
+// server is a process run by SERVER_CMD on a folder and a port that stay the same over restarts.
 type server struct {
 	folder, address string
 	process         *exec.Cmd
@@ -90,7 +90,7 @@ func (s *server) start() error {
 	defer log.Close()
 	s.process = exec.Command(words[0], words[1:]...)
 	s.process.Stdout, s.process.Stderr = log, log
-	// ZooKeeper takes this one as a property of its JVM only.
+	// ZooKeeper accepts this one only as a JVM property.
 	s.process.Env = append(os.Environ(), "JVMFLAGS=-Dznode.container.checkIntervalMs=300")
 	if err := s.process.Start(); err != nil {
 		return err
@@ -104,7 +104,7 @@ func (s *server) start() error {
 	return fmt.Errorf("%v does not serve", words)
 }
 
-// kill is a SIGKILL: what the server had promised must be on its disk.
+// kill is a SIGKILL: what the server has acknowledged must be on its disk.
 func (s *server) kill() {
 	s.process.Process.Kill()
 	s.process.Wait()
@@ -118,7 +118,7 @@ func (s *server) restart(t *testing.T) {
 	}
 }
 
-// line is a way to the server that a test can cut, as a network does.
+// line is a path to the server that a test can cut, as a network would.
 type line struct {
 	mutex sync.Mutex
 	cut   bool

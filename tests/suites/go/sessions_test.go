@@ -45,7 +45,7 @@ func TestRestartKeepsSessionAndNodes(t *testing.T) {
 	}
 }
 
-// What changes while a client is away comes as an event when it is back; what does not change keeps
+// What changes while a client is away arrives as an event when it is back; what does not change keeps
 // its watch.
 func TestWatchesAreSetAgain(t *testing.T) {
 	s := newServer(t)
@@ -144,8 +144,8 @@ func TestShortBreakKeepsEphemerals(t *testing.T) {
 	}
 }
 
-// Every increment that was answered counts once, over restarts too. One whose answer was lost may
-// count or not: the node tells, by who wrote it.
+// Every increment that was answered counts once, even over restarts. One whose answer was lost may
+// count or not: the node shows which, by its writer.
 func TestIncrementsOverRestarts(t *testing.T) {
 	const writers, each = 6, 60
 	s := newServer(t)

@@ -14,7 +14,7 @@ func TestDataWatch(t *testing.T) {
 	_, err = other.Set(path, []byte("1"), -1)
 	check(t, err)
 	expect(t, watch, zk.EventNodeDataChanged, path)
-	// Once only: a second watch hears what comes, the first nothing.
+	// Once only: a second watch gets the next event, the first one nothing.
 	data, _, again, err := c.GetW(path)
 	check(t, err)
 	if string(data) != "1" {
@@ -62,7 +62,7 @@ func TestExistsWatch(t *testing.T) {
 	found, _, watch, err := c.ExistsW(path)
 	check(t, err)
 	if found {
-		t.Fatal("a node that nobody created")
+		t.Fatal("a node that was not created")
 	}
 	create(t, other, path, "", zk.FlagPersistent)
 	expect(t, watch, zk.EventNodeCreated, path)
@@ -77,7 +77,7 @@ func TestExistsWatch(t *testing.T) {
 	expect(t, watch, zk.EventNodeDeleted, path)
 }
 
-// Who hears of a change can read it: each of many watchers sees the new data after its event.
+// A notified client can read the change: each of many watchers sees the new data after its event.
 func TestWatchersSeeTheChange(t *testing.T) {
 	const watchers = 20
 	writer := shared.client(t)

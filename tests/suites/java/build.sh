@@ -1,6 +1,7 @@
 #!/bin/bash
-# build.sh MODULE - compiles a module of this Maven project below $SUITES/java (default: a folder of the temporary one)
-# and prints its class path. Maven runs only when a source or a jar has changed or gone, and first without the network.
+# build.sh MODULE - compiles a module of this Maven project below $SUITES/java (default: a folder in the temporary
+# directory) and prints its class path. Maven runs only if a source or a jar has changed or is missing, and first
+# offline.
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 module=$1

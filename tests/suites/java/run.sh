@@ -1,7 +1,7 @@
 #!/bin/bash
 # run.sh MODULE SERVER_CMD [test] - builds a module and runs its tests against servers that SERVER_CMD starts
-# (SUITE_MAIN: another main class than the runner of tests, SUITE_FLAGS: more flags of the JVM).
-# Last line: the tally. Work files below $SUITES/java/MODULE/work.
+# (SUITE_MAIN: a main class other than the test runner, SUITE_FLAGS: more JVM flags). Last line: the tally.
+# Work files below $SUITES/java/MODULE/work.
 set -u
 here=$(dirname "$(readlink -f "$0")")
 module=$1
@@ -14,7 +14,7 @@ work=$SUITES/java/$module/work
 mkdir -p "$work"
 if [ $# = 0 ]; then
   cd "${path%%:*}" || exit 1
-  # Whatever has a method marked @Test.
+  # Every class with a method marked @Test.
   mapfile -t tests < <(grep -rl 'Lorg/junit/jupiter/api/Test;' --include='*.class' . | sed 's|^\./||; s|\.class$||; s|/|.|g' | grep -v '\$' | sort)
   set -- "${tests[@]}"
 fi

@@ -1,4 +1,4 @@
-"""A server by SERVER_CMD, and clients of it that end with their test."""
+"""A server run by SERVER_CMD, and its clients, which end with their test."""
 import os
 import shlex
 import signal
@@ -58,7 +58,7 @@ class Server:
             return False
 
     def kill(self):
-        """SIGKILL: what the server had promised must be on its disk."""
+        """SIGKILL: what the server has acknowledged must be on its disk."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -121,7 +121,7 @@ def own_clients(own_server):
 
 
 def eventually(holds, what="it"):
-    """Waits until holds() is true, with much patience."""
+    """Waits until holds() is true, with a generous limit."""
     end = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < end, f"never: {what}"
@@ -129,13 +129,13 @@ def eventually(holds, what="it"):
 
 
 def together(*functions):
-    """Runs functions in threads of their own; what one of them raises is raised here."""
+    """Runs functions in threads of their own; an exception in one of them is raised here."""
     raised = []
 
     def run(function):
         try:
             function()
-        except BaseException as error:  # noqa: the test's thread is to see it
+        except BaseException as error:  # noqa: reraised in the test's thread
             raised.append(error)
 
     threads = [threading.Thread(target=run, args=(f,), daemon=True) for f in functions]
@@ -149,7 +149,7 @@ def together(*functions):
 
 
 def break_connection(client):
-    """Closes the socket under a client, as a network does, and waits until it is back."""
+    """Closes the socket under a client, as a network would, and waits until it has reconnected."""
     lost, back = threading.Event(), threading.Event()
 
     def listen(state):

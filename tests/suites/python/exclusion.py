@@ -1,4 +1,4 @@
-"""A worker process: takes a lock so many times, and notes in a file that it is alone.
+"""A worker process: takes a lock a number of times, and records in a file that it is alone.
 
 exclusion.py HOSTS PATH NOTES ROUNDS - every line that it adds to NOTES is "in ID" or "out ID".
 """

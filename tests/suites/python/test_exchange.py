@@ -1,4 +1,4 @@
-"""Queues, barriers, parties, counters, partitions: work given once, to one."""
+"""Queues, barriers, parties, counters, partitions: each item goes to one consumer, once."""
 import threading
 
 from kazoo.exceptions import BadVersionError, NoNodeError, NodeExistsError, RolledBackError
@@ -50,7 +50,7 @@ def test_locking_queue(clients):
     queue.put_all([b"a", b"b"])
     assert queue.get(timeout=60) == b"a"
     assert queue.holds_lock()
-    assert other.get(timeout=60) == b"b", "what is being worked on goes to nobody else"
+    assert other.get(timeout=60) == b"b", "an item in work goes to no other consumer"
     assert queue.consume()
     two.stop()
     assert queue.get(timeout=60) == b"b", "what was not consumed comes back"

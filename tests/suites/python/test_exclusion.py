@@ -1,4 +1,4 @@
-"""Locks, semaphores, elections, leases: who holds, who waits, who comes next."""
+"""Locks, semaphores, elections, leases: holders, waiters, successors."""
 import datetime
 import os
 import subprocess
@@ -13,7 +13,7 @@ from conftest import eventually, together
 
 
 class Inside:
-    """Counts who is inside at one moment, and the most there ever were."""
+    """Counts how many are inside, and the maximum so far."""
 
     def __init__(self):
         self.guard, self.now, self.most, self.entries = threading.Lock(), 0, 0, 0
@@ -120,7 +120,7 @@ def test_readers_and_writers(clients):
     def read(client):
         with client.ReadLock("/lock"):
             with readers:
-                all_in.wait()  # all readers hold it at once, and writers come only now
+                all_in.wait()  # all readers hold it at once; only now do writers start
                 assert writers.now == 0
 
     def write(client):
@@ -154,7 +154,7 @@ def test_semaphore(clients):
         for _ in range(4):
             with client.Semaphore("/semaphore", max_leases=3):
                 with inside:
-                    full.wait()  # it lets in as many as it says
+                    full.wait()  # it admits as many as its limit
 
     made = [clients() for _ in range(6)]
     together(*(lambda c=c: work(c) for c in made))

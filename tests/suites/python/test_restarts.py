@@ -1,4 +1,4 @@
-"""The server is killed in mid-work, and starts again on its data."""
+"""The server is killed under load and restarted on its data."""
 import threading
 
 from kazoo.client import KazooState
@@ -72,7 +72,7 @@ def test_watches_outlive_a_restart(own_server, own_clients):
 
 
 def test_increments_are_counted_once(own_server, own_clients):
-    """Whose answer was lost looks at its own node, which changes in the same transaction."""
+    """A writer whose answer was lost checks its own node, which changes in the same transaction."""
     writers, each = 5, 40
     made = [own_clients(timeout=30.0) for _ in range(writers)]
     made[0].create("/counter", b"0")

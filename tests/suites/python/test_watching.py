@@ -1,4 +1,4 @@
-"""Watchers and caches: what they are told is what happened, in its order."""
+"""Watchers and caches: they receive what happened, in order."""
 import threading
 
 from kazoo.protocol.states import EventType
@@ -116,7 +116,7 @@ def test_tree_cache(clients):
     eventually(lambda: cache.get_children("/top/a") == {"c"}, "the cache follows")
     eventually(lambda: cache.get_data("/top/a/c").data == b"c", "with the data")
     removed = (TreeEvent.NODE_REMOVED, "/top/a/b")
-    eventually(lambda: removed in events, "the listener is told")
+    eventually(lambda: removed in events, "the listener is notified")
     break_connection(one)
     two.create("/top/d", b"d")
     eventually(lambda: cache.get_data("/top/d") is not None, "it follows after a break")

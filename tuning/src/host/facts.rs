@@ -1,4 +1,4 @@
-//! Asking the machine for its settings.
+//! Reads the machine's settings.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +14,7 @@ use nix::{
 /// A limit of this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// What counts.
+    /// The limit in effect.
     pub soft: u64,
     /// Up to where the process may raise it.
     pub hard: u64,
@@ -23,22 +23,22 @@ pub struct Limit {
 /// A mounted file system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Where.
+    /// The mount point.
     pub point: PathBuf,
-    /// What: `ext4`, `xfs`.
+    /// Its type: `ext4`, `xfs`.
     pub kind: String,
-    /// How, the options of the mount and of the file system.
+    /// The options of the mount and of the file system.
     pub options: Vec<String>,
 }
 
-/// What is known of the machine's settings. What cannot be read is left out, and not judged.
+/// What is known about the machine's settings. What cannot be read is left out, and not judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// Open files of this process.
     pub open_files: Limit,
     /// Memory locked by this process, in bytes.
     pub locked_memory: Limit,
-    /// The kernel's release, as `6.1.0-18-amd64`; empty if unknown.
+    /// The kernel's release, such as `6.1.0-18-amd64`; empty if unknown.
     pub kernel_release: String,
     /// The setting of transparent huge pages: `always`, `madvise` or `never`.
     pub huge_pages: Option<String>,
@@ -49,7 +49,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Asks the machine. The directory of the log need not exist yet.
+    /// Reads the settings. The directory of the log need not exist yet.
     pub fn read(log_dir: &Path) -> Facts {
         let huge_pages = fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -65,17 +65,17 @@ impl Facts {
     }
 }
 
-/// Raises this process's soft limit as far as the hard one lets it, if it is below `wanted`.
-/// Returns what counts now.
+/// Raises this process's soft limit as far as the hard one allows, if it is below `wanted`. Returns
+/// the limit in effect.
 ///
 /// # Errors
-/// What the kernel says; the limit is then as before.
+/// The kernel's error; the limit is then as before.
 pub fn raise_soft_limit(resource: Resource, wanted: u64) -> Result<Limit, Errno> {
     let (soft, hard) = getrlimit(resource)?;
     if soft >= wanted {
         return Ok(Limit { soft, hard });
     }
-    // All of it: what is allowed anyway costs nothing, and `wanted` is an estimate.
+    // To the hard limit: it costs nothing, and `wanted` is an estimate.
     setrlimit(resource, hard, hard)?;
     Ok(Limit { soft: hard, hard })
 }
@@ -113,12 +113,12 @@ fn existing(directory: &Path) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from("/"))
 }
 
-/// The file system that a directory is in. `mounts` is what `/proc/self/mountinfo` says.
+/// The file system that a directory is in. `mounts` is the text of `/proc/self/mountinfo`.
 pub(super) fn mount_of(directory: &Path, mounts: &str) -> Option<Mount> {
     let mut nearest: Option<Mount> = None;
     for mount in mounts.lines().filter_map(mount) {
         let depth = |mount: &Mount| mount.point.components().count();
-        // Of two on the same point the later one covers the earlier.
+        // Of two mounts on the same point the later one hides the earlier.
         let nearer = nearest.as_ref().is_none_or(|known| depth(&mount) >= depth(known));
         if directory.starts_with(&mount.point) && nearer {
             nearest = Some(mount);

@@ -1,6 +1,6 @@
-//! What is wrong with the machine's settings, why it matters, and how to mend it.
+//! What is wrong with the machine's settings, why it matters, and how to fix it.
 //!
-//! [`Facts::read`] asks the machine, [`check`] judges.
+//! [`Facts::read`] reads the settings, [`check`] judges them.
 
 use std::{fmt, path::PathBuf};
 
@@ -16,28 +16,28 @@ pub use nix::sys::resource::Resource;
 pub enum Severity {
     /// It costs a little.
     Note,
-    /// It costs a lot, or bites some day.
+    /// It costs a lot, or fails at some point.
     Warning,
-    /// The server cannot do what it is told to.
+    /// The server cannot do what it is configured to.
     Error,
 }
 
-/// One thing to mend. Displayed, it is a line for the log.
+/// One thing to fix. Displayed, it is a line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// What was found, with its number.
     pub what: String,
-    /// What follows from it.
+    /// Why it matters.
     pub why: &'static str,
     /// What to do.
-    pub mend: String,
+    pub fix: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}. To mend: {}", self.what, self.why, self.mend)
+        write!(f, "{}: {}. To fix: {}", self.what, self.why, self.fix)
     }
 }
 
@@ -54,11 +54,11 @@ pub struct Needs {
 
 /// Files that the server opens besides connections: segments, snapshots, rings, eventfds.
 const FILES_BESIDE_CONNECTIONS: u64 = 256;
-/// Connections to be ready for where no limit says how many.
+/// Connections to be ready for if no limit is set.
 const CONNECTIONS_EXPECTED: u64 = 10_000;
-/// The oldest kernel that has what the core loop cannot do without.
+/// The oldest kernel that has what the core loop requires.
 const KERNEL_FLOOR: (u32, u32) = (5, 19);
-/// The kernel from which on a core loop has all it can use.
+/// The first kernel that has everything that a core loop can use.
 const KERNEL_FULL: (u32, u32) = (6, 1);
 
 impl Needs {
@@ -69,7 +69,7 @@ impl Needs {
     }
 }
 
-/// Everything worth telling, what matters most first.
+/// All findings, the most severe first.
 pub fn check(facts: &Facts, needs: &Needs) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [
         open_files(facts, needs),
@@ -99,7 +99,7 @@ fn open_files(facts: &Facts, needs: &Needs) -> Option<Finding> {
         severity,
         what: format!("{soft} files may be open, {to_serve} are needed"),
         why: "a connection is an open file, and new ones are refused when there are no more",
-        mend: format!("LimitNOFILE={to_serve} in the systemd unit, or ulimit -n {to_serve}"),
+        fix: format!("LimitNOFILE={to_serve} in the systemd unit, or ulimit -n {to_serve}"),
     })
 }
 
@@ -112,15 +112,15 @@ fn locked_memory(facts: &Facts, needs: &Needs) -> Option<Finding> {
     Some(Finding {
         severity: Severity::Warning,
         what: format!("{} KiB of memory may be locked, {kib} are needed", soft / 1024),
-        why: "the kernel may refuse to make an io_uring",
-        mend: format!("LimitMEMLOCK={kib}K in the systemd unit, or ulimit -l {kib}"),
+        why: "the kernel may refuse to create an io_uring",
+        fix: format!("LimitMEMLOCK={kib}K in the systemd unit, or ulimit -l {kib}"),
     })
 }
 
 fn kernel(facts: &Facts) -> Option<Finding> {
     let found = version(&facts.kernel_release)?;
     let (severity, why) = if found < KERNEL_FLOOR {
-        (Severity::Error, "its io_uring lacks what a core loop cannot do without")
+        (Severity::Error, "its io_uring lacks what a core loop requires")
     } else if found < KERNEL_FULL {
         (Severity::Note, "its io_uring lacks DEFER_TASKRUN, which makes a core loop faster")
     } else {
@@ -130,7 +130,7 @@ fn kernel(facts: &Facts) -> Option<Finding> {
         severity,
         what: format!("the kernel is {}", facts.kernel_release),
         why,
-        mend: format!("run Linux {}.{} or newer", KERNEL_FULL.0, KERNEL_FULL.1),
+        fix: format!("run Linux {}.{} or newer", KERNEL_FULL.0, KERNEL_FULL.1),
     })
 }
 
@@ -147,8 +147,8 @@ fn huge_pages(facts: &Facts) -> Option<Finding> {
     Some(Finding {
         severity: Severity::Warning,
         what: "transparent huge pages are switched off".to_owned(),
-        why: "the tree lies in small pages, and a look-up misses the TLB more often",
-        mend: "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled".to_owned(),
+        why: "the tree is in small pages, and a look-up misses the TLB more often",
+        fix: "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled".to_owned(),
     })
 }
 
@@ -162,7 +162,7 @@ fn governor(facts: &Facts) -> Option<Finding> {
         severity: Severity::Note,
         what: format!("the frequency governor is {}", others.join(", ")),
         why: "cores slow down between requests, and the first ones after a pause wait for them",
-        mend: "cpupower frequency-set -g performance".to_owned(),
+        fix: "cpupower frequency-set -g performance".to_owned(),
     })
 }
 
@@ -185,7 +185,7 @@ fn file_system(facts: &Facts) -> Option<Finding> {
         severity,
         what: format!("the log is on {} ({})", mount.point.display(), mount.kind),
         why,
-        mend: "set dataLogDir to a local ext4 or xfs".to_owned(),
+        fix: "set dataLogDir to a local ext4 or xfs".to_owned(),
     })
 }
 
@@ -200,6 +200,6 @@ fn times(facts: &Facts) -> Option<Finding> {
         severity: Severity::Note,
         what: format!("{point} is mounted without lazytime"),
         why: "a write to the log also writes the time of the write to the journal",
-        mend: format!("mount -o remount,lazytime {point}, and the same in /etc/fstab"),
+        fix: format!("mount -o remount,lazytime {point}, and the same in /etc/fstab"),
     })
 }

@@ -11,8 +11,8 @@ use super::{
 
 const UNLIMITED: Limit = Limit { soft: u64::MAX, hard: u64::MAX };
 
-/// A machine with nothing to mend.
-fn sound() -> Facts {
+/// A machine with nothing to fix.
+fn well_configured() -> Facts {
     Facts {
         open_files: UNLIMITED,
         locked_memory: UNLIMITED,
@@ -40,19 +40,19 @@ fn one(facts: &Facts) -> (Severity, String) {
 }
 
 #[test]
-fn a_sound_machine_is_left_alone() {
-    assert_eq!(check(&sound(), &needs()), []);
+fn a_well_configured_machine_has_no_findings() {
+    assert_eq!(check(&well_configured(), &needs()), []);
 }
 
 #[test]
 fn too_few_open_files_are_found() {
-    let files = |soft| Facts { open_files: Limit { soft, hard: soft }, ..sound() };
+    let files = |soft| Facts { open_files: Limit { soft, hard: soft }, ..well_configured() };
     let (severity, line) = one(&files(1_024));
     assert_eq!(severity, Severity::Warning);
     assert_eq!(
         line,
         "1024 files may be open, 1256 are needed: a connection is an open file, and new ones are \
-         refused when there are no more. To mend: LimitNOFILE=1256 in the systemd unit, or \
+         refused when there are no more. To fix: LimitNOFILE=1256 in the systemd unit, or \
          ulimit -n 1256"
     );
     assert_eq!(one(&files(100)).0, Severity::Error);
@@ -61,7 +61,8 @@ fn too_few_open_files_are_found() {
 
 #[test]
 fn too_little_locked_memory_is_found() {
-    let facts = Facts { locked_memory: Limit { soft: 64 << 10, hard: 64 << 10 }, ..sound() };
+    let facts =
+        Facts { locked_memory: Limit { soft: 64 << 10, hard: 64 << 10 }, ..well_configured() };
     let (severity, line) = one(&facts);
     assert_eq!(severity, Severity::Warning);
     assert!(line.starts_with("64 KiB of memory may be locked, 1024 are needed"), "{line}");
@@ -69,7 +70,7 @@ fn too_little_locked_memory_is_found() {
 
 #[test]
 fn old_kernels_are_found() {
-    let kernel = |release: &str| Facts { kernel_release: release.into(), ..sound() };
+    let kernel = |release: &str| Facts { kernel_release: release.into(), ..well_configured() };
     assert_eq!(one(&kernel("5.10.0")).0, Severity::Error);
     assert_eq!(one(&kernel("5.19.7-arch")).0, Severity::Note);
     assert_eq!(one(&kernel("6.0.1")).0, Severity::Note);
@@ -80,12 +81,14 @@ fn old_kernels_are_found() {
 
 #[test]
 fn huge_pages_and_governors_are_judged() {
-    let off = Facts { huge_pages: Some("never".into()), ..sound() };
+    let off = Facts { huge_pages: Some("never".into()), ..well_configured() };
     assert_eq!(one(&off).0, Severity::Warning);
-    let slow =
-        Facts { governors: ["powersave".to_owned(), "performance".into()].into(), ..sound() };
+    let slow = Facts {
+        governors: ["powersave".to_owned(), "performance".into()].into(),
+        ..well_configured()
+    };
     assert!(one(&slow).1.starts_with("the frequency governor is powersave"));
-    let unknown = Facts { huge_pages: None, governors: BTreeSet::new(), ..sound() };
+    let unknown = Facts { huge_pages: None, governors: BTreeSet::new(), ..well_configured() };
     assert_eq!(check(&unknown, &needs()), []);
 }
 
@@ -93,7 +96,7 @@ fn huge_pages_and_governors_are_judged() {
 fn file_systems_are_judged() {
     let on = |kind: &str| {
         let log_mount = Mount { point: "/log".into(), kind: kind.into(), options: vec![] };
-        Facts { log_mount: Some(log_mount), ..sound() }
+        Facts { log_mount: Some(log_mount), ..well_configured() }
     };
     for kind in ["tmpfs", "overlay", "nfs4", "fuse.sshfs", "cifs"] {
         assert_eq!(one(&on(kind)).0, Severity::Warning, "{kind}");
@@ -109,7 +112,7 @@ fn what_matters_most_comes_first() {
         open_files: Limit { soft: 10, hard: 10 },
         huge_pages: Some("never".into()),
         governors: ["powersave".to_owned()].into(),
-        ..sound()
+        ..well_configured()
     };
     let severities: Vec<Severity> =
         check(&facts, &needs()).iter().map(|finding| finding.severity).collect();
@@ -136,7 +139,7 @@ fn this_machine_can_be_read() {
     assert!(!facts.kernel_release.is_empty());
     assert!(facts.open_files.soft <= facts.open_files.hard);
     for finding in check(&facts, &needs()) {
-        assert!(!finding.mend.is_empty());
+        assert!(!finding.fix.is_empty());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::topology::{Core, Topology};
 
-use super::{CORES_FUSED, SPIN_US_DEFAULT, Wishes};
+use super::{CORES_FUSED, PlacementOptions, SPIN_US_DEFAULT};
 
 pub(super) fn machine(topology: &Topology) -> String {
     format!("The machine, as far as this process may use it: {}", topology.summary())
@@ -10,17 +10,17 @@ pub(super) fn machine(topology: &Topology) -> String {
 
 pub(super) fn unusable(missing: &[u32], topology: &Topology) -> String {
     format!(
-        "ring.cpus: processors {} do not exist or may not be used by this process, and are passed \
-         over; allowed are {}.",
+        "ring.cpus: processors {} do not exist or may not be used by this process, and are \
+         ignored; allowed are {}.",
         list(missing),
         list(&topology.cpus())
     )
 }
 
-pub(super) fn wished(cores: &[Core]) -> String {
+pub(super) fn configured(cores: &[Core]) -> String {
     let cpus: Vec<u32> = cores.iter().flat_map(|core| core.cpus.iter().copied()).collect();
     format!(
-        "Core loops use processors {} on {}, as ring.cpus says.",
+        "Core loops use processors {} on {}, as set by ring.cpus.",
         list(&cpus),
         counted(cores.len(), "core")
     )
@@ -33,13 +33,13 @@ pub(super) fn quota(quota: f64, whole: usize) -> String {
     )
 }
 
-pub(super) fn roles(shards: u32, separate: bool, usable: usize, wished: bool) -> String {
-    let because = if wished { ", as ring.shards says" } else { "" };
-    let shards_told = counted(shards as usize, "shard");
+pub(super) fn roles(shards: u32, separate: bool, usable: usize, configured: bool) -> String {
+    let because = if configured { ", as set by ring.shards" } else { "" };
+    let shards_text = counted(shards as usize, "shard");
     if separate {
-        format!("Ordering has a core loop of its own beside {shards_told}{because}.")
+        format!("Ordering has a core loop of its own beside {shards_text}{because}.")
     } else if shards == 1 {
-        let because = if wished {
+        let because = if configured {
             because.to_owned()
         } else {
             format!(": with {}, a write should not wait for a second", counted(usable, "core"))
@@ -47,7 +47,7 @@ pub(super) fn roles(shards: u32, separate: bool, usable: usize, wished: bool) ->
         format!("Ordering and the one shard share a core loop{because}.")
     } else {
         format!(
-            "Ordering shares the core loop of the first of {shards_told}{because}: {} would be too \
+            "Ordering shares the core loop of the first of {shards_text}{because}: {} would be too \
              few for one more.",
             counted(usable, "core")
         )
@@ -57,14 +57,14 @@ pub(super) fn roles(shards: u32, separate: bool, usable: usize, wished: bool) ->
 pub(super) fn pinning(
     pinned: bool,
     topology: &Topology,
-    wishes: &Wishes,
+    options: &PlacementOptions,
     loops: usize,
     cores: usize,
 ) -> String {
     if pinned {
         return "Every core loop is pinned to a physical core of its own.".to_owned();
     }
-    let because = if wishes.unpinned {
+    let because = if options.unpinned {
         "ring.pin=never".to_owned()
     } else if topology.quota_cpus.is_some() {
         "the quota means that the processors are shared".to_owned()
@@ -80,17 +80,17 @@ pub(super) fn pinning(
     format!("No core loop is pinned: {because}.")
 }
 
-pub(super) fn spinning(pinned: bool, wishes: &Wishes) -> String {
-    match (pinned, wishes.spin_us) {
-        (true, Some(0)) => "No core loop spins, as ring.spinUs says.".to_owned(),
+pub(super) fn spinning(pinned: bool, options: &PlacementOptions) -> String {
+    match (pinned, options.spin_us) {
+        (true, Some(0)) => "No core loop spins, as set by ring.spinUs.".to_owned(),
         (true, Some(spin_us)) => {
-            format!("A core loop spins for {spin_us} us before it sleeps, as ring.spinUs says.")
+            format!("A core loop spins for {spin_us} us before it sleeps, as set by ring.spinUs.")
         }
         (true, None) => {
             format!("A core loop spins for {SPIN_US_DEFAULT} us before it sleeps.")
         }
         (false, Some(spin_us)) if spin_us > 0 => {
-            "No core loop spins, whatever ring.spinUs says: none has a core to itself.".to_owned()
+            "No core loop spins, in spite of ring.spinUs: none has a core to itself.".to_owned()
         }
         (false, _) => "No core loop spins: none has a core to itself.".to_owned(),
     }
@@ -105,7 +105,7 @@ fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Processor numbers with runs drawn together: `0-3,8`.
+/// Processor numbers with ranges joined: `0-3,8`.
 fn list(cpus: &[u32]) -> String {
     let mut cpus = cpus.to_vec();
     cpus.sort_unstable();
@@ -116,7 +116,7 @@ fn list(cpus: &[u32]) -> String {
             _ => runs.push((cpu, cpu)),
         }
     }
-    let told: Vec<String> = runs
+    let text: Vec<String> = runs
         .iter()
         .map(
             |&(first, last)| {
@@ -124,5 +124,5 @@ fn list(cpus: &[u32]) -> String {
             },
         )
         .collect();
-    told.join(",")
+    text.join(",")
 }

@@ -2,13 +2,13 @@
 //!
 //! The rules, from the machine down:
 //!
-//! - A quota means that processors are shared with strangers: then nothing is pinned and nothing
-//!   spins, and there are no more loops than whole processors granted.
+//! - A quota means that processors are shared with other processes: then nothing is pinned and
+//!   nothing spins, and there are no more loops than whole processors granted.
 //! - One or two cores: ordering and the one shard in one loop, so that a write needs no hop.
-//! - More: a loop for ordering and a loop for each shard, one a physical core; from four cores on,
-//!   one core is left to the kernel, the background executor and the admin thread.
+//! - More: a loop for ordering and a loop for each shard, one per physical core; from four cores
+//!   on, one core is left to the kernel, the background executor and the admin thread.
 //! - A loop is pinned only if every loop has a core and one is left over, and it spins only if it
-//!   is pinned. Second threads of a core are never given to a loop.
+//!   is pinned. Second threads of a core are never used for a loop.
 //! - Shards are nearest to ordering first: same L3, same memory node, same package, then the rest.
 
 use crate::topology::{Core, Topology};
@@ -17,25 +17,25 @@ mod explain;
 #[cfg(test)]
 mod tests;
 
-/// What the operator asked for; the default leaves everything to the rules.
+/// What the operator configured; the default leaves everything to the rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct PlacementOptions {
     /// How many shards.
     pub shards: Option<u32>,
     /// The processors that core loops may use.
     pub cpus: Option<Vec<u32>>,
     /// Pin nothing.
     pub unpinned: bool,
-    /// Microseconds to spin, where a loop may.
+    /// Microseconds to spin, for loops that may spin.
     pub spin_us: Option<u32>,
 }
 
 /// A role that a core loop hosts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// The one that owns agreement, the log and the tree's writer.
+    /// The role that owns agreement, the log and the tree's writer.
     Ordering,
-    /// One that owns connections; numbered from 0.
+    /// A role that owns connections; numbered from 0.
     Shard(u32),
 }
 
@@ -59,17 +59,17 @@ pub struct Placement {
     pub background_cpus: Vec<u32>,
     /// Why, a sentence for each decision.
     pub reasons: Vec<String>,
-    /// What was asked for and cannot be.
+    /// What was configured and is not possible.
     pub warning: Option<String>,
 }
 
-/// How long a loop spins if nobody says otherwise: less than it takes to sleep and be woken.
+/// How long a loop spins by default: less than it takes to sleep and be woken.
 pub const SPIN_US_DEFAULT: u32 = 5;
-/// More shards than this are not made unless asked for: one ordering role feeds them all.
+/// The maximum number of shards, unless more are configured: one ordering role feeds them all.
 pub const SHARDS_MAX: u32 = 64;
 /// With fewer cores than this, none is kept free of loops.
 const CORES_TO_LEAVE_ONE: usize = 4;
-/// Up to so many cores, one loop hosts everything.
+/// Up to this many cores, one loop hosts everything.
 const CORES_FUSED: usize = 2;
 
 impl Placement {
@@ -79,34 +79,29 @@ impl Placement {
         let count = shards.filter(|role| matches!(role, Role::Shard(_))).count();
         u32::try_from(count).expect("shards are numbered by u32")
     }
-
-    /// Does one loop host everything, so that roles never wait for each other?
-    pub fn is_fused(&self) -> bool {
-        self.loops.len() == 1
-    }
 }
 
 /// Decides.
 ///
 /// # Panics
 /// If the topology has no cores, which [`Topology`] promises.
-pub fn placement(topology: &Topology, wishes: &Wishes) -> Placement {
+pub fn placement(topology: &Topology, options: &PlacementOptions) -> Placement {
     assert!(!topology.cores.is_empty(), "a topology has cores");
     let mut reasons = vec![explain::machine(topology)];
-    let warning = unusable(topology, wishes);
-    let offered = offered(topology, wishes, &mut reasons);
+    let warning = unusable(topology, options);
+    let offered = offered(topology, options, &mut reasons);
     let usable = usable_count(topology, offered.cores.len(), &mut reasons);
-    let hosted = hosted(usable, offered.spare, wishes, &mut reasons);
+    let hosted = hosted(usable, offered.spare, options, &mut reasons);
 
     let room = hosted.len() < offered.cores.len() || offered.spare;
     let enough = offered.cores.len() > CORES_FUSED || offered.spare;
     let fits = hosted.len() <= offered.cores.len();
-    let pinned = !wishes.unpinned && topology.quota_cpus.is_none() && fits && room && enough;
-    reasons.push(explain::pinning(pinned, topology, wishes, hosted.len(), offered.cores.len()));
-    reasons.push(explain::spinning(pinned, wishes));
+    let pinned = !options.unpinned && topology.quota_cpus.is_none() && fits && room && enough;
+    reasons.push(explain::pinning(pinned, topology, options, hosted.len(), offered.cores.len()));
+    reasons.push(explain::spinning(pinned, options));
 
     let chosen = if pinned { choose(&offered, hosted.len()) } else { Vec::new() };
-    let spin_us = if pinned { wishes.spin_us.unwrap_or(SPIN_US_DEFAULT) } else { 0 };
+    let spin_us = if pinned { options.spin_us.unwrap_or(SPIN_US_DEFAULT) } else { 0 };
     let loops = hosted
         .into_iter()
         .enumerate()
@@ -120,24 +115,25 @@ pub fn placement(topology: &Topology, wishes: &Wishes) -> Placement {
 /// The cores that loops may be put on.
 struct Offered {
     cores: Vec<Core>,
-    /// Is there a core beside them that no loop may use?
+    /// Whether there is another core that no loop may use.
     spare: bool,
 }
 
-/// Processors that were named, and are not there or not ours.
-fn unusable(topology: &Topology, wishes: &Wishes) -> Option<String> {
+/// Processors that were named, and do not exist or may not be used.
+fn unusable(topology: &Topology, options: &PlacementOptions) -> Option<String> {
     let usable = topology.cpus();
-    let wished = wishes.cpus.iter().flatten().copied();
-    let missing: Vec<u32> = wished.filter(|cpu| !usable.contains(cpu)).collect();
+    let configured = options.cpus.iter().flatten().copied();
+    let missing: Vec<u32> = configured.filter(|cpu| !usable.contains(cpu)).collect();
     (!missing.is_empty()).then(|| explain::unusable(&missing, topology))
 }
 
-fn offered(topology: &Topology, wishes: &Wishes, reasons: &mut Vec<String>) -> Offered {
+fn offered(topology: &Topology, options: &PlacementOptions, reasons: &mut Vec<String>) -> Offered {
     let all = || Offered { cores: topology.cores.clone(), spare: false };
-    let Some(wished) = &wishes.cpus else { return all() };
+    let Some(configured) = &options.cpus else { return all() };
     let mut cores = Vec::new();
     for core in &topology.cores {
-        let cpus: Vec<u32> = core.cpus.iter().copied().filter(|it| wished.contains(it)).collect();
+        let cpus: Vec<u32> =
+            core.cpus.iter().copied().filter(|it| configured.contains(it)).collect();
         if !cpus.is_empty() {
             cores.push(Core { cpus, ..core.clone() });
         }
@@ -145,7 +141,7 @@ fn offered(topology: &Topology, wishes: &Wishes, reasons: &mut Vec<String>) -> O
     if cores.is_empty() {
         return all();
     }
-    reasons.push(explain::wished(&cores));
+    reasons.push(explain::configured(&cores));
     let spare = cores.len() < topology.cores.len();
     Offered { cores, spare }
 }
@@ -162,19 +158,19 @@ fn usable_count(topology: &Topology, cores: usize, reasons: &mut Vec<String>) ->
 fn hosted(
     usable: usize,
     spare: bool,
-    wishes: &Wishes,
+    options: &PlacementOptions,
     reasons: &mut Vec<String>,
 ) -> Vec<Vec<Role>> {
     let left = usize::from(usable >= CORES_TO_LEAVE_ONE && !spare);
     let for_loops = usable - left;
-    let shards = match wishes.shards {
-        Some(wished) => wished.max(1),
+    let shards = match options.shards {
+        Some(configured) => configured.max(1),
         None if usable <= CORES_FUSED => 1,
         None => u32::try_from(for_loops - 1).unwrap_or(SHARDS_MAX).min(SHARDS_MAX),
     };
     let separate = shards > 1 && (shards as usize) < for_loops
-        || wishes.shards.is_none() && usable > CORES_FUSED;
-    reasons.push(explain::roles(shards, separate, usable, wishes.shards.is_some()));
+        || options.shards.is_none() && usable > CORES_FUSED;
+    reasons.push(explain::roles(shards, separate, usable, options.shards.is_some()));
     let mut hosted = Vec::with_capacity(shards as usize + 1);
     if separate {
         hosted.push(vec![Role::Ordering]);
@@ -189,7 +185,7 @@ fn hosted(
 /// The processors of `count` loops, ordering's first; all of different cores.
 fn choose(offered: &Offered, count: usize) -> Vec<u32> {
     let mut cores: Vec<&Core> = offered.cores.iter().collect();
-    // The first core takes the kernel's own work on most machines: it is the one to leave.
+    // The first core does the kernel's own work on most machines: it is the one to leave free.
     if !offered.spare {
         cores.remove(0);
     }
@@ -197,7 +193,7 @@ fn choose(offered: &Offered, count: usize) -> Vec<u32> {
     let home = cores
         .iter()
         .copied()
-        // Of equals, `max_by_key` takes the last: look from the end, so that it is the first.
+        // Of equals, `max_by_key` takes the last: reversed, so that it is the first.
         .rev()
         .max_by_key(|core| in_node(core.numa_node))
         .expect("there is room for every loop");

@@ -1,21 +1,29 @@
 use std::collections::BTreeSet;
 
-use super::{Placement, Role, SHARDS_MAX, SPIN_US_DEFAULT, Wishes, placement};
+use super::{Placement, PlacementOptions, Role, SHARDS_MAX, SPIN_US_DEFAULT, placement};
 use crate::topology::Topology;
 
 fn place(topology: &Topology) -> Placement {
-    placement(topology, &Wishes::default())
+    placement(topology, &PlacementOptions::default())
 }
 
 fn with_shards(topology: &Topology, shards: u32) -> Placement {
-    placement(topology, &Wishes { shards: Some(shards), ..Wishes::default() })
+    placement(topology, &PlacementOptions { shards: Some(shards), ..PlacementOptions::default() })
+}
+
+fn with_quota(cores: u32, threads: u32, cpus: f64) -> Topology {
+    Topology { quota_cpus: Some(cpus), ..Topology::uniform(1, cores, threads) }
+}
+
+fn is_fused(placed: &Placement) -> bool {
+    placed.loops.len() == 1
 }
 
 fn cpus(placed: &Placement) -> Vec<Option<u32>> {
     placed.loops.iter().map(|it| it.cpu).collect()
 }
 
-fn told(placed: &Placement) -> String {
+fn text(placed: &Placement) -> String {
     placed.reasons.join("\n")
 }
 
@@ -23,13 +31,13 @@ fn told(placed: &Placement) -> String {
 fn one_and_two_cores_are_fused_and_not_pinned() {
     for cores in [1, 2] {
         let placed = place(&Topology::uniform(1, cores, 1));
-        assert!(placed.is_fused());
+        assert!(is_fused(&placed));
         assert_eq!(placed.loops[0].roles, [Role::Ordering, Role::Shard(0)]);
         assert_eq!((placed.loops[0].cpu, placed.loops[0].spin_us), (None, 0));
         assert_eq!(placed.background_cpus.len(), cores as usize);
     }
     // Two threads of one core are one core.
-    assert!(place(&Topology::uniform(1, 1, 2)).is_fused());
+    assert!(is_fused(&place(&Topology::uniform(1, 1, 2))));
 }
 
 #[test]
@@ -49,7 +57,7 @@ fn four_cores_leave_one() {
 }
 
 #[test]
-fn second_threads_go_to_nobody_but_the_background() {
+fn second_threads_are_used_by_the_background_only() {
     let placed = place(&Topology::uniform(1, 8, 2));
     assert_eq!(placed.shard_count(), 6);
     assert_eq!(cpus(&placed), (1..8).map(Some).collect::<Vec<_>>());
@@ -58,7 +66,7 @@ fn second_threads_go_to_nobody_but_the_background() {
 
 #[test]
 fn shards_are_near_ordering_first() {
-    // The first core of package 0 is left, so package 1 has more to offer.
+    // The first core of package 0 is left free, so package 1 has more cores for loops.
     let placed = place(&Topology::uniform(2, 4, 2));
     assert_eq!(cpus(&placed), [4, 5, 6, 7, 1, 2, 3].map(Some));
     assert_eq!(placed.background_cpus, [0, 8]);
@@ -77,20 +85,20 @@ fn shared_caches_draw_shards() {
 
 #[test]
 fn a_quota_limits_loops_and_forbids_pinning_and_spinning() {
-    let small = place(&Topology::uniform(1, 16, 2).with_quota(1.5));
-    assert!(small.is_fused());
+    let small = place(&with_quota(16, 2, 1.5));
+    assert!(is_fused(&small));
     assert_eq!((small.loops[0].cpu, small.loops[0].spin_us), (None, 0));
-    assert!(told(&small).contains("grants 1.5 processors"), "{}", told(&small));
-    let large = place(&Topology::uniform(1, 16, 2).with_quota(6.0));
+    assert!(text(&small).contains("grants 1.5 processors"), "{}", text(&small));
+    let large = place(&with_quota(16, 2, 6.0));
     assert_eq!(large.loops.len(), 5);
     assert!(cpus(&large).iter().all(Option::is_none));
-    assert!(place(&Topology::uniform(1, 16, 1).with_quota(0.2)).is_fused());
+    assert!(is_fused(&place(&with_quota(16, 1, 0.2))));
 }
 
 #[test]
-fn the_operator_says_how_many_shards() {
+fn the_number_of_shards_can_be_configured() {
     let fused = with_shards(&Topology::uniform(1, 8, 1), 1);
-    assert!(fused.is_fused());
+    assert!(is_fused(&fused));
     assert_eq!(cpus(&fused), [Some(1)]);
     let four = with_shards(&Topology::uniform(1, 8, 1), 4);
     assert_eq!(four.loops.len(), 5);
@@ -111,39 +119,44 @@ fn four_shards_on_two_cores_neither_pin_nor_spin() {
 }
 
 #[test]
-fn the_operator_says_which_processors() {
-    let wishes = |cpus: &[u32]| Wishes { cpus: Some(cpus.to_vec()), ..Wishes::default() };
+fn the_processors_can_be_configured() {
+    let options = |cpus: &[u32]| PlacementOptions {
+        cpus: Some(cpus.to_vec()),
+        ..PlacementOptions::default()
+    };
     let eight = Topology::uniform(1, 8, 1);
-    let four = placement(&eight, &wishes(&[2, 3, 4, 5]));
-    // Other cores are left over, so that none of these need be.
+    let four = placement(&eight, &options(&[2, 3, 4, 5]));
+    // Other cores are left over, so that none of these has to be.
     assert_eq!(cpus(&four), [2, 3, 4, 5].map(Some));
     assert_eq!(four.background_cpus, [0, 1, 6, 7]);
-    let one = placement(&eight, &wishes(&[7]));
+    let one = placement(&eight, &options(&[7]));
     assert_eq!(cpus(&one), [Some(7)]);
     assert_eq!(one.loops[0].spin_us, SPIN_US_DEFAULT);
-    let none = placement(&eight, &wishes(&[99]));
+    let none = placement(&eight, &options(&[99]));
     assert_eq!(none.shard_count(), 6);
     let warned = "ring.cpus: processors 99 do not exist or may not be used by this process, and \
-                  are passed over; allowed are 0-7.";
+                  are ignored; allowed are 0-7.";
     assert_eq!(none.warning.as_deref(), Some(warned));
-    let some = placement(&eight, &wishes(&[2, 99]));
+    let some = placement(&eight, &options(&[2, 99]));
     assert_eq!((some.warning.as_deref(), cpus(&some)), (Some(warned), vec![Some(2)]));
     assert_eq!((one.warning, four.warning), (None, None));
     // The second thread of a chosen core is not given to the background.
-    let smt = placement(&Topology::uniform(1, 4, 2), &wishes(&[1]));
+    let smt = placement(&Topology::uniform(1, 4, 2), &options(&[1]));
     assert_eq!(smt.background_cpus, [0, 2, 3, 4, 6, 7]);
 }
 
 #[test]
-fn the_operator_says_whether_to_pin_and_spin() {
+fn pinning_and_spinning_can_be_configured() {
     let eight = Topology::uniform(1, 8, 1);
-    let unpinned = placement(&eight, &Wishes { unpinned: true, ..Wishes::default() });
+    let unpinned =
+        placement(&eight, &PlacementOptions { unpinned: true, ..PlacementOptions::default() });
     assert!(unpinned.loops.iter().all(|it| it.cpu.is_none() && it.spin_us == 0));
-    let spinning = placement(&eight, &Wishes { spin_us: Some(50), ..Wishes::default() });
+    let spinning =
+        placement(&eight, &PlacementOptions { spin_us: Some(50), ..PlacementOptions::default() });
     assert!(spinning.loops.iter().all(|it| it.spin_us == 50));
-    let wish = Wishes { spin_us: Some(50), ..Wishes::default() };
-    let cannot = placement(&Topology::uniform(1, 2, 1), &wish);
-    assert!(told(&cannot).contains("whatever ring.spinUs says"), "{}", told(&cannot));
+    let options = PlacementOptions { spin_us: Some(50), ..PlacementOptions::default() };
+    let cannot = placement(&Topology::uniform(1, 2, 1), &options);
+    assert!(text(&cannot).contains("in spite of ring.spinUs"), "{}", text(&cannot));
 }
 
 #[test]
@@ -153,7 +166,7 @@ fn a_huge_machine_has_no_more_shards_than_are_of_use() {
 }
 
 #[test]
-fn every_decision_is_told_in_a_sentence() {
+fn every_decision_is_explained_in_a_sentence() {
     let placed = place(&Topology::uniform(1, 4, 2));
     assert_eq!(
         placed.reasons,
@@ -168,15 +181,15 @@ fn every_decision_is_told_in_a_sentence() {
     );
 }
 
-fn assert_invariants(topology: &Topology, wishes: &Wishes) {
-    let placed = placement(topology, wishes);
+fn assert_invariants(topology: &Topology, options: &PlacementOptions) {
+    let placed = placement(topology, options);
     let mut roles: Vec<Role> = placed.loops.iter().flat_map(|it| it.roles.clone()).collect();
     roles.sort_unstable();
     let mut expected = vec![Role::Ordering];
     expected.extend((0..placed.shard_count()).map(Role::Shard));
     assert_eq!(roles, expected, "every role once");
     assert_eq!(placed.loops[0].roles[0], Role::Ordering);
-    if let Some(shards) = wishes.shards {
+    if let Some(shards) = options.shards {
         assert_eq!(placed.shard_count(), shards);
     } else if let Some(quota) = topology.quota_cpus {
         assert!(placed.loops.len() <= (quota as usize).max(1));
@@ -187,10 +200,10 @@ fn assert_invariants(topology: &Topology, wishes: &Wishes) {
     let cores: BTreeSet<usize> = pinned.iter().map(|&cpu| core_of(cpu).unwrap()).collect();
     assert_eq!(cores.len(), pinned.len(), "no two loops on one core");
     assert!(pinned.is_empty() || pinned.len() == placed.loops.len());
-    if let Some(wished) = &wishes.cpus
-        && wished.iter().any(|&cpu| core_of(cpu).is_some())
+    if let Some(configured) = &options.cpus
+        && configured.iter().any(|&cpu| core_of(cpu).is_some())
     {
-        assert!(pinned.iter().all(|cpu| wished.contains(cpu)));
+        assert!(pinned.iter().all(|cpu| configured.contains(cpu)));
     }
     for core_loop in &placed.loops {
         assert!(core_loop.spin_us == 0 || core_loop.cpu.is_some());
@@ -218,8 +231,9 @@ fn invariants_hold_everywhere() {
                     for unpinned in [false, true] {
                         let topology = Topology { quota_cpus, ..machine.clone() };
                         let spin_us = None;
-                        let wishes = Wishes { shards, cpus: cpus.clone(), unpinned, spin_us };
-                        assert_invariants(&topology, &wishes);
+                        let options =
+                            PlacementOptions { shards, cpus: cpus.clone(), unpinned, spin_us };
+                        assert_invariants(&topology, &options);
                     }
                 }
             }

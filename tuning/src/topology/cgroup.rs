@@ -1,4 +1,4 @@
-//! The quota of time that a control group grants, of either version.
+//! The CPU time quota of a control group, of either version.
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ pub(super) fn quota_of_this_process() -> Option<f64> {
     quota(Path::new(MOUNT), &groups)
 }
 
-/// The smallest quota from the group up to the root. `groups` is what `/proc/self/cgroup` says.
+/// The smallest quota from the group up to the root. `groups` is the text of `/proc/self/cgroup`.
 pub(super) fn quota(mount: &Path, groups: &str) -> Option<f64> {
     let mut smallest: Option<f64> = None;
     for line in groups.lines() {
@@ -39,8 +39,8 @@ pub(super) fn quota(mount: &Path, groups: &str) -> Option<f64> {
     smallest
 }
 
-/// The group's directory and all above it. Some may not be there: a container sees its own group
-/// as the root, under the name it has outside.
+/// The group's directory and all above it. Some may not exist: a container sees its own group as
+/// the root, under the name it has outside.
 fn upward(root: &Path, group: &str) -> Vec<PathBuf> {
     let group = group.trim_start_matches('/');
     let directories = Path::new(group).ancestors();

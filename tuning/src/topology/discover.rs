@@ -1,4 +1,4 @@
-//! Asking hwloc and the kernel.
+//! Queries hwloc and the kernel.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub(super) fn cores(allowed: &BTreeSet<u32>) -> Option<Vec<Core>> {
         if !allowed.contains(&cpu) {
             continue;
         }
-        // A virtual machine may tell of no cores: then each processor is one.
+        // A virtual machine may report no cores: then each processor is one.
         let core = unit.first_ancestor_with_type(ObjectType::Core).unwrap_or(unit);
         let number = core.global_persistent_index();
         match cores.iter_mut().find(|(known, _)| *known == number) {
@@ -62,7 +62,7 @@ fn describe(unit: &TopologyObject, core: &TopologyObject, cpu: u32) -> Core {
     Core {
         package: numbered(above(ObjectType::Package), 0),
         numa_node: node.and_then(|node| u32::try_from(usize::from(node)).ok()).unwrap_or(0),
-        // Without an L2 of its own a core shares nothing; without an L3 the package is the group.
+        // A core without an L2 shares nothing; without an L3 the package is the group.
         l2: numbered(above(ObjectType::L2Cache), core.logical_index()),
         l3: numbered(above(ObjectType::L3Cache).or(above(ObjectType::Package)), 0),
         cpus: vec![cpu],

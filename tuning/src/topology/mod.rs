@@ -7,10 +7,10 @@ mod discover;
 #[cfg(test)]
 mod tests;
 
-/// The machine could not be asked.
+/// The machine could not be examined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopologyError {
-    /// The kernel did not say which processors this process may use.
+    /// The kernel did not report which processors this process may use.
     #[error("the processors of this process cannot be read: {0}")]
     Affinity(nix::errno::Errno),
 }
@@ -20,7 +20,7 @@ pub enum TopologyError {
 pub struct Core {
     /// The package (socket) it is in.
     pub package: u32,
-    /// The node of memory nearest to it.
+    /// The memory node nearest to it.
     pub numa_node: u32,
     /// Its L2 cache: cores with the same number share it.
     pub l2: u32,
@@ -41,19 +41,20 @@ pub struct Topology {
 }
 
 impl Topology {
-    /// Asks the machine: hwloc for what there is, the kernel for what is allowed, the control
-    /// group for the quota. Where hwloc fails, every processor counts as a core of one package.
+    /// Examines the machine: hwloc for the hardware, the kernel for the processors allowed, the
+    /// control group for the quota. If hwloc fails, every processor counts as a core of one
+    /// package.
     ///
     /// # Errors
-    /// [`TopologyError::Affinity`] if the kernel does not tell the allowed processors.
+    /// [`TopologyError::Affinity`] if the kernel does not report the allowed processors.
     pub fn discover() -> Result<Topology, TopologyError> {
         let allowed = discover::allowed_cpus()?;
         let cores = discover::cores(&allowed).unwrap_or_else(|| flat(&allowed));
         Ok(Topology { cores, quota_cpus: cgroup::quota_of_this_process() })
     }
 
-    /// A machine where all is alike: `packages` of `cores` with `threads` each, one node of memory
-    /// and one L3 a package. Processors are numbered as Linux does it: first threads first.
+    /// A uniform machine: `packages` of `cores` with `threads` each, one memory node and one L3 per
+    /// package. Processors are numbered as Linux does it: first threads first.
     ///
     /// # Panics
     /// If one of the counts is 0.
@@ -68,13 +69,6 @@ impl Topology {
             cpus: (0..threads).map(|thread| number + thread * total).collect(),
         };
         Topology { cores: (0..total).map(core).collect(), quota_cpus: None }
-    }
-
-    /// The same machine with a quota.
-    #[must_use]
-    pub fn with_quota(mut self, cpus: f64) -> Topology {
-        self.quota_cpus = Some(cpus);
-        self
     }
 
     /// All processors allowed, ascending.
@@ -103,7 +97,7 @@ impl Topology {
     }
 }
 
-/// Every processor a core by itself, where nothing more is known.
+/// Every processor as a core by itself, if nothing more is known.
 fn flat(allowed: &BTreeSet<u32>) -> Vec<Core> {
     let core = |&cpu| Core { package: 0, numa_node: 0, l2: cpu, l3: 0, cpus: vec![cpu] };
     allowed.iter().map(core).collect()

@@ -2,7 +2,7 @@ use std::{fs, path::PathBuf, process};
 
 use super::{Topology, cgroup, flat};
 
-/// A directory of this test's own, removed at its end.
+/// A directory of this test, removed at its end.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -21,7 +21,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // Nothing follows from a directory that stays behind.
+        // A directory that stays behind does no harm.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
@@ -48,7 +48,8 @@ fn a_uniform_machine_is_numbered_as_linux_does_it() {
         topology.summary(),
         "2 packages, 2 memory nodes, 2 L3 caches, 8 cores, 16 processors."
     );
-    assert!(topology.with_quota(1.5).summary().ends_with("a quota of 1.5 processors."));
+    let topology = Topology { quota_cpus: Some(1.5), ..topology };
+    assert!(topology.summary().ends_with("a quota of 1.5 processors."));
 }
 
 #[test]

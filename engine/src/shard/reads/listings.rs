@@ -1,15 +1,14 @@
-//! Listings that were made not long ago: whoever watches a node's children lists them anew when
-//! they change, and so do all others who watch them.
+//! Recent listings: a client that watches a node's children lists them again when they change, and
+//! so do all others that watch them.
 //!
 //! Invariant: what is kept is found only by a node that has the same children: any change of them
-//! is a txn's, which leaves its zxid in the parent's `pzxid`, and counts in `cversion` where that
-//! is ahead of all txns (guard:
-//! `crate::tests::listings::what_is_kept_is_what_is_there`).
+//! is made by a txn, which leaves its zxid in the parent's `pzxid`, and counts in `cversion` where
+//! that is ahead of all txns (guard: `crate::tests::listings::what_is_kept_is_what_is_there`).
 //!
 //! Lives in: a shard's `Reads`.
 
 use crate::limits::{KEPT_CHILDREN_MIN, KEPT_LISTINGS_BYTES_MAX, KEPT_LISTINGS_MAX};
-use model::record::Record;
+use model::record::NodeRecord;
 use std::sync::Arc;
 
 /// The children of one node: their count and names as they are sent.
@@ -27,7 +26,7 @@ pub(super) struct ListedOf {
     change: Change,
 }
 
-/// What is another whenever the children are others.
+/// What differs whenever the children differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Change {
     czxid: i64,
@@ -37,7 +36,7 @@ struct Change {
 }
 
 impl Change {
-    fn of(record: Record<'_>) -> Self {
+    fn of(record: NodeRecord<'_>) -> Self {
         let stat = record.stat();
         Self {
             czxid: stat.czxid.to_native(),
@@ -49,7 +48,7 @@ impl Change {
 }
 
 impl ListedOf {
-    pub(super) fn of(record: Record<'_>) -> Self {
+    pub(super) fn of(record: NodeRecord<'_>) -> Self {
         Self { path: record.path().into(), change: Change::of(record) }
     }
 
@@ -58,7 +57,7 @@ impl ListedOf {
     }
 }
 
-/// Those that were asked for last, and one of each node at most.
+/// Those that were last requested, at most one per node.
 #[derive(Default)]
 pub(super) struct KeptListings {
     /// The last used at the end.
@@ -67,13 +66,13 @@ pub(super) struct KeptListings {
 }
 
 impl KeptListings {
-    /// Whether it costs more to walk over the node's children than to look for them here.
-    pub(super) fn is_worth_it(record: Record<'_>) -> bool {
+    /// Whether walking over the node's children costs more than looking for them here.
+    pub(super) fn is_worth_it(record: NodeRecord<'_>) -> bool {
         record.stat().num_children.to_native() >= KEPT_CHILDREN_MIN
     }
 
-    /// The children of this node as they are now, if they are kept.
-    pub(super) fn find(&mut self, record: Record<'_>) -> Option<&Arc<Listed>> {
+    /// The current children of this node, if they are kept.
+    pub(super) fn find(&mut self, record: NodeRecord<'_>) -> Option<&Arc<Listed>> {
         if !Self::is_worth_it(record) {
             return None;
         }
@@ -83,7 +82,7 @@ impl KeptListings {
         self.kept.last().map(|(_, listed)| listed)
     }
 
-    /// Keeps what was listed, and forgets what was not asked for since the longest time.
+    /// Keeps what was listed, and forgets what was least recently requested.
     pub(super) fn keep(&mut self, of: ListedOf, encoded: &[u8], name_bytes: usize) {
         if encoded.len() > KEPT_LISTINGS_BYTES_MAX {
             return;

@@ -1,10 +1,10 @@
-//! Requests that take longer than everybody else should wait: long listings, and thousands of
-//! watches set again. They are answered a piece a turn.
+//! Requests that take longer than other clients should wait: long listings, and thousands of
+//! watches set again. They are answered incrementally, a piece per turn.
 //!
 //! Invariant: a connection has one of them at a time, and nothing behind it begins before it has
-//! ended; a listing shows one version, and an event of a later one leaves after it (guards:
+//! ended; a listing shows one version, and an event of a later one is sent after it (guards:
 //! `crate::tests::long::a_listing_shows_one_version_and_comes_before_its_events`,
-//! `crate::tests::long::what_stands_behind_a_listing_without_room_waits_with_it`).
+//! `crate::tests::long::what_follows_a_listing_without_room_waits_with_it`).
 //!
 //! Lives in: each shard.
 
@@ -23,12 +23,12 @@ use crate::shard::parking::Room;
 use crate::shard::turn::DueRequest;
 use crate::shard::watches::Watches;
 use crate::state::State;
-use crate::tree::{PinnedChildren, Reader, View};
+use crate::tree::{PinnedChildren, TreeReader, View};
 use model::acl::perms;
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::request::Request;
 use model::response::{self, REPLY_HEADER_BYTES};
 use model::stat::STAT_BYTES;
@@ -36,7 +36,7 @@ use model::zxid::Zxid;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// All that a shard has begun.
+/// All long requests that a shard has begun.
 #[derive(Default)]
 pub(in crate::shard) struct Longs {
     /// The next to continue first.
@@ -44,7 +44,7 @@ pub(in crate::shard) struct Longs {
     listing_count: usize,
 }
 
-/// One of them, as far as it has come.
+/// One of them, with its progress.
 pub(in crate::shard) struct Long {
     /// The request, without its body.
     request: DueRequest,
@@ -88,7 +88,7 @@ impl Longs {
         self.begun.is_empty()
     }
 
-    /// What may be begun beside them.
+    /// What may be begun besides them.
     #[inline]
     pub(in crate::shard) fn room(&self) -> Room {
         let is_full = self.begun.len() >= LONG_MAX;
@@ -100,7 +100,7 @@ impl Longs {
         self.begun.get(at).map(Long::connection)
     }
 
-    /// One more, or one that has not ended.
+    /// Adds one, or puts back one that has not ended.
     pub(in crate::shard) fn push(&mut self, long: Long) {
         self.listing_count += usize::from(long.is_listing());
         self.begun.push_back(long);
@@ -113,7 +113,7 @@ impl Longs {
         Some(long)
     }
 
-    /// No client waits for that of this connection any more.
+    /// No client waits any more for that of this connection.
     pub(in crate::shard) fn forget(&mut self, connection: ConnectionId) {
         self.begun.retain(|long| long.connection() != connection);
         self.listing_count = self.begun.iter().filter(|long| long.is_listing()).count();
@@ -121,7 +121,7 @@ impl Longs {
 }
 
 impl Listing {
-    /// Lists so many more; whether all are listed.
+    /// Lists this many more; returns whether all are listed.
     fn list_some(&mut self, units: &mut usize) -> bool {
         match &mut self.names {
             Names::Walked { children, count, name_bytes } => {
@@ -146,13 +146,13 @@ impl Listing {
 }
 
 impl Reads {
-    /// Whether a request is a long one, should there be no room for more of them.
+    /// Whether a request is a long one while there is no room for more of them.
     #[inline]
     pub(in crate::shard) fn is_long(
         &mut self,
         op: Op,
         body: &[u8],
-        record: Option<Record<'_>>,
+        record: Option<NodeRecord<'_>>,
     ) -> bool {
         match op {
             Op::GetChildren | Op::GetChildren2 => record.is_some_and(|record| {
@@ -170,7 +170,7 @@ impl Reads {
     pub(in crate::shard) fn begin_long(
         &mut self,
         asked: &Asked<'_>,
-        reader: &Reader<State>,
+        reader: &TreeReader<State>,
         watches: &mut Watches,
     ) -> Option<Long> {
         let request = DueRequest { body: 0..0, ..asked.request.clone() };
@@ -203,7 +203,7 @@ impl Reads {
         }
     }
 
-    /// Sets so many more; whether all are set.
+    /// Sets this many more; returns whether all are set.
     fn watch_some(
         &mut self,
         request: &DueRequest,
@@ -213,10 +213,10 @@ impl Reads {
         units: &mut usize,
     ) -> bool {
         let body = &left.body[..];
-        let seen = jute::Reader::new(body).long().expect("it was decoded before");
+        let seen = jute::JuteReader::new(body).long().expect("it was decoded before");
         let returning = Returning { slot: request.connection.slot, seen, view };
         let lists = &WatchList::ALL[..if request.op == Op::SetWatches { 3 } else { 5 }];
-        let mut reader = jute::Reader::new(&body[left.offset..]);
+        let mut reader = jute::JuteReader::new(&body[left.offset..]);
         while *units > 0 {
             if left.left == 0 {
                 if left.list == lists.len() {
@@ -236,7 +236,7 @@ impl Reads {
         false
     }
 
-    /// Ends a listing: its reply, and how long that is.
+    /// Ends a listing: its reply, and the length of that.
     fn end_listing(
         &mut self,
         op: Op,
@@ -262,17 +262,17 @@ impl Reads {
 }
 
 impl Long {
-    /// Whose it is.
+    /// Its connection.
     pub(in crate::shard) fn connection(&self) -> ConnectionId {
         self.request.connection
     }
 
-    /// A listing belongs to its place in the output; nothing leaves before it.
+    /// A listing belongs at its place in the output; nothing is sent before it.
     pub(in crate::shard) fn is_listing(&self) -> bool {
         matches!(self.task, Task::Listing(_))
     }
 
-    /// Continues it, as far as so many units reach; whether all of it is done.
+    /// Continues it for this many units; returns whether all of it is done.
     pub(in crate::shard) fn advance(
         &mut self,
         view: View<'_, State>,
@@ -300,7 +300,7 @@ impl Long {
         }
     }
 
-    /// All of it is done: puts the reply into the output. Gives its length in bytes.
+    /// All of it is done: puts the reply into the output. Returns its length in bytes.
     pub(in crate::shard) fn end(
         self,
         (zxid, now_ms): (Zxid, u64),

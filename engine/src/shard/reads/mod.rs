@@ -1,4 +1,4 @@
-//! What a read is answered with: from a view, from kept listings, and by setting watches.
+//! Answers to reads: from a view, from kept listings, and by setting watches.
 //!
 //! Invariant: a client gets the data, children and ACL of a node only if that node's ACL allows it
 //! (guard: the transcript `engine/src/tests/transcripts/acls.txt`).
@@ -24,21 +24,21 @@ use model::acl::{AclEntry, AclList, perms};
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
-use model::record::Record;
+use model::record::NodeRecord;
 use model::request::{Request, SubRequest};
 use model::response;
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::sync::Arc;
 
-/// A read as it is asked, with all that its answer depends on.
+/// A read, with all that its answer depends on.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) request: &'a DueRequest,
     pub(super) body: &'a [u8],
     pub(super) view: View<'a, State>,
-    /// The node that it names, if it is one that is looked up.
-    pub(super) record: Option<Record<'a>>,
+    /// The node that it names, if it was looked up.
+    pub(super) record: Option<NodeRecord<'a>>,
     pub(super) identities: &'a Identities,
     pub(super) session: SessionId,
     pub(super) now_ms: u64,
@@ -60,21 +60,21 @@ pub(super) const fn kept_under(path: &[u8]) -> &[u8] {
     if path.is_empty() { b"/" } else { path }
 }
 
-/// What reads are answered with, beside the view.
+/// What answers need besides the view.
 pub(super) struct Reads {
     settings: Arc<Settings>,
     listings: KeptListings,
-    /// Events that a client missed: whole packets that go before the reply being made.
+    /// Events that a client missed: whole packets that precede the reply being made.
     missed: Vec<u8>,
 }
 
 impl Reads {
-    /// Those of a server that treats its clients so.
+    /// The state for a server with these settings.
     pub(super) fn new(settings: Arc<Settings>) -> Self {
         Self { settings, listings: KeptListings::default(), missed: Vec::new() }
     }
 
-    /// Appends the reply to one request, and counts it. Gives its length in bytes.
+    /// Appends the reply to one request, and counts it. Returns its length in bytes.
     pub(super) fn answer(
         &mut self,
         asked: &Asked<'_>,
@@ -84,7 +84,8 @@ impl Reads {
         measured: &mut Measured,
     ) -> u64 {
         let op = asked.request.op;
-        // As stock: a step of SASL has no zxid, and a ping's answer is known by its xid alone.
+        // Like stock: a step of SASL has no zxid, and a ping's answer is recognised by its xid
+        // alone.
         let zxid = if op == Op::Sasl { Zxid::ZERO } else { asked.view.meta().zxid };
         let xid = if op == Op::Ping { response::xid::PING } else { asked.request.xid };
         let start = response::begin_reply(out, xid, zxid, ErrorCode::Ok);
@@ -94,7 +95,7 @@ impl Reads {
             jute::patch_int(out, body_start - 4, error.code());
         }
         response::end_packet(out, start);
-        // Lengths are told without those of the packets themselves.
+        // Lengths are reported without those of the packets themselves.
         let bytes = (out.len() - start - 4) as u64;
         if let Some(missed) = self.take_missed(counts, measured) {
             out.splice(start..start, missed);
@@ -168,7 +169,7 @@ impl Reads {
             Request::GetAllChildrenNumber { path } => {
                 let record = record.ok_or(ErrorCode::NoNode)?;
                 self.check(asked, record, perms::READ)?;
-                // Stock counts the root's own two names away, so what is left is one too few.
+                // Stock subtracts both of the root's names, so the result is one too low.
                 let count = match path {
                     b"/" => asked.view.node_count().saturating_sub(1),
                     b"" => asked.view.node_count(),
@@ -185,17 +186,22 @@ impl Reads {
         Ok(())
     }
 
-    fn check(&self, asked: &Asked<'_>, record: Record<'_>, wanted: i32) -> Result<(), ErrorCode> {
+    fn check(
+        &self,
+        asked: &Asked<'_>,
+        record: NodeRecord<'_>,
+        wanted: i32,
+    ) -> Result<(), ErrorCode> {
         let acls = &asked.view.meta().acls;
         let is_allowed = acls.may(record.acl(), wanted, asked.identities, &self.settings);
         if is_allowed { Ok(()) } else { Err(ErrorCode::NoAuth) }
     }
 
-    /// Appends a node's ACL and Stat, to those who may see it.
+    /// Appends a node's ACL and Stat, if the client may see them.
     fn put_acl(
         &self,
         asked: &Asked<'_>,
-        record: Record<'_>,
+        record: NodeRecord<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
         self.check(asked, record, perms::READ | perms::ADMIN)?;
@@ -249,11 +255,11 @@ impl Reads {
         Ok(())
     }
 
-    /// Appends the names of a node's children. Gives how many bytes they have together.
+    /// Appends the names of a node's children. Returns their total length in bytes.
     fn put_children(
         &mut self,
         view: View<'_, State>,
-        record: Record<'_>,
+        record: NodeRecord<'_>,
         out: &mut Vec<u8>,
     ) -> usize {
         if let Some(listed) = self.listings.find(record) {
@@ -296,7 +302,7 @@ fn put_ephemerals(asked: &Asked<'_>, prefix: &[u8], out: &mut Vec<u8>) {
     jute::patch_int(out, start, count);
 }
 
-/// Appends an ACL without the hashes of its digests, which are for those who may change it.
+/// Appends an ACL without the hashes of its digests, which only clients that may change it see.
 fn put_masked(list: &AclList<'_>, out: &mut Vec<u8>) {
     jute::put_length(out, list.len());
     for entry in list.iter() {

@@ -1,7 +1,7 @@
 //! Requests about watches themselves.
 //!
 //! Invariant: what a reconnected client missed goes before the reply to its request (guard:
-//! `crate::tests::long::watches_are_set_again_by_and_by`).
+//! `crate::tests::long::watches_are_set_again_incrementally`).
 
 use super::{Asked, Reads, kept_under};
 use crate::shard::watches::{WatchKind, Watches};
@@ -13,7 +13,7 @@ use model::request::{Request, SetWatches};
 use model::response::{self, EventKind};
 use model::zxid::Zxid;
 
-/// The zxid of events that no single txn stands behind.
+/// The zxid of events that no single txn has caused.
 const NO_ZXID: Zxid = Zxid(-1);
 
 /// The lists of a setWatches.
@@ -32,18 +32,18 @@ impl WatchList {
         [Self::Data, Self::Exist, Self::Child, Self::Persistent, Self::Recursive];
 }
 
-/// A client that has come back.
+/// A client that has reconnected.
 #[derive(Clone, Copy)]
 pub(super) struct Returning<'a> {
     pub(super) slot: u32,
     /// The last zxid that it has seen.
     pub(super) seen: i64,
-    /// What there is now.
+    /// The current state.
     pub(super) view: View<'a, State>,
 }
 
 impl Reads {
-    /// Does a request about watches; appends the reply's body, which is mostly empty.
+    /// Serves a request about watches; appends the reply's body, which is mostly empty.
     pub(super) fn watch_request(
         &mut self,
         asked: &Asked<'_>,
@@ -75,7 +75,7 @@ impl Reads {
                 self.set_watches(returning, lists, watches);
                 Ok(())
             }
-            ref other => unreachable!("{other:?} is no request about watches"),
+            ref other => unreachable!("{other:?} is not a request about watches"),
         }
     }
 
@@ -121,8 +121,8 @@ impl Reads {
         }
     }
 
-    /// Unlike a live event this is not held back where the client may not read: stock tells the
-    /// existence of a path to whoever sets a watch on it again.
+    /// Unlike a live event this is not withheld where the client may not read: stock reveals the
+    /// existence of a path to a client that sets a watch on it again.
     fn missed(&mut self, kind: EventKind, path: &[u8]) {
         response::put_event(&mut self.missed, kind, NO_ZXID, path);
     }

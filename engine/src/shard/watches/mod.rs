@@ -1,7 +1,7 @@
-//! Who watches what, and whom a change concerns.
+//! Which connections watch what, and which of them a change concerns.
 //!
-//! Two tables, as on stock: one for a node's creation, deletion and data, one for its children.
-//! A persistent watch stands in both, a recursive one only in the first.
+//! Two tables, as in stock: one for a node's creation, deletion and data, one for its children. A
+//! persistent watch is in both, a recursive one only in the first.
 //!
 //! Invariant: a change notifies a connection once, however many watches of it the change fires
 //! (guards: `tests::both_sides_agree`, `tests::a_deletion_notifies_once`).
@@ -14,14 +14,14 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use table::{Told, WatchMode, WatchTable};
+pub use table::{Notified, WatchMode, WatchTable};
 
 use super::measured::Measured;
 use crate::limits::FORGOTTEN_PER_TURN;
 use model::error::ErrorCode;
 use model::response::EventKind;
 
-/// Which watches a client asks about or takes away.
+/// Which watches a client checks or removes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum WatchKind {
     Children,
@@ -50,19 +50,19 @@ impl WatchKind {
 pub(super) struct Watches {
     data: WatchTable,
     children: WatchTable,
-    /// The connections of the last change, and those that only its children's table named.
-    told: Told,
-    told_of_children: Told,
+    /// The connections of the last change, and those that only the table of children named.
+    notified: Notified,
+    notified_of_children: Notified,
 }
 
 impl Watches {
-    /// None yet.
+    /// Empty tables.
     pub(super) fn new(seed: [u64; 2]) -> Self {
         Self {
             data: WatchTable::new(seed),
             children: WatchTable::new(seed),
-            told: Told::default(),
-            told_of_children: Told::default(),
+            notified: Notified::default(),
+            notified_of_children: Notified::default(),
         }
     }
 
@@ -87,7 +87,7 @@ impl Watches {
         self.children.add(path, slot, WatchMode::STANDARD);
     }
 
-    /// A connection watches a node and its children until it takes that back.
+    /// A connection watches a node and its children until it removes the watch.
     pub(super) fn add_persistent(&mut self, path: &[u8], slot: u32) {
         self.data.add(path, slot, WatchMode::PERSISTENT);
         self.children.add(path, slot, WatchMode::PERSISTENT);
@@ -112,7 +112,7 @@ impl Watches {
         }
     }
 
-    /// Takes a connection's watches of this kind away; false if it had none.
+    /// Removes a connection's watches of this kind; false if it had none.
     pub(super) fn remove(&mut self, kind: WatchKind, path: &[u8], slot: u32) -> bool {
         let (data, children) = (&mut self.data, &mut self.children);
         match kind {
@@ -130,27 +130,27 @@ impl Watches {
         }
     }
 
-    /// A node has changed: gives the connections that are notified, each once.
+    /// A node has changed: returns the connections to notify, each once.
     pub(super) fn trigger(
         &mut self,
         kind: EventKind,
         path: &[u8],
         measured: &mut Measured,
     ) -> &[u32] {
-        let told = &mut self.told;
-        told.clear();
+        let notified = &mut self.notified;
+        notified.clear();
         if kind != EventKind::ChildrenChanged {
-            self.data.trigger(path, told);
-            measured.notified(kind, told.slots().len());
+            self.data.trigger(path, notified);
+            measured.notified(kind, notified.slots().len());
         }
         if matches!(kind, EventKind::Deleted | EventKind::ChildrenChanged) {
-            let children = &mut self.told_of_children;
+            let children = &mut self.notified_of_children;
             children.clear();
             self.children.trigger(path, children);
             measured.notified(kind, children.slots().len());
-            children.slots().iter().for_each(|&slot| told.insert(slot));
+            children.slots().iter().for_each(|&slot| notified.insert(slot));
         }
-        told.slots()
+        notified.slots()
     }
 
     /// A connection is closed: it watches nothing from now on.

@@ -1,11 +1,11 @@
 //! Maps by watched paths, of which one client may have millions.
 //!
-//! A table that grows moves everything it holds at once, and everybody waits meanwhile. So a map
-//! that becomes large is cut into many tables, by bits of the hash: each grows by itself, and the
+//! A table that grows moves everything it holds at once, and all clients wait meanwhile. So a map
+//! that becomes large is split into many tables, by bits of the hash: each grows by itself, and the
 //! largest step is the growth of one of them.
 //!
-//! Invariant: a map that is cut is the same map (guard:
-//! `tests::a_map_that_is_cut_is_the_same_map`).
+//! Invariant: a map that is split is the same map (guard:
+//! `tests::a_map_that_is_split_is_the_same_map`).
 //!
 //! Lives in: a watch table.
 
@@ -14,16 +14,16 @@ use hashbrown::HashTable;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// Entries of one table before a map is cut: moving so many takes a tenth of a millisecond.
+/// Entries of one table before a map is split: moving this many takes a tenth of a millisecond.
 const WHOLE_MAX: usize = if crate::limits::IS_SMALL { 8 } else { 1 << 10 };
 
-/// Tables of a map that was cut: at ten million entries one of them has 40,000.
+/// Tables of a split map: at ten million entries one of them has 40,000.
 const PARTS: usize = 256;
 
-/// Calls of [`PathMap::shrink_some`] that look at all of a map.
+/// Calls of [`PathMap::shrink_some`] that cover all of a map.
 pub(super) const SHRINK_ROUNDS: usize = 16;
 
-/// The number of a place is that of its table, then that within it.
+/// The number of a place is that of its table, then that within the table.
 const PLACE_BITS: u32 = 48;
 const PLACE_MASK: u64 = (1 << PLACE_BITS) - 1;
 
@@ -55,11 +55,11 @@ impl<V> PathMap<V> {
     }
 
     /// Whether it has ever held many.
-    pub(super) fn is_cut(&self) -> bool {
+    pub(super) fn is_split(&self) -> bool {
         self.tables.len() > 1
     }
 
-    /// Tables look at the highest and the lowest bits themselves.
+    /// Tables use the highest and the lowest bits themselves.
     fn part(&self, hash: u64) -> usize {
         (hash >> 40) as usize & (self.tables.len() - 1)
     }
@@ -71,7 +71,7 @@ impl<V> PathMap<V> {
         table.find(hash, |entry| *entry.0 == *path).map(|entry| &entry.1)
     }
 
-    /// The same, to be changed.
+    /// The same, mutably.
     pub(super) fn value_mut(&mut self, path: &[u8]) -> Option<&mut V> {
         let hash = self.state.hash_one(path);
         let part = self.part(hash);
@@ -86,11 +86,11 @@ impl<V> PathMap<V> {
         table.find(hash, |entry| *entry.0 == *path).map(|entry| &entry.0)
     }
 
-    /// Adds a path that is not there, and gives the place of its value.
+    /// Adds a path that is not there, and returns a reference to its value.
     pub(super) fn insert(&mut self, path: Arc<[u8]>, value: V) -> &mut V {
         let hash = self.state.hash_one(&*path);
-        if !self.is_cut() && self.len >= WHOLE_MAX {
-            self.cut();
+        if !self.is_split() && self.len >= WHOLE_MAX {
+            self.split();
         }
         let part = self.part(hash);
         self.len += 1;
@@ -99,7 +99,7 @@ impl<V> PathMap<V> {
         &mut entry.into_mut().1
     }
 
-    /// Takes a path away.
+    /// Removes a path.
     pub(super) fn remove(&mut self, path: &[u8]) -> Option<V> {
         let hash = self.state.hash_one(path);
         let part = self.part(hash);
@@ -108,7 +108,7 @@ impl<V> PathMap<V> {
         Some(found.remove().0.1)
     }
 
-    fn cut(&mut self) {
+    fn split(&mut self) {
         let whole = std::mem::take(&mut self.tables);
         self.tables = (0..PARTS).map(|_| HashTable::new()).collect();
         for entry in whole.into_iter().flatten() {
@@ -118,8 +118,8 @@ impl<V> PathMap<V> {
         }
     }
 
-    /// Gives memory back that is much more than is needed, of a sixteenth of the tables: another
-    /// one each `round`.
+    /// Frees memory far in excess of what is needed, of a sixteenth of the tables: another
+    /// sixteenth each `round`.
     pub(super) fn shrink_some(&mut self, round: usize, kept_min: usize) {
         let state = self.state;
         let kept_min = kept_min / self.tables.len();
@@ -147,7 +147,7 @@ impl<V> PathMap<V> {
             && let Some(table) = self.tables.get(part)
         {
             let end = table.num_buckets().min(at.saturating_add(left));
-            // A table without places costs a look, too.
+            // A table without places costs one, too.
             left -= end.saturating_sub(at).clamp(1, left);
             pieces.push((table, at..end));
             (part, at) = if end < table.num_buckets() { (part, end) } else { (part + 1, 0) };
@@ -171,11 +171,11 @@ fn hasher<V>(state: SeededState) -> impl Fn(&PathValue<V>) -> u64 {
     move |entry| state.hash_one(&*entry.0)
 }
 
-/// The paths of a map that is taken apart.
+/// The paths of a map that is being dismantled.
 pub(super) type Leftover<V> = Box<dyn Iterator<Item = (Arc<[u8]>, V)> + Send>;
 
 impl<V: Send + 'static> PathMap<V> {
-    /// Takes it apart, a path at a time.
+    /// Dismantles it, a path at a time.
     pub(super) fn into_paths(self) -> Leftover<V> {
         Box::new(self.tables.into_iter().flatten())
     }
@@ -189,7 +189,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_map_that_is_cut_is_the_same_map() {
+    fn a_map_that_is_split_is_the_same_map() {
         let mut map = PathMap::new(SeededState([3, 4]));
         let mut model = BTreeMap::new();
         let path = |i: usize| format!("/path/{i}").into_bytes();
@@ -202,13 +202,13 @@ mod tests {
             }
             assert_eq!(map.len(), model.len());
         }
-        assert!(map.is_cut());
+        assert!(map.is_split());
         let (mut walked, mut from) = (Vec::new(), Some(0));
         while let Some(place) = from {
             let (paths, _, next) = map.some(place, 3);
             let before = walked.len();
             walked.extend(paths.map(|path| path.to_vec()));
-            assert!(walked.len() <= before + 3, "a piece is no larger than was asked for");
+            assert!(walked.len() <= before + 3, "a piece is no larger than requested");
             from = next;
         }
         walked.sort();
@@ -224,7 +224,7 @@ mod tests {
         }
         (0..super::SHRINK_ROUNDS).for_each(|round| map.shrink_some(round, 0));
         let after: usize = map.tables.iter().map(hashbrown::HashTable::capacity).sum();
-        assert!(after < before / 20, "{after} places of {before} stay");
+        assert!(after < before / 20, "{after} places of {before} remain");
         let mut left: Vec<_> =
             map.into_paths().map(|(path, value)| (path.to_vec(), value)).collect();
         left.sort();

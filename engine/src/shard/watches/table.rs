@@ -1,10 +1,10 @@
 //! One table of watches: by path and by connection.
 //!
-//! A trigger names a connection once, however many modes it has on the path, and takes standard
-//! watches with it.
+//! A trigger names a connection once, however many modes it has on the path, and removes standard
+//! watches.
 //!
-//! Invariant: a slot stands among a path's watchers exactly if the path stands in that slot's map
-//! (guard: `super::tests::both_sides_agree`).
+//! Invariant: a slot is among a path's watchers exactly if the path is in that slot's map (guard:
+//! `super::tests::both_sides_agree`).
 //!
 //! Lives in: a shard's `Watches`.
 
@@ -22,9 +22,9 @@ pub struct WatchMode(u8);
 impl WatchMode {
     /// Fires once.
     pub const STANDARD: Self = Self(1);
-    /// Stays.
+    /// Persistent.
     pub const PERSISTENT: Self = Self(2);
-    /// Stays, and covers everything below.
+    /// Persistent, and covers everything below.
     pub const RECURSIVE: Self = Self(4);
     /// Any of them.
     pub const ANY: Self = Self(7);
@@ -39,17 +39,17 @@ const KEPT_PATHS_MAX: usize = 16 << 10;
 type Watchers = SmallVec<[u32; 2]>;
 type PathsOfSlot = PathMap<u8>;
 
-/// Whom a change is told: each slot once, however many watches it has.
+/// The connections that a change notifies: each slot once, however many watches it has.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Notified {
     slots: Vec<u32>,
-    /// The round in which a slot was told last.
+    /// The round in which a slot was last notified.
     rounds: Vec<u32>,
     round: u32,
 }
 
-impl Told {
-    /// Nobody yet.
+impl Notified {
+    /// No connection yet.
     pub fn clear(&mut self) {
         self.slots.clear();
         self.round = self.round.wrapping_add(1);
@@ -59,7 +59,7 @@ impl Told {
         }
     }
 
-    /// This one too, unless it is there.
+    /// Adds this one, unless it is there.
     pub fn insert(&mut self, slot: u32) {
         let at = slot as usize;
         if self.rounds.len() <= at {
@@ -71,7 +71,7 @@ impl Told {
         }
     }
 
-    /// Everybody, in the order in which they were found.
+    /// All of them, in the order in which they were found.
     pub fn slots(&self) -> &[u32] {
         &self.slots
     }
@@ -86,10 +86,10 @@ pub struct WatchTable {
     state: SeededState,
     recursive_count: usize,
     count: usize,
-    /// What gone connections watched, as far as it still stands among the watchers. Whoever uses
-    /// their slots now watches what `by_slot` says, nothing else.
+    /// What closed connections watched, as far as they are still among the watchers. The current
+    /// users of their slots watch what `by_slot` says, nothing else.
     forgotten: VecDeque<(u32, Leftover<u8>)>,
-    /// Counts the looks for memory to give back, and how many are still wanted.
+    /// Counts the checks for memory to free, and how many are still due.
     round: usize,
     sweeps_left: usize,
 }
@@ -103,7 +103,7 @@ impl fmt::Debug for WatchTable {
 }
 
 impl WatchTable {
-    /// A table of nothing.
+    /// An empty table.
     pub fn new(seed: [u64; 2]) -> Self {
         let state = SeededState(seed);
         Self {
@@ -143,7 +143,7 @@ impl WatchTable {
 
     /// Some of the paths that a connection watches: those in `places_max` places of its map, from
     /// the place `from` on; how many places are left of those, and the place to continue from.
-    /// Paths that come and go meanwhile may be passed over or met twice.
+    /// Paths that are added or removed meanwhile may be skipped or visited twice.
     pub fn some_of_slot(
         &self,
         slot: u32,
@@ -163,7 +163,7 @@ impl WatchTable {
     }
 
     /// Whether a connection watches something, or has watched something that fired since it last
-    /// took a watch away.
+    /// removed a watch.
     pub fn knows(&self, slot: u32) -> bool {
         self.by_slot.get(slot as usize).is_some_and(Option::is_some)
     }
@@ -186,7 +186,7 @@ impl WatchTable {
         } else {
             let key = if let Some(slots) = self.watchers.value_mut(path) {
                 slots.push(slot);
-                self.watchers.key(path).expect("it was found just now").clone()
+                self.watchers.key(path).expect("it was just found").clone()
             } else {
                 let key: Arc<[u8]> = Arc::from(path);
                 self.watchers.insert(key.clone(), Watchers::new()).push(slot);
@@ -207,7 +207,7 @@ impl WatchTable {
         paths.and_then(|paths| paths.value(path)).is_some_and(|modes| modes & mode.0 != 0)
     }
 
-    /// Takes modes away from what a connection watches; false if it had none of them.
+    /// Removes modes from what a connection watches; false if it had none of them.
     pub fn remove(&mut self, path: &[u8], slot: u32, mode: WatchMode) -> bool {
         let Some(Some(paths)) = self.by_slot.get_mut(slot as usize) else { return false };
         let Some(modes) = paths.value_mut(path) else { return false };
@@ -229,11 +229,11 @@ impl WatchTable {
         had != 0
     }
 
-    /// Takes a slot from among a path's watchers, unless whoever has it now watches the path.
+    /// Removes a slot from a path's watchers, unless its current user watches the path.
     fn unlist(&mut self, path: &[u8], slot: u32) {
         let is_again = self.has(path, slot, WatchMode::ANY);
         let Some(slots) = self.watchers.value_mut(path) else { return };
-        // It may stand there twice: for who had it, and for who has it.
+        // It may be there twice: for its previous user, and for the current one.
         slots.retain(|&mut s| s != slot);
         if is_again {
             slots.push(slot);
@@ -243,7 +243,7 @@ impl WatchTable {
         }
     }
 
-    /// A connection is gone: it watches nothing from now on.
+    /// A connection is closed: it watches nothing from now on.
     pub fn forget(&mut self, slot: u32) {
         let paths = self.by_slot.get_mut(slot as usize).and_then(Option::take);
         self.known_count -= usize::from(paths.is_some());
@@ -261,8 +261,8 @@ impl WatchTable {
         !self.forgotten.is_empty() || self.sweeps_left > 0
     }
 
-    /// Clears away at most so many watches of connections that are gone, and the table's memory
-    /// once it is much too large.
+    /// Removes at most this many watches of closed connections, and frees the table's memory once
+    /// it is far too large.
     pub fn forget_some(&mut self, count_max: usize) {
         if !self.forgotten.is_empty() {
             self.sweeps_left = SHRINK_ROUNDS;
@@ -284,12 +284,12 @@ impl WatchTable {
         self.watchers.shrink_some(self.round, KEPT_PATHS_MAX);
     }
 
-    /// Something happened to the node: adds whoever is to be told.
-    pub fn trigger(&mut self, path: &[u8], told: &mut Told) {
+    /// Something happened to the node: adds the connections to notify.
+    pub fn trigger(&mut self, path: &[u8], notified: &mut Notified) {
         if self.watchers.is_empty() {
             return;
         }
-        self.trigger_own(path, told);
+        self.trigger_own(path, notified);
         if self.recursive_count == 0 {
             return;
         }
@@ -299,31 +299,31 @@ impl WatchTable {
             let Some(slots) = self.watchers.value(&path[..end]) else { continue };
             for &slot in slots {
                 if self.has(&path[..end], slot, WatchMode::RECURSIVE) {
-                    told.insert(slot);
+                    notified.insert(slot);
                 }
             }
         }
     }
 
-    fn trigger_own(&mut self, path: &[u8], told: &mut Told) {
+    fn trigger_own(&mut self, path: &[u8], notified: &mut Notified) {
         let Some(slots) = self.watchers.value_mut(path) else { return };
         let (by_slot, count) = (&mut self.by_slot, &mut self.count);
         let known_count = &mut self.known_count;
         slots.retain(|&mut slot| {
             let Some(paths) = &mut by_slot[slot as usize] else { return false };
             let Some(modes) = paths.value_mut(path) else { return false };
-            told.insert(slot);
+            notified.insert(slot);
             *modes &= !WatchMode::STANDARD.0;
             if *modes != 0 {
                 return true;
             }
             paths.remove(path);
             *count -= 1;
-            if paths.is_empty() && paths.is_cut() {
+            if paths.is_empty() && paths.is_split() {
                 by_slot[slot as usize] = None;
                 *known_count -= 1;
             }
-            // A small empty map is kept: whoever watched once will watch again.
+            // A small empty map is kept: a connection that has watched will watch again.
             false
         });
         if slots.is_empty() {

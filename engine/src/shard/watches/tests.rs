@@ -1,10 +1,10 @@
-use super::{Told, WatchMode, WatchTable, Watches};
+use super::{Notified, WatchMode, WatchTable, Watches};
 use crate::shard::measured::Measured;
 use model::response::EventKind;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is watched, in plain words: modes by slot and path.
+/// A plain model of what is watched: modes by slot and path.
 #[derive(Default)]
 struct Plain(BTreeMap<(u32, Vec<u8>), BTreeSet<u8>>);
 
@@ -15,17 +15,17 @@ impl Plain {
         let is_above = |watched: &[u8]| {
             watched == b"/" || path.strip_prefix(watched).is_some_and(|rest| rest.starts_with(b"/"))
         };
-        let mut told = BTreeSet::new();
+        let mut notified = BTreeSet::new();
         for ((slot, watched), modes) in &mut self.0 {
             if watched == path {
-                told.insert(*slot);
+                notified.insert(*slot);
                 modes.remove(&0);
             } else if is_above(watched) && modes.contains(&2) {
-                told.insert(*slot);
+                notified.insert(*slot);
             }
         }
         self.0.retain(|_, modes| !modes.is_empty());
-        told.into_iter().collect()
+        notified.into_iter().collect()
     }
 }
 
@@ -52,7 +52,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Whether the table says the same from both of its sides as the plain words do.
+/// Whether both sides of the table agree with the plain model.
 fn assert_sides(table: &WatchTable, plain: &Plain) {
     let mut by_path = BTreeSet::new();
     for (path, slots) in table.paths() {
@@ -72,7 +72,7 @@ fn assert_sides(table: &WatchTable, plain: &Plain) {
     let paths: BTreeSet<_> = expected.iter().map(|(_, path)| path).collect();
     assert_eq!((table.len(), table.path_count()), (expected.len(), paths.len()));
     assert_eq!(table.is_empty(), paths.is_empty());
-    // Who watched what has fired is known still, as on stock.
+    // A connection whose watch has fired is still known, as in stock.
     assert!(table.connection_count() >= slots.len());
     assert!(slots.iter().all(|slot| table.knows(**slot)));
 }
@@ -102,14 +102,14 @@ proptest! {
                     prop_assert_eq!(table.remove(&path, slot, WatchMode::ANY), had);
                 }
                 Event::Trigger(path) => {
-                    let mut found = Told::default();
+                    let mut found = Notified::default();
                     found.clear();
                     found.insert(99);
                     table.trigger(&path, &mut found);
-                    let mut told = found.slots().to_vec();
-                    prop_assert_eq!(told.remove(0), 99, "what was told before stays");
-                    told.sort_unstable();
-                    prop_assert_eq!(told, plain.trigger(&path));
+                    let mut notified = found.slots().to_vec();
+                    prop_assert_eq!(notified.remove(0), 99, "earlier entries stay");
+                    notified.sort_unstable();
+                    prop_assert_eq!(notified, plain.trigger(&path));
                 }
                 Event::Forget(slot) => {
                     table.forget(slot);
@@ -129,7 +129,7 @@ proptest! {
     }
 }
 
-/// Whoever watches both a deleted node and its children.
+/// A connection that watches both a deleted node and its children.
 #[test]
 fn a_deletion_notifies_once() {
     let (mut watches, mut measured) = (Watches::new([3, 4]), Measured::default());
@@ -138,9 +138,9 @@ fn a_deletion_notifies_once() {
     watches.add_children(b"/a", 2);
     watches.add_recursive(b"/", 3);
     watches.add_persistent(b"/a", 3);
-    let mut told = watches.trigger(EventKind::Deleted, b"/a", &mut measured).to_vec();
-    told.sort_unstable();
-    assert_eq!(told, [1, 2, 3]);
+    let mut notified = watches.trigger(EventKind::Deleted, b"/a", &mut measured).to_vec();
+    notified.sort_unstable();
+    assert_eq!(notified, [1, 2, 3]);
     assert_eq!(watches.trigger(EventKind::Created, b"/a", &mut measured), [3]);
     assert_eq!(watches.trigger(EventKind::ChildrenChanged, b"/a", &mut measured), [3]);
     watches.forget(3);

@@ -3,7 +3,7 @@ use super::*;
 
 const NODES: usize = if cfg!(miri) { 60 } else { 5000 };
 const UNIT: usize = if cfg!(miri) { 6000 } else { 60_000 };
-/// One node in so many survives in the image.
+/// One node in this many survives in the image.
 const SURVIVOR: usize = 30;
 /// The owner of a node with a time to live.
 const TTL: i64 = 0xff << 56 | 0x4d;
@@ -26,13 +26,13 @@ fn sample(hasher: KeyHasher) -> (Tree<u64>, Plain) {
     let sealed = tree.seal();
     tree.publish(sealed);
     let mut plain = Plain { zxid: 3, meta: 9, ..Plain::default() };
-    tree.pin().unwrap().view().for_each(|record| {
+    tree.pin().unwrap().view().records().for_each(|record| {
         plain.nodes.insert(record.path().to_vec(), node_of(record));
     });
     (tree, plain)
 }
 
-/// The tree as units, with something that is no record before and between the runs.
+/// The tree as units, with bytes that are not records before and between the runs.
 fn image(tree: &Tree<u64>) -> Vec<ImageUnit> {
     let pin = tree.pin().unwrap();
     let mut units = Vec::new();
@@ -62,7 +62,7 @@ fn load(hasher: KeyHasher, units: Vec<ImageUnit>) -> Result<Tree<u64>, ImageErro
     for unit in units {
         builder.push(unit, |_| ())?;
     }
-    builder.finish(Zxid(3), None, 9)
+    builder.finish(None, 9)
 }
 
 fn hashers() -> [KeyHasher; 4] {
@@ -79,8 +79,8 @@ fn images_are_trees() {
         // The same nodes in the same order, so the same form.
         assert!(loaded.memory().live_bytes <= tree.memory().live_bytes);
         let (mut one, mut other) = (Vec::new(), Vec::new());
-        tree.pin().unwrap().view().for_each(|record| record.append_archive(&mut one));
-        loaded.pin().unwrap().view().for_each(|record| record.append_archive(&mut other));
+        tree.pin().unwrap().view().records().for_each(|record| record.append_archive(&mut one));
+        loaded.pin().unwrap().view().records().for_each(|record| record.append_archive(&mut other));
         if hasher.key(b"/a/b") != hasher.key(b"/b/a") {
             assert_eq!(one.len(), other.len());
         }

@@ -3,14 +3,14 @@ use super::*;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-/// A tree, what it should be, and all who use it.
+/// A tree, what it should be, and all its users.
 struct World {
     tree: Tree<u64>,
     head: Plain,
     before_multi: Option<Plain>,
     unpublished: VecDeque<(VersionNumber, Rc<Plain>)>,
     history: BTreeMap<VersionNumber, Rc<Plain>>,
-    readers: Vec<Reader<u64>>,
+    readers: Vec<TreeReader<u64>>,
     pins: Vec<(Pin<u64>, Rc<Plain>)>,
     random: Random,
     baseline: usize,
@@ -147,19 +147,7 @@ impl World {
         let node = self.head.nodes.get_mut(&path).unwrap();
         node.acl = acl;
         node.stat.aversion += 1;
-        self.tree.set_acl(&path, acl, node.stat.aversion, Zxid(self.head.zxid));
-    }
-
-    fn raise_cversion(&mut self) {
-        let path = self.some_path();
-        let node = self.head.nodes.get_mut(&path).unwrap();
-        let to = node.stored_cversion - 1 + self.random.below(3) as i32;
-        if to > node.stored_cversion {
-            node.stored_cversion = to;
-            node.stat.pzxid = self.head.zxid;
-            node.stat.cversion = 2 * to - node.stat.num_children;
-        }
-        self.tree.raise_cversion(&path, to, Zxid(self.head.zxid));
+        self.tree.set_acl(&path, acl, node.stat.aversion);
     }
 
     fn raise_pzxid(&mut self) {
@@ -258,8 +246,7 @@ impl World {
             30..55 => self.set(),
             0..70 => self.delete(),
             70..73 => self.set_acl(),
-            73..75 => self.set_quietly(),
-            75..76 => self.raise_cversion(),
+            73..76 => self.set_quietly(),
             76..77 => self.raise_pzxid(),
             77..81 => self.multi(),
             81..87 => self.seal(),
@@ -273,7 +260,6 @@ impl World {
             _ => (),
         }
         assert_eq!(self.tree.node_count(), self.head.nodes.len() as u64);
-        assert_eq!(self.tree.zxid(), Zxid(self.head.zxid));
         self.head.nodes.first_key_value().inspect(|(path, node)| {
             assert_eq!(node_of(self.tree.lookup(path).unwrap()), **node);
         });

@@ -9,8 +9,8 @@ fn path(number: u64) -> Vec<u8> {
     format!("/node-{number}").into_bytes()
 }
 
-/// Every node of a version holds the number that its meta says: a change seen through a reader, or
-/// a version seen half, shows at once.
+/// Every node of a version holds the number in its meta: a change seen through a reader, or a
+/// half-seen version, shows at once.
 #[test]
 fn readers_never_see_a_change() {
     let mut tree = Tree::new(SEED, 0u64);

@@ -24,7 +24,7 @@ fn slab_gives_every_block_back() {
             // SAFETY: written above.
             let bytes = unsafe { std::slice::from_raw_parts(at.as_ptr(), size) };
             assert!(bytes.iter().all(|&b| b == byte), "blocks overlap");
-            // SAFETY: from this slab, with this size, and gone from the list.
+            // SAFETY: from this slab, with this size, and off the list.
             unsafe { slab.free(at, size) };
         }
     }
@@ -81,17 +81,17 @@ fn system_nodes_are_exempt_from_the_digest() {
     tree.create(&NewNode { path: b"/zookeeper", data: Some(b""), ..NewNode::default() });
     let before = tree.digest();
     tree.create(&NewNode { path: b"/zookeeper/quota", data: Some(b""), ..NewNode::default() });
-    // The child counts for nothing, but its parent's counter of creates does.
+    // The child does not count, but its parent's counter of creates does.
     assert_ne!(tree.digest(), before);
     let before = tree.digest();
     tree.replace_data_quietly(b"/zookeeper/quota", Some(b"count=1"));
     assert_eq!(tree.digest(), before);
 }
 
-/// Counts what is given back, and spoils it: nobody may count on what was in it.
+/// Counts what is returned, and overwrites it: nothing may rely on its content.
 unsafe fn spoil(start: *mut u8, bytes: usize) {
     GIVEN_BACK.fetch_add(bytes, Ordering::Relaxed);
-    // SAFETY: the slab gives memory of its own that is not in use.
+    // SAFETY: the slab passes its own memory that is not in use.
     unsafe { start.write_bytes(0xa5, bytes) };
 }
 
@@ -100,7 +100,7 @@ static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
 #[test]
 #[cfg_attr(miri, ignore = "too many nodes")]
 fn what_a_large_tree_has_left_goes_back_and_is_taken_again() {
-    let advise = Advise { wish_huge: |_, _| (), give_back: spoil };
+    let advise = Advise { advise_huge: |_, _| (), give_back: spoil };
     let mut tree = Tree::with_advise(TreeSeed([1, 2]), (), Some(advise));
     tree.insert_root(&NewNode { path: b"/", ..NewNode::default() });
     let path = |number: u32| format!("/{number:07}").into_bytes();

@@ -1,7 +1,7 @@
-//! An answer: whether it is one, whether it ends the operation, and the next step if it does not.
+//! An answer: whether it is valid, whether it ends the operation, and the next step if it does not.
 
 use model::error::ErrorCode;
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 
 use super::watch::ANY_WATCH;
@@ -12,10 +12,10 @@ use crate::play::recipes;
 use crate::play::register::Seen;
 
 impl World {
-    /// Takes an answer in.
+    /// Handles an answer.
     ///
     /// # Errors
-    /// The body is none of the operation's.
+    /// The body does not belong to the operation.
     pub(in crate::play) fn answered(
         &mut self,
         client: &mut Client,
@@ -80,7 +80,7 @@ impl World {
                 return Ok(Next::Continues);
             }
             Step::Leftovers => {
-                for path in Reader::new(reply.body).strings()?.iter() {
+                for path in JuteReader::new(reply.body).strings()?.iter() {
                     put_delete(client, Task::hidden(Step::Tidy), now_ns, path);
                 }
             }
@@ -91,7 +91,7 @@ impl World {
 
     fn verify(&mut self, index: usize, task: &Task, reply: Reply<'_>) -> Result<(), Malformed> {
         let Some(registers) = &mut self.registers else { return Ok(()) };
-        let mut reader = Reader::new(reply.body);
+        let mut reader = JuteReader::new(reply.body);
         match task.step {
             Step::Read => {
                 let data = reader.buffer()?.unwrap_or_default();
@@ -112,15 +112,15 @@ impl World {
 
 /// What is verified of a Stat.
 fn seen(stat: &[u8]) -> Result<Seen, Malformed> {
-    let mut reader = Reader::new(stat);
+    let mut reader = JuteReader::new(stat);
     let (_, mzxid) = (reader.long()?, reader.long()?);
     let (_, _) = (reader.long()?, reader.long()?);
     Ok(Seen { mzxid, version: reader.int()? })
 }
 
-/// Whether a good answer's body is one; gives the code inside a multi's.
+/// Checks the body of a good answer; returns the code inside a multi's.
 fn check(op: Op, body: &[u8]) -> Result<i32, Malformed> {
-    let mut r = Reader::new(body);
+    let mut r = JuteReader::new(body);
     match op {
         Op::GetData => {
             r.buffer()?;

@@ -1,4 +1,4 @@
-//! An operation begins: its first request.
+//! The first request of an operation.
 
 use model::acl::AclList;
 use model::jute;
@@ -133,7 +133,7 @@ impl World {
         }
     }
 
-    /// The operations that make nodes, and the one that deletes them.
+    /// The operations that create nodes, and the one that deletes them.
     fn begin_create(
         &mut self,
         client: &mut Client,

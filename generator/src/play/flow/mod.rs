@@ -1,11 +1,11 @@
-//! What each operation requests, one step after another, and what becomes of a reply.
+//! What each operation requests, step by step, and how replies are handled.
 //!
-//! `begin` puts an operation's first request, `answer` takes what comes back and puts the next,
-//! `write` is how nodes are made, set and deleted, `watch` is what a session has besides
-//! operations: its ephemeral nodes and its watches.
+//! `begin` puts an operation's first request, `answer` handles the reply and puts the next, `write`
+//! creates, sets and deletes nodes, `watch` is what a session has besides operations: its ephemeral
+//! nodes and its watches.
 //!
-//! Invariant: a task lies in one place: with its request until that is answered, with the node
-//! whose deletion it waits for, or on the stage until a time. It ends once, or is lost with the
+//! Invariant: a task is in one place: with its request until that is answered, with the node whose
+//! deletion it waits for, or on the stage until a time. It ends once, or is lost with the
 //! connection.
 //!
 //! Lives in: the player. Not here: when an operation is due (`stage`), the steps of locks and
@@ -25,7 +25,7 @@ use super::tree::Tree;
 use crate::wire::payload;
 use crate::workload::{Bounded, OpSpec, Workload};
 
-/// How far an operation is: which answer it waits for.
+/// The state of an operation: which answer it waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Of its only request.
@@ -46,15 +46,15 @@ pub(super) enum Step {
     QueueListed,
     QueueRead,
     QueueTaken,
-    /// Hidden: what a session needs at its start, or a watch that is set again.
+    /// Hidden: what a session needs at its start, or a watch that is re-armed.
     Upkeep,
     /// Hidden: a node of the tree, which may exist.
     Folder,
     /// Hidden: a key, which is set if it exists.
     Key,
-    /// Hidden: a list of ephemeral nodes that recipes left; they are deleted.
+    /// Hidden: a list of ephemeral nodes that recipes left behind; they are deleted.
     Leftovers,
-    /// Hidden: a delete of what may be gone.
+    /// Hidden: a delete of a node that may not exist any more.
     Tidy,
     /// Hidden: the end of a session.
     Close,
@@ -63,7 +63,8 @@ pub(super) enum Step {
 /// An operation that was begun and has not ended.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
-    /// Which of the workload's; none if it is hidden: needed, but not an operation of the workload.
+    /// The operation's index in the workload; none if it is hidden: needed, but not an operation of
+    /// the workload.
     pub(super) op: Option<usize>,
     pub(super) step: Step,
     /// When it should have been begun.
@@ -73,7 +74,7 @@ pub(super) struct Task {
     /// The write, in a run that verifies.
     pub(super) write: u64,
     pub(super) floor: i64,
-    /// The node that it made.
+    /// The node that it created.
     pub(super) path: Vec<u8>,
     /// Elements of a queue that it has not tried.
     pub(super) names: Vec<Vec<u8>>,
@@ -90,12 +91,12 @@ impl Task {
     }
 }
 
-/// What becomes of a task after an answer.
+/// What happens to a task after an answer.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// It has ended well.
+    /// It has succeeded.
     Ended,
-    /// It has ended with a code of the protocol.
+    /// It has failed with a code of the protocol.
     Failed(i32),
     /// Its next request was put, or it waits for an event.
     Continues,
@@ -103,7 +104,7 @@ pub(super) enum Next {
     Held(Task, u64),
 }
 
-/// An answer that is none to its request.
+/// An answer that does not match its request.
 #[derive(Debug)]
 pub(super) struct Malformed;
 
@@ -122,7 +123,7 @@ pub(super) struct World {
     filler: Vec<u8>,
     /// When each watched key, from the first, was last set.
     pub(super) set_ns: Vec<u64>,
-    /// Locks that were taken: how long after they were wanted.
+    /// For each lock taken, how long after it was requested.
     pub(super) acquired_ns: Vec<u64>,
 }
 

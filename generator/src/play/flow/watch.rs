@@ -1,7 +1,7 @@
-//! What a session has besides operations: its ephemeral nodes, and watches that are set,
-//! set again after a break, and fire.
+//! What a session has besides operations: its ephemeral nodes, and watches that are set, restored
+//! after a disconnect, and fire.
 
-use model::jute::{self, Reader};
+use model::jute::{self, JuteReader};
 use model::op::Op;
 
 use super::write::{EPHEMERAL, put_create};
@@ -10,7 +10,7 @@ use crate::play::client::Client;
 use crate::play::recipes;
 use crate::workload::{OpKind, WatchKind};
 
-/// The mode of a persistent watch, and of a recursive one; the kind of watch that is any.
+/// The mode of a persistent watch, and of a recursive one; the kind that stands for any watch.
 pub(super) const PERSISTENT: i32 = 0;
 const RECURSIVE: i32 = 1;
 pub(super) const ANY_WATCH: i32 = 3;
@@ -55,7 +55,7 @@ impl World {
         }
     }
 
-    /// After an attach to the same session: watches set again, nodes of broken recipes deleted.
+    /// After an attach to the same session: restores watches, deletes nodes of interrupted recipes.
     pub(in crate::play) fn resume(&mut self, client: &mut Client, now_ns: u64) {
         self.put_set_watches(client, now_ns);
         if self.workload.ops.iter().any(|op| op.get_ref().kind == OpKind::Lock) {
@@ -96,14 +96,14 @@ impl World {
         });
     }
 
-    /// An event has come. Gives the time since the change was requested, if that is known.
+    /// Handles an event. Returns the time since the change was requested, if that is known.
     pub(in crate::play) fn event(
         &mut self,
         client: &mut Client,
         body: &[u8],
         now_ns: u64,
     ) -> Result<Option<u64>, Malformed> {
-        let mut reader = Reader::new(body);
+        let mut reader = JuteReader::new(body);
         let (_, _, path) = (reader.int()?, reader.int()?, reader.text()?);
         if let Some(at) = client.parked.iter().position(|(of, _)| of == path) {
             let (_, task) = client.parked.swap_remove(at);
@@ -124,7 +124,7 @@ impl World {
         Ok(set_ns.map(|set_ns| now_ns.saturating_sub(set_ns)))
     }
 
-    /// Sets a watch of the workload, or sets it again.
+    /// Sets a watch of the workload, for the first time or again.
     fn put_watch(&mut self, client: &mut Client, number: u64, now_ns: u64) {
         let Some(watches) = self.workload.watches else { return };
         let (op, path, rest) = match watches.kind {

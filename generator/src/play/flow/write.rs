@@ -1,4 +1,4 @@
-//! Nodes are made, set and deleted: by operations, by what follows them, and before the run.
+//! Creates, sets and deletes nodes: for operations, for what follows them, and before the run.
 
 use model::acl::AclList;
 use model::jute;
@@ -7,15 +7,15 @@ use model::op::Op;
 use super::{Step, Task, World};
 use crate::play::client::Client;
 
-/// Flags of a create: how a node lives and is named.
+/// Flags of a create: a node's lifetime and naming.
 pub(super) const EPHEMERAL: i32 = 1;
 pub(super) const SEQUENTIAL: i32 = 2;
 pub(super) const CONTAINER: i32 = 4;
 pub(super) const TTL: i32 = 5;
-/// How long a node with a time to live lives, in ms.
+/// The time to live of a node that has one, in ms.
 const TTL_MS: i64 = 60_000;
 
-/// A node to be made before the run.
+/// A node to be created before the run.
 pub(in crate::play) enum Node {
     Folder(String),
     Key(u64),
@@ -31,7 +31,7 @@ impl World {
         client.request(Op::SetData, task, now_ns, |out| put_set(out, &path, &data));
     }
 
-    /// A key is set now, if it is one that is watched.
+    /// Notes that a key is set now, if it is watched.
     pub(super) fn note_set(&mut self, key: u64, now_ns: u64) {
         if let Some(set_ns) = self.set_ns.get_mut(key as usize) {
             *set_ns = now_ns;

@@ -1,4 +1,4 @@
-//! Connections and sessions come and go.
+//! Opens and closes connections and sessions.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::results::IncidentKind;
 use crate::tally::Class;
 
 impl Stage {
-    /// A client that is to be attached now.
+    /// The next client to be attached now.
     pub(in crate::play) fn next_attach(&mut self) -> Option<usize> {
         let most = if self.is_preparing { OPENING_MAX } else { ATTACHING_MAX };
         if self.attaching_count >= most {
@@ -33,7 +33,7 @@ impl Stage {
         None
     }
 
-    /// A connection is on its way.
+    /// A connection is being opened.
     pub(in crate::play) fn attach(&mut self, index: usize) -> Token {
         let timeout_ms = self.world.workload.sessions.timeout_ms.value() as i32;
         let client = &mut self.clients[index];
@@ -45,13 +45,13 @@ impl Stage {
         token
     }
 
-    /// A connection could not even be begun.
+    /// A connection could not be started.
     pub(in crate::play) fn refused(&mut self, index: usize, why: String) {
         self.incident(IncidentKind::Refused, why);
         self.down(index, RETRY_PAUSE);
     }
 
-    /// A connection has ended unasked.
+    /// A connection has ended unexpectedly.
     pub(in crate::play) fn lost(&mut self, index: usize, kind: IncidentKind, why: &str) {
         let client = &self.clients[index];
         let kind = match client.attachment {
@@ -82,7 +82,7 @@ impl Stage {
         self.attach_due.push_back(index);
     }
 
-    /// Gives a connection up. Says how many operations were lost with it.
+    /// Abandons a connection. Returns how many operations were lost with it.
     pub(in crate::play) fn cut(&mut self, index: usize) -> u64 {
         if matches!(self.clients[index].attachment, Attachment::Attaching { .. }) {
             self.attaching_count -= 1;
@@ -136,7 +136,7 @@ impl Stage {
         }
         let cut_ns = client.cut_ns.take();
         if is_new {
-            // Before the tree is made there is nothing to watch.
+            // Before the tree is created there is nothing to watch.
             if !self.is_preparing {
                 self.world.equip(client, index, self.now_ns);
             }
@@ -152,7 +152,7 @@ impl Stage {
 
     pub(in crate::play) fn reconnect(&mut self, index: usize) {
         if self.clients[index].attachment == Attachment::Ready {
-            // What was in flight is lost by our own doing.
+            // We cause the loss of what was in flight ourselves.
             self.cut(index);
             self.down(index, Duration::ZERO);
         }

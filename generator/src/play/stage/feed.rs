@@ -1,4 +1,4 @@
-//! Operations begin: from the tree that is made, as answers make room, or when they are due.
+//! Begins operations: to create the tree, as answers make room, or when they are due.
 
 use model::op::Op;
 
@@ -44,7 +44,7 @@ impl Stage {
         true
     }
 
-    /// Clients with room: first for what is due, then `more`.
+    /// Fills clients that have room: first with what is due, then with `more`.
     pub(in crate::play) fn fill_vacant(&mut self, more: impl Fn(&mut Self, usize)) {
         let vacant = std::mem::take(&mut self.vacant);
         for &index in &vacant {
@@ -77,7 +77,7 @@ impl Stage {
         }
     }
 
-    /// All of the workload's clients look for work.
+    /// Lists all of the workload's clients as having room.
     pub(in crate::play) fn list_all_vacant(&mut self) {
         for index in 0..self.connections {
             self.list_vacant(index);

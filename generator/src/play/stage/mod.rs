@@ -1,4 +1,4 @@
-//! All clients and what is due: operations, storms, attempts to attach, signs of life.
+//! All clients and what is due: operations, storms, attempts to attach, pings.
 //!
 //! `feed` begins operations, `attach` keeps connections and sessions, `storm` disturbs them.
 
@@ -22,7 +22,7 @@ use crate::results::{IncidentKind, Journal};
 use crate::tally::{Class, Tally};
 use crate::workload::StormKind;
 
-/// Rows that are parts of operations, behind the rows of the operations.
+/// Rows that are parts of operations, after the rows of the operations.
 pub(super) const PARTS: [&str; 4] = ["event", "attach", "lock taken", "generator late"];
 const EVENT: usize = 0;
 const ATTACH: usize = 1;
@@ -33,7 +33,7 @@ const LATE: usize = 3;
 pub(super) enum Feed {
     /// Nowhere.
     None,
-    /// The tree is made.
+    /// The tree is being created.
     Nodes(Box<dyn Iterator<Item = Node>>),
     /// Each answer makes room for the next.
     ClosedLoop,
@@ -47,7 +47,7 @@ impl Feed {
     }
 }
 
-/// A storm, and when it comes next.
+/// A storm, and when it is due next.
 struct Storm {
     kind: StormKind,
     every_ns: u64,
@@ -59,9 +59,9 @@ struct Storm {
 pub(super) struct Stage {
     pub(super) world: World,
     pub(super) clients: Vec<Client>,
-    /// Those of the workload; clients behind them are sessions with a connection of their own.
+    /// Clients of the workload; those after them are sessions with their own connection.
     pub(super) connections: usize,
-    /// Places of such sessions that have ended.
+    /// Slots of such sessions that have ended.
     free: Vec<usize>,
     pub(super) feed: Feed,
     pub(super) tally: Tally,
@@ -145,13 +145,13 @@ impl Stage {
         arrival.into_iter().chain(timer).chain(storm).min()
     }
 
-    /// Whether nothing is waited for.
+    /// Whether nothing is in flight.
     pub(super) fn is_quiet(&self) -> bool {
         let is_quiet = |client: &Client| client.waiting.is_empty() && client.begun_count == 0;
         self.backlog_count == 0 && self.clients.iter().all(is_quiet)
     }
 
-    /// Everything that is due now.
+    /// Does everything that is due now.
     pub(super) fn advance(&mut self) {
         self.wake();
         self.feed();
@@ -237,7 +237,7 @@ impl Stage {
         }
     }
 
-    /// Looks for silence, and gives signs of life.
+    /// Checks for silence, and sends pings.
     pub(super) fn check_silence(&mut self) {
         let ping_ns = self.world.workload.sessions.timeout_ms.value() * 1_000_000 / 3;
         let mut is_alive = false;
@@ -281,7 +281,7 @@ impl Stage {
         self.tally.tick(self.now_ns);
     }
 
-    /// Records what is due and not answered, as old as it is. Says how much that was.
+    /// Records what is due and not answered, with its age so far. Returns how much that was.
     pub(super) fn give_up(&mut self) -> u64 {
         let mut ages = Vec::new();
         self.backlog_count = 0;

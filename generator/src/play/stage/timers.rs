@@ -1,19 +1,19 @@
-//! What waits for its time.
+//! What is due at a later time.
 
 use std::collections::BTreeMap;
 
 use crate::play::flow::Task;
 
-/// What is done when its time has come.
+/// What to do when it is due.
 #[derive(Debug)]
 pub(super) enum Timed {
     /// The client attaches.
     Attach,
-    /// The client gives a lock back.
+    /// The client releases a lock.
     Release(Task),
 }
 
-/// One of them, for a connection of a client: it is void once that was cut.
+/// A timer for a connection of a client; it is void once that connection was cut.
 #[derive(Debug)]
 pub(super) struct Timer {
     pub(super) client: usize,
@@ -21,10 +21,10 @@ pub(super) struct Timer {
     pub(super) timed: Timed,
 }
 
-/// All of them, in the order of their times. Lives in: the stage.
+/// All timers, in the order of their times. Lives in: the stage.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
-    /// By time, and by number where that is the same.
+    /// By time, and by number if the time is the same.
     waiting: BTreeMap<(u64, u64), Timer>,
     set_count: u64,
 }
@@ -35,18 +35,18 @@ impl Timers {
         self.waiting.insert((at_ns, self.set_count), timer);
     }
 
-    /// The next time at which one is due.
+    /// The next time at which a timer is due.
     pub(super) fn next_ns(&self) -> Option<u64> {
         self.waiting.first_key_value().map(|((at_ns, _), _)| *at_ns)
     }
 
-    /// Takes the first one that is due.
+    /// Takes the first timer that is due.
     pub(super) fn take_due(&mut self, now_ns: u64) -> Option<Timer> {
         let first = self.waiting.first_entry()?;
         (first.key().0 <= now_ns).then(|| first.remove())
     }
 
-    /// Drops those of a client's earlier connections; gives their tasks.
+    /// Drops the timers of a client's earlier connections; returns their tasks.
     pub(super) fn cut(&mut self, client: usize, generation: u32) -> Vec<Task> {
         let is_void = |timer: &Timer| timer.client == client && timer.generation != generation;
         let void = self.waiting.iter().filter(|(_, timer)| is_void(timer));

@@ -23,7 +23,7 @@ macro_rules! words {
                 }
             }
 
-            /// As it stands on the wire.
+            /// As it is on the wire.
             pub fn bytes(self) -> [u8; 4] {
                 match self {
                     $(Self::$variant => *$bytes,)+

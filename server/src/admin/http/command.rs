@@ -1,4 +1,4 @@
-//! The commands of the admin server: stock's, by stock's names.
+//! The commands of the admin server: stock's, under stock's names.
 
 use crate::admin::room::Size;
 
@@ -35,7 +35,7 @@ pub(in crate::admin) enum Command {
     Zabstate,
 }
 
-/// Every command in the order in which they are listed: its name, and what else it is called.
+/// Every command in the order in which they are listed: its name, and its other names.
 const TABLE: [(Command, &str, &[&str]); 28] = [
     (Command::Configuration, "configuration", &["conf", "config"]),
     (Command::ConnectionStatReset, "connection_stat_reset", &["crst"]),
@@ -73,10 +73,11 @@ impl Command {
         TABLE.iter().map(|(command, ..)| *command)
     }
 
-    /// The command that is called so.
-    pub(in crate::admin) fn named(asked: &str) -> Option<Self> {
-        let is_meant =
-            |(_, name, others): &&(Self, &str, &[&str])| *name == asked || others.contains(&asked);
+    /// The command with this name.
+    pub(in crate::admin) fn named(wanted: &str) -> Option<Self> {
+        let is_meant = |(_, name, others): &&(Self, &str, &[&str])| {
+            *name == wanted || others.contains(&wanted)
+        };
         TABLE.iter().find(is_meant).map(|(command, ..)| *command)
     }
 
@@ -96,7 +97,7 @@ impl Command {
         }
     }
 
-    /// Whether it has an answer even while nothing is served.
+    /// Whether it is answered even while clients are not served.
     pub(in crate::admin) const fn is_always_answered(self) -> bool {
         matches!(
             self,

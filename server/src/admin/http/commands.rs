@@ -9,7 +9,7 @@ use crate::admin::limits::{ANSWER_BYTES_MAX, CONNECTION_BYTES, PATH_BYTES};
 use crate::admin::room::{Held, Size};
 use crate::admin::text::{NOT_SERVING, Peer, conf};
 use crate::admin::totals::Totals;
-use crate::admin::values::Value as Told;
+use crate::admin::values::Value as Reported;
 use hyper::StatusCode;
 use model::session::SessionId;
 use serde_json::{Map, Value, json};
@@ -19,14 +19,14 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// What a command tells, name by name.
+/// What a command reports, as named members.
 type Members = Map<String, Value>;
 
-/// What a command tells.
+/// What a command reports.
 enum Answer {
     /// A few numbers.
     Short(Value),
-    /// To be made of what was gathered, which may take a while.
+    /// To be formatted from what was gathered, which may take a while.
     Gathered(Box<dyn FnOnce() -> Value + Send>),
 }
 
@@ -36,11 +36,11 @@ impl Answer {
     }
 
     fn members(self) -> Members {
-        let told = match self {
-            Self::Short(told) => told,
+        let shown = match self {
+            Self::Short(shown) => shown,
             Self::Gathered(make) => make(),
         };
-        match told {
+        match shown {
             Value::Object(members) => members,
             _ => Members::new(),
         }
@@ -64,7 +64,7 @@ pub(in crate::admin) fn size(asked: &str) -> Size {
     Command::named(asked).map_or(Size::Short, Command::size)
 }
 
-/// Runs a command by any of its names: what it answers, as text.
+/// Runs a command, given any of its names. Returns its answer as text.
 pub(in crate::admin) async fn run(
     desk: &Desk,
     asked: &str,
@@ -80,18 +80,18 @@ pub(in crate::admin) async fn run(
         let why = "taking and restoring snapshots by command is not built yet".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, failed(name, why));
     }
-    let told = match answer(desk, command, query).await {
+    let shown = match answer(desk, command, query).await {
         Ok(answer) => held.make(move || json::print(&ended(answer.members(), name, None))).await,
         Err(unanswered) => Err(unanswered),
     };
-    (StatusCode::OK, told.unwrap_or_else(|Unanswered| failed(name, NOT_SERVING.to_owned())))
+    (StatusCode::OK, shown.unwrap_or_else(|Unanswered| failed(name, NOT_SERVING.to_owned())))
 }
 
 fn unknown(asked: &str) -> String {
     format!("Unknown command: {asked}")
 }
 
-/// Puts the command and its error behind what it tells.
+/// Appends the command and its error to what it reports.
 fn ended(mut members: Members, name: &str, error: Option<String>) -> Value {
     members.insert("command".to_owned(), name.into());
     if !members.contains_key("error") {
@@ -165,7 +165,7 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
     }))
 }
 
-/// As `json!`, which copies what it is given.
+/// As `json!`, but without copying its arguments.
 fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -201,7 +201,7 @@ fn listed(connections: &[ConnectionReport], is_full: bool) -> Value {
 
 fn connection(report: &ConnectionReport, is_full: bool) -> Value {
     let address = Peer(report.peer).to_string();
-    let mut told = json!({
+    let mut shown = json!({
         "remote_socket_address": address.trim_start_matches('/'),
         "interest_ops": u8::from(report.is_reading) | u8::from(report.is_writing) << 2,
         "outstanding_requests": report.queued,
@@ -211,19 +211,19 @@ fn connection(report: &ConnectionReport, is_full: bool) -> Value {
     if is_full {
         let latency = report.latency;
         let (min, max) = if latency.count == 0 { (0, 0) } else { (latency.min, latency.max) };
-        told["session_id"] = report.session.0.into();
-        told["last_operation"] = report.last_op.map_or("NA", |op| op.short_name()).into();
-        told["established"] = report.established_ms.into();
-        told["session_timeout"] = report.timeout_ms.into();
-        told["last_cxid"] = report.last_cxid.into();
-        told["last_zxid"] = report.last_zxid.0.into();
-        told["last_response_time"] = report.last_response_ms.into();
-        told["last_latency"] = report.last_latency_ms.into();
-        told["min_latency"] = min.into();
-        told["avg_latency"] = latency.sum.checked_div(latency.count).unwrap_or(0).into();
-        told["max_latency"] = max.into();
+        shown["session_id"] = report.session.0.into();
+        shown["last_operation"] = report.last_op.map_or("NA", |op| op.short_name()).into();
+        shown["established"] = report.established_ms.into();
+        shown["session_timeout"] = report.timeout_ms.into();
+        shown["last_cxid"] = report.last_cxid.into();
+        shown["last_zxid"] = report.last_zxid.0.into();
+        shown["last_response_time"] = report.last_response_ms.into();
+        shown["last_latency"] = report.last_latency_ms.into();
+        shown["min_latency"] = min.into();
+        shown["avg_latency"] = latency.sum.checked_div(latency.count).unwrap_or(0).into();
+        shown["max_latency"] = max.into();
     }
-    told
+    shown
 }
 
 async fn dump(roles: &Roles) -> Result<Answer, Unanswered> {
@@ -263,18 +263,18 @@ async fn environment(desk: &Desk) -> Value {
     Value::Object(lines.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
-/// What stands for Java's properties: those of the machine that have a meaning here, and what the
-/// configuration set.
+/// In place of Java's properties: those about the machine that have a meaning here, and those set
+/// by the configuration.
 async fn system_properties(desk: &Desk) -> Value {
     let environment = conf::lines(desk.version(), &desk.environment().await);
     let machine = environment.into_iter().filter(|(name, value)| {
         let is_of_machine = ["os.", "user.", "java.io"].iter().any(|stem| name.starts_with(stem));
         is_of_machine && !name.starts_with("os.memory") && value != "<NA>"
     });
-    let mut told: BTreeMap<String, String> =
+    let mut shown: BTreeMap<String, String> =
         machine.map(|(name, value)| (name.to_owned(), value)).collect();
-    told.extend(desk.facts.properties.iter().cloned());
-    json!(told)
+    shown.extend(desk.facts.properties.iter().cloned());
+    json!(shown)
 }
 
 fn set_trace_mask(desk: &Desk, query: &str) -> Value {
@@ -293,14 +293,14 @@ fn set_trace_mask(desk: &Desk, query: &str) -> Value {
 
 async fn digests(roles: &Roles) -> Result<Value, Unanswered> {
     let digests = roles.digests().await?;
-    let told: Vec<_> = digests
+    let shown: Vec<_> = digests
         .into_iter()
         .map(|(zxid, digest)| {
             // Java has signed numbers only.
             json!({ "zxid": zxid.0, "digest": digest as i64, "digest_version": 2 })
         })
         .collect();
-    Ok(json!({ "digests": told }))
+    Ok(json!({ "digests": shown }))
 }
 
 async fn monitor(desk: &Desk) -> Result<Answer, Unanswered> {
@@ -312,10 +312,10 @@ async fn monitor(desk: &Desk) -> Result<Answer, Unanswered> {
     }))
 }
 
-fn number(value: &Told) -> Value {
+fn number(value: &Reported) -> Value {
     match value {
-        Told::Text(text) => text.as_str().into(),
-        // What does not fit JSON's numbers is told as words.
+        Reported::Text(text) => text.as_str().into(),
+        // What does not fit JSON's numbers is reported as text.
         other => {
             let text = other.to_string();
             serde_json::from_str(&text).unwrap_or_else(|_| text.into())
@@ -341,7 +341,7 @@ async fn server_stats(desk: &Desk) -> Result<Value, Unanswered> {
             "last_processed_zxid": ordering.zxid.0,
             "outstanding_requests": shards.outstanding,
             "server_state": ordering.mode.name(),
-            "avg_latency": number(&Told::Mean(shards.latency)),
+            "avg_latency": number(&Reported::Mean(shards.latency)),
             "max_latency": totals.latency_max(),
             "min_latency": totals.latency_min(),
             "num_alive_client_connections": shards.connections,
@@ -401,12 +401,12 @@ async fn gather_watches(roles: &Roles) -> Result<PathsOfSessions, Unanswered> {
     Ok(watches)
 }
 
-/// What paths cost while an answer is made of them.
+/// The memory that paths need while an answer is made of them.
 fn bytes_of(paths: &[Arc<[u8]>]) -> usize {
     paths.iter().map(|path| path.len() + PATH_BYTES).sum()
 }
 
-/// Whether there is room for more.
+/// Breaks if the answer is full.
 fn room(bytes: usize) -> ControlFlow<()> {
     if bytes < ANSWER_BYTES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
 }

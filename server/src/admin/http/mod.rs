@@ -1,19 +1,19 @@
 //! The admin server and the metrics page: HTTP on the admin thread.
 //!
-//! - [`commands`] what each command tells, by stock's names; [`json`] how that is printed
-//! - [`prometheus`] the page of metrics; `crowd` who is connected
-//! - here: sockets and addresses. One request a connection, so that a silent peer costs no more
-//!   than its time.
+//! - [`commands`] what each command reports, under stock's names; [`json`] how that is printed
+//! - [`prometheus`] the page of metrics; `admission` which connections a port admits
+//! - here: sockets and addresses. One request per connection, so that a silent peer costs no more
+//!   than its timeout.
 //!
 //! **Invariants**: no more than [`CONNECTIONS_MAX`] peers are connected at a time, and one that
-//! asks does not wait for those that say nothing (guard: `crowd`); an answer holds memory until
-//! its peer has taken it or was given up (guard: `admin::room`).
+//! sends a request does not wait for silent ones (guard: `admission`); an answer holds memory until
+//! its peer has read it or is disconnected (guard: `admin::room`).
 //!
 //! Not here: TLS, and the commands that take or restore a snapshot.
 
+mod admission;
 pub(super) mod command;
 pub(super) mod commands;
-mod crowd;
 pub(super) mod json;
 pub(super) mod prometheus;
 #[cfg(test)]
@@ -22,7 +22,7 @@ mod tests;
 use super::answer::Desk;
 use super::limits::{CONNECTIONS_MAX, FORM_BYTES_MAX, LARGE_REQUESTS_WAITING_MAX};
 use super::room::{Held, Size};
-use crowd::{Crowd, Place};
+use admission::{Admission, Permit};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
@@ -38,7 +38,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{interval, sleep, timeout};
 
-/// How often it is looked whether a connection has had its time.
+/// How often to check whether a connection is overdue.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What a port serves.
@@ -50,12 +50,12 @@ pub(super) enum Site {
     Metrics,
 }
 
-/// A port that was bound to, and what is served there.
+/// A bound port, and what is served there.
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) listener: TcpListener,
     pub(super) site: Site,
-    /// How long a peer may leave its request out.
+    /// How long a peer may take to send its request.
     pub(super) idle: Duration,
 }
 
@@ -74,35 +74,35 @@ pub(super) async fn serve(desk: Arc<Desk>, port: Port) {
     let site = Arc::new(site);
     let is_ready = listener.set_nonblocking(true);
     let Ok(listener) = is_ready.and_then(|()| tokio::net::TcpListener::from_std(listener)) else {
-        return tracing::error!(?site, "the port cannot be listened on");
+        return tracing::error!(?site, "cannot listen on the port");
     };
-    let crowd = Crowd::new(CONNECTIONS_MAX);
+    let admission = Admission::new(CONNECTIONS_MAX);
     loop {
         let socket = match listener.accept().await {
             Ok((socket, _)) => socket,
             Err(error) => {
                 tracing::debug!(%error, "an HTTP connection was lost before it was accepted");
-                // Without descriptors the next attempt would fail at once.
+                // If descriptors have run out, the next attempt would fail at once.
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let place = crowd.enter().await;
+        let permit = admission.admit().await;
         let (desk, site) = (Arc::clone(&desk), Arc::clone(&site));
-        tokio::spawn(async move { exchange(&desk, &site, idle, socket, &place).await });
-        // Whoever has sent its request already is asking before the next one comes.
+        tokio::spawn(async move { exchange(&desk, &site, idle, socket, &permit).await });
+        // A request that was already sent is registered before the next connection arrives.
         tokio::task::yield_now().await;
     }
 }
 
-async fn exchange(desk: &Desk, site: &Site, idle: Duration, socket: TcpStream, place: &Place) {
+async fn exchange(desk: &Desk, site: &Site, idle: Duration, socket: TcpStream, permit: &Permit) {
     let held = OnceLock::new();
     let answer = service_fn(|request| {
         let held = &held;
         async move {
-            place.asks();
+            permit.request_received();
             let answer = answer(desk, site, request, idle).await;
-            place.takes();
+            permit.answer_ready();
             Ok::<_, Infallible>(answer.response(held))
         }
     });
@@ -121,11 +121,11 @@ async fn exchange(desk: &Desk, site: &Site, idle: Duration, socket: TcpStream, p
                 }
                 return;
             }
-            () = place.told_to_leave() => {
-                return tracing::debug!("an HTTP connection was closed for one that asks");
+            () = permit.evicted() => {
+                return tracing::debug!("an idle HTTP connection was closed to admit another one");
             }
             _ = look.tick() => {
-                if place.is_overdue(held.get().unwrap_or(&nothing)) {
+                if permit.is_overdue(held.get().unwrap_or(&nothing)) {
                     return tracing::debug!("an HTTP connection took too long");
                 }
             }
@@ -145,12 +145,12 @@ impl Answer {
         self
     }
 
-    /// No text, and which methods there are.
+    /// No text, and the allowed methods.
     fn allowing(status: StatusCode, methods: &'static str) -> Self {
         Self { allow: Some(methods), ..Self::new(status, "", "") }
     }
 
-    /// The response; what it holds goes to `held`, until its connection has ended.
+    /// The response; the memory that it holds moves to `held`, until its connection has ended.
     fn response(self, held: &OnceLock<Held>) -> Response<Full<Bytes>> {
         let mut response = Response::new(Full::new(Bytes::from(self.text)));
         *response.status_mut() = self.status;
@@ -164,7 +164,7 @@ impl Answer {
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        // One request a connection: there is nothing yet.
+        // One request per connection: the cell is still empty.
         held.set(self.held).ok();
         response
     }
@@ -202,7 +202,7 @@ async fn answer(desk: &Desk, site: &Site, request: Request<Incoming>, idle: Dura
     }
 }
 
-/// Methods to which stock answers without a text.
+/// Methods that stock answers without a text.
 fn without_page(method: &Method, allowed: &'static str) -> Answer {
     match *method {
         Method::OPTIONS => Answer::allowing(StatusCode::OK, allowed),
@@ -221,11 +221,12 @@ async fn command(desk: &Desk, asked: &str, query: &str) -> Answer {
         let why = "too many large answers are asked for and not taken; ask again";
         return Answer::new(StatusCode::SERVICE_UNAVAILABLE, "text/plain", format!("{why}\n"));
     };
-    let (status, told) = commands::run(desk, asked, query, &mut held).await;
-    Answer::new(status, "application/json", told).holding(held)
+    let (status, text) = commands::run(desk, asked, query, &mut held).await;
+    Answer::new(status, "application/json", text).holding(held)
 }
 
-/// The page of metrics, or what of it is asked for by `name[]`, in the address or in a form.
+/// The page of metrics, or the part of it that is requested by `name[]`, in the address or in a
+/// form.
 async fn metrics(desk: &Desk, request: Request<Incoming>, idle: Duration) -> Answer {
     let mut names = Names::default();
     names.add(request.uri().query().unwrap_or_default().as_bytes());

@@ -10,18 +10,18 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 use tokio::task::spawn_blocking;
 
-/// The samples that are asked for; all of them if none is named.
+/// The samples that are requested; all of them if none is named.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Names(HashSet<String>);
 
 impl Names {
-    /// Adds what a query or a form names by `name[]`.
+    /// Adds the names that a query or a form gives as `name[]`.
     pub(super) fn add(&mut self, form: &[u8]) {
         let named = form_urlencoded::parse(form).filter(|(key, _)| key == "name[]");
         self.0.extend(named.map(|(_, name)| name.into_owned()));
     }
 
-    /// What of a metric is asked for, if anything is.
+    /// The requested samples of a metric, if there are any.
     fn of(&self, mut metric: Metric) -> Option<Metric> {
         if !self.0.is_empty() {
             metric.samples.retain(|sample| self.0.contains(&sample.name));
@@ -30,7 +30,7 @@ impl Names {
     }
 }
 
-/// The page, or what is named of it.
+/// The page, or the requested part of it.
 pub(super) async fn page(desk: &Desk, names: Names, held: &mut Held) -> Result<String, Unanswered> {
     let totals = desk.totals().await?;
     let process = desk.process().await;

@@ -1,7 +1,7 @@
 //! What `mntr` shows beside its fixed gauges: stock's metrics, under stock's names.
 //!
-//! Roles count as they like and fill a [`Metrics`] when they are asked; what was never set is
-//! nothing. Reports of several loops are added up.
+//! Roles count in their own ways and fill a [`Metrics`] on request; what was never set is zero.
+//! Reports of several loops are summed.
 
 mod names;
 
@@ -59,7 +59,7 @@ impl Metrics {
         self.measures.entry(measure).or_default().merge(tally);
     }
 
-    /// Takes in what another loop has counted.
+    /// Adds what another loop has counted.
     pub fn merge(&mut self, other: &Self) {
         for (&counter, &by) in &other.counters {
             self.count(counter, by);

@@ -32,7 +32,7 @@ macro_rules! names {
                 match self { $(Self::$item => $name,)+ }
             }
 
-            /// Why it is always nothing here, if it is.
+            /// Why it is always zero here, if it is.
             pub fn absent(self) -> Option<&'static str> {
                 match self { $(Self::$item => $absent,)+ }
             }
@@ -45,19 +45,19 @@ names! {
     Counter {
         /// Bytes of events.
         WatchBytes = "watch_bytes", None,
-        /// Requests dropped because their client had gone.
+        /// Requests dropped because their connection was closed.
         StaleRequestsDropped = "stale_requests_dropped", None,
         /// Requests refused because they had waited too long.
         ThrottledOps = "throttled_ops", None,
-        /// Plain connections to an admin port that takes TLS.
+        /// Plain connections to an admin port that expects TLS.
         InsecureAdminCount = "insecure_admin_count", Some(TLS),
         /// Connections refused: there were too many.
         ConnectionRejected = "connection_rejected", None,
-        /// Connections that never said connect.
+        /// Connections that never sent a connect request.
         SessionlessConnectionsExpired = "sessionless_connections_expired", None,
-        /// Watchers that wait to be cleaned away.
+        /// Watchers that wait for the cleaner.
         DeadWatchersQueued = "dead_watchers_queued", Some(CLEANER),
-        /// Requests that came from a client that had gone.
+        /// Requests from a closed connection.
         StaleRequests = "stale_requests", Some(GONE),
         /// Connections whose client closed them.
         ConnectionDropCount = "connection_drop_count", None,
@@ -67,7 +67,7 @@ names! {
         BytesReceivedCount = "bytes_received_count", None,
         /// Waits for the cleaner of watchers.
         AddDeadWatcherStallTime = "add_dead_watcher_stall_time", Some(CLEANER),
-        /// Times that a request was made to wait.
+        /// How often a request was delayed.
         RequestThrottleWaitCount = "request_throttle_wait_count", None,
         /// Requests kept from the commit stage.
         RequestsNotForwardedToCommitProcessor =
@@ -75,33 +75,33 @@ names! {
             Some(ENSEMBLE),
         /// Replies not found in a cache.
         ResponsePacketCacheMisses = "response_packet_cache_misses", Some(CACHE),
-        /// Requests taken.
+        /// Requests accepted.
         PrepProcessorRequestQueued = "prep_processor_request_queued", None,
-        /// Replies to clients that had gone.
+        /// Replies to closed connections.
         StaleReplies = "stale_replies", Some(GONE),
         /// Bytes of replies.
         ResponseBytes = "response_bytes", None,
         /// Clients that named another ensemble.
         EnsembleAuthFail = "ensemble_auth_fail", None,
-        /// Learners brought up by txns.
+        /// Learners synchronized by txns.
         DiffCount = "diff_count", Some(ENSEMBLE),
-        /// Connects of sessions that already were.
+        /// Connects of existing sessions.
         ConnectionRevalidateCount = "connection_revalidate_count", None,
-        /// Terms given up for a disloyal voter.
+        /// Terms ended because of a disloyal voter.
         QuitLeadingDueToDisloyalVoter = "quit_leading_due_to_disloyal_voter", Some(ENSEMBLE),
-        /// Errors after which there is no going on.
+        /// Fatal errors.
         UnrecoverableErrorCount = "unrecoverable_error_count", Some(ENDS),
         /// TLS handshakes that failed.
         UnsuccessfulHandshake = "unsuccessful_handshake", Some(TLS),
         /// Txns committed for a leader.
         CommitCount = "commit_count", Some(ENSEMBLE),
-        /// Records of changes on their way.
+        /// Records of pending changes.
         OutstandingChangesQueued = "outstanding_changes_queued", Some(CHANGES),
         /// Commits that waited.
         RequestCommitQueued = "request_commit_queued", Some(ENSEMBLE),
         /// Clients that named no ensemble.
         EnsembleAuthSkip = "ensemble_auth_skip", None,
-        /// Requests of learners passed over.
+        /// Requests of learners skipped.
         SkipLearnerRequestToNextProcessorCount =
             "skip_learner_request_to_next_processor_count",
             Some(ENSEMBLE),
@@ -109,7 +109,7 @@ names! {
         ProposalCount = "proposal_count", Some(ENSEMBLE),
         /// Requests refused for their size.
         LargeRequestsRejected = "large_requests_rejected", None,
-        /// Records of changes that arrived.
+        /// Records of changes that were applied.
         OutstandingChangesRemoved = "outstanding_changes_removed", Some(CHANGES),
         /// Restores by command that failed.
         RestoreErrorCount = "restore_error_count", Some(SNAPSHOT_COMMANDS),
@@ -123,7 +123,7 @@ names! {
         LearnerProposalReceivedCount = "learner_proposal_received_count", Some(ENSEMBLE),
         /// Digests that did not agree.
         DigestMismatchesCount = "digest_mismatches_count", Some(DIGESTS),
-        /// Watchers cleaned away.
+        /// Watchers removed by the cleaner.
         DeadWatchersCleared = "dead_watchers_cleared", Some(CLEANER),
         /// Clients that named this ensemble.
         EnsembleAuthSuccess = "ensemble_auth_success", None,
@@ -131,21 +131,21 @@ names! {
         LearnerCommitReceivedCount = "learner_commit_received_count", Some(ENSEMBLE),
         /// Snapshots that failed.
         SnapshotErrorCount = "snapshot_error_count", None,
-        /// Connects, of new sessions and old ones.
+        /// Connects, of new sessions and existing ones.
         ConnectionRequestCount = "connection_request_count", None,
         /// Lists of children not found in a cache.
         ResponsePacketGetChildrenCacheMisses =
             "response_packet_get_children_cache_misses",
             Some(CACHE),
-        /// Learners brought up by a snapshot.
+        /// Learners synchronized by a snapshot.
         SnapCount = "snap_count", Some(ENSEMBLE),
-        /// Sessions that ran out of time.
+        /// Sessions that expired.
         StaleSessionsExpired = "stale_sessions_expired", None,
         /// Restores by command refused as too frequent.
         RestoreRateLimitedCount = "restore_rate_limited_count", Some(SNAPSHOT_COMMANDS),
         /// Lists of children found in a cache.
         ResponsePacketGetChildrenCacheHits = "response_packet_get_children_cache_hits", Some(CACHE),
-        /// Requests taken; in ZooKeeper reads pass the log stage too.
+        /// Requests accepted; in ZooKeeper reads pass the log stage too.
         SyncProcessorRequestQueued = "sync_processor_request_queued", None,
         /// TLS handshakes refused as too many.
         TlsHandshakeExceeded = "tls_handshake_exceeded", Some(TLS),
@@ -163,7 +163,7 @@ names! {
         ProposalProcessTime = "proposal_process_time", Some(STAGES),
         /// Of servers of an ensemble.
         LeaderUnavailableTime = "leader_unavailable_time", Some(ENSEMBLE),
-        /// Watchers told of a creation.
+        /// Watchers notified of a creation.
         NodeCreatedWatchCount = "node_created_watch_count", None,
         /// Of servers of an ensemble.
         SessionQueuesDrained = "session_queues_drained", Some(ENSEMBLE),
@@ -173,7 +173,7 @@ names! {
         ConnectionTokenDeficit = "connection_token_deficit", None,
         /// Of servers of an ensemble.
         ReadCommitProcReqQueued = "read_commit_proc_req_queued", Some(ENSEMBLE),
-        /// Watchers told of a deletion.
+        /// Watchers notified of a deletion.
         NodeDeletedWatchCount = "node_deleted_watch_count", None,
         /// Time to read the log at start.
         StartupTxnsLoadTime = "startup_txns_load_time", None,
@@ -215,7 +215,7 @@ names! {
             Some(ENSEMBLE),
         /// Of servers of an ensemble.
         CommitProcessTime = "commit_process_time", Some(ENSEMBLE),
-        /// Time until the tree was there.
+        /// Time to load the tree.
         Dbinittime = "dbinittime", None,
         /// Of servers of an ensemble.
         InflightDiffCount = "inflight_diff_count", Some(ENSEMBLE),
@@ -227,7 +227,7 @@ names! {
         CommitCommitProcReqQueued = "commit_commit_proc_req_queued", Some(ENSEMBLE),
         /// Txns in a batch.
         SyncProcessorBatchSize = "sync_processor_batch_size", None,
-        /// Watchers told of a child that came or went.
+        /// Watchers notified of an added or removed child.
         NodeChildrenWatchCount = "node_children_watch_count", None,
         /// Of servers of an ensemble.
         WriteBatchTimeInCommitProcessor = "write_batch_time_in_commit_processor", Some(ENSEMBLE),
@@ -239,7 +239,7 @@ names! {
             Some(ENSEMBLE),
         /// Of servers of an ensemble.
         ObserverSyncTime = "observer_sync_time", Some(ENSEMBLE),
-        /// Watchers told of new data.
+        /// Watchers notified of new data.
         NodeChangedWatchCount = "node_changed_watch_count", None,
         /// Of a stage of ZooKeeper.
         SyncProcessTime = "sync_process_time", Some(STAGES),
@@ -257,7 +257,7 @@ names! {
         Updatelatency = "updatelatency", None,
         /// Of servers of an ensemble.
         LocalWriteCommittedTimeMs = "local_write_committed_time_ms", Some(ENSEMBLE),
-        /// Time that a request was made to wait.
+        /// Time that a request was delayed.
         RequestThrottleQueueTimeMs = "request_throttle_queue_time_ms", None,
         /// Time to answer a read.
         Readlatency = "readlatency", None,
@@ -269,7 +269,7 @@ names! {
         ReadFinalProcTimeMs = "read_final_proc_time_ms", Some(ENSEMBLE),
         /// Of servers of an ensemble.
         CommitPropagationLatency = "commit_propagation_latency", Some(ENSEMBLE),
-        /// Time to clean watchers away.
+        /// Time to remove watchers.
         DeadWatchersCleanerLatency = "dead_watchers_cleaner_latency", Some(CLEANER),
         /// Of servers of an ensemble.
         WriteFinalProcTimeMs = "write_final_proc_time_ms", Some(ENSEMBLE),
@@ -281,7 +281,7 @@ names! {
         OmProposalProcessTimeMs = "om_proposal_process_time_ms", Some(ENSEMBLE),
         /// Time that a txn spent in the log.
         SyncProcessorQueueAndFlushTimeMs = "sync_processor_queue_and_flush_time_ms", None,
-        /// Time from a txn's proposal to its being visible.
+        /// Time from a txn's proposal until it is visible.
         PropagationLatency = "propagation_latency", None,
         /// Of servers of an ensemble.
         ServerWriteCommittedTimeMs = "server_write_committed_time_ms", Some(ENSEMBLE),

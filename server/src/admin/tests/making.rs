@@ -1,13 +1,15 @@
-//! Large answers keep no short one waiting: they are gathered in pages, between which the thread
-//! does other things, and put into words on another one.
+//! Large answers delay no short one: they are gathered in pages, between which the thread runs
+//! other tasks, and formatted on another thread.
 
 use super::super::answer::Desk;
 use super::super::http::commands;
-use super::super::inquiry::{Inbox, Inquiry, ShardInquiry, WatchPage, WatchReport, line};
+use super::super::inquiry::{Inquiry, InquiryInbox, ShardInquiry, WatchPage, WatchReport, channel};
 use super::super::room::{ROOMS, Size};
-use super::{Roles, Sources, answer, facts_of};
+use super::fake::{answer, facts_of};
 use crate::admin::FourLetterWord;
+use crate::admin::Roles;
 use crate::admin::inquiry::WatchCursor;
+use crate::config::Sources;
 use model::session::SessionId;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -20,12 +22,13 @@ use tokio::task::{spawn_blocking, yield_now};
 
 const PAGES: u64 = 40;
 
-/// A desk whose roles answer as fast as can be, while they are woken: of watches [`PAGES`] pages,
-/// which are counted.
+/// A desk whose roles answer at once, inside the wake call: with [`PAGES`] pages of watches, which
+/// are counted.
 fn desk() -> (Arc<Desk>, Arc<AtomicUsize>) {
-    let (pages, asked) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<Inbox>)));
+    let (pages, asked) =
+        (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<InquiryInbox>)));
     let (counter, asks) = (Arc::clone(&pages), Arc::clone(&asked));
-    let (line, inbox) = line(move || {
+    let (sender, inbox) = channel(move || {
         let mut asked = asks.lock().unwrap();
         let inbox = asked.as_mut().unwrap();
         while let Some(inquiry) = inbox.take_brief().or_else(|| inbox.take_page()) {
@@ -39,7 +42,7 @@ fn desk() -> (Arc<Desk>, Arc<AtomicUsize>) {
         }
     });
     *asked.lock().unwrap() = Some(inbox);
-    let roles = Roles { ordering: line.clone(), shards: vec![line] };
+    let roles = Roles { ordering: sender.clone(), shards: vec![sender] };
     let sets = vec!["4lw.commands.whitelist=*".to_owned()];
     let desk = Desk::new(facts_of(&Sources { sets, ..Sources::default() }), roles);
     (Arc::new(desk), pages)
@@ -66,7 +69,7 @@ fn peer() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 40_000))
 }
 
-/// A large answer by its word or command, as whoever asks for it gets it.
+/// A large answer by its word or command, as its requester receives it.
 async fn large(desk: Arc<Desk>, asked: Asked) -> Vec<u8> {
     match asked {
         Asked::Word(word) => desk.answer(word, 0, peer()).await.unwrap().bytes,
@@ -84,17 +87,17 @@ enum Asked {
 }
 
 #[test]
-fn large_answers_are_put_into_words_elsewhere() {
+fn large_answers_are_formatted_on_another_thread() {
     runtime(1).block_on(async {
         let words = [FourLetterWord::Wchp, FourLetterWord::Dump].map(Asked::Word);
         let commands = ["connections", "dump", "watches", "watches_by_path"].map(Asked::Command);
         for asked in words.into_iter().chain(commands) {
             let (desk, _) = desk();
-            // Nothing is put into words meanwhile.
+            // Nothing is formatted meanwhile.
             let (release, held_up) = mpsc::channel::<()>();
             let busy = spawn_blocking(move || held_up.recv().is_err());
             let answer = tokio::spawn(large(Arc::clone(&desk), asked));
-            // As many turns of the thread as it needs to gather all, and more.
+            // More turns of the thread than it needs to gather everything.
             for _ in 0..10 * PAGES {
                 yield_now().await;
             }
@@ -109,7 +112,7 @@ fn large_answers_are_put_into_words_elsewhere() {
     });
 }
 
-/// However fast the roles are.
+/// Even if the roles answer at once.
 #[test]
 fn large_answers_are_gathered_in_pages() {
     runtime(1).block_on(async {
@@ -128,9 +131,9 @@ fn large_answers_are_gathered_in_pages() {
     });
 }
 
-/// Whoever asks and leaves, again and again, has no more work done at once than others.
+/// A requester that keeps disconnecting causes no more work at once than others.
 #[test]
-fn work_for_a_peer_that_left_counts() {
+fn work_for_a_peer_that_disconnected_counts() {
     runtime(ROOMS).block_on(async {
         let (desk, _) = desk();
         let mut held = desk.rooms.enter(Size::Large).await.ok().unwrap();

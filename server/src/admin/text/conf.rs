@@ -5,7 +5,7 @@ use crate::config::Config;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What `conf` tells of the configuration.
+/// What `conf` shows of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conf {
     /// The port for clients.
@@ -16,7 +16,7 @@ pub struct Conf {
     pub data_log_dir: PathBuf,
     /// The length of a tick in ms.
     pub tick_ms: u32,
-    /// Most connections from one address, as it was written; 0 and less if any number may come.
+    /// Most connections from one address, as it was written; 0 and less for no limit.
     pub per_address_max: i64,
     /// The shortest timeout granted, in ms, as it was written.
     pub timeout_min_ms: i32,
@@ -24,14 +24,14 @@ pub struct Conf {
     pub timeout_max_ms: i32,
     /// Connections that may wait to be accepted, as it was written.
     pub backlog: i64,
-    /// The server's id; 0 where it stands alone.
+    /// The server's id; 0 if it has no ensemble.
     pub server_id: u8,
 }
 
 impl Conf {
-    /// Of a configuration, with the port that was bound to.
+    /// Of a configuration, with the bound port.
     pub fn of(config: &Config, client_port: u16, server_id: u8) -> Self {
-        // Readers of `conf` know the directories by stock's layout.
+        // Readers of `conf` expect the directories of stock's layout.
         let absolute = |path: &Path| {
             let inner = path.join("version-2");
             std::path::absolute(&inner).unwrap_or(inner)
@@ -79,7 +79,7 @@ pub fn dirs(out: &mut Vec<u8>, sizes: DirectorySizes) {
     put!(out, "datadir_size: {}\nlogdir_size: {}\n", sizes.data_bytes, sizes.log_bytes);
 }
 
-/// What `envi` tells of the process and its machine: of stock's keys those that do not speak of a
+/// What `envi` shows of the process and its machine: those of stock's keys that are not about a
 /// Java machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
@@ -89,17 +89,17 @@ pub struct Environment {
     pub temporary_dir: PathBuf,
     /// The kernel's name.
     pub os_name: String,
-    /// The processor's architecture, in Java's words.
+    /// The processor's architecture, in Java's spelling.
     pub os_arch: String,
     /// The kernel's release.
     pub os_version: String,
-    /// Who runs the process.
+    /// The user of the process.
     pub user_name: String,
     /// That user's home.
     pub user_home: PathBuf,
     /// The directory it runs in.
     pub user_dir: PathBuf,
-    /// Memory that could be had, in MiB.
+    /// Available memory, in MiB.
     pub memory_free_mib: u64,
     /// Memory of the machine, in MiB.
     pub memory_max_mib: u64,
@@ -107,8 +107,8 @@ pub struct Environment {
     pub memory_total_mib: u64,
 }
 
-/// What is told of the process and its machine, by stock's names. What speaks of a Java machine is
-/// told as stock tells what is not there.
+/// The facts about the process and its machine, under stock's names. Those about a Java machine
+/// have stock's value for what is absent.
 pub fn lines(version: Version, environment: &Environment) -> Vec<(&'static str, String)> {
     const ABSENT: &str = "<NA>";
     let path = |path: &Path| path.to_string_lossy().into_owned();

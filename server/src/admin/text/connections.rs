@@ -9,11 +9,11 @@ use std::net::SocketAddr;
 pub enum Detail {
     /// All of it.
     Full,
-    /// Its address and what it waits for, received and sent.
+    /// Its address and its numbers of requests queued, received and sent.
     Brief,
 }
 
-/// One connection, with the end of its line.
+/// One connection, with its line end.
 pub fn connection(out: &mut Vec<u8>, report: &ConnectionReport, detail: Detail) {
     // The bits of Java's SelectionKey: 1 to read, 4 to write.
     let interest = u8::from(report.is_reading) | u8::from(report.is_writing) << 2;
@@ -38,7 +38,7 @@ pub fn connection(out: &mut Vec<u8>, report: &ConnectionReport, detail: Detail) 
     out.extend_from_slice(b")\n");
 }
 
-/// The connection that asks. Its shard knows it no more, but it is one, and stock lists it.
+/// The connection that asks. Its shard no longer has it, but stock lists it.
 pub fn asker(out: &mut Vec<u8>, peer: SocketAddr) {
     put!(out, " {}[0](queued=0,recved=1,sent=0)\n", Peer(peer));
 }

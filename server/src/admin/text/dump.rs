@@ -28,7 +28,7 @@ impl Sessions {
     }
 }
 
-/// The sessions, which stand in the order of their expiry.
+/// The sessions, which are in the order of their expiry.
 pub fn sessions(out: &mut Vec<u8>, live: &Sessions) {
     let buckets = || live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms);
     put!(out, "SessionTracker dump:\n");
@@ -47,7 +47,7 @@ pub fn ephemerals_head(out: &mut Vec<u8>, session_count: usize) {
     put!(out, "ephemeral nodes dump:\nSessions with Ephemerals ({session_count}):\n");
 }
 
-/// The nodes of a session; `is_continued` if its line stands already.
+/// The nodes of a session; `is_continued` if its line is written already.
 pub fn ephemerals(out: &mut Vec<u8>, report: &EphemeralReport, is_continued: bool) {
     if !is_continued {
         put!(out, "0x{:x}:\n", report.session.0);
@@ -59,16 +59,16 @@ pub fn ephemerals(out: &mut Vec<u8>, report: &EphemeralReport, is_continued: boo
     }
 }
 
-/// A connection, as far as `dump` tells of it.
+/// A connection, as far as `dump` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connected {
-    /// Whose it is.
+    /// Its peer's address.
     pub peer: SocketAddr,
     /// Its session, or 0.
     pub session: SessionId,
     /// How long it may be silent, in ms.
     pub patience_ms: u64,
-    /// When it was heard of last, in ms of the monotonic clock.
+    /// When something was last received from it, in ms of the monotonic clock.
     pub heard_ms: u64,
 }
 

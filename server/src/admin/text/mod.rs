@@ -5,7 +5,7 @@
 //! - [`dump`]: `dump`; [`watches`]: `wchs`, `wchc`, `wchp`;
 //! - here: numbers, times and addresses as Java prints them.
 //!
-//! Not here: who asked, and whether there is a server to tell of (`answer`).
+//! Not here: who asked, and whether the server serves (`answer`).
 
 pub mod conf;
 pub mod connections;
@@ -20,10 +20,10 @@ use super::inquiry::Spread;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// What is said while clients are not served.
+/// The answer while clients are not served.
 pub const NOT_SERVING: &str = "This ZooKeeper instance is not currently serving requests";
 
-/// What a word that is not enabled answers.
+/// The answer to a word that is not enabled.
 pub fn not_enabled(word: &str) -> String {
     format!("{word} is not executed because it is not in the whitelist.\n")
 }
@@ -32,7 +32,7 @@ pub fn not_enabled(word: &str) -> String {
 macro_rules! put {
     ($out:expr, $($format:tt)*) => {{
         use std::io::Write as _;
-        write!($out, $($format)*).expect("a Vec takes everything")
+        write!($out, $($format)*).expect("writing to a Vec does not fail")
     }};
 }
 use put;
@@ -91,7 +91,7 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A time in UTC, taken apart.
+/// A time in UTC, as its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Civil {
     year: i64,
@@ -143,8 +143,8 @@ impl fmt::Display for Date {
     }
 }
 
-/// The version as the words and their readers know it. The number is that of the `ZooKeeper`
-/// whose clients and words are understood; behind it stands whose it is.
+/// The version as the words and their readers expect it. The number is that of the `ZooKeeper`
+/// whose clients and words are understood, followed by our own version.
 #[derive(Clone, Copy, Debug)]
 pub struct Version {
     /// When the binary was built, in ms since 1970.

@@ -13,8 +13,8 @@ pub fn head(out: &mut Vec<u8>, version: Version, mode: Mode) {
     }
 }
 
-/// The numbers. Some readers want each of stock's lines right behind the one before, so what
-/// stock does not have stands at the end.
+/// The numbers. Some readers expect stock's lines to follow each other directly, so what stock does
+/// not have is at the end.
 pub fn numbers(out: &mut Vec<u8>, totals: &Totals) {
     let (shards, ordering) = (&totals.shards, &totals.ordering);
     let latency = shards.latency;

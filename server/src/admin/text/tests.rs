@@ -1,4 +1,4 @@
-//! Texts that `ZooKeeper` 3.9.5 printed, and the reports that must give the same.
+//! Texts that `ZooKeeper` 3.9.5 printed, and the reports that must give the same texts.
 
 use super::conf::{Conf, DirectorySizes, Environment};
 use super::connections::Detail;

@@ -1,5 +1,5 @@
-//! `wchs`, `wchc` and `wchp`. As on stock these tell of the watches of nodes and their data, not
-//! of those of children.
+//! `wchs`, `wchc` and `wchp`. As on stock these show the watches of nodes and their data, not those
+//! of children.
 
 use super::put;
 use crate::admin::inquiry::{WatchCounts, WatchReport};
@@ -12,7 +12,7 @@ pub fn summary(out: &mut Vec<u8>, counts: WatchCounts) {
     put!(out, "{connections} connections watching {paths} paths\nTotal watches:{watches}\n");
 }
 
-/// A connection in `wchc`; `is_continued` if its line stands already.
+/// A connection in `wchc`; `is_continued` if its line is written already.
 pub fn by_session(out: &mut Vec<u8>, report: &WatchReport, is_continued: bool) {
     if !is_continued {
         put!(out, "0x{:x}\n", report.session.0);

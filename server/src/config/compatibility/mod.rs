@@ -1,21 +1,21 @@
 //! The page of compatibility: what differs from `ZooKeeper` 3.9.5, and the state of every
-//! operation, word, command, metric, key and property, out of the tables that the server uses.
+//! operation, word, command, metric, key and property, from the tables that the server uses.
 
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use crate::admin::metrics::{Counter, Measure};
-use crate::config::keys::{Effect, Key, Property, SECTIONS};
+use crate::config::keys::{Key, Property, SECTIONS, Support};
 use std::fmt::Write as _;
 use tables::{COMMANDS, DIFFERENCES, JAVA, OPERATIONS, STATES, WORDS};
 
-/// What stands above the tables.
+/// The text above the tables.
 const HEAD: &str = "\
 # Compatibility with ZooKeeper 3.9.5
 
-`ringkeeper config --compatibility` prints this page. What is not named here as different is meant
-to be the same, and a difference is an error of ours. Ringkeeper is a standalone server so far.
+`ringkeeper config --compatibility` prints this page. What is not listed here as different is meant
+to be the same, and any other difference is a bug. Ringkeeper is a standalone server so far.
 
 ";
 
@@ -24,7 +24,7 @@ pub(super) fn page() -> String {
     let mut page = HEAD.to_owned();
     table(
         &mut page,
-        "Otherwise than ZooKeeper",
+        "Differences from ZooKeeper",
         &["what", "ZooKeeper", "here", "why"],
         DIFFERENCES.iter().map(|row| row.map(str::to_owned).to_vec()),
     );
@@ -74,7 +74,7 @@ fn code(text: &str) -> String {
 fn metrics(page: &mut String) {
     page.push_str(
         "## Metrics\n\n`mntr`, the command `monitor` and the page for Prometheus have every name \
-         that ZooKeeper's have, in\nits order. These are always nothing here:\n\n",
+         that ZooKeeper's have, in\nits order. These are always zero here:\n\n",
     );
     let counters = Counter::ALL.iter().map(|counter| (counter.name(), counter.absent()));
     let measures = Measure::ALL.iter().map(|measure| (measure.name(), measure.absent()));
@@ -119,10 +119,10 @@ fn property(key: &Key) -> String {
 }
 
 fn here(key: &Key) -> String {
-    match key.effect {
-        Effect::Honoured => "same".to_owned(),
-        Effect::NoEffect(reason) => format!("ignored: {reason}"),
-        Effect::NotYet(reason) => format!("not yet: {reason}"),
-        Effect::Refused(reason) => format!("refused: {reason}"),
+    match key.support {
+        Support::Honoured => "same".to_owned(),
+        Support::NoEffect(reason) => format!("ignored: {reason}"),
+        Support::NotYet(reason) => format!("not yet: {reason}"),
+        Support::Refused(reason) => format!("refused: {reason}"),
     }
 }

@@ -1,23 +1,26 @@
-//! What no other table of the server knows.
+//! The tables that exist for the page of compatibility only.
 
 /// What a key's state means.
 pub(super) const STATES: [(&str, &str); 4] = [
     (
         "same",
-        "it counts where it does in ZooKeeper, is read as there, and does what it does there.",
+        "it is read in the same places and in the same way as in ZooKeeper, and does the same.",
     ),
-    ("ignored", "it is accepted and noted at start; there is nothing here that it could steer."),
-    ("not yet", "what it steers is not built; it is noted at start, and the server runs without."),
-    ("refused", "any value but the default keeps the server from starting."),
+    ("ignored", "it is accepted and noted at start; there is nothing here that it could affect."),
+    (
+        "not yet",
+        "what it configures is not built; it is noted at start, and the server runs without it.",
+    ),
+    ("refused", "with any value but the default the server does not start."),
 ];
 
 /// What differs, and why.
 pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "a re-attach with a wrong password",
-        "closes the session's connection first, then looks at the password",
+        "closes the session's connection first, then checks the password",
         "leaves that connection alone",
-        "nobody drives out an owner by the id alone",
+        "knowing an id must not be enough to disconnect a session",
     ],
     [
         "createSession (-10) from a client",
@@ -27,7 +30,7 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     ],
     [
         "deleteContainer (20) from a client",
-        "deletes without a look at ACLs",
+        "deletes without checking ACLs",
         "UNIMPLEMENTED, and the connection ends",
         "it is the server's own operation",
     ],
@@ -39,27 +42,27 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     ],
     [
         "createContainer with the flag of an ephemeral, and a create below it before its reply",
-        "NOCHILDRENFOREPHEMERALS, or done, as time has it",
+        "NOCHILDRENFOREPHEMERALS or done, depending on timing",
         "done",
-        "the node is a container, and no ephemeral",
+        "the node is a container, not an ephemeral",
     ],
     [
-        "a write sent right behind a setACL, before its reply",
-        "checked against the old ACL or the new one, as time has it",
+        "a write sent right after a setACL, before its reply",
+        "checked against the old ACL or the new one, depending on timing",
         "checked against the new one",
         "requests take effect in their order",
     ],
     [
-        "a sequential create behind the name 2147483647, sent before earlier replies",
-        "goes on at -2147483648 or answers NODEEXISTS, as time has it",
-        "NODEEXISTS; within one multi both go on",
+        "a sequential create after the name 2147483647, sent before earlier replies",
+        "continues at -2147483648 or answers NODEEXISTS, depending on timing",
+        "NODEEXISTS; within one multi both continue",
         "requests take effect in their order",
     ],
     [
         "characters above U+FFFF, as in ids of ACLs (no path of a node can have them)",
-        "come back as two surrogates of three bytes each",
-        "come back as UTF-8, in four bytes",
-        "what was sent is what comes back",
+        "are returned as two surrogates of three bytes each",
+        "are returned as UTF-8, in four bytes",
+        "what was sent is returned unchanged",
     ],
     [
         "names in getChildren and getEphemerals; a closing session's ephemerals: order",
@@ -70,14 +73,14 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "sasl, where it is configured",
         "as configured",
-        "as where it is not: the client gets no token, and gives up",
+        "as if it were not configured: the client gets no token, and gives up",
         "not built yet",
     ],
     [
         "`enforce.auth.schemes` of `sasl` or `x509` alone",
-        "starts; clients of these schemes are let in",
+        "starts; clients of these schemes are admitted",
         "does not start",
-        "no client could be let in until SASL and TLS are built",
+        "no client could be admitted until SASL and TLS are built",
     ],
     [
         "a node whose ACL is in no file, after an import",
@@ -88,12 +91,12 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "`preAllocSize` above 8 GiB",
         "overflows",
-        "segments are of 8 GiB at most",
-        "a segment is one file, prepared ahead",
+        "segments have 8 GiB at most",
+        "a segment is one file, prepared in advance",
     ],
     [
         "an ACL of the scheme `key` with a null id",
-        "takes it, and ends when it writes the node",
+        "accepts it, and ends when it writes the node",
         "MARSHALLINGERROR",
         "no request may end a server",
     ],
@@ -109,7 +112,7 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "each of its parts is checked against what was used before the multi, so together they may \
          exceed the quota",
         "each part is checked against what the parts before it leave",
-        "a quota that a larger request can bypass is none",
+        "a quota must not be bypassed by a larger request",
     ],
     [
         "the reply to one multiRead",
@@ -124,54 +127,54 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "each of them is compared at every access check",
     ],
     [
-        "a client that takes no events from its socket",
+        "a client that does not read events from its socket",
         "its events accumulate in memory",
-        "above 16 MiB of untaken replies and events its connection is closed; the session stays",
+        "above 16 MiB of unread replies and events its connection is closed; the session stays",
         "one client must not exhaust the server's memory",
     ],
     [
-        "sessions whose time ran out while the server itself stood still",
-        "may expire, even if requests of theirs wait in its sockets",
-        "expire unless something of theirs waits there: it is read first",
-        "a pause of the server is no silence of its clients",
+        "sessions whose timeout passed while the server itself was stalled",
+        "may expire, even if their requests wait in its sockets",
+        "expire unless something from them waits there: it is read first",
+        "a stall of the server does not mean that its clients are silent",
     ],
     [
-        "a four-letter word while `maxClientCnxns` or `maxCnxns` connections are there",
+        "a four-letter word while there are `maxClientCnxns` or `maxCnxns` connections",
         "closed without an answer",
         "answered, as long as these are few; anything else is closed as soon as its first bytes \
          show it, or when it is silent for a second or two",
-        "monitoring must not fail when clients are many, or when it asks many times at once",
+        "monitoring must not fail because there are many clients, or many requests of its own",
     ],
     [
         "a connection that its client closes on its own side only (half-close)",
         "is closed at once; replies that are not sent yet are lost",
         "is answered to the end of what was received, then closed",
-        "what was asked is answered",
+        "every request received is answered",
     ],
     [
         "requests sent right before a reset of the connection (SO_LINGER 0, a killed client)",
         "those that were read before the reset arrived count",
         "the same; but a connection is read some microseconds later here, so that of one that is \
          opened, written to and reset in one go nothing may count",
-        "what the kernel has thrown away cannot be read",
+        "what the kernel has discarded cannot be read",
     ],
     [
-        "digits of other scripts in numbers of the configuration, as U+0662",
+        "digits of other scripts in numbers of the configuration, such as U+0662",
         "read as digits",
-        "read as no number",
-        "nobody was found who writes them",
+        "not read as a number",
+        "no configuration was found that has them",
     ],
     [
         "no room on disk",
         "the server ends",
-        "SYSTEMERROR for writes, reads go on; `srvr` says so, `mntr` has `zk_writes_refused`",
-        "a full disk is mended without a restart",
+        "SYSTEMERROR for writes, reads continue; `srvr` says so, `mntr` has `zk_writes_refused`",
+        "a full disk can be fixed without a restart",
     ],
     [
         "the version in `srvr`, `stat`, `mntr`, `envi`",
         "3.9.5 and a commit",
         "3.9.5, then `-ringkeeper-` and ours",
-        "whose server it is should be known",
+        "operators should see which server it is",
     ],
     [
         "`envi`, `environment`: lines of the Java machine",
@@ -182,7 +185,7 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "`dirs`, `conf`: sizes",
         "of files that grow",
-        "of segments prepared ahead, which the next start cuts to size",
+        "of segments prepared in advance, which the next start cuts to size",
         "an append allocates nothing",
     ],
     [
@@ -199,9 +202,9 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     ],
     [
         "`node_..._watch_count`",
-        "one measurement an event",
-        "one for each shard that has watchers of it",
-        "shards tell their own connections; the sums are the same",
+        "one measurement per event",
+        "one per shard that has watchers for it",
+        "each shard notifies its own connections; the sums are the same",
     ],
     [
         "`read_per_namespace`, `write_per_namespace`",
@@ -211,8 +214,8 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     ],
     [
         "`approximate_data_size` where there are quotas",
-        "counts the nodes of their usage as long as they were written by a client",
-        "as long as they are",
+        "counts the nodes that hold their usage with the length that a client wrote",
+        "counts them with their actual length",
         "it is the size of the tree",
     ],
     [
@@ -223,36 +226,36 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     ],
     [
         "the usage of a quota after a restart",
-        "may count nodes twice that were made while the snapshot was written",
-        "what is there",
-        "a snapshot here is of one zxid",
+        "may count nodes twice that were created while the snapshot was written",
+        "counts what is there",
+        "a snapshot here is exact at one zxid",
     ],
     [
         "a change below a quota whose usage a client made unreadable",
         "ends when it applies it",
-        "goes on from what can be read",
+        "continues from what can be read",
         "no request may end a server",
     ],
     [
-        "a session moves to a new connection while an older one of it is being cleaned up",
+        "a session moves to a new connection while an older connection of it is being cleaned up",
         "may forget to close the connection before the new one",
         "closes it",
         "one session has one connection",
     ],
     [
-        "a client closes its socket or resets it while replies are on their way",
+        "a client closes or resets its socket while replies are in flight",
         "reads what it sent until a reply cannot be sent",
         "applies every whole request that was received",
         "a request that was received counts",
     ],
     [
-        "requests in front of one that ends the connection",
-        "applied; answered behind the last answer, before it or never, as time has it",
-        "applied and answered in their order; then comes the last answer",
-        "replies come in the order of the requests",
+        "requests before one that ends the connection",
+        "applied; answered after the last answer, before it or never, depending on timing",
+        "applied and answered in order, then the last answer",
+        "replies are in the order of the requests",
     ],
     [
-        "a session is taken up by a new connection while the old one's requests arrive",
+        "a session moves to a new connection while the old one's requests arrive",
         "applies those that it has read",
         "applies those that it has received, all before the new connection is answered",
         "requests of a session take effect in their order",
@@ -261,13 +264,13 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "the admin server's default port is taken",
         "the server ends",
         "it starts with a warning, unless admin.serverPort or admin.serverAddress is written",
-        "clients are served whatever else runs",
+        "clients are served regardless of what else runs",
     ],
     [
-        "an answer to a word or a command that is not taken",
+        "an answer to a word or a command that is not read",
         "is kept while its connection is",
-        "given up after 5 s in which its peer took nothing (1 s while others wait for the memory), \
-         and after 30 s in all (10 s)",
+        "dropped after 5 s in which its peer read nothing (1 s while others wait for the memory), \
+         and after 30 s in total (10 s)",
         "unread answers hold 256 MiB at most",
     ],
     [
@@ -278,27 +281,27 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     ],
     [
         "very many words at once",
-        "each holds a thread or waits for one",
+        "each occupies a thread or waits for one",
         "4,096 are answered and 1,024 wait, of those with a large answer 1,024 wait up to 60 s; \
-         one more is closed unanswered. Short answers do not wait for large ones",
+         more are closed unanswered. Short answers do not wait for large ones",
         "memory and descriptors are bounded",
     ],
     [
         "connections to the admin server and the page of metrics",
         "kept for more requests; a request takes one of 200 threads",
-        "closed behind one answer. 256 on a port; for one more, the one that has said nothing for \
-         longest is closed. 64 large answers wait, one more is 503",
-        "silent peers keep no probe waiting",
+        "closed after one answer. 256 per port; for another one, the connection that has been \
+         silent longest is closed. 64 large answers wait, more get 503",
+        "silent peers do not delay probes",
     ],
     [
         "no port for clients: neither clientPort nor the server.N line that myid names has one",
-        "the server runs and serves nobody",
+        "the server runs and serves no clients",
         "it does not start, and says which is missing",
-        "an operator should know",
+        "an operator should notice",
     ],
     [
-        "`metricsProvider.httpHost` is a number that a host's name stands for",
-        "listens on the first address of that name, which may be another",
+        "`metricsProvider.httpHost` is a number for which there is a host name",
+        "listens on the first address of that name, which may be a different one",
         "listens on that number",
         "it is what was written",
     ],
@@ -306,24 +309,19 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "POST to a command, an unknown address",
         "500 with a stack trace, 404 with a page",
         "405, 404 with a line",
-        "nothing depends on it",
+        "no client depends on it",
     ],
-    [
-        "the commands `snapshot` and `restore`",
-        "for those who may do everything",
-        "503",
-        "not built yet",
-    ],
+    ["the commands `snapshot` and `restore`", "for superusers", "503", "not built yet"],
     [
         "`initial_configuration`, `system_properties`: passwords, `superDigest`",
         "shown",
         "not shown",
-        "the admin server asks nobody who he is",
+        "the admin server does not authenticate its callers",
     ],
     [
         "`system_properties`",
         "those of the Java machine",
-        "what was configured, and those that tell of the machine",
+        "what was configured, and those about the machine",
         "there is no Java machine",
     ],
     [
@@ -333,7 +331,7 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "there is no Java machine; quantiles by names that clients choose cost memory",
     ],
     [
-        "JVMFLAGS with a word that is no flag",
+        "JVMFLAGS with a word that is not a flag",
         "Java takes it for the program to run, or for a file with flags",
         "an error at the start",
         "there is no Java machine",
@@ -341,7 +339,7 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
     [
         "`connection_throttle_tokens` below 0; `..._fill_time`, `..._fill_count` not above 0; \
          `nio.sessionlessCnxnTimeout` or `tickTime` below 0",
-        "starts where its arithmetic allows, and serves nobody",
+        "starts if its arithmetic allows, and serves no clients",
         "an error at the start",
         "no client could open a session",
     ],
@@ -349,12 +347,12 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "an empty `dataDir` or `dataLogDir`",
         "the directory `/version-2`",
         "an error at the start",
-        "nobody means it",
+        "it cannot be intended",
     ],
     [
         "a name of a file with characters outside ASCII in `zoo.cfg`",
-        "made of the bytes as ISO-8859-1, in the encoding of its locale",
-        "made of them in UTF-8",
+        "made from the bytes as ISO-8859-1, in the encoding of its locale",
+        "made from them in UTF-8",
         "it is the same in a locale of UTF-8",
     ],
 ];
@@ -375,7 +373,7 @@ pub(super) const OPERATIONS: [(i32, &str, &str); 29] = [
     (13, "check", "same: in a multi only"),
     (14, "multi", "same"),
     (15, "create2", "same"),
-    (16, "reconfig", "same: as a server that stands alone"),
+    (16, "reconfig", "same: as a standalone server"),
     (17, "checkWatches", "same"),
     (18, "removeWatches", "same"),
     (19, "createContainer", "same"),
@@ -384,7 +382,7 @@ pub(super) const OPERATIONS: [(i32, &str, &str); 29] = [
     (22, "multiRead", "same"),
     (100, "auth", "same: digest, ip, ensemble, key; sasl and x509 in ACLs only"),
     (101, "setWatches", "same"),
-    (102, "sasl", "not yet: as where it is not configured"),
+    (102, "sasl", "not yet: as if it were not configured"),
     (103, "getEphemerals", "same"),
     (104, "getAllChildrenNumber", "same"),
     (105, "setWatches2", "same"),
@@ -400,7 +398,7 @@ pub(super) const WORDS: [(&str, &str); 18] = [
     ("dirs", "same"),
     ("dump", "same"),
     ("envi", "same"),
-    ("gtmk", "same: the mask is kept, there is no trace whose classes it would choose"),
+    ("gtmk", "same: the mask is kept, there is no trace whose classes it would select"),
     ("hash", "same"),
     ("isro", "same"),
     ("mntr", "same"),
@@ -451,5 +449,5 @@ pub(super) const JAVA: [(&str, &str); 4] = [
     ("java.security.auth.login.config", "SASL is not built yet"),
     ("jdk.tls.rejectClientInitiatedRenegotiation", "TLS is not built yet"),
     ("sun.security.jgss.native", "SASL is not built yet"),
-    ("java.*, os.*, user.*", "they tell of the Java machine"),
+    ("java.*, os.*, user.*", "they are about the Java machine"),
 ];

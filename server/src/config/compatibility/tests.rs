@@ -10,12 +10,12 @@ fn the_page_is_up_to_date() {
     let text = std::fs::read_to_string(page).unwrap_or_default();
     assert!(
         text == super::page(),
-        "docs/compatibility.md is not what the tables say: write it again with \
+        "docs/compatibility.md does not match the tables: regenerate it with \
          `ringkeeper config --compatibility > docs/compatibility.md`"
     );
 }
 
-/// Keys of its file and system properties that stock reads or documents, out of its sources.
+/// Keys of its file and system properties that stock reads or documents, from its sources.
 #[test]
 fn every_name_of_stock_has_a_row() {
     let names = include_str!("../keys/stock.txt");
@@ -29,7 +29,7 @@ fn every_name_of_stock_has_a_row() {
 }
 
 #[test]
-fn every_operation_is_told() {
+fn every_operation_has_a_row() {
     for (number, name, here) in OPERATIONS {
         assert!(Op::of(number).is_some(), "{name} is {here}, and unknown");
     }
@@ -39,7 +39,7 @@ fn every_operation_is_told() {
 }
 
 #[test]
-fn every_word_and_command_is_told() {
+fn every_word_and_command_has_a_row() {
     assert_eq!(WORDS.map(|(word, _)| word), crate::config::decided::WORDS);
     assert_eq!(COMMANDS.map(|(name, _)| name).to_vec(), crate::admin::command_names());
 }

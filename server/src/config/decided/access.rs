@@ -1,4 +1,4 @@
-//! Who may do what: the schemes of authentication, and which of them clients must have shown.
+//! Access: the schemes of authentication, and which of them clients must have used.
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use super::{Access, settle::Settled};
 
 /// Where ZooKeeper's own classes for `authProvider.*` are.
 const PACKAGE: &str = "org.apache.zookeeper.server.auth.";
-/// A learner insists on seeing who another server is.
+/// A learner requires other servers to authenticate.
 const LEARNER_ASKS: &str = "quorum.auth.learnerRequireSasl";
-/// A server does.
+/// A server requires it.
 const SERVER_ASKS: &str = "quorum.auth.serverRequireSasl";
-/// Schemes that a client cannot show here, and why.
+/// Schemes that no client can use here, and why.
 const NOT_SHOWN: [(&str, &str); 3] = [
     ("sasl", "SASL is not built yet"),
     ("x509", "TLS is not built yet"),
@@ -52,8 +52,8 @@ fn schemes(settled: &mut Settled<'_>) -> Schemes {
             Some("SASLAuthenticationProvider") => schemes.has_sasl = true,
             Some("X509AuthenticationProvider") => schemes.has_x509 = true,
             _ => settled.warn(format!(
-                "{}: {key}: the class {class} is not here and passed over, as ZooKeeper does \
-                 with a class that it cannot load; here are the classes of {PACKAGE}*",
+                "{}: {key}: the class {class} is not available and ignored, as ZooKeeper does \
+                 with a class that it cannot load; available are the classes of {PACKAGE}*",
                 entry.origin
             )),
         }
@@ -80,7 +80,7 @@ fn digest_algorithm(settled: &mut Settled<'_>) -> DigestAlgorithm {
 /// The names between commas, as Java splits them: without the empty ones at the end.
 fn ensemble(names: Option<&str>) -> Ensemble {
     let Some(names) = names else { return Ensemble::Any };
-    // Java's split gives one empty part of an empty text.
+    // Java's split gives one empty part for an empty text.
     let text = if names.is_empty() { names } else { names.trim_end_matches(',') };
     Ensemble::Named(text.split(',').map(|name| name.trim().to_owned()).collect())
 }
@@ -102,7 +102,7 @@ fn enforced_schemes(settled: &mut Settled<'_>, schemes: &Schemes) -> BTreeSet<St
     } else if enforced.iter().any(|scheme| schemes.of_name(scheme.as_bytes()).is_none()) {
         settled.fail_value(
             KEY,
-            "schemes that are here: digest, ip, and those of authProvider.* (ensemble, key, sasl, \
+            "available schemes: digest, ip, and those of authProvider.* (ensemble, key, sasl, \
              x509)",
         );
     }
@@ -110,16 +110,16 @@ fn enforced_schemes(settled: &mut Settled<'_>, schemes: &Schemes) -> BTreeSet<St
     for (scheme, why) in NOT_SHOWN.iter().filter(|(scheme, _)| enforced.contains(*scheme)) {
         shown -= 1;
         let origin = settled.origin(KEY);
-        settled.warn(format!("{origin}: {KEY}: no client can show the scheme {scheme}: {why}"));
+        settled.warn(format!("{origin}: {KEY}: no client can use the scheme {scheme}: {why}"));
     }
     if shown == 0 && (enforced.contains("sasl") || enforced.contains("x509")) {
-        let with = "no client could be let in: SASL and TLS are not built yet".to_owned();
+        let with = "no client could be admitted: SASL and TLS are not built yet".to_owned();
         settled.fail_conflict(KEY, with);
     }
     enforced
 }
 
-/// The names between commas as Java splits them: what is empty at the end is dropped, and an empty
+/// The names between commas as Java splits them: empty names at the end are dropped, and an empty
 /// text is one empty name.
 fn names(list: Option<String>) -> BTreeSet<String> {
     let list = list.unwrap_or_default();
@@ -129,8 +129,8 @@ fn names(list: Option<String>) -> BTreeSet<String> {
     }
 }
 
-/// Servers that ask each other for more than they show: there is no ensemble, but `ZooKeeper` does
-/// not start with this, and whoever wrote it should know before there is one.
+/// Servers that require more of each other than they offer: there is no ensemble, but `ZooKeeper`
+/// does not start with this, and its author should know before there is one.
 fn check_peers(settled: &mut Settled<'_>) {
     let shows = settled.flag("quorum.auth.enableSasl");
     let learner_asks = settled.flag(LEARNER_ASKS);

@@ -2,7 +2,7 @@
 
 use super::{Endpoint, Families, Host, Listen, Preference, ensemble::Own, host, settle::Settled};
 
-/// The port for clients of a server that is only there to be tried out.
+/// The port for clients of a trial server.
 const TRIAL_PORT: u16 = 2181;
 
 /// Where clients connect: `clientPort` with its address, or this server's line of the ensemble,
@@ -42,7 +42,7 @@ pub(super) fn clients(settled: &mut Settled<'_>, own: Own) -> Listen {
     Listen { endpoint, agrees_with, backlog, backlog_written }
 }
 
-/// ZooKeeper would run and serve nobody.
+/// ZooKeeper would run and serve no clients.
 fn fail_without_port(settled: &mut Settled<'_>, own: Own) {
     match own {
         Own::Elsewhere(error) => settled.fail(error),
@@ -61,7 +61,7 @@ pub(super) fn http(
     port: &'static str,
 ) -> Endpoint {
     let named = if settled.is_written(address) { host(settled, address) } else { None };
-    // Asked for in any case: its default is every address.
+    // Read in any case: its default is every address.
     settled.text(address);
     let host = named.unwrap_or_else(|| default_host(settled));
     Endpoint { host, port: port_of(settled.natural(port)) }
@@ -91,7 +91,7 @@ fn host(settled: &mut Settled<'_>, key: &'static str) -> Option<Host> {
     read
 }
 
-/// Without a file the server is there to be tried out, by this machine only.
+/// A server without a file is for trying it out, from this machine only.
 fn default_host(settled: &Settled<'_>) -> Host {
     if settled.has_file() { Host::Any } else { Host::Ipv4(std::net::Ipv4Addr::LOCALHOST) }
 }

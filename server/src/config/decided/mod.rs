@@ -30,7 +30,7 @@ pub struct Config {
     pub listen: Listen,
     /// The families of addresses that are listened on.
     pub families: Families,
-    /// How many may.
+    /// How many connections there may be.
     pub connections: Connections,
     /// Sessions and their expiry.
     pub sessions: Sessions,
@@ -61,21 +61,22 @@ pub struct Config {
 /// The admin server and the metrics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AdminServer {
-    /// Where commands are asked; unset if nowhere.
+    /// Where commands are served; unset if nowhere.
     pub commands: Option<Endpoint>,
-    /// Whether its port or address was written: else the server starts without if it is taken.
+    /// Whether its port or address was configured: if not, the server starts without it when the
+    /// port is in use.
     pub is_wanted: bool,
     /// The path above the commands.
     pub url: String,
     /// How long a peer may be silent, in ms.
     pub idle_ms: u32,
-    /// How metrics are told.
+    /// How metrics are exported.
     pub provider: MetricsProvider,
-    /// Where they are asked by HTTP; unset if nowhere.
+    /// Where metrics are served over HTTP; unset if nowhere.
     pub metrics: Option<Endpoint>,
 }
 
-/// How metrics are told.
+/// How metrics are exported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricsProvider {
     /// By `mntr` and the command `monitor`.
@@ -86,7 +87,7 @@ pub enum MetricsProvider {
     Prometheus,
 }
 
-/// How fast sessions may be opened. Chances and ratios in millionths.
+/// How fast sessions may be opened. Probabilities and ratios are in millionths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Throttle {
     /// Tokens of a full bucket.
@@ -95,21 +96,21 @@ pub struct Throttle {
     pub fill_ms: u32,
     /// By how many tokens.
     pub fill_tokens: u32,
-    /// How often the chance of a refusal changes, in ms; unset for no chance.
+    /// How often the probability of a refusal changes, in ms; unset for no random refusals.
     pub freeze_ms: Option<u32>,
     /// By how much it grows while there are no tokens.
     pub drop_increase: u32,
-    /// By how much it shrinks.
+    /// By how much it falls.
     pub drop_decrease: u32,
-    /// Which part of the tokens may be missing for it to shrink.
+    /// Which part of the tokens may be missing for it to fall.
     pub decrease_ratio: u32,
-    /// What a new session takes.
+    /// What a new session costs.
     pub session_tokens: u32,
-    /// What a session that comes back takes.
+    /// What a returning session costs.
     pub renewal_tokens: u32,
 }
 
-/// A configuration, and what its author should be told about it.
+/// A configuration, and the notices for its author.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decided {
     /// What to do.
@@ -121,14 +122,14 @@ pub struct Decided {
 }
 
 /// What a key was decided to be. Displayed, it is a line that a configuration file could hold,
-/// with its origin behind it.
+/// followed by its origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
     /// The key.
     pub key: &'static str,
-    /// Its value as one would write it, secrets left out; unset if nothing stands in for it.
+    /// Its value as one would write it, secrets left out; unset if there is no value.
     pub value: Option<String>,
-    /// Who said so.
+    /// Where it was set.
     pub origin: Origin,
 }
 
@@ -144,7 +145,7 @@ impl fmt::Display for Setting {
 /// A line for the log at start.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Notice {
-    /// Probably not what was wanted.
+    /// Probably not what was intended.
     Warning(String),
     /// Good to know.
     Note(String),
@@ -162,8 +163,8 @@ impl fmt::Display for Notice {
 pub struct Listen {
     /// Address and port.
     pub endpoint: Endpoint,
-    /// The other writing of the same address, in the file beside this server's line: once looked
-    /// up, both must be the same.
+    /// The other place where the address is written, in the file beside this server's line: once
+    /// resolved, both must be the same.
     pub agrees_with: Option<Endpoint>,
     /// Connections that may wait to be accepted; unset leaves it to the listener.
     pub backlog: Option<u32>,
@@ -176,13 +177,13 @@ pub struct Listen {
 pub struct Connections {
     /// Most from one address.
     pub per_address_max: Option<u32>,
-    /// The same as it was written, for those who ask what is configured.
+    /// The same as it was written, for reports of the configuration.
     pub per_address_written: i64,
-    /// Most in all.
+    /// Most in total.
     pub total_max: Option<u32>,
-    /// Ask the kernel to notice dead peers.
+    /// Have the kernel detect dead peers.
     pub tcp_keep_alive: bool,
-    /// Time to open a session in, in ms.
+    /// How long a connection may take to open a session, in ms.
     pub sessionless_timeout_ms: u32,
     /// How fast sessions may be opened, if that is bounded.
     pub throttle: Option<Throttle>,
@@ -210,9 +211,9 @@ pub struct Sessions {
 pub struct Requests {
     /// The longest frame of a client.
     pub jute_bytes_max: u32,
-    /// What a stored txn may have beyond that.
+    /// How much longer a stored txn may be.
     pub jute_extra_bytes: u32,
-    /// Writes in flight in all.
+    /// Writes in flight in total.
     pub outstanding_max: u32,
     /// The bound on large requests, if there is one.
     pub large: Option<LargeRequests>,
@@ -223,7 +224,7 @@ pub struct Requests {
 pub struct LargeRequests {
     /// A request of more bytes is large.
     pub threshold_bytes: u32,
-    /// Bytes of large requests in flight in all.
+    /// Bytes of large requests in flight in total.
     pub total_bytes_max: u32,
 }
 
@@ -240,7 +241,7 @@ pub struct Tree {
     pub digest_enabled: bool,
     /// How often empty containers are looked for.
     pub container_check_interval_ms: u32,
-    /// How many are deleted a minute.
+    /// How many are deleted per minute.
     pub container_per_minute_max: u32,
     /// When a container that never had a child is deleted, if it is.
     pub container_never_used_ms_max: Option<u32>,
@@ -249,13 +250,13 @@ pub struct Tree {
 /// Who may do what.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Access lists are passed over.
+    /// Access lists are ignored.
     pub skip_acl: bool,
-    /// How clients may show who they are.
+    /// How clients may authenticate.
     pub schemes: Schemes,
-    /// A client must have shown one of these schemes; empty if it need not.
+    /// A client must have used one of these schemes; empty if it need not.
     pub enforced_schemes: BTreeSet<String>,
-    /// Reconfiguration is answered by what it lacks here rather than as switched off.
+    /// Reconfiguration is answered with what it lacks here rather than as disabled.
     pub reconfig_enabled: bool,
 }
 
@@ -266,7 +267,7 @@ pub struct Storage {
     pub data_dir: PathBuf,
     /// The log; the same unless it was given.
     pub data_log_dir: PathBuf,
-    /// Missing directories are made.
+    /// Missing directories are created.
     pub dir_autocreate: bool,
     /// Txns between snapshots.
     pub snapshot_txn_count: u32,
@@ -291,7 +292,7 @@ pub struct Log {
     /// The size of a segment: whole MiB, at least [`SEGMENT_BYTES_MIN`], and at least twice
     /// the longest stored txn.
     pub segment_bytes: u64,
-    /// Writes in the air; unset leaves it to the device's profile.
+    /// Writes in flight; unset leaves it to the device's profile.
     pub slots: Option<u8>,
     /// How a write becomes durable.
     pub durability: Durability,
@@ -311,7 +312,7 @@ pub enum Durability {
     Dsync,
     /// By a flush that covers several writes.
     Flush,
-    /// By a flush, too, but written through the page cache.
+    /// By a flush as well, but written through the page cache.
     Buffered,
 }
 
@@ -324,14 +325,9 @@ impl FourLetterWords {
     pub fn allows(&self, word: &str) -> bool {
         self.0.contains(word)
     }
-
-    /// All of them, in the order of the alphabet.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
-    }
 }
 
-/// Core loops and processors: wishes, to be weighed against the machine.
+/// Core loops and processors as configured; the placement decides what the machine allows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Placement {
     /// Shards; unset leaves it to the placement.
@@ -349,7 +345,7 @@ pub struct Placement {
 pub struct Logging {
     /// A level, or a filter by module.
     pub filter: String,
-    /// One JSON object a line instead of text.
+    /// One JSON object per line instead of text.
     pub json: bool,
 }
 

@@ -13,12 +13,12 @@ use super::{
     settle::{NOT_SHOWN, Settled, is_secret},
 };
 
-/// The four-letter words there are.
+/// All four-letter words.
 pub(in crate::config) const WORDS: [&str; 18] = [
     "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
     "srvr", "stat", "stmk", "wchc", "wchp", "wchs",
 ];
-/// The least that a stored txn may be longer than a request, as ZooKeeper's bound.
+/// How much longer than a request a stored txn may be at least, as ZooKeeper's bound.
 const EXTRA_BYTES_MIN: u32 = 1_024;
 const MIB: u64 = 1 << 20;
 
@@ -86,15 +86,15 @@ fn admin(settled: &mut Settled<'_>) -> AdminServer {
         is_wanted: settled.is_written("admin.serverPort")
             || settled.is_written("admin.serverAddress"),
         url: format!("/{}", url.trim_matches('/')),
-        // Jetty waits for ever where this is not positive.
+        // Jetty waits forever if this is not positive.
         idle_ms: settled.positive("admin.idleTimeout").unwrap_or(u32::MAX),
         provider,
         metrics: (provider == MetricsProvider::Prometheus).then_some(metrics),
     }
 }
 
-/// A bound on connects, if there are any tokens at all. Stock lets the tokens be those of global
-/// sessions, of which each takes several where sessions have weights.
+/// A bound on connects, if there are any tokens at all. In stock the tokens count global sessions,
+/// and each session takes several tokens if sessions have weights.
 fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
     let tokens = settled.natural("connection_throttle_tokens");
     let is_weighed = settled.flag("connection_throttle_weight_enabled");
@@ -110,7 +110,7 @@ fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
         tokens_max: tokens.saturating_mul(session),
         fill_ms: settled.natural("connection_throttle_fill_time"),
         fill_tokens: fill.saturating_mul(session),
-        // Only -1 means never; below it, the chance changes at every connect.
+        // Only -1 means never; below it, the probability changes at every connect.
         freeze_ms: match settled.whole("connection_throttle_freeze_time") {
             -1 => None,
             ms => Some(u32::try_from(ms).unwrap_or(0)),
@@ -175,7 +175,7 @@ fn requests(settled: &Settled<'_>) -> Requests {
         jute_bytes_max,
         // Both together must fit the length field of a frame.
         jute_extra_bytes: extra.max(EXTRA_BYTES_MIN).min(i32::MAX as u32 - jute_bytes_max),
-        // Both bound the same here: what is not answered yet.
+        // Both bound the same here: requests that are not answered yet.
         outstanding_max: settled
             .positive("request_throttle_max_requests")
             .unwrap_or(u32::MAX)

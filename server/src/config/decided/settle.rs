@@ -1,9 +1,10 @@
-//! Which entry of a key counts, and what its author is told.
+//! Decides which entry of a key counts, and the notices for its author.
 //!
-//! From weak to strong: the default; a system property without the prefix `zookeeper.`, where a key
+//! From weak to strong: the default; a system property without the prefix `zookeeper.`, if a key
 //! has both names; a system property; a line of the file (ZooKeeper makes it a property, over those
-//! already set); `--set`. Among equals the later one counts. What stands where ZooKeeper does not
-//! look counts nowhere: a setting that opens a server must not be seen here and overlooked there.
+//! already set); `--set`. Among equals the later one counts. What is written where ZooKeeper does
+//! not look does not count: a setting that opens a server must not be effective here and ignored
+//! there.
 
 use std::{
     cell::RefCell,
@@ -12,8 +13,8 @@ use std::{
 
 use crate::config::{
     ConfigError, Origin, Written,
-    keys::{self, Effect, Judgement, Key, Property, Reader, Value},
-    written::Entry,
+    keys::{self, Judgement, Key, Property, ReadBy, Support, Value},
+    written::WrittenEntry,
 };
 
 use super::{Config, Decided, Notice, Setting};
@@ -22,18 +23,18 @@ use super::{Config, Decided, Notice, Setting};
 pub(super) struct Settled<'a> {
     written: &'a Written,
     has_file: bool,
-    exact: BTreeMap<&'static str, (Value, &'a Entry)>,
+    exact: BTreeMap<&'static str, (Value, &'a WrittenEntry)>,
     /// Members of families: the family's name, then the member's.
-    families: BTreeMap<&'static str, BTreeMap<String, &'a Entry>>,
-    /// The keys that were asked for: for the test that the table is complete.
-    asked: RefCell<BTreeSet<&'static str>>,
-    /// The keys whose value could not be read: they count as default, and nobody need ask again.
+    families: BTreeMap<&'static str, BTreeMap<String, &'a WrittenEntry>>,
+    /// The keys that were read: for the test that the table is complete.
+    queried: RefCell<BTreeSet<&'static str>>,
+    /// The keys whose value could not be read: they count as default, and are not read again.
     broken: BTreeSet<&'static str>,
     notices: Vec<Notice>,
     errors: Vec<ConfigError>,
 }
 
-/// How strongly an entry speaks.
+/// The precedence of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     BareProperty,
@@ -43,7 +44,7 @@ enum Rank {
 }
 
 /// The entry that counts of each name, with its row.
-type Winners<'a> = BTreeMap<&'a str, (Rank, &'static Key, &'a Entry)>;
+type Winners<'a> = BTreeMap<&'a str, (Rank, &'static Key, &'a WrittenEntry)>;
 
 impl<'a> Settled<'a> {
     pub(super) fn new(written: &'a Written) -> Self {
@@ -52,7 +53,7 @@ impl<'a> Settled<'a> {
             has_file: written.has_file,
             exact: BTreeMap::new(),
             families: BTreeMap::new(),
-            asked: RefCell::default(),
+            queried: RefCell::default(),
             broken: BTreeSet::new(),
             notices: written.notices.clone(),
             errors: Vec::new(),
@@ -75,8 +76,8 @@ impl<'a> Settled<'a> {
         settled
     }
 
-    /// The row an entry belongs to and how strongly it speaks; `None` if it is passed over.
-    fn place(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
+    /// The row that an entry belongs to and its precedence; `None` if it is ignored.
+    fn place(&mut self, entry: &'a WrittenEntry) -> Option<(&'a str, &'static Key, Rank)> {
         match entry.origin {
             Origin::Set => match keys::find(&entry.key) {
                 Some(key) => Some((&entry.key, key, Rank::Set)),
@@ -87,13 +88,13 @@ impl<'a> Settled<'a> {
         }
     }
 
-    fn place_line(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
+    fn place_line(&mut self, entry: &'a WrittenEntry) -> Option<(&'a str, &'static Key, Rank)> {
         let name = entry.key.as_str();
         let found = keys::find_line(name);
         if let Some(key) = found.filter(|key| key.property != Property::Bare) {
             return Some((name, key, Rank::Line));
         }
-        // A line with the prefix becomes a property with two of them.
+        // A line with the prefix becomes a property with two prefixes.
         let bare = name.strip_prefix("zookeeper.").unwrap_or(name);
         let Some(key) = keys::find(bare) else { return self.unknown(entry, name) };
         let instead = match key.property {
@@ -105,11 +106,11 @@ impl<'a> Settled<'a> {
                 format!("in the configuration file the key is {bare}")
             }
         };
-        self.warn(format!("{}: {name} is passed over, as ZooKeeper does: {instead}", entry.origin));
+        self.warn(format!("{}: {name} is ignored, as in ZooKeeper: {instead}", entry.origin));
         None
     }
 
-    fn place_property(&mut self, entry: &'a Entry) -> Option<(&'a str, &'static Key, Rank)> {
+    fn place_property(&mut self, entry: &'a WrittenEntry) -> Option<(&'a str, &'static Key, Rank)> {
         let written = entry.key.as_str();
         let stripped = written.strip_prefix("zookeeper.");
         let name = stripped.unwrap_or(written);
@@ -129,54 +130,52 @@ impl<'a> Settled<'a> {
             (Property::Bare, true) => format!("write -D{name}"),
             (Property::FileOnly, _) => format!("{name} counts in the configuration file only"),
         };
-        self.warn(format!(
-            "{}: -D{written} is passed over, as ZooKeeper does: {instead}",
-            entry.origin
-        ));
+        self.warn(format!("{}: -D{written} is ignored, as in ZooKeeper: {instead}", entry.origin));
         None
     }
 
-    /// What nobody knows is passed over, but among Ringkeeper's own keys, which nobody else reads.
-    fn unknown<T>(&mut self, entry: &Entry, name: &str) -> Option<T> {
+    /// An unknown key is ignored, unless it is named like Ringkeeper's own keys, which no other
+    /// program reads.
+    fn unknown<T>(&mut self, entry: &WrittenEntry, name: &str) -> Option<T> {
         let (origin, key) = (entry.origin.clone(), entry.key.clone());
         let nearest = keys::nearest(name);
         if name.starts_with("ring.") {
             self.errors.push(ConfigError::Unknown { origin, key, nearest });
         } else {
             let guess = nearest.map(|it| format!(": did you mean {it}?")).unwrap_or_default();
-            self.warn(format!("{origin}: {key} is not known and passed over{guess}"));
+            self.warn(format!("{origin}: {key} is unknown and ignored{guess}"));
         }
         None
     }
 
-    /// Reads the values that count, and gathers those without effect by their reason.
+    /// Reads the values that count, and groups those without effect by reason.
     fn judge(&mut self, winners: Winners<'a>) {
         let mut idle: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
         let text_of = |name: &str| winners.get(name).map(|(_, _, entry)| entry.value.as_str());
         let has_prometheus = text_of("metricsProvider.className") == Some(keys::PROMETHEUS);
         let has_admin_server = text_of("admin.enableServer") != Some("false");
         for (name, (_, key, entry)) in winners {
-            let is_read = match key.reader {
-                Reader::Server => true,
-                Reader::AdminServer => has_admin_server,
-                Reader::Prometheus => has_prometheus,
+            let is_read = match key.read_by {
+                ReadBy::Server => true,
+                ReadBy::AdminServer => has_admin_server,
+                ReadBy::Prometheus => has_prometheus,
             };
             if !is_read {
                 continue;
             }
             let value = self.value_of(key, entry);
-            match key.effect {
-                Effect::Honoured if key.is_family() => {
+            match key.support {
+                Support::Honoured if key.is_family() => {
                     let family = self.families.entry(key.name).or_default();
                     family.insert(name.to_owned(), entry);
                 }
-                Effect::Honoured => {}
-                Effect::NoEffect(reason) | Effect::NotYet(reason) => {
-                    let told = format!("{name} ({})", entry.origin);
-                    idle.entry(reason).or_default().push(told);
+                Support::Honoured => {}
+                Support::NoEffect(reason) | Support::NotYet(reason) => {
+                    let listed = format!("{name} ({})", entry.origin);
+                    idle.entry(reason).or_default().push(listed);
                 }
-                Effect::Refused(_) if value.is_none() || value == key.default_value() => {}
-                Effect::Refused(reason) => {
+                Support::Refused(_) if value.is_none() || value == key.default_value() => {}
+                Support::Refused(reason) => {
                     let (origin, key) = (entry.origin.clone(), entry.key.clone());
                     self.errors.push(ConfigError::Refused { origin, key, reason });
                 }
@@ -185,14 +184,14 @@ impl<'a> Settled<'a> {
                 self.exact.insert(key.name, (value, entry));
             }
         }
-        for (reason, told) in idle {
-            self.note(format!("no effect: {}: {reason}", told.join(", ")));
+        for (reason, listed) in idle {
+            self.note(format!("no effect: {}: {reason}", listed.join(", ")));
         }
     }
 
-    /// What an entry says; `None` if it counts as if it were not written.
-    fn value_of(&mut self, key: &'static Key, entry: &Entry) -> Option<Value> {
-        let Entry { key: name, value: text, origin } = entry;
+    /// The value of an entry; `None` if it counts as not written.
+    fn value_of(&mut self, key: &'static Key, entry: &WrittenEntry) -> Option<Value> {
+        let WrittenEntry { key: name, value: text, origin } = entry;
         let is_property = origin.is_jvm_flags();
         let value = match key.judge(text, is_property) {
             Judgement::Plain(value) => return Some(value),
@@ -233,14 +232,14 @@ impl<'a> Settled<'a> {
         self.errors.push(error);
     }
 
-    /// This key must be written.
+    /// Reports that this key must be written.
     pub(super) fn fail_missing(&mut self, key: &'static str, why: &'static str) {
         if !self.broken.contains(key) {
             self.errors.push(ConfigError::Missing { key, why });
         }
     }
 
-    /// A value of this key is wrong in a way that its form does not tell.
+    /// Reports a value of this key that is wrong in spite of its form.
     pub(super) fn fail_value(&mut self, key: &'static str, expected: &str) {
         let (value, origin) = match self.exact.get(key) {
             Some((_, entry)) => (entry.value.clone(), entry.origin.clone()),
@@ -250,7 +249,7 @@ impl<'a> Settled<'a> {
         self.errors.push(ConfigError::Value { origin, key, value, expected });
     }
 
-    /// A value of this key does not go with another.
+    /// Reports a value of this key that conflicts with another.
     pub(super) fn fail_conflict(&mut self, key: &'static str, with: String) {
         self.errors.push(ConfigError::Conflict { origin: self.origin(key), key, with });
     }
@@ -267,19 +266,19 @@ impl<'a> Settled<'a> {
         self.exact.get(key).map_or(Origin::Default, |(_, entry)| entry.origin.clone())
     }
 
-    pub(super) fn family(&self, name: &'static str) -> Vec<(String, &'a Entry)> {
-        self.asked.borrow_mut().insert(name);
+    pub(super) fn family(&self, name: &'static str) -> Vec<(String, &'a WrittenEntry)> {
+        self.queried.borrow_mut().insert(name);
         let members = self.families.get(name).into_iter().flatten();
         members.map(|(member, entry)| (member.clone(), *entry)).collect()
     }
 
     /// What was written, or the default, or nothing.
     fn value(&self, name: &'static str) -> Option<Value> {
-        self.asked.borrow_mut().insert(name);
+        self.queried.borrow_mut().insert(name);
         if let Some((value, _)) = self.exact.get(name) {
             return Some(value.clone());
         }
-        let key = keys::find(name).expect("only keys of the table are asked for");
+        let key = keys::find(name).expect("only keys of the table are read");
         if key.default.is_empty() {
             return None;
         }
@@ -289,7 +288,7 @@ impl<'a> Settled<'a> {
     pub(super) fn maybe_whole(&self, name: &'static str) -> Option<i64> {
         self.value(name).map(|value| match value {
             Value::Whole(number) => number,
-            other => unreachable!("{name} is no whole number: {other:?}"),
+            other => unreachable!("{name} is not a whole number: {other:?}"),
         })
     }
 
@@ -307,7 +306,7 @@ impl<'a> Settled<'a> {
         u32::try_from(self.whole(name)).expect("the table bounds it")
     }
 
-    /// A whole number where 0 and less mean that there is none.
+    /// A whole number for which 0 and less mean unset.
     pub(super) fn positive(&self, name: &'static str) -> Option<u32> {
         u32::try_from(self.whole(name)).ok().filter(|&number| number > 0)
     }
@@ -320,14 +319,14 @@ impl<'a> Settled<'a> {
     pub(super) fn flag(&self, name: &'static str) -> bool {
         match self.value(name) {
             Some(Value::Flag(flag)) => flag,
-            other => unreachable!("{name} is no flag: {other:?}"),
+            other => unreachable!("{name} is not a flag: {other:?}"),
         }
     }
 
     pub(super) fn maybe_text(&self, name: &'static str) -> Option<String> {
         self.value(name).map(|value| match value {
             Value::Text(text) => text,
-            other => unreachable!("{name} is no text: {other:?}"),
+            other => unreachable!("{name} is not a text: {other:?}"),
         })
     }
 
@@ -339,7 +338,7 @@ impl<'a> Settled<'a> {
     pub(super) fn millionths(&self, name: &'static str) -> u32 {
         match self.value(name) {
             Some(Value::Decimal(number)) => (number * 1e6).round() as u32,
-            other => unreachable!("{name} is no decimal: {other:?}"),
+            other => unreachable!("{name} is not a decimal: {other:?}"),
         }
     }
 
@@ -349,7 +348,7 @@ impl<'a> Settled<'a> {
         flags.rfind(|entry| entry.key == name).map(|entry| entry.value.as_str())
     }
 
-    /// Whether a line has this key, whatever becomes of it.
+    /// Whether there is a line with this key, whether it counts or not.
     pub(super) fn has_line(&self, name: &str) -> bool {
         let mut lines = self.written.entries.iter().filter(|entry| !entry.origin.is_jvm_flags());
         lines.any(|entry| entry.key == name)
@@ -361,27 +360,27 @@ impl<'a> Settled<'a> {
     }
 
     /// Everything that was written.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&self) -> &[WrittenEntry] {
         &self.written.entries
     }
 
     pub(super) fn maybe_cpus(&self, name: &'static str) -> Option<Vec<u32>> {
         self.value(name).map(|value| match value {
             Value::Cpus(cpus) => cpus,
-            other => unreachable!("{name} is no list of processors: {other:?}"),
+            other => unreachable!("{name} is not a list of processors: {other:?}"),
         })
     }
 
-    /// The keys that were asked for.
+    /// The keys that were read.
     #[cfg(test)]
-    pub(super) fn asked(&self) -> BTreeSet<&'static str> {
-        self.asked.borrow().clone()
+    pub(super) fn queried(&self) -> BTreeSet<&'static str> {
+        self.queried.borrow().clone()
     }
 
-    /// Every key that is honoured, with what it is and who said so.
+    /// Every honoured key, with its value and origin.
     fn settings(&self) -> Vec<Setting> {
         keys::all()
-            .filter(|key| key.effect == Effect::Honoured && !key.is_family())
+            .filter(|key| key.support == Support::Honoured && !key.is_family())
             .map(|key| {
                 let value = self.value(key.name).map(|value| key.reading.show(&value));
                 let value =
@@ -401,10 +400,10 @@ impl<'a> Settled<'a> {
     }
 }
 
-/// What stands in place of a secret.
+/// The text in place of a secret.
 pub(super) const NOT_SHOWN: &str = "(not shown)";
 
-/// Whether a key's value is nobody else's business.
+/// Whether a key's value is secret.
 pub(super) fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     key.contains("passw") || key.contains("superdigest")

@@ -1,4 +1,4 @@
-//! Who may do what, and encryption.
+//! Access and encryption.
 
 use super::Key;
 use super::reading::Reading::{AnyText, LongOrDefault, OnIf, OnIfTrue, TrueOrFalse};
@@ -6,36 +6,37 @@ use super::reading::Reading::{AnyText, LongOrDefault, OnIf, OnIfTrue, TrueOrFals
 const TLS: &str = "TLS is not built yet";
 const PEERS: &str = "only servers of an ensemble use it, and ensembles are not built yet";
 const SASL: &str = "SASL is not built yet";
-const SASL_REFUSED: &str = "SASL is not built yet, and without it no client could be let in";
+const SASL_REFUSED: &str = "SASL is not built yet, and without it no client could be admitted";
 
 pub(super) static KEYS: &[Key] = &[
-    Key::new("skipACL", OnIf("yes"), "no").says("Whether access lists are passed over."),
+    Key::new("skipACL", OnIf("yes"), "no").says("Whether access lists are ignored."),
     Key::new("enableEagerACLCheck", OnIfTrue, "false")
         .says("Whether a server checks access before it forwards a write.")
         .not_yet(PEERS),
     Key::new("DigestAuthenticationProvider.enabled", OnIfTrue, "true")
-        .says("Whether clients may show a name and a password."),
-    Key::new("DigestAuthenticationProvider.digestAlg", AnyText, "SHA1")
-        .says("The hash of passwords in access lists, by a name that Java 17 knows, as SHA-256."),
+        .says("Whether clients may authenticate by name and password."),
+    Key::new("DigestAuthenticationProvider.digestAlg", AnyText, "SHA1").says(
+        "The hash of passwords in access lists, by a name that Java 17 knows, such as SHA-256.",
+    ),
     Key::new("DigestAuthenticationProvider.superDigest", AnyText, "")
-        .says("The name and hash, as super:hash, of the one who may do everything."),
+        .says("The name and hash of the superuser, as super:hash."),
     Key::new("enforce.auth.enabled", OnIfTrue, "false")
-        .says("Whether a client must have shown who it is."),
+        .says("Whether a client must have authenticated."),
     Key::new("enforce.auth.schemes", AnyText, "")
-        .says("The schemes of which it must have shown one, separated by commas."),
+        .says("The schemes of which it must have used one, separated by commas."),
     Key::new("ensembleAuthName", AnyText, "").says(
         "Names of this ensemble, separated by commas; with EnsembleAuthenticationProvider, a \
-            client that asks for another is sent away.",
+            client that names another is disconnected.",
     ),
     Key::new("IPAuthenticationProvider.usexforwardedfor", OnIfTrue, "false")
         .says("Whether the address of a caller of the admin server is read from X-Forwarded-For.")
-        .not_yet("only callers of the admin server are meant, and it does not ask who they are"),
+        .not_yet("it concerns the admin server only, which does not authenticate its callers"),
     Key::new("superUser", AnyText, "")
-        .says("A name that SASL has proved, of one who may do everything.")
+        .says("A superuser's name, as authenticated by SASL.")
         .not_yet(SASL),
     Key::new("superUser.*", AnyText, "").says("More such names.").not_yet(SASL),
     Key::new("X509AuthenticationProvider.superUser", AnyText, "")
-        .says("The subject of the certificate of one who may do everything.")
+        .says("The subject of a superuser's certificate.")
         .not_yet(TLS),
     Key::new("authProvider.*", AnyText, "").says(
         "A class of ZooKeeper's own that knows another scheme: org.apache.zookeeper.server.auth. \
@@ -44,16 +45,16 @@ pub(super) static KEYS: &[Key] = &[
     ),
     Key::new("ssl.authProvider", AnyText, "x509").says("The scheme of certificates.").not_yet(TLS),
     Key::new("sessionRequireClientSASLAuth", OnIfTrue, "false")
-        .says("Whether every client must have shown who it is by SASL.")
+        .says("Whether every client must have authenticated by SASL.")
         .refused(SASL_REFUSED),
     Key::new("allowSaslFailedClients", OnIfTrue, "false")
-        .says("Whether a client goes on after SASL failed.")
+        .says("Whether a client may continue after SASL failed.")
         .not_yet(SASL),
     Key::new("SASLAuthenticationProvider.superPassword", AnyText, "")
         .says("The password of super in SASL.")
         .not_yet(SASL),
     Key::new("letAnySaslUserDoX", AnyText, "")
-        .says("A name that stands for everyone whom SASL has proved.")
+        .says("A name that stands for every client that SASL authenticated.")
         .not_yet(SASL),
     Key::new("sasl.serverconfig", AnyText, "Server")
         .says("The section of the login file.")
@@ -77,18 +78,18 @@ pub(super) static KEYS: &[Key] = &[
         .says("Rules from principals to names.")
         .not_yet(SASL),
     Key::new("requireKerberosConfig", OnIf("true"), "false")
-        .says("Whether a Kerberos file must be there.")
+        .says("Whether a Kerberos file must exist.")
         .not_yet(SASL),
     Key::new("quorum.auth.enableSasl", TrueOrFalse, "false")
-        .says("Whether servers show each other who they are.")
+        .says("Whether servers authenticate each other.")
         .file_only()
         .not_yet(PEERS),
     Key::new("quorum.auth.learnerRequireSasl", TrueOrFalse, "false")
-        .says("Whether a learner insists on it.")
+        .says("Whether a learner requires it.")
         .file_only()
         .not_yet(PEERS),
     Key::new("quorum.auth.serverRequireSasl", TrueOrFalse, "false")
-        .says("Whether a server insists on it.")
+        .says("Whether a server requires it.")
         .file_only()
         .not_yet(PEERS),
     Key::new("quorum.auth.kerberos.servicePrincipal", AnyText, "zkquorum/localhost")
@@ -108,18 +109,18 @@ pub(super) static KEYS: &[Key] = &[
         .file_only()
         .not_yet(PEERS),
     Key::new("portUnification", TrueOrFalse, "false")
-        .says("Whether a server hears others with and without TLS.")
+        .says("Whether a server accepts others with and without TLS.")
         .file_only()
         .not_yet(PEERS),
     Key::new("sslQuorumReloadCertFiles", TrueOrFalse, "false")
-        .says("Whether changed certificates are read again.")
+        .says("Whether changed certificates are reloaded.")
         .file_only()
         .not_yet(PEERS),
     Key::new("client.portUnification", OnIfTrue, "false")
-        .says("Whether clientPort takes clients with TLS too.")
+        .says("Whether clientPort accepts clients with TLS too.")
         .refused("TLS is not built yet: remove the line"),
     Key::new("client.certReload", OnIfTrue, "false")
-        .says("Whether changed certificates are read again.")
+        .says("Whether changed certificates are reloaded.")
         .not_yet(TLS),
     Key::new("fips-mode", OnIfTrue, "true")
         .says("Whether only certified ciphers are used.")
@@ -133,7 +134,7 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet(TLS),
     Key::new("ssl.keyStore.type", AnyText, "").says("Its kind.").not_yet(TLS),
     Key::new("ssl.trustStore.location", AnyText, "")
-        .says("The file of the certificates believed.")
+        .says("The file of the trusted certificates.")
         .not_yet(TLS),
     Key::new("ssl.trustStore.password", AnyText, "").says("Its password.").not_yet(TLS),
     Key::new("ssl.trustStore.passwordPath", AnyText, "")
@@ -144,7 +145,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("ssl.enabledProtocols", AnyText, "").says("The versions allowed.").not_yet(TLS),
     Key::new("ssl.ciphersuites", AnyText, "").says("The ciphers allowed.").not_yet(TLS),
     Key::new("ssl.context.supplier.class", AnyText, "")
-        .says("The Java class that makes contexts.")
+        .says("The Java class that creates contexts.")
         .not_yet(TLS),
     Key::new("ssl.hostnameVerification", AnyText, "")
         .says("Whether a server's name is checked.")
@@ -156,9 +157,9 @@ pub(super) static KEYS: &[Key] = &[
         .says("Whether names are looked up for it.")
         .not_yet(TLS),
     Key::new("ssl.crl", AnyText, "").says("Whether revocation lists are read.").not_yet(TLS),
-    Key::new("ssl.ocsp", AnyText, "").says("Whether revocation is asked for.").not_yet(TLS),
+    Key::new("ssl.ocsp", AnyText, "").says("Whether revocation is queried.").not_yet(TLS),
     Key::new("ssl.clientAuth", AnyText, "")
-        .says("Whether a client must show a certificate.")
+        .says("Whether a client must present a certificate.")
         .not_yet(TLS),
     Key::new("ssl.handshakeDetectionTimeoutMillis", AnyText, "")
         .says("How long the first byte may take.")
@@ -172,7 +173,7 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet(PEERS),
     Key::new("ssl.quorum.keyStore.type", AnyText, "").says("Its kind.").not_yet(PEERS),
     Key::new("ssl.quorum.trustStore.location", AnyText, "")
-        .says("The file of the certificates believed.")
+        .says("The file of the trusted certificates.")
         .not_yet(PEERS),
     Key::new("ssl.quorum.trustStore.password", AnyText, "").says("Its password.").not_yet(PEERS),
     Key::new("ssl.quorum.trustStore.passwordPath", AnyText, "")
@@ -185,7 +186,7 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet(PEERS),
     Key::new("ssl.quorum.ciphersuites", AnyText, "").says("The ciphers allowed.").not_yet(PEERS),
     Key::new("ssl.quorum.context.supplier.class", AnyText, "")
-        .says("The Java class that makes contexts.")
+        .says("The Java class that creates contexts.")
         .not_yet(PEERS),
     Key::new("ssl.quorum.hostnameVerification", AnyText, "")
         .says("Whether a server's name is checked.")
@@ -199,11 +200,9 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("ssl.quorum.crl", AnyText, "")
         .says("Whether revocation lists are read.")
         .not_yet(PEERS),
-    Key::new("ssl.quorum.ocsp", AnyText, "")
-        .says("Whether revocation is asked for.")
-        .not_yet(PEERS),
+    Key::new("ssl.quorum.ocsp", AnyText, "").says("Whether revocation is queried.").not_yet(PEERS),
     Key::new("ssl.quorum.clientAuth", AnyText, "")
-        .says("Whether a client must show a certificate.")
+        .says("Whether a client must present a certificate.")
         .not_yet(PEERS),
     Key::new("ssl.quorum.handshakeDetectionTimeoutMillis", AnyText, "")
         .says("How long the first byte may take.")

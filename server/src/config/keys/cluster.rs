@@ -56,14 +56,16 @@ pub(super) static KEYS: &[Key] = &[
         .file_only(),
     Key::new("maxCnxns", IntOrDefault, "0")
         .or_default_below(0)
-        .says("Connections allowed in all; 0 means no limit."),
+        .says("Connections allowed in total; 0 means no limit."),
     Key::new("clientPortListenBacklog", Int, "-1")
         .says("Connections that may wait to be accepted; -1 leaves it to the server.")
         .file_only(),
     Key::new("clientTcpKeepAlive", OnIfTrue, "false")
         .says("Whether connections of clients use TCP keep-alive."),
     Key::new("localSessionsEnabled", TrueOrFalse, "false")
-        .says("Whether sessions are kept to the server they are connected to until they need more.")
+        .says(
+            "Whether sessions are local to the server they are connected to until they need more.",
+        )
         .file_only()
         .not_yet(ENSEMBLE),
     Key::new("localSessionsUpgradingEnabled", TrueOrFalse, "false")
@@ -80,10 +82,10 @@ pub(super) static KEYS: &[Key] = &[
     ),
     Key::new("znode.container.checkIntervalMs", IntOrDefault, "60000")
         .within(1, INT_MAX)
-        .says("How often empty containers and nodes past their time are looked for, in ms.")
+        .says("How often empty containers and expired nodes are looked for, in ms.")
         .bare(),
     Key::new("znode.container.maxPerMinute", IntOrDefault, "10000")
-        .says("How many of them are deleted a minute at most.")
+        .says("How many of them are deleted per minute at most.")
         .bare(),
     Key::new("znode.container.maxNeverUsedIntervalMs", LongOrDefault, "0")
         .limited(0, u32::MAX as i64)
@@ -120,7 +122,7 @@ pub(super) static KEYS: &[Key] = &[
         .says("Whether one server.N line means a server without an ensemble.")
         .file_only(),
     Key::new("reconfigEnabled", TrueOrFalse, "false")
-        .says("Whether clients may change the ensemble; a server that stands alone cannot.")
+        .says("Whether clients may change the ensemble; a standalone server cannot.")
         .file_only(),
     Key::new("initLimit", Int, "")
         .says("Ticks that a server may take to catch up with its leader.")
@@ -144,7 +146,7 @@ pub(super) static KEYS: &[Key] = &[
         .file_only()
         .not_yet(ENSEMBLE),
     Key::new("quorumListenOnAllIPs", TrueOrFalse, "false")
-        .says("Whether other servers are heard on every address.")
+        .says("Whether to listen for other servers on every address.")
         .file_only()
         .not_yet(ENSEMBLE),
     Key::new("observerMasterPort", Int, "0")
@@ -196,7 +198,7 @@ pub(super) static KEYS: &[Key] = &[
         .file_only()
         .not_yet(ENSEMBLE),
     Key::new("electionPortBindRetry", IntOrDefault, "3")
-        .says("How often the election port is tried.")
+        .says("How often binding the election port is tried.")
         .not_yet(ENSEMBLE),
     Key::new("tcpKeepAlive", OnIfTrue, "false")
         .says("Whether connections of elections use TCP keep-alive.")
@@ -211,10 +213,10 @@ pub(super) static KEYS: &[Key] = &[
         .says("How long a leader waits for followers.")
         .not_yet(ENSEMBLE),
     Key::new("leader.maxConcurrentSnapSyncs", IntOrDefault, "10")
-        .says("Servers that are sent a snapshot at a time.")
+        .says("Servers that are sent a snapshot at the same time.")
         .not_yet(ENSEMBLE),
     Key::new("leader.maxConcurrentDiffSyncs", IntOrDefault, "100")
-        .says("Servers that are sent txns at a time.")
+        .says("Servers that are sent txns at the same time.")
         .not_yet(ENSEMBLE),
     Key::new("leader.ackLoggingFrequency", IntOrDefault, "1000")
         .says("How often a leader notes the delay of acknowledgements.")
@@ -240,7 +242,7 @@ pub(super) static KEYS: &[Key] = &[
         .bare()
         .not_yet(ENSEMBLE),
     Key::new("follower.skipLearnerRequestToNextProcessor", OnIfTrue, "false")
-        .says("Whether a follower passes over requests of its observers.")
+        .says("Whether a follower skips requests of its observers.")
         .not_yet(ENSEMBLE),
     Key::new("forward_learner_requests_to_commit_processor_disabled", OnIfTrue, "false")
         .says("Whether a leader keeps requests of learners from its commit stage.")

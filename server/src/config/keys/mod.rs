@@ -1,9 +1,9 @@
-//! The table of all configuration keys: the one place that knows what a key is called, where it
-//! counts, how its text is read, and what becomes of it here.
+//! The table of all configuration keys: the only place that says what a key is called, where it
+//! counts, how its text is read, and how far it is supported.
 //!
-//! A key of ZooKeeper's is either honoured, or its row says why it is not. A row that is honoured
-//! is read by [`super::decided`]; a test holds both directions. How ZooKeeper 3.9.5 reads every key
-//! was recorded from itself: `tests/keys` compares.
+//! A key of ZooKeeper's is either honoured, or its row says why it is not. An honoured row is read
+//! by [`super::decided`]; a test checks both directions. `tests/keys` compares the readings with
+//! those recorded from ZooKeeper 3.9.5.
 
 mod access;
 mod cluster;
@@ -22,7 +22,7 @@ use strsim::generic_levenshtein;
 
 pub use reading::{Outcome, Reading, Value};
 
-/// One row of the table. A name that ends in `.*` stands for every key with that beginning.
+/// One row of the table. A name that ends in `.*` stands for every key with that prefix.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// The name in the configuration file and after `--set`.
@@ -33,14 +33,14 @@ pub struct Key {
     pub reading: Reading,
     /// How its text is read in the file, where that differs from a system property.
     pub reading_in_file: Option<Reading>,
-    /// Which numbers it may be, and what the others become.
+    /// Which numbers are allowed, and what happens to others.
     pub bounds: Option<Bounds>,
-    /// The value if nobody writes it, as one would write it; empty if it is then unset.
+    /// The value if it is not written, as one would write it; empty if it is then unset.
     pub default: &'static str,
-    /// Who reads it; where they are not there, it may hold anything.
-    pub reader: Reader,
-    /// What becomes of it.
-    pub effect: Effect,
+    /// Which part reads it; without that part, it may have any value.
+    pub read_by: ReadBy,
+    /// How far it is supported.
+    pub support: Support,
     /// What it is for, in a sentence.
     pub says: &'static str,
 }
@@ -52,7 +52,7 @@ pub enum Property {
     Prefixed,
     /// `-Dname` only: a line of the file becomes another property, and does not count.
     Bare,
-    /// As [`Property::Prefixed`]; where neither is written, `-Dname` counts.
+    /// As [`Property::Prefixed`]; if neither is written, `-Dname` counts.
     PrefixedOrBare,
     /// `-Dzookeeper.name` only: a line of the file would be a member of a family.
     PrefixedOnly,
@@ -60,14 +60,14 @@ pub enum Property {
     FileOnly,
 }
 
-/// Who reads a key.
+/// Which part of the server reads a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
+pub enum ReadBy {
     /// The server, always.
     Server,
-    /// The admin server, where `admin.enableServer` does not turn it off.
+    /// The admin server, unless `admin.enableServer` turns it off.
     AdminServer,
-    /// The Prometheus provider, where `metricsProvider.className` names it.
+    /// The Prometheus provider, if `metricsProvider.className` names it.
     Prometheus,
 }
 
@@ -78,11 +78,11 @@ pub struct Bounds {
     pub min: i64,
     /// The largest.
     pub max: i64,
-    /// What becomes of the others.
+    /// What happens to others.
     pub others: Others,
 }
 
-/// What becomes of a number that is out of bounds.
+/// What happens to a number that is out of bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     /// The server does not start with it.
@@ -93,26 +93,26 @@ pub enum Others {
     Default,
 }
 
-/// What becomes of a key.
+/// How far a key is supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum Support {
     /// It does what it does in ZooKeeper.
     Honoured,
-    /// There is nothing here that it could steer, for this reason.
+    /// There is nothing here that it could affect, for this reason.
     NoEffect(&'static str),
-    /// What it steers is not built yet; the server starts without.
+    /// What it configures is not built yet; the server starts without it.
     NotYet(&'static str),
-    /// What it steers is not built yet, and to start without would not be what was asked for: a
-    /// value other than the default is an error.
+    /// What it configures is not built yet, and starting without it would not be what was
+    /// configured: a value other than the default is an error.
     Refused(&'static str),
 }
 
-/// What a key makes of a text.
+/// How a key interprets a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Judgement {
-    /// This value, as it stands there.
+    /// This value, as written.
     Plain(Value),
-    /// This value, which is not what stands there.
+    /// This value, which differs from what is written.
     Changed(Value),
     /// The default.
     Default,
@@ -165,7 +165,7 @@ fn find_family(name: &str) -> Option<&'static Key> {
 }
 
 fn member_of(stem: &str, name: &str) -> bool {
-    // ZooKeeper loads a provider of any name, of none as well.
+    // ZooKeeper loads a provider of any name, even of an empty one.
     let needs_rest = stem != "authProvider.";
     name.starts_with(stem) && (name.len() > stem.len() || !needs_rest)
 }
@@ -173,7 +173,7 @@ fn member_of(stem: &str, name: &str) -> bool {
 /// The name in the table that an unknown name was probably meant to be.
 pub fn nearest(name: &str) -> Option<&'static str> {
     let wanted = name.to_ascii_lowercase().into_bytes();
-    // One slip in six letters, two in twelve: nearer than that, short names are all alike.
+    // One slip in six letters, two in twelve: with more, all short names would be alike.
     let slips_max = (wanted.len() / 6).clamp(1, 3);
     let slips = |name: &str| generic_levenshtein(&wanted, &name.to_ascii_lowercase().into_bytes());
     all()
@@ -193,8 +193,8 @@ impl Key {
             reading_in_file: None,
             bounds: None,
             default,
-            reader: Reader::Server,
-            effect: Effect::Honoured,
+            read_by: ReadBy::Server,
+            support: Support::Honoured,
             says: "",
         }
     }
@@ -230,12 +230,12 @@ impl Key {
     }
 
     const fn of_prometheus(mut self) -> Key {
-        self.reader = Reader::Prometheus;
+        self.read_by = ReadBy::Prometheus;
         self
     }
 
     const fn of_admin_server(mut self) -> Key {
-        self.reader = Reader::AdminServer;
+        self.read_by = ReadBy::AdminServer;
         self
     }
 
@@ -260,31 +260,31 @@ impl Key {
     }
 
     const fn no_effect(mut self, reason: &'static str) -> Key {
-        self.effect = Effect::NoEffect(reason);
+        self.support = Support::NoEffect(reason);
         self
     }
 
     const fn not_yet(mut self, reason: &'static str) -> Key {
-        self.effect = Effect::NotYet(reason);
+        self.support = Support::NotYet(reason);
         self
     }
 
     const fn refused(mut self, reason: &'static str) -> Key {
-        self.effect = Effect::Refused(reason);
+        self.support = Support::Refused(reason);
         self
     }
 
-    /// Does the row stand for every key with its beginning?
+    /// Does the row stand for every key with its prefix?
     pub fn is_family(&self) -> bool {
         self.family().is_some()
     }
 
-    /// The beginning that all members of a family share.
+    /// The prefix that all members of a family share.
     fn family(&self) -> Option<&'static str> {
         self.name.strip_suffix('*')
     }
 
-    /// What the key makes of a text that was written as a system property, or elsewhere.
+    /// How the key interprets a text that was written as a system property, or elsewhere.
     pub fn judge(&self, text: &str, is_property: bool) -> Judgement {
         let value = match self.reading_of(is_property).read(text) {
             Outcome::Refused => return Judgement::Refused,
@@ -297,7 +297,7 @@ impl Key {
         };
         let nearest = match value {
             Value::Whole(number) => Value::Whole(number.clamp(min, max)),
-            // What is no number is as good as the smallest.
+            // Not a number counts as the smallest.
             Value::Decimal(number) if number.is_nan() => Value::Decimal(min as f64),
             Value::Decimal(number) => Value::Decimal(number.clamp(min as f64, max as f64)),
             ref other => other.clone(),
@@ -310,7 +310,7 @@ impl Key {
         }
     }
 
-    /// The value if nobody writes it, if there is one.
+    /// The value if the key is not written, if there is one.
     pub fn default_value(&self) -> Option<Value> {
         if self.default.is_empty() {
             return None;
@@ -331,7 +331,7 @@ impl Key {
     }
 }
 
-/// What may be written as the value of a key. Displayed, it says so.
+/// What may be written as the value of a key, for display.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowed {
     reading: Reading,
@@ -344,7 +344,7 @@ impl fmt::Display for Allowed {
         let Some(Bounds { min, max, others }) = self.bounds else {
             return f.write_str(&how);
         };
-        // The kind of number, and what is said of it.
+        // The kind of number, and the remarks on it.
         let (what, rest) = how.split_at(how.find([',', ';']).unwrap_or(how.len()));
         let is_open = max >= i64::from(i32::MAX);
         match others {

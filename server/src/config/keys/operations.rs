@@ -25,7 +25,7 @@ pub(super) static KEYS: &[Key] = &[
             always is.",
     ),
     Key::new("admin.enableServer", OffIf("false"), "true")
-        .says("Whether the admin server is there."),
+        .says("Whether there is an admin server."),
     Key::new("admin.serverAddress", AnyText, "0.0.0.0")
         .says("Its address, read as clientPortAddress is."),
     Key::new("admin.serverPort", IntOrDefault, "8080")
@@ -34,27 +34,27 @@ pub(super) static KEYS: &[Key] = &[
         .says("Its port."),
     Key::new("admin.idleTimeout", IntOrDefault, "30000")
         .says("How long a connection to it may be silent, in ms."),
-    Key::new("admin.commandURL", AnyText, "/commands").says("Where its commands are found."),
+    Key::new("admin.commandURL", AnyText, "/commands").says("The path of its commands."),
     Key::new("admin.rateLimiterIntervalInMS", AnyText, "300000")
         .says("The shortest time between two snapshots or restores by command.")
         .not_yet(SNAPSHOTS),
     Key::new("admin.snapshot.enabled", OnIfTrue, "true")
-        .says("Whether a snapshot may be asked for.")
+        .says("Whether a snapshot may be requested.")
         .not_yet(SNAPSHOTS),
     Key::new("admin.restore.enabled", OnIfTrue, "true")
         .says("Whether a snapshot may be restored.")
         .not_yet(SNAPSHOTS),
     Key::new("admin.httpVersion", IntOrDefault, "11")
         .says("The version of HTTP.")
-        .no_effect("HTTP/1.1 is spoken, and 1.0 understood"),
+        .no_effect("HTTP/1.1 and 1.0 are always supported"),
     Key::new("admin.portUnification", OnIfTrue, "false")
-        .says("Whether its port takes TLS too.")
+        .says("Whether its port accepts TLS too.")
         .not_yet(NO_TLS),
     Key::new("admin.forceHttps", OnIfTrue, "false")
-        .says("Whether its port takes TLS only.")
+        .says("Whether its port accepts TLS only.")
         .refused(NO_TLS),
     Key::new("admin.needClientAuth", OnIfTrue, "false")
-        .says("Whether a caller must show a certificate.")
+        .says("Whether a caller must present a certificate.")
         .refused(NO_TLS),
     Key::new("metricsProvider.className", OneOfExactly(METRICS_CLASSES), METRICS_CLASSES[0])
         .says("With the Prometheus provider, metrics are served over HTTP.")
@@ -78,12 +78,12 @@ pub(super) static KEYS: &[Key] = &[
         .no_effect("every core loop counts for itself"),
     Key::new("metricsProvider.maxQueueSize", Int, "1000000")
         .of_prometheus()
-        .says("Events that wait for those.")
+        .says("Events that wait for those threads.")
         .file_only()
         .no_effect("every core loop counts for itself"),
     Key::new("metricsProvider.workerShutdownTimeoutMs", Int, "1000")
         .of_prometheus()
-        .says("How long those may take to stop.")
+        .says("How long those threads may take to stop.")
         .file_only()
         .no_effect("every core loop counts for itself"),
     Key::new("metricsProvider.*", AnyText, "")
@@ -91,7 +91,7 @@ pub(super) static KEYS: &[Key] = &[
         .file_only()
         .no_effect("the providers built in do not read it"),
     Key::new("audit.enable", OnIfTrue, "false")
-        .says("Whether changes are logged with who made them.")
+        .says("Whether changes are logged with their authors.")
         .not_yet(AUDIT),
     Key::new("audit.impl.class", AnyText, "")
         .says("The Java class that writes them.")
@@ -101,11 +101,11 @@ pub(super) static KEYS: &[Key] = &[
         .file_only()
         .no_effect(JVM),
     Key::new("jvm.pause.info-threshold.ms", Long, "1000")
-        .says("The pause worth a note.")
+        .says("The pause that is worth a note.")
         .file_only()
         .no_effect(JVM),
     Key::new("jvm.pause.warn-threshold.ms", Long, "10000")
-        .says("The pause worth a warning.")
+        .says("The pause that is worth a warning.")
         .file_only()
         .no_effect(JVM),
     Key::new("jvm.pause.sleep.time.ms", Long, "500")

@@ -1,14 +1,14 @@
 //! How the text of a key becomes a value: the ways in which `ZooKeeper` 3.9.5 reads its keys, and
 //! those of Ringkeeper's own.
 //!
-//! Which of these ways a key has decides what a misspelled value does: some readings refuse it,
-//! some take it for the default, some for the opposite of what was meant. All three are kept.
+//! How a key is read decides what a misspelled value does: some readings refuse it, some take it as
+//! the default, some as the opposite of what was meant. All three are kept.
 
 use std::fmt;
 
 use super::numbers;
 
-/// A way to read a value. Displayed, it tells an operator what may be written.
+/// A way to read a value. Displayed, it says what may be written.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Reading {
     /// `QuorumPeerConfig.parseBoolean`: `true` or `false` in any case, anything else is refused.
@@ -38,7 +38,7 @@ pub enum Reading {
     DoubleOrDefault,
     /// One of these words in any case, anything else is refused.
     OneOf(&'static [&'static str]),
-    /// One of these words as it stands here, anything else is refused.
+    /// One of these words, exactly as spelled here; anything else is refused.
     OneOfExactly(&'static [&'static str]),
     /// Any text but the empty one.
     Text,
@@ -53,9 +53,9 @@ pub enum Reading {
 /// What a reading makes of a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The value that stands there.
+    /// The value as written.
     Plain(Value),
-    /// A value that not everyone would see in the text.
+    /// A value that the text does not suggest.
     Odd(Value),
     /// The default, because the text is nonsense.
     Default,
@@ -70,7 +70,7 @@ pub enum Value {
     Whole(i64),
     /// Of the readings of decimal numbers.
     Decimal(f64),
-    /// Of the readings that know on and off.
+    /// Of the readings of on and off.
     Flag(bool),
     /// Of [`Reading::CpuList`]: ascending, without repetition.
     Cpus(Vec<u32>),
@@ -179,10 +179,12 @@ impl fmt::Display for Reading {
             Reading::OneOfExactly(words) => write!(f, "one of {}", words.join(", ")),
             Reading::Text => f.write_str("text"),
             Reading::AnyText => f.write_str("text, or nothing"),
-            Reading::CpuList => write!(f, "a list of processors from 0 to {CPU_MAX}, as 0-3,8"),
+            Reading::CpuList => {
+                write!(f, "a list of processors from 0 to {CPU_MAX}, such as 0-3,8")
+            }
             Reading::LogFilter => write!(
                 f,
-                "a level ({}), or levels by part, as info,server::admin=debug; parts are {}",
+                "a level ({}), or levels by part, such as info,server::admin=debug; parts are {}",
                 LEVELS.join(", "),
                 PARTS.join(", ")
             ),
@@ -202,7 +204,7 @@ fn word(found: Option<&&'static str>) -> Outcome {
     found.map_or(Outcome::Refused, |word| Outcome::Plain(Value::Text((*word).to_owned())))
 }
 
-/// What one writes who does not write this word.
+/// The value that is the opposite of this word.
 fn opposite(word: &str) -> &'static str {
     match word {
         "yes" => "no",

@@ -5,7 +5,7 @@ use super::{INT_MAX, Key};
 
 const THREADS: &str = "threads are placed by ring.shards and ring.cpus";
 const BUFFERS: &str = "every core loop receives into a ring of buffers of its own";
-const NO_CACHE: &str = "a reply is encoded out of the tree without a copy, nothing is cached";
+const NO_CACHE: &str = "a reply is encoded from the tree without a copy, nothing is cached";
 const NO_CLEANER: &str = "watches die with their connection, there is no cleaner";
 const NO_STAGES: &str = "there is no commit stage with threads of its own";
 const PATH_STATS: &str = "statistics by path are not built yet";
@@ -35,14 +35,14 @@ pub(super) static KEYS: &[Key] = &[
     ),
     Key::new("globalOutstandingLimit", IntOrDefault, "1000")
         .limited(1, INT_MAX)
-        .says("Writes in flight in all; more wait in their sockets."),
+        .says("Writes in flight in total; more wait in their sockets."),
     Key::new("request_throttle_max_requests", IntOrDefault, "0")
         .says("Requests in flight before they are stalled; 0 means no limit."),
     Key::new("request_throttle_stall_time", IntOrDefault, "100")
-        .says("How long a stalled request waits before it is looked at again, in ms.")
+        .says("How long a stalled request waits before it is reconsidered, in ms.")
         .no_effect(IN_SOCKETS),
     Key::new("request_throttle_drop_stale", OnIfTrue, "true")
-        .says("Whether a stalled request whose connection is gone is dropped.")
+        .says("Whether a stalled request of a closed connection is dropped.")
         .no_effect(COUNTS),
     Key::new("request_stale_latency_check", OnIfTrue, "false")
         .says("Whether a request older than its session's timeout is dropped.")
@@ -58,29 +58,29 @@ pub(super) static KEYS: &[Key] = &[
         .no_effect(IN_SOCKETS),
     Key::new("largeRequestMaxBytes", IntOrDefault, "104857600")
         .or_default_below(1)
-        .says("Bytes of large requests in flight in all."),
+        .says("Bytes of large requests in flight in total."),
     Key::new("largeRequestThreshold", IntOrDefault, "-1")
         .says("A request of more bytes is large; 0 and -1 mean none is."),
     Key::new("connection_throttle_tokens", IntOrDefault, "0")
         .within(0, INT_MAX)
-        .says("Connections that may come at once; 0 means no limit."),
+        .says("Connections that may be opened at once; 0 means no limit."),
     Key::new("connection_throttle_fill_time", IntOrDefault, "1")
         .within(1, INT_MAX)
         .says("How often that allowance is refilled, in ms."),
     Key::new("connection_throttle_fill_count", IntOrDefault, "1")
         .within(1, INT_MAX)
-        .says("By how many it is refilled."),
+        .says("By how many connections it is refilled."),
     Key::new("connection_throttle_freeze_time", IntOrDefault, "-1")
-        .says("How often the chance of a refusal is changed, in ms; -1 means never."),
+        .says("How often the probability of a refusal is changed, in ms; -1 means never."),
     Key::new("connection_throttle_drop_increase", Double, "0.02")
         .limited(0, 1)
-        .says("By how much the chance of a refusal grows."),
+        .says("By how much the probability of a refusal grows."),
     Key::new("connection_throttle_drop_decrease", Double, "0.002")
         .limited(0, 1)
-        .says("By how much it shrinks."),
+        .says("By how much it falls."),
     Key::new("connection_throttle_decrease_ratio", Double, "0")
         .limited(0, 2)
-        .says("Which part of the allowance must be free for it to shrink."),
+        .says("Which part of the allowance must be free for it to fall."),
     Key::new("connection_throttle_weight_enabled", OnIfTrue, "false")
         .says("Whether sessions count by their weights."),
     Key::new("connection_throttle_global_session_weight", IntOrDefault, "3")
@@ -91,7 +91,7 @@ pub(super) static KEYS: &[Key] = &[
         .says("The weight of a new local session."),
     Key::new("connection_throttle_renew_session_weight", IntOrDefault, "2")
         .or_default_below(1)
-        .says("The weight of a session that comes back."),
+        .says("The weight of a returning session."),
     Key::new("nio.sessionlessCnxnTimeout", IntOrDefault, "10000")
         .within(1, INT_MAX)
         .says("How long a connection may take to open a session, in ms."),
@@ -103,7 +103,7 @@ pub(super) static KEYS: &[Key] = &[
         .says("Threads that read and write sockets.")
         .no_effect(THREADS),
     Key::new("nio.shutdownTimeout", LongOrDefault, "5000")
-        .says("How long those may take to stop, in ms.")
+        .says("How long those threads may take to stop, in ms.")
         .no_effect(THREADS),
     Key::new("nio.directBufferBytes", IntOrDefault, "65536")
         .says("The size of a thread's buffer.")
@@ -119,7 +119,7 @@ pub(super) static KEYS: &[Key] = &[
         .says("Whether Netty reads more carefully.")
         .no_effect(NETTY),
     Key::new("netty.server.outstandingHandshake.limit", IntOrDefault, "-1")
-        .says("TLS handshakes at a time.")
+        .says("TLS handshakes at the same time.")
         .no_effect(NETTY),
     Key::new("netty.server.earlyDropSecureConnectionHandshakes", OnIfTrue, "false")
         .says("Whether handshakes are refused while the server is not serving.")
@@ -128,10 +128,10 @@ pub(super) static KEYS: &[Key] = &[
         .says("Threads of the commit stage.")
         .no_effect(NO_STAGES),
     Key::new("commitProcessor.maxReadBatchSize", IntOrDefault, "-1")
-        .says("Reads before commits are looked at.")
+        .says("Reads before commits are checked.")
         .no_effect(NO_STAGES),
     Key::new("commitProcessor.maxCommitBatchSize", IntOrDefault, "1")
-        .says("Commits before reads are looked at.")
+        .says("Commits before reads are checked.")
         .no_effect(NO_STAGES),
     Key::new("commitProcessor.shutdownTimeout", LongOrDefault, "5000")
         .says("How long that stage may take to stop.")
@@ -146,10 +146,10 @@ pub(super) static KEYS: &[Key] = &[
         .says("The Java class that keeps watches.")
         .no_effect("every shard keeps the watches of its own connections"),
     Key::new("watcherCleanThreshold", IntOrDefault, "1000")
-        .says("Dead watchers before a cleaning.")
+        .says("Dead watchers before a cleanup.")
         .no_effect(NO_CLEANER),
     Key::new("watcherCleanIntervalInSeconds", IntOrDefault, "600")
-        .says("Time between cleanings.")
+        .says("Time between cleanups.")
         .no_effect(NO_CLEANER),
     Key::new("watcherCleanThreadsNum", IntOrDefault, "2")
         .says("Threads that clean.")

@@ -13,13 +13,13 @@ pub(super) static KEYS: &[Key] = &[
             may use.",
     ),
     Key::new("ring.pin", OneOf(&["auto", "never"]), "auto")
-        .says("Whether core loops are pinned where they have a core to themselves."),
+        .says("Whether core loops are pinned if they have a core to themselves."),
     Key::new("ring.spinUs", Int, "").within(0, 1_000).says(
-        "For how many microseconds a core loop spins before it sleeps, where it has a core \
+        "For how many microseconds a core loop spins before it sleeps, if it has a core \
             to itself; unset lets the placement decide.",
     ),
     Key::new("ring.log.slots", Int, "").within(1, txlog::limits::SLOT_COUNT_MAX as i64).says(
-        "Writes of the log in the air at a time; unset lets the profile of the device \
+        "Writes of the log in flight at a time; unset lets the profile of the device \
             decide.",
     ),
     Key::new("ring.log.segmentMb", Int, "")
@@ -34,5 +34,5 @@ pub(super) static KEYS: &[Key] = &[
             info,server::admin=debug.",
     ),
     Key::new("ring.log.format", OneOf(&["text", "json"]), "text")
-        .says("The form of a logged line."),
+        .says("The format of a logged line."),
 ];

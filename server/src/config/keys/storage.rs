@@ -7,10 +7,10 @@ use super::reading::Reading::{
 use super::{INT_MAX, Key, SEGMENT_KIB_MAX};
 
 const NO_TIMER: &str =
-    "a batch leaves as soon as the device has a free slot, and grows by itself when it has none";
+    "a batch is written as soon as the device has a free slot, and grows while it has none";
 const IMAGE: &str = "snapshots are images of the tree in a form of their own";
 const WHOLE_LOG: &str =
-    "a log without a snapshot is taken if it reaches back to the first txn, and refused otherwise";
+    "a log without a snapshot is used if it reaches back to the first txn, and refused otherwise";
 const VOTES: &str =
     "it keeps an empty server of an ensemble from voting, and ensembles are not built yet";
 const LEARNERS: &str = "only a leader uses it, and ensembles are not built yet";
@@ -25,7 +25,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("snapSizeLimitInKb", LongOrDefault, "4194304")
         .says("KiB of log after which a snapshot is written; 0 or less means no such limit."),
     Key::new("txnLogSizeLimitInKb", LongOrDefault, "-1")
-        .says("The size at which a log file is ended.")
+        .says("The size at which a log file is closed.")
         .no_effect("segments have a fixed size: see ring.log.segmentMb"),
     Key::new("commitLogCount", DecimalIntOrDefault, "500")
         .limited(500, INT_MAX)
@@ -55,12 +55,12 @@ pub(super) static KEYS: &[Key] = &[
         .says("Whether a snapshot names its last zxid.")
         .no_effect("a snapshot is exact at one zxid, and always names it"),
     Key::new("snapshot.trust.empty", OnIfTrue, "false")
-        .says("Whether a log without a snapshot is believed to be whole.")
+        .says("Whether a log without a snapshot is trusted to be whole.")
         .no_effect(WHOLE_LOG),
     Key::new("digest.enabled", OnIfTrue, "true")
         .says("Whether a digest of the tree is kept and written with every txn."),
     Key::new("datadir.autocreate", OnIfTrue, "true").says(
-        "Whether missing directories are made; else `ringkeeper-1` or `version-2` must exist.",
+        "Whether missing directories are created; else `ringkeeper-1` or `version-2` must exist.",
     ),
     Key::new("db.autocreate", OnIfTrue, "true")
         .says("Whether an empty directory is the beginning of an empty tree.")
@@ -76,6 +76,6 @@ pub(super) static KEYS: &[Key] = &[
         .says("The first zxid of a leader, for tests.")
         .no_effect("it is for tests of ZooKeeper itself"),
     Key::new("test.allowDiscontinuousProposals", OnIfTrue, "false")
-        .says("Whether holes between zxids are passed over, for tests.")
+        .says("Whether gaps between zxids are ignored, for tests.")
         .no_effect("it is for tests of ZooKeeper itself"),
 ];

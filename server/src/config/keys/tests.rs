@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{Effect, Judgement, Key, Others, Outcome, Reading, Value, all, find, nearest};
+use super::{Judgement, Key, Others, Outcome, Reading, Support, Value, all, find, nearest};
 
 #[test]
 fn names_are_unique_and_defaults_are_allowed() {
@@ -10,11 +10,11 @@ fn names_are_unique_and_defaults_are_allowed() {
         assert!(key.says.ends_with('.'), "{}: no sentence", key.name);
         assert!(!key.says.contains('|') && !key.says.contains("  "), "{}: spaces", key.name);
         let allowed = key.default.is_empty() || key.default_value().is_some();
-        assert!(allowed, "{}: the default {} is none", key.name, key.default);
+        assert!(allowed, "{}: the default {} is not allowed", key.name, key.default);
         let is_number = matches!(key.default_value(), Some(Value::Whole(_) | Value::Decimal(_)));
         let is_bounded = key.bounds.is_some() && !key.default.is_empty();
-        assert!(is_number || !is_bounded, "{}: bounds of no number", key.name);
-        if let Effect::NoEffect(why) | Effect::NotYet(why) | Effect::Refused(why) = key.effect {
+        assert!(is_number || !is_bounded, "{}: bounds without a number", key.name);
+        if let Support::NoEffect(why) | Support::NotYet(why) | Support::Refused(why) = key.support {
             assert!(!why.is_empty() && !why.ends_with('.'), "{}: {why}", key.name);
         }
     }
@@ -34,7 +34,7 @@ fn names_are_found_exactly_or_by_family() {
 }
 
 #[test]
-fn slips_of_the_pen_are_seen() {
+fn misspelled_names_are_recognised() {
     assert_eq!(nearest("ticktime"), Some("tickTime"));
     assert_eq!(nearest("snapcont"), Some("snapCount"));
     assert_eq!(nearest("4lw.command.whitelist"), Some("4lw.commands.whitelist"));
@@ -148,7 +148,7 @@ fn a_filter_of_the_log_names_levels_and_parts() {
 }
 
 #[test]
-fn numbers_out_of_bounds_are_refused_or_moved_or_forgotten() {
+fn numbers_out_of_bounds_are_refused_or_clamped_or_ignored() {
     let key = Key::new("x", Reading::IntOrDefault, "5");
     let of = |others| move |text: &str| key.bounded(2, 9, others).judge(text, false);
     let (refused, nearest, default) =

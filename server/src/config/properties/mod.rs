@@ -2,8 +2,8 @@
 //!
 //! A file is read as ISO-8859-1, as `Properties.load` does, whatever encoding it was written in: a
 //! character outside ASCII that was written as UTF-8 becomes several others, and a byte order mark
-//! a part of the first key. A file that is meant to hold such characters has them as `\u` escapes.
-//! Entries come out in file order, duplicates included: which one counts is not decided here.
+//! becomes a part of the first key. A file that needs such characters has them as `\u` escapes.
+//! Entries are in file order, duplicates included: which one counts is not decided here.
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +19,7 @@ pub struct Property {
     pub value: String,
 }
 
-/// A `\u` that four hexadecimal digits do not follow: the one thing this syntax can get wrong.
+/// A `\u` that is not followed by four hexadecimal digits: the only possible error of this syntax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MalformedEscape {
     /// The number of the line on which the entry begins, from 1.
@@ -62,7 +62,7 @@ fn logical_lines(text: &str) -> Vec<(u32, String)> {
     let mut open: Option<(u32, String)> = None;
     for (index, natural) in unified.split('\n').enumerate() {
         let natural = natural.trim_start_matches(is_blank);
-        // Comments and empty lines are such only where an entry may begin.
+        // Comments and empty lines are recognised only where an entry may begin.
         if open.is_none() && (natural.is_empty() || natural.starts_with(['#', '!'])) {
             continue;
         }

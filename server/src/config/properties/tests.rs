@@ -36,7 +36,7 @@ fn a_key_alone_has_an_empty_value() {
 }
 
 #[test]
-fn comments_and_empty_lines_are_passed_over() {
+fn comments_and_empty_lines_are_skipped() {
     assert_eq!(pairs("# a=1\n  ! b=2\n\n \t\nc=3 # kept"), [pair("c", "3 # kept")]);
 }
 
@@ -72,7 +72,7 @@ fn trailing_white_space_stays() {
     assert_eq!(one("k=v  "), pair("k", "v  "));
 }
 
-/// As Java does, which knows no other encoding of such a file.
+/// As in Java, which has no other encoding for such a file.
 #[test]
 fn bytes_are_characters_of_iso_8859_1() {
     assert_eq!(one("k=\u{e9}"), pair("k", "\u{c3}\u{a9}"));

@@ -1,10 +1,10 @@
 //! The configuration as written: every `key=value` that was given, with where it was given.
 //!
 //! Four sources, in the order in which they are read: `SERVER_JVMFLAGS`, `JVMFLAGS` (the order of
-//! ZooKeeper's own start script, where the later flag wins), the file, `--set`. Nothing is judged
-//! here but the form; which entry counts is decided in [`super::decided`].
+//! ZooKeeper's own start script, where the later flag wins), the file, `--set`. Only the form is
+//! checked here; which entry counts is decided in [`super::decided`].
 //!
-//! The environment is not read here: its values come in as strings.
+//! The environment is not read here: its values are passed in as strings.
 
 use std::{
     fmt, io,
@@ -33,7 +33,7 @@ pub enum Origin {
     ServerJvmFlags,
     /// A `-Dkey=value` in the environment variable `JVMFLAGS`.
     JvmFlags,
-    /// Not written by anyone.
+    /// It is not written anywhere.
     Default,
 }
 
@@ -58,12 +58,12 @@ impl fmt::Display for Origin {
 
 /// One key with its value, as written; in the file and after `--set`, without white space around.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct WrittenEntry {
     /// The key in the form of its source: a system property still has its prefix.
     pub key: String,
     /// The value.
     pub value: String,
-    /// Where it stands.
+    /// Where it is written.
     pub origin: Origin,
 }
 
@@ -90,7 +90,7 @@ pub struct Sources {
 }
 
 impl Default for Sources {
-    /// Nothing was given, and there are no files.
+    /// No sources, and no files.
     fn default() -> Self {
         Sources {
             file: None,
@@ -107,12 +107,12 @@ impl Default for Sources {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// The entries, in reading order, duplicates included.
-    pub entries: Vec<Entry>,
-    /// Was there a file? Without one the defaults are those of a server to try out.
+    pub entries: Vec<WrittenEntry>,
+    /// Was there a file? Without one the defaults are those of a trial server.
     pub has_file: bool,
     /// Its text.
     pub file_text: String,
-    /// What its authors should be told about the sources themselves.
+    /// Notices about the sources themselves.
     pub notices: Vec<Notice>,
 }
 
@@ -121,7 +121,7 @@ impl Written {
     ///
     /// # Errors
     /// Every [`ConfigError::Syntax`] found: a malformed escape in the file, a `--set` without `=`,
-    /// a flag that Java would take for the name of a program.
+    /// a flag that Java would read as the name of a program.
     pub fn read(sources: &Sources) -> Result<Written, Vec<ConfigError>> {
         let mut written = Written { has_file: sources.file.is_some(), ..Written::default() };
         let mut errors = Vec::new();
@@ -150,7 +150,7 @@ impl Written {
         let path: Arc<Path> = Arc::from(path);
         let properties = properties::parse(bytes).map_err(|malformed| ConfigError::Syntax {
             origin: Origin::File { path: Arc::clone(&path), line: malformed.line },
-            what: "after \\u must come four hexadecimal digits".to_owned(),
+            what: "\\u must be followed by four hexadecimal digits".to_owned(),
         })?;
         for property in properties {
             let origin = Origin::File { path: Arc::clone(&path), line: property.line };
@@ -158,12 +158,12 @@ impl Written {
                 self.warn_of_encoding(&origin, &property.key);
             }
             let (key, value) = (trim(&property.key), trim(&property.value));
-            self.entries.push(Entry { key, value, origin });
+            self.entries.push(WrittenEntry { key, value, origin });
         }
         Ok(())
     }
 
-    /// Escapes are fine; the bytes that were written in place of one are probably not meant.
+    /// Escapes are fine; the bytes that were written instead of one are probably not intended.
     fn warn_of_encoding(&mut self, origin: &Origin, key: &str) {
         self.notices.push(Notice::Warning(format!(
             "{origin}: {} has characters outside ASCII: as ZooKeeper does, each byte of the file \
@@ -178,12 +178,12 @@ impl Written {
             set.split_once('=').filter(|(key, _)| !trim(key).is_empty()).ok_or_else(|| {
                 ConfigError::Syntax { origin: Origin::Set, what: "must be key=value".to_owned() }
             })?;
-        self.entries.push(Entry { key: trim(key), value: trim(value), origin: Origin::Set });
+        self.entries.push(WrittenEntry { key: trim(key), value: trim(value), origin: Origin::Set });
         Ok(())
     }
 
-    /// Takes the flags as the start script hands them to Java: it names the variable without
-    /// quotes, so white space separates, and quotes and backslashes are characters like others.
+    /// Splits the flags as the start script passes them to Java: it uses the variable without
+    /// quotes, so white space separates, and quotes and backslashes are ordinary characters.
     fn add_jvm_flags(&mut self, flags: &str, origin: &Origin) -> Result<(), ConfigError> {
         let mut words = flags.split([' ', '\t', '\n']).filter(|word| !word.is_empty());
         while let Some(word) = words.next() {
@@ -202,7 +202,7 @@ impl Written {
                 }
                 continue;
             };
-            // Java takes a property without a value as the empty string.
+            // Java reads a property without a value as the empty string.
             let (key, value) = property.split_once('=').unwrap_or((property, ""));
             if value.contains(['"', '\'', '\\']) {
                 self.notices.push(Notice::Warning(format!(
@@ -210,7 +210,7 @@ impl Written {
                      script of ZooKeeper, which splits this variable at blanks only"
                 )));
             }
-            self.entries.push(Entry {
+            self.entries.push(WrittenEntry {
                 key: key.to_owned(),
                 value: value.to_owned(),
                 origin: origin.clone(),
@@ -220,7 +220,7 @@ impl Written {
     }
 }
 
-/// The flags of Java whose argument is a word of its own.
+/// The flags of Java whose argument is a separate word.
 const WITH_ARGUMENT: [&str; 13] = [
     "-cp",
     "-classpath",
@@ -237,7 +237,7 @@ const WITH_ARGUMENT: [&str; 13] = [
     "--enable-native-access",
 ];
 
-/// Without what Java's `trim` takes for white space at both ends.
+/// Without what Java's `trim` considers white space at both ends.
 fn trim(text: &str) -> String {
     text.trim_matches(|c| c <= ' ').to_owned()
 }

@@ -52,7 +52,7 @@ fn flags_are_split_as_the_start_script_does() {
 }
 
 #[test]
-fn every_error_of_form_is_told_at_once() {
+fn all_errors_of_form_are_reported_at_once() {
     let sources = Sources {
         file: Some(("zoo.cfg".into(), b"a=1\nb=\\uZ".to_vec())),
         sets: vec!["novalue".into(), "=3".into()],
@@ -60,12 +60,12 @@ fn every_error_of_form_is_told_at_once() {
         ..Sources::default()
     };
     let errors = Written::read(&sources).unwrap_err();
-    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    assert!(told[0].starts_with("SERVER_JVMFLAGS: Java would take program for "), "{told:?}");
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(texts[0].starts_with("SERVER_JVMFLAGS: Java would take program for "), "{texts:?}");
     assert_eq!(
-        told[1..],
+        texts[1..],
         [
-            "zoo.cfg:2: after \\u must come four hexadecimal digits",
+            "zoo.cfg:2: \\u must be followed by four hexadecimal digits",
             "--set: must be key=value",
             "--set: must be key=value",
         ]

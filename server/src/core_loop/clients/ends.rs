@@ -1,14 +1,13 @@
-//! How connections are closed. What a client sent before counts, whoever ends the connection; the
-//! shard says when all of it is worked off, unless nothing can be.
+//! How connections are closed. What a client sent before counts, whichever side ends the
+//! connection; the shard reports when all of it is answered, unless nothing can be.
 
-use super::super::token::Kind;
-use super::{Clients, Input, Stage};
+use super::super::sockets::{Detached, End, Place};
+use super::{Client, Clients};
 use crate::admin::WordRequest;
 use crate::admin::limits::WORDS_WAITING_MAX;
 use engine::batch::ConnectionId;
 use engine::limits::KEPT_SLOTS_MAX;
 use engine::shard::{Connection, Refused};
-use net::client::FourLetterWord;
 use ring::Queue;
 use std::fmt::Display;
 use tracing::{info, warn};
@@ -16,87 +15,86 @@ use tracing::{info, warn};
 /// How long a connection beyond the limits may be silent.
 const EXTRA_MS: u64 = 1_000;
 
-/// Places of sockets that are looked at in one turn, and sockets closed in one turn of the end.
+/// Places of sockets that are checked in one turn, and sockets closed in one turn of a stopping
+/// server.
 const SWEPT_PER_TURN: usize = 512;
 
 impl Clients {
-    /// A word instead of a connect: the socket goes to the admin thread once its receive ended.
-    pub(super) fn leave(&mut self, queue: &mut Queue<'_>, place: u32, word: FourLetterWord) {
-        let socket = &mut self.sockets[place as usize];
-        if let Stage::Open(fd) = std::mem::replace(&mut socket.stage, Stage::Closed) {
-            socket.stage = Stage::Leaving(fd, word);
-            self.shard.close(socket.connection);
-            if let Some(receive) = socket.receive {
-                queue.cancel(receive);
-            }
+    /// A word instead of a connect request: the socket belongs to the admin thread from now on.
+    pub(super) fn detach(&mut self, queue: &mut Queue<'_>, place: Place) {
+        let Some(client) = self.sockets.find(place) else { return };
+        self.shard.close(client.connection);
+        if let Some(detached) = self.sockets.detach(queue, place) {
+            self.hand_over(detached);
         }
     }
 
-    /// A receive has ended.
-    pub fn receive_ended(&mut self, queue: &mut Queue<'_>, place: u32, how: ReceiveEnd) {
-        let Some(socket) = self.sockets.get_mut(place as usize) else { return };
-        socket.receive = None;
-        match (&socket.stage, how) {
-            (Stage::Open(fd), ReceiveEnd::Cancelled) => {
-                // A pause: armed again when what it kept is taken, perhaps already.
-                if !socket.inbox.is_paused() && socket.input == Input::Open {
-                    socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
-                }
-            }
-            (Stage::Open(_), ReceiveEnd::Stream) => {
-                self.counts.dropped += 1;
-                self.end_stream(place);
-            }
-            (Stage::Open(_), ReceiveEnd::Failed) => {
-                self.counts.dropped += 1;
-                self.hang_up(queue, place);
-            }
-            (Stage::Leaving(..) | Stage::Closed, _) => self.release(place),
+    /// Hands a socket with a word to the admin thread.
+    pub(super) fn hand_over(&mut self, detached: Detached<Client>) {
+        let Detached { fd, kept: Client { peer, seat, decoder, .. }, spent } = detached;
+        if let Some(spent) = spent {
+            self.shard.sent(spent.buffer, spent.bytes);
+        }
+        let Some((word, rest)) = decoder.into_word() else { return };
+        let request = WordRequest { socket: fd, word, rest, seat };
+        // A full channel drops the word and closes the socket.
+        if !self.words.hand_over(request)
+            && let Some(suppressed) = self.refusals.admits(self.now_ms)
+        {
+            warn!(
+                %peer,
+                suppressed,
+                "four-letter word dropped: {WORDS_WAITING_MAX} wait to be answered"
+            );
+        }
+    }
+
+    /// Nothing more is received.
+    pub(super) fn receive_ended(&mut self, queue: &mut Queue<'_>, place: Place, end: End) {
+        self.counts.dropped += 1;
+        match end {
+            End::Stream => self.end_stream(place),
+            End::Failed(_) => self.hang_up(queue, place),
         }
     }
 
     /// The peer is gone, or treated as if it were: it is sent nothing any more, and nothing more is
     /// received.
-    fn hang_up(&mut self, queue: &mut Queue<'_>, place: u32) {
-        let socket = &mut self.sockets[place as usize];
-        if let Some(receive) = socket.receive {
-            queue.cancel(receive);
-        }
-        self.shard.hang_up(socket.connection);
+    fn hang_up(&mut self, queue: &mut Queue<'_>, place: Place) {
+        let Some(client) = self.sockets.find(place) else { return };
+        self.shard.hang_up(client.connection);
+        self.sockets.end_receive(queue, place);
         self.end_stream(place);
     }
 
-    /// Nothing more is received. What the inbox holds is still taken, and answered as long as the
+    /// Nothing more is received. What the decoder holds is still taken, and answered as long as the
     /// peer takes anything: it may have closed its own side only, and if it has closed the other as
-    /// well, the first reply says so.
-    fn end_stream(&mut self, place: u32) {
-        let socket = &mut self.sockets[place as usize];
-        if socket.input == Input::Open {
-            socket.input = Input::Ended;
-        }
-        if !socket.inbox.is_paused() {
-            socket.input = Input::Over;
-            self.shard.finish(socket.connection);
+    /// well, the first reply fails.
+    fn end_stream(&mut self, place: Place) {
+        if self.sockets.find(place).is_some_and(|client| !client.decoder.is_paused()) {
+            self.finish(place);
         }
     }
 
     /// Nothing that a client sent from here on counts. What it sent before is answered first.
-    pub(super) fn end_input(&mut self, queue: &mut Queue<'_>, place: u32, why: &dyn Display) {
-        self.tell_closing(place, why);
-        let socket = &mut self.sockets[place as usize];
-        if let Some(receive) = socket.receive {
-            queue.cancel(receive);
+    pub(super) fn end_input(&mut self, queue: &mut Queue<'_>, place: Place, why: &dyn Display) {
+        self.log_closing(place, why);
+        self.sockets.end_receive(queue, place);
+        self.finish(place);
+    }
+
+    /// The shard has been given all that counts.
+    pub(super) fn finish(&mut self, place: Place) {
+        if let Some(client) = self.sockets.find_mut(place) {
+            client.is_finished = true;
+            self.shard.finish(client.connection);
         }
-        socket.input = Input::Over;
-        self.shard.finish(socket.connection);
     }
 
     /// Hangs up on the connections that the shard has dismissed.
     pub(super) fn dismiss(&mut self, queue: &mut Queue<'_>) {
         for connection in self.shard.take_dismissed() {
-            let Some(&place) = self.by_slot.get(connection.slot as usize) else { continue };
-            let Some(socket) = self.sockets.get(place as usize) else { continue };
-            if socket.connection == connection && matches!(socket.stage, Stage::Open(_)) {
+            if let Some(place) = self.place_of(connection) {
                 self.hang_up(queue, place);
             }
         }
@@ -105,188 +103,143 @@ impl Clients {
     /// Closes the connections that have come to their end, if their last replies have left.
     pub(super) fn close_ending(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
         for connection in self.shard.take_ending() {
-            let Some(&place) = self.by_slot.get(connection.slot as usize) else { continue };
-            let Some(socket) = self.sockets.get_mut(place as usize) else { continue };
-            if socket.connection == connection {
-                socket.ending_since_ms.get_or_insert(now_ms);
-                if self.shard.connection(connection).is_some_and(Connection::is_gone) {
-                    self.close(queue, place);
-                    continue;
-                }
-                if socket.sending_bytes == 0 {
-                    self.send(queue, connection);
-                }
+            let Some(place) = self.place_of(connection) else { continue };
+            self.sockets.linger(place, now_ms);
+            if self.shard.connection(connection).is_some_and(Connection::is_gone) {
+                self.close(queue, place);
+            } else {
+                self.send_to(queue, place, connection);
             }
         }
     }
 
-    fn tell_closing(&mut self, place: u32, why: &dyn Display) {
-        if let Some(untold) = self.closings.admits(self.now_ms) {
-            info!(peer = %self.sockets[place as usize].peer, untold, "connection closed: {why}");
+    fn log_closing(&mut self, place: Place, why: &dyn Display) {
+        if let Some(client) = self.sockets.find(place)
+            && let Some(suppressed) = self.closings.admits(self.now_ms)
+        {
+            info!(peer = %client.peer, suppressed, "connection closed: {why}");
         }
     }
 
-    /// Closes a connection at once because of what it did, and says so.
-    fn send_away(&mut self, queue: &mut Queue<'_>, place: u32, why: &dyn Display) {
-        self.tell_closing(place, why);
+    /// Closes a connection at once because of what it did, and logs why.
+    fn send_away(&mut self, queue: &mut Queue<'_>, place: Place, why: &dyn Display) {
+        self.log_closing(place, why);
         self.close(queue, place);
     }
 
-    /// Hangs up on the connection that leaves the most unsent.
+    /// Hangs up on the connection with the most unsent bytes.
     pub(super) fn relieve(&mut self, queue: &mut Queue<'_>) {
-        let open = self.sockets.iter().filter(|(_, s)| matches!(s.stage, Stage::Open(_)));
-        let waiting = open.map(|(place, socket)| {
-            let held = self.shard.connection(socket.connection);
-            (socket.sending_bytes + held.map_or(0, Connection::unsent_bytes), place)
+        let waiting = self.sockets.iter().map(|(place, client, sending_bytes)| {
+            let held = self.shard.connection(client.connection);
+            let is_gone = held.is_none_or(Connection::is_gone);
+            (sending_bytes + held.map_or(0, Connection::unsent_bytes), place, is_gone)
         });
-        let Some((bytes, place)) = waiting.max() else { return };
+        let Some((bytes, place, is_gone)) = waiting.max() else { return };
         // One that is gone already takes its bytes with it.
-        let connection = self.sockets[place].connection;
-        if self.shard.connection(connection).is_some_and(|held| !held.is_gone()) {
-            self.tell_closing(place as u32, &Overfull(bytes));
-            self.hang_up(queue, place as u32);
+        if !is_gone {
+            self.log_closing(place, &Overfull(bytes));
+            self.hang_up(queue, place);
         }
     }
 
     /// Once a second, in pieces: closes the connections that have not sent a connect request for
-    /// too long, and those that do not take the last they are told.
+    /// too long, and those that do not take their last reply.
     pub fn sweep(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
         self.now_ms = now_ms;
-        let (since_ms, place) = match self.sweep {
-            Sweep::UnderWay { since_ms, place } => (since_ms, place),
+        let (since_ms, index) = match self.sweep {
+            Sweep::UnderWay { since_ms, index } => (since_ms, index),
             Sweep::Resting { since_ms } if now_ms < since_ms + 1_000 => return,
             Sweep::Resting { .. } => {
-                let capacity = self.sockets.capacity();
-                if capacity > KEPT_SLOTS_MAX && self.sockets.len() < capacity / 4 {
-                    self.sockets.shrink_to_fit();
-                }
+                self.sockets.trim(KEPT_SLOTS_MAX);
                 (now_ms, 0)
             }
         };
-        let end = self.sockets.capacity().min(place + SWEPT_PER_TURN);
-        for place in place..end {
-            self.maybe_send_away(queue, place as u32, now_ms);
+        let end = self.sockets.place_count().min(index + SWEPT_PER_TURN);
+        for index in index..end {
+            if let Some(place) = self.sockets.at(index) {
+                self.maybe_send_away(queue, place, now_ms);
+            }
         }
-        self.sweep = if end < self.sockets.capacity() {
-            Sweep::UnderWay { since_ms, place: end }
+        self.sweep = if end < self.sockets.place_count() {
+            Sweep::UnderWay { since_ms, index: end }
         } else {
             Sweep::Resting { since_ms }
         };
     }
 
-    /// Whether [`Self::sweep`] has more to do at once.
+    /// Whether [`Self::sweep`] has to continue in the next turn.
     pub fn is_sweeping(&self) -> bool {
         matches!(self.sweep, Sweep::UnderWay { .. })
     }
 
-    fn maybe_send_away(&mut self, queue: &mut Queue<'_>, place: u32, now_ms: u64) {
-        let Some(socket) = self.sockets.get(place as usize) else { return };
+    fn maybe_send_away(&mut self, queue: &mut Queue<'_>, place: Place, now_ms: u64) {
+        let Some(client) = self.sockets.find(place) else { return };
         let limit_ms = self.sessionless_timeout_ms;
-        if !matches!(socket.stage, Stage::Open(_)) {
-            return;
-        }
-        if socket.seat.is_extra() && self.shard.is_sessionless(socket.connection, EXTRA_MS) {
+        let lingering_since_ms = self.sockets.lingering_since_ms(place);
+        if client.seat.is_extra() && self.shard.is_sessionless(client.connection, EXTRA_MS) {
             self.maybe_refuse(queue, place);
-        } else if socket.ending_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms) {
+        } else if lingering_since_ms.is_some_and(|since_ms| since_ms + limit_ms <= now_ms) {
             self.send_away(queue, place, &"it does not take its last reply");
-        } else if self.shard.is_sessionless(socket.connection, limit_ms) {
+        } else if self.shard.is_sessionless(client.connection, limit_ms) {
             self.counts.sessionless += 1;
             self.send_away(queue, place, &"it never said connect");
         }
     }
 
-    /// Closes a connection that the shard has found wanting.
+    /// Closes a connection that the shard has refused to serve.
     pub fn refuse(&mut self, queue: &mut Queue<'_>, connection: ConnectionId, why: Refused) {
-        let Some(&place) = self.by_slot.get(connection.slot as usize) else { return };
-        let is_it = self.sockets.get(place as usize).is_some_and(|s| s.connection == connection);
-        if is_it {
+        if let Some(place) = self.place_of(connection) {
             self.send_away(queue, place, &why);
         }
     }
 
-    pub(super) fn close(&mut self, queue: &mut Queue<'_>, place: u32) {
-        let socket = &mut self.sockets[place as usize];
-        if let Stage::Open(fd) = std::mem::replace(&mut socket.stage, Stage::Closed) {
-            self.shard.close(socket.connection);
-            queue.close_after(fd, socket.receive.into_iter().chain(socket.send));
-            self.release(place);
+    /// Closes a connection in the shard, and its socket.
+    pub(super) fn close(&mut self, queue: &mut Queue<'_>, place: Place) {
+        if let Some(client) = self.sockets.find(place) {
+            self.shard.close(client.connection);
+            self.sockets.close(queue, place);
         }
     }
 
-    /// Frees a place whose operations have all completed.
-    pub(super) fn release(&mut self, place: u32) {
-        let socket = &self.sockets[place as usize];
-        if socket.receive.is_some() || socket.sending_bytes > 0 {
-            return;
-        }
-        assert!(!matches!(socket.stage, Stage::Open(_)), "an open socket was released");
-        let socket = self.sockets.remove(place as usize);
-        if let Stage::Leaving(fd, word) = socket.stage {
-            let rest = socket.inbox.into_rest();
-            let request = WordRequest { socket: fd, word, rest, seat: socket.seat };
-            // A full channel drops the word and closes the socket.
-            if !self.words.hand_over(request)
-                && let Some(suppressed) = self.refusals.admits(self.now_ms)
-            {
-                warn!(
-                    peer = %socket.peer,
-                    suppressed,
-                    "four-letter word dropped: {WORDS_WAITING_MAX} wait to be answered"
-                );
-            }
-        }
-    }
-
-    /// Closes some of the connections: the server stops.
+    /// Closes some of the connections, because the server stops.
     pub fn close_some(&mut self, queue: &mut Queue<'_>) {
-        let open = self.sockets.iter().filter(|(_, s)| matches!(s.stage, Stage::Open(_)));
-        let places: Vec<_> = open.map(|(place, _)| place as u32).take(SWEPT_PER_TURN).collect();
+        let open = self.sockets.iter().map(|(place, ..)| place);
+        let places: Vec<_> = open.take(SWEPT_PER_TURN).collect();
         for place in places {
             self.close(queue, place);
         }
     }
 }
 
-/// How a receive ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReceiveEnd {
-    /// At the end of what the peer sends.
-    Stream,
-    /// By an error: there is no peer any more.
-    Failed,
-    /// From this side.
-    Cancelled,
-}
-
-/// The look at all sockets that comes once a second: a piece a turn.
+/// The check of all sockets that runs once a second, in pieces, one per turn.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sweep {
     /// The last one began at this time.
     Resting { since_ms: u64 },
-    /// It has come to this place.
-    UnderWay { since_ms: u64, place: usize },
+    /// It continues at this index.
+    UnderWay { since_ms: u64, index: usize },
 }
 
-/// Lets a line a second through: a storm is not to fill the disk.
+/// Lets one log line a second through, so that a storm does not fill the disk.
 #[derive(Debug, Default)]
 pub(super) struct Rare {
-    told_ms: Option<u64>,
-    untold: u64,
+    logged_ms: Option<u64>,
+    suppressed: u64,
 }
 
 impl Rare {
-    /// Whether a line may be told now, and how many were not told since the last.
+    /// If a line may be logged now: how many were suppressed since the last.
     pub(super) fn admits(&mut self, now_ms: u64) -> Option<u64> {
-        if self.told_ms.is_some_and(|told_ms| now_ms < told_ms + 1_000) {
-            self.untold += 1;
+        if self.logged_ms.is_some_and(|logged_ms| now_ms < logged_ms + 1_000) {
+            self.suppressed += 1;
             return None;
         }
-        self.told_ms = Some(now_ms);
-        Some(std::mem::take(&mut self.untold))
+        self.logged_ms = Some(now_ms);
+        Some(std::mem::take(&mut self.suppressed))
     }
 }
 
-/// Why the connection that leaves so many bytes unsent is closed.
+/// Why the connection with the most unsent bytes, which are so many, is closed.
 struct Overfull(usize);
 
 impl Display for Overfull {

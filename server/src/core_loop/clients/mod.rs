@@ -1,33 +1,30 @@
-//! A shard's sockets: accepted, framed, sent to and closed.
+//! A shard's clients: let in, framed, answered and closed.
 //!
 //! The map: `accept` (who is let in), this file (what is received and sent), `ends` (how a
-//! connection is closed, and what counts until then).
+//! connection is closed, and what counts until then). This module knows what a client is, and
+//! [`super::sockets`] the life of its socket.
 //!
-//! Invariants: one receive and one send at a time are in flight for a socket; its place is used
-//! again only when neither is (guard: the assertions in `Clients::release`); every whole frame that
-//! was received is given to the shard before the end is (guard: `tests/conformance/ends.rs`).
+//! Invariant: every whole frame that was received is given to the shard before the end is (guard:
+//! `tests/conformance/ends.rs`).
 
 mod accept;
 mod ends;
 
-use super::token::Kind;
+use super::sockets::{Event, Owner, Place, Sockets, Spent};
 use crate::admin::inquiry::ShardInquiry;
 use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::admin::{Words, fill};
 use crate::gate::{ConnectThrottle, ConnectionGate, Seat};
-use accept::Listening;
-pub(super) use ends::ReceiveEnd;
 use ends::{Rare, Sweep};
 use engine::batch::ConnectionId;
 use engine::settings::Now;
 use engine::shard::{Refused, Shard};
-use net::client::{Fed, Flow, FourLetterWord, Inbox};
-use ring::{OpId, Queue};
-use slab::Slab;
+use net::client::{Fed, Flow, FrameDecoder};
+use ring::{Completion, Errno, Queue};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use tracing::debug;
+use tracing::{debug, warn};
 
 /// Bytes that a paused connection may have sent before its socket is not read any more.
 const PAUSED_BYTES_MAX: usize = 64 << 10;
@@ -35,43 +32,17 @@ const PAUSED_BYTES_MAX: usize = 64 << 10;
 /// Bytes that tell a four-letter word from anything else.
 const WORD_BYTES: usize = 4;
 
-/// Where a socket is in its life.
+/// What is kept with a client's socket.
 #[derive(Debug)]
-enum Stage {
-    /// A client's.
-    Open(OwnedFd),
-    /// On its way to the admin thread, as soon as its receive has ended.
-    Leaving(OwnedFd, FourLetterWord),
-    /// Given to the ring to close; operations may still complete.
-    Closed,
-}
-
-/// How much of what a client sends has reached the shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Input {
-    /// More may be received.
-    Open,
-    /// Nothing more is received. What the inbox holds still counts.
-    Ended,
-    /// All that counts; the shard knows that nothing follows.
-    Over,
-}
-
-#[derive(Debug)]
-struct Socket {
-    stage: Stage,
-    input: Input,
+struct Client {
     peer: SocketAddr,
     /// What the gate counts, until the last operation has completed or a word is answered.
     seat: Seat,
     connection: ConnectionId,
-    inbox: Inbox,
-    receive: Option<OpId>,
-    send: Option<OpId>,
-    /// Bytes in flight.
-    sending_bytes: usize,
-    /// To be closed when all that waits for it was sent; since when, in ms of the monotonic clock.
-    ending_since_ms: Option<u64>,
+    decoder: FrameDecoder,
+    /// The shard knows that nothing follows what it was given.
+    is_finished: bool,
+    /// Listed in [`Clients::paused`].
     is_paused: bool,
 }
 
@@ -80,37 +51,37 @@ struct Socket {
 pub struct Dealt {
     /// Its socket.
     pub socket: OwnedFd,
-    /// Whose it is.
+    /// Its address.
     pub peer: SocketAddr,
     /// What the gate counts.
     pub seat: Seat,
 }
 
-/// The sockets of one shard.
+/// The clients of one shard.
 ///
 /// Lives in: the core loop that hosts the shard.
 pub struct Clients {
-    /// The shard that they belong to.
+    /// The shard that serves them.
     pub shard: Shard,
     index: u16,
-    sockets: Slab<Socket>,
+    sockets: Sockets<Client>,
     /// The socket of each slot of the shard.
-    by_slot: Vec<u32>,
-    paused: Vec<u32>,
+    by_slot: Vec<Option<Place>>,
+    paused: Vec<Place>,
     gate: Arc<ConnectionGate>,
     throttle: Arc<ConnectThrottle>,
     words: Words,
     frame_bytes_max: u32,
-    /// How long a connection may stay without saying connect, or without taking its last reply.
+    /// How long a connection may stay without a connect request, or without taking its last reply.
     sessionless_timeout_ms: u64,
-    listeners: Vec<Listening>,
     /// Clients for other shards.
     dealt: Vec<Dealt>,
     sweep: Sweep,
-    /// The time of this turn, and whom it has sent away.
+    /// The time of this turn.
     now_ms: u64,
+    /// Limits the log lines about connections that are not let in.
     refusals: Rare,
-    /// The same of connections that were closed because of what they sent.
+    /// Limits those about connections that are closed because of what they sent.
     closings: Rare,
     counts: SocketCounts,
 }
@@ -120,15 +91,15 @@ pub struct Clients {
 struct SocketCounts {
     /// Closed by their clients.
     dropped: u64,
-    /// Closed because they never said connect.
+    /// Closed because they never sent a connect request.
     sessionless: u64,
     /// What the gate had refused by the last reset.
     rejected_before: u64,
 }
 
 impl Clients {
-    /// The sockets of `shard`, none yet. A connection that has not said connect after
-    /// `sessionless_timeout_ms` is closed.
+    /// The clients of `shard`, none yet. A connection without a connect request is closed after
+    /// `sessionless_timeout_ms`.
     pub fn new(
         shard: Shard,
         index: u16,
@@ -140,7 +111,7 @@ impl Clients {
         Self {
             shard,
             index,
-            sockets: Slab::new(),
+            sockets: Sockets::new(Owner::Clients),
             by_slot: Vec::new(),
             paused: Vec::new(),
             gate,
@@ -148,7 +119,6 @@ impl Clients {
             words,
             frame_bytes_max,
             sessionless_timeout_ms,
-            listeners: Vec::new(),
             dealt: Vec::new(),
             sweep: Sweep::Resting { since_ms: 0 },
             now_ms: 0,
@@ -158,7 +128,7 @@ impl Clients {
         }
     }
 
-    /// A turn begins: everything in it happens at this time. To be called before the loop's inbox
+    /// A turn begins: everything in it happens at this time. To be called before the loop's decoder
     /// is emptied.
     pub fn begin_turn(&mut self, now: Now) {
         self.shard.begin_turn(now);
@@ -170,30 +140,43 @@ impl Clients {
     /// Connections accepted for other shards have been handed to their loops.
     pub fn dealt(&self) {
         if self.index == 0 {
-            self.gate.dealt_until(self.shard.heard_ms());
+            self.gate.dealt_until(self.shard.read_until_ms());
         }
     }
 
-    /// Bytes of a client.
-    pub fn received(&mut self, queue: &mut Queue<'_>, place: u32, bytes: &[u8]) {
-        self.take_frames(queue, place, Some(bytes));
+    /// An operation on a client's socket or a listener has completed.
+    #[inline]
+    pub fn handle(&mut self, queue: &mut Queue<'_>, completion: Completion<'_>) {
+        match self.sockets.handle(queue, completion) {
+            Event::Received { place, bytes } => self.take_frames(queue, place, Some(bytes)),
+            Event::Sent { place, spent, result } => self.sent(queue, place, spent, result),
+            Event::Returned(spent) => self.shard.sent(spent.buffer, spent.bytes),
+            Event::Ended { place, end } => self.receive_ended(queue, place, end),
+            Event::Detached(detached) => self.hand_over(detached),
+            Event::Accepted(fd) => self.accepted(queue, fd),
+            Event::AcceptFailed(errno) => warn!(
+                "accepting was interrupted: {errno}; raise the limit on open files (ulimit -n)"
+            ),
+            // Clients connect to this server, not the other way round.
+            Event::Opened(_) | Event::NotConnected { .. } | Event::Nothing => (),
+        }
+    }
+
+    /// The socket of a connection, if it is still open.
+    fn place_of(&self, connection: ConnectionId) -> Option<Place> {
+        place_of(&self.sockets, &self.by_slot, connection)
     }
 
     /// Gives the shard the frames that `bytes` complete, or the ones that a pause has kept.
-    fn take_frames(&mut self, queue: &mut Queue<'_>, place: u32, bytes: Option<&[u8]>) {
-        let Some(socket) = self.sockets.get_mut(place as usize) else { return };
-        let is_heard = match socket.input {
-            Input::Open => true,
-            Input::Ended => bytes.is_none(),
-            Input::Over => false,
-        };
-        if !is_heard || !matches!(socket.stage, Stage::Open(_)) || socket.ending_since_ms.is_some()
-        {
+    fn take_frames(&mut self, queue: &mut Queue<'_>, place: Place, bytes: Option<&[u8]>) {
+        let sending_bytes = self.sockets.sending_bytes(place);
+        let Some(client) = self.sockets.find_mut(place) else { return };
+        if client.is_finished {
             return;
         }
-        let (connection, sending_bytes) = (socket.connection, socket.sending_bytes);
-        let is_extra = socket.seat.is_extra();
-        let inbox = &mut socket.inbox;
+        let connection = client.connection;
+        let is_extra = client.seat.is_extra();
+        let decoder = &mut client.decoder;
         let shard = &mut self.shard;
         let throttle = &self.throttle;
         let (mut refused, mut is_throttled) = (None::<Refused>, false);
@@ -202,8 +185,8 @@ impl Clients {
                 return Flow::PauseBefore;
             }
             if !shard.is_reading(connection, sending_bytes) {
-                // It waits for its turn, which is a sign of life all the same.
-                shard.hear(connection);
+                // It waits for its turn, which is a sign of life nevertheless.
+                shard.touch(connection);
                 return Flow::PauseBefore;
             }
             if let Some(is_known) = shard.connect_of(connection, frame)
@@ -221,11 +204,11 @@ impl Clients {
             }
         };
         let fed = match bytes {
-            Some(bytes) => inbox.feed(bytes, tell),
-            None => inbox.resume(tell),
+            Some(bytes) => decoder.feed(bytes, tell),
+            None => decoder.resume(tell),
         };
         let is_word = matches!(fed, Ok(Fed::FourLetterWord(_)));
-        if is_extra && !is_word && socket.inbox.kept_bytes() >= WORD_BYTES {
+        if is_extra && !is_word && decoder.kept_bytes() >= WORD_BYTES {
             if self.maybe_refuse(queue, place) {
                 return;
             }
@@ -233,90 +216,77 @@ impl Clients {
             return self.take_frames(queue, place, None);
         }
         if is_throttled {
-            debug!(peer = %socket.peer, "connection closed: too many connects at once");
+            debug!(peer = %client.peer, "connection closed: too many connects at once");
             return self.close(queue, place);
         }
         if let Some(why) = refused {
             return self.end_input(queue, place, &why);
         }
         match fed {
-            Ok(fed) => self.go_on(queue, place, fed),
+            Ok(fed) => self.proceed(queue, place, fed),
             Err(error) => self.end_input(queue, place, &error),
         }
     }
 
-    /// Receives more, or waits until the shard takes more, or knows that nothing follows.
-    fn go_on(&mut self, queue: &mut Queue<'_>, place: u32, fed: Fed) {
-        let socket = &mut self.sockets[place as usize];
+    /// Receives more, or waits until the shard takes more, or reports that nothing follows.
+    fn proceed(&mut self, queue: &mut Queue<'_>, place: Place, fed: Fed) {
+        let Some(client) = self.sockets.find_mut(place) else { return };
         match fed {
             Fed::All => {
-                socket.is_paused = false;
-                if socket.input == Input::Ended {
-                    socket.input = Input::Over;
-                    self.shard.finish(socket.connection);
-                } else if socket.receive.is_none()
-                    && let Stage::Open(fd) = &socket.stage
-                {
-                    socket.receive = Some(queue.recv_multishot(fd, Kind::Receive(place).token()));
+                client.is_paused = false;
+                if !self.sockets.resume(queue, place) {
+                    self.finish(place);
                 }
             }
             Fed::Paused => {
-                if !socket.is_paused {
-                    socket.is_paused = true;
+                if !client.is_paused {
+                    client.is_paused = true;
                     self.paused.push(place);
                 }
-                if socket.inbox.kept_bytes() > PAUSED_BYTES_MAX
-                    && let Some(receive) = socket.receive
-                {
-                    queue.cancel(receive);
+                if client.decoder.kept_bytes() > PAUSED_BYTES_MAX {
+                    self.sockets.pause(queue, place);
                 }
             }
-            Fed::FourLetterWord(word) => self.leave(queue, place, word),
+            Fed::FourLetterWord(_) => self.detach(queue, place),
         }
     }
 
-    /// A send has ended: the buffer is free, and what has gathered meanwhile goes next.
-    pub fn sent(
+    /// A send has ended: the buffer is free, and what has accumulated meanwhile is sent next.
+    fn sent(
         &mut self,
         queue: &mut Queue<'_>,
-        place: u32,
-        buffer: Vec<u8>,
-        result: Result<usize, ring::Errno>,
+        place: Place,
+        spent: Spent,
+        result: Result<(), Errno>,
     ) {
-        let Some(socket) = self.sockets.get_mut(place as usize) else { return };
-        self.shard.sent(buffer, std::mem::take(&mut socket.sending_bytes));
-        socket.send = None;
-        match (&socket.stage, result) {
-            (Stage::Open(_), Ok(_)) => {
-                let connection = socket.connection;
-                self.send(queue, connection);
-            }
-            // It takes nothing any more. What it has sent may not all be received yet.
-            (Stage::Open(_), Err(_)) => self.shard.hang_up(socket.connection),
-            (Stage::Leaving(..) | Stage::Closed, _) => self.release(place),
+        self.shard.sent(spent.buffer, spent.bytes);
+        let Some(client) = self.sockets.find(place) else { return };
+        let connection = client.connection;
+        match result {
+            Ok(()) => self.send_to(queue, place, connection),
+            // The peer takes nothing any more. Not all that it has sent may be received yet.
+            Err(_) => self.shard.hang_up(connection),
         }
     }
 
-    /// Sends what a connection has to say, unless a send is under way.
+    /// Sends what a connection has to be sent, unless a send is in flight.
     fn send(&mut self, queue: &mut Queue<'_>, connection: ConnectionId) {
-        let Some(&place) = self.by_slot.get(connection.slot as usize) else { return };
-        let Some(socket) = self.sockets.get_mut(place as usize) else { return };
-        if socket.connection != connection || socket.sending_bytes > 0 {
-            return;
+        if let Some(place) = self.place_of(connection) {
+            self.send_to(queue, place, connection);
         }
-        let Stage::Open(fd) = &socket.stage else { return };
+    }
+
+    fn send_to(&mut self, queue: &mut Queue<'_>, place: Place, connection: ConnectionId) {
+        let Some(sender) = self.sockets.sender(place) else { return };
         match self.shard.take_output(connection) {
-            Some(buffer) => {
-                socket.sending_bytes = buffer.len();
-                socket.send = Some(queue.send(fd, buffer, Kind::Send(place).token()));
-            }
+            Some(buffer) => sender.send(queue, buffer),
             None if self.shard.is_held(connection) => (),
-            None if socket.ending_since_ms.is_some() => self.close(queue, place),
+            None if self.sockets.lingering_since_ms(place).is_some() => self.close(queue, place),
             None => (),
         }
     }
 
-    /// The end of a turn: sends, closes what is ending, takes what a pause has kept.
+    /// The end of a turn: sends, closes what is ending, takes the frames that a pause has kept.
     pub fn end_turn(&mut self, queue: &mut Queue<'_>, now_ms: u64) {
         self.shard.forget_watches();
         self.shard.renew_shares();
@@ -336,18 +306,19 @@ impl Clients {
         if !self.paused.is_empty() {
             self.resume(queue);
         }
-        self.accept_more(queue);
+        self.sockets.accept_more(queue);
     }
 
     fn resume(&mut self, queue: &mut Queue<'_>) {
         let paused = std::mem::take(&mut self.paused);
         for place in paused {
-            let Some(socket) = self.sockets.get_mut(place as usize) else { continue };
-            if !socket.is_paused || !matches!(socket.stage, Stage::Open(_)) {
+            let sending_bytes = self.sockets.sending_bytes(place);
+            let Some(client) = self.sockets.find_mut(place) else { continue };
+            if !client.is_paused {
                 continue;
             }
-            if self.shard.is_reading(socket.connection, socket.sending_bytes) {
-                socket.is_paused = false;
+            if self.shard.is_reading(client.connection, sending_bytes) {
+                client.is_paused = false;
                 self.take_frames(queue, place, None);
             } else {
                 self.paused.push(place);
@@ -355,28 +326,26 @@ impl Clients {
         }
     }
 
-    /// Answers what the admin thread asks of this shard.
+    /// Answers an inquiry of the admin thread.
     pub(super) fn answer(&mut self, inquiry: ShardInquiry) {
         if matches!(inquiry, ShardInquiry::ResetCounts(_)) {
             self.reset_counts();
         }
         let mut metrics = None;
         if matches!(inquiry, ShardInquiry::Metrics(_)) {
-            self.tell(metrics.get_or_insert_default());
+            self.fill(metrics.get_or_insert_default());
         }
         let Self { shard, sockets, by_slot, .. } = self;
         let unsent_bytes = |connection: ConnectionId| {
-            let place = by_slot.get(connection.slot as usize);
-            let socket = place.and_then(|&place| sockets.get(place as usize));
-            let socket = socket.filter(|socket| socket.connection == connection);
-            socket.map_or(0, |socket| socket.sending_bytes)
+            let place = place_of(sockets, by_slot, connection);
+            place.map_or(0, |place| sockets.sending_bytes(place))
         };
         fill::shard(inquiry, shard, unsent_bytes, metrics.unwrap_or_default());
     }
 
-    /// Fills a report with what became of sockets. Connections that were not let in are told by
+    /// Fills a report with what became of sockets. Connections that were not let in are reported by
     /// the first shard alone, which accepts for all.
-    fn tell(&self, metrics: &mut Metrics) {
+    fn fill(&self, metrics: &mut Metrics) {
         if self.index == 0 {
             let rejected = u64::from(self.gate.rejected()) - self.counts.rejected_before;
             let (deficits, throttled) = self.throttle.counts();
@@ -393,13 +362,17 @@ impl Clients {
         self.counts = SocketCounts { rejected_before, ..SocketCounts::default() };
     }
 
-    /// Count of sockets whose operations have not all completed.
-    pub fn len(&self) -> usize {
-        self.sockets.len()
-    }
-
-    /// Whether there are none.
+    /// Whether there is no socket left, and no operation in flight for one.
     pub fn is_empty(&self) -> bool {
         self.sockets.is_empty()
     }
+}
+
+fn place_of(
+    sockets: &Sockets<Client>,
+    by_slot: &[Option<Place>],
+    connection: ConnectionId,
+) -> Option<Place> {
+    let place = by_slot.get(connection.slot as usize).copied().flatten()?;
+    sockets.find(place).filter(|client| client.connection == connection).map(|_| place)
 }

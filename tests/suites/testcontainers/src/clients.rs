@@ -1,4 +1,4 @@
-//! The command line of Docker, as a maker of folders and processes.
+//! The command line of Docker, implemented with folders and processes.
 
 use std::fs;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::core::{Container, RunnableImage};
 use crate::images::generic::GenericImage;
 
-/// What the image has in its zoo.cfg when a test brings none.
+/// The image's zoo.cfg if a test provides none.
 const CONFIGURATION: &str =
     "tickTime=2000\ninitLimit=5\nsyncLimit=2\nmaxClientCnxns=60\ndataDir=/data\nclientPort=2181\n";
 
@@ -22,7 +22,7 @@ static FOLDERS: AtomicUsize = AtomicUsize::new(0);
 pub struct Cli;
 
 impl Cli {
-    /// Starts a server of one, on a port that the kernel chooses.
+    /// Starts a standalone server, on a port that the kernel chooses.
     pub fn run(
         &self,
         image: impl Into<RunnableImage<GenericImage>>,

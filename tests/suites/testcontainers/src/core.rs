@@ -16,7 +16,7 @@ use crate::images::generic::GenericImage;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How an image is asked whether it is up. Here every server is asked the same.
+/// How to check that an image is up. Here every server is checked in the same way.
 #[derive(Default)]
 pub struct Healthcheck;
 
@@ -64,7 +64,7 @@ impl From<GenericImage> for RunnableImage<GenericImage> {
     }
 }
 
-/// A server: ends, and takes its folder along, when it is dropped.
+/// A server: stopped, and its folder removed, when it is dropped.
 pub struct Container<'d, I> {
     pub(crate) folder: PathBuf,
     pub(crate) flags: String,
@@ -97,7 +97,7 @@ impl<I> Container<'_, I> {
         }
     }
 
-    /// Kills the server; what it has on disk stays.
+    /// Kills the server; its files stay.
     pub fn stop(&self) {
         if let Some(mut process) = self.process.lock().expect("no thread died with it").take() {
             process.kill().expect("the server can be killed");
@@ -113,7 +113,7 @@ impl<I> Container<'_, I> {
         LogStream
     }
 
-    /// The answer to a four-letter word; nothing while nobody listens.
+    /// The answer to a four-letter word; empty while no server listens.
     fn ask(&self, word: &str) -> String {
         let mut answer = String::new();
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) else { return answer };
@@ -132,11 +132,11 @@ impl<I> Drop for Container<'_, I> {
     }
 }
 
-/// A server's output. Only the tests of ensembles look at it, and those are left out.
+/// A server's output. Only the tests of ensembles use it, and those are left out.
 pub struct LogStream;
 
 impl LogStream {
     pub fn wait_for_message(&self, message: &str) -> Result<(), String> {
-        Err(format!("nobody looks for {message:?} in a log"))
+        Err(format!("waiting for {message:?} in a log is not supported"))
     }
 }

@@ -1,6 +1,6 @@
 //! The part of the crate `testcontainers` that the tests of `zookeeper-client` use, with a process
-//! in the place of a container: the image of ZooKeeper becomes a run of `$SERVER_CMD zoo.cfg`, the
-//! image's `SERVER_JVMFLAGS` its `JVMFLAGS`. Folders are made below `$SUITE_FOLDER`.
+//! in place of a container: the image of ZooKeeper becomes a run of `$SERVER_CMD zoo.cfg`, the
+//! image's `SERVER_JVMFLAGS` its `JVMFLAGS`. Folders are created below `$SUITE_FOLDER`.
 
 use std::collections::HashMap;
 
@@ -9,18 +9,18 @@ pub mod core;
 
 /// Images: the only one is ZooKeeper's, whatever name it is given.
 pub mod images {
-    /// The image that is told apart by environment variables alone.
+    /// The image, distinguished only by environment variables.
     pub mod generic {
         use super::super::{HashMap, core};
 
-        /// What a server is started with.
+        /// A server's start parameters.
         #[derive(Default)]
         pub struct GenericImage {
             pub(crate) environment: HashMap<String, String>,
         }
 
         impl GenericImage {
-            /// Name and tag mean nothing here: `SERVER_CMD` says which server runs.
+            /// Name and tag are ignored: `SERVER_CMD` determines which server runs.
             pub fn new(_: impl Into<String>, _: impl Into<String>) -> Self {
                 Self::default()
             }

@@ -11,14 +11,14 @@ use crate::config::{ConfigError, Origin, properties};
 use super::super::{Files, settle::Settled};
 use super::{Lines, Reading, ServersFault, Setting};
 
-/// What ZooKeeper appends to the name of its configuration file for the lines that a change of the
-/// ensemble proposed last.
+/// What ZooKeeper appends to the name of its configuration file for the lines that were last
+/// proposed by a change of the ensemble.
 const NEXT_SUFFIX: &str = ".dynamic.next";
 
 /// Reads the file.
 ///
 /// # Errors
-/// Everything that keeps its lines from being read; what else is wrong, `settled` is told.
+/// Everything that prevents reading its lines; other errors are added to `settled`.
 pub(super) fn read(
     settled: &mut Settled<'_>,
     path: &Path,
@@ -34,7 +34,7 @@ pub(super) fn read(
         Err(error) => return Err(vec![error]),
     };
     if version_of(path).is_some_and(|version| version < 0) {
-        settled.fail_value("dynamicConfigFile", "a name whose end is no negative version");
+        settled.fail_value("dynamicConfigFile", "a name that does not end in a negative version");
     }
     let mut known = Lines::default();
     for setting in lines {
@@ -94,14 +94,14 @@ fn load(path: &Path, files: Files<'_>) -> Result<Option<Vec<Setting>>, ConfigErr
     Ok(Some(settings))
 }
 
-/// The version that a file's name ends in, behind its last dot.
+/// The version that a file's name ends in, after its last dot.
 fn version_of(path: &Path) -> Option<i64> {
     let (_, version) = path.to_str()?.rsplit_once('.')?;
     i64::from_str_radix(version, 16).ok()
 }
 
 impl Lines {
-    /// Puts a setting where it belongs; gives it back if that is nowhere.
+    /// Adds a setting where it belongs; returns it if it belongs nowhere.
     fn add(&mut self, setting: Setting) -> Option<Setting> {
         let place = match setting.key.as_str() {
             key if key.starts_with("server.") => &mut self.servers,

@@ -5,19 +5,19 @@ use std::{fmt, path::PathBuf};
 /// What is wrong with a `server.N`, `group.N` or `weight.N` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServersFault {
-    /// It has not the form of a server's line.
+    /// It does not have the form of a server's line.
     Shape,
     /// The two ports of a server are the same.
     SamePort(u16),
-    /// A server has several addresses, and that is not switched on.
+    /// A server has several addresses, and that is not enabled.
     ManyAddresses,
     /// A server votes at one of its addresses only.
     MixedRoles,
-    /// What follows the dot of the key is no number.
+    /// What follows the dot of the key is not a number.
     Number,
-    /// A weight, or the server it is of, is no number.
+    /// A weight, or the server that has it, is not a number.
     Weight,
-    /// A group, or a member of it, is no number.
+    /// A group, or a member of it, is not a number.
     Group,
     /// A server is in two groups.
     InTwoGroups {
@@ -37,15 +37,15 @@ pub enum ServersFault {
     Many,
     /// A server that does not vote.
     Observer,
-    /// It stands beside `dynamicConfigFile`.
+    /// It is in the file that has `dynamicConfigFile`.
     BesideDynamic,
-    /// A dynamic file holds its version.
+    /// A dynamic file contains its version.
     Version,
-    /// The version in the file of the proposed lines is no number.
+    /// The version in the file of the proposed lines is not a number.
     NextVersion,
-    /// A dynamic file holds a key of something else.
+    /// A dynamic file contains an unrelated key.
     Unknown,
-    /// Clients would be served only at the port of this line, and it is another server's.
+    /// The only port for clients is in this line, and it is another server's.
     NotOurs {
         /// The server of the line.
         server: i64,
@@ -64,7 +64,7 @@ impl fmt::Display for ServersFault {
                  ;[address:]clientPort",
             ),
             ServersFault::SamePort(port) => {
-                write!(f, "the port {port} stands twice: give the election a port of its own")
+                write!(f, "the port {port} is there twice: give the election a port of its own")
             }
             ServersFault::ManyAddresses => f.write_str(
                 "a server has one address: remove the others, or start with \
@@ -88,8 +88,8 @@ impl fmt::Display for ServersFault {
             }
             ServersFault::NoSuchMember { server } => write!(
                 f,
-                "server {server} is no participant of the server.N lines: add its line, or remove \
-                 it from the group"
+                "server {server} is not a participant of the server.N lines: add its line, or \
+                 remove it from the group"
             ),
             ServersFault::Many => f.write_str(
                 "ensembles are not built yet: run one server, or remove the server.N lines",
@@ -98,14 +98,14 @@ impl fmt::Display for ServersFault {
                 "an observer needs an ensemble, and ensembles are not built yet: remove the line",
             ),
             ServersFault::BesideDynamic => {
-                f.write_str("must stand in the file that dynamicConfigFile names")
+                f.write_str("must be in the file that dynamicConfigFile names")
             }
             ServersFault::Version => {
-                f.write_str("must not stand here: the version is the end of the file's name")
+                f.write_str("must not be here: the version is the end of the file's name")
             }
             ServersFault::NextVersion => f.write_str("must be a hexadecimal number"),
             ServersFault::Unknown => f.write_str(
-                "only server.N, group.N and weight.N may stand here: move it to the \
+                "only server.N, group.N and weight.N may be here: move it to the \
                  configuration file",
             ),
             ServersFault::NotOurs { server, path, found } => {
@@ -116,7 +116,7 @@ impl fmt::Display for ServersFault {
                 }
                 write!(
                     f,
-                    "the line's port for clients does not count and nothing serves them: set \
+                    "the line's port for clients does not count and there is no other: set \
                      clientPort, or write {server} into that file"
                 )
             }

@@ -1,7 +1,7 @@
-//! `group.N` and `weight.N`: a quorum in every group, of votes that weigh differently.
+//! `group.N` and `weight.N`: a quorum in every group, of votes with different weights.
 //!
-//! One server alone is its own quorum, so nothing is decided by them here; but ZooKeeper does not
-//! start with lines that contradict each other, and neither does this server.
+//! A single server is its own quorum, so they decide nothing here; but ZooKeeper does not start
+//! with lines that contradict each other, and neither does this server.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ pub(super) fn errors(lines: &Lines, servers: &Servers) -> Vec<ConfigError> {
         return errors;
     }
     let voters = || servers.0.iter().filter(|(_, member)| !member.line.observes);
-    // Who has a weight: voters have one without being given it.
+    // Which servers have a weight: voters have one by default.
     let mut weighed: BTreeSet<i64> = voters().map(|(&number, _)| number).collect();
     for setting in &lines.weights {
         match (number_behind(&setting.key), setting.value.parse::<i64>()) {

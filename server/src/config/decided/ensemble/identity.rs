@@ -8,13 +8,13 @@ use super::super::Files;
 
 /// The name of the file.
 const FILE: &str = "myid";
-/// The number that ZooKeeper itself takes for "no number".
+/// The number that ZooKeeper itself uses for "no number".
 const UNSET: i64 = -1;
 
 /// Who this server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
-    /// The file that says it.
+    /// The file with its number.
     pub(super) path: PathBuf,
     /// The number, if there is one.
     pub(super) number: Option<i64>,
@@ -22,7 +22,7 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Reads `myid` of a data directory. A server without the file has no number; a file without a
-    /// number is an error even where nobody needs one, as in ZooKeeper.
+    /// number is an error even if no number is needed, as in ZooKeeper.
     pub(super) fn read(data_dir: &Path, files: Files<'_>) -> Result<Identity, ConfigError> {
         let path = data_dir.join(FILE);
         let Some(bytes) = files.read(&path)? else { return Ok(Identity { path, number: None }) };
@@ -33,9 +33,9 @@ impl Identity {
     }
 }
 
-/// The number in the text of `myid`, or what stands in its place.
+/// The number in the text of `myid`, or the text that is there instead.
 pub(super) fn number_in(text: &str) -> Result<Option<i64>, String> {
-    // The first line and nothing else of it: no white space, and what follows does not count.
+    // Exactly the first line, without white space; the following lines do not count.
     let line = text.split(['\n', '\r']).next().unwrap_or_default();
     match line.parse() {
         Ok(number) => Ok(Some(number).filter(|&it| it != UNSET)),

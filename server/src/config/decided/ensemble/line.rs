@@ -37,7 +37,7 @@ impl Line {
     }
 }
 
-/// Checks `host:port:port` with an optional role; whether that is an observer's.
+/// Checks `host:port:port` with an optional role. Returns whether the role is an observer's.
 fn address_role(address: &str) -> Result<Option<bool>, ServersFault> {
     let (_, parts) = host_and_rest(address)?;
     let (ports, role) = match parts[..] {
@@ -73,7 +73,7 @@ fn client_endpoint(text: &str) -> Result<Endpoint, ServersFault> {
 fn host_and_rest(text: &str) -> Result<(&str, Vec<&str>), ServersFault> {
     if let Some(bracketed) = text.strip_prefix('[') {
         let (host, rest) = bracketed.split_once(']').ok_or(ServersFault::Shape)?;
-        // Whatever stands behind the bracket is passed over; it should be a colon.
+        // The character after the bracket is skipped; it should be a colon.
         let mut rest = rest.chars();
         return match (rest.next(), rest.as_str()) {
             (None, _) => Ok((host, Vec::new())),

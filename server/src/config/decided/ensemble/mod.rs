@@ -1,8 +1,8 @@
-//! Servers, groups and weights, as far as one server needs them: whether the lines mean one server
-//! alone, and whether and where they let it serve clients.
+//! Servers, groups and weights, as far as a single server needs them: whether the lines mean a
+//! single server, and whether and where they let it serve clients.
 //!
-//! Which `server.N` line is this server's own is said by `myid` in its data directory, as in
-//! ZooKeeper; the port for clients of another server's line counts for nothing.
+//! `myid` in the data directory says which `server.N` line is this server's own, as in ZooKeeper;
+//! the port for clients in another server's line does not count.
 //!
 //! - [`identity`] `myid`
 //! - [`dynamic`] the same lines in a file of their own
@@ -11,7 +11,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::config::{ConfigError, Origin, written::Entry};
+use crate::config::{ConfigError, Origin, written::WrittenEntry};
 
 use super::{Endpoint, Files, parts, settle::Settled};
 
@@ -28,9 +28,9 @@ use self::{identity::Identity, line::Line};
 
 /// Where the ensemble's lines let this server serve clients.
 pub(super) enum Own {
-    /// They are wrong, which has been said: nothing follows from them.
+    /// They are wrong, which has been reported: nothing follows from them.
     Unknown,
-    /// They say nothing of it.
+    /// They do not say.
     Unsaid,
     /// At this endpoint.
     Client(Endpoint),
@@ -38,7 +38,7 @@ pub(super) enum Own {
     Elsewhere(ConfigError),
 }
 
-/// A line about an ensemble, wherever it stands.
+/// A line about an ensemble, in either file.
 struct Setting {
     key: String,
     value: String,
@@ -71,7 +71,7 @@ struct Member {
     line: Line,
 }
 
-/// Checks that the lines mean one server alone, and finds its own line.
+/// Checks that the lines mean a single server, and finds its own line.
 pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
     let data_dir = parts::data_dir(settled);
     let identity = Identity::read(&data_dir, files);
@@ -105,7 +105,7 @@ pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
     }
 }
 
-/// One server alone is what there is; more of them, or one as an ensemble, are not built yet.
+/// Only a single server is supported; several of them, or an ensemble of one, are not built yet.
 fn check_count(settled: &mut Settled<'_>, lines: &Lines, servers: &Servers) {
     let is_standalone_allowed = settled.flag("standaloneEnabled");
     let mut voters = servers.0.values().filter(|member| !member.line.observes);
@@ -183,7 +183,7 @@ impl Servers {
 }
 
 impl Setting {
-    fn of(key: String, entry: &Entry) -> Setting {
+    fn of(key: String, entry: &WrittenEntry) -> Setting {
         Setting { key, value: entry.value.clone(), origin: entry.origin.clone() }
     }
 

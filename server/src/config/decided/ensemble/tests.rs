@@ -46,9 +46,9 @@ fn several_servers_are_refused_and_one_alone_is_not() {
         assert!(errors.len() == 1 && errors[0].contains(part), "{errors:?}");
     }
     let one = decided("dataDir=/d\nclientPort=2181\nserver.1=a:2888:3888\npeerType=observer");
-    let told: Vec<String> = one.notices.iter().map(ToString::to_string).collect();
+    let texts: Vec<String> = one.notices.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        texts,
         [
             "/c/zoo.cfg:3: server.1 is the only server: it runs without an ensemble",
             "no effect: peerType (/c/zoo.cfg:4): only servers of an ensemble use it, and \
@@ -59,7 +59,7 @@ fn several_servers_are_refused_and_one_alone_is_not() {
 }
 
 #[test]
-fn a_wrong_line_is_told_with_its_place_and_its_form() {
+fn a_wrong_line_is_reported_with_its_place_and_its_form() {
     assert_eq!(
         errors_with("server.1=a"),
         ["/c/zoo.cfg:3: server.1=a: must be host:port:port, then :participant or :observer, then \
@@ -67,10 +67,10 @@ fn a_wrong_line_is_told_with_its_place_and_its_form() {
     );
     for (line, part) in [
         ("server.x=a:1:2", "must end in the number"),
-        ("server.1=a:1:1", "the port 1 stands twice"),
+        ("server.1=a:1:1", "the port 1 is there twice"),
         ("server.1=a:1:2|b:1:2", "a server has one address"),
         ("server.1=a:1:2\ngroup.1=1:1", "server 1 is in group.1 already"),
-        ("server.1=a:1:2\ngroup.1=1:2", "server 2 is no participant"),
+        ("server.1=a:1:2\ngroup.1=1:2", "server 2 is not a participant"),
         ("server.1=a:1:2\nweight.1=1", "the server is in no group"),
         ("group.x=1", "must be group.N"),
         ("weight.1=x", "must be weight.N"),
@@ -136,7 +136,7 @@ fn clients_are_served_where_the_file_and_the_own_line_agree() {
     assert_eq!(
         errors("dataDir=/d\nserver.2=a:1:2;2182"),
         ["/c/zoo.cfg:2: server.2=a:1:2;2182: /d/myid says that this is server 1, so the line's \
-          port for clients does not count and nothing serves them: set clientPort, or write 2 \
+          port for clients does not count and there is no other: set clientPort, or write 2 \
           into that file"]
     );
     assert!(errors("dataDir=/e\nserver.2=a:1:2;2182")[0].contains("no number in /e/myid"));
@@ -152,13 +152,13 @@ fn a_file_of_its_own_holds_the_lines() {
     assert_eq!(decided.config.listen.endpoint.port, 2182);
     assert_eq!(
         errors("dataDir=/d\ndynamicConfigFile=/c/dyn.100000000\nserver.1=a:1:2"),
-        ["/c/zoo.cfg:3: server.1=a:1:2: must stand in the file that dynamicConfigFile names"]
+        ["/c/zoo.cfg:3: server.1=a:1:2: must be in the file that dynamicConfigFile names"]
     );
     assert_eq!(
         errors_with("dynamicConfigFile=/c/bad"),
         [
-            "/c/bad:1: version=1: must not stand here: the version is the end of the file's name",
-            "/c/bad:2: clientPort=2: only server.N, group.N and weight.N may stand here: move it \
+            "/c/bad:1: version=1: must not be here: the version is the end of the file's name",
+            "/c/bad:2: clientPort=2: only server.N, group.N and weight.N may be here: move it \
              to the configuration file",
         ]
     );

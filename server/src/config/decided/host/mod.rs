@@ -1,8 +1,8 @@
 //! Hosts and ports as ZooKeeper's configuration writes them, read as Java reads them.
 //!
 //! A number is not a name: which texts are numbers is decided here, without asking the system.
-//! Names are looked up by whoever binds, by [`Endpoint::resolve`]: always to one address, the one
-//! that a Java server would take.
+//! Names are resolved when a port is bound, by [`Endpoint::resolve`]: always to one address, the
+//! one that a Java server would use.
 
 use std::{
     fmt, io,
@@ -34,7 +34,7 @@ pub enum Host {
     Named(String),
 }
 
-/// The part of an IPv6 address behind the `%`.
+/// The part of an IPv6 address after the `%`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Zone {
     /// There is none.
@@ -60,7 +60,7 @@ impl Host {
         if text.contains(':') {
             return ipv6(text);
         }
-        // The resolver would take hexadecimal and overlong numbers for addresses; Java does not.
+        // The resolver would accept hexadecimal and overlong numbers as addresses; Java does not.
         if text.split('.').all(is_numeric) { None } else { Some(Host::Named(text.to_owned())) }
     }
 
@@ -105,7 +105,7 @@ fn is_numeric(part: &str) -> bool {
     }
 }
 
-/// Which of a name's addresses is taken, as Java's properties say it.
+/// Which of a name's addresses is used, as in Java's properties.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preference {
     /// The first IPv4 address, if there is one.
@@ -122,13 +122,13 @@ pub enum Preference {
 pub struct Families {
     /// IPv4 beside IPv6; else IPv4 alone (`java.net.preferIPv4Stack=true`).
     pub has_ipv6: bool,
-    /// Which of a name's addresses is taken.
+    /// Which of a name's addresses is used.
     pub preference: Preference,
 }
 
 impl Families {
-    /// Those of them that this machine has: where IPv6 is switched off, the list of the interfaces'
-    /// addresses of it is empty. Where there is no such list, only trying will tell.
+    /// Those of them that this machine has: if IPv6 is switched off, the list of the interfaces'
+    /// IPv6 addresses is empty. If there is no such list, only binding will show it.
     #[must_use]
     pub fn of_this_machine(self) -> Families {
         let has_addresses =
@@ -146,8 +146,8 @@ impl Families {
         preferred.or(usable.first()).copied()
     }
 
-    /// The address as the resolver would give it to somebody who asks for these families alone: the
-    /// loopback address of IPv6 as that of IPv4.
+    /// The address as the resolver would return it for these families alone: the loopback address
+    /// of IPv6 becomes that of IPv4.
     fn usable(self, address: SocketAddr) -> Option<SocketAddr> {
         match address {
             SocketAddr::V6(six) if !self.has_ipv6 => {
@@ -172,7 +172,7 @@ impl Endpoint {
     /// The one place to listen at. May block for as long as the resolver does.
     ///
     /// # Errors
-    /// What the resolver says, or that the address is of a family that is not in use.
+    /// The resolver's error, or that the address is of a family that is not in use.
     pub fn resolve(&self, families: Families) -> io::Result<listener::Endpoint> {
         let address = self.address(families)?;
         // An IPv6 socket takes IPv4 too, so all addresses of one family are those of both.

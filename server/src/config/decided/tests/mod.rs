@@ -8,7 +8,7 @@ use engine::acl::scheme::{DigestAlgorithm, Ensemble, Schemes};
 
 use super::{Durability, Endpoint, Files, Host, Notice, decide, ensemble, parts, settle::Settled};
 
-/// A file that is enough, for others to be added to.
+/// A minimal file, to which others are added.
 const ENOUGH: &str = "clientPort=2181\ndataDir=/d\n";
 
 fn sources(file: &str) -> Sources {
@@ -19,7 +19,7 @@ fn decided(file: &str) -> Decided {
     load(&sources(file)).unwrap()
 }
 
-/// Decides a file that is enough and these lines; they begin at line 3.
+/// Decides the minimal file with these lines added; they begin at line 3.
 fn with(lines: &str) -> Decided {
     decided(&format!("{ENOUGH}{lines}"))
 }
@@ -43,18 +43,18 @@ fn the_table_is_complete() {
     let own = ensemble::check(&mut settled, Files::of(&Sources::default()));
     parts::config(&mut settled, own);
     let honoured: BTreeSet<&str> = keys::all()
-        .filter(|key| key.effect == keys::Effect::Honoured)
+        .filter(|key| key.support == keys::Support::Honoured)
         .map(|key| key.name)
         .collect();
-    let asked = settled.asked();
-    let idle: Vec<&&str> = honoured.difference(&asked).collect();
+    let queried = settled.queried();
+    let idle: Vec<&&str> = honoured.difference(&queried).collect();
     assert!(idle.is_empty(), "nothing reads these: {idle:?}");
-    let others: Vec<_> = asked.difference(&honoured).collect();
+    let others: Vec<_> = queried.difference(&honoured).collect();
     assert!(others.iter().all(|name| name.starts_with("quorum.auth.")), "{others:?}");
 }
 
 #[test]
-fn without_a_file_the_server_is_there_to_try_out() {
+fn without_a_file_the_server_is_a_trial_server() {
     let config = load(&Sources::default()).unwrap().config;
     let local = Endpoint { host: Host::Ipv4(Ipv4Addr::LOCALHOST), port: 2181 };
     assert_eq!(config.listen.endpoint, local);
@@ -70,7 +70,7 @@ fn without_a_file_the_server_is_there_to_try_out() {
     assert_eq!(config.log.durability, Durability::Auto);
     assert_eq!(config.storage.snapshot_log_bytes_max, Some(4 << 30));
     assert_eq!(config.storage.purge, None);
-    assert_eq!(config.four_letter_words.iter().collect::<Vec<_>>(), ["srvr"]);
+    assert_eq!(config.four_letter_words.0, ["srvr".to_owned()].into());
     assert_eq!(config.placement, super::Placement::default());
 }
 
@@ -93,9 +93,10 @@ fn the_sample_file_is_read() {
     );
 }
 
-/// What `ZooKeeper` takes for something else than it seems to be is taken so here, too, and said.
+/// A value that `ZooKeeper` reads differently than it looks is read in the same way here, with a
+/// warning.
 #[test]
-fn what_must_be_written_is_asked_for() {
+fn missing_keys_that_must_be_written_are_reported() {
     assert_eq!(
         errors("tickTime=2000"),
         [
@@ -119,7 +120,7 @@ fn values_that_do_not_go_together_are_errors() {
     );
     assert_eq!(
         errors_with("enforce.auth.enabled=true\nenforce.auth.schemes=digest, sasl"),
-        ["zoo.cfg:4: enforce.auth.schemes=digest, sasl: must be schemes that are here: digest, \
+        ["zoo.cfg:4: enforce.auth.schemes=digest, sasl: must be available schemes: digest, \
              ip, and those of authProvider.* (ensemble, key, sasl, x509)"]
     );
     assert_eq!(
@@ -131,20 +132,20 @@ fn values_that_do_not_go_together_are_errors() {
 }
 
 #[test]
-fn what_is_not_built_and_must_not_be_passed_over_is_refused() {
+fn what_is_not_built_and_must_not_be_ignored_is_refused() {
     assert_eq!(
         errors_with("secureClientPort=2281\nsessionRequireClientSASLAuth=true"),
         [
             "zoo.cfg:3: secureClientPort: TLS is not built yet: remove the line, and end TLS in a \
              proxy in front",
             "zoo.cfg:4: sessionRequireClientSASLAuth: SASL is not built yet, and without it no \
-             client could be let in",
+             client could be admitted",
         ]
     );
     with("sessionRequireClientSASLAuth=false\npeerType=observer");
 }
 
-/// Numbers at which Java's arithmetic turns over.
+/// Numbers at which Java's arithmetic overflows.
 #[test]
 fn a_segment_holds_two_of_the_longest_txns() {
     let of = |set: &str| {
@@ -183,7 +184,7 @@ fn durability_is_never_given_up() {
 #[test]
 fn four_letter_words_are_listed() {
     let some = with("4lw.commands.whitelist=stat, ruok,,nope");
-    assert_eq!(some.config.four_letter_words.iter().count(), 4);
+    assert_eq!(some.config.four_letter_words.0.len(), 4);
     assert!(some.config.four_letter_words.allows("ruok"));
     assert!(!some.config.four_letter_words.allows("mntr"));
     assert_eq!(some.notices.len(), 1);
@@ -243,21 +244,21 @@ fn classes_of_zookeeper_bring_their_schemes() {
     };
     assert_eq!(access.schemes, expected);
     assert!(access.reconfig_enabled);
-    let told = notices(&decided);
-    let unknown = told.iter().filter(|it| it.contains("is not here and passed over")).count();
-    assert_eq!(unknown, 3, "{told:?}");
+    let texts = notices(&decided);
+    let unknown = texts.iter().filter(|it| it.contains("is not available and ignored")).count();
+    assert_eq!(unknown, 3, "{texts:?}");
     let idle = with("ensembleAuthName=a");
     assert_eq!(idle.config.access.schemes, Schemes::default());
     assert!(notices(&idle)[0].contains("ensembleAuthName has no effect without"));
 }
 
 #[test]
-fn schemes_that_no_client_can_show_do_not_lock_everybody_out() {
+fn schemes_that_no_client_can_use_do_not_lock_all_clients_out() {
     let sasl = "authProvider.1=org.apache.zookeeper.server.auth.SASLAuthenticationProvider\n";
     let enforced = format!("{sasl}enforce.auth.enabled=true\nenforce.auth.schemes=");
     assert_eq!(
         errors_with(&format!("{enforced}sasl")),
-        ["zoo.cfg:5: enforce.auth.schemes: no client could be let in: SASL and TLS are not \
+        ["zoo.cfg:5: enforce.auth.schemes: no client could be admitted: SASL and TLS are not \
              built yet"]
     );
     let decided = with(&format!("{enforced}sasl,digest"));
@@ -269,9 +270,9 @@ fn keys_without_effect_do_not_stop_the_start() {
     let decided = with("nio.numWorkerThreads=4\nssl.keyStore.password=");
     assert_eq!(decided.notices.len(), 2);
     assert!(decided.notices.iter().all(|it| matches!(it, Notice::Note(_))));
-    let told = notices(&decided);
+    let texts = notices(&decided);
     assert!(
-        told.contains(
+        texts.contains(
             &"no effect: nio.numWorkerThreads (zoo.cfg:3): threads are placed by ring.shards and \
           ring.cpus"
                 .to_owned()
@@ -280,11 +281,11 @@ fn keys_without_effect_do_not_stop_the_start() {
 }
 
 #[test]
-fn errors_are_told_with_their_origin() {
+fn errors_are_reported_with_their_origin() {
     let mut sources = sources(ENOUGH);
     sources.sets = vec!["tickTime=x".into()];
-    let told = decide(&Written::read(&sources).unwrap(), Files::of(&sources)).unwrap_err();
-    assert!(matches!(&told[..], [ConfigError::Value { origin: Origin::Set, .. }]));
+    let texts = decide(&Written::read(&sources).unwrap(), Files::of(&sources)).unwrap_err();
+    assert!(matches!(&texts[..], [ConfigError::Value { origin: Origin::Set, .. }]));
 }
 
 #[test]
@@ -344,7 +345,7 @@ fn the_page_of_keys_is_up_to_date() {
     let text = std::fs::read_to_string(page).unwrap_or_default();
     assert!(
         text == crate::config::explain(),
-        "docs/configuration.md is not what the table says: write it again with \
+        "docs/configuration.md does not match the table: regenerate it with \
          `ringkeeper config > docs/configuration.md`"
     );
 }

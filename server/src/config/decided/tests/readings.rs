@@ -17,7 +17,7 @@ fn a_wrong_value_names_file_line_key_value_and_bounds() {
             "zoo.cfg:8: connection_throttle_drop_increase=much: must be a decimal number; less \
              than 0 means 0, more than 1 1",
             "zoo.cfg:4: maxClientCnxns=x: must be a whole number",
-            "zoo.cfg:9: ring.cpus=3-1: must be a list of processors from 0 to 8191, as 0-3,8",
+            "zoo.cfg:9: ring.cpus=3-1: must be a list of processors from 0 to 8191, such as 0-3,8",
             "zoo.cfg:7: ring.pin=maybe: must be one of auto, never, in any case",
             "zoo.cfg:6: syncEnabled=yes: must be true or false",
             "zoo.cfg:3: tickTime=0: must be a whole number of at least 1",
@@ -32,7 +32,7 @@ fn a_wrong_value_names_file_line_key_value_and_bounds() {
 }
 
 #[test]
-fn a_value_that_means_another_is_warned_of() {
+fn a_value_that_means_another_causes_a_warning() {
     let decided = with("skipACL=YES\nforceSync=false\nsnapCount=many\nadmin.enableServer=no");
     assert!(!decided.config.access.skip_acl);
     assert!(decided.config.admin.commands.is_some());
@@ -55,15 +55,15 @@ fn a_value_that_means_another_is_warned_of() {
 }
 
 #[test]
-fn an_unknown_key_is_passed_over_with_a_warning() {
+fn an_unknown_key_is_ignored_with_a_warning() {
     let decided = with("ticktime=1\nmystery.key=2");
     assert_eq!(
         decided.notices,
         [
             Notice::Warning(
-                "zoo.cfg:3: ticktime is not known and passed over: did you mean tickTime?".into()
+                "zoo.cfg:3: ticktime is unknown and ignored: did you mean tickTime?".into()
             ),
-            Notice::Warning("zoo.cfg:4: mystery.key is not known and passed over".into()),
+            Notice::Warning("zoo.cfg:4: mystery.key is unknown and ignored".into()),
         ]
     );
 }
@@ -83,10 +83,10 @@ fn flags_of_the_java_machine_are_read_as_zookeeper_reads_them() {
     assert_eq!(
         notices(&decided),
         [
-            "JVMFLAGS: -DsnapCount is passed over, as ZooKeeper does: write -Dzookeeper.snapCount",
-            "JVMFLAGS: -Dzookeeper.tickTime is passed over, as ZooKeeper does: tickTime counts in \
+            "JVMFLAGS: -DsnapCount is ignored, as in ZooKeeper: write -Dzookeeper.snapCount",
+            "JVMFLAGS: -Dzookeeper.tickTime is ignored, as in ZooKeeper: tickTime counts in \
              the configuration file only",
-            "JVMFLAGS: zookeeper.what is not known and passed over",
+            "JVMFLAGS: zookeeper.what is unknown and ignored",
             "SERVER_JVMFLAGS: snapCount: JVMFLAGS counts",
         ]
     );
@@ -104,7 +104,7 @@ fn the_file_counts_over_properties_and_settings_over_the_file() {
 }
 
 #[test]
-fn what_stands_where_zookeeper_does_not_look_counts_nowhere() {
+fn what_is_written_where_zookeeper_does_not_look_does_not_count() {
     let mut sources = sources(&format!(
         "{ENOUGH}jute.maxbuffer=2000000\nzookeeper.skipACL=yes\nreadonlymode.enabled=true\n\
          zookeeper.jute.maxbuffer=7"
@@ -117,16 +117,16 @@ fn what_stands_where_zookeeper_does_not_look_counts_nowhere() {
     assert_eq!(
         notices(&decided),
         [
-            "JVMFLAGS: -DskipACL is passed over, as ZooKeeper does: write -Dzookeeper.skipACL",
-            "JVMFLAGS: -Dzookeeper.jute.maxbuffer is passed over, as ZooKeeper does: write \
+            "JVMFLAGS: -DskipACL is ignored, as in ZooKeeper: write -Dzookeeper.skipACL",
+            "JVMFLAGS: -Dzookeeper.jute.maxbuffer is ignored, as in ZooKeeper: write \
              -Djute.maxbuffer",
-            "zoo.cfg:3: jute.maxbuffer is passed over, as ZooKeeper does: it counts as \
+            "zoo.cfg:3: jute.maxbuffer is ignored, as in ZooKeeper: it counts as \
              -Djute.maxbuffer in JVMFLAGS, or here as --set jute.maxbuffer",
-            "zoo.cfg:4: zookeeper.skipACL is passed over, as ZooKeeper does: in the configuration \
+            "zoo.cfg:4: zookeeper.skipACL is ignored, as in ZooKeeper: in the configuration \
              file the key is skipACL",
-            "zoo.cfg:5: readonlymode.enabled is passed over, as ZooKeeper does: it counts as \
+            "zoo.cfg:5: readonlymode.enabled is ignored, as in ZooKeeper: it counts as \
              -Dreadonlymode.enabled in JVMFLAGS, or here as --set readonlymode.enabled",
-            "zoo.cfg:6: zookeeper.jute.maxbuffer is passed over, as ZooKeeper does: it counts as \
+            "zoo.cfg:6: zookeeper.jute.maxbuffer is ignored, as in ZooKeeper: it counts as \
              -Djute.maxbuffer in JVMFLAGS, or here as --set jute.maxbuffer",
         ]
     );
@@ -145,7 +145,7 @@ fn a_property_with_the_prefix_counts_over_one_without() {
 }
 
 #[test]
-fn a_key_of_our_own_that_is_none_is_an_error() {
+fn an_unknown_key_of_our_own_is_an_error() {
     assert_eq!(
         errors_with("ring.shard=4\nring.log.level=inof\nring.other=1")[..2],
         [

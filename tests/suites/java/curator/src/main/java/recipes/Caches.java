@@ -86,7 +86,7 @@ class Caches extends Recipe {
                     default -> client.create().orSetData().creatingParentsIfNeeded().forPath(path, bytes("made " + i));
                 }
             } catch (KeeperException.NoNodeException e) {
-                // One of the changes that there was nothing to make on.
+                // One of the changes whose node did not exist.
             }
         }
     }

@@ -31,8 +31,8 @@ import running.Server;
 class Handle extends Recipe {
     private static final List<org.apache.zookeeper.data.ACL> OPEN = ZooDefs.Ids.OPEN_ACL_UNSAFE;
 
-    /** Results as the client shows them: a type, and an error's code. */
-    private static List<String> told(List<OpResult> results) {
+    /** Results as the client reports them: a type, and an error's code. */
+    private static List<String> described(List<OpResult> results) {
         return results.stream().map(result -> result instanceof OpResult.ErrorResult error ? "error " + error.getErr()
                 : result.getClass().getSimpleName()).toList();
     }
@@ -44,24 +44,24 @@ class Handle extends Recipe {
         KeeperException error = assertThrows(KeeperException.NoNodeException.class, () -> zk.multi(List.of(
                 Op.create(at + "/a", bytes("x"), OPEN, CreateMode.PERSISTENT), Op.setData(at, bytes("y"), -1),
                 Op.delete(at + "/none", -1), Op.create(at + "/b", bytes("x"), OPEN, CreateMode.PERSISTENT))));
-        assertEquals(List.of("error 0", "error 0", "error -101", "error -2"), told(error.getResults()));
+        assertEquals(List.of("error 0", "error 0", "error -101", "error -2"), described(error.getResults()));
         assertEquals(before, zk.exists(at, false));
         List<OpResult> results = zk.multi(List.of(Op.check(at, 0), Op.create(at + "/a", bytes("x"), OPEN, CreateMode.PERSISTENT),
                 Op.setData(at + "/a", bytes("yy"), 0), Op.create(at + "/t", null, OPEN, CreateMode.PERSISTENT_WITH_TTL, 100_000),
                 Op.delete(at + "/a", 1)));
-        assertEquals(List.of("CheckResult", "CreateResult", "SetDataResult", "CreateResult", "DeleteResult"), told(results));
+        assertEquals(List.of("CheckResult", "CreateResult", "SetDataResult", "CreateResult", "DeleteResult"), described(results));
         assertEquals(2, ((OpResult.SetDataResult) results.get(2)).getStat().getDataLength());
         assertEquals(List.of("t"), zk.getChildren(at, false));
         assertEquals(List.of(), zk.multi(List.of()));
         CountDownLatch called = new CountDownLatch(1);
-        List<Object> told = Collections.synchronizedList(new ArrayList<>());
+        List<Object> answers = Collections.synchronizedList(new ArrayList<>());
         zk.multi(List.of(Op.check(at, 5), Op.delete(at + "/t", -1)), (rc, path, ctx, list) -> {
-            told.add(rc);
-            told.addAll(told(list));
+            answers.add(rc);
+            answers.addAll(described(list));
             called.countDown();
         }, null);
         assertTrue(called.await(30, TimeUnit.SECONDS));
-        assertEquals(List.of(-103, "error -103", "error -2"), told);
+        assertEquals(List.of(-103, "error -103", "error -2"), answers);
         Transaction transaction = zk.transaction().delete(at + "/t", -1).create(at + "/z", null, OPEN, CreateMode.EPHEMERAL);
         assertEquals(2, transaction.commit().size());
         assertEquals(zk.getSessionId(), zk.exists(at + "/z", false).getEphemeralOwner());
@@ -72,7 +72,7 @@ class Handle extends Recipe {
         ZooKeeper zk = plain(server().address());
         zk.create(at + "/a", bytes("one"), OPEN, CreateMode.PERSISTENT);
         List<OpResult> results = zk.multi(List.of(Op.getData(at + "/a"), Op.getChildren(at), Op.getData(at + "/none")));
-        assertEquals(List.of("GetDataResult", "GetChildrenResult", "error -101"), told(results));
+        assertEquals(List.of("GetDataResult", "GetChildrenResult", "error -101"), described(results));
         assertEquals("one", text(((OpResult.GetDataResult) results.get(0)).getData()));
         assertEquals(zk.exists(at + "/a", false), ((OpResult.GetDataResult) results.get(0)).getStat());
         assertEquals(List.of("a"), ((OpResult.GetChildrenResult) results.get(1)).getChildren());
@@ -81,40 +81,40 @@ class Handle extends Recipe {
     @Test
     void callbacksComeInTheOrderOfTheirCalls() throws Exception {
         ZooKeeper zk = plain(server().address());
-        List<String> told = Collections.synchronizedList(new ArrayList<>());
+        List<String> answers = Collections.synchronizedList(new ArrayList<>());
         List<String> expected = new ArrayList<>();
         int rounds = 300;
         CountDownLatch done = new CountDownLatch(rounds * 6);
         for (int i = 0; i < rounds; i++) {
             String path = at + "/n" + i;
             zk.create(path, bytes("a"), OPEN, CreateMode.PERSISTENT, (rc, p, ctx, name) -> {
-                told.add("create " + rc + " " + name);
+                answers.add("create " + rc + " " + name);
                 done.countDown();
             }, null);
             zk.setData(path, bytes("b" + i), 0, (rc, p, ctx, stat) -> {
-                told.add("set " + rc + " " + stat.getVersion());
+                answers.add("set " + rc + " " + stat.getVersion());
                 done.countDown();
             }, null);
             zk.getData(path, false, (rc, p, ctx, data, stat) -> {
-                told.add("get " + rc + " " + text(data));
+                answers.add("get " + rc + " " + text(data));
                 done.countDown();
             }, null);
             zk.getChildren(at, false, (rc, p, ctx, names) -> {
-                told.add("children " + rc + " " + names.size());
+                answers.add("children " + rc + " " + names.size());
                 done.countDown();
             }, null);
             zk.delete(path, 0, (rc, p, ctx) -> {
-                told.add("delete " + rc);
+                answers.add("delete " + rc);
                 done.countDown();
             }, null);
             zk.sync(path, (rc, p, ctx) -> {
-                told.add("sync " + rc);
+                answers.add("sync " + rc);
                 done.countDown();
             }, null);
             expected.addAll(List.of("create 0 " + path, "set 0 1", "get 0 b" + i, "children 0 " + (i + 1), "delete -103", "sync 0"));
         }
         assertTrue(done.await(90, TimeUnit.SECONDS));
-        assertEquals(expected, told);
+        assertEquals(expected, answers);
     }
 
     @Test

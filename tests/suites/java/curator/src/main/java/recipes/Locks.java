@@ -30,7 +30,7 @@ import running.Await;
 import running.Server;
 
 class Locks extends Recipe {
-    /** How many are inside now, and at most ever. */
+    /** How many are inside now, and the maximum so far. */
     private static final class Room {
         final AtomicInteger now = new AtomicInteger();
         final AtomicInteger most = new AtomicInteger();

@@ -95,7 +95,7 @@ class Members extends Recipe {
             Thread.sleep(100);
         }
         node.close();
-        Await.that("nobody touches it, it goes", () -> client.checkExists().forPath(at + "/node") == null);
+        Await.that("it is not used and is removed", () -> client.checkExists().forPath(at + "/node") == null);
     }
 
     @Test

@@ -140,11 +140,11 @@ class Operations extends Recipe {
     void rightsAreKept() throws Exception {
         CuratorFramework owner = started(builder(server().address()).authorization("digest", bytes("ann:secret")));
         CuratorFramework wrong = started(builder(server().address()).authorization("digest", bytes("ann:guess")));
-        CuratorFramework nobody = client();
+        CuratorFramework anonymous = client();
         owner.create().withACL(ZooDefs.Ids.CREATOR_ALL_ACL).forPath(at + "/mine", bytes("x"));
         Id ann = new Id("digest", DigestAuthenticationProvider.generateDigest("ann:secret"));
         assertEquals(List.of(new ACL(ZooDefs.Perms.ALL, ann)), owner.getACL().forPath(at + "/mine"));
-        for (CuratorFramework other : List.of(wrong, nobody)) {
+        for (CuratorFramework other : List.of(wrong, anonymous)) {
             assertEquals(Code.NOAUTH, code(() -> other.getData().forPath(at + "/mine")));
             assertEquals(Code.NOAUTH, code(() -> other.setData().forPath(at + "/mine", bytes("y"))));
             assertEquals(Code.NOAUTH, code(() -> other.getChildren().forPath(at + "/mine")));
@@ -153,13 +153,13 @@ class Operations extends Recipe {
             assertEquals(Code.NOAUTH, code(() -> other.getACL().forPath(at + "/mine")));
             assertEquals(Code.NOAUTH, code(() -> other.checkExists().forPath(at + "/mine")));
         }
-        assertEquals(Code.INVALIDACL, code(() -> nobody.create().withACL(ZooDefs.Ids.CREATOR_ALL_ACL).forPath(at + "/no")));
+        assertEquals(Code.INVALIDACL, code(() -> anonymous.create().withACL(ZooDefs.Ids.CREATOR_ALL_ACL).forPath(at + "/no")));
         List<ACL> mixed = List.of(new ACL(ZooDefs.Perms.ALL, ann), new ACL(ZooDefs.Perms.READ, ZooDefs.Ids.ANYONE_ID_UNSAFE));
         assertEquals(Code.BADVERSION, code(() -> owner.setACL().withVersion(3).withACL(mixed).forPath(at + "/mine")));
         assertEquals(1, owner.setACL().withVersion(0).withACL(mixed).forPath(at + "/mine").getAversion());
-        assertEquals("x", text(nobody.getData().forPath(at + "/mine")));
-        assertEquals(Code.NOAUTH, code(() -> nobody.setData().forPath(at + "/mine", bytes("y"))));
-        assertEquals(List.of(new ACL(ZooDefs.Perms.ALL, new Id("digest", "ann:x")), mixed.get(1)), nobody.getACL().forPath(at + "/mine"));
+        assertEquals("x", text(anonymous.getData().forPath(at + "/mine")));
+        assertEquals(Code.NOAUTH, code(() -> anonymous.setData().forPath(at + "/mine", bytes("y"))));
+        assertEquals(List.of(new ACL(ZooDefs.Perms.ALL, new Id("digest", "ann:x")), mixed.get(1)), anonymous.getACL().forPath(at + "/mine"));
         var who = owner.getZookeeperClient().getZooKeeper().whoAmI();
         assertEquals(List.of("digest ann", "ip 127.0.0.1"), who.stream().map(each -> each.getAuthScheme() + " " + each.getUser()).sorted().toList());
         assertEquals(Code.AUTHFAILED, code(() -> {

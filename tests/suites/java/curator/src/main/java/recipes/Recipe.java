@@ -21,7 +21,7 @@ import org.junit.jupiter.api.TestInfo;
 import running.Await;
 import running.Server;
 
-/** What the tests share: one server, a node of one's own, clients and threads that end with the test. */
+/** What the tests share: a server, a node per test, clients and threads that end with the test. */
 abstract class Recipe {
     private static Server shared;
 
@@ -92,7 +92,7 @@ abstract class Recipe {
         return handle;
     }
 
-    /** Ends a client's session as if it had expired: another connection takes it over and closes it. */
+    /** Ends a client's session as if it had expired, by taking it over on another connection and closing it. */
     static void expire(CuratorFramework client, String address) throws Exception {
         ZooKeeper old = client.getZookeeperClient().getZooKeeper();
         long id = old.getSessionId();
@@ -141,7 +141,7 @@ abstract class Recipe {
         }
     }
 
-    /** Keeps what it is told, as "Type path". */
+    /** Records events, as "Type path". */
     static final class Events implements Watcher {
         private final List<String> seen = new ArrayList<>();
 

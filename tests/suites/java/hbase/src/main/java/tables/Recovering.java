@@ -33,7 +33,7 @@ import org.junit.jupiter.api.Test;
 import running.Await;
 import running.Server;
 
-/** HBase's way to the server: a handle that tries again, watchers, trackers, its tools. */
+/** HBase's access to the server: a retrying handle, watchers, trackers, its tools. */
 class Recovering {
     private final List<AutoCloseable> open = new ArrayList<>();
     private Server server;

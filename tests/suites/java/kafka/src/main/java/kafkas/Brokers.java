@@ -86,7 +86,7 @@ class Brokers {
         return new TreeSet<>(zk.getChildren("/kafka" + path, false));
     }
 
-    /** The broker that leads the cluster, by its own node; -1 while there is none. */
+    /** The broker that leads the cluster, according to its node; -1 while there is none. */
     private static int controller() throws Exception {
         try {
             return json("/controller").get("brokerid").asInt();

@@ -3,7 +3,7 @@ package running;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 
-/** Waiting for a condition, with a limit that a loaded machine keeps. */
+/** Waits for a condition, with a limit that suits a loaded machine. */
 public final class Await {
     private static final long MAX_MS = 40_000;
 
@@ -14,7 +14,7 @@ public final class Await {
         that(what, MAX_MS, condition);
     }
 
-    /** The same with a limit of one's own. */
+    /** The same with a given limit. */
     public static void that(String what, long limitMs, Callable<Boolean> condition) throws Exception {
         long end = System.nanoTime() + limitMs * 1_000_000;
         while (!condition.call()) {
@@ -25,7 +25,7 @@ public final class Await {
         }
     }
 
-    /** Waits until `value` is what is expected. */
+    /** Waits until `value` is as expected. */
     public static void equal(Object expected, Callable<?> value) throws Exception {
         long end = System.nanoTime() + MAX_MS * 1_000_000;
         Object last = value.call();

@@ -21,7 +21,7 @@ public final class Server implements AutoCloseable {
     private final int port;
     private Process process;
 
-    /** Starts a server; `lines` are added to zoo.cfg. Ends with this JVM at the latest. */
+    /** Starts a server; `lines` are added to zoo.cfg. It ends with this JVM at the latest. */
     public Server(String... lines) throws Exception {
         synchronized (Server.class) {
             folder = Path.of(System.getProperty("work"), "server-" + number++);
@@ -58,7 +58,7 @@ public final class Server implements AutoCloseable {
         });
     }
 
-    /** Ends the process at once, as a crash would. */
+    /** Kills the process, as a crash would. */
     public void kill() {
         process.destroyForcibly();
         try {
@@ -68,7 +68,7 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    /** Ends the process by SIGTERM. */
+    /** Stops the process with SIGTERM. */
     public void stop() throws InterruptedException {
         process.destroy();
         if (!process.waitFor(30, TimeUnit.SECONDS)) {
@@ -76,7 +76,7 @@ public final class Server implements AutoCloseable {
         }
     }
 
-    /** The answer to a four-letter word; empty when nobody answers. */
+    /** The answer to a four-letter word; empty if no server answers. */
     public String word(String word) {
         try (Socket socket = new Socket()) {
             socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 2000);

@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Test;
 import running.Await;
 import running.Server;
 
-/** What Solr keeps of its cloud: its client, its reader of states, its tools for configurations. */
+/** Solr's view of its cloud: its client, its reader of states, its tools for configurations. */
 class Cloud {
     private static Server shared;
     private final List<AutoCloseable> open = new ArrayList<>();
@@ -253,7 +253,7 @@ class Cloud {
         Await.that("the collection is gone", () -> reader.getClusterState().getCollectionOrNull("books") == null);
     }
 
-    /** Solr's own way of election (an ephemeral sequence, each watches the one before), with its client. */
+    /** Solr's own election (an ephemeral sequence, each watches the one before), with its client. */
     @Test
     void leadershipPassesOnInOrder() throws Exception {
         SolrZkClient look = client();

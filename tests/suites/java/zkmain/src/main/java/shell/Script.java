@@ -27,7 +27,7 @@ import running.Server;
  * ZooKeeperMain's main with these arguments.
  */
 public final class Script {
-    /** What differs from run to run, and what stands for it. */
+    /** What differs between runs, and its replacement. */
     private static final Map<Pattern, String> MAPPED = new LinkedHashMap<>();
 
     static {
@@ -37,7 +37,7 @@ public final class Script {
         MAPPED.put(Pattern.compile("(?m)^\\s+at .*\n"), "");
     }
 
-    /** Where results go. System.out is the shells' until the end: those that were not closed go on talking. */
+    /** Where results go. System.out belongs to the shells until the end: those that were not closed keep printing. */
     private static final PrintStream TERMINAL = System.out;
 
     private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
@@ -149,7 +149,7 @@ public final class Script {
         }
     }
 
-    /** Stock answers these two in the order of a hash table, which promises none: sorted. */
+    /** Stock answers these two in the order of a hash table, which is arbitrary: sorted. */
     private static void inOrder(String line, List<String> printed) {
         if (line.endsWith(" whoami") && printed.size() > 2) {
             Collections.sort(printed.subList(1, printed.size()));

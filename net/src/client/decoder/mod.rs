@@ -1,7 +1,7 @@
 //! Received bytes to frames.
 //!
-//! A frame is a length of four bytes and so many bytes more. Most lie whole in what was received
-//! and are told from there; only an incomplete end, or what a pause leaves, is copied.
+//! A frame is a length of four bytes and that many bytes more. Most lie whole in what was received
+//! and are handed out from there; only an incomplete end, or what a pause leaves, is copied.
 
 #[cfg(test)]
 mod tests;
@@ -10,30 +10,30 @@ use super::FourLetterWord;
 use crate::limits::{FRAME_HEADER_BYTES, INBOX_KEPT_BYTES_MAX};
 use std::fmt;
 
-/// What to do after a frame was told.
+/// What to do after a frame was handed out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Taken; go on.
+    /// Taken; continue.
     Continue,
     /// Taken; keep the rest until `resume`.
     PauseAfter,
-    /// Not taken; keep it and the rest until `resume`, which tells it again.
+    /// Not taken; keep it and the rest until `resume`, which hands it out again.
     PauseBefore,
 }
 
 /// What became of the bytes fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fed {
-    /// Every complete frame was told.
+    /// Every complete frame was handed out.
     All,
-    /// A pause: frames may be left. Whatever is fed from now on is kept as well.
+    /// A pause: frames may be left. Everything fed from now on is kept as well.
     Paused,
     /// The connection opened with a word instead of a length. No frame will come; what follows
-    /// the word is kept for `into_rest`.
+    /// the word is kept for `into_word`.
     FourLetterWord(FourLetterWord),
 }
 
-/// Why a connection cannot go on: close it. The inbox is of no further use.
+/// Why a connection cannot continue: close it. The decoder is of no further use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
     /// A length that is negative or above the limit.
@@ -59,7 +59,7 @@ impl fmt::Display for FrameError {
 impl std::error::Error for FrameError {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum DecoderPhase {
     /// The first four bytes may be a word.
     Opening,
     /// A frame was taken: only frames from here.
@@ -78,32 +78,32 @@ enum Phase {
 /// Invariant: unless paused or at a word, `kept[start..]` is the beginning of a single incomplete
 /// frame, or empty.
 #[derive(Debug)]
-pub struct Inbox {
+pub struct FrameDecoder {
     kept: Vec<u8>,
     start: usize,
     len_max: u32,
-    phase: Phase,
+    phase: DecoderPhase,
 }
 
-impl Inbox {
+impl FrameDecoder {
     /// For a new connection, whose frames are at most `len_max` bytes long (without the length).
     pub fn new(len_max: u32) -> Self {
-        Self { kept: Vec::new(), start: 0, len_max, phase: Phase::Opening }
+        Self { kept: Vec::new(), start: 0, len_max, phase: DecoderPhase::Opening }
     }
 
-    /// Tells each frame that `received` completes, in order.
+    /// Hands out each frame that `received` completes, in order.
     pub fn feed(
         &mut self,
         received: &[u8],
-        mut tell: impl FnMut(&[u8]) -> Flow,
+        mut on_frame: impl FnMut(&[u8]) -> Flow,
     ) -> Result<Fed, FrameError> {
         match self.phase {
-            Phase::Opening | Phase::Established => {}
-            Phase::Paused { .. } => {
+            DecoderPhase::Opening | DecoderPhase::Established => {}
+            DecoderPhase::Paused { .. } => {
                 self.kept.extend_from_slice(received);
                 return Ok(Fed::Paused);
             }
-            Phase::Word(word) => {
+            DecoderPhase::Word(word) => {
                 self.kept.extend_from_slice(received);
                 return Ok(Fed::FourLetterWord(word));
             }
@@ -114,64 +114,61 @@ impl Inbox {
                 return Ok(Fed::All);
             }
             // The kept bytes are now one word or one frame exactly.
-            self.tell_kept(&mut tell)?;
+            self.hand_out_kept(&mut on_frame)?;
             if self.is_stopped() {
                 self.kept.extend_from_slice(rest);
                 return Ok(self.fed());
             }
         }
-        let (phase, consumed) = advance(self.phase, self.len_max, rest, &mut tell)?;
+        let (phase, consumed) = advance(self.phase, self.len_max, rest, &mut on_frame)?;
         self.phase = phase;
         self.kept.extend_from_slice(&rest[consumed..]);
         Ok(self.fed())
     }
 
-    /// Ends a pause: tells the frames that were kept, as far as they are complete.
-    pub fn resume(&mut self, mut tell: impl FnMut(&[u8]) -> Flow) -> Result<Fed, FrameError> {
-        if let Phase::Paused { opening } = self.phase {
-            self.phase = if opening { Phase::Opening } else { Phase::Established };
-            self.tell_kept(&mut tell)?;
+    /// Ends a pause: hands out the kept frames that are complete.
+    pub fn resume(&mut self, mut on_frame: impl FnMut(&[u8]) -> Flow) -> Result<Fed, FrameError> {
+        if let DecoderPhase::Paused { opening } = self.phase {
+            self.phase = if opening { DecoderPhase::Opening } else { DecoderPhase::Established };
+            self.hand_out_kept(&mut on_frame)?;
         }
         Ok(self.fed())
     }
 
-    /// Whether a pause is on: do not receive until `resume` has answered something else.
+    /// Whether it is paused: do not receive until `resume` has returned something else.
     pub fn is_paused(&self) -> bool {
-        matches!(self.phase, Phase::Paused { .. })
+        matches!(self.phase, DecoderPhase::Paused { .. })
     }
 
-    /// Whether no frame was taken yet.
-    pub fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::Opening | Phase::Paused { opening: true })
-    }
-
-    /// Bytes received and not yet told in a frame that was taken.
+    /// Bytes received that no taken frame has covered yet.
     pub fn kept_bytes(&self) -> usize {
         self.kept.len() - self.start
     }
 
-    /// What was received behind a four-letter word, or is left of anything else.
-    pub fn into_rest(mut self) -> Vec<u8> {
-        self.kept.drain(..self.start);
-        self.kept
+    /// The four-letter word that the connection opened with, if it did, and what was received
+    /// behind it.
+    pub fn into_word(mut self) -> Option<(FourLetterWord, Vec<u8>)> {
+        let DecoderPhase::Word(word) = self.phase else { return None };
+        self.compact();
+        Some((word, self.kept))
     }
 
     fn is_stopped(&self) -> bool {
-        matches!(self.phase, Phase::Paused { .. } | Phase::Word(_))
+        matches!(self.phase, DecoderPhase::Paused { .. } | DecoderPhase::Word(_))
     }
 
     fn fed(&self) -> Fed {
         match self.phase {
-            Phase::Opening | Phase::Established => Fed::All,
-            Phase::Paused { .. } => Fed::Paused,
-            Phase::Word(word) => Fed::FourLetterWord(word),
+            DecoderPhase::Opening | DecoderPhase::Established => Fed::All,
+            DecoderPhase::Paused { .. } => Fed::Paused,
+            DecoderPhase::Word(word) => Fed::FourLetterWord(word),
         }
     }
 
-    /// Moves so many bytes from `rest` to the kept ones as complete their frame (or word); says
+    /// Moves as many bytes from `rest` to the kept ones as complete their frame (or word); says
     /// whether it is complete.
     fn complete_kept(&mut self, rest: &mut &[u8]) -> Result<bool, FrameError> {
-        // Whatever follows appends at the end, so the told part must go first.
+        // What follows is appended at the end, so the part handed out must be removed first.
         self.compact();
         if !self.keep_up_to(FRAME_HEADER_BYTES, rest) {
             return Ok(false);
@@ -190,8 +187,12 @@ impl Inbox {
         self.kept.len() >= wanted
     }
 
-    fn tell_kept(&mut self, tell: &mut impl FnMut(&[u8]) -> Flow) -> Result<(), FrameError> {
-        let (phase, consumed) = advance(self.phase, self.len_max, &self.kept[self.start..], tell)?;
+    fn hand_out_kept(
+        &mut self,
+        on_frame: &mut impl FnMut(&[u8]) -> Flow,
+    ) -> Result<(), FrameError> {
+        let (phase, consumed) =
+            advance(self.phase, self.len_max, &self.kept[self.start..], on_frame)?;
         self.phase = phase;
         self.start += consumed;
         if self.start == self.kept.len() {
@@ -201,7 +202,7 @@ impl Inbox {
                 self.kept = Vec::new();
             }
         } else if self.start >= self.kept.len() / 2 {
-            // At most as many bytes are moved as were told since the last time.
+            // At most as many bytes are moved as were handed out since the last time.
             self.compact();
         }
         Ok(())
@@ -219,9 +220,9 @@ enum Header {
 }
 
 /// The first four of `bytes`: stock looks for a word before it looks at the length.
-fn header(phase: Phase, len_max: u32, bytes: &[u8]) -> Result<Header, FrameError> {
+fn header(phase: DecoderPhase, len_max: u32, bytes: &[u8]) -> Result<Header, FrameError> {
     let first = *bytes.first_chunk::<FRAME_HEADER_BYTES>().expect("the caller has looked");
-    if phase == Phase::Opening
+    if phase == DecoderPhase::Opening
         && let Some(word) = FourLetterWord::of(first)
     {
         return Ok(Header::Word(word));
@@ -233,30 +234,36 @@ fn header(phase: Phase, len_max: u32, bytes: &[u8]) -> Result<Header, FrameError
     }
 }
 
-/// Tells the complete frames of `bytes` until told to stop; answers how many bytes are done with.
+/// Hands out the complete frames of `bytes` until asked to stop; returns how many bytes are done
+/// with.
 #[inline]
 fn advance(
-    mut phase: Phase,
+    mut phase: DecoderPhase,
     len_max: u32,
     bytes: &[u8],
-    tell: &mut impl FnMut(&[u8]) -> Flow,
-) -> Result<(Phase, usize), FrameError> {
+    on_frame: &mut impl FnMut(&[u8]) -> Flow,
+) -> Result<(DecoderPhase, usize), FrameError> {
     let mut consumed = 0;
     while bytes.len() - consumed >= FRAME_HEADER_BYTES {
         let len = match header(phase, len_max, &bytes[consumed..])? {
-            Header::Word(word) => return Ok((Phase::Word(word), consumed + FRAME_HEADER_BYTES)),
+            Header::Word(word) => {
+                return Ok((DecoderPhase::Word(word), consumed + FRAME_HEADER_BYTES));
+            }
             Header::Frame { len } => len,
         };
         let start = consumed + FRAME_HEADER_BYTES;
         let Some(frame) = bytes.get(start..start + len) else { break };
-        match tell(frame) {
+        match on_frame(frame) {
             Flow::Continue => {}
-            Flow::PauseAfter => return Ok((Phase::Paused { opening: false }, start + len)),
+            Flow::PauseAfter => return Ok((DecoderPhase::Paused { opening: false }, start + len)),
             Flow::PauseBefore => {
-                return Ok((Phase::Paused { opening: phase == Phase::Opening }, consumed));
+                return Ok((
+                    DecoderPhase::Paused { opening: phase == DecoderPhase::Opening },
+                    consumed,
+                ));
             }
         }
-        phase = Phase::Established;
+        phase = DecoderPhase::Established;
         consumed = start + len;
     }
     Ok((phase, consumed))

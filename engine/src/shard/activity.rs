@@ -1,84 +1,84 @@
-//! Which clients were heard, and until when everything that they have sent was read.
+//! Which clients were active, and until when everything that they have sent was read.
 //!
 //! The ordering role ends a session only when every shard has read all that had reached the server
-//! by the end of the session's time. A process that stood still may find requests of that time in
-//! its sockets, in any number and on connections not yet accepted: so a shard says "heard until
+//! by the end of the session's time. A process that was stalled may find requests of that time in
+//! its sockets, in any number and on connections not yet accepted: so a shard reports "read until
 //! then" not by its clock but after a *look*, which begins at that time and ends in a turn that
 //! brings nothing more.
 //!
-//! Invariant: `heard_ms` never passes what was read (guard:
-//! `crate::tests::stalls::who_waits_in_the_sockets_is_heard_first`). A server so busy that every
-//! turn brings something ends its look after half a tick and a good many turns: what comes first is
-//! read first.
+//! Invariant: `read_until_ms` never passes what was read (guard:
+//! `crate::tests::stalls::what_waits_in_the_sockets_is_read_first`). A server so busy that every
+//! turn brings something ends its look after half a tick and [`LOOK_TURNS_MAX`] turns: what arrives
+//! first is read first.
 //!
-//! Lives in: each shard; a [`Heard`] in each connection.
+//! Lives in: each shard; a [`LastActive`] in each connection.
 
 use crate::limits::LOOK_TURNS_MAX;
 
-/// When a connection was heard.
+/// When a connection was last active.
 #[derive(Debug)]
-pub(super) struct Heard {
+pub(super) struct LastActive {
     last_ms: u64,
-    /// Whether its slot stands among the touched ones.
+    /// Whether its slot is among the touched ones.
     is_touched: bool,
 }
 
-impl Heard {
+impl LastActive {
     /// It was accepted at this time.
     pub(super) fn new(now_ms: u64) -> Self {
         Self { last_ms: now_ms, is_touched: false }
     }
 
-    /// When it was heard last, in ms of the monotonic clock.
+    /// When it was last active, in ms of the monotonic clock.
     pub(super) fn last_ms(&self) -> u64 {
         self.last_ms
     }
 
-    /// When it was heard last, if that was not reported yet.
+    /// When it was last active, if that is not reported yet.
     pub(super) fn take(&mut self) -> Option<u64> {
         std::mem::take(&mut self.is_touched).then_some(self.last_ms)
     }
 }
 
-/// What a shard knows of its hearing.
+/// What a shard knows about the activity of its clients.
 #[derive(Debug)]
-pub(super) struct Hearing {
-    /// A look is due so long after the last began.
+pub(super) struct Activity {
+    /// A look is due this long after the last began.
     period_ms: u64,
-    /// The slots of connections that were heard since the last report.
+    /// The slots of connections that were active since the last report.
     touched: Vec<u32>,
     /// When the last look began.
     begun_ms: u64,
     /// Everything that had reached the server by then was read.
-    heard_ms: u64,
+    read_until_ms: u64,
     look: Look,
 }
 
 /// A look at everything that waits to be read.
 #[derive(Clone, Copy, Debug, Default)]
 enum Look {
-    /// None is under way.
+    /// None is in progress.
     #[default]
     None,
     /// It began in this turn: the kernel has not been asked since.
     Begun { until_ms: u64 },
-    /// The kernel has been asked in so many turns.
-    UnderWay { until_ms: u64, turns: u32 },
+    /// The kernel has been asked in this many turns.
+    InProgress { until_ms: u64, turns: u32 },
 }
 
-impl Hearing {
-    /// One that looks twice a tick.
+impl Activity {
+    /// Activity with two looks per tick.
     pub(super) fn new(tick_ms: u64) -> Self {
         let (touched, look) = (Vec::new(), Look::None);
-        Self { period_ms: tick_ms / 2, touched, begun_ms: 0, heard_ms: 0, look }
+        Self { period_ms: tick_ms / 2, touched, begun_ms: 0, read_until_ms: 0, look }
     }
 
-    /// The connection behind a slot was heard.
+    /// The connection behind a slot was active.
     #[inline]
-    pub(super) fn hear(&mut self, slot: u32, heard: &mut Heard, now_ms: u64) {
-        heard.last_ms = now_ms;
-        if !heard.is_touched {
-            heard.is_touched = true;
+    pub(super) fn touch(&mut self, slot: u32, last: &mut LastActive, now_ms: u64) {
+        last.last_ms = now_ms;
+        if !last.is_touched {
+            last.is_touched = true;
             self.touched.push(slot);
         }
     }
@@ -87,8 +87,8 @@ impl Hearing {
     pub(super) fn maybe_look(&mut self, now_ms: u64, dealt_ms: u64) {
         let deadline_ms = self.deadline_ms();
         match self.look {
-            Look::Begun { until_ms } => self.look = Look::UnderWay { until_ms, turns: 1 },
-            Look::UnderWay { ref mut turns, .. } => *turns += 1,
+            Look::Begun { until_ms } => self.look = Look::InProgress { until_ms, turns: 1 },
+            Look::InProgress { ref mut turns, .. } => *turns += 1,
             Look::None if now_ms >= deadline_ms => {
                 self.begun_ms = now_ms;
                 self.look = Look::Begun { until_ms: now_ms.min(dealt_ms) };
@@ -97,20 +97,20 @@ impl Hearing {
         }
     }
 
-    /// Ends a look that is under way if this turn has nothing more to read, or if it has taken so
-    /// long that what was there at first was read. Gives until when everything was read.
+    /// Ends a look in progress if this turn has nothing more to read, or if it has taken so long
+    /// that what was there at the start was read. Returns until when everything was read.
     pub(super) fn maybe_end_look(&mut self, now_ms: u64, is_read: bool) -> Option<u64> {
-        let Look::UnderWay { until_ms, turns } = self.look else { return None };
+        let Look::InProgress { until_ms, turns } = self.look else { return None };
         let is_long = now_ms >= self.deadline_ms() && turns >= LOOK_TURNS_MAX;
         if !is_read && !is_long {
             return None;
         }
         self.look = Look::None;
-        self.heard_ms = self.heard_ms.max(until_ms);
+        self.read_until_ms = self.read_until_ms.max(until_ms);
         Some(until_ms)
     }
 
-    /// The slots of connections that were heard since the last time.
+    /// The slots of connections that were active since the last time.
     pub(super) fn take_touched(&mut self) -> std::vec::Drain<'_, u32> {
         self.touched.drain(..)
     }
@@ -120,13 +120,13 @@ impl Hearing {
         !matches!(self.look, Look::None)
     }
 
-    /// When the next look is due, or the last one may end whatever comes.
+    /// When the next look is due, or the last one may end regardless.
     pub(super) fn deadline_ms(&self) -> u64 {
         self.begun_ms + self.period_ms
     }
 
     /// Everything that had reached the server by then was read.
-    pub(super) fn heard_ms(&self) -> u64 {
-        self.heard_ms
+    pub(super) fn read_until_ms(&self) -> u64 {
+        self.read_until_ms
     }
 }

@@ -8,7 +8,7 @@ use disk::{Background, DiskMode, Durability};
 use std::net::{Ipv4Addr, SocketAddr};
 use tracing::{debug, info, warn};
 
-pub(super) fn tell_disk(background: &Background, probe: &Probe, durability: Durability) {
+pub(super) fn log_disk(background: &Background, probe: &Probe, durability: Durability) {
     let how = match durability {
         Durability::Dsync => "each write of the log is durable by itself (O_DIRECT, O_DSYNC)",
         Durability::FlushAfter => "writes of the log share flushes (O_DIRECT, fdatasync)",
@@ -23,7 +23,7 @@ pub(super) fn tell_disk(background: &Background, probe: &Probe, durability: Dura
     }
 }
 
-pub(super) fn tell_restored(restored: &Restored, clock: Clock) {
+pub(super) fn log_restored(restored: &Restored, clock: Clock) {
     let summary = &restored.summary;
     let snapshot =
         summary.snapshot.map_or("no snapshot".to_owned(), |(z, _)| format!("snapshot {z}"));
@@ -37,15 +37,15 @@ pub(super) fn tell_restored(restored: &Restored, clock: Clock) {
     debug!(
         load_us = summary.load_time.as_micros() as u64,
         replay_us = summary.replay_time.as_micros() as u64,
-        "read back"
+        "restored"
     );
     if summary.is_torn {
         info!("the log ended in a write that a crash interrupted; it was never acknowledged");
     }
 }
 
-/// Says where the server serves: clients, and what answers by HTTP.
-pub(super) fn tell_ready(
+/// Logs where the server serves: clients and HTTP.
+pub(super) fn log_ready(
     config: &Config,
     client: SocketAddr,
     [commands, metrics]: &[Option<SocketAddr>; 2],

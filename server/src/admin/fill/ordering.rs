@@ -1,0 +1,179 @@
+//! What the ordering role reports.
+
+use crate::admin::inquiry::{
+    EphemeralCursor, EphemeralPage, EphemeralReport, LastMaxMin, Mode, OrderingInquiry,
+    OrderingReport, QuotaPage, SessionExpiry, SessionPage,
+};
+use crate::admin::limits::{PAGE_ENTRIES_MAX, QUOTAS_PER_PAGE};
+use crate::admin::metrics::{Metrics, QuotaSums};
+use engine::meter::PART_BYTES_MAX;
+use engine::ordering::{Ordering, Refusal};
+use engine::quota::{self, Track};
+use engine::settings::Now;
+use engine::state::State;
+use engine::tree::View;
+use model::session::SessionId;
+use model::zxid::Zxid;
+use std::ops::Bound;
+
+/// What the ordering role does not know about its server.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// Whether clients are served.
+    pub is_serving: bool,
+    /// What the server is.
+    pub mode: Mode,
+    /// Bytes of proposals, on a leader.
+    pub proposal_bytes: Option<LastMaxMin>,
+    /// The last snapshot, and when it was written, in ms since 1970.
+    pub last_snapshot: Option<(Zxid, i64)>,
+    /// Flushes that took longer than was configured.
+    pub slow_flushes: u64,
+    /// The clocks of this turn.
+    pub now: Now,
+}
+
+/// Answers for the ordering role. `view` is the tree's newest published version, in a fused loop
+/// that of its shard's reader; `metrics` is what the loop, the role and the log have counted.
+pub fn ordering(
+    inquiry: OrderingInquiry,
+    role: &Ordering,
+    view: View<'_, State>,
+    standing: Standing,
+    metrics: impl FnOnce() -> Metrics,
+) {
+    match inquiry {
+        OrderingInquiry::Counts(reply) => {
+            reply.send(Box::new(ordering_report(role, view, standing))).ok();
+        }
+        OrderingInquiry::Metrics(reply) => {
+            reply.send(Box::new(ordering_metrics(role, metrics()))).ok();
+        }
+        OrderingInquiry::Quotas(after, reply) => {
+            reply.send(quota_page(view, after.as_deref())).ok();
+        }
+        OrderingInquiry::ResetCounts(reply) => {
+            reply.send(()).ok();
+        }
+        OrderingInquiry::Sessions(from, reply) => {
+            reply.send(session_page(role, view.meta(), from, standing.now)).ok();
+        }
+        OrderingInquiry::Ephemerals(from, reply) => {
+            reply.send(ephemeral_page(view.meta(), &from)).ok();
+        }
+        OrderingInquiry::Digests(reply) => {
+            let seen = role.published();
+            let digests = role.head.digests().filter(|(zxid, _)| *zxid <= seen);
+            reply.send(digests.collect()).ok();
+        }
+    }
+}
+
+/// Some quotas: their limits and the usage, as far as these can be read.
+pub(super) fn quota_page(view: View<'_, State>, after: Option<&[u8]>) -> QuotaPage {
+    let paths = view.meta().quotas.after(after);
+    let some = &paths[..paths.len().min(QUOTAS_PER_PAGE)];
+    let next = (some.len() < paths.len()).then(|| some.last().cloned()).flatten();
+    let quotas = some.iter().filter_map(|path| {
+        let part = engine::meter::part_of(path).filter(|part| part.len() <= PART_BYTES_MAX)?;
+        Some((String::from_utf8_lossy(part).into_owned(), quota_of(view, path)))
+    });
+    QuotaPage { quotas: quotas.collect(), next }
+}
+
+fn quota_of(view: View<'_, State>, path: &[u8]) -> QuotaSums {
+    let track = |name| {
+        let node = view.lookup(&quota::node_path(path, name))?;
+        Some(Track::parse(node.data().unwrap_or_default()))
+    };
+    let limit = |limits: &Track, hard, soft| match limits.value(hard) {
+        -1 => limits.value(soft),
+        hard => hard,
+    };
+    let mut sums = QuotaSums::default();
+    if let Some(limits) = track(quota::LIMITS) {
+        sums.bytes_max = limit(&limits, "byteHardLimit", "bytes");
+        sums.count_max = limit(&limits, "countHardLimit", "count");
+    }
+    if let Some(used) = track(quota::STATS) {
+        sums.bytes = used.value("bytes");
+        sums.count = used.value("count");
+    }
+    sums
+}
+
+/// Adds what the role counts to what its loop and its log have counted.
+fn ordering_metrics(role: &Ordering, mut metrics: Metrics) -> Metrics {
+    metrics.written.merge(&role.head.meters.written);
+    metrics.over_quota.merge(&role.head.meters.over_quota);
+    metrics
+}
+
+fn ordering_report(role: &Ordering, view: View<'_, State>, standing: Standing) -> OrderingReport {
+    let state = view.meta();
+    OrderingReport {
+        is_serving: standing.is_serving,
+        mode: standing.mode,
+        zxid: role.published(),
+        // Stock's tree has the root under two names and counts both.
+        node_count: view.node_count() + 1,
+        data_bytes: view.data_bytes(),
+        ephemeral_count: state.ephemeral_count,
+        session_count: state.sessions.len() as u64,
+        local_session_count: 0,
+        writes_refused: role.refusal().map(|refusal| match refusal {
+            Refusal::DiskFull => {
+                "the disk is full: the log has no room and none can be made".into()
+            }
+            Refusal::LogEnded => "the server stops: its log has ended".into(),
+        }),
+        proposal_bytes: standing.proposal_bytes,
+        last_snapshot: standing.last_snapshot,
+        slow_flushes: standing.slow_flushes,
+    }
+}
+
+pub(super) fn session_page(
+    role: &Ordering,
+    state: &State,
+    from: SessionId,
+    now: Now,
+) -> SessionPage {
+    let mut page = SessionPage { mono_ms: now.mono_ms, wall_ms: now.wall_ms, ..<_>::default() };
+    let mut known = state.sessions.range(from..).map(|(&session, _)| session);
+    for session in known.by_ref().take(PAGE_ENTRIES_MAX) {
+        // A session that is being closed may have been removed from the role's table already.
+        if let Some(expires_ms) = role.sessions().expires_ms(session) {
+            page.sessions.push(SessionExpiry { expires_ms, session });
+        }
+    }
+    page.next = known.next();
+    page
+}
+
+pub(super) fn ephemeral_page(state: &State, from: &EphemeralCursor) -> EphemeralPage {
+    let (mut page, mut left) = (EphemeralPage::default(), PAGE_ENTRIES_MAX);
+    for (&session, known) in state.sessions.range(from.session..) {
+        if left == 0 {
+            page.next = Some(EphemeralCursor::at(session));
+            break;
+        }
+        // A session counts, whatever it owns.
+        left -= 1;
+        let after = from.after.as_deref().filter(|_| session == from.session);
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let mut owned = known.ephemerals.range::<_, [u8]>(behind);
+        // At least one, so that every page makes progress.
+        let paths: Vec<_> = owned.by_ref().take(left.max(1)).cloned().collect();
+        left = left.saturating_sub(paths.len());
+        let next = owned.next().and(paths.last().cloned());
+        if !paths.is_empty() {
+            page.sessions.push(EphemeralReport { session, paths });
+        }
+        if let Some(after) = next {
+            page.next = Some(EphemeralCursor { session, after: Some(after) });
+            break;
+        }
+    }
+    page
+}
