@@ -33,10 +33,12 @@
 
 pub mod acl;
 pub mod error;
+pub mod host;
 pub mod jute;
 pub mod limits;
 pub mod op;
 pub mod path;
+pub mod properties;
 pub mod record;
 pub mod request;
 pub mod response;

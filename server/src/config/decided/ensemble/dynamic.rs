@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use crate::config::{ConfigError, Origin, properties};
+use model::properties;
+
+use crate::config::{ConfigError, Origin};
 
 use super::super::{Files, settle::Settled};
 use super::{Lines, Reading, ServersFault, Setting};

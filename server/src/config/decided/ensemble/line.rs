@@ -1,6 +1,8 @@
 //! One `server.N` line, split as ZooKeeper splits it.
 
-use super::super::{Endpoint, Host};
+use model::host::Host;
+
+use super::super::Endpoint;
 use super::ServersFault;
 
 /// What a `server.N` line says.

@@ -6,7 +6,9 @@ use crate::config::{ConfigError, Decided, Origin, Sources, Written, keys, load};
 
 use engine::acl::scheme::{DigestAlgorithm, Ensemble, Schemes};
 
-use super::{Durability, Endpoint, Files, Host, Notice, decide, ensemble, parts, settle::Settled};
+use model::host::Host;
+
+use super::{Durability, Endpoint, Files, Notice, decide, ensemble, parts, settle::Settled};
 
 /// A file that is enough, for others to be added to.
 const ENOUGH: &str = "clientPort=2181\ndataDir=/d\n";
