@@ -7,7 +7,10 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs},
 };
 
-use model::host::{Host, Zone};
+use model::{
+    host::{Host, Zone},
+    peer::address::Address,
+};
 use net::listener;
 use nix::net::if_::if_nametoindex;
 
@@ -79,6 +82,12 @@ pub struct Endpoint {
     pub host: Host,
     /// The port; 0 lets the kernel choose.
     pub port: u16,
+}
+
+impl From<Address> for Endpoint {
+    fn from(Address { host, port }: Address) -> Endpoint {
+        Endpoint { host, port }
+    }
 }
 
 impl Endpoint {
