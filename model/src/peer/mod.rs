@@ -19,6 +19,8 @@
 //! - What `encode` writes, `decode` reads back equal, fed in whatever pieces (guards:
 //!   `tests::peer::packets::packets_survive`, `tests::peer::hellos::hellos_survive`,
 //!   `tests::peer::notifications::notifications_survive`).
+//! - What stock servers send is decoded to its end, and encoded to the same bytes (guard:
+//!   `tests::peer::recordings`).
 //!
 //! Not here: sockets and queues (`net`), what a server does about what it reads (`engine`).
 

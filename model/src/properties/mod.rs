@@ -1,4 +1,4 @@
-//! The syntax of configuration files and texts: Java's Properties, with the line of every entry kept.
+//! The syntax of configuration files: Java's Properties, with the line of every entry kept.
 //!
 //! A file is read as ISO-8859-1, as `Properties.load` does, whatever encoding it was written in: a
 //! character outside ASCII that was written as UTF-8 becomes several others, and a byte order mark

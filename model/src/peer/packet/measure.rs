@@ -90,28 +90,26 @@ impl Measure {
     /// # Errors
     /// A length beyond the limits, as soon as it is there.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<Progress, PacketError> {
-        loop {
-            let needed = self.needed();
-            if bytes.len() < needed {
-                return Ok(Progress::Needs(needed));
-            }
-            if matches!(self.next, Field::End) {
-                return Ok(Progress::Whole(self.offset));
-            }
-            let kind = int(bytes, 0);
-            self.read(kind, int(bytes, self.offset))?;
+        while !matches!(self.next, Field::End) {
+            let Some(field) = int(bytes, self.offset) else {
+                return Ok(Progress::Needs(self.least()));
+            };
+            let kind = int(bytes, 0).expect("the type comes before every field");
+            self.read(kind, field)?;
         }
+        let is_whole = bytes.len() >= self.offset;
+        Ok(if is_whole { Progress::Whole(self.offset) } else { Progress::Needs(self.offset) })
     }
 
-    /// Bytes of the packet without which nothing more can be known: every field that is left has
-    /// a length.
-    fn needed(&self) -> usize {
-        match self.next {
-            Field::Data => self.offset + 2 * INT,
-            Field::Count => self.offset + INT,
-            Field::String { left, .. } => self.offset + INT * left as usize,
-            Field::End => self.offset,
-        }
+    /// Bytes that the packet has at least: every field that is left has a length.
+    fn least(&self) -> usize {
+        let fields_left = match self.next {
+            Field::Data => 2,
+            Field::Count => 1,
+            Field::String { left, .. } => left as usize,
+            Field::End => 0,
+        };
+        self.offset + INT * fields_left
     }
 
     /// Takes the field that says `found`.
@@ -160,8 +158,8 @@ impl Measure {
     }
 }
 
-/// The number at an offset.
-fn int(bytes: &[u8], offset: usize) -> i32 {
-    let field = bytes[offset..].first_chunk().expect("as many bytes were asked for");
-    i32::from_be_bytes(*field)
+/// The number at an offset, if it is there.
+fn int(bytes: &[u8], offset: usize) -> Option<i32> {
+    let field = bytes.get(offset..)?.first_chunk()?;
+    Some(i32::from_be_bytes(*field))
 }

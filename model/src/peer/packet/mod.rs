@@ -162,13 +162,14 @@ impl fmt::Display for PacketError {
             }
             Self::Length { kind, found, bytes_max } => write!(
                 f,
-                "{}: a length of {found}, and jute.maxbuffer with its extra size allows {bytes_max}",
+                "{}: a length of {found}, where jute.maxbuffer and its extra size allow \
+                 {bytes_max}",
                 Named(*kind)
             ),
             Self::Identities { kind, count, bytes_max } => write!(
                 f,
                 "{}: {count} identities of more than the {bytes_max} bytes that jute.maxbuffer \
-                 with its extra size allows",
+                 and its extra size allow",
                 Named(*kind)
             ),
             Self::Data { kind, needed, found: None } => {
