@@ -24,7 +24,7 @@ impl Address {
         }
     }
 
-    /// Whether it is every address of a machine, to which no other machine can connect.
+    /// Whether it stands for every address of a machine, so that nothing can connect to it.
     pub fn is_wildcard(&self) -> bool {
         match &self.host {
             Host::Any => true,

@@ -31,8 +31,8 @@ pub enum Hello {
         form: HelloForm,
         /// Its id, [`ServerId::OBSERVER`] from an observer that has none.
         server: ServerId,
-        /// Where it says that it listens for this kind of link. An address that is every address
-        /// of a machine is left out: nothing can connect to it.
+        /// Where it says that it listens for this kind of link, without
+        /// [wildcards](Address::is_wildcard).
         addresses: Vec<Address>,
     },
 }

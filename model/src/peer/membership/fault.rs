@@ -25,7 +25,7 @@ pub enum Fault {
     InTwoGroups {
         /// The server.
         server: ServerId,
-        /// The key of the other group.
+        /// The key of the other group, or the beginning of it.
         other: String,
     },
     /// There are groups, and this server is in none.

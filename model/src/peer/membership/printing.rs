@@ -23,14 +23,12 @@ impl fmt::Display for Membership {
 impl fmt::Display for Hierarchy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let servers = self.groups.iter().map(|(server, &group)| (server.0, group)).collect();
-        let mut groups: BTreeMap<i64, String> = BTreeMap::new();
+        let mut groups: BTreeMap<i64, Vec<String>> = BTreeMap::new();
         for (server, group) in in_java_order(servers) {
-            let text = groups.entry(group).or_default();
-            let colon = if text.is_empty() { "" } else { ":" };
-            text.push_str(&format!("{colon}{server}"));
+            groups.entry(group).or_default().push(server.to_string());
         }
         for (group, servers) in in_java_order(groups.into_iter().collect()) {
-            writeln!(f, "group.{group}={servers}")?;
+            writeln!(f, "group.{group}={}", servers.join(":"))?;
         }
         let weights = self.weights.iter().map(|(server, &weight)| (server.0, weight)).collect();
         for (server, weight) in in_java_order(weights) {

@@ -29,11 +29,7 @@ impl Membership {
     /// # Errors
     /// The first thing that is wrong.
     pub fn parse(text: &[u8], reading: Reading) -> Result<Self, MembershipError> {
-        let error = |line, key: &str, fault| MembershipError {
-            line,
-            key: key.chars().take(KEY_SHOWN_MAX).collect(),
-            fault,
-        };
+        let error = |line, key: &str, fault| MembershipError { line, key: shown(key), fault };
         let lines = properties::parse_text(&String::from_utf8_lossy(text))
             .map_err(|malformed| error(malformed.line, "", Fault::Escape))?;
         // Of equal keys the last one counts.
@@ -123,7 +119,7 @@ impl Hierarchy {
             for server in servers.into_iter().map(ServerId) {
                 hierarchy.groups.insert(server, group);
                 if let Some(other) = keys.insert(server, key) {
-                    let other = other.to_owned();
+                    let other = shown(other);
                     faults.push((index, Fault::InTwoGroups { server, other }));
                 } else if !hierarchy.weights.contains_key(&server) {
                     faults.push((index, Fault::NoSuchMember { server }));
@@ -132,6 +128,11 @@ impl Hierarchy {
         }
         hierarchy
     }
+}
+
+/// A key for an error. Keys of other servers may be long, and named by many errors.
+fn shown(key: &str) -> String {
+    key.chars().take(KEY_SHOWN_MAX).collect()
 }
 
 fn server(key: &str, value: &str, reading: Reading) -> Result<(ServerId, Member), Fault> {

@@ -88,11 +88,11 @@ pub enum FromLeader<'a> {
         /// The newest proposal.
         zxid: Zxid,
     },
-    /// The answer to a learner that asked for a session.
+    /// The answer to a learner's REVALIDATE.
     Revalidate {
         /// The session.
         session: SessionId,
-        /// Whether there is one.
+        /// Whether it exists.
         is_valid: bool,
     },
     /// The answer to the oldest `sync` of the link that is not answered yet.

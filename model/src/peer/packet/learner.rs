@@ -42,17 +42,17 @@ pub enum FromLearner<'a> {
     Ping {
         /// The ping's zxid.
         zxid: Zxid,
-        /// The sessions that have been heard of since the last one.
+        /// The sessions whose clients have sent something since the last one.
         touched: Touched<'a>,
     },
-    /// A client has come with a session: is there one?
+    /// A client wants to resume its session: does it exist?
     Revalidate {
         /// The session.
         session: SessionId,
         /// Its timeout.
         timeout_ms: i32,
     },
-    /// What a client asked, where only the leader can answer.
+    /// A client's request that the leader must order.
     Request {
         /// The client's session.
         session: SessionId,

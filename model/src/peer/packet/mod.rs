@@ -173,7 +173,7 @@ impl fmt::Display for PacketError {
                 Named(*kind)
             ),
             Self::Data { kind, needed, found: None } => {
-                write!(f, "{kind}: no data, where {needed} bytes are needed")
+                write!(f, "{kind}: null data, where at least {needed} bytes are needed")
             }
             Self::Data { kind, needed, found: Some(found) } => {
                 write!(f, "{kind}: {found} bytes of data, where {needed} are needed")

@@ -108,7 +108,9 @@ fn what_learners_say() {
         Identity { scheme: Some(b"ip"), id: Some(b"10.0.0.1") },
         Identity { scheme: None, id: Some(b"") },
     ];
-    ids.into_iter().for_each(|id| list.push(id));
+    for id in ids {
+        list.push(id);
+    }
     let identities = list.identities();
     assert!(identities.iter().eq(ids) && identities.len() == 2);
     let request = FromLearner::Request { session, cxid, op, body, identities };
@@ -225,7 +227,7 @@ fn what_a_direction_does_not_have_is_refused_with_its_type() {
         [
             "PROPOSAL: the other side does not send it",
             "packet of type 99: the other side does not send it",
-            "COMMITANDACTIVATE: no data, where 8 bytes are needed",
+            "COMMITANDACTIVATE: null data, where at least 8 bytes are needed",
         ]
     );
 }
@@ -316,25 +318,27 @@ struct Parts {
 fn parts() -> impl Strategy<Value = Parts> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..60);
     let identity = (prop::option::of(bytes()), prop::option::of(bytes()));
-    let identities = prop::option::of(prop::collection::vec(identity, 0..5));
+    let identities = prop::collection::vec(identity, 0..5).prop_map(|ids| {
+        let mut list = IdentityList::default();
+        for (scheme, id) in &ids {
+            list.push(Identity { scheme: scheme.as_deref(), id: id.as_deref() });
+        }
+        list
+    });
+    let identities = prop::option::of(identities);
     let touched = prop::collection::vec((number(), any::<i32>()), 0..5);
     let numbers = [number(), number(), number()];
     (numbers, bytes(), identities, touched).prop_map(|(numbers, bytes, identities, touched)| {
-        let listed = |ids: Vec<(Option<Vec<u8>>, Option<Vec<u8>>)>| {
-            let mut list = IdentityList::default();
-            for (scheme, id) in &ids {
-                list.push(Identity { scheme: scheme.as_deref(), id: id.as_deref() });
-            }
-            list
-        };
         let mut list = TouchedList::default();
-        touched.into_iter().for_each(|(session, timeout)| list.push(SessionId(session), timeout));
-        Parts { numbers, bytes, identities: identities.map(listed), touched: list }
+        for (session, timeout) in touched {
+            list.push(SessionId(session), timeout);
+        }
+        Parts { numbers, bytes, identities, touched: list }
     })
 }
 
 impl Parts {
-    fn from_learner(&self) -> Vec<FromLearner<'_>> {
+    fn of_learner(&self) -> Vec<FromLearner<'_>> {
         let [a, b, c] = self.numbers;
         let (zxid, session, server) = (Zxid(a), SessionId(b), ServerId(c));
         let (protocol, trailing) = (b as i32, &self.bytes[..]);
@@ -362,7 +366,7 @@ impl Parts {
         packets
     }
 
-    fn from_leader(&self) -> Vec<FromLeader<'_>> {
+    fn of_leader(&self) -> Vec<FromLeader<'_>> {
         let [a, b, c] = self.numbers;
         let (zxid, session, designated) = (Zxid(a), SessionId(b), ServerId(c));
         let txn = &self.bytes[..];
@@ -408,36 +412,30 @@ fn assert_measures(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Packets of a direction, one behind the other, are measured and decoded to what they were.
+macro_rules! assert_stream {
+    ($direction:ident, $packets:expr) => {
+        let mut stream = Vec::new();
+        for packet in $packets {
+            let begin = stream.len();
+            packet.encode(&mut stream);
+            assert_measures(&stream[begin..])?;
+        }
+        let mut rest = &stream[..];
+        for packet in $packets {
+            let (decoded, length) = $direction::decode(rest, LIMITS).unwrap().unwrap();
+            prop_assert_eq!(decoded, packet);
+            prop_assert_eq!($direction::decode(&rest[..length - 1], LIMITS), Ok(None));
+            rest = &rest[length..];
+        }
+        prop_assert!(rest.is_empty());
+    };
+}
+
 proptest! {
     #[test]
     fn packets_survive(parts in parts()) {
-        let mut stream = Vec::new();
-        for packet in parts.from_learner() {
-            let begin = stream.len();
-            packet.encode(&mut stream);
-            assert_measures(&stream[begin..])?;
-        }
-        let mut rest = &stream[..];
-        for packet in parts.from_learner() {
-            let (decoded, length) = FromLearner::decode(rest, LIMITS).unwrap().unwrap();
-            prop_assert_eq!(decoded, packet);
-            prop_assert_eq!(FromLearner::decode(&rest[..length - 1], LIMITS), Ok(None));
-            rest = &rest[length..];
-        }
-        prop_assert!(rest.is_empty());
-        stream.clear();
-        for packet in parts.from_leader() {
-            let begin = stream.len();
-            packet.encode(&mut stream);
-            assert_measures(&stream[begin..])?;
-        }
-        let mut rest = &stream[..];
-        for packet in parts.from_leader() {
-            let (decoded, length) = FromLeader::decode(rest, LIMITS).unwrap().unwrap();
-            prop_assert_eq!(decoded, packet);
-            prop_assert_eq!(FromLeader::decode(&rest[..length - 1], LIMITS), Ok(None));
-            rest = &rest[length..];
-        }
-        prop_assert!(rest.is_empty());
+        assert_stream!(FromLearner, parts.of_learner());
+        assert_stream!(FromLeader, parts.of_leader());
     }
 }
