@@ -23,7 +23,7 @@ pub enum Progress {
 ///
 /// Nothing that was looked at is looked at again, so the work for a packet grows with its length,
 /// in however many pieces it comes. One value measures one packet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Measure {
     limits: PacketLimits,
     /// Where the next field begins, perhaps behind what has come. All before it has been checked.

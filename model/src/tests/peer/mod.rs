@@ -11,7 +11,7 @@ use crate::peer::notification::Notification;
 use crate::peer::packet::{FromLeader, FromLearner, PacketLimits, snapshot_end};
 use proptest::prelude::*;
 
-/// A notification reads its text alike whether or not servers have several addresses.
+/// As a server reads that has everything switched on.
 const ANY: Reading = Reading { is_multi: true, has_groups: true };
 
 /// Numbers as attackers choose them.
