@@ -24,8 +24,9 @@ if ! rustup run nightly rustc --version >/dev/null 2>&1; then
   exit $status
 fi
 cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz || exit 1
-for target in requests txns frames; do
+targets=(requests txns frames notifications hellos packets)
+for target in "${targets[@]}"; do
   echo "== the decoder of $target"
-  (cd tests && cargo +nightly fuzz run --fuzz-dir fuzz -s none "$target" -- -max_total_time=$((third / 3)) -max_len=4096) || status=1
+  (cd tests && cargo +nightly fuzz run --fuzz-dir fuzz -s none "$target" -- -max_total_time=$((third / ${#targets[@]})) -max_len=4096) || status=1
 done
 exit $status

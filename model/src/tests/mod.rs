@@ -1,4 +1,5 @@
 mod path;
+mod peer;
 mod requests;
 mod responses;
 mod session;

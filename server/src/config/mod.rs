@@ -8,7 +8,7 @@
 //! Sources -> written::Written --(keys: the table)--> decided::{Config, notices} | errors
 //! ```
 //!
-//! - [`properties`] the syntax of the file
+//! - [`model::properties`] the syntax of the file
 //! - [`written`] every entry with its origin
 //! - [`keys`] the table of all keys: where each counts, how it is read, how far it is supported
 //! - [`decided`] the result
@@ -28,7 +28,6 @@ mod compatibility;
 pub mod decided;
 mod explain;
 pub mod keys;
-pub mod properties;
 pub mod written;
 
 pub use self::{

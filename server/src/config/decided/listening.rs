@@ -1,6 +1,8 @@
 //! Where to listen: for clients, for commands, for metrics.
 
-use super::{Endpoint, Families, Host, Listen, Preference, ensemble::Own, host, settle::Settled};
+use model::host::Host;
+
+use super::{Endpoint, Families, Listen, Preference, ensemble::Own, host, settle::Settled};
 
 /// The port for clients of a trial server.
 const TRIAL_PORT: u16 = 2181;

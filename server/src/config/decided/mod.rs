@@ -17,7 +17,7 @@ mod listening;
 mod parts;
 mod settle;
 pub use ensemble::ServersFault;
-pub use host::{Endpoint, Families, Host, Preference, Zone};
+pub use host::{Endpoint, Families, Preference};
 #[cfg(test)]
 pub(super) use parts::WORDS;
 #[cfg(test)]

@@ -12,7 +12,9 @@ use std::{
     sync::Arc,
 };
 
-use super::{ConfigError, Notice, properties};
+use model::properties;
+
+use super::{ConfigError, Notice};
 
 #[cfg(test)]
 mod tests;

@@ -6,10 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use crate::config::{ConfigError, Origin, properties};
+use model::{peer::membership::Reading, properties};
+
+use crate::config::{ConfigError, Origin};
 
 use super::super::{Files, settle::Settled};
-use super::{Lines, Reading, ServersFault, Setting};
+use super::{Lines, ServersFault, Setting};
 
 /// What ZooKeeper appends to the name of its configuration file for the lines that were last
 /// proposed by a change of the ensemble.

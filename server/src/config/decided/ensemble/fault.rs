@@ -2,37 +2,13 @@
 
 use std::{fmt, path::PathBuf};
 
+use model::peer::membership::Fault;
+
 /// What is wrong with a `server.N`, `group.N` or `weight.N` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServersFault {
-    /// It does not have the form of a server's line.
-    Shape,
-    /// The two ports of a server are the same.
-    SamePort(u16),
-    /// A server has several addresses, and that is not enabled.
-    ManyAddresses,
-    /// A server votes at one of its addresses only.
-    MixedRoles,
-    /// What follows the dot of the key is not a number.
-    Number,
-    /// A weight, or the server that has it, is not a number.
-    Weight,
-    /// A group, or a member of it, is not a number.
-    Group,
-    /// A server is in two groups.
-    InTwoGroups {
-        /// The server.
-        server: i64,
-        /// The key of the other group.
-        other: String,
-    },
-    /// There are groups, and this server is in none.
-    InNoGroup,
-    /// A group has a member that neither votes nor has a weight.
-    NoSuchMember {
-        /// The member.
-        server: i64,
-    },
+    /// A line of its own is wrong, or contradicts others.
+    Line(Fault),
     /// Several servers.
     Many,
     /// A server that does not vote.
@@ -59,38 +35,7 @@ pub enum ServersFault {
 impl fmt::Display for ServersFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ServersFault::Shape => f.write_str(
-                "must be host:port:port, then :participant or :observer, then \
-                 ;[address:]clientPort",
-            ),
-            ServersFault::SamePort(port) => {
-                write!(f, "the port {port} is there twice: give the election a port of its own")
-            }
-            ServersFault::ManyAddresses => f.write_str(
-                "a server has one address: remove the others, or start with \
-                 -Dzookeeper.multiAddress.enabled=true",
-            ),
-            ServersFault::MixedRoles => {
-                f.write_str("a server is a participant or an observer at all of its addresses")
-            }
-            ServersFault::Number => f.write_str("the name must end in the number of a server"),
-            ServersFault::Weight => {
-                f.write_str("must be weight.N=number, where N is the number of a server")
-            }
-            ServersFault::Group => {
-                f.write_str("must be group.N=server:server, where N and the servers are numbers")
-            }
-            ServersFault::InTwoGroups { server, other } => {
-                write!(f, "server {server} is in {other} already: name it in one group")
-            }
-            ServersFault::InNoGroup => {
-                f.write_str("the server is in no group: name it in a group.N line, or remove these")
-            }
-            ServersFault::NoSuchMember { server } => write!(
-                f,
-                "server {server} is not a participant of the server.N lines: add its line, or \
-                 remove it from the group"
-            ),
+            ServersFault::Line(fault) => write!(f, "{fault}"),
             ServersFault::Many => f.write_str(
                 "ensembles are not built yet: run one server, or remove the server.N lines",
             ),

@@ -6,10 +6,15 @@
 //!
 //! - [`identity`] `myid`
 //! - [`dynamic`] the same lines in a file of their own
-//! - [`line`] one `server.N` line
-//! - [`groups`] `group.N` and `weight.N`
+//!
+//! The lines themselves are read by [`model::peer::membership`].
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
+
+use model::{
+    peer::membership::{Member, Membership, Reading, number_behind},
+    server::ServerId,
+};
 
 use crate::config::{ConfigError, Origin, written::WrittenEntry};
 
@@ -17,14 +22,12 @@ use super::{Endpoint, Files, parts, settle::Settled};
 
 mod dynamic;
 mod fault;
-mod groups;
 mod identity;
-mod line;
 #[cfg(test)]
 mod tests;
 
 pub use self::fault::ServersFault;
-use self::{identity::Identity, line::Line};
+use self::identity::Identity;
 
 /// Where the ensemble's lines let this server serve clients.
 pub(super) enum Own {
@@ -52,25 +55,6 @@ struct Lines {
     weights: Vec<Setting>,
 }
 
-/// How lines are read.
-#[derive(Clone, Copy)]
-struct Reading {
-    /// A server may have several addresses.
-    is_multi: bool,
-    /// Groups and weights count; with `oraclePath` they do not.
-    has_groups: bool,
-}
-
-/// The servers of the lines, by number.
-#[derive(Default)]
-struct Servers(BTreeMap<i64, Member>);
-
-/// A server, and the place of its line among [`Lines::servers`].
-struct Member {
-    at: usize,
-    line: Line,
-}
-
 /// Checks that the lines mean a single server, and finds its own line.
 pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
     let data_dir = parts::data_dir(settled);
@@ -96,7 +80,7 @@ pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
         Ok((lines, servers))
     });
     match (servers, identity) {
-        (Ok((lines, servers)), Ok(identity)) => servers.own(&lines, &identity),
+        (Ok((lines, servers)), Ok(identity)) => lines.own(&servers, &identity),
         (servers, identity) => {
             let errors = servers.err().into_iter().flatten().chain(identity.err());
             errors.for_each(|error| settled.fail(error));
@@ -106,23 +90,22 @@ pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
 }
 
 /// Only a single server is supported; several of them, or an ensemble of one, are not built yet.
-fn check_count(settled: &mut Settled<'_>, lines: &Lines, servers: &Servers) {
+fn check_count(settled: &mut Settled<'_>, lines: &Lines, servers: &Membership) {
     let is_standalone_allowed = settled.flag("standaloneEnabled");
-    let mut voters = servers.0.values().filter(|member| !member.line.observes);
+    let mut voters = servers.participants();
     let (first, second) = (voters.next(), voters.next());
-    let observer = servers.0.values().find(|member| member.line.observes);
-    if let Some(member) = second {
-        settled.fail(lines.servers[member.at].error(ServersFault::Many));
-    } else if let Some(member) = observer {
-        settled.fail(lines.servers[member.at].error(ServersFault::Observer));
+    if let Some(server) = second {
+        settled.fail(lines.of(server).error(ServersFault::Many));
+    } else if let Some(server) = servers.observers().next() {
+        settled.fail(lines.of(server).error(ServersFault::Observer));
     } else if !is_standalone_allowed {
         let with = match first {
             Some(_) => "an ensemble of one server is not built yet: remove the line",
             None => "there are no server.N lines for an ensemble: remove the line",
         };
         settled.fail_conflict("standaloneEnabled", with.to_owned());
-    } else if let Some(member) = first {
-        let Setting { key, origin, .. } = &lines.servers[member.at];
+    } else if let Some(server) = first {
+        let Setting { key, origin, .. } = lines.of(server);
         settled.note(format!("{origin}: {key} is the only server: it runs without an ensemble"));
     }
 }
@@ -145,36 +128,32 @@ impl Lines {
     ///
     /// # Errors
     /// Everything that is wrong.
-    fn read(&self, reading: Reading) -> Result<Servers, Vec<ConfigError>> {
-        let mut servers = Servers::default();
-        let mut errors = Vec::new();
-        for (at, setting) in self.servers.iter().enumerate() {
-            let Some(number) = number_behind(&setting.key) else {
-                errors.push(setting.error(ServersFault::Number));
-                continue;
-            };
-            match Line::read(&setting.value, reading.is_multi) {
-                Ok(line) => drop(servers.0.insert(number, Member { at, line })),
-                Err(fault) => errors.push(setting.error(fault)),
-            }
-        }
-        if errors.is_empty() && reading.has_groups {
-            errors = groups::errors(self, &servers);
-        }
-        if errors.is_empty() { Ok(servers) } else { Err(errors) }
+    fn read(&self, reading: Reading) -> Result<Membership, Vec<ConfigError>> {
+        let all: Vec<&Setting> = self.all().collect();
+        let settings = all.iter().map(|setting| (setting.key.as_str(), setting.value.as_str()));
+        Membership::of_settings(settings, reading).map_err(|faults| {
+            let errors = faults.into_iter();
+            errors.map(|(at, fault)| all[at].error(ServersFault::Line(fault))).collect()
+        })
     }
-}
 
-impl Servers {
+    /// The line of a server that was read from these lines.
+    fn of(&self, server: ServerId) -> &Setting {
+        let is_of = |setting: &&Setting| number_behind(&setting.key) == Some(server.0);
+        self.servers.iter().rfind(is_of).expect("a server comes from a line")
+    }
+
     /// Where the line of this server lets it serve clients.
-    fn own(&self, lines: &Lines, identity: &Identity) -> Own {
-        if let Some(member) = identity.number.and_then(|number| self.0.get(&number)) {
-            return member.line.client.clone().map_or(Own::Unsaid, Own::Client);
+    fn own(&self, servers: &Membership, identity: &Identity) -> Own {
+        let members = servers.members();
+        let client = |member: &Member| member.client.clone().map(Endpoint::from);
+        if let Some(member) = identity.number.and_then(|number| members.get(&ServerId(number))) {
+            return client(member).map_or(Own::Unsaid, Own::Client);
         }
-        let other = self.0.iter().find(|(_, member)| member.line.client.is_some());
-        other.map_or(Own::Unsaid, |(&server, member)| {
-            Own::Elsewhere(lines.servers[member.at].error(ServersFault::NotOurs {
-                server,
+        let other = members.iter().find(|(_, member)| member.client.is_some());
+        other.map_or(Own::Unsaid, |(&server, _)| {
+            Own::Elsewhere(self.of(server).error(ServersFault::NotOurs {
+                server: server.0,
                 path: identity.path.clone(),
                 found: identity.number,
             }))
@@ -191,9 +170,4 @@ impl Setting {
         let (key, value) = (self.key.clone(), self.value.clone());
         ConfigError::Servers { origin: self.origin.clone(), key, value, fault }
     }
-}
-
-/// The number in a key: all that follows its first dot, or the whole key.
-fn number_behind(key: &str) -> Option<i64> {
-    key.split_once('.').map_or(key, |(_, number)| number).parse().ok()
 }

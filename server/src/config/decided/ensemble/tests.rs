@@ -1,6 +1,8 @@
 use crate::config::{Decided, Sources, load};
 
-use super::super::{Endpoint, Host, Notice};
+use model::host::Host;
+
+use super::super::{Endpoint, Notice};
 
 /// Reads a configuration in whose data directory `/d/myid` says 1.
 fn sources(file: &str) -> Sources {

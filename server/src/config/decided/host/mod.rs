@@ -1,14 +1,16 @@
-//! Hosts and ports as ZooKeeper's configuration writes them, read as Java reads them.
-//!
-//! A number is not a name: which texts are numbers is decided here, without asking the system.
-//! Names are resolved when a port is bound, by [`Endpoint::resolve`]: always to one address, the
-//! one that a Java server would use.
+//! Hosts and ports to bind to. What a text means is decided by [`Host::read`]; names are looked up
+//! by whoever binds, by [`Endpoint::resolve`]: always to one address, the one that a Java server
+//! would take.
 
 use std::{
     fmt, io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs},
 };
 
+use model::{
+    host::{Host, Zone},
+    peer::address::Address,
+};
 use net::listener;
 use nix::net::if_::if_nametoindex;
 
@@ -18,92 +20,6 @@ mod tests;
 /// What an address may be, for messages.
 pub(super) const SHAPE: &str =
     "a name, an IPv4 address, or an IPv6 address with or without brackets";
-
-/// A host to bind to, not yet looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Host {
-    /// Every address of the machine, of both families where it has both: nothing, or `0.0.0.0`.
-    Any,
-    /// The loopback address: an empty value.
-    Loopback,
-    /// An IPv4 address.
-    Ipv4(Ipv4Addr),
-    /// An IPv6 address; `::` is every address of a machine that has IPv6, its IPv4 ones included.
-    Ipv6(Ipv6Addr, Zone),
-    /// A name.
-    Named(String),
-}
-
-/// The part of an IPv6 address after the `%`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Zone {
-    /// There is none.
-    Unset,
-    /// The number of an interface.
-    Number(u32),
-    /// Its name.
-    Interface(String),
-}
-
-impl Host {
-    /// Reads a host as Java's `InetAddress.getByName` does; `None` for what can only be an error.
-    pub fn read(text: &str) -> Option<Host> {
-        if text.is_empty() {
-            return Some(Host::Loopback);
-        }
-        if let Some(bracketed) = text.strip_prefix('[') {
-            return ipv6(bracketed.strip_suffix(']')?);
-        }
-        if let Some(number) = ipv4(text) {
-            return Some(Host::of_ipv4(number));
-        }
-        if text.contains(':') {
-            return ipv6(text);
-        }
-        // The resolver would accept hexadecimal and overlong numbers as addresses; Java does not.
-        if text.split('.').all(is_numeric) { None } else { Some(Host::Named(text.to_owned())) }
-    }
-
-    fn of_ipv4(number: Ipv4Addr) -> Host {
-        if number.is_unspecified() { Host::Any } else { Host::Ipv4(number) }
-    }
-}
-
-/// Decimal numbers between dots; the last one fills the bytes that are left.
-fn ipv4(text: &str) -> Option<Ipv4Addr> {
-    const LETTERS_MAX: usize = "255.255.255.255".len();
-    if text.len() > LETTERS_MAX || !text.bytes().all(|it| it.is_ascii_digit() || it == b'.') {
-        return None;
-    }
-    let parts: Vec<u64> = text.split('.').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    let (last, first) = parts.split_last()?;
-    let bits_left = 32_usize.checked_sub(8 * first.len()).filter(|&bits| bits > 0)?;
-    if first.iter().any(|&part| part > 0xff) || *last >= 1 << bits_left {
-        return None;
-    }
-    let high = first.iter().rev().zip(0..).map(|(part, at)| part << (8 * at)).sum::<u64>();
-    u32::try_from(high << bits_left | last).ok().map(Ipv4Addr::from)
-}
-
-fn ipv6(text: &str) -> Option<Host> {
-    let (number, zone) = match text.split_once('%') {
-        None => (text, Zone::Unset),
-        Some((number, zone)) => (number, Zone::read(zone)),
-    };
-    let number: Ipv6Addr = number.parse().ok()?;
-    Some(match number.to_ipv4_mapped() {
-        Some(mapped) => Host::of_ipv4(mapped),
-        None => Host::Ipv6(number, zone),
-    })
-}
-
-fn is_numeric(part: &str) -> bool {
-    let hexadecimal = part.strip_prefix("0x").or_else(|| part.strip_prefix("0X"));
-    match hexadecimal {
-        Some(digits) => digits.bytes().all(|it| it.is_ascii_hexdigit()),
-        None => !part.is_empty() && part.bytes().all(|it| it.is_ascii_digit()),
-    }
-}
 
 /// Which of a name's addresses is used, as in Java's properties.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -168,6 +84,12 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+impl From<Address> for Endpoint {
+    fn from(Address { host, port }: Address) -> Endpoint {
+        Endpoint { host, port }
+    }
+}
+
 impl Endpoint {
     /// The one place to listen at. May block for as long as the resolver does.
     ///
@@ -196,7 +118,7 @@ impl Endpoint {
                     let why = "IPv6 is switched off on this machine or by java.net.preferIPv4Stack";
                     return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, why));
                 }
-                SocketAddrV6::new(*number, self.port, 0, zone.index()?).into()
+                SocketAddrV6::new(*number, self.port, 0, index(zone)?).into()
             }
             Host::Named(name) => {
                 let found = (name.as_str(), self.port).to_socket_addrs()?;
@@ -209,27 +131,12 @@ impl Endpoint {
     }
 }
 
-impl Zone {
-    fn read(text: &str) -> Zone {
-        text.parse().map_or_else(|_| Zone::Interface(text.to_owned()), Zone::Number)
-    }
-
-    fn index(&self) -> io::Result<u32> {
-        match self {
-            Zone::Unset => Ok(0),
-            Zone::Number(number) => Ok(*number),
-            Zone::Interface(name) => Ok(if_nametoindex(name.as_str())?),
-        }
-    }
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Zone::Unset => Ok(()),
-            Zone::Number(number) => write!(f, "%{number}"),
-            Zone::Interface(name) => write!(f, "%{name}"),
-        }
+/// The number of the interface that a zone names.
+fn index(zone: &Zone) -> io::Result<u32> {
+    match zone {
+        Zone::Unset => Ok(0),
+        Zone::Number(number) => Ok(*number),
+        Zone::Interface(name) => Ok(if_nametoindex(name.as_str())?),
     }
 }
 

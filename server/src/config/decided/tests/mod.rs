@@ -6,7 +6,9 @@ use crate::config::{ConfigError, Decided, Origin, Sources, Written, keys, load};
 
 use engine::acl::scheme::{DigestAlgorithm, Ensemble, Schemes};
 
-use super::{Durability, Endpoint, Files, Host, Notice, decide, ensemble, parts, settle::Settled};
+use model::host::Host;
+
+use super::{Durability, Endpoint, Files, Notice, decide, ensemble, parts, settle::Settled};
 
 /// A minimal file, to which others are added.
 const ENOUGH: &str = "clientPort=2181\ndataDir=/d\n";

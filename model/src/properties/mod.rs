@@ -1,4 +1,4 @@
-//! The syntax of a configuration file: Java's Properties, with the line of every entry kept.
+//! The syntax of configuration files: Java's Properties, with the line of every entry kept.
 //!
 //! A file is read as ISO-8859-1, as `Properties.load` does, whatever encoding it was written in: a
 //! character outside ASCII that was written as UTF-8 becomes several others, and a byte order mark
@@ -31,9 +31,16 @@ pub struct MalformedEscape {
 /// # Errors
 /// [`MalformedEscape`] for the first entry that cannot be unescaped.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Property>, MalformedEscape> {
-    let text = decode(bytes);
+    parse_text(&decode(bytes))
+}
+
+/// Reads all entries of a text whose encoding is no longer a question.
+///
+/// # Errors
+/// [`MalformedEscape`] for the first entry that cannot be unescaped.
+pub fn parse_text(text: &str) -> Result<Vec<Property>, MalformedEscape> {
     let mut properties = Vec::new();
-    for (line, logical) in logical_lines(&text) {
+    for (line, logical) in logical_lines(text) {
         let (key, value) = split(&logical);
         let malformed = || MalformedEscape { line };
         properties.push(Property {
