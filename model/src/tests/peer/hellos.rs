@@ -117,6 +117,8 @@ fn hello() -> impl Strategy<Value = Hello> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
+
     #[test]
     fn hellos_survive(
         hello in hello(),

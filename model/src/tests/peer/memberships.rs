@@ -87,7 +87,7 @@ const PRINTED: [&str; 5] = [
     "server.16=c.invalid:1:2:participant\n\
      server.1=a.invalid:1:2:participant\n\
      server.-3=d.invalid:1:2:participant\n\
-     server.65538=f.invalid:1:2:participant\n\
+     server.196608=f.invalid:1:2:participant\n\
      server.1099511627780=e.invalid:1:2:participant\n\
      server.31=b.invalid:1:2:participant\n\
      version=0",
@@ -149,6 +149,7 @@ fn what_is_wrong_is_told_with_its_line() {
     let error = |line, key: &str, fault| MembershipError { line, key: key.to_owned(), fault };
     for (text, expected) in [
         ("\nserver.1=a:1:1", error(2, "server.1", Fault::SamePort(1))),
+        ("server.2=x\nserver.1=a:1:1", error(1, "server.2", Fault::Shape)),
         ("server.=a:1:2", error(1, "server.", Fault::Number)),
         ("server.1=a:1:2|b:1:2", error(1, "server.1", Fault::ManyAddresses)),
         ("version=g", error(1, "version", Fault::Version)),

@@ -65,6 +65,8 @@ fn version_2_is_written() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
+
     #[test]
     fn notifications_survive(
         state in 0..4,

@@ -433,6 +433,8 @@ macro_rules! assert_stream {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
+
     #[test]
     fn packets_survive(parts in parts()) {
         assert_stream!(FromLearner, parts.of_learner());
