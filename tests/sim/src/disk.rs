@@ -1,7 +1,8 @@
 //! A disk as agreement sees it: epochs, a log of runs, snapshots; and what a crash leaves of them.
 //!
-//! Operations end in the order in which they were begun, each some time later. What was under way
-//! when the server crashed has happened, or has not, or (of an append) in part.
+//! The log and the epochs are files of their own: operations on each end in the order in which they
+//! were begun, each some time later. What was under way when the server crashed has happened, or
+//! has not, or (of an append) in part.
 
 use crate::checks::State;
 use engine::in_log::InLog;
@@ -38,6 +39,25 @@ pub enum Operation {
     Receive(State, Epoch),
 }
 
+/// What an operation is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// The log and snapshots.
+    History = 0,
+    /// The epochs.
+    Epochs = 1,
+}
+
+impl Operation {
+    /// Its file.
+    pub fn lane(&self) -> Lane {
+        match self {
+            Self::Epochs(_) => Lane::Epochs,
+            Self::Append(..) | Self::Cut(_) | Self::Receive(..) => Lane::History,
+        }
+    }
+}
+
 /// One server's disk.
 #[derive(Clone, Debug, Default)]
 pub struct Disk {
@@ -45,7 +65,7 @@ pub struct Disk {
     stored: Stored,
     /// A history that counts once this epoch is the current one.
     next: Option<(Epoch, Stored)>,
-    under_way: VecDeque<Operation>,
+    under_way: [VecDeque<Operation>; 2],
 }
 
 impl Stored {
@@ -82,12 +102,12 @@ impl Disk {
 
     /// Begins an operation.
     pub fn begin(&mut self, operation: Operation) {
-        self.under_way.push_back(operation);
+        self.under_way[operation.lane() as usize].push_back(operation);
     }
 
-    /// The oldest operation has ended.
-    pub fn end_one(&mut self) -> Option<Operation> {
-        let operation = self.under_way.pop_front()?;
+    /// The oldest operation on a file has ended.
+    pub fn end_one(&mut self, lane: Lane) -> Option<Operation> {
+        let operation = self.under_way[lane as usize].pop_front()?;
         self.apply(&operation, usize::MAX);
         Some(operation)
     }
@@ -132,7 +152,8 @@ impl Disk {
     /// The history received beside this one is void.
     pub fn forget(&mut self) {
         self.next = None;
-        self.under_way.retain(|it| !matches!(it, Operation::Receive(..)));
+        let log = &mut self.under_way[Lane::History as usize];
+        log.retain(|it| !matches!(it, Operation::Receive(..)));
     }
 
     /// A snapshot is taken at a state, and the log through it is purged.
@@ -147,20 +168,21 @@ impl Disk {
 
     /// The power is gone: what was under way has happened, in part or not at all.
     pub fn crash(&mut self, rng: &mut Rng) {
-        while let Some(operation) = self.under_way.pop_front() {
-            let records = match &operation {
-                Operation::Append(txns, _) => rng.usize(0..=txns.len()),
-                _ => usize::from(rng.bool()) * usize::MAX,
-            };
-            if records == 0 {
-                break;
-            }
-            self.apply(&operation, records);
-            if !matches!(&operation, Operation::Append(txns, _) if records >= txns.len()) {
-                break;
+        for lane in [Lane::History, Lane::Epochs] {
+            for operation in std::mem::take(&mut self.under_way[lane as usize]) {
+                let records = match &operation {
+                    Operation::Append(txns, _) => rng.usize(0..=txns.len()),
+                    _ => usize::from(rng.bool()) * usize::MAX,
+                };
+                if records == 0 {
+                    break;
+                }
+                self.apply(&operation, records);
+                if matches!(&operation, Operation::Append(txns, _) if records < txns.len()) {
+                    break;
+                }
             }
         }
-        self.under_way.clear();
         self.next = None;
     }
 

@@ -39,8 +39,8 @@ pub struct Server {
     pub paused_until_us: u64,
     /// How long an operation of its disk takes, in us, about.
     pub disk_us: u64,
-    /// When its disk is done with what was begun, in us.
-    pub disk_busy_until_us: u64,
+    /// When each file is done with what was begun, in us.
+    pub disk_busy_until_us: [u64; 2],
     /// What was to be done last; empty between events.
     pub effects: Effects,
 }
@@ -60,7 +60,7 @@ impl Server {
             running: None,
             paused_until_us: 0,
             disk_us: DISK_US,
-            disk_busy_until_us: 0,
+            disk_busy_until_us: [0; 2],
             effects: Effects::default(),
         }
     }

@@ -5,7 +5,7 @@ mod performing;
 
 use crate::Place;
 use crate::checks::{Checks, Violation};
-use crate::disk::Operation;
+use crate::disk::{Lane, Operation};
 use crate::faults::{self, Fault};
 use crate::network::{Frame, Link, Partition, Side};
 use crate::server::{DISK_US, Server};
@@ -58,6 +58,7 @@ enum Happening {
     DiskDone {
         place: Place,
         boot: u32,
+        lane: Lane,
     },
     LogRead {
         place: Place,
@@ -226,7 +227,7 @@ impl World {
                 let again = Happening::Connect { from, boot, to };
                 if self.is_there(from, boot, &again) { self.connect(from, to) } else { Ok(()) }
             }
-            Happening::DiskDone { place, boot } => self.disk_done(place, boot),
+            Happening::DiskDone { place, boot, lane } => self.disk_done(place, boot, lane),
             Happening::LogRead { place, boot, link, position } => {
                 let again = Happening::LogRead { place, boot, link, position };
                 if !self.is_there(place, boot, &again) {
@@ -312,7 +313,7 @@ impl World {
         self.tell(|| format!("{} crashes", place + 1));
         let server = &mut self.servers[place];
         server.disk.crash(&mut self.rng);
-        server.disk_busy_until_us = self.now_us;
+        server.disk_busy_until_us = [self.now_us; 2];
         server.paused_until_us = 0;
         let ids: Vec<_> = self.links.keys().copied().collect();
         for id in ids {
@@ -481,8 +482,8 @@ impl World {
         self.event(from, Event::Connected(id))
     }
 
-    fn disk_done(&mut self, place: Place, boot: u32) -> Result<(), Violation> {
-        if !self.is_there(place, boot, &Happening::DiskDone { place, boot }) {
+    fn disk_done(&mut self, place: Place, boot: u32, lane: Lane) -> Result<(), Violation> {
+        if !self.is_there(place, boot, &Happening::DiskDone { place, boot, lane }) {
             return Ok(());
         }
         if let Some(down_ms) = self.doomed.remove(&place) {
@@ -490,7 +491,7 @@ impl World {
             self.at(down_ms * 1_000, Happening::Start(place));
             return Ok(());
         }
-        let Some(operation) = self.servers[place].disk.end_one() else { return Ok(()) };
+        let Some(operation) = self.servers[place].disk.end_one(lane) else { return Ok(()) };
         match operation {
             Operation::Append(txns, _) => match txns.last() {
                 Some(last) => self.event(place, Event::Durable(last)),

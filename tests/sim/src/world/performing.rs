@@ -70,10 +70,12 @@ impl World {
         let now_us = self.now_us;
         let server = &mut self.servers[place];
         let boot = server.boot;
+        let lane = operation.lane();
         server.disk.begin(operation);
-        server.disk_busy_until_us = server.disk_busy_until_us.max(now_us) + duration_us;
-        let delay_us = server.disk_busy_until_us - now_us;
-        self.at(delay_us, Happening::DiskDone { place, boot });
+        let busy_until_us = &mut server.disk_busy_until_us[lane as usize];
+        *busy_until_us = (*busy_until_us).max(now_us) + duration_us;
+        let delay_us = *busy_until_us - now_us;
+        self.at(delay_us, Happening::DiskDone { place, boot, lane });
     }
 
     fn side_of(&self, link: LinkId, place: Place) -> Option<Side> {
