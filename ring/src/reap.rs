@@ -146,8 +146,12 @@ impl Ring {
                     report(&mut Queue::new(&mut self.core), Completion::Woken);
                 }
                 _ => {
-                    Reaper { core: &mut self.core, buffers: &mut self.buffers, report: &mut report }
-                        .reap(entry);
+                    Reaper {
+                        core: &mut self.core,
+                        buffers: &mut self.buffers,
+                        report: &mut report,
+                    }
+                    .reap(entry);
                 }
             }
         }

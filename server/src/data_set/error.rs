@@ -131,8 +131,8 @@ impl HalvesFault {
             Self::OtherLog(ForeignLog { last, reached, .. }) => format!(
                 "{log} holds another log than {data} was last served with: it ends with {last}, \
                  and lacks what that one has written up to {reached} or later; it is an older \
-                 copy, was cut, or was continued without {data}: put back the log that belongs to {data}, \
-                 or both directories from one backup"
+                 copy, was cut, or was continued without {data}: put back the log that belongs to \
+                 {data}, or both directories from one backup"
             ),
             Self::Foreign(expected) => format!(
                 "{log} holds the log of the snapshots in {expected}, and not of those in {data}: \
