@@ -13,7 +13,7 @@ ROWS ?= .
 WORKLOADS ?= .
 MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash faults fuzz hostile twin keys suites reference bench stages compare fix miri check
+.PHONY: help prepare build run test crash sim faults fuzz hostile twin keys suites reference bench stages compare fix miri check
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -34,6 +34,9 @@ test: prepare ## run every test of this repository and the quick suites with pub
 crash: ROUNDS ?= 100
 crash: prepare ## kill a server ROUNDS times under load and check what it acknowledged (SEED)
 	@scripts/crash.sh $(ROUNDS) $(SEED)
+
+sim: prepare ## run ensembles in a simulated world, SEEDS seeds of it (FIRST: the first; SEED=n LOG=conversation: one, with all that is said)
+	@scripts/sim.sh $(if $(filter command line,$(origin SEED)),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(LOG),--log $(LOG))
 
 faults: prepare ## test log, snapshots and recovery on failing disks, with SEEDS seeds (FIRST: the first)
 	@scripts/faults.sh $(SEEDS) $(FIRST)

@@ -16,8 +16,10 @@
 
 use super::effect::{Effects, Notice};
 use super::ensemble::Ensemble;
+use super::plant::Plant;
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
+use model::zxid::Zxid;
 use std::collections::BTreeMap;
 
 /// How long a quorum of equal votes waits for a better one, in ms (stock's `finalizeWait`).
@@ -68,7 +70,11 @@ pub struct Election {
 
 /// Whether a vote beats another one.
 fn is_better(ensemble: &Ensemble, new: Vote, old: Vote) -> bool {
-    let rank = |vote: Vote| (vote.epoch, vote.zxid, vote.leader);
+    let is_blind = ensemble.planted.has(Plant::AheadIgnored);
+    let rank = |vote: Vote| {
+        let (epoch, zxid) = if is_blind { (0, Zxid::ZERO) } else { (vote.epoch, vote.zxid) };
+        (epoch, zxid, vote.leader)
+    };
     ensemble.quorum.weight(new.leader) != 0 && rank(new) > rank(old)
 }
 

@@ -1,5 +1,6 @@
 //! The servers that agree, as one of them knows them.
 
+use super::plant::Planted;
 use super::quorum::Quorum;
 use model::server::ServerId;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub struct Ensemble {
     pub version: i64,
     /// The configuration as servers tell it each other.
     pub text: Arc<[u8]>,
+    /// Nothing, in a server.
+    pub planted: Planted,
 }
 
 /// How long servers wait for each other.

@@ -267,7 +267,7 @@ impl Following {
             self.epochs.promised = epoch;
             self.phase = Phase::Promising;
             context.store(self.epochs);
-            if context.planted.has(Plant::PromiseBeforeStored) {
+            if context.ensemble.planted.has(Plant::PromiseBeforeStored) {
                 self.promise(Some(self.epochs.current), context);
             }
         }
@@ -291,7 +291,7 @@ impl Following {
     pub fn epochs_stored(&mut self, context: &mut Context<'_>) {
         match self.phase {
             Phase::Promising => self.promise(Some(self.epochs.current), context),
-            _ if context.planted.has(Plant::PromiseBeforeStored) => (),
+            _ if context.ensemble.planted.has(Plant::PromiseBeforeStored) => (),
             Phase::Accepting => {
                 self.replaced = None;
                 self.phase = Phase::Accepted;
@@ -312,7 +312,7 @@ impl Following {
         if to < context.history.base() {
             return Err(Lost::CutBelowSnapshot { leader: self.leader, epoch: self.epoch });
         }
-        if context.planted.has(Plant::CutForgotten) {
+        if context.ensemble.planted.has(Plant::CutForgotten) {
             self.phase = Phase::CatchingUp;
             return Ok(());
         }
@@ -394,18 +394,18 @@ impl Following {
             context.effects.push(Effect::Append(txns));
         }
         let is_settled =
-            context.history.is_settled() || context.planted.has(Plant::EpochBeforeHistory);
+            context.history.is_settled() || context.ensemble.planted.has(Plant::EpochBeforeHistory);
         if matches!(self.phase, Phase::Settling) && is_settled {
             self.epochs.current = self.epoch;
             self.phase = Phase::Accepting;
             context.store(self.epochs);
         }
-        if context.planted.has(Plant::AckBeforeDurable)
+        if context.ensemble.planted.has(Plant::AckBeforeDurable)
             && matches!(self.phase, Phase::Accepted | Phase::Broadcast)
         {
             self.acknowledge(context);
         }
-        if self.is_serving() || context.planted.has(Plant::ShownBeforeUpToDate) {
+        if self.is_serving() || context.ensemble.planted.has(Plant::ShownBeforeUpToDate) {
             self.show(context);
         }
     }
@@ -414,7 +414,7 @@ impl Following {
     fn acknowledge(&mut self, context: &mut Context<'_>) {
         let Some(link) = self.link else { return };
         let mut durable = context.history.durable();
-        if context.planted.has(Plant::AckBeforeDurable) {
+        if context.ensemble.planted.has(Plant::AckBeforeDurable) {
             durable = context.history.last();
         }
         if context.ensemble.is_voter() && durable > self.acknowledged {

@@ -73,8 +73,6 @@ pub struct ZabParts {
     pub base: Zxid,
     /// Bytes of the newest txns that are kept in memory, for learners that were away for a moment.
     pub recent_bytes_max: usize,
-    /// Nothing, in a server.
-    pub planted: Planted,
 }
 
 /// What a server does.
@@ -115,14 +113,13 @@ pub struct Zab {
     snapshot_of: Option<(ServerId, Epoch)>,
     /// What some server has promised that could not follow this one.
     later_promise: Epoch,
-    planted: Planted,
 }
 
 impl Zab {
     /// The agreement of a server that has just started; it begins to look for a leader at the end
     /// of its first turn.
     pub fn new(parts: ZabParts) -> Self {
-        let ZabParts { ensemble, pace, epochs, planted, .. } = parts;
+        let ZabParts { ensemble, pace, epochs, .. } = parts;
         let history = History::new(parts.last, parts.committed, parts.base, parts.recent_bytes_max);
         assert!(epochs.current <= epochs.promised, "{epochs:?}: an epoch that was never promised");
         let heard = BTreeMap::new();
@@ -138,7 +135,6 @@ impl Zab {
             early: BTreeSet::new(),
             snapshot_of: None,
             later_promise: Epoch(0),
-            planted,
         }
     }
 
@@ -216,10 +212,10 @@ impl Zab {
                 leading.snapshot_sent(link, context);
             }
             (Role::Leading(leading), Event::Sealed(txns)) => leading.propose(txns, context),
-            (Role::Following(following), Event::FromLeader(link, packet)) => {
-                if following.link() == Some(link) {
-                    lost = following.handle(&packet, context);
-                }
+            (Role::Following(following), Event::FromLeader(link, packet))
+                if following.link() == Some(link) =>
+            {
+                lost = following.handle(&packet, context);
             }
             (Role::Following(following), Event::Connected(link)) => {
                 following.connected(link, context);
@@ -227,10 +223,10 @@ impl Zab {
             (Role::Following(following), Event::ConnectFailed) => {
                 following.connect_failed(context);
             }
-            (Role::Following(following), Event::SnapshotReceived(link)) => {
-                if following.link() == Some(link) {
-                    following.snapshot_received(context);
-                }
+            (Role::Following(following), Event::SnapshotReceived(link))
+                if following.link() == Some(link) =>
+            {
+                following.snapshot_received(context);
             }
             (_, Event::Connected(link)) => {
                 context.effects.push(Effect::Close(link, CloseReason::Lost));
@@ -249,9 +245,8 @@ impl Zab {
         effects: &mut Effects,
         part: impl FnOnce(&mut Role, &mut Context<'_>),
     ) {
-        let Self { ensemble, pace, history, storing, role, planted, .. } = self;
-        let (pace, planted) = (*pace, *planted);
-        let mut context = Context { ensemble, pace, history, storing, effects, planted, now_ms };
+        let Self { ensemble, pace, history, storing, role, .. } = self;
+        let mut context = Context { ensemble, pace: *pace, history, storing, effects, now_ms };
         part(role, &mut context);
     }
 
@@ -321,12 +316,13 @@ impl Zab {
         let snapshot_of = self.snapshot_of.take();
         let later_than = self.later_promise;
         let early = std::mem::take(&mut self.early);
-        let Self { ensemble, pace, history, storing, planted, .. } = self;
-        let (pace, planted) = (*pace, *planted);
-        let mut context = Context { ensemble, pace, history, storing, effects, planted, now_ms };
+        let Self { ensemble, pace, history, storing, .. } = self;
+        let mut context = Context { ensemble, pace: *pace, history, storing, effects, now_ms };
         if leader == context.ensemble.me {
             let mut leading = Leading::begin(epochs, later_than, &mut context);
-            early.into_iter().for_each(|link| leading.accepted(link, now_ms));
+            for link in early {
+                leading.accepted(link, now_ms);
+            }
             self.role = Role::Leading(Box::new(leading));
         } else {
             let snapshot_in = snapshot_of.filter(|it| it.0 == leader).map(|it| it.1);
@@ -341,7 +337,7 @@ impl Zab {
     fn link_closed(&mut self, link: LinkId, effects: &mut Effects) {
         self.early.remove(&link);
         match &mut self.role {
-            Role::Leading(leading) => leading.closed(link, self.planted),
+            Role::Leading(leading) => leading.closed(link, &self.ensemble),
             Role::Following(following) if following.link() == Some(link) => {
                 self.lose(Lost::LinkClosed, effects);
             }
@@ -378,7 +374,8 @@ impl Zab {
     fn maybe_look(&mut self, now_ms: u64, effects: &mut Effects) {
         let Role::Ending { following, heard, .. } = &mut self.role else { return };
         let is_cutting = following.as_ref().is_some_and(|it| it.is_cutting());
-        let is_settled = self.history.is_settled() || self.planted.has(Plant::VoteBeforeDurable);
+        let is_settled =
+            self.history.is_settled() || self.ensemble.planted.has(Plant::VoteBeforeDurable);
         if self.storing.is_some() || is_cutting || !is_settled {
             return;
         }

@@ -21,7 +21,8 @@ pub enum Plant {
     CutForgotten,
     /// A server votes with what is in memory while its log is still writing.
     VoteBeforeDurable,
-    /// A leader takes the promise of a learner whose history is longer.
+    /// Servers vote for whoever has the highest id, and a leader takes the promise of a learner
+    /// whose history is longer than its own.
     AheadIgnored,
     /// A leader commits txns of earlier epochs one by one, before a quorum has accepted its own.
     InheritedShownEarly,

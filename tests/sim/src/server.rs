@@ -3,7 +3,7 @@
 use crate::Place;
 use crate::checks::State;
 use crate::disk::Disk;
-use engine::zab::{Effects, Ensemble, LinkId, Pace, Plant, Planted, Zab, ZabParts};
+use engine::zab::{Effects, Ensemble, LinkId, Pace, Zab, ZabParts};
 use model::zxid::{Epoch, Zxid};
 use std::collections::VecDeque;
 
@@ -66,7 +66,7 @@ impl Server {
     }
 
     /// Starts it, from what is on its disk.
-    pub fn start(&mut self, ensemble: Ensemble, pace: Pace, plant: Option<Plant>) -> State {
+    pub fn start(&mut self, ensemble: Ensemble, pace: Pace) -> State {
         self.boot += 1;
         let stored = self.disk.history();
         let last = stored.end().zxid;
@@ -79,7 +79,6 @@ impl Server {
             committed,
             base: stored.base.zxid,
             recent_bytes_max: RECENT_BYTES_MAX,
-            planted: Planted::one(plant),
         });
         let states = stored.records.iter().map(|(state, _)| *state);
         let memory = std::iter::once(stored.base).chain(states).collect();

@@ -25,7 +25,7 @@ use super::effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Part, V
 use super::ensemble::{Ensemble, Pace};
 use super::event::LinkId;
 use super::history::History;
-use super::plant::{Plant, Planted};
+use super::plant::Plant;
 use crate::in_log::InLog;
 use model::peer::packet::{FromLearner, LearnerInfo};
 use model::zxid::{Epoch, Zxid};
@@ -80,8 +80,6 @@ pub struct Context<'a> {
     pub storing: &'a mut Option<Epochs>,
     /// What is to be done.
     pub effects: &'a mut Effects,
-    /// Nothing, in a server.
-    pub planted: Planted,
     /// The monotonic clock, in ms.
     pub now_ms: u64,
 }
@@ -132,8 +130,8 @@ impl Leading {
     }
 
     /// A link has ended: what its learner held no longer counts.
-    pub fn closed(&mut self, link: LinkId, planted: Planted) {
-        if planted.has(Plant::AckCountedOverLinks)
+    pub fn closed(&mut self, link: LinkId, ensemble: &Ensemble) {
+        if ensemble.planted.has(Plant::AckCountedOverLinks)
             && self.learners.get(&link).is_some_and(|it| it.held().is_some())
         {
             return;
@@ -272,7 +270,7 @@ impl Leading {
             Phase::StoringEpoch => {
                 self.phase = Phase::Synchronization;
                 context.effects.push(Effect::Inherit);
-                if context.planted.has(Plant::InheritedShownEarly) {
+                if context.ensemble.planted.has(Plant::InheritedShownEarly) {
                     context.history.set_committed(self.inherited);
                     context.show();
                 }
@@ -300,7 +298,7 @@ impl Leading {
         }
         let mine = (self.epochs.current, self.inherited);
         let is_ahead = current.is_some_and(|current| (current, last) > mine);
-        if is_deciding && is_ahead && !context.planted.has(Plant::AheadIgnored) {
+        if is_deciding && is_ahead && !context.ensemble.planted.has(Plant::AheadIgnored) {
             return Err(CloseReason::AheadOfLeader);
         }
         learner.has_promised = current.is_some();
@@ -418,7 +416,7 @@ impl Leading {
             self.voters().find(|it| it.id == Some(id)).and_then(Learner::held)
         };
         let mut quorum_held = context.ensemble.quorum.held(held_by);
-        if context.planted.has(Plant::CommitWithoutQuorum) {
+        if context.ensemble.planted.has(Plant::CommitWithoutQuorum) {
             quorum_held = held_by(context.ensemble.me);
         }
         let Some(held) = quorum_held else { return };

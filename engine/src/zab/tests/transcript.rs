@@ -105,15 +105,17 @@ fn spoken(message: &Message) -> String {
 }
 
 impl Player {
-    fn tell(&mut self, line: &str) {
-        writeln!(self.out, "  {line}").expect("a string takes everything");
-    }
-
     fn start(&mut self, id: i64) {
         let server = self.servers.entry(id).or_default();
         let last = server.log.last().copied().unwrap_or(server.base);
         let quorum = Quorum::majority((1..=self.voters).map(ServerId));
-        let ensemble = Ensemble { me: ServerId(id), quorum, version: 0, text: [].into() };
+        let ensemble = Ensemble {
+            me: ServerId(id),
+            quorum,
+            version: 0,
+            text: [].into(),
+            planted: Planted::default(),
+        };
         server.zab = Some(Zab::new(ZabParts {
             ensemble,
             pace: Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 },
@@ -122,7 +124,6 @@ impl Player {
             committed: server.committed,
             base: server.base,
             recent_bytes_max: 1 << 20,
-            planted: Planted::default(),
         }));
         self.event(id, Event::TurnEnded);
     }
@@ -152,9 +153,9 @@ impl Player {
         }
     }
 
-    fn perform(&mut self, id: i64, effect: Effect) {
-        let server = self.servers.get_mut(&id).expect("it runs");
-        let mut line = match &effect {
+    /// A line about an effect; none about those that follow from others.
+    fn described(&self, id: i64, effect: &Effect) -> Option<String> {
+        Some(match effect {
             Effect::Append(txns) => {
                 let zxids: Vec<_> = txns.txns(0).map(|(zxid, _)| shown(zxid)).collect();
                 format!("{id} appends {}", zxids.join(" "))
@@ -180,21 +181,29 @@ impl Player {
                 format!("{id} -> {to} {name} {leader} with {last} in {epoch}, round {round}")
             }
             Effect::Send(link, message) => {
-                let (learner, leader) = self.links[link];
+                // The other end may be gone already.
+                let (learner, leader) = *self.links.get(link)?;
                 let to = if learner == id { leader } else { learner };
                 format!("{id} -> {to} {}", spoken(message))
             }
-            Effect::SendSnapshot(..) | Effect::Inherit => String::new(),
+            Effect::SendSnapshot(..) | Effect::Inherit => return None,
             Effect::ForgetSnapshot => format!("{id} forgets the snapshot"),
             Effect::BeginEmpty(_) => format!("{id} begins anew"),
-        };
+        })
+    }
+
+    fn perform(&mut self, id: i64, effect: Effect) {
+        if let Some(line) = self.described(id, &effect) {
+            writeln!(self.out, "  {line}").expect("a string takes everything");
+        }
+        let server = self.servers.get_mut(&id).expect("it runs");
         match effect {
             Effect::Notify { to, notice } => {
                 self.queue.push_back(Arrival::Notice(id, to.0, notice));
             }
             Effect::Connect(to) => self.queue.push_back(Arrival::Connect(id, to.0)),
             Effect::Send(link, message) => {
-                let (learner, leader) = self.links[&link];
+                let Some(&(learner, leader)) = self.links.get(&link) else { return };
                 let is_for_learner = leader == id;
                 let to = if is_for_learner { learner } else { leader };
                 let zab = server.zab.as_ref().expect("it runs");
@@ -224,10 +233,9 @@ impl Player {
             }
             Effect::ReadLog(link, zxid) => self.queue.push_back(Arrival::Read(id, link, zxid)),
             Effect::SendSnapshot(link, _) => {
-                let to = self.links[&link].0;
+                let Some(&(to, _)) = self.links.get(&link) else { return };
                 self.queue.push_back(Arrival::Snapshot { link, to });
                 self.queue.push_back(Arrival::SnapshotSent(id, link));
-                line.clear();
             }
             Effect::ReceiveSnapshot(_, zxid, _) => {
                 let log = std::mem::take(&mut server.log);
@@ -243,9 +251,51 @@ impl Player {
             Effect::Lead(epoch) => server.next = Zxid::of_epoch(epoch).next(),
             Effect::Inherit | Effect::Follow(_) | Effect::Look(_) | Effect::BeginEmpty(_) => (),
         }
-        if !line.is_empty() {
-            self.tell(&line);
+    }
+
+    /// Packets arrive at one end of a link.
+    fn read(&mut self, link: LinkId, to: i64, is_for_learner: bool, bytes: Vec<u8>) {
+        let Some(&(learner, leader)) = self.links.get(&link) else { return };
+        if self.cut_off.contains(&learner) || self.cut_off.contains(&leader) {
+            return;
         }
+        let zab = self.servers[&to].zab.as_ref().expect("a link has two ends");
+        if !zab.is_reading(link) {
+            return self.held.push(Arrival::Packets { link, to, is_for_learner, bytes });
+        }
+        let limits = PacketLimits::default();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let length = if is_for_learner {
+                let decoded = FromLeader::decode(rest, limits).expect("a packet");
+                let (packet, length) = decoded.expect("a whole packet");
+                self.event(to, Event::FromLeader(link, packet));
+                length
+            } else {
+                let decoded = FromLearner::decode(rest, limits).expect("a packet");
+                let (packet, length) = decoded.expect("a whole packet");
+                self.event(to, Event::FromLearner(link, packet));
+                length
+            };
+            rest = &rest[length..];
+        }
+        self.event(to, Event::TurnEnded);
+    }
+
+    fn read_log(&mut self, id: i64, link: LinkId, position: Zxid) {
+        let server = &self.servers[&id];
+        let read = if position < server.base {
+            LogRead::Unavailable
+        } else {
+            let mut txns = InLog::default();
+            for zxid in server.log.iter().filter(|it| **it > position) {
+                txns.push(*zxid, b"txn");
+            }
+            let before = server.log.iter().rev().find(|it| **it <= position);
+            let after = before.copied().unwrap_or(server.base);
+            LogRead::Range { after, txns: Arc::new(txns) }
+        };
+        self.event(id, Event::LogRead(link, read));
     }
 
     fn arrive(&mut self, arrival: Arrival) {
@@ -268,32 +318,7 @@ impl Player {
                 self.event(from, Event::Connected(link));
             }
             Arrival::Packets { link, to, is_for_learner, bytes } => {
-                let Some(&(learner, leader)) = self.links.get(&link) else { return };
-                if self.cut_off.contains(&learner) || self.cut_off.contains(&leader) {
-                    return;
-                }
-                let zab = self.servers[&to].zab.as_ref().expect("a link has two ends");
-                if !zab.is_reading(link) {
-                    let unread = Arrival::Packets { link, to, is_for_learner, bytes };
-                    return self.held.push(unread);
-                }
-                let limits = PacketLimits::default();
-                let mut rest = &bytes[..];
-                while !rest.is_empty() {
-                    let length = if is_for_learner {
-                        let decoded = FromLeader::decode(rest, limits).expect("a packet");
-                        let (packet, length) = decoded.expect("a whole packet");
-                        self.event(to, Event::FromLeader(link, packet));
-                        length
-                    } else {
-                        let decoded = FromLearner::decode(rest, limits).expect("a packet");
-                        let (packet, length) = decoded.expect("a whole packet");
-                        self.event(to, Event::FromLearner(link, packet));
-                        length
-                    };
-                    rest = &rest[length..];
-                }
-                self.event(to, Event::TurnEnded);
+                self.read(link, to, is_for_learner, bytes);
             }
             Arrival::Snapshot { link, to } => {
                 self.event(to, Event::SnapshotReceived(link));
@@ -308,20 +333,7 @@ impl Player {
                 self.event(id, Event::TurnEnded);
             }
             Arrival::Cut(id, end) => self.event(id, Event::LogCut(end)),
-            Arrival::Read(id, link, position) => {
-                let server = &self.servers[&id];
-                let read = if position < server.base {
-                    LogRead::Unavailable
-                } else {
-                    let mut txns = InLog::default();
-                    let behind = server.log.iter().filter(|it| **it > position);
-                    behind.for_each(|it| txns.push(*it, b"txn"));
-                    let before = server.log.iter().rev().find(|it| **it <= position);
-                    let after = before.copied().unwrap_or(server.base);
-                    LogRead::Range { after, txns: Arc::new(txns) }
-                };
-                self.event(id, Event::LogRead(link, read));
-            }
+            Arrival::Read(id, link, position) => self.read_log(id, link, position),
             Arrival::SnapshotSent(id, link) => self.event(id, Event::SnapshotSent(link)),
         }
     }

@@ -85,14 +85,49 @@ impl World {
     }
 
     fn perform(&mut self, place: Place, effect: Effect) -> Result<(), Violation> {
-        let boot = self.servers[place].boot;
         match effect {
             Effect::Send(..) | Effect::Notify { .. } => (),
-            ref other => self.tell(|| format!("{} does {other:?}", place + 1)),
+            ref other => self.log(|| format!("{} does {other:?}", place + 1)),
         }
         match effect {
+            Effect::Notify { .. }
+            | Effect::Connect(_)
+            | Effect::Send(..)
+            | Effect::Close(..)
+            | Effect::SendSnapshot(..) => self.perform_on_network(place, effect),
+            Effect::StoreEpochs(_)
+            | Effect::Append(_)
+            | Effect::CutLog(_)
+            | Effect::ReadLog(..)
+            | Effect::ReceiveSnapshot(..)
+            | Effect::BeginEmpty(_)
+            | Effect::ForgetSnapshot => self.perform_on_disk(place, effect),
+            Effect::Inherit | Effect::Follow(_) => (),
+            Effect::Committed(zxid) => return self.show(place, zxid),
+            Effect::Lead(epoch) => {
+                self.checks.leads(place, epoch)?;
+                if let Some(running) = &mut self.servers[place].running {
+                    running.leads = Some((epoch, 0));
+                }
+            }
+            Effect::Look(_) => {
+                if let Some(running) = self.running(place) {
+                    self.log(|| running.summary(place));
+                }
+                if let Some(running) = &mut self.servers[place].running {
+                    running.leads = None;
+                    running.asked.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn perform_on_network(&mut self, place: Place, effect: Effect) {
+        let boot = self.servers[place].boot;
+        let Some(running) = &mut self.servers[place].running else { return };
+        match effect {
             Effect::Notify { to, notice } => {
-                let Some(running) = self.running(place) else { return Ok(()) };
                 let mut bytes = Vec::new();
                 notice.encode(running.zab.ensemble(), &mut bytes);
                 let to = place_of(to);
@@ -106,7 +141,6 @@ impl World {
                 self.at(delay_us, Happening::Connect { from: place, boot, to });
             }
             Effect::Send(link, message) => {
-                let Some(running) = self.running(place) else { return Ok(()) };
                 let mut bytes = Vec::new();
                 message.encode(running.zab.ensemble(), &mut bytes);
                 if let Some(side) = self.side_of(link, place) {
@@ -114,16 +148,30 @@ impl World {
                 }
             }
             Effect::Close(link, _) => {
+                running.receiving = running.receiving.filter(|(it, ..)| *it != link);
                 if let Some(side) = self.side_of(link, place) {
                     self.close_end(link, side);
                 }
-                if let Some(running) = &mut self.servers[place].running {
-                    running.receiving = running.receiving.filter(|(it, ..)| *it != link);
-                }
             }
+            Effect::SendSnapshot(link, through) => {
+                let state = running.at(through);
+                if let Some(side) = self.side_of(link, place) {
+                    self.send(link, side.other(), Frame::Snapshot(state));
+                }
+                let delay_us = self.rng.u64(100..20_000);
+                self.at(delay_us, Happening::SnapshotSent { place, boot, link });
+            }
+            other => panic!("{other:?} is not of the network"),
+        }
+    }
+
+    fn perform_on_disk(&mut self, place: Place, effect: Effect) {
+        let server = &mut self.servers[place];
+        let boot = server.boot;
+        let Some(running) = &mut server.running else { return };
+        match effect {
             Effect::StoreEpochs(epochs) => self.begin_disk(place, Operation::Epochs(epochs)),
             Effect::Append(txns) => {
-                let Some(running) = &mut self.servers[place].running else { return Ok(()) };
                 for (zxid, txn) in txns.txns(0) {
                     let state = running.memory.back().copied().unwrap_or_default();
                     running.memory.push_back(state.then(zxid, txn));
@@ -136,56 +184,21 @@ impl World {
                 let delay_us = self.latency_us();
                 self.at(delay_us, Happening::LogRead { place, boot, link, position });
             }
-            Effect::SendSnapshot(link, through) => {
-                let Some(running) = self.running(place) else { return Ok(()) };
-                let state = running.at(through);
-                if let Some(side) = self.side_of(link, place) {
-                    self.send(link, side.other(), Frame::Snapshot(state));
-                }
-                let delay_us = self.rng.u64(100..20_000);
-                self.at(delay_us, Happening::SnapshotSent { place, boot, link });
-            }
             Effect::ReceiveSnapshot(link, zxid, epoch) => {
-                if let Some(running) = &mut self.servers[place].running {
-                    running.receiving = Some((link, zxid, epoch));
-                }
+                running.receiving = Some((link, zxid, epoch));
             }
             Effect::BeginEmpty(epoch) => {
-                let server = &mut self.servers[place];
                 server.disk.begin_empty(epoch);
-                if let Some(running) = &mut server.running {
-                    running.memory = [State::default()].into();
-                }
+                running.memory = [State::default()].into();
             }
             Effect::ForgetSnapshot => {
-                let server = &mut self.servers[place];
                 server.disk.forget();
-                if let Some(running) = &mut server.running {
-                    let stored = server.disk.history();
-                    let states = stored.records.iter().map(|(state, _)| *state);
-                    running.memory = std::iter::once(stored.base).chain(states).collect();
-                }
+                let stored = server.disk.history();
+                let states = stored.records.iter().map(|(state, _)| *state);
+                running.memory = std::iter::once(stored.base).chain(states).collect();
             }
-            Effect::Inherit => (),
-            Effect::Committed(zxid) => return self.show(place, zxid),
-            Effect::Lead(epoch) => {
-                self.checks.leads(place, epoch)?;
-                if let Some(running) = &mut self.servers[place].running {
-                    running.leads = Some((epoch, 0));
-                }
-            }
-            Effect::Follow(_) => (),
-            Effect::Look(_) => {
-                if let Some(running) = self.running(place) {
-                    self.tell(|| running.summary(place));
-                }
-                if let Some(running) = &mut self.servers[place].running {
-                    running.leads = None;
-                    running.asked.clear();
-                }
-            }
+            other => panic!("{other:?} is not of the disk"),
         }
-        Ok(())
     }
 
     /// Clients of a server see its history through `zxid` now.

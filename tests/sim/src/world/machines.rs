@@ -1,0 +1,165 @@
+//! What happens to machines: starts, ends of disk operations, faults.
+
+use super::{FAULTS_US, Happening, World, server_id};
+use crate::Place;
+use crate::checks::Violation;
+use crate::disk::{Lane, Operation};
+use crate::faults::Fault;
+use crate::network::{Frame, Side};
+use crate::server::DISK_US;
+use engine::zab::{Ensemble, Event, Planted, Quorum};
+
+impl World {
+    pub(super) fn start(&mut self, place: Place) -> Result<(), Violation> {
+        if self.servers[place].running.is_some() {
+            return Ok(());
+        }
+        let ids = (0..self.voters).map(server_id);
+        let ensemble = Ensemble {
+            me: server_id(place),
+            quorum: Quorum::majority(ids),
+            version: 0,
+            text: (&b"version=0"[..]).into(),
+            planted: Planted::one(self.setup.plant),
+        };
+        self.log(|| format!("{} starts", place + 1));
+        let shown = self.servers[place].start(ensemble, self.pace);
+        self.checks.has(place, shown)?;
+        for other in 0..self.servers.len() {
+            if other != place {
+                let delay_us = self.latency_us();
+                self.at(delay_us, Happening::ElectionLink(place, other));
+                self.at(delay_us, Happening::ElectionLink(other, place));
+            }
+        }
+        self.schedule_turn(place, 0);
+        Ok(())
+    }
+
+    pub(super) fn crash(&mut self, place: Place) {
+        if self.servers[place].running.take().is_none() {
+            return;
+        }
+        self.log(|| format!("{} crashes", place + 1));
+        let server = &mut self.servers[place];
+        server.disk.crash(&mut self.rng);
+        server.disk_busy_until_us = [self.now_us; 2];
+        server.paused_until_us = 0;
+        let ids: Vec<_> = self.links.keys().copied().collect();
+        for id in ids {
+            for side in [Side::Dialer, Side::Acceptor] {
+                let end = self.links.get(&id).map(|link| link.end(side));
+                if end.is_some_and(|end| end.place == place && end.is_open) {
+                    self.close_end(id, side);
+                }
+            }
+        }
+        self.notices.retain(|(from, to), _| *from != place && *to != place);
+    }
+
+    pub(super) fn disk_done(
+        &mut self,
+        place: Place,
+        boot: u32,
+        lane: Lane,
+    ) -> Result<(), Violation> {
+        if !self.is_there(place, boot, &Happening::DiskDone { place, boot, lane }) {
+            return Ok(());
+        }
+        if let Some(down_ms) = self.doomed.remove(&place) {
+            self.crash(place);
+            self.at(down_ms * 1_000, Happening::Start(place));
+            return Ok(());
+        }
+        let Some(operation) = self.servers[place].disk.end_one(lane) else { return Ok(()) };
+        match operation {
+            Operation::Append(txns, _) => match txns.last() {
+                Some(last) => self.event(place, Event::Durable(last)),
+                None => Ok(()),
+            },
+            Operation::Epochs(_) => self.event(place, Event::EpochsStored),
+            Operation::Cut(_) => {
+                let server = &mut self.servers[place];
+                let end = server.disk.history().end().zxid;
+                if let Some(running) = &mut server.running {
+                    running.memory.retain(|state| state.zxid <= end);
+                }
+                self.event(place, Event::LogCut(end))
+            }
+            Operation::Receive(base, _) => {
+                let server = &mut self.servers[place];
+                let Some(running) = &mut server.running else { return Ok(()) };
+                let Some((link, ..)) = running.receiving.take() else { return Ok(()) };
+                running.memory = [base].into();
+                self.event(place, Event::SnapshotReceived(link))
+            }
+        }
+    }
+
+    pub(super) fn fault(&mut self, fault: &Fault) {
+        self.log(|| format!("fault {fault:?}"));
+        match fault {
+            Fault::Crash(place, down_ms) => {
+                self.crash(*place);
+                self.at(down_ms * 1_000, Happening::Start(*place));
+            }
+            Fault::CrashAtDisk(place, down_ms) => {
+                self.doomed.insert(*place, *down_ms);
+            }
+            Fault::PowerCut => {
+                for place in 0..self.servers.len() {
+                    self.crash(place);
+                    let delay_us = self.rng.u64(0..2_000_000);
+                    self.at(delay_us, Happening::Start(place));
+                }
+            }
+            Fault::Pause(place, ms) => {
+                self.servers[*place].paused_until_us = self.now_us + ms * 1_000;
+            }
+            Fault::CutOff(places, ms) => {
+                for inside in places {
+                    for outside in (0..self.servers.len()).filter(|it| !places.contains(it)) {
+                        self.partition.block(*inside, outside);
+                        self.partition.block(outside, *inside);
+                    }
+                }
+                self.at(ms * 1_000, Happening::Heal);
+            }
+            Fault::Deaf(from, to, ms) => {
+                self.partition.block(*from, *to);
+                self.at(ms * 1_000, Happening::Heal);
+            }
+            Fault::BreakLink => {
+                let ids: Vec<_> = self.links.keys().copied().collect();
+                if let Some(&id) = self.rng.choice(&ids) {
+                    // Both ends learn of it, each in its own time.
+                    self.send(id, Side::Dialer, Frame::End);
+                    self.send(id, Side::Acceptor, Frame::End);
+                }
+            }
+            Fault::SlowDisk(place, ms) => {
+                self.servers[*place].disk_us = 100 * DISK_US;
+                self.at(ms * 1_000, Happening::SpeedUp(*place));
+            }
+        }
+    }
+
+    /// Everything arrives again; after the last fault all servers run, with disks as usual.
+    pub(super) fn heal(&mut self) {
+        self.partition.heal();
+        for one in 0..self.servers.len() {
+            for other in (0..self.servers.len()).filter(|&it| it != one) {
+                let delay_us = self.latency_us();
+                self.at(delay_us, Happening::ElectionLink(one, other));
+            }
+        }
+        if self.now_us >= FAULTS_US {
+            self.doomed.clear();
+            for place in 0..self.servers.len() {
+                self.servers[place].paused_until_us = 0;
+                self.servers[place].disk_us = DISK_US;
+                self.at(0, Happening::Start(place));
+            }
+        }
+    }
+}

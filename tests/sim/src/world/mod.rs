@@ -1,0 +1,321 @@
+//! One run: everything that happens, in the order of a virtual clock.
+
+mod clients;
+mod links;
+mod machines;
+mod performing;
+
+use crate::Place;
+use crate::checks::{Checks, Violation};
+use crate::disk::Lane;
+use crate::faults;
+use crate::network::{Link, Partition, Side};
+use crate::server::{DISK_US, Server};
+use engine::zab::{Event, LinkId, Pace, Plant};
+use fastrand::Rng;
+use model::server::ServerId;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::fmt;
+use std::io::Write as _;
+
+/// What a run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Everything is drawn from it.
+    pub seed: u64,
+    /// A rule that is broken on purpose.
+    pub plant: Option<Plant>,
+    /// Whether everything that happens is printed to standard output.
+    pub is_logged: bool,
+}
+
+/// How a run went.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Txns that clients were told of.
+    pub acknowledged: usize,
+    /// Leaders that there were.
+    pub leaders: usize,
+    /// Things that happened.
+    pub events: u64,
+    /// How servers were synchronized: by DIFF, TRUNC, SNAP.
+    pub synchronized: [u64; 3],
+}
+
+impl Report {
+    /// Adds another run's.
+    pub fn add(&mut self, other: &Self) {
+        self.acknowledged += other.acknowledged;
+        self.leaders += other.leaders;
+        self.events += other.events;
+        for (sum, more) in self.synchronized.iter_mut().zip(other.synchronized) {
+            *sum += more;
+        }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [diff, trunc, snap] = self.synchronized;
+        let Self { leaders, acknowledged, events, .. } = self;
+        write!(
+            f,
+            "{leaders} leaders, {acknowledged} writes acknowledged, {events} events; learners \
+             synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}"
+        )
+    }
+}
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    Start(Place),
+    /// The first frame on its way to this end of a link arrives.
+    Arrive(LinkId, Side),
+    /// The newest notification between two servers arrives.
+    Notify(Place, Place),
+    ElectionLink(Place, Place),
+    Connect {
+        from: Place,
+        boot: u32,
+        to: Place,
+    },
+    DiskDone {
+        place: Place,
+        boot: u32,
+        lane: Lane,
+    },
+    LogRead {
+        place: Place,
+        boot: u32,
+        link: LinkId,
+        position: model::zxid::Zxid,
+    },
+    SnapshotSent {
+        place: Place,
+        boot: u32,
+        link: LinkId,
+    },
+    Turn {
+        place: Place,
+        boot: u32,
+    },
+    Clients,
+    /// A server takes a snapshot of what it shows, and purges its log.
+    Snapshot,
+    Fault,
+    Heal,
+    SpeedUp(Place),
+}
+
+/// Faults come until then, in us; then all is well.
+const FAULTS_US: u64 = 25_000_000;
+/// Clients write until then.
+const CLIENTS_US: u64 = 55_000_000;
+/// The end.
+const END_US: u64 = 60_000_000;
+
+/// A world of servers.
+pub struct World {
+    rng: Rng,
+    setup: Setup,
+    now_us: u64,
+    serial: u64,
+    queue: BinaryHeap<Reverse<(u64, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    servers: Vec<Server>,
+    voters: usize,
+    links: BTreeMap<LinkId, Link>,
+    next_link: u64,
+    /// Notifications on their way: only the newest of each pair.
+    notices: BTreeMap<(Place, Place), Vec<u8>>,
+    partition: Partition,
+    /// Servers that crash when their disk ends its next operation, and for how long.
+    doomed: BTreeMap<Place, u64>,
+    checks: Checks,
+    report: Report,
+    pace: Pace,
+}
+
+/// Runs a seed to its end.
+pub fn run(setup: Setup) -> Result<Report, Violation> {
+    let attempt = std::panic::catch_unwind(|| World::new(setup).run());
+    attempt.unwrap_or(Err(Violation::Panicked))
+}
+
+impl World {
+    fn new(setup: Setup) -> Self {
+        let mut rng = Rng::with_seed(setup.seed);
+        let voters = if rng.u32(0..4) == 0 { 5 } else { 3 };
+        let observers = usize::from(rng.u32(0..4) == 0);
+        let mut world = Self {
+            rng,
+            setup,
+            now_us: 0,
+            serial: 0,
+            queue: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            servers: (0..voters + observers).map(|_| Server::new()).collect(),
+            voters,
+            links: BTreeMap::new(),
+            next_link: 0,
+            notices: BTreeMap::new(),
+            partition: Partition::default(),
+            doomed: BTreeMap::new(),
+            checks: Checks::default(),
+            report: Report::default(),
+            pace: Pace { tick_ms: 200, init_limit: 10, sync_limit: 5, reconnect_ms: 20 },
+        };
+        for place in 0..world.servers.len() {
+            let delay_us = world.rng.u64(0..500_000);
+            world.at(delay_us, Happening::Start(place));
+        }
+        world.at(1_000, Happening::Clients);
+        world.at(1_000_000, Happening::Snapshot);
+        world.at(2_000_000, Happening::Fault);
+        world.at(FAULTS_US, Happening::Heal);
+        world
+    }
+
+    fn at(&mut self, delay_us: u64, happening: Happening) {
+        self.serial += 1;
+        self.queue.push(Reverse((self.now_us + delay_us, self.serial)));
+        self.happenings.insert(self.serial, happening);
+    }
+
+    fn log(&self, line: impl FnOnce() -> String) {
+        if self.setup.is_logged {
+            let now_ms = self.now_us as f64 / 1000.0;
+            // A reader that has seen enough closes the pipe.
+            let _ = writeln!(std::io::stdout(), "{now_ms:>12.3} {}", line());
+        }
+    }
+
+    fn latency_us(&mut self) -> u64 {
+        match self.rng.u32(0..100) {
+            0 => self.rng.u64(1_000..60_000),
+            1..10 => self.rng.u64(300..3_000),
+            _ => self.rng.u64(50..300),
+        }
+    }
+
+    fn run(mut self) -> Result<Report, Violation> {
+        while let Some(Reverse((time_us, serial))) = self.queue.pop() {
+            if time_us > END_US {
+                break;
+            }
+            self.now_us = time_us;
+            self.report.events += 1;
+            if let Some(happening) = self.happenings.remove(&serial) {
+                self.happen(happening)?;
+            }
+        }
+        let tail = self.checks.tail().zxid;
+        for (place, server) in self.servers.iter().enumerate() {
+            let shown = server.running.as_ref().map(|it| (it.zab.is_serving(), it.shown.zxid));
+            if shown != Some((true, tail)) {
+                let zxid = shown.unwrap_or_default().1;
+                return Err(Violation::NotServing { place, zxid });
+            }
+        }
+        self.checks.ended()?;
+        self.report.acknowledged = self.checks.acknowledged_count();
+        self.report.leaders = self.checks.leader_count();
+        Ok(self.report)
+    }
+
+    /// Whether a happening concerns a server that is the same, runs, and is not paused; if it is
+    /// paused, the happening comes later.
+    fn is_there(&mut self, place: Place, boot: u32, happening: &Happening) -> bool {
+        let server = &self.servers[place];
+        if server.running.is_none() || server.boot != boot {
+            return false;
+        }
+        if server.paused_until_us > self.now_us {
+            let delay_us = server.paused_until_us - self.now_us;
+            self.at(delay_us, *happening);
+            return false;
+        }
+        true
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
+        match happening {
+            Happening::Start(place) => self.start(place),
+            Happening::Arrive(link, side) => self.arrive(link, side),
+            Happening::Notify(from, to) => self.arrive_notice(from, to),
+            Happening::ElectionLink(from, to) => {
+                if self.servers[from].running.is_some() && !self.partition.is_blocked(from, to) {
+                    self.event(from, Event::ElectionLinkOpened(server_id(to)))?;
+                }
+                Ok(())
+            }
+            Happening::Connect { from, boot, to } => {
+                let again = Happening::Connect { from, boot, to };
+                if self.is_there(from, boot, &again) { self.connect(from, to) } else { Ok(()) }
+            }
+            Happening::DiskDone { place, boot, lane } => self.disk_done(place, boot, lane),
+            Happening::LogRead { place, boot, link, position } => {
+                let again = Happening::LogRead { place, boot, link, position };
+                if !self.is_there(place, boot, &again) {
+                    return Ok(());
+                }
+                let read = self.servers[place].disk.read(position);
+                self.event(place, Event::LogRead(link, read))
+            }
+            Happening::SnapshotSent { place, boot, link } => {
+                let again = Happening::SnapshotSent { place, boot, link };
+                if !self.is_there(place, boot, &again) {
+                    return Ok(());
+                }
+                self.event(place, Event::SnapshotSent(link))
+            }
+            Happening::Turn { place, boot } => {
+                let again = Happening::Turn { place, boot };
+                if !self.is_there(place, boot, &again) {
+                    return Ok(());
+                }
+                self.turn(place)
+            }
+            Happening::Clients => self.clients_write(),
+            Happening::Snapshot => {
+                let place = self.rng.usize(0..self.servers.len());
+                let server = &mut self.servers[place];
+                if let Some(running) = &server.running {
+                    server.disk.take_snapshot(running.shown.zxid);
+                }
+                let delay_us = self.rng.u64(10_000..2_000_000);
+                self.at(delay_us, Happening::Snapshot);
+                Ok(())
+            }
+            Happening::Fault => {
+                let fault = faults::draw(&mut self.rng, self.servers.len());
+                let delay_us = self.rng.u64(50_000..1_500_000);
+                if self.now_us + delay_us < FAULTS_US {
+                    self.at(delay_us, Happening::Fault);
+                }
+                self.fault(&fault);
+                Ok(())
+            }
+            Happening::Heal => {
+                self.heal();
+                Ok(())
+            }
+            Happening::SpeedUp(place) => {
+                self.servers[place].disk_us = DISK_US;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The id of the server at a place.
+fn server_id(place: Place) -> ServerId {
+    ServerId(place as i64 + 1)
+}
+
+/// The place of a server.
+fn place_of(id: ServerId) -> Place {
+    id.0 as Place - 1
+}
