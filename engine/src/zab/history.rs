@@ -1,7 +1,7 @@
 //! What agreement knows of this server's own history.
 //!
 //! Invariant: `shown <= committed <= last`, `shown <= durable <= last`; the newest txns are also in
-//! memory, without a gap, from `recent_after` on (guard: the assertions in [`History`]).
+//! memory, without a gap, from `recent_after` on (guard: the assertions in `zab::history`).
 
 use super::effect::Part;
 use crate::in_log::InLog;

@@ -1,5 +1,5 @@
-//! Runs seeds: `sim --seeds 1000 --first 0`, or one with all that is said in it, `sim --seed 17 --log
-//! conversation`.
+//! Runs seeds: `sim --seeds 1000 --first 0`, or one with all that is said in it,
+//! `sim --seed 17 --log conversation`.
 
 use clap::{Parser, ValueEnum};
 use engine::zab::Plant;

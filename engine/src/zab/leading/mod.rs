@@ -9,8 +9,8 @@
 //!
 //! - The leader's history at the start of its epoch, `inherited`, goes out as committed, before
 //!   NEWLEADER; only txns of its own epoch travel without a COMMIT (guard: `tests/sim`).
-//! - What a voter holds begins at (epoch, 0) with its acknowledgement of NEWLEADER on this link, and
-//!   ends with the link (guard: [`Learner::held`] is part of the stage).
+//! - What a voter holds begins at (epoch, 0) when it acknowledges NEWLEADER on this link, and ends
+//!   with the link (guard: [`Learner::held`] is part of the stage).
 //! - The commit point only rises, and moves by whole batches of this epoch (guard: `maybe_commit`).
 //!
 //! Source: Zab (Junqueira et al., DSN 2011); ZooKeeper 3.9.5, `Leader` and `LearnerHandler`.
