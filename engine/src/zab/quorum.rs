@@ -1,6 +1,7 @@
 //! Which servers together decide.
 //!
-//! Invariant: any two quorums of one configuration share a server (guard: `tests::quorums::quorums_meet`).
+//! Invariant: any two quorums of one configuration share a server (guard:
+//! `tests::quorums::quorums_meet`).
 
 use model::server::ServerId;
 use model::zxid::Zxid;
