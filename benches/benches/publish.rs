@@ -120,7 +120,7 @@ impl Bench {
                     }
                     self.replica.recycle(in_log);
                 }
-                Effect::Tell { message, .. } => self.shard.handle(message),
+                Effect::Deliver { message, .. } => self.shard.handle(message),
                 Effect::Published(_) => is_published = true,
                 Effect::RefuseWrites(_) | Effect::TakeSnapshot(_) => unreachable!("no reason"),
             }

@@ -1,4 +1,4 @@
-//! What a replica wants done.
+//! What a replica asks for.
 
 use crate::in_log::InLog;
 use crate::message::ToShard;
@@ -8,22 +8,22 @@ use crate::tree::Pin;
 use model::zxid::Zxid;
 use std::fmt;
 
-/// One thing to do.
+/// One effect.
 pub enum Effect {
-    /// Write these txns to the log behind all earlier ones, then hand their memory back.
+    /// Write these txns to the log behind all earlier ones, then return their memory.
     Append(InLog),
-    /// Everything through this txn is published: shards that sleep are to be woken.
+    /// Everything through this txn is published: sleeping shards must be woken.
     Published(Zxid),
     /// Hand this message to a shard.
-    Tell {
+    Deliver {
         /// Which one.
         shard: u16,
-        /// What it is told.
+        /// The message.
         message: ToShard,
     },
-    /// Writes are refused from now on, or taken again; the replica does so itself.
+    /// Writes are refused from now on, or accepted again; the replica does so itself.
     RefuseWrites(Option<Refusal>),
-    /// Write this version as a snapshot, then say [`Event::SnapshotEnded`](super::Event).
+    /// Write this version as a snapshot, then report [`Event::SnapshotEnded`](super::Event).
     TakeSnapshot(Pin<State>),
 }
 
@@ -35,8 +35,8 @@ impl fmt::Debug for Effect {
                 f.debug_tuple("Append").field(&zxids).finish()
             }
             Self::Published(zxid) => f.debug_tuple("Published").field(&zxid.0).finish(),
-            Self::Tell { shard, message } => {
-                f.debug_struct("Tell").field("shard", shard).field("message", message).finish()
+            Self::Deliver { shard, message } => {
+                f.debug_struct("Deliver").field("shard", shard).field("message", message).finish()
             }
             Self::RefuseWrites(refusal) => f.debug_tuple("RefuseWrites").field(refusal).finish(),
             Self::TakeSnapshot(_) => f.write_str("TakeSnapshot"),
@@ -44,7 +44,7 @@ impl fmt::Debug for Effect {
     }
 }
 
-/// Things to do, in order. Kept by the caller, so that its memory is used again.
+/// Effects in order. Kept by the caller, so that their memory is reused.
 #[derive(Debug, Default)]
 pub struct Effects {
     list: Vec<Effect>,
@@ -55,8 +55,8 @@ impl Effects {
         self.list.push(effect);
     }
 
-    pub(super) fn tell(&mut self, messages: impl Iterator<Item = (u16, ToShard)>) {
-        self.list.extend(messages.map(|(shard, message)| Effect::Tell { shard, message }));
+    pub(super) fn deliver(&mut self, messages: impl Iterator<Item = (u16, ToShard)>) {
+        self.list.extend(messages.map(|(shard, message)| Effect::Deliver { shard, message }));
     }
 
     /// Takes them, to be performed in this order.

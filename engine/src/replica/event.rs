@@ -1,23 +1,23 @@
-//! What a replica learns.
+//! What a replica is notified of.
 
 use crate::message::ToOrdering;
 use model::zxid::Zxid;
 
-/// A fact of the world.
+/// Something that happened.
 #[derive(Debug)]
 pub enum Event {
-    /// A shard says something. Only while the replica admits messages.
+    /// A message from a shard. Only while the replica admits messages.
     Shard(ToOrdering),
     /// The log is durable through this txn.
     Durable(Zxid),
     /// The log has changed its state.
     Log(LogState),
-    /// The log cannot be continued behind what it has room for: it can take so many bytes more,
-    /// and said so again whenever that changes; or, with `None`, it can be continued again.
+    /// The log has no room beyond this many bytes and cannot be extended; reported again whenever
+    /// that changes. `None` once it can be extended again.
     LogBounded(Option<u64>),
     /// The snapshot that was begun has been written, or could not be.
     SnapshotEnded,
-    /// Everything that had come was handed in. Also what time alone asks for is done now.
+    /// Everything that had arrived was handed in. What time alone requires is done now, too.
     TurnEnded,
 }
 

@@ -1,7 +1,7 @@
-//! What a server decides, as one value: facts of the world come in, things to do come out.
+//! What a server decides, as one value: events come in, effects come out.
 //!
-//! The caller hands in every [`Event`] in the order in which it learns of them, performs every
-//! [`Effect`] in the order in which it gets them, and decides nothing itself. A running server, the
+//! The caller hands in every [`Event`] in the order in which it happens, performs every [`Effect`]
+//! in order, and decides nothing itself. A running server, the
 //! engine's tests and a simulator drive the same value.
 //!
 //! The life of a write: a shard's message is handled and its txns join the open batch. At the end
@@ -86,11 +86,11 @@ impl Replica {
         }
     }
 
-    /// Takes one fact in; what is to be done about it is appended to `effects`.
+    /// Handles one event and appends its effects to `effects`.
     ///
     /// # Panics
-    /// If a shard's message comes while [`Self::is_admitting`] says no, or the log claims to have
-    /// made durable what it was not given.
+    /// If a shard's message arrives while [`Self::is_admitting`] is false, or the log reports
+    /// something durable that it was not given.
     pub fn handle(&mut self, now: Now, event: Event, effects: &mut Effects) {
         match event {
             Event::Shard(message) => {
@@ -99,7 +99,7 @@ impl Replica {
             }
             Event::Durable(zxid) => {
                 assert!(zxid <= self.ordering.proposed(), "{zxid} is durable and was not proposed");
-                // A log that is new says nothing of what a snapshot holds.
+                // A new log does not cover what the snapshot holds.
                 self.durable = self.durable.max(zxid);
                 self.publish(effects);
             }
@@ -120,7 +120,7 @@ impl Replica {
             Event::SnapshotEnded => self.snapshots.ended(now.mono_ms),
             Event::TurnEnded => self.end_turn(now, effects),
         }
-        effects.tell(self.ordering.take_messages());
+        effects.deliver(self.ordering.take_messages());
     }
 
     /// When [`Event::TurnEnded`] has something to do though nothing else has happened, in ms of the
@@ -178,28 +178,28 @@ impl Replica {
         effects.push(Effect::RefuseWrites(refusal));
     }
 
-    /// The log has taken all of these txns: their memory is used again.
+    /// The log has taken all of these txns: their memory is reused.
     pub fn recycle(&mut self, in_log: InLog) {
         self.ordering.recycle(in_log);
     }
 
-    /// Frees some of what no version needs any more: at most so many blocks.
+    /// Frees memory that no version needs any more: at most `count_max` blocks.
     pub fn reclaim(&mut self, count_max: usize) {
         self.ordering.head.tree.reclaim(count_max);
     }
 
-    /// Forgets everything that is not published, and whom it served: a server that has lost its
-    /// place does so after it has closed its clients' connections.
+    /// Forgets everything that is not published, and its clients: a server that no longer leads
+    /// does so after it has closed its clients' connections.
     pub fn drop_head(&mut self, now: Now) {
         self.ordering.drop_head(now);
     }
 
-    /// Forgets what was counted.
+    /// Resets the counters.
     pub fn reset_counts(&mut self) {
         self.ordering.reset_counts();
     }
 
-    /// What a shard that starts now reads from: the published versions and the batches behind them.
+    /// What a new shard reads from: the published versions and the batches after them.
     pub fn view(&mut self) -> (TreeReader<State>, Cursor) {
         (self.ordering.head.tree.reader(), self.ordering.cursor())
     }

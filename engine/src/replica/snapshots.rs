@@ -2,9 +2,9 @@
 
 use crate::in_log::InLog;
 
-/// What a snapshot rests for after it has been written, in times of what that took: under a load
-/// of writes that would ask for one after the other, snapshots take a fifth of the time, however
-/// large the tree; the log to replay grows instead.
+/// How long to wait after a snapshot has been written, in multiples of the time that it took: under
+/// a load of writes that would cause one after the other, snapshots take a fifth of the time,
+/// however large the tree; the log to replay grows instead.
 const SNAPSHOT_REST: u64 = 4;
 
 /// How much may be written to the log without a snapshot.

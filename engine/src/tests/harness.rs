@@ -325,7 +325,7 @@ impl World {
                         self.log.extend(txns);
                         self.replica.recycle(in_log);
                     }
-                    Effect::Tell { shard, message } => {
+                    Effect::Deliver { shard, message } => {
                         self.shards[usize::from(shard)].handle(message);
                     }
                     Effect::Published(_) | Effect::RefuseWrites(_) => (),

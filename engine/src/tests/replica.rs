@@ -75,7 +75,7 @@ impl Desk {
             let words = format!("{effect:?}");
             match effect {
                 Effect::Append(in_log) => replica.recycle(in_log),
-                Effect::Tell { .. } => return None,
+                Effect::Deliver { .. } => return None,
                 _ => (),
             }
             Some(words)

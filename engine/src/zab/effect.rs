@@ -1,4 +1,4 @@
-//! What agreement wants done.
+//! What agreement asks for.
 
 use super::event::LinkId;
 use crate::in_log::InLog;
@@ -8,12 +8,12 @@ use model::zxid::{Epoch, Zxid};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What a server says of its vote; the configuration's text goes with it.
+/// A server's vote, as it announces it; the text of the configuration is sent along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notice {
     /// What the server is doing.
     pub state: ServerState,
-    /// What it votes for, or whom it follows.
+    /// The vote, or the leader that it follows.
     pub vote: Vote,
     /// In which round.
     pub round: i64,
@@ -44,7 +44,7 @@ impl Part {
     }
 }
 
-/// What a leader and a learner say to each other.
+/// The messages of leaders and learners.
 #[derive(Clone, Debug)]
 pub enum Message {
     /// A learner introduces itself, with the epoch that it has promised.
@@ -95,10 +95,10 @@ pub enum Message {
     Pong(Zxid),
 }
 
-/// Why a server has no leader any more, or does not lead.
+/// Why a server lost its leader, or stopped leading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// No quorum of servers has come, or stayed.
+    /// No quorum of servers has connected, or stayed.
     NoQuorum,
     /// A server cannot follow this leader, because it has promised a later epoch.
     LaterPromise {
@@ -111,21 +111,21 @@ pub enum Lost {
     Unreachable,
     /// The link to the leader has ended.
     LinkClosed,
-    /// The leader has said nothing for too long.
+    /// The leader has been silent for too long.
     Silent,
     /// The leader's epoch is older than one that was promised.
     OldEpoch,
-    /// The leader said what it must not say.
+    /// The leader violated the protocol.
     Protocol(Violation),
-    /// The leader wants to cut what this server knows to be committed.
+    /// The leader asked for a cut below what this server knows to be committed.
     CutBelowCommitted {
         /// Where to.
         to: Zxid,
         /// What is committed.
         committed: Zxid,
     },
-    /// The leader wants to cut what lies in a snapshot. The next attempt to follow it asks for a
-    /// snapshot.
+    /// The leader asked for a cut below the oldest snapshot. The next attempt to follow it asks for
+    /// a snapshot.
     CutBelowSnapshot {
         /// Who leads.
         leader: ServerId,
@@ -134,7 +134,7 @@ pub enum Lost {
     },
 }
 
-/// What a server said that it must not say.
+/// How a server violated the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// A packet that has no place in this phase.
@@ -150,18 +150,18 @@ pub enum Violation {
     NotProposed(Zxid),
     /// A NEWLEADER of another epoch than the one agreed on.
     WrongEpoch(Epoch),
-    /// Bytes that are no txn.
+    /// Bytes that are not a txn.
     Malformed,
 }
 
 /// Why a link is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// This server has no leader any more, or does not lead.
+    /// This server lost its leader, or stopped leading.
     Lost,
-    /// The learner said what it must not say.
+    /// The learner violated the protocol.
     Protocol(Violation),
-    /// It has connected anew.
+    /// It has reconnected.
     Replaced,
     /// Its history is longer than the leader's: another one should lead.
     AheadOfLeader,
@@ -169,30 +169,30 @@ pub enum CloseReason {
     OldProtocol,
     /// Its configuration is newer than the leader's.
     NewerConfiguration,
-    /// It has said nothing, or acknowledged nothing, for too long.
+    /// It has been silent, or has not acknowledged proposals, for too long.
     Silent,
-    /// This server leads nobody.
+    /// This server is not a leader.
     NotLeading,
 }
 
-/// One thing to do.
+/// One effect.
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// Say this to a server over its election link, which is opened if there is none. A later
-    /// notice to the same server replaces one that has not left yet.
+    /// Send this to a server over its election link, which is opened if there is none. A later
+    /// notice to the same server replaces one that has not been sent yet.
     Notify {
-        /// To whom.
+        /// The receiver.
         to: ServerId,
-        /// What.
+        /// The notice.
         notice: Notice,
     },
     /// Open a learner link to this server's quorum port.
     Connect(ServerId),
     /// Send this behind everything sent before on the link.
     Send(LinkId, Message),
-    /// Close the link; nothing of it is handed in any more.
+    /// Close the link; no further events of it are handed in.
     Close(LinkId, CloseReason),
-    /// Make these epochs durable, then say [`Event::EpochsStored`](super::Event).
+    /// Make these epochs durable, then report [`Event::EpochsStored`](super::Event).
     StoreEpochs(Epochs),
     /// Write these txns to the log behind all earlier ones.
     Append(Arc<InLog>),
@@ -223,7 +223,7 @@ pub enum Effect {
     Look(Lost),
 }
 
-/// Things to do, in order. Kept by the caller, so that its memory is used again.
+/// Effects in order. Kept by the caller, so that their memory is reused.
 #[derive(Debug, Default)]
 pub struct Effects {
     list: Vec<Effect>,

@@ -1,13 +1,13 @@
 //! Fast leader election: servers exchange votes until a quorum has the same one.
 //!
-//! Each server votes for the server with the longest history that it knows of: the highest
-//! (current epoch, last zxid, id). Votes count within a *round*; a server that learns of a later
-//! round joins it and forgets the votes of its own. A quorum of equal votes ends the election
+//! Each server votes for the server with the longest history that it has seen: the highest (current
+//! epoch, last zxid, id). Votes count within a *round*; a server that sees a later round joins it
+//! and drops the votes of its own. A quorum of equal votes ends the election
 //! after [`FINALIZE_MS`] without a better vote; at once if every voter has the same vote, because
-//! then there is no voter left that could have a better one.
+//! then no voter is left that could have a better one.
 //!
-//! A server that comes while the others have a leader joins them: it is told by notifications
-//! that say FOLLOWING and LEADING, a quorum of which, the leader's own among them, is an ensemble.
+//! A server that starts while the others have a leader joins them: they answer with FOLLOWING and
+//! LEADING, and a quorum of such notifications, the leader's own among them, is an ensemble.
 //!
 //! Electing the server with the longest history makes discovery succeed quickly; safety does not
 //! depend on it.
@@ -34,7 +34,7 @@ pub const NOTIFY_MS_MAX: u64 = 60_000;
 /// The zxid that a server votes with which has no data and may not create any.
 const UNINITIALIZED: i64 = -1;
 
-/// What another server has said last.
+/// The last notification of another server.
 #[derive(Clone, Copy, Debug)]
 struct Said {
     vote: Vote,
@@ -60,7 +60,7 @@ pub struct Election {
     round: i64,
     /// Votes of this round, the server's own included.
     votes: BTreeMap<ServerId, Said>,
-    /// What servers say that have found a leader, in whichever round.
+    /// Notifications of servers that have a leader, of any round.
     settled: BTreeMap<ServerId, Said>,
     repeat_ms: u64,
     repeat_at_ms: u64,
@@ -113,7 +113,7 @@ impl Election {
         self.round
     }
 
-    /// What this server says now.
+    /// What this server announces now.
     pub fn notice(&self) -> Notice {
         Notice { state: ServerState::Looking, vote: self.vote, round: self.round }
     }
@@ -123,7 +123,7 @@ impl Election {
         self.ends_at_ms.map_or(self.repeat_at_ms, |at| at.min(self.repeat_at_ms))
     }
 
-    /// Takes in what a voter says.
+    /// Handles a voter's notification.
     pub fn handle(
         &mut self,
         ensemble: &Ensemble,
@@ -166,7 +166,7 @@ impl Election {
         }
     }
 
-    /// Does what time asks for: ends the election, or repeats the vote.
+    /// Handles deadlines: ends the election, or repeats the vote.
     pub fn tick(
         &mut self,
         ensemble: &Ensemble,
@@ -187,7 +187,7 @@ impl Election {
         is_over.then_some(Elected { vote: self.vote, round: self.round })
     }
 
-    /// Tells every voter what this server votes for; its own vote counts like any other.
+    /// Sends this server's vote to every voter; its own vote counts like any other.
     fn announce(&mut self, ensemble: &Ensemble, effects: &mut Effects) {
         if ensemble.is_voter() {
             let said = Said { vote: self.vote, round: self.round, state: ServerState::Looking };
@@ -198,7 +198,7 @@ impl Election {
         }
     }
 
-    /// Looks whether the vote has a quorum now.
+    /// Checks whether the vote has a quorum now.
     fn count(&mut self, ensemble: &Ensemble, now_ms: u64) {
         let agrees = |id| self.votes.get(&id).is_some_and(|said| said.vote == self.vote);
         if self.own.zxid.0 == UNINITIALIZED || !ensemble.quorum.is_quorum(agrees) {
@@ -210,7 +210,7 @@ impl Election {
         }
     }
 
-    /// A server has found a leader: joins it if a quorum has and the leader knows of it.
+    /// A server has a leader: joins it if a quorum has the same one, which itself leads.
     fn join(&mut self, ensemble: &Ensemble, from: ServerId, said: Said) -> Option<Elected> {
         let leader = said.vote.leader;
         if said.round == self.round {
@@ -234,8 +234,8 @@ impl Election {
         None
     }
 
-    /// Whether the leader itself says that it leads. Without that, servers would elect one that
-    /// has crashed over and over. This server is the leader if the others say so of this round.
+    /// Whether the leader itself has announced that it leads. Otherwise servers would keep electing
+    /// one that has crashed. This server is the leader if the others follow it in this round.
     fn is_leading(
         &self,
         ensemble: &Ensemble,

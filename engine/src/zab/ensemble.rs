@@ -1,4 +1,4 @@
-//! The servers that agree, as one of them knows them.
+//! The configuration of an ensemble, as seen by one of its servers.
 
 use super::plant::Planted;
 use super::quorum::Quorum;
@@ -14,7 +14,7 @@ pub struct Ensemble {
     pub quorum: Quorum,
     /// Which configuration it is: 0 until one was agreed on.
     pub version: i64,
-    /// The configuration as servers tell it each other.
+    /// The configuration as servers send it to each other.
     pub text: Arc<[u8]>,
     /// Nothing, in a server.
     pub planted: Planted,

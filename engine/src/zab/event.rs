@@ -1,4 +1,4 @@
-//! What agreement learns.
+//! What agreement is notified of.
 
 use super::effect::Notice;
 use crate::in_log::InLog;
@@ -12,14 +12,14 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
-/// A fact of the world.
+/// Something that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A server says what it votes for, over its election link.
+    /// A notification over a server's election link.
     Notification {
-        /// Who says it.
+        /// The sender.
         from: ServerId,
-        /// What it says.
+        /// The notification.
         notice: Notice,
     },
     /// There is an election link to this server, where there was none.
@@ -30,10 +30,10 @@ pub enum Event<'a> {
     ConnectFailed,
     /// A server has connected to the quorum port of this one.
     Accepted(LinkId),
-    /// A packet came over a link that this server has accepted. Nothing of a link comes before its
-    /// opening or after its end, and nothing while [`Zab::is_reading`](super::Zab) says no.
+    /// A packet arrived over a link that this server has accepted. Packets are handed in only
+    /// between the opening and the end of their link, and while [`Zab::is_reading`](super::Zab).
     FromLearner(LinkId, FromLearner<'a>),
-    /// A packet came over the link to the leader.
+    /// A packet arrived over the link to the leader.
     FromLeader(LinkId, FromLeader<'a>),
     /// A learner link has ended.
     Closed(LinkId),
@@ -51,7 +51,7 @@ pub enum Event<'a> {
     SnapshotReceived(LinkId),
     /// The leader's own txns, as its head has applied them.
     Sealed(Arc<InLog>),
-    /// Everything that had come was handed in. Also what time alone asks for is done now.
+    /// Everything that had arrived was handed in. What time alone requires is done now, too.
     TurnEnded,
 }
 

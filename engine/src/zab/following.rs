@@ -40,7 +40,7 @@ enum Phase {
         /// When the next attempt begins; `None` while one is under way.
         retry_at_ms: Option<u64>,
     },
-    /// The leader has yet to tell its epoch.
+    /// The leader has yet to send its epoch.
     Registering,
     /// The leader's epoch is being stored as promised.
     Promising,
@@ -88,13 +88,13 @@ pub struct Following {
     pending: InLog,
     /// The last txn of this epoch that was acknowledged.
     acknowledged: Zxid,
-    /// When the server must have accepted, and when the leader was last heard, in ms of the
+    /// When the server must have accepted, and when the last packet arrived, in ms of the
     /// monotonic clock.
     accepts_until_ms: u64,
     heard_ms: u64,
 }
 
-/// What the leader said is against the protocol.
+/// The leader violated the protocol.
 fn against(violation: Violation) -> Lost {
     Lost::Protocol(violation)
 }
@@ -126,7 +126,7 @@ impl Following {
         }
     }
 
-    /// Whom it follows.
+    /// The leader.
     pub fn leader(&self) -> ServerId {
         self.leader
     }
@@ -136,7 +136,7 @@ impl Following {
         self.link
     }
 
-    /// The epoch, once the leader has told it.
+    /// The epoch, once the leader has sent it.
     pub fn epoch(&self) -> Epoch {
         self.epoch
     }
@@ -174,7 +174,7 @@ impl Following {
         context.effects.send(link, Message::Register { is_observer, promised });
     }
 
-    /// The link could not be opened: it is tried again, the leader may not have begun to lead.
+    /// The link could not be opened: retried, as the leader may not have begun to lead.
     pub fn connect_failed(&mut self, context: &Context<'_>) {
         let retry_at_ms = Some(context.now_ms + context.pace.reconnect_ms);
         self.phase = Phase::Connecting { retry_at_ms };
@@ -202,7 +202,7 @@ impl Following {
         }
     }
 
-    /// Takes in a packet of the leader.
+    /// Handles a packet of the leader.
     pub fn handle(
         &mut self,
         packet: &FromLeader<'_>,
@@ -287,7 +287,7 @@ impl Following {
         context.effects.send(link, Message::AckEpoch { last, current });
     }
 
-    /// What was to be stored is.
+    /// The requested epochs are durable.
     pub fn epochs_stored(&mut self, context: &mut Context<'_>) {
         match self.phase {
             Phase::Promising => self.promise(Some(self.epochs.current), context),
@@ -323,9 +323,9 @@ impl Following {
         Ok(())
     }
 
-    /// The log ends where the leader wanted.
+    /// The log ends where the leader asked for.
     pub fn log_cut(&mut self, end: Zxid, context: &mut Context<'_>) {
-        assert!(self.is_cutting(), "the log was cut though nobody asked for it");
+        assert!(self.is_cutting(), "the log was cut without a request");
         context.history.cut(end);
         self.phase = Phase::CatchingUp;
     }
@@ -386,7 +386,7 @@ impl Following {
         }
     }
 
-    /// Everything that had come was handed in.
+    /// Everything that had arrived was handed in.
     pub fn end_turn(&mut self, context: &mut Context<'_>) {
         if !self.pending.is_empty() {
             let txns = Arc::new(mem::take(&mut self.pending));
@@ -430,7 +430,7 @@ impl Following {
         context.show();
     }
 
-    /// Does what time asks for: connects again, gives a silent leader up.
+    /// Handles deadlines: reconnects, abandons a silent leader.
     pub fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         let now_ms = context.now_ms;
         match self.phase {

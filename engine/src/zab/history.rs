@@ -1,4 +1,4 @@
-//! What agreement knows of this server's own history.
+//! The server's own history, as agreement sees it.
 //!
 //! Invariant: `shown <= committed <= last`, `shown <= durable <= last`; the newest txns are also in
 //! memory, without a gap, from `recent_after` on (guard: the assertions in `zab::history`).
@@ -33,7 +33,7 @@ pub enum Found {
         /// What comes behind it, in order.
         parts: Vec<Part>,
     },
-    /// Only the log knows.
+    /// Before what memory holds: in the log, or nowhere.
     Earlier,
 }
 
@@ -135,7 +135,7 @@ impl History {
         Self::new(through, self.committed.min(through), through, self.recent_bytes_max)
     }
 
-    /// What comes behind a position, if memory knows where that is.
+    /// What follows a position, if memory reaches back that far.
     pub fn behind(&self, position: Zxid) -> Found {
         if position < self.recent_after {
             return Found::Earlier;

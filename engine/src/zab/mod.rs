@@ -1,14 +1,14 @@
 //! Agreement: several servers keep one history, as ZooKeeper's atomic broadcast does it.
 //!
-//! A server *looks* for a leader, then leads, follows or observes; whatever ends that, it looks
-//! again. The leader of an epoch makes a quorum's histories equal to its own, then proposes txns;
-//! one that a quorum holds durably is committed, and is part of every later leader's history.
+//! A server *looks* for a leader, then leads, follows or observes; when that ends, it looks again.
+//! The leader of an epoch makes a quorum's histories equal to its own, then proposes txns; one that
+//! a quorum holds durably is committed, and is part of every later leader's history.
 //!
 //! Map, in reading order:
 //!
 //! - [`quorum`], [`ensemble`]: who decides; how long servers wait for each other;
-//! - [`event`], [`effect`]: what agreement learns, and what it wants done;
-//! - [`history`]: what it knows of this server's log;
+//! - [`event`], [`effect`]: what agreement is notified of, and what it asks for;
+//! - [`history`]: this server's log as positions;
 //! - [`election`]: who should lead;
 //! - [`leading`], [`following`]: the two sides of a learner link, phase by phase;
 //! - [`plant`]: rules that a simulation breaks on purpose.
@@ -22,7 +22,7 @@
 //! - A promise is forgotten by no crash: stored before it is given (guard: `tests/sim`).
 //!
 //! **What is deliberately not here**: what txns mean, sessions, clients (`replica`, `ordering`);
-//! bytes of packets (`model::peer`); sockets, files. It speaks of txns by their zxids, and passes
+//! bytes of packets (`model::peer`); sockets, files. It handles txns by their zxids and passes
 //! their bytes on.
 //!
 //! Lives in: the ordering role's core loop.
@@ -138,10 +138,10 @@ impl Zab {
         }
     }
 
-    /// Takes one fact in; what is to be done about it is appended to `effects`.
+    /// Handles one event and appends its effects to `effects`.
     ///
     /// # Panics
-    /// If the caller says that something is done which was not asked for.
+    /// If the caller reports something done that was not requested.
     pub fn handle(&mut self, now_ms: u64, event: Event<'_>, effects: &mut Effects) {
         match event {
             Event::Notification { from, notice } => self.notified(now_ms, from, notice, effects),
@@ -184,7 +184,7 @@ impl Zab {
                 Role::Following(following) | Role::Ending { following: Some(following), .. } => {
                     following.log_cut(end, context);
                 }
-                _ => panic!("the log was cut though nobody asked for it"),
+                _ => panic!("the log was cut without a request"),
             }),
             Event::TurnEnded => self.end_turn(now_ms, effects),
             Event::Connected(_)
@@ -252,7 +252,7 @@ impl Zab {
 
     fn notified(&mut self, now_ms: u64, from: ServerId, notice: Notice, effects: &mut Effects) {
         if !self.ensemble.quorum.is_voter(from) {
-            // An observer, or a server of another configuration: told at once whom to follow.
+            // An observer, or a server of another configuration: it gets the leader's name at once.
             return effects.notify(from, self.notice());
         }
         match &mut self.role {
@@ -271,7 +271,7 @@ impl Zab {
         }
     }
 
-    /// What this server says of its vote.
+    /// What this server announces.
     pub fn notice(&self) -> Notice {
         let own = Elected { vote: self.own_vote(), round: self.round };
         let Elected { vote, round } = self.elected.unwrap_or(own);
@@ -298,7 +298,7 @@ impl Zab {
         }
     }
 
-    /// The vote for this server itself; observers vote for nobody.
+    /// The vote for this server itself; that of an observer is void.
     fn own_vote(&self) -> Vote {
         if !self.ensemble.is_voter() {
             return Vote::NONE;
@@ -345,7 +345,7 @@ impl Zab {
         }
     }
 
-    /// Gives the role up: links are closed, and once nothing is under way the server looks again.
+    /// Abandons the role: links are closed, and once nothing is under way the server looks again.
     fn lose(&mut self, why: Lost, effects: &mut Effects) {
         let ending = Role::Ending { following: None, heard: BTreeMap::new() };
         let following = match std::mem::replace(&mut self.role, ending) {
@@ -370,7 +370,7 @@ impl Zab {
     }
 
     /// Begins to look for a leader once everything handed to the log has ended, and what the role
-    /// before had begun to store is stored: a vote speaks of what is on disk.
+    /// before had begun to store is stored: a vote describes what is on disk.
     fn maybe_look(&mut self, now_ms: u64, effects: &mut Effects) {
         let Role::Ending { following, heard, .. } = &mut self.role else { return };
         let is_cutting = following.as_ref().is_some_and(|it| it.is_cutting());

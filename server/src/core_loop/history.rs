@@ -180,7 +180,7 @@ impl History {
                     self.reader.refresh();
                     self.meters.published(zxid, now.mono_ms);
                 }
-                Effect::Tell { shard, message } => deliver(shard, message),
+                Effect::Deliver { shard, message } => deliver(shard, message),
                 Effect::RefuseWrites(refusal) => self.log_refusal(refusal),
                 Effect::TakeSnapshot(pin) => self.take_snapshot(pin, inbox, now),
             }

@@ -53,7 +53,7 @@ pub enum Violation {
         /// What it shows.
         zxid: Zxid,
     },
-    /// What a client was told is missing from what is shown at the end.
+    /// An acknowledged txn is missing from what is shown at the end.
     Lost {
         /// The txn.
         zxid: Zxid,
@@ -131,7 +131,7 @@ impl Checks {
         Err(Violation::Diverged { place, zxid: state.zxid })
     }
 
-    /// A client was told that its txn is done.
+    /// A client's txn was acknowledged.
     pub fn acknowledged(&mut self, state: State) {
         self.acknowledged.push(state);
     }

@@ -149,7 +149,7 @@ impl Disk {
         self.next = Some((epoch, Stored::default()));
     }
 
-    /// The history received beside this one is void.
+    /// The history received beside this one is dropped.
     pub fn forget(&mut self) {
         self.next = None;
         let log = &mut self.under_way[Lane::History as usize];
@@ -166,7 +166,7 @@ impl Disk {
         self.stored.records.retain(|(state, _)| state.zxid > zxid);
     }
 
-    /// The power is gone: what was under way has happened, in part or not at all.
+    /// Power is lost: operations in flight have happened, in part or not at all.
     pub fn crash(&mut self, rng: &mut Rng) {
         for lane in [Lane::History, Lane::Epochs] {
             for operation in std::mem::take(&mut self.under_way[lane as usize]) {

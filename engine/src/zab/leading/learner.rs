@@ -8,11 +8,11 @@ use std::collections::VecDeque;
 /// How far a learner has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It has connected; it has yet to say who it is.
+    /// It has connected, and has yet to introduce itself.
     Arrived,
-    /// It waits to be told the epoch.
+    /// It waits for the epoch.
     Registered,
-    /// It has been told the epoch, and has yet to promise it.
+    /// It was sent the epoch, and has yet to promise it.
     Asked,
     /// It has promised, and waits for a quorum of promises.
     Promised {
@@ -48,19 +48,19 @@ pub enum Stage {
 pub struct Learner {
     /// Its link.
     pub link: LinkId,
-    /// Who it is, once it has said so.
+    /// Its id, once it has introduced itself.
     pub id: Option<ServerId>,
     /// Whether it votes in the configuration.
     pub is_voter: bool,
     /// Whether it takes what is committed only.
     pub is_observer: bool,
-    /// The epoch that it had promised when it came.
+    /// The epoch that it had promised when it connected.
     pub promised: Epoch,
     /// Whether its promise counts.
     pub has_promised: bool,
     /// How far it has come.
     pub stage: Stage,
-    /// When it came, and when it was last heard, in ms of the monotonic clock.
+    /// When its last packet arrived, in ms of the monotonic clock.
     pub heard_ms: u64,
     /// What had been proposed at some moments, oldest first, until it acknowledges that.
     marks: VecDeque<(Zxid, u64)>,

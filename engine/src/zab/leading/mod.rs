@@ -1,8 +1,8 @@
 //! Leading: an epoch is agreed on, learners are made equal, txns are proposed and committed.
 //!
-//! Phases: *discovery*, in which a quorum of servers tells the epochs that they have promised, and
-//! the leader takes a later one; *promising*, in which a quorum promises it and tells how long
-//! their histories are, none longer than the leader's; *synchronization*, in which learners get the
+//! Phases: *discovery*, in which a quorum of servers reports the epochs that it has promised, and
+//! the leader takes a later one; *promising*, in which a quorum promises it and reports the ends of
+//! its histories, none longer than the leader's; *synchronization*, in which learners get the
 //! leader's whole history, and a quorum accepts it; *broadcast*.
 //!
 //! **Invariants**
@@ -35,7 +35,7 @@ use std::sync::Arc;
 /// How far the leader has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// A quorum has yet to say which epochs it has promised.
+    /// A quorum has yet to report which epochs it has promised.
     Discovery,
     /// The epoch is being stored as promised by the leader itself.
     StoringPromise,
@@ -78,14 +78,14 @@ pub struct Context<'a> {
     pub history: &'a mut History,
     /// The epochs that are being stored.
     pub storing: &'a mut Option<Epochs>,
-    /// What is to be done.
+    /// Where effects go.
     pub effects: &'a mut Effects,
     /// The monotonic clock, in ms.
     pub now_ms: u64,
 }
 
 impl Leading {
-    /// Begins to lead: nobody follows yet.
+    /// Begins to lead, without followers yet.
     ///
     /// The epoch will be later than `later_than`, which some server is known to have promised.
     pub fn begin(epochs: Epochs, later_than: Epoch, context: &mut Context<'_>) -> Self {
@@ -146,7 +146,7 @@ impl Leading {
         }
     }
 
-    /// Takes in a packet of a learner.
+    /// Handles a packet of a learner.
     ///
     /// # Errors
     /// A voter has promised a later epoch, so that it can never follow in this one: it would be
@@ -247,14 +247,14 @@ impl Leading {
         self.learners.values().filter(|it| it.is_voter)
     }
 
-    /// Tells a learner the epoch.
+    /// Sends a learner the epoch.
     fn ask(&mut self, link: LinkId, effects: &mut Effects) {
         let Some(learner) = self.learners.get_mut(&link) else { return };
         learner.stage = Stage::Asked;
         effects.send(link, Message::LeaderInfo(self.epoch));
     }
 
-    /// What was to be stored is.
+    /// The requested epochs are durable.
     pub fn epochs_stored(&mut self, context: &mut Context<'_>) {
         match self.phase {
             Phase::StoringPromise => {
@@ -439,7 +439,7 @@ impl Leading {
         context.show();
     }
 
-    /// Does what time asks for: pings, learners that are silent, a quorum that is gone.
+    /// Handles deadlines: pings, silent learners, a lost quorum.
     pub fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         let now_ms = context.now_ms;
         if !self.is_in_broadcast() {

@@ -7,7 +7,8 @@
 //! snapshot (SNAP).
 //!
 //! Until a learner has caught up, its queue is the log: pieces of it are read, for this learner
-//! alone, until memory has what comes next. Proposals go on meanwhile, and nobody waits.
+//! alone, until memory has what comes next. Proposals continue meanwhile, and no other learner
+//! waits.
 
 use super::{Context, Leading, Phase, Stage};
 use crate::in_log::InLog;

@@ -1,4 +1,4 @@
-//! Clients: they write where a server leads, and are told when that is shown there.
+//! Clients: they write to a leader, and are acknowledged when it shows their txns.
 
 use super::{CLIENTS_US, Happening, World};
 use crate::checks::Violation;

@@ -33,7 +33,7 @@ pub struct Setup {
 /// How a run went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Txns that clients were told of.
+    /// Txns that were acknowledged.
     pub acknowledged: usize,
     /// Leaders that there were.
     pub leaders: usize,
