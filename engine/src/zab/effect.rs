@@ -1,6 +1,6 @@
 //! What agreement asks for.
 
-use super::event::LinkId;
+use super::event::{Attempt, LinkId};
 use crate::in_log::InLog;
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
@@ -186,8 +186,9 @@ pub enum Effect {
         /// The notice.
         notice: Notice,
     },
-    /// Open a learner link to this server's quorum port.
-    Connect(ServerId),
+    /// Open a learner link to this server's quorum port, then report
+    /// [`Event::Connected`](super::Event) or [`Event::ConnectFailed`](super::Event).
+    Connect(Attempt, ServerId),
     /// Send this behind everything sent before on the link.
     Send(LinkId, Message),
     /// Close the link; no further events of it are handed in.

@@ -12,6 +12,10 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
+/// One attempt to open a learner link. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt(pub u64);
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -25,9 +29,9 @@ pub enum Event<'a> {
     /// There is an election link to this server, where there was none.
     ElectionLinkOpened(ServerId),
     /// The link that [`Effect::Connect`](super::Effect) asked for is open.
-    Connected(LinkId),
+    Connected(Attempt, LinkId),
     /// It could not be opened.
-    ConnectFailed,
+    ConnectFailed(Attempt),
     /// A server has connected to the quorum port of this one.
     Accepted(LinkId),
     /// A packet arrived over a link that this server has accepted. Packets are handed in only

@@ -20,7 +20,7 @@
 
 use super::effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Violation};
 use super::ensemble::Pace;
-use super::event::LinkId;
+use super::event::{Attempt, LinkId};
 use super::history::History;
 use super::leading::Context;
 use super::plant::Plant;
@@ -35,10 +35,12 @@ use std::sync::Arc;
 /// How far the server has come.
 #[derive(Debug)]
 enum Phase {
-    /// A link is being opened, since `from_ms`; or is to be, at `retry_at_ms`.
-    Connecting {
-        /// When the next attempt begins; `None` while one is under way.
-        retry_at_ms: Option<u64>,
+    /// A link is being opened.
+    Connecting(Attempt),
+    /// The next attempt begins then, in ms of the monotonic clock.
+    Waiting {
+        /// When.
+        until_ms: u64,
     },
     /// The leader has yet to send its epoch.
     Registering,
@@ -107,11 +109,10 @@ impl Following {
         snapshot_in: Option<Epoch>,
         context: &mut Context<'_>,
     ) -> Self {
-        context.effects.push(Effect::Connect(leader));
         Self {
             leader,
             link: None,
-            phase: Phase::Connecting { retry_at_ms: None },
+            phase: Phase::Connecting(context.connect(leader)),
             epochs,
             epoch: Epoch(0),
             snapshot_in,
@@ -156,16 +157,17 @@ impl Following {
     /// When [`Self::tick`] has something to do, in ms of the monotonic clock.
     pub fn deadline_ms(&self, pace: Pace) -> u64 {
         match self.phase {
-            Phase::Connecting { retry_at_ms } => {
-                retry_at_ms.unwrap_or(u64::MAX).min(self.accepts_until_ms)
-            }
+            Phase::Waiting { until_ms } => until_ms.min(self.accepts_until_ms),
             Phase::Accepted | Phase::Broadcast => self.heard_ms + pace.sync_ms(),
             _ => self.accepts_until_ms,
         }
     }
 
-    /// The link is open.
-    pub fn connected(&mut self, link: LinkId, context: &mut Context<'_>) {
+    /// A link is open. One that was opened by an earlier attempt is closed.
+    pub fn connected(&mut self, attempt: Attempt, link: LinkId, context: &mut Context<'_>) {
+        if !self.is_connecting(attempt) {
+            return context.effects.push(Effect::Close(link, CloseReason::Lost));
+        }
         self.link = Some(link);
         self.heard_ms = context.now_ms;
         self.phase = Phase::Registering;
@@ -175,9 +177,14 @@ impl Following {
     }
 
     /// The link could not be opened: retried, as the leader may not have begun to lead.
-    pub fn connect_failed(&mut self, context: &Context<'_>) {
-        let retry_at_ms = Some(context.now_ms + context.pace.reconnect_ms);
-        self.phase = Phase::Connecting { retry_at_ms };
+    pub fn connect_failed(&mut self, attempt: Attempt, context: &Context<'_>) {
+        if self.is_connecting(attempt) {
+            self.phase = Phase::Waiting { until_ms: context.now_ms + context.pace.reconnect_ms };
+        }
+    }
+
+    fn is_connecting(&self, attempt: Attempt) -> bool {
+        matches!(self.phase, Phase::Connecting(current) if current == attempt)
     }
 
     /// Closes the link.
@@ -381,9 +388,6 @@ impl Following {
         if matches!(self.phase, Phase::Accepted | Phase::Broadcast) {
             self.acknowledge(context);
         }
-        if self.is_serving() {
-            self.show(context);
-        }
     }
 
     /// Everything that had arrived was handed in.
@@ -434,13 +438,14 @@ impl Following {
     pub fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         let now_ms = context.now_ms;
         match self.phase {
-            Phase::Connecting { .. } if now_ms >= self.accepts_until_ms => Err(Lost::Unreachable),
-            Phase::Connecting { retry_at_ms: Some(at) } if now_ms >= at => {
-                self.phase = Phase::Connecting { retry_at_ms: None };
-                context.effects.push(Effect::Connect(self.leader));
+            Phase::Connecting(_) | Phase::Waiting { .. } if now_ms >= self.accepts_until_ms => {
+                Err(Lost::Unreachable)
+            }
+            Phase::Waiting { until_ms } if now_ms >= until_ms => {
+                self.phase = Phase::Connecting(context.connect(self.leader));
                 Ok(())
             }
-            Phase::Connecting { .. } => Ok(()),
+            Phase::Connecting(_) | Phase::Waiting { .. } => Ok(()),
             Phase::Accepted | Phase::Broadcast => {
                 let is_silent = now_ms >= self.heard_ms + context.pace.sync_ms();
                 if is_silent { Err(Lost::Silent) } else { Ok(()) }

@@ -43,7 +43,7 @@ mod tests;
 
 pub use effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Notice, Part, Violation};
 pub use ensemble::{Ensemble, Pace};
-pub use event::{Event, LinkId, LogRead};
+pub use event::{Attempt, Event, LinkId, LogRead};
 pub use history::History;
 pub use plant::{Plant, Planted};
 pub use quorum::Quorum;
@@ -107,6 +107,8 @@ pub struct Zab {
     round: i64,
     /// Whom it follows, as it answers those that ask.
     elected: Option<Elected>,
+    /// Attempts to connect to leaders so far.
+    attempts: u64,
     /// Links of servers that found this one to lead before it did; they are not read.
     early: BTreeSet<LinkId>,
     /// The leader that can be followed by a snapshot only, and its epoch.
@@ -132,6 +134,7 @@ impl Zab {
             role: Role::Ending { following: None, heard },
             round: 0,
             elected: None,
+            attempts: 0,
             early: BTreeSet::new(),
             snapshot_of: None,
             later_promise: Epoch(0),
@@ -175,7 +178,7 @@ impl Zab {
             Event::Durable(zxid) => {
                 self.history.set_durable(zxid);
                 self.in_role(now_ms, effects, |role, context| match role {
-                    Role::Leading(leading) => leading.durable(context),
+                    Role::Leading(leading) => leading.durable(),
                     Role::Following(following) => following.durable(context),
                     Role::Ending { .. } | Role::Looking(_) => (),
                 });
@@ -187,8 +190,8 @@ impl Zab {
                 _ => panic!("the log was cut without a request"),
             }),
             Event::TurnEnded => self.end_turn(now_ms, effects),
-            Event::Connected(_)
-            | Event::ConnectFailed
+            Event::Connected(..)
+            | Event::ConnectFailed(_)
             | Event::FromLearner(..)
             | Event::FromLeader(..)
             | Event::LogRead(..)
@@ -217,18 +220,18 @@ impl Zab {
             {
                 lost = following.handle(&packet, context);
             }
-            (Role::Following(following), Event::Connected(link)) => {
-                following.connected(link, context);
+            (Role::Following(following), Event::Connected(attempt, link)) => {
+                following.connected(attempt, link, context);
             }
-            (Role::Following(following), Event::ConnectFailed) => {
-                following.connect_failed(context);
+            (Role::Following(following), Event::ConnectFailed(attempt)) => {
+                following.connect_failed(attempt, context);
             }
             (Role::Following(following), Event::SnapshotReceived(link))
                 if following.link() == Some(link) =>
             {
                 following.snapshot_received(context);
             }
-            (_, Event::Connected(link)) => {
+            (_, Event::Connected(_, link)) => {
                 context.effects.push(Effect::Close(link, CloseReason::Lost));
             }
             // Of a role that has ended meanwhile.
@@ -245,8 +248,9 @@ impl Zab {
         effects: &mut Effects,
         part: impl FnOnce(&mut Role, &mut Context<'_>),
     ) {
-        let Self { ensemble, pace, history, storing, role, .. } = self;
-        let mut context = Context { ensemble, pace: *pace, history, storing, effects, now_ms };
+        let Self { ensemble, pace, history, storing, attempts, role, .. } = self;
+        let pace = *pace;
+        let mut context = Context { ensemble, pace, history, storing, attempts, effects, now_ms };
         part(role, &mut context);
     }
 
@@ -316,8 +320,9 @@ impl Zab {
         let snapshot_of = self.snapshot_of.take();
         let later_than = self.later_promise;
         let early = std::mem::take(&mut self.early);
-        let Self { ensemble, pace, history, storing, .. } = self;
-        let mut context = Context { ensemble, pace: *pace, history, storing, effects, now_ms };
+        let Self { ensemble, pace, history, storing, attempts, .. } = self;
+        let pace = *pace;
+        let mut context = Context { ensemble, pace, history, storing, attempts, effects, now_ms };
         if leader == context.ensemble.me {
             let mut leading = Leading::begin(epochs, later_than, &mut context);
             for link in early {
@@ -396,7 +401,7 @@ impl Zab {
         let mut lost = Ok(());
         let mut elected = None;
         self.in_role(now_ms, effects, |role, context| match role {
-            Role::Leading(leading) => lost = leading.tick(context),
+            Role::Leading(leading) => lost = leading.end_turn(context),
             Role::Following(following) => {
                 following.end_turn(context);
                 lost = following.tick(context);

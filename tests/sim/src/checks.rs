@@ -94,8 +94,11 @@ impl fmt::Display for Violation {
 #[derive(Debug, Default)]
 pub struct Checks {
     leaders: BTreeMap<Epoch, Place>,
-    shown: BTreeMap<Zxid, u64>,
+    /// What was shown, by its hash.
+    shown: BTreeMap<u64, Zxid>,
     tail: State,
+    /// Every state that a txn has led to on some server, and the state before it.
+    made: BTreeMap<u64, (State, State)>,
     acknowledged: Vec<State>,
 }
 
@@ -108,27 +111,33 @@ impl Checks {
         }
     }
 
-    /// A server shows a txn, behind the state before it.
-    pub fn shows(&mut self, place: Place, before: State, after: State) -> Result<(), Violation> {
-        if after.zxid > self.tail.zxid {
-            if before.hash != self.tail.hash {
-                return Err(Violation::Diverged { place, zxid: after.zxid });
-            }
-            self.tail = after;
-            self.shown.insert(after.zxid, after.hash);
-            return Ok(());
-        }
-        self.has(place, after)
+    /// A txn has led from one state to another on some server.
+    pub fn made(&mut self, before: State, after: State) {
+        self.made.insert(after.hash, (after, before));
     }
 
-    /// A server shows a state without the way to it, as it has read it from a snapshot.
-    pub fn has(&mut self, place: Place, state: State) -> Result<(), Violation> {
-        // A snapshot's zxid may be the start of an epoch, which no txn has.
-        let last = self.shown.range(..=state.zxid).next_back().map_or(0, |(_, hash)| *hash);
-        if last == state.hash {
-            return Ok(());
+    /// A server shows a state: it is one that was shown, or comes behind all that was.
+    ///
+    /// A snapshot may have brought it there without the txns before it; its zxid may be the start of
+    /// an epoch, which no txn has. So states are found by their hashes.
+    pub fn shows(&mut self, place: Place, state: State) -> Result<(), Violation> {
+        let diverged = Violation::Diverged { place, zxid: state.zxid };
+        let mut behind_tail = Vec::new();
+        let mut hash = state.hash;
+        while hash != self.tail.hash {
+            if self.shown.contains_key(&hash) || hash == State::default().hash {
+                // A part of what was shown, unless something else was added to it.
+                return if behind_tail.is_empty() { Ok(()) } else { Err(diverged) };
+            }
+            let Some((made, before)) = self.made.get(&hash) else { return Err(diverged) };
+            behind_tail.push(*made);
+            hash = before.hash;
         }
-        Err(Violation::Diverged { place, zxid: state.zxid })
+        for state in behind_tail.into_iter().rev() {
+            self.shown.insert(state.hash, state.zxid);
+            self.tail = state;
+        }
+        Ok(())
     }
 
     /// A client's txn was acknowledged.
@@ -138,7 +147,7 @@ impl Checks {
 
     /// At the end, all servers show the same: everything acknowledged is in it.
     pub fn ended(&self) -> Result<(), Violation> {
-        let is_missing = |it: &&State| self.shown.get(&it.zxid) != Some(&it.hash);
+        let is_missing = |it: &&State| !self.shown.contains_key(&it.hash);
         match self.acknowledged.iter().find(is_missing) {
             Some(lost) => Err(Violation::Lost { zxid: lost.zxid }),
             None => Ok(()),

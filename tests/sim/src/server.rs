@@ -111,12 +111,6 @@ impl Running {
         self.memory[count.saturating_sub(1)]
     }
 
-    /// The states behind one, through a position.
-    pub fn between(&self, after: Zxid, through: Zxid) -> impl Iterator<Item = State> + '_ {
-        let is_in = move |state: &State| state.zxid > after && state.zxid <= through;
-        self.memory.iter().copied().filter(is_in)
-    }
-
     /// How far it has come, for a conversation's line.
     pub fn summary(&self, place: Place) -> String {
         let history = self.zab.history();

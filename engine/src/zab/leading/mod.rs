@@ -23,11 +23,12 @@ pub use learner::{Learner, Stage};
 
 use super::effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Part, Violation};
 use super::ensemble::{Ensemble, Pace};
-use super::event::LinkId;
+use super::event::{Attempt, LinkId};
 use super::history::History;
 use super::plant::Plant;
 use crate::in_log::InLog;
 use model::peer::packet::{FromLearner, LearnerInfo};
+use model::server::ServerId;
 use model::zxid::{Epoch, Zxid};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -63,6 +64,9 @@ pub struct Leading {
     learners: BTreeMap<LinkId, Learner>,
     /// Batches of this epoch that are not committed, oldest first.
     in_flight: VecDeque<Arc<InLog>>,
+    /// Whether what voters hold has changed since the commit point was last computed: once a turn,
+    /// however many acknowledgements it brings.
+    has_moved: bool,
     /// When the epoch must have begun, in ms of the monotonic clock.
     begins_until_ms: u64,
     next_ping_ms: u64,
@@ -78,6 +82,8 @@ pub struct Context<'a> {
     pub history: &'a mut History,
     /// The epochs that are being stored.
     pub storing: &'a mut Option<Epochs>,
+    /// Attempts to connect so far.
+    pub attempts: &'a mut u64,
     /// Where effects go.
     pub effects: &'a mut Effects,
     /// The monotonic clock, in ms.
@@ -97,6 +103,7 @@ impl Leading {
             inherited: context.history.last(),
             learners: BTreeMap::new(),
             in_flight: VecDeque::new(),
+            has_moved: false,
             begins_until_ms: context.now_ms + context.pace.init_ms(),
             next_ping_ms: 0,
         };
@@ -353,7 +360,7 @@ impl Leading {
                 // Acknowledgements of what was inherited, or of UPTODATE, say nothing new.
                 *held = zxid.max(*held);
                 learner.acknowledged(zxid);
-                self.maybe_commit(context);
+                self.has_moved = true;
                 Ok(())
             }
             _ => Err(CloseReason::Protocol(Violation::OutOfPlace)),
@@ -401,9 +408,8 @@ impl Leading {
     }
 
     /// The leader's own log has moved.
-    pub fn durable(&mut self, context: &mut Context<'_>) {
-        self.maybe_commit(context);
-        context.show();
+    pub fn durable(&mut self) {
+        self.has_moved = true;
     }
 
     /// Commits the batches that a quorum holds.
@@ -439,8 +445,22 @@ impl Leading {
         context.show();
     }
 
+    /// Ends a turn: commits, and handles deadlines.
+    ///
+    /// # Errors
+    /// It can no longer lead.
+    pub fn end_turn(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
+        if std::mem::take(&mut self.has_moved) {
+            self.maybe_commit(context);
+        }
+        self.tick(context)
+    }
+
     /// Handles deadlines: pings, silent learners, a lost quorum.
-    pub fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
+    ///
+    /// # Errors
+    /// It can no longer lead.
+    fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         let now_ms = context.now_ms;
         if !self.is_in_broadcast() {
             let is_late = now_ms >= self.begins_until_ms;
@@ -477,6 +497,14 @@ impl Leading {
 }
 
 impl Context<'_> {
+    /// Opens a link to a leader.
+    pub fn connect(&mut self, to: ServerId) -> Attempt {
+        *self.attempts += 1;
+        let attempt = Attempt(*self.attempts);
+        self.effects.push(Effect::Connect(attempt, to));
+        attempt
+    }
+
     /// Stores epochs; one pair at a time.
     pub fn store(&mut self, epochs: Epochs) {
         assert!(self.storing.is_none(), "epochs are being stored already");

@@ -6,8 +6,8 @@
 
 use crate::in_log::InLog;
 use crate::zab::{
-    Effect, Effects, Ensemble, Epochs, Event, LinkId, LogRead, Message, Notice, Pace, Planted,
-    Quorum, Zab, ZabParts,
+    Attempt, Effect, Effects, Ensemble, Epochs, Event, LinkId, LogRead, Message, Notice, Pace,
+    Planted, Quorum, Zab, ZabParts,
 };
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
 use model::server::ServerId;
@@ -35,7 +35,7 @@ struct Server {
 /// Something on its way.
 enum Arrival {
     Notice(i64, i64, Notice),
-    Connect(i64, i64),
+    Connect(i64, Attempt, i64),
     Packets { link: LinkId, to: i64, is_for_learner: bool, bytes: Vec<u8> },
     Snapshot { link: LinkId, to: i64 },
     Closed { link: LinkId, to: i64 },
@@ -171,7 +171,7 @@ impl Player {
             Effect::Follow(_) => format!("{id} serves its clients"),
             Effect::Look(why) => format!("{id} looks for a leader: {why:?}"),
             Effect::Close(_, why) => format!("{id} closes a link: {why:?}"),
-            Effect::Connect(to) => format!("{id} connects to {to}"),
+            Effect::Connect(_, to) => format!("{id} connects to {to}"),
             Effect::Notify { to, notice } => {
                 let vote = notice.vote;
                 let (state, last) = (notice.state, shown(vote.zxid));
@@ -201,7 +201,9 @@ impl Player {
             Effect::Notify { to, notice } => {
                 self.queue.push_back(Arrival::Notice(id, to.0, notice));
             }
-            Effect::Connect(to) => self.queue.push_back(Arrival::Connect(id, to.0)),
+            Effect::Connect(attempt, to) => {
+                self.queue.push_back(Arrival::Connect(id, attempt, to.0));
+            }
             Effect::Send(link, message) => {
                 let Some(&(learner, leader)) = self.links.get(&link) else { return };
                 let is_for_learner = leader == id;
@@ -306,16 +308,16 @@ impl Player {
                     self.event(to, Event::TurnEnded);
                 }
             }
-            Arrival::Connect(from, to) => {
+            Arrival::Connect(from, attempt, to) => {
                 let is_there = self.servers.get(&to).is_some_and(|it| it.zab.is_some());
                 if !is_there || self.cut_off.contains(&from) || self.cut_off.contains(&to) {
-                    return self.event(from, Event::ConnectFailed);
+                    return self.event(from, Event::ConnectFailed(attempt));
                 }
                 let link = LinkId(self.next_link);
                 self.next_link += 1;
                 self.links.insert(link, (from, to));
                 self.event(to, Event::Accepted(link));
-                self.event(from, Event::Connected(link));
+                self.event(from, Event::Connected(attempt, link));
             }
             Arrival::Packets { link, to, is_for_learner, bytes } => {
                 self.read(link, to, is_for_learner, bytes);

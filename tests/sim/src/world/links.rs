@@ -5,7 +5,7 @@ use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
 use crate::network::{Frame, Link, Side};
-use engine::zab::{Event, LinkId, Notice};
+use engine::zab::{Attempt, Event, LinkId, Notice};
 use model::peer::notification::Notification;
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
 
@@ -172,16 +172,21 @@ impl World {
         self.event(to, Event::Notification { from: server_id(from), notice })
     }
 
-    pub(super) fn connect(&mut self, from: Place, to: Place) -> Result<(), Violation> {
+    pub(super) fn connect(
+        &mut self,
+        from: Place,
+        attempt: Attempt,
+        to: Place,
+    ) -> Result<(), Violation> {
         let is_blocked = self.partition.is_blocked(from, to) || self.partition.is_blocked(to, from);
         if is_blocked || self.servers[to].running.is_none() {
-            return self.event(from, Event::ConnectFailed);
+            return self.event(from, Event::ConnectFailed(attempt));
         }
         let id = LinkId(self.next_link);
         self.next_link += 1;
         let boots = (self.servers[from].boot, self.servers[to].boot);
         self.links.insert(id, Link::new((from, boots.0), (to, boots.1)));
         self.event(to, Event::Accepted(id))?;
-        self.event(from, Event::Connected(id))
+        self.event(from, Event::Connected(attempt, id))
     }
 }

@@ -24,7 +24,7 @@ impl World {
         };
         self.log(|| format!("{} starts", place + 1));
         let shown = self.servers[place].start(ensemble, self.pace);
-        self.checks.has(place, shown)?;
+        self.checks.shows(place, shown)?;
         for other in 0..self.servers.len() {
             if other != place {
                 let delay_us = self.latency_us();

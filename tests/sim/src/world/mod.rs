@@ -11,7 +11,7 @@ use crate::disk::Lane;
 use crate::faults;
 use crate::network::{Link, Partition, Side};
 use crate::server::{DISK_US, Server};
-use engine::zab::{Event, LinkId, Pace, Plant};
+use engine::zab::{Attempt, Event, LinkId, Pace, Plant};
 use fastrand::Rng;
 use model::server::ServerId;
 use std::cmp::Reverse;
@@ -79,6 +79,7 @@ enum Happening {
     Connect {
         from: Place,
         boot: u32,
+        attempt: Attempt,
         to: Place,
     },
     DiskDone {
@@ -211,12 +212,12 @@ impl World {
                 self.happen(happening)?;
             }
         }
-        let tail = self.checks.tail().zxid;
+        let tail = self.checks.tail();
         for (place, server) in self.servers.iter().enumerate() {
-            let shown = server.running.as_ref().map(|it| (it.zab.is_serving(), it.shown.zxid));
-            if shown != Some((true, tail)) {
-                let zxid = shown.unwrap_or_default().1;
-                return Err(Violation::NotServing { place, zxid });
+            let shown = server.running.as_ref().map(|it| (it.zab.is_serving(), it.shown));
+            let (is_serving, state) = shown.unwrap_or_default();
+            if !is_serving || state.hash != tail.hash {
+                return Err(Violation::NotServing { place, zxid: state.zxid });
             }
         }
         self.checks.ended()?;
@@ -251,9 +252,13 @@ impl World {
                 }
                 Ok(())
             }
-            Happening::Connect { from, boot, to } => {
-                let again = Happening::Connect { from, boot, to };
-                if self.is_there(from, boot, &again) { self.connect(from, to) } else { Ok(()) }
+            Happening::Connect { from, boot, attempt, to } => {
+                let again = Happening::Connect { from, boot, attempt, to };
+                if self.is_there(from, boot, &again) {
+                    self.connect(from, attempt, to)
+                } else {
+                    Ok(())
+                }
             }
             Happening::DiskDone { place, boot, lane } => self.disk_done(place, boot, lane),
             Happening::LogRead { place, boot, link, position } => {

@@ -91,7 +91,7 @@ impl World {
         }
         match effect {
             Effect::Notify { .. }
-            | Effect::Connect(_)
+            | Effect::Connect(..)
             | Effect::Send(..)
             | Effect::Close(..)
             | Effect::SendSnapshot(..) => self.perform_on_network(place, effect),
@@ -135,10 +135,10 @@ impl World {
                 let delay_us = self.latency_us();
                 self.at(delay_us, Happening::Notify(place, to));
             }
-            Effect::Connect(to) => {
+            Effect::Connect(attempt, to) => {
                 let delay_us = self.latency_us();
                 let to = place_of(to);
-                self.at(delay_us, Happening::Connect { from: place, boot, to });
+                self.at(delay_us, Happening::Connect { from: place, boot, attempt, to });
             }
             Effect::Send(link, message) => {
                 let mut bytes = Vec::new();
@@ -173,8 +173,10 @@ impl World {
             Effect::StoreEpochs(epochs) => self.begin_disk(place, Operation::Epochs(epochs)),
             Effect::Append(txns) => {
                 for (zxid, txn) in txns.txns(0) {
-                    let state = running.memory.back().copied().unwrap_or_default();
-                    running.memory.push_back(state.then(zxid, txn));
+                    let before = running.memory.back().copied().unwrap_or_default();
+                    let after = before.then(zxid, txn);
+                    self.checks.made(before, after);
+                    running.memory.push_back(after);
                 }
                 let committed = running.zab.history().committed();
                 self.begin_disk(place, Operation::Append(txns, committed));
@@ -208,17 +210,9 @@ impl World {
             let shown = running.shown.zxid;
             return Err(Violation::Backward { place, shown, zxid });
         }
-        let base = running.memory[0];
-        let mut before = running.shown;
-        if before.zxid < base.zxid && zxid >= base.zxid {
-            self.checks.has(place, base)?;
-            before = base;
-        }
-        for state in running.between(before.zxid, zxid) {
-            self.checks.shows(place, before, state)?;
-            before = state;
-        }
-        running.shown = before;
+        let state = running.at(zxid);
+        self.checks.shows(place, state)?;
+        running.shown = State { zxid, ..state };
         while running.asked.front().is_some_and(|asked| *asked <= zxid) {
             let Some(asked) = running.asked.pop_front() else { break };
             let state = running.at(asked);
