@@ -3,6 +3,7 @@
 mod campaign;
 mod crash;
 mod damage;
+mod epochs;
 mod every_byte;
 mod files;
 mod restarts;
