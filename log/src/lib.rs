@@ -12,6 +12,7 @@
 //! - [`scan`]: the batches of one segment, for recovery and inspection;
 //! - [`mod@recover`]: what the log holds after a restart; torn tail or corruption;
 //! - [`mod@trim`]: cutting the segments of ended runs to size;
+//! - [`reader`]: a part of a live log in pieces, while the appender writes behind it;
 //! - [`epochs`]: what the server has promised and accepted, in two copies;
 //! - [`repair`]: how far a damaged log can be read, and cutting it there;
 //! - [`limits`]: every bound, with its arithmetic.
@@ -22,6 +23,8 @@
 //! - A power loss at any point leaves a log that recovers to a prefix of what was appended, with
 //!   everything acknowledged in it (guard: `tests::crash`).
 //! - What a later batch states as durable is never cut silently (guard: `tests::damage`).
+//! - A reader of a live log returns what was appended and durable, or names the damage (guard:
+//!   `tests::reader`).
 //! - Stored epochs are read back after any power loss, and after damage to one of their copies
 //!   (guard: `tests::epochs`).
 //! - A recycled segment's old batches never validate (guard: `tests::damage`).
@@ -50,6 +53,7 @@ pub mod appender;
 pub mod epochs;
 pub mod format;
 pub mod limits;
+pub mod reader;
 pub mod recover;
 pub mod repair;
 pub mod scan;
@@ -67,6 +71,7 @@ pub use format::{
     BatchFault, BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start,
 };
 pub use model;
+pub use reader::{BeginsAfter, LogReader, Piece};
 pub use recover::{LogRun, RecoverError, RecoverFrom, Recovered, TornTail, Witness, recover, runs};
 pub use scan::SegmentScan;
 pub use trim::{Trimmed, trim};

@@ -6,5 +6,6 @@ mod damage;
 mod epochs;
 mod every_byte;
 mod files;
+mod reader;
 mod restarts;
 mod rig;
