@@ -28,8 +28,8 @@ use crate::recover::{
 use crate::scan::SegmentScan;
 use crate::segments::file_name;
 
-/// A reader of a live log. Invariant: all records up to [`position`](Self::position), and none
-/// behind it, have been read or were not requested.
+/// A reader of a live log. Invariant: of the records behind the requested place, exactly those up
+/// to [`position`](Self::position) have been returned.
 pub struct LogReader<'d, D: Disk> {
     disk: &'d D,
     directory: PathBuf,
@@ -64,7 +64,7 @@ impl Piece {
         self.is_at_end
     }
 
-    /// Takes the record if there is room for it, or nothing else.
+    /// Takes the record if there is room for it, or if the piece is empty.
     fn take(&mut self, record: Record<'_>, bytes_max: usize) -> bool {
         let taken_bytes = self.bytes.len() + self.ends.len() * RECORD_HEADER_BYTES;
         let has_room = taken_bytes + RECORD_HEADER_BYTES + record.txn.len() <= bytes_max;

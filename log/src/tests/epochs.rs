@@ -54,8 +54,8 @@ fn read_back(disk: &Simulated, context: &str) -> Option<Stored> {
     stored
 }
 
-/// The disk after a power loss: of what is pending everything is left, nothing, some sectors, or the
-/// first bytes, as a device without atomic sectors leaves them.
+/// The disk after a power loss: of what is pending everything is left, nothing, some sectors, or
+/// the first bytes, as a device without atomic sectors leaves them.
 fn images(disk: &Simulated) -> Vec<Simulated> {
     let sectors = |mask: u32| Fate::Torn((0..8).map(|at| mask >> at & 1 == 1).collect());
     let pending = disk.pending();

@@ -10,7 +10,7 @@ use super::rig::{Rig, Txn, config, directory, recover_after};
 use crate::format::BATCH_HEADER_BYTES;
 use crate::segments::{self, Purge, RunStart};
 use crate::{
-    AppenderConfig, BatchHeader, BeginsAfter, LogReader, RecoverError, SegmentNumber,
+    AppenderConfig, BatchFault, BatchHeader, BeginsAfter, LogReader, RecoverError, SegmentNumber,
     SegmentOffset, Witness,
 };
 
@@ -250,6 +250,33 @@ fn damage_in_the_durable_part_is_named_after_what_comes_before_it() {
         assert_eq!((&error.path, error.offset), (&path, Some(offset.0)), "{error}");
         assert!(read == behind(&rig.txns, Zxid::ZERO, batch.prior));
     }
+}
+
+#[test]
+fn a_batch_in_the_place_of_another_is_damage() {
+    let rig = settled(27);
+    let (all, through) = (durable_batches(&rig), rig.appender.durable_through());
+    let mut replaced_count = 0;
+    for (index, (offset, batch)) in all.iter().enumerate().skip(1) {
+        let (other_offset, other) = all[index - 1];
+        if (other.segment, other.padded_bytes()) != (batch.segment, batch.padded_bytes()) {
+            continue;
+        }
+        // As if the device had written it twice and lost the one that belongs there.
+        let image = rig.disk.crash(|_| Fate::Kept);
+        let path = segments::path(directory(), batch.segment);
+        let content = image.content(&path).unwrap();
+        let bytes = &content[other_offset.0 as usize..][..other.padded_bytes()];
+        image.overwrite(&path, offset.0, bytes);
+        let (read, error) = read_until_damage(&image, through);
+        let (expected, found) = (batch.sequence.0, other.sequence.0);
+        let fault = BatchFault::Sequence { expected, found };
+        let witness = Witness::Appender(through);
+        assert_eq!(error, RecoverError::Corrupt { path, offset: *offset, fault, witness });
+        assert!(read == behind(&rig.txns, Zxid::ZERO, batch.prior));
+        replaced_count += 1;
+    }
+    assert!(replaced_count > 5, "{replaced_count}");
 }
 
 #[test]
