@@ -12,6 +12,8 @@
 //! - [`scan`]: the batches of one segment, for recovery and inspection;
 //! - [`mod@recover`]: what the log holds after a restart; torn tail or corruption;
 //! - [`mod@trim`]: cutting the segments of ended runs to size;
+//! - [`reader`]: a part of a live log in pieces, while the appender writes behind it;
+//! - [`epochs`]: what the server has promised and accepted, in two copies;
 //! - [`repair`]: how far a damaged log can be read, and cutting it there;
 //! - [`limits`]: every bound, with its arithmetic.
 //!
@@ -21,6 +23,10 @@
 //! - A power loss at any point leaves a log that recovers to a prefix of what was appended, with
 //!   everything acknowledged in it (guard: `tests::crash`).
 //! - What a later batch states as durable is never cut silently (guard: `tests::damage`).
+//! - A reader of a live log returns what was appended and durable, or names the damage (guard:
+//!   `tests::reader`).
+//! - Stored epochs are read back after any power loss, and after damage to one of their copies
+//!   (guard: `tests::epochs`).
 //! - A recycled segment's old batches never validate (guard: `tests::damage`).
 //! - However often a log is opened, it takes the segments in use, at most twice what was written,
 //!   and a block for each run (guard: `tests::restarts`).
@@ -44,8 +50,10 @@
 //! ```
 
 pub mod appender;
+pub mod epochs;
 pub mod format;
 pub mod limits;
+pub mod reader;
 pub mod recover;
 pub mod repair;
 pub mod scan;
@@ -58,10 +66,12 @@ mod tests;
 pub use appender::{
     AppendError, AppendFailure, Appender, AppenderConfig, Departure, Flush, Room, Slot, Write,
 };
+pub use epochs::{Epochs, EpochsError, Stored};
 pub use format::{
     BatchFault, BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start,
 };
 pub use model;
+pub use reader::{BeginsAfter, LogReader, Piece};
 pub use recover::{LogRun, RecoverError, RecoverFrom, Recovered, TornTail, Witness, recover, runs};
 pub use scan::SegmentScan;
 pub use trim::{Trimmed, trim};

@@ -51,21 +51,15 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
         &mut self,
         offset: SegmentOffset,
     ) -> Result<Result<BatchHeader, BatchFault>, DiskError> {
-        assert!(offset.0.is_multiple_of(BLOCK_BYTES as u64));
         self.found = None;
-        let room_bytes = self.header.segment_bytes.saturating_sub(offset.0);
-        if room_bytes < BLOCK_BYTES as u64
-            || self.load(offset.0, BATCH_HEADER_BYTES).await?.is_none()
-        {
-            return Ok(Err(BatchFault::SegmentEnd));
-        }
-        let start = (offset.0 - self.window_offset) as usize;
-        let batch = match BatchHeader::decode(&self.window[start..], &self.header, room_bytes) {
+        // Often only the first batch is read.
+        let ahead = if self.window.is_empty() { SCAN_FIRST_BYTES } else { SCAN_WINDOW_BYTES };
+        let batch = match self.header_at(offset, ahead).await? {
             Ok(batch) => batch,
             Err(fault) => return Ok(Err(fault)),
         };
         let (bytes, seed) = (BATCH_HEADER_BYTES + batch.payload_bytes as usize, self.header.seed);
-        let Some(content) = self.load(offset.0, bytes).await? else {
+        let Some(content) = self.load(offset.0, bytes, SCAN_WINDOW_BYTES).await? else {
             return Ok(Err(BatchFault::SegmentEnd));
         };
         if let Err(fault) = batch.verify(content, seed) {
@@ -73,6 +67,31 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
         }
         self.found = Some((offset.0, batch));
         Ok(Ok(batch))
+    }
+
+    /// The header at `offset` (of a block), or why there is none. It is not verified, which would
+    /// take the records. A read that this needs covers `ahead` bytes.
+    pub(crate) async fn header_at(
+        &mut self,
+        offset: SegmentOffset,
+        ahead: usize,
+    ) -> Result<Result<BatchHeader, BatchFault>, DiskError> {
+        assert!(offset.0.is_multiple_of(BLOCK_BYTES as u64));
+        let room_bytes = self.header.segment_bytes.saturating_sub(offset.0);
+        if room_bytes < BLOCK_BYTES as u64 {
+            return Ok(Err(BatchFault::SegmentEnd));
+        }
+        let header = self.header;
+        Ok(match self.load(offset.0, BATCH_HEADER_BYTES, ahead).await? {
+            Some(bytes) => BatchHeader::decode(bytes, &header, room_bytes),
+            None => Err(BatchFault::SegmentEnd),
+        })
+    }
+
+    /// Forgets what was read ahead: it may have been written since.
+    pub(crate) fn forget(&mut self) {
+        self.found = None;
+        self.window.clear();
     }
 
     /// The next valid batch in the segment, skipping what is damaged or missing.
@@ -107,15 +126,17 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
         })
     }
 
-    /// `bytes` from `offset`, if the file has them.
-    async fn load(&mut self, offset: u64, bytes: usize) -> Result<Option<&[u8]>, DiskError> {
+    /// `bytes` from `offset`, if the file has them; a read covers `ahead` bytes.
+    async fn load(
+        &mut self,
+        offset: u64,
+        bytes: usize,
+        ahead: usize,
+    ) -> Result<Option<&[u8]>, DiskError> {
         let end = offset + bytes as u64;
         let window_end = self.window_offset + self.window.len() as u64;
         if offset < self.window_offset || end > window_end {
             let left = (self.header.segment_bytes - offset) as usize;
-            // Often only the first batch is read.
-            let is_first = self.window.is_empty();
-            let ahead = if is_first { SCAN_FIRST_BYTES } else { SCAN_WINDOW_BYTES };
             let wanted = block_align_up(bytes).max(ahead).min(left);
             // The buffer's capacity is the length to read.
             let window = std::mem::replace(&mut self.window, AlignedBuf::with_capacity(1));

@@ -5,7 +5,8 @@
 //! - `log-<number>`: a segment, its header valid and durable since before it had this name;
 //! - `spare-<number>`: zeros or the old content of a segment, to be recycled;
 //! - `new-<number>`: being made; if a crash left it, removed when a run is opened;
-//! - `cut-<number>`: set aside by [`repair`](crate::repair), for the operator to remove.
+//! - `cut-<number>`: set aside by [`repair`](crate::repair), for the operator to remove;
+//! - `epochs`, `new-epochs`: see [`epochs`].
 //!
 //! One call at a time works on a directory; the caller ensures that.
 
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use disk::{AlignedBuf, Disk, DiskError, OpenMode, read_bytes, write_zeros};
 use model::zxid::Zxid;
 
+use crate::epochs;
 use crate::format::{HeaderFault, SegmentHeader, SegmentNumber, SegmentOffset, Start};
 use crate::limits::{SEGMENT_HEADER_BYTES, SPARES_MAX};
 use crate::scan::SegmentScan;
@@ -138,7 +140,9 @@ pub async fn open_run<D: Disk>(
     let unused_from = run.used_last.map_or(SegmentNumber::FIRST, SegmentNumber::next);
     let mut number = unused_from;
     let entries = disk.list(directory).await?;
-    for entry in entries.iter().filter(|entry| parse_name("new-", &entry.name).is_some()) {
+    let is_unfinished =
+        |name: &str| parse_name("new-", name).is_some() || name == epochs::UNFINISHED_NAME;
+    for entry in entries.iter().filter(|entry| is_unfinished(&entry.name)) {
         disk.remove(&directory.join(&entry.name)).await?;
     }
     // From the last one down, so that a crash leaves no hole.

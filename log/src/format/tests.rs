@@ -2,6 +2,7 @@ use model::zxid::Zxid;
 use proptest::prelude::*;
 
 use super::*;
+use crate::epochs::{EPOCHS_MAGIC, EPOCHS_RECORD, EPOCHS_VERSION};
 use crate::limits::SEGMENT_HEADER_BYTES;
 
 fn segment() -> SegmentHeader {
@@ -95,6 +96,7 @@ fn the_document_has_the_layout_of_the_code() {
         ("Segment header", &SEGMENT_HEADER[..]),
         ("Batch header", &BATCH_HEADER[..]),
         ("Record header", &RECORD_HEADER[..]),
+        ("Epochs", &EPOCHS_RECORD[..]),
     ] {
         let (_, section) = document.split_once(&format!("\n## {title}\n")).expect(title);
         let rows: Vec<_> = section
@@ -114,6 +116,8 @@ fn the_document_has_the_layout_of_the_code() {
         format!("`{}`", SEGMENT_MAGIC.escape_ascii()),
         format!("`{}`", BATCH_MAGIC.to_le_bytes().escape_ascii()),
         format!("version {FORMAT_VERSION}."),
+        format!("`{}`", EPOCHS_MAGIC.escape_ascii()),
+        format!("format version of the record, {EPOCHS_VERSION} "),
     ] {
         assert!(document.contains(&number), "{number}");
     }

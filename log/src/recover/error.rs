@@ -146,9 +146,10 @@ impl RecoverError {
             Self::Corrupt { witness: Witness::Batch { durable_through, .. }, .. } => {
                 Some(*durable_through)
             }
-            Self::Corrupt { witness: Witness::NextRun(zxid) | Witness::Snapshot(zxid), .. } => {
-                Some(*zxid)
-            }
+            Self::Corrupt {
+                witness: Witness::NextRun(zxid) | Witness::Snapshot(zxid) | Witness::Appender(zxid),
+                ..
+            } => Some(*zxid),
             _ => None,
         }
     }
@@ -170,6 +171,8 @@ pub enum Witness {
     NextRun(Zxid),
     /// A snapshot.
     Snapshot(Zxid),
+    /// The appender, which has made the log durable through there.
+    Appender(Zxid),
     /// A purge, which leaves only segments whose beginning was durable.
     Purge,
 }
@@ -186,6 +189,7 @@ impl fmt::Display for Witness {
                 write!(f, "as the log continues after {zxid} in a later segment")
             }
             Self::Snapshot(zxid) => write!(f, "as there is a snapshot at {zxid}"),
+            Self::Appender(zxid) => write!(f, "as the log was made durable through {zxid}"),
             Self::Purge => f.write_str("as older segments were purged"),
         }
     }

@@ -22,7 +22,7 @@ pub(crate) async fn kept<D: Disk>(
     disk: &D,
     run: &SegmentRun,
 ) -> Result<Option<Kept>, RecoverError> {
-    if run.continues_from.is_some_and(|start| start >= run.limit) {
+    if run.is_cut() {
         return Ok(Some(Kept { at: 0, end: FIRST_OFFSET }));
     }
     let mut chain = Chain::begin(disk, run, run.limit).await?;

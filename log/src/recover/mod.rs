@@ -16,6 +16,7 @@
 
 mod error;
 mod kept;
+mod link;
 mod runs;
 
 use std::path::Path;
@@ -23,11 +24,12 @@ use std::path::Path;
 use disk::{Disk, DiskError};
 use model::zxid::Zxid;
 
-use crate::format::{BatchFault, BatchHeader, SegmentNumber, SegmentOffset, Sequence};
+use crate::format::{BatchFault, BatchHeader, SegmentNumber, SegmentOffset};
 use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
 pub(crate) use kept::{Kept, kept};
-pub(crate) use runs::{Segment, SegmentRun, group, load_runs, load_segment};
+pub(crate) use link::Link;
+pub(crate) use runs::{Segment, SegmentRun, add, group, load_runs, load_segment};
 
 pub use error::{RecoverError, Witness};
 pub use runs::{LogRun, runs};
@@ -102,8 +104,7 @@ pub(crate) async fn recover_runs<D: Disk>(
     let run_count = runs.len();
     for (index, run) in runs.iter().enumerate() {
         let is_last = index + 1 == run_count;
-        let is_cut = run.continues_from.is_some_and(|start| start >= run.limit);
-        if !is_last && (is_cut || run.limit <= after) {
+        if !is_last && (run.is_cut() || run.limit <= after) {
             // Later runs have cut all of it, or the snapshot covers what they have left.
             found.used_last = run.segments.last().map(|segment| segment.header.number);
             continue;
@@ -119,7 +120,7 @@ pub(crate) async fn recover_runs<D: Disk>(
                 return Err(error);
             }
         } else {
-            chain.require(run.limit, &end, found)?;
+            chain.require(&end, found)?;
             found.last = found.last.max(run.limit);
             found.used_last = run.segments.last().map(|segment| segment.header.number);
         }
@@ -132,34 +133,34 @@ pub(crate) async fn recover_runs<D: Disk>(
 }
 
 /// The batches of one run, followed from one to the next.
-struct Chain<'r, D: Disk> {
+pub(crate) struct Chain<'r, D: Disk> {
     disk: &'r D,
     run: &'r SegmentRun,
     /// Which segment of the run is being read, and where in it.
-    at: usize,
+    pub(crate) at: usize,
     offset: SegmentOffset,
     scan: SegmentScan<'r, D>,
-    /// The batch before; `None` before the first, when the run is entered in its middle.
-    before: Option<(Sequence, u32)>,
+    /// What the next batch must follow.
+    pub(crate) link: Link,
     /// The zxid of the last record in the chain.
-    last: Zxid,
+    pub(crate) last: Zxid,
     /// Whether the last batch is flagged as the clean end of the run.
     is_ended: bool,
 }
 
 /// Where a chain has ended.
-struct ChainEnd {
-    at: usize,
-    offset: SegmentOffset,
-    fault: BatchFault,
+pub(crate) struct ChainEnd {
+    pub(crate) at: usize,
+    pub(crate) offset: SegmentOffset,
+    pub(crate) fault: BatchFault,
     /// What is found at the beginning of the run's next segment, where the missing batch may have
     /// been as well.
-    next_fault: Option<BatchFault>,
+    pub(crate) next_fault: Option<BatchFault>,
 }
 
 impl ChainEnd {
     /// The more likely place of the missing batch.
-    fn place(&self) -> (usize, SegmentOffset, BatchFault) {
+    pub(crate) fn place(&self) -> (usize, SegmentOffset, BatchFault) {
         match (self.fault, self.next_fault) {
             (BatchFault::SegmentEnd, Some(fault))
             | (
@@ -169,6 +170,18 @@ impl ChainEnd {
             _ => (self.at, self.offset, self.fault),
         }
     }
+
+    /// The run was to reach `limit`, where a later one continues from, and ends here instead.
+    pub(crate) fn before_limit(&self, run: &SegmentRun, reached: Zxid) -> RecoverError {
+        let (at, offset, fault) = self.place();
+        let (path, limit) = (run.segments[at].path.clone(), run.limit);
+        // Nothing is there, and yet the next run continues from later: it began with a snapshot,
+        // and the records in between were never in this log.
+        if is_nothing(fault) {
+            return RecoverError::Hole { path, reached, next: limit };
+        }
+        RecoverError::Corrupt { path, offset, fault, witness: Witness::NextRun(limit) }
+    }
 }
 
 /// Whether no batch was ever begun there.
@@ -176,17 +189,20 @@ const fn is_nothing(fault: BatchFault) -> bool {
     matches!(fault, BatchFault::Unwritten { .. } | BatchFault::SegmentEnd)
 }
 
-const FIRST_OFFSET: SegmentOffset = SegmentOffset(SEGMENT_HEADER_BYTES as u64);
+pub(crate) const FIRST_OFFSET: SegmentOffset = SegmentOffset(SEGMENT_HEADER_BYTES as u64);
 
 impl<'r, D: Disk> Chain<'r, D> {
     /// Enters a run as late as it can be for records behind `reached`.
-    async fn begin(disk: &'r D, run: &'r SegmentRun, reached: Zxid) -> Result<Self, RecoverError> {
+    pub(crate) async fn begin(
+        disk: &'r D,
+        run: &'r SegmentRun,
+        reached: Zxid,
+    ) -> Result<Self, RecoverError> {
         for (at, segment) in run.segments.iter().enumerate().rev() {
             if at == 0
                 && let Some(continues_from) = run.continues_from
             {
                 let scan = segment.scan(disk).await?;
-                let before = Some((Sequence::ZERO, 0));
                 if continues_from > reached {
                     let path = segment.path.clone();
                     return Err(RecoverError::Hole { path, reached, next: continues_from });
@@ -198,7 +214,7 @@ impl<'r, D: Disk> Chain<'r, D> {
                     at,
                     offset,
                     scan,
-                    before,
+                    link: Link::START,
                     last: continues_from,
                     is_ended: false,
                 });
@@ -218,7 +234,7 @@ impl<'r, D: Disk> Chain<'r, D> {
                         at,
                         offset,
                         scan,
-                        before: None,
+                        link: Link::UNKNOWN,
                         last,
                         is_ended: false,
                     });
@@ -284,7 +300,7 @@ impl<'r, D: Disk> Chain<'r, D> {
 
     /// Advances over a batch of the chain.
     fn advance(&mut self, batch: &BatchHeader) {
-        self.before = Some((batch.sequence, batch.crc));
+        self.link = Link::behind(batch);
         self.last = batch.last;
         self.is_ended = batch.is_end;
         self.offset.0 += batch.padded_bytes() as u64;
@@ -296,52 +312,26 @@ impl<'r, D: Disk> Chain<'r, D> {
             Ok(batch) => batch,
             Err(fault) => return Ok(Err(fault)),
         };
-        Ok(self.check_next(&batch).map(|()| batch))
-    }
-
-    fn check_next(&self, batch: &BatchHeader) -> Result<(), BatchFault> {
-        let Some((sequence, crc)) = self.before else { return Ok(()) };
-        if batch.sequence != sequence.next() {
-            let (expected, found) = (sequence.next().0, batch.sequence.0);
-            return Err(BatchFault::Sequence { expected, found });
-        }
-        if batch.predecessor_crc != crc {
-            let (expected, found) = (crc, batch.predecessor_crc);
-            return Err(BatchFault::Predecessor { expected, found });
-        }
-        Ok(())
+        Ok(self.link.check(&batch).map(|()| batch))
     }
 
     /// Continues in the next segment if the chain does; otherwise returns what is found there, if
     /// there is one.
     async fn switch(&mut self) -> Result<Result<(), Option<BatchFault>>, RecoverError> {
-        let Some(segment) = self.run.segments.get(self.at + 1) else { return Ok(Err(None)) };
-        let mut scan = segment.scan(self.disk).await?;
-        let first = scan.batch_at(FIRST_OFFSET).await?;
-        if let Err(fault) = first.and_then(|first| self.check_next(&first)) {
-            return Ok(Err(Some(fault)));
-        }
-        (self.at, self.offset, self.scan) = (self.at + 1, FIRST_OFFSET, scan);
-        Ok(Ok(()))
+        let next = next_segment(self.disk, self.run, self.at, self.link).await?;
+        Ok(next.map(|scan| (self.at, self.offset, self.scan) = (self.at + 1, FIRST_OFFSET, scan)))
     }
 
     fn segment(&self) -> &'r Segment {
         &self.run.segments[self.at]
     }
 
-    /// A later run continues from `limit`: was everything up to there found?
-    fn require(&self, limit: Zxid, end: &ChainEnd, found: &Recovered) -> Result<(), RecoverError> {
-        if self.last >= limit {
+    /// A later run continues from the limit: was everything up to there found?
+    fn require(&self, end: &ChainEnd, found: &Recovered) -> Result<(), RecoverError> {
+        if self.last >= self.run.limit {
             return Ok(());
         }
-        let (at, offset, fault) = end.place();
-        let path = self.run.segments[at].path.clone();
-        // Nothing is there, and yet the next run continues from later: it began with a snapshot,
-        // and the records in between were never in this log.
-        if is_nothing(fault) {
-            return Err(RecoverError::Hole { path, reached: found.last, next: limit });
-        }
-        Err(RecoverError::Corrupt { path, offset, fault, witness: Witness::NextRun(limit) })
+        Err(end.before_limit(self.run, found.last))
     }
 
     /// The last run has ended: torn, or damaged?
@@ -352,7 +342,7 @@ impl<'r, D: Disk> Chain<'r, D> {
         found: &mut Recovered,
     ) -> Result<(), RecoverError> {
         let (mut at_missing, mut offset_missing, mut fault) = end.place();
-        let missing = self.before.map_or(Sequence::ZERO, |(sequence, _)| sequence).next();
+        let missing = self.link.sequence_next();
         let (mut unacknowledged_count, mut witness) = (0, None);
         for (at, segment) in self.run.segments.iter().enumerate().skip(end.at) {
             let mut scan = segment.scan(self.disk).await?;
@@ -390,4 +380,18 @@ impl<'r, D: Disk> Chain<'r, D> {
         }
         Ok(())
     }
+}
+
+/// The run's segment behind `at`, if the chain continues at its beginning; otherwise what is found
+/// there, if there is one.
+pub(crate) async fn next_segment<'d, D: Disk>(
+    disk: &'d D,
+    run: &SegmentRun,
+    at: usize,
+    link: Link,
+) -> Result<Result<SegmentScan<'d, D>, Option<BatchFault>>, DiskError> {
+    let Some(segment) = run.segments.get(at + 1) else { return Ok(Err(None)) };
+    let mut scan = segment.scan(disk).await?;
+    let first = scan.batch_at(FIRST_OFFSET).await?;
+    Ok(first.and_then(|first| link.check(&first)).map(|()| scan).map_err(Some))
 }

@@ -28,8 +28,15 @@ pub(crate) struct SegmentRun {
     pub(crate) limit: Zxid,
 }
 
+impl SegmentRun {
+    /// Whether later runs have cut all of it.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.continues_from.is_some_and(|start| start >= self.limit)
+    }
+}
+
 impl Segment {
-    pub(super) async fn scan<'d, D: Disk>(
+    pub(crate) async fn scan<'d, D: Disk>(
         &self,
         disk: &'d D,
     ) -> Result<SegmentScan<'d, D>, DiskError> {
@@ -117,7 +124,8 @@ pub(crate) fn group(segments: Vec<Segment>) -> Vec<SegmentRun> {
     runs
 }
 
-fn add(runs: &mut Vec<SegmentRun>, segment: Segment) {
+/// Adds the segment behind the last one.
+pub(crate) fn add(runs: &mut Vec<SegmentRun>, segment: Segment) {
     match (segment.header.start, runs.last_mut()) {
         (Start::Follows, Some(run)) => run.segments.push(segment),
         (start, _) => {

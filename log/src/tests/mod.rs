@@ -3,7 +3,9 @@
 mod campaign;
 mod crash;
 mod damage;
+mod epochs;
 mod every_byte;
 mod files;
+mod reader;
 mod restarts;
 mod rig;
