@@ -7,7 +7,7 @@ use harness::http::get;
 use harness::server::next_free_port;
 use harness::{Body, Client, Server, opcode};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// More than the words that could once wait and be answered at the same time.
@@ -106,6 +106,20 @@ fn commands_beside_silent_connections() {
         assert_eq!(answer.map(|answer| answer.status), Some(200), "the health check");
     }
     drop(held);
+    drop(server);
+}
+
+#[test]
+fn a_client_that_ends_its_side_behind_a_request_is_answered() {
+    let (server, admin) = with_admin();
+    for _ in 0..20 {
+        let mut stream = dial(admin);
+        stream.write_all(b"GET /commands/ruok HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text:?}");
+    }
     drop(server);
 }
 

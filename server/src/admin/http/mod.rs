@@ -110,6 +110,8 @@ async fn exchange(desk: &Desk, site: &Site, idle: Duration, socket: TcpStream, p
         .timer(TokioTimer::new())
         .header_read_timeout(idle)
         .keep_alive(false)
+        // A client may end its side right behind its request, as `nc -N` does.
+        .half_close(true)
         .serve_connection(TokioIo::new(socket), answer);
     let (mut connection, mut look) = (pin!(connection), interval(LOOK_EVERY));
     let nothing = Held::none();
