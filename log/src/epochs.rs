@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use disk::layout::{Field, is_dense};
 use disk::{AlignedBuf, BLOCK_BYTES, Cause, Disk, DiskError, OpenMode, read_bytes};
-use model::zxid::Epoch;
+use model::zxid::{Epoch, Epochs};
 
 /// The name of the file in the log's directory.
 pub const FILE_NAME: &str = "epochs";
@@ -44,30 +44,6 @@ const _: () = assert!(is_dense(&EPOCHS_RECORD, BLOCK_BYTES));
 pub const COPY_OFFSETS: [u64; 2] = [0, BLOCK_BYTES as u64];
 
 const FILE_BYTES: u64 = 2 * BLOCK_BYTES as u64;
-
-/// What a server has promised and accepted. Invariant: `current <= promised`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Epochs {
-    promised: Epoch,
-    current: Epoch,
-}
-
-impl Epochs {
-    /// Both epochs; `None` if the current one is above the promised one.
-    pub fn new(promised: Epoch, current: Epoch) -> Option<Self> {
-        (current <= promised).then_some(Self { promised, current })
-    }
-
-    /// The highest epoch promised to a leader: none below it is followed (stock's acceptedEpoch).
-    pub const fn promised(self) -> Epoch {
-        self.promised
-    }
-
-    /// The epoch whose history was accepted last (stock's currentEpoch).
-    pub const fn current(self) -> Epoch {
-        self.current
-    }
-}
 
 /// What is in the file, in both copies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,10 +96,10 @@ pub enum EpochsError {
         "{} holds the promised epoch {} and the current epoch {}, which cannot be lowered to {} \
          and {}",
         path.display(),
-        stored.promised.0,
-        stored.current.0,
-        requested.promised.0,
-        requested.current.0
+        stored.promised().0,
+        stored.current().0,
+        requested.promised().0,
+        requested.current().0
     )]
     Lower {
         /// The file.
@@ -242,7 +218,7 @@ pub(crate) struct EpochsRecord {
 impl EpochsRecord {
     /// The copy that ranks higher is the one that counts.
     const fn rank(self) -> (u32, u64, u32) {
-        (self.epochs.promised.0, self.sequence, self.epochs.current.0)
+        (self.epochs.promised().0, self.sequence, self.epochs.current().0)
     }
 
     pub(crate) fn encode(self) -> AlignedBuf {
@@ -250,8 +226,8 @@ impl EpochsRecord {
         block[..MAGIC.end()].copy_from_slice(&EPOCHS_MAGIC);
         VERSION.put_le(&mut block, EPOCHS_VERSION.into());
         SEQUENCE.put_le(&mut block, self.sequence);
-        PROMISED.put_le(&mut block, self.epochs.promised.0.into());
-        CURRENT.put_le(&mut block, self.epochs.current.0.into());
+        PROMISED.put_le(&mut block, self.epochs.promised().0.into());
+        CURRENT.put_le(&mut block, self.epochs.current().0.into());
         let crc = crc_of(&block);
         CRC.put_le(&mut block, crc.into());
         block
@@ -329,7 +305,7 @@ impl<F> Copies<F> {
     /// The record that follows the newest one.
     fn next(&self, epochs: Epochs) -> Result<EpochsRecord, EpochsError> {
         let stored = self.newest.epochs;
-        if epochs.promised < stored.promised || epochs.current < stored.current {
+        if epochs.promised() < stored.promised() || epochs.current() < stored.current() {
             let path = self.path.clone();
             return Err(EpochsError::Lower { path, stored, requested: epochs });
         }

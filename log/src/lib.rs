@@ -66,7 +66,7 @@ mod tests;
 pub use appender::{
     AppendError, AppendFailure, Appender, AppenderConfig, Departure, Flush, Room, Slot, Write,
 };
-pub use epochs::{Epochs, EpochsError, Stored};
+pub use epochs::{EpochsError, Stored};
 pub use format::{
     BatchFault, BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start,
 };

@@ -41,3 +41,43 @@ impl fmt::Display for Zxid {
 /// One leader's term.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u32);
+
+/// The epochs that a server must never forget. `current <= promised`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epochs {
+    promised: Epoch,
+    current: Epoch,
+}
+
+impl Epochs {
+    /// Both epochs; `None` if the current one is above the promised one.
+    pub fn new(promised: Epoch, current: Epoch) -> Option<Self> {
+        (current <= promised).then_some(Self { promised, current })
+    }
+
+    /// The highest epoch promised to a leader: none below it is followed (stock's acceptedEpoch).
+    pub const fn promised(self) -> Epoch {
+        self.promised
+    }
+
+    /// The epoch whose history was accepted last (stock's currentEpoch).
+    pub const fn current(self) -> Epoch {
+        self.current
+    }
+
+    /// The same, with a later promise.
+    ///
+    /// # Panics
+    /// If the promise would be broken by it.
+    #[must_use]
+    pub fn promise(self, epoch: Epoch) -> Self {
+        assert!(epoch >= self.promised, "epoch {} after a promise of {}", epoch.0, self.promised.0);
+        Self { promised: epoch, ..self }
+    }
+
+    /// The same, with the promised epoch as the current one.
+    #[must_use]
+    pub const fn accept(self) -> Self {
+        Self { current: self.promised, ..self }
+    }
+}

@@ -4,7 +4,7 @@ use super::event::{Attempt, LinkId};
 use crate::in_log::InLog;
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
-use model::zxid::{Epoch, Zxid};
+use model::zxid::{Epoch, Epochs, Zxid};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,15 +17,6 @@ pub struct Notice {
     pub vote: Vote,
     /// In which round.
     pub round: i64,
-}
-
-/// The epochs that a server must never forget. `current <= promised`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Epochs {
-    /// No leader of an earlier epoch is followed any more (stock's acceptedEpoch).
-    pub promised: Epoch,
-    /// The epoch whose leader this server's history was last made equal to (currentEpoch).
-    pub current: Epoch,
 }
 
 /// Some txns of a batch: the batch, and which of its records.

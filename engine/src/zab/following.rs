@@ -18,7 +18,7 @@
 //! Source: ZooKeeper 3.9.5, `Learner`, `Follower`, `Observer`. Lives in:
 //! [`Role::Following`](super::Role).
 
-use super::effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Violation};
+use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Pace;
 use super::event::{Attempt, LinkId};
 use super::history::History;
@@ -28,7 +28,7 @@ use crate::in_log::InLog;
 use crate::limits::PENDING_BYTES_MAX;
 use model::peer::packet::FromLeader;
 use model::server::ServerId;
-use model::zxid::{Epoch, Zxid};
+use model::zxid::{Epoch, Epochs, Zxid};
 use std::mem;
 use std::sync::Arc;
 
@@ -172,7 +172,7 @@ impl Following {
         self.heard_ms = context.now_ms;
         self.phase = Phase::Registering;
         let is_observer = !context.ensemble.is_voter();
-        let promised = self.epochs.promised;
+        let promised = self.epochs.promised();
         context.effects.send(link, Message::Register { is_observer, promised });
     }
 
@@ -263,19 +263,19 @@ impl Following {
     }
 
     fn leader_info(&mut self, epoch: Epoch, context: &mut Context<'_>) -> Result<(), Lost> {
-        if epoch < self.epochs.promised {
+        if epoch < self.epochs.promised() {
             return Err(Lost::OldEpoch);
         }
         self.epoch = epoch;
-        if epoch == self.epochs.promised {
+        if epoch == self.epochs.promised() {
             // Promised before, perhaps to another leader: this answer must not count.
             self.promise(None, context);
         } else {
-            self.epochs.promised = epoch;
+            self.epochs = self.epochs.promise(epoch);
             self.phase = Phase::Promising;
             context.store(self.epochs);
             if context.ensemble.planted.has(Plant::PromiseBeforeStored) {
-                self.promise(Some(self.epochs.current), context);
+                self.promise(Some(self.epochs.current()), context);
             }
         }
         Ok(())
@@ -297,7 +297,7 @@ impl Following {
     /// The requested epochs are durable.
     pub fn epochs_stored(&mut self, context: &mut Context<'_>) {
         match self.phase {
-            Phase::Promising => self.promise(Some(self.epochs.current), context),
+            Phase::Promising => self.promise(Some(self.epochs.current()), context),
             _ if context.ensemble.planted.has(Plant::PromiseBeforeStored) => (),
             Phase::Accepting => {
                 self.replaced = None;
@@ -400,7 +400,7 @@ impl Following {
         let is_settled =
             context.history.is_settled() || context.ensemble.planted.has(Plant::EpochBeforeHistory);
         if matches!(self.phase, Phase::Settling) && is_settled {
-            self.epochs.current = self.epoch;
+            self.epochs = self.epochs.accept();
             self.phase = Phase::Accepting;
             context.store(self.epochs);
         }

@@ -41,7 +41,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Notice, Part, Violation};
+pub use effect::{CloseReason, Effect, Effects, Lost, Message, Notice, Part, Violation};
 pub use ensemble::{Ensemble, Pace};
 pub use event::{Attempt, Event, LinkId, LogRead};
 pub use history::History;
@@ -53,7 +53,7 @@ use following::Following;
 use leading::{Context, Leading};
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
-use model::zxid::{Epoch, Zxid};
+use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a server's agreement is made of when it starts.
@@ -123,7 +123,6 @@ impl Zab {
     pub fn new(parts: ZabParts) -> Self {
         let ZabParts { ensemble, pace, epochs, .. } = parts;
         let history = History::new(parts.last, parts.committed, parts.base, parts.recent_bytes_max);
-        assert!(epochs.current <= epochs.promised, "{epochs:?}: an epoch that was never promised");
         let heard = BTreeMap::new();
         Self {
             ensemble,
@@ -307,7 +306,7 @@ impl Zab {
         if !self.ensemble.is_voter() {
             return Vote::NONE;
         }
-        let epoch = i64::from(self.epochs.current.0);
+        let epoch = i64::from(self.epochs.current().0);
         Vote { leader: self.ensemble.me, zxid: self.history.last(), epoch }
     }
 

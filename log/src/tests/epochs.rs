@@ -7,14 +7,14 @@ use disk::{
     Background, BackgroundConfig, Cause, Disk, Durability, OpenMode, Operation, Simulated,
     TaskQueue, block_on,
 };
-use model::zxid::{Epoch, Zxid};
+use model::zxid::{Epoch, Epochs, Zxid};
 
 use super::rig::{Rig, config, directory};
 use crate::epochs::{
     COPY_OFFSETS, CopyFault, EpochsRecord, FILE_NAME, UNFINISHED_NAME, create, read, store,
 };
 use crate::segments::{self, RunStart};
-use crate::{Epochs, EpochsError, Stored};
+use crate::{EpochsError, Stored};
 
 const BLOCK: u64 = 4096;
 

@@ -6,9 +6,9 @@
 
 use crate::checks::State;
 use engine::in_log::InLog;
-use engine::zab::{Epochs, LogRead};
+use engine::zab::LogRead;
 use fastrand::Rng;
-use model::zxid::{Epoch, Zxid};
+use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -126,7 +126,7 @@ impl Disk {
             Operation::Epochs(epochs) => {
                 self.epochs = *epochs;
                 if let Some((epoch, next)) = self.next.take() {
-                    if epochs.current >= epoch {
+                    if epochs.current() >= epoch {
                         self.stored = next;
                     } else {
                         self.next = Some((epoch, next));

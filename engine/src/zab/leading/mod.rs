@@ -21,7 +21,7 @@ mod synchronizing;
 
 pub use learner::{Learner, Stage};
 
-use super::effect::{CloseReason, Effect, Effects, Epochs, Lost, Message, Part, Violation};
+use super::effect::{CloseReason, Effect, Effects, Lost, Message, Part, Violation};
 use super::ensemble::{Ensemble, Pace};
 use super::event::{Attempt, LinkId};
 use super::history::History;
@@ -29,7 +29,7 @@ use super::plant::Plant;
 use crate::in_log::InLog;
 use model::peer::packet::{FromLearner, LearnerInfo};
 use model::server::ServerId;
-use model::zxid::{Epoch, Zxid};
+use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -98,7 +98,7 @@ impl Leading {
         let mut leading = Self {
             phase: Phase::Discovery,
             epoch: Epoch(0),
-            earliest: Epoch(epochs.promised.max(later_than).0 + 1),
+            earliest: Epoch(epochs.promised().max(later_than).0 + 1),
             epochs,
             inherited: context.history.last(),
             learners: BTreeMap::new(),
@@ -245,8 +245,7 @@ impl Leading {
         let has_come = |id| id == me || self.voters().any(|it| it.id == Some(id));
         if context.ensemble.quorum.is_quorum(has_come) {
             self.phase = Phase::StoringPromise;
-            let epochs = Epochs { promised: self.epoch, ..self.epochs };
-            context.store(epochs);
+            context.store(self.epochs.promise(self.epoch));
         }
     }
 
@@ -303,7 +302,7 @@ impl Leading {
         if learner.stage != Stage::Asked {
             return Err(CloseReason::Protocol(Violation::OutOfPlace));
         }
-        let mine = (self.epochs.current, self.inherited);
+        let mine = (self.epochs.current(), self.inherited);
         let is_ahead = current.is_some_and(|current| (current, last) > mine);
         if is_deciding && is_ahead && !context.ensemble.planted.has(Plant::AheadIgnored) {
             return Err(CloseReason::AheadOfLeader);
@@ -327,8 +326,7 @@ impl Leading {
         };
         if context.ensemble.quorum.is_quorum(has_promised) {
             self.phase = Phase::StoringEpoch;
-            let epochs = Epochs { promised: self.epoch, current: self.epoch };
-            context.store(epochs);
+            context.store(self.epochs.promise(self.epoch).accept());
         }
     }
 
@@ -508,7 +506,6 @@ impl Context<'_> {
     /// Stores epochs; one pair at a time.
     pub fn store(&mut self, epochs: Epochs) {
         assert!(self.storing.is_none(), "epochs are being stored already");
-        assert!(epochs.current <= epochs.promised, "{epochs:?}: an epoch that was never promised");
         *self.storing = Some(epochs);
         self.effects.push(Effect::StoreEpochs(epochs));
     }

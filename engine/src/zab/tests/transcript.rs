@@ -6,12 +6,12 @@
 
 use crate::in_log::InLog;
 use crate::zab::{
-    Attempt, Effect, Effects, Ensemble, Epochs, Event, LinkId, LogRead, Message, Notice, Pace,
-    Planted, Quorum, Zab, ZabParts,
+    Attempt, Effect, Effects, Ensemble, Event, LinkId, LogRead, Message, Notice, Pace, Planted,
+    Quorum, Zab, ZabParts,
 };
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
 use model::server::ServerId;
-use model::zxid::{Epoch, Zxid};
+use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -162,7 +162,11 @@ impl Player {
             }
             Effect::Committed(zxid) => format!("{id} shows its history through {}", shown(*zxid)),
             Effect::StoreEpochs(epochs) => {
-                format!("{id} stores promised {} current {}", epochs.promised.0, epochs.current.0)
+                format!(
+                    "{id} stores promised {} current {}",
+                    epochs.promised().0,
+                    epochs.current().0
+                )
             }
             Effect::CutLog(zxid) => format!("{id} cuts its log behind {}", shown(*zxid)),
             Effect::ReceiveSnapshot(_, zxid, _) => format!("{id} receives {}", shown(*zxid)),
@@ -385,7 +389,7 @@ impl Player {
             "disk" => {
                 let server = self.servers.entry(words[1].parse().expect("a server")).or_default();
                 let epoch = |at: usize| Epoch(words[at].parse().expect("an epoch"));
-                server.epochs = Epochs { promised: epoch(3), current: epoch(5) };
+                server.epochs = Epochs::new(epoch(3), epoch(5)).expect("current is promised");
                 server.committed = zxid(words[7]);
                 server.log = words[9..].iter().map(|it| zxid(it)).collect();
             }
