@@ -12,7 +12,7 @@
 //! Electing the server with the longest history makes discovery succeed quickly; safety does not
 //! depend on it.
 //!
-//! Source: ZooKeeper 3.9.5, `FastLeaderElection`. Lives in: [`Role::Looking`](super::Role).
+//! Source: ZooKeeper 3.9.5, `FastLeaderElection`. Lives in: `Role::Looking`.
 
 use super::effect::{Effects, Notice};
 use super::ensemble::Ensemble;

@@ -16,7 +16,7 @@
 //! - Proposals continue the one before: the next zxid, or one of a later epoch (guard: `proposal`).
 //!
 //! Source: ZooKeeper 3.9.5, `Learner`, `Follower`, `Observer`. Lives in:
-//! [`Role::Following`](super::Role).
+//! `Role::Following`.
 
 use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Pace;

@@ -18,7 +18,7 @@
 //! - One leader an epoch; what is committed is in the history of every later leader; histories are
 //!   equal through what is committed (guard: `tests/sim`).
 //! - A server votes, and promises, only when everything handed to its log has ended (guard:
-//!   [`Zab::maybe_look`]).
+//!   `Zab::maybe_look`).
 //! - A promise is forgotten by no crash: stored before it is given (guard: `tests/sim`).
 //!
 //! **What is deliberately not here**: what txns mean, sessions, clients (`replica`, `ordering`);

@@ -14,7 +14,7 @@
 //! - The commit point only rises, and moves by whole batches of this epoch (guard: `maybe_commit`).
 //!
 //! Source: Zab (Junqueira et al., DSN 2011); ZooKeeper 3.9.5, `Leader` and `LearnerHandler`.
-//! Lives in: [`Role::Leading`](super::Role).
+//! Lives in: `Role::Leading`.
 
 mod learner;
 mod synchronizing;
@@ -126,7 +126,7 @@ impl Leading {
         self.learners.values()
     }
 
-    /// When [`Self::tick`] has something to do, in ms of the monotonic clock.
+    /// When [`Self::end_turn`] has something to do, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
         if self.is_in_broadcast() { self.next_ping_ms } else { self.begins_until_ms }
     }
