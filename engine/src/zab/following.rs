@@ -18,11 +18,11 @@
 //! Source: ZooKeeper 3.9.5, `Learner`, `Follower`, `Observer`. Lives in:
 //! `Role::Following`.
 
+use super::context::Context;
 use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Pace;
 use super::event::{Attempt, LinkId};
 use super::history::History;
-use super::leading::Context;
 use super::plant::Plant;
 use crate::in_log::InLog;
 use crate::limits::PENDING_BYTES_MAX;

@@ -27,6 +27,7 @@
 //!
 //! Lives in: the ordering role's core loop.
 
+mod context;
 pub mod effect;
 pub mod election;
 pub mod ensemble;
@@ -48,9 +49,10 @@ pub use history::History;
 pub use plant::{Plant, Planted};
 pub use quorum::Quorum;
 
+use context::Context;
 use election::{Elected, Election};
 use following::Following;
-use leading::{Context, Leading};
+use leading::Leading;
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};

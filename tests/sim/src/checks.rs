@@ -118,8 +118,8 @@ impl Checks {
 
     /// A server shows a state: it is one that was shown, or comes behind all that was.
     ///
-    /// A snapshot may have brought it there without the txns before it; its zxid may be the start of
-    /// an epoch, which no txn has. So states are found by their hashes.
+    /// A snapshot may have brought it there without the txns before it; its zxid may be the start
+    /// of an epoch, which no txn has. So states are found by their hashes.
     pub fn shows(&mut self, place: Place, state: State) -> Result<(), Violation> {
         let diverged = Violation::Diverged { place, zxid: state.zxid };
         let mut behind_tail = Vec::new();

@@ -21,14 +21,13 @@ mod synchronizing;
 
 pub use learner::{Learner, Stage};
 
+use super::context::Context;
 use super::effect::{CloseReason, Effect, Effects, Lost, Message, Part, Violation};
-use super::ensemble::{Ensemble, Pace};
-use super::event::{Attempt, LinkId};
-use super::history::History;
+use super::ensemble::Ensemble;
+use super::event::LinkId;
 use super::plant::Plant;
 use crate::in_log::InLog;
 use model::peer::packet::{FromLearner, LearnerInfo};
-use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -70,24 +69,6 @@ pub struct Leading {
     /// When the epoch must have begun, in ms of the monotonic clock.
     begins_until_ms: u64,
     next_ping_ms: u64,
-}
-
-/// What the parts of a role work with.
-pub struct Context<'a> {
-    /// The configuration.
-    pub ensemble: &'a Ensemble,
-    /// How long to wait for others.
-    pub pace: Pace,
-    /// This server's history.
-    pub history: &'a mut History,
-    /// The epochs that are being stored.
-    pub storing: &'a mut Option<Epochs>,
-    /// Attempts to connect so far.
-    pub attempts: &'a mut u64,
-    /// Where effects go.
-    pub effects: &'a mut Effects,
-    /// The monotonic clock, in ms.
-    pub now_ms: u64,
 }
 
 impl Leading {
@@ -491,29 +472,5 @@ impl Leading {
             context.effects.send(learner.link, Message::Ping(proposed));
         }
         Ok(())
-    }
-}
-
-impl Context<'_> {
-    /// Opens a link to a leader.
-    pub fn connect(&mut self, to: ServerId) -> Attempt {
-        *self.attempts += 1;
-        let attempt = Attempt(*self.attempts);
-        self.effects.push(Effect::Connect(attempt, to));
-        attempt
-    }
-
-    /// Stores epochs; one pair at a time.
-    pub fn store(&mut self, epochs: Epochs) {
-        assert!(self.storing.is_none(), "epochs are being stored already");
-        *self.storing = Some(epochs);
-        self.effects.push(Effect::StoreEpochs(epochs));
-    }
-
-    /// Shows clients what is committed and durable here.
-    pub fn show(&mut self) {
-        if let Some(zxid) = self.history.show() {
-            self.effects.push(Effect::Committed(zxid));
-        }
     }
 }

@@ -10,8 +10,9 @@
 //! alone, until memory has what comes next. Proposals continue meanwhile, and no other learner
 //! waits.
 
-use super::{Context, Leading, Phase, Stage};
+use super::{Leading, Phase, Stage};
 use crate::in_log::InLog;
+use crate::zab::context::Context;
 use crate::zab::effect::{CloseReason, Effect, Message, Part, Violation};
 use crate::zab::event::{LinkId, LogRead};
 use crate::zab::history::Found;

@@ -179,8 +179,8 @@ fn what_is_wrong_is_told_with_its_line() {
     assert_eq!(long.key.len(), 40);
     assert_eq!(
         told("server.1=a:1:1").to_string(),
-        "line 1 of the membership: server.1: the port 1 is there twice: give the election a port of \
-         its own"
+        "line 1 of the membership: server.1: the port 1 is there twice: give the election a port \
+         of its own"
     );
     // Of equal keys the last one counts, so an earlier one cannot be wrong.
     assert!(Membership::parse(b"server.1=x\nserver.1=a:1:2", PLAIN).is_ok());

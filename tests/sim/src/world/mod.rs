@@ -241,6 +241,16 @@ impl World {
         true
     }
 
+    fn take_snapshot(&mut self) {
+        let place = self.rng.usize(0..self.servers.len());
+        let server = &mut self.servers[place];
+        if let Some(running) = &server.running {
+            server.disk.take_snapshot(running.shown.zxid);
+        }
+        let delay_us = self.rng.u64(10_000..2_000_000);
+        self.at(delay_us, Happening::Snapshot);
+    }
+
     fn happen(&mut self, happening: Happening) -> Result<(), Violation> {
         match happening {
             Happening::Start(place) => self.start(place),
@@ -285,13 +295,7 @@ impl World {
             }
             Happening::Clients => self.clients_write(),
             Happening::Snapshot => {
-                let place = self.rng.usize(0..self.servers.len());
-                let server = &mut self.servers[place];
-                if let Some(running) = &server.running {
-                    server.disk.take_snapshot(running.shown.zxid);
-                }
-                let delay_us = self.rng.u64(10_000..2_000_000);
-                self.at(delay_us, Happening::Snapshot);
+                self.take_snapshot();
                 Ok(())
             }
             Happening::Fault => {

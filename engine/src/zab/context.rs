@@ -1,0 +1,50 @@
+//! What the parts of a role work with.
+
+use super::effect::{Effect, Effects};
+use super::ensemble::{Ensemble, Pace};
+use super::event::Attempt;
+use super::history::History;
+use model::server::ServerId;
+use model::zxid::Epochs;
+
+/// The server around a role, lent to it for one event.
+pub struct Context<'a> {
+    /// The configuration.
+    pub ensemble: &'a Ensemble,
+    /// How long to wait for others.
+    pub pace: Pace,
+    /// This server's history.
+    pub history: &'a mut History,
+    /// The epochs that are being stored.
+    pub storing: &'a mut Option<Epochs>,
+    /// Attempts to connect so far.
+    pub attempts: &'a mut u64,
+    /// Where effects go.
+    pub effects: &'a mut Effects,
+    /// The monotonic clock, in ms.
+    pub now_ms: u64,
+}
+
+impl Context<'_> {
+    /// Opens a link to a leader.
+    pub fn connect(&mut self, to: ServerId) -> Attempt {
+        *self.attempts += 1;
+        let attempt = Attempt(*self.attempts);
+        self.effects.push(Effect::Connect(attempt, to));
+        attempt
+    }
+
+    /// Stores epochs; one pair at a time.
+    pub fn store(&mut self, epochs: Epochs) {
+        assert!(self.storing.is_none(), "epochs are being stored already");
+        *self.storing = Some(epochs);
+        self.effects.push(Effect::StoreEpochs(epochs));
+    }
+
+    /// Shows clients what is committed and durable here.
+    pub fn show(&mut self) {
+        if let Some(zxid) = self.history.show() {
+            self.effects.push(Effect::Committed(zxid));
+        }
+    }
+}
