@@ -139,5 +139,9 @@ const _: () =
 /// second of writes at the highest rate. What is not committed is kept beside it.
 pub const RECENT_BYTES_MAX: usize = 64 << 20;
 
+/// Learner links at once, those of servers that have yet to introduce themselves included: ten
+/// times the servers of the largest ensembles known.
+pub const LEARNERS_MAX: usize = 1_024;
+
 /// Bytes of proposals that wait to be handed to the log before the leader's link is not read.
 pub const PENDING_BYTES_MAX: usize = 4 << 20;

@@ -42,6 +42,16 @@ impl fmt::Display for Zxid {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u32);
 
+impl Epoch {
+    /// The last epoch: zxids are signed, so one of a later epoch would come before all others.
+    pub const LAST: Self = Self(i32::MAX as u32);
+
+    /// The next epoch; `None` after the last one.
+    pub const fn next(self) -> Option<Self> {
+        if self.0 < Self::LAST.0 { Some(Self(self.0 + 1)) } else { None }
+    }
+}
+
 /// The epochs that a server must never forget. `current <= promised`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Epochs {

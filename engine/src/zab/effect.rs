@@ -158,6 +158,12 @@ pub enum CloseReason {
     AheadOfLeader,
     /// It speaks a protocol from before ZooKeeper 3.5.
     OldProtocol,
+    /// It claims the id of this server.
+    OurId,
+    /// It has promised the last epoch that there is: no leader could follow.
+    LastEpoch,
+    /// There are too many links already.
+    TooManyLinks,
     /// Its configuration is newer than the leader's.
     NewerConfiguration,
     /// It has been silent, or has not acknowledged proposals, for too long.
@@ -197,6 +203,7 @@ pub enum Effect {
     SendSnapshot(LinkId, Zxid),
     /// What comes next over this link is a snapshot that holds these txns: store it beside the
     /// history, and begin a log behind it. Neither counts before this epoch is stored as current.
+    /// Whoever reads it ends the link if the leader falls silent.
     ReceiveSnapshot(LinkId, Zxid, Epoch),
     /// Begin an empty history beside this one, and a log behind it; as with a snapshot, neither
     /// counts before this epoch is stored as current.

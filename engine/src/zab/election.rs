@@ -96,7 +96,8 @@ impl Election {
         let mut election = Self {
             own,
             vote: own,
-            round: last_round + 1,
+            // A server may claim any round.
+            round: last_round.saturating_add(1),
             votes: BTreeMap::new(),
             settled: BTreeMap::new(),
             repeat_ms: NOTIFY_MS_MIN,

@@ -156,10 +156,27 @@ impl Following {
 
     /// When [`Self::tick`] has something to do, in ms of the monotonic clock.
     pub fn deadline_ms(&self, pace: Pace) -> u64 {
+        let lost_at_ms = self.lost_at_ms(pace);
         match self.phase {
-            Phase::Waiting { until_ms } => until_ms.min(self.accepts_until_ms),
+            Phase::Waiting { until_ms } => until_ms.min(lost_at_ms),
+            _ => lost_at_ms,
+        }
+    }
+
+    /// When the leader counts as lost if nothing more arrives, in ms of the monotonic clock. Never
+    /// while this server does not read the link: whatever reads a snapshot watches over it, and a
+    /// leader waits for a cut no longer than for any answer.
+    fn lost_at_ms(&self, pace: Pace) -> u64 {
+        match self.phase {
+            Phase::Connecting(_) | Phase::Waiting { .. } => self.accepts_until_ms,
+            Phase::Cutting | Phase::Receiving { .. } => u64::MAX,
+            Phase::Registering
+            | Phase::Promising
+            | Phase::Choosing
+            | Phase::CatchingUp
+            | Phase::Settling
+            | Phase::Accepting => self.accepts_until_ms.max(self.heard_ms + pace.init_ms()),
             Phase::Accepted | Phase::Broadcast => self.heard_ms + pace.sync_ms(),
-            _ => self.accepts_until_ms,
         }
     }
 
@@ -258,6 +275,9 @@ impl Following {
                 context.effects.send(link, Message::Pong(*zxid));
                 Ok(())
             }
+            // A leader pings behind NEWLEADER. As in stock, a learner that has yet to accept does
+            // not answer: its first answer is NEWLEADER's.
+            (FromLeader::Ping { .. }, phase) if phase.has_chosen() => Ok(()),
             _ => Err(against(Violation::OutOfPlace)),
         }
     }
@@ -265,6 +285,9 @@ impl Following {
     fn leader_info(&mut self, epoch: Epoch, context: &mut Context<'_>) -> Result<(), Lost> {
         if epoch < self.epochs.promised() {
             return Err(Lost::OldEpoch);
+        }
+        if epoch > Epoch::LAST {
+            return Err(against(Violation::WrongEpoch(epoch)));
         }
         self.epoch = epoch;
         if epoch == self.epochs.promised() {
@@ -334,6 +357,7 @@ impl Following {
     pub fn log_cut(&mut self, end: Zxid, context: &mut Context<'_>) {
         assert!(self.is_cutting(), "the log was cut without a request");
         context.history.cut(end);
+        self.heard_ms = context.now_ms;
         self.phase = Phase::CatchingUp;
     }
 
@@ -358,6 +382,9 @@ impl Following {
         if self.snapshot.is_some_and(|through| zxid <= through) {
             return Ok(());
         }
+        if zxid.epoch() > self.epoch {
+            return Err(against(Violation::WrongEpoch(zxid.epoch())));
+        }
         let last = self.last;
         if zxid != last.next() && zxid.epoch() <= last.epoch() {
             return Err(against(Violation::Gap { last, found: zxid }));
@@ -379,6 +406,9 @@ impl Following {
         if zxid.epoch() != self.epoch {
             return Err(against(Violation::WrongEpoch(zxid.epoch())));
         }
+        // Everything committed has been sent: what comes later needs a COMMIT of its own, whatever
+        // the DIFF named.
+        self.named = self.named.min(self.last);
         self.phase = Phase::Settling;
         Ok(())
     }
@@ -437,24 +467,16 @@ impl Following {
     /// Handles deadlines: reconnects, abandons a silent leader.
     pub fn tick(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         let now_ms = context.now_ms;
-        match self.phase {
-            Phase::Connecting(_) | Phase::Waiting { .. } if now_ms >= self.accepts_until_ms => {
-                Err(Lost::Unreachable)
-            }
-            Phase::Waiting { until_ms } if now_ms >= until_ms => {
-                self.phase = Phase::Connecting(context.connect(self.leader));
-                Ok(())
-            }
-            Phase::Connecting(_) | Phase::Waiting { .. } => Ok(()),
-            Phase::Accepted | Phase::Broadcast => {
-                let is_silent = now_ms >= self.heard_ms + context.pace.sync_ms();
-                if is_silent { Err(Lost::Silent) } else { Ok(()) }
-            }
-            _ if now_ms >= self.accepts_until_ms.max(self.heard_ms + context.pace.init_ms()) => {
-                Err(Lost::Silent)
-            }
-            _ => Ok(()),
+        if now_ms >= self.lost_at_ms(context.pace) {
+            let is_linked = self.link.is_some();
+            return Err(if is_linked { Lost::Silent } else { Lost::Unreachable });
         }
+        if let Phase::Waiting { until_ms } = self.phase
+            && now_ms >= until_ms
+        {
+            self.phase = Phase::Connecting(context.connect(self.leader));
+        }
+        Ok(())
     }
 }
 

@@ -49,6 +49,7 @@ pub use history::History;
 pub use plant::{Plant, Planted};
 pub use quorum::Quorum;
 
+use crate::limits::LEARNERS_MAX;
 use context::Context;
 use election::{Elected, Election};
 use following::Following;
@@ -156,13 +157,7 @@ impl Zab {
                     effects.notify(peer, election.notice());
                 }
             }
-            Event::Accepted(link) => match &mut self.role {
-                Role::Leading(leading) => leading.accepted(link, now_ms),
-                Role::Following(_) => {
-                    effects.push(Effect::Close(link, CloseReason::NotLeading));
-                }
-                Role::Looking(_) | Role::Ending { .. } => drop(self.early.insert(link)),
-            },
+            Event::Accepted(link) => self.accepted(now_ms, link, effects),
             Event::Closed(link) => self.link_closed(link, effects),
             Event::EpochsStored => {
                 let stored = self.storing.take().expect("epochs were to be stored");
@@ -199,6 +194,28 @@ impl Zab {
             | Event::SnapshotSent(_)
             | Event::SnapshotReceived(_)
             | Event::Sealed(_) => self.on_link(now_ms, event, effects),
+        }
+    }
+
+    /// A server has connected to the quorum port. It may have found this one to lead before it
+    /// did: then it waits.
+    fn accepted(&mut self, now_ms: u64, link: LinkId, effects: &mut Effects) {
+        let refusal = match &mut self.role {
+            Role::Following(_) => Some(CloseReason::NotLeading),
+            Role::Leading(leading) if leading.learners().count() < LEARNERS_MAX => {
+                leading.accepted(link, now_ms);
+                None
+            }
+            Role::Looking(_) | Role::Ending { .. } if self.early.len() < LEARNERS_MAX => {
+                self.early.insert(link);
+                None
+            }
+            Role::Leading(_) | Role::Looking(_) | Role::Ending { .. } => {
+                Some(CloseReason::TooManyLinks)
+            }
+        };
+        if let Some(why) = refusal {
+            effects.push(Effect::Close(link, why));
         }
     }
 
@@ -256,6 +273,10 @@ impl Zab {
     }
 
     fn notified(&mut self, now_ms: u64, from: ServerId, notice: Notice, effects: &mut Effects) {
+        if from == self.ensemble.me {
+            // Another server claims this one's id: its vote must not replace the own one.
+            return;
+        }
         if !self.ensemble.quorum.is_voter(from) {
             // An observer, or a server of another configuration: it gets the leader's name at once.
             return effects.notify(from, self.notice());
@@ -368,7 +389,9 @@ impl Zab {
         self.elected = None;
         match why {
             Lost::CutBelowSnapshot { leader, epoch } => self.snapshot_of = Some((leader, epoch)),
-            Lost::LaterPromise { promised, .. } => self.later_promise = promised,
+            Lost::LaterPromise { promised, .. } => {
+                self.later_promise = self.later_promise.max(promised);
+            }
             _ => (),
         }
         self.role = Role::Ending { following, heard: BTreeMap::new() };

@@ -5,6 +5,7 @@
 
 use model::server::ServerId;
 use model::zxid::Zxid;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The voters of a configuration, and which sets of them are a quorum.
@@ -85,7 +86,7 @@ impl Quorum {
     /// The highest zxid that a quorum holds, given what each voter holds; `None` of a voter that
     /// does not count. `None` if the voters that count are no quorum.
     pub fn held(&self, held_by: impl Fn(ServerId) -> Option<Zxid>) -> Option<Zxid> {
-        let mut zxids: Vec<_> = self.voters().filter_map(&held_by).collect();
+        let mut zxids: SmallVec<[Zxid; 16]> = self.voters().filter_map(&held_by).collect();
         zxids.sort_unstable();
         zxids
             .into_iter()

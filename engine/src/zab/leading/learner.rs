@@ -110,8 +110,23 @@ impl Learner {
         }
     }
 
-    /// Whether it has been silent since `since_ms`, or has not acknowledged what was sent then.
+    /// Whether it has been silent since `since_ms`, or has not acknowledged what was sent then. Not
+    /// while the leader has something to do for it: sending a large snapshot takes its time.
     pub fn is_silent_since(&self, since_ms: u64) -> bool {
+        let is_waiting = match self.stage {
+            Stage::Promised { .. }
+            | Stage::Choosing { .. }
+            | Stage::Sending { .. }
+            | Stage::SendingSnapshot { .. } => true,
+            Stage::Arrived
+            | Stage::Registered
+            | Stage::Asked
+            | Stage::Offered
+            | Stage::Accepted { .. } => false,
+        };
+        if is_waiting {
+            return false;
+        }
         self.heard_ms < since_ms || self.marks.front().is_some_and(|(_, at_ms)| *at_ms < since_ms)
     }
 }

@@ -54,8 +54,8 @@ enum Phase {
 pub struct Leading {
     phase: Phase,
     epoch: Epoch,
-    /// No epoch before this is taken.
-    earliest: Epoch,
+    /// No epoch before this is taken; none at all once the last one was promised.
+    earliest: Option<Epoch>,
     /// What was stored when it began.
     epochs: Epochs,
     /// Where its history ended when it began.
@@ -79,7 +79,7 @@ impl Leading {
         let mut leading = Self {
             phase: Phase::Discovery,
             epoch: Epoch(0),
-            earliest: Epoch(epochs.promised().max(later_than).0 + 1),
+            earliest: epochs.promised().max(later_than).next(),
             epochs,
             inherited: context.history.last(),
             learners: BTreeMap::new(),
@@ -165,13 +165,25 @@ impl Leading {
             | FromLearner::Revalidate { .. }
             | FromLearner::Request { .. } => Ok(()),
         };
-        if let Err(why) = done {
-            self.close(link, why, context.effects);
+        match done {
+            Err(why) => self.close(link, why, context.effects),
+            Ok(()) if matches!(packet, FromLearner::FollowerInfo { .. }) => {
+                return self.check_promise(link);
+            }
+            Ok(()) => (),
         }
-        let later = self.voters().find(|it| it.promised > self.epoch);
-        match later.and_then(|it| Some((it.id?, it.promised))) {
-            Some((server, promised)) => Err(Lost::LaterPromise { server, promised }),
-            None => Ok(()),
+        Ok(())
+    }
+
+    /// Whether a voter that has just registered can follow.
+    fn check_promise(&self, link: LinkId) -> Result<(), Lost> {
+        match self.learners.get(&link) {
+            Some(&Learner { id: Some(server), is_voter: true, promised, .. })
+                if promised > self.epoch =>
+            {
+                Err(Lost::LaterPromise { server, promised })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -194,6 +206,12 @@ impl Leading {
         };
         if version > context.ensemble.version {
             return Err(CloseReason::NewerConfiguration);
+        }
+        if id == context.ensemble.me {
+            return Err(CloseReason::OurId);
+        }
+        if promised >= Epoch::LAST {
+            return Err(CloseReason::LastEpoch);
         }
         // A server that has connected anew has given up its earlier link, whether that has been
         // noticed here or not.
@@ -220,8 +238,9 @@ impl Leading {
 
     /// Takes the first epoch that no learner has promised, once a quorum has come.
     fn maybe_decide_epoch(&mut self, context: &mut Context<'_>) {
-        let promised = self.learners.values().map(|it| it.promised.0 + 1).max();
-        self.epoch = Epoch(promised.unwrap_or(0)).max(self.earliest);
+        let Some(earliest) = self.earliest else { return };
+        let behind_promises = self.learners.values().filter_map(|it| it.promised.next()).max();
+        self.epoch = behind_promises.map_or(earliest, |epoch| epoch.max(earliest));
         let me = context.ensemble.me;
         let has_come = |id| id == me || self.voters().any(|it| it.id == Some(id));
         if context.ensemble.quorum.is_quorum(has_come) {

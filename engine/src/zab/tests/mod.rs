@@ -1,4 +1,5 @@
 //! Tests of agreement by itself; whole ensembles with faults are in `tests/sim`.
 
+mod nonsense;
 mod quorums;
 mod transcript;
