@@ -22,6 +22,12 @@ pub enum Fault {
     SlowDisk(Place, u64),
     /// A server loses its power in the middle of the next operation of its disk.
     CrashAtDisk(Place, u64),
+    /// All servers lose their power the moment that a server has stored epochs: a promise, or that
+    /// it has accepted a history.
+    PowerCutAtEpochs(Place),
+    /// A server is down for so many ms; when it comes back, with less than the others, a second one
+    /// goes for as long; and when the first has stored epochs, all lose their power.
+    Relay(Place, Place, u64),
 }
 
 /// Draws the next fault.
@@ -29,7 +35,9 @@ pub fn draw(rng: &mut Rng, servers: usize) -> Fault {
     let place = rng.usize(0..servers);
     match rng.u32(0..100) {
         0..20 => Fault::Crash(place, rng.u64(10..3_000)),
-        20..40 => Fault::CrashAtDisk(place, rng.u64(10..2_000)),
+        20..34 => Fault::CrashAtDisk(place, rng.u64(10..2_000)),
+        34..36 => Fault::PowerCutAtEpochs(place),
+        36..40 => Fault::Relay(place, rng.usize(0..servers), rng.u64(300..1_500)),
         40..44 => Fault::PowerCut,
         44..52 => Fault::Pause(place, rng.u64(50..2_500)),
         52..64 => {

@@ -10,21 +10,23 @@ const SEEDS: u64 = 30;
 const FOUND_WITHIN: u64 = 1_000;
 
 /// Where each planted fault is looked for first: a seed that found it.
-const FOUND_BY: [(Plant, u64); 8] = [
-    (Plant::AckBeforeDurable, 2),
-    (Plant::CommitWithoutQuorum, 9),
-    (Plant::ShownBeforeUpToDate, 41),
+const FOUND_BY: [(Plant, u64); 9] = [
+    (Plant::AckBeforeDurable, 15),
+    (Plant::CommitWithoutQuorum, 1),
+    (Plant::ShownBeforeUpToDate, 42),
     (Plant::PromiseBeforeStored, 0),
-    (Plant::CutForgotten, 5),
-    (Plant::VoteBeforeDurable, 10),
+    (Plant::EpochBeforeHistory, 474),
+    (Plant::CutForgotten, 3),
+    (Plant::VoteBeforeDurable, 1),
     (Plant::AheadIgnored, 1),
-    (Plant::InheritedShownEarly, 326),
+    (Plant::InheritedShownEarly, 21),
 ];
 
-/// Planted faults that the faults of this world do not bring to light within so many seeds: each
-/// needs a learner that is cut off, or loses power, within a few milliseconds of its
-/// synchronization, in an ensemble that is short of servers already.
-const NOT_FOUND_YET: [Plant; 2] = [Plant::AckCountedOverLinks, Plant::EpochBeforeHistory];
+/// Planted faults that the faults of this world do not bring to light within so many seeds. This
+/// one needs five voters, of which one acknowledges, leaves, comes back, and is cut, while two
+/// others are away, and a loss of the rest before it has caught up. The engine's own tests hold
+/// the rule.
+const NOT_FOUND_YET: [Plant; 1] = [Plant::AckCountedOverLinks];
 
 #[test]
 fn seeds_without_a_plant_have_no_violation() {

@@ -215,7 +215,8 @@ impl Leading {
         }
         // A server that has connected anew has given up its earlier link, whether that has been
         // noticed here or not.
-        let is_other = |it: &&Learner| it.id == Some(id) && it.link != link;
+        let keeps_earlier = context.ensemble.planted.has(Plant::AckCountedOverLinks);
+        let is_other = |it: &&Learner| it.id == Some(id) && it.link != link && !keeps_earlier;
         if let Some(earlier) = self.learners.values().find(is_other).map(|it| it.link) {
             self.close(earlier, CloseReason::Replaced, context.effects);
         }

@@ -1,5 +1,6 @@
 //! What peers must not say, or say at an odd moment, and how long a server waits for them.
 
+use crate::in_log::InLog;
 use crate::limits::LEARNERS_MAX;
 use crate::zab::{
     CloseReason, Effect, Effects, Ensemble, Event, LinkId, Lost, Message, Notice, Pace, Planted,
@@ -9,11 +10,12 @@ use model::peer::notification::{ServerState, Vote};
 use model::peer::packet::{FromLeader, FromLearner, LearnerInfo, PROTOCOL_VERSION};
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
+use std::sync::Arc;
 
 const PACE: Pace = Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 };
 const LINK: LinkId = LinkId(7);
 
-/// Server 1 of three, whose disk and clock are the test's.
+/// Server 1 of several, whose disk and clock are the test's.
 struct Lone {
     zab: Zab,
     now_ms: u64,
@@ -25,7 +27,11 @@ fn zxid(epoch: u32, counter: i64) -> Zxid {
 
 impl Lone {
     fn new() -> Self {
-        let quorum = Quorum::majority((1..=3).map(ServerId));
+        Self::of(3)
+    }
+
+    fn of(voters: i64) -> Self {
+        let quorum = Quorum::majority((1..=voters).map(ServerId));
         let planted = Planted::default();
         let ensemble = Ensemble { me: ServerId(1), quorum, version: 0, text: [].into(), planted };
         let zab = Zab::new(ZabParts {
@@ -79,11 +85,21 @@ impl Lone {
 
     /// It leads, and waits for servers.
     fn leading() -> Self {
-        let mut lone = Self::new();
-        lone.said(2, ServerState::Looking, 1);
+        Self::leading_of(3)
+    }
+
+    fn leading_of(voters: i64) -> Self {
+        let mut lone = Self::of(voters);
+        for voter in 2..=voters / 2 + 1 {
+            lone.said(voter, ServerState::Looking, 1);
+        }
         lone.now_ms += 200;
         lone.handle(Event::TurnEnded);
         lone
+    }
+
+    fn answers(&mut self, link: LinkId, packet: FromLearner<'_>) -> Vec<Effect> {
+        self.handle(Event::FromLearner(link, packet))
     }
 
     fn registers(&mut self, link: LinkId, id: i64, promised: u32) -> Vec<Effect> {
@@ -233,13 +249,13 @@ fn a_snapshot_may_take_its_time_at_both_ends() {
     leader.registers(LINK, 2, 1);
     leader.handle(Event::EpochsStored);
     let ack = |zxid| FromLearner::AckEpoch { logged: zxid, epoch: 1 };
-    leader.handle(Event::FromLearner(LINK, ack(zxid(1, 1))));
+    leader.answers(LINK, ack(zxid(1, 1)));
     leader.handle(Event::EpochsStored);
-    leader.handle(Event::FromLearner(LINK, FromLearner::Ack { zxid: zxid(2, 0) }));
+    leader.answers(LINK, FromLearner::Ack { zxid: zxid(2, 0) });
     assert_eq!(leader.zab.leads(), Some(Epoch(2)));
     // Another one has a history that cannot be continued.
     leader.registers(LinkId(8), 3, 1);
-    let effects = leader.handle(Event::FromLearner(LinkId(8), ack(zxid(0, 5))));
+    let effects = leader.answers(LinkId(8), ack(zxid(0, 5)));
     assert!(effects.iter().any(|it| matches!(it, Effect::ReadLog(..))), "{effects:?}");
     leader.handle(Event::LogRead(LinkId(8), crate::zab::LogRead::Unavailable));
     for _ in 0..100 {
@@ -267,4 +283,42 @@ fn a_leader_that_is_slow_and_not_silent_is_waited_for_without_spinning() {
     lone.now_ms += PACE.init_ms();
     assert_eq!(lone.zab.deadline_ms(), lone.now_ms);
     assert_eq!(why_looking(&lone.handle(Event::TurnEnded)), Lost::Silent);
+}
+
+#[test]
+fn what_a_voter_acknowledged_on_one_link_does_not_count_on_the_next() {
+    let mut lone = Lone::leading_of(5);
+    let (second, third, again) = (LinkId(2), LinkId(3), LinkId(4));
+    for (link, id) in [(second, 2), (third, 3)] {
+        lone.registers(link, id, 1);
+    }
+    lone.handle(Event::EpochsStored);
+    for link in [second, third] {
+        lone.answers(link, FromLearner::AckEpoch { logged: zxid(1, 1), epoch: 1 });
+    }
+    lone.handle(Event::EpochsStored);
+    for link in [second, third] {
+        lone.answers(link, FromLearner::Ack { zxid: zxid(2, 0) });
+    }
+    let mut txns = InLog::default();
+    txns.push(zxid(2, 1), b"txn");
+    lone.handle(Event::Sealed(Arc::new(txns)));
+    lone.handle(Event::Durable(zxid(2, 1)));
+    lone.answers(second, FromLearner::Ack { zxid: zxid(2, 1) });
+    lone.handle(Event::TurnEnded);
+    assert_eq!(lone.zab.history().committed(), zxid(1, 1), "two of five");
+
+    // It comes back, and is cut to the commit point: it holds the txn no more.
+    lone.registers(again, 2, 2);
+    let cut = lone.answers(again, FromLearner::AckEpoch { logged: zxid(2, 1), epoch: -1 });
+    let is_cut =
+        |it: &Effect| matches!(it, Effect::Send(_, Message::Trunc(to)) if *to == zxid(1, 1));
+    assert!(cut.iter().any(is_cut), "{cut:?}");
+    lone.answers(again, FromLearner::Ack { zxid: zxid(2, 0) });
+    lone.answers(third, FromLearner::Ack { zxid: zxid(2, 1) });
+    lone.handle(Event::TurnEnded);
+    assert_eq!(lone.zab.history().committed(), zxid(1, 1), "still two of five");
+    lone.answers(again, FromLearner::Ack { zxid: zxid(2, 1) });
+    lone.handle(Event::TurnEnded);
+    assert_eq!(lone.zab.history().committed(), zxid(2, 1));
 }

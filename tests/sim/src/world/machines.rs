@@ -67,8 +67,7 @@ impl World {
             return Ok(());
         }
         if let Some(down_ms) = self.doomed.remove(&place) {
-            self.crash(place);
-            self.at(down_ms * 1_000, Happening::Start(place));
+            self.crash_for(place, down_ms);
             return Ok(());
         }
         let Some(operation) = self.servers[place].disk.end_one(lane) else { return Ok(()) };
@@ -77,6 +76,12 @@ impl World {
                 Some(last) => self.event(place, Event::Durable(last)),
                 None => Ok(()),
             },
+            // Now, or when it stores the next ones.
+            Operation::Epochs(_) if self.dooming == Some(place) && self.rng.bool() => {
+                self.dooming = None;
+                self.cut_power();
+                Ok(())
+            }
             Operation::Epochs(_) => self.event(place, Event::EpochsStored),
             Operation::Cut(_) => {
                 let server = &mut self.servers[place];
@@ -96,23 +101,34 @@ impl World {
         }
     }
 
+    pub(super) fn crash_for(&mut self, place: Place, down_ms: u64) {
+        self.crash(place);
+        self.at(down_ms * 1_000, Happening::Start(place));
+    }
+
+    /// All servers lose their power, and come back one after the other.
+    fn cut_power(&mut self) {
+        for place in 0..self.servers.len() {
+            self.crash(place);
+            let delay_us = self.rng.u64(0..2_000_000);
+            self.at(delay_us, Happening::Start(place));
+        }
+    }
+
     pub(super) fn fault(&mut self, fault: &Fault) {
         self.log(|| format!("fault {fault:?}"));
         match fault {
-            Fault::Crash(place, down_ms) => {
-                self.crash(*place);
-                self.at(down_ms * 1_000, Happening::Start(*place));
+            Fault::Crash(place, down_ms) => self.crash_for(*place, *down_ms),
+            Fault::Relay(first, second, down_ms) => {
+                self.crash_for(*first, *down_ms);
+                self.at(down_ms * 1_000, Happening::Crash(*second, *down_ms));
+                self.dooming = Some(*first);
             }
             Fault::CrashAtDisk(place, down_ms) => {
                 self.doomed.insert(*place, *down_ms);
             }
-            Fault::PowerCut => {
-                for place in 0..self.servers.len() {
-                    self.crash(place);
-                    let delay_us = self.rng.u64(0..2_000_000);
-                    self.at(delay_us, Happening::Start(place));
-                }
-            }
+            Fault::PowerCut => self.cut_power(),
+            Fault::PowerCutAtEpochs(place) => self.dooming = Some(*place),
             Fault::Pause(place, ms) => {
                 self.servers[*place].paused_until_us = self.now_us + ms * 1_000;
             }
@@ -155,6 +171,7 @@ impl World {
         }
         if self.now_us >= FAULTS_US {
             self.doomed.clear();
+            self.dooming = None;
             for place in 0..self.servers.len() {
                 self.servers[place].paused_until_us = 0;
                 self.servers[place].disk_us = DISK_US;

@@ -106,6 +106,7 @@ enum Happening {
     /// A server takes a snapshot of what it shows, and purges its log.
     Snapshot,
     Fault,
+    Crash(Place, u64),
     Heal,
     SpeedUp(Place),
 }
@@ -134,6 +135,8 @@ pub struct World {
     partition: Partition,
     /// Servers that crash when their disk ends its next operation, and for how long.
     doomed: BTreeMap<Place, u64>,
+    /// The server that ends everybody's power when it has stored epochs.
+    dooming: Option<Place>,
     checks: Checks,
     report: Report,
     pace: Pace,
@@ -148,7 +151,7 @@ pub fn run(setup: Setup) -> Result<Report, Violation> {
 impl World {
     fn new(setup: Setup) -> Self {
         let mut rng = Rng::with_seed(setup.seed);
-        let voters = if rng.u32(0..4) == 0 { 5 } else { 3 };
+        let voters = if rng.bool() { 5 } else { 3 };
         let observers = usize::from(rng.u32(0..4) == 0);
         let mut world = Self {
             rng,
@@ -164,6 +167,7 @@ impl World {
             notices: BTreeMap::new(),
             partition: Partition::default(),
             doomed: BTreeMap::new(),
+            dooming: None,
             checks: Checks::default(),
             report: Report::default(),
             pace: Pace { tick_ms: 200, init_limit: 10, sync_limit: 5, reconnect_ms: 20 },
@@ -305,6 +309,10 @@ impl World {
                     self.at(delay_us, Happening::Fault);
                 }
                 self.fault(&fault);
+                Ok(())
+            }
+            Happening::Crash(place, down_ms) => {
+                self.crash_for(place, down_ms);
                 Ok(())
             }
             Happening::Heal => {
