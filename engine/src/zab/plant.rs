@@ -9,8 +9,8 @@ pub enum Plant {
     AckBeforeDurable,
     /// A leader counts its own disk as a quorum.
     CommitWithoutQuorum,
-    /// What a voter has acknowledged counts after its link has ended, also when it has come back and
-    /// was cut to the commit point.
+    /// What a voter has acknowledged counts after its link has ended, also when it has come back
+    /// and was cut to the commit point.
     AckCountedOverLinks,
     /// A learner shows what is committed before UPTODATE.
     ShownBeforeUpToDate,
