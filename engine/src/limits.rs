@@ -139,6 +139,10 @@ const _: () =
 /// second of writes at the highest rate. What is not committed is kept beside it.
 pub const RECENT_BYTES_MAX: usize = 64 << 20;
 
+/// Txns of one epoch: all counters but 0, which no txn has, and the last one, from which stock's
+/// counter would run on into the epoch.
+pub const EPOCH_TXNS_MAX: u32 = u32::MAX - 1;
+
 /// Learner links at once, those of servers that have yet to introduce themselves included: ten
 /// times the servers of the largest ensembles known.
 pub const LEARNERS_MAX: usize = 1_024;

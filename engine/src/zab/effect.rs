@@ -98,6 +98,9 @@ pub enum Lost {
         /// What it has promised.
         promised: Epoch,
     },
+    /// The leader has proposed as many txns as an epoch can have, and all are committed: a new
+    /// epoch is needed. (Stock stops in the middle of them.)
+    EpochFull,
     /// The leader could not be reached.
     Unreachable,
     /// The link to the leader has ended.

@@ -16,6 +16,8 @@ pub struct Ensemble {
     pub version: i64,
     /// The configuration as servers send it to each other.
     pub text: Arc<[u8]>,
+    /// So many txns an epoch has at most: [`crate::limits::EPOCH_TXNS_MAX`] in a server.
+    pub epoch_txns_max: u32,
     /// Nothing, in a server.
     pub planted: Planted,
 }

@@ -11,11 +11,11 @@ const FOUND_WITHIN: u64 = 1_000;
 
 /// Where each planted fault is looked for first: a seed that found it.
 const FOUND_BY: [(Plant, u64); 9] = [
-    (Plant::AckBeforeDurable, 15),
+    (Plant::AckBeforeDurable, 64),
     (Plant::CommitWithoutQuorum, 1),
     (Plant::ShownBeforeUpToDate, 42),
     (Plant::PromiseBeforeStored, 0),
-    (Plant::EpochBeforeHistory, 474),
+    (Plant::EpochBeforeHistory, 239),
     (Plant::CutForgotten, 3),
     (Plant::VoteBeforeDurable, 1),
     (Plant::AheadIgnored, 1),
@@ -57,4 +57,10 @@ fn every_plant_is_accounted_for() {
         FOUND_BY.iter().any(|(found, _)| found == plant) || NOT_FOUND_YET.contains(plant)
     };
     assert!(Plant::ALL.iter().all(is_listed));
+}
+
+#[test]
+fn epochs_end_when_they_are_full() {
+    let report = run(Setup { seed: 7, plant: None, is_logged: false }).expect("no violation");
+    assert!(report.full_epochs > 0, "{report}");
 }

@@ -12,10 +12,12 @@
 //! - What a voter holds begins at (epoch, 0) when it acknowledges NEWLEADER on this link, and ends
 //!   with the link (guard: [`Learner::held`] is part of the stage).
 //! - The commit point only rises, and moves by whole batches of this epoch (guard: `maybe_commit`).
+//! - No txn comes behind the last one that an epoch can have (guard: the assertions in `propose`).
 //!
 //! Source: Zab (Junqueira et al., DSN 2011); ZooKeeper 3.9.5, `Leader` and `LearnerHandler`.
 //! Lives in: `Role::Leading`.
 
+mod discovery;
 mod learner;
 mod synchronizing;
 
@@ -25,9 +27,10 @@ use super::context::Context;
 use super::effect::{CloseReason, Effect, Effects, Lost, Message, Part, Violation};
 use super::ensemble::Ensemble;
 use super::event::LinkId;
+use super::history::History;
 use super::plant::Plant;
 use crate::in_log::InLog;
-use model::peer::packet::{FromLearner, LearnerInfo};
+use model::peer::packet::FromLearner;
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -100,6 +103,16 @@ impl Leading {
     /// Whether txns are proposed.
     pub fn is_in_broadcast(&self) -> bool {
         self.phase == Phase::Broadcast
+    }
+
+    /// How many txns can still be proposed.
+    pub fn room(&self, history: &History, ensemble: &Ensemble) -> u32 {
+        if !self.is_in_broadcast() {
+            return 0;
+        }
+        // A txn that was inherited is of an earlier epoch.
+        let last = history.last().max(Zxid::of_epoch(self.epoch));
+        ensemble.epoch_txns_max.saturating_sub(last.counter())
     }
 
     /// The learners.
@@ -175,90 +188,14 @@ impl Leading {
         Ok(())
     }
 
-    /// Whether a voter that has just registered can follow.
-    fn check_promise(&self, link: LinkId) -> Result<(), Lost> {
-        match self.learners.get(&link) {
-            Some(&Learner { id: Some(server), is_voter: true, promised, .. })
-                if promised > self.epoch =>
-            {
-                Err(Lost::LaterPromise { server, promised })
-            }
-            _ => Ok(()),
-        }
-    }
-
     pub(super) fn close(&mut self, link: LinkId, why: CloseReason, effects: &mut Effects) {
         if self.learners.remove(&link).is_some() {
             effects.push(Effect::Close(link, why));
         }
     }
 
-    fn register(
-        &mut self,
-        link: LinkId,
-        promised: Epoch,
-        info: &LearnerInfo<'_>,
-        is_observer: bool,
-        context: &mut Context<'_>,
-    ) -> Result<(), CloseReason> {
-        let LearnerInfo::Config { server: id, version, .. } = *info else {
-            return Err(CloseReason::OldProtocol);
-        };
-        if version > context.ensemble.version {
-            return Err(CloseReason::NewerConfiguration);
-        }
-        if id == context.ensemble.me {
-            return Err(CloseReason::OurId);
-        }
-        if promised >= Epoch::LAST {
-            return Err(CloseReason::LastEpoch);
-        }
-        // A server that has connected anew has given up its earlier link, whether that has been
-        // noticed here or not.
-        let keeps_earlier = context.ensemble.planted.has(Plant::AckCountedOverLinks);
-        let is_other = |it: &&Learner| it.id == Some(id) && it.link != link && !keeps_earlier;
-        if let Some(earlier) = self.learners.values().find(is_other).map(|it| it.link) {
-            self.close(earlier, CloseReason::Replaced, context.effects);
-        }
-        let learner = self.learners.get_mut(&link).ok_or(CloseReason::NotLeading)?;
-        if learner.stage != Stage::Arrived {
-            return Err(CloseReason::Protocol(Violation::OutOfPlace));
-        }
-        learner.id = Some(id);
-        learner.is_observer = is_observer;
-        learner.is_voter = !is_observer && context.ensemble.quorum.is_voter(id);
-        learner.promised = promised;
-        learner.stage = Stage::Registered;
-        match self.phase {
-            Phase::Discovery => self.maybe_decide_epoch(context),
-            Phase::StoringPromise => (),
-            _ => self.ask(link, context.effects),
-        }
-        Ok(())
-    }
-
-    /// Takes the first epoch that no learner has promised, once a quorum has come.
-    fn maybe_decide_epoch(&mut self, context: &mut Context<'_>) {
-        let Some(earliest) = self.earliest else { return };
-        let behind_promises = self.learners.values().filter_map(|it| it.promised.next()).max();
-        self.epoch = behind_promises.map_or(earliest, |epoch| epoch.max(earliest));
-        let me = context.ensemble.me;
-        let has_come = |id| id == me || self.voters().any(|it| it.id == Some(id));
-        if context.ensemble.quorum.is_quorum(has_come) {
-            self.phase = Phase::StoringPromise;
-            context.store(self.epochs.promise(self.epoch));
-        }
-    }
-
     fn voters(&self) -> impl Iterator<Item = &Learner> {
         self.learners.values().filter(|it| it.is_voter)
-    }
-
-    /// Sends a learner the epoch.
-    fn ask(&mut self, link: LinkId, effects: &mut Effects) {
-        let Some(learner) = self.learners.get_mut(&link) else { return };
-        learner.stage = Stage::Asked;
-        effects.send(link, Message::LeaderInfo(self.epoch));
     }
 
     /// The requested epochs are durable.
@@ -288,46 +225,6 @@ impl Leading {
                 self.maybe_begin(context);
             }
             phase => panic!("epochs were stored in {phase:?}"),
-        }
-    }
-
-    fn promised(
-        &mut self,
-        link: LinkId,
-        last: Zxid,
-        current: Option<Epoch>,
-        context: &mut Context<'_>,
-    ) -> Result<(), CloseReason> {
-        let is_deciding = self.phase == Phase::Promising;
-        let learner = self.learners.get_mut(&link).ok_or(CloseReason::NotLeading)?;
-        if learner.stage != Stage::Asked {
-            return Err(CloseReason::Protocol(Violation::OutOfPlace));
-        }
-        let mine = (self.epochs.current(), self.inherited);
-        let is_ahead = current.is_some_and(|current| (current, last) > mine);
-        if is_deciding && is_ahead && !context.ensemble.planted.has(Plant::AheadIgnored) {
-            return Err(CloseReason::AheadOfLeader);
-        }
-        learner.has_promised = current.is_some();
-        learner.stage = Stage::Promised { last };
-        if is_deciding {
-            self.maybe_establish(context);
-        } else {
-            self.maybe_synchronize(link, context);
-        }
-        Ok(())
-    }
-
-    /// Makes the epoch the leader's own once a quorum has promised it.
-    fn maybe_establish(&mut self, context: &mut Context<'_>) {
-        let me = context.ensemble.me;
-        let has_promised = |id| {
-            let has = |it: &Learner| it.id == Some(id) && it.has_promised;
-            id == me || self.voters().any(has)
-        };
-        if context.ensemble.quorum.is_quorum(has_promised) {
-            self.phase = Phase::StoringEpoch;
-            context.store(self.epochs.promise(self.epoch).accept());
         }
     }
 
@@ -391,10 +288,12 @@ impl Leading {
     /// before them, and hands them to the log.
     ///
     /// # Panics
-    /// If the epoch has not begun, or a txn is not of it.
+    /// If the epoch has not begun, has ended, or a txn is not of it.
     pub fn propose(&mut self, txns: Arc<InLog>, context: &mut Context<'_>) {
         assert!(self.is_in_broadcast(), "a proposal before the epoch has begun");
         assert!(txns.first().is_some_and(|zxid| zxid.epoch() == self.epoch), "of another epoch");
+        let last = txns.last().map_or(0, Zxid::counter);
+        assert!(last <= context.ensemble.epoch_txns_max, "behind the end of the epoch");
         let part = Part { txns: txns.clone(), range: 0..txns.len() };
         for learner in self.learners.values() {
             if learner.is_in_broadcast() && !learner.is_observer {
@@ -451,6 +350,10 @@ impl Leading {
     pub fn end_turn(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         if std::mem::take(&mut self.has_moved) {
             self.maybe_commit(context);
+            let is_full = self.room(context.history, context.ensemble) == 0;
+            if is_full && self.in_flight.is_empty() && context.history.is_settled() {
+                return Err(Lost::EpochFull);
+            }
         }
         self.tick(context)
     }

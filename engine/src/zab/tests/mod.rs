@@ -1,5 +1,7 @@
 //! Tests of agreement by itself; whole ensembles with faults are in `tests/sim`.
 
+mod leading;
+mod lone;
 mod nonsense;
 mod quorums;
 mod transcript;

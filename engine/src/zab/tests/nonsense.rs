@@ -1,127 +1,12 @@
 //! What peers must not say, or say at an odd moment, and how long a server waits for them.
 
-use crate::in_log::InLog;
+use super::lone::{LINK, Lone, PACE, why_looking, zxid};
 use crate::limits::LEARNERS_MAX;
-use crate::zab::{
-    CloseReason, Effect, Effects, Ensemble, Event, LinkId, Lost, Message, Notice, Pace, Planted,
-    Quorum, Violation, Zab, ZabParts,
-};
+use crate::zab::{CloseReason, Effect, Event, LinkId, Lost, Message, Notice, Violation};
 use model::peer::notification::{ServerState, Vote};
-use model::peer::packet::{FromLeader, FromLearner, LearnerInfo, PROTOCOL_VERSION};
+use model::peer::packet::{FromLeader, FromLearner};
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
-use std::sync::Arc;
-
-const PACE: Pace = Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 };
-const LINK: LinkId = LinkId(7);
-
-/// Server 1 of several, whose disk and clock are the test's.
-struct Lone {
-    zab: Zab,
-    now_ms: u64,
-}
-
-fn zxid(epoch: u32, counter: i64) -> Zxid {
-    Zxid(Zxid::of_epoch(Epoch(epoch)).0 + counter)
-}
-
-impl Lone {
-    fn new() -> Self {
-        Self::of(3)
-    }
-
-    fn of(voters: i64) -> Self {
-        let quorum = Quorum::majority((1..=voters).map(ServerId));
-        let planted = Planted::default();
-        let ensemble = Ensemble { me: ServerId(1), quorum, version: 0, text: [].into(), planted };
-        let zab = Zab::new(ZabParts {
-            ensemble,
-            pace: PACE,
-            epochs: Epochs::new(Epoch(1), Epoch(1)).unwrap(),
-            last: zxid(1, 1),
-            committed: zxid(1, 1),
-            base: Zxid::ZERO,
-            recent_bytes_max: 1 << 10,
-        });
-        let mut lone = Self { zab, now_ms: 0 };
-        lone.handle(Event::TurnEnded);
-        lone
-    }
-
-    fn handle(&mut self, event: Event<'_>) -> Vec<Effect> {
-        let mut effects = Effects::default();
-        self.zab.handle(self.now_ms, event, &mut effects);
-        effects.take().collect()
-    }
-
-    fn said(&mut self, from: i64, state: ServerState, leader: i64) -> Vec<Effect> {
-        let vote = Vote { leader: ServerId(leader), zxid: zxid(1, 1), epoch: 1 };
-        let notice = Notice { state, vote, round: 1 };
-        self.handle(Event::Notification { from: ServerId(from), notice })
-    }
-
-    /// It follows server 3, and has promised its epoch.
-    fn following() -> Self {
-        let mut lone = Self::new();
-        lone.said(2, ServerState::Following, 3);
-        let joined = lone.said(3, ServerState::Leading, 3);
-        let Some(Effect::Connect(attempt, ServerId(3))) = joined.last() else {
-            panic!("{joined:?}");
-        };
-        lone.handle(Event::Connected(*attempt, LINK));
-        lone
-    }
-
-    fn promised() -> Self {
-        let mut lone = Self::following();
-        lone.hears(FromLeader::LeaderInfo { zxid: zxid(2, 0), protocol: 0, trailing: &[] });
-        lone.handle(Event::EpochsStored);
-        lone
-    }
-
-    fn hears(&mut self, packet: FromLeader<'_>) -> Vec<Effect> {
-        self.handle(Event::FromLeader(LINK, packet))
-    }
-
-    /// It leads, and waits for servers.
-    fn leading() -> Self {
-        Self::leading_of(3)
-    }
-
-    fn leading_of(voters: i64) -> Self {
-        let mut lone = Self::of(voters);
-        for voter in 2..=voters / 2 + 1 {
-            lone.said(voter, ServerState::Looking, 1);
-        }
-        lone.now_ms += 200;
-        lone.handle(Event::TurnEnded);
-        lone
-    }
-
-    fn answers(&mut self, link: LinkId, packet: FromLearner<'_>) -> Vec<Effect> {
-        self.handle(Event::FromLearner(link, packet))
-    }
-
-    fn registers(&mut self, link: LinkId, id: i64, promised: u32) -> Vec<Effect> {
-        self.handle(Event::Accepted(link));
-        let learner = LearnerInfo::Config {
-            server: ServerId(id),
-            protocol: PROTOCOL_VERSION,
-            version: 0,
-            trailing: &[],
-        };
-        let accepted = Zxid::of_epoch(Epoch(promised));
-        self.handle(Event::FromLearner(link, FromLearner::FollowerInfo { accepted, learner }))
-    }
-}
-
-fn why_looking(effects: &[Effect]) -> Lost {
-    let found = effects.iter().find_map(|it| match it {
-        Effect::Look(why) => Some(*why),
-        _ => None,
-    });
-    found.unwrap_or_else(|| panic!("it does not look: {effects:?}"))
-}
 
 fn closed(effects: &[Effect]) -> CloseReason {
     let found = effects.iter().find_map(|it| match it {
@@ -283,42 +168,4 @@ fn a_leader_that_is_slow_and_not_silent_is_waited_for_without_spinning() {
     lone.now_ms += PACE.init_ms();
     assert_eq!(lone.zab.deadline_ms(), lone.now_ms);
     assert_eq!(why_looking(&lone.handle(Event::TurnEnded)), Lost::Silent);
-}
-
-#[test]
-fn what_a_voter_acknowledged_on_one_link_does_not_count_on_the_next() {
-    let mut lone = Lone::leading_of(5);
-    let (second, third, again) = (LinkId(2), LinkId(3), LinkId(4));
-    for (link, id) in [(second, 2), (third, 3)] {
-        lone.registers(link, id, 1);
-    }
-    lone.handle(Event::EpochsStored);
-    for link in [second, third] {
-        lone.answers(link, FromLearner::AckEpoch { logged: zxid(1, 1), epoch: 1 });
-    }
-    lone.handle(Event::EpochsStored);
-    for link in [second, third] {
-        lone.answers(link, FromLearner::Ack { zxid: zxid(2, 0) });
-    }
-    let mut txns = InLog::default();
-    txns.push(zxid(2, 1), b"txn");
-    lone.handle(Event::Sealed(Arc::new(txns)));
-    lone.handle(Event::Durable(zxid(2, 1)));
-    lone.answers(second, FromLearner::Ack { zxid: zxid(2, 1) });
-    lone.handle(Event::TurnEnded);
-    assert_eq!(lone.zab.history().committed(), zxid(1, 1), "two of five");
-
-    // It comes back, and is cut to the commit point: it holds the txn no more.
-    lone.registers(again, 2, 2);
-    let cut = lone.answers(again, FromLearner::AckEpoch { logged: zxid(2, 1), epoch: -1 });
-    let is_cut =
-        |it: &Effect| matches!(it, Effect::Send(_, Message::Trunc(to)) if *to == zxid(1, 1));
-    assert!(cut.iter().any(is_cut), "{cut:?}");
-    lone.answers(again, FromLearner::Ack { zxid: zxid(2, 0) });
-    lone.answers(third, FromLearner::Ack { zxid: zxid(2, 1) });
-    lone.handle(Event::TurnEnded);
-    assert_eq!(lone.zab.history().committed(), zxid(1, 1), "still two of five");
-    lone.answers(again, FromLearner::Ack { zxid: zxid(2, 1) });
-    lone.handle(Event::TurnEnded);
-    assert_eq!(lone.zab.history().committed(), zxid(2, 1));
 }

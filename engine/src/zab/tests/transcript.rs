@@ -114,6 +114,7 @@ impl Player {
             quorum,
             version: 0,
             text: [].into(),
+            epoch_txns_max: crate::limits::EPOCH_TXNS_MAX,
             planted: Planted::default(),
         };
         server.zab = Some(Zab::new(ZabParts {

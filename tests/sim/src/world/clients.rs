@@ -20,6 +20,11 @@ impl World {
             if count == 0 || is_paused || running.asked.len() > WAITING_MAX {
                 continue;
             }
+            // The epoch may be at its end: another one has to begin.
+            let count = count.min(running.zab.room());
+            if count == 0 {
+                continue;
+            }
             let mut txns = InLog::default();
             for _ in 0..count {
                 *counter += 1;

@@ -20,6 +20,7 @@ impl World {
             quorum: Quorum::majority(ids),
             version: 0,
             text: (&b"version=0"[..]).into(),
+            epoch_txns_max: self.epoch_txns_max,
             planted: Planted::one(self.setup.plant),
         };
         self.log(|| format!("{} starts", place + 1));

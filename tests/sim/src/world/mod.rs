@@ -11,6 +11,7 @@ use crate::disk::Lane;
 use crate::faults;
 use crate::network::{Link, Partition, Side};
 use crate::server::{DISK_US, Server};
+use engine::limits::EPOCH_TXNS_MAX;
 use engine::zab::{Attempt, Event, LinkId, Pace, Plant};
 use fastrand::Rng;
 use model::server::ServerId;
@@ -37,6 +38,8 @@ pub struct Report {
     pub acknowledged: usize,
     /// Leaders that there were.
     pub leaders: usize,
+    /// Epochs that ended because they could have no more txns.
+    pub full_epochs: u64,
     /// Things that happened.
     pub events: u64,
     /// How servers were synchronized: by DIFF, TRUNC, SNAP.
@@ -48,6 +51,7 @@ impl Report {
     pub fn add(&mut self, other: &Self) {
         self.acknowledged += other.acknowledged;
         self.leaders += other.leaders;
+        self.full_epochs += other.full_epochs;
         self.events += other.events;
         for (sum, more) in self.synchronized.iter_mut().zip(other.synchronized) {
             *sum += more;
@@ -58,11 +62,12 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [diff, trunc, snap] = self.synchronized;
-        let Self { leaders, acknowledged, events, .. } = self;
+        let Self { leaders, full_epochs, acknowledged, events, .. } = self;
         write!(
             f,
-            "{leaders} leaders, {acknowledged} writes acknowledged, {events} events; learners \
-             synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}"
+            "{leaders} leaders ({full_epochs} of them with as many txns as an epoch can have), \
+             {acknowledged} writes acknowledged, {events} events; learners synchronized by DIFF \
+             {diff}, TRUNC {trunc}, SNAP {snap}"
         )
     }
 }
@@ -137,6 +142,8 @@ pub struct World {
     doomed: BTreeMap<Place, u64>,
     /// The server that ends everybody's power when it has stored epochs.
     dooming: Option<Place>,
+    /// Txns of an epoch.
+    epoch_txns_max: u32,
     checks: Checks,
     report: Report,
     pace: Pace,
@@ -168,6 +175,8 @@ impl World {
             partition: Partition::default(),
             doomed: BTreeMap::new(),
             dooming: None,
+            // In some worlds epochs are so short that several of them fill.
+            epoch_txns_max: if setup.seed % 8 == 7 { 150 } else { EPOCH_TXNS_MAX },
             checks: Checks::default(),
             report: Report::default(),
             pace: Pace { tick_ms: 200, init_limit: 10, sync_limit: 5, reconnect_ms: 20 },

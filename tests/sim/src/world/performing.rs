@@ -6,7 +6,7 @@ use crate::checks::{State, Violation};
 use crate::disk::Operation;
 use crate::network::{Frame, Side};
 use crate::server::Running;
-use engine::zab::{Effect, Event, LinkId};
+use engine::zab::{Effect, Event, LinkId, Lost};
 use model::zxid::Zxid;
 
 impl World {
@@ -110,7 +110,8 @@ impl World {
                     running.leads = Some((epoch, 0));
                 }
             }
-            Effect::Look(_) => {
+            Effect::Look(why) => {
+                self.report.full_epochs += u64::from(why == Lost::EpochFull);
                 if let Some(running) = self.running(place) {
                     self.log(|| running.summary(place));
                 }

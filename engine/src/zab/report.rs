@@ -1,0 +1,99 @@
+//! What a server's agreement tells its caller, and what it announces to other servers.
+
+use super::effect::Notice;
+use super::election::Elected;
+use super::ensemble::Ensemble;
+use super::event::LinkId;
+use super::history::History;
+use super::{Role, Zab};
+use model::peer::notification::{ServerState, Vote};
+use model::zxid::{Epoch, Epochs};
+
+impl Zab {
+    /// What this server announces.
+    pub fn notice(&self) -> Notice {
+        let own = Elected { vote: self.own_vote(), round: self.round };
+        let Elected { vote, round } = self.elected.unwrap_or(own);
+        match &self.role {
+            Role::Looking(election) => election.notice(),
+            Role::Ending { .. } => Notice { state: ServerState::Looking, vote: own.vote, round },
+            Role::Leading(leading) => {
+                let epoch = i64::from(leading.epoch().0);
+                let is_begun = leading.is_in_broadcast();
+                let vote = if is_begun { Vote { epoch, ..vote } } else { vote };
+                Notice { state: ServerState::Leading, vote, round }
+            }
+            Role::Following(following) => {
+                let is_voter = self.ensemble.is_voter();
+                let state = if is_voter { ServerState::Following } else { ServerState::Observing };
+                let epoch = i64::from(following.epoch().0);
+                let is_serving = following.is_serving();
+                Notice {
+                    state,
+                    vote: if is_serving { Vote { epoch, ..vote } } else { vote },
+                    round,
+                }
+            }
+        }
+    }
+
+    /// When [`Event::TurnEnded`](super::Event) has something to do though nothing else has
+    /// happened, in ms of the monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        match &self.role {
+            Role::Ending { .. } => u64::MAX,
+            Role::Looking(election) => election.deadline_ms(),
+            Role::Leading(leading) => leading.deadline_ms(),
+            Role::Following(following) => following.deadline_ms(self.pace),
+        }
+    }
+
+    /// Whether packets of this link are to be handed in now; if not, the link is not read.
+    pub fn is_reading(&self, link: LinkId) -> bool {
+        match &self.role {
+            Role::Following(following) if following.link() == Some(link) => following.is_reading(),
+            _ => !self.early.contains(&link),
+        }
+    }
+
+    /// The configuration.
+    pub fn ensemble(&self) -> &Ensemble {
+        &self.ensemble
+    }
+
+    /// This server's history.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The epochs on disk.
+    pub fn epochs(&self) -> Epochs {
+        self.epochs
+    }
+
+    /// The epoch in which this server leads, once that has begun.
+    pub fn leads(&self) -> Option<Epoch> {
+        match &self.role {
+            Role::Leading(leading) if leading.is_in_broadcast() => Some(leading.epoch()),
+            _ => None,
+        }
+    }
+
+    /// How many txns this server may propose before its epoch ends; none unless it leads. An epoch
+    /// whose txns are all committed ends at the end of a turn ([`Lost::EpochFull`](super::Lost)).
+    pub fn room(&self) -> u32 {
+        match &self.role {
+            Role::Leading(leading) => leading.room(&self.history, &self.ensemble),
+            Role::Ending { .. } | Role::Looking(_) | Role::Following(_) => 0,
+        }
+    }
+
+    /// Whether clients are served.
+    pub fn is_serving(&self) -> bool {
+        match &self.role {
+            Role::Leading(leading) => leading.is_in_broadcast(),
+            Role::Following(following) => following.is_serving(),
+            Role::Looking(_) | Role::Ending { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a leader counts, and when its epoch ends.
+
+use super::lone::{LINK, Lone, why_looking, zxid};
+use crate::zab::{Effect, Event, LinkId, Lost, Message};
+use model::peer::packet::FromLearner;
+use model::zxid::Epoch;
+
+#[test]
+fn what_a_voter_acknowledged_on_one_link_does_not_count_on_the_next() {
+    let mut lone = Lone::leading_of(5);
+    let (second, third, again) = (LinkId(2), LinkId(3), LinkId(4));
+    for (link, id) in [(second, 2), (third, 3)] {
+        lone.registers(link, id, 1);
+    }
+    lone.handle(Event::EpochsStored);
+    for link in [second, third] {
+        lone.answers(link, FromLearner::AckEpoch { logged: zxid(1, 1), epoch: 1 });
+    }
+    lone.handle(Event::EpochsStored);
+    for link in [second, third] {
+        lone.answers(link, FromLearner::Ack { zxid: zxid(2, 0) });
+    }
+    lone.seals([zxid(2, 1)]);
+    lone.handle(Event::Durable(zxid(2, 1)));
+    lone.answers(second, FromLearner::Ack { zxid: zxid(2, 1) });
+    lone.handle(Event::TurnEnded);
+    assert_eq!(lone.zab.history().committed(), zxid(1, 1), "two of five");
+
+    // It comes back, and is cut to the commit point: it holds the txn no more.
+    lone.registers(again, 2, 2);
+    let cut = lone.answers(again, FromLearner::AckEpoch { logged: zxid(2, 1), epoch: -1 });
+    let is_cut =
+        |it: &Effect| matches!(it, Effect::Send(_, Message::Trunc(to)) if *to == zxid(1, 1));
+    assert!(cut.iter().any(is_cut), "{cut:?}");
+    lone.answers(again, FromLearner::Ack { zxid: zxid(2, 0) });
+    lone.answers(third, FromLearner::Ack { zxid: zxid(2, 1) });
+    lone.handle(Event::TurnEnded);
+    assert_eq!(lone.zab.history().committed(), zxid(1, 1), "still two of five");
+    lone.answers(again, FromLearner::Ack { zxid: zxid(2, 1) });
+    lone.handle(Event::TurnEnded);
+    assert_eq!(lone.zab.history().committed(), zxid(2, 1));
+}
+
+#[test]
+fn an_epoch_ends_once_its_last_txn_is_committed() {
+    let mut lone = Lone::leading_for(3);
+    assert_eq!(lone.zab.room(), 0, "the epoch has not begun");
+    lone.is_joined_by(LINK, 2);
+    assert_eq!((lone.zab.leads(), lone.zab.room()), (Some(Epoch(2)), 3));
+    lone.seals([zxid(2, 1)]);
+    lone.handle(Event::Durable(zxid(2, 1)));
+    lone.answers(LINK, FromLearner::Ack { zxid: zxid(2, 1) });
+    lone.handle(Event::TurnEnded);
+    assert_eq!((lone.zab.history().committed(), lone.zab.room()), (zxid(2, 1), 2));
+    lone.seals([zxid(2, 2), zxid(2, 3)]);
+    assert_eq!(lone.zab.room(), 0);
+    lone.answers(LINK, FromLearner::Ack { zxid: zxid(2, 3) });
+    lone.handle(Event::TurnEnded);
+    assert_eq!(lone.zab.leads(), Some(Epoch(2)), "its own log has yet to end");
+    lone.handle(Event::Durable(zxid(2, 3)));
+    let ended = lone.handle(Event::TurnEnded);
+    assert_eq!(why_looking(&ended), Lost::EpochFull);
+    // Before its link closes, the follower is told what is committed.
+    let position = |is: fn(&Effect) -> bool| ended.iter().position(is);
+    let committed = position(|it| matches!(it, Effect::Send(LINK, Message::Commits(_))));
+    let closed = position(|it| matches!(it, Effect::Close(LINK, _)));
+    assert!(committed.is_some() && committed < closed, "{ended:?}");
+}
+
+#[test]
+#[should_panic(expected = "behind the end of the epoch")]
+fn no_txn_comes_behind_the_last_one_of_an_epoch() {
+    let mut lone = Lone::leading_for(1);
+    lone.is_joined_by(LINK, 2);
+    lone.seals([zxid(2, 1), zxid(2, 2)]);
+}
