@@ -28,6 +28,10 @@ pub enum Fault {
     /// A server is down for so many ms; when it comes back, with less than the others, a second one
     /// goes for as long; and when the first has stored epochs, all lose their power.
     Relay(Place, Place, u64),
+    /// A follower acknowledges more than all others, whose disks are slow; it loses its link, comes
+    /// back, and is cut. Some ms later all lose their power, and the leader and the follower that
+    /// holds most stay away.
+    Squeeze(Place, u64),
 }
 
 /// Draws the next fault.
@@ -49,6 +53,7 @@ pub fn draw(rng: &mut Rng, servers: usize) -> Fault {
         }
         64..70 => Fault::Deaf(place, rng.usize(0..servers), rng.u64(50..3_000)),
         70..82 => Fault::BreakLink,
+        82..88 => Fault::Squeeze(place, rng.u64(150..700)),
         _ => Fault::SlowDisk(place, rng.u64(100..3_000)),
     }
 }

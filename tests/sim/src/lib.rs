@@ -18,7 +18,8 @@
 //! **Invariants**
 //!
 //! - One seed, one commit: one conversation (guard: `tests::a_seed_is_a_run`).
-//! - Planted faults are found, but for two that are listed (guard: `tests::plants_are_found`).
+//! - Every planted fault is found (guards: `tests::plants_are_found`,
+//!   `tests::every_plant_is_looked_for`).
 //!
 //! **What is deliberately not here**: what txns mean; a history is a chain of hashes, so that two
 //! servers' states at a zxid are equal exactly if their histories are.

@@ -51,6 +51,9 @@ const RECENT_BYTES_MAX: usize = 200;
 /// The usual pace of a disk, in us.
 pub const DISK_US: u64 = 2_000;
 
+/// The pace of a slow one, in us.
+pub const SLOW_DISK_US: u64 = 100 * DISK_US;
+
 impl Server {
     /// One that has never run.
     pub fn new() -> Self {

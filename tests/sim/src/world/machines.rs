@@ -6,7 +6,7 @@ use crate::checks::Violation;
 use crate::disk::{Lane, Operation};
 use crate::faults::Fault;
 use crate::network::{Frame, Side};
-use crate::server::DISK_US;
+use crate::server::{DISK_US, SLOW_DISK_US};
 use engine::zab::{Ensemble, Event, Planted, Quorum};
 
 impl World {
@@ -85,6 +85,7 @@ impl World {
             }
             Operation::Epochs(_) => self.event(place, Event::EpochsStored),
             Operation::Cut(_) => {
+                self.squeezed_is_cut(place);
                 let server = &mut self.servers[place];
                 let end = server.disk.history().end().zxid;
                 if let Some(running) = &mut server.running {
@@ -125,6 +126,7 @@ impl World {
                 self.at(down_ms * 1_000, Happening::Crash(*second, *down_ms));
                 self.dooming = Some(*first);
             }
+            Fault::Squeeze(place, ms) => self.squeeze(*place, *ms),
             Fault::CrashAtDisk(place, down_ms) => {
                 self.doomed.insert(*place, *down_ms);
             }
@@ -155,7 +157,7 @@ impl World {
                 }
             }
             Fault::SlowDisk(place, ms) => {
-                self.servers[*place].disk_us = 100 * DISK_US;
+                self.servers[*place].disk_us = SLOW_DISK_US;
                 self.at(ms * 1_000, Happening::SpeedUp(*place));
             }
         }
@@ -173,6 +175,7 @@ impl World {
         if self.now_us >= FAULTS_US {
             self.doomed.clear();
             self.dooming = None;
+            self.squeezed = None;
             for place in 0..self.servers.len() {
                 self.servers[place].paused_until_us = 0;
                 self.servers[place].disk_us = DISK_US;

@@ -4,6 +4,7 @@ mod clients;
 mod links;
 mod machines;
 mod performing;
+mod squeeze;
 
 use crate::Place;
 use crate::checks::{Checks, Violation};
@@ -112,6 +113,10 @@ enum Happening {
     Snapshot,
     Fault,
     Crash(Place, u64),
+    /// A server loses its link to the leader.
+    Leave(Place),
+    /// All lose their power; this one, and the follower that holds most, stay away.
+    SqueezeEnds(Place),
     Heal,
     SpeedUp(Place),
 }
@@ -142,6 +147,8 @@ pub struct World {
     doomed: BTreeMap<Place, u64>,
     /// The server that ends everybody's power when it has stored epochs.
     dooming: Option<Place>,
+    /// The follower that a [`faults::Fault::Squeeze`] has chosen.
+    squeezed: Option<Place>,
     /// Txns of an epoch.
     epoch_txns_max: u32,
     checks: Checks,
@@ -175,6 +182,7 @@ impl World {
             partition: Partition::default(),
             doomed: BTreeMap::new(),
             dooming: None,
+            squeezed: None,
             // In some worlds epochs are so short that several of them fill.
             epoch_txns_max: if setup.seed % 8 == 7 { 150 } else { EPOCH_TXNS_MAX },
             checks: Checks::default(),
@@ -307,10 +315,23 @@ impl World {
                 self.turn(place)
             }
             Happening::Clients => self.clients_write(),
-            Happening::Snapshot => {
-                self.take_snapshot();
+            Happening::Snapshot
+            | Happening::Fault
+            | Happening::Crash(..)
+            | Happening::Leave(_)
+            | Happening::SqueezeEnds(_)
+            | Happening::Heal
+            | Happening::SpeedUp(_) => {
+                self.befall(happening);
                 Ok(())
             }
+        }
+    }
+
+    /// What happens to machines and their network.
+    fn befall(&mut self, happening: Happening) {
+        match happening {
+            Happening::Snapshot => self.take_snapshot(),
             Happening::Fault => {
                 let fault = faults::draw(&mut self.rng, self.servers.len());
                 let delay_us = self.rng.u64(50_000..1_500_000);
@@ -318,20 +339,13 @@ impl World {
                     self.at(delay_us, Happening::Fault);
                 }
                 self.fault(&fault);
-                Ok(())
             }
-            Happening::Crash(place, down_ms) => {
-                self.crash_for(place, down_ms);
-                Ok(())
-            }
-            Happening::Heal => {
-                self.heal();
-                Ok(())
-            }
-            Happening::SpeedUp(place) => {
-                self.servers[place].disk_us = DISK_US;
-                Ok(())
-            }
+            Happening::Crash(place, down_ms) => self.crash_for(place, down_ms),
+            Happening::Leave(place) => self.leave(place),
+            Happening::SqueezeEnds(leader) => self.end_squeeze(leader),
+            Happening::Heal => self.heal(),
+            Happening::SpeedUp(place) => self.servers[place].disk_us = DISK_US,
+            other => panic!("{other:?} concerns a server"),
         }
     }
 }
