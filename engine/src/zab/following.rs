@@ -415,7 +415,12 @@ impl Following {
 
     /// The log has moved.
     pub fn durable(&mut self, context: &mut Context<'_>) {
-        if matches!(self.phase, Phase::Accepted | Phase::Broadcast) {
+        let is_early = context.ensemble.planted.has(Plant::AckBeforeNewLeader)
+            && context.history.durable().epoch() == self.epoch;
+        if is_early {
+            self.acknowledged = self.acknowledged.max(Zxid::of_epoch(self.epoch));
+        }
+        if is_early || matches!(self.phase, Phase::Accepted | Phase::Broadcast) {
             self.acknowledge(context);
         }
     }

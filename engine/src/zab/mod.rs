@@ -126,7 +126,10 @@ impl Zab {
     /// The agreement of a server that has just started; it begins to look for a leader at the end
     /// of its first turn.
     pub fn new(parts: ZabParts) -> Self {
-        let ZabParts { ensemble, pace, epochs, .. } = parts;
+        let ZabParts { ensemble, pace, mut epochs, .. } = parts;
+        if ensemble.planted.has(Plant::PromiseForgotten) {
+            epochs = Epochs::default().promise(epochs.current()).accept();
+        }
         let history = History::new(parts.last, parts.committed, parts.base, parts.recent_bytes_max);
         let heard = BTreeMap::new();
         Self {

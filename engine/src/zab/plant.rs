@@ -25,13 +25,17 @@ pub enum Plant {
     /// Servers vote for whoever has the highest id, and a leader takes the promise of a learner
     /// whose history is longer than its own.
     AheadIgnored,
+    /// A learner acknowledges what is durable before it has accepted the leader's history.
+    AckBeforeNewLeader,
+    /// A server that starts has forgotten what it had promised, and not accepted.
+    PromiseForgotten,
     /// A leader commits txns of earlier epochs one by one, before a quorum has accepted its own.
     InheritedShownEarly,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::AckBeforeDurable,
         Self::CommitWithoutQuorum,
         Self::AckCountedOverLinks,
@@ -41,6 +45,8 @@ impl Plant {
         Self::CutForgotten,
         Self::VoteBeforeDurable,
         Self::AheadIgnored,
+        Self::AckBeforeNewLeader,
+        Self::PromiseForgotten,
         Self::InheritedShownEarly,
     ];
 }

@@ -10,7 +10,7 @@ const SEEDS: u64 = 30;
 const FOUND_WITHIN: u64 = 1_000;
 
 /// Where each planted fault is looked for first: a seed that found it.
-const FOUND_BY: [(Plant, u64); 10] = [
+const FOUND_BY: [(Plant, u64); 12] = [
     (Plant::AckBeforeDurable, 3),
     (Plant::CommitWithoutQuorum, 1),
     (Plant::AckCountedOverLinks, 198),
@@ -20,6 +20,8 @@ const FOUND_BY: [(Plant, u64); 10] = [
     (Plant::CutForgotten, 2),
     (Plant::VoteBeforeDurable, 1),
     (Plant::AheadIgnored, 1),
+    (Plant::AckBeforeNewLeader, 617),
+    (Plant::PromiseForgotten, 977),
     (Plant::InheritedShownEarly, 211),
 ];
 
