@@ -250,10 +250,11 @@ impl Leading {
                 Ok(())
             }
             Stage::Accepted { held } => {
-                if zxid > context.history.last() {
+                // Stock's learners acknowledge UPTODATE, too, by the epoch's start: that, and what
+                // was inherited, says nothing new.
+                if zxid > context.history.last().max(start) {
                     return Err(CloseReason::Protocol(Violation::NotProposed(zxid)));
                 }
-                // Acknowledgements of what was inherited, or of UPTODATE, say nothing new.
                 *held = zxid.max(*held);
                 learner.acknowledged(zxid);
                 self.has_moved = true;
@@ -350,7 +351,8 @@ impl Leading {
     pub fn end_turn(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         if std::mem::take(&mut self.has_moved) {
             self.maybe_commit(context);
-            let is_full = self.room(context.history, context.ensemble) == 0;
+            let is_full =
+                self.is_in_broadcast() && self.room(context.history, context.ensemble) == 0;
             if is_full && self.in_flight.is_empty() && context.history.is_settled() {
                 return Err(Lost::EpochFull);
             }

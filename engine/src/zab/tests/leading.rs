@@ -74,3 +74,34 @@ fn no_txn_comes_behind_the_last_one_of_an_epoch() {
     lone.is_joined_by(LINK, 2);
     lone.seals([zxid(2, 1), zxid(2, 2)]);
 }
+
+#[test]
+fn a_leader_whose_epoch_has_not_begun_is_not_at_its_end() {
+    let mut lone = Lone::leading_of(5);
+    for (link, id) in [(LinkId(2), 2), (LinkId(3), 3)] {
+        lone.registers(link, id, 1);
+    }
+    lone.handle(Event::EpochsStored);
+    for link in [LinkId(2), LinkId(3)] {
+        lone.answers(link, FromLearner::AckEpoch { logged: zxid(1, 1), epoch: 1 });
+    }
+    lone.handle(Event::EpochsStored);
+    // One follower of the two that are needed accepts, and acknowledges once more.
+    for _ in 0..2 {
+        lone.answers(LinkId(2), FromLearner::Ack { zxid: zxid(2, 0) });
+    }
+    let quiet = lone.handle(Event::TurnEnded);
+    assert!(quiet.is_empty(), "{quiet:?}");
+    lone.answers(LinkId(3), FromLearner::Ack { zxid: zxid(2, 0) });
+    assert_eq!(lone.zab.leads(), Some(Epoch(2)));
+}
+
+#[test]
+fn a_learner_may_acknowledge_uptodate() {
+    let mut lone = Lone::leading();
+    lone.is_joined_by(LINK, 2);
+    let effects = lone.answers(LINK, FromLearner::Ack { zxid: zxid(2, 0) });
+    assert!(effects.is_empty(), "{effects:?}");
+    lone.handle(Event::TurnEnded);
+    assert_eq!(lone.zab.leads(), Some(Epoch(2)));
+}
