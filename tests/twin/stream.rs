@@ -91,26 +91,34 @@ pub(super) fn draw(seed: u64, requests: usize) -> Vec<Step> {
     }
     for step in &mut draw.steps {
         if let Step::Requests { calls, .. } = step {
-            calls.iter_mut().for_each(keep_usage_readable);
+            calls.iter_mut().for_each(keep_quotas_certain);
         }
     }
     draw.steps
 }
 
 /// What clients write into the node of a quota's usage is usage: stock exits when it applies a
-/// change below one that it cannot parse.
-fn keep_usage_readable(call: &mut Call) {
+/// change below one that it cannot parse. And a quota ends with no session: which of the session's
+/// other nodes stock then still takes out of the usage depends on the order of its hash tables.
+fn keep_quotas_certain(call: &mut Call) {
     match call {
-        Call::Create { path: Path::Fixed(path), data, .. }
-        | Call::Set { path: Path::Fixed(path), data, .. } => {
-            let is_usage = |data: &[u8]| data.starts_with(b"count=") && data.contains(&b',');
-            if path.ends_with("/zookeeper_stats") && !data.0.as_deref().is_some_and(is_usage) {
-                data.0 = Some(b"count=3,bytes=4".to_vec());
+        Call::Create { path: Path::Fixed(path), data, flags, .. } => {
+            keep_usage_readable(path, data);
+            if *flags == 1 && path.starts_with("/zookeeper/quota/") {
+                *flags = 0;
             }
         }
-        Call::Multi { calls, .. } => calls.iter_mut().for_each(keep_usage_readable),
-        Call::Cut { call, .. } => keep_usage_readable(call),
+        Call::Set { path: Path::Fixed(path), data, .. } => keep_usage_readable(path, data),
+        Call::Multi { calls, .. } => calls.iter_mut().for_each(keep_quotas_certain),
+        Call::Cut { call, .. } => keep_quotas_certain(call),
         _ => {}
+    }
+}
+
+fn keep_usage_readable(path: &str, data: &mut Data) {
+    let is_usage = |data: &[u8]| data.starts_with(b"count=") && data.contains(&b',');
+    if path.ends_with("/zookeeper_stats") && !data.0.as_deref().is_some_and(is_usage) {
+        data.0 = Some(b"count=3,bytes=4".to_vec());
     }
 }
 

@@ -71,6 +71,12 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "it carries no meaning",
     ],
     [
+        "a quota whose limits or usage are ephemeral nodes, when their session ends",
+        "the session's other nodes leave its usage if a hash table has them first",
+        "they do if their paths come first",
+        "that order carries no meaning",
+    ],
+    [
         "sasl, where it is configured",
         "as configured",
         "as if it were not configured: the client gets no token, and gives up",
