@@ -68,6 +68,7 @@ impl Bench {
             reserve_bytes: 0,
             snapshots: SnapshotPolicy { txn_count: u64::MAX, log_bytes_max: None },
             unsaved: (0, 0),
+            member: None,
         };
         let (mut replica, mut effects) = (Replica::new(parts, now), Effects::default());
         replica.handle(now, Event::Log(LogState::Ready), &mut effects);
@@ -122,7 +123,7 @@ impl Bench {
                 }
                 Effect::Deliver { message, .. } => self.shard.handle(message),
                 Effect::Published(_) => is_published = true,
-                Effect::RefuseWrites(_) | Effect::TakeSnapshot(_) => unreachable!("no reason"),
+                other => unreachable!("no reason for {other:?}"),
             }
         }
         if let Some(zxid) = durable {

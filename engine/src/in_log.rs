@@ -25,6 +25,12 @@ impl InLog {
         self.records.push((zxid, start..self.bytes.len()));
     }
 
+    /// Removes all txns; the memory is kept.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+
     /// The encoded txns in their order, beginning with the one at `from`.
     pub fn txns(&self, from: usize) -> impl Iterator<Item = (Zxid, &[u8])> {
         self.records[from..].iter().map(|(zxid, range)| (*zxid, &self.bytes[range.clone()]))

@@ -147,5 +147,9 @@ pub const EPOCH_TXNS_MAX: u32 = u32::MAX - 1;
 /// times the servers of the largest ensembles known.
 pub const LEARNERS_MAX: usize = 1_024;
 
+/// Bytes of a learner's requests that wait behind a sync or a session's end before its link is
+/// closed: a thousand of the largest would be ten times as much, and never wait together.
+pub const LINK_REQUEST_BYTES_MAX: usize = if IS_SMALL { 64 << 10 } else { 128 << 20 };
+
 /// Bytes of proposals that wait to be handed to the log before the leader's link is not read.
 pub const PENDING_BYTES_MAX: usize = 4 << 20;

@@ -12,6 +12,7 @@ use crate::acl::identity::Identities;
 use crate::batch::ConnectionId;
 use crate::hash::IdMap;
 use crate::message::Connect;
+use crate::zab::LinkId;
 use model::session::SessionId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub enum SessionPlace {
         /// The request that waits.
         to: Box<Connect>,
     },
+    /// On a connection of another server, which used it over this link.
+    Learner(LinkId),
     /// It is being closed: nothing more is done for it.
     Closing(Option<ConnectionId>),
 }
@@ -106,7 +109,16 @@ impl SessionTable {
             SessionPlace::Attached(at) | SessionPlace::Moving { from: at, .. } => {
                 (at == connection).then_some(entry)
             }
-            SessionPlace::Detached | SessionPlace::Closing(_) => None,
+            SessionPlace::Detached | SessionPlace::Learner(_) | SessionPlace::Closing(_) => None,
+        }
+    }
+
+    /// No session is owned by this link any more.
+    pub fn disown(&mut self, link: LinkId) {
+        for entry in self.entries.values_mut() {
+            if matches!(entry.place, SessionPlace::Learner(owner) if owner == link) {
+                entry.place = SessionPlace::Detached;
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::scheme::{Ensemble, Scheme, Schemes, digest_id, is_key};
 use model::acl::{AclEntry, Id};
+use model::peer;
 use std::net::IpAddr;
 
 /// The result of checking credentials.
@@ -37,6 +38,23 @@ impl Identities {
         };
         let id = Id { scheme: b"ip".to_vec(), id: text.into_bytes() };
         Self { ids: vec![id], is_super: false }
+    }
+
+    /// Those that another server vouches for, in its order.
+    pub fn of_peer(list: &peer::packet::Identities<'_>) -> Self {
+        let mut identities = Self::default();
+        for peer::packet::Identity { scheme, id } in list.iter() {
+            let (Some(scheme), Some(id)) = (scheme, id) else { continue };
+            identities.is_super |= scheme == b"super";
+            identities.ids.push(Id { scheme: scheme.to_vec(), id: id.to_vec() });
+        }
+        identities
+    }
+
+    /// What they hold, in bytes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let of_id = |id: &Id| size_of::<Id>() + id.scheme.len() + id.id.len();
+        self.ids.iter().map(of_id).sum()
     }
 
     /// All of them.

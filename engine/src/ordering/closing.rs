@@ -14,10 +14,10 @@
 use super::Ordering;
 use crate::batch::{ConnectionId, Mark, Outcome};
 use crate::limits::{CLOSE_LIST_BYTES_MAX, CLOSED_NODES_PER_TURN, CLOSED_PER_TURN};
-use crate::message::Write;
 use crate::pipeline::Ending;
 use crate::session::SessionPlace;
 use crate::settings::Now;
+use crate::zab::LinkId;
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
@@ -27,8 +27,36 @@ use model::session::SessionId;
 #[derive(Clone, Debug)]
 pub(super) struct Leaving {
     session: SessionId,
-    /// The requester; `None` if the session has expired.
-    request: Option<Write>,
+    /// Who asked for it; `None` if the session has expired.
+    asked: Option<Ended>,
+}
+
+/// Who asked for the end of a session.
+#[derive(Clone, Debug)]
+pub(super) enum Ended {
+    /// A client of this server.
+    Here {
+        /// Its number for the request.
+        xid: i32,
+        /// When that was received, in ms of the monotonic clock.
+        received_ms: u64,
+    },
+    /// A client of another server.
+    Elsewhere {
+        /// That server's link.
+        link: LinkId,
+        /// The client's number for the request.
+        cxid: i32,
+    },
+}
+
+impl Ended {
+    fn cxid(&self) -> i32 {
+        match self {
+            Self::Here { xid, .. } => *xid,
+            Self::Elsewhere { cxid, .. } => *cxid,
+        }
+    }
 }
 
 /// An end that was proposed and is being applied.
@@ -39,7 +67,7 @@ pub(super) struct Closing {
     /// Where its txn begins in the open batch, and what it lists.
     start: usize,
     mark: Mark,
-    request: Option<Write>,
+    asked: Option<Ended>,
     connection: Option<ConnectionId>,
 }
 
@@ -55,34 +83,43 @@ enum List {
 }
 
 impl Ordering {
-    /// Begins to close a session: at its client's request, or because it has expired.
-    pub(super) fn begin_close(&mut self, now: Now, session: SessionId, request: Option<&Write>) {
-        let Some(entry) = self.sessions.entry_mut(session) else { return };
+    /// Begins to close a session: at its client's request, or because it has expired. False if its
+    /// end takes more than this call.
+    pub(super) fn begin_close(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        asked: Option<Ended>,
+    ) -> bool {
+        let Some(entry) = self.sessions.entry_mut(session) else { return true };
         let to = match std::mem::replace(&mut entry.place, SessionPlace::Closing(None)) {
             SessionPlace::Closing(at) => {
                 entry.place = SessionPlace::Closing(at);
-                return;
+                return true;
             }
             SessionPlace::Attached(at) => Some(at),
             SessionPlace::Moving { from, to } => {
                 self.answer_connect(&to, None);
                 Some(from)
             }
-            SessionPlace::Detached => None,
+            SessionPlace::Detached | SessionPlace::Learner(_) => None,
         };
         if let Some(entry) = self.sessions.entry_mut(session) {
             entry.place = SessionPlace::Closing(to);
         }
-        let leaving = Leaving { session, request: request.cloned() };
+        let is_asked = asked.is_some();
+        let leaving = Leaving { session, asked };
         // A session that is closed at once keeps the rest of the bundle waiting: one with many
         // nodes gets turns of its own, and an expired one can wait.
         let is_small = self.head.ephemeral_count_of(session) <= CLOSED_NODES_PER_TURN;
-        if request.is_some() && is_small {
+        if is_asked && is_small {
             let mut closing = self.begin_end(now, leaving);
             self.continue_end(&mut closing);
-            return self.finish_end(now, closing);
+            self.finish_end(now, closing);
+            return true;
         }
         self.leaving.push_back(leaving);
+        false
     }
 
     /// Continues with the sessions that are being closed, within the bounds of one turn.
@@ -121,13 +158,13 @@ impl Ordering {
 
     /// Proposes an end.
     fn begin_end(&mut self, now: Now, leaving: Leaving) -> Closing {
-        let Leaving { session, request } = leaving;
+        let Leaving { session, asked } = leaving;
         let connection = match self.sessions.forget(session).map(|entry| entry.place) {
             Some(SessionPlace::Closing(at)) => at,
             _ => None,
         };
         let mark = self.open.batch.mark();
-        let cxid = request.as_ref().map_or(0, |write| write.xid);
+        let cxid = asked.as_ref().map_or(0, Ended::cxid);
         let (header, start) = self.begin_txn(now, session, cxid, Op::CloseSession);
         let ending = self.head.begin_end(header);
         let list = if self.settings.close_session_txn {
@@ -137,7 +174,7 @@ impl Ordering {
         } else {
             List::Off
         };
-        Closing { ending, list, start, mark, request, connection }
+        Closing { ending, list, start, mark, asked, connection }
     }
 
     /// Deletes as many nodes of a session as one turn allows, and lists them in its txn.
@@ -158,7 +195,7 @@ impl Ordering {
 
     /// The last node is deleted: the txn is complete, and its client is answered.
     fn finish_end(&mut self, now: Now, closing: Closing) {
-        let Closing { ending, list, start, mark, request, connection } = closing;
+        let Closing { ending, list, start, mark, asked, connection } = closing;
         assert_eq!(ending.left(), 0, "an end is recorded as a whole");
         let zxid = ending.header().zxid;
         match list {
@@ -166,17 +203,24 @@ impl Ordering {
             List::TooLong => self.end_txn_without_digest(zxid, start),
         }
         // Without a request the connection is closed silently.
+        let (xid, received_ms, error) = match asked {
+            Some(Ended::Here { xid, received_ms }) => (xid, received_ms, ErrorCode::Ok),
+            Some(Ended::Elsewhere { .. }) | None => (0, now.mono_ms, ErrorCode::SessionExpired),
+        };
         let outcome = Outcome {
             zxid,
             op: Op::CloseSession,
             to: connection,
-            xid: request.as_ref().map_or(0, |write| write.xid),
-            received_ms: request.as_ref().map_or(now.mono_ms, |write| write.received_ms),
+            xid,
+            received_ms,
             large_bytes: 0,
-            error: if request.is_some() { ErrorCode::Ok } else { ErrorCode::SessionExpired },
+            error,
             body: 0..0,
             events: 0..0,
         };
         self.push_outcome(outcome, mark);
+        if let Some(Ended::Elsewhere { link, .. }) = asked {
+            self.set_closing(link, false);
+        }
     }
 }

@@ -9,15 +9,20 @@
 //! would be had the dropped writes never arrived (guard: `tests::dropping`).
 //!
 //! `proposing`: writes become txns; `sessions`: clients come and go; `closing`: sessions end;
-//! `publishing`: batches are sealed, published or dropped; `replay`: the log's records, reapplied.
+//! `publishing`: batches are sealed, published or dropped; `learning`: the log's txns, applied;
+//! `service`: whether the server decides writes or passes them on; `forwarding`: a learner's
+//! clients; `learners`: the leader's part of them.
 
 mod closing;
+mod forwarding;
+mod learners;
+mod learning;
 mod proposing;
 mod publishing;
-mod replay;
+mod service;
 mod sessions;
 
-pub use replay::{ReplayError, replay};
+pub use learning::{ReplayError, replay};
 
 use crate::acl::identity::Identities;
 use crate::batch::{Batch, Chain, Cursor};
@@ -27,9 +32,11 @@ use crate::message::{ToOrdering, ToShard};
 use crate::pipeline::Head;
 use crate::session::SessionTable;
 use crate::settings::{Now, Settings};
+use crate::zab::LinkId;
 use closing::{Closing, Leaving};
 use model::session::SessionId;
 use model::zxid::Zxid;
+use service::Service;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -44,12 +51,14 @@ pub struct Ordering {
     settings: Arc<Settings>,
     open: Open,
     sealed: VecDeque<Applied>,
-    spare: Vec<InLog>,
+    spare: Vec<Arc<InLog>>,
     /// The last zxid given to a txn, and the last one published.
     proposed: Zxid,
     published: Zxid,
     refusal: Option<Refusal>,
     to_shards: Vec<(u16, ToShard)>,
+    to_peers: Vec<(LinkId, Vec<u8>)>,
+    service: Service,
     /// Sessions to be closed, and the end that is being applied.
     leaving: VecDeque<Leaving>,
     closing: Option<Closing>,
@@ -102,8 +111,8 @@ struct Applied {
 }
 
 impl Ordering {
-    /// The role over a tree whose history ends at `zxid`; `shards` will connect to it. Every
-    /// session of the tree is tracked with its full timeout.
+    /// The role of a server that is alone, over a tree whose history ends at `zxid`; `shards` will
+    /// connect to it. Every session of the tree is tracked with its full timeout.
     pub fn new(head: Head, zxid: Zxid, settings: Arc<Settings>, shards: u16, now: Now) -> Self {
         let first = SessionId::first(settings.server_id, now.wall_ms);
         let mut ordering = Self {
@@ -118,6 +127,8 @@ impl Ordering {
             published: zxid,
             refusal: None,
             to_shards: Vec::new(),
+            to_peers: Vec::new(),
+            service: Service::alone(),
             leaving: VecDeque::new(),
             closing: None,
             reaped_ms: now.mono_ms,
@@ -142,6 +153,13 @@ impl Ordering {
     /// The last txn proposed.
     pub fn proposed(&self) -> Zxid {
         self.proposed
+    }
+
+    /// The last txn of the head: what an answer that is no txn's names. (The beginning of an epoch
+    /// is no txn: a client that had seen it would be turned away by servers that have seen none of
+    /// the epoch's.)
+    pub(crate) fn seen(&self) -> Zxid {
+        self.head.tree.meta().zxid
     }
 
     /// What the role has done.
@@ -175,6 +193,7 @@ impl Ordering {
     /// full, and no session's end is being applied.
     pub fn is_admitting(&self) -> bool {
         self.closing.is_none()
+            && !self.is_epoch_full()
             && self.chain.backlog() < BACKLOG_BATCHES_MAX
             && self.open_bytes() < BATCH_BYTES_MAX
     }
@@ -202,7 +221,7 @@ impl Ordering {
 
     /// When [`Self::tick`] has something to do next, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        if self.refusal.is_some() {
+        if self.refusal.is_some() || !self.is_leading() {
             // The caller that lifts the refusal asks again.
             return u64::MAX;
         }
@@ -216,6 +235,11 @@ impl Ordering {
     /// If a session's end is being applied: see [`Self::is_admitting`].
     pub fn handle(&mut self, now: Now, message: ToOrdering) {
         assert!(self.closing.is_none(), "an end is applied before anything that comes after it");
+        match self.service {
+            Service::Leading { .. } => (),
+            Service::Following(_) => return self.handle_forwarded(message),
+            Service::Nobody => return self.handle_idle(message),
+        }
         match message {
             ToOrdering::Writes(bundle) => self.handle_writes(now, bundle),
             ToOrdering::Connect(connect) => self.handle_connect(now, connect),
@@ -245,6 +269,10 @@ impl Ordering {
             // Even if writes are refused meanwhile: it was already proposed.
             return self.close_sessions(now);
         }
+        if !self.is_leading() {
+            return;
+        }
+        self.continue_requests(now);
         if self.refusal.is_none() {
             for session in self.sessions.expired(now.mono_ms) {
                 self.counts.expired += 1;
@@ -261,6 +289,6 @@ impl Ordering {
     pub fn is_busy(&self) -> bool {
         let may_begin = self.refusal.is_none() && self.is_admitting();
         let has_more = !self.leaving.is_empty() || self.reaping.is_some();
-        self.closing.is_some() || may_begin && has_more
+        self.closing.is_some() || may_begin && has_more || self.has_waited()
     }
 }

@@ -1,5 +1,6 @@
 //! Writes become txns: each gets its place in the history, or an error.
 
+use super::closing::Ended;
 use super::{Open, Ordering, Reaping};
 use crate::acl::identity::Identities;
 use crate::batch::{Mark, Outcome};
@@ -17,8 +18,7 @@ use model::txn::{DIGEST_VERSION, Txn, TxnDigest, TxnHeader};
 use model::zxid::Zxid;
 
 impl Ordering {
-    pub(super) fn handle_writes(&mut self, now: Now, mut bundle: Bundle) {
-        let shard = bundle.writes.first().map(|write| write.connection.shard);
+    pub(super) fn handle_writes(&mut self, now: Now, bundle: Bundle) {
         let body_of =
             |write: &Write| &bundle.bytes[write.body.start as usize..write.body.end as usize];
         // Half of what can be looked up together: a create needs its parent, too.
@@ -28,6 +28,12 @@ impl Ordering {
                 self.handle_write(now, write, body_of(write));
             }
         }
+        self.return_bundle(bundle);
+    }
+
+    /// Gives a bundle's memory back to its shard.
+    pub(super) fn return_bundle(&mut self, mut bundle: Bundle) {
+        let shard = bundle.writes.first().map(|write| write.connection.shard);
         bundle.bytes.clear();
         bundle.writes.clear();
         if let Some(shard) = shard {
@@ -67,16 +73,19 @@ impl Ordering {
         let mark = self.open.batch.mark();
         if write.op == Op::Sync {
             let Ok(path) = JuteReader::new(body).string() else {
-                return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
+                return self.answer(write, self.seen(), ErrorCode::MarshallingError, mark);
             };
             jute::put_buffer(&mut self.open.batch.bodies, path);
-            return self.answer(write, self.proposed, ErrorCode::Ok, mark);
+            return self.answer(write, self.seen(), ErrorCode::Ok, mark);
         }
-        if self.refusal.is_some() && write.op != Op::CloseSession {
-            return self.answer(write, self.proposed, ErrorCode::SystemError, mark);
+        let is_refused = self.refusal.is_some() && write.op != Op::CloseSession;
+        if is_refused || self.is_epoch_full() {
+            return self.answer(write, self.seen(), ErrorCode::SystemError, mark);
         }
         if write.op == Op::CloseSession {
-            return self.begin_close(now, write.session, Some(write));
+            let (xid, received_ms) = (write.xid, write.received_ms);
+            self.begin_close(now, write.session, Some(Ended::Here { xid, received_ms }));
+            return;
         }
         let request = Request::decode(write.op, body);
         // Where stock fails before it has counted.
@@ -86,7 +95,7 @@ impl Ordering {
             _ => write.op == Op::Multi,
         };
         if request.is_err() && !is_counted {
-            return self.answer(write, self.proposed, ErrorCode::MarshallingError, mark);
+            return self.answer(write, self.seen(), ErrorCode::MarshallingError, mark);
         }
         let error = self.propose(now, write.session, write.xid, write.op, request, &identities);
         self.answer(write, self.proposed, error, mark);
@@ -120,6 +129,19 @@ impl Ordering {
         }
         self.end_txn(header.zxid, start);
         error
+    }
+
+    /// Gives a request that cannot be done its zxid and its error txn.
+    pub(super) fn propose_error(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        cxid: i32,
+        error: ErrorCode,
+    ) {
+        let (header, start) = self.begin_txn(now, session, cxid, Op::Error);
+        Txn::Error(error.code()).encode(&mut self.open.in_log.bytes);
+        self.end_txn(header.zxid, start);
     }
 
     pub(super) fn begin_txn(

@@ -7,14 +7,15 @@ use crate::session::SessionPlace;
 use crate::settings::Now;
 use model::zxid::Zxid;
 use std::mem;
+use std::sync::Arc;
 
 impl Ordering {
-    /// Ends the open batch: it is applied to the head, and visible once [`Self::durable`] covers
-    /// it. Returns the txns that the log must hold before.
+    /// Ends the open batch: it is applied to the head, and visible once
+    /// [`Self::publish_through`] covers it. Returns the txns that the log must hold before.
     ///
     /// # Panics
     /// If its last txn is not complete: see [`Self::has_open`].
-    pub(crate) fn seal(&mut self) -> InLog {
+    pub(crate) fn seal(&mut self) -> Arc<InLog> {
         assert!(self.closing.is_none(), "a version holds all of a txn");
         let fresh = self.chain.empty_batch();
         let mut batch = mem::replace(&mut self.open.batch, fresh);
@@ -22,20 +23,25 @@ impl Ordering {
         self.counts.batches += 1;
         assert!(self.sealed.back().is_none_or(|last| last.through <= self.proposed));
         self.sealed.push_back(Applied { batch, through: self.proposed });
-        mem::replace(&mut self.open.in_log, self.spare.pop().unwrap_or_default())
+        let mut sealed = self.spare.pop().unwrap_or_default();
+        let in_log = Arc::get_mut(&mut sealed).expect("nobody else holds spare memory");
+        mem::swap(in_log, &mut self.open.in_log);
+        sealed
     }
 
-    /// The log has all of these txns: their memory is reused.
-    pub(crate) fn recycle(&mut self, mut in_log: InLog) {
-        if self.spare.len() < SPARE_BATCHES_MAX && in_log.bytes.capacity() <= 2 * BATCH_BYTES_MAX {
-            in_log.bytes.clear();
-            in_log.records.clear();
+    /// The log has all of these txns: their memory is reused, unless someone still holds them.
+    pub(crate) fn recycle(&mut self, mut in_log: Arc<InLog>) {
+        if let Some(free) = Arc::get_mut(&mut in_log)
+            && self.spare.len() < SPARE_BATCHES_MAX
+            && free.bytes.capacity() <= 2 * BATCH_BYTES_MAX
+        {
+            free.clear();
             self.spare.push(in_log);
         }
     }
 
-    /// The log is durable through `zxid`: publishes what that covers. True if there was anything.
-    pub(crate) fn durable(&mut self, zxid: Zxid) -> bool {
+    /// Publishes the batches through `zxid`. True if there was anything.
+    pub(crate) fn publish_through(&mut self, zxid: Zxid) -> bool {
         let mut newest = None;
         while self.sealed.front().is_some_and(|front| front.through <= zxid) {
             let Some(mut applied) = self.sealed.pop_front() else { break };
@@ -58,8 +64,7 @@ impl Ordering {
         self.leaving.clear();
         self.reaping = None;
         self.open.batch.clear();
-        self.open.in_log.bytes.clear();
-        self.open.in_log.records.clear();
+        self.open.in_log.clear();
         self.sealed.clear();
         self.to_shards.clear();
         self.head.rollback_to_published();

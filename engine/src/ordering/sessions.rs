@@ -30,7 +30,7 @@ impl Ordering {
         }
         let Some(entry) = self.sessions.entry_mut(id) else { return };
         match &mut entry.place {
-            SessionPlace::Detached => self.attach(now, &connect),
+            SessionPlace::Detached | SessionPlace::Learner(_) => self.attach(now, &connect),
             SessionPlace::Attached(from) => {
                 let from = *from;
                 entry.place = SessionPlace::Moving { from, to: Box::new(connect) };
@@ -68,6 +68,7 @@ impl Ordering {
             }
             SessionPlace::Closing(at) if *at == Some(connection) => *at = None,
             SessionPlace::Detached
+            | SessionPlace::Learner(_)
             | SessionPlace::Attached(_)
             | SessionPlace::Moving { .. }
             | SessionPlace::Closing(_) => (),
@@ -84,12 +85,8 @@ impl Ordering {
     }
 
     fn create_session(&mut self, now: Now, connect: &Connect) {
-        if self.refusal.is_some() {
-            // An answer would mean that a session has ended; there was none. The client tries
-            // elsewhere and returns.
-            let connection = connect.connection;
-            let detach = ToShard::Detach { connection, session: SessionId(0) };
-            return self.to_shards.push((connection.shard, detach));
+        if self.refusal.is_some() || self.is_epoch_full() {
+            return self.turn_away(connect);
         }
         let id = self.sessions.allocate();
         let place = SessionPlace::Attached(connect.connection);
@@ -115,7 +112,7 @@ impl Ordering {
         };
         response.encode(&mut self.open.batch.bodies);
         let outcome = Outcome {
-            zxid: self.proposed,
+            zxid: self.seen(),
             op: Op::CreateSession,
             to: Some(connect.connection),
             xid: 0,

@@ -2,16 +2,18 @@
 
 use crate::in_log::InLog;
 use crate::message::ToShard;
-use crate::ordering::Refusal;
+use crate::ordering::{Refusal, ReplayError};
 use crate::state::State;
 use crate::tree::Pin;
-use model::zxid::Zxid;
+use crate::zab::{self, LinkId, Lost};
+use model::zxid::{Epoch, Zxid};
 use std::fmt;
+use std::sync::Arc;
 
 /// One effect.
 pub enum Effect {
     /// Write these txns to the log behind all earlier ones, then return their memory.
-    Append(InLog),
+    Append(Arc<InLog>),
     /// Everything through this txn is published: sleeping shards must be woken.
     Published(Zxid),
     /// Hand this message to a shard.
@@ -23,6 +25,17 @@ pub enum Effect {
     },
     /// Writes are refused from now on, or accepted again; the replica does so itself.
     RefuseWrites(Option<Refusal>),
+    /// What agreement asks for of links, the disk and snapshots. Never [`zab::Effect::Append`],
+    /// [`zab::Effect::Inherit`], [`zab::Effect::Committed`], [`zab::Effect::Lead`],
+    /// [`zab::Effect::Follow`] or [`zab::Effect::Look`], which the replica performs itself.
+    Peer(zab::Effect),
+    /// Serve clients from now on, as this epoch's leader or as a learner of that link.
+    Serve(Serving),
+    /// Close all clients and take none: there is no leader.
+    StopServing(Lost),
+    /// What the leader has committed does not fit this server's tree: the server must end, and
+    /// synchronize anew from another copy.
+    Diverged(ReplayError),
     /// Write this version as a snapshot, then report [`Event::SnapshotEnded`](super::Event).
     TakeSnapshot(Pin<State>),
 }
@@ -39,9 +52,22 @@ impl fmt::Debug for Effect {
                 f.debug_struct("Deliver").field("shard", shard).field("message", message).finish()
             }
             Self::RefuseWrites(refusal) => f.debug_tuple("RefuseWrites").field(refusal).finish(),
+            Self::Peer(effect) => f.debug_tuple("Peer").field(effect).finish(),
+            Self::Serve(serving) => f.debug_tuple("Serve").field(serving).finish(),
+            Self::StopServing(why) => f.debug_tuple("StopServing").field(why).finish(),
+            Self::Diverged(error) => f.debug_tuple("Diverged").field(error).finish(),
             Self::TakeSnapshot(_) => f.write_str("TakeSnapshot"),
         }
     }
+}
+
+/// As what a server of an ensemble serves clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Serving {
+    /// It leads this epoch.
+    Leading(Epoch),
+    /// It follows, or observes, over this link.
+    Following(LinkId),
 }
 
 /// Effects in order. Kept by the caller, so that their memory is reused.

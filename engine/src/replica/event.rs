@@ -1,11 +1,12 @@
 //! What a replica is notified of.
 
 use crate::message::ToOrdering;
+use crate::zab;
 use model::zxid::Zxid;
 
 /// Something that happened.
 #[derive(Debug)]
-pub enum Event {
+pub enum Event<'a> {
     /// A message from a shard. Only while the replica admits messages.
     Shard(ToOrdering),
     /// The log is durable through this txn.
@@ -17,6 +18,9 @@ pub enum Event {
     LogBounded(Option<u64>),
     /// The snapshot that was begun has been written, or could not be.
     SnapshotEnded,
+    /// What concerns agreement with other servers. Never [`zab::Event::Durable`],
+    /// [`zab::Event::Sealed`] or [`zab::Event::TurnEnded`], which the replica hands in itself.
+    Peer(zab::Event<'a>),
     /// Everything that had arrived was handed in. What time alone requires is done now, too.
     TurnEnded,
 }

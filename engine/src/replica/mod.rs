@@ -19,15 +19,21 @@
 //! - At most one snapshot is being written (guard: `snapshots`, its tests).
 //!
 //! Lives in: the ordering role's core loop. Not here: clients (`shard`), how a txn is laid out on
-//! disk (`log`), segments and their files, clocks. Agreement between servers will be a part beside
-//! `ordering`, with events and effects of its own.
+//! disk (`log`), segments and their files, clocks.
+//!
+//! A server of an ensemble has a part for agreement beside `ordering` (`member`): a batch that it
+//! seals as leader goes to its followers in the same turn as to the log, and is published when a
+//! quorum holds it; as learner it applies what is committed.
 
 mod effect;
 mod event;
+mod member;
 mod snapshots;
+mod tail;
 
-pub use effect::{Effect, Effects};
+pub use effect::{Effect, Effects, Serving};
 pub use event::{Event, LogState};
+pub use member::MemberParts;
 pub use snapshots::SnapshotPolicy;
 
 use crate::batch::Cursor;
@@ -37,6 +43,8 @@ use crate::pipeline::Head;
 use crate::settings::{Now, Settings};
 use crate::state::State;
 use crate::tree::TreeReader;
+use crate::zab::{self, Zab};
+use member::Member;
 use model::zxid::Zxid;
 use snapshots::Snapshots;
 use std::sync::Arc;
@@ -57,6 +65,8 @@ pub struct ReplicaParts {
     pub snapshots: SnapshotPolicy,
     /// Txns, and their bytes, that are in the log and in no snapshot.
     pub unsaved: (u64, u64),
+    /// Its part in an ensemble; `None` for a server that is alone.
+    pub member: Option<MemberParts>,
 }
 
 /// The decisions of one server.
@@ -65,24 +75,34 @@ pub struct Replica {
     log: LogState,
     /// The log is durable through this txn.
     durable: Zxid,
+    /// Clients may see the history through here: what is durable, and in an ensemble committed.
+    visible: Zxid,
     /// How many bytes the log can still take, if it cannot be continued; see [`Event::LogBounded`].
     log_bytes_left: Option<u64>,
     reserve_bytes: u64,
     snapshots: Snapshots,
+    member: Option<Box<Member>>,
 }
 
 impl Replica {
-    /// A replica whose log is empty, or durable through the tree's last txn.
+    /// A replica whose log is empty, or durable through the tree's last txn and the tail behind it.
     pub fn new(parts: ReplicaParts, now: Now) -> Self {
-        let ReplicaParts { head, zxid, settings, shards, reserve_bytes, snapshots, unsaved } =
-            parts;
+        let ReplicaParts { head, zxid, settings, shards, .. } = parts;
+        let ReplicaParts { reserve_bytes, snapshots, unsaved, member, .. } = parts;
+        let durable = member.as_ref().map_or(zxid, |it| it.zab.last.max(zxid));
+        let mut ordering = Ordering::new(head, zxid, settings, shards, now);
+        if member.is_some() {
+            ordering.stop_serving(now);
+        }
         Self {
-            ordering: Ordering::new(head, zxid, settings, shards, now),
+            ordering,
             log: LogState::Busy,
-            durable: zxid,
+            durable,
+            visible: zxid,
             log_bytes_left: None,
             reserve_bytes,
             snapshots: Snapshots::new(snapshots, unsaved),
+            member: member.map(|parts| Box::new(Member::new(parts))),
         }
     }
 
@@ -91,18 +111,25 @@ impl Replica {
     /// # Panics
     /// If a shard's message arrives while [`Self::is_admitting`] is false, or the log reports
     /// something durable that it was not given.
-    pub fn handle(&mut self, now: Now, event: Event, effects: &mut Effects) {
+    pub fn handle(&mut self, now: Now, event: Event<'_>, effects: &mut Effects) {
         match event {
             Event::Shard(message) => {
                 self.ordering.handle(now, message);
                 self.maybe_refuse(effects);
             }
             Event::Durable(zxid) => {
-                assert!(zxid <= self.ordering.proposed(), "{zxid} is durable and was not proposed");
                 // A new log does not cover what the snapshot holds.
                 self.durable = self.durable.max(zxid);
-                self.publish(effects);
+                if self.member.is_some() {
+                    self.agree(now, zab::Event::Durable(zxid), effects);
+                } else {
+                    let proposed = self.ordering.proposed();
+                    assert!(zxid <= proposed, "{zxid} is durable and was not proposed");
+                    self.visible = self.durable;
+                    self.publish(effects);
+                }
             }
+            Event::Peer(event) => self.agree(now, event, effects),
             Event::Log(state) => {
                 self.log = state;
                 if state == LogState::Ended {
@@ -120,6 +147,7 @@ impl Replica {
             Event::SnapshotEnded => self.snapshots.ended(now.mono_ms),
             Event::TurnEnded => self.end_turn(now, effects),
         }
+        self.send_packets(effects);
         effects.deliver(self.ordering.take_messages());
     }
 
@@ -127,7 +155,8 @@ impl Replica {
     /// monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
         let snapshot_ms = self.snapshots.deadline_ms().unwrap_or(u64::MAX);
-        self.ordering.deadline_ms().min(snapshot_ms)
+        let agreement_ms = self.member.as_ref().map_or(u64::MAX, |it| it.zab().deadline_ms());
+        self.ordering.deadline_ms().min(snapshot_ms).min(agreement_ms)
     }
 
     fn end_turn(&mut self, now: Now, effects: &mut Effects) {
@@ -140,6 +169,8 @@ impl Replica {
                 let in_log = self.ordering.seal();
                 if is_silent {
                     self.ordering.recycle(in_log);
+                } else if self.member.is_some() {
+                    self.agree(now, zab::Event::Sealed(in_log), effects);
                 } else {
                     self.snapshots.sealed(&in_log);
                     effects.push(Effect::Append(in_log));
@@ -147,6 +178,7 @@ impl Replica {
                 self.publish(effects);
             }
         }
+        self.agree(now, zab::Event::TurnEnded, effects);
         if self.snapshots.is_due_at(now.mono_ms)
             && let Some(pin) = self.ordering.head.tree.pin()
         {
@@ -155,12 +187,16 @@ impl Replica {
         }
     }
 
-    /// Publishes what is durable.
+    /// Publishes what is visible.
     fn publish(&mut self, effects: &mut Effects) {
-        if self.ordering.durable(self.durable) {
+        if self.ordering.publish_through(self.visible) {
             let published = self.ordering.published();
             assert!(published <= self.durable, "{published} is published before it is durable");
             effects.push(Effect::Published(published));
+            if let Some(member) = &mut self.member {
+                member.published(published);
+                self.ordering.answer_syncs();
+            }
         }
     }
 
@@ -179,7 +215,7 @@ impl Replica {
     }
 
     /// The log has taken all of these txns: their memory is reused.
-    pub fn recycle(&mut self, in_log: InLog) {
+    pub fn recycle(&mut self, in_log: Arc<InLog>) {
         self.ordering.recycle(in_log);
     }
 
@@ -207,6 +243,17 @@ impl Replica {
     /// The history and the sessions, for reports.
     pub fn ordering(&self) -> &Ordering {
         &self.ordering
+    }
+
+    /// The log is known to be durable through this txn.
+    pub fn durable(&self) -> Zxid {
+        self.durable
+    }
+
+    /// Agreement with other servers, for reports, and for what its links may bring; `None` for a
+    /// server that is alone.
+    pub fn zab(&self) -> Option<&Zab> {
+        self.member.as_ref().map(|it| it.zab())
     }
 
     /// Whether shards may hand over messages now.

@@ -3,10 +3,13 @@
 use super::wire;
 use crate::ordering::{Ordering, replay};
 use crate::pipeline::Head;
-use crate::replica::{Effect, Effects, Event, LogState, Replica, ReplicaParts, SnapshotPolicy};
+use crate::replica::{
+    Effect, Effects, Event, LogState, MemberParts, Replica, ReplicaParts, Serving, SnapshotPolicy,
+};
 use crate::settings::{Now, Settings};
 use crate::shard::Shard;
 use crate::tree::TreeSeed;
+use crate::zab;
 use crate::{batch::Batch, batch::ConnectionId};
 use model::jute;
 use model::op::Op;
@@ -38,12 +41,16 @@ pub(crate) struct World {
     /// Every txn that the log was given.
     pub(crate) log: Vec<(Zxid, Vec<u8>)>,
     /// How many of them are durable.
-    durable_count: usize,
+    pub(crate) durable_count: usize,
     /// The log accepts txns, but none of them becomes durable.
     pub(crate) is_held: bool,
     /// How many packets the sockets deliver in one turn.
     pub(crate) fed_per_turn_max: usize,
     pub(crate) connections: Vec<Connection>,
+    /// As what it serves clients, in an ensemble.
+    pub(crate) serving: Option<Serving>,
+    /// What agreement has asked for.
+    pub(crate) to_peers: Vec<zab::Effect>,
 }
 
 /// More than any test writes in one batch.
@@ -62,11 +69,23 @@ impl World {
     }
 
     pub(crate) fn of_head(
+        head: Head,
+        zxid: Zxid,
+        settings: Settings,
+        shard_count: u16,
+        now: Now,
+    ) -> Self {
+        Self::with_member(head, zxid, settings, shard_count, now, None)
+    }
+
+    /// A server of an ensemble, or one that is alone.
+    pub(crate) fn with_member(
         mut head: Head,
         zxid: Zxid,
         settings: Settings,
         shard_count: u16,
         now: Now,
+        member: Option<MemberParts>,
     ) -> Self {
         let settings = Arc::new(settings);
         let version = head.seal();
@@ -79,6 +98,7 @@ impl World {
             reserve_bytes: RESERVE_BYTES,
             snapshots: SnapshotPolicy { txn_count: u64::MAX, log_bytes_max: None },
             unsaved: (0, 0),
+            member,
         };
         let mut replica = Replica::new(parts, now);
         let shards = (0..shard_count).map(|index| {
@@ -102,6 +122,8 @@ impl World {
             is_held,
             fed_per_turn_max,
             connections,
+            serving: None,
+            to_peers: Vec::new(),
         }
     }
 
@@ -222,13 +244,17 @@ impl World {
     /// The server loses its role: its clients are disconnected, and what was not durable is
     /// dropped.
     pub(crate) fn drop_head(&mut self) {
+        self.close_all();
+        self.log.truncate(self.durable_count);
+        self.replica.drop_head(self.now);
+    }
+
+    fn close_all(&mut self) {
         for at in 0..self.connections.len() {
             if self.connections[at].is_open {
                 self.close(self.connections[at].id);
             }
         }
-        self.log.truncate(self.durable_count);
-        self.replica.drop_head(self.now);
     }
 
     /// The replica's own part of a turn; true if anything was done.
@@ -239,7 +265,7 @@ impl World {
         is_active
     }
 
-    fn fact(&mut self, event: Event) {
+    pub(crate) fn fact(&mut self, event: Event<'_>) {
         self.replica.handle(self.now, event, &mut self.effects);
     }
 
@@ -313,7 +339,7 @@ impl World {
     }
 
     /// Performs what the replica requests; true if there was anything but returned memory.
-    fn perform(&mut self) -> bool {
+    pub(crate) fn perform(&mut self) -> bool {
         let mut is_active = false;
         loop {
             let effects: Vec<_> = self.effects.take().collect();
@@ -329,6 +355,13 @@ impl World {
                         self.shards[usize::from(shard)].handle(message);
                     }
                     Effect::Published(_) | Effect::RefuseWrites(_) => (),
+                    Effect::Peer(effect) => self.to_peers.push(effect),
+                    Effect::Serve(serving) => self.serving = Some(serving),
+                    Effect::StopServing(_) => {
+                        self.serving = None;
+                        self.close_all();
+                    }
+                    Effect::Diverged(error) => panic!("{error}"),
                     Effect::TakeSnapshot(_) => panic!("no snapshot is ever due"),
                 }
             }
@@ -336,7 +369,10 @@ impl World {
                 self.durable_count = self.log.len();
             }
             if let Some((zxid, _)) = self.log[..self.durable_count].last() {
-                self.fact(Event::Durable(*zxid));
+                let zxid = *zxid;
+                if zxid > self.replica.durable() || self.replica.zab().is_none() {
+                    self.fact(Event::Durable(zxid));
+                }
             }
             if self.effects.is_empty() {
                 return is_active;

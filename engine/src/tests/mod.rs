@@ -2,6 +2,7 @@ mod batch;
 mod dropping;
 mod endings;
 mod ends;
+mod ensemble;
 mod harness;
 mod hostile;
 mod identities;

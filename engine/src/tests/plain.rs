@@ -2,12 +2,14 @@
 
 use super::harness::{World, settings};
 use super::wire;
+use crate::pipeline::Head;
 use model::acl::perms;
 use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
 use model::response;
 use model::stat::Stat;
+use model::zxid::Zxid;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -52,10 +54,12 @@ enum Step {
 }
 
 #[derive(Clone, Default)]
-struct Plain {
+pub(super) struct Plain {
     nodes: BTreeMap<String, Node>,
     zxid: i64,
-    time_ms: i64,
+    /// The zxid before the next write's, if that begins an epoch.
+    pub(super) epoch_start: Option<i64>,
+    pub(super) time_ms: i64,
 }
 
 fn put_stat(out: &mut Vec<u8>, stat: &Stat) {
@@ -80,10 +84,9 @@ fn matches(found: i32, expected: i32) -> Result<(), ErrorCode> {
 }
 
 impl Plain {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let root = Node { perms: perms::ALL, created: 0, ..Node::default() };
-        let mut plain =
-            Self { nodes: BTreeMap::from([("/".to_owned(), root)]), zxid: 0, time_ms: 0 };
+        let mut plain = Self { nodes: BTreeMap::from([("/".to_owned(), root)]), ..Self::default() };
         // `/zookeeper` was inserted, not created.
         plain.count_child("/", 1, 0);
         plain
@@ -101,6 +104,47 @@ impl Plain {
         node.stat.num_children += more;
         node.stat.cversion = 2 * node.created - node.stat.num_children;
         node.stat.pzxid = zxid;
+    }
+
+    /// The reply to an operation, without its length.
+    pub(super) fn reply(&mut self, xid: i32, operation: &Operation, session: i64) -> Vec<u8> {
+        if !operation.is_read() {
+            self.take_zxid();
+        }
+        let (error, body) = match self.perform(operation, session) {
+            Ok(body) => (ErrorCode::Ok, body),
+            Err(error) => (error, Vec::new()),
+        };
+        let mut packet = Vec::new();
+        response::put_reply(&mut packet, xid, Zxid(self.zxid), error, &body);
+        packet.split_off(4)
+    }
+
+    /// A tree is this one.
+    pub(super) fn assert_equal(&self, head: &Head) {
+        let mut nodes = BTreeMap::new();
+        let mut digest = 0_u64;
+        for record in head.tree.records() {
+            digest = digest.wrapping_add(record.digest());
+            let path = str::from_utf8(record.path()).unwrap();
+            if path.starts_with("/zookeeper") {
+                continue;
+            }
+            let list = head.tree.meta().acls.list(record.acl());
+            let node = Node {
+                stat: record.stat_native(),
+                created: record.stored_cversion(),
+                is_container: record.owner_raw() == i64::MIN,
+                perms: list.iter().fold(0, |all, entry| all | entry.perms),
+                data: record.data().unwrap().to_vec(),
+            };
+            nodes.insert(path.to_owned(), node);
+        }
+        assert_eq!(nodes, self.nodes);
+        assert_eq!(head.tree.digest(), digest);
+        assert_eq!(head.tree.node_count(), nodes.len() as u64 + 3);
+        let owned = nodes.values().filter(|node| node.stat.ephemeral_owner != 0).count();
+        assert_eq!(head.tree.meta().ephemeral_count, owned as u64);
     }
 
     /// Performs an operation and returns the reply's body.
@@ -226,8 +270,13 @@ impl Plain {
         self.count_child(parent_of(path), -1, 0);
     }
 
-    fn close(&mut self, session: i64) {
-        self.zxid += 1;
+    /// The next write's zxid.
+    pub(super) fn take_zxid(&mut self) {
+        self.zxid = self.epoch_start.take().unwrap_or(self.zxid) + 1;
+    }
+
+    pub(super) fn close(&mut self, session: i64) {
+        self.take_zxid();
         let own = self.nodes.iter().filter(|(_, node)| node.stat.ephemeral_owner == session);
         let own: Vec<_> = own.map(|(path, _)| path.clone()).collect();
         for path in &own {
@@ -239,6 +288,11 @@ impl Plain {
 impl Operation {
     fn is_read(&self) -> bool {
         matches!(self, Self::Get { .. } | Self::Exists { .. })
+    }
+
+    /// Its request.
+    pub(super) fn request(&self) -> (Op, Vec<u8>) {
+        wire::request(&self.words().split_whitespace().collect::<Vec<_>>())
     }
 
     fn words(&self) -> String {
@@ -341,7 +395,7 @@ impl Pair {
         self.world.connect(connection, 40_000, 0, [0; 16], 0);
         self.world.run();
         self.world.receive(connection);
-        self.plain.zxid += 1;
+        self.plain.take_zxid();
         self.next_session += 1;
         (connection, self.next_session - 1)
     }
@@ -374,8 +428,7 @@ impl Pair {
     /// Requests that will not be answered.
     pub(super) fn ask_unanswered(&mut self, client: usize, operations: &[Operation]) {
         for (xid, operation) in operations.iter().enumerate() {
-            let words = operation.words();
-            let (op, body) = wire::request(&words.split_whitespace().collect::<Vec<_>>());
+            let (op, body) = operation.request();
             self.world.send(self.clients[client].0, xid as i32, op, &body);
         }
         self.world.run();
@@ -385,49 +438,16 @@ impl Pair {
         let (connection, session) = self.clients[client];
         let mut expected = Vec::new();
         for (xid, operation) in operations.iter().enumerate() {
-            let words = operation.words();
-            let words: Vec<_> = words.split_whitespace().collect();
-            let (op, body) = wire::request(&words);
+            let (op, body) = operation.request();
             self.world.send(connection, xid as i32, op, &body);
-            self.plain.zxid += i64::from(!operation.is_read());
-            let (error, body) = match self.plain.perform(operation, session) {
-                Ok(body) => (ErrorCode::Ok, body),
-                Err(error) => (error, Vec::new()),
-            };
-            let zxid = model::zxid::Zxid(self.plain.zxid);
-            let mut packet = Vec::new();
-            response::put_reply(&mut packet, xid as i32, zxid, error, &body);
-            expected.push(packet.split_off(4));
+            expected.push(self.plain.reply(xid as i32, operation, session));
         }
         self.world.run();
         assert_eq!(self.world.receive(connection), expected, "{operations:?}");
     }
 
     pub(super) fn assert_equal(&self) {
-        let head = &self.world.ordering().head;
-        let mut nodes = BTreeMap::new();
-        let mut digest = 0_u64;
-        for record in head.tree.records() {
-            digest = digest.wrapping_add(record.digest());
-            let path = str::from_utf8(record.path()).unwrap();
-            if path.starts_with("/zookeeper") {
-                continue;
-            }
-            let list = head.tree.meta().acls.list(record.acl());
-            let node = Node {
-                stat: record.stat_native(),
-                created: record.stored_cversion(),
-                is_container: record.owner_raw() == i64::MIN,
-                perms: list.iter().fold(0, |all, entry| all | entry.perms),
-                data: record.data().unwrap().to_vec(),
-            };
-            nodes.insert(path.to_owned(), node);
-        }
-        assert_eq!(nodes, self.plain.nodes);
-        assert_eq!(head.tree.digest(), digest);
-        assert_eq!(head.tree.node_count(), nodes.len() as u64 + 3);
-        let owned = nodes.values().filter(|node| node.stat.ephemeral_owner != 0).count();
-        assert_eq!(head.tree.meta().ephemeral_count, owned as u64);
+        self.plain.assert_equal(&self.world.ordering().head);
     }
 
     /// The log leads to the same tree, in one history or after a restart.

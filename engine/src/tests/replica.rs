@@ -41,6 +41,7 @@ impl Desk {
             reserve_bytes: RESERVE_BYTES,
             snapshots: SnapshotPolicy { txn_count, log_bytes_max: None },
             unsaved: (0, 0),
+            member: None,
         };
         let now = Now { mono_ms: 1_000, wall_ms: 5_000 };
         let mut desk = Self {
@@ -68,7 +69,7 @@ impl Desk {
         desk
     }
 
-    fn handle(&mut self, event: Event) -> String {
+    fn handle(&mut self, event: Event<'_>) -> String {
         self.replica.handle(self.now, event, &mut self.effects);
         let replica = &mut self.replica;
         let words = self.effects.take().filter_map(|effect| {

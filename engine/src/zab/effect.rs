@@ -82,8 +82,10 @@ pub enum Message {
     },
     /// The leader is there; its last proposal.
     Ping(Zxid),
-    /// The learner is there.
+    /// The learner is there; the replica adds the sessions that were active.
     Pong(Zxid),
+    /// Encoded packets about clients and their sessions, in which agreement takes no part.
+    OfClients(Vec<u8>),
 }
 
 /// Why a server lost its leader, or stopped leading.
@@ -146,6 +148,8 @@ pub enum Violation {
     WrongEpoch(Epoch),
     /// Bytes that are not a txn.
     Malformed,
+    /// More requests of its clients than may wait.
+    TooMuch,
 }
 
 /// Why a link is closed.

@@ -17,7 +17,7 @@ pub struct LinkId(pub u64);
 pub struct Attempt(pub u64);
 
 /// Something that happened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Event<'a> {
     /// A notification over a server's election link.
     Notification {
@@ -60,6 +60,7 @@ pub enum Event<'a> {
 }
 
 /// A part of the log.
+#[derive(Clone)]
 pub enum LogRead {
     /// The txns behind a position.
     Range {

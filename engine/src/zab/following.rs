@@ -275,6 +275,8 @@ impl Following {
                 context.effects.send(link, Message::Pong(*zxid));
                 Ok(())
             }
+            // Of clients, in which agreement takes no part.
+            (FromLeader::Revalidate { .. } | FromLeader::Sync { .. }, Phase::Broadcast) => Ok(()),
             // A leader pings behind NEWLEADER. As in stock, a learner that has yet to accept does
             // not answer: its first answer is NEWLEADER's.
             (FromLeader::Ping { .. }, phase) if phase.has_chosen() => Ok(()),

@@ -81,6 +81,7 @@ impl Message {
                 }
             }
             Self::Ping(zxid) => FromLeader::Ping { zxid: *zxid }.encode(out),
+            Self::OfClients(packets) => out.extend_from_slice(packets),
             Self::Pong(zxid) => {
                 FromLearner::Ping { zxid: *zxid, touched: Touched::default() }.encode(out);
             }

@@ -118,7 +118,7 @@ impl History {
         self.log.failure()
     }
 
-    fn handle(&mut self, event: Event, now: Now) {
+    fn handle(&mut self, event: Event<'_>, now: Now) {
         self.replica.handle(now, event, &mut self.effects);
     }
 
@@ -183,6 +183,7 @@ impl History {
                 Effect::Deliver { shard, message } => deliver(shard, message),
                 Effect::RefuseWrites(refusal) => self.log_refusal(refusal),
                 Effect::TakeSnapshot(pin) => self.take_snapshot(pin, inbox, now),
+                other => unreachable!("{other:?} on a server that is alone"),
             }
         }
         // A snapshot that could not start is reported as ended, which causes no effect.

@@ -59,7 +59,7 @@ pub(super) struct LogWriter {
     background: Arc<Background>,
     files: VecDeque<(SegmentNumber, File)>,
     /// What is not appended yet, and how many txns of the first entry are.
-    waiting: VecDeque<InLog>,
+    waiting: VecDeque<Arc<InLog>>,
     taken: usize,
     in_flight: usize,
     /// When the write in each slot was submitted, and the flush.
@@ -94,13 +94,13 @@ impl LogWriter {
     }
 
     /// Queues these txns, to be appended as soon as there is room.
-    pub(super) fn push(&mut self, in_log: InLog) {
+    pub(super) fn push(&mut self, in_log: Arc<InLog>) {
         self.waiting.push_back(in_log);
     }
 
     /// Appends what there is room for, and calls `appended` with the zxid of each txn. Returns an
     /// entry that is appended completely; to be called until there is none.
-    pub(super) fn append(&mut self, mut appended: impl FnMut(Zxid)) -> Option<InLog> {
+    pub(super) fn append(&mut self, mut appended: impl FnMut(Zxid)) -> Option<Arc<InLog>> {
         let first = self.waiting.front()?;
         for (zxid, txn) in first.txns(self.taken) {
             if self.appender.append(zxid, txn).is_err() {
@@ -125,7 +125,7 @@ impl LogWriter {
     /// How many bytes can still be appended, while the next segment is not available.
     pub(super) fn bytes_left(&self) -> Option<u64> {
         self.segment_refusal.as_ref()?;
-        let waiting: usize = self.waiting.iter().map(InLog::byte_count).sum();
+        let waiting: usize = self.waiting.iter().map(|it| it.byte_count()).sum();
         Some(self.appender.bytes_until_segment().saturating_sub(waiting as u64))
     }
 

@@ -185,6 +185,7 @@ impl Wiring<'_> {
                 log_bytes_max: storage.snapshot_log_bytes_max,
             },
             unsaved: (summary.replayed, summary.replayed_bytes),
+            member: None,
         };
         let mut replica = Replica::new(parts, now);
         let mut shard_roles = Vec::new();

@@ -100,6 +100,7 @@ fn spoken(message: &Message) -> String {
         Message::AckNewLeader(epoch) => format!("ACK NEWLEADER {}", epoch.0),
         Message::Acks { first, last } => format!("ACK {} to {}", shown(*first), shown(*last)),
         Message::Ping(zxid) => format!("PING {}", shown(*zxid)),
+        Message::OfClients(packets) => format!("{} bytes about clients", packets.len()),
         Message::Pong(zxid) => format!("PING {}, answered", shown(*zxid)),
     }
 }

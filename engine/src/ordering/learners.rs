@@ -1,0 +1,327 @@
+//! The leader's part of other servers' clients: their requests become txns, their sessions are
+//! owned by the link over which they were used last.
+//!
+//! Each REQUEST of a link yields exactly one txn, or one SYNC, in the link's order: a learner
+//! matches what comes back by order. So nothing is dropped (a write of a session that has moved
+//! gets an error txn), and behind a sync that is not answered, or a session's end that takes
+//! several turns, the link's later requests wait.
+//!
+//! Source: ZooKeeper 3.9.5, `LearnerHandler`, `PrepRequestProcessor.checkSession`. Lives in:
+//! [`Service::Leading`](super::service::Service).
+
+use super::Ordering;
+use super::closing::Ended;
+use super::service::Service;
+use crate::acl::identity::Identities;
+use crate::batch::ConnectionId;
+use crate::limits::LINK_REQUEST_BYTES_MAX;
+use crate::message::ToShard;
+use crate::session::SessionPlace;
+use crate::settings::Now;
+use crate::zab::LinkId;
+use model::error::ErrorCode;
+use model::jute::JuteReader;
+use model::op::Op;
+use model::peer::packet::{FromLeader, FromLearner, Touched};
+use model::request::Request;
+use model::session::SessionId;
+use model::txn::Txn;
+use model::zxid::Zxid;
+use std::collections::{BTreeMap, VecDeque};
+
+/// The links that have brought requests.
+#[derive(Debug, Default)]
+pub(crate) struct Learners {
+    links: BTreeMap<LinkId, Link>,
+}
+
+/// What one of them waits for.
+#[derive(Debug, Default)]
+struct Link {
+    /// Requests behind a sync or an end, in order, and the bytes that they hold.
+    waiting: VecDeque<Requested>,
+    waiting_bytes: usize,
+    /// A sync is answered once everything through this is published.
+    sync: Option<Zxid>,
+    /// A session of it is being closed.
+    is_closing: bool,
+}
+
+/// A request of another server's client.
+#[derive(Debug)]
+struct Requested {
+    session: SessionId,
+    cxid: i32,
+    op: Option<Op>,
+    body: Box<[u8]>,
+    identities: Identities,
+}
+
+/// A link has brought more than may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TooMuch;
+
+impl Ordering {
+    /// Handles what a learner says of its clients.
+    ///
+    /// # Errors
+    /// More of it waits than may: the link must be closed.
+    pub(crate) fn heard_of_learner(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        packet: &FromLearner<'_>,
+    ) -> Result<(), TooMuch> {
+        if !self.is_leading() {
+            return Ok(());
+        }
+        match packet {
+            FromLearner::Ping { touched, .. } => self.touched_elsewhere(now, touched),
+            FromLearner::Revalidate { session, timeout_ms } => {
+                self.revalidate(now, link, *session, *timeout_ms);
+            }
+            FromLearner::Request { session, cxid, op, body, identities } => {
+                let requested = Requested {
+                    session: *session,
+                    cxid: *cxid,
+                    op: Op::of(*op),
+                    body: (*body).into(),
+                    identities: Identities::of_peer(identities),
+                };
+                return self.request(now, link, requested);
+            }
+            _ => (),
+        }
+        Ok(())
+    }
+
+    fn touched_elsewhere(&mut self, now: Now, touched: &Touched<'_>) {
+        for (session, _) in touched.iter() {
+            self.sessions.touch(session, now.mono_ms);
+        }
+    }
+
+    /// A client has come to another server with its session: that server's it is from now on.
+    fn revalidate(&mut self, now: Now, link: LinkId, session: SessionId, timeout_ms: i32) {
+        let is_valid = self.own(session, link);
+        if is_valid {
+            self.sessions.retime(session, timeout_ms.max(0) as u64, now.mono_ms);
+        }
+        FromLeader::Revalidate { session, is_valid }
+            .encode(Self::packets_for(&mut self.to_peers, link));
+    }
+
+    /// Gives a session to a link; false if there is none that is not being closed.
+    fn own(&mut self, session: SessionId, link: LinkId) -> bool {
+        let Some(entry) = self.sessions.entry_mut(session) else { return false };
+        let mut detach = |connection: ConnectionId| {
+            self.to_shards.push((connection.shard, ToShard::Detach { connection, session }));
+        };
+        match &entry.place {
+            SessionPlace::Closing(_) => return false,
+            SessionPlace::Attached(at) => detach(*at),
+            SessionPlace::Moving { from, to } => {
+                detach(*from);
+                detach(to.connection);
+            }
+            SessionPlace::Detached | SessionPlace::Learner(_) => (),
+        }
+        entry.place = SessionPlace::Learner(link);
+        true
+    }
+
+    fn request(&mut self, now: Now, link: LinkId, requested: Requested) -> Result<(), TooMuch> {
+        if self.must_wait(link) {
+            let Service::Leading { learners, .. } = &mut self.service else { return Ok(()) };
+            let held = learners.links.entry(link).or_default();
+            held.waiting_bytes += requested.bytes();
+            held.waiting.push_back(requested);
+            let is_too_much = held.waiting_bytes > LINK_REQUEST_BYTES_MAX;
+            return if is_too_much { Err(TooMuch) } else { Ok(()) };
+        }
+        self.order(now, link, &requested);
+        Ok(())
+    }
+
+    /// Whether a request of this link has to wait.
+    fn must_wait(&self, link: LinkId) -> bool {
+        let Service::Leading { learners, .. } = &self.service else { return false };
+        let is_behind = |it: &Link| it.sync.is_some() || it.is_closing || !it.waiting.is_empty();
+        learners.links.get(&link).is_some_and(is_behind) || !self.is_admitting()
+    }
+
+    /// Gives a request its place in the history.
+    fn order(&mut self, now: Now, link: LinkId, requested: &Requested) {
+        let Requested { session, cxid, op, body, identities } = requested;
+        let (session, cxid) = (*session, *cxid);
+        if *op == Some(Op::Sync) {
+            return self.begin_sync(link);
+        }
+        let mark = self.open.batch.mark();
+        let error = match op {
+            Some(Op::CreateSession) => {
+                return self.create_elsewhere(now, link, session, cxid, body);
+            }
+            Some(op) if is_ordered_for_learners(*op) => match self.check_owner(session, link) {
+                Err(error) => error,
+                Ok(()) if *op == Op::CloseSession => {
+                    let ended = Ended::Elsewhere { link, cxid };
+                    if !self.begin_close(now, session, Some(ended)) {
+                        self.set_closing(link, true);
+                    }
+                    return;
+                }
+                Ok(()) => {
+                    let request = Request::decode(*op, body);
+                    self.propose(now, session, cxid, *op, request, identities);
+                    return self.push_quiet(self.proposed, *op, mark);
+                }
+            },
+            _ => ErrorCode::Unimplemented,
+        };
+        self.propose_error(now, session, cxid, error);
+        self.push_quiet(self.proposed, Op::Error, mark);
+    }
+
+    /// Who used a session last owns it; the first to use it after a change of leader does.
+    fn check_owner(&mut self, session: SessionId, link: LinkId) -> Result<(), ErrorCode> {
+        let Some(entry) = self.sessions.entry_mut(session) else {
+            return Err(ErrorCode::SessionExpired);
+        };
+        match entry.place {
+            SessionPlace::Learner(owner) if owner == link => Ok(()),
+            SessionPlace::Detached => {
+                entry.place = SessionPlace::Learner(link);
+                Ok(())
+            }
+            SessionPlace::Closing(_) => Err(ErrorCode::SessionExpired),
+            SessionPlace::Learner(_) | SessionPlace::Attached(_) | SessionPlace::Moving { .. } => {
+                Err(ErrorCode::SessionMoved)
+            }
+        }
+    }
+
+    fn create_elsewhere(
+        &mut self,
+        now: Now,
+        link: LinkId,
+        session: SessionId,
+        cxid: i32,
+        body: &[u8],
+    ) {
+        let mark = self.open.batch.mark();
+        let Ok(timeout_ms) = JuteReader::new(body).int() else {
+            self.propose_error(now, session, cxid, ErrorCode::MarshallingError);
+            return self.push_quiet(self.proposed, Op::Error, mark);
+        };
+        if self.sessions.entry_mut(session).is_some() {
+            // Another server's id: ids of one server are never given twice.
+            self.propose_error(now, session, cxid, ErrorCode::SystemError);
+            return self.push_quiet(self.proposed, Op::Error, mark);
+        }
+        let place = SessionPlace::Learner(link);
+        let anonymous = self.anonymous.clone();
+        let tracked_ms = timeout_ms.max(0) as u64;
+        self.sessions.track(session, tracked_ms, place, anonymous, now.mono_ms);
+        let (header, start) = self.begin_txn(now, session, cxid, Op::CreateSession);
+        let txn = Txn::CreateSession { timeout_ms };
+        txn.encode(&mut self.open.in_log.bytes);
+        let applied = self.head.apply(&header, header.op, &txn, &mut self.open.batch);
+        applied.expect("a new session fits every tree");
+        self.end_txn(header.zxid, start);
+        self.push_quiet(header.zxid, Op::CreateSession, mark);
+    }
+
+    fn begin_sync(&mut self, link: LinkId) {
+        let through = self.seen();
+        let Service::Leading { learners, .. } = &mut self.service else { return };
+        learners.links.entry(link).or_default().sync = Some(through);
+        self.answer_syncs();
+    }
+
+    /// Answers the syncs that everything before is published for: behind its COMMITs.
+    pub(crate) fn answer_syncs(&mut self) {
+        let Service::Leading { learners, .. } = &mut self.service else { return };
+        for (link, held) in &mut learners.links {
+            if held.sync.is_some_and(|through| through <= self.published) {
+                held.sync = None;
+                FromLeader::Sync { zxid: Zxid::ZERO }
+                    .encode(Self::packets_for(&mut self.to_peers, *link));
+            }
+        }
+    }
+
+    pub(super) fn set_closing(&mut self, link: LinkId, is_closing: bool) {
+        let Service::Leading { learners, .. } = &mut self.service else { return };
+        if let Some(held) = learners.links.get_mut(&link) {
+            held.is_closing = is_closing;
+        } else if is_closing {
+            learners.links.insert(link, Link { is_closing, ..Link::default() });
+        }
+    }
+
+    /// Whether requests of learners can go on that had to wait.
+    pub(super) fn has_waited(&self) -> bool {
+        let Service::Leading { learners, .. } = &self.service else { return false };
+        let can_go_on = |it: &Link| !it.waiting.is_empty() && it.sync.is_none() && !it.is_closing;
+        learners.links.values().any(can_go_on) && self.is_admitting()
+    }
+
+    /// Goes on with what had to wait.
+    pub(super) fn continue_requests(&mut self, now: Now) {
+        let Service::Leading { learners, .. } = &self.service else { return };
+        let is_waiting = |it: &(&LinkId, &Link)| !it.1.waiting.is_empty();
+        let links: Vec<LinkId> =
+            learners.links.iter().filter(is_waiting).map(|(link, _)| *link).collect();
+        for link in links {
+            while let Some(requested) = self.next_waiting(link) {
+                self.order(now, link, &requested);
+            }
+        }
+    }
+
+    fn next_waiting(&mut self, link: LinkId) -> Option<Requested> {
+        let is_admitting = self.is_admitting();
+        let Service::Leading { learners, .. } = &mut self.service else { return None };
+        let held = learners.links.get_mut(&link)?;
+        if held.sync.is_some() || held.is_closing || !is_admitting {
+            return None;
+        }
+        let requested = held.waiting.pop_front()?;
+        held.waiting_bytes -= requested.bytes();
+        Some(requested)
+    }
+
+    /// A link has ended: sessions that it owned are owned by nobody.
+    pub(crate) fn link_ended(&mut self, link: LinkId) {
+        let Service::Leading { learners, .. } = &mut self.service else { return };
+        learners.links.remove(&link);
+        self.sessions.disown(link);
+    }
+}
+
+impl Requested {
+    /// What it holds, about.
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.body.len() + self.identities.bytes()
+    }
+}
+
+/// What a learner passes on and the leader orders. (What it answers itself, and `check` alone, it
+/// should not pass on.)
+const fn is_ordered_for_learners(op: Op) -> bool {
+    matches!(
+        op,
+        Op::Create
+            | Op::Create2
+            | Op::CreateContainer
+            | Op::CreateTtl
+            | Op::Delete
+            | Op::DeleteContainer
+            | Op::SetData
+            | Op::SetAcl
+            | Op::Multi
+            | Op::Reconfig
+            | Op::CloseSession
+    )
+}

@@ -1,0 +1,106 @@
+//! What the server does for clients: it decides their writes, or passes them on, or neither.
+
+use super::Ordering;
+use super::forwarding::Forwarding;
+use super::learners::Learners;
+use crate::message::{Connect, ToOrdering, ToShard};
+use crate::settings::Now;
+use crate::zab::LinkId;
+use model::session::SessionId;
+use model::zxid::{Epoch, Zxid};
+
+/// What the server does for clients.
+#[derive(Debug)]
+pub(crate) enum Service {
+    /// It decides their writes: it leads, or is alone.
+    Leading {
+        /// The last zxid that it may give to a txn.
+        last: Zxid,
+        /// The servers that pass on writes of their clients.
+        learners: Learners,
+    },
+    /// It passes them on to its leader.
+    Following(Box<Forwarding>),
+    /// It has no leader, and no clients.
+    Nobody,
+}
+
+impl Service {
+    /// A server that is alone, and has all zxids.
+    pub(crate) fn alone() -> Self {
+        Self::Leading { last: Zxid(i64::MAX), learners: Learners::default() }
+    }
+}
+
+impl Ordering {
+    /// Whether this server decides writes.
+    pub(crate) fn is_leading(&self) -> bool {
+        matches!(self.service, Service::Leading { .. })
+    }
+
+    /// Decides writes from now on: the first one is the epoch's first. Every session of the tree
+    /// has its full timeout. No client is attached.
+    ///
+    /// # Panics
+    /// If the open batch is not empty.
+    pub(crate) fn lead(&mut self, now: Now, epoch: Epoch, txns_max: u32) {
+        assert!(self.open_is_silent(), "nothing is proposed before the epoch begins");
+        let start = Zxid::of_epoch(epoch);
+        self.proposed = self.proposed.max(start);
+        let last = Zxid(start.0 + i64::from(txns_max));
+        self.service = Service::Leading { last, learners: Learners::default() };
+        self.reaped_ms = now.mono_ms;
+        self.sessions.forget_all();
+        self.track_all(now);
+    }
+
+    /// Passes writes on to the leader from now on. No client is attached.
+    pub(crate) fn follow(&mut self, link: LinkId) {
+        self.service = Service::Following(Box::new(Forwarding::new(link)));
+        self.sessions.forget_all();
+    }
+
+    /// Serves nobody from now on, and forgets what is not published. No client is attached any
+    /// more: the server closes their connections.
+    pub(crate) fn stop_serving(&mut self, now: Now) {
+        self.service = Service::Nobody;
+        self.to_peers.clear();
+        self.drop_head(now);
+    }
+
+    /// Whether the epoch has no zxid left.
+    pub(super) fn is_epoch_full(&self) -> bool {
+        matches!(self.service, Service::Leading { last, .. } if self.proposed >= last)
+    }
+
+    /// Packets for other servers; drained by the caller.
+    pub(crate) fn take_packets(&mut self) -> std::vec::Drain<'_, (LinkId, Vec<u8>)> {
+        self.to_peers.drain(..)
+    }
+
+    /// Where packets for a link are appended.
+    pub(super) fn packets_for(to_peers: &mut Vec<(LinkId, Vec<u8>)>, link: LinkId) -> &mut Vec<u8> {
+        if to_peers.last().is_none_or(|(last, _)| *last != link) {
+            to_peers.push((link, Vec::new()));
+        }
+        &mut to_peers.last_mut().expect("one was pushed").1
+    }
+
+    /// A message of a shard of a server that serves nobody. Its connections are being closed.
+    pub(super) fn handle_idle(&mut self, message: ToOrdering) {
+        match message {
+            ToOrdering::Writes(bundle) => self.return_bundle(bundle),
+            ToOrdering::Connect(connect) => self.turn_away(&connect),
+            ToOrdering::Touched { shard, until_ms, .. } => self.sessions.reported(shard, until_ms),
+            ToOrdering::Identified { .. } | ToOrdering::Detached { .. } => (),
+        }
+    }
+
+    /// Closes a connection without an answer, which would mean that its session has ended: the
+    /// client tries elsewhere and returns.
+    pub(super) fn turn_away(&mut self, connect: &Connect) {
+        let connection = connect.connection;
+        let detach = ToShard::Detach { connection, session: SessionId(0) };
+        self.to_shards.push((connection.shard, detach));
+    }
+}

@@ -1,0 +1,172 @@
+//! A server of an ensemble: agreement beside the history of writes.
+//!
+//! What the log is given is kept as the [`Tail`] until it is published. A leader applies what it
+//! proposes before it is logged, and what it inherits when its epoch begins; a learner applies what
+//! is committed. Both publish what agreement calls committed and durable.
+//!
+//! Invariant: between the events of the replica, the head holds what is published, and on a leader
+//! what it has inherited and proposed (guard: `tests::ensemble`).
+
+use super::tail::Tail;
+use super::{Effect, Effects, Replica, Serving};
+use crate::in_log::InLog;
+use crate::ordering::ReplayError;
+use crate::settings::Now;
+use crate::zab::{self, CloseReason, LinkId, Message, Violation, Zab, ZabParts};
+use model::zxid::Zxid;
+use std::mem;
+use std::sync::Arc;
+
+/// What a server of an ensemble starts with.
+pub struct MemberParts {
+    /// Its agreement.
+    pub zab: ZabParts,
+    /// The txns of its log behind the tree's last one.
+    pub tail: Vec<Arc<InLog>>,
+}
+
+/// A server's part in its ensemble.
+pub(super) struct Member {
+    zab: Zab,
+    /// Agreement's effects; kept to reuse the memory.
+    effects: zab::Effects,
+    tail: Tail,
+}
+
+impl Member {
+    pub(super) fn new(parts: MemberParts) -> Self {
+        let mut tail = Tail::default();
+        parts.tail.into_iter().for_each(|txns| tail.push(txns));
+        Self { zab: Zab::new(parts.zab), effects: zab::Effects::default(), tail }
+    }
+
+    /// Clients see the history through `zxid`.
+    pub(super) fn published(&mut self, zxid: Zxid) {
+        self.tail.published(zxid);
+    }
+
+    pub(super) fn zab(&self) -> &Zab {
+        &self.zab
+    }
+}
+
+impl Replica {
+    /// Hands an event to agreement, and performs what that decides.
+    pub(super) fn agree(&mut self, now: Now, event: zab::Event<'_>, effects: &mut Effects) {
+        let Some(member) = &mut self.member else { return };
+        let mut decided = mem::take(&mut member.effects);
+        let of_clients = match &event {
+            zab::Event::FromLearner(..) | zab::Event::FromLeader(..) | zab::Event::Closed(_) => {
+                Some(event.clone())
+            }
+            _ => None,
+        };
+        member.zab.handle(now.mono_ms, event, &mut decided);
+        for effect in decided.take() {
+            if let Err(error) = self.perform(now, effect, effects) {
+                effects.push(Effect::Diverged(error));
+            }
+        }
+        if let Some(member) = &mut self.member {
+            member.effects = decided;
+        }
+        if let Some(event) = of_clients {
+            self.pass_on(now, &event, effects);
+        }
+        self.send_packets(effects);
+    }
+
+    /// What a packet says of clients, or the end of a link means for them.
+    fn pass_on(&mut self, now: Now, event: &zab::Event<'_>, effects: &mut Effects) {
+        match event {
+            zab::Event::FromLearner(link, packet) => {
+                let heard = self.ordering.heard_of_learner(now, *link, packet);
+                if heard.is_err() {
+                    let why = CloseReason::Protocol(Violation::TooMuch);
+                    self.close_link(now, *link, why, effects);
+                }
+            }
+            zab::Event::FromLeader(_, packet) => self.ordering.heard_of_clients(packet),
+            zab::Event::Closed(link) => self.ordering.link_ended(*link),
+            _ => (),
+        }
+    }
+
+    fn close_link(&mut self, now: Now, link: LinkId, why: CloseReason, effects: &mut Effects) {
+        effects.push(Effect::Peer(zab::Effect::Close(link, why)));
+        self.agree(now, zab::Event::Closed(link), effects);
+    }
+
+    /// Hands over what was said to other servers about clients.
+    pub(super) fn send_packets(&mut self, effects: &mut Effects) {
+        for (link, packets) in self.ordering.take_packets() {
+            let message = Message::OfClients(packets);
+            effects.push(Effect::Peer(zab::Effect::Send(link, message)));
+        }
+    }
+
+    fn perform(
+        &mut self,
+        now: Now,
+        effect: zab::Effect,
+        effects: &mut Effects,
+    ) -> Result<(), ReplayError> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        match effect {
+            zab::Effect::Append(txns) => {
+                self.snapshots.sealed(&txns);
+                member.tail.push(txns.clone());
+                effects.push(Effect::Append(txns));
+            }
+            zab::Effect::Inherit => self.apply_through(Zxid(i64::MAX))?,
+            zab::Effect::Committed(zxid) => {
+                self.apply_through(zxid)?;
+                self.visible = self.visible.max(zxid);
+                self.publish(effects);
+            }
+            zab::Effect::Lead(epoch) => {
+                self.ordering.lead(now, epoch, member.zab.ensemble().epoch_txns_max);
+                let start = Zxid::of_epoch(epoch);
+                (self.visible, self.durable) = (self.visible.max(start), self.durable.max(start));
+                effects.push(Effect::Serve(Serving::Leading(epoch)));
+            }
+            zab::Effect::Follow(link) => {
+                self.ordering.follow(link);
+                effects.push(Effect::Serve(Serving::Following(link)));
+            }
+            zab::Effect::Look(why) => {
+                self.ordering.stop_serving(now);
+                effects.push(Effect::StopServing(why));
+            }
+            zab::Effect::Send(link, Message::Pong(zxid)) => {
+                let pong = self.ordering.put_pong(zxid);
+                let message = pong.map_or(Message::Pong(zxid), Message::OfClients);
+                effects.push(Effect::Peer(zab::Effect::Send(link, message)));
+            }
+            zab::Effect::Close(link, _) => {
+                self.ordering.link_ended(link);
+                effects.push(Effect::Peer(effect));
+            }
+            zab::Effect::CutLog(zxid) => {
+                member.tail.cut(zxid);
+                effects.push(Effect::Peer(effect));
+            }
+            other => effects.push(Effect::Peer(other)),
+        }
+        Ok(())
+    }
+
+    /// Applies the txns of the log that the head does not hold, through `zxid`, as one batch.
+    fn apply_through(&mut self, zxid: Zxid) -> Result<(), ReplayError> {
+        let Some(member) = &self.member else { return Ok(()) };
+        let before = self.ordering.proposed();
+        for txn in member.tail.between(before, zxid) {
+            self.ordering.learn(txn)?;
+        }
+        if self.ordering.proposed() > before {
+            let silent = self.ordering.seal();
+            self.ordering.recycle(silent);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,350 @@
+//! Several whole servers, agreement and clients, on instant links and disks.
+
+mod agreeing;
+mod clients;
+
+use super::harness::{SEED, World, settings};
+use crate::limits::EPOCH_TXNS_MAX;
+use crate::pipeline::Head;
+use crate::replica::{Event, MemberParts};
+use crate::settings::{Now, Settings};
+use crate::zab::{
+    Attempt, CloseReason, Effect, Ensemble, Event as Peer, LinkId, LogRead, Pace, Planted, Quorum,
+    ZabParts,
+};
+use crate::{batch::Batch, in_log::InLog, ordering::replay};
+use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
+use model::server::ServerId;
+use model::zxid::{Epochs, Zxid};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// A server by its place: 0 is the one with id 1.
+pub(super) type Place = usize;
+
+/// Something on its way to a server.
+enum Arrival {
+    Connect { from: Place, attempt: Attempt },
+    Notice { from: Place, notice: crate::zab::Notice },
+    Packets { link: LinkId, is_for_learner: bool, bytes: Vec<u8> },
+    Closed(LinkId),
+    Stored,
+    Cut(Zxid),
+    Read(LinkId, Zxid),
+}
+
+/// What outlives a server's run.
+#[derive(Default)]
+struct Disk {
+    epochs: Epochs,
+    /// Every txn of its log.
+    log: Vec<(Zxid, Vec<u8>)>,
+    committed: Zxid,
+}
+
+/// Servers, links and clocks.
+pub(super) struct Servers {
+    pub(super) worlds: Vec<Option<World>>,
+    disks: Vec<Disk>,
+    now: Now,
+    queue: VecDeque<(Place, Arrival)>,
+    /// What arrived on links that are not read.
+    held: Vec<(Place, Arrival)>,
+    /// Learner, leader.
+    links: BTreeMap<LinkId, (Place, Place)>,
+    next_link: u64,
+    /// Servers that nothing reaches, and that reach nothing.
+    pub(super) cut_off: BTreeSet<Place>,
+    settings: Settings,
+}
+
+impl Servers {
+    /// So many voters, none of which runs yet.
+    pub(super) fn new(count: usize) -> Self {
+        Self {
+            worlds: (0..count).map(|_| None).collect(),
+            disks: (0..count).map(|_| Disk::default()).collect(),
+            now: Now { mono_ms: 1_000_000, wall_ms: 1_700_000_000_000 },
+            queue: VecDeque::new(),
+            held: Vec::new(),
+            links: BTreeMap::new(),
+            next_link: 0,
+            cut_off: BTreeSet::new(),
+            settings: settings(),
+        }
+    }
+
+    /// So many voters that have elected the last one.
+    pub(super) fn elected(count: usize) -> Self {
+        let mut servers = Self::new(count);
+        (0..count).for_each(|place| servers.start(place));
+        servers.pass(2_000);
+        assert_eq!(servers.leader(), Some(count - 1));
+        servers
+    }
+
+    /// A server starts with what is on its disk.
+    pub(super) fn start(&mut self, place: Place) {
+        let settings = Settings { server_id: place as u8 + 1, ..self.settings.clone() };
+        let disk = &self.disks[place];
+        let mut head = Head::new(Arc::new(settings.clone()), SEED);
+        let (mut tail, mut batch) = (InLog::default(), Batch::default());
+        for (zxid, txn) in &disk.log {
+            if *zxid <= disk.committed {
+                replay(&mut head, txn, &mut batch).expect("it was applied before");
+            } else {
+                tail.push(*zxid, txn);
+            }
+        }
+        let last = disk.log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        let zab = ZabParts {
+            ensemble: Ensemble {
+                me: ServerId(place as i64 + 1),
+                quorum: Quorum::majority((1..=self.worlds.len() as i64).map(ServerId)),
+                version: 0,
+                text: [].into(),
+                epoch_txns_max: EPOCH_TXNS_MAX,
+                planted: Planted::default(),
+            },
+            pace: Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 },
+            epochs: disk.epochs,
+            last,
+            committed: disk.committed,
+            base: Zxid::ZERO,
+            recent_bytes_max: 2_000,
+        };
+        let tail = if tail.is_empty() { Vec::new() } else { vec![Arc::new(tail)] };
+        let member = Some(MemberParts { zab, tail });
+        let mut world = World::with_member(head, disk.committed, settings, 2, self.now, member);
+        world.log = disk.log.clone();
+        world.durable_count = world.log.len();
+        self.worlds[place] = Some(world);
+    }
+
+    /// A server ends without a warning. What its log was given and is not durable is lost.
+    pub(super) fn kill(&mut self, place: Place) {
+        let Some(world) = self.worlds[place].take() else { return };
+        let zab = world.replica.zab().expect("it is of an ensemble");
+        self.disks[place].committed = zab.history().committed();
+        self.disks[place].log = world.log[..world.durable_count].to_vec();
+        self.queue.retain(|(to, _)| *to != place);
+        self.held.retain(|(to, _)| *to != place);
+        let is_ours = |(_, ends): &(&LinkId, &(Place, Place))| ends.0 == place || ends.1 == place;
+        let ended: Vec<_> = self.links.iter().filter(is_ours).map(|(link, _)| *link).collect();
+        for link in ended {
+            self.end_link(link, place);
+        }
+    }
+
+    fn end_link(&mut self, link: LinkId, by: Place) {
+        if let Some((learner, leader)) = self.links.remove(&link) {
+            let other = if learner == by { leader } else { learner };
+            self.queue.push_back((other, Arrival::Closed(link)));
+        }
+    }
+
+    pub(super) fn world(&mut self, place: Place) -> &mut World {
+        self.worlds[place].as_mut().expect("it runs")
+    }
+
+    /// The server that leads.
+    pub(super) fn leader(&self) -> Option<Place> {
+        let leads = |world: &World| world.replica.zab().is_some_and(|zab| zab.leads().is_some());
+        let is_there = |place: &Place| !self.cut_off.contains(place);
+        (0..self.worlds.len())
+            .filter(is_there)
+            .find(|place| self.worlds[*place].as_ref().is_some_and(leads))
+    }
+
+    /// Lets time pass, in steps that are shorter than any limit.
+    pub(super) fn pass(&mut self, ms: u64) {
+        for _ in 0..ms.div_ceil(50) {
+            self.now.mono_ms += 50;
+            self.now.wall_ms += 50;
+            let now = self.now;
+            self.worlds.iter_mut().flatten().for_each(|world| world.now = now);
+            self.run();
+        }
+    }
+
+    /// Until nothing is left to do at this time.
+    pub(super) fn run(&mut self) {
+        loop {
+            let mut is_active = false;
+            for place in 0..self.worlds.len() {
+                is_active |= self.turn(place);
+            }
+            let arrivals = std::mem::take(&mut self.queue);
+            is_active |= !arrivals.is_empty();
+            for (place, arrival) in arrivals {
+                self.arrive(place, arrival);
+            }
+            if !is_active {
+                return;
+            }
+        }
+    }
+
+    fn turn(&mut self, place: Place) -> bool {
+        let Some(world) = &mut self.worlds[place] else { return false };
+        let mut is_active = world.turn();
+        loop {
+            let Some(world) = &mut self.worlds[place] else { return is_active };
+            let effects = std::mem::take(&mut world.to_peers);
+            if effects.is_empty() {
+                break;
+            }
+            is_active = true;
+            for effect in effects {
+                self.perform(place, effect);
+            }
+        }
+        self.release_held(place);
+        is_active
+    }
+
+    /// Packets that had to wait are handed in once their link is read.
+    fn release_held(&mut self, place: Place) {
+        let (of_place, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.held).into_iter().partition(|(to, _)| *to == place);
+        self.held = rest;
+        for (to, arrival) in of_place {
+            self.arrive(to, arrival);
+        }
+    }
+
+    fn perform(&mut self, place: Place, effect: Effect) {
+        match effect {
+            Effect::Notify { to, notice } => {
+                self.queue.push_back((to.0 as Place - 1, Arrival::Notice { from: place, notice }));
+            }
+            Effect::Connect(attempt, to) => {
+                let arrival = Arrival::Connect { from: place, attempt };
+                self.queue.push_back((to.0 as Place - 1, arrival));
+            }
+            Effect::Send(link, message) => {
+                let Some(&(learner, leader)) = self.links.get(&link) else { return };
+                let is_for_learner = leader == place;
+                let to = if is_for_learner { learner } else { leader };
+                let mut bytes = Vec::new();
+                let zab = self.world(place).replica.zab().expect("it is of an ensemble");
+                message.encode(zab.ensemble(), &mut bytes);
+                self.queue.push_back((to, Arrival::Packets { link, is_for_learner, bytes }));
+            }
+            Effect::Close(link, CloseReason::Protocol(why)) => panic!("{link:?}: {why:?}"),
+            Effect::Close(link, _) => self.end_link(link, place),
+            Effect::StoreEpochs(epochs) => {
+                self.disks[place].epochs = epochs;
+                self.queue.push_back((place, Arrival::Stored));
+            }
+            Effect::CutLog(zxid) => self.queue.push_back((place, Arrival::Cut(zxid))),
+            Effect::ReadLog(link, zxid) => self.queue.push_back((place, Arrival::Read(link, zxid))),
+            other => panic!("{other:?} is not of these servers"),
+        }
+    }
+
+    fn arrive(&mut self, place: Place, arrival: Arrival) {
+        let is_apart =
+            |other: Place| self.cut_off.contains(&place) || self.cut_off.contains(&other);
+        match arrival {
+            Arrival::Notice { from, .. } if is_apart(from) => (),
+            Arrival::Notice { from, notice } => {
+                let from = ServerId(from as i64 + 1);
+                self.hand_in(place, Peer::Notification { from, notice });
+            }
+            Arrival::Connect { from, attempt } => {
+                if is_apart(from) || self.worlds[place].is_none() {
+                    return self.hand_in(from, Peer::ConnectFailed(attempt));
+                }
+                let link = LinkId(self.next_link);
+                self.next_link += 1;
+                self.links.insert(link, (from, place));
+                self.hand_in(place, Peer::Accepted(link));
+                self.hand_in(from, Peer::Connected(attempt, link));
+            }
+            Arrival::Packets { link, is_for_learner, bytes } => {
+                self.read(place, link, is_for_learner, &bytes);
+            }
+            Arrival::Closed(link) => {
+                self.held.retain(|(to, it)| {
+                    *to != place || !matches!(it, Arrival::Packets { link: of, .. } if *of == link)
+                });
+                self.hand_in(place, Peer::Closed(link));
+            }
+            Arrival::Stored => self.hand_in(place, Peer::EpochsStored),
+            Arrival::Cut(zxid) => {
+                let world = self.world(place);
+                world.log.retain(|(it, _)| *it <= zxid);
+                world.durable_count = world.log.len();
+                let end = world.log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+                self.hand_in(place, Peer::LogCut(end));
+            }
+            Arrival::Read(link, position) => {
+                let world = self.world(place);
+                let (mut txns, mut after) = (InLog::default(), Zxid::ZERO);
+                for (zxid, txn) in &world.log {
+                    if *zxid <= position { after = *zxid } else { txns.push(*zxid, txn) }
+                }
+                let read = LogRead::Range { after, txns: Arc::new(txns) };
+                self.hand_in(place, Peer::LogRead(link, read));
+            }
+        }
+    }
+
+    fn hand_in(&mut self, place: Place, event: Peer<'_>) {
+        if let Some(world) = &mut self.worlds[place] {
+            world.fact(Event::Peer(event));
+            // What an event asks for happens before the next one.
+            world.perform();
+        }
+    }
+
+    fn read(&mut self, place: Place, link: LinkId, is_for_learner: bool, bytes: &[u8]) {
+        let Some(&(learner, leader)) = self.links.get(&link) else { return };
+        if self.cut_off.contains(&learner) || self.cut_off.contains(&leader) {
+            return;
+        }
+        let limits = PacketLimits::default();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let zab = self.world(place).replica.zab().expect("it is of an ensemble");
+            if !zab.is_reading(link) {
+                let bytes = rest.to_vec();
+                let arrival = Arrival::Packets { link, is_for_learner, bytes };
+                return self.held.push((place, arrival));
+            }
+            let length = if is_for_learner {
+                let decoded = FromLeader::decode(rest, limits).expect("a packet");
+                let (packet, length) = decoded.expect("a whole packet");
+                self.hand_in(place, Peer::FromLeader(link, packet));
+                length
+            } else {
+                let decoded = FromLearner::decode(rest, limits).expect("a packet");
+                let (packet, length) = decoded.expect("a whole packet");
+                self.hand_in(place, Peer::FromLearner(link, packet));
+                length
+            };
+            rest = &rest[length..];
+            if !self.links.contains_key(&link) {
+                return;
+            }
+        }
+    }
+
+    /// Every server that runs shows the same tree, with the same digest.
+    pub(super) fn assert_equal(&self) {
+        let mut running = self.worlds.iter().flatten();
+        let shown = |world: &World| {
+            let tree = &world.ordering().head.tree;
+            let records = tree.records().map(|it| (it.path().to_vec(), it.stat_bytes().to_vec()));
+            let sessions: Vec<_> =
+                tree.meta().sessions.iter().map(|(id, it)| (*id, it.timeout_ms)).collect();
+            (tree.meta().zxid, tree.digest(), records.collect::<Vec<_>>(), sessions)
+        };
+        let Some(first) = running.next().map(shown) else { return };
+        for other in running.map(shown) {
+            assert_eq!((first.0, first.1, &first.3), (other.0, other.1, &other.3));
+            assert_eq!(first.2, other.2);
+        }
+    }
+}
