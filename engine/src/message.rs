@@ -1,7 +1,9 @@
 //! What the roles send each other; the same whether they share a core loop or not.
 
 use crate::acl::identity::Identities;
-use crate::batch::ConnectionId;
+use crate::batch::{ConnectionId, Cursor};
+use crate::state::State;
+use crate::tree::TreeReader;
 use model::op::Op;
 use model::session::{Password, SessionId};
 use std::ops::Range;
@@ -102,4 +104,20 @@ pub enum ToShard {
     },
     /// A bundle whose memory can be reused.
     Returned(Bundle),
+    /// The server holds another tree from now on, and has no clients.
+    Replaced(Box<NewTree>),
+}
+
+/// What a shard reads from.
+pub struct NewTree {
+    /// The published versions.
+    pub reader: TreeReader<State>,
+    /// The batches after them.
+    pub cursor: Cursor,
+}
+
+impl std::fmt::Debug for NewTree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewTree")
+    }
 }

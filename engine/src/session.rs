@@ -185,6 +185,11 @@ impl SessionTable {
         }
     }
 
+    /// Count of shards.
+    pub fn shards(&self) -> u16 {
+        self.reported_ms.len() as u16
+    }
+
     /// A shard has reported everything before `until_ms`.
     pub fn reported(&mut self, shard: u16, until_ms: u64) {
         let reported = &mut self.reported_ms[usize::from(shard)];

@@ -3,8 +3,11 @@
 use super::Ordering;
 use super::forwarding::Forwarding;
 use super::learners::Learners;
-use crate::message::{Connect, ToOrdering, ToShard};
+use crate::message::{Connect, NewTree, ToOrdering, ToShard};
+use crate::pipeline::Head;
 use crate::settings::Now;
+use crate::state::State;
+use crate::tree::Pin;
 use crate::zab::LinkId;
 use model::session::SessionId;
 use model::zxid::{Epoch, Zxid};
@@ -60,12 +63,44 @@ impl Ordering {
         self.sessions.forget_all();
     }
 
-    /// Serves nobody from now on, and forgets what is not published. No client is attached any
-    /// more: the server closes their connections.
-    pub(crate) fn stop_serving(&mut self, now: Now) {
+    /// Serves nobody from now on. No client is attached any more: the server closes their
+    /// connections.
+    pub(crate) fn stop_serving(&mut self) {
         self.service = Service::Nobody;
         self.to_peers.clear();
-        self.drop_head(now);
+    }
+
+    /// Another tree takes the place of this one, which is returned. Shards read from the old one
+    /// until [`Self::exchange_readers`].
+    ///
+    /// # Panics
+    /// If clients are served, or something is not published.
+    pub(crate) fn replace_head(&mut self, head: Head) -> Head {
+        assert!(matches!(self.service, Service::Nobody), "no client sees its tree replaced");
+        assert!(self.sealed.is_empty() && !self.has_open(), "what is applied is published");
+        let zxid = head.tree.meta().zxid;
+        (self.proposed, self.published) = (zxid, zxid);
+        self.sessions.forget_all();
+        std::mem::replace(&mut self.head, head)
+    }
+
+    /// Every shard reads from this tree from now on.
+    pub(crate) fn exchange_readers(&mut self) {
+        for shard in 0..self.sessions.shards() {
+            let (reader, cursor) = (self.head.tree.reader(), self.chain.cursor());
+            let tree = Box::new(NewTree { reader, cursor });
+            self.to_shards.push((shard, ToShard::Replaced(tree)));
+        }
+    }
+
+    /// Pins the version that holds the history through `zxid`: sealed, or the published one.
+    /// `None` if too many are pinned.
+    pub(crate) fn pin_at(&self, zxid: Zxid) -> Option<Pin<State>> {
+        let held = self.sealed.iter().take_while(|applied| applied.through <= zxid).last();
+        match held.and_then(|applied| applied.batch.version) {
+            Some(version) => self.head.tree.pin_sealed(version),
+            None => self.head.tree.pin(),
+        }
     }
 
     /// Whether the epoch has no zxid left.

@@ -3,6 +3,7 @@
 use crate::in_log::InLog;
 use crate::message::ToShard;
 use crate::ordering::{Refusal, ReplayError};
+use crate::pipeline::Head;
 use crate::state::State;
 use crate::tree::Pin;
 use crate::zab::{self, LinkId, Lost};
@@ -27,8 +28,15 @@ pub enum Effect {
     RefuseWrites(Option<Refusal>),
     /// What agreement asks for of links, the disk and snapshots. Never [`zab::Effect::Append`],
     /// [`zab::Effect::Inherit`], [`zab::Effect::Committed`], [`zab::Effect::Lead`],
-    /// [`zab::Effect::Follow`] or [`zab::Effect::Look`], which the replica performs itself.
+    /// [`zab::Effect::Follow`], [`zab::Effect::Look`] or [`zab::Effect::SendSnapshot`], which the
+    /// replica performs itself, or says with what they need.
     Peer(zab::Effect),
+    /// Send this version to the link as a snapshot, then report [`zab::Event::SnapshotSent`]. The
+    /// link is the snapshot's until then. If the link ends, the pin is dropped soon: the server
+    /// cannot vote while what it was to lead with is pinned.
+    SendSnapshot(LinkId, Pin<State>),
+    /// Free this tree, which may take long; no client sees it any more.
+    Discard(Box<Head>),
     /// Serve clients from now on, as this epoch's leader or as a learner of that link.
     Serve(Serving),
     /// Close all clients and take none: there is no leader.
@@ -53,6 +61,8 @@ impl fmt::Debug for Effect {
             }
             Self::RefuseWrites(refusal) => f.debug_tuple("RefuseWrites").field(refusal).finish(),
             Self::Peer(effect) => f.debug_tuple("Peer").field(effect).finish(),
+            Self::SendSnapshot(link, _) => f.debug_tuple("SendSnapshot").field(link).finish(),
+            Self::Discard(_) => f.write_str("Discard"),
             Self::Serve(serving) => f.debug_tuple("Serve").field(serving).finish(),
             Self::StopServing(why) => f.debug_tuple("StopServing").field(why).finish(),
             Self::Diverged(error) => f.debug_tuple("Diverged").field(error).finish(),
@@ -79,6 +89,10 @@ pub struct Effects {
 impl Effects {
     pub(super) fn push(&mut self, effect: Effect) {
         self.list.push(effect);
+    }
+
+    pub(super) fn extend(&mut self, effects: impl IntoIterator<Item = Effect>) {
+        self.list.extend(effects);
     }
 
     pub(super) fn deliver(&mut self, messages: impl Iterator<Item = (u16, ToShard)>) {

@@ -11,6 +11,7 @@ use super::tail::Tail;
 use super::{Effect, Effects, Replica, Serving};
 use crate::in_log::InLog;
 use crate::ordering::ReplayError;
+use crate::pipeline::Head;
 use crate::settings::Now;
 use crate::zab::{self, CloseReason, LinkId, Message, Violation, Zab, ZabParts};
 use model::zxid::Zxid;
@@ -23,6 +24,8 @@ pub struct MemberParts {
     pub zab: ZabParts,
     /// The txns of its log behind the tree's last one.
     pub tail: Vec<Arc<InLog>>,
+    /// Makes the tree of a history without txns, sealed and published.
+    pub empty: Box<dyn Fn() -> Head + Send>,
 }
 
 /// A server's part in its ensemble.
@@ -31,13 +34,34 @@ pub(super) struct Member {
     /// Agreement's effects; kept to reuse the memory.
     effects: zab::Effects,
     tail: Tail,
+    empty: Box<dyn Fn() -> Head + Send>,
+    replaced: Option<Replaced>,
+    /// The role is lost, and what it had applied is pinned by a snapshot that is being sent.
+    is_dropping: bool,
+}
+
+/// The history that a snapshot is to replace: it counts until the snapshot is accepted, and shards
+/// read from it until clients are served again.
+struct Replaced {
+    head: Head,
+    tail: Tail,
+    durable: Zxid,
+    visible: Zxid,
+    is_accepted: bool,
 }
 
 impl Member {
     pub(super) fn new(parts: MemberParts) -> Self {
         let mut tail = Tail::default();
         parts.tail.into_iter().for_each(|txns| tail.push(txns));
-        Self { zab: Zab::new(parts.zab), effects: zab::Effects::default(), tail }
+        Self {
+            zab: Zab::new(parts.zab),
+            effects: zab::Effects::default(),
+            tail,
+            empty: parts.empty,
+            replaced: None,
+            is_dropping: false,
+        }
     }
 
     /// Clients see the history through `zxid`.
@@ -55,6 +79,7 @@ impl Replica {
     pub(super) fn agree(&mut self, now: Now, event: zab::Event<'_>, effects: &mut Effects) {
         let Some(member) = &mut self.member else { return };
         let mut decided = mem::take(&mut member.effects);
+        let is_stored = matches!(event, zab::Event::EpochsStored);
         let of_clients = match &event {
             zab::Event::FromLearner(..) | zab::Event::FromLeader(..) | zab::Event::Closed(_) => {
                 Some(event.clone())
@@ -62,6 +87,9 @@ impl Replica {
             _ => None,
         };
         member.zab.handle(now.mono_ms, event, &mut decided);
+        if is_stored && let Some(replaced) = &mut member.replaced {
+            replaced.is_accepted |= !member.zab.is_replacing();
+        }
         for effect in decided.take() {
             if let Err(error) = self.perform(now, effect, effects) {
                 effects.push(Effect::Diverged(error));
@@ -125,17 +153,22 @@ impl Replica {
                 self.publish(effects);
             }
             zab::Effect::Lead(epoch) => {
+                self.exchange_tree(effects);
+                let Some(member) = &self.member else { return Ok(()) };
                 self.ordering.lead(now, epoch, member.zab.ensemble().epoch_txns_max);
                 let start = Zxid::of_epoch(epoch);
                 (self.visible, self.durable) = (self.visible.max(start), self.durable.max(start));
                 effects.push(Effect::Serve(Serving::Leading(epoch)));
             }
             zab::Effect::Follow(link) => {
+                self.exchange_tree(effects);
                 self.ordering.follow(link);
                 effects.push(Effect::Serve(Serving::Following(link)));
             }
             zab::Effect::Look(why) => {
-                self.ordering.stop_serving(now);
+                self.ordering.stop_serving();
+                member.is_dropping = true;
+                self.maybe_drop_head(now);
                 effects.push(Effect::StopServing(why));
             }
             zab::Effect::Send(link, Message::Pong(zxid)) => {
@@ -149,11 +182,74 @@ impl Replica {
             }
             zab::Effect::CutLog(zxid) => {
                 member.tail.cut(zxid);
+                self.durable = self.durable.min(zxid);
                 effects.push(Effect::Peer(effect));
             }
+            zab::Effect::BeginEmpty(_) => {
+                let head = (member.empty)();
+                effects.push(Effect::Peer(effect));
+                self.replace_tree(head, effects);
+            }
+            zab::Effect::ForgetSnapshot => {
+                self.restore_tree();
+                effects.push(Effect::Peer(effect));
+            }
+            zab::Effect::SendSnapshot(link, zxid) => match self.ordering.pin_at(zxid) {
+                Some(pin) => effects.push(Effect::SendSnapshot(link, pin)),
+                None => self.close_link(now, link, CloseReason::TooManyLinks, effects),
+            },
             other => effects.push(Effect::Peer(other)),
         }
         Ok(())
+    }
+
+    /// Drops what is not published, once the role is lost and nothing of it is pinned. Until then
+    /// agreement is not told that turns end: it begins no election.
+    pub(super) fn maybe_drop_head(&mut self, now: Now) {
+        let Some(member) = &mut self.member else { return };
+        if member.is_dropping && !self.ordering.head.tree.is_head_pinned() {
+            member.is_dropping = false;
+            self.ordering.drop_head(now);
+        }
+    }
+
+    /// Whether [`Self::maybe_drop_head`] has yet to succeed.
+    pub(super) fn is_dropping(&self) -> bool {
+        self.member.as_ref().is_some_and(|member| member.is_dropping)
+    }
+
+    /// Another tree takes the place of this server's.
+    pub(super) fn replace_tree(&mut self, head: Head, effects: &mut Effects) {
+        let zxid = head.tree.meta().zxid;
+        let head = self.ordering.replace_head(head);
+        let (durable, visible) = (self.durable, self.visible);
+        (self.durable, self.visible) = (zxid, zxid);
+        let Some(member) = &mut self.member else { return };
+        let tail = mem::take(&mut member.tail);
+        let is_accepted = false;
+        let before =
+            member.replaced.replace(Replaced { head, tail, durable, visible, is_accepted });
+        // A snapshot that was not accepted was forgotten: this is the history before one that was.
+        effects.extend(before.map(|before| Effect::Discard(Box::new(before.head))));
+    }
+
+    /// What has come of a snapshot is void: the history before it counts.
+    fn restore_tree(&mut self) {
+        let Some(member) = &mut self.member else { return };
+        if let Some(replaced) = member.replaced.take_if(|it| !it.is_accepted) {
+            member.tail = replaced.tail;
+            (self.durable, self.visible) = (replaced.durable, replaced.visible);
+            self.ordering.replace_head(replaced.head);
+        }
+    }
+
+    /// Clients will be served: from the tree that came last.
+    fn exchange_tree(&mut self, effects: &mut Effects) {
+        let Some(member) = &mut self.member else { return };
+        if let Some(replaced) = member.replaced.take() {
+            self.ordering.exchange_readers();
+            effects.push(Effect::Discard(Box::new(replaced.head)));
+        }
     }
 
     /// Applies the txns of the log that the head does not hold, through `zxid`, as one batch.

@@ -92,7 +92,7 @@ impl Replica {
         let durable = member.as_ref().map_or(zxid, |it| it.zab.last.max(zxid));
         let mut ordering = Ordering::new(head, zxid, settings, shards, now);
         if member.is_some() {
-            ordering.stop_serving(now);
+            ordering.stop_serving();
         }
         Self {
             ordering,
@@ -130,6 +130,10 @@ impl Replica {
                 }
             }
             Event::Peer(event) => self.agree(now, event, effects),
+            Event::SnapshotReceived { link, head } => {
+                self.replace_tree(*head, effects);
+                self.agree(now, zab::Event::SnapshotReceived(link), effects);
+            }
             Event::Log(state) => {
                 self.log = state;
                 if state == LogState::Ended {
@@ -178,7 +182,10 @@ impl Replica {
                 self.publish(effects);
             }
         }
-        self.agree(now, zab::Event::TurnEnded, effects);
+        self.maybe_drop_head(now);
+        if !self.is_dropping() {
+            self.agree(now, zab::Event::TurnEnded, effects);
+        }
         if self.snapshots.is_due_at(now.mono_ms)
             && let Some(pin) = self.ordering.head.tree.pin()
         {

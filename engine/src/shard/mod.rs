@@ -198,6 +198,10 @@ impl Shard {
                 }
             }
             ToShard::Returned(bundle) => self.handover.recycle(bundle),
+            ToShard::Replaced(tree) => {
+                (self.reader, self.cursor) = (tree.reader, tree.cursor);
+                self.reads.forget();
+            }
         }
     }
 

@@ -8,8 +8,9 @@ use crate::replica::{
 };
 use crate::settings::{Now, Settings};
 use crate::shard::Shard;
-use crate::tree::TreeSeed;
-use crate::zab;
+use crate::state::State;
+use crate::tree::{Pin, TreeSeed};
+use crate::zab::{self, LinkId};
 use crate::{batch::Batch, batch::ConnectionId};
 use model::jute;
 use model::op::Op;
@@ -51,6 +52,8 @@ pub(crate) struct World {
     pub(crate) serving: Option<Serving>,
     /// What agreement has asked for.
     pub(crate) to_peers: Vec<zab::Effect>,
+    /// Snapshots to be sent.
+    pub(crate) snapshots: Vec<(LinkId, Pin<State>)>,
 }
 
 /// More than any test writes in one batch.
@@ -124,6 +127,7 @@ impl World {
             connections,
             serving: None,
             to_peers: Vec::new(),
+            snapshots: Vec::new(),
         }
     }
 
@@ -356,6 +360,8 @@ impl World {
                     }
                     Effect::Published(_) | Effect::RefuseWrites(_) => (),
                     Effect::Peer(effect) => self.to_peers.push(effect),
+                    Effect::SendSnapshot(link, pin) => self.snapshots.push((link, pin)),
+                    Effect::Discard(head) => drop(head),
                     Effect::Serve(serving) => self.serving = Some(serving),
                     Effect::StopServing(_) => {
                         self.serving = None;
@@ -370,7 +376,10 @@ impl World {
             }
             if let Some((zxid, _)) = self.log[..self.durable_count].last() {
                 let zxid = *zxid;
-                if zxid > self.replica.durable() || self.replica.zab().is_none() {
+                // This log is not the replica's any more.
+                let is_void = |it: &zab::Effect| matches!(it, zab::Effect::ForgetSnapshot);
+                let is_news = zxid > self.replica.durable() || self.replica.zab().is_none();
+                if is_news && !self.to_peers.iter().any(is_void) {
                     self.fact(Event::Durable(zxid));
                 }
             }

@@ -159,9 +159,10 @@ impl<M: Clone> Tree<M> {
     /// published version.
     ///
     /// # Panics
-    /// Inside a multi.
+    /// Inside a multi, or while what is to be dropped is pinned.
     pub fn rollback_to_published(&mut self) {
         assert!(self.multi.is_none(), "a multi is rolled back on its own");
+        assert!(!self.is_head_pinned(), "a pinned version cannot be dropped");
         let published = self.published;
         self.free_since(self.state.root, published);
         while self.sealed() > published {
@@ -242,6 +243,27 @@ impl<M: Clone> Tree<M> {
     pub fn pin(&self) -> Option<Pin<M>> {
         let place = self.shared.claim_pin(self.published)?;
         Some(Pin::new(self.shared.clone(), self.published_version(), place))
+    }
+
+    /// Pins a sealed version, published or not; `None` if [`PINS_MAX`] are pinned. While one is
+    /// pinned that is not published, the head cannot be dropped: see [`Self::is_head_pinned`].
+    ///
+    /// # Panics
+    /// If it is neither sealed nor the published one.
+    pub fn pin_sealed(&self, version: VersionNumber) -> Option<Pin<M>> {
+        assert!(version.0 >= self.published, "older versions may be gone");
+        let versions = &self.memory.versions;
+        let at = versions.partition_point(|kept| kept.version().number < version.0);
+        let kept = versions.get(at).expect("only sealed versions are pinned");
+        assert!(kept.version().number == version.0, "only sealed versions are pinned");
+        let place = self.shared.claim_pin(version.0)?;
+        Some(Pin::new(self.shared.clone(), kept.version, place))
+    }
+
+    /// Whether a version that is not published is pinned.
+    pub fn is_head_pinned(&self) -> bool {
+        // Acquire: the pin's use of the version is over.
+        self.shared.pins.iter().any(|pin| pin.load(Ordering::Acquire) > self.published)
     }
 
     fn published_version(&self) -> NonNull<Version<M>> {

@@ -96,11 +96,6 @@ pub struct Following {
     heard_ms: u64,
 }
 
-/// The leader violated the protocol.
-fn against(violation: Violation) -> Lost {
-    Lost::Protocol(violation)
-}
-
 impl Following {
     /// Begins to follow: a link is opened.
     pub fn begin(
@@ -216,6 +211,11 @@ impl Following {
         matches!(self.phase, Phase::Cutting)
     }
 
+    /// Whether a history is to be replaced by a snapshot that is not accepted yet.
+    pub fn is_replacing(&self) -> bool {
+        self.replaced.is_some()
+    }
+
     /// Ends, once nothing is under way any more: the history is what is on disk and counts.
     pub fn end(self, history: &mut History, effects: &mut Effects) {
         if let Some(replaced) = self.replaced {
@@ -280,7 +280,7 @@ impl Following {
             // A leader pings behind NEWLEADER. As in stock, a learner that has yet to accept does
             // not answer: its first answer is NEWLEADER's.
             (FromLeader::Ping { .. }, phase) if phase.has_chosen() => Ok(()),
-            _ => Err(against(Violation::OutOfPlace)),
+            _ => Err(Lost::Protocol(Violation::OutOfPlace)),
         }
     }
 
@@ -289,7 +289,7 @@ impl Following {
             return Err(Lost::OldEpoch);
         }
         if epoch > Epoch::LAST {
-            return Err(against(Violation::WrongEpoch(epoch)));
+            return Err(Lost::Protocol(Violation::WrongEpoch(epoch)));
         }
         self.epoch = epoch;
         if epoch == self.epochs.promised() {
@@ -385,11 +385,11 @@ impl Following {
             return Ok(());
         }
         if zxid.epoch() > self.epoch {
-            return Err(against(Violation::WrongEpoch(zxid.epoch())));
+            return Err(Lost::Protocol(Violation::WrongEpoch(zxid.epoch())));
         }
         let last = self.last;
         if zxid != last.next() && zxid.epoch() <= last.epoch() {
-            return Err(against(Violation::Gap { last, found: zxid }));
+            return Err(Lost::Protocol(Violation::Gap { last, found: zxid }));
         }
         self.pending.push(zxid, txn);
         self.last = zxid;
@@ -398,7 +398,7 @@ impl Following {
 
     fn commit(&mut self, zxid: Zxid) -> Result<(), Lost> {
         if zxid > self.last {
-            return Err(against(Violation::NotProposed(zxid)));
+            return Err(Lost::Protocol(Violation::NotProposed(zxid)));
         }
         self.named = self.named.max(zxid);
         Ok(())
@@ -406,7 +406,7 @@ impl Following {
 
     fn new_leader(&mut self, zxid: Zxid) -> Result<(), Lost> {
         if zxid.epoch() != self.epoch {
-            return Err(against(Violation::WrongEpoch(zxid.epoch())));
+            return Err(Lost::Protocol(Violation::WrongEpoch(zxid.epoch())));
         }
         // Everything committed has been sent: what comes later needs a COMMIT of its own, whatever
         // the DIFF named.

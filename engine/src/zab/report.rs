@@ -56,6 +56,16 @@ impl Zab {
         }
     }
 
+    /// Whether a snapshot has taken the place of this server's history and is not accepted yet.
+    pub fn is_replacing(&self) -> bool {
+        match &self.role {
+            Role::Following(following) | Role::Ending { following: Some(following), .. } => {
+                following.is_replacing()
+            }
+            Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => false,
+        }
+    }
+
     /// The configuration.
     pub fn ensemble(&self) -> &Ensemble {
         &self.ensemble

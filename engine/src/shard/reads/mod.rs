@@ -74,6 +74,11 @@ impl Reads {
         Self { settings, listings: KeptListings::default(), missed: Vec::new() }
     }
 
+    /// Forgets what it keeps of the tree.
+    pub(super) fn forget(&mut self) {
+        self.listings = KeptListings::default();
+    }
+
     /// Appends the reply to one request, and counts it. Returns its length in bytes.
     pub(super) fn answer(
         &mut self,

@@ -44,3 +44,59 @@ fn what_was_logged_and_not_answered_may_be_inherited() {
     let back = servers.resume(client, 1);
     assert_eq!(servers.ask(back, "ls /"), "ok [\"a\" \"b\" \"zookeeper\"]");
 }
+
+#[test]
+fn a_server_that_lacks_too_much_gets_a_snapshot() {
+    let mut servers = Servers::elected(3);
+    let client = servers.join(2);
+    servers.kill(0);
+    for number in 0..100 {
+        servers.ask(client, &format!("create1 /n{number} *100"));
+    }
+    servers.ask(client, "create1 /e mine flags=1");
+    for place in 1..3 {
+        servers.purge(place);
+    }
+    servers.start(0);
+    servers.pass(2_000);
+    assert_eq!(servers.disks[0].base, servers.disks[2].base, "it came as a snapshot");
+    servers.assert_equal();
+    let other = servers.join(0);
+    assert_eq!(servers.ask(other, "count /"), "ok 104");
+    servers.ask(client, "create1 /after x");
+    assert_eq!(servers.ask(other, "create1 /after/it x"), "ok \"/after/it\"");
+    servers.assert_equal();
+    // It can lead with what it got.
+    servers.kill(2);
+    servers.pass(2_000);
+    servers.assert_equal();
+    let back = servers.resume(client, 0);
+    assert_eq!(servers.ask(back, "ephemerals /"), "ok [\"/e\"]");
+}
+
+#[test]
+fn a_snapshot_that_never_counted_leaves_the_history_as_it_was() {
+    let mut servers = Servers::elected(3);
+    let client = servers.join(0);
+    servers.ask(client, "create1 /a x");
+    servers.kill(0);
+    let other = servers.join(1);
+    for number in 0..100 {
+        servers.ask(other, &format!("create1 /n{number} *100"));
+    }
+    servers.purge(2);
+    servers.start(0);
+    while servers.disks[0].replaced.is_none() {
+        servers.step();
+    }
+    assert_eq!(servers.world(0).ordering().seen(), servers.disks[2].base);
+    servers.kill(2);
+    servers.pass(3_000);
+    // The other one has the whole log.
+    assert_eq!(servers.leader(), Some(1));
+    servers.pass(1_000);
+    assert_eq!(servers.disks[0].base, model::zxid::Zxid::ZERO, "the snapshot is gone");
+    servers.assert_equal();
+    let back = servers.resume(client, 0);
+    assert_eq!(servers.ask(back, "count /"), "ok 104");
+}

@@ -84,6 +84,9 @@ enum Step {
     Renew(usize),
     /// The leader ends, and starts again.
     NewLeader,
+    /// A follower ends, and starts when the others have written more; their logs may reach back no
+    /// further than that.
+    Away { is_purged: bool, operations: Vec<Operation> },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -93,6 +96,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..3usize, 0..3usize).prop_map(|(client, place)| Step::Move(client, place)),
         1 => (0..3usize).prop_map(Step::Renew),
         1 => Just(Step::NewLeader),
+        1 => (any::<bool>(), prop::collection::vec(operation(), 1..20))
+            .prop_map(|(is_purged, operations)| Step::Away { is_purged, operations }),
     ]
 }
 
@@ -139,7 +144,29 @@ impl Comparison {
                 self.clients[*client] = self.join(place);
             }
             Step::NewLeader => self.replace_leader(),
+            Step::Away { is_purged, operations } => self.leave_one_out(*is_purged, operations),
         }
+    }
+
+    fn leave_one_out(&mut self, is_purged: bool, operations: &[Operation]) {
+        let leader = self.servers.leader().expect("one leads");
+        let away = (leader + 1) % 3;
+        self.servers.kill(away);
+        self.servers.run();
+        for client in 0..self.clients.len() {
+            if self.clients[client].place == away {
+                self.clients[client] = self.servers.resume(self.clients[client], leader);
+            }
+        }
+        self.ask(0, operations);
+        if is_purged {
+            self.servers.purge(leader);
+        }
+        self.servers.start(away);
+        self.servers.pass(2_000);
+        self.clients[1] = self.servers.resume(self.clients[1], away);
+        assert_ne!(self.clients[1].session, 0, "the session has survived");
+        self.set_time();
     }
 
     fn replace_leader(&mut self) {

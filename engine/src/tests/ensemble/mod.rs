@@ -24,22 +24,41 @@ pub(super) type Place = usize;
 
 /// Something on its way to a server.
 enum Arrival {
-    Connect { from: Place, attempt: Attempt },
-    Notice { from: Place, notice: crate::zab::Notice },
-    Packets { link: LinkId, is_for_learner: bool, bytes: Vec<u8> },
+    Connect {
+        from: Place,
+        attempt: Attempt,
+    },
+    Notice {
+        from: Place,
+        notice: crate::zab::Notice,
+    },
+    Packets {
+        link: LinkId,
+        is_for_learner: bool,
+        bytes: Vec<u8>,
+    },
     Closed(LinkId),
     Stored,
     Cut(Zxid),
     Read(LinkId, Zxid),
+    /// A tree: the txns that lead to it.
+    Snapshot(LinkId, Txns),
+    SnapshotSent(LinkId),
 }
+
+type Txns = Vec<(Zxid, Vec<u8>)>;
 
 /// What outlives a server's run.
 #[derive(Default)]
 struct Disk {
     epochs: Epochs,
-    /// Every txn of its log.
-    log: Vec<(Zxid, Vec<u8>)>,
+    /// Every txn of its log, those that are in its oldest snapshot alone included.
+    log: Txns,
     committed: Zxid,
+    /// What that snapshot holds.
+    base: Zxid,
+    /// The history that a snapshot is to replace: its log and its base.
+    replaced: Option<(Txns, Zxid)>,
 }
 
 /// Servers, links and clocks.
@@ -87,7 +106,7 @@ impl Servers {
     pub(super) fn start(&mut self, place: Place) {
         let settings = Settings { server_id: place as u8 + 1, ..self.settings.clone() };
         let disk = &self.disks[place];
-        let mut head = Head::new(Arc::new(settings.clone()), SEED);
+        let mut head = self.empty_head(place);
         let (mut tail, mut batch) = (InLog::default(), Batch::default());
         for (zxid, txn) in &disk.log {
             if *zxid <= disk.committed {
@@ -110,11 +129,18 @@ impl Servers {
             epochs: disk.epochs,
             last,
             committed: disk.committed,
-            base: Zxid::ZERO,
+            base: disk.base,
             recent_bytes_max: 2_000,
         };
         let tail = if tail.is_empty() { Vec::new() } else { vec![Arc::new(tail)] };
-        let member = Some(MemberParts { zab, tail });
+        let of_empty = Arc::new(settings.clone());
+        let empty = Box::new(move || {
+            let mut head = Head::new(of_empty.clone(), SEED);
+            let version = head.seal();
+            head.tree.publish(version);
+            head
+        });
+        let member = Some(MemberParts { zab, tail, empty });
         let mut world = World::with_member(head, disk.committed, settings, 2, self.now, member);
         world.log = disk.log.clone();
         world.durable_count = world.log.len();
@@ -125,8 +151,13 @@ impl Servers {
     pub(super) fn kill(&mut self, place: Place) {
         let Some(world) = self.worlds[place].take() else { return };
         let zab = world.replica.zab().expect("it is of an ensemble");
-        self.disks[place].committed = zab.history().committed();
-        self.disks[place].log = world.log[..world.durable_count].to_vec();
+        let disk = &mut self.disks[place];
+        disk.committed = zab.history().committed();
+        disk.log = world.log[..world.durable_count].to_vec();
+        if let Some((log, base)) = disk.replaced.take() {
+            // The snapshot never counted.
+            (disk.log, disk.base) = (log, base);
+        }
         self.queue.retain(|(to, _)| *to != place);
         self.held.retain(|(to, _)| *to != place);
         let is_ours = |(_, ends): &(&LinkId, &(Place, Place))| ends.0 == place || ends.1 == place;
@@ -159,30 +190,42 @@ impl Servers {
     /// Lets time pass, in steps that are shorter than any limit.
     pub(super) fn pass(&mut self, ms: u64) {
         for _ in 0..ms.div_ceil(50) {
-            self.now.mono_ms += 50;
-            self.now.wall_ms += 50;
-            let now = self.now;
-            self.worlds.iter_mut().flatten().for_each(|world| world.now = now);
+            self.tick();
             self.run();
         }
     }
 
+    fn tick(&mut self) {
+        self.now.mono_ms += 50;
+        self.now.wall_ms += 50;
+        let now = self.now;
+        self.worlds.iter_mut().flatten().for_each(|world| world.now = now);
+    }
+
     /// Until nothing is left to do at this time.
     pub(super) fn run(&mut self) {
-        loop {
-            let mut is_active = false;
-            for place in 0..self.worlds.len() {
-                is_active |= self.turn(place);
-            }
-            let arrivals = std::mem::take(&mut self.queue);
-            is_active |= !arrivals.is_empty();
-            for (place, arrival) in arrivals {
-                self.arrive(place, arrival);
-            }
-            if !is_active {
-                return;
-            }
+        while self.round() {}
+    }
+
+    /// A little of what is to be done; lets time pass if there is nothing.
+    pub(super) fn step(&mut self) {
+        if !self.round() {
+            self.tick();
         }
+    }
+
+    /// A turn of each server, then what was on its way; true if there was anything.
+    fn round(&mut self) -> bool {
+        let mut is_active = false;
+        for place in 0..self.worlds.len() {
+            is_active |= self.turn(place);
+        }
+        let arrivals = std::mem::take(&mut self.queue);
+        is_active |= !arrivals.is_empty();
+        for (place, arrival) in arrivals {
+            self.arrive(place, arrival);
+        }
+        is_active
     }
 
     fn turn(&mut self, place: Place) -> bool {
@@ -199,8 +242,20 @@ impl Servers {
                 self.perform(place, effect);
             }
         }
+        self.send_snapshots(place);
         self.release_held(place);
         is_active
+    }
+
+    fn send_snapshots(&mut self, place: Place) {
+        let world = self.worlds[place].as_mut().expect("it has just had a turn");
+        for (link, pin) in std::mem::take(&mut world.snapshots) {
+            let through = pin.view().meta().zxid;
+            let log = world.log.iter().filter(|(zxid, _)| *zxid <= through).cloned().collect();
+            self.queue.push_back((place, Arrival::SnapshotSent(link)));
+            let Some(&(learner, _)) = self.links.get(&link) else { continue };
+            self.queue.push_back((learner, Arrival::Snapshot(link, log)));
+        }
     }
 
     /// Packets that had to wait are handed in once their link is read.
@@ -234,11 +289,24 @@ impl Servers {
             Effect::Close(link, CloseReason::Protocol(why)) => panic!("{link:?}: {why:?}"),
             Effect::Close(link, _) => self.end_link(link, place),
             Effect::StoreEpochs(epochs) => {
-                self.disks[place].epochs = epochs;
+                let disk = &mut self.disks[place];
+                // A promise comes before any snapshot: this accepts one.
+                disk.replaced = None;
+                disk.epochs = epochs;
                 self.queue.push_back((place, Arrival::Stored));
             }
             Effect::CutLog(zxid) => self.queue.push_back((place, Arrival::Cut(zxid))),
             Effect::ReadLog(link, zxid) => self.queue.push_back((place, Arrival::Read(link, zxid))),
+            Effect::ReceiveSnapshot(..) => (),
+            Effect::ForgetSnapshot => {
+                let disk = &mut self.disks[place];
+                if let Some((log, base)) = disk.replaced.take() {
+                    disk.base = base;
+                    let world = self.world(place);
+                    world.log = log;
+                    world.durable_count = world.log.len();
+                }
+            }
             other => panic!("{other:?} is not of these servers"),
         }
     }
@@ -279,6 +347,11 @@ impl Servers {
                 let end = world.log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
                 self.hand_in(place, Peer::LogCut(end));
             }
+            Arrival::SnapshotSent(link) => self.hand_in(place, Peer::SnapshotSent(link)),
+            Arrival::Snapshot(link, log) => self.receive_snapshot(place, link, log),
+            Arrival::Read(link, position) if position < self.disks[place].base => {
+                self.hand_in(place, Peer::LogRead(link, LogRead::Unavailable));
+            }
             Arrival::Read(link, position) => {
                 let world = self.world(place);
                 let (mut txns, mut after) = (InLog::default(), Zxid::ZERO);
@@ -289,6 +362,38 @@ impl Servers {
                 self.hand_in(place, Peer::LogRead(link, read));
             }
         }
+    }
+
+    fn receive_snapshot(&mut self, place: Place, link: LinkId, log: Txns) {
+        if !self.links.contains_key(&link) {
+            return;
+        }
+        let (mut head, mut batch) = (self.empty_head(place), Batch::default());
+        for (_, txn) in &log {
+            replay(&mut head, txn, &mut batch).expect("the log is a history");
+        }
+        let version = head.seal();
+        head.tree.publish(version);
+        let base = log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        let world = self.world(place);
+        let before = std::mem::replace(&mut world.log, log);
+        world.durable_count = world.log.len();
+        let disk = &mut self.disks[place];
+        disk.replaced = Some((before, std::mem::replace(&mut disk.base, base)));
+        let world = self.world(place);
+        world.fact(Event::SnapshotReceived { link, head: Box::new(head) });
+        world.perform();
+    }
+
+    fn empty_head(&self, place: Place) -> Head {
+        let settings = Settings { server_id: place as u8 + 1, ..self.settings.clone() };
+        Head::new(Arc::new(settings), SEED)
+    }
+
+    /// A server's log reaches back no further than to here: the rest is in a snapshot.
+    pub(super) fn purge(&mut self, place: Place) {
+        let world = self.world(place);
+        self.disks[place].base = world.ordering().seen();
     }
 
     fn hand_in(&mut self, place: Place, event: Peer<'_>) {

@@ -135,6 +135,30 @@ fn a_pin_keeps_what_it_sees_and_no_more() {
 }
 
 #[test]
+fn what_is_sealed_can_be_pinned_before_it_is_published() {
+    let mut tree = Tree::new(SEED, ());
+    tree.insert_root(&NewNode { path: b"/", data: Some(b"0"), ..NewNode::default() });
+    let published = tree.seal();
+    tree.publish(published);
+    tree.replace_data_quietly(b"/", Some(b"1"));
+    let sealed = tree.seal();
+    tree.replace_data_quietly(b"/", Some(b"2"));
+    tree.seal();
+    let data = |pin: &Pin<()>| pin.view().lookup(b"/").unwrap().data().unwrap().to_vec();
+    let early = tree.pin_sealed(published).unwrap();
+    assert!(!tree.is_head_pinned());
+    let pin = tree.pin_sealed(sealed).unwrap();
+    assert!(tree.is_head_pinned());
+    while tree.reclaim(100) > 0 {}
+    assert_eq!((data(&early), data(&pin)), (b"0".to_vec(), b"1".to_vec()));
+    drop(pin);
+    assert!(!tree.is_head_pinned());
+    tree.rollback_to_published();
+    assert_eq!(tree.lookup(b"/").unwrap().data(), Some(&b"0"[..]));
+    assert_eq!(data(&early), b"0");
+}
+
+#[test]
 fn walks_of_pins_are_resumed() {
     let mut tree = Tree::new(SEED, ());
     tree.insert_root(&NewNode { path: b"/", ..NewNode::default() });
