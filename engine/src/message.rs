@@ -104,6 +104,8 @@ pub enum ToShard {
     },
     /// A bundle whose memory can be reused.
     Returned(Bundle),
+    /// Clients are served from now on, or all of them closed and none taken.
+    Serve(bool),
     /// The server holds another tree from now on, and has no clients.
     Replaced(Box<NewTree>),
 }

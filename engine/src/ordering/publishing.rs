@@ -66,7 +66,6 @@ impl Ordering {
         self.open.batch.clear();
         self.open.in_log.clear();
         self.sealed.clear();
-        self.to_shards.clear();
         self.head.rollback_to_published();
         self.proposed = self.published;
         self.sessions.forget_all();

@@ -52,6 +52,7 @@ impl Ordering {
         self.proposed = self.proposed.max(start);
         let last = Zxid(start.0 + i64::from(txns_max));
         self.service = Service::Leading { last, learners: Learners::default() };
+        self.tell_shards(true);
         self.reaped_ms = now.mono_ms;
         self.sessions.forget_all();
         self.track_all(now);
@@ -61,13 +62,19 @@ impl Ordering {
     pub(crate) fn follow(&mut self, link: LinkId) {
         self.service = Service::Following(Box::new(Forwarding::new(link)));
         self.sessions.forget_all();
+        self.tell_shards(true);
     }
 
-    /// Serves nobody from now on. No client is attached any more: the server closes their
-    /// connections.
+    /// Serves nobody from now on: shards close their connections.
     pub(crate) fn stop_serving(&mut self) {
         self.service = Service::Nobody;
         self.to_peers.clear();
+        self.tell_shards(false);
+    }
+
+    fn tell_shards(&mut self, is_serving: bool) {
+        let shards = 0..self.sessions.shards();
+        self.to_shards.extend(shards.map(|shard| (shard, ToShard::Serve(is_serving))));
     }
 
     /// Another tree takes the place of this one, which is returned. Shards read from the old one

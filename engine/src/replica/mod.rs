@@ -231,9 +231,9 @@ impl Replica {
         self.ordering.head.tree.reclaim(count_max);
     }
 
-    /// Forgets everything that is not published, and its clients: a server that no longer leads
-    /// does so after it has closed its clients' connections.
-    pub fn drop_head(&mut self, now: Now) {
+    /// Forgets everything that is not published, as a server does that loses its role.
+    #[cfg(test)]
+    pub(crate) fn drop_head(&mut self, now: Now) {
         self.ordering.drop_head(now);
     }
 

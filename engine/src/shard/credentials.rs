@@ -27,6 +27,9 @@ impl Shard {
         received_ms: u64,
     ) -> Result<(), Refused> {
         let request = ConnectRequest::decode(packet).map_err(|_| Refused::NotConnect)?;
+        if !self.is_serving {
+            return Err(Refused::NotServing);
+        }
         let (seen, here) = (Zxid(request.last_zxid_seen), self.reader.view().meta().zxid);
         if seen > here {
             return Err(Refused::ZxidAhead { seen, here });

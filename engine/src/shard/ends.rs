@@ -14,7 +14,7 @@
 //! `crate::tests::ends::writes_behind_parked_reads_survive_their_connection`).
 
 use super::Shard;
-use super::connection::{BareReply, NextOfEnd};
+use super::connection::{BareReply, Connection, NextOfEnd};
 use crate::batch::ConnectionId;
 use crate::message::ToOrdering;
 use model::session::SessionId;
@@ -78,6 +78,18 @@ impl Shard {
     pub(super) fn cut(&mut self, id: ConnectionId) {
         self.lose(id);
         self.connections.end(id);
+    }
+
+    /// Serves clients from now on; or closes all connections at once and lets nobody in.
+    pub(super) fn serve_clients(&mut self, is_serving: bool) {
+        self.is_serving = is_serving;
+        if !is_serving {
+            let slots = 0..self.connections.slot_count();
+            let all: Vec<_> = self.connections.some(slots).map(Connection::id).collect();
+            for id in all {
+                self.cut(id);
+            }
+        }
     }
 
     /// Nothing is parked any more: is the end reached? If reads of this turn precede it, it is

@@ -64,6 +64,8 @@ use watches::Watches;
 /// A shard.
 pub struct Shard {
     settings: Arc<Settings>,
+    /// Whether clients may have sessions here.
+    is_serving: bool,
     /// The newest version that it has seen, and the batch that led there.
     reader: TreeReader<State>,
     cursor: Cursor,
@@ -89,6 +91,7 @@ impl Shard {
         cursor: Cursor,
     ) -> Self {
         Self {
+            is_serving: true,
             reader,
             cursor,
             connections: Connections::new(index),
@@ -198,6 +201,7 @@ impl Shard {
                 }
             }
             ToShard::Returned(bundle) => self.handover.recycle(bundle),
+            ToShard::Serve(is_serving) => self.serve_clients(is_serving),
             ToShard::Replaced(tree) => {
                 (self.reader, self.cursor) = (tree.reader, tree.cursor);
                 self.reads.forget();

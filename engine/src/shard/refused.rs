@@ -7,6 +7,8 @@ use model::zxid::Zxid;
 pub enum Refused {
     /// Its first packet is not a connect request.
     NotConnect,
+    /// The server has no leader.
+    NotServing,
     /// It has seen more of the history than this server has.
     ZxidAhead {
         /// What it has seen.
@@ -31,6 +33,7 @@ impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotConnect => f.write_str("its first packet is not a connect request"),
+            Self::NotServing => f.write_str("this server has no leader at the moment"),
             Self::ZxidAhead { seen, here } => {
                 write!(f, "it has seen zxid {seen}, this server is at {here}")
             }
