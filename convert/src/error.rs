@@ -65,6 +65,9 @@ pub enum Fault {
     /// There are nodes, but no root.
     #[error("there is no root")]
     NoRoot,
+    /// What follows a snapshot on a link is something else.
+    #[error("the snapshot ends with {0:?} instead of its signature")]
+    Signature(String),
     /// A value outside its bounds.
     #[error("a time to live of {0} ms")]
     Ttl(i64),

@@ -2,7 +2,7 @@
 //! starts on that: it needs a log only if there is no snapshot.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use engine::state::State;
@@ -108,19 +108,45 @@ fn write_unfinished(
     path: &Path,
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<(u64, Lengths)> {
+    let preamble = Preamble { database: EXPORT_DATABASE, ..preamble_of(view) };
+    let mut writer = SnapshotWriter::begin(File::create(path)?, &preamble)?;
+    let lengths = write_nodes(view, &mut writer, progress)?;
+    let (bytes, file) = writer.finish(view.meta().zxid, view.digest())?;
+    file.sync_all()?;
+    Ok((bytes, lengths))
+}
+
+/// Writes a version as leaders send it to learners; returns its length.
+///
+/// # Errors
+/// Those of `to`.
+pub fn send(view: View<'_, State>, to: impl Write) -> io::Result<u64> {
+    let mut writer = SnapshotWriter::begin_sent(to, &preamble_of(view))?;
+    write_nodes(view, &mut writer, &mut |_| ())?;
+    writer.finish_sent()
+}
+
+fn preamble_of(view: View<'_, State>) -> Preamble {
     let state = view.meta();
-    let mut preamble = Preamble { database: EXPORT_DATABASE, ..Preamble::default() };
+    let mut preamble = Preamble::default();
     preamble.sessions.extend(state.sessions.iter().map(|(id, it)| (*id, it.timeout_ms)));
     for (number, _) in state.acls.iter() {
         let mut list = Vec::new();
         state.acls.list(number).encode(&mut list);
         preamble.acls.push((number.into(), list));
     }
-    let mut writer = SnapshotWriter::begin(File::create(path)?, &preamble)?;
+    preamble
+}
+
+fn write_nodes<W: Write>(
+    view: View<'_, State>,
+    writer: &mut SnapshotWriter<W>,
+    progress: &mut dyn FnMut(u64),
+) -> io::Result<Lengths> {
     let mut todo = Vec::from_iter(view.lookup(b"/"));
     let (mut count, mut lengths) = (0, Lengths::default());
     while let Some(record) = todo.pop() {
-        write_node(&mut writer, record)?;
+        write_node(writer, record)?;
         lengths.see(record.path(), record.data());
         if record.stat().num_children.to_native() > 0 {
             view.child_records(record.path(), |_, child| todo.push(child));
@@ -135,12 +161,10 @@ fn write_unfinished(
         let found = format!("{count} of {} nodes can be reached", view.node_count());
         return Err(io::Error::other(found));
     }
-    let (bytes, file) = writer.finish(view.meta().zxid, view.digest())?;
-    file.sync_all()?;
-    Ok((bytes, lengths))
+    Ok(lengths)
 }
 
-fn write_node(writer: &mut SnapshotWriter<File>, record: NodeRecord<'_>) -> io::Result<()> {
+fn write_node<W: Write>(writer: &mut SnapshotWriter<W>, record: NodeRecord<'_>) -> io::Result<()> {
     let path = if record.path() == b"/" { b"" } else { record.path() };
     let acl = if record.acl() == 0 { ACL_OPEN } else { record.acl().into() };
     let stat = Stat {

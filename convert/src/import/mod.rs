@@ -351,23 +351,39 @@ impl Imported {
         created_by: &str,
         pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<ImportReport, ImportError> {
-        let Self { mut rebuilt, report } = self;
+        let Self { rebuilt, report } = self;
         let ours = directory.join(snapshot::directory::DIRECTORY);
         disk.create_directory(&ours).await?;
-        let version = rebuilt.tree.seal();
-        rebuilt.tree.publish(version);
-        let pin = rebuilt.tree.pin().expect("there is no other pin");
-        let head = snapshot::SnapshotHead {
-            zxid: report.zxid,
-            epoch: report.zxid.epoch(),
-            seed: rebuilt.tree.seed().0,
-            node_count: rebuilt.tree.node_count(),
-            digest: rebuilt.tree.digest(),
-            data_bytes: rebuilt.tree.data_bytes(),
-        };
-        let mut source = ImportSource { walk: pin.walk(), rebuilt: &rebuilt };
-        snapshot::write(disk, &ours, &head, created_by, &mut source, pace).await?;
+        rebuilt.write(disk, &ours, report.zxid, created_by, pace).await?;
         Ok(report)
+    }
+}
+
+impl Rebuilt {
+    /// Writes the tree as a snapshot of ours at `zxid`, into a directory of snapshots. `pace`
+    /// receives the bytes written so far.
+    pub async fn write<D: Disk>(
+        mut self,
+        disk: &D,
+        directory: &Path,
+        zxid: Zxid,
+        created_by: &str,
+        pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
+    ) -> Result<(), snapshot::WriteError> {
+        let version = self.tree.seal();
+        self.tree.publish(version);
+        let pin = self.tree.pin().expect("there is no other pin");
+        let head = snapshot::SnapshotHead {
+            zxid,
+            epoch: zxid.epoch(),
+            seed: self.tree.seed().0,
+            node_count: self.tree.node_count(),
+            digest: self.tree.digest(),
+            data_bytes: self.tree.data_bytes(),
+        };
+        let mut source = ImportSource { walk: pin.walk(), rebuilt: &self };
+        snapshot::write(disk, directory, &head, created_by, &mut source, pace).await?;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tree as rebuilt from `ZooKeeper`'s files.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Read;
 use std::mem;
 
 use engine::quota::{self, Track};
@@ -15,7 +16,7 @@ use super::Progress;
 use crate::error::Fault;
 use crate::stock::ACL_OPEN;
 use crate::stock::lengths::Lengths;
-use crate::stock::snapshot::{SnapshotReader, StockNode, Trailer};
+use crate::stock::snapshot::{Preamble, SnapshotReader, StockNode, Trailer};
 use crate::stock::stream::StreamError;
 
 /// The number of an ACL that the snapshot's nodes have and its table does not: it was created while
@@ -101,6 +102,30 @@ impl Rebuilt {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<Trailer, StreamError> {
         let preamble = reader.preamble()?;
+        let nodes = self.load_nodes(preamble, reader, progress)?;
+        let trailer = reader.trailer()?;
+        progress(Progress::Nodes { count: nodes, bytes: reader.offset() });
+        Ok(trailer)
+    }
+
+    /// Reads a whole snapshot, as leaders send it, into an empty tree. Returns what was read from
+    /// the source behind it.
+    pub fn receive(
+        &mut self,
+        mut reader: SnapshotReader<impl Read>,
+    ) -> Result<Vec<u8>, StreamError> {
+        let preamble = reader.sent_preamble()?;
+        self.load_nodes(preamble, &mut reader, &mut |_| ())?;
+        reader.end_of_sent()
+    }
+
+    /// Reads the nodes behind a preamble; returns their number.
+    fn load_nodes<R: Read>(
+        &mut self,
+        preamble: Preamble,
+        reader: &mut SnapshotReader<R>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<u64, StreamError> {
         self.sessions.extend(preamble.sessions);
         let numbers = preamble.acls.iter();
         let numbers = numbers.map(|(number, list)| (*number, self.acls.number_of(list)));
@@ -126,9 +151,7 @@ impl Rebuilt {
             let offset = reader.offset();
             return Err(StreamError::Damage { offset, fault: Fault::NoRoot });
         }
-        let trailer = reader.trailer()?;
-        progress(Progress::Nodes { count: nodes, bytes: reader.offset() });
-        Ok(trailer)
+        Ok(nodes)
     }
 
     /// Inserts a node of a snapshot. `parent` is the last parent that was found to exist.

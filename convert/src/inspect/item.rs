@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use model::acl::AclList;
 use model::jute::JuteReader;
 use model::op::Op;
+use model::peer::packet::SNAPSHOT_SIGNATURE;
 use model::record::NodeRecord;
 use model::stat::Stat;
 use model::txn::{NodeKind, Txn, TxnDigest, TxnHeader};
@@ -160,6 +161,10 @@ fn pair(fault: &Fault) -> (Option<String>, Option<String>) {
         }
         Fault::EntryEnd { found } => both("0x42".to_owned(), format!("{found:#04x}")),
         Fault::Length(found) | Fault::Ttl(found) => (None, Some(found.to_string())),
+        Fault::Signature(found) => {
+            let expected = String::from_utf8_lossy(SNAPSHOT_SIGNATURE).into_owned();
+            both(expected, found.clone())
+        }
         Fault::Txn(_) | Fault::NoParent(_) | Fault::Twice(_) | Fault::Path(_) | Fault::NoRoot => {
             (None, None)
         }

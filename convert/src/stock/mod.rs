@@ -28,3 +28,6 @@ pub const ACL_OPEN: i64 = -1;
 pub const EXPORT_DATABASE: i64 = i64::from_be_bytes(*b"RINGKEEP");
 /// Bytes of a node's Stat as it is stored.
 pub const STAT_BYTES: usize = 60;
+
+#[cfg(test)]
+mod tests;

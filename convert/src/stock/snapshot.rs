@@ -2,8 +2,10 @@
 //! newer versions append.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
+use model::peer::packet::SNAPSHOT_SIGNATURE;
 use model::session::SessionId;
 use model::stat::Stat;
 use model::txn::DIGEST_VERSION;
@@ -89,9 +91,9 @@ const DIGEST_VERSION_NUMERIC: i32 = DIGEST_VERSION;
 /// An ACL list of more entries than this is damage, not a list.
 const ACL_ENTRIES_MAX: i32 = 1 << 20;
 
-/// A snapshot that is read sequentially.
-pub struct SnapshotReader {
-    stream: Stream<Unpacked>,
+/// A snapshot that is read sequentially: a file, or what comes over a learner's link.
+pub struct SnapshotReader<R = Unpacked> {
+    stream: Stream<R>,
 }
 
 impl SnapshotReader {
@@ -104,6 +106,13 @@ impl SnapshotReader {
     pub fn open_as(path: &Path, compression: Compression) -> Result<Self, StreamError> {
         let file = File::open(path)?;
         Ok(Self { stream: Stream::new(Unpacked::new(file, compression)) })
+    }
+}
+
+impl<R: Read> SnapshotReader<R> {
+    /// Reads the form that leaders send: sessions, ACLs and nodes of a file, and nothing else.
+    pub fn sent(source: R) -> Self {
+        Self { stream: Stream::unsummed(source) }
     }
 
     /// How many unpacked bytes were read.
@@ -127,7 +136,14 @@ impl SnapshotReader {
                 fault: Fault::Version { found: version },
             });
         }
-        let mut preamble = Preamble { database: s.long()?, ..Preamble::default() };
+        let database = s.long()?;
+        Ok(Preamble { database, ..self.sent_preamble()? })
+    }
+
+    /// Reads everything before the nodes of the form that leaders send.
+    pub fn sent_preamble(&mut self) -> Result<Preamble, StreamError> {
+        let s = &mut self.stream;
+        let mut preamble = Preamble::default();
         for _ in 0..s.count()? {
             preamble.sessions.push((SessionId(s.long()?), s.int()?));
         }
@@ -161,6 +177,19 @@ impl SnapshotReader {
         Ok(Some(StockNode { path, data, acl, stat: stat_of(&bytes[8..]) }))
     }
 
+    /// Reads what a leader sends behind the nodes; returns what was read from the source beyond
+    /// that.
+    pub fn end_of_sent(mut self) -> Result<Vec<u8>, StreamError> {
+        // As long as it should be: what a wrong length announces is not waited for.
+        let length = self.stream.length()?.unwrap_or(0).min(SNAPSHOT_SIGNATURE.len());
+        let signature = self.stream.take(length)?;
+        if signature != SNAPSHOT_SIGNATURE {
+            let found = Fault::shown(signature);
+            return Err(self.stream.damage(Fault::Signature(found)));
+        }
+        Ok(self.stream.into_rest())
+    }
+
     /// Reads everything after the nodes, and compares the checksums.
     pub fn trailer(&mut self) -> Result<Trailer, StreamError> {
         let s = &mut self.stream;
@@ -189,7 +218,7 @@ impl SnapshotReader {
     }
 }
 
-fn acl_list(s: &mut Stream<Unpacked>) -> Result<Vec<u8>, StreamError> {
+fn acl_list<R: Read>(s: &mut Stream<R>) -> Result<Vec<u8>, StreamError> {
     let count = s.int()?;
     if !(0..=ACL_ENTRIES_MAX).contains(&count) {
         let offset = s.offset() - 4;

@@ -55,6 +55,11 @@ impl<R: Read> Stream<R> {
         Self { is_summed: false, ..Self::new(source) }
     }
 
+    /// The bytes that were read from the source and not taken.
+    pub fn into_rest(mut self) -> Vec<u8> {
+        self.window.split_off(self.start)
+    }
+
     /// How many bytes were taken.
     pub fn offset(&self) -> u64 {
         self.base + self.start as u64

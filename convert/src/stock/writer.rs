@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 
 use model::jute;
+use model::peer::packet::put_snapshot_end;
 use model::stat::Stat;
 use model::txn::DIGEST_VERSION;
 use model::zxid::Zxid;
@@ -32,6 +33,20 @@ impl<W: Write> SnapshotWriter<W> {
         out.extend_from_slice(&SNAPSHOT_MAGIC);
         jute::put_int(out, VERSION);
         jute::put_long(out, preamble.database);
+        writer.preamble(preamble)?;
+        Ok(writer)
+    }
+
+    /// The same in the form that leaders send.
+    pub fn begin_sent(to: W, preamble: &Preamble) -> io::Result<Self> {
+        let pending = Vec::with_capacity(2 * WRITE_BYTES);
+        let mut writer = Self { to, pending, checksum: Adler32::new(), bytes: 0 };
+        writer.preamble(preamble)?;
+        Ok(writer)
+    }
+
+    fn preamble(&mut self, preamble: &Preamble) -> io::Result<()> {
+        let out = &mut self.pending;
         jute::put_length(out, preamble.sessions.len());
         for (id, timeout_ms) in &preamble.sessions {
             jute::put_long(out, id.0);
@@ -42,8 +57,7 @@ impl<W: Write> SnapshotWriter<W> {
             jute::put_long(out, *number);
             out.extend_from_slice(list);
         }
-        writer.maybe_flush()?;
-        Ok(writer)
+        self.maybe_flush()
     }
 
     /// Appends a node. Parents come before children, the root, whose path is empty, first. Of the
@@ -83,6 +97,15 @@ impl<W: Write> SnapshotWriter<W> {
         self.flush()?;
         self.to.flush()?;
         Ok((self.bytes, self.to))
+    }
+
+    /// Writes what leaders send behind the nodes; returns how many bytes were written in all.
+    pub fn finish_sent(mut self) -> io::Result<u64> {
+        jute::put_string(&mut self.pending, END);
+        put_snapshot_end(&mut self.pending);
+        self.flush()?;
+        self.to.flush()?;
+        Ok(self.bytes)
     }
 
     fn seal(&mut self) -> io::Result<()> {
