@@ -8,7 +8,7 @@ use engine::ordering::ReplayError;
 use model::zxid::Zxid;
 use snapshot::LoadError;
 use thiserror::Error;
-use txlog::RecoverError;
+use txlog::{EpochsError, RecoverError};
 
 /// Why the data cannot be restored.
 #[derive(Debug, Error)]
@@ -36,6 +36,9 @@ pub enum RestoreError {
         /// Why.
         error: ReplayError,
     },
+    /// What the server has promised to leaders cannot be read.
+    #[error(transparent)]
+    Epochs(#[from] EpochsError),
     /// The disk returned an error.
     #[error("{0}{way_out}", way_out = advice::disk(.0))]
     Disk(#[from] DiskError),

@@ -3,14 +3,17 @@
 //! `jobs`: what the background does while the server runs (segments, snapshots, purge);
 //! `read_back`: builds the tree from snapshots and log; `restore`: the same at a start, which then
 //! begins a new run of the log; `known`: what is recorded about the log, so that another one is not
-//! mistaken for it; `error`: why the data cannot be restored.
+//! mistaken for it; `ensemble`: epochs, and parts of the log for learners; `error`: why the data
+//! cannot be restored.
 
+mod ensemble;
 mod error;
 mod jobs;
 mod known;
 mod read_back;
 mod restore;
 
+pub use ensemble::{ReadJob, read_log, store_epochs, stored_epochs};
 pub use error::RestoreError;
 pub use jobs::{PrepareJob, PurgePolicy, SnapshotJob, prepare, purge, snapshot};
 pub use known::reached;

@@ -126,12 +126,10 @@ pub(super) static KEYS: &[Key] = &[
         .file_only(),
     Key::new("initLimit", Int, "")
         .says("Ticks that a server may take to catch up with its leader.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .file_only(),
     Key::new("syncLimit", Int, "")
         .says("Ticks that a server may lag behind its leader.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .file_only(),
     Key::new("connectToLearnerMasterLimit", Int, "0")
         .says("Ticks to reach the leader in; 0 means initLimit.")
         .file_only()
@@ -147,8 +145,7 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet(ENSEMBLE),
     Key::new("quorumListenOnAllIPs", TrueOrFalse, "false")
         .says("Whether to listen for other servers on every address.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .file_only(),
     Key::new("observerMasterPort", Int, "0")
         .says("The port on which a follower serves observers.")
         .file_only()
