@@ -39,7 +39,7 @@
 //! use txlog::{Appender, AppenderConfig, Departure, model::zxid::Zxid, segments};
 //! let disk = Simulated::new(1);
 //! let config = AppenderConfig::new(Durability::Dsync);
-//! let run = segments::RunStart { used_last: None, continues_from: Zxid::ZERO };
+//! let run = segments::RunStart::FIRST;
 //! let first = block_on(segments::open_run(&disk, "/log".as_ref(), run, config.segment_bytes, 7));
 //! let mut appender = Appender::new(config, first.expect("there is room"));
 //! appender.append(Zxid(1), b"a txn").expect("the segment is empty");
@@ -47,6 +47,7 @@
 //! assert_eq!(appender.durable_through(), Zxid::ZERO);
 //! appender.written(write.slot, Ok(()), write.buffer);
 //! assert_eq!(appender.durable_through(), Zxid(1));
+//! appender.commit(Zxid(1));
 //! ```
 
 pub mod appender;
@@ -68,7 +69,8 @@ pub use appender::{
 };
 pub use epochs::{EpochsError, Stored};
 pub use format::{
-    BatchFault, BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start,
+    BatchFault, BatchHeader, FormatVersion, SegmentHeader, SegmentNumber, SegmentOffset, Sequence,
+    Start,
 };
 pub use model;
 pub use reader::{BeginsAfter, LogReader, Piece};

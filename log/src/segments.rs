@@ -16,7 +16,9 @@ use disk::{AlignedBuf, Disk, DiskError, OpenMode, read_bytes, write_zeros};
 use model::zxid::Zxid;
 
 use crate::epochs;
-use crate::format::{HeaderFault, SegmentHeader, SegmentNumber, SegmentOffset, Start};
+use crate::format::{
+    FormatVersion, HeaderFault, SegmentHeader, SegmentNumber, SegmentOffset, Start,
+};
 use crate::limits::{SEGMENT_HEADER_BYTES, SPARES_MAX};
 use crate::scan::SegmentScan;
 
@@ -31,6 +33,14 @@ pub struct RunStart {
     pub used_last: Option<SegmentNumber>,
     /// The zxid that its first record comes after. What the log holds behind it is cut.
     pub continues_from: Zxid,
+    /// How far the history is known to be committed, at most `continues_from`.
+    pub committed_through: Zxid,
+}
+
+impl RunStart {
+    /// That of an empty log.
+    pub const FIRST: Self =
+        Self { used_last: None, continues_from: Zxid::ZERO, committed_through: Zxid::ZERO };
 }
 
 /// What a purge may remove.
@@ -87,12 +97,16 @@ fn parse_name(prefix: &str, name: &str) -> Option<SegmentNumber> {
 /// otherwise from zeros. A file of that name is replaced, whole or not at all.
 ///
 /// A full disk is reported here ([`DiskError::is_full`]) and leaves nothing behind.
+///
+/// # Panics
+/// If it is of an older format.
 pub async fn prepare<D: Disk>(
     disk: &D,
     directory: &Path,
     header: SegmentHeader,
 ) -> Result<(), DiskError> {
     assert!(header.segment_bytes > SEGMENT_HEADER_BYTES as u64);
+    assert_eq!(header.version, FormatVersion::CURRENT, "an older format is never written");
     let spare = disk
         .list(directory)
         .await?
@@ -157,7 +171,7 @@ pub async fn open_run<D: Disk>(
                 retire(disk, directory, unused).await?;
             }
             // It has cut what this run would bring back, so it stays.
-            Ok(SegmentHeader { start: Start::Restart { continues_from }, .. })
+            Ok(SegmentHeader { start: Start::Restart { continues_from, .. }, .. })
                 if continues_from < run.continues_from =>
             {
                 number = number.next();
@@ -167,8 +181,10 @@ pub async fn open_run<D: Disk>(
             _ => {}
         }
     }
-    let start = Start::Restart { continues_from: run.continues_from };
-    let header = SegmentHeader { number, segment_bytes, seed, start };
+    let RunStart { continues_from, committed_through, .. } = run;
+    let start = Start::Restart { continues_from, committed_through };
+    let version = FormatVersion::CURRENT;
+    let header = SegmentHeader { version, number, segment_bytes, seed, start };
     prepare(disk, directory, header).await?;
     remove_spares(disk, directory, segment_bytes).await?;
     Ok(header)
@@ -257,7 +273,7 @@ pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<
 /// The zxid that the first record of a segment comes after, if it states it.
 async fn begins_after<D: Disk>(disk: &D, path: &Path) -> Result<Option<Zxid>, DiskError> {
     let Ok(header) = read_header(disk, path).await? else { return Ok(None) };
-    if let Start::Restart { continues_from } = header.start {
+    if let Start::Restart { continues_from, .. } = header.start {
         return Ok(Some(continues_from));
     }
     let mut scan = SegmentScan::open(disk, path, header).await?;

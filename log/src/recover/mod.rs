@@ -50,6 +50,9 @@ pub struct Recovered {
     /// The last zxid of the log, or that of the snapshot if it is later: what the next run
     /// continues from.
     pub last: Zxid,
+    /// How far the history is known to be committed, at most `last`: as the log states it, and not
+    /// before the snapshot. Format 1 states nothing: all that is found of it is committed.
+    pub committed_through: Zxid,
     /// Records handed out.
     pub record_count: u64,
     /// Their bytes.
@@ -86,13 +89,38 @@ pub async fn recover<D: Disk>(
     mut on_record: impl FnMut(Zxid, &[u8]),
 ) -> Result<Recovered, RecoverError> {
     let runs = load_runs(disk, directory).await?;
-    let mut found = Recovered { last: from.after, ..Recovered::default() };
+    let mut found = Recovered::behind(from.after);
     recover_runs(disk, &runs, from.durable, &mut found, &mut on_record).await?;
     Ok(found)
 }
 
+impl Recovered {
+    /// Nothing yet, behind the snapshot at this zxid.
+    pub(crate) fn behind(snapshot: Zxid) -> Self {
+        Self { last: snapshot, committed_through: snapshot, ..Self::default() }
+    }
+
+    /// Something that was read states that the history is committed through there.
+    fn commit(&mut self, through: Zxid) {
+        self.committed_through = self.committed_through.max(through);
+    }
+}
+
 /// Reads `runs` from `found.last` on. After an error `found` says how far it got.
 pub(crate) async fn recover_runs<D: Disk>(
+    disk: &D,
+    runs: &[SegmentRun],
+    durable: Zxid,
+    found: &mut Recovered,
+    on_record: &mut impl FnMut(Zxid, &[u8]),
+) -> Result<(), RecoverError> {
+    let read = read_runs(disk, runs, durable, found, on_record).await;
+    // What a batch knew to be committed may have been in flight behind it, and is lost.
+    found.committed_through = found.committed_through.min(found.last);
+    read
+}
+
+async fn read_runs<D: Disk>(
     disk: &D,
     runs: &[SegmentRun],
     durable: Zxid,
@@ -104,6 +132,7 @@ pub(crate) async fn recover_runs<D: Disk>(
     let run_count = runs.len();
     for (index, run) in runs.iter().enumerate() {
         let is_last = index + 1 == run_count;
+        found.commit(run.committed_through.min(run.limit));
         if !is_last && (run.is_cut() || run.limit <= after) {
             // Later runs have cut all of it, or the snapshot covers what they have left.
             found.used_last = run.segments.last().map(|segment| segment.header.number);
@@ -293,6 +322,7 @@ impl<'r, D: Disk> Chain<'r, D> {
                     found.record_bytes += record.txn.len() as u64;
                 }
             }
+            found.commit(batch.committed_through.min(self.run.limit));
             self.advance(&batch);
             found.used_last = Some(self.segment().header.number);
         }

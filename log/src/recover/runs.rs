@@ -24,6 +24,8 @@ pub(crate) struct SegmentRun {
     pub(crate) segments: Vec<Segment>,
     /// What its first record comes after; `None` where a purge has removed the beginning.
     pub(crate) continues_from: Option<Zxid>,
+    /// What was known to be committed when it began; nothing where that was removed.
+    pub(crate) committed_through: Zxid,
     /// The lowest zxid that later runs continue from: records behind it are cut.
     pub(crate) limit: Zxid,
 }
@@ -129,15 +131,18 @@ pub(crate) fn add(runs: &mut Vec<SegmentRun>, segment: Segment) {
     match (segment.header.start, runs.last_mut()) {
         (Start::Follows, Some(run)) => run.segments.push(segment),
         (start, _) => {
-            let continues_from = match start {
-                Start::Restart { continues_from } => Some(continues_from),
-                Start::Follows => None,
+            let (continues_from, committed_through) = match start {
+                Start::Restart { continues_from, committed_through } => {
+                    (Some(continues_from), committed_through)
+                }
+                Start::Follows => (None, Zxid::ZERO),
             };
             for run in &mut *runs {
                 run.limit = run.limit.min(continues_from.unwrap_or(run.limit));
             }
             let limit = Zxid(i64::MAX);
-            runs.push(SegmentRun { segments: vec![segment], continues_from, limit });
+            let segments = vec![segment];
+            runs.push(SegmentRun { segments, continues_from, committed_through, limit });
         }
     }
 }

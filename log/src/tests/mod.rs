@@ -9,3 +9,4 @@ mod files;
 mod reader;
 mod restarts;
 mod rig;
+mod versions;

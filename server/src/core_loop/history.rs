@@ -177,6 +177,8 @@ impl History {
                 Effect::Append(in_log) => self.log.push(in_log),
                 Effect::Published(zxid) => {
                     is_published = true;
+                    // Alone, a server has committed what is durable, and publishes no more.
+                    self.log.commit(zxid);
                     self.reader.refresh();
                     self.meters.published(zxid, now.mono_ms);
                 }

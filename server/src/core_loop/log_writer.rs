@@ -139,6 +139,11 @@ impl LogWriter {
         self.appender.durable_through()
     }
 
+    /// The history is committed through here, which is durable: the log states it.
+    pub(super) fn commit(&mut self, zxid: Zxid) {
+        self.appender.commit(zxid);
+    }
+
     /// The last segment that holds something durable.
     pub(super) fn segment_durable(&self) -> SegmentNumber {
         self.appender.segment_durable()

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use txlog::limits::SPARES_MAX;
-use txlog::{SegmentHeader, SegmentNumber, Start, segments};
+use txlog::{FormatVersion, SegmentHeader, SegmentNumber, Start, segments};
 
 /// The longest pause after a chunk of a snapshot.
 const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(20);
@@ -62,7 +62,8 @@ async fn prepare_now(disk: &Direct, job: &PrepareJob) -> Result<(SegmentHeader, 
     let seed = random::bits();
     let seed = seed.map_err(|e| DiskError::from_io(disk::Operation::Create, &path, &e))?;
     let (number, segment_bytes) = (job.number, job.segment_bytes);
-    let header = SegmentHeader { number, segment_bytes, seed, start: Start::Follows };
+    let (version, start) = (FormatVersion::CURRENT, Start::Follows);
+    let header = SegmentHeader { version, number, segment_bytes, seed, start };
     segments::prepare(disk, &job.directory, header).await?;
     Ok((header, append_file::open(&path, job.durability)?))
 }
