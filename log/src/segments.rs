@@ -28,8 +28,8 @@ pub const DIRECTORY: &str = "ringkeeper-1";
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunStart {
-    /// The last segment that is kept: [`Recovered::used_last`](crate::Recovered) after a restart,
-    /// [`Appender::segment_used_last`](crate::Appender::segment_used_last) at run time.
+    /// The last segment that is kept: [`Recovered::used_last`](crate::Recovered) after a restart;
+    /// [`Appender::run_behind`](crate::Appender::run_behind) knows it at run time.
     pub used_last: Option<SegmentNumber>,
     /// The zxid that its first record comes after. What the log holds behind it is cut.
     pub continues_from: Zxid,
@@ -137,9 +137,13 @@ async fn make_zeroed<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(), D
     disk.flush(&file).await
 }
 
-/// Begins a run in a fresh segment: after recovery, after a truncation, after a snapshot was taken
-/// over from a leader. When it returns, everything the log held behind `run.continues_from` is gone
-/// for good. `seed` is a random number that no earlier segment had.
+/// Begins a run in a fresh segment: after recovery, or to cut a live log. When it returns,
+/// everything the log held behind `run.continues_from` is gone for good; interrupted anywhere, the
+/// log is what it was or is cut, and a repetition with the same `run` cuts it. `seed` is a random
+/// number that no earlier segment had.
+///
+/// For a live log the caller ensures that the appender of the run before is idle and writes no
+/// more, and that no segment is being prepared; readers that were opened before are not used after.
 ///
 /// What earlier starts have left is removed: unfinished files, and spares that no segment will be
 /// made from.

@@ -6,6 +6,9 @@
 //!
 //! Invariant: `durable <= departed <= appended`. All three only grow.
 //!
+//! A log is cut between two appenders: this one ends, [`Appender::run_behind`] says what the next
+//! run continues from, the background opens it, and a fresh appender takes over.
+//!
 //! Lives in: the ordering role. Not here: deciding what to write (engine), moving bytes (ring),
 //! what happens after a failed write (nothing is ever written again; see `disk::latch`).
 
@@ -24,6 +27,7 @@ use model::zxid::Zxid;
 
 use crate::format::{BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start};
 use crate::limits::{SEGMENT_HEADER_BYTES, lone_batch_bytes};
+use crate::segments::RunStart;
 pub use config::AppenderConfig;
 pub use departure::{AppendError, AppendFailure, Departure, Flush, Room, Slot, Write};
 use flights::{Flight, Flights};
@@ -301,10 +305,31 @@ impl Appender {
         self.appended
     }
 
-    /// The last segment that a batch was placed in, for
-    /// [`RunStart::used_last`](crate::segments::RunStart) after a truncation; the run's first one
-    /// counts only then.
-    pub fn segment_used_last(&self) -> Option<SegmentNumber> {
+    /// The run that cuts this log behind `at`, for
+    /// [`open_run`](crate::segments::open_run): once it is open, the log continues with an appender
+    /// of its own, and this one is of no use any more. Until then nothing has changed.
+    ///
+    /// # Panics
+    /// If something waits or is in flight: it could land behind the cut. If `at` comes after what
+    /// is durable.
+    pub fn run_behind(&self, at: Zxid) -> RunStart {
+        let durable = self.durable_through();
+        assert!(self.is_idle(), "a log is cut when nothing is in flight");
+        assert!(at <= durable, "a cut at {at}, {durable} is durable");
+        RunStart {
+            used_last: self.segment_used_last(),
+            continues_from: at,
+            committed_through: self.committed.min(at),
+        }
+    }
+
+    /// Its bounds.
+    pub const fn config(&self) -> &AppenderConfig {
+        &self.config
+    }
+
+    /// The last segment that a batch was placed in; the run's first one counts only then.
+    pub(crate) fn segment_used_last(&self) -> Option<SegmentNumber> {
         if self.free_offset() > SEGMENT_HEADER_BYTES as u64 {
             return Some(self.segment.number);
         }

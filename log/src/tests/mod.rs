@@ -2,6 +2,7 @@
 
 mod campaign;
 mod crash;
+mod cuts;
 mod damage;
 mod epochs;
 mod every_byte;

@@ -267,6 +267,30 @@ impl Rig {
 }
 
 impl Rig {
+    /// Everything in flight ends, and the run behind `at` is what comes next.
+    pub(super) fn run_behind(&mut self, at: Zxid) -> RunStart {
+        self.settle(false);
+        if self.seed.one_in(2)
+            && let Some(write) = self.appender.end()
+        {
+            self.submit(write);
+            while !self.appender.is_idle() {
+                self.depart();
+                self.complete_one();
+            }
+        }
+        self.appender.run_behind(at)
+    }
+
+    /// A fresh appender takes the log over that was cut behind `at`.
+    pub(super) fn take_over(&mut self, first: SegmentHeader, at: Zxid) {
+        self.appender = Appender::new(*self.appender.config(), first);
+        self.txns.retain(|txn| txn.0 <= at);
+        self.committed = self.committed.min(at);
+        self.files.clear();
+        self.open_file(first.number);
+    }
+
     /// Everything appended becomes durable, and the run ends.
     pub(super) fn end(&mut self) {
         self.settle(false);
