@@ -53,7 +53,7 @@ impl Bench {
     fn new(durability: Durability) -> Self {
         let config = AppenderConfig::new(durability);
         let (continues_from, committed_through) = (Zxid::ZERO, Zxid::ZERO);
-        let start = Start::Restart { continues_from, committed_through };
+        let start = Start::Restart { continues_from, committed_through, counts_from: None };
         let appender = Appender::new(config, segment(&config, SegmentNumber::FIRST, start));
         Self { appender, config, zxid: 0, in_flight: VecDeque::new() }
     }

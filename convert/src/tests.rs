@@ -215,7 +215,11 @@ fn our_log() -> (Simulated, PathBuf) {
         number: SegmentNumber(1),
         segment_bytes: 8 * BLOCK_BYTES as u64,
         seed: 7,
-        start: Start::Restart { continues_from: Zxid(4), committed_through: Zxid(3) },
+        start: Start::Restart {
+            continues_from: Zxid(4),
+            committed_through: Zxid(3),
+            counts_from: None,
+        },
     };
     let mut bytes = vec![0; header.segment_bytes as usize];
     header.encode(&mut bytes[..BLOCK_BYTES]);

@@ -27,6 +27,8 @@
 //!   `tests::reader`).
 //! - Stored epochs are read back after any power loss, and after damage to one of their copies
 //!   (guard: `tests::epochs`).
+//! - A run that begins with a received snapshot counts, and replaces what came before, exactly when
+//!   the current epoch has reached the run's (guard: `tests::received`).
 //! - A recycled segment's old batches never validate (guard: `tests::damage`).
 //! - However often a log is opened, it takes the segments in use, at most twice what was written,
 //!   and a block for each run (guard: `tests::restarts`).
@@ -74,6 +76,8 @@ pub use format::{
 };
 pub use model;
 pub use reader::{BeginsAfter, LogReader, Piece};
-pub use recover::{LogRun, RecoverError, RecoverFrom, Recovered, TornTail, Witness, recover, runs};
+pub use recover::{
+    Base, LogRun, RecoverError, RecoverFrom, Recovered, TornTail, Witness, base, recover, runs,
+};
 pub use scan::SegmentScan;
 pub use trim::{Trimmed, trim};

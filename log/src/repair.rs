@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 
 use disk::limits::BULK_BYTES;
 use disk::{AlignedBuf, BLOCK_BYTES, Disk, DiskError, OpenMode};
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 
 use crate::format::{SegmentHeader, SegmentNumber};
 use crate::limits::{SEGMENT_BYTES_DEFAULT, SEGMENT_HEADER_BYTES};
 use crate::recover::{
-    RecoverError, RecoverFrom, Recovered, Segment, group, load_segment, recover, recover_runs,
+    RecoverError, RecoverFrom, Recovered, Segment, current_epoch, group, load_segment, recover,
+    recover_runs,
 };
 use crate::scan::SegmentScan;
 use crate::segments::{self, RunStart, parse_file_name};
@@ -92,9 +93,12 @@ pub async fn examine<D: Disk>(
     let mut keep = Vec::new();
     let (mut reached, mut committed) = (from.after, from.after);
     for stretch in stretches.into_iter().rev() {
-        let numbers: Vec<_> = stretch.iter().map(|segment| segment.header.number).collect();
+        // Where the epochs are not known, the complaint says so, and what may not count does not.
+        let current = current_epoch(disk, directory, &stretch).await.unwrap_or(Epoch(0));
+        let runs = group(stretch, current);
+        let of_runs = runs.iter().flat_map(|run| &run.segments);
+        let numbers: Vec<_> = of_runs.map(|segment| segment.header.number).collect();
         let mut found = Recovered::behind(from.after);
-        let runs = group(stretch);
         let result = recover_runs(disk, &runs, from.after, &mut found, &mut |_, _| {}).await;
         let is_joined = result.is_ok() || found.last > from.after;
         if is_joined {
@@ -142,7 +146,7 @@ pub async fn cut<D: Disk>(
     }
     let used_last = found.keep.last().copied();
     let committed_through = found.committed.min(at);
-    let run = RunStart { used_last, continues_from: at, committed_through };
+    let run = RunStart { used_last, continues_from: at, committed_through, counts_from: None };
     let bytes = found.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
     let _: SegmentHeader = segments::open_run(disk, directory, run, bytes, seed).await?;
     Ok(done)

@@ -70,7 +70,7 @@ impl Appender {
     pub fn new(config: AppenderConfig, first: SegmentHeader) -> Self {
         config.assert_valid();
         assert_eq!(first.segment_bytes, config.segment_bytes);
-        let Start::Restart { continues_from, committed_through } = first.start else {
+        let Start::Restart { continues_from, committed_through, .. } = first.start else {
             panic!("segment {} does not begin a run", first.number)
         };
         let new_buffer = || Box::new(AlignedBuf::with_capacity(config.batch_bytes_max));
@@ -320,6 +320,7 @@ impl Appender {
             used_last: self.segment_used_last(),
             continues_from: at,
             committed_through: self.committed.min(at),
+            counts_from: None,
         }
     }
 
@@ -328,9 +329,11 @@ impl Appender {
         &self.config
     }
 
-    /// The last segment that a batch was placed in; the run's first one counts only then.
+    /// The last segment that a batch was placed in. The run's first one counts only then, or if it
+    /// states that nothing of earlier runs counts.
     pub(crate) fn segment_used_last(&self) -> Option<SegmentNumber> {
-        if self.free_offset() > SEGMENT_HEADER_BYTES as u64 {
+        let is_used = self.free_offset() > SEGMENT_HEADER_BYTES as u64;
+        if is_used || matches!(self.segment.start, Start::Restart { counts_from: Some(_), .. }) {
             return Some(self.segment.number);
         }
         self.segment.number.before()

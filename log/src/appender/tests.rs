@@ -24,7 +24,8 @@ fn header(number: u64, start: Start) -> SegmentHeader {
 }
 
 fn appender(durability: Durability) -> Appender {
-    let start = Start::Restart { continues_from: Zxid(10), committed_through: Zxid(8) };
+    let (continues_from, committed_through) = (Zxid(10), Zxid(8));
+    let start = Start::Restart { continues_from, committed_through, counts_from: None };
     Appender::new(config(durability), header(1, start))
 }
 

@@ -1,7 +1,7 @@
 //! The first block of a segment.
 
 use disk::BLOCK_BYTES;
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 
 use super::SegmentNumber;
 use crate::limits::SEGMENT_HEADER_BYTES;
@@ -53,16 +53,29 @@ const SEED: Field = Field::new("seed", 32, 8);
 const START: Field = Field::new("start", 40, 8);
 const CONTINUES_FROM: Field = Field::new("continues_from", 48, 8);
 const COMMITTED_THROUGH: Field = Field::new("committed_through", 56, 8);
-const ZEROS: Field = Field::new("zeros", 64, 4032);
+const EPOCH: Field = Field::new("epoch", 64, 4);
+const ZEROS: Field = Field::new("zeros", 68, 4028);
 
 /// The layout of a segment's first block.
-pub const SEGMENT_HEADER: [Field; 10] =
-    [MAGIC, VERSION, CRC, NUMBER, BYTES, SEED, START, CONTINUES_FROM, COMMITTED_THROUGH, ZEROS];
+pub const SEGMENT_HEADER: [Field; 11] = [
+    MAGIC,
+    VERSION,
+    CRC,
+    NUMBER,
+    BYTES,
+    SEED,
+    START,
+    CONTINUES_FROM,
+    COMMITTED_THROUGH,
+    EPOCH,
+    ZEROS,
+];
 const _: () = assert!(is_dense(&SEGMENT_HEADER, SEGMENT_HEADER_BYTES));
 const _: () = assert!(SEGMENT_HEADER_BYTES == BLOCK_BYTES);
 
 const START_FOLLOWS: u64 = 0;
 const START_RESTART: u64 = 1;
+const START_RECEIVED: u64 = 2;
 
 /// How a segment continues what came before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +90,11 @@ pub enum Start {
         /// How far the history was known to be committed when the run began, at most
         /// `continues_from`; that itself in version 1.
         committed_through: Zxid,
+        /// `None`: the run counts at once. Otherwise it begins with a snapshot that was received
+        /// from a leader, at `continues_from`: while the server's current epoch is lower than this
+        /// one, run and snapshot are ignored; from then on nothing of earlier runs counts, not even
+        /// what comes before `continues_from`.
+        counts_from: Option<Epoch>,
     },
 }
 
@@ -135,12 +153,16 @@ impl SegmentHeader {
         NUMBER.put_le(block, self.number.0);
         BYTES.put_le(block, self.segment_bytes);
         SEED.put_le(block, self.seed);
-        if let Start::Restart { continues_from, committed_through } = self.start {
+        if let Start::Restart { continues_from, committed_through, counts_from } = self.start {
             START.put_le(block, START_RESTART);
             CONTINUES_FROM.put_le(block, continues_from.0 as u64);
             if self.version > FormatVersion::V1 {
                 assert!(committed_through <= continues_from, "{committed_through} is committed");
                 COMMITTED_THROUGH.put_le(block, committed_through.0 as u64);
+                if let Some(epoch) = counts_from {
+                    START.put_le(block, START_RECEIVED);
+                    EPOCH.put_le(block, epoch.0.into());
+                }
             }
         }
         CRC.put_le(block, crc_of(block) as u64);
@@ -164,7 +186,7 @@ impl SegmentHeader {
         }
         let start = match START.take_le(block) {
             START_FOLLOWS => Start::Follows,
-            START_RESTART => {
+            found @ (START_RESTART | START_RECEIVED) => {
                 let continues_from = Zxid(CONTINUES_FROM.take_le(block) as i64);
                 let committed_through = match version {
                     FormatVersion::V1 => continues_from,
@@ -172,7 +194,12 @@ impl SegmentHeader {
                         Zxid(COMMITTED_THROUGH.take_le(block) as i64).min(continues_from)
                     }
                 };
-                Start::Restart { continues_from, committed_through }
+                let counts_from = match (found, version) {
+                    (START_RESTART, _) => None,
+                    (_, FormatVersion::V2) => Some(Epoch(EPOCH.take_le(block) as u32)),
+                    (_, FormatVersion::V1) => return Err(HeaderFault::Start { found }),
+                };
+                Start::Restart { continues_from, committed_through, counts_from }
             }
             found => return Err(HeaderFault::Start { found }),
         };

@@ -1,4 +1,4 @@
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 use proptest::prelude::*;
 
 use super::*;
@@ -14,6 +14,7 @@ fn segment() -> SegmentHeader {
         start: Start::Restart {
             continues_from: Zxid(0x1_0000_0005),
             committed_through: Zxid(0x1_0000_0002),
+            counts_from: None,
         },
     }
 }
@@ -74,6 +75,29 @@ fn the_golden_bytes_of_a_segment_header() {
 }
 
 #[test]
+fn the_golden_bytes_of_a_run_that_begins_with_a_received_snapshot() {
+    let mut block = vec![0xff; SEGMENT_HEADER_BYTES];
+    let (continues_from, committed_through) = (Zxid(0x7_0000_0005), Zxid(0x1_0000_0002));
+    let start =
+        Start::Restart { continues_from, committed_through, counts_from: Some(Epoch(0x1234)) };
+    let header = SegmentHeader { start, ..segment() };
+    header.encode(&mut block);
+    assert_eq!(
+        hex(&block[..72]),
+        "524b4c4f4753454702000000ac9e5dc403000000000000000000000400000000\
+         8877665544332211020000000000000005000000070000000200000001000000\
+         3412000000000000"
+    );
+    assert!(block[72..].iter().all(|byte| *byte == 0));
+    assert_eq!(SegmentHeader::decode(&block), Ok(header));
+    // No server of version 1 took a snapshot over.
+    block[8] = 1;
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&block[..12]), &block[16..]);
+    block[12..16].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(SegmentHeader::decode(&block), Err(HeaderFault::Start { found: 2 }));
+}
+
+#[test]
 fn the_golden_bytes_of_a_batch() {
     let (header, bytes) = batch(&[(0x1_0000_0006, b"ab"), (0x1_0000_0007, b"")], 0x1_0000_0005);
     assert_eq!(
@@ -99,7 +123,8 @@ fn the_golden_bytes_of_version_1_are_read() {
     block[..golden.len()].copy_from_slice(&golden);
     let header = SegmentHeader::decode(&block).unwrap();
     let (continues_from, version) = (Zxid(0x1_0000_0005), FormatVersion::V1);
-    let start = Start::Restart { continues_from, committed_through: continues_from };
+    let committed_through = continues_from;
+    let start = Start::Restart { continues_from, committed_through, counts_from: None };
     assert_eq!(header, SegmentHeader { version, start, ..segment() });
     // A copy of it is laid out as it is.
     let mut copy = vec![0xff; SEGMENT_HEADER_BYTES];

@@ -12,6 +12,9 @@
 //!   power was lost: the torn tail. Valid batches behind it were in flight with it, were never
 //!   acknowledged, and are cut with it.
 //!
+//! A run that begins with a snapshot received from a leader is ignored while the current epoch is
+//! lower than the run's; once it is not, nothing of earlier runs is read.
+//!
 //! Lives in: the background, before the ordering role starts.
 
 mod error;
@@ -29,10 +32,10 @@ use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
 pub(crate) use kept::{Kept, kept};
 pub(crate) use link::Link;
-pub(crate) use runs::{Segment, SegmentRun, add, group, load_runs, load_segment};
+pub(crate) use runs::{Segment, SegmentRun, add, current_epoch, group, load_runs, load_segment};
 
 pub use error::{RecoverError, Witness};
-pub use runs::{LogRun, runs};
+pub use runs::{Base, LogRun, base, runs};
 
 /// From where, and what must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,8 @@ pub struct Recovered {
     /// continues from.
     pub last: Zxid,
     /// How far the history is known to be committed, at most `last`: as the log states it, and not
-    /// before the snapshot. Format 1 states nothing: all that is found of it is committed.
+    /// before the snapshot, unless that was received from a leader. Format 1 states nothing: all
+    /// that is found of it is committed.
     pub committed_through: Zxid,
     /// Records handed out.
     pub record_count: u64,
@@ -128,7 +132,14 @@ async fn read_runs<D: Disk>(
     on_record: &mut impl FnMut(Zxid, &[u8]),
 ) -> Result<(), RecoverError> {
     let after = found.last;
-    found.used_last = runs.first().and_then(|run| run.segments[0].header.number.before());
+    if let Some(first) = runs.first()
+        && first.is_received
+        && first.continues_from == Some(after)
+    {
+        // A leader's history that may not have been chosen.
+        found.committed_through = Zxid::ZERO;
+    }
+    found.used_last = runs.first().and_then(SegmentRun::left_before);
     let run_count = runs.len();
     for (index, run) in runs.iter().enumerate() {
         let is_last = index + 1 == run_count;
@@ -155,7 +166,7 @@ async fn read_runs<D: Disk>(
         }
         if is_last && run.continues_from == Some(found.last) {
             // It only states where the log ends, and the next run states the same.
-            found.used_last = run.segments[0].header.number.before();
+            found.used_last = run.left_before();
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ mod epochs;
 mod every_byte;
 mod files;
 mod reader;
+mod received;
 mod restarts;
 mod rig;
 mod versions;

@@ -282,6 +282,12 @@ impl Rig {
         self.appender.run_behind(at)
     }
 
+    /// A fresh appender takes the log over that begins with a snapshot.
+    pub(super) fn receive(&mut self, first: SegmentHeader) {
+        self.take_over(first, Zxid(-1));
+        self.committed = Zxid::ZERO;
+    }
+
     /// A fresh appender takes the log over that was cut behind `at`.
     pub(super) fn take_over(&mut self, first: SegmentHeader, at: Zxid) {
         self.appender = Appender::new(*self.appender.config(), first);
@@ -313,7 +319,7 @@ pub(super) fn run_start(used_last: Option<SegmentNumber>, continues_from: Zxid) 
 /// The run that a server begins with what it has recovered.
 pub(super) fn next_run(found: &Recovered) -> RunStart {
     let Recovered { used_last, last: continues_from, committed_through, .. } = *found;
-    RunStart { used_last, continues_from, committed_through }
+    RunStart { used_last, continues_from, committed_through, counts_from: None }
 }
 
 /// Recovers everything behind `after`.

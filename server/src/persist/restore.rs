@@ -88,7 +88,8 @@ async fn restore_now<D: Disk>(
     let Recovered { used_last, last: continues_from, .. } = recovered;
     // A server that runs alone has committed what it holds durably.
     let committed_through = continues_from;
-    let run = segments::RunStart { used_last, continues_from, committed_through };
+    let run =
+        segments::RunStart { used_last, continues_from, committed_through, counts_from: None };
     let seed = random::bits().map_err(RestoreError::Random)?;
     let next = LineageRun { seed, from: recovered.last };
     begin(directories, how.known, lineage, next)?;
