@@ -70,7 +70,7 @@ pub mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use directory::{Candidate, Purged, list, purge, remove_unfinished};
+pub use directory::{Candidate, Purged, list, purge, remove_unfinished, set_aside_above};
 pub use error::{Fault, LoadError, Part, WriteError};
 pub use inspect::{Report, inspect};
 pub use loader::{Contents, ImageSink, Loader, Newest, Refused, Unit, load_newest};

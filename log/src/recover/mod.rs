@@ -12,6 +12,9 @@
 //!   power was lost: the torn tail. Valid batches behind it were in flight with it, were never
 //!   acknowledged, and are cut with it.
 //!
+//! A run that begins with a snapshot received from a leader is ignored while the current epoch is
+//! lower than the run's; once it is not, nothing of earlier runs is read.
+//!
 //! Lives in: the background, before the ordering role starts.
 
 mod error;
@@ -29,10 +32,10 @@ use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
 pub(crate) use kept::{Kept, kept};
 pub(crate) use link::Link;
-pub(crate) use runs::{Segment, SegmentRun, add, group, load_runs, load_segment};
+pub(crate) use runs::{Segment, SegmentRun, add, current_epoch, group, load_runs, load_segment};
 
 pub use error::{RecoverError, Witness};
-pub use runs::{LogRun, runs};
+pub use runs::{Base, LogRun, base, runs};
 
 /// From where, and what must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,10 @@ pub struct Recovered {
     /// The last zxid of the log, or that of the snapshot if it is later: what the next run
     /// continues from.
     pub last: Zxid,
+    /// How far the history is known to be committed, at most `last`: as the log states it, and not
+    /// before the snapshot, unless that was received from a leader. Format 1 states nothing: all
+    /// that is found of it is committed.
+    pub committed_through: Zxid,
     /// Records handed out.
     pub record_count: u64,
     /// Their bytes.
@@ -86,9 +93,21 @@ pub async fn recover<D: Disk>(
     mut on_record: impl FnMut(Zxid, &[u8]),
 ) -> Result<Recovered, RecoverError> {
     let runs = load_runs(disk, directory).await?;
-    let mut found = Recovered { last: from.after, ..Recovered::default() };
+    let mut found = Recovered::behind(from.after);
     recover_runs(disk, &runs, from.durable, &mut found, &mut on_record).await?;
     Ok(found)
+}
+
+impl Recovered {
+    /// Nothing yet, behind the snapshot at this zxid.
+    pub(crate) fn behind(snapshot: Zxid) -> Self {
+        Self { last: snapshot, committed_through: snapshot, ..Self::default() }
+    }
+
+    /// Something that was read states that the history is committed through there.
+    fn commit(&mut self, through: Zxid) {
+        self.committed_through = self.committed_through.max(through);
+    }
 }
 
 /// Reads `runs` from `found.last` on. After an error `found` says how far it got.
@@ -99,11 +118,32 @@ pub(crate) async fn recover_runs<D: Disk>(
     found: &mut Recovered,
     on_record: &mut impl FnMut(Zxid, &[u8]),
 ) -> Result<(), RecoverError> {
+    let read = read_runs(disk, runs, durable, found, on_record).await;
+    // What a batch knew to be committed may have been in flight behind it, and is lost.
+    found.committed_through = found.committed_through.min(found.last);
+    read
+}
+
+async fn read_runs<D: Disk>(
+    disk: &D,
+    runs: &[SegmentRun],
+    durable: Zxid,
+    found: &mut Recovered,
+    on_record: &mut impl FnMut(Zxid, &[u8]),
+) -> Result<(), RecoverError> {
     let after = found.last;
-    found.used_last = runs.first().and_then(|run| run.segments[0].header.number.before());
+    if let Some(first) = runs.first()
+        && first.is_received
+        && first.continues_from == Some(after)
+    {
+        // A leader's history that may not have been chosen.
+        found.committed_through = Zxid::ZERO;
+    }
+    found.used_last = runs.first().and_then(SegmentRun::left_before);
     let run_count = runs.len();
     for (index, run) in runs.iter().enumerate() {
         let is_last = index + 1 == run_count;
+        found.commit(run.committed_through.min(run.limit));
         if !is_last && (run.is_cut() || run.limit <= after) {
             // Later runs have cut all of it, or the snapshot covers what they have left.
             found.used_last = run.segments.last().map(|segment| segment.header.number);
@@ -126,7 +166,7 @@ pub(crate) async fn recover_runs<D: Disk>(
         }
         if is_last && run.continues_from == Some(found.last) {
             // It only states where the log ends, and the next run states the same.
-            found.used_last = run.segments[0].header.number.before();
+            found.used_last = run.left_before();
         }
     }
     Ok(())
@@ -293,6 +333,7 @@ impl<'r, D: Disk> Chain<'r, D> {
                     found.record_bytes += record.txn.len() as u64;
                 }
             }
+            found.commit(batch.committed_through.min(self.run.limit));
             self.advance(&batch);
             found.used_last = Some(self.segment().header.number);
         }

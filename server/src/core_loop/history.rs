@@ -5,7 +5,7 @@ use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::{LogWriter, LogWriterParts};
 use super::meters::Meters;
 use crate::directories::Directories;
-use crate::persist::{self, SnapshotJob};
+use crate::persist::{self, RestoreError, SnapshotJob};
 use disk::{Background, DiskError};
 use engine::message::{ToOrdering, ToShard};
 use engine::ordering::Refusal;
@@ -17,6 +17,7 @@ use model::zxid::Zxid;
 use ring::{Errno, Queue, StableBuf};
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::{error, info, warn};
 use txlog::{AppendFailure, SegmentHeader};
 
@@ -54,6 +55,10 @@ pub struct History {
     purge: Option<persist::PurgePolicy>,
     /// When the next purge is due.
     purge_ms: u64,
+    /// Whether one is under way.
+    is_purging: bool,
+    /// Abandons the snapshot that is being written.
+    snapshot_stop: Option<Arc<AtomicBool>>,
 }
 
 impl History {
@@ -74,6 +79,8 @@ impl History {
             purge,
             // At the start, as stock does: a server that is restarted every night purges too.
             purge_ms: now.mono_ms,
+            is_purging: false,
+            snapshot_stop: None,
         }
     }
 
@@ -105,12 +112,40 @@ impl History {
 
     /// The background has written a snapshot, or failed to.
     pub fn snapshot_ended(&mut self, result: Result<Zxid, String>, now: Now) {
+        self.snapshot_stop = None;
         self.meters.snapshot_ended(result.as_ref().ok().copied(), now.wall_ms);
         match result {
             Ok(zxid) => info!(%zxid, "snapshot written"),
             Err(why) => warn!("the snapshot could not be written; it will be retried: {why}"),
         }
         self.handle(Event::SnapshotEnded, now);
+    }
+
+    /// Cuts the log behind `at`, for good, with the snapshots behind it; what is appended from now
+    /// on comes behind the cut. [`Self::take_cut`] reports the end.
+    ///
+    /// # Panics
+    /// If another cut is under way, or `at` comes after what was handed to the log.
+    pub fn begin_cut(&mut self, at: Zxid) {
+        self.log.begin_cut(at);
+        if let Some(stop) = &self.snapshot_stop {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The zxid of a cut that has ended, once: the log ends there, durably.
+    pub fn take_cut(&mut self) -> Option<Zxid> {
+        self.log.take_cut()
+    }
+
+    /// The background has begun the run behind a cut, or failed to.
+    pub fn run_begun(&mut self, result: Result<(SegmentHeader, File), RestoreError>, now: Now) {
+        self.log.run_begun(result, now);
+    }
+
+    /// The background has ended a purge.
+    pub fn purge_ended(&mut self) {
+        self.is_purging = false;
     }
 
     /// The first error of the log, which is final.
@@ -126,6 +161,10 @@ impl History {
     pub fn report_log(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         self.append(now);
         self.log.ask_segment(inbox, now);
+        // A snapshot or a purge that ends later would undo a part of the cut.
+        if self.snapshot_stop.is_none() && !self.is_purging {
+            self.log.begin_run(inbox, now);
+        }
         let durable = self.log.durable_through();
         if durable > self.replica.ordering().published() {
             self.handle(Event::Durable(durable), now);
@@ -177,6 +216,8 @@ impl History {
                 Effect::Append(in_log) => self.log.push(in_log),
                 Effect::Published(zxid) => {
                     is_published = true;
+                    // Alone, a server has committed what is durable, and publishes no more.
+                    self.log.commit(zxid);
                     self.reader.refresh();
                     self.meters.published(zxid, now.mono_ms);
                 }
@@ -193,10 +234,10 @@ impl History {
     }
 
     /// Submits what the log can write now, and starts the background's work that is due.
-    pub fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
+    pub fn depart(&mut self, queue: &mut Queue<'_>, inbox: &Arc<LoopInbox>, now: Now) {
         self.append(now);
         self.log.depart(queue, now);
-        self.maybe_purge(now);
+        self.maybe_purge(inbox, now);
     }
 
     fn append(&mut self, now: Now) {
@@ -222,11 +263,20 @@ impl History {
     }
 
     fn take_snapshot(&mut self, pin: Pin<State>, inbox: &Arc<LoopInbox>, now: Now) {
+        if self.log.is_cutting() {
+            // It may hold what is being cut away.
+            return self.handle(Event::SnapshotEnded, now);
+        }
         let inbox = inbox.clone();
-        let job = SnapshotJob { pin, directory: self.directories.snapshots.clone() };
+        let stop = Arc::new(AtomicBool::new(false));
+        let directory = self.directories.snapshots.clone();
+        let job = SnapshotJob { pin, directory, stop: stop.clone() };
         let notify = move |result| inbox.send(LoopMessage::Snapshot(result));
         match persist::snapshot(&self.background, job, notify) {
-            Ok(()) => self.meters.snapshot_began(),
+            Ok(()) => {
+                self.snapshot_stop = Some(stop);
+                self.meters.snapshot_began();
+            }
             Err(error) => {
                 warn!("the background accepts no more work: {error}");
                 self.handle(Event::SnapshotEnded, now);
@@ -241,7 +291,8 @@ impl History {
 
     /// When there is something to do even without an event, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        let purge_ms = self.purge.map(|_| self.purge_ms);
+        let may_purge = !self.is_purging && !self.log.is_cutting();
+        let purge_ms = self.purge.filter(|_| may_purge).map(|_| self.purge_ms);
         let own_ms = [self.log.deadline_ms(), purge_ms].into_iter().flatten().min();
         self.replica.deadline_ms().min(own_ms.unwrap_or(u64::MAX))
     }
@@ -258,15 +309,18 @@ impl History {
         is_in_flight
     }
 
-    fn maybe_purge(&mut self, now: Now) {
+    fn maybe_purge(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         let Some(policy) = self.purge else { return };
-        if now.mono_ms < self.purge_ms {
+        if now.mono_ms < self.purge_ms || self.is_purging || self.log.is_cutting() {
             return;
         }
         self.purge_ms = now.mono_ms + policy.interval_ms;
         let before = self.log.segment_durable();
-        if let Err(error) = persist::purge(&self.background, &self.directories, policy, before) {
-            warn!("the background accepts no more work: {error}");
+        let inbox = inbox.clone();
+        let notify = move || inbox.send(LoopMessage::Purged);
+        match persist::purge(&self.background, &self.directories, policy, before, notify) {
+            Ok(()) => self.is_purging = true,
+            Err(error) => warn!("the background accepts no more work: {error}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! of a request.
 
 use super::clients::Dealt;
+use crate::persist::RestoreError;
 use disk::DiskError;
 use model::zxid::Zxid;
 use ring::Waker;
@@ -17,6 +18,10 @@ pub enum LoopMessage {
     Dealt(Dealt),
     /// The background has prepared a segment, or failed to.
     Prepared(Result<(SegmentHeader, File), DiskError>),
+    /// The background has cut the log and begun a new run, or failed to.
+    Cut(Result<(SegmentHeader, File), RestoreError>),
+    /// The background has purged what is not needed, or failed to.
+    Purged,
     /// The background has written a snapshot of this zxid, or failed to.
     Snapshot(Result<Zxid, String>),
     /// Answer what is in flight and end.

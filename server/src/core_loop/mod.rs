@@ -192,7 +192,7 @@ impl CoreLoop {
             let is_published = self.perform(now);
             let Self { ring, inbox, parts, .. } = self;
             if let Some(history) = &mut parts.history {
-                history.depart(&mut ring.queue(), now);
+                history.depart(&mut ring.queue(), inbox, now);
                 history.report_log(inbox, now);
             }
             if !is_published || parts.clients.is_none() {
@@ -234,6 +234,16 @@ impl CoreLoop {
                 LoopMessage::Prepared(result) => {
                     if let Some(history) = &mut parts.history {
                         history.prepared(result, now);
+                    }
+                }
+                LoopMessage::Cut(result) => {
+                    if let Some(history) = &mut parts.history {
+                        history.run_begun(result, now);
+                    }
+                }
+                LoopMessage::Purged => {
+                    if let Some(history) = &mut parts.history {
+                        history.purge_ended();
                     }
                 }
                 LoopMessage::Snapshot(result) => {

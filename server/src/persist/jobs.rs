@@ -13,12 +13,14 @@ use model::record::NodeRecord;
 use model::zxid::Zxid;
 use std::fs::File;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use txlog::limits::SPARES_MAX;
-use txlog::{SegmentHeader, SegmentNumber, Start, segments};
+use txlog::{FormatVersion, SegmentHeader, SegmentNumber, Start, segments};
 
 /// The longest pause after a chunk of a snapshot.
 const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(20);
@@ -62,7 +64,8 @@ async fn prepare_now(disk: &Direct, job: &PrepareJob) -> Result<(SegmentHeader, 
     let seed = random::bits();
     let seed = seed.map_err(|e| DiskError::from_io(disk::Operation::Create, &path, &e))?;
     let (number, segment_bytes) = (job.number, job.segment_bytes);
-    let header = SegmentHeader { number, segment_bytes, seed, start: Start::Follows };
+    let (version, start) = (FormatVersion::CURRENT, Start::Follows);
+    let header = SegmentHeader { version, number, segment_bytes, seed, start };
     segments::prepare(disk, &job.directory, header).await?;
     Ok((header, append_file::open(&path, job.durability)?))
 }
@@ -73,6 +76,8 @@ pub struct SnapshotJob {
     pub pin: Pin<State>,
     /// Where.
     pub directory: PathBuf,
+    /// Set to abandon it.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Has a snapshot written; `notify` is called from the background.
@@ -83,21 +88,16 @@ pub fn snapshot(
 ) -> Result<(), BackgroundError> {
     let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
         Box::pin(async move {
-            let SnapshotJob { pin, directory } = job;
-            notify(
-                write_snapshot(&*disk, &directory, pin).await.map_err(|error| error.to_string()),
-            );
+            let written = write_snapshot(&*disk, job).await;
+            notify(written.map_err(|error| error.to_string()));
         })
     };
     background.submit(TaskQueue::Snapshot, Box::new(work))
 }
 
 /// Writes a pinned version.
-async fn write_snapshot<D: Disk>(
-    disk: &D,
-    directory: &Path,
-    pin: Pin<State>,
-) -> Result<Zxid, snapshot::WriteError> {
+async fn write_snapshot<D: Disk>(disk: &D, job: SnapshotJob) -> Result<Zxid, snapshot::WriteError> {
+    let SnapshotJob { pin, directory, stop } = job;
     let view = pin.view();
     let head = snapshot::SnapshotHead {
         zxid: view.meta().zxid,
@@ -114,9 +114,13 @@ async fn write_snapshot<D: Disk>(
     let pace = async |_| {
         glommio::timer::sleep(since.elapsed().min(SNAPSHOT_PAUSE_MAX)).await;
         since = Instant::now();
-        ControlFlow::Continue(())
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
-    snapshot::write(disk, directory, &head, created_by, &mut source, pace).await?;
+    snapshot::write(disk, &directory, &head, created_by, &mut source, pace).await?;
     Ok(head.zxid)
 }
 
@@ -141,12 +145,14 @@ impl snapshot::Source for PinnedSource {
     }
 }
 
-/// Removes the snapshots and the segments that the policy does not keep.
+/// Removes the snapshots and the segments that the policy does not keep; `notify` is called from
+/// the background when that has ended, or has failed.
 pub fn purge(
     background: &Background,
     directories: &Directories,
     policy: PurgePolicy,
     before: SegmentNumber,
+    notify: impl FnOnce() + Send + 'static,
 ) -> Result<(), BackgroundError> {
     let directories = directories.clone();
     let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
@@ -156,6 +162,7 @@ pub fn purge(
                 Ok(count) => info!(count, "old snapshots and segments purged"),
                 Err(error) => warn!("the purge was interrupted; it will continue later: {error}"),
             }
+            notify();
         })
     };
     background.submit(TaskQueue::Purge, Box::new(work))

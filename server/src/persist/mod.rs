@@ -1,11 +1,13 @@
 //! What is on disk and how it gets there.
 //!
-//! `jobs`: what the background does while the server runs (segments, snapshots, purge);
+//! `jobs`: what the background does while the server runs (segments, snapshots, purge); `cut`: a cut
+//! of the log meanwhile;
 //! `read_back`: builds the tree from snapshots and log; `restore`: the same at a start, which then
 //! begins a new run of the log; `known`: what is recorded about the log, so that another one is not
 //! mistaken for it; `ensemble`: epochs, and parts of the log for learners; `error`: why the data
 //! cannot be restored.
 
+mod cut;
 mod ensemble;
 mod error;
 mod jobs;
@@ -13,6 +15,7 @@ mod known;
 mod read_back;
 mod restore;
 
+pub use cut::{CutJob, cut};
 pub use ensemble::{ReadJob, read_log, store_epochs, stored_epochs};
 pub use error::RestoreError;
 pub use jobs::{PrepareJob, PurgePolicy, SnapshotJob, prepare, purge, snapshot};

@@ -15,7 +15,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use txlog::{SegmentHeader, segments};
+use txlog::{Recovered, SegmentHeader, segments};
 
 /// What was restored.
 pub struct Restored {
@@ -85,7 +85,11 @@ async fn restore_now<D: Disk>(
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
     let read = read_back_now(disk, directories, settings, how.advise).await?;
     let ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time } = read;
-    let run = segments::RunStart { used_last: recovered.used_last, continues_from: recovered.last };
+    let Recovered { used_last, last: continues_from, .. } = recovered;
+    // A server that runs alone has committed what it holds durably.
+    let committed_through = continues_from;
+    let run =
+        segments::RunStart { used_last, continues_from, committed_through, counts_from: None };
     let seed = random::bits().map_err(RestoreError::Random)?;
     let next = LineageRun { seed, from: recovered.last };
     begin(directories, how.known, lineage, next)?;
