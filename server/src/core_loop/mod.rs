@@ -13,6 +13,7 @@ mod links;
 mod log_writer;
 mod meters;
 mod pace;
+mod rare;
 mod reports;
 mod sockets;
 mod token;
