@@ -7,6 +7,7 @@ use super::event::LinkId;
 use super::history::History;
 use super::{Role, Zab};
 use model::peer::notification::{ServerState, Vote};
+use model::server::ServerId;
 use model::zxid::{Epoch, Epochs};
 
 impl Zab {
@@ -86,6 +87,14 @@ impl Zab {
         match &self.role {
             Role::Leading(leading) if leading.is_in_broadcast() => Some(leading.epoch()),
             _ => None,
+        }
+    }
+
+    /// Whom this server follows, from the moment when it has chosen.
+    pub fn follows(&self) -> Option<ServerId> {
+        match &self.role {
+            Role::Following(following) => Some(following.leader()),
+            Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The replica on its core loop: passes events from the log and the background to it, and performs
 //! its effects. Decides nothing.
 
+use super::agreement::UnderWay;
 use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::{LogWriter, LogWriterParts};
 use super::meters::Meters;
@@ -13,6 +14,7 @@ use engine::replica::{Effect, Effects, Event, LogState, Replica};
 use engine::settings::Now;
 use engine::state::State;
 use engine::tree::{Pin, TreeReader};
+use engine::zab;
 use model::zxid::Zxid;
 use ring::{Errno, Queue, StableBuf};
 use std::fs::File;
@@ -50,8 +52,8 @@ pub struct History {
     /// The log's state as the replica last received it.
     log_state: LogState,
     bytes_left: Option<u64>,
-    directories: Directories,
-    background: Arc<Background>,
+    pub(super) directories: Directories,
+    pub(super) background: Arc<Background>,
     purge: Option<persist::PurgePolicy>,
     /// When the next purge is due.
     purge_ms: u64,
@@ -59,6 +61,8 @@ pub struct History {
     is_purging: bool,
     /// Abandons the snapshot that is being written.
     snapshot_stop: Option<Arc<AtomicBool>>,
+    /// What agreement has asked for.
+    pub(super) under_way: UnderWay,
 }
 
 impl History {
@@ -81,6 +85,7 @@ impl History {
             purge_ms: now.mono_ms,
             is_purging: false,
             snapshot_stop: None,
+            under_way: UnderWay::default(),
         }
     }
 
@@ -133,19 +138,25 @@ impl History {
         }
     }
 
-    /// The zxid of a cut that has ended, once: the log ends there, durably.
-    pub fn take_cut(&mut self) -> Option<Zxid> {
-        self.log.take_cut()
-    }
-
     /// The background has begun the run behind a cut, or failed to.
     pub fn run_begun(&mut self, result: Result<(SegmentHeader, File), RestoreError>, now: Now) {
         self.log.run_begun(result, now);
     }
 
     /// The background has ended a purge.
-    pub fn purge_ended(&mut self) {
+    pub fn purge_ended(&mut self, inbox: &Arc<LoopInbox>) {
         self.is_purging = false;
+        self.read_log(inbox);
+    }
+
+    /// Whether a purge is under way.
+    pub(super) fn is_purging(&self) -> bool {
+        self.is_purging
+    }
+
+    /// What the log is known to hold.
+    pub(super) fn durable_through(&self) -> Zxid {
+        self.log.durable_through()
     }
 
     /// The first error of the log, which is final.
@@ -153,7 +164,7 @@ impl History {
         self.log.failure()
     }
 
-    fn handle(&mut self, event: Event<'_>, now: Now) {
+    pub(super) fn handle(&mut self, event: Event<'_>, now: Now) {
         self.replica.handle(now, event, &mut self.effects);
     }
 
@@ -165,8 +176,11 @@ impl History {
         if self.snapshot_stop.is_none() && !self.is_purging {
             self.log.begin_run(inbox, now);
         }
+        if let Some(end) = self.log.take_cut() {
+            self.handle(Event::Peer(zab::Event::LogCut(end)), now);
+        }
         let durable = self.log.durable_through();
-        if durable > self.replica.ordering().published() {
+        if durable > self.replica.durable() && !self.log.is_cutting() {
             self.handle(Event::Durable(durable), now);
         }
         let bytes_left = self.log.bytes_left();
@@ -216,7 +230,7 @@ impl History {
                 Effect::Append(in_log) => self.log.push(in_log),
                 Effect::Published(zxid) => {
                     is_published = true;
-                    // Alone, a server has committed what is durable, and publishes no more.
+                    // What is published is durable and committed.
                     self.log.commit(zxid);
                     self.reader.refresh();
                     self.meters.published(zxid, now.mono_ms);
@@ -224,7 +238,11 @@ impl History {
                 Effect::Deliver { shard, message } => deliver(shard, message),
                 Effect::RefuseWrites(refusal) => self.log_refusal(refusal),
                 Effect::TakeSnapshot(pin) => self.take_snapshot(pin, inbox, now),
-                other => unreachable!("{other:?} on a server that is alone"),
+                Effect::Peer(effect) => self.perform_for_agreement(effect, inbox, now),
+                Effect::Serve(serving) => self.serve(serving),
+                Effect::StopServing(why) => self.stop_serving(why),
+                Effect::Diverged(error) => self.diverged(error),
+                Effect::SendSnapshot(..) | Effect::Discard(_) => todo!(),
             }
         }
         // A snapshot that could not start is reported as ended, which causes no effect.
@@ -291,7 +309,8 @@ impl History {
 
     /// When there is something to do even without an event, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        let may_purge = !self.is_purging && !self.log.is_cutting();
+        let may_purge =
+            !(self.is_purging || self.log.is_cutting() || self.under_way.is_reading());
         let purge_ms = self.purge.filter(|_| may_purge).map(|_| self.purge_ms);
         let own_ms = [self.log.deadline_ms(), purge_ms].into_iter().flatten().min();
         self.replica.deadline_ms().min(own_ms.unwrap_or(u64::MAX))
@@ -311,7 +330,8 @@ impl History {
 
     fn maybe_purge(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         let Some(policy) = self.purge else { return };
-        if now.mono_ms < self.purge_ms || self.is_purging || self.log.is_cutting() {
+        let is_busy = self.is_purging || self.log.is_cutting() || self.under_way.is_reading();
+        if now.mono_ms < self.purge_ms || is_busy {
             return;
         }
         self.purge_ms = now.mono_ms + policy.interval_ms;

@@ -4,12 +4,13 @@
 use super::clients::Dealt;
 use crate::persist::RestoreError;
 use disk::DiskError;
+use engine::zab::{LinkId, LogRead};
 use model::zxid::Zxid;
 use ring::Waker;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
-use txlog::SegmentHeader;
+use txlog::{EpochsError, RecoverError, SegmentHeader};
 
 /// A message to a core loop.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub enum LoopMessage {
     Cut(Result<(SegmentHeader, File), RestoreError>),
     /// The background has purged what is not needed, or failed to.
     Purged,
+    /// The background has stored epochs, or failed to.
+    EpochsStored(Result<(), EpochsError>),
+    /// The background has read a part of the log for this link, or failed to.
+    LogRead(LinkId, Result<LogRead, RecoverError>),
     /// The background has written a snapshot of this zxid, or failed to.
     Snapshot(Result<Zxid, String>),
     /// Answer what is in flight and end.
