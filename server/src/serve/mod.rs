@@ -9,6 +9,7 @@
 //! their loops; `startup_log`: what the log says about it; `error`: why it failed.
 
 mod decisions;
+mod ensemble;
 mod error;
 mod histories;
 mod ports;
