@@ -77,7 +77,8 @@ pub use format::{
 pub use model;
 pub use reader::{BeginsAfter, LogReader, Piece};
 pub use recover::{
-    Base, LogRun, RecoverError, RecoverFrom, Recovered, TornTail, Witness, base, recover, runs,
+    Base, LogRun, LogSink, RecoverError, RecoverFrom, Recovered, TornTail, Witness, base, recover,
+    recover_into, runs,
 };
 pub use scan::SegmentScan;
 pub use trim::{Trimmed, trim};

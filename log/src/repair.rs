@@ -18,8 +18,8 @@ use model::zxid::{Epoch, Zxid};
 use crate::format::{SegmentHeader, SegmentNumber};
 use crate::limits::{SEGMENT_BYTES_DEFAULT, SEGMENT_HEADER_BYTES};
 use crate::recover::{
-    RecoverError, RecoverFrom, Recovered, Segment, current_epoch, group, load_segment, recover,
-    recover_runs,
+    LogSink, RecoverError, RecoverFrom, Recovered, Segment, current_epoch, group, load_segment,
+    recover, recover_runs,
 };
 use crate::scan::SegmentScan;
 use crate::segments::{self, RunStart, parse_file_name};
@@ -99,7 +99,7 @@ pub async fn examine<D: Disk>(
         let of_runs = runs.iter().flat_map(|run| &run.segments);
         let numbers: Vec<_> = of_runs.map(|segment| segment.header.number).collect();
         let mut found = Recovered::behind(from.after);
-        let result = recover_runs(disk, &runs, from.after, &mut found, &mut |_, _| {}).await;
+        let result = recover_runs(disk, &runs, from.after, &mut found, &mut Nothing).await;
         let is_joined = result.is_ok() || found.last > from.after;
         if is_joined {
             (reached, committed) = (found.last, found.committed_through);
@@ -112,6 +112,15 @@ pub async fn examine<D: Disk>(
     let aside = all.iter().copied().filter(|number| !kept.contains(number)).collect();
     let segments = all.first().copied().zip(all.last().copied());
     Ok(Examination { complaint, reached, committed, segments, keep, aside, segment_bytes })
+}
+
+/// An examination needs none of the records.
+struct Nothing;
+
+impl LogSink for Nothing {
+    fn record(&mut self, _: Zxid, _: &[u8]) {}
+
+    fn committed(&mut self, _: Zxid) {}
 }
 
 fn last_of(stretch: &[Segment]) -> SegmentNumber {

@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 
 use disk::limits::block_align_up;
 use disk::{AlignedBuf, BLOCK_BYTES, Durability, Latch};
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 
 use crate::format::{BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start};
 use crate::limits::{SEGMENT_HEADER_BYTES, lone_batch_bytes};
@@ -321,6 +321,22 @@ impl Appender {
             continues_from: at,
             committed_through: self.committed.min(at),
             counts_from: None,
+        }
+    }
+
+    /// The run that begins with a snapshot that was received from a leader, and counts with it from
+    /// `epoch` on, for [`open_run`](crate::segments::open_run). This log is left as it is: opening
+    /// [`run_behind`](Self::run_behind) what is durable in its place, before the epoch is stored,
+    /// removes that run and continues this log.
+    ///
+    /// # Panics
+    /// If something waits or is in flight.
+    pub fn run_received(&self, snapshot: Zxid, epoch: Epoch) -> RunStart {
+        RunStart {
+            continues_from: snapshot,
+            committed_through: self.committed.min(snapshot),
+            counts_from: Some(epoch),
+            ..self.run_behind(self.durable_through())
         }
     }
 

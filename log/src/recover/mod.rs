@@ -82,6 +82,27 @@ pub struct TornTail {
     pub unacknowledged_count: u64,
 }
 
+/// What is done with a log while it is read.
+pub trait LogSink {
+    /// The next record, behind all before.
+    fn record(&mut self, zxid: Zxid, txn: &[u8]);
+
+    /// What was read so far states that the history is committed through here, at most through
+    /// the last record. More than the time before.
+    fn committed(&mut self, through: Zxid);
+}
+
+/// For who needs the records only.
+struct Records<F>(F);
+
+impl<F: FnMut(Zxid, &[u8])> LogSink for Records<F> {
+    fn record(&mut self, zxid: Zxid, txn: &[u8]) {
+        (self.0)(zxid, txn);
+    }
+
+    fn committed(&mut self, _: Zxid) {}
+}
+
 /// Reads the log in `directory` and hands out every record behind `from.after`, in order.
 ///
 /// Records are handed out while reading; after an error those already handed out are void. If the
@@ -90,11 +111,21 @@ pub async fn recover<D: Disk>(
     disk: &D,
     directory: &Path,
     from: RecoverFrom,
-    mut on_record: impl FnMut(Zxid, &[u8]),
+    on_record: impl FnMut(Zxid, &[u8]),
+) -> Result<Recovered, RecoverError> {
+    recover_into(disk, directory, from, &mut Records(on_record)).await
+}
+
+/// The same, and reports what is committed as soon as it is known.
+pub async fn recover_into<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    from: RecoverFrom,
+    sink: &mut impl LogSink,
 ) -> Result<Recovered, RecoverError> {
     let runs = load_runs(disk, directory).await?;
     let mut found = Recovered::behind(from.after);
-    recover_runs(disk, &runs, from.durable, &mut found, &mut on_record).await?;
+    recover_runs(disk, &runs, from.durable, &mut found, sink).await?;
     Ok(found)
 }
 
@@ -104,9 +135,14 @@ impl Recovered {
         Self { last: snapshot, committed_through: snapshot, ..Self::default() }
     }
 
-    /// Something that was read states that the history is committed through there.
-    fn commit(&mut self, through: Zxid) {
-        self.committed_through = self.committed_through.max(through);
+    /// Something that was read states that the history is committed through there. A batch may have
+    /// known more than the power loss has left.
+    fn commit(&mut self, through: Zxid, sink: &mut impl LogSink) {
+        let through = through.min(self.last);
+        if through > self.committed_through {
+            self.committed_through = through;
+            sink.committed(through);
+        }
     }
 }
 
@@ -116,20 +152,7 @@ pub(crate) async fn recover_runs<D: Disk>(
     runs: &[SegmentRun],
     durable: Zxid,
     found: &mut Recovered,
-    on_record: &mut impl FnMut(Zxid, &[u8]),
-) -> Result<(), RecoverError> {
-    let read = read_runs(disk, runs, durable, found, on_record).await;
-    // What a batch knew to be committed may have been in flight behind it, and is lost.
-    found.committed_through = found.committed_through.min(found.last);
-    read
-}
-
-async fn read_runs<D: Disk>(
-    disk: &D,
-    runs: &[SegmentRun],
-    durable: Zxid,
-    found: &mut Recovered,
-    on_record: &mut impl FnMut(Zxid, &[u8]),
+    sink: &mut impl LogSink,
 ) -> Result<(), RecoverError> {
     let after = found.last;
     if let Some(first) = runs.first()
@@ -143,14 +166,14 @@ async fn read_runs<D: Disk>(
     let run_count = runs.len();
     for (index, run) in runs.iter().enumerate() {
         let is_last = index + 1 == run_count;
-        found.commit(run.committed_through.min(run.limit));
+        found.commit(run.committed_through.min(run.limit), sink);
         if !is_last && (run.is_cut() || run.limit <= after) {
             // Later runs have cut all of it, or the snapshot covers what they have left.
             found.used_last = run.segments.last().map(|segment| segment.header.number);
             continue;
         }
         let mut chain = Chain::begin(disk, run, found.last).await?;
-        let end = chain.follow(found, on_record).await?;
+        let end = chain.follow(found, sink).await?;
         if is_last && chain.is_ended && chain.last >= durable {
             // Nothing was written behind it, so there is nothing to search.
         } else if is_last {
@@ -300,7 +323,7 @@ impl<'r, D: Disk> Chain<'r, D> {
     async fn follow(
         &mut self,
         found: &mut Recovered,
-        on_record: &mut impl FnMut(Zxid, &[u8]),
+        sink: &mut impl LogSink,
     ) -> Result<ChainEnd, RecoverError> {
         loop {
             if self.last >= self.run.limit || self.is_ended {
@@ -327,13 +350,13 @@ impl<'r, D: Disk> Chain<'r, D> {
                     fault,
                 })?;
                 if record.zxid > found.last && record.zxid <= self.run.limit {
-                    on_record(record.zxid, record.txn);
+                    sink.record(record.zxid, record.txn);
                     found.last = record.zxid;
                     found.record_count += 1;
                     found.record_bytes += record.txn.len() as u64;
                 }
             }
-            found.commit(batch.committed_through.min(self.run.limit));
+            found.commit(batch.committed_through.min(self.run.limit), sink);
             self.advance(&batch);
             found.used_last = Some(self.segment().header.number);
         }

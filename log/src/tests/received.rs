@@ -41,9 +41,7 @@ fn server(seed: u64) -> Rig {
 /// The run that follows, and the one with the snapshot at `zxid` in its place.
 fn runs_of(rig: &mut Rig, zxid: Zxid) -> (RunStart, RunStart) {
     let old = rig.run_behind(rig.appender.durable_through());
-    let committed_through = old.committed_through.min(zxid);
-    let counts_from = Some(EPOCH);
-    (old, RunStart { continues_from: zxid, committed_through, counts_from, ..old })
+    (old, rig.appender.run_received(zxid, EPOCH))
 }
 
 fn open(disk: &Simulated, run: RunStart, seed: u64) -> Option<crate::SegmentHeader> {

@@ -9,7 +9,7 @@ use super::rig::{Rig, config, directory, next_run, recover_after};
 use crate::format::{BATCH_HEADER_BYTES, FormatVersion, SegmentHeader, Start};
 use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::segments::{self, prepare};
-use crate::{LogReader, SegmentNumber, SegmentScan, trim};
+use crate::{LogReader, LogSink, RecoverFrom, SegmentNumber, SegmentScan, recover_into, trim};
 
 const V1_HEADER_BYTES: usize = 80;
 
@@ -173,4 +173,41 @@ fn what_a_run_knew_to_be_committed_is_known_to_the_next() {
     block_on(segments::open_run(&rig.disk, directory(), run, config.segment_bytes, 3)).unwrap();
     let (found, _) = recover_after(&rig.disk, Zxid::ZERO).unwrap();
     assert_eq!((found.last, found.committed_through), (cut_at, cut_at));
+}
+
+/// What a reader of the log learns, in its order.
+#[derive(Default)]
+struct Told {
+    last: Zxid,
+    committed: Zxid,
+    /// The most records that were read and not known to be committed.
+    waiting: usize,
+    waiting_max: usize,
+}
+
+impl LogSink for Told {
+    fn record(&mut self, zxid: Zxid, _: &[u8]) {
+        self.last = zxid;
+        self.waiting += 1;
+        self.waiting_max = self.waiting_max.max(self.waiting);
+    }
+
+    fn committed(&mut self, through: Zxid) {
+        assert!(through > self.committed && through <= self.last);
+        (self.committed, self.waiting) = (through, 0);
+    }
+}
+
+#[test]
+fn what_is_committed_is_reported_while_the_log_is_read() {
+    for (rig, is_old) in [(mixed(1), false), (old(2), true)] {
+        let mut told = Told::default();
+        let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+        let found = block_on(recover_into(&rig.disk, directory(), from, &mut told)).unwrap();
+        assert_eq!((told.last, told.committed), (found.last, found.committed_through));
+        if is_old {
+            assert_eq!(told.waiting, 0);
+        }
+        assert!(told.waiting_max < rig.txns.len() / 2, "{}", told.waiting_max);
+    }
 }

@@ -48,6 +48,7 @@ pub fn cut(
 
 async fn cut_now<D: Disk>(disk: &D, job: &CutJob) -> Result<SegmentHeader, RestoreError> {
     let CutJob { run, directories, .. } = job;
+    assert_eq!(run.counts_from, None, "a run that does not count yet cuts nothing");
     // Before the header that cuts: what it cuts away must not come back with a snapshot.
     let aside = snapshot::set_aside_above(disk, &directories.snapshots, run.continues_from).await?;
     for path in aside {

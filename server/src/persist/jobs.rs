@@ -125,8 +125,8 @@ async fn write_snapshot<D: Disk>(disk: &D, job: SnapshotJob) -> Result<Zxid, sna
 }
 
 /// A pinned version as the source of a snapshot.
-struct PinnedSource {
-    walk: PinnedWalk<State>,
+pub(super) struct PinnedSource {
+    pub(super) walk: PinnedWalk<State>,
 }
 
 impl snapshot::Source for PinnedSource {

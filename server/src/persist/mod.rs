@@ -14,11 +14,13 @@ mod jobs;
 mod known;
 mod read_back;
 mod restore;
+#[cfg(test)]
+mod tests;
 
 pub use cut::{CutJob, cut};
 pub use ensemble::{ReadJob, read_log, store_epochs, stored_epochs};
 pub use error::RestoreError;
 pub use jobs::{PrepareJob, PurgePolicy, SnapshotJob, prepare, purge, snapshot};
 pub use known::reached;
-pub use read_back::{ReadBack, read_back};
+pub use read_back::{Applied, ReadBack, read_back};
 pub use restore::{Restored, Summary, Use, restore};

@@ -25,7 +25,7 @@ use crate::config::{self, Config, Notice, decided};
 use crate::core_loop::{LoopError, LoopInbox, LoopMessage};
 use crate::data_set::{DataMark, LogPlace, is_same};
 use crate::directories::Directories;
-use crate::persist::{self, Use};
+use crate::persist::{self, Applied, Use};
 use crate::resident::Resident;
 use crate::survey::{STOCK, survey};
 use decisions::{durability_of, placement_options, settings};
@@ -118,7 +118,8 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let settings = Arc::new(settings(config));
     let directories = Directories::of(&config.storage, config.log.segment_bytes);
     let known = histories::look(&background, &directories, &settings)?;
-    let how = Use { durability, advise: Some(PAGES), known };
+    let (advise, applied) = (Some(PAGES), Applied::Durable);
+    let how = Use { durability, advise, applied, known };
     let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
     log_restored(&restored, clock);
     if let Some(warning) = &placement.warning {

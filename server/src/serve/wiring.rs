@@ -166,7 +166,8 @@ impl Wiring<'_> {
         shards: u16,
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
-        let Restored { head, zxid, first, file, summary } = restored;
+        let Restored { head, tail, zxid, first, file, summary, .. } = restored;
+        assert!(tail.is_empty(), "a server that runs alone applies everything");
         let mut appender = AppenderConfig::new(self.durability);
         appender.segment_bytes = self.directories.segment_bytes;
         appender.record_bytes_max = record_bytes_max(self.config);
