@@ -182,8 +182,10 @@ impl Replica {
             }
             zab::Effect::CutLog(zxid) => {
                 member.tail.cut(zxid);
-                self.durable = self.durable.min(zxid);
-                effects.push(Effect::Peer(effect));
+                // The txn at which the log ends, which need not be the one that was named.
+                let end = member.tail.last().unwrap_or(self.ordering.seen()).min(zxid);
+                self.durable = self.durable.min(end);
+                effects.push(Effect::Peer(zab::Effect::CutLog(end)));
             }
             zab::Effect::BeginEmpty(_) => {
                 let head = (member.empty)();

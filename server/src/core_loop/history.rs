@@ -242,7 +242,8 @@ impl History {
                 Effect::Serve(serving) => self.serve(serving),
                 Effect::StopServing(why) => self.stop_serving(why),
                 Effect::Diverged(error) => self.diverged(error),
-                Effect::SendSnapshot(..) | Effect::Discard(_) => todo!(),
+                Effect::SendSnapshot(..) => todo!(),
+                Effect::Discard(head) => drop(head),
             }
         }
         // A snapshot that could not start is reported as ended, which causes no effect.
@@ -309,8 +310,7 @@ impl History {
 
     /// When there is something to do even without an event, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        let may_purge =
-            !(self.is_purging || self.log.is_cutting() || self.under_way.is_reading());
+        let may_purge = !(self.is_purging || self.log.is_cutting() || self.under_way.is_reading());
         let purge_ms = self.purge.filter(|_| may_purge).map(|_| self.purge_ms);
         let own_ms = [self.log.deadline_ms(), purge_ms].into_iter().flatten().min();
         self.replica.deadline_ms().min(own_ms.unwrap_or(u64::MAX))

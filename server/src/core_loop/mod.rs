@@ -29,8 +29,8 @@ pub use log_writer::LogWriterParts;
 pub use sockets::{Detached, End, Event, Owner, Place, Sender, Sockets, Spent};
 
 use crate::clock::Clock;
-use engine::limits::RECLAIM_PER_TURN;
 use agreement::Hearing;
+use engine::limits::RECLAIM_PER_TURN;
 use engine::settings::Now;
 use model::zxid::Zxid;
 use net::listener::Listener;

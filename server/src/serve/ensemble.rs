@@ -61,7 +61,10 @@ impl Part {
             bind_attempts: BIND_ATTEMPTS,
             listens_everywhere: ensemble.listens_on_all,
             keep_alive: config.connections.tcp_keep_alive,
-            packets: PacketLimits::new(requests.jute_bytes_max, requests.jute_extra_bytes),
+            packets: PacketLimits::new(
+                requests.jute_bytes_max as usize,
+                requests.jute_extra_bytes as usize,
+            ),
         };
         let plan = EnsemblePlan::decide(&settings).map_err(ServeError::Ensemble)?;
         let bind = |endpoints: &[decided::Endpoint]| -> Result<Vec<Listener>, ServeError> {
@@ -72,7 +75,13 @@ impl Part {
             "server {} of an ensemble of {}: {}",
             ensemble.me.0,
             plan.ensemble.quorum.voters().count(),
-            ensemble.servers.members().keys().map(|id| id.0.to_string()).collect::<Vec<_>>().join(", ")
+            ensemble
+                .servers
+                .members()
+                .keys()
+                .map(|id| id.0.to_string())
+                .collect::<Vec<_>>()
+                .join(", ")
         );
         Ok(Some(Self { plan, listeners }))
     }

@@ -105,6 +105,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     }
     let listener = bind(config)?;
     let http = bind_http(config)?;
+    let part = ensemble::Part::of(config)?;
     for directory in Directories::all_of(&config.storage) {
         disk::scratch::remove_left(&directory);
     }
@@ -118,7 +119,8 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let settings = Arc::new(settings(config));
     let directories = Directories::of(&config.storage, config.log.segment_bytes);
     let known = histories::look(&background, &directories, &settings)?;
-    let (advise, applied) = (Some(PAGES), Applied::Durable);
+    let applied = if part.is_some() { Applied::Committed } else { Applied::Durable };
+    let advise = Some(PAGES);
     let how = Use { durability, advise, applied, known };
     let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
     log_restored(&restored, clock);
@@ -141,6 +143,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
         directories,
         listeners: vec![listener],
         http,
+        part,
     }
     .build(restored, &background, &sender)?;
     log_ready(config, client, &ports);

@@ -1,6 +1,7 @@
 //! Puts the roles on their loops, and links the loops.
 
 use super::MainEvent;
+use super::ensemble::{Joined, Part};
 use super::error::ServeError;
 use crate::admin;
 use crate::clock::Clock;
@@ -15,7 +16,7 @@ use crate::persist::{PurgePolicy, Restored};
 use crate::random;
 use disk::{Background, Durability};
 use engine::limits::BUNDLE_BYTES_MAX;
-use engine::replica::{Replica, ReplicaParts, SnapshotPolicy};
+use engine::replica::{MemberParts, Replica, ReplicaParts, SnapshotPolicy};
 use engine::settings::Settings;
 use engine::shard::Shard;
 use model::zxid::Zxid;
@@ -41,6 +42,7 @@ pub(super) struct Wiring<'a> {
     pub(super) directories: Directories,
     pub(super) listeners: Vec<Listener>,
     pub(super) http: admin::HttpPorts,
+    pub(super) part: Option<Part>,
 }
 
 pub(super) struct Built {
@@ -71,7 +73,23 @@ impl Wiring<'_> {
             connections.total_max,
             shards,
         ));
-        let (mut history, mut shard_roles) = self.roles(restored, background, shards);
+        let mut restored = restored;
+        let joined = match self.part.take() {
+            Some(part) => Some(part.join(
+                self.config,
+                &mut restored,
+                &self.settings,
+                background,
+                &self.directories,
+                loops[0].clone(),
+            )?),
+            None => None,
+        };
+        let (member, mut links_to_others) = match joined {
+            Some(Joined { member, peers, listeners }) => (Some(member), Some((peers, listeners))),
+            None => (None, None),
+        };
+        let (mut history, mut shard_roles) = self.roles(restored, member, background, shards);
         let (mut senders, mut inquiries) = (Vec::new(), Vec::new());
         for inbox in &loops {
             let waker = inbox.clone();
@@ -100,11 +118,15 @@ impl Wiring<'_> {
             let listeners =
                 if is_first_shard { std::mem::take(&mut self.listeners) } else { Vec::new() };
             let is_ordering = at == 0;
+            let links_to_others = if is_ordering { links_to_others.take() } else { None };
+            let (peers, peer_listeners) = links_to_others.unzip();
             let own = LoopParts {
                 clients,
                 link,
                 history: if is_ordering { history.take() } else { None },
                 links: if is_ordering { std::mem::take(&mut links) } else { Vec::new() },
+                peers,
+                peer_listeners: peer_listeners.unwrap_or_default(),
                 by_shard: by_shard.clone(),
                 listeners,
                 inquiries,
@@ -162,12 +184,14 @@ impl Wiring<'_> {
     fn roles(
         &self,
         restored: Restored,
+        member: Option<MemberParts>,
         background: &Arc<Background>,
         shards: u16,
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
-        let Restored { head, tail, zxid, first, file, summary, .. } = restored;
-        assert!(tail.is_empty(), "a server that runs alone applies everything");
+        let Restored { head, zxid, first, file, summary, .. } = restored;
+        // In an ensemble the tree may be behind the log.
+        let zxid = if member.is_some() { head.tree.meta().zxid } else { zxid };
         let mut appender = AppenderConfig::new(self.durability);
         appender.segment_bytes = self.directories.segment_bytes;
         appender.record_bytes_max = record_bytes_max(self.config);
@@ -186,7 +210,7 @@ impl Wiring<'_> {
                 log_bytes_max: storage.snapshot_log_bytes_max,
             },
             unsaved: (summary.replayed, summary.replayed_bytes),
-            member: None,
+            member,
         };
         let mut replica = Replica::new(parts, now);
         let mut shard_roles = Vec::new();

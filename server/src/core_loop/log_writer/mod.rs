@@ -161,7 +161,8 @@ impl LogWriter {
 
     /// The history is committed through here, which is durable: the log states it.
     pub(super) fn commit(&mut self, zxid: Zxid) {
-        self.appender.commit(zxid);
+        // The beginning of an epoch is no txn.
+        self.appender.commit(zxid.min(self.appender.appended_through()));
     }
 
     /// The last segment that holds something durable.

@@ -267,8 +267,7 @@ impl Elections {
     /// Forgets a server outside the configuration that there is neither a link to nor an attempt to
     /// open one.
     fn forget_outsider(&mut self, id: ServerId) {
-        let is_idle =
-            |peer: &Peer| !peer.is_member() && matches!(peer.state, State::Apart);
+        let is_idle = |peer: &Peer| !peer.is_member() && matches!(peer.state, State::Apart);
         if self.peers.get(&id).is_some_and(is_idle) {
             self.peers.remove(&id);
         }

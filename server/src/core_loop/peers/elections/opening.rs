@@ -30,12 +30,7 @@ impl Elections {
     }
 
     /// The addresses of a server are known, or not.
-    pub(in super::super) fn resolved(
-        &mut self,
-        queue: &mut Queue<'_>,
-        id: ServerId,
-        found: Found,
-    ) {
+    pub(in super::super) fn resolved(&mut self, queue: &mut Queue<'_>, id: ServerId, found: Found) {
         let Some(peer) = self.peers.get(&id) else { return };
         // A link may have come meanwhile.
         if matches!(peer.state, State::Resolving) {

@@ -52,12 +52,7 @@ impl Learners {
     }
 
     /// The addresses of a leader are known, or not.
-    pub(in super::super) fn resolved(
-        &mut self,
-        queue: &mut Queue<'_>,
-        id: ServerId,
-        found: Found,
-    ) {
+    pub(in super::super) fn resolved(&mut self, queue: &mut Queue<'_>, id: ServerId, found: Found) {
         let Some(opening) = &mut self.opening else { return };
         if opening.to == id && matches!(opening.step, Step::Resolving) {
             match found {
