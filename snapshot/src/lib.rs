@@ -73,7 +73,7 @@ mod tests;
 
 pub use directory::{Candidate, Purged, list, purge, remove_unfinished, set_aside_above};
 pub use error::{Fault, LoadError, Part, WriteError};
-pub use inspect::{Report, inspect};
+pub use inspect::{Report, inspect, inspect_candidate};
 pub use loader::{Contents, ImageSink, Loader, Newest, Refused, Unit, load_newest, load_newest_of};
 pub use source::{AclEntry, Session, SnapshotHead, Source};
 pub use writer::{Written, write, write_received};

@@ -1,10 +1,10 @@
 //! A snapshot that a leader has sent, beside those of the history that it would replace.
 //!
 //! It does not count before the log says so, by a run that begins with it. So it has a name that
-//! is not a snapshot's: `received.<zxid>.<epoch>`, both in hexadecimal, the epoch being the one from
-//! which on that run counts. Once it counts, and the caller wants nothing of the old history any
-//! more, it is [adopted](adopt): the snapshots of the old history are removed, and it becomes
-//! `snapshot.<zxid>`. Until then it is the only one that counts, and none is taken.
+//! is not a snapshot's: `received.<zxid>.<epoch>`, both in hexadecimal. From this epoch on the run
+//! counts. Once it does, and the caller wants nothing of the old history any more, the snapshot is
+//! [adopted](adopt): those of the old history are removed, and it becomes `snapshot.<zxid>`. Until
+//! then it is the only one that counts, and none is taken.
 //!
 //! Lives in: the background. Not here: which one counts (the log).
 

@@ -197,8 +197,8 @@ impl Appender {
             && self.latch.reason().is_none()
     }
 
-    /// An empty batch that states what is durable and what is committed, if [one is due](Self::is_statement_due) and
-    /// there is a place for it. For an idle log.
+    /// An empty batch that states what is durable and what is committed, if [one is
+    /// due](Self::is_statement_due) and there is a place for it. For an idle log.
     pub fn maybe_state(&mut self) -> Option<Write> {
         if self.is_statement_due() { self.launch_empty(false) } else { None }
     }

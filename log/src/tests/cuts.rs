@@ -1,4 +1,4 @@
-//! A live log is cut, at any zxid and interrupted anywhere: it is whole or cut, never anything else.
+//! A live log is cut, at any zxid and interrupted anywhere: it is whole or cut, nothing else.
 
 use disk::simulated::{Fate, Faults, Seed};
 use disk::{Durability, Simulated, block_on};

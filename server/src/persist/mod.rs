@@ -1,7 +1,7 @@
 //! What is on disk and how it gets there.
 //!
-//! `jobs`: what the background does while the server runs (segments, snapshots, purge); `cut`: a cut
-//! of the log meanwhile;
+//! `jobs`: what the background does while the server runs (segments, snapshots, purge); `cut`: a
+//! cut of the log meanwhile;
 //! `read_back`: builds the tree from snapshots and log; `restore`: the same at a start, which then
 //! begins a new run of the log; `known`: what is recorded about the log, so that another one is not
 //! mistaken for it; `ensemble`: epochs, and parts of the log for learners; `error`: why the data
@@ -22,5 +22,6 @@ pub use ensemble::{ReadJob, read_log, store_epochs, stored_epochs};
 pub use error::RestoreError;
 pub use jobs::{PrepareJob, PurgePolicy, SnapshotJob, prepare, purge, snapshot};
 pub use known::reached;
+pub(crate) use read_back::counted_snapshots;
 pub use read_back::{Applied, ReadBack, read_back};
 pub use restore::{Restored, Summary, Use, restore};

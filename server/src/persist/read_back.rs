@@ -6,7 +6,7 @@ use crate::advice;
 use crate::data_set::Lineage;
 use crate::directories::Directories;
 use crate::random;
-use disk::{Background, BackgroundError, Disk, TaskQueue};
+use disk::{Background, BackgroundError, Disk, DiskError, TaskQueue};
 use engine::batch::Batch;
 use engine::in_log::InLog;
 use engine::ordering::replay;
@@ -99,7 +99,9 @@ pub(super) async fn read_back_now<D: Disk>(
 ) -> Result<ReadBack, RestoreError> {
     let mut builder = Builder { advise, ..Builder::default() };
     let began = Instant::now();
-    let candidates = candidates(disk, directories).await?;
+    let base = txlog::base(disk, &directories.log).await;
+    let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
+    let candidates = counted_snapshots(disk, directories, base).await?;
     let newest = snapshot::load_newest_of(disk, &candidates, &mut builder).await?;
     let mut durable = Zxid::ZERO;
     let mut passed_over = Vec::new();
@@ -134,20 +136,19 @@ pub(super) async fn read_back_now<D: Disk>(
     Ok(ReadBack { head, tail, snapshot, passed_over, recovered, lineage, load_time, replay_time })
 }
 
-/// The snapshots of the history that counts, newest first.
-async fn candidates<D: Disk>(
+/// The snapshots of the history that counts, newest first; `base` is what the log begins with.
+pub(crate) async fn counted_snapshots<D: Disk>(
     disk: &D,
     directories: &Directories,
-) -> Result<Vec<Candidate>, RestoreError> {
-    let base = txlog::base(disk, &directories.log).await;
-    let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
+    base: Option<Base>,
+) -> Result<Vec<Candidate>, DiskError> {
     if let Some(Base { zxid, epoch }) = base
         && let Some(received) = received::find(disk, &directories.snapshots, zxid, epoch).await?
     {
         // The others are those of the history that it has replaced.
         return Ok(vec![received]);
     }
-    Ok(snapshot::list(disk, &directories.snapshots).await?)
+    snapshot::list(disk, &directories.snapshots).await
 }
 
 /// When a snapshot's file was written, in ms since 1970; 0 if that is unknown.

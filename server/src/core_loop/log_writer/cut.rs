@@ -1,9 +1,9 @@
 //! A cut of the log while it is written.
 //!
 //! What was queued at or before the cut is written; what was queued behind it and is not appended
-//! yet is dropped, so that a full disk cannot stop a cut from dropping it. Once nothing is in flight
-//! the run is ended, if there is a place for its last batch, and the background begins the next one.
-//! What is queued meanwhile belongs to that one.
+//! yet is dropped, so that a full disk cannot stop a cut that would drop it. Once nothing is in
+//! flight the run is ended, if there is a place for its last batch, and the background begins the
+//! next one. What is queued meanwhile belongs to that one.
 //!
 //! Lives in: the ordering role's core loop.
 
