@@ -27,7 +27,35 @@ impl From<&Notification<'_>> for Notice {
     }
 }
 
+/// Bytes of a packet without data.
+const BARE_BYTES: usize = 20;
+
 impl Message {
+    /// Bytes that [`Self::encode`] appends. The acknowledgements of a long range, and a large part
+    /// of the history, are not built in order to see that they are too much.
+    pub fn encoded_bytes(&self, ensemble: &Ensemble) -> usize {
+        match self {
+            Self::Register { .. } => BARE_BYTES + 20,
+            Self::LeaderInfo(_) | Self::AckEpoch { .. } => BARE_BYTES + 4,
+            Self::Proposals(part) | Self::Informs(part) => {
+                part.records().map(|(_, txn)| BARE_BYTES + txn.len()).sum()
+            }
+            Self::Commits(part) => part.range.len() * BARE_BYTES,
+            Self::NewLeader(_) => BARE_BYTES + ensemble.text.len(),
+            Self::Acks { first, last } => {
+                let count = usize::try_from(last.0.saturating_sub(first.0).saturating_add(1));
+                count.unwrap_or(0).saturating_mul(BARE_BYTES)
+            }
+            Self::Diff(_)
+            | Self::Trunc(_)
+            | Self::Snap(_)
+            | Self::UpToDate
+            | Self::AckNewLeader(_)
+            | Self::Ping(_)
+            | Self::Pong(_) => BARE_BYTES,
+        }
+    }
+
     /// Appends the packets: one, or one for each txn.
     pub fn encode(&self, ensemble: &Ensemble, out: &mut Vec<u8>) {
         match self {
