@@ -13,6 +13,7 @@ mod links;
 mod log_writer;
 mod meters;
 mod pace;
+pub mod peers;
 mod rare;
 mod reports;
 mod sockets;
@@ -378,6 +379,10 @@ fn dispatch(parts: &mut LoopParts, queue: &mut ring::Queue<'_>, completion: Comp
                 clients.handle(queue, completion);
             }
         }
+        Some(
+            Kind::Accept(owner @ (Owner::Elections | Owner::Learners), _)
+            | Kind::Socket(owner @ (Owner::Elections | Owner::Learners), _),
+        ) => panic!("a completion of {owner:?}, of which a loop has none yet"),
         Some(Kind::Write(slot)) => {
             if let (Completion::Written { buffer, result, .. }, Some(history)) =
                 (completion, history)

@@ -50,11 +50,15 @@ use std::os::fd::OwnedFd;
 pub enum Owner {
     /// A shard's clients.
     Clients,
+    /// Election links.
+    Elections,
+    /// Learner links.
+    Learners,
 }
 
 impl Owner {
     /// Each at its number.
-    pub const ALL: [Self; 1] = [Self::Clients];
+    pub const ALL: [Self; 3] = [Self::Clients, Self::Elections, Self::Learners];
 }
 
 /// Where a socket is kept. Names that socket until its last operation has completed, and then
