@@ -34,6 +34,8 @@ pub mod limits;
 mod outbox;
 pub mod plan;
 mod resolver;
+#[cfg(test)]
+mod tests;
 
 pub use learners::Lent;
 pub use resolver::{Lookup, Wake, system_lookup};

@@ -325,6 +325,16 @@ impl Elections {
         self.peers.iter().filter(is_linked).map(|(&id, _)| id).collect()
     }
 
+    /// Until when those may be silent that have not said who they are, in ms.
+    #[cfg(test)]
+    pub(super) fn strangers(&self) -> Vec<u64> {
+        let until_ms = |kept: &Kept| match kept {
+            Kept::Stranger { until_ms, .. } => Some(*until_ms),
+            _ => None,
+        };
+        self.sockets.iter().filter_map(|(_, kept, _)| until_ms(kept)).collect()
+    }
+
     /// Sockets that are open, and servers that are known.
     #[cfg(test)]
     pub(super) fn counts(&self) -> (usize, usize) {

@@ -31,6 +31,7 @@ pub use lending::Lent;
 
 use super::complaints::{Complaint, Complaints};
 use super::inbox::Inbox;
+use super::limits::{UNSENT_BYTES_MAX, UNSENT_TOTAL_BYTES_MAX};
 use super::{Agreement, PeersParts, Reach};
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
 use engine::zab::{self, Attempt, CloseReason, LinkId};
@@ -114,6 +115,9 @@ pub(super) struct Learners {
     dirty: Vec<LinkId>,
     /// Bytes that wait to be sent, and are being sent, over all links.
     unsent_byte_count: usize,
+    /// Bounds of that, for a link and for all: [`UNSENT_BYTES_MAX`], [`UNSENT_TOTAL_BYTES_MAX`].
+    pub(super) unsent_bytes_max: usize,
+    pub(super) unsent_total_bytes_max: usize,
     lent: Vec<Lent>,
     pub(super) complaints: Complaints,
     now_ms: u64,
@@ -135,6 +139,8 @@ impl Learners {
             held: Vec::new(),
             dirty: Vec::new(),
             unsent_byte_count: 0,
+            unsent_bytes_max: UNSENT_BYTES_MAX,
+            unsent_total_bytes_max: UNSENT_TOTAL_BYTES_MAX,
             lent: Vec::new(),
             complaints: Complaints::new("quorum"),
             now_ms: 0,
@@ -290,10 +296,43 @@ impl Learners {
         self.complaints.make(self.now_ms, peer, complaint);
     }
 
+    /// Until when those may be silent that have not said who they are, in ms.
+    #[cfg(test)]
+    pub(super) fn strangers(&self) -> Vec<u64> {
+        let until_ms = |kept: &Kept| match kept {
+            Kept::Stranger { until_ms, .. } => Some(*until_ms),
+            _ => None,
+        };
+        self.sockets.iter().filter_map(|(_, kept, _)| until_ms(kept)).collect()
+    }
+
     /// Sockets that are open, and links.
     #[cfg(test)]
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.sockets.iter().count(), self.links.len())
+    }
+
+    /// Bytes that have come and are not taken.
+    #[cfg(test)]
+    pub(super) fn inbox_bytes(&self) -> usize {
+        let byte_count = |kept: &Kept| match kept {
+            Kept::Stranger { inbox, .. } => inbox.len(),
+            Kept::Link(link) => link.inbox.len(),
+            Kept::Connecting(_) => 0,
+        };
+        self.sockets.iter().map(|(_, kept, _)| byte_count(kept)).sum()
+    }
+
+    /// Bytes that wait to be sent, over all links.
+    #[cfg(test)]
+    pub(super) fn unsent_bytes(&self) -> usize {
+        self.unsent_byte_count
+    }
+
+    /// Whether a link waits to be used elsewhere.
+    #[cfg(test)]
+    pub(super) fn has_lent(&self) -> bool {
+        !self.lent.is_empty()
     }
 
     /// Bytes of memory for what has come and is not taken.

@@ -1,7 +1,7 @@
 //! Packets out, and what a peer leads to that does not read them.
 
 use super::super::complaints::Complaint;
-use super::super::limits::{ROOM_BYTES, UNSENT_BYTES_MAX, UNSENT_TOTAL_BYTES_MAX};
+use super::super::limits::ROOM_BYTES;
 use super::{Kept, Learners, News};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
@@ -24,7 +24,7 @@ impl Learners {
         let from = link.from;
         let encoded_bytes = message.encoded_bytes(ensemble);
         let byte_count = link.outbox.byte_count() + sending_bytes;
-        if byte_count.saturating_add(encoded_bytes) > UNSENT_BYTES_MAX {
+        if byte_count.saturating_add(encoded_bytes) > self.unsent_bytes_max {
             self.complain(&from, Complaint::Unread { byte_count });
             return self.cut_off(queue, id);
         }
@@ -33,7 +33,7 @@ impl Learners {
         }
         link.outbox.push(encoded_bytes, |out| message.encode(ensemble, out));
         self.unsent_byte_count += encoded_bytes;
-        if self.unsent_byte_count > UNSENT_TOTAL_BYTES_MAX {
+        if self.unsent_byte_count > self.unsent_total_bytes_max {
             self.relieve(queue);
         }
     }
