@@ -46,6 +46,7 @@ impl Message {
                 let count = usize::try_from(last.0.saturating_sub(first.0).saturating_add(1));
                 count.unwrap_or(0).saturating_mul(BARE_BYTES)
             }
+            Self::OfClients(packets) => packets.len(),
             Self::Diff(_)
             | Self::Trunc(_)
             | Self::Snap(_)
