@@ -464,10 +464,11 @@ fn dispatch(
                 clients.handle(queue, completion);
             }
         }
-        Some(
-            Kind::Accept(owner @ (Owner::Elections | Owner::Learners), _)
-            | Kind::Socket(owner @ (Owner::Elections | Owner::Learners), _),
-        ) => panic!("a completion of {owner:?}, of which a loop has none yet"),
+        Some(Kind::Accept(..) | Kind::Socket(..)) => {
+            if let (Some(peers), Some(history)) = (peers, history) {
+                peers.handle(queue, completion, &mut Hearing { history, now });
+            }
+        }
         Some(Kind::Write(slot)) => {
             if let (Completion::Written { buffer, result, .. }, Some(history)) =
                 (completion, history)
