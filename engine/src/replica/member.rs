@@ -114,7 +114,10 @@ impl Replica {
                     self.close_link(now, *link, why, effects);
                 }
             }
-            zab::Event::FromLeader(_, packet) => self.ordering.heard_of_clients(packet),
+            zab::Event::FromLeader(_, packet) => {
+                let named = self.zab().map_or(Zxid::ZERO, Zab::named);
+                self.ordering.heard_of_clients(packet, named);
+            }
             zab::Event::Closed(link) => self.ordering.link_ended(*link),
             _ => (),
         }
@@ -261,6 +264,7 @@ impl Replica {
         for txn in member.tail.between(before, zxid) {
             self.ordering.learn(txn)?;
         }
+        self.ordering.answer_synced();
         if self.ordering.proposed() > before {
             let silent = self.ordering.seal();
             self.ordering.recycle(silent);

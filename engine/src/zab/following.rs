@@ -211,6 +211,11 @@ impl Following {
         matches!(self.phase, Phase::Cutting)
     }
 
+    /// Through where the leader has called its history committed, on this link.
+    pub fn named(&self) -> Zxid {
+        self.named
+    }
+
     /// Whether a history is to be replaced by a snapshot that is not accepted yet.
     pub fn is_replacing(&self) -> bool {
         self.replaced.is_some()

@@ -8,7 +8,7 @@ use super::history::History;
 use super::{Role, Zab};
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
-use model::zxid::{Epoch, Epochs};
+use model::zxid::{Epoch, Epochs, Zxid};
 
 impl Zab {
     /// What this server announces.
@@ -54,6 +54,15 @@ impl Zab {
         match &self.role {
             Role::Following(following) if following.link() == Some(link) => following.is_reading(),
             _ => !self.early.contains(&link),
+        }
+    }
+
+    /// Through where this server's leader has called the history committed, which need not be
+    /// durable here yet.
+    pub fn named(&self) -> Zxid {
+        match &self.role {
+            Role::Following(following) => following.named(),
+            Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => self.history.committed(),
         }
     }
 
