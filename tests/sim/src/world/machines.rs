@@ -72,17 +72,21 @@ impl World {
             return Ok(());
         }
         let Some(operation) = self.servers[place].disk.end_one(lane) else { return Ok(()) };
+        let is_stored = matches!(operation, Operation::Epochs(_));
+        // Now, or when it stores the next ones.
+        if is_stored && self.dooming == Some(place) && self.rng.bool() {
+            self.dooming = None;
+            self.cut_power();
+            return Ok(());
+        }
+        if self.running(place).is_some_and(|it| it.stock_following().is_some()) {
+            return self.stock_written(place, &operation);
+        }
         match operation {
             Operation::Append(txns, _) => match txns.last() {
                 Some(last) => self.event(place, Event::Durable(last)),
                 None => Ok(()),
             },
-            // Now, or when it stores the next ones.
-            Operation::Epochs(_) if self.dooming == Some(place) && self.rng.bool() => {
-                self.dooming = None;
-                self.cut_power();
-                Ok(())
-            }
             Operation::Epochs(_) => self.event(place, Event::EpochsStored),
             Operation::Cut(_) => {
                 self.squeezed_is_cut(place);
@@ -100,6 +104,7 @@ impl World {
                 running.memory = [base].into();
                 self.event(place, Event::SnapshotReceived(link))
             }
+            Operation::Save(_) => panic!("{operation:?} is a stock follower's"),
         }
     }
 

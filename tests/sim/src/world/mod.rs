@@ -5,6 +5,7 @@ mod links;
 mod machines;
 mod performing;
 mod squeeze;
+mod stock;
 
 use crate::Place;
 use crate::checks::{Checks, Violation};
@@ -167,6 +168,8 @@ impl World {
         let mut rng = Rng::with_seed(setup.seed);
         let voters = if rng.bool() { 5 } else { 3 };
         let observers = usize::from(rng.u32(0..4) == 0);
+        let stock = stock_places(setup.seed, voters, &mut rng);
+        let new = |place| Server::new(stock.contains(&place));
         let mut world = Self {
             rng,
             setup,
@@ -174,7 +177,7 @@ impl World {
             serial: 0,
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
-            servers: (0..voters + observers).map(|_| Server::new()).collect(),
+            servers: (0..voters + observers).map(new).collect(),
             voters,
             links: BTreeMap::new(),
             next_link: 0,
@@ -235,7 +238,7 @@ impl World {
         }
         let tail = self.checks.tail();
         for (place, server) in self.servers.iter().enumerate() {
-            let shown = server.running.as_ref().map(|it| (it.zab.is_serving(), it.shown));
+            let shown = server.running.as_ref().map(|it| (it.is_serving(), it.shown));
             let (is_serving, state) = shown.unwrap_or_default();
             if !is_serving || state.hash != tail.hash {
                 return Err(Violation::NotServing { place, zxid: state.zxid });
@@ -266,7 +269,11 @@ impl World {
         let place = self.rng.usize(0..self.servers.len());
         let server = &mut self.servers[place];
         if let Some(running) = &server.running {
-            server.disk.take_snapshot(running.shown.zxid);
+            match server.disk.files() {
+                Some(files) if running.is_serving() => files.take_snapshot(running.shown),
+                Some(_) => (),
+                None => server.disk.take_snapshot(running.shown.zxid),
+            }
         }
         let delay_us = self.rng.u64(10_000..2_000_000);
         self.at(delay_us, Happening::Snapshot);
@@ -348,6 +355,17 @@ impl World {
             other => panic!("{other:?} concerns a server"),
         }
     }
+}
+
+/// Which voters have stock's habits: in two of five seeds one of three, or one or two of five.
+fn stock_places(seed: u64, voters: usize, rng: &mut Rng) -> Vec<Place> {
+    if !matches!(seed % 5, 0 | 4) {
+        return Vec::new();
+    }
+    let mut places: Vec<_> = (0..voters).collect();
+    rng.shuffle(&mut places);
+    places.truncate(rng.usize(1..=voters / 2));
+    places
 }
 
 /// The id of the server at a place.

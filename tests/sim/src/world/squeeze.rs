@@ -4,7 +4,7 @@
 use super::{Happening, World};
 use crate::Place;
 use crate::network::{Frame, Link, Side};
-use crate::server::{DISK_US, SLOW_DISK_US};
+use crate::server::{DISK_US, Running, SLOW_DISK_US};
 
 impl World {
     /// Begins it; nothing if nobody leads, or the chosen one does.
@@ -44,7 +44,7 @@ impl World {
     /// The end: who is left decides what was committed.
     pub(super) fn end_squeeze(&mut self, leader: Place) {
         let Some(chosen) = self.squeezed.take() else { return };
-        let durable = |place: &Place| self.running(*place).map(|it| it.zab.history().durable());
+        let durable = |place: &Place| self.running(*place).map(Running::durable);
         let others = (0..self.voters).filter(|it| ![leader, chosen].contains(it));
         let fullest = others.max_by_key(durable);
         let down_ms = self.rng.u64(500..3_000);
