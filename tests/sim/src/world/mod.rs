@@ -116,6 +116,12 @@ enum Happening {
     Crash(Place, u64),
     /// A server loses its link to the leader.
     Leave(Place),
+    /// A [`faults::Fault::Squeeze`] begins for a follower that comes back.
+    Squeeze {
+        leader: Place,
+        chosen: Place,
+        ms: u64,
+    },
     /// All lose their power; this one, and the follower that holds most, stay away.
     SqueezeEnds(Place),
     Heal,
@@ -326,6 +332,7 @@ impl World {
             | Happening::Fault
             | Happening::Crash(..)
             | Happening::Leave(_)
+            | Happening::Squeeze { .. }
             | Happening::SqueezeEnds(_)
             | Happening::Heal
             | Happening::SpeedUp(_) => {
@@ -349,6 +356,7 @@ impl World {
             }
             Happening::Crash(place, down_ms) => self.crash_for(place, down_ms),
             Happening::Leave(place) => self.leave(place),
+            Happening::Squeeze { leader, chosen, ms } => self.squeeze_behind(leader, chosen, ms),
             Happening::SqueezeEnds(leader) => self.end_squeeze(leader),
             Happening::Heal => self.heal(),
             Happening::SpeedUp(place) => self.servers[place].disk_us = DISK_US,
