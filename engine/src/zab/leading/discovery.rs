@@ -48,7 +48,7 @@ impl Leading {
         }
         learner.id = Some(id);
         learner.is_observer = is_observer;
-        learner.is_kin = trailing.starts_with(KIN);
+        learner.is_kin = trailing.starts_with(KIN) || context.ensemble.planted.has(Plant::StockCut);
         learner.is_voter = !is_observer && context.ensemble.quorum.is_voter(id);
         learner.promised = promised;
         learner.stage = Stage::Registered;

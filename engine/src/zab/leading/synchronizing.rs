@@ -23,6 +23,7 @@ use crate::zab::context::Context;
 use crate::zab::effect::{CloseReason, Effect, Message, Part, Violation};
 use crate::zab::event::{LinkId, LogRead};
 use crate::zab::history::Found;
+use crate::zab::plant::Plant;
 use model::zxid::Zxid;
 use std::sync::Arc;
 
@@ -113,9 +114,11 @@ impl Leading {
     fn send_snapshot(&mut self, link: LinkId, context: &mut Context<'_>) {
         let through = self.known_committed(context);
         let start = Zxid::of_epoch(self.epoch);
+        let is_bare = context.ensemble.planted.has(Plant::SnapBelowPeer);
+        let zxid = if is_bare { through } else { through.max(start) };
         let Some(learner) = self.learners.get_mut(&link) else { return };
         learner.stage = Stage::SendingSnapshot { through };
-        context.effects.send(link, Message::Snap(through.max(start)));
+        context.effects.send(link, Message::Snap(zxid));
         context.effects.push(Effect::SendSnapshot(link, through));
     }
 
@@ -199,7 +202,8 @@ impl Leading {
             learner.stage = Stage::Sending { sent: part.txns.zxid(proposed.range.end - 1) };
             context.effects.send(link, Message::Proposals(proposed));
         }
-        if !decided.range.is_empty() {
+        let is_bare = context.ensemble.planted.has(Plant::InheritedBare) && !self.is_in_broadcast();
+        if !decided.range.is_empty() && !is_bare {
             context.effects.send(link, Message::Commits(decided));
         }
     }

@@ -17,7 +17,7 @@ impl World {
     /// Hands an event in, and does what follows from it.
     pub(super) fn event(&mut self, place: Place, event: Event<'_>) -> Result<(), Violation> {
         if self.running(place).is_some_and(|it| it.stock_following().is_some()) {
-            self.stock_event(place, event)?;
+            self.stock_event(place, &event)?;
             self.begin_turn(place);
             return Ok(());
         }

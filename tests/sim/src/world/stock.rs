@@ -7,22 +7,12 @@ use crate::disk::Operation;
 use crate::network::{Frame, Side};
 use crate::server::stock_zab;
 use crate::stock::Stock;
-use crate::stock::follower::{Act, End, Follower, Step};
+use crate::stock::follower::{Act, Context, End, Follower, Step};
 use engine::zab::{CloseReason, Effect, Event};
 use model::peer::notification::ServerState;
 use model::peer::packet::{FromLearner, LearnerInfo, PROTOCOL_VERSION};
 use model::server::ServerId;
 use model::zxid::Zxid;
-use std::collections::VecDeque;
-
-/// The part of a server that a step of a stock follower works with.
-struct Parts<'a> {
-    follower: &'a mut Follower,
-    attempts: &'a mut u64,
-    last: &'a mut Zxid,
-    states: &'a mut VecDeque<State>,
-    acts: &'a mut Vec<Act>,
-}
 
 impl World {
     /// A stock server was elected to follow: its `Zab` has no word any more.
@@ -33,12 +23,11 @@ impl World {
     ) -> Result<(), Violation> {
         let now_ms = self.now_us / 1_000;
         let Some(running) = &mut self.servers[place].running else { return Ok(()) };
-        let Some(stock) = &mut running.stock else { return Ok(()) };
+        let Some(Stock { last, following, attempts }) = &mut running.stock else { return Ok(()) };
         let (notice, epochs) = (running.zab.notice(), running.zab.epochs());
-        let mut acts = Vec::new();
-        let attempts = &mut stock.attempts;
-        let follower = Follower::begin(leader, notice, epochs, now_ms, attempts, &mut acts);
-        stock.following = Some(follower);
+        let (states, mut acts) = (&mut running.memory, Vec::new());
+        let mut context = Context { now_ms, states, last, attempts, acts: &mut acts };
+        *following = Some(Follower::begin(leader, notice, epochs, &mut context));
         self.act(place, acts)
     }
 
@@ -46,15 +35,16 @@ impl World {
     fn stock_step(
         &mut self,
         place: Place,
-        step: impl FnOnce(Parts<'_>) -> Result<(), End>,
+        step: impl FnOnce(&mut Follower, &mut Context<'_>) -> Result<(), End>,
     ) -> Result<(), Violation> {
+        let now_ms = self.now_us / 1_000;
         let Some(running) = &mut self.servers[place].running else { return Ok(()) };
         let Some(Stock { last, following: Some(follower), attempts }) = &mut running.stock else {
             return Ok(());
         };
-        let mut acts = Vec::new();
-        let states = &mut running.memory;
-        let done = step(Parts { follower, attempts, last, states, acts: &mut acts });
+        let (states, mut acts) = (&mut running.memory, Vec::new());
+        let mut context = Context { now_ms, states, last, attempts, acts: &mut acts };
+        let done = step(follower, &mut context);
         self.act(place, acts)?;
         match done {
             Ok(()) => Ok(()),
@@ -124,13 +114,14 @@ impl World {
         self.checks.shows(place, state)
     }
 
-    pub(super) fn stock_event(&mut self, place: Place, event: Event<'_>) -> Result<(), Violation> {
-        let (now_ms, pace) = (self.now_us / 1_000, self.pace);
+    /// Hands an event to a stock server that follows.
+    pub(super) fn stock_event(&mut self, place: Place, event: &Event<'_>) -> Result<(), Violation> {
+        let pace = self.pace;
         let Some(running) = &mut self.servers[place].running else { return Ok(()) };
-        let Some(follower) = running.stock.as_mut().and_then(|it| it.following.as_mut()) else {
+        let Some(Stock { following: Some(follower), .. }) = &mut running.stock else {
             return Ok(());
         };
-        match event {
+        match *event {
             Event::Notification { from, notice } => {
                 if follower.step() == Step::Ending {
                     follower.heard.insert(from, notice);
@@ -141,28 +132,27 @@ impl World {
                 Ok(())
             }
             Event::Connected(attempt, link) if follower.step() == Step::Connecting(attempt) => self
-                .stock_step(place, |it| {
-                    it.follower.connected(Some(link), now_ms, it.acts);
+                .stock_step(place, |follower, context| {
+                    follower.connected(Some(link), context);
                     Ok(())
                 }),
             Event::ConnectFailed(attempt) if follower.step() == Step::Connecting(attempt) => self
-                .stock_step(place, |it| {
-                    it.follower.connected(None, now_ms, it.acts);
+                .stock_step(place, |follower, context| {
+                    follower.connected(None, context);
                     Ok(())
                 }),
             Event::Connected(_, link) | Event::Accepted(link) => {
                 self.perform_on_network(place, Effect::Close(link, CloseReason::NotLeading));
                 Ok(())
             }
-            Event::FromLeader(link, packet) if follower.link == Some(link) => self
-                .stock_step(place, |it| {
-                    it.follower.handle(&packet, now_ms, it.states, it.last, it.acts)
-                }),
+            Event::FromLeader(link, ref packet) if follower.link == Some(link) => {
+                self.stock_step(place, |follower, context| follower.handle(packet, context))
+            }
             Event::Closed(link) if follower.link == Some(link) => {
-                self.stock_step(place, |it| it.follower.closed())
+                self.stock_step(place, |follower, _| follower.closed())
             }
             Event::TurnEnded => {
-                self.stock_step(place, |it| it.follower.tick(now_ms, pace, it.attempts, it.acts))
+                self.stock_step(place, |follower, context| follower.tick(pace, context))
             }
             _ => Ok(()),
         }
@@ -170,13 +160,12 @@ impl World {
 
     /// A whole snapshot has come.
     pub(super) fn stock_receives(&mut self, place: Place, state: State) -> Result<(), Violation> {
-        let now_ms = self.now_us / 1_000;
         let Some(running) = &mut self.servers[place].running else { return Ok(()) };
         let Some((_, zxid, _)) = running.receiving.take() else { return Ok(()) };
-        self.stock_step(place, |it| {
-            *it.states = [State { zxid, ..state }].into();
-            *it.last = zxid;
-            it.follower.loaded(now_ms)
+        self.stock_step(place, |follower, context| {
+            *context.states = [State { zxid, ..state }].into();
+            *context.last = zxid;
+            follower.loaded(context)
         })
     }
 
@@ -186,22 +175,19 @@ impl World {
         place: Place,
         operation: &Operation,
     ) -> Result<(), Violation> {
-        let now_ms = self.now_us / 1_000;
         if let Operation::Cut(zxid) = *operation {
             self.squeezed_is_cut(place);
             let Some((states, _)) = self.servers[place].disk.files().map(|it| it.load()) else {
                 return Ok(());
             };
-            self.stock_step(place, |it| {
-                *it.states = states;
+            self.stock_step(place, |follower, context| {
+                *context.states = states;
                 // Whatever the log has kept.
-                *it.last = zxid;
-                it.follower.loaded(now_ms)
+                *context.last = zxid;
+                follower.loaded(context)
             })?;
         } else {
-            self.stock_step(place, |it| {
-                it.follower.written(operation, now_ms, it.states, it.last, it.acts)
-            })?;
+            self.stock_step(place, |follower, context| follower.written(operation, context))?;
         }
         self.stock_looks_if_settled(place)?;
         self.schedule_turn(place, 1);
@@ -211,14 +197,16 @@ impl World {
     /// Its link is lost: what it has logged is flushed and applied before it looks for a leader.
     fn stock_loses(&mut self, place: Place) -> Result<(), Violation> {
         self.log(|| format!("{} loses its leader", place + 1));
+        let now_ms = self.now_us / 1_000;
         let Some(running) = &mut self.servers[place].running else { return Ok(()) };
-        let Some(Stock { last, following: Some(follower), .. }) = &mut running.stock else {
+        let Some(Stock { last, following: Some(follower), attempts }) = &mut running.stock else {
             return Ok(());
         };
-        let mut acts = Vec::new();
         running.receiving = None;
         let link = follower.link.take();
-        let is_dropped = follower.end(last, &mut running.memory, &mut acts);
+        let (states, mut acts) = (&mut running.memory, Vec::new());
+        let mut context = Context { now_ms, states, last, attempts, acts: &mut acts };
+        let is_dropped = follower.end(&mut context);
         if let Some(link) = link {
             self.perform_on_network(place, Effect::Close(link, CloseReason::Lost));
         }

@@ -1,7 +1,10 @@
 //! How a stock server follows: its one thread, packet by packet.
 //!
 //! The thread blocks while it writes: nothing is read meanwhile, and that the link has ended is
-//! noticed behind it.
+//! noticed behind it. What comes between the choice of DIFF, TRUNC or SNAP and UPTODATE is in
+//! `synchronizing`.
+
+mod synchronizing;
 
 use super::files::Snapshot;
 use super::replay;
@@ -12,6 +15,7 @@ use engine::zab::{Attempt, LinkId, Message, Notice, Pace};
 use model::peer::packet::FromLeader;
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::sync::Arc;
@@ -82,6 +86,38 @@ pub enum Act {
     Show,
 }
 
+/// The server around it, lent to it for one event.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The clock, in ms.
+    pub now_ms: u64,
+    /// The states in memory.
+    pub states: &'a mut VecDeque<State>,
+    /// What it takes for its last txn.
+    pub last: &'a mut Zxid,
+    /// Attempts to connect so far.
+    pub attempts: &'a mut u64,
+    /// Where it puts what it wants done.
+    pub acts: &'a mut Vec<Act>,
+}
+
+impl Context<'_> {
+    /// Applies a txn to memory.
+    fn apply(&mut self, zxid: Zxid, txn: &[u8]) {
+        if let Some((before, after)) = replay(self.states, zxid, txn) {
+            self.acts.push(Act::Made(before, after));
+        }
+        *self.last = zxid.max(*self.last);
+    }
+
+    fn connect(&mut self, leader: ServerId) -> Attempt {
+        *self.attempts += 1;
+        let attempt = Attempt(*self.attempts);
+        self.acts.push(Act::Connect(attempt, leader));
+        attempt
+    }
+}
+
 /// Why it stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -129,19 +165,15 @@ impl Follower {
         leader: ServerId,
         notice: Notice,
         epochs: Epochs,
-        now_ms: u64,
-        attempts: &mut u64,
-        acts: &mut Vec<Act>,
+        context: &mut Context<'_>,
     ) -> Self {
-        *attempts += 1;
-        acts.push(Act::Connect(Attempt(*attempts), leader));
         Self {
             leader,
             notice,
             heard: BTreeMap::new(),
             link: None,
             is_broken: false,
-            step: Step::Connecting(Attempt(*attempts)),
+            step: Step::Connecting(context.connect(leader)),
             epochs,
             start: Zxid::ZERO,
             mode: Mode::Diff,
@@ -152,7 +184,7 @@ impl Follower {
             pending: VecDeque::new(),
             logging: InLog::default(),
             connects: 1,
-            heard_ms: now_ms,
+            heard_ms: context.now_ms,
         }
     }
 
@@ -184,39 +216,31 @@ impl Follower {
     }
 
     /// The link is open, or could not be opened.
-    pub fn connected(&mut self, link: Option<LinkId>, now_ms: u64, acts: &mut Vec<Act>) {
-        self.heard_ms = now_ms;
+    pub fn connected(&mut self, link: Option<LinkId>, context: &mut Context<'_>) {
+        self.heard_ms = context.now_ms;
         self.link = link;
         if link.is_some() {
             self.step = Step::Registering;
-            acts.push(Act::Register(self.epochs.promised()));
+            context.acts.push(Act::Register(self.epochs.promised()));
         } else {
-            self.step = Step::Waiting(now_ms + RECONNECT_MS);
+            self.step = Step::Waiting(context.now_ms + RECONNECT_MS);
         }
     }
 
     /// The end of a turn: what was logged goes to the disk; time passes.
-    pub fn tick(
-        &mut self,
-        now_ms: u64,
-        pace: Pace,
-        attempts: &mut u64,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), End> {
+    pub fn tick(&mut self, pace: Pace, context: &mut Context<'_>) -> Result<(), End> {
         if !self.logging.is_empty() {
             let txns = Arc::new(mem::take(&mut self.logging));
-            acts.push(Act::Begin(Operation::Append(txns, Zxid::ZERO)));
+            context.acts.push(Act::Begin(Operation::Append(txns, Zxid::ZERO)));
         }
-        if now_ms < self.deadline_ms(pace) {
+        if context.now_ms < self.deadline_ms(pace) {
             return Ok(());
         }
         if !matches!(self.step, Step::Waiting(_)) || self.connects == CONNECTS_MAX {
             return Err(End::Lost);
         }
         self.connects += 1;
-        *attempts += 1;
-        self.step = Step::Connecting(Attempt(*attempts));
-        acts.push(Act::Connect(Attempt(*attempts), self.leader));
+        self.step = Step::Connecting(context.connect(self.leader));
         Ok(())
     }
 
@@ -230,17 +254,14 @@ impl Follower {
     pub fn handle(
         &mut self,
         packet: &FromLeader<'_>,
-        now_ms: u64,
-        states: &mut VecDeque<State>,
-        last: &mut Zxid,
-        acts: &mut Vec<Act>,
+        context: &mut Context<'_>,
     ) -> Result<(), End> {
-        self.heard_ms = now_ms;
+        self.heard_ms = context.now_ms;
         match self.step {
-            Step::Registering => self.leader_info(packet, *last, acts),
-            Step::Choosing => self.choose(packet, acts),
-            Step::CatchingUp | Step::Accepted => self.synchronize(packet, states, last, acts),
-            Step::Broadcast => self.follow(packet, states, last, acts),
+            Step::Registering => self.leader_info(packet, context),
+            Step::Choosing => self.choose(packet, context),
+            Step::CatchingUp | Step::Accepted => self.synchronize(packet, context),
+            Step::Broadcast => self.follow(packet, context),
             step => panic!("the link is read in {step:?}"),
         }
     }
@@ -248,166 +269,35 @@ impl Follower {
     fn leader_info(
         &mut self,
         packet: &FromLeader<'_>,
-        last: Zxid,
-        acts: &mut Vec<Act>,
+        context: &mut Context<'_>,
     ) -> Result<(), End> {
         let FromLeader::LeaderInfo { zxid, .. } = packet else {
             return Err(End::Wronged("the first packet is not LEADERINFO"));
         };
         let epoch = zxid.epoch();
         self.start = Zxid::of_epoch(epoch);
-        if epoch > self.epochs.promised() {
-            self.epochs = self.epochs.promise(epoch);
-            self.step = Step::Promising;
-            acts.push(Act::Begin(Operation::Epochs(self.epochs)));
-        } else if epoch == self.epochs.promised() {
-            self.step = Step::Choosing;
-            acts.push(Act::Send(Message::AckEpoch { last, current: None }));
-        } else {
-            return Err(End::Lost);
-        }
-        Ok(())
-    }
-
-    fn choose(&mut self, packet: &FromLeader<'_>, acts: &mut Vec<Act>) -> Result<(), End> {
-        match packet {
-            FromLeader::Diff { .. } => {
-                self.mode = Mode::Diff;
-                self.step = Step::CatchingUp;
+        match epoch.cmp(&self.epochs.promised()) {
+            Ordering::Greater => {
+                self.epochs = self.epochs.promise(epoch);
+                self.step = Step::Promising;
+                context.acts.push(Act::Begin(Operation::Epochs(self.epochs)));
             }
-            FromLeader::Trunc { zxid } => {
-                self.mode = Mode::Trunc;
-                self.step = Step::Cutting(*zxid);
-                acts.push(Act::Begin(Operation::Cut(*zxid)));
+            Ordering::Equal => {
+                self.step = Step::Choosing;
+                let last = *context.last;
+                context.acts.push(Act::Send(Message::AckEpoch { last, current: None }));
             }
-            FromLeader::Snap { zxid } => {
-                self.mode = Mode::Snap;
-                self.step = Step::Receiving(*zxid);
-                acts.push(Act::Receive(*zxid));
-            }
-            _ => return Err(End::Wronged("neither DIFF nor TRUNC nor SNAP")),
-        }
-        Ok(())
-    }
-
-    /// Memory is what a cut has left, or what a snapshot holds.
-    pub fn loaded(&mut self, now_ms: u64) -> Result<(), End> {
-        self.heard_ms = now_ms;
-        self.step = Step::CatchingUp;
-        if self.is_broken { Err(End::Lost) } else { Ok(()) }
-    }
-
-    /// Between the choice and UPTODATE. A PING is passed over.
-    fn synchronize(
-        &mut self,
-        packet: &FromLeader<'_>,
-        states: &mut VecDeque<State>,
-        last: &mut Zxid,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), End> {
-        match packet {
-            FromLeader::Proposal { zxid, txn } => {
-                let before = self.last_queued;
-                let is_later = *zxid == before.next() || zxid.epoch() > before.epoch();
-                if before != Zxid::ZERO && !is_later {
-                    return Err(End::Wronged("a proposal does not continue the one before"));
-                }
-                self.last_queued = *zxid;
-                self.not_logged.push_back((*zxid, (*txn).into()));
-            }
-            FromLeader::Commit { zxid } => {
-                let Some((first, _)) = self.not_logged.front() else {
-                    return Err(End::Wronged("a COMMIT without a proposal"));
-                };
-                if self.step == Step::Accepted || self.mode == Mode::Diff {
-                    self.committed.push_back(*zxid);
-                } else if first == zxid {
-                    let (zxid, txn) = self.not_logged.pop_front().expect("the first one");
-                    apply(states, last, zxid, &txn, acts);
-                }
-            }
-            FromLeader::NewLeader { .. } if self.step == Step::CatchingUp => {
-                self.new_leader(states, *last, acts);
-            }
-            FromLeader::UpToDate { .. } if self.step == Step::Accepted => {
-                return self.up_to_date(states, last, acts);
-            }
-            FromLeader::NewLeader { .. } | FromLeader::UpToDate { .. } => {
-                return Err(End::Wronged("UPTODATE before, or NEWLEADER behind NEWLEADER"));
-            }
-            _ => (),
-        }
-        Ok(())
-    }
-
-    fn new_leader(&mut self, states: &VecDeque<State>, last: Zxid, acts: &mut Vec<Act>) {
-        let state = states.back().copied().unwrap_or_default();
-        let is_synced = self.mode == Mode::Snap;
-        let snapshot = Snapshot { label: last, state, is_synced };
-        match self.mode {
-            Mode::Snap => {
-                self.step = Step::Saving;
-                acts.push(Act::Begin(Operation::Save(snapshot)));
-            }
-            Mode::Trunc => {
-                acts.push(Act::Save(snapshot));
-                self.accept(acts);
-            }
-            Mode::Diff => {
-                let mut txns = InLog::default();
-                for zxid in mem::take(&mut self.committed) {
-                    if self.not_logged.front().is_some_and(|(first, _)| *first == zxid) {
-                        let (zxid, txn) = self.not_logged.pop_front().expect("the first one");
-                        txns.push(zxid, &txn);
-                    }
-                }
-                if txns.is_empty() {
-                    self.accept(acts);
-                } else {
-                    self.step = Step::Flushing;
-                    acts.push(Act::Begin(Operation::Append(Arc::new(txns), Zxid::ZERO)));
-                }
-            }
-        }
-    }
-
-    fn accept(&mut self, acts: &mut Vec<Act>) {
-        self.epochs = self.epochs.accept();
-        self.step = Step::Accepting;
-        acts.push(Act::Begin(Operation::Epochs(self.epochs)));
-    }
-
-    fn up_to_date(
-        &mut self,
-        states: &mut VecDeque<State>,
-        last: &mut Zxid,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), End> {
-        acts.push(Act::Send(Message::AckNewLeader(self.start.epoch())));
-        self.step = Step::Broadcast;
-        self.notice.vote.epoch = i64::from(self.start.epoch().0);
-        for (zxid, txn) in mem::take(&mut self.not_logged) {
-            self.log(zxid, &txn)?;
-        }
-        acts.push(Act::Show);
-        for zxid in mem::take(&mut self.committed) {
-            self.commit(zxid, states, last, acts)?;
+            Ordering::Less => return Err(End::Lost),
         }
         Ok(())
     }
 
     /// Behind UPTODATE.
-    fn follow(
-        &mut self,
-        packet: &FromLeader<'_>,
-        states: &mut VecDeque<State>,
-        last: &mut Zxid,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), End> {
+    fn follow(&mut self, packet: &FromLeader<'_>, context: &mut Context<'_>) -> Result<(), End> {
         match packet {
             FromLeader::Proposal { zxid, txn } => self.log(*zxid, txn)?,
-            FromLeader::Commit { zxid } => self.commit(*zxid, states, last, acts)?,
-            FromLeader::Ping { zxid } => acts.push(Act::Send(Message::Pong(*zxid))),
+            FromLeader::Commit { zxid } => self.commit(*zxid, context)?,
+            FromLeader::Ping { zxid } => context.acts.push(Act::Send(Message::Pong(*zxid))),
             _ => (),
         }
         Ok(())
@@ -422,20 +312,14 @@ impl Follower {
         Ok(())
     }
 
-    fn commit(
-        &mut self,
-        zxid: Zxid,
-        states: &mut VecDeque<State>,
-        last: &mut Zxid,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), End> {
+    fn commit(&mut self, zxid: Zxid, context: &mut Context<'_>) -> Result<(), End> {
         match self.pending.front() {
             // A warning.
             None => Ok(()),
             Some((first, _)) if *first == zxid => {
                 let (zxid, txn) = self.pending.pop_front().expect("the first one");
-                apply(states, last, zxid, &txn, acts);
-                acts.push(Act::Show);
+                context.apply(zxid, &txn);
+                context.acts.push(Act::Show);
                 Ok(())
             }
             Some(_) => Err(End::Wronged("a COMMIT does not name the oldest proposal")),
@@ -443,42 +327,35 @@ impl Follower {
     }
 
     /// An operation of the disk has ended; not a cut.
-    pub fn written(
-        &mut self,
-        operation: &Operation,
-        now_ms: u64,
-        states: &mut VecDeque<State>,
-        last: &mut Zxid,
-        acts: &mut Vec<Act>,
-    ) -> Result<(), End> {
+    pub fn written(&mut self, operation: &Operation, context: &mut Context<'_>) -> Result<(), End> {
         match (operation, self.step) {
             (Operation::Append(txns, _), Step::Broadcast) => {
                 for (zxid, _) in txns.txns(0) {
-                    acts.push(Act::Send(Message::Acks { first: zxid, last: zxid }));
+                    context.acts.push(Act::Send(Message::Acks { first: zxid, last: zxid }));
                 }
                 return Ok(());
             }
             (Operation::Append(txns, _), Step::Flushing) => {
                 for (zxid, txn) in txns.txns(0) {
-                    apply(states, last, zxid, txn, acts);
+                    context.apply(zxid, txn);
                 }
-                self.accept(acts);
+                self.accept(context);
                 return Ok(());
             }
             (Operation::Save(_), Step::Saving) => {
-                self.accept(acts);
+                self.accept(context);
                 return Ok(());
             }
             (Operation::Append(..), Step::Ending) => return Ok(()),
             _ => (),
         }
-        self.heard_ms = now_ms;
+        self.heard_ms = context.now_ms;
         match self.step {
             Step::Promising if self.is_broken => Err(End::Lost),
             Step::Promising => {
                 self.step = Step::Choosing;
-                let current = Some(self.epochs.current());
-                acts.push(Act::Send(Message::AckEpoch { last: *last, current }));
+                let (last, current) = (*context.last, Some(self.epochs.current()));
+                context.acts.push(Act::Send(Message::AckEpoch { last, current }));
                 Ok(())
             }
             Step::Accepting => {
@@ -487,7 +364,7 @@ impl Follower {
                     return Err(End::Lost);
                 }
                 self.step = Step::Accepted;
-                acts.push(Act::Send(Message::AckNewLeader(self.start.epoch())));
+                context.acts.push(Act::Send(Message::AckNewLeader(self.start.epoch())));
                 Ok(())
             }
             step => panic!("{operation:?} has ended in {step:?}"),
@@ -496,34 +373,16 @@ impl Follower {
 
     /// The leader is lost: what is logged is flushed, and applied. Whether memory was dropped
     /// instead, and is loaded again.
-    pub fn end(
-        &mut self,
-        stock_last: &mut Zxid,
-        states: &mut VecDeque<State>,
-        acts: &mut Vec<Act>,
-    ) -> bool {
+    pub fn end(&mut self, context: &mut Context<'_>) -> bool {
         let is_half_read = self.mode == Mode::Snap && !self.has_accepted;
         self.step = Step::Ending;
         if !self.logging.is_empty() {
             let txns = Arc::new(mem::take(&mut self.logging));
-            acts.push(Act::Begin(Operation::Append(txns, Zxid::ZERO)));
+            context.acts.push(Act::Begin(Operation::Append(txns, Zxid::ZERO)));
         }
         for (zxid, txn) in mem::take(&mut self.pending) {
-            apply(states, stock_last, zxid, &txn, acts);
+            context.apply(zxid, &txn);
         }
         is_half_read
     }
-}
-
-fn apply(
-    states: &mut VecDeque<State>,
-    last: &mut Zxid,
-    zxid: Zxid,
-    txn: &[u8],
-    acts: &mut Vec<Act>,
-) {
-    if let Some((before, after)) = replay(states, zxid, txn) {
-        acts.push(Act::Made(before, after));
-    }
-    *last = zxid.max(*last);
 }
