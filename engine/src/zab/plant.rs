@@ -31,8 +31,8 @@ pub enum Plant {
     PromiseForgotten,
     /// A leader commits txns of earlier epochs one by one, before a quorum has accepted its own.
     InheritedShownEarly,
-    /// Inherited txns go out without COMMIT; a stock learner accepts NEWLEADER without having logged
-    /// them.
+    /// The COMMITs of inherited txns follow NEWLEADER; a stock learner accepts that without having
+    /// logged them.
     InheritedBare,
     /// A snapshot has the zxid of the last txn that it holds, also when that is below the one that
     /// the learner named; a stock learner replays its old log above it.

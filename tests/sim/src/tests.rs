@@ -23,7 +23,7 @@ const FOUND_BY: [(Plant, u64); 15] = [
     (Plant::AckBeforeNewLeader, 617),
     (Plant::PromiseForgotten, 977),
     (Plant::InheritedShownEarly, 211),
-    (Plant::InheritedBare, 0),
+    (Plant::InheritedBare, 300),
     (Plant::SnapBelowPeer, 154),
     (Plant::StockCut, 75),
 ];

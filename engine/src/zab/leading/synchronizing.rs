@@ -177,10 +177,19 @@ impl Leading {
         match context.history.behind(sent) {
             Found::Earlier => context.effects.push(Effect::ReadLog(link, sent)),
             Found::Behind { parts, .. } => {
+                let is_bare = context.ensemble.planted.has(Plant::InheritedBare)
+                    && self.phase == Phase::Synchronization;
                 for part in &parts {
-                    self.send_part(link, part, context);
+                    if is_bare {
+                        context.effects.send(link, Message::Proposals(part.clone()));
+                    } else {
+                        self.send_part(link, part, context);
+                    }
                 }
                 context.effects.send(link, Message::NewLeader(self.epoch));
+                for part in parts.into_iter().filter(|_| is_bare) {
+                    context.effects.send(link, Message::Commits(part));
+                }
                 if let Some(learner) = self.learners.get_mut(&link) {
                     learner.stage = Stage::Offered;
                     learner.heard_ms = context.now_ms;
@@ -202,8 +211,7 @@ impl Leading {
             learner.stage = Stage::Sending { sent: part.txns.zxid(proposed.range.end - 1) };
             context.effects.send(link, Message::Proposals(proposed));
         }
-        let is_bare = context.ensemble.planted.has(Plant::InheritedBare) && !self.is_in_broadcast();
-        if !decided.range.is_empty() && !is_bare {
+        if !decided.range.is_empty() {
             context.effects.send(link, Message::Commits(decided));
         }
     }

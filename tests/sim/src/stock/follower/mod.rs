@@ -33,14 +33,14 @@ pub enum Step {
     Waiting(u64),
     /// The leader has yet to send its epoch.
     Registering,
-    /// The thread stores the epoch as accepted; the flag: whether the promise counts.
+    /// The thread stores the epoch as accepted.
     Promising,
     /// The leader has yet to send DIFF, TRUNC or SNAP.
     Choosing,
-    /// The thread cuts the log there.
-    Cutting(Zxid),
-    /// The thread reads a snapshot with this zxid.
-    Receiving(Zxid),
+    /// The thread cuts the log.
+    Cutting,
+    /// The thread reads a snapshot.
+    Receiving,
     /// Until NEWLEADER.
     CatchingUp,
     /// The thread writes the snapshot that NEWLEADER asks for.
@@ -195,13 +195,13 @@ impl Follower {
 
     /// Whether the thread reads the link.
     pub fn is_reading(&self) -> bool {
-        !self.is_writing() && !matches!(self.step, Step::Receiving(_))
+        !self.is_writing() && !matches!(self.step, Step::Receiving)
     }
 
     fn is_writing(&self) -> bool {
         matches!(
             self.step,
-            Step::Promising | Step::Cutting(_) | Step::Saving | Step::Flushing | Step::Accepting
+            Step::Promising | Step::Cutting | Step::Saving | Step::Flushing | Step::Accepting
         )
     }
 

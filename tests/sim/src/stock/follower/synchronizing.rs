@@ -23,12 +23,12 @@ impl Follower {
             }
             FromLeader::Trunc { zxid } => {
                 self.mode = Mode::Trunc;
-                self.step = Step::Cutting(*zxid);
+                self.step = Step::Cutting;
                 context.acts.push(Act::Begin(Operation::Cut(*zxid)));
             }
             FromLeader::Snap { zxid } => {
                 self.mode = Mode::Snap;
-                self.step = Step::Receiving(*zxid);
+                self.step = Step::Receiving;
                 context.acts.push(Act::Receive(*zxid));
             }
             _ => return Err(End::Wronged("neither DIFF nor TRUNC nor SNAP")),
