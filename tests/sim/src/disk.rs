@@ -1,6 +1,6 @@
 //! A disk as agreement sees it: epochs, a log of runs, snapshots; and what a crash leaves of them.
 //!
-//! A stock server's log and snapshots are [`Files`]; its epochs, and what is under way, are as ours.
+//! A stock server's log and snapshots are [`Files`]; its epochs and what is under way are as ours.
 //!
 //! The log and the epochs are files of their own: operations on each end in the order in which they
 //! were begun, each some time later. What was under way when the server crashed has happened, or

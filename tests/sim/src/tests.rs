@@ -21,7 +21,7 @@ const FOUND_BY: [(Plant, u64); 15] = [
     (Plant::VoteBeforeDurable, 1),
     (Plant::AheadIgnored, 1),
     (Plant::AckBeforeNewLeader, 617),
-    (Plant::PromiseForgotten, 977),
+    (Plant::PromiseForgotten, 720),
     (Plant::InheritedShownEarly, 211),
     (Plant::InheritedBare, 300),
     (Plant::SnapBelowPeer, 154),

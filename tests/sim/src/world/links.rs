@@ -1,6 +1,6 @@
 //! What travels: packets and snapshots over links, notifications.
 
-use super::{Happening, World, server_id};
+use super::{Happening, World};
 use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
@@ -172,7 +172,7 @@ impl World {
         let said = Notification::decode(&bytes).expect("a notification");
         let notice = Notice::from(&said);
         self.log(|| format!("{} <- {} {notice:?}", to + 1, from + 1));
-        self.event(to, Event::Notification { from: server_id(from), notice })
+        self.event(to, Event::Notification { from: self.id_of(from), notice })
     }
 
     pub(super) fn connect(

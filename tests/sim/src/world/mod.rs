@@ -145,6 +145,8 @@ pub struct World {
     happenings: BTreeMap<u64, Happening>,
     servers: Vec<Server>,
     voters: usize,
+    /// An observer that was given the id of the observer before it. It stays down once all is well.
+    twin: Option<Place>,
     links: BTreeMap<LinkId, Link>,
     next_link: u64,
     /// Notifications on their way: only the newest of each pair.
@@ -174,6 +176,8 @@ impl World {
         let mut rng = Rng::with_seed(setup.seed);
         let voters = if rng.bool() { 5 } else { 3 };
         let observers = usize::from(rng.u32(0..4) == 0);
+        let has_twin = observers == 1 && rng.u32(0..4) == 0;
+        let count = voters + observers + usize::from(has_twin);
         let stock = stock_places(setup.seed, voters, &mut rng);
         let new = |place| Server::new(stock.contains(&place));
         let mut world = Self {
@@ -183,8 +187,9 @@ impl World {
             serial: 0,
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
-            servers: (0..voters + observers).map(new).collect(),
+            servers: (0..count).map(new).collect(),
             voters,
+            twin: has_twin.then(|| count - 1),
             links: BTreeMap::new(),
             next_link: 0,
             notices: BTreeMap::new(),
@@ -215,6 +220,19 @@ impl World {
         self.happenings.insert(self.serial, happening);
     }
 
+    /// The id of the server at a place.
+    fn id_of(&self, place: Place) -> ServerId {
+        let twin = self.twin == Some(place);
+        server_id(place - usize::from(twin))
+    }
+
+    /// The place of a server; of two that run and have one id, either.
+    fn place_of(&mut self, id: ServerId) -> Place {
+        let place = id.0 as Place - 1;
+        let twin = self.twin.filter(|it| *it == place + 1 && self.running(*it).is_some());
+        twin.filter(|_| self.rng.bool()).unwrap_or(place)
+    }
+
     fn log(&self, line: impl FnOnce() -> String) {
         if self.setup.is_logged {
             let now_ms = self.now_us as f64 / 1000.0;
@@ -243,7 +261,8 @@ impl World {
             }
         }
         let tail = self.checks.tail();
-        for (place, server) in self.servers.iter().enumerate() {
+        let places = self.servers.iter().enumerate();
+        for (place, server) in places.filter(|(place, _)| Some(*place) != self.twin) {
             let shown = server.running.as_ref().map(|it| (it.is_serving(), it.shown));
             let (is_serving, state) = shown.unwrap_or_default();
             if !is_serving || state.hash != tail.hash {
@@ -292,7 +311,7 @@ impl World {
             Happening::Notify(from, to) => self.arrive_notice(from, to),
             Happening::ElectionLink(from, to) => {
                 if self.servers[from].running.is_some() && !self.partition.is_blocked(from, to) {
-                    self.event(from, Event::ElectionLinkOpened(server_id(to)))?;
+                    self.event(from, Event::ElectionLinkOpened(self.id_of(to)))?;
                 }
                 Ok(())
             }
@@ -376,12 +395,7 @@ fn stock_places(seed: u64, voters: usize, rng: &mut Rng) -> Vec<Place> {
     places
 }
 
-/// The id of the server at a place.
+/// The id of the server at a place, unless it is a twin.
 fn server_id(place: Place) -> ServerId {
     ServerId(place as i64 + 1)
-}
-
-/// The place of a server.
-fn place_of(id: ServerId) -> Place {
-    id.0 as Place - 1
 }

@@ -1,6 +1,6 @@
 //! What a server wants done is done.
 
-use super::{Happening, World, place_of};
+use super::{Happening, World};
 use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
@@ -138,14 +138,14 @@ impl World {
             Effect::Notify { to, notice } => {
                 let mut bytes = Vec::new();
                 notice.encode(running.zab.ensemble(), &mut bytes);
-                let to = place_of(to);
+                let to = self.place_of(to);
                 self.notices.insert((place, to), bytes);
                 let delay_us = self.latency_us();
                 self.at(delay_us, Happening::Notify(place, to));
             }
             Effect::Connect(attempt, to) => {
                 let delay_us = self.latency_us();
-                let to = place_of(to);
+                let to = self.place_of(to);
                 self.at(delay_us, Happening::Connect { from: place, boot, attempt, to });
             }
             Effect::Send(link, message) => {

@@ -1,6 +1,6 @@
 //! What a stock server wants done while it follows is done.
 
-use super::{World, server_id};
+use super::World;
 use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
@@ -62,7 +62,7 @@ impl World {
                     self.perform_on_network(place, Effect::Connect(attempt, leader));
                 }
                 Act::Register(promised) => {
-                    let server = server_id(place);
+                    let server = running.zab.ensemble().me;
                     let version = running.zab.ensemble().version;
                     let (protocol, trailing) = (PROTOCOL_VERSION, &[][..]);
                     let learner = LearnerInfo::Config { server, protocol, version, trailing };
