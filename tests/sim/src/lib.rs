@@ -5,7 +5,7 @@
 //! around it: a virtual clock, disks that lose what was not durable, links that carry the packets'
 //! real bytes and break at the worst moment. Nothing reads a real clock, so a seed is a whole run.
 //!
-//! Observers, whose promises and acknowledgements never count, may also lose their disk, and in some
+//! Observers, whose promises and acknowledgements never count, may also lose their disk; in some
 //! seeds two of them have one id.
 //!
 //! A run has two phases. With faults, only safety is asked for; then everything is healed, and a
