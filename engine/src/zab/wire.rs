@@ -12,6 +12,10 @@ const NO_ZXID: Zxid = Zxid(-1);
 /// The epoch of a promise that does not count.
 const NO_EPOCH: i32 = -1;
 
+/// What a server of this project adds to its introduction, where stock's leaders do not look: its
+/// log can be cut at any txn of its history, and all that is committed goes to its log.
+pub(super) const KIN: &[u8] = b"ringkeeper";
+
 impl Notice {
     /// Appends the notification.
     pub fn encode(&self, ensemble: &Ensemble, out: &mut Vec<u8>) {
@@ -65,7 +69,7 @@ impl Message {
                     server: ensemble.me,
                     protocol: PROTOCOL_VERSION,
                     version: ensemble.version,
-                    trailing: &[],
+                    trailing: KIN,
                 };
                 let accepted = Zxid::of_epoch(*promised);
                 if *is_observer {
