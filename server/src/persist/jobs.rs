@@ -11,6 +11,7 @@ use engine::state::State;
 use engine::tree::{Pin, PinnedWalk};
 use model::record::NodeRecord;
 use model::zxid::Zxid;
+use snapshot::received;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use txlog::limits::SPARES_MAX;
-use txlog::{FormatVersion, SegmentHeader, SegmentNumber, Start, segments};
+use txlog::{Base, FormatVersion, SegmentHeader, SegmentNumber, Start, segments};
 
 /// The longest pause after a chunk of a snapshot.
 const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(20);
@@ -168,12 +169,21 @@ pub fn purge(
     background.submit(TaskQueue::Purge, Box::new(work))
 }
 
-async fn purge_now<D: Disk>(
+pub(super) async fn purge_now<D: Disk>(
     disk: &D,
     directories: &Directories,
     policy: PurgePolicy,
     before: SegmentNumber,
 ) -> Result<usize, RestoreError> {
+    let base = txlog::base(disk, &directories.log).await;
+    let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
+    if let Some(Base { zxid, epoch }) = base
+        && received::find(disk, &directories.snapshots, zxid, epoch).await?.is_some()
+    {
+        // The snapshots of the history that it replaces say nothing of the log that is needed, and
+        // stay until it is adopted.
+        return Ok(0);
+    }
     let purged = snapshot::purge(disk, &directories.snapshots, policy.keep_count).await?;
     let Some(keep_after) = purged.oldest_kept else { return Ok(0) };
     let segment_bytes = directories.segment_bytes;

@@ -1,6 +1,6 @@
 //! What a start restores, from real files.
 
-use super::jobs::PinnedSource;
+use super::jobs::{PinnedSource, purge_now};
 use super::known::change_lineage;
 use super::*;
 use crate::data_set::{Known, LineageRun};
@@ -218,6 +218,12 @@ fn a_received_history_is_restored_once_its_epoch_is_current_and_not_before() {
         assert_eq!(node_count(&restored), empty + 13);
         assert_eq!(tail(&restored), [continues_from.0 + 2]);
         assert_eq!(bench.received_count(), usize::from(!is_adopted));
+        let before = restored.first.number;
+        let purged = bench.run(async move |disk, directories| {
+            let policy = PurgePolicy { keep_count: 1, interval_ms: 1 };
+            purge_now(&*disk, &directories, policy, before).await.unwrap()
+        });
+        assert_eq!(purged > 0, is_adopted, "{purged} files");
         bench.run(async move |disk, directories| {
             let directory = &directories.snapshots;
             let adopted = snapshot::received::adopt(&*disk, directory, continues_from, EPOCH);
