@@ -6,6 +6,7 @@ use crate::core_loop::peers::limits::{STRANGER_BYTES_MAX, STRANGERS_MAX};
 use engine::zab::Attempt;
 use engine::zab::Effect;
 use model::server::ServerId;
+use ring::Wait;
 use std::collections::BTreeMap;
 use std::net::TcpStream;
 
@@ -192,6 +193,20 @@ fn nobody_else_has_this_servers_number() {
     solo.settle();
     assert!(is_closed(&stranger) && solo.recorder.told.is_empty());
     solo.end();
+}
+
+/// Who was accepted before the end is not kept by it.
+#[test]
+fn a_connection_that_comes_at_the_end_is_closed() {
+    for is_election in [true, false] {
+        let mut solo = solo();
+        solo.settle();
+        let stream = connect(if is_election { solo.election } else { solo.quorum });
+        // It is accepted by now, and reported after the stop.
+        solo.ring.turn(Wait::No).unwrap();
+        solo.end();
+        assert!(is_closed(&stream));
+    }
 }
 
 impl Solo {
