@@ -83,7 +83,7 @@ impl Elections {
         agreement: &mut impl Agreement,
     ) {
         let mut id = hello.server();
-        // Stock takes any eight bytes for the number of an old server: those of an HTTP request, too.
+        // Stock takes any eight bytes for the number of an old server, an HTTP request's, too.
         if matches!(hello, Hello::Id(_)) && !self.peers.get(&id).is_some_and(Peer::is_member) {
             self.complain(&id, Complaint::Hello);
             return self.sockets.close(queue, place);

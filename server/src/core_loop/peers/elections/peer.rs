@@ -26,8 +26,8 @@ pub(super) enum State {
 
 /// A server that there is a link to, or could be.
 ///
-/// Invariant: `newest` is never older than `last` (guard: [`Peer::next_message`], which replaces
-/// `last`).
+/// Invariant: `newest` is never older than `last`, which it replaces when it is sent (guard:
+/// `Peer::next_message`).
 #[derive(Debug)]
 pub(super) struct Peer {
     /// Where the configuration says it is; `None` outside of the configuration.

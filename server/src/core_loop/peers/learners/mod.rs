@@ -119,6 +119,8 @@ pub(super) struct Learners {
     /// Bounds of that, for a link and for all: [`UNSENT_BYTES_MAX`], [`UNSENT_TOTAL_BYTES_MAX`].
     pub(super) unsent_bytes_max: usize,
     pub(super) unsent_total_bytes_max: usize,
+    /// Links that are to be lent once they are at rest.
+    lending: Vec<LinkId>,
     lent: Vec<Lent>,
     pub(super) complaints: Complaints,
     /// Limits the log lines about attempts, and about links that end.
@@ -146,6 +148,7 @@ impl Learners {
             unsent_byte_count: 0,
             unsent_bytes_max: UNSENT_BYTES_MAX,
             unsent_total_bytes_max: UNSENT_TOTAL_BYTES_MAX,
+            lending: Vec::new(),
             lent: Vec::new(),
             complaints: Complaints::new("quorum"),
             failures: Rare::default(),
@@ -182,12 +185,8 @@ impl Learners {
             }
             Event::Returned(spent) => self.unsent_byte_count -= spent.bytes,
             Event::Ended { place, .. } => self.ended(queue, place, agreement),
-            Event::Detached(detached) => {
-                let bytes = detached.spent.as_ref().map_or(0, |spent| spent.bytes);
-                self.unsent_byte_count -= bytes;
-                self.detached(detached);
-            }
-            Event::Nothing => (),
+            // A link is detached once it is at rest, which is at once.
+            Event::Detached(_) | Event::Nothing => (),
         }
     }
 
