@@ -58,6 +58,11 @@ pub const RETRY_MS_MIN: u64 = 100;
 /// See [`RETRY_MS_MIN`].
 pub const RETRY_MS_MAX: u64 = 5_000;
 
+/// How long a server of a greater number has to connect back before it is announced to again, in
+/// ms. Sooner than a slow network lets it, the next hello would make it drop the link that it has
+/// just opened.
+pub const CALLED_BACK_MS: u64 = 1_000;
+
 const _: () = {
     assert!(HELLO_ADDRESSES_BYTES_MAX + 20 <= STRANGER_BYTES_MAX);
     // 9 MiB at a port of strangers, 66 MiB of half frames from outside the configuration.

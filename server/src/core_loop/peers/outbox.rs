@@ -21,10 +21,9 @@ impl Outbox {
     /// # Panics
     /// If it has more or fewer.
     pub(super) fn push(&mut self, byte_count: usize, encode: impl FnOnce(&mut Vec<u8>)) {
-        let mut chunk = match self.chunks.pop_back_if(|chunk| chunk.len() < CHUNK_BYTES) {
-            Some(chunk) => chunk,
-            None => std::mem::take(&mut self.spare),
-        };
+        let has_place = self.chunks.back().is_some_and(|chunk| chunk.len() < CHUNK_BYTES);
+        let last = if has_place { self.chunks.pop_back() } else { None };
+        let mut chunk = last.unwrap_or_else(|| std::mem::take(&mut self.spare));
         let before = chunk.len();
         chunk.reserve(byte_count);
         encode(&mut chunk);

@@ -158,8 +158,8 @@ fn links(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersParts {
 fn reach(member: &Member) -> Reach {
     let addresses = member.addresses();
     Reach {
-        election: addresses.iter().map(|address| address.election()).collect(),
-        quorum: addresses.iter().map(|address| address.quorum()).collect(),
+        election: addresses.iter().map(PeerAddress::election).collect(),
+        quorum: addresses.iter().map(PeerAddress::quorum).collect(),
     }
 }
 
@@ -179,8 +179,8 @@ fn listening(settings: &EnsembleSettings, own: &Member) -> Listening {
         endpoints
     };
     Listening {
-        election: endpoints(|address| address.election()),
-        quorum: endpoints(|address| address.quorum()),
+        election: endpoints(PeerAddress::election),
+        quorum: endpoints(PeerAddress::quorum),
         attempts_max: Some(settings.bind_attempts).filter(|&attempts| attempts > 0),
     }
 }

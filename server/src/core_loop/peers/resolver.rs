@@ -42,12 +42,18 @@ pub(super) type Found = io::Result<Vec<SocketAddr>>;
 
 type Request = (Sought, Vec<Address>);
 
+/// The thread, as the loop sees it.
+struct Thread {
+    requests: Sender<Request>,
+    answers: Receiver<(Sought, Found)>,
+}
+
 /// Looks up addresses.
 pub(super) struct Resolver {
     lookup: Lookup,
     wake: Wake,
-    /// The thread's ends of both queues, once it runs.
-    thread: Option<(Sender<Request>, Receiver<(Sought, Found)>)>,
+    /// Once there was a name.
+    thread: Option<Thread>,
     under_way: BTreeSet<Sought>,
 }
 
@@ -77,7 +83,7 @@ impl Resolver {
         if self.thread.is_none() {
             self.thread = Some(begin(self.lookup.clone(), self.wake.clone())?);
         }
-        let asked = self.thread.as_ref().map(|(requests, _)| requests.send(request));
+        let asked = self.thread.as_ref().map(|thread| thread.requests.send(request));
         if asked.is_some_and(|asked| asked.is_ok()) {
             return Ok(());
         }
@@ -87,14 +93,13 @@ impl Resolver {
 
     /// The next answer that has come.
     pub(super) fn answer(&mut self) -> Option<(Sought, Found)> {
-        let (_, answers) = self.thread.as_ref()?;
-        let (sought, found) = answers.try_recv().ok()?;
+        let (sought, found) = self.thread.as_ref()?.answers.try_recv().ok()?;
         self.under_way.remove(&sought);
         Some((sought, found))
     }
 }
 
-fn begin(lookup: Lookup, wake: Wake) -> io::Result<(Sender<Request>, Receiver<(Sought, Found)>)> {
+fn begin(lookup: Lookup, wake: Wake) -> io::Result<Thread> {
     let (requests, asked) = channel::<Request>();
     let (answered, answers) = channel();
     let work = move || {
@@ -106,7 +111,7 @@ fn begin(lookup: Lookup, wake: Wake) -> io::Result<(Sender<Request>, Receiver<(S
         }
     };
     std::thread::Builder::new().name("peer-names".to_owned()).spawn(work)?;
-    Ok((requests, answers))
+    Ok(Thread { requests, answers })
 }
 
 fn found(lookup: &Lookup, addresses: &[Address]) -> Found {

@@ -19,7 +19,8 @@ use tracing::{debug, info};
 impl Elections {
     /// A connection was accepted: its hello is awaited.
     pub(super) fn accepted(&mut self, queue: &mut Queue<'_>, fd: OwnedFd) {
-        let Ok(from) = peer_address(&fd) else { return queue.close_after(fd, None) };
+        let from = peer_address(&fd).ok().filter(|_| !self.is_stopping);
+        let Some(from) = from else { return queue.close_after(fd, None) };
         self.make_room(queue);
         let until_ms = self.now_ms + self.hello_ms;
         self.sockets.open(queue, fd, Kept::Stranger { from, inbox: Inbox::default(), until_ms });
@@ -82,7 +83,7 @@ impl Elections {
         agreement: &mut impl Agreement,
     ) {
         let mut id = hello.server();
-        // Stock takes any eight bytes for the number of an old server: those of an HTTP request, too.
+        // Stock takes any eight bytes for the number of an old server, an HTTP request's, too.
         if matches!(hello, Hello::Id(_)) && !self.peers.get(&id).is_some_and(Peer::is_member) {
             self.complain(&id, Complaint::Hello);
             return self.sockets.close(queue, place);
@@ -151,7 +152,9 @@ impl Elections {
         if let Some(kept) = self.sockets.find_mut(place) {
             *kept = Kept::Link { with: id, inbox: Inbox::default() };
         }
-        info!(server = %id, "there is an election link to server {id}");
+        if let Some(suppressed) = self.openings.admits(self.now_ms) {
+            info!(server = %id, suppressed, "there is an election link to server {id}");
+        }
         self.dirty.push(id);
         agreement.handle(zab::Event::ElectionLinkOpened(id));
     }

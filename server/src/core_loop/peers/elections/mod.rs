@@ -31,6 +31,7 @@ mod peer;
 use super::complaints::{Complaint, Complaints};
 use super::inbox::Inbox;
 use super::{Agreement, PeersParts};
+use crate::core_loop::rare::Rare;
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
 use engine::zab::{self, Notice};
 use model::limits::ELECTION_FRAME_BYTES_MAX;
@@ -76,6 +77,9 @@ pub(super) struct Elections {
     /// Servers that may have something to send.
     dirty: Vec<ServerId>,
     pub(super) complaints: Complaints,
+    /// Limits the log lines about links.
+    openings: Rare,
+    is_stopping: bool,
     now_ms: u64,
 }
 
@@ -104,6 +108,8 @@ impl Elections {
             next_observer: -1,
             dirty: Vec::new(),
             complaints: Complaints::new("election"),
+            openings: Rare::default(),
+            is_stopping: false,
             now_ms: 0,
         }
     }
@@ -303,8 +309,9 @@ impl Elections {
         of_sockets.chain(of_peers).min().unwrap_or(u64::MAX)
     }
 
-    /// Closes the listeners and every connection.
+    /// Closes the listeners and every connection, those too that are yet to be reported.
     pub(super) fn stop(&mut self, queue: &mut Queue<'_>) {
+        self.is_stopping = true;
         self.sockets.stop_listening(queue);
         let places: Vec<_> = self.sockets.iter().map(|(place, ..)| place).collect();
         for place in places {

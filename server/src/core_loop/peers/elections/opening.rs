@@ -105,7 +105,7 @@ impl Elections {
     pub(super) fn announced(&mut self, queue: &mut Queue<'_>, place: Place, to: ServerId) {
         self.sockets.close(queue, place);
         if let Some(peer) = self.peers.get_mut(&to) {
-            peer.attempt_ended(self.now_ms);
+            peer.announced(self.now_ms);
         }
         self.forget_outsider(to);
     }

@@ -1,6 +1,6 @@
 //! One server, as election links see it.
 
-use super::super::limits::{RETRY_MS_MAX, RETRY_MS_MIN};
+use super::super::limits::{CALLED_BACK_MS, RETRY_MS_MAX, RETRY_MS_MIN};
 use crate::core_loop::sockets::Place;
 use model::peer::address::Address;
 use std::net::SocketAddr;
@@ -26,8 +26,8 @@ pub(super) enum State {
 
 /// A server that there is a link to, or could be.
 ///
-/// Invariant: `newest` is never older than `last` (guard: [`Peer::next_message`], which replaces
-/// `last`).
+/// Invariant: `newest` is never older than `last`, which it replaces when it is sent (guard:
+/// `Peer::next_message`).
 #[derive(Debug)]
 pub(super) struct Peer {
     /// Where the configuration says it is; `None` outside of the configuration.
@@ -136,6 +136,12 @@ impl Peer {
         self.parted();
         self.retry_at_ms = now_ms + self.retry_ms;
         self.retry_ms = (2 * self.retry_ms).min(RETRY_MS_MAX);
+    }
+
+    /// This server has introduced itself, and is to be connected to.
+    pub(super) fn announced(&mut self, now_ms: u64) {
+        self.attempt_ended(now_ms);
+        self.retry_at_ms = self.retry_at_ms.max(now_ms + CALLED_BACK_MS);
     }
 
     /// Takes the frame to be sent next.

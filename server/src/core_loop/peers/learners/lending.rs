@@ -8,7 +8,7 @@
 use super::super::inbox::Inbox;
 use super::link::{Link, Side};
 use super::{Kept, Learners, Whereabouts};
-use crate::core_loop::sockets::{Detached, Place};
+use crate::core_loop::sockets::Detached;
 use engine::zab::LinkId;
 use ring::Queue;
 use std::net::SocketAddr;
@@ -34,32 +34,28 @@ impl Learners {
         let Some(place) = self.place_of(id) else { return };
         if let Some(link) = self.link_mut(id) {
             link.is_wanted_elsewhere = true;
-        }
-        self.flush(queue, place);
-        self.maybe_lend(queue, place);
-    }
-
-    /// Gives up the socket of a link that is to be lent, if everything is sent.
-    pub(super) fn maybe_lend(&mut self, queue: &mut Queue<'_>, place: Place) {
-        let is_sending = self.sockets.sending_bytes(place) > 0;
-        let Some(Kept::Link(link)) = self.sockets.find(place) else { return };
-        if !link.is_wanted_elsewhere || is_sending || link.outbox.byte_count() > 0 {
-            return;
-        }
-        if let Some(detached) = self.sockets.detach(queue, place) {
-            self.detached(detached);
+            // What has been received by now is still reported, and belongs to the borrower.
+            self.sockets.pause(queue, place);
+            self.flush(queue, place);
+            self.lending.push(id);
         }
     }
 
-    /// A link's socket has nothing in flight any more.
-    pub(super) fn detached(&mut self, detached: Detached<Kept>) {
-        let Kept::Link(link) = detached.kept else { return };
-        let Link { id, side, from, inbox, .. } = *link;
-        // One that was closed meanwhile is closed by being dropped.
-        if let Some(whereabouts) = self.links.get_mut(&id) {
-            *whereabouts = Whereabouts::Lent;
-            let unread = inbox.into_bytes();
-            self.lent.push(Lent { link: id, socket: detached.fd, unread, side, from });
+    /// Gives up the sockets of the links that are to be lent, if all is sent, and all that was
+    /// received is known.
+    pub(super) fn lend_some(&mut self, queue: &mut Queue<'_>) {
+        for id in std::mem::take(&mut self.lending) {
+            let Some(place) = self.place_of(id) else { continue };
+            let is_sent = self.link_mut(id).is_some_and(|link| link.outbox.byte_count() == 0);
+            if !is_sent || !self.sockets.is_at_rest(place) {
+                self.lending.push(id);
+            } else if let Some(Detached { fd: socket, kept: Kept::Link(link), .. }) =
+                self.sockets.detach(queue, place)
+            {
+                let Link { side, from, inbox, .. } = *link;
+                self.links.insert(id, Whereabouts::Lent);
+                self.lent.push(Lent { link: id, socket, unread: inbox.into_bytes(), side, from });
+            }
         }
     }
 

@@ -33,6 +33,7 @@ use super::complaints::{Complaint, Complaints};
 use super::inbox::Inbox;
 use super::limits::{UNSENT_BYTES_MAX, UNSENT_TOTAL_BYTES_MAX};
 use super::{Agreement, PeersParts, Reach};
+use crate::core_loop::rare::Rare;
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
 use engine::zab::{self, Attempt, CloseReason, LinkId};
 use link::Link;
@@ -118,8 +119,14 @@ pub(super) struct Learners {
     /// Bounds of that, for a link and for all: [`UNSENT_BYTES_MAX`], [`UNSENT_TOTAL_BYTES_MAX`].
     pub(super) unsent_bytes_max: usize,
     pub(super) unsent_total_bytes_max: usize,
+    /// Links that are to be lent once they are at rest.
+    lending: Vec<LinkId>,
     lent: Vec<Lent>,
     pub(super) complaints: Complaints,
+    /// Limits the log lines about attempts, and about links that end.
+    failures: Rare,
+    endings: Rare,
+    is_stopping: bool,
     now_ms: u64,
 }
 
@@ -141,8 +148,12 @@ impl Learners {
             unsent_byte_count: 0,
             unsent_bytes_max: UNSENT_BYTES_MAX,
             unsent_total_bytes_max: UNSENT_TOTAL_BYTES_MAX,
+            lending: Vec::new(),
             lent: Vec::new(),
             complaints: Complaints::new("quorum"),
+            failures: Rare::default(),
+            endings: Rare::default(),
+            is_stopping: false,
             now_ms: 0,
         }
     }
@@ -174,12 +185,8 @@ impl Learners {
             }
             Event::Returned(spent) => self.unsent_byte_count -= spent.bytes,
             Event::Ended { place, .. } => self.ended(queue, place, agreement),
-            Event::Detached(detached) => {
-                let bytes = detached.spent.as_ref().map_or(0, |spent| spent.bytes);
-                self.unsent_byte_count -= bytes;
-                self.detached(detached);
-            }
-            Event::Nothing => (),
+            // A link is detached once it is at rest, which is at once.
+            Event::Detached(_) | Event::Nothing => (),
         }
     }
 
@@ -188,7 +195,10 @@ impl Learners {
         match self.sockets.find(place) {
             Some(Kept::Link(link)) => {
                 let id = link.id;
-                info!(from = %link.from, "the other side has closed a learner link");
+                if let Some(suppressed) = self.endings.admits(self.now_ms) {
+                    let from = link.from;
+                    info!(%from, suppressed, "the other side has closed a learner link");
+                }
                 self.drop_link(queue, id);
                 agreement.handle(zab::Event::Closed(id));
             }
@@ -199,9 +209,11 @@ impl Learners {
 
     /// Closes a link by request of agreement, which is not notified of that.
     pub(super) fn close(&mut self, queue: &mut Queue<'_>, id: LinkId, why: CloseReason) {
-        if let Some(Kept::Link(link)) = self.place_of(id).and_then(|place| self.sockets.find(place))
+        let kept = self.place_of(id).and_then(|place| self.sockets.find(place));
+        if let Some(Kept::Link(link)) = kept
+            && let Some(suppressed) = self.endings.admits(self.now_ms)
         {
-            info!(from = %link.from, ?why, "a learner link is closed");
+            info!(from = %link.from, ?why, suppressed, "a learner link is closed");
         }
         self.drop_link(queue, id);
         // What it was not notified of yet is news no more.
@@ -274,8 +286,9 @@ impl Learners {
         of_sockets.chain(of_opening).min().unwrap_or(u64::MAX)
     }
 
-    /// Closes the listeners and every connection.
+    /// Closes the listeners and every connection, those too that are yet to be reported.
     pub(super) fn stop(&mut self, queue: &mut Queue<'_>) {
+        self.is_stopping = true;
         self.sockets.stop_listening(queue);
         for id in self.links.keys().copied().collect::<Vec<_>>() {
             self.drop_link(queue, id);

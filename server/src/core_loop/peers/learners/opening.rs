@@ -31,7 +31,7 @@ impl Learners {
     ) {
         self.give_up(queue);
         let Some(reach) = self.others.get(&to) else {
-            info!("server {to} cannot be followed: it is not in the configuration");
+            self.log_failure(to, &"it is not in the configuration");
             return self.news.push(News::Failed(attempt));
         };
         let (share_ms, until_ms) = (self.introduction_ms, self.now_ms + self.introduction_ms);
@@ -101,8 +101,14 @@ impl Learners {
 
     fn fail(&mut self, why: &dyn Display) {
         if let Some(Opening { attempt, to, .. }) = self.opening.take() {
-            info!("the leader, server {to}, cannot be reached: {why}");
+            self.log_failure(to, why);
             self.news.push(News::Failed(attempt));
+        }
+    }
+
+    fn log_failure(&mut self, to: ServerId, why: &dyn Display) {
+        if let Some(suppressed) = self.failures.admits(self.now_ms) {
+            info!(suppressed, "server {to}, which is to lead, cannot be reached: {why}");
         }
     }
 
@@ -150,7 +156,8 @@ impl Learners {
 
     /// A connection was accepted: its first packet is awaited.
     pub(super) fn accepted(&mut self, queue: &mut Queue<'_>, fd: OwnedFd) {
-        let Ok(from) = peer_address(&fd) else { return queue.close_after(fd, None) };
+        let from = peer_address(&fd).ok().filter(|_| !self.is_stopping);
+        let Some(from) = from else { return queue.close_after(fd, None) };
         self.make_room(queue);
         let until_ms = self.now_ms + self.introduction_ms;
         self.sockets.open(queue, fd, Kept::Stranger { from, inbox: Inbox::default(), until_ms });

@@ -72,6 +72,7 @@ impl Learners {
                 self.flush(queue, place);
             }
         }
+        self.lend_some(queue);
         self.sockets.accept_more(queue);
     }
 
@@ -106,6 +107,5 @@ impl Learners {
             return agreement.handle(zab::Event::Closed(id));
         }
         self.flush(queue, place);
-        self.maybe_lend(queue, place);
     }
 }

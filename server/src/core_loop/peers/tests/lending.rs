@@ -72,6 +72,30 @@ fn a_lent_link_takes_what_was_not_read_along() {
     solo.end();
 }
 
+/// Whatever comes while it is being lent: in front of the rest, or left in the socket.
+#[test]
+fn nothing_is_lost_between_the_link_and_the_borrower() {
+    let bytes: Vec<u8> = (0..4 << 20).map(|at: u32| (at >> 8 ^ at) as u8).collect();
+    let expected = bytes.clone();
+    let mut solo = solo();
+    let stream = introduced(&mut solo);
+    solo.recorder.unread = vec![LinkId(0)];
+    let writer = std::thread::spawn(move || {
+        write(&stream, &bytes);
+        stream
+    });
+    solo.until(|it| it.peers.learners.inbox_bytes() > 0);
+    solo.ask(|peers, queue| peers.lend(queue, LinkId(0)));
+    solo.until(|it| it.peers.learners.has_lent());
+    let lent = solo.ask(|peers, _| peers.take_lent()).pop().expect("it is lent");
+    let socket = super::patient(TcpStream::from(lent.socket));
+    let mut found = lent.unread;
+    found.extend(read(&socket, expected.len() - found.len()));
+    assert!(found == expected);
+    drop(writer.join().unwrap());
+    solo.end();
+}
+
 #[test]
 fn a_link_that_is_closed_while_it_is_lent_is_not_taken_back() {
     let mut solo = solo();

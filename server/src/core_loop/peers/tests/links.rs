@@ -2,7 +2,7 @@
 
 use super::{CONNECT_MS, Solo, accept, connect, is_closed, listener, reach, read, reserved, write};
 use crate::core_loop::peers::complaints::Complaint;
-use crate::core_loop::peers::limits::{OUTSIDERS_MAX, RETRY_MS_MAX};
+use crate::core_loop::peers::limits::{CALLED_BACK_MS, OUTSIDERS_MAX, RETRY_MS_MAX};
 use model::peer::hello::{Hello, HelloForm};
 use model::peer::notification::Notification;
 use model::server::ServerId;
@@ -90,6 +90,8 @@ fn the_link_of_the_greater_number_survives() {
     solo.settle();
     assert!(is_closed(&announced));
     assert!(solo.recorder.told.is_empty());
+    // It is not announced again before the other had time to connect back.
+    assert_eq!(solo.peers.deadline_ms(), CALLED_BACK_MS);
     // Theirs is the link.
     let stream = connect(solo.election);
     let mut bytes = hello(ServerId(2), port);

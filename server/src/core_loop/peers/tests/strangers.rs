@@ -2,10 +2,11 @@
 
 use super::{HELLO_MS, INTRODUCTION_MS, Solo, connect, is_closed, reach, write};
 use crate::core_loop::peers::complaints::Complaint;
-use crate::core_loop::peers::limits::{STRANGER_BYTES_MAX, STRANGERS_MAX};
+use crate::core_loop::peers::limits::STRANGERS_MAX;
 use engine::zab::Attempt;
 use engine::zab::Effect;
 use model::server::ServerId;
+use ring::Wait;
 use std::collections::BTreeMap;
 use std::net::TcpStream;
 
@@ -137,7 +138,6 @@ fn what_is_announced_is_not_allocated() {
     write(&stranger, &bytes);
     solo.until(|it| it.peers.learners.inbox_capacity() > 0);
     assert!(solo.peers.learners.inbox_capacity() < 100);
-    assert!(100 < STRANGER_BYTES_MAX);
     drop(stranger);
     // A link may announce a packet of a megabyte.
     let [_election, learner] = friends(&mut solo);
@@ -157,7 +157,7 @@ fn strangers_are_bounded_and_the_oldest_make_room() {
             .map(|_| {
                 solo.now_ms += 1;
                 let stream = connect(port);
-                solo.until(|it| it.accepted_just_now());
+                solo.until(Solo::accepted_just_now);
                 stream
             })
             .collect();
@@ -192,6 +192,20 @@ fn nobody_else_has_this_servers_number() {
     solo.settle();
     assert!(is_closed(&stranger) && solo.recorder.told.is_empty());
     solo.end();
+}
+
+/// Who was accepted before the end is not kept by it.
+#[test]
+fn a_connection_that_comes_at_the_end_is_closed() {
+    for is_election in [true, false] {
+        let mut solo = solo();
+        solo.settle();
+        let stream = connect(if is_election { solo.election } else { solo.quorum });
+        // It is accepted by now, and reported after the stop.
+        solo.ring.turn(Wait::No).unwrap();
+        solo.end();
+        assert!(is_closed(&stream));
+    }
 }
 
 impl Solo {
