@@ -39,7 +39,7 @@ impl Message {
     /// of the history, are not built in order to see that they are too much.
     pub fn encoded_bytes(&self, ensemble: &Ensemble) -> usize {
         match self {
-            Self::Register { .. } => BARE_BYTES + 20,
+            Self::Register { .. } => BARE_BYTES + 20 + KIN.len(),
             Self::LeaderInfo(_) | Self::AckEpoch { .. } => BARE_BYTES + 4,
             Self::Proposals(part) | Self::Informs(part) => {
                 part.records().map(|(_, txn)| BARE_BYTES + txn.len()).sum()
