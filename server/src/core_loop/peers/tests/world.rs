@@ -230,7 +230,9 @@ impl World {
     /// Waits for a leader in broadcast, which all others follow that run.
     pub(super) fn led(&mut self) -> ServerId {
         self.until("a leader that all follow", |world| {
-            world.servers.values().all(|it| it.node.zab.is_serving())
+            let mut servers = world.servers.values();
+            servers.clone().all(|it| it.node.zab.is_serving())
+                && servers.any(|it| it.node.zab.leads().is_some())
         });
         let leader = self.servers.iter().find(|(_, it)| it.node.zab.leads().is_some());
         *leader.expect("one leads").0
@@ -250,6 +252,19 @@ impl World {
         self.until("all show what was written", |world| {
             world.servers.values().all(|it| it.node.disk.committed >= last)
         });
+    }
+
+    /// The leader logs a txn that nobody else gets.
+    pub(super) fn write_alone(&mut self, leader: ServerId) {
+        let node = &mut self.servers.get_mut(&leader).expect("it runs").node;
+        let mut txns = InLog::default();
+        txns.push(node.next.expect("it leads"), b"lost");
+        node.handle(Event::Sealed(Arc::new(txns)));
+        for effect in node.effects.take().collect::<Vec<_>>() {
+            if matches!(effect, Effect::Append(_)) {
+                node.perform(effect);
+            }
+        }
     }
 
     /// All that run have the same history, and show all of it.
