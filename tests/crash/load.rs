@@ -84,6 +84,11 @@ impl Worker {
         }
     }
 
+    /// Closes its session.
+    pub(crate) fn leave(self) {
+        self.client.close();
+    }
+
     /// Works until the server is killed.
     pub(super) fn work_until_cut(self) -> Self {
         self.work(&AtomicBool::new(false))

@@ -50,13 +50,15 @@ fn rounds(count: u32, seed: u64) {
         for worker in &mut workers {
             worker.check_at(ensemble.address(rng.usize(0..3)));
         }
-        ensemble.assert_equal();
+        ensemble.assert_digests();
         if (round + 1) % 10 == 0 {
             let acknowledged: u64 = workers.iter().map(Worker::acknowledged).sum();
             println!("ensemble: {} rounds, {acknowledged} steps acknowledged", round + 1);
         }
     }
     let acknowledged: u64 = workers.iter().map(Worker::acknowledged).sum();
+    workers.into_iter().for_each(Worker::leave);
+    ensemble.assert_equal();
     assert!(acknowledged > 20 * u64::from(count), "hardly any work was done: {acknowledged}");
 }
 

@@ -7,6 +7,7 @@ mod killed;
 
 use harness::server::next_free_port;
 use harness::{Client, Server};
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::thread;
@@ -68,6 +69,18 @@ impl Ensemble {
             }
             assert!(Instant::now() < end, "no server leads");
             thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The servers had the same digest, of nodes with their Stats, wherever two of them remember it.
+    pub(crate) fn assert_digests(&self) {
+        let mut digests: BTreeMap<String, String> = BTreeMap::new();
+        for server in &self.servers {
+            for line in server.word("hash").lines() {
+                let Some((zxid, digest)) = line.split_once(": ") else { continue };
+                let known = digests.entry(zxid.to_owned()).or_insert_with(|| digest.to_owned());
+                assert_eq!(known, digest, "at {zxid}");
+            }
         }
     }
 

@@ -42,7 +42,8 @@ pub enum AgreementFailure {
 pub(super) struct UnderWay {
     /// Effects of links, to be performed by whoever has them.
     pub(super) links: Vec<Effect>,
-    /// Parts of the log that wait for a purge to end, and how many are being read.
+    /// Parts of the log that wait for room on their link, or for a purge to end, and how many are
+    /// being read.
     waiting: VecDeque<(LinkId, Zxid)>,
     reading: usize,
     serving: Option<Serving>,
@@ -64,6 +65,9 @@ pub(super) struct Hearing<'a> {
 
 impl peers::Agreement for Hearing<'_> {
     fn handle(&mut self, event: zab::Event<'_>) {
+        if let zab::Event::Closed(link) = event {
+            self.history.forget_reads(link);
+        }
         self.history.handle(Event::Peer(event), self.now);
     }
 
@@ -99,9 +103,11 @@ impl History {
             }
             Effect::ReadLog(link, after) => {
                 self.under_way.waiting.push_back((link, after));
-                self.read_log(inbox);
             }
             Effect::Notify { .. } | Effect::Connect(..) | Effect::Send(..) | Effect::Close(..) => {
+                if let Effect::Close(link, _) = effect {
+                    self.forget_reads(link);
+                }
                 self.under_way.links.push(effect);
             }
             other => unreachable!("{other:?} at {} ms", now.mono_ms),
@@ -115,12 +121,17 @@ impl History {
         }
     }
 
-    /// Begins to read the parts of the log that are asked for, unless a purge is under way.
-    pub(super) fn read_log(&mut self, inbox: &Arc<LoopInbox>) {
+    /// Begins to read the parts of the log that are asked for by links that have room for them,
+    /// unless a purge is under way.
+    pub(super) fn read_log(&mut self, inbox: &Arc<LoopInbox>, has_room: impl Fn(LinkId) -> bool) {
         if self.is_purging() {
             return;
         }
-        while let Some((link, after)) = self.under_way.waiting.pop_front() {
+        for (link, after) in std::mem::take(&mut self.under_way.waiting) {
+            if !has_room(link) {
+                self.under_way.waiting.push_back((link, after));
+                continue;
+            }
             let through = self.durable_through();
             let job = ReadJob { directory: self.directories.log.clone(), after, through };
             let inbox = inbox.clone();
@@ -129,6 +140,11 @@ impl History {
             let begun = persist::read_log(&self.background, job, notify);
             self.check_background(begun);
         }
+    }
+
+    /// Nothing is read any more for a link that has ended.
+    fn forget_reads(&mut self, ended: LinkId) {
+        self.under_way.waiting.retain(|(link, _)| *link != ended);
     }
 
     /// A part of the log has been read, or could not be.

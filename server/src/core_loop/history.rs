@@ -144,9 +144,8 @@ impl History {
     }
 
     /// The background has ended a purge.
-    pub fn purge_ended(&mut self, inbox: &Arc<LoopInbox>) {
+    pub fn purge_ended(&mut self) {
         self.is_purging = false;
-        self.read_log(inbox);
     }
 
     /// Whether a purge is under way.

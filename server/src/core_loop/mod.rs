@@ -258,6 +258,7 @@ impl CoreLoop {
                 let left = peers.perform(&mut self.ring.queue(), effect, ensemble);
                 assert!(left.is_none(), "{left:?} is no effect of links");
             });
+            history.read_log(&self.inbox, |link| peers.has_room(link));
         }
         if is_published {
             links.iter_mut().for_each(OrderingLink::wake);
@@ -297,7 +298,7 @@ impl CoreLoop {
                 }
                 LoopMessage::Purged => {
                     if let Some(history) = &mut parts.history {
-                        history.purge_ended(&self.inbox);
+                        history.purge_ended();
                     }
                 }
                 LoopMessage::Snapshot(result) => {
