@@ -129,6 +129,7 @@ fn ensemble(
         settled.fail(lines.of(other).error(ServersFault::NotListed { number, path }));
         return None;
     }
+    refuse_what_is_not_built(settled);
     let [init_limit, sync_limit] = limits.map(|(key, ticks)| {
         let ticks = ticks.and_then(|ticks| u32::try_from(ticks).ok());
         let ticks = ticks.filter(|ticks| *ticks > 0);
@@ -139,6 +140,33 @@ fn ensemble(
     });
     let (init_limit, sync_limit) = (init_limit?, sync_limit?);
     Some(Ensemble { me, servers, init_limit, sync_limit, listens_on_all })
+}
+
+/// Refuses what an ensemble must not be run without if it is asked for.
+fn refuse_what_is_not_built(settled: &mut Settled<'_>) {
+    for (key, what) in [
+        ("sslQuorum", "TLS between servers is not built yet: remove the line"),
+        ("quorum.auth.enableSasl", "SASL between servers is not built yet: remove the line"),
+    ] {
+        if settled.flag(key) {
+            settled.fail_conflict(key, what.to_owned());
+        }
+    }
+    if settled.maybe_text("peerType").is_some_and(|kind| kind == "observer") {
+        let what = "servers that do not vote are not built yet: remove the line";
+        settled.fail_conflict("peerType", what.to_owned());
+    }
+    if settled.maybe_text("oraclePath").is_some() {
+        settled
+            .fail_conflict("oraclePath", "oracles are not built yet: remove the line".to_owned());
+    }
+    if settled.flag("reconfigEnabled") {
+        settled.warn(
+            "reconfigEnabled=true: the ensemble cannot be changed while it runs yet: clients are \
+             answered UNIMPLEMENTED"
+                .to_owned(),
+        );
+    }
 }
 
 /// What is not built yet: servers that do not vote, and an ensemble of one.

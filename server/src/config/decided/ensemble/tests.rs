@@ -51,6 +51,10 @@ fn several_servers_are_an_ensemble_and_one_alone_is_not() {
         ("server.1=a:1:2\nserver.2=b:1:2\nsyncLimit=5", "initLimit"),
         ("server.1=a:1:2\nserver.2=b:1:2\ninitLimit=10\nsyncLimit=0", "syncLimit"),
         ("server.2=a:1:2\nserver.3=b:1:2\ninitLimit=10\nsyncLimit=5", "no line is server.1"),
+        (
+            "server.1=a:1:2\nserver.2=b:1:2\ninitLimit=9\nsyncLimit=5\nsslQuorum=true",
+            "TLS between servers is not built",
+        ),
         ("server.1=a:2888:3888\nserver.2=b:2888:3888:observer", "do not vote are not built"),
         ("server.1=a:2888:3888:observer", "do not vote are not built"),
         ("server.1=a:2888:3888\nstandaloneEnabled=false", "an ensemble of one server"),
@@ -65,8 +69,8 @@ fn several_servers_are_an_ensemble_and_one_alone_is_not() {
         texts,
         [
             "/c/zoo.cfg:3: server.1 is the only server: it runs without an ensemble",
-            "no effect: peerType (/c/zoo.cfg:4): only servers of an ensemble use it, and \
-             ensembles are not built yet",
+            "no effect: peerType (/c/zoo.cfg:4): of use to servers of an ensemble only, and not \
+             built yet",
         ]
     );
     assert!(matches!(&one.notices[..], [Notice::Note(_), Notice::Note(_)]));
