@@ -72,7 +72,7 @@ impl Ensemble {
         }
     }
 
-    /// The servers had the same digest, of nodes with their Stats, wherever two of them remember it.
+    /// The servers had the same digests, of nodes with Stats, where two of them remember one.
     pub(crate) fn assert_digests(&self) {
         let mut digests: BTreeMap<String, String> = BTreeMap::new();
         for server in &self.servers {

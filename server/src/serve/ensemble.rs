@@ -1,5 +1,5 @@
-//! A server's part in an ensemble, made ready at its start: where it listens for the others, what it
-//! has promised, and what agreement begins with.
+//! A server's part in an ensemble, made ready at its start: where it listens for the others, what
+//! it has promised, and what agreement begins with.
 
 use super::error::ServeError;
 use crate::config::{Config, decided};

@@ -42,10 +42,8 @@ fn several_servers_are_an_ensemble_and_one_alone_is_not() {
     let without_number = format!("dataDir=/e\nclientPort=2181\n{lines}");
     assert_eq!(
         errors(&without_number),
-        [
-            "/c/zoo.cfg:6: server.2=b:2888:3888: there are several servers: write the number of this \
-          one into /e/myid"
-        ]
+        ["/c/zoo.cfg:6: server.2=b:2888:3888: there are several servers: write the number of \
+             this one into /e/myid"]
     );
     for (lines, part) in [
         ("server.1=a:1:2\nserver.2=b:1:2\nsyncLimit=5", "initLimit"),
