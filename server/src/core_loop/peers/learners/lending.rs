@@ -25,18 +25,21 @@ pub struct Lent {
     /// link is given back are packets.
     pub unread: Vec<u8>,
     side: Side,
-    from: SocketAddr,
+    /// The address at the other end.
+    pub from: SocketAddr,
 }
 
 impl Learners {
     /// Lends a link: it will be among [`Self::take_lent`], unless it ends before.
-    pub(in super::super) fn lend(&mut self, queue: &mut Queue<'_>, id: LinkId) {
-        let Some(place) = self.place_of(id) else { return };
+    /// False if it has ended.
+    pub(in super::super) fn lend(&mut self, queue: &mut Queue<'_>, id: LinkId) -> bool {
+        let Some(place) = self.place_of(id) else { return false };
         if let Some(link) = self.link_mut(id) {
             link.is_wanted_elsewhere = true;
         }
         self.flush(queue, place);
         self.maybe_lend(queue, place);
+        true
     }
 
     /// Gives up the socket of a link that is to be lent, if everything is sent.
