@@ -2,7 +2,7 @@
 
 use super::effect::Notice;
 use super::election::Elected;
-use super::ensemble::Ensemble;
+use super::ensemble::{Ensemble, Pace};
 use super::event::LinkId;
 use super::history::History;
 use super::{Role, Zab};
@@ -76,6 +76,11 @@ impl Zab {
         }
     }
 
+    /// How long this server waits for others.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
     /// The configuration.
     pub fn ensemble(&self) -> &Ensemble {
         &self.ensemble
@@ -89,6 +94,15 @@ impl Zab {
     /// The epochs on disk.
     pub fn epochs(&self) -> Epochs {
         self.epochs
+    }
+
+    /// The learner at the other end of a link, while this server leads and once the learner has
+    /// introduced itself.
+    pub fn learner_at(&self, link: LinkId) -> Option<ServerId> {
+        match &self.role {
+            Role::Leading(leading) => leading.learners().find(|it| it.link == link)?.id,
+            Role::Ending { .. } | Role::Looking(_) | Role::Following(_) => None,
+        }
     }
 
     /// The epoch in which this server leads, once that has begun.

@@ -7,25 +7,30 @@
 
 use super::history::History;
 use super::inbox::{LoopInbox, LoopMessage};
-use super::peers;
+use super::log_writer::Change;
+use super::peers::{self, Lent, Peers};
 use crate::admin::inquiry::Mode;
-use crate::persist::{self, ReadJob};
+use crate::persist::{self, ReadJob, RestoreError};
 use engine::replica::{Event, Serving};
 use engine::settings::Now;
 use engine::zab::{self, Effect, LinkId, LogRead, Lost};
-use model::zxid::Zxid;
+use model::zxid::{Epochs, Zxid};
+use ring::Queue;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use thiserror::Error;
 use tracing::{error, info, warn};
-use txlog::{EpochsError, RecoverError};
+use txlog::RecoverError;
 
 /// Why a server of an ensemble cannot go on.
 #[derive(Clone, Debug, Error)]
 pub enum AgreementFailure {
     /// What was promised or accepted could not be stored.
     #[error("the epochs could not be stored, so that nothing can be promised to a leader: {0}")]
-    Epochs(EpochsError),
+    Epochs(Arc<RestoreError>),
+    /// A history that a leader has sent could not be put into the place of this server's.
+    #[error("what the leader has sent could not take the place of this server's history: {0}")]
+    Received(Arc<RestoreError>),
     /// What was committed does not fit the tree.
     #[error(
         "a txn that the ensemble has committed does not fit this server's tree: {0}; move its data \
@@ -40,8 +45,10 @@ pub enum AgreementFailure {
 /// What is under way for agreement.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay {
-    /// Effects of links, to be performed by whoever has them.
-    pub(super) links: Vec<Effect>,
+    /// What is to happen to links, in order.
+    pub(super) links: Vec<ForLinks>,
+    /// Epochs to be stored once the log is not changing.
+    epochs: Option<Epochs>,
     /// Parts of the log that wait for room on their link, or for a purge to end, and how many are
     /// being read.
     waiting: VecDeque<(LinkId, Zxid)>,
@@ -50,7 +57,23 @@ pub(super) struct UnderWay {
     failure: Option<AgreementFailure>,
 }
 
+/// What is to happen to links.
+#[derive(Debug)]
+pub(super) enum ForLinks {
+    /// An effect of agreement.
+    Perform(Effect),
+    /// The link is needed for a snapshot.
+    Lend(LinkId),
+    /// It is not needed any more.
+    TakeBack(Box<Lent>),
+}
+
 impl UnderWay {
+    /// The server has to end.
+    pub(super) fn fail(&mut self, failure: AgreementFailure) {
+        self.failure.get_or_insert(failure);
+    }
+
     /// Whether a part of the log is being read, which a purge must not remove.
     pub(super) fn is_reading(&self) -> bool {
         self.reading > 0
@@ -67,6 +90,7 @@ impl peers::Agreement for Hearing<'_> {
     fn handle(&mut self, event: zab::Event<'_>) {
         if let zab::Event::Closed(link) = event {
             self.history.forget_reads(link);
+            self.history.transfers.end(link);
         }
         self.history.handle(Event::Peer(event), self.now);
     }
@@ -91,30 +115,46 @@ impl History {
     ) {
         match effect {
             Effect::StoreEpochs(epochs) => {
-                let inbox = inbox.clone();
-                let notify = move |result| inbox.send(LoopMessage::EpochsStored(result));
-                let directory = self.directories.log.clone();
-                let begun = persist::store_epochs(&self.background, directory, epochs, notify);
-                self.check_background(begun);
+                self.under_way.epochs = Some(epochs);
+                self.maybe_store_epochs(inbox);
             }
             Effect::CutLog(zxid) => {
                 info!("the log is cut behind {zxid}, as the leader's history asks");
-                self.begin_cut(zxid);
+                self.begin_change(Change::Cut(zxid));
+            }
+            Effect::ReceiveSnapshot(link, zxid, epoch) => self.receive_snapshot(link, zxid, epoch),
+            Effect::BeginEmpty(epoch) => self.begin_empty(epoch),
+            Effect::ForgetSnapshot => self.forget_snapshot(),
+            Effect::Close(link, _) => {
+                self.forget_reads(link);
+                self.transfers.end(link);
+                self.under_way.links.push(ForLinks::Perform(effect));
             }
             Effect::ReadLog(link, after) => {
                 self.under_way.waiting.push_back((link, after));
             }
-            Effect::Notify { .. } | Effect::Connect(..) | Effect::Send(..) | Effect::Close(..) => {
-                if let Effect::Close(link, _) = effect {
-                    self.forget_reads(link);
-                }
-                self.under_way.links.push(effect);
+            Effect::Notify { .. } | Effect::Connect(..) | Effect::Send(..) => {
+                self.under_way.links.push(ForLinks::Perform(effect));
             }
             other => unreachable!("{other:?} at {} ms", now.mono_ms),
         }
     }
 
-    fn check_background(&mut self, begun: Result<(), disk::BackgroundError>) {
+    /// Stores epochs, if there are any to be stored, unless the log changes to another run: which
+    /// history counts from these epochs on is decided before.
+    pub(super) fn maybe_store_epochs(&mut self, inbox: &Arc<LoopInbox>) {
+        if self.log.is_changing() {
+            return;
+        }
+        let Some(epochs) = self.under_way.epochs.take() else { return };
+        let inbox = inbox.clone();
+        let notify = move |result| inbox.send(LoopMessage::EpochsStored(result));
+        let directories = self.directories.clone();
+        let begun = persist::store_epochs(&self.background, directories, epochs, notify);
+        self.check_background(begun);
+    }
+
+    pub(super) fn check_background(&mut self, begun: Result<(), disk::BackgroundError>) {
         if let Err(error) = begun {
             let failure = AgreementFailure::Background(Arc::new(error));
             self.under_way.failure.get_or_insert(failure);
@@ -163,25 +203,45 @@ impl History {
     }
 
     /// Epochs are stored, or could not be.
-    pub(super) fn epochs_stored(&mut self, result: Result<(), EpochsError>, now: Now) {
+    pub(super) fn epochs_stored(&mut self, result: Result<(), RestoreError>, now: Now) {
         match result {
-            Ok(()) => self.handle(Event::Peer(zab::Event::EpochsStored), now),
-            Err(error) => {
-                self.under_way.failure.get_or_insert(AgreementFailure::Epochs(error));
+            Ok(()) => {
+                self.handle(Event::Peer(zab::Event::EpochsStored), now);
+                self.maybe_count_received();
             }
+            Err(error) => self.under_way.fail(AgreementFailure::Epochs(Arc::new(error))),
         }
     }
 
-    /// Has the effects of links performed, in order.
-    pub(super) fn perform_on_links(&mut self, mut perform: impl FnMut(Effect, &zab::Ensemble)) {
-        if self.under_way.links.is_empty() {
-            return;
-        }
+    /// Does what is to happen to links, in order, and hands those to threads that are lent.
+    pub(super) fn perform_on_links(
+        &mut self,
+        peers: &mut Peers,
+        queue: &mut Queue<'_>,
+        inbox: &Arc<LoopInbox>,
+    ) {
         let mut links = std::mem::take(&mut self.under_way.links);
-        if let Some(zab) = self.replica().zab() {
-            links.drain(..).for_each(|effect| perform(effect, zab.ensemble()));
+        for what in links.drain(..) {
+            match what {
+                ForLinks::Perform(effect) => {
+                    let Some(zab) = self.replica().zab() else { continue };
+                    let left = peers.perform(queue, effect, zab.ensemble());
+                    assert!(left.is_none(), "{left:?} is no effect of links");
+                }
+                ForLinks::Lend(link) => {
+                    if !peers.lend(queue, link) {
+                        self.transfers.end(link);
+                    }
+                }
+                ForLinks::TakeBack(lent) => peers.take_back(queue, *lent),
+            }
         }
         self.under_way.links = links;
+        for lent in peers.take_lent() {
+            if let Some(lent) = self.lent(lent, inbox) {
+                peers.take_back(queue, lent);
+            }
+        }
     }
 
     /// What the leader has committed does not fit.
@@ -199,6 +259,9 @@ impl History {
             }
         }
         self.under_way.serving = Some(serving);
+        self.adopt_received();
+        // The tree may be another one.
+        self.renew_reader();
     }
 
     /// Clients are not served any more.

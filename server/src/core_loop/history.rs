@@ -3,25 +3,26 @@
 
 use super::agreement::UnderWay;
 use super::inbox::{LoopInbox, LoopMessage};
-use super::log_writer::{LogWriter, LogWriterParts};
+use super::incoming::{self, Incoming, Making};
+use super::log_writer::{Change, LogWriter, LogWriterParts};
 use super::meters::Meters;
+use super::transfers::Transfers;
 use crate::directories::Directories;
-use crate::persist::{self, RestoreError, SnapshotJob};
+use crate::persist::{self, SnapshotJob};
 use disk::{Background, DiskError};
 use engine::message::{ToOrdering, ToShard};
 use engine::ordering::Refusal;
 use engine::replica::{Effect, Effects, Event, LogState, Replica};
-use engine::settings::Now;
+use engine::settings::{Now, Settings};
 use engine::state::State;
-use engine::tree::{Pin, TreeReader};
-use engine::zab;
+use engine::tree::{Advise, Pin, TreeReader};
 use model::zxid::Zxid;
 use ring::{Errno, Queue, StableBuf};
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::{error, info, warn};
-use txlog::{AppendFailure, SegmentHeader};
+use txlog::{AppendFailure, Base, SegmentHeader};
 
 /// What a history is made of.
 pub struct HistoryParts {
@@ -31,6 +32,12 @@ pub struct HistoryParts {
     pub log: LogWriterParts,
     /// The result of the restore.
     pub summary: persist::Summary,
+    /// What trees are made for that come from elsewhere.
+    pub settings: Arc<Settings>,
+    /// How trees advise the kernel about their memory.
+    pub advise: Option<Advise>,
+    /// The received snapshot that the log begins with, if it was not adopted.
+    pub unadopted: Option<Base>,
     /// Where files are.
     pub directories: Directories,
     /// Where bulk work runs.
@@ -48,7 +55,7 @@ pub struct History {
     pub(super) reader: TreeReader<State>,
     /// What it measures.
     pub(super) meters: Meters,
-    log: LogWriter,
+    pub(super) log: LogWriter,
     /// The log's state as the replica last received it.
     log_state: LogState,
     bytes_left: Option<u64>,
@@ -63,12 +70,19 @@ pub struct History {
     snapshot_stop: Option<Arc<AtomicBool>>,
     /// What agreement has asked for.
     pub(super) under_way: UnderWay,
+    /// Snapshots that go over links.
+    pub(super) transfers: Transfers,
+    /// The one that comes, and is to take the place of the history.
+    pub(super) incoming: Incoming,
+    /// How its tree is made.
+    pub(super) making: Making,
 }
 
 impl History {
     /// The replica with its log.
     pub fn new(parts: HistoryParts, now: Now) -> Self {
-        let HistoryParts { mut replica, log, summary, directories, background, purge } = parts;
+        let HistoryParts { mut replica, log, summary, directories, background, purge, .. } = parts;
+        let HistoryParts { settings, advise, unadopted, .. } = parts;
         let (reader, _) = replica.view();
         Self {
             replica,
@@ -86,6 +100,9 @@ impl History {
             is_purging: false,
             snapshot_stop: None,
             under_way: UnderWay::default(),
+            transfers: Transfers::default(),
+            incoming: Incoming::new(unadopted),
+            making: Making { settings, advise },
         }
     }
 
@@ -126,21 +143,45 @@ impl History {
         self.handle(Event::SnapshotEnded, now);
     }
 
-    /// Cuts the log behind `at`, for good, with the snapshots behind it; what is appended from now
-    /// on comes behind the cut. [`Self::take_cut`] reports the end.
+    /// Changes the log to another run, to which belongs what is appended from now on. A snapshot
+    /// that is being written is abandoned.
     ///
     /// # Panics
-    /// If another cut is under way, or `at` comes after what was handed to the log.
-    pub fn begin_cut(&mut self, at: Zxid) {
-        self.log.begin_cut(at);
+    /// As [`LogWriter::begin_change`].
+    pub(super) fn begin_change(&mut self, change: Change) {
+        self.log.begin_change(change);
         if let Some(stop) = &self.snapshot_stop {
             stop.store(true, Ordering::Relaxed);
         }
     }
 
-    /// The background has begun the run behind a cut, or failed to.
-    pub fn run_begun(&mut self, result: Result<(SegmentHeader, File), RestoreError>, now: Now) {
-        self.log.run_begun(result, now);
+    /// Reads for reports from the tree that clients see now.
+    pub(super) fn renew_reader(&mut self) {
+        (self.reader, _) = self.replica.view();
+    }
+
+    /// Handles a message of the background, or of a thread that has a link.
+    pub(super) fn receive(&mut self, message: LoopMessage, now: Now) {
+        match message {
+            LoopMessage::Prepared(result) => self.prepared(result, now),
+            LoopMessage::RunBegun(result) => self.log.run_begun(result, now),
+            LoopMessage::EpochsStored(result) => self.epochs_stored(result, now),
+            LoopMessage::LogRead(link, result) => self.log_read(link, result, now),
+            LoopMessage::Purged => self.purge_ended(),
+            LoopMessage::Snapshot(result) => self.snapshot_ended(result, now),
+            LoopMessage::Transferred(transferred) => self.transferred(*transferred, now),
+            LoopMessage::LinkFailed(link) => self.link_failed(link, now),
+            LoopMessage::ReceivedStored(result) => self.received_stored(result),
+            LoopMessage::ReceivedLoaded(result) => self.received_loaded(result, now),
+            LoopMessage::ReceivedRemoved(result) => self.received_removed(result),
+            LoopMessage::Adopted(result) => self.adopted(result),
+            LoopMessage::Dealt(_) | LoopMessage::Stop => unreachable!("it is of the loop"),
+        }
+    }
+
+    /// What the history that counts has reached; `None` while another one is to replace it.
+    pub(super) fn reached(&self) -> Option<Zxid> {
+        self.incoming.counts().then(|| self.replica.ordering().published())
     }
 
     /// The background has ended a purge.
@@ -171,15 +212,15 @@ impl History {
     pub fn report_log(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         self.append(now);
         self.log.ask_segment(inbox, now);
-        // A snapshot or a purge that ends later would undo a part of the cut.
-        if self.snapshot_stop.is_none() && !self.is_purging {
+        // A snapshot or a purge that ends later would undo a part of the change.
+        if self.snapshot_stop.is_none() && !self.is_purging && !self.incoming.is_busy() {
             self.log.begin_run(inbox, now);
         }
-        if let Some(end) = self.log.take_cut() {
-            self.handle(Event::Peer(zab::Event::LogCut(end)), now);
-        }
+        self.advance_incoming(inbox, now);
+        self.maybe_store_epochs(inbox);
         let durable = self.log.durable_through();
-        if durable > self.replica.durable() && !self.log.is_cutting() {
+        let is_current = !self.log.is_changing() && !self.incoming.is_loading();
+        if durable > self.replica.durable() && is_current {
             self.handle(Event::Durable(durable), now);
         }
         let bytes_left = self.log.bytes_left();
@@ -241,8 +282,8 @@ impl History {
                 Effect::Serve(serving) => self.serve(serving),
                 Effect::StopServing(why) => self.stop_serving(why),
                 Effect::Diverged(error) => self.diverged(error),
-                Effect::SendSnapshot(..) => todo!(),
-                Effect::Discard(head) => drop(head),
+                Effect::SendSnapshot(link, pin) => self.send_snapshot(link, pin),
+                Effect::Discard(head) => incoming::discard(head),
             }
         }
         // A snapshot that could not start is reported as ended, which causes no effect.
@@ -281,8 +322,8 @@ impl History {
     }
 
     fn take_snapshot(&mut self, pin: Pin<State>, inbox: &Arc<LoopInbox>, now: Now) {
-        if self.log.is_cutting() {
-            // It may hold what is being cut away.
+        if self.log.is_changing() || !self.incoming.is_quiet() {
+            // It may hold what is cut away, or of a history that does not count yet.
             return self.handle(Event::SnapshotEnded, now);
         }
         let inbox = inbox.clone();
@@ -309,7 +350,7 @@ impl History {
 
     /// When there is something to do even without an event, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        let may_purge = !(self.is_purging || self.log.is_cutting() || self.under_way.is_reading());
+        let may_purge = self.may_purge();
         let purge_ms = self.purge.filter(|_| may_purge).map(|_| self.purge_ms);
         let own_ms = [self.log.deadline_ms(), purge_ms].into_iter().flatten().min();
         self.replica.deadline_ms().min(own_ms.unwrap_or(u64::MAX))
@@ -327,10 +368,14 @@ impl History {
         is_in_flight
     }
 
+    fn may_purge(&self) -> bool {
+        let is_in_use = self.is_purging || self.log.is_changing() || self.under_way.is_reading();
+        !is_in_use && self.incoming.is_quiet()
+    }
+
     fn maybe_purge(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         let Some(policy) = self.purge else { return };
-        let is_busy = self.is_purging || self.log.is_cutting() || self.under_way.is_reading();
-        if now.mono_ms < self.purge_ms || is_busy {
+        if now.mono_ms < self.purge_ms || !self.may_purge() {
             return;
         }
         self.purge_ms = now.mono_ms + policy.interval_ms;

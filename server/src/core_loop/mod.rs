@@ -10,6 +10,7 @@ mod agreement;
 mod clients;
 mod history;
 mod inbox;
+mod incoming;
 mod links;
 mod log_writer;
 mod meters;
@@ -19,6 +20,7 @@ mod rare;
 mod reports;
 mod sockets;
 mod token;
+mod transfers;
 
 pub use agreement::AgreementFailure;
 pub use clients::{Clients, Dealt};
@@ -143,11 +145,7 @@ impl CoreLoop {
                 return Err(LoopError::Agreement(failure.clone()));
             }
             if self.is_done(now) {
-                return Ok(self
-                    .parts
-                    .history
-                    .as_ref()
-                    .map(|it| it.replica().ordering().published()));
+                return Ok(self.parts.history.as_ref().and_then(History::reached));
             }
             self.wait(now)?;
         }
@@ -254,10 +252,7 @@ impl CoreLoop {
             }
         });
         if let Some(peers) = peers {
-            history.perform_on_links(|effect, ensemble| {
-                let left = peers.perform(&mut self.ring.queue(), effect, ensemble);
-                assert!(left.is_none(), "{left:?} is no effect of links");
-            });
+            history.perform_on_links(peers, &mut self.ring.queue(), &self.inbox);
             history.read_log(&self.inbox, |link| peers.has_room(link));
         }
         if is_published {
@@ -276,41 +271,16 @@ impl CoreLoop {
                         clients.open(&mut self.ring.queue(), dealt);
                     }
                 }
-                LoopMessage::Prepared(result) => {
-                    if let Some(history) = &mut parts.history {
-                        history.prepared(result, now);
-                    }
-                }
-                LoopMessage::Cut(result) => {
-                    if let Some(history) = &mut parts.history {
-                        history.run_begun(result, now);
-                    }
-                }
-                LoopMessage::EpochsStored(result) => {
-                    if let Some(history) = &mut parts.history {
-                        history.epochs_stored(result, now);
-                    }
-                }
-                LoopMessage::LogRead(link, result) => {
-                    if let Some(history) = &mut parts.history {
-                        history.log_read(link, result, now);
-                    }
-                }
-                LoopMessage::Purged => {
-                    if let Some(history) = &mut parts.history {
-                        history.purge_ended();
-                    }
-                }
-                LoopMessage::Snapshot(result) => {
-                    if let Some(history) = &mut parts.history {
-                        history.snapshot_ended(result, now);
-                    }
-                }
                 LoopMessage::Stop => {
                     debug!("stopping");
                     self.stopping_since_ms.get_or_insert(now.mono_ms);
                     if let Some(clients) = &mut parts.clients {
                         clients.stop_listening(&mut self.ring.queue());
+                    }
+                }
+                message => {
+                    if let Some(history) = &mut parts.history {
+                        history.receive(message, now);
                     }
                 }
             }
@@ -339,6 +309,9 @@ impl CoreLoop {
         let has_shards = self.parts.links.iter().any(|link| !link.from_shard.is_abandoned());
         if has_shards && !is_late {
             return false;
+        }
+        if let Some(history) = &mut self.parts.history {
+            history.transfers.end_all();
         }
         if let Some(peers) = &mut self.parts.peers {
             peers.stop(&mut self.ring.queue());

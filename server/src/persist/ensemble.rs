@@ -46,19 +46,6 @@ async fn read_epochs<D: Disk>(
     Ok(begun)
 }
 
-/// Has epochs stored; `notify` is called from the background.
-pub fn store_epochs(
-    background: &Background,
-    directory: PathBuf,
-    epochs: Epochs,
-    notify: impl FnOnce(Result<(), EpochsError>) + Send + 'static,
-) -> Result<(), BackgroundError> {
-    let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
-        Box::pin(async move { notify(epochs::store(&*disk, &directory, epochs).await) })
-    };
-    background.submit(TaskQueue::Segments, Box::new(work))
-}
-
 /// A part of the log to read.
 #[derive(Clone, Debug)]
 pub struct ReadJob {

@@ -56,6 +56,12 @@ pub enum RestoreError {
     /// The image in a snapshot is not a tree.
     #[error("the newest snapshot does not hold a tree: {0}")]
     Image(String),
+    /// A snapshot cannot be written.
+    #[error(transparent)]
+    Write(#[from] snapshot::WriteError),
+    /// The received snapshot is not there that is to be loaded.
+    #[error("the snapshot that was received at {} in epoch {} is not there", .0.zxid, .0.epoch.0)]
+    NotReceived(txlog::Base),
     /// The background has ended.
     #[error(transparent)]
     Background(#[from] BackgroundError),

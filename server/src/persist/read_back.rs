@@ -151,6 +151,24 @@ pub(crate) async fn counted_snapshots<D: Disk>(
     snapshot::list(disk, &directories.snapshots).await
 }
 
+/// Loads the received snapshot at `at`, whether it counts yet or not.
+pub(super) async fn load_received_now<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    at: Base,
+    settings: &Arc<Settings>,
+    advise: Option<engine::tree::Advise>,
+) -> Result<Head, RestoreError> {
+    let mut builder = Builder { advise, ..Builder::default() };
+    let found = received::find(disk, &directories.snapshots, at.zxid, at.epoch).await?;
+    let candidates = Vec::from_iter(found);
+    match snapshot::load_newest_of(disk, &candidates, &mut builder).await? {
+        Newest::Loaded(contents) => loaded(builder, &contents, settings),
+        Newest::Older { .. } | Newest::None => Err(RestoreError::NotReceived(at)),
+        Newest::Damaged(mut errors) => Err(errors.swap_remove(0).into()),
+    }
+}
+
 /// When a snapshot's file was written, in ms since 1970; 0 if that is unknown.
 fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
     let modified = std::fs::metadata(directory.join(snapshot::directory::name_of(zxid)))
@@ -159,7 +177,7 @@ fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
-fn empty(
+pub(super) fn empty(
     settings: &Arc<Settings>,
     advise: Option<engine::tree::Advise>,
 ) -> Result<Head, RestoreError> {

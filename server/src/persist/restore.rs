@@ -6,6 +6,7 @@
 use super::RestoreError;
 use super::known::{begin, change_lineage};
 use super::read_back::{Applied, ReadBack, read_back_now};
+use super::received::adopt_now;
 use crate::advice;
 use crate::data_set::{Known, Lineage, LineageRun};
 use crate::directories::Directories;
@@ -20,7 +21,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use txlog::{Recovered, SegmentHeader, segments};
+use txlog::{Base, Recovered, SegmentHeader, segments};
 
 /// What was restored.
 pub struct Restored {
@@ -37,6 +38,9 @@ pub struct Restored {
     pub first: SegmentHeader,
     /// How it is written.
     pub file: File,
+    /// The received snapshot that the log begins with, if it was not adopted: then the history
+    /// before it is still there beside it.
+    pub unadopted: Option<Base>,
     /// For the log line at start.
     pub summary: Summary,
 }
@@ -123,6 +127,16 @@ async fn restore_now<D: Disk>(
     let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
     let counts = base.map(|base| (base.zxid, base.epoch));
     received::remove_others(disk, &directories.snapshots, counts).await?;
+    let mut unadopted = None;
+    if let Some(at) = base
+        && received::find(disk, &directories.snapshots, at.zxid, at.epoch).await?.is_some()
+    {
+        match how.applied {
+            // A server that runs alone has no leader to wait for.
+            Applied::Durable => adopt_now(disk, directories, at).await?,
+            Applied::Committed => unadopted = Some(at),
+        }
+    }
     trim(disk, directories).await;
     let file = append_file::open(&segments::path(&directories.log, first.number), how.durability)?;
     // Only now: until the log was read, their names said what had been durable. If they kept their
@@ -142,7 +156,7 @@ async fn restore_now<D: Disk>(
         is_torn: recovered.torn.is_some(),
     };
     let (zxid, committed) = (recovered.last, committed_through);
-    Ok(Restored { head, tail, zxid, committed, first, file, summary })
+    Ok(Restored { head, tail, zxid, committed, first, file, unadopted, summary })
 }
 
 /// Releases the room that ended runs of the log do not use. Before the first record of the new one,

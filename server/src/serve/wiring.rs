@@ -189,7 +189,7 @@ impl Wiring<'_> {
         shards: u16,
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
-        let Restored { head, zxid, first, file, summary, .. } = restored;
+        let Restored { head, zxid, first, file, unadopted, summary, .. } = restored;
         // In an ensemble the tree may be behind the log.
         let zxid = if member.is_some() { head.tree.meta().zxid } else { zxid };
         let mut appender = AppenderConfig::new(self.durability);
@@ -233,6 +233,9 @@ impl Wiring<'_> {
                 replica,
                 log,
                 summary,
+                settings: self.settings.clone(),
+                advise: Some(super::PAGES),
+                unadopted,
                 directories: self.directories.clone(),
                 background: background.clone(),
                 purge: storage.purge.map(|purge| PurgePolicy {

@@ -1,13 +1,13 @@
 //! The log on the ring: txns not yet appended, writes in flight, the files of the segments, and the
 //! next segment, which the background prepares.
 //!
-//! A cut (`cut`) ends the run that is being written: once everything in flight has ended, the
-//! background begins a new one, and a fresh appender takes over.
+//! A change to another run (`change`) ends the one that is being written: once everything in flight
+//! has ended, the background begins the new one, and a fresh appender takes over.
 //!
 //! Invariant: [`LogWriter::durable_through`] comes from the appender alone (guard: the assertions
 //! in `txlog`).
 
-mod cut;
+mod change;
 #[cfg(test)]
 mod tests;
 
@@ -16,7 +16,8 @@ use super::meters::Meters;
 use super::token::Kind;
 use crate::directories::Directories;
 use crate::persist;
-use cut::Cut;
+pub(super) use change::Change;
+use change::Changing;
 use disk::{AlignedBuf, Background, DiskError, Durability};
 use engine::in_log::InLog;
 use engine::replica::LogState;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 use txlog::limits::SLOT_COUNT_MAX;
+use txlog::segments::RunStart;
 use txlog::{AppendFailure, Appender, Departure, Room, SegmentHeader, SegmentNumber, Slot, Write};
 
 /// How long a log must be idle before it states what is durable, in ms.
@@ -70,9 +72,12 @@ pub(super) struct LogWriter {
     waiting: VecDeque<Arc<InLog>>,
     taken: usize,
     in_flight: usize,
-    /// The cut that is under way, and the zxid of the last one that has ended, to be reported.
-    cut: Option<Cut>,
-    cut_ended: Option<Zxid>,
+    /// The change that is under way and those that follow it; those that have ended, to be
+    /// reported.
+    changes: VecDeque<Changing>,
+    changed: VecDeque<Change>,
+    /// The run that would have followed the log before the last received one began.
+    before_received: Option<RunStart>,
     /// When the write in each slot was submitted, and the flush.
     left: [Option<Instant>; SLOT_COUNT_MAX + 1],
     /// Whether the background prepares a segment.
@@ -98,8 +103,9 @@ impl LogWriter {
             waiting: VecDeque::new(),
             taken: 0,
             in_flight: 0,
-            cut: None,
-            cut_ended: None,
+            changes: VecDeque::new(),
+            changed: VecDeque::new(),
+            before_received: None,
             left: [None; SLOT_COUNT_MAX + 1],
             is_preparing: false,
             segment_retry_ms: None,
@@ -109,10 +115,10 @@ impl LogWriter {
         }
     }
 
-    /// Queues these txns, to be appended as soon as there is room; behind a cut that is under way.
+    /// Queues these txns, to be appended as soon as there is room; behind changes that are under way.
     pub(super) fn push(&mut self, in_log: Arc<InLog>) {
-        match &mut self.cut {
-            Some(cut) => cut.push(in_log),
+        match self.changes.back_mut() {
+            Some(last) => last.push(in_log),
             None => self.waiting.push_back(in_log),
         }
     }
@@ -138,7 +144,7 @@ impl LogWriter {
             return LogState::Ended;
         }
         let has_room =
-            self.cut.is_none() && self.waiting.is_empty() && self.appender.room() == Room::Open;
+            !self.is_changing() && self.waiting.is_empty() && self.appender.room() == Room::Open;
         if has_room && self.in_flight < self.slot_count { LogState::Ready } else { LogState::Busy }
     }
 
@@ -177,15 +183,15 @@ impl LogWriter {
 
     /// Whether nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.appender.is_idle() && self.cut.is_none()
+        self.waiting.is_empty() && self.appender.is_idle() && !self.is_changing()
     }
 
     /// When [`Self::depart`] or [`Self::ask_segment`] is due without an event, in ms of the
     /// monotonic clock.
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         let statement_ms = self.idle_since_ms.map(|since| since + STATEMENT_AFTER_MS);
-        let cut_ms = self.cut.as_ref().and_then(Cut::deadline_ms);
-        [self.segment_retry_ms, statement_ms, cut_ms].into_iter().flatten().min()
+        let change_ms = self.changes.front().and_then(Changing::deadline_ms);
+        [self.segment_retry_ms, statement_ms, change_ms].into_iter().flatten().min()
     }
 
     /// A write has ended.
@@ -243,7 +249,7 @@ impl LogWriter {
                 }
             }
         }
-        if self.cut.is_some() {
+        if self.is_changing() {
             self.idle_since_ms = None;
             self.end_run(queue);
             return;

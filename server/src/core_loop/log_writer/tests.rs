@@ -79,8 +79,8 @@ impl Bench {
         for message in inbox.take() {
             match message {
                 LoopMessage::Prepared(result) => log.prepared(result, NOW),
-                LoopMessage::Cut(result) => log.run_begun(result, NOW),
-                message => panic!("{message:?}"),
+                LoopMessage::RunBegun(result) => log.run_begun(result, NOW),
+                _ => panic!("no message of the log"),
             }
         }
         while log.append(|_| {}).is_some() {}

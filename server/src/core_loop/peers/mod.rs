@@ -211,9 +211,9 @@ impl Peers {
     }
 
     /// Lends a learner link, for a snapshot: it is among [`Self::take_lent`] once everything that
-    /// waits for it is sent.
-    pub fn lend(&mut self, queue: &mut Queue<'_>, link: LinkId) {
-        self.learners.lend(queue, link);
+    /// waits for it is sent. False if it has ended.
+    pub fn lend(&mut self, queue: &mut Queue<'_>, link: LinkId) -> bool {
+        self.learners.lend(queue, link)
     }
 
     /// Links that were to be lent, and can be used now.

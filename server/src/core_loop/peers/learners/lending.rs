@@ -25,13 +25,15 @@ pub struct Lent {
     /// link is given back are packets.
     pub unread: Vec<u8>,
     side: Side,
-    from: SocketAddr,
+    /// The address at the other end.
+    pub from: SocketAddr,
 }
 
 impl Learners {
-    /// Lends a link: it will be among [`Self::take_lent`], unless it ends before.
-    pub(in super::super) fn lend(&mut self, queue: &mut Queue<'_>, id: LinkId) {
-        let Some(place) = self.place_of(id) else { return };
+    /// Lends a link: it will be among [`Self::take_lent`], unless it ends before. False if it has
+    /// ended.
+    pub(in super::super) fn lend(&mut self, queue: &mut Queue<'_>, id: LinkId) -> bool {
+        let Some(place) = self.place_of(id) else { return false };
         if let Some(link) = self.link_mut(id) {
             link.is_wanted_elsewhere = true;
             // What has been received by now is still reported, and belongs to the borrower.
@@ -39,6 +41,7 @@ impl Learners {
             self.flush(queue, place);
             self.lending.push(id);
         }
+        true
     }
 
     /// Gives up the sockets of the links that are to be lent, if all is sent, and all that was
