@@ -174,6 +174,15 @@ impl Replica {
                 self.maybe_drop_head(now);
                 effects.push(Effect::StopServing(why));
             }
+            other => self.pass(now, other, effects),
+        }
+        Ok(())
+    }
+
+    /// Passes an effect on to whoever has links and disk, with what the replica has to say to it.
+    fn pass(&mut self, now: Now, effect: zab::Effect, effects: &mut Effects) {
+        let Some(member) = &mut self.member else { return };
+        match effect {
             zab::Effect::Send(link, Message::Pong(zxid)) => {
                 let pong = self.ordering.put_pong(zxid);
                 let message = pong.map_or(Message::Pong(zxid), Message::OfClients);
@@ -205,7 +214,6 @@ impl Replica {
             },
             other => effects.push(Effect::Peer(other)),
         }
-        Ok(())
     }
 
     /// Drops what is not published, once the role is lost and nothing of it is pinned. Until then

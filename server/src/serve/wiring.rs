@@ -4,8 +4,10 @@ use super::MainEvent;
 use super::ensemble::{Joined, Part};
 use super::error::ServeError;
 use crate::admin;
+use crate::admin::inquiry::{InquiryInbox, InquirySender};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::core_loop::peers::Peers;
 use crate::core_loop::{
     Clients, CoreLoop, History, HistoryParts, LogWriterParts, LoopInbox, LoopParts, OrderingLink,
     ShardLink, link,
@@ -45,6 +47,9 @@ pub(super) struct Wiring<'a> {
     pub(super) part: Option<Part>,
 }
 
+/// The links, and where they are accepted: for elections, and of learners.
+type LinksToOthers = (Peers, [Vec<Listener>; 2]);
+
 pub(super) struct Built {
     pub(super) loops: Vec<Arc<LoopInbox>>,
     pub(super) threads: Vec<JoinHandle<Option<Zxid>>>,
@@ -54,7 +59,7 @@ pub(super) struct Built {
 impl Wiring<'_> {
     pub(super) fn build(
         mut self,
-        restored: Restored,
+        mut restored: Restored,
         background: &Arc<Background>,
         events: &mpsc::Sender<MainEvent>,
     ) -> Result<Built, ServeError> {
@@ -68,35 +73,11 @@ impl Wiring<'_> {
         let by_shard: Vec<_> =
             (0..u32::from(shards)).map(|shard| loops[home(shard)].clone()).collect();
         let connections = &self.config.connections;
-        let gate = Arc::new(ConnectionGate::new(
-            connections.per_address_max,
-            connections.total_max,
-            shards,
-        ));
-        let mut restored = restored;
-        let joined = match self.part.take() {
-            Some(part) => Some(part.join(
-                self.config,
-                &mut restored,
-                &self.settings,
-                background,
-                &self.directories,
-                loops[0].clone(),
-            )?),
-            None => None,
-        };
-        let (member, mut links_to_others) = match joined {
-            Some(Joined { member, peers, listeners }) => (Some(member), Some((peers, listeners))),
-            None => (None, None),
-        };
+        let (of_address, total) = (connections.per_address_max, connections.total_max);
+        let gate = Arc::new(ConnectionGate::new(of_address, total, shards));
+        let (member, mut links_to_others) = self.join(&mut restored, background, &loops[0])?;
         let (mut history, mut shard_roles) = self.roles(restored, member, background, shards);
-        let (mut senders, mut inquiries) = (Vec::new(), Vec::new());
-        for inbox in &loops {
-            let waker = inbox.clone();
-            let (sender, inbox) = admin::inquiry::channel(move || waker.notify());
-            senders.push(sender);
-            inquiries.push(inbox);
-        }
+        let (senders, inquiries): (Vec<_>, Vec<_>) = loops.iter().map(inquiries_of).unzip();
         let roles = admin::Roles {
             shards: (0..u32::from(shards)).map(|shard| senders[home(shard)].clone()).collect(),
             ordering: senders[0].clone(),
@@ -141,6 +122,20 @@ impl Wiring<'_> {
             threads.push(spawn_loop(at, cpu, inbox, parts, events.clone())?);
         }
         Ok(Built { loops, threads, admin })
+    }
+
+    /// The part in an ensemble, if there is one.
+    fn join(
+        &mut self,
+        restored: &mut Restored,
+        background: &Background,
+        inbox: &Arc<LoopInbox>,
+    ) -> Result<(Option<MemberParts>, Option<LinksToOthers>), ServeError> {
+        let Some(part) = self.part.take() else { return Ok((None, None)) };
+        let (config, settings, inbox) = (self.config, &self.settings, inbox.clone());
+        let joined = part.join(config, restored, settings, background, &self.directories, inbox)?;
+        let Joined { member, peers, listeners } = joined;
+        Ok((Some(member), Some((peers, listeners))))
     }
 
     /// The admin thread with its ports.
@@ -247,6 +242,12 @@ impl Wiring<'_> {
         );
         (Some(history), shard_roles)
     }
+}
+
+/// Both ends of the way of the admin thread's inquiries to a loop.
+fn inquiries_of(inbox: &Arc<LoopInbox>) -> (InquirySender, InquiryInbox) {
+    let waker = inbox.clone();
+    admin::inquiry::channel(move || waker.notify())
 }
 
 /// The longest txn: a request of the longest packet, its header, and what a create adds to it.
