@@ -31,7 +31,7 @@ struct Bench {
 }
 
 /// Creates `/n<zxid>`.
-fn create(zxid: i64) -> Vec<u8> {
+pub(super) fn create(zxid: i64) -> Vec<u8> {
     let (op, session) = (Op::Create, SessionId(0));
     let mut bytes = Vec::new();
     TxnHeader { session, cxid: 0, zxid: Zxid(zxid), time_ms: zxid, op }.encode(&mut bytes);

@@ -131,6 +131,12 @@ impl LogWriter {
         !self.changes.is_empty()
     }
 
+    /// Changes that have not ended.
+    #[cfg(test)]
+    pub(super) fn pending_changes(&self) -> usize {
+        self.changes.len()
+    }
+
     /// Whether nothing is appended to the run any more.
     pub(super) fn has_ended_run(&self) -> bool {
         self.changes.front().is_some_and(|it| it.stage != Stage::Draining)

@@ -29,6 +29,15 @@ pub struct Lent {
     pub from: SocketAddr,
 }
 
+#[cfg(test)]
+impl Lent {
+    /// A link of a learner, which was never anywhere else.
+    pub(in crate::core_loop) fn of_test(link: LinkId, socket: OwnedFd) -> Self {
+        let from = SocketAddr::from(([127, 0, 0, 1], 1));
+        Self { link, socket, unread: Vec::new(), side: Side::Learner, from }
+    }
+}
+
 impl Learners {
     /// Lends a link: it will be among [`Self::take_lent`], unless it ends before. False if it has
     /// ended.
