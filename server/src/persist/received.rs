@@ -64,9 +64,12 @@ async fn store_now<D: Disk>(disk: &D, job: StoreJob) -> Result<u64, RestoreError
     let StoreJob { rebuilt, at, directories, stop } = job;
     remove_void(disk, &directories).await?;
     // Clients are not served meanwhile: nothing has to be spared.
-    let pace = async |_| match stop.load(Ordering::Relaxed) {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
+    let pace = async |_| {
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     let (directory, at) = (&directories.snapshots, (at.zxid, at.epoch));
     Ok(rebuilt.write_received(disk, directory, at, CREATED_BY, pace).await?.bytes)

@@ -138,9 +138,8 @@ fn a_silent_side_and_a_link_that_is_closed_end_the_thread() {
     let head = head();
     let brief = Duration::from_millis(1);
     for is_sent in [true, false] {
-        let purpose = || match is_sent {
-            true => Purpose::Send(head.tree.pin().unwrap()),
-            false => of_receiving(),
+        let purpose = || {
+            if is_sent { Purpose::Send(head.tree.pin().unwrap()) } else { of_receiving() }
         };
         let is_failed = |inbox: &LoopInbox| {
             let outcome = done(inbox).outcome;
