@@ -3,10 +3,9 @@
 //! `jobs`: what the background does while the server runs (segments, snapshots, purge); `cut`: a
 //! cut of the log meanwhile;
 //! `read_back`: builds the tree from snapshots and log; `restore`: the same at a start, which then
-//! begins a new run of the log; `received`: a
-//! tree that a leader has sent, in the place of the history; `known`: what is recorded about the log, so that another one is not
-//! mistaken for it; `ensemble`: epochs, and parts of the log for learners; `error`: why the data
-//! cannot be restored.
+//! begins a new run of the log; `received`: a tree that a leader has sent, in the place of the
+//! history; `known`: what is recorded about the log, so that another one is not mistaken for it;
+//! `ensemble`: epochs, and parts of the log for learners; `error`: why the data cannot be restored.
 
 mod cut;
 mod ensemble;

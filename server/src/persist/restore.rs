@@ -122,21 +122,7 @@ async fn restore_now<D: Disk>(
         .await
         .map_err(|error| RestoreError::of_segment(error, directories.segment_bytes))?;
     change_lineage(directories.data_dir(), Lineage::begun)?;
-    // The run is gone that may have begun with one.
-    let base = txlog::base(disk, &directories.log).await;
-    let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
-    let counts = base.map(|base| (base.zxid, base.epoch));
-    received::remove_others(disk, &directories.snapshots, counts).await?;
-    let mut unadopted = None;
-    if let Some(at) = base
-        && received::find(disk, &directories.snapshots, at.zxid, at.epoch).await?.is_some()
-    {
-        match how.applied {
-            // A server that runs alone has no leader to wait for.
-            Applied::Durable => adopt_now(disk, directories, at).await?,
-            Applied::Committed => unadopted = Some(at),
-        }
-    }
+    let unadopted = settle_received(disk, directories, how.applied).await?;
     trim(disk, directories).await;
     let file = append_file::open(&segments::path(&directories.log, first.number), how.durability)?;
     // Only now: until the log was read, their names said what had been durable. If they kept their
@@ -157,6 +143,29 @@ async fn restore_now<D: Disk>(
     };
     let (zxid, committed) = (recovered.last, committed_through);
     Ok(Restored { head, tail, zxid, committed, first, file, unadopted, summary })
+}
+
+/// Removes received snapshots that do not count; the runs are gone that may have begun with one.
+/// Returns the one that counts and is not adopted yet.
+async fn settle_received<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    applied: Applied,
+) -> Result<Option<Base>, RestoreError> {
+    let base = txlog::base(disk, &directories.log).await;
+    let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
+    let counts = base.map(|base| (base.zxid, base.epoch));
+    received::remove_others(disk, &directories.snapshots, counts).await?;
+    let Some(at) = base else { return Ok(None) };
+    if received::find(disk, &directories.snapshots, at.zxid, at.epoch).await?.is_none() {
+        return Ok(None);
+    }
+    if applied == Applied::Durable {
+        // A server that runs alone has no leader to wait for.
+        adopt_now(disk, directories, at).await?;
+        return Ok(None);
+    }
+    Ok(Some(at))
 }
 
 /// Releases the room that ended runs of the log do not use. Before the first record of the new one,

@@ -115,7 +115,7 @@ impl LogWriter {
         }
     }
 
-    /// Queues these txns, to be appended as soon as there is room; behind changes that are under way.
+    /// Queues these txns, to be appended as soon as there is room; behind changes under way.
     pub(super) fn push(&mut self, in_log: Arc<InLog>) {
         match self.changes.back_mut() {
             Some(last) => last.push(in_log),

@@ -138,9 +138,8 @@ fn a_silent_side_and_a_link_that_is_closed_end_the_thread() {
     let head = head();
     let brief = Duration::from_millis(1);
     for is_sent in [true, false] {
-        let purpose = || match is_sent {
-            true => Purpose::Send(head.tree.pin().unwrap()),
-            false => of_receiving(),
+        let purpose = || {
+            if is_sent { Purpose::Send(head.tree.pin().unwrap()) } else { of_receiving() }
         };
         let is_failed = |inbox: &LoopInbox| {
             let outcome = done(inbox).outcome;
@@ -166,7 +165,7 @@ fn a_silent_side_and_a_link_that_is_closed_end_the_thread() {
 fn full(lent: Lent) -> Lent {
     let mut socket = TcpStream::from(lent.socket.try_clone().unwrap());
     socket.set_nonblocking(true).unwrap();
-    while socket.write(&[0; 1 << 16]).is_ok() {}
+    while socket.write(&[0; 1 << 10]).is_ok() {}
     socket.set_nonblocking(false).unwrap();
     lent
 }

@@ -134,9 +134,9 @@ fn a_power_loss_at_any_step_leaves_one_history_or_the_other() {
             let context = format!("{operation_count} operations, in epoch {}", current.0);
             let is_new = counts(&image);
             if is_new {
-                assert_new(&image, &context)
+                assert_new(&image, &context);
             } else {
-                assert_old(&image, &context)
+                assert_old(&image, &context);
             }
             seen[usize::from(is_new)] += 1;
             if done.is_ok() {

@@ -3,8 +3,8 @@
 //! In this order: the tree is stored as a received snapshot ([`store_received`]); a run of the log
 //! begins behind it ([`begin_received`]); the tree is loaded ([`load_received`]); the epoch is
 //! stored, from which on both count ([`store_epochs`]); once clients are served the snapshot is
-//! adopted ([`adopt`]). Until the epoch is stored, [`forget_received`] makes all of it void. A power
-//! loss at any step leaves one history or the other (guard: `received::tests`).
+//! adopted ([`adopt`]). Until the epoch is stored, [`forget_received`] makes all of it void. A
+//! power loss at any step leaves one history or the other (guard: `received::tests`).
 //!
 //! One of these at a time works on the directories; the caller ensures that.
 
@@ -47,8 +47,8 @@ pub struct StoreJob {
     pub stop: Arc<AtomicBool>,
 }
 
-/// Has a tree stored as a received snapshot, and freed; what was left of others is removed. `notify`
-/// is called from the background with the length of the file.
+/// Has a tree stored as a received snapshot, and freed; what was left of others is removed.
+/// `notify` is called from the background with the length of the file.
 pub fn store_received(
     background: &Background,
     job: StoreJob,
@@ -64,9 +64,12 @@ async fn store_now<D: Disk>(disk: &D, job: StoreJob) -> Result<u64, RestoreError
     let StoreJob { rebuilt, at, directories, stop } = job;
     remove_void(disk, &directories).await?;
     // Clients are not served meanwhile: nothing has to be spared.
-    let pace = async |_| match stop.load(Ordering::Relaxed) {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
+    let pace = async |_| {
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
     let (directory, at) = (&directories.snapshots, (at.zxid, at.epoch));
     Ok(rebuilt.write_received(disk, directory, at, CREATED_BY, pace).await?.bytes)
