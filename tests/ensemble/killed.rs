@@ -53,7 +53,7 @@ fn rounds(count: u32, seed: u64) {
         ensemble.assert_digests();
         if (round + 1) % 10 == 0 {
             let acknowledged: u64 = workers.iter().map(Worker::acknowledged).sum();
-            println!("ensemble: {} rounds, {acknowledged} steps acknowledged", round + 1);
+            eprintln!("ensemble: {} rounds, {acknowledged} steps acknowledged", round + 1);
         }
     }
     let acknowledged: u64 = workers.iter().map(Worker::acknowledged).sum();

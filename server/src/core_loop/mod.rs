@@ -117,8 +117,12 @@ impl CoreLoop {
         let [for_elections, for_learners] = std::mem::take(&mut parts.peer_listeners);
         if let Some(peers) = &mut parts.peers {
             let queue = &mut ring.queue();
-            for_elections.into_iter().for_each(|it| peers.listen_for_elections(queue, it));
-            for_learners.into_iter().for_each(|it| peers.listen_for_learners(queue, it));
+            for listener in for_elections {
+                peers.listen_for_elections(queue, listener);
+            }
+            for listener in for_learners {
+                peers.listen_for_learners(queue, listener);
+            }
         }
         if let Some(clients) = &mut parts.clients {
             for listener in listeners {

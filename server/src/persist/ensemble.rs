@@ -71,10 +71,8 @@ pub fn read_log(
 
 async fn read_now<D: Disk>(disk: &D, job: &ReadJob) -> Result<LogRead, RecoverError> {
     let ReadJob { directory, after, through } = job;
-    let mut reader = match LogReader::open(disk, directory, *after, *through).await? {
-        Ok(reader) => reader,
-        Err(_) => return Ok(LogRead::Unavailable),
-    };
+    let opened = LogReader::open(disk, directory, *after, *through).await?;
+    let Ok(mut reader) = opened else { return Ok(LogRead::Unavailable) };
     let after = reader.position();
     let piece = reader.next(*through, PIECE_BYTES).await?;
     let mut txns = InLog::default();
