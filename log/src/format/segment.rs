@@ -17,7 +17,7 @@ pub const FORMAT_VERSION: u32 = FormatVersion::CURRENT.number();
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FormatVersion {
     /// Nothing states what is committed: everything durable is. Read, and never written, except
-    /// where [`trim`](crate::trim) copies what is there.
+    /// where [`trim`](fn@crate::trim) copies what is there.
     V1,
     /// Runs and batches state what is committed.
     V2,

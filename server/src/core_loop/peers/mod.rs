@@ -22,7 +22,7 @@
 //! - Nothing here waits: names are looked up on a thread of their own (guard: `tests::names`).
 //!
 //! **What is deliberately not here**: agreement (`engine::zab`); the life of a socket
-//! ([`super::sockets`]); snapshots, for which a link is lent ([`Peers::lend`]); TLS and SASL.
+//! (`super::sockets`); snapshots, for which a link is lent ([`Peers::lend`]); TLS and SASL.
 //!
 //! Lives in: the core loop of the ordering role.
 
