@@ -336,11 +336,7 @@ impl Following {
                 self.phase = Phase::Accepted;
                 let Some(link) = self.link else { return };
                 context.effects.send(link, Message::AckNewLeader(self.epoch));
-                // What is committed needs no acknowledgement of each txn: after a long absence that
-                // would be millions. The last one says how far this server is.
-                let start = Zxid::of_epoch(self.epoch);
-                let known = self.named.min(context.history.durable());
-                self.acknowledged = start.max(Zxid(known.0 - 1));
+                self.acknowledged = Zxid::of_epoch(self.epoch);
                 self.acknowledge(context);
             }
             ref phase => panic!("epochs were stored in {phase:?}"),
