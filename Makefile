@@ -35,6 +35,13 @@ crash: ROUNDS ?= 100
 crash: prepare ## kill a server ROUNDS times under load and check what it acknowledged (SEED)
 	@scripts/crash.sh $(ROUNDS) $(SEED)
 
+ensemble: ROUNDS ?= 100
+ensemble: prepare ## kill servers of an ensemble of three under load, ROUNDS times, and check what it acknowledged (SEED)
+	@scripts/ensemble.sh $(ROUNDS) $(SEED)
+
+three: build ## serve as three servers on 127.0.0.1:$(PORT) and the two ports behind it, with data under ./data
+	@scripts/three.sh target/release/ringkeeper $(PORT) $(DATA)
+
 sim: prepare ## run ensembles in a simulated world, SEEDS seeds of it (FIRST: the first; SEED=n LOG=conversation: one, with all that is said)
 	@scripts/sim.sh $(if $(filter command line,$(origin SEED)),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(LOG),--log $(LOG))
 

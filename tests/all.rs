@@ -5,6 +5,7 @@
 mod conformance;
 mod convert;
 mod crash;
+mod ensemble;
 mod guards;
 mod hostile;
 mod keys;

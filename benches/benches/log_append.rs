@@ -26,7 +26,8 @@ use disk::{AlignedBuf, Durability, append_file};
 use model::zxid::Zxid;
 use ring::{Completion, Ring, RingConfig, Token, Wait};
 use txlog::{
-    Appender, AppenderConfig, Departure, SegmentHeader, SegmentNumber, Slot, Start, Write,
+    Appender, AppenderConfig, Departure, FormatVersion, SegmentHeader, SegmentNumber, Slot, Start,
+    Write,
 };
 
 /// Txns of a group.
@@ -51,7 +52,8 @@ struct Bench {
 impl Bench {
     fn new(durability: Durability) -> Self {
         let config = AppenderConfig::new(durability);
-        let start = Start::Restart { continues_from: Zxid::ZERO };
+        let (continues_from, committed_through) = (Zxid::ZERO, Zxid::ZERO);
+        let start = Start::Restart { continues_from, committed_through, counts_from: None };
         let appender = Appender::new(config, segment(&config, SegmentNumber::FIRST, start));
         Self { appender, config, zxid: 0, in_flight: VecDeque::new() }
     }
@@ -130,7 +132,8 @@ impl Bench {
 }
 
 fn segment(config: &AppenderConfig, number: SegmentNumber, start: Start) -> SegmentHeader {
-    SegmentHeader { number, segment_bytes: config.segment_bytes, seed: 7, start }
+    let (version, segment_bytes) = (FormatVersion::CURRENT, config.segment_bytes);
+    SegmentHeader { version, number, segment_bytes, seed: 7, start }
 }
 
 /// One file that stands for every segment, and the ring that writes it.

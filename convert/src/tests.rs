@@ -9,7 +9,7 @@ use model::session::ExtendedTypes;
 use model::zxid::Zxid;
 use proptest::prelude::*;
 use txlog::format::{BATCH_HEADER_BYTES, RECORD_HEADER_BYTES, write_record_header};
-use txlog::{BatchHeader, SegmentHeader, SegmentNumber, Sequence, Start};
+use txlog::{BatchHeader, FormatVersion, SegmentHeader, SegmentNumber, Sequence, Start};
 
 use crate::import::tests::TempFile;
 use crate::import::{self, ImportOptions};
@@ -211,10 +211,15 @@ fn our_snapshot() -> (Simulated, PathBuf) {
 /// A segment with two batches of one txn each.
 fn our_log() -> (Simulated, PathBuf) {
     let header = SegmentHeader {
+        version: FormatVersion::CURRENT,
         number: SegmentNumber(1),
         segment_bytes: 8 * BLOCK_BYTES as u64,
         seed: 7,
-        start: Start::Restart { continues_from: Zxid(4) },
+        start: Start::Restart {
+            continues_from: Zxid(4),
+            committed_through: Zxid(3),
+            counts_from: None,
+        },
     };
     let mut bytes = vec![0; header.segment_bytes as usize];
     header.encode(&mut bytes[..BLOCK_BYTES]);
@@ -230,6 +235,7 @@ fn our_log() -> (Simulated, PathBuf) {
         write_record_header(&mut batch[BATCH_HEADER_BYTES..], zxid, txn.len());
         batch[BATCH_HEADER_BYTES + RECORD_HEADER_BYTES..].copy_from_slice(&txn);
         let mut sealed = BatchHeader {
+            version: header.version,
             crc: 0,
             segment: header.number,
             sequence: Sequence(number),
@@ -242,6 +248,7 @@ fn our_log() -> (Simulated, PathBuf) {
             prior: Zxid(zxid.0 - 1),
             first: zxid,
             last: zxid,
+            committed_through: Zxid(4),
         };
         sealed.seal(&mut batch, header.seed);
         let at = number as usize * BLOCK_BYTES;

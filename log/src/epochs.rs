@@ -161,7 +161,7 @@ pub async fn create<D: Disk>(
     epochs: Epochs,
 ) -> Result<(), EpochsError> {
     disk.create_directory(directory).await?;
-    let record = match Copies::load(disk, directory).await {
+    let record = match Copies::load(disk, directory, OpenMode::Write).await {
         Ok(copies) => copies.next(epochs)?,
         Err(EpochsError::Disk(error)) if !error.is_missing() => return Err(error.into()),
         Err(error @ EpochsError::OtherVersion { .. }) => return Err(error),
@@ -187,7 +187,7 @@ async fn make<D: Disk>(disk: &D, path: &Path, record: EpochsRecord) -> Result<()
 
 /// Reads the epochs, and makes both copies equal before it returns; `None` if there is no file.
 pub async fn read<D: Disk>(disk: &D, directory: &Path) -> Result<Option<Stored>, EpochsError> {
-    let copies = match Copies::load(disk, directory).await {
+    let copies = match Copies::load(disk, directory, OpenMode::Write).await {
         Err(EpochsError::Disk(error)) if error.is_missing() => return Ok(None),
         copies => copies?,
     };
@@ -197,10 +197,19 @@ pub async fn read<D: Disk>(disk: &D, directory: &Path) -> Result<Option<Stored>,
     Ok(Some(Stored { epochs: copies.newest.epochs, is_healed: !copies.are_equal }))
 }
 
+/// The current epoch, and that of a directory without the file is 0. No copy is changed; where they
+/// differ, the one counts that [`read`] would leave.
+pub async fn current<D: Disk>(disk: &D, directory: &Path) -> Result<Epoch, EpochsError> {
+    match Copies::load(disk, directory, OpenMode::Read).await {
+        Err(EpochsError::Disk(error)) if error.is_missing() => Ok(Epoch(0)),
+        copies => Ok(copies?.newest.epochs.current()),
+    }
+}
+
 /// Stores these epochs, in both copies, in the file that there is. After an error the file holds
 /// the old ones or these.
 pub async fn store<D: Disk>(disk: &D, directory: &Path, epochs: Epochs) -> Result<(), EpochsError> {
-    let copies = Copies::load(disk, directory).await?;
+    let copies = Copies::load(disk, directory, OpenMode::Write).await?;
     let record = copies.next(epochs)?;
     // The newest copy stays until the other one is durable: the other one may be damaged.
     copies.write(disk, 1 - copies.newest_at, record).await?;
@@ -272,10 +281,15 @@ struct Copies<F> {
 
 impl<F> Copies<F> {
     /// Reads both copies; a file of another version is refused, whichever copy states it.
-    async fn load<D: Disk<File = F>>(disk: &D, directory: &Path) -> Result<Self, EpochsError> {
+    async fn load<D: Disk<File = F>>(
+        disk: &D,
+        directory: &Path,
+        mode: OpenMode,
+    ) -> Result<Self, EpochsError> {
         let path = directory.join(FILE_NAME);
-        let file = disk.open(&path, OpenMode::Write).await?;
-        // A write that an earlier process has begun must not be torn together with one of ours.
+        let file = disk.open(&path, mode).await?;
+        // A write that an earlier process has begun must not be torn together with one of ours, nor
+        // be seen now and lost later.
         disk.flush(&file).await?;
         let [first, second] = COPY_OFFSETS;
         let first = read_copy(disk, &file, &path, first).await;

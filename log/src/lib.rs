@@ -27,6 +27,8 @@
 //!   `tests::reader`).
 //! - Stored epochs are read back after any power loss, and after damage to one of their copies
 //!   (guard: `tests::epochs`).
+//! - A run that begins with a received snapshot counts, and replaces what came before, exactly when
+//!   the current epoch has reached the run's (guard: `tests::received`).
 //! - A recycled segment's old batches never validate (guard: `tests::damage`).
 //! - However often a log is opened, it takes the segments in use, at most twice what was written,
 //!   and a block for each run (guard: `tests::restarts`).
@@ -39,7 +41,7 @@
 //! use txlog::{Appender, AppenderConfig, Departure, model::zxid::Zxid, segments};
 //! let disk = Simulated::new(1);
 //! let config = AppenderConfig::new(Durability::Dsync);
-//! let run = segments::RunStart { used_last: None, continues_from: Zxid::ZERO };
+//! let run = segments::RunStart::FIRST;
 //! let first = block_on(segments::open_run(&disk, "/log".as_ref(), run, config.segment_bytes, 7));
 //! let mut appender = Appender::new(config, first.expect("there is room"));
 //! appender.append(Zxid(1), b"a txn").expect("the segment is empty");
@@ -47,6 +49,7 @@
 //! assert_eq!(appender.durable_through(), Zxid::ZERO);
 //! appender.written(write.slot, Ok(()), write.buffer);
 //! assert_eq!(appender.durable_through(), Zxid(1));
+//! appender.commit(Zxid(1));
 //! ```
 
 pub mod appender;
@@ -68,10 +71,14 @@ pub use appender::{
 };
 pub use epochs::{EpochsError, Stored};
 pub use format::{
-    BatchFault, BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start,
+    BatchFault, BatchHeader, FormatVersion, SegmentHeader, SegmentNumber, SegmentOffset, Sequence,
+    Start,
 };
 pub use model;
 pub use reader::{BeginsAfter, LogReader, Piece};
-pub use recover::{LogRun, RecoverError, RecoverFrom, Recovered, TornTail, Witness, recover, runs};
+pub use recover::{
+    Base, LogRun, LogSink, RecoverError, RecoverFrom, Recovered, TornTail, Witness, base, recover,
+    recover_into, runs,
+};
 pub use scan::SegmentScan;
 pub use trim::{Trimmed, trim};

@@ -298,6 +298,10 @@ impl<'d, D: Disk> LogReader<'d, D> {
             return Ok(false);
         };
         let segment = load_segment(self.disk, &self.directory, number, entry.bytes).await?;
+        if segment.counts_from().is_some() {
+            // Of another history, which does not count while this one is read.
+            return Ok(false);
+        }
         add(&mut self.runs, segment);
         Ok(true)
     }

@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 
 use disk::limits::BULK_BYTES;
 use disk::{AlignedBuf, BLOCK_BYTES, Disk, DiskError, OpenMode};
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 
 use crate::format::{SegmentHeader, SegmentNumber};
 use crate::limits::{SEGMENT_BYTES_DEFAULT, SEGMENT_HEADER_BYTES};
 use crate::recover::{
-    RecoverError, RecoverFrom, Recovered, Segment, group, load_segment, recover, recover_runs,
+    LogSink, RecoverError, RecoverFrom, Recovered, Segment, current_epoch, group, load_segment,
+    recover, recover_runs,
 };
 use crate::scan::SegmentScan;
 use crate::segments::{self, RunStart, parse_file_name};
@@ -30,6 +31,8 @@ pub struct Examination {
     pub complaint: Option<RecoverError>,
     /// The last zxid that can be read from the snapshot on without a gap.
     pub reached: Zxid,
+    /// How far of that is known to be committed.
+    committed: Zxid,
     /// The first and the last segment of the log.
     pub segments: Option<(SegmentNumber, SegmentNumber)>,
     /// Segments that stay; without a gap.
@@ -88,15 +91,18 @@ pub async fn examine<D: Disk>(
     let lengths = stretches.iter().flatten().map(|segment| segment.header.segment_bytes);
     let segment_bytes = lengths.max().filter(|bytes| *bytes > SEGMENT_HEADER_BYTES as u64);
     let mut keep = Vec::new();
-    let mut reached = from.after;
+    let (mut reached, mut committed) = (from.after, from.after);
     for stretch in stretches.into_iter().rev() {
-        let numbers: Vec<_> = stretch.iter().map(|segment| segment.header.number).collect();
-        let mut found = Recovered { last: from.after, ..Recovered::default() };
-        let runs = group(stretch);
-        let result = recover_runs(disk, &runs, from.after, &mut found, &mut |_, _| {}).await;
+        // Where the epochs are not known, the complaint says so, and what may not count does not.
+        let current = current_epoch(disk, directory, &stretch).await.unwrap_or(Epoch(0));
+        let runs = group(stretch, current);
+        let of_runs = runs.iter().flat_map(|run| &run.segments);
+        let numbers: Vec<_> = of_runs.map(|segment| segment.header.number).collect();
+        let mut found = Recovered::behind(from.after);
+        let result = recover_runs(disk, &runs, from.after, &mut found, &mut Nothing).await;
         let is_joined = result.is_ok() || found.last > from.after;
         if is_joined {
-            reached = found.last;
+            (reached, committed) = (found.last, found.committed_through);
             let last = if result.is_ok() { numbers.last().copied() } else { found.used_last };
             keep = numbers.into_iter().filter(|number| Some(*number) <= last).collect();
             break;
@@ -105,7 +111,16 @@ pub async fn examine<D: Disk>(
     let kept: BTreeSet<_> = keep.iter().copied().collect();
     let aside = all.iter().copied().filter(|number| !kept.contains(number)).collect();
     let segments = all.first().copied().zip(all.last().copied());
-    Ok(Examination { complaint, reached, segments, keep, aside, segment_bytes })
+    Ok(Examination { complaint, reached, committed, segments, keep, aside, segment_bytes })
+}
+
+/// An examination needs none of the records.
+struct Nothing;
+
+impl LogSink for Nothing {
+    fn record(&mut self, _: Zxid, _: &[u8]) {}
+
+    fn committed(&mut self, _: Zxid) {}
 }
 
 fn last_of(stretch: &[Segment]) -> SegmentNumber {
@@ -138,7 +153,9 @@ pub async fn cut<D: Disk>(
         rename(disk, &segments::path(directory, *number), &to).await?;
         done.aside.push(to);
     }
-    let run = RunStart { used_last: found.keep.last().copied(), continues_from: at };
+    let used_last = found.keep.last().copied();
+    let committed_through = found.committed.min(at);
+    let run = RunStart { used_last, continues_from: at, committed_through, counts_from: None };
     let bytes = found.segment_bytes.unwrap_or(SEGMENT_BYTES_DEFAULT);
     let _: SegmentHeader = segments::open_run(disk, directory, run, bytes, seed).await?;
     Ok(done)

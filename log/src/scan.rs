@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use disk::limits::block_align_up;
 use disk::{AlignedBuf, BLOCK_BYTES, Disk, DiskError, OpenMode};
 
-use crate::format::{
-    BATCH_HEADER_BYTES, BatchFault, BatchHeader, Record, SegmentHeader, SegmentOffset, records,
-};
+use crate::format::{BatchFault, BatchHeader, Record, SegmentHeader, SegmentOffset, records};
 use crate::limits::{SCAN_FIRST_BYTES, SCAN_WINDOW_BYTES, SEGMENT_HEADER_BYTES};
 
 /// A segment being read. Trusts no length in it: nothing is read beyond the segment, and a batch is
@@ -58,7 +56,7 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
             Ok(batch) => batch,
             Err(fault) => return Ok(Err(fault)),
         };
-        let (bytes, seed) = (BATCH_HEADER_BYTES + batch.payload_bytes as usize, self.header.seed);
+        let (bytes, seed) = (batch.bytes(), self.header.seed);
         let Some(content) = self.load(offset.0, bytes, SCAN_WINDOW_BYTES).await? else {
             return Ok(Err(BatchFault::SegmentEnd));
         };
@@ -82,7 +80,7 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
             return Ok(Err(BatchFault::SegmentEnd));
         }
         let header = self.header;
-        Ok(match self.load(offset.0, BATCH_HEADER_BYTES, ahead).await? {
+        Ok(match self.load(offset.0, header.version.batch_header_bytes(), ahead).await? {
             Some(bytes) => BatchHeader::decode(bytes, &header, room_bytes),
             None => Err(BatchFault::SegmentEnd),
         })
@@ -121,8 +119,9 @@ impl<'d, D: Disk> SegmentScan<'d, D> {
     /// The records of the batch that was found last; none if there was none.
     pub fn records(&self) -> impl Iterator<Item = Result<Record<'_>, BatchFault>> {
         self.found.iter().flat_map(|(offset, batch)| {
-            let start = (offset - self.window_offset) as usize + BATCH_HEADER_BYTES;
-            records(batch, &self.window[start..start + batch.payload_bytes as usize])
+            let start = (offset - self.window_offset) as usize;
+            let payload = start + batch.version.batch_header_bytes()..start + batch.bytes();
+            records(batch, &self.window[payload])
         })
     }
 

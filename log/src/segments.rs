@@ -13,10 +13,12 @@
 use std::path::{Path, PathBuf};
 
 use disk::{AlignedBuf, Disk, DiskError, OpenMode, read_bytes, write_zeros};
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 
 use crate::epochs;
-use crate::format::{HeaderFault, SegmentHeader, SegmentNumber, SegmentOffset, Start};
+use crate::format::{
+    FormatVersion, HeaderFault, SegmentHeader, SegmentNumber, SegmentOffset, Start,
+};
 use crate::limits::{SEGMENT_HEADER_BYTES, SPARES_MAX};
 use crate::scan::SegmentScan;
 
@@ -26,11 +28,28 @@ pub const DIRECTORY: &str = "ringkeeper-1";
 /// Where a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunStart {
-    /// The last segment that is kept: [`Recovered::used_last`](crate::Recovered) after a restart,
-    /// [`Appender::segment_used_last`](crate::Appender::segment_used_last) at run time.
+    /// The last segment that is kept: [`Recovered::used_last`](crate::Recovered) after a restart;
+    /// [`Appender::run_behind`](crate::Appender::run_behind) knows it at run time.
     pub used_last: Option<SegmentNumber>,
     /// The zxid that its first record comes after. What the log holds behind it is cut.
     pub continues_from: Zxid,
+    /// How far the history is known to be committed, at most `continues_from`.
+    pub committed_through: Zxid,
+    /// `None`: the run counts at once. Otherwise it begins with a snapshot that was received from a
+    /// leader, at `continues_from`, and counts with it once the current epoch is this one or later;
+    /// until then the log is what it was, and [`open_run`] with the run that would have followed
+    /// it removes this one.
+    pub counts_from: Option<Epoch>,
+}
+
+impl RunStart {
+    /// That of an empty log.
+    pub const FIRST: Self = Self {
+        used_last: None,
+        continues_from: Zxid::ZERO,
+        committed_through: Zxid::ZERO,
+        counts_from: None,
+    };
 }
 
 /// What a purge may remove.
@@ -87,12 +106,16 @@ fn parse_name(prefix: &str, name: &str) -> Option<SegmentNumber> {
 /// otherwise from zeros. A file of that name is replaced, whole or not at all.
 ///
 /// A full disk is reported here ([`DiskError::is_full`]) and leaves nothing behind.
+///
+/// # Panics
+/// If it is of an older format.
 pub async fn prepare<D: Disk>(
     disk: &D,
     directory: &Path,
     header: SegmentHeader,
 ) -> Result<(), DiskError> {
     assert!(header.segment_bytes > SEGMENT_HEADER_BYTES as u64);
+    assert_eq!(header.version, FormatVersion::CURRENT, "an older format is never written");
     let spare = disk
         .list(directory)
         .await?
@@ -123,9 +146,15 @@ async fn make_zeroed<D: Disk>(disk: &D, path: &Path, bytes: u64) -> Result<(), D
     disk.flush(&file).await
 }
 
-/// Begins a run in a fresh segment: after recovery, after a truncation, after a snapshot was taken
-/// over from a leader. When it returns, everything the log held behind `run.continues_from` is gone
-/// for good. `seed` is a random number that no earlier segment had.
+/// Begins a run in a fresh segment: after recovery, or to cut a live log. When it returns,
+/// everything the log held behind `run.continues_from` is gone for good; interrupted anywhere, the
+/// log is what it was or is cut, and a repetition with the same `run` cuts it. `seed` is a random
+/// number that no earlier segment had.
+///
+/// A run that counts from a later epoch on leaves the log as it is; see [`RunStart::counts_from`].
+///
+/// For a live log the caller ensures that the appender of the run before is idle and writes no
+/// more, and that no segment is being prepared; readers that were opened before are not used after.
 ///
 /// What earlier starts have left is removed: unfinished files, and spares that no segment will be
 /// made from.
@@ -152,13 +181,12 @@ pub async fn open_run<D: Disk>(
             retire(disk, directory, unused).await?;
             continue;
         }
-        match read_header(disk, &path(directory, unused)).await? {
-            Ok(SegmentHeader { start: Start::Follows, .. }) => {
-                retire(disk, directory, unused).await?;
-            }
-            // It has cut what this run would bring back, so it stays.
-            Ok(SegmentHeader { start: Start::Restart { continues_from }, .. })
-                if continues_from < run.continues_from =>
+        match read_header(disk, &path(directory, unused)).await?.map(|header| header.start) {
+            Ok(Start::Follows) => retire(disk, directory, unused).await?,
+            // It has cut what this run would bring back, or must count while this run does not: so
+            // it stays. One that never counted has cut nothing.
+            Ok(Start::Restart { continues_from, counts_from: None, .. })
+                if continues_from < run.continues_from || run.counts_from.is_some() =>
             {
                 number = number.next();
             }
@@ -167,8 +195,10 @@ pub async fn open_run<D: Disk>(
             _ => {}
         }
     }
-    let start = Start::Restart { continues_from: run.continues_from };
-    let header = SegmentHeader { number, segment_bytes, seed, start };
+    let RunStart { continues_from, committed_through, counts_from, .. } = run;
+    let start = Start::Restart { continues_from, committed_through, counts_from };
+    let version = FormatVersion::CURRENT;
+    let header = SegmentHeader { version, number, segment_bytes, seed, start };
     prepare(disk, directory, header).await?;
     remove_spares(disk, directory, segment_bytes).await?;
     Ok(header)
@@ -220,14 +250,36 @@ pub async fn needed_from<D: Disk>(
     purge: Purge,
 ) -> Result<Option<SegmentNumber>, DiskError> {
     let entries = disk.list(directory).await?;
-    let numbers = entries.iter().rev().filter_map(|entry| parse_file_name(&entry.name));
-    for number in numbers.filter(|number| *number <= purge.before) {
-        let begins_after = begins_after(disk, &path(directory, number)).await?;
-        if begins_after.is_some_and(|zxid| zxid <= purge.keep_after) {
-            return Ok(Some(number));
+    let mut counted = Vec::new();
+    let (mut is_ignored, mut base) = (false, None);
+    for number in entries.iter().filter_map(|entry| parse_file_name(&entry.name)) {
+        let Ok(header) = read_header(disk, &path(directory, number)).await? else {
+            // What follows may not count, and what came before may be needed.
+            is_ignored = true;
+            continue;
+        };
+        if let Start::Restart { counts_from, .. } = header.start {
+            is_ignored = false;
+            if let Some(epoch) = counts_from {
+                // Where the epochs are not known, everything may be needed.
+                let current = epochs::current(disk, directory).await.ok();
+                is_ignored = current.is_none_or(|current| epoch > current);
+                base = if is_ignored { base } else { Some(number) };
+            }
+        }
+        if !is_ignored {
+            counted.push(header);
         }
     }
-    Ok(None)
+    counted.retain(|header| header.number <= purge.before && Some(header.number) >= base);
+    for header in counted.into_iter().rev() {
+        let path = path(directory, header.number);
+        let begins_after = begins_after(disk, &path, header).await?;
+        if begins_after.is_some_and(|zxid| zxid <= purge.keep_after) {
+            return Ok(Some(header.number));
+        }
+    }
+    Ok(base)
 }
 
 /// Removes the segments that are no longer needed, oldest first. They become spares up to the
@@ -255,9 +307,12 @@ pub async fn purge<D: Disk>(disk: &D, directory: &Path, purge: Purge) -> Result<
 }
 
 /// The zxid that the first record of a segment comes after, if it states it.
-async fn begins_after<D: Disk>(disk: &D, path: &Path) -> Result<Option<Zxid>, DiskError> {
-    let Ok(header) = read_header(disk, path).await? else { return Ok(None) };
-    if let Start::Restart { continues_from } = header.start {
+async fn begins_after<D: Disk>(
+    disk: &D,
+    path: &Path,
+    header: SegmentHeader,
+) -> Result<Option<Zxid>, DiskError> {
+    if let Start::Restart { continues_from, .. } = header.start {
         return Ok(Some(continues_from));
     }
     let mut scan = SegmentScan::open(disk, path, header).await?;

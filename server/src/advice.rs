@@ -34,6 +34,7 @@ pub fn log(error: &RecoverError, directories: &Directories) -> String {
     let repair = repair(directories);
     match error {
         RecoverError::Disk(error) => format!("nothing was changed{}; {repair}", disk(error)),
+        RecoverError::Epochs(_) => format!("nothing was changed; {repair}"),
         RecoverError::OtherVersion { .. } => {
             "start the version that wrote it, or restore a backup made by this one".to_owned()
         }

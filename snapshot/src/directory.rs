@@ -67,6 +67,37 @@ pub async fn list<D: Disk>(disk: &D, directory: &Path) -> Result<Vec<Candidate>,
     Ok(candidates)
 }
 
+/// Sets the snapshots behind `zxid` aside, durably, and returns the new paths: a log that is cut
+/// there must not meet them again. None is being written meanwhile.
+pub async fn set_aside_above<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    zxid: Zxid,
+) -> Result<Vec<PathBuf>, DiskError> {
+    let mut aside = Vec::new();
+    for candidate in list(disk, directory).await? {
+        if candidate.zxid > zxid {
+            let to =
+                free_path(disk, directory, &format!("cut.{}", name_of(candidate.zxid))).await?;
+            disk.rename_durable(&candidate.path, &to).await?;
+            aside.push(to);
+        }
+    }
+    Ok(aside)
+}
+
+/// An unused path: this name, or with a number behind it.
+async fn free_path<D: Disk>(disk: &D, directory: &Path, name: &str) -> Result<PathBuf, DiskError> {
+    let entries = disk.list(directory).await?;
+    let mut free = name.to_owned();
+    let mut count = 1;
+    while entries.iter().any(|entry| entry.name == free) {
+        count += 1;
+        free = format!("{name}.{count}");
+    }
+    Ok(directory.join(free))
+}
+
 /// Keeps the newest `keep_count` snapshots and removes the others, oldest first.
 ///
 /// # Panics

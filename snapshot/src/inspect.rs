@@ -6,6 +6,7 @@ use std::path::Path;
 use disk::Disk;
 use model::zxid::Zxid;
 
+use crate::directory::Candidate;
 use crate::error::{Fault, LoadError};
 use crate::loader::{Contents, Loader};
 
@@ -46,7 +47,25 @@ pub async fn inspect<D: Disk>(
     zxid: Zxid,
     read_chunks: bool,
 ) -> Result<Report, LoadError> {
-    let mut loader = Loader::open(disk, directory, zxid).await?;
+    inspect_loader(Loader::open(disk, directory, zxid).await?, read_chunks).await
+}
+
+/// The same for one that was [listed](crate::list), or [found](crate::received::find).
+///
+/// # Errors
+/// As [`inspect`].
+pub async fn inspect_candidate<D: Disk>(
+    disk: &D,
+    candidate: &Candidate,
+    read_chunks: bool,
+) -> Result<Report, LoadError> {
+    inspect_loader(Loader::open_candidate(disk, candidate).await?, read_chunks).await
+}
+
+async fn inspect_loader<D: Disk>(
+    mut loader: Loader<'_, D>,
+    read_chunks: bool,
+) -> Result<Report, LoadError> {
     let health = if read_chunks {
         let (damaged, digest) = loader.verify().await?;
         Some(Health { damaged, digest })

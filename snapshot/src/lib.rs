@@ -64,15 +64,16 @@ pub mod format;
 pub mod inspect;
 pub mod limits;
 pub mod loader;
+pub mod received;
 pub mod source;
 pub mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use directory::{Candidate, Purged, list, purge, remove_unfinished};
+pub use directory::{Candidate, Purged, list, purge, remove_unfinished, set_aside_above};
 pub use error::{Fault, LoadError, Part, WriteError};
-pub use inspect::{Report, inspect};
-pub use loader::{Contents, ImageSink, Loader, Newest, Refused, Unit, load_newest};
+pub use inspect::{Report, inspect, inspect_candidate};
+pub use loader::{Contents, ImageSink, Loader, Newest, Refused, Unit, load_newest, load_newest_of};
 pub use source::{AclEntry, Session, SnapshotHead, Source};
-pub use writer::{Written, write};
+pub use writer::{Written, write, write_received};

@@ -13,6 +13,7 @@ use disk::limits::block_align_up;
 use disk::{AlignedBuf, Disk, DiskError};
 use model::record::{BIRTH_BYTES, NodeRecord};
 use model::stat::STAT_BYTES;
+use model::zxid::Epoch;
 
 use crate::chunk::ChunkBuilder;
 use crate::directory::{path_of, unfinished_path_of};
@@ -25,6 +26,7 @@ use crate::limits::{
     CHUNK_BYTES_MAX, FILE_BYTES_MIN, FOOTER_BYTES, HEADER_BYTES, RECORD_OVERHEAD_BYTES,
     WRITE_AHEAD_BYTES,
 };
+use crate::received;
 use crate::source::{SnapshotHead, Source};
 
 /// Where the number of its ACL is in a record.
@@ -57,21 +59,51 @@ pub async fn write<D: Disk, S: Source>(
     pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
 ) -> Result<Written, WriteError> {
     let unfinished = unfinished_path_of(directory, head.zxid);
-    let path = path_of(directory, head.zxid);
-    let written = match write_unfinished(disk, &unfinished, head, created_by, source, pace).await {
+    let written = write_unfinished(disk, &unfinished, head, created_by, source, pace).await;
+    finish(disk, &unfinished, path_of(directory, head.zxid), written).await
+}
+
+/// The same for one that was received from a leader: beside the snapshots of the history that it
+/// would replace, under the name of [`received`].
+///
+/// # Errors
+/// See [`WriteError`]. The unfinished file is removed.
+pub async fn write_received<D: Disk, S: Source>(
+    disk: &D,
+    directory: &Path,
+    head: &SnapshotHead,
+    counts_from: Epoch,
+    created_by: &str,
+    source: &mut S,
+    pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
+) -> Result<Written, WriteError> {
+    let path = received::path_of(directory, head.zxid, counts_from);
+    let unfinished = received::unfinished_path_of(directory, head.zxid, counts_from);
+    let written = write_unfinished(disk, &unfinished, head, created_by, source, pace).await;
+    finish(disk, &unfinished, path, written).await
+}
+
+/// Gives the file its name, or removes it.
+async fn finish<D: Disk>(
+    disk: &D,
+    unfinished: &Path,
+    path: PathBuf,
+    written: Result<Footer, WriteError>,
+) -> Result<Written, WriteError> {
+    let named = match written {
         Ok(footer) => {
-            let renamed = disk.rename_durable(&unfinished, &path).await;
+            let renamed = disk.rename_durable(unfinished, &path).await;
             renamed.map(|()| footer).map_err(WriteError::from)
         }
         Err(error) => Err(error),
     };
-    match written {
+    match named {
         Ok(footer) => {
             Ok(Written { path, bytes: footer.file_bytes, chunk_count: footer.chunk_count })
         }
         Err(error) => {
             // The first error is the one to report; what is left is removed at the next start.
-            let _ = disk.remove(&unfinished).await;
+            let _ = disk.remove(unfinished).await;
             Err(error)
         }
     }

@@ -6,14 +6,20 @@
 //! last one acknowledged and the last one sent. Work continues from what a check finds.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use harness::client::{create_body, multi_body};
 use harness::{Acl, Body, Client, Op, code, opcode};
 
+/// How long a server may take to catch up with what a client has seen elsewhere.
+const CATCH_UP_MAX: Duration = Duration::from_secs(30);
+
 /// Requests in flight at a time.
 const WINDOW: u64 = 16;
 
-pub(super) struct Worker {
+pub(crate) struct Worker {
     address: SocketAddr,
     root: String,
     client: Client,
@@ -39,7 +45,7 @@ fn step(number: u64) -> Step {
 }
 
 impl Worker {
-    pub(super) fn new(address: SocketAddr, number: usize) -> Self {
+    pub(crate) fn new(address: SocketAddr, number: usize) -> Self {
         let mut client = Client::connect(address);
         let root = format!("/worker-{number}");
         client.make(&root);
@@ -49,7 +55,7 @@ impl Worker {
         Self { address, root, client, acknowledged: 0, sent: 0 }
     }
 
-    pub(super) fn acknowledged(&self) -> u64 {
+    pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
@@ -78,32 +84,56 @@ impl Worker {
         }
     }
 
+    /// Closes its session.
+    pub(crate) fn leave(self) {
+        self.client.close();
+    }
+
     /// Works until the server is killed.
-    pub(super) fn work_until_cut(mut self) -> Self {
+    pub(super) fn work_until_cut(self) -> Self {
+        self.work(&AtomicBool::new(false))
+    }
+
+    /// Works until the connection ends, or until it is asked to stop and everything is answered.
+    pub(crate) fn work(mut self, stop: &AtomicBool) -> Self {
         let mut xids = std::collections::VecDeque::new();
         loop {
-            while self.sent - self.acknowledged < WINDOW {
+            while self.sent - self.acknowledged < WINDOW && !stop.load(Ordering::Relaxed) {
                 let (kind, body) = self.request(self.sent);
                 let Some(xid) = self.client.try_post(kind, &body) else { return self };
                 xids.push_back(xid);
                 self.sent += 1;
             }
-            let xid = xids.pop_front().expect("the window is not empty");
+            let Some(xid) = xids.pop_front() else { return self };
             let Some(reply) = self.client.try_reply(xid) else { return self };
             assert_eq!(reply.err, code::OK, "step {}", self.acknowledged);
             self.acknowledged += 1;
         }
     }
 
+    /// Resumes the session at another server of the same ensemble, and compares the tree with the
+    /// steps.
+    pub(crate) fn check_at(&mut self, address: SocketAddr) {
+        self.address = address;
+        self.check();
+    }
+
     /// Resumes the session and compares the tree with the steps.
     pub(super) fn check(&mut self) {
         // The handshake names the newest zxid this client received: a server that had lost it would
-        // not answer.
+        // not answer. One that has not got that far yet would not, either, but soon does.
         let handshake = self.client.reattach();
-        let again =
-            Client::open(self.address, &handshake).expect("the server has what it acknowledged");
+        let end = Instant::now() + CATCH_UP_MAX;
+        let again = loop {
+            match Client::open(self.address, &handshake) {
+                Some(again) => break again,
+                None if Instant::now() < end => thread::sleep(Duration::from_millis(20)),
+                None => panic!("the server does not have what was acknowledged"),
+            }
+        };
         assert_eq!(again.session_id(), handshake.session_id, "the session is still there");
         self.client = again;
+        self.client.sync(&self.root).unwrap();
         let taken = self.taken();
         let (least, most) = (self.acknowledged, self.sent);
         assert!(

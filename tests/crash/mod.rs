@@ -2,7 +2,7 @@
 
 pub(crate) mod campaign;
 mod endings;
-mod load;
+pub(crate) mod load;
 
 use std::thread;
 use std::time::Duration;

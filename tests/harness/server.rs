@@ -111,7 +111,8 @@ impl Config {
         }
     }
 
-    fn prepare(self) -> Server {
+    /// The folder and the port of a server that does not run yet.
+    pub fn prepare(self) -> Server {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = env::temp_dir().join(format!("ringkeeper-test-{}-{number}", process::id()));
         fs::create_dir_all(folder.join("data")).expect("the temporary folder is writable");
@@ -288,9 +289,28 @@ impl Server {
         }
     }
 
-    /// Waits until it serves or exits.
     fn try_run(&mut self) -> Result<(), ExitStatus> {
         self.launch();
+        self.try_await_service()
+    }
+
+    /// Waits until a server that was launched serves clients.
+    ///
+    /// # Panics
+    /// If it exits instead.
+    pub fn await_service(&mut self) {
+        if let Err(status) = self.try_await_service() {
+            panic!("server ended at its start with {status}:\n{}", self.log());
+        }
+    }
+
+    /// Whether the process has not been ended by the test.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Waits until it serves or exits.
+    fn try_await_service(&mut self) -> Result<(), ExitStatus> {
         let end = Instant::now() + START_MAX;
         loop {
             // Stock never closes a connection that sends a word while it loads, so the timeout is

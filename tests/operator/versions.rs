@@ -22,14 +22,15 @@ fn crc32c(parts: [&[u8]; 2]) -> u32 {
     !crc
 }
 
-/// Writes version 2 into a header, with a matching checksum; returns the former bytes.
-fn make_newer(file: &Path, number: fn(u32) -> [u8; 4]) -> Vec<u8> {
+/// Writes the version behind `current` into a header, with a matching checksum; returns the former
+/// bytes.
+fn make_newer(file: &Path, number: fn(u32) -> [u8; 4], current: u32) -> Vec<u8> {
     let before = fs::read(file).unwrap();
     let mut bytes = before.clone();
-    assert_eq!(bytes[8..12], number(1), "{}", file.display());
+    assert_eq!(bytes[8..12], number(current), "{}", file.display());
     let crc = crc32c([&bytes[..12], &bytes[16..BLOCK]]);
     assert_eq!(bytes[12..16], number(crc), "{}", file.display());
-    bytes[8..12].copy_from_slice(&number(2));
+    bytes[8..12].copy_from_slice(&number(current + 1));
     let crc = crc32c([&bytes[..12], &bytes[16..BLOCK]]);
     bytes[12..16].copy_from_slice(&number(crc));
     fs::write(file, &bytes).unwrap();
@@ -49,10 +50,15 @@ fn files(server: &Server, beginning: &str) -> Vec<PathBuf> {
 
 /// Stops the server; it does not start while these files have the newer version, and does
 /// afterwards.
-fn assert_refused(server: &mut Server, beginning: &str, number: fn(u32) -> [u8; 4], says: &str) {
+fn assert_refused(
+    server: &mut Server,
+    beginning: &str,
+    (number, current): (fn(u32) -> [u8; 4], u32),
+    says: &str,
+) {
     server.stop();
     let files = files(server, beginning);
-    let before: Vec<_> = files.iter().map(|file| make_newer(file, number)).collect();
+    let before: Vec<_> = files.iter().map(|file| make_newer(file, number, current)).collect();
     let newer: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     let data = server.folder().join("data").display().to_string();
     let said = failed_start(&format!("dataDir={data}\nclientPort=0\n"));
@@ -74,8 +80,8 @@ fn a_log_of_a_newer_version() {
     let mut server = Server::config().start();
     let mut client = Client::connect(server.address());
     client.create("/kept", b"data", &Acl::open(), 0).unwrap();
-    let says = "has format version 2, this server reads 1";
-    assert_refused(&mut server, "log-", u32::to_le_bytes, says);
+    let says = "has format version 3, this server reads 2";
+    assert_refused(&mut server, "log-", (u32::to_le_bytes, 2), says);
 }
 
 #[test]
@@ -91,5 +97,5 @@ fn a_snapshot_of_a_newer_version() {
         !files(&server, "snapshot.").is_empty()
     });
     let says = "has format 2, newer than 1";
-    assert_refused(&mut server, "snapshot.", u32::to_be_bytes, says);
+    assert_refused(&mut server, "snapshot.", (u32::to_be_bytes, 1), says);
 }

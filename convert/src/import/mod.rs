@@ -21,7 +21,7 @@ use model::jute::JuteReader;
 use model::record::NodeRecord;
 use model::session::ExtendedTypes;
 use model::txn::TxnHeader;
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 
 use crate::error::{Fault, FileError, Hole, ImportError};
 use crate::stock::directory::{self, StockFile};
@@ -370,6 +370,31 @@ impl Rebuilt {
         created_by: &str,
         pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
     ) -> Result<(), snapshot::WriteError> {
+        let (head, walk) = self.seal(zxid);
+        let mut source = ImportSource { walk, rebuilt: &self };
+        snapshot::write(disk, directory, &head, created_by, &mut source, pace).await?;
+        Ok(())
+    }
+
+    /// The same for a tree that a leader has sent: it does not count before `counts_from` is the
+    /// current epoch.
+    pub async fn write_received<D: Disk>(
+        mut self,
+        disk: &D,
+        directory: &Path,
+        (zxid, counts_from): (Zxid, Epoch),
+        created_by: &str,
+        pace: impl AsyncFnMut(u64) -> ControlFlow<()>,
+    ) -> Result<snapshot::Written, snapshot::WriteError> {
+        let (head, walk) = self.seal(zxid);
+        let mut source = ImportSource { walk, rebuilt: &self };
+        let source = &mut source;
+        snapshot::write_received(disk, directory, &head, counts_from, created_by, source, pace)
+            .await
+    }
+
+    /// The tree as it is, to be written.
+    fn seal(&mut self, zxid: Zxid) -> (snapshot::SnapshotHead, PinnedWalk<()>) {
         let version = self.tree.seal();
         self.tree.publish(version);
         let pin = self.tree.pin().expect("there is no other pin");
@@ -381,9 +406,7 @@ impl Rebuilt {
             digest: self.tree.digest(),
             data_bytes: self.tree.data_bytes(),
         };
-        let mut source = ImportSource { walk: pin.walk(), rebuilt: &self };
-        snapshot::write(disk, directory, &head, created_by, &mut source, pace).await?;
-        Ok(())
+        (head, pin.walk())
     }
 }
 

@@ -44,11 +44,16 @@ pub async fn our_log<D: Disk>(disk: &D, path: &Path, show: Show<'_>) -> io::Resu
     };
     let mut fields = vec![
         ("format", json!("Ringkeeper log segment")),
+        ("version", json!(header.version.number())),
         ("segment", json!(header.number.0)),
         ("segment_bytes", json!(header.segment_bytes)),
     ];
-    if let Start::Restart { continues_from } = header.start {
+    if let Start::Restart { continues_from, committed_through, counts_from } = header.start {
         fields.push(("continues_from", hex(continues_from.0)));
+        fields.push(("committed_through", hex(committed_through.0)));
+        if let Some(epoch) = counts_from {
+            fields.push(("counts_from_epoch", json!(epoch.0)));
+        }
     }
     show(&Item::new("file", fields))?;
     match scan(disk, path, header, show).await {
@@ -134,6 +139,7 @@ fn show_batch<D: Disk>(
             ("txns", json!(batch.record_count)),
             ("bytes", json!(batch.payload_bytes)),
             ("durable_through", hex(batch.durable_through.0)),
+            ("committed_through", hex(batch.committed_through.0)),
         ],
     ))?;
     let mut is_sound = true;

@@ -240,9 +240,9 @@ fn host(
     }
 }
 
-/// Lets latency-critical threads go first on a processor that they share with this one. The threads
-/// for blocking work are started by it and inherit this.
-fn give_way() {
+/// Lets latency-critical threads go first on a processor that they share with the calling one.
+/// Threads that it starts inherit this, as those for the background's blocking work do.
+pub fn give_way() {
     // SAFETY: the call takes three numbers; 0 is the calling thread.
     let result = unsafe { setpriority(PRIO_PROCESS, 0, NICENESS) };
     // Raising the nice value is always allowed; if it were not, only a little time would be lost.

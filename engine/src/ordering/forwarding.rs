@@ -36,6 +36,9 @@ pub(crate) struct Forwarding {
     sessions: IdMap<SessionId, Local>,
     /// The sessions of syncs that are not answered, in the link's order.
     syncs: VecDeque<SessionId>,
+    /// Syncs that the leader has answered, each with what it had committed by then: this server's
+    /// tree must hold that first.
+    synced: VecDeque<(Zxid, Asked)>,
     /// The sessions that were active since the leader's last ping.
     touched: Vec<SessionId>,
 }
@@ -135,8 +138,8 @@ fn list_of(identities: &Identities) -> IdentityList {
 impl Forwarding {
     /// Without clients yet.
     pub(super) fn new(link: LinkId) -> Self {
-        let (syncs, touched) = (VecDeque::new(), Vec::new());
-        Self { link, sessions: IdMap::default(), syncs, touched }
+        let (syncs, synced, touched) = (VecDeque::new(), VecDeque::new(), Vec::new());
+        Self { link, sessions: IdMap::default(), syncs, synced, touched }
     }
 
     fn forget_if_gone(&mut self, id: SessionId) {
@@ -318,8 +321,9 @@ impl Ordering {
         it.forget_if_gone(session);
     }
 
-    /// Handles what the leader says of clients, behind everything that it said before.
-    pub(crate) fn heard_of_clients(&mut self, packet: &FromLeader<'_>) {
+    /// Handles what the leader says of clients, behind everything that it said before: by then it
+    /// had named the history through `named` committed.
+    pub(crate) fn heard_of_clients(&mut self, packet: &FromLeader<'_>, named: Zxid) {
         let Service::Following(it) = &mut self.service else { return };
         match packet {
             FromLeader::Revalidate { session, is_valid } => {
@@ -327,13 +331,25 @@ impl Ordering {
             }
             FromLeader::Sync { .. } => {
                 let Some(asked) = it.synced() else { return };
-                let mark = self.open.batch.mark();
-                let path = JuteReader::new(&asked.body).string();
-                let error = path.map_or(ErrorCode::MarshallingError, |_| ErrorCode::Ok);
-                jute::put_buffer(&mut self.open.batch.bodies, path.unwrap_or_default());
-                self.push_outcome(asked.outcome(self.seen(), error), mark);
+                it.synced.push_back((named, asked));
+                self.answer_synced();
             }
             _ => (),
+        }
+    }
+
+    /// Answers the syncs for which this server's tree holds enough.
+    pub(crate) fn answer_synced(&mut self) {
+        let here = self.proposed;
+        while let Service::Following(it) = &mut self.service
+            && it.synced.front().is_some_and(|(needed, _)| *needed <= here)
+            && let Some((_, asked)) = it.synced.pop_front()
+        {
+            let mark = self.open.batch.mark();
+            let path = JuteReader::new(&asked.body).string();
+            let error = path.map_or(ErrorCode::MarshallingError, |_| ErrorCode::Ok);
+            jute::put_buffer(&mut self.open.batch.bodies, path.unwrap_or_default());
+            self.push_outcome(asked.outcome(self.seen(), error), mark);
         }
     }
 

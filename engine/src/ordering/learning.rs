@@ -102,6 +102,8 @@ impl Ordering {
     /// it then.
     pub(crate) fn learn(&mut self, bytes: &[u8]) -> Result<(), ReplayError> {
         let logged = Logged::decode(bytes)?;
+        // A session is answered in its own order.
+        self.answer_synced();
         let mark = self.open.batch.mark();
         logged.apply(&mut self.head, &mut self.open.batch)?;
         self.proposed = logged.header.zxid;

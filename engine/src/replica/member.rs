@@ -114,7 +114,10 @@ impl Replica {
                     self.close_link(now, *link, why, effects);
                 }
             }
-            zab::Event::FromLeader(_, packet) => self.ordering.heard_of_clients(packet),
+            zab::Event::FromLeader(_, packet) => {
+                let named = self.zab().map_or(Zxid::ZERO, Zab::named);
+                self.ordering.heard_of_clients(packet, named);
+            }
             zab::Event::Closed(link) => self.ordering.link_ended(*link),
             _ => (),
         }
@@ -171,6 +174,15 @@ impl Replica {
                 self.maybe_drop_head(now);
                 effects.push(Effect::StopServing(why));
             }
+            other => self.pass(now, other, effects),
+        }
+        Ok(())
+    }
+
+    /// Passes an effect on to whoever has links and disk, with what the replica has to say to it.
+    fn pass(&mut self, now: Now, effect: zab::Effect, effects: &mut Effects) {
+        let Some(member) = &mut self.member else { return };
+        match effect {
             zab::Effect::Send(link, Message::Pong(zxid)) => {
                 let pong = self.ordering.put_pong(zxid);
                 let message = pong.map_or(Message::Pong(zxid), Message::OfClients);
@@ -182,8 +194,10 @@ impl Replica {
             }
             zab::Effect::CutLog(zxid) => {
                 member.tail.cut(zxid);
-                self.durable = self.durable.min(zxid);
-                effects.push(Effect::Peer(effect));
+                // The txn at which the log ends, which need not be the one that was named.
+                let end = member.tail.last().unwrap_or(self.ordering.seen()).min(zxid);
+                self.durable = self.durable.min(end);
+                effects.push(Effect::Peer(zab::Effect::CutLog(end)));
             }
             zab::Effect::BeginEmpty(_) => {
                 let head = (member.empty)();
@@ -200,7 +214,6 @@ impl Replica {
             },
             other => effects.push(Effect::Peer(other)),
         }
-        Ok(())
     }
 
     /// Drops what is not published, once the role is lost and nothing of it is pinned. Until then
@@ -259,6 +272,7 @@ impl Replica {
         for txn in member.tail.between(before, zxid) {
             self.ordering.learn(txn)?;
         }
+        self.ordering.answer_synced();
         if self.ordering.proposed() > before {
             let silent = self.ordering.seal();
             self.ordering.recycle(silent);

@@ -19,9 +19,14 @@ pub(super) struct Tail {
 impl Tail {
     /// More txns are handed to the log.
     pub(super) fn push(&mut self, txns: Arc<InLog>) {
-        let last = self.batches.back().and_then(|it| it.last());
+        let last = self.last();
         assert!(txns.first() > last, "{:?} does not come behind {last:?}", txns.first());
         self.batches.push_back(txns);
+    }
+
+    /// The last txn.
+    pub(super) fn last(&self) -> Option<Zxid> {
+        self.batches.back().and_then(|batch| batch.last())
     }
 
     /// The encoded txns behind `after`, through `through`.

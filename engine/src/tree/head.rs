@@ -6,7 +6,7 @@ use super::key::{KeyHasher, TreeSeed};
 use super::reader::{Pin, TreeReader};
 use super::slab::{Advise, Slab};
 use super::version::{
-    Memory, PINS_MAX, ReaderPosition, Shared, Version, VersionNumber, VersionState,
+    Memory, PINS_MAX, POSITION_GONE, ReaderPosition, Shared, Version, VersionNumber, VersionState,
 };
 use super::walk::{STAGED_MAX, descend_staged, find};
 use model::record::{BIRTH_MAX, NodeRecord};
@@ -237,6 +237,13 @@ impl<M: Clone> Tree<M> {
         let position = Arc::new(ReaderPosition(AtomicU64::new(self.published)));
         self.positions.push(position.clone());
         TreeReader::new(self.shared.clone(), position, self.published_version())
+    }
+
+    /// Whether a reader or a pin is left, which would free the memory if the tree was dropped now.
+    pub fn is_shared(&self) -> bool {
+        let is_there = |it: &Arc<ReaderPosition>| it.0.load(Ordering::Acquire) != POSITION_GONE;
+        self.positions.iter().any(is_there)
+            || self.shared.pins.iter().any(|pin| pin.load(Ordering::Acquire) != 0)
     }
 
     /// Pins the newest published version; `None` if [`PINS_MAX`] are pinned.

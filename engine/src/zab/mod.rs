@@ -40,6 +40,7 @@ pub mod plant;
 pub mod quorum;
 mod report;
 mod wire;
+mod words;
 
 #[cfg(test)]
 mod tests;

@@ -31,11 +31,19 @@ pub enum Plant {
     PromiseForgotten,
     /// A leader commits txns of earlier epochs one by one, before a quorum has accepted its own.
     InheritedShownEarly,
+    /// The COMMITs of inherited txns follow NEWLEADER; a stock learner accepts that without having
+    /// logged them.
+    InheritedBare,
+    /// A snapshot has the zxid of the last txn that it holds, also when that is below the one that
+    /// the learner named; a stock learner replays its old log above it.
+    SnapBelowPeer,
+    /// A stock learner is cut as one of this project is.
+    StockCut,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::AckBeforeDurable,
         Self::CommitWithoutQuorum,
         Self::AckCountedOverLinks,
@@ -48,6 +56,9 @@ impl Plant {
         Self::AckBeforeNewLeader,
         Self::PromiseForgotten,
         Self::InheritedShownEarly,
+        Self::InheritedBare,
+        Self::SnapBelowPeer,
+        Self::StockCut,
     ];
 }
 

@@ -2,12 +2,13 @@
 
 use super::effect::Notice;
 use super::election::Elected;
-use super::ensemble::Ensemble;
+use super::ensemble::{Ensemble, Pace};
 use super::event::LinkId;
 use super::history::History;
 use super::{Role, Zab};
 use model::peer::notification::{ServerState, Vote};
-use model::zxid::{Epoch, Epochs};
+use model::server::ServerId;
+use model::zxid::{Epoch, Epochs, Zxid};
 
 impl Zab {
     /// What this server announces.
@@ -56,6 +57,15 @@ impl Zab {
         }
     }
 
+    /// Through where this server's leader has called the history committed, which need not be
+    /// durable here yet.
+    pub fn named(&self) -> Zxid {
+        match &self.role {
+            Role::Following(following) => following.named(),
+            Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => self.history.committed(),
+        }
+    }
+
     /// Whether a snapshot has taken the place of this server's history and is not accepted yet.
     pub fn is_replacing(&self) -> bool {
         match &self.role {
@@ -64,6 +74,11 @@ impl Zab {
             }
             Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => false,
         }
+    }
+
+    /// How long this server waits for others.
+    pub fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// The configuration.
@@ -81,11 +96,28 @@ impl Zab {
         self.epochs
     }
 
+    /// The learner at the other end of a link, while this server leads and once the learner has
+    /// introduced itself.
+    pub fn learner_at(&self, link: LinkId) -> Option<ServerId> {
+        match &self.role {
+            Role::Leading(leading) => leading.learners().find(|it| it.link == link)?.id,
+            Role::Ending { .. } | Role::Looking(_) | Role::Following(_) => None,
+        }
+    }
+
     /// The epoch in which this server leads, once that has begun.
     pub fn leads(&self) -> Option<Epoch> {
         match &self.role {
             Role::Leading(leading) if leading.is_in_broadcast() => Some(leading.epoch()),
             _ => None,
+        }
+    }
+
+    /// Whom this server follows, from the moment when it has chosen.
+    pub fn follows(&self) -> Option<ServerId> {
+        match &self.role {
+            Role::Following(following) => Some(following.leader()),
+            Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => None,
         }
     }
 

@@ -12,6 +12,10 @@ const NO_ZXID: Zxid = Zxid(-1);
 /// The epoch of a promise that does not count.
 const NO_EPOCH: i32 = -1;
 
+/// What a server of this project adds to its introduction, where stock's leaders do not look: its
+/// log can be cut at any txn of its history, and all that is committed goes to its log.
+pub(super) const KIN: &[u8] = b"ringkeeper";
+
 impl Notice {
     /// Appends the notification.
     pub fn encode(&self, ensemble: &Ensemble, out: &mut Vec<u8>) {
@@ -27,7 +31,36 @@ impl From<&Notification<'_>> for Notice {
     }
 }
 
+/// Bytes of a packet without data.
+const BARE_BYTES: usize = 20;
+
 impl Message {
+    /// Bytes that [`Self::encode`] appends. The acknowledgements of a long range, and a large part
+    /// of the history, are not built in order to see that they are too much.
+    pub fn encoded_bytes(&self, ensemble: &Ensemble) -> usize {
+        match self {
+            Self::Register { .. } => BARE_BYTES + 20 + KIN.len(),
+            Self::LeaderInfo(_) | Self::AckEpoch { .. } => BARE_BYTES + 4,
+            Self::Proposals(part) | Self::Informs(part) => {
+                part.records().map(|(_, txn)| BARE_BYTES + txn.len()).sum()
+            }
+            Self::Commits(part) => part.range.len() * BARE_BYTES,
+            Self::NewLeader(_) => BARE_BYTES + ensemble.text.len(),
+            Self::Acks { first, last } => {
+                let count = usize::try_from(last.0.saturating_sub(first.0).saturating_add(1));
+                count.unwrap_or(0).saturating_mul(BARE_BYTES)
+            }
+            Self::OfClients(packets) => packets.len(),
+            Self::Diff(_)
+            | Self::Trunc(_)
+            | Self::Snap(_)
+            | Self::UpToDate
+            | Self::AckNewLeader(_)
+            | Self::Ping(_)
+            | Self::Pong(_) => BARE_BYTES,
+        }
+    }
+
     /// Appends the packets: one, or one for each txn.
     pub fn encode(&self, ensemble: &Ensemble, out: &mut Vec<u8>) {
         match self {
@@ -36,7 +69,7 @@ impl Message {
                     server: ensemble.me,
                     protocol: PROTOCOL_VERSION,
                     version: ensemble.version,
-                    trailing: &[],
+                    trailing: KIN,
                 };
                 let accepted = Zxid::of_epoch(*promised);
                 if *is_observer {

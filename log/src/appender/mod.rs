@@ -6,6 +6,9 @@
 //!
 //! Invariant: `durable <= departed <= appended`. All three only grow.
 //!
+//! A log is cut between two appenders: this one ends, [`Appender::run_behind`] says what the next
+//! run continues from, the background opens it, and a fresh appender takes over.
+//!
 //! Lives in: the ordering role. Not here: deciding what to write (engine), moving bytes (ring),
 //! what happens after a failed write (nothing is ever written again; see `disk::latch`).
 
@@ -20,10 +23,11 @@ use std::collections::VecDeque;
 
 use disk::limits::block_align_up;
 use disk::{AlignedBuf, BLOCK_BYTES, Durability, Latch};
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 
 use crate::format::{BatchHeader, SegmentHeader, SegmentNumber, SegmentOffset, Sequence, Start};
 use crate::limits::{SEGMENT_HEADER_BYTES, lone_batch_bytes};
+use crate::segments::RunStart;
 pub use config::AppenderConfig;
 pub use departure::{AppendError, AppendFailure, Departure, Flush, Room, Slot, Write};
 use flights::{Flight, Flights};
@@ -52,6 +56,9 @@ pub struct Appender {
     /// The last batch that had records, and what the last one that left said was durable.
     departed_with_records: Sequence,
     stated: Sequence,
+    /// What is committed, and what the last batch that left said was, or the run's beginning.
+    committed: Zxid,
+    committed_stated: Zxid,
     is_ended: bool,
 }
 
@@ -63,7 +70,7 @@ impl Appender {
     pub fn new(config: AppenderConfig, first: SegmentHeader) -> Self {
         config.assert_valid();
         assert_eq!(first.segment_bytes, config.segment_bytes);
-        let Start::Restart { continues_from } = first.start else {
+        let Start::Restart { continues_from, committed_through, .. } = first.start else {
             panic!("segment {} does not begin a run", first.number)
         };
         let new_buffer = || Box::new(AlignedBuf::with_capacity(config.batch_bytes_max));
@@ -84,6 +91,8 @@ impl Appender {
             departed_crc: 0,
             departed_with_records: Sequence::ZERO,
             stated: Sequence::ZERO,
+            committed: committed_through,
+            committed_stated: committed_through,
             is_ended: false,
         }
     }
@@ -122,6 +131,16 @@ impl Appender {
         open.push(zxid, txn_bytes, encode);
         self.appended = zxid;
         Ok(())
+    }
+
+    /// The history is committed through `zxid`: batches that leave from now on state it. Less than
+    /// was known before changes nothing.
+    ///
+    /// # Panics
+    /// If `zxid` comes after the last one appended.
+    pub fn commit(&mut self, zxid: Zxid) {
+        assert!(zxid <= self.appended, "{zxid} is committed, {} appended", self.appended);
+        self.committed = self.committed.max(zxid);
     }
 
     /// Whether a record of any size could be appended.
@@ -169,16 +188,17 @@ impl Appender {
     }
 
     /// Whether nothing is in progress and the last batches are durable without the log stating it:
-    /// after a power loss their damage could not be distinguished from a torn tail.
+    /// after a power loss their damage could not be distinguished from a torn tail. Likewise if the
+    /// log does not state yet what is committed.
     pub fn is_statement_due(&self) -> bool {
         self.is_idle()
             && !self.is_ended
-            && self.stated < self.departed_with_records
+            && (self.stated < self.departed_with_records || self.committed_stated < self.committed)
             && self.latch.reason().is_none()
     }
 
-    /// An empty batch that states what is durable, if [one is due](Self::is_statement_due) and
-    /// there is a place for it. For an idle log.
+    /// An empty batch that states what is durable and what is committed, if [one is
+    /// due](Self::is_statement_due) and there is a place for it. For an idle log.
     pub fn maybe_state(&mut self) -> Option<Write> {
         if self.is_statement_due() { self.launch_empty(false) } else { None }
     }
@@ -263,6 +283,7 @@ impl Appender {
         assert!(self.is_asked, "segment {} was not requested", header.number);
         assert_eq!(header.number, self.segment_expected());
         assert_eq!(header.start, Start::Follows);
+        assert_eq!(header.version, self.segment.version);
         assert_eq!(header.segment_bytes, self.config.segment_bytes);
         self.is_asked = false;
         self.prepared.push_back(header);
@@ -284,11 +305,51 @@ impl Appender {
         self.appended
     }
 
-    /// The last segment that a batch was placed in, for
-    /// [`RunStart::used_last`](crate::segments::RunStart) after a truncation; the run's first one
-    /// counts only then.
-    pub fn segment_used_last(&self) -> Option<SegmentNumber> {
-        if self.free_offset() > SEGMENT_HEADER_BYTES as u64 {
+    /// The run that cuts this log behind `at`, for
+    /// [`open_run`](crate::segments::open_run): once it is open, the log continues with an appender
+    /// of its own, and this one is of no use any more. Until then nothing has changed.
+    ///
+    /// # Panics
+    /// If something waits or is in flight: it could land behind the cut. If `at` comes after what
+    /// is durable.
+    pub fn run_behind(&self, at: Zxid) -> RunStart {
+        let durable = self.durable_through();
+        assert!(self.is_idle(), "a log is cut when nothing is in flight");
+        assert!(at <= durable, "a cut at {at}, {durable} is durable");
+        RunStart {
+            used_last: self.segment_used_last(),
+            continues_from: at,
+            committed_through: self.committed.min(at),
+            counts_from: None,
+        }
+    }
+
+    /// The run that begins with a snapshot that was received from a leader, and counts with it from
+    /// `epoch` on, for [`open_run`](crate::segments::open_run). This log is left as it is: opening
+    /// [`run_behind`](Self::run_behind) what is durable in its place, before the epoch is stored,
+    /// removes that run and continues this log.
+    ///
+    /// # Panics
+    /// If something waits or is in flight.
+    pub fn run_received(&self, snapshot: Zxid, epoch: Epoch) -> RunStart {
+        RunStart {
+            continues_from: snapshot,
+            committed_through: self.committed.min(snapshot),
+            counts_from: Some(epoch),
+            ..self.run_behind(self.durable_through())
+        }
+    }
+
+    /// Its bounds.
+    pub const fn config(&self) -> &AppenderConfig {
+        &self.config
+    }
+
+    /// The last segment that a batch was placed in. The run's first one counts only then, or if it
+    /// states that nothing of earlier runs counts.
+    pub(crate) fn segment_used_last(&self) -> Option<SegmentNumber> {
+        let is_used = self.free_offset() > SEGMENT_HEADER_BYTES as u64;
+        if is_used || matches!(self.segment.start, Start::Restart { counts_from: Some(_), .. }) {
             return Some(self.segment.number);
         }
         self.segment.number.before()
@@ -374,6 +435,7 @@ impl Appender {
 
     fn launch(&mut self, batch: OpenBatch, is_end: bool) -> Write {
         let mut header = BatchHeader {
+            version: batch.segment.version,
             crc: 0,
             segment: batch.segment.number,
             sequence: self.departed.next(),
@@ -386,12 +448,15 @@ impl Appender {
             prior: batch.prior,
             first: batch.first,
             last: batch.last,
+            committed_through: self.committed.min(batch.last),
         };
         let (seed, offset) = (batch.segment.seed, SegmentOffset(batch.offset));
         let buffer = batch.seal(&mut header, seed);
         self.departed = header.sequence;
         self.departed_crc = header.crc;
         self.stated = header.durable_sequence;
+        assert!(self.committed_stated <= header.committed_through, "only more is committed");
+        self.committed_stated = header.committed_through;
         if header.record_count > 0 {
             self.departed_with_records = header.sequence;
         }

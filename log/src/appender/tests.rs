@@ -2,7 +2,7 @@ use disk::Durability;
 use model::zxid::Zxid;
 
 use super::*;
-use crate::format::BATCH_HEADER_BYTES;
+use crate::format::{BATCH_HEADER_BYTES, FormatVersion};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
@@ -19,11 +19,13 @@ fn config(durability: Durability) -> AppenderConfig {
 }
 
 fn header(number: u64, start: Start) -> SegmentHeader {
-    SegmentHeader { number: SegmentNumber(number), segment_bytes: 6 * BLOCK, seed: number, start }
+    let (version, segment_bytes) = (FormatVersion::CURRENT, 6 * BLOCK);
+    SegmentHeader { version, number: SegmentNumber(number), segment_bytes, seed: number, start }
 }
 
 fn appender(durability: Durability) -> Appender {
-    let start = Start::Restart { continues_from: Zxid(10) };
+    let (continues_from, committed_through) = (Zxid(10), Zxid(8));
+    let start = Start::Restart { continues_from, committed_through, counts_from: None };
     Appender::new(config(durability), header(1, start))
 }
 
@@ -183,6 +185,58 @@ fn an_idle_log_states_once_what_is_durable() {
     assert!(log.is_idle());
     log.append(Zxid(12), b"b").unwrap();
     assert_eq!(write(log.depart()).offset, SegmentOffset(3 * BLOCK));
+}
+
+#[test]
+fn batches_state_what_is_committed_when_they_leave() {
+    let mut log = appender(Durability::Dsync);
+    // What the run's header states needs no batch.
+    assert!(!log.is_statement_due());
+    let committed = |write: &Write| {
+        let segment = header(1, Start::Follows);
+        BatchHeader::decode(&write.buffer, &segment, BLOCK).unwrap().committed_through
+    };
+    log.append(Zxid(11), b"a").unwrap();
+    let first = write(log.depart());
+    assert_eq!(committed(&first), Zxid(8));
+    log.append(Zxid(12), b"b").unwrap();
+    log.append(Zxid(13), b"c").unwrap();
+    log.commit(Zxid(12));
+    log.commit(Zxid(9));
+    let second = write(log.depart());
+    assert_eq!(committed(&second), Zxid(12));
+    log.written(first.slot, Ok(()), first.buffer);
+    log.written(second.slot, Ok(()), second.buffer);
+    let statement = log.maybe_state().expect("the second is not stated to be durable");
+    log.written(statement.slot, Ok(()), statement.buffer);
+    assert!(!log.is_statement_due());
+    // An idle log states it, once, and so does its end.
+    log.commit(Zxid(13));
+    prepare(&mut log);
+    let statement = log.maybe_state().expect("due");
+    assert_eq!(committed(&statement), Zxid(13));
+    log.written(statement.slot, Ok(()), statement.buffer);
+    assert!(!log.is_statement_due());
+    let end = log.end().expect("there is a place");
+    assert_eq!(committed(&end), Zxid(13));
+}
+
+#[test]
+fn a_batch_states_nothing_behind_its_end() {
+    let mut log = appender(Durability::Dsync);
+    for zxid in [11, 12] {
+        log.append(Zxid(zxid), &vec![7; BLOCK_BYTES]).unwrap();
+    }
+    log.commit(Zxid(12));
+    let first = write(log.depart());
+    let batch = BatchHeader::decode(&first.buffer, &log.segment, 3 * BLOCK).unwrap();
+    assert_eq!((batch.last, batch.committed_through), (Zxid(11), Zxid(11)));
+}
+
+#[test]
+#[should_panic(expected = "0xb is committed, 0xa appended")]
+fn what_was_not_appended_is_not_committed() {
+    appender(Durability::Dsync).commit(Zxid(11));
 }
 
 #[test]

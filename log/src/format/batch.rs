@@ -3,7 +3,7 @@
 use disk::limits::block_align_up;
 use model::zxid::Zxid;
 
-use super::{SegmentHeader, SegmentNumber, Sequence};
+use super::{FormatVersion, SegmentHeader, SegmentNumber, Sequence};
 use disk::layout::{Field, is_dense};
 
 /// What every batch has behind its checksum.
@@ -22,9 +22,10 @@ const DURABLE_THROUGH: Field = Field::new("durable_through", 48, 8);
 const PRIOR: Field = Field::new("prior_zxid", 56, 8);
 const FIRST: Field = Field::new("first_zxid", 64, 8);
 const LAST: Field = Field::new("last_zxid", 72, 8);
+const COMMITTED_THROUGH: Field = Field::new("committed_through", 80, 8);
 
-/// The layout of a batch's header.
-pub const BATCH_HEADER: [Field; 13] = [
+/// The layout of a batch's header. Version 1 ends before the last field.
+pub const BATCH_HEADER: [Field; 14] = [
     CRC,
     MAGIC,
     SEGMENT,
@@ -38,13 +39,14 @@ pub const BATCH_HEADER: [Field; 13] = [
     PRIOR,
     FIRST,
     LAST,
+    COMMITTED_THROUGH,
 ];
 
 /// Set in the last batch of a run that ended cleanly: nothing was written behind it.
 const FLAG_END: u64 = 1;
 
 /// The length of a batch's header.
-pub const BATCH_HEADER_BYTES: usize = 80;
+pub const BATCH_HEADER_BYTES: usize = 88;
 const _: () = assert!(is_dense(&BATCH_HEADER, BATCH_HEADER_BYTES));
 
 const RECORD_ZXID: Field = Field::new("zxid", 0, 8);
@@ -60,6 +62,8 @@ const _: () = assert!(is_dense(&RECORD_HEADER, RECORD_HEADER_BYTES));
 /// What a batch states about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {
+    /// How it is laid out: as its segment.
+    pub version: FormatVersion,
     /// The checksum over seed, header and payload.
     pub crc: u32,
     /// The segment it was written into.
@@ -84,6 +88,19 @@ pub struct BatchHeader {
     pub first: Zxid,
     /// The zxid of its last record; `prior` without one.
     pub last: Zxid,
+    /// How far the history was known to be committed when this one left, at most `last`; that
+    /// itself in version 1, where whatever is found durable counts as committed.
+    pub committed_through: Zxid,
+}
+
+impl FormatVersion {
+    /// The length of a batch's header.
+    pub const fn batch_header_bytes(self) -> usize {
+        match self {
+            Self::V1 => COMMITTED_THROUGH.offset,
+            Self::V2 => BATCH_HEADER_BYTES,
+        }
+    }
 }
 
 /// Why there is no valid batch at an offset.
@@ -143,12 +160,21 @@ pub enum BatchFault {
 impl BatchHeader {
     /// Its size on disk, padding included.
     pub const fn padded_bytes(&self) -> usize {
-        block_align_up(BATCH_HEADER_BYTES + self.payload_bytes as usize)
+        block_align_up(self.bytes())
+    }
+
+    /// Its size without padding.
+    pub const fn bytes(&self) -> usize {
+        self.version.batch_header_bytes() + self.payload_bytes as usize
     }
 
     /// Writes the header over the first bytes of `batch`, which holds the payload behind them and
     /// nothing else, and computes the checksum. `self.crc` and the two lengths need not be set.
+    ///
+    /// # Panics
+    /// If it is of an older version.
     pub fn seal(&mut self, batch: &mut [u8], seed: u64) {
+        assert_eq!(self.version, FormatVersion::CURRENT, "an older format is never written");
         self.payload_bytes = (batch.len() - BATCH_HEADER_BYTES) as u32;
         MAGIC.put_le(batch, BATCH_MAGIC as u64);
         SEGMENT.put_le(batch, self.segment.0);
@@ -162,6 +188,7 @@ impl BatchHeader {
         PRIOR.put_le(batch, self.prior.0 as u64);
         FIRST.put_le(batch, self.first.0 as u64);
         LAST.put_le(batch, self.last.0 as u64);
+        COMMITTED_THROUGH.put_le(batch, self.committed_through.0 as u64);
         self.crc = crc_of(batch, seed);
         CRC.put_le(batch, self.crc as u64);
     }
@@ -178,11 +205,14 @@ impl BatchHeader {
             return Err(BatchFault::Unwritten { found: magic });
         }
         let payload_bytes = PAYLOAD_BYTES.take_le(bytes);
-        let max = room_bytes.saturating_sub(BATCH_HEADER_BYTES as u64);
+        let version = segment.version;
+        let max = room_bytes.saturating_sub(version.batch_header_bytes() as u64);
         if payload_bytes > max {
             return Err(BatchFault::Length { found: payload_bytes, max });
         }
+        let last = Zxid(LAST.take_le(bytes) as i64);
         Ok(Self {
+            version,
             crc: CRC.take_le(bytes) as u32,
             segment: segment.number,
             sequence: Sequence(SEQUENCE.take_le(bytes)),
@@ -194,7 +224,11 @@ impl BatchHeader {
             durable_through: Zxid(DURABLE_THROUGH.take_le(bytes) as i64),
             prior: Zxid(PRIOR.take_le(bytes) as i64),
             first: Zxid(FIRST.take_le(bytes) as i64),
-            last: Zxid(LAST.take_le(bytes) as i64),
+            last,
+            committed_through: match version {
+                FormatVersion::V1 => last,
+                FormatVersion::V2 => Zxid(COMMITTED_THROUGH.take_le(bytes) as i64).min(last),
+            },
         })
     }
 

@@ -15,7 +15,7 @@ pub use batch::{
     RECORD_HEADER_BYTES, Record, records, write_record_header,
 };
 pub use segment::{
-    FORMAT_VERSION, HeaderFault, SEGMENT_HEADER, SEGMENT_MAGIC, SegmentHeader, Start,
+    FORMAT_VERSION, FormatVersion, HeaderFault, SEGMENT_HEADER, SEGMENT_MAGIC, SegmentHeader, Start,
 };
 
 /// The number of a segment: 1 for the first of a directory, then counting up.

@@ -1,4 +1,4 @@
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 use proptest::prelude::*;
 
 use super::*;
@@ -7,10 +7,15 @@ use crate::limits::SEGMENT_HEADER_BYTES;
 
 fn segment() -> SegmentHeader {
     SegmentHeader {
+        version: FormatVersion::CURRENT,
         number: SegmentNumber(3),
         segment_bytes: 64 << 20,
         seed: 0x1122_3344_5566_7788,
-        start: Start::Restart { continues_from: Zxid(0x1_0000_0005) },
+        start: Start::Restart {
+            continues_from: Zxid(0x1_0000_0005),
+            committed_through: Zxid(0x1_0000_0002),
+            counts_from: None,
+        },
     }
 }
 
@@ -23,6 +28,7 @@ fn batch(records: &[(i64, &[u8])], prior: i64) -> (BatchHeader, Vec<u8>) {
         bytes.extend_from_slice(txn);
     }
     let mut header = BatchHeader {
+        version: FormatVersion::CURRENT,
         crc: 0,
         segment: SegmentNumber(3),
         sequence: Sequence(9),
@@ -35,6 +41,7 @@ fn batch(records: &[(i64, &[u8])], prior: i64) -> (BatchHeader, Vec<u8>) {
         prior: Zxid(prior),
         first: Zxid(records.first().map_or(prior, |record| record.0)),
         last: Zxid(records.last().map_or(prior, |record| record.0)),
+        committed_through: Zxid(prior - 2),
     };
     header.seal(&mut bytes, segment().seed);
     (header, bytes)
@@ -48,17 +55,46 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+fn bytes_of(hex: &str) -> Vec<u8> {
+    let digits: Vec<_> = hex.chars().map(|digit| digit.to_digit(16).unwrap() as u8).collect();
+    digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+}
+
 #[test]
 fn the_golden_bytes_of_a_segment_header() {
     let mut block = vec![0xff; SEGMENT_HEADER_BYTES];
     segment().encode(&mut block);
     assert_eq!(
-        hex(&block[..64]),
-        "524b4c4f4753454701000000d04bb74a03000000000000000000000400000000\
-         8877665544332211010000000000000005000000010000000000000000000000"
+        hex(&block[..72]),
+        "524b4c4f47534547020000000d6b17d403000000000000000000000400000000\
+         8877665544332211010000000000000005000000010000000200000001000000\
+         0000000000000000"
     );
-    assert!(block[64..].iter().all(|byte| *byte == 0));
+    assert!(block[72..].iter().all(|byte| *byte == 0));
     assert_eq!(SegmentHeader::decode(&block), Ok(segment()));
+}
+
+#[test]
+fn the_golden_bytes_of_a_run_that_begins_with_a_received_snapshot() {
+    let mut block = vec![0xff; SEGMENT_HEADER_BYTES];
+    let (continues_from, committed_through) = (Zxid(0x7_0000_0005), Zxid(0x1_0000_0002));
+    let start =
+        Start::Restart { continues_from, committed_through, counts_from: Some(Epoch(0x1234)) };
+    let header = SegmentHeader { start, ..segment() };
+    header.encode(&mut block);
+    assert_eq!(
+        hex(&block[..72]),
+        "524b4c4f4753454702000000ac9e5dc403000000000000000000000400000000\
+         8877665544332211020000000000000005000000070000000200000001000000\
+         3412000000000000"
+    );
+    assert!(block[72..].iter().all(|byte| *byte == 0));
+    assert_eq!(SegmentHeader::decode(&block), Ok(header));
+    // No server of version 1 took a snapshot over.
+    block[8] = 1;
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&block[..12]), &block[16..]);
+    block[12..16].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(SegmentHeader::decode(&block), Err(HeaderFault::Start { found: 2 }));
 }
 
 #[test]
@@ -66,9 +102,9 @@ fn the_golden_bytes_of_a_batch() {
     let (header, bytes) = batch(&[(0x1_0000_0006, b"ab"), (0x1_0000_0007, b"")], 0x1_0000_0005);
     assert_eq!(
         hex(&bytes),
-        "7d1e1aa5524b4254030000000000000009000000000000001a00000002000000\
+        "3db30000524b4254030000000000000009000000000000001a00000002000000\
          ddccbbaa00000000070000000000000004000000010000000500000001000000\
-         06000000010000000700000001000000\
+         060000000100000007000000010000000300000001000000\
          060000000100000002000000616207000000010000000000\
          0000"
     );
@@ -78,13 +114,52 @@ fn the_golden_bytes_of_a_batch() {
 }
 
 #[test]
+fn the_golden_bytes_of_version_1_are_read() {
+    let mut block = vec![0; SEGMENT_HEADER_BYTES];
+    let golden = bytes_of(
+        "524b4c4f4753454701000000d04bb74a03000000000000000000000400000000\
+         8877665544332211010000000000000005000000010000000000000000000000",
+    );
+    block[..golden.len()].copy_from_slice(&golden);
+    let header = SegmentHeader::decode(&block).unwrap();
+    let (continues_from, version) = (Zxid(0x1_0000_0005), FormatVersion::V1);
+    let committed_through = continues_from;
+    let start = Start::Restart { continues_from, committed_through, counts_from: None };
+    assert_eq!(header, SegmentHeader { version, start, ..segment() });
+    // A copy of it is laid out as it is.
+    let mut copy = vec![0xff; SEGMENT_HEADER_BYTES];
+    header.encode(&mut copy);
+    assert_eq!(copy, block);
+    let bytes = bytes_of(
+        "7d1e1aa5524b4254030000000000000009000000000000001a00000002000000\
+         ddccbbaa00000000070000000000000004000000010000000500000001000000\
+         06000000010000000700000001000000\
+         060000000100000002000000616207000000010000000000\
+         0000",
+    );
+    let batch = BatchHeader::decode(&bytes, &header, 4096).unwrap();
+    assert_eq!((batch.bytes(), batch.payload_bytes), (bytes.len(), 26));
+    batch.verify(&bytes, header.seed).unwrap();
+    assert_eq!(batch.committed_through, Zxid(0x1_0000_0007));
+    assert_eq!(records(&batch, &bytes[80..]).filter_map(Result::ok).count(), 2);
+}
+
+#[test]
+#[should_panic(expected = "an older format is never written")]
+fn a_batch_of_version_1_is_not_made() {
+    let (mut header, mut bytes) = batch(&[], 5);
+    header.version = FormatVersion::V1;
+    header.seal(&mut bytes, 1);
+}
+
+#[test]
 fn a_foreign_header_is_refused_with_numbers() {
     let mut block = vec![0; SEGMENT_HEADER_BYTES];
     assert_eq!(SegmentHeader::decode(&block), Err(HeaderFault::Magic { found: [0; 8] }));
     segment().encode(&mut block);
+    block[8] = 3;
+    assert_eq!(SegmentHeader::decode(&block), Err(HeaderFault::Version { found: 3 }));
     block[8] = 2;
-    assert_eq!(SegmentHeader::decode(&block), Err(HeaderFault::Version { found: 2 }));
-    block[8] = 1;
     block[4000] = 1;
     assert!(matches!(SegmentHeader::decode(&block), Err(HeaderFault::Crc { .. })));
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use disk::DiskError;
 use model::zxid::Zxid;
 
+use crate::epochs::EpochsError;
 use crate::format::{BatchFault, SegmentNumber, SegmentOffset};
 
 /// Why a log cannot be used as it is. Nothing was changed.
@@ -40,6 +41,9 @@ pub enum RecoverError {
         /// What does not fit.
         fault: BatchFault,
     },
+    /// Which of two histories counts is not known: the epochs that decide it cannot be read.
+    #[error(transparent)]
+    Epochs(#[from] EpochsError),
     /// Records are missing between the snapshot and the log, or between two runs of it.
     #[error(
         "the log has a hole before {}: it reaches {reached} and continues after {next}",

@@ -12,6 +12,9 @@
 //!   power was lost: the torn tail. Valid batches behind it were in flight with it, were never
 //!   acknowledged, and are cut with it.
 //!
+//! A run that begins with a snapshot received from a leader is ignored while the current epoch is
+//! lower than the run's; once it is not, nothing of earlier runs is read.
+//!
 //! Lives in: the background, before the ordering role starts.
 
 mod error;
@@ -29,10 +32,10 @@ use crate::limits::SEGMENT_HEADER_BYTES;
 use crate::scan::SegmentScan;
 pub(crate) use kept::{Kept, kept};
 pub(crate) use link::Link;
-pub(crate) use runs::{Segment, SegmentRun, add, group, load_runs, load_segment};
+pub(crate) use runs::{Segment, SegmentRun, add, current_epoch, group, load_runs, load_segment};
 
 pub use error::{RecoverError, Witness};
-pub use runs::{LogRun, runs};
+pub use runs::{Base, LogRun, base, runs};
 
 /// From where, and what must be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,10 @@ pub struct Recovered {
     /// The last zxid of the log, or that of the snapshot if it is later: what the next run
     /// continues from.
     pub last: Zxid,
+    /// How far the history is known to be committed, at most `last`: as the log states it, and not
+    /// before the snapshot, unless that was received from a leader. Format 1 states nothing: all
+    /// that is found of it is committed.
+    pub committed_through: Zxid,
     /// Records handed out.
     pub record_count: u64,
     /// Their bytes.
@@ -75,6 +82,27 @@ pub struct TornTail {
     pub unacknowledged_count: u64,
 }
 
+/// What is done with a log while it is read.
+pub trait LogSink {
+    /// The next record, behind all before.
+    fn record(&mut self, zxid: Zxid, txn: &[u8]);
+
+    /// What was read so far states that the history is committed through here, at most through
+    /// the last record. More than the time before.
+    fn committed(&mut self, through: Zxid);
+}
+
+/// For who needs the records only.
+struct Records<F>(F);
+
+impl<F: FnMut(Zxid, &[u8])> LogSink for Records<F> {
+    fn record(&mut self, zxid: Zxid, txn: &[u8]) {
+        (self.0)(zxid, txn);
+    }
+
+    fn committed(&mut self, _: Zxid) {}
+}
+
 /// Reads the log in `directory` and hands out every record behind `from.after`, in order.
 ///
 /// Records are handed out while reading; after an error those already handed out are void. If the
@@ -83,12 +111,39 @@ pub async fn recover<D: Disk>(
     disk: &D,
     directory: &Path,
     from: RecoverFrom,
-    mut on_record: impl FnMut(Zxid, &[u8]),
+    on_record: impl FnMut(Zxid, &[u8]),
+) -> Result<Recovered, RecoverError> {
+    recover_into(disk, directory, from, &mut Records(on_record)).await
+}
+
+/// The same, and reports what is committed as soon as it is known.
+pub async fn recover_into<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    from: RecoverFrom,
+    sink: &mut impl LogSink,
 ) -> Result<Recovered, RecoverError> {
     let runs = load_runs(disk, directory).await?;
-    let mut found = Recovered { last: from.after, ..Recovered::default() };
-    recover_runs(disk, &runs, from.durable, &mut found, &mut on_record).await?;
+    let mut found = Recovered::behind(from.after);
+    recover_runs(disk, &runs, from.durable, &mut found, sink).await?;
     Ok(found)
+}
+
+impl Recovered {
+    /// Nothing yet, behind the snapshot at this zxid.
+    pub(crate) fn behind(snapshot: Zxid) -> Self {
+        Self { last: snapshot, committed_through: snapshot, ..Self::default() }
+    }
+
+    /// Something that was read states that the history is committed through there. A batch may have
+    /// known more than the power loss has left.
+    fn commit(&mut self, through: Zxid, sink: &mut impl LogSink) {
+        let through = through.min(self.last);
+        if through > self.committed_through {
+            self.committed_through = through;
+            sink.committed(through);
+        }
+    }
 }
 
 /// Reads `runs` from `found.last` on. After an error `found` says how far it got.
@@ -97,20 +152,28 @@ pub(crate) async fn recover_runs<D: Disk>(
     runs: &[SegmentRun],
     durable: Zxid,
     found: &mut Recovered,
-    on_record: &mut impl FnMut(Zxid, &[u8]),
+    sink: &mut impl LogSink,
 ) -> Result<(), RecoverError> {
     let after = found.last;
-    found.used_last = runs.first().and_then(|run| run.segments[0].header.number.before());
+    if let Some(first) = runs.first()
+        && first.is_received
+        && first.continues_from == Some(after)
+    {
+        // A leader's history that may not have been chosen.
+        found.committed_through = Zxid::ZERO;
+    }
+    found.used_last = runs.first().and_then(SegmentRun::left_before);
     let run_count = runs.len();
     for (index, run) in runs.iter().enumerate() {
         let is_last = index + 1 == run_count;
+        found.commit(run.committed_through.min(run.limit), sink);
         if !is_last && (run.is_cut() || run.limit <= after) {
             // Later runs have cut all of it, or the snapshot covers what they have left.
             found.used_last = run.segments.last().map(|segment| segment.header.number);
             continue;
         }
         let mut chain = Chain::begin(disk, run, found.last).await?;
-        let end = chain.follow(found, on_record).await?;
+        let end = chain.follow(found, sink).await?;
         if is_last && chain.is_ended && chain.last >= durable {
             // Nothing was written behind it, so there is nothing to search.
         } else if is_last {
@@ -126,7 +189,7 @@ pub(crate) async fn recover_runs<D: Disk>(
         }
         if is_last && run.continues_from == Some(found.last) {
             // It only states where the log ends, and the next run states the same.
-            found.used_last = run.segments[0].header.number.before();
+            found.used_last = run.left_before();
         }
     }
     Ok(())
@@ -260,7 +323,7 @@ impl<'r, D: Disk> Chain<'r, D> {
     async fn follow(
         &mut self,
         found: &mut Recovered,
-        on_record: &mut impl FnMut(Zxid, &[u8]),
+        sink: &mut impl LogSink,
     ) -> Result<ChainEnd, RecoverError> {
         loop {
             if self.last >= self.run.limit || self.is_ended {
@@ -287,12 +350,13 @@ impl<'r, D: Disk> Chain<'r, D> {
                     fault,
                 })?;
                 if record.zxid > found.last && record.zxid <= self.run.limit {
-                    on_record(record.zxid, record.txn);
+                    sink.record(record.zxid, record.txn);
                     found.last = record.zxid;
                     found.record_count += 1;
                     found.record_bytes += record.txn.len() as u64;
                 }
             }
+            found.commit(batch.committed_through.min(self.run.limit), sink);
             self.advance(&batch);
             found.used_last = Some(self.segment().header.number);
         }

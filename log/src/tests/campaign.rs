@@ -12,7 +12,7 @@ use disk::simulated::{Fate, Faults, Seed};
 use disk::{BLOCK_BYTES, Disk, Durability, Simulated, block_on};
 use model::zxid::Zxid;
 
-use super::rig::{Ills, Rig, Txn, config, directory, recover_after};
+use super::rig::{Ills, Rig, Txn, config, directory, next_run, recover_after};
 use crate::segments::{self, RunStart};
 use crate::{AppenderConfig, RecoverError, RecoverFrom, repair, trim};
 
@@ -35,7 +35,7 @@ fn restart(image: &Simulated, txns: &[Txn], acknowledged: Zxid, context: &str) -
     let (found, read) = recovered.unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(read.len() <= txns.len() && read == txns[..read.len()], "{context}: not a prefix");
     assert!(found.last >= acknowledged, "{context}: {acknowledged} is lost: {found:?}");
-    RunStart { used_last: found.used_last, continues_from: found.last }
+    next_run(&found)
 }
 
 #[test]

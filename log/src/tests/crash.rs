@@ -2,9 +2,9 @@ use disk::simulated::{Fate, Seed};
 use disk::{Cause, Durability, Operation, Simulated, block_on};
 use model::zxid::Zxid;
 
-use super::rig::{Rig, Txn, config, directory, recover_after};
-use crate::segments::{self, RunStart};
-use crate::{Recovered, SegmentHeader, SegmentNumber, Start};
+use super::rig::{Rig, Txn, config, directory, next_run, recover_after, run_start};
+use crate::segments;
+use crate::{FormatVersion, Recovered, SegmentHeader, SegmentNumber, Start};
 
 /// The log after a power loss is a prefix of what was appended, and whole up to `acknowledged`.
 fn check_prefix(image: &Simulated, txns: &[Txn], acknowledged: Zxid, context: &str) -> Recovered {
@@ -13,6 +13,7 @@ fn check_prefix(image: &Simulated, txns: &[Txn], acknowledged: Zxid, context: &s
     assert!(recovered.len() <= txns.len(), "{context}: more than was appended");
     assert!(recovered == txns[..recovered.len()], "{context}: not a prefix");
     let last = recovered.last().map_or(Zxid::ZERO, |txn| txn.0);
+    assert!(found.committed_through <= found.last, "{context}: {found:?}");
     assert!(last >= acknowledged, "{context}: {acknowledged} acknowledged, {last} recovered");
     found
 }
@@ -39,21 +40,26 @@ fn images(rig: &Rig, seed: &mut Seed) -> Vec<Simulated> {
 fn crash_everywhere(seed: u64, durability: Durability, slot_count: usize) {
     let mut rig = Rig::new(seed, config(durability, slot_count));
     let mut chance = Seed::new(!seed);
+    let mut committed = Zxid::ZERO;
     for generation in 0..3 {
         for step in 0..80 {
             rig.step();
             let acknowledged = rig.appender.durable_through();
             for image in images(&rig, &mut chance) {
                 let context = format!("seed {seed}, generation {generation}, step {step}");
-                check_prefix(&image, &rig.txns, acknowledged, &context);
+                let found = check_prefix(&image, &rig.txns, acknowledged, &context);
+                // What was known to be committed stays known, and nothing else is taken for it.
+                let known = committed..=rig.committed;
+                assert!(known.contains(&found.committed_through), "{context}: {found:?}");
             }
         }
         // The server restarts on one of the images, and loses power again.
         let image = rig.disk.crash_by(&mut chance);
         let acknowledged = rig.appender.durable_through();
         let found = check_prefix(&image, &rig.txns, acknowledged, "restart");
+        committed = found.committed_through;
         let kept = rig.txns.iter().filter(|txn| txn.0 <= found.last).cloned().collect();
-        let run = RunStart { used_last: found.used_last, continues_from: found.last };
+        let run = next_run(&found);
         let next = Seed::new(chance.next());
         rig = Rig::open(image, next, config(durability, slot_count), run, kept);
     }
@@ -82,7 +88,7 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
     let middle = rig.txns[rig.txns.len() / 2].0;
     let used_last = rig.appender.segment_used_last();
     // A truncation to the middle, interrupted after every operation.
-    let run = RunStart { used_last, continues_from: middle };
+    let run = run_start(used_last, middle);
     let bytes = config(Durability::Dsync, 2).segment_bytes;
     let mut was_cut = false;
     for operation_count in 0.. {
@@ -110,7 +116,7 @@ fn a_crash_while_a_run_is_opened_loses_nothing_and_brings_nothing_back() {
         let (found, _) = recover_after(&disk, Zxid::ZERO).unwrap();
         assert_eq!(found.last, middle);
         disk.lose_power_after(operation_count);
-        let run = RunStart { used_last: found.used_last, continues_from: found.last };
+        let run = next_run(&found);
         let _ = block_on(segments::open_run(&disk, directory(), run, bytes, operation_count));
     }
 }
@@ -121,7 +127,8 @@ fn a_full_disk_is_reported_when_a_segment_is_prepared_and_leaves_nothing() {
     let segment_bytes = config(Durability::Dsync, 2).segment_bytes;
     rig.disk.set_capacity(segment_bytes + 4096);
     let (number, start) = (SegmentNumber(2), Start::Follows);
-    let header = SegmentHeader { number, segment_bytes, seed: 5, start };
+    let version = FormatVersion::CURRENT;
+    let header = SegmentHeader { version, number, segment_bytes, seed: 5, start };
     let error = block_on(segments::prepare(&rig.disk, directory(), header)).unwrap_err();
     assert!(error.is_full(), "{error}");
     // Out of room in the middle, on a file system that does not reserve.

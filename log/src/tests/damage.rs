@@ -4,7 +4,7 @@ use disk::simulated::Fate;
 use disk::{Counting, Disk, Durability, Simulated, block_on};
 use model::zxid::Zxid;
 
-use super::rig::{Rig, config, directory, recover_after};
+use super::rig::{Rig, config, directory, recover_after, run_start};
 use crate::format::BATCH_HEADER_BYTES;
 use crate::recover::RecoverFrom;
 use crate::segments::{self, Purge};
@@ -111,7 +111,7 @@ fn a_flipped_byte_in_a_segment_header_is_found() {
         let error = recover_after(&image, Zxid::ZERO).unwrap_err();
         let is_fitting = match at {
             0..8 => matches!(error, RecoverError::WrongMagic { .. }),
-            8..12 => matches!(error, RecoverError::OtherVersion { known: 1, .. }),
+            8..12 => matches!(error, RecoverError::OtherVersion { known: 2, .. }),
             _ => matches!(error, RecoverError::CorruptHeader { .. }),
         };
         assert!(is_fitting, "byte {at}: {error}");
@@ -148,7 +148,7 @@ fn what_a_later_run_continues_from_must_be_there() {
     let all = batches(&rig.disk);
     let last = rig.txns.last().unwrap().0;
     let used_last = rig.appender.segment_used_last();
-    let run = segments::RunStart { used_last, continues_from: last };
+    let run = run_start(used_last, last);
     let bytes = config(Durability::Dsync, 3).segment_bytes;
     block_on(segments::open_run(&rig.disk, directory(), run, bytes, 9)).unwrap();
     assert_eq!(recover_after(&rig.disk, Zxid::ZERO).unwrap().1, rig.txns);

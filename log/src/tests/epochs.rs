@@ -9,11 +9,11 @@ use disk::{
 };
 use model::zxid::{Epoch, Epochs, Zxid};
 
-use super::rig::{Rig, config, directory};
+use super::rig::{Rig, config, directory, run_start};
 use crate::epochs::{
     COPY_OFFSETS, CopyFault, EpochsRecord, FILE_NAME, UNFINISHED_NAME, create, read, store,
 };
-use crate::segments::{self, RunStart};
+use crate::segments;
 use crate::{EpochsError, Stored};
 
 const BLOCK: u64 = 4096;
@@ -394,7 +394,7 @@ fn a_log_and_its_epochs_share_a_directory() {
     block_on(create(&rig.disk, directory(), epochs(2, 1))).unwrap();
     block_on(rig.disk.create(&directory().join(UNFINISHED_NAME), BLOCK)).unwrap();
     let used_last = rig.appender.segment_used_last();
-    let run = RunStart { used_last, continues_from: rig.appender.durable_through() };
+    let run = run_start(used_last, rig.appender.durable_through());
     let segment_bytes = config(Durability::Dsync, 2).segment_bytes;
     block_on(segments::open_run(&rig.disk, directory(), run, segment_bytes, 5)).unwrap();
     assert_eq!(rig.disk.content(&directory().join(UNFINISHED_NAME)), None);

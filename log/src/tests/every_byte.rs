@@ -77,6 +77,7 @@ fn region(all: &[(SegmentOffset, BatchHeader)], path: &Path, at: u64) -> Region 
 pub(super) fn named(error: &RecoverError) -> &Path {
     match error {
         RecoverError::Disk(error) => &error.path,
+        RecoverError::Epochs(error) => panic!("no run depends on the epochs: {error}"),
         RecoverError::Corrupt { path, .. }
         | RecoverError::Malformed { path, .. }
         | RecoverError::Hole { path, .. }

@@ -6,7 +6,7 @@ use disk::{
 };
 use model::zxid::Zxid;
 
-use super::rig::{Rig, config, directory, recover_after};
+use super::rig::{Rig, config, directory, recover_after, run_start};
 use crate::recover::RecoverFrom;
 use crate::segments::{self, Purge, RunStart};
 use crate::{RecoverError, SegmentNumber, recover};
@@ -77,7 +77,7 @@ fn a_snapshot_ahead_of_the_log_begins_a_run_there() {
     let rig = settled();
     let used_last = rig.appender.segment_used_last();
     let after = Zxid(1 << 40);
-    let run = RunStart { used_last, continues_from: after };
+    let run = run_start(used_last, after);
     let mut rig = Rig::open(rig.disk, rig.seed, config(Durability::Dsync, 2), run, Vec::new());
     rig.append();
     rig.settle(true);
@@ -118,7 +118,7 @@ fn real_files_hold_a_log_too() {
     let log = base.join(segments::DIRECTORY);
     let (sender, receiver) = mpsc::channel();
     let work = move |disk: std::rc::Rc<disk::Direct>| async move {
-        let run = RunStart { used_last: None, continues_from: Zxid::ZERO };
+        let run = RunStart::FIRST;
         let first = segments::open_run(&*disk, &log, run, config.segment_bytes, 1).await.unwrap();
         let mut appender = crate::Appender::new(config, first);
         let path = segments::path(&log, first.number);

@@ -6,9 +6,9 @@ use model::zxid::Zxid;
 
 use super::damage::{batches, places};
 use super::every_byte::named;
-use super::rig::{Rig, Txn, config, directory, recover_after};
+use super::rig::{Rig, Txn, config, directory, recover_after, run_start};
 use crate::format::BATCH_HEADER_BYTES;
-use crate::segments::{self, Purge, RunStart};
+use crate::segments::{self, Purge};
 use crate::{
     AppenderConfig, BatchFault, BatchHeader, BeginsAfter, LogReader, RecoverError, SegmentNumber,
     SegmentOffset, Witness,
@@ -85,7 +85,7 @@ fn restart(rig: Rig, config: AppenderConfig, chance: &mut Seed) -> Rig {
         kept.truncate(kept.len() - chance.below(1 + kept.len() as u64 / 2) as usize);
     }
     let continues_from = kept.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
-    let run = RunStart { used_last, continues_from };
+    let run = run_start(used_last, continues_from);
     Rig::open(image, Seed::new(chance.next()), config, run, kept)
 }
 
@@ -284,7 +284,7 @@ fn damage_in_an_ended_run_is_found_when_the_log_is_opened() {
     let mut rig = settled(22);
     let last = durable_batches(&rig).pop().unwrap();
     let used_last = rig.appender.segment_used_last();
-    let run = RunStart { used_last, continues_from: rig.appender.durable_through() };
+    let run = run_start(used_last, rig.appender.durable_through());
     rig = Rig::open(rig.disk, rig.seed, config(Durability::Dsync, 3), run, rig.txns);
     (0..3).for_each(|_| rig.append());
     rig.settle(true);
@@ -322,7 +322,7 @@ fn a_log_that_does_not_reach_back_says_where_it_begins() {
     }
     // A snapshot was taken over, and the txns in between were never in this log.
     let ahead = Zxid(1 << 40);
-    let run = RunStart { used_last: rig.appender.segment_used_last(), continues_from: ahead };
+    let run = run_start(rig.appender.segment_used_last(), ahead);
     let mut rig = Rig::open(rig.disk, rig.seed, config(Durability::Dsync, 3), run, Vec::new());
     (0..4).for_each(|_| rig.append());
     rig.settle(true);
@@ -346,7 +346,7 @@ fn a_cut_between_two_records_is_read_over() {
         rig.txns.push((Zxid(zxid), vec![zxid as u8; 50]));
     }
     rig.settle(true);
-    let run = RunStart { used_last: rig.appender.segment_used_last(), continues_from: Zxid(25) };
+    let run = run_start(rig.appender.segment_used_last(), Zxid(25));
     rig.txns.truncate(2);
     let mut rig = Rig::open(rig.disk, rig.seed, config(Durability::Dsync, 2), run, rig.txns);
     (0..3).for_each(|_| rig.append());

@@ -7,7 +7,7 @@ use model::zxid::Zxid;
 
 use super::damage::{batches, places};
 use super::every_byte::{files, named, small};
-use super::rig::{Rig, Txn, config, directory, recover_after};
+use super::rig::{Rig, Txn, config, directory, next_run, recover_after, run_start};
 use crate::format::BATCH_HEADER_BYTES;
 use crate::limits::{SEGMENT_HEADER_BYTES, SPARES_MAX};
 use crate::segments::{self, RunStart};
@@ -50,7 +50,7 @@ fn next(image: Simulated, before: &Rig, config: AppenderConfig, chance: &mut See
     let (found, txns) = recover_after(&image, Zxid::ZERO).unwrap();
     assert!(found.last >= before.appender.durable_through());
     assert!(txns == before.txns[..txns.len()]);
-    let run = RunStart { used_last: found.used_last, continues_from: found.last };
+    let run = next_run(&found);
     Rig::open(image, Seed::new(chance.next()), config, run, txns)
 }
 
@@ -59,7 +59,7 @@ fn start(disk: &Simulated, config: AppenderConfig, seed: u64) -> Result<(), Reco
     let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
     block_on(async {
         let found = recover(disk, directory(), from, |_, _| {}).await?;
-        let run = RunStart { used_last: found.used_last, continues_from: found.last };
+        let run = next_run(&found);
         segments::open_run(disk, directory(), run, config.segment_bytes, seed).await?;
         trim(disk, directory()).await.map(drop)
     })
@@ -121,7 +121,7 @@ fn assert_same(image: &Simulated, txns: &[Txn], last: Zxid, context: &str) -> Ru
     let recovered = recover_after(image, Zxid::ZERO);
     let (found, read) = recovered.unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(found.last == last && read == txns, "{context}: {found:?}");
-    RunStart { used_last: found.used_last, continues_from: found.last }
+    next_run(&found)
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn damage_stays_where_it_is_and_is_not_cut_to_size() {
     rig.settle(false);
     let (offset, batch) = batches(&rig.disk)[0];
     let path = segments::path(directory(), batch.segment);
-    let run = RunStart { used_last: Some(batch.segment), continues_from: rig.txns[3].0 };
+    let run = run_start(Some(batch.segment), rig.txns[3].0);
     let bytes = ours().segment_bytes;
     block_on(segments::open_run(&rig.disk, directory(), run, bytes, 8)).unwrap();
     rig.disk.flip(&path, offset.0 + 90, 1);
@@ -271,7 +271,7 @@ fn a_misread_block_or_a_full_disk_replaces_nothing() {
         let mut rig = Rig::new(seed, ours());
         let image = live(&mut rig, 4, End::Stop, &mut chance);
         let (found, txns) = recover_after(&image, Zxid::ZERO).unwrap();
-        let run = RunStart { used_last: found.used_last, continues_from: found.last };
+        let run = next_run(&found);
         let bytes = ours().segment_bytes;
         block_on(segments::open_run(&image, directory(), run, bytes, seed)).unwrap();
         if seed % 4 == 0 {
@@ -332,7 +332,7 @@ fn a_run_that_cut_something_is_not_replaced_by_one_that_would_bring_it_back() {
     let (middle, last) = (rig.txns[2].0, rig.txns[5].0);
     let open = |continues_from| {
         let used_last = rig.appender.segment_used_last();
-        let run = RunStart { used_last, continues_from };
+        let run = run_start(used_last, continues_from);
         let bytes = ours().segment_bytes;
         block_on(segments::open_run(&rig.disk, directory(), run, bytes, 5)).unwrap()
     };

@@ -10,8 +10,8 @@ use model::zxid::Zxid;
 use crate::recover::RecoverFrom;
 use crate::segments::{self, RunStart};
 use crate::{
-    Appender, AppenderConfig, Departure, RecoverError, Recovered, Room, SegmentHeader,
-    SegmentNumber, Start, Write, recover, trim,
+    Appender, AppenderConfig, Departure, FormatVersion, RecoverError, Recovered, Room,
+    SegmentHeader, SegmentNumber, Start, Write, recover, trim,
 };
 
 pub(super) const DIRECTORY: &str = "/data/ringkeeper-1";
@@ -57,8 +57,12 @@ pub(super) struct Rig {
     /// Everything that belongs to the log, in order.
     pub(super) txns: Vec<Txn>,
     pub(super) ills: Ills,
+    /// What the appender was told to be committed.
+    pub(super) committed: Zxid,
     config: AppenderConfig,
     files: BTreeMap<SegmentNumber, SimulatedFile>,
+    /// Steps so far: with every few of them more is committed.
+    step_count: u64,
     in_the_air: Vec<(Write, WriteId)>,
     is_flushing: Option<SegmentNumber>,
     flush_covers: Vec<WriteId>,
@@ -67,7 +71,7 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new(seed: u64, config: AppenderConfig) -> Self {
-        let run = RunStart { used_last: None, continues_from: Zxid::ZERO };
+        let run = RunStart::FIRST;
         Self::open(Simulated::new(seed), Seed::new(seed), config, run, Vec::new())
     }
 
@@ -89,8 +93,10 @@ impl Rig {
             appender: Appender::new(config, header),
             txns,
             ills: Ills::default(),
+            committed: run.committed_through,
             config,
             files: BTreeMap::new(),
+            step_count: 0,
             in_the_air: Vec::new(),
             is_flushing: None,
             flush_covers: Vec::new(),
@@ -118,6 +124,17 @@ impl Rig {
         if self.seed.one_in(4) {
             self.prepare();
         }
+        self.step_count += 1;
+        if self.step_count.is_multiple_of(7) {
+            self.commit_some();
+        }
+    }
+
+    /// Something between what is committed and what is appended is committed, durable or not.
+    fn commit_some(&mut self) {
+        let (committed, appended) = (self.committed.0, self.appender.appended_through().0);
+        self.committed = Zxid(committed + (appended - committed) / 2);
+        self.appender.commit(self.committed);
     }
 
     pub(super) fn append(&mut self) {
@@ -136,7 +153,8 @@ impl Rig {
         if let Some(number) = self.appender.maybe_ask_segment() {
             let segment_bytes = self.config.segment_bytes;
             let seed = self.seed.next();
-            let header = SegmentHeader { number, segment_bytes, seed, start: Start::Follows };
+            let (version, start) = (FormatVersion::CURRENT, Start::Follows);
+            let header = SegmentHeader { version, number, segment_bytes, seed, start };
             let prepared = block_on(segments::prepare(&self.disk, directory(), header));
             let path = segments::path(directory(), number);
             match prepared.and_then(|()| block_on(self.disk.open(&path, OpenMode::Write))) {
@@ -249,6 +267,36 @@ impl Rig {
 }
 
 impl Rig {
+    /// Everything in flight ends, and the run behind `at` is what comes next.
+    pub(super) fn run_behind(&mut self, at: Zxid) -> RunStart {
+        self.settle(false);
+        if self.seed.one_in(2)
+            && let Some(write) = self.appender.end()
+        {
+            self.submit(write);
+            while !self.appender.is_idle() {
+                self.depart();
+                self.complete_one();
+            }
+        }
+        self.appender.run_behind(at)
+    }
+
+    /// A fresh appender takes the log over that begins with a snapshot.
+    pub(super) fn receive(&mut self, first: SegmentHeader) {
+        self.take_over(first, Zxid(-1));
+        self.committed = Zxid::ZERO;
+    }
+
+    /// A fresh appender takes the log over that was cut behind `at`.
+    pub(super) fn take_over(&mut self, first: SegmentHeader, at: Zxid) {
+        self.appender = Appender::new(*self.appender.config(), first);
+        self.txns.retain(|txn| txn.0 <= at);
+        self.committed = self.committed.min(at);
+        self.files.clear();
+        self.open_file(first.number);
+    }
+
     /// Everything appended becomes durable, and the run ends.
     pub(super) fn end(&mut self) {
         self.settle(false);
@@ -261,6 +309,17 @@ impl Rig {
         }
         assert!(self.appender.end().is_none() && self.appender.room() == Room::Ended);
     }
+}
+
+/// A run behind `continues_from`; nothing is known to be committed.
+pub(super) fn run_start(used_last: Option<SegmentNumber>, continues_from: Zxid) -> RunStart {
+    RunStart { used_last, continues_from, ..RunStart::FIRST }
+}
+
+/// The run that a server begins with what it has recovered.
+pub(super) fn next_run(found: &Recovered) -> RunStart {
+    let Recovered { used_last, last: continues_from, committed_through, .. } = *found;
+    RunStart { used_last, continues_from, committed_through, counts_from: None }
 }
 
 /// Recovers everything behind `after`.

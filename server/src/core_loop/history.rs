@@ -1,24 +1,28 @@
 //! The replica on its core loop: passes events from the log and the background to it, and performs
 //! its effects. Decides nothing.
 
+use super::agreement::UnderWay;
 use super::inbox::{LoopInbox, LoopMessage};
-use super::log_writer::{LogWriter, LogWriterParts};
+use super::incoming::{self, Incoming, Making};
+use super::log_writer::{Change, LogWriter, LogWriterParts};
 use super::meters::Meters;
+use super::transfers::Transfers;
 use crate::directories::Directories;
 use crate::persist::{self, SnapshotJob};
 use disk::{Background, DiskError};
 use engine::message::{ToOrdering, ToShard};
 use engine::ordering::Refusal;
 use engine::replica::{Effect, Effects, Event, LogState, Replica};
-use engine::settings::Now;
+use engine::settings::{Now, Settings};
 use engine::state::State;
-use engine::tree::{Pin, TreeReader};
+use engine::tree::{Advise, Pin, TreeReader};
 use model::zxid::Zxid;
 use ring::{Errno, Queue, StableBuf};
 use std::fs::File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::{error, info, warn};
-use txlog::{AppendFailure, SegmentHeader};
+use txlog::{AppendFailure, Base, SegmentHeader};
 
 /// What a history is made of.
 pub struct HistoryParts {
@@ -28,6 +32,12 @@ pub struct HistoryParts {
     pub log: LogWriterParts,
     /// The result of the restore.
     pub summary: persist::Summary,
+    /// What trees are made for that come from elsewhere.
+    pub settings: Arc<Settings>,
+    /// How trees advise the kernel about their memory.
+    pub advise: Option<Advise>,
+    /// The received snapshot that the log begins with, if it was not adopted.
+    pub unadopted: Option<Base>,
     /// Where files are.
     pub directories: Directories,
     /// Where bulk work runs.
@@ -45,21 +55,34 @@ pub struct History {
     pub(super) reader: TreeReader<State>,
     /// What it measures.
     pub(super) meters: Meters,
-    log: LogWriter,
+    pub(super) log: LogWriter,
     /// The log's state as the replica last received it.
     log_state: LogState,
     bytes_left: Option<u64>,
-    directories: Directories,
-    background: Arc<Background>,
+    pub(super) directories: Directories,
+    pub(super) background: Arc<Background>,
     purge: Option<persist::PurgePolicy>,
     /// When the next purge is due.
     purge_ms: u64,
+    /// Whether one is under way.
+    is_purging: bool,
+    /// Abandons the snapshot that is being written.
+    snapshot_stop: Option<Arc<AtomicBool>>,
+    /// What agreement has asked for.
+    pub(super) under_way: UnderWay,
+    /// Snapshots that go over links.
+    pub(super) transfers: Transfers,
+    /// The one that comes, and is to take the place of the history.
+    pub(super) incoming: Incoming,
+    /// How its tree is made.
+    pub(super) making: Making,
 }
 
 impl History {
     /// The replica with its log.
     pub fn new(parts: HistoryParts, now: Now) -> Self {
-        let HistoryParts { mut replica, log, summary, directories, background, purge } = parts;
+        let HistoryParts { mut replica, log, summary, directories, background, purge, .. } = parts;
+        let HistoryParts { settings, advise, unadopted, .. } = parts;
         let (reader, _) = replica.view();
         Self {
             replica,
@@ -74,6 +97,12 @@ impl History {
             purge,
             // At the start, as stock does: a server that is restarted every night purges too.
             purge_ms: now.mono_ms,
+            is_purging: false,
+            snapshot_stop: None,
+            under_way: UnderWay::default(),
+            transfers: Transfers::default(),
+            incoming: Incoming::new(unadopted),
+            making: Making { settings, advise },
         }
     }
 
@@ -105,6 +134,7 @@ impl History {
 
     /// The background has written a snapshot, or failed to.
     pub fn snapshot_ended(&mut self, result: Result<Zxid, String>, now: Now) {
+        self.snapshot_stop = None;
         self.meters.snapshot_ended(result.as_ref().ok().copied(), now.wall_ms);
         match result {
             Ok(zxid) => info!(%zxid, "snapshot written"),
@@ -113,12 +143,68 @@ impl History {
         self.handle(Event::SnapshotEnded, now);
     }
 
+    /// Changes the log to another run, to which belongs what is appended from now on. A snapshot
+    /// that is being written is abandoned.
+    ///
+    /// # Panics
+    /// As [`LogWriter::begin_change`].
+    pub(super) fn begin_change(&mut self, change: Change) {
+        self.log.begin_change(change);
+        if let Some(stop) = &self.snapshot_stop {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads for reports from the tree that clients see now.
+    pub(super) fn renew_reader(&mut self) {
+        (self.reader, _) = self.replica.view();
+    }
+
+    /// Handles a message of the background, or of a thread that has a link.
+    pub(super) fn receive(&mut self, message: LoopMessage, now: Now) {
+        match message {
+            LoopMessage::Prepared(result) => self.prepared(result, now),
+            LoopMessage::RunBegun(result) => self.log.run_begun(result, now),
+            LoopMessage::EpochsStored(result) => self.epochs_stored(result, now),
+            LoopMessage::LogRead(link, result) => self.log_read(link, result, now),
+            LoopMessage::Purged => self.purge_ended(),
+            LoopMessage::Snapshot(result) => self.snapshot_ended(result, now),
+            LoopMessage::Transferred(transferred) => self.transferred(*transferred, now),
+            LoopMessage::LinkFailed(link) => self.link_failed(link, now),
+            LoopMessage::ReceivedStored(result) => self.received_stored(result),
+            LoopMessage::ReceivedLoaded(result) => self.received_loaded(result, now),
+            LoopMessage::ReceivedRemoved(result) => self.received_removed(result),
+            LoopMessage::Adopted(result) => self.adopted(result),
+            LoopMessage::Dealt(_) | LoopMessage::Stop => unreachable!("it is of the loop"),
+        }
+    }
+
+    /// What the history that counts has reached; `None` while another one is to replace it.
+    pub(super) fn reached(&self) -> Option<Zxid> {
+        self.incoming.counts().then(|| self.replica.ordering().published())
+    }
+
+    /// The background has ended a purge.
+    pub fn purge_ended(&mut self) {
+        self.is_purging = false;
+    }
+
+    /// Whether a purge is under way.
+    pub(super) fn is_purging(&self) -> bool {
+        self.is_purging
+    }
+
+    /// What the log is known to hold.
+    pub(super) fn durable_through(&self) -> Zxid {
+        self.log.durable_through()
+    }
+
     /// The first error of the log, which is final.
     pub fn failure(&self) -> Option<&AppendFailure> {
         self.log.failure()
     }
 
-    fn handle(&mut self, event: Event<'_>, now: Now) {
+    pub(super) fn handle(&mut self, event: Event<'_>, now: Now) {
         self.replica.handle(now, event, &mut self.effects);
     }
 
@@ -126,8 +212,15 @@ impl History {
     pub fn report_log(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         self.append(now);
         self.log.ask_segment(inbox, now);
+        // A snapshot or a purge that ends later would undo a part of the change.
+        if self.snapshot_stop.is_none() && !self.is_purging && !self.incoming.is_busy() {
+            self.log.begin_run(inbox, now);
+        }
+        self.advance_incoming(inbox, now);
+        self.maybe_store_epochs(inbox);
         let durable = self.log.durable_through();
-        if durable > self.replica.ordering().published() {
+        let is_current = !self.log.is_changing() && !self.incoming.is_loading();
+        if durable > self.replica.durable() && is_current {
             self.handle(Event::Durable(durable), now);
         }
         let bytes_left = self.log.bytes_left();
@@ -177,13 +270,20 @@ impl History {
                 Effect::Append(in_log) => self.log.push(in_log),
                 Effect::Published(zxid) => {
                     is_published = true;
+                    // What is published is durable and committed.
+                    self.log.commit(zxid);
                     self.reader.refresh();
                     self.meters.published(zxid, now.mono_ms);
                 }
                 Effect::Deliver { shard, message } => deliver(shard, message),
                 Effect::RefuseWrites(refusal) => self.log_refusal(refusal),
                 Effect::TakeSnapshot(pin) => self.take_snapshot(pin, inbox, now),
-                other => unreachable!("{other:?} on a server that is alone"),
+                Effect::Peer(effect) => self.perform_for_agreement(effect, inbox, now),
+                Effect::Serve(serving) => self.serve(serving),
+                Effect::StopServing(why) => self.stop_serving(why),
+                Effect::Diverged(error) => self.diverged(error),
+                Effect::SendSnapshot(link, pin) => self.send_snapshot(link, pin),
+                Effect::Discard(head) => incoming::discard(head),
             }
         }
         // A snapshot that could not start is reported as ended, which causes no effect.
@@ -193,10 +293,10 @@ impl History {
     }
 
     /// Submits what the log can write now, and starts the background's work that is due.
-    pub fn depart(&mut self, queue: &mut Queue<'_>, now: Now) {
+    pub fn depart(&mut self, queue: &mut Queue<'_>, inbox: &Arc<LoopInbox>, now: Now) {
         self.append(now);
         self.log.depart(queue, now);
-        self.maybe_purge(now);
+        self.maybe_purge(inbox, now);
     }
 
     fn append(&mut self, now: Now) {
@@ -222,11 +322,20 @@ impl History {
     }
 
     fn take_snapshot(&mut self, pin: Pin<State>, inbox: &Arc<LoopInbox>, now: Now) {
+        if self.log.is_changing() || !self.incoming.is_quiet() {
+            // It may hold what is cut away, or of a history that does not count yet.
+            return self.handle(Event::SnapshotEnded, now);
+        }
         let inbox = inbox.clone();
-        let job = SnapshotJob { pin, directory: self.directories.snapshots.clone() };
+        let stop = Arc::new(AtomicBool::new(false));
+        let directory = self.directories.snapshots.clone();
+        let job = SnapshotJob { pin, directory, stop: stop.clone() };
         let notify = move |result| inbox.send(LoopMessage::Snapshot(result));
         match persist::snapshot(&self.background, job, notify) {
-            Ok(()) => self.meters.snapshot_began(),
+            Ok(()) => {
+                self.snapshot_stop = Some(stop);
+                self.meters.snapshot_began();
+            }
             Err(error) => {
                 warn!("the background accepts no more work: {error}");
                 self.handle(Event::SnapshotEnded, now);
@@ -241,7 +350,8 @@ impl History {
 
     /// When there is something to do even without an event, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        let purge_ms = self.purge.map(|_| self.purge_ms);
+        let may_purge = self.may_purge();
+        let purge_ms = self.purge.filter(|_| may_purge).map(|_| self.purge_ms);
         let own_ms = [self.log.deadline_ms(), purge_ms].into_iter().flatten().min();
         self.replica.deadline_ms().min(own_ms.unwrap_or(u64::MAX))
     }
@@ -258,15 +368,23 @@ impl History {
         is_in_flight
     }
 
-    fn maybe_purge(&mut self, now: Now) {
+    fn may_purge(&self) -> bool {
+        let is_in_use = self.is_purging || self.log.is_changing() || self.under_way.is_reading();
+        !is_in_use && self.incoming.is_quiet()
+    }
+
+    fn maybe_purge(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
         let Some(policy) = self.purge else { return };
-        if now.mono_ms < self.purge_ms {
+        if now.mono_ms < self.purge_ms || !self.may_purge() {
             return;
         }
         self.purge_ms = now.mono_ms + policy.interval_ms;
         let before = self.log.segment_durable();
-        if let Err(error) = persist::purge(&self.background, &self.directories, policy, before) {
-            warn!("the background accepts no more work: {error}");
+        let inbox = inbox.clone();
+        let notify = move || inbox.send(LoopMessage::Purged);
+        match persist::purge(&self.background, &self.directories, policy, before, notify) {
+            Ok(()) => self.is_purging = true,
+            Err(error) => warn!("the background accepts no more work: {error}"),
         }
     }
 }

@@ -2,29 +2,52 @@
 //! of a request.
 
 use super::clients::Dealt;
+use super::transfers::Transferred;
+use crate::persist::RestoreError;
 use disk::DiskError;
+use engine::pipeline::Head;
+use engine::zab::{LinkId, LogRead};
 use model::zxid::Zxid;
 use ring::Waker;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
-use txlog::SegmentHeader;
+use txlog::{RecoverError, SegmentHeader};
 
 /// A message to a core loop.
-#[derive(Debug)]
 pub enum LoopMessage {
     /// A client that another loop accepted for this loop's shard.
     Dealt(Dealt),
     /// The background has prepared a segment, or failed to.
     Prepared(Result<(SegmentHeader, File), DiskError>),
+    /// The background has begun a new run of the log, or failed to.
+    RunBegun(Result<(SegmentHeader, File), RestoreError>),
+    /// The background has purged what is not needed, or failed to.
+    Purged,
+    /// The background has stored epochs, or failed to.
+    EpochsStored(Result<(), RestoreError>),
+    /// The background has read a part of the log for this link, or failed to.
+    LogRead(LinkId, Result<LogRead, RecoverError>),
     /// The background has written a snapshot of this zxid, or failed to.
     Snapshot(Result<Zxid, String>),
+    /// A thread has sent or received a snapshot over a link, or failed to.
+    Transferred(Box<Transferred>),
+    /// A link that was lent could not be used, and is closed.
+    LinkFailed(LinkId),
+    /// The background has stored a tree that a leader has sent, in so many bytes, or failed to.
+    ReceivedStored(Result<u64, RestoreError>),
+    /// The background has loaded it, or failed to.
+    ReceivedLoaded(Result<Box<Head>, RestoreError>),
+    /// The background has removed what was left of one that is void, or failed to.
+    ReceivedRemoved(Result<(), RestoreError>),
+    /// The background has adopted it, or failed to.
+    Adopted(Result<(), RestoreError>),
     /// Answer what is in flight and end.
     Stop,
 }
 
 /// The mailbox of a core loop, shared by all threads that write to it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct LoopInbox {
     messages: Mutex<Vec<LoopMessage>>,
     has_messages: AtomicBool,

@@ -6,17 +6,23 @@
 //! Invariant: a loop sleeps only after it has checked again everything that other threads write for
 //! it: its inbox, its queues, the published version (guard: `ring`'s wake protocol).
 
+mod agreement;
 mod clients;
 mod history;
 mod inbox;
+mod incoming;
 mod links;
 mod log_writer;
 mod meters;
 mod pace;
+pub mod peers;
+mod rare;
 mod reports;
 mod sockets;
 mod token;
+mod transfers;
 
+pub use agreement::AgreementFailure;
 pub use clients::{Clients, Dealt};
 pub use history::{History, HistoryParts};
 pub use inbox::{LoopInbox, LoopMessage};
@@ -25,11 +31,13 @@ pub use log_writer::LogWriterParts;
 pub use sockets::{Detached, End, Event, Owner, Place, Sender, Sockets, Spent};
 
 use crate::clock::Clock;
+use agreement::Hearing;
 use engine::limits::RECLAIM_PER_TURN;
 use engine::settings::Now;
 use model::zxid::Zxid;
 use net::listener::Listener;
 use pace::Pace;
+use peers::Peers;
 use ring::{Completion, Ring, RingConfig, RingError, Wait};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +61,9 @@ pub enum LoopError {
     /// The log can no longer be written: what was not acknowledged yet never will be.
     #[error("{0}; the server stops so that nothing is acknowledged that is not durable")]
     Log(AppendFailure),
+    /// The server cannot be one of its ensemble any more.
+    #[error(transparent)]
+    Agreement(AgreementFailure),
 }
 
 /// What a loop hosts and is connected to.
@@ -65,6 +76,10 @@ pub struct LoopParts {
     pub history: Option<History>,
     /// The links to shards on other loops.
     pub links: Vec<OrderingLink>,
+    /// The links to other servers, beside the ordering role of a server of an ensemble.
+    pub peers: Option<Peers>,
+    /// Where other servers connect: for elections, and as learners.
+    pub peer_listeners: [Vec<Listener>; 2],
     /// The mailboxes of all loops by shard, for handing over accepted clients.
     pub by_shard: Vec<Arc<LoopInbox>>,
     /// Listeners, on the first shard's loop.
@@ -99,6 +114,16 @@ impl CoreLoop {
     /// Creates a loop on the calling thread.
     pub fn new(mut ring: Ring, inbox: Arc<LoopInbox>, mut parts: LoopParts) -> Self {
         let listeners = std::mem::take(&mut parts.listeners);
+        let [for_elections, for_learners] = std::mem::take(&mut parts.peer_listeners);
+        if let Some(peers) = &mut parts.peers {
+            let queue = &mut ring.queue();
+            for listener in for_elections {
+                peers.listen_for_elections(queue, listener);
+            }
+            for listener in for_learners {
+                peers.listen_for_learners(queue, listener);
+            }
+        }
         if let Some(clients) = &mut parts.clients {
             for listener in listeners {
                 clients.listen(&mut ring.queue(), listener);
@@ -119,12 +144,12 @@ impl CoreLoop {
             if let Some(failure) = self.parts.history.as_ref().and_then(History::failure) {
                 return Err(LoopError::Log(*failure));
             }
+            let history = self.parts.history.as_ref();
+            if let Some(failure) = history.and_then(History::agreement_failure) {
+                return Err(LoopError::Agreement(failure.clone()));
+            }
             if self.is_done(now) {
-                return Ok(self
-                    .parts
-                    .history
-                    .as_ref()
-                    .map(|it| it.replica().ordering().published()));
+                return Ok(self.parts.history.as_ref().and_then(History::reached));
             }
             self.wait(now)?;
         }
@@ -135,7 +160,10 @@ impl CoreLoop {
         if let Some(clients) = &mut parts.clients {
             clients.begin_turn(now);
         }
-        let count = ring.completions(|queue, completion| dispatch(parts, queue, completion));
+        if let Some(peers) = &mut parts.peers {
+            peers.begin_turn(now.mono_ms);
+        }
+        let count = ring.completions(|queue, completion| dispatch(parts, queue, completion, now));
         let mut is_quiet = count == 0 && !ring.has_completions();
         if self.inbox.has_messages() {
             is_quiet = false;
@@ -148,8 +176,12 @@ impl CoreLoop {
         if let Some(history) = &mut self.parts.history {
             history.report_log(&self.inbox, now);
         }
+        self.hear(now);
         self.perform(now);
         self.roles(now, is_quiet);
+        if let Some(peers) = &mut self.parts.peers {
+            peers.end_turn(&mut self.ring.queue());
+        }
         if let Some(clients) = &mut self.parts.clients {
             clients.sweep(&mut self.ring.queue(), now.mono_ms);
             clients.end_turn(&mut self.ring.queue(), now.mono_ms);
@@ -192,7 +224,7 @@ impl CoreLoop {
             let is_published = self.perform(now);
             let Self { ring, inbox, parts, .. } = self;
             if let Some(history) = &mut parts.history {
-                history.depart(&mut ring.queue(), now);
+                history.depart(&mut ring.queue(), inbox, now);
                 history.report_log(inbox, now);
             }
             if !is_published || parts.clients.is_none() {
@@ -201,9 +233,17 @@ impl CoreLoop {
         }
     }
 
+    /// Hands to agreement what links have for it without a completion.
+    fn hear(&mut self, now: Now) {
+        let LoopParts { peers, history, .. } = &mut self.parts;
+        if let (Some(peers), Some(history)) = (peers, history) {
+            peers.sweep(&mut self.ring.queue(), &mut Hearing { history, now });
+        }
+    }
+
     /// Performs the replica's effects. True if something was published.
     fn perform(&mut self, now: Now) -> bool {
-        let LoopParts { history, clients, links, .. } = &mut self.parts;
+        let LoopParts { history, clients, links, peers, .. } = &mut self.parts;
         let Some(history) = history else { return false };
         let is_published = history.perform(&self.inbox, now, |shard, message| {
             match (links.iter_mut().find(|link| link.shard == shard), &mut *clients) {
@@ -215,6 +255,10 @@ impl CoreLoop {
                 (None, None) => (),
             }
         });
+        if let Some(peers) = peers {
+            history.perform_on_links(peers, &mut self.ring.queue(), &self.inbox);
+            history.read_log(&self.inbox, |link| peers.has_room(link));
+        }
         if is_published {
             links.iter_mut().for_each(OrderingLink::wake);
         }
@@ -231,21 +275,16 @@ impl CoreLoop {
                         clients.open(&mut self.ring.queue(), dealt);
                     }
                 }
-                LoopMessage::Prepared(result) => {
-                    if let Some(history) = &mut parts.history {
-                        history.prepared(result, now);
-                    }
-                }
-                LoopMessage::Snapshot(result) => {
-                    if let Some(history) = &mut parts.history {
-                        history.snapshot_ended(result, now);
-                    }
-                }
                 LoopMessage::Stop => {
                     debug!("stopping");
                     self.stopping_since_ms.get_or_insert(now.mono_ms);
                     if let Some(clients) = &mut parts.clients {
                         clients.stop_listening(&mut self.ring.queue());
+                    }
+                }
+                message => {
+                    if let Some(history) = &mut parts.history {
+                        history.receive(message, now);
                     }
                 }
             }
@@ -275,6 +314,15 @@ impl CoreLoop {
         if has_shards && !is_late {
             return false;
         }
+        if let Some(history) = &mut self.parts.history {
+            history.transfers.end_all();
+        }
+        if let Some(peers) = &mut self.parts.peers {
+            peers.stop(&mut self.ring.queue());
+            if !peers.is_empty() && !is_late {
+                return false;
+            }
+        }
         match &mut self.parts.history {
             Some(history) => !history.end_log(&mut self.ring.queue(), &self.inbox, now) || is_late,
             None => true,
@@ -283,6 +331,7 @@ impl CoreLoop {
 
     /// Submits, and sleeps if nothing is left to do.
     fn wait(&mut self, now: Now) -> Result<(), LoopError> {
+        let has_held_packets = self.has_held_packets(now);
         let parts = &self.parts;
         let is_stopping = self.stopping_since_ms.is_some();
         // Writes that the ordering role does not admit wait for the log, not for another turn.
@@ -294,7 +343,8 @@ impl CoreLoop {
         }) || self.is_asked
             || parts.link.as_ref().is_some_and(ShardLink::is_waiting)
             || parts.links.iter().any(OrderingLink::is_waiting)
-            || parts.history.as_ref().is_some_and(History::is_busy);
+            || parts.history.as_ref().is_some_and(History::is_busy)
+            || has_held_packets;
         if is_busy {
             return Ok(self.ring.turn(Wait::No)?);
         }
@@ -309,6 +359,15 @@ impl CoreLoop {
         let has_work = || inbox.has_messages() || is_handed_something(parts);
         self.ring.sleep(Wait::Until(Duration::from_millis(sleep_ms)), has_work)?;
         Ok(())
+    }
+
+    /// Whether packets of other servers that had to wait can be handed in now.
+    fn has_held_packets(&mut self, now: Now) -> bool {
+        let LoopParts { peers, history, .. } = &mut self.parts;
+        match (peers, history) {
+            (Some(peers), Some(history)) => peers.is_busy(&Hearing { history, now }),
+            _ => false,
+        }
     }
 
     /// Spins for a short time instead of sleeping. True if there is work.
@@ -341,7 +400,8 @@ fn is_handed_something(parts: &LoopParts) -> bool {
 fn deadline_ms(parts: &LoopParts) -> u64 {
     let shard = parts.clients.as_ref().map_or(u64::MAX, |clients| clients.shard.deadline_ms());
     let history = parts.history.as_ref().map_or(u64::MAX, History::deadline_ms);
-    shard.min(history)
+    let peers = parts.peers.as_ref().map_or(u64::MAX, Peers::deadline_ms);
+    shard.min(history).min(peers)
 }
 
 /// A shard's part of a turn: handles messages of the ordering role and what was published, answers
@@ -369,12 +429,22 @@ fn serve(
     }
 }
 
-fn dispatch(parts: &mut LoopParts, queue: &mut ring::Queue<'_>, completion: Completion<'_>) {
-    let LoopParts { clients, history, .. } = parts;
+fn dispatch(
+    parts: &mut LoopParts,
+    queue: &mut ring::Queue<'_>,
+    completion: Completion<'_>,
+    now: Now,
+) {
+    let LoopParts { clients, history, peers, .. } = parts;
     match completion.token().map(Kind::of) {
         Some(Kind::Accept(Owner::Clients, _) | Kind::Socket(Owner::Clients, _)) => {
             if let Some(clients) = clients {
                 clients.handle(queue, completion);
+            }
+        }
+        Some(Kind::Accept(..) | Kind::Socket(..)) => {
+            if let (Some(peers), Some(history)) = (peers, history) {
+                peers.handle(queue, completion, &mut Hearing { history, now });
             }
         }
         Some(Kind::Write(slot)) => {

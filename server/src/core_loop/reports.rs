@@ -3,7 +3,7 @@
 
 use super::LoopParts;
 use crate::admin::fill::{self, Standing};
-use crate::admin::inquiry::{Inquiry, Mode, OrderingInquiry};
+use crate::admin::inquiry::{Inquiry, OrderingInquiry};
 use crate::admin::limits::BRIEF_PER_TURN_MAX;
 use crate::admin::metrics::{Counter, Metrics};
 use engine::settings::Now;
@@ -30,8 +30,8 @@ fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
                 history.reset();
             }
             let standing = Standing {
-                is_serving: true,
-                mode: Mode::Standalone,
+                is_serving: history.is_serving(),
+                mode: history.mode(),
                 proposal_bytes: None,
                 last_snapshot: history.meters.last_snapshot(),
                 slow_flushes: history.meters.slow_flushes(),

@@ -8,7 +8,7 @@ use engine::ordering::ReplayError;
 use model::zxid::Zxid;
 use snapshot::LoadError;
 use thiserror::Error;
-use txlog::RecoverError;
+use txlog::{EpochsError, RecoverError};
 
 /// Why the data cannot be restored.
 #[derive(Debug, Error)]
@@ -36,6 +36,9 @@ pub enum RestoreError {
         /// Why.
         error: ReplayError,
     },
+    /// What the server has promised to leaders cannot be read.
+    #[error(transparent)]
+    Epochs(#[from] EpochsError),
     /// The disk returned an error.
     #[error("{0}{way_out}", way_out = advice::disk(.0))]
     Disk(#[from] DiskError),
@@ -53,6 +56,12 @@ pub enum RestoreError {
     /// The image in a snapshot is not a tree.
     #[error("the newest snapshot does not hold a tree: {0}")]
     Image(String),
+    /// A snapshot cannot be written.
+    #[error(transparent)]
+    Write(#[from] snapshot::WriteError),
+    /// The received snapshot is not there that is to be loaded.
+    #[error("the snapshot that was received at {} in epoch {} is not there", .0.zxid, .0.epoch.0)]
+    NotReceived(txlog::Base),
     /// The background has ended.
     #[error(transparent)]
     Background(#[from] BackgroundError),

@@ -11,14 +11,17 @@ use engine::state::State;
 use engine::tree::{Pin, PinnedWalk};
 use model::record::NodeRecord;
 use model::zxid::Zxid;
+use snapshot::received;
 use std::fs::File;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 use txlog::limits::SPARES_MAX;
-use txlog::{SegmentHeader, SegmentNumber, Start, segments};
+use txlog::{Base, FormatVersion, SegmentHeader, SegmentNumber, Start, segments};
 
 /// The longest pause after a chunk of a snapshot.
 const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(20);
@@ -62,7 +65,8 @@ async fn prepare_now(disk: &Direct, job: &PrepareJob) -> Result<(SegmentHeader, 
     let seed = random::bits();
     let seed = seed.map_err(|e| DiskError::from_io(disk::Operation::Create, &path, &e))?;
     let (number, segment_bytes) = (job.number, job.segment_bytes);
-    let header = SegmentHeader { number, segment_bytes, seed, start: Start::Follows };
+    let (version, start) = (FormatVersion::CURRENT, Start::Follows);
+    let header = SegmentHeader { version, number, segment_bytes, seed, start };
     segments::prepare(disk, &job.directory, header).await?;
     Ok((header, append_file::open(&path, job.durability)?))
 }
@@ -73,6 +77,8 @@ pub struct SnapshotJob {
     pub pin: Pin<State>,
     /// Where.
     pub directory: PathBuf,
+    /// Set to abandon it.
+    pub stop: Arc<AtomicBool>,
 }
 
 /// Has a snapshot written; `notify` is called from the background.
@@ -83,21 +89,16 @@ pub fn snapshot(
 ) -> Result<(), BackgroundError> {
     let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
         Box::pin(async move {
-            let SnapshotJob { pin, directory } = job;
-            notify(
-                write_snapshot(&*disk, &directory, pin).await.map_err(|error| error.to_string()),
-            );
+            let written = write_snapshot(&*disk, job).await;
+            notify(written.map_err(|error| error.to_string()));
         })
     };
     background.submit(TaskQueue::Snapshot, Box::new(work))
 }
 
 /// Writes a pinned version.
-async fn write_snapshot<D: Disk>(
-    disk: &D,
-    directory: &Path,
-    pin: Pin<State>,
-) -> Result<Zxid, snapshot::WriteError> {
+async fn write_snapshot<D: Disk>(disk: &D, job: SnapshotJob) -> Result<Zxid, snapshot::WriteError> {
+    let SnapshotJob { pin, directory, stop } = job;
     let view = pin.view();
     let head = snapshot::SnapshotHead {
         zxid: view.meta().zxid,
@@ -114,15 +115,19 @@ async fn write_snapshot<D: Disk>(
     let pace = async |_| {
         glommio::timer::sleep(since.elapsed().min(SNAPSHOT_PAUSE_MAX)).await;
         since = Instant::now();
-        ControlFlow::Continue(())
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     };
-    snapshot::write(disk, directory, &head, created_by, &mut source, pace).await?;
+    snapshot::write(disk, &directory, &head, created_by, &mut source, pace).await?;
     Ok(head.zxid)
 }
 
 /// A pinned version as the source of a snapshot.
-struct PinnedSource {
-    walk: PinnedWalk<State>,
+pub(super) struct PinnedSource {
+    pub(super) walk: PinnedWalk<State>,
 }
 
 impl snapshot::Source for PinnedSource {
@@ -141,12 +146,14 @@ impl snapshot::Source for PinnedSource {
     }
 }
 
-/// Removes the snapshots and the segments that the policy does not keep.
+/// Removes the snapshots and the segments that the policy does not keep; `notify` is called from
+/// the background when that has ended, or has failed.
 pub fn purge(
     background: &Background,
     directories: &Directories,
     policy: PurgePolicy,
     before: SegmentNumber,
+    notify: impl FnOnce() + Send + 'static,
 ) -> Result<(), BackgroundError> {
     let directories = directories.clone();
     let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
@@ -156,17 +163,27 @@ pub fn purge(
                 Ok(count) => info!(count, "old snapshots and segments purged"),
                 Err(error) => warn!("the purge was interrupted; it will continue later: {error}"),
             }
+            notify();
         })
     };
     background.submit(TaskQueue::Purge, Box::new(work))
 }
 
-async fn purge_now<D: Disk>(
+pub(super) async fn purge_now<D: Disk>(
     disk: &D,
     directories: &Directories,
     policy: PurgePolicy,
     before: SegmentNumber,
 ) -> Result<usize, RestoreError> {
+    let base = txlog::base(disk, &directories.log).await;
+    let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
+    if let Some(Base { zxid, epoch }) = base
+        && received::find(disk, &directories.snapshots, zxid, epoch).await?.is_some()
+    {
+        // The snapshots of the history that it replaces say nothing of the log that is needed, and
+        // stay until it is adopted.
+        return Ok(0);
+    }
     let purged = snapshot::purge(disk, &directories.snapshots, policy.keep_count).await?;
     let Some(keep_after) = purged.oldest_kept else { return Ok(0) };
     let segment_bytes = directories.segment_bytes;

@@ -6,20 +6,21 @@ use crate::advice;
 use crate::data_set::Lineage;
 use crate::directories::Directories;
 use crate::random;
-use disk::{Background, BackgroundError, Disk, TaskQueue};
+use disk::{Background, BackgroundError, Disk, DiskError, TaskQueue};
 use engine::batch::Batch;
+use engine::in_log::InLog;
 use engine::ordering::replay;
 use engine::pipeline::{Census, Head};
 use engine::settings::Settings;
 use engine::state::{Session, State};
 use engine::tree::{ImageUnit, Tree, TreeBuilder, TreeSeed};
 use model::zxid::Zxid;
-use snapshot::{Contents, ImageSink, Newest, Refused, Unit};
+use snapshot::{Candidate, Contents, ImageSink, Newest, Refused, Unit, received};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 use tracing::warn;
-use txlog::{RecoverFrom, Recovered};
+use txlog::{Base, LogSink, RecoverFrom, Recovered};
 
 /// Txns that are replayed into one version of the tree.
 const REPLAY_BATCH: u64 = 1_000;
@@ -48,10 +49,21 @@ impl ImageSink for Builder {
     }
 }
 
+/// What is applied of what is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Everything durable: a server that runs alone has committed it.
+    Durable,
+    /// What the log knows to be committed. What follows may still be cut: it stays unapplied.
+    Committed,
+}
+
 /// Everything durable, read without changing any file.
 pub struct ReadBack {
-    /// The tree with every durable txn.
+    /// The tree with every txn that is applied.
     pub head: Head,
+    /// The durable txns that are not.
+    pub tail: InLog,
     /// The snapshot's zxid, and when its file was written, in ms since 1970; 0 if that is unknown.
     pub snapshot: Option<(Zxid, i64)>,
     /// The files of newer snapshots, which are damaged.
@@ -73,7 +85,7 @@ pub fn read_back(
     settings: Arc<Settings>,
 ) -> Result<ReadBack, RestoreError> {
     let done = background.run(TaskQueue::Segments, move |disk| async move {
-        read_back_now(&*disk, &directories, &settings, None).await
+        read_back_now(&*disk, &directories, &settings, None, Applied::Durable).await
     })?;
     done.recv().map_err(|_| BackgroundError::Stopped)?
 }
@@ -83,10 +95,14 @@ pub(super) async fn read_back_now<D: Disk>(
     directories: &Directories,
     settings: &Arc<Settings>,
     advise: Option<engine::tree::Advise>,
+    applied: Applied,
 ) -> Result<ReadBack, RestoreError> {
     let mut builder = Builder { advise, ..Builder::default() };
     let began = Instant::now();
-    let newest = snapshot::load_newest(disk, &directories.snapshots, &mut builder).await?;
+    let base = txlog::base(disk, &directories.log).await;
+    let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
+    let candidates = counted_snapshots(disk, directories, base).await?;
+    let newest = snapshot::load_newest_of(disk, &candidates, &mut builder).await?;
     let mut durable = Zxid::ZERO;
     let mut passed_over = Vec::new();
     let contents = match newest {
@@ -97,7 +113,6 @@ pub(super) async fn read_back_now<D: Disk>(
                 warn!("a snapshot is damaged, an older one and the log are used: {error}");
             }
             passed_over = damaged.iter().map(|error| error.file().to_owned()).collect();
-            let candidates = snapshot::list(disk, &directories.snapshots).await?;
             durable = candidates.first().map_or(Zxid::ZERO, |candidate| candidate.zxid);
             Some(contents)
         }
@@ -115,10 +130,43 @@ pub(super) async fn read_back_now<D: Disk>(
     let snapshot = snapshot.map(|zxid| (zxid, written_ms(&directories.snapshots, zxid)));
     let load_time = began.elapsed();
     let from = RecoverFrom { after, durable: durable.max(after) };
-    let recovered = replay_log(disk, directories, from, &mut head).await?;
+    let (recovered, tail) = replay_log(disk, directories, from, &mut head, applied).await?;
     let replay_time = began.elapsed().saturating_sub(load_time);
     let lineage = lineage(disk, directories, recovered.last, durable.max(after)).await?;
-    Ok(ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time })
+    Ok(ReadBack { head, tail, snapshot, passed_over, recovered, lineage, load_time, replay_time })
+}
+
+/// The snapshots of the history that counts, newest first; `base` is what the log begins with.
+pub(crate) async fn counted_snapshots<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    base: Option<Base>,
+) -> Result<Vec<Candidate>, DiskError> {
+    if let Some(Base { zxid, epoch }) = base
+        && let Some(received) = received::find(disk, &directories.snapshots, zxid, epoch).await?
+    {
+        // The others are those of the history that it has replaced.
+        return Ok(vec![received]);
+    }
+    snapshot::list(disk, &directories.snapshots).await
+}
+
+/// Loads the received snapshot at `at`, whether it counts yet or not.
+pub(super) async fn load_received_now<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    at: Base,
+    settings: &Arc<Settings>,
+    advise: Option<engine::tree::Advise>,
+) -> Result<Head, RestoreError> {
+    let mut builder = Builder { advise, ..Builder::default() };
+    let found = received::find(disk, &directories.snapshots, at.zxid, at.epoch).await?;
+    let candidates = Vec::from_iter(found);
+    match snapshot::load_newest_of(disk, &candidates, &mut builder).await? {
+        Newest::Loaded(contents) => loaded(builder, &contents, settings),
+        Newest::Older { .. } | Newest::None => Err(RestoreError::NotReceived(at)),
+        Newest::Damaged(mut errors) => Err(errors.swap_remove(0).into()),
+    }
 }
 
 /// When a snapshot's file was written, in ms since 1970; 0 if that is unknown.
@@ -129,7 +177,7 @@ fn written_ms(directory: &Path, zxid: Zxid) -> i64 {
     since.map_or(0, |since| since.as_millis() as i64)
 }
 
-fn empty(
+pub(super) fn empty(
     settings: &Arc<Settings>,
     advise: Option<engine::tree::Advise>,
 ) -> Result<Head, RestoreError> {
@@ -165,37 +213,73 @@ fn loaded(
     Ok(head)
 }
 
+/// Applies txns while the log is read, as far as they are to be.
+struct Replay<'h> {
+    head: &'h mut Head,
+    applied: Applied,
+    /// Read, and not known to be committed yet.
+    tail: InLog,
+    batch: Batch,
+    count: u64,
+    failed: Option<RestoreError>,
+}
+
+impl Replay<'_> {
+    fn apply(&mut self, zxid: Zxid, txn: &[u8]) {
+        if self.failed.is_some() {
+            return;
+        }
+        if let Err(error) = replay(self.head, txn, &mut self.batch) {
+            self.failed = Some(RestoreError::Replay { zxid, error });
+            return;
+        }
+        self.count += 1;
+        if self.count.is_multiple_of(REPLAY_BATCH) {
+            self.publish();
+        }
+    }
+
+    fn publish(&mut self) {
+        let version = self.head.seal();
+        self.head.tree.publish(version);
+        self.head.tree.reclaim(usize::MAX);
+    }
+}
+
+impl LogSink for Replay<'_> {
+    fn record(&mut self, zxid: Zxid, txn: &[u8]) {
+        match self.applied {
+            Applied::Durable => self.apply(zxid, txn),
+            Applied::Committed => self.tail.push(zxid, txn),
+        }
+    }
+
+    fn committed(&mut self, through: Zxid) {
+        let tail = std::mem::take(&mut self.tail);
+        for (zxid, txn) in tail.txns(0) {
+            if zxid <= through {
+                self.apply(zxid, txn);
+            } else {
+                self.tail.push(zxid, txn);
+            }
+        }
+    }
+}
+
 async fn replay_log<D: Disk>(
     disk: &D,
     directories: &Directories,
     from: RecoverFrom,
     head: &mut Head,
-) -> Result<Recovered, RestoreError> {
-    let mut batch = Batch::default();
-    let mut failed = None;
-    let mut count = 0;
-    let recovered = txlog::recover(disk, &directories.log, from, |zxid, bytes| {
-        if failed.is_some() {
-            return;
-        }
-        if let Err(error) = replay(head, bytes, &mut batch) {
-            failed = Some(RestoreError::Replay { zxid, error });
-            return;
-        }
-        count += 1;
-        if count % REPLAY_BATCH == 0 {
-            let version = head.seal();
-            head.tree.publish(version);
-            head.tree.reclaim(usize::MAX);
-        }
-    })
-    .await;
+    applied: Applied,
+) -> Result<(Recovered, InLog), RestoreError> {
+    let (tail, batch) = (InLog::default(), Batch::default());
+    let mut replay = Replay { head, applied, tail, batch, count: 0, failed: None };
+    let recovered = txlog::recover_into(disk, &directories.log, from, &mut replay).await;
     let recovered = recovered.map_err(|error| RestoreError::of_log(error, directories))?;
-    if let Some(error) = failed {
+    if let Some(error) = replay.failed {
         return Err(error);
     }
-    let version = head.seal();
-    head.tree.publish(version);
-    head.tree.reclaim(usize::MAX);
-    Ok(recovered)
+    replay.publish();
+    Ok((recovered, replay.tail))
 }

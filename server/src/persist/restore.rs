@@ -1,32 +1,46 @@
 //! A start: everything durable is restored, and a new run of the log begins.
+//!
+//! A server that runs alone applies everything. One of an ensemble applies what the log knows to be
+//! committed: what follows may be cut by the next leader, and stays a tail.
 
 use super::RestoreError;
 use super::known::{begin, change_lineage};
-use super::read_back::{ReadBack, read_back_now};
+use super::read_back::{Applied, ReadBack, read_back_now};
+use super::received::adopt_now;
 use crate::advice;
 use crate::data_set::{Known, Lineage, LineageRun};
 use crate::directories::Directories;
 use crate::random;
 use disk::{Background, BackgroundError, Disk, Durability, TaskQueue, append_file};
+use engine::in_log::InLog;
 use engine::pipeline::Head;
 use engine::settings::Settings;
 use model::zxid::Zxid;
+use snapshot::received;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
-use txlog::{SegmentHeader, segments};
+use txlog::{Base, Recovered, SegmentHeader, segments};
 
 /// What was restored.
 pub struct Restored {
-    /// The tree with every durable txn.
+    /// The tree with every txn that is applied.
     pub head: Head,
-    /// The last of them.
+    /// The durable txns that are not, in order; none with [`Applied::Durable`].
+    pub tail: InLog,
+    /// The last durable txn.
     pub zxid: Zxid,
+    /// How far the history is known to be committed. A tree that a leader has sent may be ahead of
+    /// it.
+    pub committed: Zxid,
     /// The first segment of the new run of the log.
     pub first: SegmentHeader,
     /// How it is written.
     pub file: File,
+    /// The received snapshot that the log begins with, if it was not adopted: then the history
+    /// before it is still there beside it.
+    pub unadopted: Option<Base>,
     /// For the log line at start.
     pub summary: Summary,
 }
@@ -55,6 +69,8 @@ pub struct Use {
     pub durability: Durability,
     /// How the tree advises the kernel about its memory.
     pub advise: Option<engine::tree::Advise>,
+    /// What of it is applied.
+    pub applied: Applied,
     /// Up to where the data of `ZooKeeper` beside it are known.
     pub known: Known,
 }
@@ -83,9 +99,22 @@ async fn restore_now<D: Disk>(
     disk.create_directory(&directories.snapshots).await?;
     disk.create_directory(&directories.log).await?;
     snapshot::remove_unfinished(disk, &directories.snapshots).await?;
-    let read = read_back_now(disk, directories, settings, how.advise).await?;
-    let ReadBack { head, snapshot, passed_over, recovered, lineage, load_time, replay_time } = read;
-    let run = segments::RunStart { used_last: recovered.used_last, continues_from: recovered.last };
+    if how.applied == Applied::Committed {
+        // Which history counts must not change with the next damage or power loss.
+        let healed = txlog::epochs::read(disk, &directories.log).await;
+        healed.map_err(|error| RestoreError::of_log(error.into(), directories))?;
+    }
+    let read = read_back_now(disk, directories, settings, how.advise, how.applied).await?;
+    let ReadBack { head, tail, snapshot, passed_over, recovered, lineage, load_time, replay_time } =
+        read;
+    let Recovered { used_last, last: continues_from, .. } = recovered;
+    let committed_through = match how.applied {
+        // A server that runs alone has committed what it holds durably.
+        Applied::Durable => continues_from,
+        Applied::Committed => recovered.committed_through,
+    };
+    let run =
+        segments::RunStart { used_last, continues_from, committed_through, counts_from: None };
     let seed = random::bits().map_err(RestoreError::Random)?;
     let next = LineageRun { seed, from: recovered.last };
     begin(directories, how.known, lineage, next)?;
@@ -93,6 +122,7 @@ async fn restore_now<D: Disk>(
         .await
         .map_err(|error| RestoreError::of_segment(error, directories.segment_bytes))?;
     change_lineage(directories.data_dir(), Lineage::begun)?;
+    let unadopted = settle_received(disk, directories, how.applied).await?;
     trim(disk, directories).await;
     let file = append_file::open(&segments::path(&directories.log, first.number), how.durability)?;
     // Only now: until the log was read, their names said what had been durable. If they kept their
@@ -111,7 +141,31 @@ async fn restore_now<D: Disk>(
         replayed_bytes: recovered.record_bytes,
         is_torn: recovered.torn.is_some(),
     };
-    Ok(Restored { head, zxid: recovered.last, first, file, summary })
+    let (zxid, committed) = (recovered.last, committed_through);
+    Ok(Restored { head, tail, zxid, committed, first, file, unadopted, summary })
+}
+
+/// Removes received snapshots that do not count; the runs are gone that may have begun with one.
+/// Returns the one that counts and is not adopted yet.
+async fn settle_received<D: Disk>(
+    disk: &D,
+    directories: &Directories,
+    applied: Applied,
+) -> Result<Option<Base>, RestoreError> {
+    let base = txlog::base(disk, &directories.log).await;
+    let base = base.map_err(|error| RestoreError::of_log(error, directories))?;
+    let counts = base.map(|base| (base.zxid, base.epoch));
+    received::remove_others(disk, &directories.snapshots, counts).await?;
+    let Some(at) = base else { return Ok(None) };
+    if received::find(disk, &directories.snapshots, at.zxid, at.epoch).await?.is_none() {
+        return Ok(None);
+    }
+    if applied == Applied::Durable {
+        // A server that runs alone has no leader to wait for.
+        adopt_now(disk, directories, at).await?;
+        return Ok(None);
+    }
+    Ok(Some(at))
 }
 
 /// Releases the room that ended runs of the log do not use. Before the first record of the new one,

@@ -12,6 +12,7 @@ use crate::data_set::{
     DataMark, ForeignLog, Found, HistoryError, Lineage, LogPlace, check_beside, stock_zxid,
 };
 use crate::directories::Directories;
+use crate::persist::counted_snapshots;
 
 /// A snapshot, and what is wrong with it.
 pub(super) struct Looked {
@@ -62,14 +63,15 @@ pub(super) async fn look_at<D: Disk>(
     limit: Option<Zxid>,
 ) -> Result<Look, RepairError> {
     let mut snapshots = Vec::new();
-    for candidate in snapshot::list(disk, &directories.snapshots).await? {
-        let fault =
-            match snapshot::inspect(disk, &directories.snapshots, candidate.zxid, true).await {
-                Ok(report) if report.is_whole() => None,
-                Ok(report) => Some(describe(&report)),
-                Err(error) if error.is_damage() => Some(error.to_string()),
-                Err(error) => return Err(RepairError::Newer(error)),
-            };
+    // A log that cannot be read is reported by its own check: no snapshot is ruled out then.
+    let base = txlog::base(disk, &directories.log).await.unwrap_or(None);
+    for candidate in counted_snapshots(disk, directories, base).await? {
+        let fault = match snapshot::inspect_candidate(disk, &candidate, true).await {
+            Ok(report) if report.is_whole() => None,
+            Ok(report) => Some(describe(&report)),
+            Err(error) if error.is_damage() => Some(error.to_string()),
+            Err(error) => return Err(RepairError::Newer(error)),
+        };
         snapshots.push(Looked { file: candidate.path, zxid: candidate.zxid, fault });
     }
     let data_dir = directories.data_dir();

@@ -2,6 +2,7 @@
 
 use crate::config::{ConfigError, decided};
 use crate::core_loop::LoopError;
+use crate::core_loop::peers::plan::PlanFault;
 use crate::data_set::DataSetError;
 use crate::persist::RestoreError;
 use disk::lock::LockError;
@@ -39,6 +40,18 @@ pub enum ServeError {
     /// The port for clients is not available.
     #[error("{0}; {way_out}", way_out = way_out(.0))]
     Bind(#[from] BindError),
+    /// The configuration of the ensemble is incomplete.
+    #[error(transparent)]
+    Ensemble(PlanFault),
+    /// The address for other servers cannot be used.
+    #[error("cannot listen on {endpoint}: {error}; correct this server's server.N line")]
+    PeerAddress {
+        /// The address.
+        endpoint: decided::Endpoint,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
     /// The address for clients cannot be used.
     #[error(
         "cannot listen on {endpoint}: {error}; correct clientPortAddress, or the address in this \

@@ -9,6 +9,7 @@
 //! their loops; `startup_log`: what the log says about it; `error`: why it failed.
 
 mod decisions;
+mod ensemble;
 mod error;
 mod histories;
 mod ports;
@@ -24,7 +25,7 @@ use crate::config::{self, Config, Notice, decided};
 use crate::core_loop::{LoopError, LoopInbox, LoopMessage};
 use crate::data_set::{DataMark, LogPlace, is_same};
 use crate::directories::Directories;
-use crate::persist::{self, Use};
+use crate::persist::{self, Applied, Use};
 use crate::resident::Resident;
 use crate::survey::{STOCK, survey};
 use decisions::{durability_of, placement_options, settings};
@@ -104,6 +105,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     }
     let listener = bind(config)?;
     let http = bind_http(config)?;
+    let part = ensemble::Part::of(config)?;
     for directory in Directories::all_of(&config.storage) {
         disk::scratch::remove_left(&directory);
     }
@@ -117,7 +119,9 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let settings = Arc::new(settings(config));
     let directories = Directories::of(&config.storage, config.log.segment_bytes);
     let known = histories::look(&background, &directories, &settings)?;
-    let how = Use { durability, advise: Some(PAGES), known };
+    let applied = if part.is_some() { Applied::Committed } else { Applied::Durable };
+    let advise = Some(PAGES);
+    let how = Use { durability, advise, applied, known };
     let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
     log_restored(&restored, clock);
     if let Some(warning) = &placement.warning {
@@ -139,6 +143,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
         directories,
         listeners: vec![listener],
         http,
+        part,
     }
     .build(restored, &background, &sender)?;
     log_ready(config, client, &ports);

@@ -1,10 +1,13 @@
 //! Puts the roles on their loops, and links the loops.
 
 use super::MainEvent;
+use super::ensemble::{Joined, Part};
 use super::error::ServeError;
 use crate::admin;
+use crate::admin::inquiry::{InquiryInbox, InquirySender};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::core_loop::peers::Peers;
 use crate::core_loop::{
     Clients, CoreLoop, History, HistoryParts, LogWriterParts, LoopInbox, LoopParts, OrderingLink,
     ShardLink, link,
@@ -15,7 +18,7 @@ use crate::persist::{PurgePolicy, Restored};
 use crate::random;
 use disk::{Background, Durability};
 use engine::limits::BUNDLE_BYTES_MAX;
-use engine::replica::{Replica, ReplicaParts, SnapshotPolicy};
+use engine::replica::{MemberParts, Replica, ReplicaParts, SnapshotPolicy};
 use engine::settings::Settings;
 use engine::shard::Shard;
 use model::zxid::Zxid;
@@ -41,7 +44,11 @@ pub(super) struct Wiring<'a> {
     pub(super) directories: Directories,
     pub(super) listeners: Vec<Listener>,
     pub(super) http: admin::HttpPorts,
+    pub(super) part: Option<Part>,
 }
+
+/// The links, and where they are accepted: for elections, and of learners.
+type LinksToOthers = (Peers, [Vec<Listener>; 2]);
 
 pub(super) struct Built {
     pub(super) loops: Vec<Arc<LoopInbox>>,
@@ -52,7 +59,7 @@ pub(super) struct Built {
 impl Wiring<'_> {
     pub(super) fn build(
         mut self,
-        restored: Restored,
+        mut restored: Restored,
         background: &Arc<Background>,
         events: &mpsc::Sender<MainEvent>,
     ) -> Result<Built, ServeError> {
@@ -66,19 +73,11 @@ impl Wiring<'_> {
         let by_shard: Vec<_> =
             (0..u32::from(shards)).map(|shard| loops[home(shard)].clone()).collect();
         let connections = &self.config.connections;
-        let gate = Arc::new(ConnectionGate::new(
-            connections.per_address_max,
-            connections.total_max,
-            shards,
-        ));
-        let (mut history, mut shard_roles) = self.roles(restored, background, shards);
-        let (mut senders, mut inquiries) = (Vec::new(), Vec::new());
-        for inbox in &loops {
-            let waker = inbox.clone();
-            let (sender, inbox) = admin::inquiry::channel(move || waker.notify());
-            senders.push(sender);
-            inquiries.push(inbox);
-        }
+        let (of_address, total) = (connections.per_address_max, connections.total_max);
+        let gate = Arc::new(ConnectionGate::new(of_address, total, shards));
+        let (member, mut links_to_others) = self.join(&mut restored, background, &loops[0])?;
+        let (mut history, mut shard_roles) = self.roles(restored, member, background, shards);
+        let (senders, inquiries): (Vec<_>, Vec<_>) = loops.iter().map(inquiries_of).unzip();
         let roles = admin::Roles {
             shards: (0..u32::from(shards)).map(|shard| senders[home(shard)].clone()).collect(),
             ordering: senders[0].clone(),
@@ -100,11 +99,15 @@ impl Wiring<'_> {
             let listeners =
                 if is_first_shard { std::mem::take(&mut self.listeners) } else { Vec::new() };
             let is_ordering = at == 0;
+            let links_to_others = if is_ordering { links_to_others.take() } else { None };
+            let (peers, peer_listeners) = links_to_others.unzip();
             let own = LoopParts {
                 clients,
                 link,
                 history: if is_ordering { history.take() } else { None },
                 links: if is_ordering { std::mem::take(&mut links) } else { Vec::new() },
+                peers,
+                peer_listeners: peer_listeners.unwrap_or_default(),
                 by_shard: by_shard.clone(),
                 listeners,
                 inquiries,
@@ -119,6 +122,20 @@ impl Wiring<'_> {
             threads.push(spawn_loop(at, cpu, inbox, parts, events.clone())?);
         }
         Ok(Built { loops, threads, admin })
+    }
+
+    /// The part in an ensemble, if there is one.
+    fn join(
+        &mut self,
+        restored: &mut Restored,
+        background: &Background,
+        inbox: &Arc<LoopInbox>,
+    ) -> Result<(Option<MemberParts>, Option<LinksToOthers>), ServeError> {
+        let Some(part) = self.part.take() else { return Ok((None, None)) };
+        let (config, settings, inbox) = (self.config, &self.settings, inbox.clone());
+        let joined = part.join(config, restored, settings, background, &self.directories, inbox)?;
+        let Joined { member, peers, listeners } = joined;
+        Ok((Some(member), Some((peers, listeners))))
     }
 
     /// The admin thread with its ports.
@@ -162,11 +179,14 @@ impl Wiring<'_> {
     fn roles(
         &self,
         restored: Restored,
+        member: Option<MemberParts>,
         background: &Arc<Background>,
         shards: u16,
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
-        let Restored { head, zxid, first, file, summary } = restored;
+        let Restored { head, zxid, first, file, unadopted, summary, .. } = restored;
+        // In an ensemble the tree may be behind the log.
+        let zxid = if member.is_some() { head.tree.meta().zxid } else { zxid };
         let mut appender = AppenderConfig::new(self.durability);
         appender.segment_bytes = self.directories.segment_bytes;
         appender.record_bytes_max = record_bytes_max(self.config);
@@ -185,7 +205,7 @@ impl Wiring<'_> {
                 log_bytes_max: storage.snapshot_log_bytes_max,
             },
             unsaved: (summary.replayed, summary.replayed_bytes),
-            member: None,
+            member,
         };
         let mut replica = Replica::new(parts, now);
         let mut shard_roles = Vec::new();
@@ -208,6 +228,9 @@ impl Wiring<'_> {
                 replica,
                 log,
                 summary,
+                settings: self.settings.clone(),
+                advise: Some(super::PAGES),
+                unadopted,
                 directories: self.directories.clone(),
                 background: background.clone(),
                 purge: storage.purge.map(|purge| PurgePolicy {
@@ -219,6 +242,12 @@ impl Wiring<'_> {
         );
         (Some(history), shard_roles)
     }
+}
+
+/// Both ends of the way of the admin thread's inquiries to a loop.
+fn inquiries_of(inbox: &Arc<LoopInbox>) -> (InquirySender, InquiryInbox) {
+    let waker = inbox.clone();
+    admin::inquiry::channel(move || waker.notify())
 }
 
 /// The longest txn: a request of the longest packet, its header, and what a create adds to it.

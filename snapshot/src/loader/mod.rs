@@ -31,7 +31,7 @@ use crate::format::{
 use crate::limits::{FILE_BYTES_MIN, FOOTER_BYTES, HEADER_BYTES, READ_AHEAD_BYTES, UNIT_BYTES};
 use crate::source::{AclEntry, Session, SnapshotHead};
 
-pub use newest::{ImageSink, Newest, Refused, load_newest};
+pub use newest::{ImageSink, Newest, Refused, load_newest, load_newest_of};
 pub use unit::{Origin, Unit};
 
 /// Everything in a snapshot but its records.

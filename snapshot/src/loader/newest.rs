@@ -5,7 +5,7 @@ use std::path::Path;
 use disk::Disk;
 
 use super::{Contents, Loader, Origin, Unit};
-use crate::directory::list;
+use crate::directory::{Candidate, list};
 use crate::error::{Fault, LoadError, Part};
 
 /// The builder of a tree from what is loaded.
@@ -66,9 +66,22 @@ pub async fn load_newest<D: Disk>(
     directory: &Path,
     sink: &mut impl ImageSink,
 ) -> Result<Newest, LoadError> {
+    let candidates = list(disk, directory).await?;
+    load_newest_of(disk, &candidates, sink).await
+}
+
+/// Loads the first of these snapshots, newest first, that is whole into `sink`.
+///
+/// # Errors
+/// As [`load_newest`].
+pub async fn load_newest_of<D: Disk>(
+    disk: &D,
+    candidates: &[Candidate],
+    sink: &mut impl ImageSink,
+) -> Result<Newest, LoadError> {
     let mut damaged = Vec::new();
-    for candidate in list(disk, directory).await? {
-        let loaded = match Loader::open_candidate(disk, &candidate).await {
+    for candidate in candidates {
+        let loaded = match Loader::open_candidate(disk, candidate).await {
             Ok(loader) => load(loader, sink).await,
             Err(error) => Err(error),
         };

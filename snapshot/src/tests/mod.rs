@@ -4,6 +4,7 @@ mod campaign;
 mod crash;
 mod damage;
 mod newest;
+mod received;
 mod round_trip;
 mod slow;
 

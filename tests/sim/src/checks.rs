@@ -65,6 +65,13 @@ pub enum Violation {
         /// Through where it has shown its history.
         zxid: Zxid,
     },
+    /// A stock server exits, or gives up its link, because of what its leader sent.
+    Wronged {
+        /// The server.
+        place: Place,
+        /// What was sent.
+        what: &'static str,
+    },
     /// An assertion of the engine failed.
     Panicked,
 }
@@ -84,6 +91,9 @@ impl fmt::Display for Violation {
             Self::Lost { zxid } => write!(f, "{zxid} was acknowledged and is missing"),
             Self::NotServing { place, zxid } => {
                 write!(f, "server {} does not serve without faults; it shows {zxid}", place + 1)
+            }
+            Self::Wronged { place, what } => {
+                write!(f, "the stock server {} was sent what it cannot bear: {what}", place + 1)
             }
             Self::Panicked => f.write_str("an assertion failed"),
         }

@@ -1,10 +1,13 @@
 //! A disk as agreement sees it: epochs, a log of runs, snapshots; and what a crash leaves of them.
 //!
+//! A stock server's log and snapshots are [`Files`]; its epochs and what is under way are as ours.
+//!
 //! The log and the epochs are files of their own: operations on each end in the order in which they
 //! were begun, each some time later. What was under way when the server crashed has happened, or
 //! has not, or (of an append) in part.
 
 use crate::checks::State;
+use crate::stock::files::{Files, Snapshot};
 use engine::in_log::InLog;
 use engine::zab::LogRead;
 use fastrand::Rng;
@@ -13,7 +16,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Txns read at once.
-const PIECE: usize = 3;
+pub const PIECE: usize = 3;
 
 /// A history on disk: a snapshot, and the log behind it.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +40,8 @@ pub enum Operation {
     Cut(Zxid),
     /// A snapshot that came over a link, to be stored beside the history.
     Receive(State, Epoch),
+    /// A snapshot of a stock server, which waits for it.
+    Save(Snapshot),
 }
 
 /// What an operation is for.
@@ -53,7 +58,7 @@ impl Operation {
     pub fn lane(&self) -> Lane {
         match self {
             Self::Epochs(_) => Lane::Epochs,
-            Self::Append(..) | Self::Cut(_) | Self::Receive(..) => Lane::History,
+            Self::Append(..) | Self::Cut(_) | Self::Receive(..) | Self::Save(_) => Lane::History,
         }
     }
 }
@@ -66,6 +71,8 @@ pub struct Disk {
     /// A history that counts once this epoch is the current one.
     next: Option<(Epoch, Stored)>,
     under_way: [VecDeque<Operation>; 2],
+    /// A stock server's log and snapshots, instead of `stored` and `next`.
+    files: Option<Files>,
 }
 
 impl Stored {
@@ -86,6 +93,26 @@ impl Stored {
 }
 
 impl Disk {
+    /// The disk of a stock server that has never run.
+    pub fn stock() -> Self {
+        Self { files: Some(Files::new()), ..Self::default() }
+    }
+
+    /// A stock server's log and snapshots.
+    pub fn files(&mut self) -> Option<&mut Files> {
+        self.files.as_mut()
+    }
+
+    /// Whether nothing is being written to the log.
+    pub fn is_settled(&self) -> bool {
+        self.under_way[Lane::History as usize].is_empty()
+    }
+
+    /// An operator writes the file with the current epoch.
+    pub fn set_epochs(&mut self, epochs: Epochs) {
+        self.epochs = epochs;
+    }
+
     /// The epochs that are durable.
     pub fn epochs(&self) -> Epochs {
         self.epochs
@@ -113,6 +140,11 @@ impl Disk {
     }
 
     fn apply(&mut self, operation: &Operation, records_max: usize) {
+        if let Some(files) = &mut self.files
+            && operation.lane() == Lane::History
+        {
+            return files.apply(operation, records_max);
+        }
         match operation {
             Operation::Append(txns, committed) => {
                 let history = self.history_mut();
@@ -141,6 +173,7 @@ impl Disk {
                 let next = Stored { base: *base, records: Vec::new(), committed };
                 self.next = Some((*epoch, next));
             }
+            Operation::Save(_) => panic!("{operation:?} is a stock server's"),
         }
     }
 
@@ -184,10 +217,16 @@ impl Disk {
             }
         }
         self.next = None;
+        if let Some(files) = &mut self.files {
+            files.crash(rng);
+        }
     }
 
     /// Some txns behind a position.
     pub fn read(&self, position: Zxid) -> LogRead {
+        if let Some(files) = &self.files {
+            return files.read(position);
+        }
         let history = self.history();
         if position < history.base.zxid {
             return LogRead::Unavailable;

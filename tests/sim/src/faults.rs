@@ -6,7 +6,8 @@ use fastrand::Rng;
 /// Something that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// A server loses its power, and comes back after so many ms.
+    /// A server loses its power, and comes back after so many ms; an observer sometimes with an
+    /// empty disk.
     Crash(Place, u64),
     /// All servers lose their power at once, and come back one after the other.
     PowerCut,

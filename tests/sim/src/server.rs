@@ -3,15 +3,19 @@
 use crate::Place;
 use crate::checks::State;
 use crate::disk::Disk;
+use crate::stock::Stock;
+use crate::stock::follower::{Follower, Step};
 use engine::zab::{Effects, Ensemble, LinkId, Pace, Zab, ZabParts};
-use model::zxid::{Epoch, Zxid};
+use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::VecDeque;
 
 /// A server that runs.
 #[derive(Debug)]
 pub struct Running {
-    /// Its agreement.
+    /// Its agreement. A stock server's knows nothing while that follows.
     pub zab: Zab,
+    /// What a stock server has besides.
+    pub stock: Option<Stock>,
     /// The states of its history since it started: a snapshot's, then one a txn.
     pub memory: VecDeque<State>,
     /// Through where its clients see the history.
@@ -55,10 +59,10 @@ pub const DISK_US: u64 = 2_000;
 pub const SLOW_DISK_US: u64 = 100 * DISK_US;
 
 impl Server {
-    /// One that has never run.
-    pub fn new() -> Self {
+    /// One that has never run, of ours or with stock's habits.
+    pub fn new(is_stock: bool) -> Self {
         Self {
-            disk: Disk::default(),
+            disk: if is_stock { Disk::stock() } else { Disk::default() },
             boot: 0,
             running: None,
             paused_until_us: 0,
@@ -71,6 +75,9 @@ impl Server {
     /// Starts it, from what is on its disk.
     pub fn start(&mut self, ensemble: Ensemble, pace: Pace) -> State {
         self.boot += 1;
+        if let Some((states, last)) = self.disk.files().map(|it| it.load()) {
+            return self.start_stock(ensemble, pace, states, last);
+        }
         let stored = self.disk.history();
         let last = stored.end().zxid;
         let committed = stored.committed.min(last);
@@ -88,26 +95,96 @@ impl Server {
         // A snapshot may be newer than what is known to be committed: nothing is shown of it yet.
         let is_known = committed >= stored.base.zxid;
         let shown = if is_known { stored.at(committed) } else { State::default() };
-        self.running = Some(Running {
+        self.running = Some(Running::new(zab, memory, shown, None));
+        shown
+    }
+
+    fn start_stock(
+        &mut self,
+        ensemble: Ensemble,
+        pace: Pace,
+        memory: VecDeque<State>,
+        last: Zxid,
+    ) -> State {
+        let mut epochs = self.disk.epochs();
+        let logged = last.epoch();
+        if logged > epochs.current() {
+            epochs = Epochs::new(epochs.promised(), logged).expect("promised before it is logged");
+            self.disk.set_epochs(epochs);
+        }
+        let zab = stock_zab(ensemble, pace, epochs, last);
+        let shown = State::default();
+        self.running = Some(Running::new(zab, memory, shown, Some(Stock::new(last))));
+        shown
+    }
+}
+
+/// The agreement of a stock server that looks for a leader, with everything in memory: what of it
+/// is committed is not known.
+pub fn stock_zab(ensemble: Ensemble, pace: Pace, epochs: Epochs, last: Zxid) -> Zab {
+    Zab::new(ZabParts {
+        ensemble,
+        pace,
+        epochs,
+        last,
+        committed: Zxid::ZERO,
+        base: Zxid::ZERO,
+        recent_bytes_max: RECENT_BYTES_MAX,
+    })
+}
+
+impl Running {
+    fn new(zab: Zab, memory: VecDeque<State>, shown: State, stock: Option<Stock>) -> Self {
+        Self {
             zab,
+            stock,
             memory,
             shown,
             leads: None,
             asked: VecDeque::new(),
             receiving: None,
             turn_us: None,
-        });
-        shown
+        }
     }
-}
 
-impl Default for Server {
-    fn default() -> Self {
-        Self::new()
+    /// A stock server's part while it follows.
+    pub fn stock_following(&self) -> Option<&Follower> {
+        self.stock.as_ref().and_then(|it| it.following.as_ref())
     }
-}
 
-impl Running {
+    /// Whether clients are served.
+    pub fn is_serving(&self) -> bool {
+        match self.stock_following() {
+            Some(follower) => follower.step() == Step::Broadcast,
+            None => self.zab.is_serving(),
+        }
+    }
+
+    /// Whether a link is read.
+    pub fn is_reading(&self, link: LinkId) -> bool {
+        match self.stock_following() {
+            Some(follower) if follower.link == Some(link) => follower.is_reading(),
+            Some(_) => true,
+            None => self.zab.is_reading(link),
+        }
+    }
+
+    /// When time alone is an event, in ms.
+    pub fn deadline_ms(&self, pace: Pace) -> u64 {
+        match self.stock_following() {
+            Some(follower) => follower.deadline_ms(pace),
+            None => self.zab.deadline_ms(),
+        }
+    }
+
+    /// The last txn on disk, about.
+    pub fn durable(&self) -> Zxid {
+        match (&self.stock, self.stock_following()) {
+            (Some(stock), Some(_)) => stock.last,
+            _ => self.zab.history().durable(),
+        }
+    }
+
     /// The state at a position, or at the last one before it.
     pub fn at(&self, zxid: Zxid) -> State {
         let count = self.memory.partition_point(|state| state.zxid <= zxid);

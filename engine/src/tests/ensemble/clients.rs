@@ -283,3 +283,22 @@ fn a_session_that_has_moved_is_no_longer_its_old_servers() {
     assert!(servers.is_open(back));
     servers.assert_equal();
 }
+
+#[test]
+fn a_sync_waits_for_what_the_leader_had_committed() {
+    let mut servers = Servers::elected(3);
+    let (writer, reader) = (servers.join(2), servers.join(0));
+    // The reader's server is slow: what is committed is not on its own disk yet.
+    servers.world(0).is_held = true;
+    assert_eq!(servers.ask(writer, "create1 /a x"), "ok \"/a\"");
+    servers.send(reader, 1, "sync /");
+    servers.send(reader, 2, "create1 /b x");
+    servers.run();
+    assert!(servers.received(reader).is_empty());
+    servers.world(0).is_held = false;
+    servers.run();
+    let replies = servers.received(reader);
+    let xids: Vec<_> = replies.iter().map(|reply| reply[3]).collect();
+    assert_eq!(xids, [1, 2], "in the order of the requests");
+    assert!(servers.ask(reader, "get /a").starts_with("ok"));
+}

@@ -9,6 +9,7 @@ use crate::zab::effect::{CloseReason, Effects, Lost, Message, Violation};
 use crate::zab::event::LinkId;
 use crate::zab::leading::Learner;
 use crate::zab::plant::Plant;
+use crate::zab::wire::KIN;
 use model::peer::packet::LearnerInfo;
 use model::zxid::{Epoch, Zxid};
 
@@ -22,7 +23,7 @@ impl Leading {
         is_observer: bool,
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
-        let LearnerInfo::Config { server: id, version, .. } = *info else {
+        let LearnerInfo::Config { server: id, version, trailing, .. } = *info else {
             return Err(CloseReason::OldProtocol);
         };
         if version > context.ensemble.version {
@@ -47,6 +48,7 @@ impl Leading {
         }
         learner.id = Some(id);
         learner.is_observer = is_observer;
+        learner.is_kin = trailing.starts_with(KIN) || context.ensemble.planted.has(Plant::StockCut);
         learner.is_voter = !is_observer && context.ensemble.quorum.is_voter(id);
         learner.promised = promised;
         learner.stage = Stage::Registered;

@@ -14,7 +14,8 @@ pub enum Stage {
     Registered,
     /// It was sent the epoch, and has yet to promise it.
     Asked,
-    /// It has promised, and waits for a quorum of promises.
+    /// It has promised, and waits for a quorum of promises; a stock learner that comes back within
+    /// the epoch also waits until everything that it holds is committed.
     Promised {
         /// The end of its history.
         last: Zxid,
@@ -54,6 +55,8 @@ pub struct Learner {
     pub is_voter: bool,
     /// Whether it takes what is committed only.
     pub is_observer: bool,
+    /// Whether it is a server of this project. A stock one's log may lack what its history holds.
+    pub is_kin: bool,
     /// The epoch that it had promised when it connected.
     pub promised: Epoch,
     /// Whether its promise counts.
@@ -74,6 +77,7 @@ impl Learner {
             id: None,
             is_voter: false,
             is_observer: false,
+            is_kin: false,
             promised: Epoch(0),
             has_promised: false,
             stage: Stage::Arrived,

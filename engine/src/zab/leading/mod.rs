@@ -342,6 +342,11 @@ impl Leading {
             self.in_flight.pop_front();
         }
         context.show();
+        let is_waiting = |it: &&Learner| matches!(it.stage, Stage::Promised { .. });
+        let waiting: Vec<_> = self.learners.values().filter(is_waiting).map(|it| it.link).collect();
+        for link in waiting {
+            self.maybe_synchronize(link, context);
+        }
     }
 
     /// Ends a turn: commits, and handles deadlines.

@@ -6,6 +6,13 @@
 //! the learner holds the leader's last one of that epoch. In all other cases the learner gets a
 //! snapshot (SNAP).
 //!
+//! A stock learner is never cut. What its history holds may be in a snapshot and not in its log,
+//! where a cut then leaves the txn behind the one that was named; and what is committed to it
+//! between a cut and NEWLEADER is in its memory alone. It gets a snapshot instead; and as that must
+//! not be older than what it holds, one that comes back within the epoch waits until all of that is
+//! committed. (If no quorum can commit it without this learner, the leader resigns, and the next
+//! one takes another epoch.)
+//!
 //! Until a learner has caught up, its queue is the log: pieces of it are read, for this learner
 //! alone, until memory has what comes next. Proposals continue meanwhile, and no other learner
 //! waits.
@@ -16,6 +23,7 @@ use crate::zab::context::Context;
 use crate::zab::effect::{CloseReason, Effect, Message, Part, Violation};
 use crate::zab::event::{LinkId, LogRead};
 use crate::zab::history::Found;
+use crate::zab::plant::Plant;
 use model::zxid::Zxid;
 use std::sync::Arc;
 
@@ -45,6 +53,9 @@ impl Leading {
         let Some(learner) = self.learners.get_mut(&link) else { return };
         let Stage::Promised { last } = learner.stage else { return };
         if last.epoch() == epoch && last > committed {
+            if !learner.is_kin {
+                return;
+            }
             // It was synchronized in this epoch, so it holds everything committed, and perhaps
             // proposals that this link has to bring again.
             context.effects.send(link, Message::Trunc(committed));
@@ -77,14 +88,14 @@ impl Leading {
         // (epoch, 0) is everything before the first txn of the epoch.
         let is_at_start = last.counter() == 0
             && first.is_some_and(|first| first.epoch() == last.epoch() && first.counter() == 1);
+        let Some(learner) = self.learners.get_mut(&link) else { return };
         let choice = if after == last || is_at_start {
             Choice::Diff
-        } else if after.epoch() == last.epoch() && after.counter() > 0 {
+        } else if learner.is_kin && after.epoch() == last.epoch() && after.counter() > 0 {
             Choice::Trunc(after)
         } else {
             Choice::Snap
         };
-        let Some(learner) = self.learners.get_mut(&link) else { return };
         match choice {
             Choice::Diff => {
                 context.effects.send(link, Message::Diff(committed));
@@ -103,9 +114,11 @@ impl Leading {
     fn send_snapshot(&mut self, link: LinkId, context: &mut Context<'_>) {
         let through = self.known_committed(context);
         let start = Zxid::of_epoch(self.epoch);
+        let is_bare = context.ensemble.planted.has(Plant::SnapBelowPeer);
+        let zxid = if is_bare { through } else { through.max(start) };
         let Some(learner) = self.learners.get_mut(&link) else { return };
         learner.stage = Stage::SendingSnapshot { through };
-        context.effects.send(link, Message::Snap(through.max(start)));
+        context.effects.send(link, Message::Snap(zxid));
         context.effects.push(Effect::SendSnapshot(link, through));
     }
 
@@ -164,10 +177,19 @@ impl Leading {
         match context.history.behind(sent) {
             Found::Earlier => context.effects.push(Effect::ReadLog(link, sent)),
             Found::Behind { parts, .. } => {
+                let is_bare = context.ensemble.planted.has(Plant::InheritedBare)
+                    && self.phase == Phase::Synchronization;
                 for part in &parts {
-                    self.send_part(link, part, context);
+                    if is_bare {
+                        context.effects.send(link, Message::Proposals(part.clone()));
+                    } else {
+                        self.send_part(link, part, context);
+                    }
                 }
                 context.effects.send(link, Message::NewLeader(self.epoch));
+                for part in parts.into_iter().filter(|_| is_bare) {
+                    context.effects.send(link, Message::Commits(part));
+                }
                 if let Some(learner) = self.learners.get_mut(&link) {
                     learner.stage = Stage::Offered;
                     learner.heard_ms = context.now_ms;

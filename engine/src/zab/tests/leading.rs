@@ -1,6 +1,7 @@
 //! What a leader counts, and when its epoch ends.
 
 use super::lone::{LINK, Lone, why_looking, zxid};
+use crate::zab::wire::KIN;
 use crate::zab::{Effect, Event, LinkId, Lost, Message};
 use model::peer::packet::FromLearner;
 use model::zxid::Epoch;
@@ -39,6 +40,52 @@ fn what_a_voter_acknowledged_on_one_link_does_not_count_on_the_next() {
     lone.answers(again, FromLearner::Ack { zxid: zxid(2, 1) });
     lone.handle(Event::TurnEnded);
     assert_eq!(lone.zab.history().committed(), zxid(2, 1));
+}
+
+/// What a learner with a tail is sent, by a leader whose history it is not part of.
+fn sent_to_a_tail(trailing: &[u8]) -> Vec<Effect> {
+    let mut lone = Lone::leading();
+    lone.registers_as(LINK, 2, 1, trailing);
+    lone.handle(Event::EpochsStored);
+    lone.answers(LINK, FromLearner::AckEpoch { logged: zxid(1, 3), epoch: 0 });
+    lone.handle(Event::EpochsStored)
+}
+
+#[test]
+fn a_stock_learner_is_not_cut_since_its_log_may_lack_the_place() {
+    let is_cut =
+        |it: &Effect| matches!(it, Effect::Send(_, Message::Trunc(to)) if *to == zxid(1, 1));
+    let is_replaced =
+        |it: &Effect| matches!(it, Effect::Send(_, Message::Snap(to)) if *to == zxid(2, 0));
+    let (kin, stock) = (sent_to_a_tail(KIN), sent_to_a_tail(&[]));
+    assert!(kin.iter().any(is_cut) && !kin.iter().any(is_replaced), "{kin:?}");
+    assert!(stock.iter().any(is_replaced) && !stock.iter().any(is_cut), "{stock:?}");
+}
+
+#[test]
+fn a_stock_learner_that_comes_back_waits_until_all_it_holds_is_committed() {
+    let (first, second) = (LinkId(2), LinkId(3));
+    let mut lone = Lone::leading();
+    lone.is_joined_by(first, 3);
+    lone.seals([zxid(2, 1), zxid(2, 2)]);
+    lone.handle(Event::Durable(zxid(2, 2)));
+    lone.registers_as(second, 2, 2, &[]);
+    let sent = lone.answers(second, FromLearner::AckEpoch { logged: zxid(2, 2), epoch: -1 });
+    assert!(sent.is_empty(), "neither a cut nor a snapshot from before: {sent:?}");
+    lone.answers(first, FromLearner::Ack { zxid: zxid(2, 1) });
+    let sent = lone.handle(Event::TurnEnded);
+    assert!(!sent.iter().any(|it| matches!(it, Effect::Send(link, _) if *link == second)));
+    lone.answers(first, FromLearner::Ack { zxid: zxid(2, 2) });
+    let sent = lone.handle(Event::TurnEnded);
+    let to_it = sent.iter().filter_map(|it| match it {
+        Effect::Send(link, message) if *link == second => Some(message),
+        _ => None,
+    });
+    let to_it: Vec<_> = to_it.collect();
+    assert!(
+        matches!(to_it[..], [Message::Diff(to), Message::NewLeader(Epoch(2))] if *to == zxid(2, 2)),
+        "{to_it:?}"
+    );
 }
 
 #[test]

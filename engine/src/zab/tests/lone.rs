@@ -2,6 +2,7 @@
 
 use crate::in_log::InLog;
 use crate::limits::EPOCH_TXNS_MAX;
+use crate::zab::wire::KIN;
 use crate::zab::{
     Effect, Effects, Ensemble, Event, LinkId, Lost, Notice, Pace, Planted, Quorum, Zab, ZabParts,
 };
@@ -120,12 +121,23 @@ impl Lone {
     }
 
     pub(super) fn registers(&mut self, link: LinkId, id: i64, promised: u32) -> Vec<Effect> {
+        self.registers_as(link, id, promised, KIN)
+    }
+
+    /// A learner introduces itself, with these bytes behind what stock sends.
+    pub(super) fn registers_as(
+        &mut self,
+        link: LinkId,
+        id: i64,
+        promised: u32,
+        trailing: &[u8],
+    ) -> Vec<Effect> {
         self.handle(Event::Accepted(link));
         let learner = LearnerInfo::Config {
             server: ServerId(id),
             protocol: PROTOCOL_VERSION,
             version: 0,
-            trailing: &[],
+            trailing,
         };
         let accepted = Zxid::of_epoch(Epoch(promised));
         self.handle(Event::FromLearner(link, FromLearner::FollowerInfo { accepted, learner }))

@@ -1,6 +1,7 @@
 //! Tests of agreement by itself; whole ensembles with faults are in `tests/sim`.
 
 mod leading;
+mod lengths;
 mod lone;
 mod nonsense;
 mod quorums;

@@ -16,7 +16,7 @@ mod host;
 mod listening;
 mod parts;
 mod settle;
-pub use ensemble::ServersFault;
+pub use ensemble::{Ensemble, ServersFault};
 pub use host::{Endpoint, Families, Preference};
 #[cfg(test)]
 pub(super) use parts::WORDS;
@@ -30,6 +30,8 @@ pub struct Config {
     pub listen: Listen,
     /// The families of addresses that are listened on.
     pub families: Families,
+    /// Its part in an ensemble; unset for a server that is alone.
+    pub ensemble: Option<Ensemble>,
     /// How many connections there may be.
     pub connections: Connections,
     /// Sessions and their expiry.
@@ -376,7 +378,7 @@ impl<'a> Files<'a> {
 /// Everything that is wrong; never empty.
 pub fn decide(written: &Written, files: Files<'_>) -> Result<Decided, Vec<ConfigError>> {
     let mut settled = settle::Settled::new(written);
-    let own = ensemble::check(&mut settled, files);
-    let config = parts::config(&mut settled, own);
+    let (own, ensemble) = ensemble::check(&mut settled, files);
+    let config = parts::config(&mut settled, own, ensemble);
     settled.finish(config)
 }

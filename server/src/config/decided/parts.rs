@@ -8,7 +8,7 @@ use super::{
     AdminServer, Config, Connections, Durability, FourLetterWords, LargeRequests, Log, Logging,
     MetricsProvider, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions, Storage, Throttle,
     Tree, access,
-    ensemble::Own,
+    ensemble::{Ensemble, Own},
     listening,
     settle::{NOT_SHOWN, Settled, is_secret},
 };
@@ -22,11 +22,12 @@ pub(in crate::config) const WORDS: [&str; 18] = [
 const EXTRA_BYTES_MIN: u32 = 1_024;
 const MIB: u64 = 1 << 20;
 
-pub(super) fn config(settled: &mut Settled<'_>, own: Own) -> Config {
+pub(super) fn config(settled: &mut Settled<'_>, own: Own, ensemble: Option<Ensemble>) -> Config {
     let requests = requests(settled);
     let log = log(settled, &requests);
     Config {
         listen: listening::clients(settled, own),
+        ensemble,
         families: listening::families(settled),
         connections: connections(settled),
         sessions: sessions(settled),

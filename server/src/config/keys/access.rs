@@ -4,7 +4,7 @@ use super::Key;
 use super::reading::Reading::{AnyText, LongOrDefault, OnIf, OnIfTrue, TrueOrFalse};
 
 const TLS: &str = "TLS is not built yet";
-const PEERS: &str = "only servers of an ensemble use it, and ensembles are not built yet";
+const PEERS: &str = "of use to servers of an ensemble only, and not built yet";
 const SASL: &str = "SASL is not built yet";
 const SASL_REFUSED: &str = "SASL is not built yet, and without it no client could be admitted";
 

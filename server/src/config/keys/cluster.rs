@@ -5,7 +5,7 @@ use super::reading::Reading::{
 };
 use super::{INT_MAX, Key};
 
-const ENSEMBLE: &str = "only servers of an ensemble use it, and ensembles are not built yet";
+const ENSEMBLE: &str = "of use to servers of an ensemble only, and not built yet";
 
 pub(super) static KEYS: &[Key] = &[
     Key::new("clientPort", Int, "")
@@ -99,39 +99,34 @@ pub(super) static KEYS: &[Key] = &[
         .bare(),
     Key::new("server.*", AnyText, "")
         .says(
-            "The servers of an ensemble; one line alone means a single server. A port for clients \
-            in the line counts if dataDir/myid has its number.",
+            "The servers of an ensemble; one line alone means a single server. dataDir/myid says \
+            which of them this one is; a port for clients counts in that server's line only.",
         )
         .file_only(),
     Key::new("group*", AnyText, "")
         .says(
-            "group.N: a group of servers with a quorum of its own; for a single server only \
-            checked.",
+            "group.N: a group of servers with a quorum of its own: more than half of the groups \
+            decide.",
         )
         .file_only(),
     Key::new("weight*", AnyText, "")
-        .says("weight.N: the weight of a server's vote; for a single server only checked.")
+        .says("weight.N: the weight of a server's vote within its group.")
         .file_only(),
     Key::new("dynamicConfigFile", AnyText, "")
-        .says(
-            "The file with the server.N, group.N and weight.N lines; a single server only reads \
-            it.",
-        )
+        .says("The file with the server.N, group.N and weight.N lines; it is only read.")
         .file_only(),
     Key::new("standaloneEnabled", TrueOrFalse, "true")
         .says("Whether one server.N line means a server without an ensemble.")
         .file_only(),
     Key::new("reconfigEnabled", TrueOrFalse, "false")
-        .says("Whether clients may change the ensemble; a standalone server cannot.")
+        .says("Whether clients may change the ensemble, which is not built yet.")
         .file_only(),
     Key::new("initLimit", Int, "")
         .says("Ticks that a server may take to catch up with its leader.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .file_only(),
     Key::new("syncLimit", Int, "")
         .says("Ticks that a server may lag behind its leader.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .file_only(),
     Key::new("connectToLearnerMasterLimit", Int, "0")
         .says("Ticks to reach the leader in; 0 means initLimit.")
         .file_only()
@@ -147,8 +142,7 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet(ENSEMBLE),
     Key::new("quorumListenOnAllIPs", TrueOrFalse, "false")
         .says("Whether to listen for other servers on every address.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .file_only(),
     Key::new("observerMasterPort", Int, "0")
         .says("The port on which a follower serves observers.")
         .file_only()

@@ -11,9 +11,8 @@ const NO_TIMER: &str =
 const IMAGE: &str = "snapshots are images of the tree in a form of their own";
 const WHOLE_LOG: &str =
     "a log without a snapshot is used if it reaches back to the first txn, and refused otherwise";
-const VOTES: &str =
-    "it keeps an empty server of an ensemble from voting, and ensembles are not built yet";
-const LEARNERS: &str = "only a leader uses it, and ensembles are not built yet";
+const VOTES: &str = "it keeps an empty server of an ensemble from voting, and is not built yet";
+const LEARNERS: &str = "of use to a leader only, and not built yet";
 
 pub(super) static KEYS: &[Key] = &[
     Key::new("preAllocSize", DecimalLongOrDefault, "65536")

@@ -10,12 +10,13 @@
 mod accept;
 mod ends;
 
+use super::rare::Rare;
 use super::sockets::{Event, Owner, Place, Sockets, Spent};
 use crate::admin::inquiry::ShardInquiry;
 use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::admin::{Words, fill};
 use crate::gate::{ConnectThrottle, ConnectionGate, Seat};
-use ends::{Rare, Sweep};
+use ends::Sweep;
 use engine::batch::ConnectionId;
 use engine::settings::Now;
 use engine::shard::{Refused, Shard};

@@ -50,11 +50,15 @@ use std::os::fd::OwnedFd;
 pub enum Owner {
     /// A shard's clients.
     Clients,
+    /// Election links.
+    Elections,
+    /// Learner links.
+    Learners,
 }
 
 impl Owner {
     /// Each at its number.
-    pub const ALL: [Self; 1] = [Self::Clients];
+    pub const ALL: [Self; 3] = [Self::Clients, Self::Elections, Self::Learners];
 }
 
 /// Where a socket is kept. Names that socket until its last operation has completed, and then
@@ -176,6 +180,12 @@ impl<T> Sockets<T> {
         self.opened_mut(place).is_some_and(|open| open.resume(queue, token))
     }
 
+    /// Whether nothing is in flight for an open socket: all that was received is reported, and it
+    /// can be detached at once. A socket comes to rest by a pause.
+    pub fn is_at_rest(&self, place: Place) -> bool {
+        self.opened(place).is_some_and(|open| open.pending().is_none())
+    }
+
     /// Receives nothing any more. Whether the peer has ended the stream by then, or breaks it, is
     /// reported all the same.
     pub fn end_receive(&mut self, queue: &mut Queue<'_>, place: Place) {
@@ -193,8 +203,8 @@ impl<T> Sockets<T> {
     }
 
     /// Gives a socket back that is to be served elsewhere: at once if nothing is in flight, else as
-    /// [`Event::Detached`] when the receive, which is cancelled, and the send have completed.
-    /// Nothing if the socket is not open.
+    /// [`Event::Detached`] when the receive, which is cancelled, and the send have completed; what
+    /// is received until then is dropped. Nothing if the socket is not open.
     pub fn detach(&mut self, queue: &mut Queue<'_>, place: Place) -> Option<Detached<T>> {
         let socket = self.places.get_mut(place.index())?;
         let State::Open(open) = &mut socket.state else { return None };

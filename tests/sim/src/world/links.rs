@@ -1,6 +1,6 @@
 //! What travels: packets and snapshots over links, notifications.
 
-use super::{Happening, World, server_id};
+use super::{Happening, World};
 use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
@@ -60,6 +60,9 @@ impl World {
             }
             Frame::Snapshot(state) => {
                 let running = self.servers[place].running.as_mut();
+                if running.as_ref().is_some_and(|it| it.stock.is_some()) {
+                    return self.stock_receives(place, state);
+                }
                 if let Some((_, zxid, epoch)) = running.and_then(|it| it.receiving) {
                     let base = State { zxid, ..state };
                     self.begin_disk(place, Operation::Receive(base, epoch));
@@ -85,7 +88,7 @@ impl World {
             Some((_, Frame::Snapshot(_))) => {
                 running.receiving.is_some_and(|(awaited, ..)| awaited == id)
             }
-            Some((_, Frame::Bytes(_))) => running.zab.is_reading(id),
+            Some((_, Frame::Bytes(_))) => running.is_reading(id),
             Some((_, Frame::End)) | None => true,
         }
     }
@@ -93,7 +96,7 @@ impl World {
     /// Hands in the packets that have arrived, while they are taken.
     pub(super) fn read(&mut self, id: LinkId, side: Side, place: Place) -> Result<(), Violation> {
         loop {
-            let is_reading = self.running(place).is_some_and(|it| it.zab.is_reading(id));
+            let is_reading = self.running(place).is_some_and(|it| it.is_reading(id));
             let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
             let end = link.end_mut(side);
             if !end.is_open || end.unread.is_empty() {
@@ -169,7 +172,7 @@ impl World {
         let said = Notification::decode(&bytes).expect("a notification");
         let notice = Notice::from(&said);
         self.log(|| format!("{} <- {} {notice:?}", to + 1, from + 1));
-        self.event(to, Event::Notification { from: server_id(from), notice })
+        self.event(to, Event::Notification { from: self.id_of(from), notice })
     }
 
     pub(super) fn connect(
@@ -179,7 +182,9 @@ impl World {
         to: Place,
     ) -> Result<(), Violation> {
         let is_blocked = self.partition.is_blocked(from, to) || self.partition.is_blocked(to, from);
-        if is_blocked || self.servers[to].running.is_none() {
+        // A stock server listens on that port while it leads only.
+        let is_up = self.running(to).is_some_and(|it| it.stock_following().is_none());
+        if is_blocked || !is_up {
             return self.event(from, Event::ConnectFailed(attempt));
         }
         let id = LinkId(self.next_link);

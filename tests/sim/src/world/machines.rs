@@ -3,7 +3,7 @@
 use super::{FAULTS_US, Happening, World, server_id};
 use crate::Place;
 use crate::checks::Violation;
-use crate::disk::{Lane, Operation};
+use crate::disk::{Disk, Lane, Operation};
 use crate::faults::Fault;
 use crate::network::{Frame, Side};
 use crate::server::{DISK_US, SLOW_DISK_US};
@@ -11,12 +11,13 @@ use engine::zab::{Ensemble, Event, Planted, Quorum};
 
 impl World {
     pub(super) fn start(&mut self, place: Place) -> Result<(), Violation> {
-        if self.servers[place].running.is_some() {
+        let is_over = self.twin == Some(place) && self.now_us >= FAULTS_US;
+        if is_over || self.servers[place].running.is_some() {
             return Ok(());
         }
         let ids = (0..self.voters).map(server_id);
         let ensemble = Ensemble {
-            me: server_id(place),
+            me: self.id_of(place),
             quorum: Quorum::majority(ids),
             version: 0,
             text: (&b"version=0"[..]).into(),
@@ -72,17 +73,21 @@ impl World {
             return Ok(());
         }
         let Some(operation) = self.servers[place].disk.end_one(lane) else { return Ok(()) };
+        let is_stored = matches!(operation, Operation::Epochs(_));
+        // Now, or when it stores the next ones.
+        if is_stored && self.dooming == Some(place) && self.rng.bool() {
+            self.dooming = None;
+            self.cut_power();
+            return Ok(());
+        }
+        if self.running(place).is_some_and(|it| it.stock_following().is_some()) {
+            return self.stock_written(place, &operation);
+        }
         match operation {
             Operation::Append(txns, _) => match txns.last() {
                 Some(last) => self.event(place, Event::Durable(last)),
                 None => Ok(()),
             },
-            // Now, or when it stores the next ones.
-            Operation::Epochs(_) if self.dooming == Some(place) && self.rng.bool() => {
-                self.dooming = None;
-                self.cut_power();
-                Ok(())
-            }
             Operation::Epochs(_) => self.event(place, Event::EpochsStored),
             Operation::Cut(_) => {
                 self.squeezed_is_cut(place);
@@ -100,6 +105,7 @@ impl World {
                 running.memory = [base].into();
                 self.event(place, Event::SnapshotReceived(link))
             }
+            Operation::Save(_) => panic!("{operation:?} is a stock follower's"),
         }
     }
 
@@ -120,7 +126,13 @@ impl World {
     pub(super) fn fault(&mut self, fault: &Fault) {
         self.log(|| format!("fault {fault:?}"));
         match fault {
-            Fault::Crash(place, down_ms) => self.crash_for(*place, *down_ms),
+            Fault::Crash(place, down_ms) => {
+                self.crash_for(*place, *down_ms);
+                // What an observer has promised or acknowledged never counted: it may lose it all.
+                if *place >= self.voters && self.rng.bool() {
+                    self.servers[*place].disk = Disk::default();
+                }
+            }
             Fault::Relay(first, second, down_ms) => {
                 self.crash_for(*first, *down_ms);
                 self.at(down_ms * 1_000, Happening::Crash(*second, *down_ms));
@@ -176,6 +188,9 @@ impl World {
             self.doomed.clear();
             self.dooming = None;
             self.squeezed = None;
+            if let Some(twin) = self.twin {
+                self.crash(twin);
+            }
             for place in 0..self.servers.len() {
                 self.servers[place].paused_until_us = 0;
                 self.servers[place].disk_us = DISK_US;

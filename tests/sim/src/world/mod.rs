@@ -5,6 +5,7 @@ mod links;
 mod machines;
 mod performing;
 mod squeeze;
+mod stock;
 
 use crate::Place;
 use crate::checks::{Checks, Violation};
@@ -115,6 +116,12 @@ enum Happening {
     Crash(Place, u64),
     /// A server loses its link to the leader.
     Leave(Place),
+    /// A [`faults::Fault::Squeeze`] begins for a follower that comes back.
+    Squeeze {
+        leader: Place,
+        chosen: Place,
+        ms: u64,
+    },
     /// All lose their power; this one, and the follower that holds most, stay away.
     SqueezeEnds(Place),
     Heal,
@@ -138,6 +145,8 @@ pub struct World {
     happenings: BTreeMap<u64, Happening>,
     servers: Vec<Server>,
     voters: usize,
+    /// An observer that was given the id of the observer before it. It stays down once all is well.
+    twin: Option<Place>,
     links: BTreeMap<LinkId, Link>,
     next_link: u64,
     /// Notifications on their way: only the newest of each pair.
@@ -167,6 +176,10 @@ impl World {
         let mut rng = Rng::with_seed(setup.seed);
         let voters = if rng.bool() { 5 } else { 3 };
         let observers = usize::from(rng.u32(0..4) == 0);
+        let has_twin = observers == 1 && rng.u32(0..4) == 0;
+        let count = voters + observers + usize::from(has_twin);
+        let stock = stock_places(setup.seed, voters, &mut rng);
+        let new = |place| Server::new(stock.contains(&place));
         let mut world = Self {
             rng,
             setup,
@@ -174,8 +187,9 @@ impl World {
             serial: 0,
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
-            servers: (0..voters + observers).map(|_| Server::new()).collect(),
+            servers: (0..count).map(new).collect(),
             voters,
+            twin: has_twin.then(|| count - 1),
             links: BTreeMap::new(),
             next_link: 0,
             notices: BTreeMap::new(),
@@ -206,6 +220,19 @@ impl World {
         self.happenings.insert(self.serial, happening);
     }
 
+    /// The id of the server at a place.
+    fn id_of(&self, place: Place) -> ServerId {
+        let twin = self.twin == Some(place);
+        server_id(place - usize::from(twin))
+    }
+
+    /// The place of a server; of two that run and have one id, either.
+    fn place_of(&mut self, id: ServerId) -> Place {
+        let place = id.0 as Place - 1;
+        let twin = self.twin.filter(|it| *it == place + 1 && self.running(*it).is_some());
+        twin.filter(|_| self.rng.bool()).unwrap_or(place)
+    }
+
     fn log(&self, line: impl FnOnce() -> String) {
         if self.setup.is_logged {
             let now_ms = self.now_us as f64 / 1000.0;
@@ -234,8 +261,9 @@ impl World {
             }
         }
         let tail = self.checks.tail();
-        for (place, server) in self.servers.iter().enumerate() {
-            let shown = server.running.as_ref().map(|it| (it.zab.is_serving(), it.shown));
+        let places = self.servers.iter().enumerate();
+        for (place, server) in places.filter(|(place, _)| Some(*place) != self.twin) {
+            let shown = server.running.as_ref().map(|it| (it.is_serving(), it.shown));
             let (is_serving, state) = shown.unwrap_or_default();
             if !is_serving || state.hash != tail.hash {
                 return Err(Violation::NotServing { place, zxid: state.zxid });
@@ -266,7 +294,11 @@ impl World {
         let place = self.rng.usize(0..self.servers.len());
         let server = &mut self.servers[place];
         if let Some(running) = &server.running {
-            server.disk.take_snapshot(running.shown.zxid);
+            match server.disk.files() {
+                Some(files) if running.is_serving() => files.take_snapshot(running.shown),
+                Some(_) => (),
+                None => server.disk.take_snapshot(running.shown.zxid),
+            }
         }
         let delay_us = self.rng.u64(10_000..2_000_000);
         self.at(delay_us, Happening::Snapshot);
@@ -279,7 +311,7 @@ impl World {
             Happening::Notify(from, to) => self.arrive_notice(from, to),
             Happening::ElectionLink(from, to) => {
                 if self.servers[from].running.is_some() && !self.partition.is_blocked(from, to) {
-                    self.event(from, Event::ElectionLinkOpened(server_id(to)))?;
+                    self.event(from, Event::ElectionLinkOpened(self.id_of(to)))?;
                 }
                 Ok(())
             }
@@ -319,6 +351,7 @@ impl World {
             | Happening::Fault
             | Happening::Crash(..)
             | Happening::Leave(_)
+            | Happening::Squeeze { .. }
             | Happening::SqueezeEnds(_)
             | Happening::Heal
             | Happening::SpeedUp(_) => {
@@ -342,6 +375,7 @@ impl World {
             }
             Happening::Crash(place, down_ms) => self.crash_for(place, down_ms),
             Happening::Leave(place) => self.leave(place),
+            Happening::Squeeze { leader, chosen, ms } => self.squeeze_behind(leader, chosen, ms),
             Happening::SqueezeEnds(leader) => self.end_squeeze(leader),
             Happening::Heal => self.heal(),
             Happening::SpeedUp(place) => self.servers[place].disk_us = DISK_US,
@@ -350,12 +384,18 @@ impl World {
     }
 }
 
-/// The id of the server at a place.
-fn server_id(place: Place) -> ServerId {
-    ServerId(place as i64 + 1)
+/// Which voters have stock's habits: in two of five seeds one of three, or one or two of five.
+fn stock_places(seed: u64, voters: usize, rng: &mut Rng) -> Vec<Place> {
+    if !matches!(seed % 5, 0 | 4) {
+        return Vec::new();
+    }
+    let mut places: Vec<_> = (0..voters).collect();
+    rng.shuffle(&mut places);
+    places.truncate(rng.usize(1..=voters / 2));
+    places
 }
 
-/// The place of a server.
-fn place_of(id: ServerId) -> Place {
-    id.0 as Place - 1
+/// The id of the server at a place, unless it is a twin.
+fn server_id(place: Place) -> ServerId {
+    ServerId(place as i64 + 1)
 }

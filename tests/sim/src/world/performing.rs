@@ -1,6 +1,6 @@
 //! What a server wants done is done.
 
-use super::{Happening, World, place_of};
+use super::{Happening, World};
 use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
@@ -16,6 +16,11 @@ impl World {
 
     /// Hands an event in, and does what follows from it.
     pub(super) fn event(&mut self, place: Place, event: Event<'_>) -> Result<(), Violation> {
+        if self.running(place).is_some_and(|it| it.stock_following().is_some()) {
+            self.stock_event(place, &event)?;
+            self.begin_turn(place);
+            return Ok(());
+        }
         let now_ms = self.now_us / 1_000;
         let server = &mut self.servers[place];
         let Some(running) = &mut server.running else { return Ok(()) };
@@ -57,7 +62,7 @@ impl World {
         self.event(place, Event::TurnEnded)?;
         let Some(running) = &mut self.servers[place].running else { return Ok(()) };
         running.turn_us = None;
-        let deadline_ms = running.zab.deadline_ms();
+        let deadline_ms = running.deadline_ms(self.pace);
         if deadline_ms < u64::MAX {
             let delay_us = (deadline_ms * 1_000).saturating_sub(now_us).max(1_000);
             self.schedule_turn(place, delay_us);
@@ -89,7 +94,9 @@ impl World {
             Effect::Send(..) | Effect::Notify { .. } => (),
             ref other => self.log(|| format!("{} does {other:?}", place + 1)),
         }
+        let is_stock = self.running(place).is_some_and(|it| it.stock.is_some());
         match effect {
+            Effect::Connect(_, leader) if is_stock => return self.stock_follows(place, leader),
             Effect::Notify { .. }
             | Effect::Connect(..)
             | Effect::Send(..)
@@ -124,21 +131,21 @@ impl World {
         Ok(())
     }
 
-    fn perform_on_network(&mut self, place: Place, effect: Effect) {
+    pub(super) fn perform_on_network(&mut self, place: Place, effect: Effect) {
         let boot = self.servers[place].boot;
         let Some(running) = &mut self.servers[place].running else { return };
         match effect {
             Effect::Notify { to, notice } => {
                 let mut bytes = Vec::new();
                 notice.encode(running.zab.ensemble(), &mut bytes);
-                let to = place_of(to);
+                let to = self.place_of(to);
                 self.notices.insert((place, to), bytes);
                 let delay_us = self.latency_us();
                 self.at(delay_us, Happening::Notify(place, to));
             }
             Effect::Connect(attempt, to) => {
                 let delay_us = self.latency_us();
-                let to = place_of(to);
+                let to = self.place_of(to);
                 self.at(delay_us, Happening::Connect { from: place, boot, attempt, to });
             }
             Effect::Send(link, message) => {
@@ -178,6 +185,9 @@ impl World {
                     let after = before.then(zxid, txn);
                     self.checks.made(before, after);
                     running.memory.push_back(after);
+                    if let Some(stock) = &mut running.stock {
+                        stock.last = zxid;
+                    }
                 }
                 let committed = running.zab.history().committed();
                 self.begin_disk(place, Operation::Append(txns, committed));

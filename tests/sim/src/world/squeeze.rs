@@ -4,7 +4,7 @@
 use super::{Happening, World};
 use crate::Place;
 use crate::network::{Frame, Link, Side};
-use crate::server::{DISK_US, SLOW_DISK_US};
+use crate::server::{DISK_US, Running, SLOW_DISK_US};
 
 impl World {
     /// Begins it; nothing if nobody leads, or the chosen one does.
@@ -15,6 +15,30 @@ impl World {
             return;
         }
         self.squeezed = Some(chosen);
+        let is_stock = self.running(chosen).is_some_and(|it| it.stock.is_some());
+        if is_stock {
+            let down_ms = self.rng.u64(50..600);
+            self.crash_for(chosen, down_ms);
+            self.at(down_ms * 1_000 - 1, Happening::Squeeze { leader, chosen, ms });
+        } else {
+            self.slow_others(leader, chosen, ms);
+        }
+    }
+
+    /// The chosen one comes back while the others are slow already: the leader's log does not reach
+    /// back to it any more, so it gets a snapshot, and behind that nothing that is committed.
+    pub(super) fn squeeze_behind(&mut self, leader: Place, chosen: Place, ms: u64) {
+        let server = &mut self.servers[leader];
+        if let Some(running) = &server.running {
+            match server.disk.files() {
+                Some(files) => files.take_snapshot(running.shown),
+                None => server.disk.take_snapshot(running.shown.zxid),
+            }
+        }
+        self.slow_others(leader, chosen, ms);
+    }
+
+    fn slow_others(&mut self, leader: Place, chosen: Place, ms: u64) {
         for place in (0..self.servers.len()).filter(|it| ![leader, chosen].contains(it)) {
             self.servers[place].disk_us = SLOW_DISK_US;
         }
@@ -38,19 +62,29 @@ impl World {
     pub(super) fn squeezed_is_cut(&mut self, place: Place) {
         if self.squeezed == Some(place) {
             self.servers[place].disk_us = SLOW_DISK_US;
+            let leads = |place: &Place| self.running(*place).is_some_and(|it| it.leads.is_some());
+            let leader = (0..self.servers.len()).find(leads);
+            let is_stock = self.running(place).is_some_and(|it| it.stock.is_some());
+            if let Some(leader) = leader.filter(|_| is_stock) {
+                let delay_us = self.rng.u64(1_000..50_000);
+                self.at(delay_us, Happening::SqueezeEnds(leader));
+            }
         }
     }
 
     /// The end: who is left decides what was committed.
     pub(super) fn end_squeeze(&mut self, leader: Place) {
         let Some(chosen) = self.squeezed.take() else { return };
-        let durable = |place: &Place| self.running(*place).map(|it| it.zab.history().durable());
+        let durable = |place: &Place| self.running(*place).map(Running::durable);
         let others = (0..self.voters).filter(|it| ![leader, chosen].contains(it));
         let fullest = others.max_by_key(durable);
+        // A stock server may have shown what only it and the leader hold.
+        let is_stock = self.running(chosen).is_some_and(|it| it.stock.is_some());
+        let second = if is_stock { Some(chosen) } else { fullest };
         let down_ms = self.rng.u64(500..3_000);
         for place in 0..self.servers.len() {
             self.servers[place].disk_us = DISK_US;
-            let is_away = place == leader || Some(place) == fullest;
+            let is_away = place == leader || Some(place) == second;
             let soon_ms = self.rng.u64(0..50);
             self.crash_for(place, if is_away { down_ms } else { soon_ms });
         }

@@ -9,8 +9,18 @@ use model::peer::membership::Fault;
 pub enum ServersFault {
     /// A line of its own is wrong, or contradicts others.
     Line(Fault),
-    /// Several servers.
-    Many,
+    /// There are several servers, and no number says which one this is.
+    NoNumber {
+        /// The file that should have it.
+        path: PathBuf,
+    },
+    /// This server is none of them.
+    NotListed {
+        /// Its number.
+        number: i64,
+        /// The file that has it.
+        path: PathBuf,
+    },
     /// A server that does not vote.
     Observer,
     /// It is in the file that has `dynamicConfigFile`.
@@ -36,11 +46,19 @@ impl fmt::Display for ServersFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ServersFault::Line(fault) => write!(f, "{fault}"),
-            ServersFault::Many => f.write_str(
-                "ensembles are not built yet: run one server, or remove the server.N lines",
+            ServersFault::NoNumber { path } => write!(
+                f,
+                "there are several servers: write the number of this one into {}",
+                path.display()
+            ),
+            ServersFault::NotListed { number, path } => write!(
+                f,
+                "{} says that this is server {number}, and no line is server.{number}: add the \
+                 line, or correct the number",
+                path.display()
             ),
             ServersFault::Observer => f.write_str(
-                "an observer needs an ensemble, and ensembles are not built yet: remove the line",
+                "servers that do not vote are not built yet: remove the line, or :observer from it",
             ),
             ServersFault::BesideDynamic => {
                 f.write_str("must be in the file that dynamicConfigFile names")

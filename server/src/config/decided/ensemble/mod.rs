@@ -1,5 +1,5 @@
-//! Servers, groups and weights, as far as a single server needs them: whether the lines mean a
-//! single server, and whether and where they let it serve clients.
+//! Servers, groups and weights: whether the lines mean a single server or an ensemble, and whether
+//! and where they let this one serve clients.
 //!
 //! `myid` in the data directory says which `server.N` line is this server's own, as in ZooKeeper;
 //! the port for clients in another server's line does not count.
@@ -29,6 +29,21 @@ mod tests;
 pub use self::fault::ServersFault;
 use self::identity::Identity;
 
+/// This server's part in an ensemble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ensemble {
+    /// Which of the servers it is.
+    pub me: ServerId,
+    /// All of them.
+    pub servers: Membership,
+    /// Ticks that a server may take to catch up with its leader; at least 1.
+    pub init_limit: u32,
+    /// Ticks that a server may be silent; at least 1.
+    pub sync_limit: u32,
+    /// Other servers may connect to every address of this one.
+    pub listens_on_all: bool,
+}
+
 /// Where the ensemble's lines let this server serve clients.
 pub(super) enum Own {
     /// They are wrong, which has been reported: nothing follows from them.
@@ -55,8 +70,8 @@ struct Lines {
     weights: Vec<Setting>,
 }
 
-/// Checks that the lines mean a single server, and finds its own line.
-pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
+/// Reads the lines, and finds this server's own.
+pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> (Own, Option<Ensemble>) {
     let data_dir = parts::data_dir(settled);
     let identity = Identity::read(&data_dir, files);
     let multi = settled.java_property("zookeeper.multiAddress.enabled");
@@ -80,24 +95,89 @@ pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> Own {
         Ok((lines, servers))
     });
     match (servers, identity) {
-        (Ok((lines, servers)), Ok(identity)) => lines.own(&servers, &identity),
+        (Ok((lines, servers)), Ok(identity)) => {
+            let own = lines.own(&servers, &identity);
+            (own, ensemble(settled, &lines, servers, &identity))
+        }
         (servers, identity) => {
             let errors = servers.err().into_iter().flatten().chain(identity.err());
             errors.for_each(|error| settled.fail(error));
-            Own::Unknown
+            (Own::Unknown, None)
         }
     }
 }
 
-/// Only a single server is supported; several of them, or an ensemble of one, are not built yet.
+/// This server's part in the ensemble of these lines; `None` if they mean a single server, or if
+/// something is wrong with them.
+fn ensemble(
+    settled: &mut Settled<'_>,
+    lines: &Lines,
+    servers: Membership,
+    identity: &Identity,
+) -> Option<Ensemble> {
+    let limits = ["initLimit", "syncLimit"].map(|key| (key, settled.maybe_whole(key)));
+    let listens_on_all = settled.flag("quorumListenOnAllIPs");
+    let other = servers.participants().nth(1)?;
+    let Some(number) = identity.number else {
+        let path = identity.path.clone();
+        settled.fail(lines.of(other).error(ServersFault::NoNumber { path }));
+        return None;
+    };
+    let me = ServerId(number);
+    if !servers.members().contains_key(&me) {
+        let path = identity.path.clone();
+        settled.fail(lines.of(other).error(ServersFault::NotListed { number, path }));
+        return None;
+    }
+    refuse_what_is_not_built(settled);
+    let [init_limit, sync_limit] = limits.map(|(key, ticks)| {
+        let ticks = ticks.and_then(|ticks| u32::try_from(ticks).ok());
+        let ticks = ticks.filter(|ticks| *ticks > 0);
+        if ticks.is_none() {
+            settled.fail_missing(key, "an ensemble needs it, in ticks: 10 and 5 are usual");
+        }
+        ticks
+    });
+    let (init_limit, sync_limit) = (init_limit?, sync_limit?);
+    Some(Ensemble { me, servers, init_limit, sync_limit, listens_on_all })
+}
+
+/// Refuses what an ensemble must not be run without if it is asked for.
+fn refuse_what_is_not_built(settled: &mut Settled<'_>) {
+    for (key, what) in [
+        ("sslQuorum", "TLS between servers is not built yet: remove the line"),
+        ("quorum.auth.enableSasl", "SASL between servers is not built yet: remove the line"),
+    ] {
+        if settled.flag(key) {
+            settled.fail_conflict(key, what.to_owned());
+        }
+    }
+    if settled.maybe_text("peerType").is_some_and(|kind| kind == "observer") {
+        let what = "servers that do not vote are not built yet: remove the line";
+        settled.fail_conflict("peerType", what.to_owned());
+    }
+    if settled.maybe_text("oraclePath").is_some() {
+        settled
+            .fail_conflict("oraclePath", "oracles are not built yet: remove the line".to_owned());
+    }
+    if settled.flag("reconfigEnabled") {
+        settled.warn(
+            "reconfigEnabled=true: the ensemble cannot be changed while it runs yet: clients are \
+             answered UNIMPLEMENTED"
+                .to_owned(),
+        );
+    }
+}
+
+/// What is not built yet: servers that do not vote, and an ensemble of one.
 fn check_count(settled: &mut Settled<'_>, lines: &Lines, servers: &Membership) {
     let is_standalone_allowed = settled.flag("standaloneEnabled");
     let mut voters = servers.participants();
     let (first, second) = (voters.next(), voters.next());
-    if let Some(server) = second {
-        settled.fail(lines.of(server).error(ServersFault::Many));
-    } else if let Some(server) = servers.observers().next() {
+    if let Some(server) = servers.observers().next() {
         settled.fail(lines.of(server).error(ServersFault::Observer));
+    } else if second.is_some() {
+        // An ensemble.
     } else if !is_standalone_allowed {
         let with = match first {
             Some(_) => "an ensemble of one server is not built yet: remove the line",

@@ -1,6 +1,7 @@
 use crate::config::{Decided, Sources, load};
 
 use model::host::Host;
+use model::server::ServerId;
 
 use super::super::{Endpoint, Notice};
 
@@ -32,15 +33,28 @@ fn errors_with(lines: &str) -> Vec<String> {
 }
 
 #[test]
-fn several_servers_are_refused_and_one_alone_is_not() {
+fn several_servers_are_an_ensemble_and_one_alone_is_not() {
+    let lines = "initLimit=10\nsyncLimit=5\nserver.1=a:2888:3888\nserver.2=b:2888:3888";
+    let several = decided(&format!("dataDir=/d\nclientPort=2181\n{lines}")).config;
+    let ensemble = several.ensemble.expect("two servers");
+    assert_eq!((ensemble.me, ensemble.init_limit, ensemble.sync_limit), (ServerId(1), 10, 5));
+    assert_eq!(ensemble.servers.participants().count(), 2);
+    let without_number = format!("dataDir=/e\nclientPort=2181\n{lines}");
     assert_eq!(
-        errors_with("server.1=a:2888:3888\nserver.2=b:2888:3888"),
-        ["/c/zoo.cfg:4: server.2=b:2888:3888: ensembles are not built yet: run one server, or \
-          remove the server.N lines"]
+        errors(&without_number),
+        ["/c/zoo.cfg:6: server.2=b:2888:3888: there are several servers: write the number of \
+             this one into /e/myid"]
     );
     for (lines, part) in [
-        ("server.1=a:2888:3888\nserver.2=b:2888:3888:observer", "an observer needs an ensemble"),
-        ("server.1=a:2888:3888:observer", "an observer needs an ensemble"),
+        ("server.1=a:1:2\nserver.2=b:1:2\nsyncLimit=5", "initLimit"),
+        ("server.1=a:1:2\nserver.2=b:1:2\ninitLimit=10\nsyncLimit=0", "syncLimit"),
+        ("server.2=a:1:2\nserver.3=b:1:2\ninitLimit=10\nsyncLimit=5", "no line is server.1"),
+        (
+            "server.1=a:1:2\nserver.2=b:1:2\ninitLimit=9\nsyncLimit=5\nsslQuorum=true",
+            "TLS between servers is not built",
+        ),
+        ("server.1=a:2888:3888\nserver.2=b:2888:3888:observer", "do not vote are not built"),
+        ("server.1=a:2888:3888:observer", "do not vote are not built"),
         ("server.1=a:2888:3888\nstandaloneEnabled=false", "an ensemble of one server"),
         ("standaloneEnabled=false", "there are no server.N lines"),
     ] {
@@ -53,8 +67,8 @@ fn several_servers_are_refused_and_one_alone_is_not() {
         texts,
         [
             "/c/zoo.cfg:3: server.1 is the only server: it runs without an ensemble",
-            "no effect: peerType (/c/zoo.cfg:4): only servers of an ensemble use it, and \
-             ensembles are not built yet",
+            "no effect: peerType (/c/zoo.cfg:4): of use to servers of an ensemble only, and not \
+             built yet",
         ]
     );
     assert!(matches!(&one.notices[..], [Notice::Note(_), Notice::Note(_)]));

@@ -96,7 +96,7 @@ impl Endpoint {
     /// # Errors
     /// The resolver's error, or that the address is of a family that is not in use.
     pub fn resolve(&self, families: Families) -> io::Result<listener::Endpoint> {
-        let address = self.address(families)?;
+        let address = self.socket_address(families)?;
         // An IPv6 socket takes IPv4 too, so all addresses of one family are those of both.
         if families.has_ipv6 {
             Ok(listener::Endpoint::of(address))
@@ -105,7 +105,11 @@ impl Endpoint {
         }
     }
 
-    fn address(&self, families: Families) -> io::Result<SocketAddr> {
+    /// The one address that it stands for. May block for as long as the resolver does.
+    ///
+    /// # Errors
+    /// The resolver's error, or that the address is of a family that is not in use.
+    pub fn socket_address(&self, families: Families) -> io::Result<SocketAddr> {
         Ok(match &self.host {
             Host::Any => SocketAddr::from((Ipv4Addr::UNSPECIFIED, self.port)),
             Host::Loopback if families.has_ipv6 && families.preference != Preference::Ipv4 => {

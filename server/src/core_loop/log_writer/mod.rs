@@ -1,14 +1,23 @@
 //! The log on the ring: txns not yet appended, writes in flight, the files of the segments, and the
 //! next segment, which the background prepares.
 //!
+//! A change to another run (`change`) ends the one that is being written: once everything in flight
+//! has ended, the background begins the new one, and a fresh appender takes over.
+//!
 //! Invariant: [`LogWriter::durable_through`] comes from the appender alone (guard: the assertions
 //! in `txlog`).
+
+mod change;
+#[cfg(test)]
+mod tests;
 
 use super::inbox::{LoopInbox, LoopMessage};
 use super::meters::Meters;
 use super::token::Kind;
 use crate::directories::Directories;
 use crate::persist;
+pub(super) use change::Change;
+use change::Changing;
 use disk::{AlignedBuf, Background, DiskError, Durability};
 use engine::in_log::InLog;
 use engine::replica::LogState;
@@ -21,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::warn;
 use txlog::limits::SLOT_COUNT_MAX;
+use txlog::segments::RunStart;
 use txlog::{AppendFailure, Appender, Departure, Room, SegmentHeader, SegmentNumber, Slot, Write};
 
 /// How long a log must be idle before it states what is durable, in ms.
@@ -62,8 +72,16 @@ pub(super) struct LogWriter {
     waiting: VecDeque<Arc<InLog>>,
     taken: usize,
     in_flight: usize,
+    /// The change that is under way and those that follow it; those that have ended, to be
+    /// reported.
+    changes: VecDeque<Changing>,
+    changed: VecDeque<Change>,
+    /// The run that would have followed the log before the last received one began.
+    before_received: Option<RunStart>,
     /// When the write in each slot was submitted, and the flush.
     left: [Option<Instant>; SLOT_COUNT_MAX + 1],
+    /// Whether the background prepares a segment.
+    is_preparing: bool,
     segment_retry_ms: Option<u64>,
     /// Why the next segment could not be prepared, while that is so.
     segment_refusal: Option<DiskError>,
@@ -85,7 +103,11 @@ impl LogWriter {
             waiting: VecDeque::new(),
             taken: 0,
             in_flight: 0,
+            changes: VecDeque::new(),
+            changed: VecDeque::new(),
+            before_received: None,
             left: [None; SLOT_COUNT_MAX + 1],
+            is_preparing: false,
             segment_retry_ms: None,
             segment_refusal: None,
             idle_since_ms: None,
@@ -93,9 +115,12 @@ impl LogWriter {
         }
     }
 
-    /// Queues these txns, to be appended as soon as there is room.
+    /// Queues these txns, to be appended as soon as there is room; behind changes under way.
     pub(super) fn push(&mut self, in_log: Arc<InLog>) {
-        self.waiting.push_back(in_log);
+        match self.changes.back_mut() {
+            Some(last) => last.push(in_log),
+            None => self.waiting.push_back(in_log),
+        }
     }
 
     /// Appends what there is room for, and calls `appended` with the zxid of each txn. Returns an
@@ -118,7 +143,8 @@ impl LogWriter {
         if self.has_ended {
             return LogState::Ended;
         }
-        let has_room = self.waiting.is_empty() && self.appender.room() == Room::Open;
+        let has_room =
+            !self.is_changing() && self.waiting.is_empty() && self.appender.room() == Room::Open;
         if has_room && self.in_flight < self.slot_count { LogState::Ready } else { LogState::Busy }
     }
 
@@ -139,6 +165,12 @@ impl LogWriter {
         self.appender.durable_through()
     }
 
+    /// The history is committed through here, which is durable: the log states it.
+    pub(super) fn commit(&mut self, zxid: Zxid) {
+        // The beginning of an epoch is no txn.
+        self.appender.commit(zxid.min(self.appender.appended_through()));
+    }
+
     /// The last segment that holds something durable.
     pub(super) fn segment_durable(&self) -> SegmentNumber {
         self.appender.segment_durable()
@@ -151,14 +183,15 @@ impl LogWriter {
 
     /// Whether nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.waiting.is_empty() && self.appender.is_idle()
+        self.waiting.is_empty() && self.appender.is_idle() && !self.is_changing()
     }
 
     /// When [`Self::depart`] or [`Self::ask_segment`] is due without an event, in ms of the
     /// monotonic clock.
     pub(super) fn deadline_ms(&self) -> Option<u64> {
         let statement_ms = self.idle_since_ms.map(|since| since + STATEMENT_AFTER_MS);
-        [self.segment_retry_ms, statement_ms].into_iter().flatten().min()
+        let change_ms = self.changes.front().and_then(Changing::deadline_ms);
+        [self.segment_retry_ms, statement_ms, change_ms].into_iter().flatten().min()
     }
 
     /// A write has ended.
@@ -216,6 +249,11 @@ impl LogWriter {
                 }
             }
         }
+        if self.is_changing() {
+            self.idle_since_ms = None;
+            self.end_run(queue);
+            return;
+        }
         if !self.appender.is_statement_due() {
             self.idle_since_ms = None;
             return;
@@ -260,7 +298,7 @@ impl LogWriter {
 
     /// Requests the next segment in time.
     pub(super) fn ask_segment(&mut self, inbox: &Arc<LoopInbox>, now: Now) {
-        if self.segment_retry_ms.is_some_and(|at| now.mono_ms < at) {
+        if self.segment_retry_ms.is_some_and(|at| now.mono_ms < at) || self.has_ended_run() {
             return;
         }
         let Some(number) = self.appender.maybe_ask_segment() else { return };
@@ -277,11 +315,14 @@ impl LogWriter {
             warn!("the background accepts no more work: {error}");
             self.appender.segment_refused();
             self.segment_retry_ms = Some(now.mono_ms + SEGMENT_RETRY_MS);
+            return;
         }
+        self.is_preparing = true;
     }
 
     /// The next segment has been prepared, or could not be.
     pub(super) fn prepared(&mut self, result: Result<(SegmentHeader, File), DiskError>, now: Now) {
+        self.is_preparing = false;
         match result {
             Ok((header, file)) => {
                 self.files.push_back((header.number, file));

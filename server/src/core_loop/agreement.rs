@@ -1,0 +1,287 @@
+//! What agreement asks of the machine: epochs and parts of the log on the disk, links to others.
+//!
+//! Performed here; decided by [`engine::zab`]. An error of the disk that leaves it open what was
+//! stored ends the server: the next start reads what is there.
+//!
+//! Lives in: the core loop of the ordering role.
+
+use super::history::History;
+use super::inbox::{LoopInbox, LoopMessage};
+use super::log_writer::Change;
+use super::peers::{self, Lent, Peers};
+use crate::admin::inquiry::Mode;
+use crate::persist::{self, ReadJob, RestoreError};
+use engine::replica::{Event, Serving};
+use engine::settings::Now;
+use engine::zab::{self, Effect, LinkId, LogRead, Lost};
+use model::zxid::{Epochs, Zxid};
+use ring::Queue;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use thiserror::Error;
+use tracing::{error, info, warn};
+use txlog::RecoverError;
+
+/// Why a server of an ensemble cannot go on.
+#[derive(Clone, Debug, Error)]
+pub enum AgreementFailure {
+    /// What was promised or accepted could not be stored.
+    #[error("the epochs could not be stored, so that nothing can be promised to a leader: {0}")]
+    Epochs(Arc<RestoreError>),
+    /// A history that a leader has sent could not be put into the place of this server's.
+    #[error("what the leader has sent could not take the place of this server's history: {0}")]
+    Received(Arc<RestoreError>),
+    /// What was committed does not fit the tree.
+    #[error(
+        "a txn that the ensemble has committed does not fit this server's tree: {0}; move its data \
+         aside and start it empty: it gets a copy from its leader"
+    )]
+    Diverged(engine::ordering::ReplayError),
+    /// The background takes no more work.
+    #[error(transparent)]
+    Background(Arc<disk::BackgroundError>),
+}
+
+/// What is under way for agreement.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay {
+    /// What is to happen to links, in order.
+    pub(super) links: Vec<ForLinks>,
+    /// Epochs to be stored once the log is not changing.
+    epochs: Option<Epochs>,
+    /// Parts of the log that wait for room on their link, or for a purge to end, and how many are
+    /// being read.
+    waiting: VecDeque<(LinkId, Zxid)>,
+    reading: usize,
+    serving: Option<Serving>,
+    failure: Option<AgreementFailure>,
+}
+
+/// What is to happen to links.
+#[derive(Debug)]
+pub(super) enum ForLinks {
+    /// An effect of agreement.
+    Perform(Effect),
+    /// The link is needed for a snapshot.
+    Lend(LinkId),
+    /// It is not needed any more.
+    TakeBack(Box<Lent>),
+}
+
+impl UnderWay {
+    /// The server has to end.
+    pub(super) fn fail(&mut self, failure: AgreementFailure) {
+        self.failure.get_or_insert(failure);
+    }
+
+    /// Whether a part of the log is being read, which a purge must not remove.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading > 0
+    }
+}
+
+/// Agreement, for what happens to links at this time.
+pub(super) struct Hearing<'a> {
+    pub(super) history: &'a mut History,
+    pub(super) now: Now,
+}
+
+impl peers::Agreement for Hearing<'_> {
+    fn handle(&mut self, event: zab::Event<'_>) {
+        if let zab::Event::Closed(link) = event {
+            self.history.forget_reads(link);
+            self.history.transfers.end(link);
+        }
+        self.history.handle(Event::Peer(event), self.now);
+    }
+
+    fn is_reading(&self, link: LinkId) -> bool {
+        self.history.replica().zab().is_some_and(|zab| zab.is_reading(link))
+    }
+}
+
+impl History {
+    /// Why this server cannot be one of its ensemble any more.
+    pub(super) fn agreement_failure(&self) -> Option<&AgreementFailure> {
+        self.under_way.failure.as_ref()
+    }
+
+    /// Performs what agreement asks of the disk; keeps what it asks of links.
+    pub(super) fn perform_for_agreement(
+        &mut self,
+        effect: Effect,
+        inbox: &Arc<LoopInbox>,
+        now: Now,
+    ) {
+        match effect {
+            Effect::StoreEpochs(epochs) => {
+                self.under_way.epochs = Some(epochs);
+                self.maybe_store_epochs(inbox);
+            }
+            Effect::CutLog(zxid) => {
+                info!("the log is cut behind {zxid}, as the leader's history asks");
+                self.begin_change(Change::Cut(zxid));
+            }
+            Effect::ReceiveSnapshot(link, zxid, epoch) => self.receive_snapshot(link, zxid, epoch),
+            Effect::BeginEmpty(epoch) => self.begin_empty(epoch),
+            Effect::ForgetSnapshot => self.forget_snapshot(),
+            Effect::Close(link, _) => {
+                self.forget_reads(link);
+                self.transfers.end(link);
+                self.under_way.links.push(ForLinks::Perform(effect));
+            }
+            Effect::ReadLog(link, after) => {
+                self.under_way.waiting.push_back((link, after));
+            }
+            Effect::Notify { .. } | Effect::Connect(..) | Effect::Send(..) => {
+                self.under_way.links.push(ForLinks::Perform(effect));
+            }
+            other => unreachable!("{other:?} at {} ms", now.mono_ms),
+        }
+    }
+
+    /// Stores epochs, if there are any to be stored, unless the log changes to another run: which
+    /// history counts from these epochs on is decided before.
+    pub(super) fn maybe_store_epochs(&mut self, inbox: &Arc<LoopInbox>) {
+        if self.log.is_changing() {
+            return;
+        }
+        let Some(epochs) = self.under_way.epochs.take() else { return };
+        let inbox = inbox.clone();
+        let notify = move |result| inbox.send(LoopMessage::EpochsStored(result));
+        let directories = self.directories.clone();
+        let begun = persist::store_epochs(&self.background, directories, epochs, notify);
+        self.check_background(begun);
+    }
+
+    pub(super) fn check_background(&mut self, begun: Result<(), disk::BackgroundError>) {
+        if let Err(error) = begun {
+            let failure = AgreementFailure::Background(Arc::new(error));
+            self.under_way.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Begins to read the parts of the log that are asked for by links that have room for them,
+    /// unless a purge is under way.
+    pub(super) fn read_log(&mut self, inbox: &Arc<LoopInbox>, has_room: impl Fn(LinkId) -> bool) {
+        if self.is_purging() {
+            return;
+        }
+        for (link, after) in std::mem::take(&mut self.under_way.waiting) {
+            if !has_room(link) {
+                self.under_way.waiting.push_back((link, after));
+                continue;
+            }
+            let through = self.durable_through();
+            let job = ReadJob { directory: self.directories.log.clone(), after, through };
+            let inbox = inbox.clone();
+            let notify = move |result| inbox.send(LoopMessage::LogRead(link, result));
+            self.under_way.reading += 1;
+            let begun = persist::read_log(&self.background, job, notify);
+            self.check_background(begun);
+        }
+    }
+
+    /// Nothing is read any more for a link that has ended.
+    fn forget_reads(&mut self, ended: LinkId) {
+        self.under_way.waiting.retain(|(link, _)| *link != ended);
+    }
+
+    /// A part of the log has been read, or could not be.
+    pub(super) fn log_read(
+        &mut self,
+        link: LinkId,
+        result: Result<LogRead, RecoverError>,
+        now: Now,
+    ) {
+        self.under_way.reading -= 1;
+        let read = result.unwrap_or_else(|error| {
+            error!("the log could not be read for a learner, which gets a snapshot: {error}");
+            LogRead::Unavailable
+        });
+        self.handle(Event::Peer(zab::Event::LogRead(link, read)), now);
+    }
+
+    /// Epochs are stored, or could not be.
+    pub(super) fn epochs_stored(&mut self, result: Result<(), RestoreError>, now: Now) {
+        match result {
+            Ok(()) => {
+                self.handle(Event::Peer(zab::Event::EpochsStored), now);
+                self.maybe_count_received();
+            }
+            Err(error) => self.under_way.fail(AgreementFailure::Epochs(Arc::new(error))),
+        }
+    }
+
+    /// Does what is to happen to links, in order, and hands those to threads that are lent.
+    pub(super) fn perform_on_links(
+        &mut self,
+        peers: &mut Peers,
+        queue: &mut Queue<'_>,
+        inbox: &Arc<LoopInbox>,
+    ) {
+        let mut links = std::mem::take(&mut self.under_way.links);
+        for what in links.drain(..) {
+            match what {
+                ForLinks::Perform(effect) => {
+                    let Some(zab) = self.replica().zab() else { continue };
+                    let left = peers.perform(queue, effect, zab.ensemble());
+                    assert!(left.is_none(), "{left:?} is no effect of links");
+                }
+                ForLinks::Lend(link) => {
+                    if !peers.lend(queue, link) {
+                        self.transfers.end(link);
+                    }
+                }
+                ForLinks::TakeBack(lent) => peers.take_back(queue, *lent),
+            }
+        }
+        self.under_way.links = links;
+        for lent in peers.take_lent() {
+            if let Some(lent) = self.lent(lent, inbox) {
+                peers.take_back(queue, lent);
+            }
+        }
+    }
+
+    /// What the leader has committed does not fit.
+    pub(super) fn diverged(&mut self, error: engine::ordering::ReplayError) {
+        self.under_way.failure.get_or_insert(AgreementFailure::Diverged(error));
+    }
+
+    /// Clients are served from now on.
+    pub(super) fn serve(&mut self, serving: Serving) {
+        match serving {
+            Serving::Leading(epoch) => info!("leading epoch {}", epoch.0),
+            Serving::Following(_) => {
+                let leader = self.replica().zab().and_then(zab::Zab::follows);
+                info!("following server {}", leader.map_or(-1, |leader| leader.0));
+            }
+        }
+        self.under_way.serving = Some(serving);
+        self.adopt_received();
+        // The tree may be another one.
+        self.renew_reader();
+    }
+
+    /// Clients are not served any more.
+    pub(super) fn stop_serving(&mut self, why: Lost) {
+        self.under_way.serving = None;
+        warn!("looking for a leader: {why}");
+    }
+
+    /// What the server is to its ensemble, for reports.
+    pub(super) fn mode(&self) -> Mode {
+        match (self.replica().zab(), self.under_way.serving) {
+            (None, _) => Mode::Standalone,
+            (Some(_), Some(Serving::Leading(_))) => Mode::Leader,
+            (Some(zab), _) if zab.ensemble().is_voter() => Mode::Follower,
+            (Some(_), _) => Mode::Observer,
+        }
+    }
+
+    /// Whether clients are served.
+    pub(super) fn is_serving(&self) -> bool {
+        self.replica().zab().is_none() || self.under_way.serving.is_some()
+    }
+}

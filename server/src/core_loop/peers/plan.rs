@@ -1,0 +1,199 @@
+//! From a configuration to agreement's ensemble and its links.
+//!
+//! Source: ZooKeeper 3.9.5, `QuorumPeerConfig`, `QuorumPeer`.
+
+use super::{PeersParts, Reach};
+use crate::config::decided::Endpoint;
+use engine::limits::EPOCH_TXNS_MAX;
+use engine::zab::quorum::Weighted;
+use engine::zab::{Ensemble, Pace, Planted, Quorum};
+use model::host::Host;
+use model::peer::address::Address;
+use model::peer::membership::{Member, Membership, PeerAddress};
+use model::peer::packet::PacketLimits;
+use model::server::ServerId;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What the configuration says of an ensemble.
+#[derive(Clone, Debug)]
+pub struct EnsembleSettings {
+    /// The `server.N`, `group.N` and `weight.N` lines.
+    pub membership: Membership,
+    /// The number in `myid`.
+    pub me: ServerId,
+    /// `tickTime`, in ms.
+    pub tick_ms: u32,
+    /// `initLimit`, in ticks.
+    pub init_limit: u32,
+    /// `syncLimit`, in ticks.
+    pub sync_limit: u32,
+    /// `cnxTimeout`, in ms.
+    pub connect_ms: u32,
+    /// `leaderConnectDelayDuringRetryMs`, in ms.
+    pub reconnect_ms: u32,
+    /// `electionPortBindRetry`: how often binding is tried; 0 means until it succeeds.
+    pub bind_attempts: u32,
+    /// `quorumListenOnAllIPs`.
+    pub listens_everywhere: bool,
+    /// `tcpKeepAlive`.
+    pub keep_alive: bool,
+    /// `jute.maxbuffer` and its extra size.
+    pub packets: PacketLimits,
+}
+
+/// Where to listen for other servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// For elections.
+    pub election: Vec<Endpoint>,
+    /// For learners.
+    pub quorum: Vec<Endpoint>,
+    /// How often binding is tried, once a second, before the server gives up; `None` for as long as
+    /// it takes.
+    pub attempts_max: Option<u32>,
+}
+
+/// What a server of an ensemble needs to know of it.
+#[derive(Clone, Debug)]
+pub struct EnsemblePlan {
+    /// The configuration, as agreement sees it.
+    pub ensemble: Ensemble,
+    /// How long servers wait for each other.
+    pub pace: Pace,
+    /// Where this server listens.
+    pub listening: Listening,
+    /// What its links are made of.
+    pub links: PeersParts,
+}
+
+/// Why there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanFault {
+    /// `myid` names a server that has no line.
+    NotListed(ServerId),
+    /// No server votes.
+    NoVoters,
+    /// `tickTime` is 0.
+    NoTick,
+    /// `initLimit` is not set, or 0.
+    NoInitLimit,
+    /// `syncLimit` is not set, or 0.
+    NoSyncLimit,
+}
+
+impl fmt::Display for PlanFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotListed(me) => write!(
+                f,
+                "myid is {me}, and there is no server.{me} line: add the line, or correct myid"
+            ),
+            Self::NoVoters => f.write_str("no server.N line is of a participant: make one vote"),
+            Self::NoTick => f.write_str("tickTime is 0: set it to some milliseconds"),
+            Self::NoInitLimit => f.write_str("an ensemble needs initLimit: set it to some ticks"),
+            Self::NoSyncLimit => f.write_str("an ensemble needs syncLimit: set it to some ticks"),
+        }
+    }
+}
+
+impl std::error::Error for PlanFault {}
+
+impl EnsemblePlan {
+    /// Decides.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn decide(settings: &EnsembleSettings) -> Result<Self, PlanFault> {
+        let EnsembleSettings { membership, me, .. } = settings;
+        let own = membership.members().get(me).ok_or(PlanFault::NotListed(*me))?;
+        if membership.participants().next().is_none() {
+            return Err(PlanFault::NoVoters);
+        }
+        let limits = [
+            (settings.tick_ms, PlanFault::NoTick),
+            (settings.init_limit, PlanFault::NoInitLimit),
+            (settings.sync_limit, PlanFault::NoSyncLimit),
+        ];
+        if let Some((_, fault)) = limits.into_iter().find(|(limit, _)| *limit == 0) {
+            return Err(fault);
+        }
+        let pace = Pace {
+            tick_ms: settings.tick_ms.into(),
+            init_limit: settings.init_limit.into(),
+            sync_limit: settings.sync_limit.into(),
+            reconnect_ms: settings.reconnect_ms.into(),
+        };
+        let ensemble = Ensemble {
+            me: *me,
+            quorum: quorum(membership),
+            version: membership.version(),
+            text: membership.to_string().into_bytes().into(),
+            epoch_txns_max: EPOCH_TXNS_MAX,
+            planted: Planted::default(),
+        };
+        Ok(Self {
+            ensemble,
+            pace,
+            listening: listening(settings, own),
+            links: links(settings, own, pace),
+        })
+    }
+}
+
+fn links(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersParts {
+    let others = settings.membership.members().iter().filter(|(id, _)| **id != settings.me);
+    PeersParts {
+        me: settings.me,
+        election: own.addresses()[0].election(),
+        others: others.map(|(&id, member)| (id, reach(member))).collect(),
+        connect_ms: settings.connect_ms.into(),
+        hello_ms: pace.sync_ms(),
+        introduction_ms: pace.init_ms(),
+        keep_alive: settings.keep_alive,
+        packets: settings.packets,
+    }
+}
+
+fn reach(member: &Member) -> Reach {
+    let addresses = member.addresses();
+    Reach {
+        election: addresses.iter().map(PeerAddress::election).collect(),
+        quorum: addresses.iter().map(PeerAddress::quorum).collect(),
+    }
+}
+
+/// Each of the server's own addresses, or their ports at every address of the machine.
+fn listening(settings: &EnsembleSettings, own: &Member) -> Listening {
+    let endpoints = |of: fn(&PeerAddress) -> Address| {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for address in own.addresses() {
+            let mut endpoint = Endpoint::from(of(address));
+            if settings.listens_everywhere {
+                endpoint.host = Host::Any;
+            }
+            if !endpoints.contains(&endpoint) {
+                endpoints.push(endpoint);
+            }
+        }
+        endpoints
+    };
+    Listening {
+        election: endpoints(PeerAddress::election),
+        quorum: endpoints(PeerAddress::quorum),
+        attempts_max: Some(settings.bind_attempts).filter(|&attempts| attempts > 0),
+    }
+}
+
+/// Who decides: a majority of the participants, or of the groups that have weight.
+fn quorum(membership: &Membership) -> Quorum {
+    let Some(hierarchy) = membership.hierarchy() else {
+        return Quorum::majority(membership.participants());
+    };
+    let groups: BTreeMap<ServerId, i64> = hierarchy.groups().collect();
+    let voters = membership.participants().map(|id| {
+        let (group, weight) = (groups[&id], hierarchy.weight(id).unwrap_or(0));
+        (id, Weighted { group, weight })
+    });
+    Quorum::Groups { voters: voters.collect() }
+}

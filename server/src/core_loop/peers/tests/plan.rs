@@ -1,0 +1,111 @@
+//! From a configuration to links.
+
+use crate::config::decided::Endpoint;
+use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings, PlanFault};
+use engine::zab::{Pace, Quorum};
+use model::host::Host;
+use model::peer::address::Address;
+use model::peer::membership::{Membership, Reading};
+use model::peer::packet::PacketLimits;
+use model::server::ServerId;
+use std::net::Ipv4Addr;
+
+fn settings(text: &str, me: i64) -> EnsembleSettings {
+    let reading = Reading { is_multi: true, has_groups: true };
+    EnsembleSettings {
+        membership: Membership::parse(text.as_bytes(), reading).unwrap(),
+        me: ServerId(me),
+        tick_ms: 2_000,
+        init_limit: 10,
+        sync_limit: 5,
+        connect_ms: 5_000,
+        reconnect_ms: 100,
+        bind_attempts: 3,
+        listens_everywhere: false,
+        keep_alive: false,
+        packets: PacketLimits::default(),
+    }
+}
+
+const THREE: &str = "server.1=zoo1:2888:3888;2181\n\
+    server.2=10.0.0.2:2888:3888|10.0.1.2:2889:3889\n\
+    server.3=zoo3:2888:3888:observer\n";
+
+fn named(name: &str, port: u16) -> Address {
+    Address { host: Host::Named(name.to_owned()), port }
+}
+
+fn numbered(number: [u8; 4], port: u16) -> Address {
+    Address { host: Host::Ipv4(Ipv4Addr::from(number)), port }
+}
+
+#[test]
+fn a_configuration_becomes_an_ensemble() {
+    let plan = EnsemblePlan::decide(&settings(THREE, 2)).unwrap();
+    let ensemble = &plan.ensemble;
+    assert_eq!((ensemble.me, ensemble.version), (ServerId(2), 0));
+    assert_eq!(ensemble.quorum, Quorum::majority([ServerId(1), ServerId(2)]));
+    let text = std::str::from_utf8(&ensemble.text).unwrap();
+    assert!(text.starts_with("server.1=zoo1:2888:3888:participant;0.0.0.0:2181\n"), "{text}");
+    assert!(text.ends_with("\nversion=0"), "{text}");
+    let pace = Pace { tick_ms: 2_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 };
+    assert_eq!(plan.pace, pace);
+
+    let endpoints = |addresses: [Address; 2]| addresses.map(Endpoint::from).to_vec();
+    let listening = &plan.listening;
+    let own = |quorum: u16| {
+        let second = numbered([10, 0, 1, 2], quorum + 1);
+        endpoints([numbered([10, 0, 0, 2], quorum), second])
+    };
+    assert_eq!((&listening.quorum, &listening.election), (&own(2_888), &own(3_888)));
+    assert_eq!(listening.attempts_max, Some(3));
+
+    let links = &plan.links;
+    assert_eq!(links.me, ServerId(2));
+    assert_eq!(links.election, numbered([10, 0, 0, 2], 3_888));
+    assert_eq!(links.others.keys().copied().collect::<Vec<_>>(), [ServerId(1), ServerId(3)]);
+    assert_eq!(links.others[&ServerId(1)].election, [named("zoo1", 3_888)]);
+    assert_eq!(links.others[&ServerId(3)].quorum, [named("zoo3", 2_888)]);
+    let times = (links.connect_ms, links.hello_ms, links.introduction_ms);
+    assert_eq!(times, (5_000, 10_000, 20_000));
+}
+
+#[test]
+fn it_may_listen_everywhere_and_for_ever() {
+    let everywhere =
+        EnsembleSettings { listens_everywhere: true, bind_attempts: 0, ..settings(THREE, 2) };
+    let plan = EnsemblePlan::decide(&everywhere).unwrap();
+    let any = |port| Endpoint { host: Host::Any, port };
+    assert_eq!(plan.listening.election, [any(3_888), any(3_889)]);
+    assert_eq!(plan.listening.quorum, [any(2_888), any(2_889)]);
+    assert_eq!(plan.listening.attempts_max, None);
+    // Several addresses with the same ports are one place then.
+    let same = EnsembleSettings { listens_everywhere: true, ..settings("server.4=a:1:2|b:1:2", 4) };
+    assert_eq!(EnsemblePlan::decide(&same).unwrap().listening.election, [any(2)]);
+}
+
+#[test]
+fn groups_and_weights_decide() {
+    let text = "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n\
+        group.1=1:2\ngroup.2=3\nweight.1=5\nweight.2=0\n";
+    let plan = EnsemblePlan::decide(&settings(text, 1)).unwrap();
+    let quorum = &plan.ensemble.quorum;
+    assert_eq!([1, 2, 3].map(|id| quorum.weight(ServerId(id))), [5, 0, 1]);
+    assert!(!quorum.is_quorum(|id| id.0 != 3), "one group of two");
+    assert!(quorum.is_quorum(|id| id.0 != 2));
+}
+
+#[test]
+fn what_is_missing_is_told() {
+    let fault = |settings: EnsembleSettings| EnsemblePlan::decide(&settings).unwrap_err();
+    assert_eq!(fault(settings(THREE, 4)), PlanFault::NotListed(ServerId(4)));
+    let observers = "server.1=a:1:2:observer";
+    assert_eq!(fault(settings(observers, 1)), PlanFault::NoVoters);
+    let of = |tick_ms, init_limit, sync_limit| {
+        fault(EnsembleSettings { tick_ms, init_limit, sync_limit, ..settings(THREE, 1) })
+    };
+    assert_eq!(of(0, 1, 1), PlanFault::NoTick);
+    assert_eq!(of(1, 0, 1), PlanFault::NoInitLimit);
+    assert_eq!(of(1, 1, 0), PlanFault::NoSyncLimit);
+    assert!(PlanFault::NoInitLimit.to_string().contains("initLimit"));
+}

@@ -1,0 +1,83 @@
+//! What only a server of an ensemble asks of its disk: epochs, and parts of its log for learners.
+
+use super::RestoreError;
+use crate::directories::Directories;
+use disk::{Background, BackgroundError, Direct, Disk, TaskQueue};
+use engine::in_log::InLog;
+use engine::zab::LogRead;
+use model::zxid::{Epoch, Epochs, Zxid};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use tracing::{info, warn};
+use txlog::{EpochsError, LogReader, RecoverError, epochs};
+
+/// Bytes of one part of the log: a learner's link sends it before the next is read.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The epochs that a server has stored. Without any, what it holds tells: a server that was alone
+/// until now has accepted the epoch of its last txn, as with ZooKeeper.
+pub fn stored_epochs(
+    background: &Background,
+    directories: &Directories,
+    last: Zxid,
+) -> Result<Epochs, RestoreError> {
+    let directory = directories.log.clone();
+    let done = background.run(TaskQueue::Segments, move |disk| async move {
+        read_epochs(&*disk, &directory, last.epoch()).await
+    })?;
+    Ok(done.recv().map_err(|_| BackgroundError::Stopped)??)
+}
+
+async fn read_epochs<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    last: Epoch,
+) -> Result<Epochs, EpochsError> {
+    if let Some(stored) = epochs::read(disk, directory).await? {
+        if stored.is_healed {
+            warn!("the two copies of the epochs differed; the newer one counts");
+        }
+        return Ok(stored.epochs);
+    }
+    let begun = Epochs::default().promise(last).accept();
+    epochs::create(disk, directory, begun).await?;
+    info!(epoch = last.0, "the first epochs are those of the last txn");
+    Ok(begun)
+}
+
+/// A part of the log to read.
+#[derive(Clone, Debug)]
+pub struct ReadJob {
+    /// The log.
+    pub directory: PathBuf,
+    /// What comes behind this.
+    pub after: Zxid,
+    /// What is durable.
+    pub through: Zxid,
+}
+
+/// Has a part of the log read; `notify` is called from the background.
+pub fn read_log(
+    background: &Background,
+    job: ReadJob,
+    notify: impl FnOnce(Result<LogRead, RecoverError>) + Send + 'static,
+) -> Result<(), BackgroundError> {
+    let work = move |disk: Rc<Direct>| -> disk::background::JobFuture {
+        Box::pin(async move { notify(read_now(&*disk, &job).await) })
+    };
+    background.submit(TaskQueue::Segments, Box::new(work))
+}
+
+async fn read_now<D: Disk>(disk: &D, job: &ReadJob) -> Result<LogRead, RecoverError> {
+    let ReadJob { directory, after, through } = job;
+    let opened = LogReader::open(disk, directory, *after, *through).await?;
+    let Ok(mut reader) = opened else { return Ok(LogRead::Unavailable) };
+    let after = reader.position();
+    let piece = reader.next(*through, PIECE_BYTES).await?;
+    let mut txns = InLog::default();
+    for record in piece.records() {
+        txns.push(record.zxid, record.txn);
+    }
+    Ok(LogRead::Range { after, txns: Arc::new(txns) })
+}

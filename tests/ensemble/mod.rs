@@ -1,0 +1,117 @@
+//! Three servers on this machine: clients of all of them, and servers that are killed.
+//!
+//! The campaign (`make ensemble ROUNDS=n SEED=n`) is the same with more rounds.
+
+mod clients;
+mod killed;
+
+use harness::server::next_free_port;
+use harness::{Client, Server};
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A loaded machine elects slowly; that is not for a test to report.
+const SETTLED_MAX: Duration = Duration::from_secs(60);
+
+/// Some servers of one ensemble.
+pub(crate) struct Ensemble {
+    pub(crate) servers: Vec<Server>,
+}
+
+impl Ensemble {
+    /// So many servers, all of them serving.
+    pub(crate) fn start(
+        count: usize,
+        configure: impl Fn(harness::Config) -> harness::Config,
+    ) -> Self {
+        let ports: Vec<_> = (0..count).map(|_| (next_free_port(), next_free_port())).collect();
+        let servers = (0..count).map(|own| {
+            let mut config = Server::config().set("initLimit", "20").set("syncLimit", "10");
+            for (at, (quorum, election)) in ports.iter().enumerate() {
+                let line = format!("127.0.0.1:{quorum}:{election}");
+                config = config.set(&format!("server.{}", at + 1), &line);
+            }
+            let server = configure(config).prepare();
+            fs::write(server.folder().join("data/myid"), format!("{}\n", own + 1)).unwrap();
+            server
+        });
+        let mut ensemble = Self { servers: servers.collect() };
+        ensemble.servers.iter_mut().for_each(Server::launch);
+        ensemble.await_service();
+        ensemble
+    }
+
+    /// Waits until every server that runs serves clients.
+    pub(crate) fn await_service(&mut self) {
+        for server in self.servers.iter_mut().filter(|server| server.is_running()) {
+            server.await_service();
+        }
+    }
+
+    /// Where a server's clients connect.
+    pub(crate) fn address(&self, at: usize) -> SocketAddr {
+        self.servers[at].address()
+    }
+
+    /// The server that leads.
+    pub(crate) fn leader(&self) -> usize {
+        let leads = |server: &&Server| {
+            server.is_running()
+                && server.try_word("srvr").is_some_and(|text| text.contains("Mode: leader"))
+        };
+        let end = Instant::now() + SETTLED_MAX;
+        loop {
+            if let Some(at) = self.servers.iter().position(|server| leads(&server)) {
+                return at;
+            }
+            assert!(Instant::now() < end, "no server leads");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The servers had the same digests, of nodes with Stats, where two of them remember one.
+    pub(crate) fn assert_digests(&self) {
+        let mut digests: BTreeMap<String, String> = BTreeMap::new();
+        for server in &self.servers {
+            for line in server.word("hash").lines() {
+                let Some((zxid, digest)) = line.split_once(": ") else { continue };
+                let known = digests.entry(zxid.to_owned()).or_insert_with(|| digest.to_owned());
+                assert_eq!(known, digest, "at {zxid}");
+            }
+        }
+    }
+
+    /// Every server shows the same nodes, with all of their Stats.
+    pub(crate) fn assert_equal(&self) {
+        let mut trees = self.servers.iter().map(|server| {
+            let mut client = Client::connect(server.address());
+            client.sync("/").unwrap();
+            let tree = nodes(&mut client, "/");
+            client.close();
+            tree
+        });
+        let first = trees.next().expect("a server");
+        for other in trees {
+            assert_eq!(first.len(), other.len());
+            for (one, another) in first.iter().zip(&other) {
+                assert_eq!(one, another);
+            }
+        }
+    }
+}
+
+/// Path, data and Stat of every node below a path.
+fn nodes(client: &mut Client, path: &str) -> Vec<(String, Option<Vec<u8>>, harness::Stat)> {
+    let (data, stat) = client.get(path, false).unwrap();
+    let mut all = vec![(path.to_owned(), data, stat)];
+    let mut names = client.children(path, false).unwrap();
+    names.sort();
+    for name in names {
+        let below = if path == "/" { format!("/{name}") } else { format!("{path}/{name}") };
+        all.extend(nodes(client, &below));
+    }
+    all
+}
