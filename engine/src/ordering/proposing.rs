@@ -239,6 +239,10 @@ impl Ordering {
             self.reaping = Some(Reaping { after: found.next, left });
         }
         for path in found.due {
+            if self.is_epoch_full() {
+                // Those that are left are found again in the next one.
+                return;
+            }
             let mark = self.open.batch.mark();
             let request = Ok(Request::DeleteContainer { path: &path });
             let anonymous = self.anonymous.clone();

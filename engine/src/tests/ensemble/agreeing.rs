@@ -100,3 +100,29 @@ fn a_snapshot_that_never_counted_leaves_the_history_as_it_was() {
     let back = servers.resume(client, 0);
     assert_eq!(servers.ask(back, "count /"), "ok 104");
 }
+
+#[test]
+fn an_epoch_that_fills_up_while_nodes_are_reaped_ends() {
+    let mut servers = Servers { epoch_txns_max: 12, ..Servers::new(3) }.elect();
+    let client = servers.join(2);
+    for container in ["/c", "/d"] {
+        assert!(servers.ask(client, &format!("create {container} x flags=4")).starts_with("ok"));
+        servers.ask(client, &format!("create1 {container}/child x"));
+        assert_eq!(servers.ask(client, &format!("delete {container}/child")), "ok");
+    }
+    for _ in 0..4 {
+        servers.ask(client, "set / x");
+    }
+    // Two nodes are due and one txn is left.
+    for _ in 0..70 {
+        if servers.is_open(client) {
+            servers.send(client, -2, "ping");
+        }
+        servers.pass(1_000);
+    }
+    assert!(!servers.is_open(client), "another epoch has begun");
+    servers.pass(60_000);
+    let other = servers.join(0);
+    assert_eq!(servers.ask(other, "ls /"), "ok [\"zookeeper\"]");
+    servers.assert_equal();
+}

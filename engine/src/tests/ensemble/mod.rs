@@ -75,6 +75,8 @@ pub(super) struct Servers {
     /// Servers that nothing reaches, and that reach nothing.
     pub(super) cut_off: BTreeSet<Place>,
     settings: Settings,
+    /// Txns of an epoch.
+    pub(super) epoch_txns_max: u32,
 }
 
 impl Servers {
@@ -90,16 +92,22 @@ impl Servers {
             next_link: 0,
             cut_off: BTreeSet::new(),
             settings: settings(),
+            epoch_txns_max: EPOCH_TXNS_MAX,
         }
     }
 
     /// So many voters that have elected the last one.
     pub(super) fn elected(count: usize) -> Self {
-        let mut servers = Self::new(count);
-        (0..count).for_each(|place| servers.start(place));
-        servers.pass(2_000);
-        assert_eq!(servers.leader(), Some(count - 1));
-        servers
+        Self::new(count).elect()
+    }
+
+    /// All of them start, and elect the last one.
+    pub(super) fn elect(mut self) -> Self {
+        let count = self.worlds.len();
+        (0..count).for_each(|place| self.start(place));
+        self.pass(2_000);
+        assert_eq!(self.leader(), Some(count - 1));
+        self
     }
 
     /// A server starts with what is on its disk.
@@ -122,7 +130,7 @@ impl Servers {
                 quorum: Quorum::majority((1..=self.worlds.len() as i64).map(ServerId)),
                 version: 0,
                 text: [].into(),
-                epoch_txns_max: EPOCH_TXNS_MAX,
+                epoch_txns_max: self.epoch_txns_max,
                 planted: Planted::default(),
             },
             pace: Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 },
