@@ -36,9 +36,10 @@ pub(crate) struct Forwarding {
     sessions: IdMap<SessionId, Local>,
     /// The sessions of syncs that are not answered, in the link's order.
     syncs: VecDeque<SessionId>,
-    /// Syncs that the leader has answered, each with what it had committed by then: this server's
-    /// tree must hold that first.
-    synced: VecDeque<(Zxid, Asked)>,
+    /// The sessions of syncs that the leader has answered, each with what it had committed by then:
+    /// this server's tree must hold that first. Until then writes before the sync may be
+    /// unanswered, because they are not durable here.
+    synced: VecDeque<(Zxid, SessionId)>,
     /// The sessions that were active since the leader's last ping.
     touched: Vec<SessionId>,
 }
@@ -158,9 +159,8 @@ impl Forwarding {
         asked
     }
 
-    /// The oldest sync is answered.
-    fn synced(&mut self) -> Option<Asked> {
-        let session = self.syncs.pop_front()?;
+    /// The oldest sync of a session is answered.
+    fn synced(&mut self, session: SessionId) -> Option<Asked> {
         let local = self.sessions.get_mut(&session)?;
         local.asked.front().filter(|asked| asked.op == Op::Sync)?;
         let asked = local.asked.pop_front();
@@ -330,8 +330,8 @@ impl Ordering {
                 self.answer_question(*session, *is_valid);
             }
             FromLeader::Sync { .. } => {
-                let Some(asked) = it.synced() else { return };
-                it.synced.push_back((named, asked));
+                let Some(session) = it.syncs.pop_front() else { return };
+                it.synced.push_back((named, session));
                 self.answer_synced();
             }
             _ => (),
@@ -343,8 +343,9 @@ impl Ordering {
         let here = self.proposed;
         while let Service::Following(it) = &mut self.service
             && it.synced.front().is_some_and(|(needed, _)| *needed <= here)
-            && let Some((_, asked)) = it.synced.pop_front()
+            && let Some((_, session)) = it.synced.pop_front()
         {
+            let Some(asked) = it.synced(session) else { continue };
             let mark = self.open.batch.mark();
             let path = JuteReader::new(&asked.body).string();
             let error = path.map_or(ErrorCode::MarshallingError, |_| ErrorCode::Ok);

@@ -285,6 +285,24 @@ fn a_session_that_has_moved_is_no_longer_its_old_servers() {
 }
 
 #[test]
+fn a_sync_waits_for_the_sessions_own_writes() {
+    let mut servers = Servers::elected(3);
+    let client = servers.join(0);
+    // The write is committed, and the sync answered, before the write is durable here.
+    servers.world(0).is_held = true;
+    servers.send(client, 1, "create1 /a x");
+    servers.send(client, 2, "sync /");
+    servers.send(client, 3, "create1 /b x");
+    servers.run();
+    assert!(servers.received(client).is_empty());
+    servers.world(0).is_held = false;
+    servers.run();
+    let replies = servers.received(client);
+    let xids: Vec<_> = replies.iter().map(|reply| reply[3]).collect();
+    assert_eq!(xids, [1, 2, 3], "in the order of the requests");
+}
+
+#[test]
 fn a_sync_waits_for_what_the_leader_had_committed() {
     let mut servers = Servers::elected(3);
     let (writer, reader) = (servers.join(2), servers.join(0));
