@@ -35,7 +35,10 @@ pub struct SessionEntry {
 /// Where a session is.
 #[derive(Debug)]
 pub enum SessionPlace {
-    /// On no connection.
+    /// Not used since this server decides writes: the first server to use it owns it.
+    Unused,
+    /// On no connection, since the last one was closed, or the link that it was used over: its
+    /// client has to ask for it first.
     Detached,
     /// On this connection.
     Attached(ConnectionId),
@@ -109,7 +112,10 @@ impl SessionTable {
             SessionPlace::Attached(at) | SessionPlace::Moving { from: at, .. } => {
                 (at == connection).then_some(entry)
             }
-            SessionPlace::Detached | SessionPlace::Learner(_) | SessionPlace::Closing(_) => None,
+            SessionPlace::Unused
+            | SessionPlace::Detached
+            | SessionPlace::Learner(_)
+            | SessionPlace::Closing(_) => None,
         }
     }
 

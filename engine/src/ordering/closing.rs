@@ -102,7 +102,7 @@ impl Ordering {
                 self.answer_connect(&to, None);
                 Some(from)
             }
-            SessionPlace::Detached | SessionPlace::Learner(_) => None,
+            SessionPlace::Unused | SessionPlace::Detached | SessionPlace::Learner(_) => None,
         };
         if let Some(entry) = self.sessions.entry_mut(session) {
             entry.place = SessionPlace::Closing(to);

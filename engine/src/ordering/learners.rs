@@ -124,7 +124,7 @@ impl Ordering {
                 detach(*from);
                 detach(to.connection);
             }
-            SessionPlace::Detached | SessionPlace::Learner(_) => (),
+            SessionPlace::Unused | SessionPlace::Detached | SessionPlace::Learner(_) => (),
         }
         entry.place = SessionPlace::Learner(link);
         true
@@ -183,21 +183,23 @@ impl Ordering {
         self.push_quiet(self.proposed, Op::Error, mark);
     }
 
-    /// Who used a session last owns it; the first to use it after a change of leader does.
+    /// Who used a session last owns it, also when its client has left; the first to use it after a
+    /// change of leader does.
     fn check_owner(&mut self, session: SessionId, link: LinkId) -> Result<(), ErrorCode> {
         let Some(entry) = self.sessions.entry_mut(session) else {
             return Err(ErrorCode::SessionExpired);
         };
         match entry.place {
             SessionPlace::Learner(owner) if owner == link => Ok(()),
-            SessionPlace::Detached => {
+            SessionPlace::Unused => {
                 entry.place = SessionPlace::Learner(link);
                 Ok(())
             }
             SessionPlace::Closing(_) => Err(ErrorCode::SessionExpired),
-            SessionPlace::Learner(_) | SessionPlace::Attached(_) | SessionPlace::Moving { .. } => {
-                Err(ErrorCode::SessionMoved)
-            }
+            SessionPlace::Detached
+            | SessionPlace::Learner(_)
+            | SessionPlace::Attached(_)
+            | SessionPlace::Moving { .. } => Err(ErrorCode::SessionMoved),
         }
     }
 

@@ -77,7 +77,7 @@ impl Ordering {
         for (&id, session) in &self.head.tree.meta().sessions {
             let timeout_ms = session.timeout_ms.max(0) as u64;
             let anonymous = self.anonymous.clone();
-            self.sessions.track(id, timeout_ms, SessionPlace::Detached, anonymous, now.mono_ms);
+            self.sessions.track(id, timeout_ms, SessionPlace::Unused, anonymous, now.mono_ms);
         }
     }
 

@@ -30,7 +30,9 @@ impl Ordering {
         }
         let Some(entry) = self.sessions.entry_mut(id) else { return };
         match &mut entry.place {
-            SessionPlace::Detached | SessionPlace::Learner(_) => self.attach(now, &connect),
+            SessionPlace::Unused | SessionPlace::Detached | SessionPlace::Learner(_) => {
+                self.attach(now, &connect);
+            }
             SessionPlace::Attached(from) => {
                 let from = *from;
                 entry.place = SessionPlace::Moving { from, to: Box::new(connect) };
@@ -67,7 +69,8 @@ impl Ordering {
                 entry.place = SessionPlace::Attached(*from);
             }
             SessionPlace::Closing(at) if *at == Some(connection) => *at = None,
-            SessionPlace::Detached
+            SessionPlace::Unused
+            | SessionPlace::Detached
             | SessionPlace::Learner(_)
             | SessionPlace::Attached(_)
             | SessionPlace::Moving { .. }

@@ -285,6 +285,25 @@ fn a_session_that_has_moved_is_no_longer_its_old_servers() {
 }
 
 #[test]
+fn a_connection_that_its_client_has_left_does_not_get_the_session_back() {
+    let mut servers = Servers::elected(3);
+    let old = servers.join(0);
+    servers.ask(old, "create1 /a x");
+    // The client goes to the leader, changes the node, and leaves that as well.
+    let moved = servers.resume(old, 2);
+    assert!(servers.ask(moved, "set /a y").starts_with("ok"));
+    servers.world(2).drop_socket(moved.connection);
+    servers.run();
+    servers.send(old, 7, "set /a x");
+    servers.run();
+    assert!(!servers.is_open(old), "what it sent last comes too late");
+    let back = servers.resume(moved, 1);
+    assert_eq!(back.session, old.session);
+    assert_eq!(servers.ask(back, "get /a").split(' ').nth(1), Some("\"y\""));
+    servers.assert_equal();
+}
+
+#[test]
 fn a_sync_waits_for_the_sessions_own_writes() {
     let mut servers = Servers::elected(3);
     let client = servers.join(0);
