@@ -42,8 +42,8 @@ ensemble: prepare ## kill servers of an ensemble of three under load, ROUNDS tim
 three: build ## serve as three servers on 127.0.0.1:$(PORT) and the two ports behind it, with data under ./data
 	@scripts/three.sh target/release/ringkeeper $(PORT) $(DATA)
 
-sim: prepare ## run ensembles in a simulated world, SEEDS seeds of it (FIRST: the first; SEED=n LOG=conversation: one, with all that is said)
-	@scripts/sim.sh $(if $(filter command line,$(origin SEED)),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(LOG),--log $(LOG))
+sim: prepare ## run ensembles in a simulated world, SEEDS seeds of it (FIRST: the first; KIND=servers: whole servers in all; SEED=n LOG=conversation: one, with all that is said)
+	@scripts/sim.sh $(if $(filter command line,$(origin SEED)),--seed $(SEED),--seeds $(SEEDS) --first $(FIRST)) $(if $(KIND),--kind $(KIND)) $(if $(LOG),--log $(LOG))
 
 faults: prepare ## test log, snapshots and recovery on failing disks, with SEEDS seeds (FIRST: the first)
 	@scripts/faults.sh $(SEEDS) $(FIRST)

@@ -19,7 +19,7 @@ use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Mark, Outcome};
 use crate::hash::IdMap;
 use crate::message::{Bundle, Connect, ToOrdering, ToShard, Write};
-use crate::zab::LinkId;
+use crate::zab::{LinkId, Plant};
 use model::error::ErrorCode;
 use model::jute::{self, JuteReader};
 use model::op::Op;
@@ -331,7 +331,8 @@ impl Ordering {
             }
             FromLeader::Sync { .. } => {
                 let Some(session) = it.syncs.pop_front() else { return };
-                it.synced.push_back((named, session));
+                let is_early = self.planted.has(Plant::SyncBeforeCommits);
+                it.synced.push_back((if is_early { Zxid::ZERO } else { named }, session));
                 self.answer_synced();
             }
             _ => (),

@@ -18,7 +18,7 @@ use crate::limits::LINK_REQUEST_BYTES_MAX;
 use crate::message::ToShard;
 use crate::session::SessionPlace;
 use crate::settings::Now;
-use crate::zab::LinkId;
+use crate::zab::{LinkId, Plant};
 use model::error::ErrorCode;
 use model::jute::JuteReader;
 use model::op::Op;
@@ -196,6 +196,7 @@ impl Ordering {
                 Ok(())
             }
             SessionPlace::Closing(_) => Err(ErrorCode::SessionExpired),
+            _ if self.planted.has(Plant::OwnerIgnored) => Ok(()),
             SessionPlace::Detached
             | SessionPlace::Learner(_)
             | SessionPlace::Attached(_)

@@ -32,7 +32,7 @@ use crate::message::{ToOrdering, ToShard};
 use crate::pipeline::Head;
 use crate::session::SessionTable;
 use crate::settings::{Now, Settings};
-use crate::zab::LinkId;
+use crate::zab::{LinkId, Planted};
 use closing::{Closing, Leaving};
 use model::session::SessionId;
 use model::zxid::Zxid;
@@ -66,6 +66,8 @@ pub struct Ordering {
     reaping: Option<Reaping>,
     anonymous: Arc<Identities>,
     counts: OrderingCounts,
+    /// Rules that are broken on purpose.
+    pub(crate) planted: Planted,
 }
 
 /// What the role has done since it started.
@@ -135,6 +137,7 @@ impl Ordering {
             reaping: None,
             anonymous: Arc::new(Identities::default()),
             counts: OrderingCounts::default(),
+            planted: Planted::default(),
         };
         ordering.track_all(now);
         ordering

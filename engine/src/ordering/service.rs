@@ -8,7 +8,7 @@ use crate::pipeline::Head;
 use crate::settings::Now;
 use crate::state::State;
 use crate::tree::Pin;
-use crate::zab::LinkId;
+use crate::zab::{LinkId, Plant};
 use model::session::SessionId;
 use model::zxid::{Epoch, Zxid};
 
@@ -55,7 +55,8 @@ impl Ordering {
         self.tell_shards(true);
         self.reaped_ms = now.mono_ms;
         self.sessions.forget_all();
-        self.track_all(now);
+        let has_time = !self.planted.has(Plant::SessionsWithoutTime);
+        self.track_all(if has_time { now } else { Now::default() });
     }
 
     /// Passes writes on to the leader from now on. No client is attached.

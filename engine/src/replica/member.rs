@@ -13,7 +13,7 @@ use crate::in_log::InLog;
 use crate::ordering::ReplayError;
 use crate::pipeline::Head;
 use crate::settings::Now;
-use crate::zab::{self, CloseReason, LinkId, Message, Violation, Zab, ZabParts};
+use crate::zab::{self, CloseReason, LinkId, Message, Plant, Violation, Zab, ZabParts};
 use model::zxid::Zxid;
 use std::mem;
 use std::sync::Arc;
@@ -164,6 +164,14 @@ impl Replica {
                 effects.push(Effect::Serve(Serving::Leading(epoch)));
             }
             zab::Effect::Follow(link) => {
+                if self.ordering.planted.has(Plant::TailShown)
+                    && let Some(end) = member.tail.last()
+                {
+                    let end = end.min(self.durable);
+                    self.apply_through(end)?;
+                    self.visible = self.visible.max(end);
+                    self.publish(effects);
+                }
                 self.exchange_tree(effects);
                 self.ordering.follow(link);
                 effects.push(Effect::Serve(Serving::Following(link)));
@@ -184,7 +192,8 @@ impl Replica {
         let Some(member) = &mut self.member else { return };
         match effect {
             zab::Effect::Send(link, Message::Pong(zxid)) => {
-                let pong = self.ordering.put_pong(zxid);
+                let mut pong = self.ordering.put_pong(zxid);
+                pong.take_if(|_| self.ordering.planted.has(Plant::TouchesForgotten));
                 let message = pong.map_or(Message::Pong(zxid), Message::OfClients);
                 effects.push(Effect::Peer(zab::Effect::Send(link, message)));
             }
@@ -222,7 +231,9 @@ impl Replica {
         let Some(member) = &mut self.member else { return };
         if member.is_dropping && !self.ordering.head.tree.is_head_pinned() {
             member.is_dropping = false;
-            self.ordering.drop_head(now);
+            if !self.ordering.planted.has(Plant::HeadKept) {
+                self.ordering.drop_head(now);
+            }
         }
     }
 

@@ -91,7 +91,8 @@ impl Replica {
         let ReplicaParts { reserve_bytes, snapshots, unsaved, member, .. } = parts;
         let durable = member.as_ref().map_or(zxid, |it| it.zab.last.max(zxid));
         let mut ordering = Ordering::new(head, zxid, settings, shards, now);
-        if member.is_some() {
+        if let Some(member) = &member {
+            ordering.planted = member.zab.ensemble.planted;
             ordering.stop_serving();
         }
         Self {

@@ -39,11 +39,23 @@ pub enum Plant {
     SnapBelowPeer,
     /// A stock learner is cut as one of this project is.
     StockCut,
+    /// A learner whose history was accepted shows all of its log.
+    TailShown,
+    /// A learner answers a sync before its tree holds what was committed before that.
+    SyncBeforeCommits,
+    /// A learner's answer to a ping does not name the sessions that were active.
+    TouchesForgotten,
+    /// A new leader takes every session for a silent one.
+    SessionsWithoutTime,
+    /// A leader takes a write of a session over a link that the session has left.
+    OwnerIgnored,
+    /// A leader that loses its place keeps what it has applied and not published.
+    HeadKept,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 21] = [
         Self::AckBeforeDurable,
         Self::CommitWithoutQuorum,
         Self::AckCountedOverLinks,
@@ -59,6 +71,12 @@ impl Plant {
         Self::InheritedBare,
         Self::SnapBelowPeer,
         Self::StockCut,
+        Self::TailShown,
+        Self::SyncBeforeCommits,
+        Self::TouchesForgotten,
+        Self::SessionsWithoutTime,
+        Self::OwnerIgnored,
+        Self::HeadKept,
     ];
 }
 

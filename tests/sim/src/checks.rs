@@ -72,6 +72,46 @@ pub enum Violation {
         /// What was sent.
         what: &'static str,
     },
+    /// A txn, or what is shown of it, contradicts what was known before.
+    Recorded {
+        /// The txn.
+        zxid: Zxid,
+        /// How.
+        what: &'static str,
+    },
+    /// A server shows what no quorum holds on its disks.
+    Unheld {
+        /// The server.
+        place: Place,
+        /// What it shows.
+        zxid: Zxid,
+    },
+    /// A server answers what it does not show.
+    Early {
+        /// The server.
+        place: Place,
+        /// What it answers with.
+        zxid: Zxid,
+    },
+    /// A client is answered what does not fit what it asked for, or has seen.
+    Misled {
+        /// The client.
+        client: usize,
+        /// Where in the history.
+        zxid: Zxid,
+        /// How.
+        what: &'static str,
+    },
+    /// A session has expired whose client was active.
+    Expired {
+        /// The session.
+        session: i64,
+    },
+    /// Without faults, a client is not served.
+    Unserved {
+        /// The client.
+        client: usize,
+    },
     /// An assertion of the engine failed.
     Panicked,
 }
@@ -95,6 +135,20 @@ impl fmt::Display for Violation {
             Self::Wronged { place, what } => {
                 write!(f, "the stock server {} was sent what it cannot bear: {what}", place + 1)
             }
+            Self::Recorded { zxid, what } => write!(f, "the txn {zxid}: {what}"),
+            Self::Unheld { place, zxid } => {
+                write!(f, "server {} shows {zxid}, which no quorum holds", place + 1)
+            }
+            Self::Early { place, zxid } => {
+                write!(f, "server {} answers with {zxid}, which it does not show", place + 1)
+            }
+            Self::Misled { client, zxid, what } => {
+                write!(f, "client {client} was misled at {zxid}: {what}")
+            }
+            Self::Expired { session } => {
+                write!(f, "the session {session:#x} has expired, though its client was active")
+            }
+            Self::Unserved { client } => write!(f, "client {client} is not served without faults"),
             Self::Panicked => f.write_str("an assertion failed"),
         }
     }
@@ -107,6 +161,8 @@ pub struct Checks {
     /// What was shown, by its hash.
     shown: BTreeMap<u64, Zxid>,
     tail: State,
+    /// What was shown for the first time, until it is taken.
+    news: Vec<State>,
     /// Every state that a txn has led to on some server, and the state before it.
     made: BTreeMap<u64, (State, State)>,
     acknowledged: Vec<State>,
@@ -146,8 +202,14 @@ impl Checks {
         for state in behind_tail.into_iter().rev() {
             self.shown.insert(state.hash, state.zxid);
             self.tail = state;
+            self.news.push(state);
         }
         Ok(())
+    }
+
+    /// What was shown for the first time since this was last asked for.
+    pub fn take_news(&mut self) -> Vec<State> {
+        std::mem::take(&mut self.news)
     }
 
     /// A client's txn was acknowledged.

@@ -105,7 +105,12 @@ impl Disk {
 
     /// Whether nothing is being written to the log.
     pub fn is_settled(&self) -> bool {
-        self.under_way[Lane::History as usize].is_empty()
+        self.queued() == 0
+    }
+
+    /// Operations on the log and snapshots that have not ended.
+    pub fn queued(&self) -> usize {
+        self.under_way[Lane::History as usize].len()
     }
 
     /// An operator writes the file with the current epoch.
@@ -121,6 +126,14 @@ impl Disk {
     /// The history that is written to.
     pub fn history(&self) -> &Stored {
         self.next.as_ref().map_or(&self.stored, |(_, next)| next)
+    }
+
+    /// Whether a txn is in the history that counts, or in the one that is to replace it.
+    pub fn holds(&self, state: State) -> bool {
+        let next = self.next.as_ref().map(|(_, next)| next);
+        let holds =
+            |it: &Stored| it.base.zxid >= state.zxid || it.at(state.zxid).hash == state.hash;
+        holds(&self.stored) || next.is_some_and(holds)
     }
 
     fn history_mut(&mut self) -> &mut Stored {

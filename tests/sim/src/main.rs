@@ -3,7 +3,7 @@
 
 use clap::{Parser, ValueEnum};
 use engine::zab::Plant;
-use sim::world::{Report, Setup, run};
+use sim::world::{Kind, Report, Setup, run};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -19,6 +19,9 @@ struct Arguments {
     /// Only this seed.
     #[arg(long)]
     seed: Option<u64>,
+    /// What servers are; without it, that depends on the seed.
+    #[arg(long, value_parser = kind_of)]
+    kind: Option<Kind>,
     /// What to print of a run.
     #[arg(long, value_enum)]
     log: Option<Log>,
@@ -39,6 +42,12 @@ fn plant_of(name: &str) -> Result<Plant, String> {
     found.ok_or_else(|| format!("the rules are {:?}", Plant::ALL))
 }
 
+fn kind_of(name: &str) -> Result<Kind, String> {
+    let kinds = [Kind::Histories, Kind::Servers];
+    let found = kinds.into_iter().find(|kind| kind.to_string() == name);
+    found.ok_or_else(|| format!("the kinds are {} and {}", kinds[0], kinds[1]))
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let is_logged = arguments.log == Some(Log::Conversation);
@@ -46,10 +55,12 @@ fn main() -> ExitCode {
     let mut total = Report::default();
     let mut out = io::stdout();
     for seed in first..first + count {
-        match run(Setup { seed, plant: arguments.plant, is_logged }) {
+        let kind = arguments.kind.unwrap_or(Kind::of_seed(seed));
+        match run(Setup { seed, kind, plant: arguments.plant, is_logged }) {
             Ok(report) => total.add(&report),
             Err(violation) => {
-                let replay = format!("replay it with --seed {seed} --log conversation");
+                let replay =
+                    format!("replay it with --seed {seed} --kind {kind} --log conversation");
                 let _ = writeln!(out, "seed {seed}: {violation}\n{replay}");
                 return ExitCode::FAILURE;
             }

@@ -5,15 +5,27 @@ use crate::checks::State;
 use crate::disk::Disk;
 use crate::stock::Stock;
 use crate::stock::follower::{Follower, Step};
+use crate::whole::image::Image;
+use crate::whole::{Whole, WholeParts};
+use engine::settings::Now;
 use engine::zab::{Effects, Ensemble, LinkId, Pace, Zab, ZabParts};
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::VecDeque;
 
+/// What decides in a server.
+#[derive(Debug)]
+pub enum Body {
+    /// Its agreement alone. A stock server's knows nothing while that follows.
+    Agreement(Box<Zab>),
+    /// All of it, with clients.
+    Whole(Box<Whole>),
+}
+
 /// A server that runs.
 #[derive(Debug)]
 pub struct Running {
-    /// Its agreement. A stock server's knows nothing while that follows.
-    pub zab: Zab,
+    /// What decides.
+    pub body: Body,
     /// What a stock server has besides.
     pub stock: Option<Stock>,
     /// The states of its history since it started: a snapshot's, then one a txn.
@@ -28,6 +40,19 @@ pub struct Running {
     pub receiving: Option<(LinkId, Zxid, Epoch)>,
     /// When its next turn ends, in us, if one has begun.
     pub turn_us: Option<u64>,
+}
+
+/// What a whole server starts with, besides its disk.
+#[derive(Debug)]
+pub struct WholeStart<'a> {
+    /// The tree of its snapshot.
+    pub base: Option<&'a Image>,
+    /// Txns after which it takes a snapshot.
+    pub snapshot_txns: u64,
+    /// Count of its shards.
+    pub shards: u16,
+    /// The time.
+    pub now: Now,
 }
 
 /// A server, running or not.
@@ -72,8 +97,13 @@ impl Server {
         }
     }
 
-    /// Starts it, from what is on its disk.
-    pub fn start(&mut self, ensemble: Ensemble, pace: Pace) -> State {
+    /// Starts it, from what is on its disk; a whole server if there is what that needs.
+    pub fn start(
+        &mut self,
+        ensemble: Ensemble,
+        pace: Pace,
+        whole: Option<&WholeStart<'_>>,
+    ) -> State {
         self.boot += 1;
         if let Some((states, last)) = self.disk.files().map(|it| it.load()) {
             return self.start_stock(ensemble, pace, states, last);
@@ -81,7 +111,7 @@ impl Server {
         let stored = self.disk.history();
         let last = stored.end().zxid;
         let committed = stored.committed.min(last);
-        let zab = Zab::new(ZabParts {
+        let zab = ZabParts {
             ensemble,
             pace,
             epochs: self.disk.epochs(),
@@ -89,13 +119,19 @@ impl Server {
             committed,
             base: stored.base.zxid,
             recent_bytes_max: RECENT_BYTES_MAX,
-        });
+        };
         let states = stored.records.iter().map(|(state, _)| *state);
-        let memory = std::iter::once(stored.base).chain(states).collect();
+        let memory: VecDeque<_> = std::iter::once(stored.base).chain(states).collect();
         // A snapshot may be newer than what is known to be committed: nothing is shown of it yet.
         let is_known = committed >= stored.base.zxid;
         let shown = if is_known { stored.at(committed) } else { State::default() };
-        self.running = Some(Running::new(zab, memory, shown, None));
+        let body = if let Some(&WholeStart { base, snapshot_txns, shards, now }) = whole {
+            let parts = WholeParts { zab, stored, base, snapshot_txns, shards, now };
+            Body::Whole(Box::new(Whole::start(parts)))
+        } else {
+            Body::Agreement(Box::new(Zab::new(zab)))
+        };
+        self.running = Some(Running::new(body, memory, shown, None));
         shown
     }
 
@@ -114,7 +150,8 @@ impl Server {
         }
         let zab = stock_zab(ensemble, pace, epochs, last);
         let shown = State::default();
-        self.running = Some(Running::new(zab, memory, shown, Some(Stock::new(last))));
+        let body = Body::Agreement(Box::new(zab));
+        self.running = Some(Running::new(body, memory, shown, Some(Stock::new(last))));
         shown
     }
 }
@@ -134,9 +171,9 @@ pub fn stock_zab(ensemble: Ensemble, pace: Pace, epochs: Epochs, last: Zxid) -> 
 }
 
 impl Running {
-    fn new(zab: Zab, memory: VecDeque<State>, shown: State, stock: Option<Stock>) -> Self {
+    fn new(body: Body, memory: VecDeque<State>, shown: State, stock: Option<Stock>) -> Self {
         Self {
-            zab,
+            body,
             stock,
             memory,
             shown,
@@ -144,6 +181,22 @@ impl Running {
             asked: VecDeque::new(),
             receiving: None,
             turn_us: None,
+        }
+    }
+
+    /// Its agreement.
+    pub fn zab(&self) -> &Zab {
+        match &self.body {
+            Body::Agreement(zab) => zab,
+            Body::Whole(whole) => whole.replica.zab().expect("it is of an ensemble"),
+        }
+    }
+
+    /// The whole server, if it is one.
+    pub fn whole(&mut self) -> Option<&mut Whole> {
+        match &mut self.body {
+            Body::Agreement(_) => None,
+            Body::Whole(whole) => Some(whole),
         }
     }
 
@@ -156,7 +209,7 @@ impl Running {
     pub fn is_serving(&self) -> bool {
         match self.stock_following() {
             Some(follower) => follower.step() == Step::Broadcast,
-            None => self.zab.is_serving(),
+            None => self.zab().is_serving(),
         }
     }
 
@@ -165,7 +218,7 @@ impl Running {
         match self.stock_following() {
             Some(follower) if follower.link == Some(link) => follower.is_reading(),
             Some(_) => true,
-            None => self.zab.is_reading(link),
+            None => self.zab().is_reading(link),
         }
     }
 
@@ -173,7 +226,10 @@ impl Running {
     pub fn deadline_ms(&self, pace: Pace) -> u64 {
         match self.stock_following() {
             Some(follower) => follower.deadline_ms(pace),
-            None => self.zab.deadline_ms(),
+            None => match &self.body {
+                Body::Agreement(zab) => zab.deadline_ms(),
+                Body::Whole(whole) => whole.deadline_ms(),
+            },
         }
     }
 
@@ -181,7 +237,7 @@ impl Running {
     pub fn durable(&self) -> Zxid {
         match (&self.stock, self.stock_following()) {
             (Some(stock), Some(_)) => stock.last,
-            _ => self.zab.history().durable(),
+            _ => self.zab().history().durable(),
         }
     }
 
@@ -193,7 +249,7 @@ impl Running {
 
     /// How far it has come, for a conversation's line.
     pub fn summary(&self, place: Place) -> String {
-        let history = self.zab.history();
+        let history = self.zab().history();
         format!(
             "{}: last {} durable {} committed {} shown {}",
             place + 1,

@@ -16,12 +16,13 @@ impl World {
             let count = self.rng.u32(0..4);
             let is_paused = self.servers[place].paused_until_us > self.now_us;
             let Some(running) = &mut self.servers[place].running else { continue };
+            let room = running.zab().room();
             let Some((epoch, counter)) = &mut running.leads else { continue };
             if count == 0 || is_paused || running.asked.len() > WAITING_MAX {
                 continue;
             }
             // The epoch may be at its end: another one has to begin.
-            let count = count.min(running.zab.room());
+            let count = count.min(room);
             if count == 0 {
                 continue;
             }

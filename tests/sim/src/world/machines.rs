@@ -1,12 +1,12 @@
 //! What happens to machines: starts, ends of disk operations, faults.
 
-use super::{FAULTS_US, Happening, World, server_id};
+use super::{FAULTS_US, Happening, Kind, World, server_id};
 use crate::Place;
 use crate::checks::Violation;
 use crate::disk::{Disk, Lane, Operation};
 use crate::faults::Fault;
 use crate::network::{Frame, Side};
-use crate::server::{DISK_US, SLOW_DISK_US};
+use crate::server::{DISK_US, SLOW_DISK_US, WholeStart};
 use engine::zab::{Ensemble, Event, Planted, Quorum};
 
 impl World {
@@ -25,7 +25,16 @@ impl World {
             planted: Planted::one(self.setup.plant),
         };
         self.log(|| format!("{} starts", place + 1));
-        let shown = self.servers[place].start(ensemble, self.pace);
+        let base = self.servers[place].disk.history().base;
+        let base = self.service.images.get(&base.hash).cloned();
+        let is_whole = self.setup.kind == Kind::Servers;
+        let whole = is_whole.then(|| WholeStart {
+            base: base.as_deref(),
+            snapshot_txns: 20 + self.setup.seed % 7 * 100,
+            shards: 1 + u16::from(self.setup.seed.is_multiple_of(3)),
+            now: self.now_of(place),
+        });
+        let shown = self.servers[place].start(ensemble, self.pace, whole.as_ref());
         self.checks.shows(place, shown)?;
         for other in 0..self.servers.len() {
             if other != place {
@@ -57,6 +66,7 @@ impl World {
             }
         }
         self.notices.retain(|(from, to), _| *from != place && *to != place);
+        self.cut_wires(place);
     }
 
     pub(super) fn disk_done(
@@ -84,10 +94,13 @@ impl World {
             return self.stock_written(place, &operation);
         }
         match operation {
-            Operation::Append(txns, _) => match txns.last() {
-                Some(last) => self.event(place, Event::Durable(last)),
-                None => Ok(()),
-            },
+            Operation::Append(txns, _) => {
+                let last = txns.last();
+                if let Some(whole) = self.whole(place) {
+                    whole.replica.recycle(txns);
+                }
+                last.map_or(Ok(()), |last| self.event(place, Event::Durable(last)))
+            }
             Operation::Epochs(_) => self.event(place, Event::EpochsStored),
             Operation::Cut(_) => {
                 self.squeezed_is_cut(place);

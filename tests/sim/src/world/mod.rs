@@ -4,75 +4,29 @@ mod clients;
 mod links;
 mod machines;
 mod performing;
+mod sessions;
+mod setup;
 mod squeeze;
 mod stock;
+mod whole;
+
+pub use setup::{Kind, Report, Setup};
 
 use crate::Place;
-use crate::checks::{Checks, Violation};
+use crate::checks::{Checks, State, Violation};
 use crate::disk::Lane;
 use crate::faults;
 use crate::network::{Link, Partition, Side};
 use crate::server::{DISK_US, Server};
+use crate::whole::WireId;
 use engine::limits::EPOCH_TXNS_MAX;
-use engine::zab::{Attempt, Event, LinkId, Pace, Plant};
+use engine::zab::{Attempt, Event, LinkId, Pace};
 use fastrand::Rng;
 use model::server::ServerId;
+use sessions::{Service, Way};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::fmt;
 use std::io::Write as _;
-
-/// What a run is.
-#[derive(Clone, Copy, Debug)]
-pub struct Setup {
-    /// Everything is drawn from it.
-    pub seed: u64,
-    /// A rule that is broken on purpose.
-    pub plant: Option<Plant>,
-    /// Whether everything that happens is printed to standard output.
-    pub is_logged: bool,
-}
-
-/// How a run went.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Txns that were acknowledged.
-    pub acknowledged: usize,
-    /// Leaders that there were.
-    pub leaders: usize,
-    /// Epochs that ended because they could have no more txns.
-    pub full_epochs: u64,
-    /// Things that happened.
-    pub events: u64,
-    /// How servers were synchronized: by DIFF, TRUNC, SNAP.
-    pub synchronized: [u64; 3],
-}
-
-impl Report {
-    /// Adds another run's.
-    pub fn add(&mut self, other: &Self) {
-        self.acknowledged += other.acknowledged;
-        self.leaders += other.leaders;
-        self.full_epochs += other.full_epochs;
-        self.events += other.events;
-        for (sum, more) in self.synchronized.iter_mut().zip(other.synchronized) {
-            *sum += more;
-        }
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [diff, trunc, snap] = self.synchronized;
-        let Self { leaders, full_epochs, acknowledged, events, .. } = self;
-        write!(
-            f,
-            "{leaders} leaders ({full_epochs} of them with as many txns as an epoch can have), \
-             {acknowledged} writes acknowledged, {events} events; learners synchronized by DIFF \
-             {diff}, TRUNC {trunc}, SNAP {snap}"
-        )
-    }
-}
 
 /// Something that happens.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +64,18 @@ enum Happening {
         boot: u32,
     },
     Clients,
+    /// A client of whole servers does something.
+    Client(usize),
+    /// What was sent over a client's connection arrives.
+    Travelled(WireId, Way),
+    /// A client closes a connection that it has left.
+    Abandon(WireId),
+    /// A whole server has written a snapshot.
+    Saved {
+        place: Place,
+        boot: u32,
+        state: State,
+    },
     /// A server takes a snapshot of what it shows, and purges its log.
     Snapshot,
     Fault,
@@ -160,6 +126,8 @@ pub struct World {
     squeezed: Option<Place>,
     /// Txns of an epoch.
     epoch_txns_max: u32,
+    /// Clients of whole servers.
+    service: Service,
     checks: Checks,
     report: Report,
     pace: Pace,
@@ -176,9 +144,11 @@ impl World {
         let mut rng = Rng::with_seed(setup.seed);
         let voters = if rng.bool() { 5 } else { 3 };
         let observers = usize::from(rng.u32(0..4) == 0);
-        let has_twin = observers == 1 && rng.u32(0..4) == 0;
+        let is_whole = setup.kind == Kind::Servers;
+        let has_twin = observers == 1 && rng.u32(0..4) == 0 && !is_whole;
         let count = voters + observers + usize::from(has_twin);
-        let stock = stock_places(setup.seed, voters, &mut rng);
+        let stock = if is_whole { Vec::new() } else { stock_places(setup.seed, voters, &mut rng) };
+        let short = if is_whole { 5 } else { 7 };
         let new = |place| Server::new(stock.contains(&place));
         let mut world = Self {
             rng,
@@ -198,7 +168,8 @@ impl World {
             dooming: None,
             squeezed: None,
             // In some worlds epochs are so short that several of them fill.
-            epoch_txns_max: if setup.seed % 8 == 7 { 150 } else { EPOCH_TXNS_MAX },
+            epoch_txns_max: if setup.seed % 8 == short { 150 } else { EPOCH_TXNS_MAX },
+            service: Service::default(),
             checks: Checks::default(),
             report: Report::default(),
             pace: Pace { tick_ms: 200, init_limit: 10, sync_limit: 5, reconnect_ms: 20 },
@@ -207,8 +178,12 @@ impl World {
             let delay_us = world.rng.u64(0..500_000);
             world.at(delay_us, Happening::Start(place));
         }
-        world.at(1_000, Happening::Clients);
-        world.at(1_000_000, Happening::Snapshot);
+        if is_whole {
+            world.begin_clients();
+        } else {
+            world.at(1_000, Happening::Clients);
+            world.at(1_000_000, Happening::Snapshot);
+        }
         world.at(2_000_000, Happening::Fault);
         world.at(FAULTS_US, Happening::Heal);
         world
@@ -269,6 +244,7 @@ impl World {
                 return Err(Violation::NotServing { place, zxid: state.zxid });
             }
         }
+        self.check_service()?;
         self.checks.ended()?;
         self.report.acknowledged = self.checks.acknowledged_count();
         self.report.leaders = self.checks.leader_count();
@@ -347,6 +323,10 @@ impl World {
                 self.turn(place)
             }
             Happening::Clients => self.clients_write(),
+            Happening::Client(_)
+            | Happening::Travelled(..)
+            | Happening::Abandon(_)
+            | Happening::Saved { .. } => self.happen_to_clients(happening),
             Happening::Snapshot
             | Happening::Fault
             | Happening::Crash(..)
@@ -359,6 +339,22 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    /// What happens to clients of whole servers, and to the snapshots of those.
+    fn happen_to_clients(&mut self, happening: Happening) -> Result<(), Violation> {
+        match happening {
+            Happening::Client(client) => self.client_acts(client),
+            Happening::Travelled(wire, way) => return self.travelled(wire, way),
+            Happening::Abandon(wire) => self.abandon(wire),
+            Happening::Saved { place, boot, state } => {
+                if self.is_there(place, boot, &happening) {
+                    return self.saved(place, state);
+                }
+            }
+            other => panic!("{other:?} is not of clients"),
+        }
+        Ok(())
     }
 
     /// What happens to machines and their network.

@@ -5,7 +5,7 @@ use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
 use crate::network::{Frame, Side};
-use crate::server::Running;
+use crate::server::{Body, Running};
 use engine::zab::{Effect, Event, LinkId, Lost};
 use model::zxid::Zxid;
 
@@ -24,8 +24,13 @@ impl World {
         let now_ms = self.now_us / 1_000;
         let server = &mut self.servers[place];
         let Some(running) = &mut server.running else { return Ok(()) };
+        let Body::Agreement(zab) = &mut running.body else {
+            self.whole_event(place, event)?;
+            self.begin_turn(place);
+            return Ok(());
+        };
         let mut effects = std::mem::take(&mut server.effects);
-        running.zab.handle(now_ms, event, &mut effects);
+        zab.handle(now_ms, event, &mut effects);
         for effect in effects.take() {
             self.perform(place, effect)?;
         }
@@ -35,7 +40,7 @@ impl World {
     }
 
     /// A turn ends a moment after its first event.
-    fn begin_turn(&mut self, place: Place) {
+    pub(super) fn begin_turn(&mut self, place: Place) {
         let delay_us = self.rng.u64(1..300);
         self.schedule_turn(place, delay_us);
     }
@@ -89,7 +94,7 @@ impl World {
         Some(if is_dialer { Side::Dialer } else { Side::Acceptor })
     }
 
-    fn perform(&mut self, place: Place, effect: Effect) -> Result<(), Violation> {
+    pub(super) fn perform(&mut self, place: Place, effect: Effect) -> Result<(), Violation> {
         match effect {
             Effect::Send(..) | Effect::Notify { .. } => (),
             ref other => self.log(|| format!("{} does {other:?}", place + 1)),
@@ -137,7 +142,7 @@ impl World {
         match effect {
             Effect::Notify { to, notice } => {
                 let mut bytes = Vec::new();
-                notice.encode(running.zab.ensemble(), &mut bytes);
+                notice.encode(running.zab().ensemble(), &mut bytes);
                 let to = self.place_of(to);
                 self.notices.insert((place, to), bytes);
                 let delay_us = self.latency_us();
@@ -150,7 +155,7 @@ impl World {
             }
             Effect::Send(link, message) => {
                 let mut bytes = Vec::new();
-                message.encode(running.zab.ensemble(), &mut bytes);
+                message.encode(running.zab().ensemble(), &mut bytes);
                 if let Some(side) = self.side_of(link, place) {
                     self.send(link, side.other(), Frame::Bytes(bytes));
                 }
@@ -189,7 +194,7 @@ impl World {
                         stock.last = zxid;
                     }
                 }
-                let committed = running.zab.history().committed();
+                let committed = running.zab().history().committed();
                 self.begin_disk(place, Operation::Append(txns, committed));
             }
             Effect::CutLog(zxid) => self.begin_disk(place, Operation::Cut(zxid)),
@@ -215,7 +220,7 @@ impl World {
     }
 
     /// Clients of a server see its history through `zxid` now.
-    fn show(&mut self, place: Place, zxid: Zxid) -> Result<(), Violation> {
+    pub(super) fn show(&mut self, place: Place, zxid: Zxid) -> Result<(), Violation> {
         let Some(running) = &mut self.servers[place].running else { return Ok(()) };
         if zxid < running.shown.zxid {
             let shown = running.shown.zxid;

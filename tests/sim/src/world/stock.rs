@@ -5,7 +5,7 @@ use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
 use crate::network::{Frame, Side};
-use crate::server::stock_zab;
+use crate::server::{Body, stock_zab};
 use crate::stock::Stock;
 use crate::stock::follower::{Act, Context, End, Follower, Step};
 use engine::zab::{CloseReason, Effect, Event};
@@ -23,8 +23,8 @@ impl World {
     ) -> Result<(), Violation> {
         let now_ms = self.now_us / 1_000;
         let Some(running) = &mut self.servers[place].running else { return Ok(()) };
+        let (notice, epochs) = (running.zab().notice(), running.zab().epochs());
         let Some(Stock { last, following, attempts }) = &mut running.stock else { return Ok(()) };
-        let (notice, epochs) = (running.zab.notice(), running.zab.epochs());
         let (states, mut acts) = (&mut running.memory, Vec::new());
         let mut context = Context { now_ms, states, last, attempts, acts: &mut acts };
         *following = Some(Follower::begin(leader, notice, epochs, &mut context));
@@ -62,8 +62,8 @@ impl World {
                     self.perform_on_network(place, Effect::Connect(attempt, leader));
                 }
                 Act::Register(promised) => {
-                    let server = running.zab.ensemble().me;
-                    let version = running.zab.ensemble().version;
+                    let server = running.zab().ensemble().me;
+                    let version = running.zab().ensemble().version;
                     let (protocol, trailing) = (PROTOCOL_VERSION, &[][..]);
                     let learner = LearnerInfo::Config { server, protocol, version, trailing };
                     let accepted = Zxid::of_epoch(promised);
@@ -226,14 +226,15 @@ impl World {
         let server = &mut self.servers[place];
         let is_settled = server.disk.is_settled();
         let Some(running) = &mut server.running else { return Ok(()) };
+        let ensemble = running.zab().ensemble().clone();
         let Some(stock) = &mut running.stock else { return Ok(()) };
         let is_ending = stock.following.as_ref().is_some_and(|it| it.step() == Step::Ending);
         if !is_ending || !is_settled {
             return Ok(());
         }
         let Some(follower) = stock.following.take() else { return Ok(()) };
-        let ensemble = running.zab.ensemble().clone();
-        running.zab = stock_zab(ensemble, self.pace, follower.epochs, stock.last);
+        let zab = stock_zab(ensemble, self.pace, follower.epochs, stock.last);
+        running.body = Body::Agreement(Box::new(zab));
         for (from, notice) in follower.heard {
             self.event(place, Event::Notification { from, notice })?;
         }
