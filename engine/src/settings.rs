@@ -39,6 +39,8 @@ pub struct Settings {
     pub close_session_txn: bool,
     /// Whether every txn carries the digest of the tree.
     pub txn_digest: bool,
+    /// Whether a leader answers a sync only after a quorum has confirmed that it still leads.
+    pub confirms_syncs: bool,
     /// Whether reconfig is answered by what it lacks here rather than as disabled.
     pub reconfig_enabled: bool,
     /// Secret against crafted keys of the server's own tables.
@@ -73,6 +75,7 @@ impl Default for Settings {
             enforced_schemes: None,
             close_session_txn: true,
             txn_digest: true,
+            confirms_syncs: true,
             reconfig_enabled: false,
             hash_seed: [0; 2],
         }

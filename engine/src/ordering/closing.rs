@@ -179,7 +179,7 @@ impl Ordering {
 
     /// Deletes as many nodes of a session as one turn allows, and lists them in its txn.
     fn continue_end(&mut self, closing: &mut Closing) {
-        let super::Open { batch, in_log } = &mut self.open;
+        let super::Open { batch, in_log, .. } = &mut self.open;
         let txns = &mut in_log.bytes;
         let Closing { ending, list, start, .. } = closing;
         let deleted = self.head.delete_owned(ending, CLOSED_NODES_PER_TURN, batch, |path| {

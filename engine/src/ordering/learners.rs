@@ -41,10 +41,18 @@ struct Link {
     /// Requests behind a sync or an end, in order, and the bytes that they hold.
     waiting: VecDeque<Requested>,
     waiting_bytes: usize,
-    /// A sync is answered once everything through this is published.
-    sync: Option<Zxid>,
+    /// Syncs that are not answered, in order, with nothing else between them.
+    syncs: VecDeque<Syncing>,
     /// A session of it is being closed.
     is_closing: bool,
+}
+
+/// A sync: answered once everything through a txn is published, and it is confirmed that this
+/// server led.
+#[derive(Clone, Copy, Debug)]
+struct Syncing {
+    through: Zxid,
+    confirmation: u64,
 }
 
 /// A request of another server's client.
@@ -131,22 +139,24 @@ impl Ordering {
     }
 
     fn request(&mut self, now: Now, link: LinkId, requested: Requested) -> Result<(), TooMuch> {
-        if self.must_wait(link) {
-            let Service::Leading { learners, .. } = &mut self.service else { return Ok(()) };
-            let held = learners.links.entry(link).or_default();
+        let must_wait = self.must_wait(link, &requested);
+        if !must_wait {
+            self.order(now, link, &requested);
+        }
+        let Service::Leading { learners, .. } = &mut self.service else { return Ok(()) };
+        let held = learners.links.entry(link).or_default();
+        if must_wait {
             held.waiting_bytes += requested.bytes();
             held.waiting.push_back(requested);
-            let is_too_much = held.waiting_bytes > LINK_REQUEST_BYTES_MAX;
-            return if is_too_much { Err(TooMuch) } else { Ok(()) };
         }
-        self.order(now, link, &requested);
-        Ok(())
+        let held_bytes = held.waiting_bytes + held.syncs.len() * size_of::<Syncing>();
+        if held_bytes > LINK_REQUEST_BYTES_MAX { Err(TooMuch) } else { Ok(()) }
     }
 
     /// Whether a request of this link has to wait.
-    fn must_wait(&self, link: LinkId) -> bool {
+    fn must_wait(&self, link: LinkId, requested: &Requested) -> bool {
         let Service::Leading { learners, .. } = &self.service else { return false };
-        let is_behind = |it: &Link| it.sync.is_some() || it.is_closing || !it.waiting.is_empty();
+        let is_behind = |it: &Link| !it.waiting.is_empty() || it.blocks(requested);
         learners.links.get(&link).is_some_and(is_behind) || !self.is_admitting()
     }
 
@@ -236,18 +246,30 @@ impl Ordering {
     }
 
     fn begin_sync(&mut self, link: LinkId) {
-        let through = self.seen();
+        let (through, confirmation) = (self.seen(), self.needed_by_sync());
         let Service::Leading { learners, .. } = &mut self.service else { return };
-        learners.links.entry(link).or_default().sync = Some(through);
+        let syncs = &mut learners.links.entry(link).or_default().syncs;
+        syncs.push_back(Syncing { through, confirmation });
         self.answer_syncs();
     }
 
-    /// Answers the syncs that everything before is published for: behind its COMMITs.
+    /// The confirmation that a sync which arrives now needs.
+    pub(super) fn needed_by_sync(&mut self) -> u64 {
+        match &mut self.service {
+            Service::Leading { confirmations, .. } => confirmations.next(),
+            Service::Following(_) | Service::Nobody => 0,
+        }
+    }
+
+    /// Answers the syncs that are confirmed, and for which everything before is published: behind
+    /// its COMMITs.
     pub(crate) fn answer_syncs(&mut self) {
-        let Service::Leading { learners, .. } = &mut self.service else { return };
+        let Service::Leading { learners, confirmations, .. } = &mut self.service else { return };
+        let (given, published) = (confirmations.given(), self.published);
+        let is_ready = |it: Syncing| it.through <= published && it.confirmation <= given;
         for (link, held) in &mut learners.links {
-            if held.sync.is_some_and(|through| through <= self.published) {
-                held.sync = None;
+            while held.syncs.front().copied().is_some_and(is_ready) {
+                held.syncs.pop_front();
                 FromLeader::Sync { zxid: Zxid::ZERO }
                     .encode(Self::packets_for(&mut self.to_peers, *link));
             }
@@ -266,7 +288,7 @@ impl Ordering {
     /// Whether requests of learners can go on that had to wait.
     pub(super) fn has_waited(&self) -> bool {
         let Service::Leading { learners, .. } = &self.service else { return false };
-        let can_go_on = |it: &Link| !it.waiting.is_empty() && it.sync.is_none() && !it.is_closing;
+        let can_go_on = |it: &Link| it.waiting.front().is_some_and(|first| !it.blocks(first));
         learners.links.values().any(can_go_on) && self.is_admitting()
     }
 
@@ -287,7 +309,7 @@ impl Ordering {
         let is_admitting = self.is_admitting();
         let Service::Leading { learners, .. } = &mut self.service else { return None };
         let held = learners.links.get_mut(&link)?;
-        if held.sync.is_some() || held.is_closing || !is_admitting {
+        if !is_admitting || held.waiting.front().is_none_or(|first| held.blocks(first)) {
             return None;
         }
         let requested = held.waiting.pop_front()?;
@@ -300,6 +322,13 @@ impl Ordering {
         let Service::Leading { learners, .. } = &mut self.service else { return };
         learners.links.remove(&link);
         self.sessions.disown(link);
+    }
+}
+
+impl Link {
+    /// Whether this request, the next one, has to wait for what is not answered.
+    fn blocks(&self, next: &Requested) -> bool {
+        self.is_closing || !self.syncs.is_empty() && next.op != Some(Op::Sync)
     }
 }
 

@@ -103,6 +103,8 @@ pub enum Refusal {
 struct Open {
     batch: Batch,
     in_log: InLog,
+    /// What its syncs need; 0 for nothing.
+    confirmation: u64,
 }
 
 /// A batch that the head holds and clients do not see yet.
@@ -110,6 +112,7 @@ struct Open {
 struct Applied {
     batch: Batch,
     through: Zxid,
+    confirmation: u64,
 }
 
 impl Ordering {

@@ -76,6 +76,7 @@ impl Ordering {
                 return self.answer(write, self.seen(), ErrorCode::MarshallingError, mark);
             };
             jute::put_buffer(&mut self.open.batch.bodies, path);
+            self.open.confirmation = self.needed_by_sync();
             return self.answer(write, self.seen(), ErrorCode::Ok, mark);
         }
         let is_refused = self.refusal.is_some() && write.op != Op::CloseSession;
@@ -113,7 +114,7 @@ impl Ordering {
     ) -> ErrorCode {
         let (header, start) = self.begin_txn(now, session, cxid, op);
         let caller = Caller { identities };
-        let Open { batch, in_log } = &mut self.open;
+        let Open { batch, in_log, .. } = &mut self.open;
         let txns = &mut in_log.bytes;
         let done = match request {
             Ok(Request::Multi(ops)) => self.head.execute_multi(&header, &ops, caller, batch, txns),

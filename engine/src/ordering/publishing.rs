@@ -1,5 +1,6 @@
 //! What was proposed is sealed, becomes durable, and is published; or is dropped before that.
 
+use super::service::Service;
 use super::{Applied, Ordering};
 use crate::in_log::InLog;
 use crate::limits::{BATCH_BYTES_MAX, SPARE_BATCHES_MAX};
@@ -22,7 +23,8 @@ impl Ordering {
         batch.version = Some(self.head.seal());
         self.counts.batches += 1;
         assert!(self.sealed.back().is_none_or(|last| last.through <= self.proposed));
-        self.sealed.push_back(Applied { batch, through: self.proposed });
+        let confirmation = mem::take(&mut self.open.confirmation);
+        self.sealed.push_back(Applied { batch, through: self.proposed, confirmation });
         let mut sealed = self.spare.pop().unwrap_or_default();
         let in_log = Arc::get_mut(&mut sealed).expect("nobody else holds spare memory");
         mem::swap(in_log, &mut self.open.in_log);
@@ -40,10 +42,16 @@ impl Ordering {
         }
     }
 
-    /// Publishes the batches through `zxid`. True if there was anything.
+    /// Publishes the batches through `zxid`, up to the first one with a sync that needs a
+    /// confirmation which is not there yet. True if there was anything.
     pub(crate) fn publish_through(&mut self, zxid: Zxid) -> bool {
+        let given = match &self.service {
+            Service::Leading { confirmations, .. } => confirmations.given(),
+            Service::Following(_) | Service::Nobody => 0,
+        };
+        let is_ready = |it: &Applied| it.through <= zxid && it.confirmation <= given;
         let mut newest = None;
-        while self.sealed.front().is_some_and(|front| front.through <= zxid) {
+        while self.sealed.front().is_some_and(is_ready) {
             let Some(mut applied) = self.sealed.pop_front() else { break };
             newest = applied.batch.version.map(|version| (version, applied.through));
             self.head.meters.settle(&mut applied.batch);
@@ -65,6 +73,7 @@ impl Ordering {
         self.reaping = None;
         self.open.batch.clear();
         self.open.in_log.clear();
+        self.open.confirmation = 0;
         self.sealed.clear();
         self.head.rollback_to_published();
         self.proposed = self.published;

@@ -21,6 +21,8 @@ pub(crate) enum Service {
         last: Zxid,
         /// The servers that pass on writes of their clients.
         learners: Learners,
+        /// That it still leads, for syncs.
+        confirmations: Confirmations,
     },
     /// It passes them on to its leader.
     Following(Box<Forwarding>),
@@ -28,10 +30,38 @@ pub(crate) enum Service {
     Nobody,
 }
 
+/// What a leader asks a quorum, so that a sync covers everything that was acknowledged before it,
+/// by whatever server: whether it still leads. Each turn with syncs asks once.
+#[derive(Debug, Default)]
+pub(crate) struct Confirmations {
+    /// Whether syncs need any: not on a server that is alone.
+    is_needed: bool,
+    /// The number that this turn's syncs need, the last one asked for, the last one given.
+    wanted: u64,
+    asked: u64,
+    given: u64,
+}
+
 impl Service {
     /// A server that is alone, and has all zxids.
     pub(crate) fn alone() -> Self {
-        Self::Leading { last: Zxid(i64::MAX), learners: Learners::default() }
+        let (learners, confirmations) = (Learners::default(), Confirmations::default());
+        Self::Leading { last: Zxid(i64::MAX), learners, confirmations }
+    }
+}
+
+impl Confirmations {
+    /// What a sync that arrives now has to wait for; 0 for nothing.
+    pub(super) fn next(&mut self) -> u64 {
+        if self.is_needed {
+            self.wanted = self.asked + 1;
+        }
+        self.wanted
+    }
+
+    /// The last one that was given.
+    pub(super) fn given(&self) -> u64 {
+        self.given
     }
 }
 
@@ -51,12 +81,30 @@ impl Ordering {
         let start = Zxid::of_epoch(epoch);
         self.proposed = self.proposed.max(start);
         let last = Zxid(start.0 + i64::from(txns_max));
-        self.service = Service::Leading { last, learners: Learners::default() };
+        let is_needed = self.settings.confirms_syncs;
+        let confirmations = Confirmations { is_needed, ..Confirmations::default() };
+        self.service = Service::Leading { last, learners: Learners::default(), confirmations };
         self.tell_shards(true);
         self.reaped_ms = now.mono_ms;
         self.sessions.forget_all();
         let has_time = !self.planted.has(Plant::SessionsWithoutTime);
         self.track_all(if has_time { now } else { Now::default() });
+    }
+
+    /// The confirmation that this turn's syncs need, if there were any; the caller asks for it.
+    pub(crate) fn take_wanted(&mut self) -> Option<u64> {
+        let Service::Leading { confirmations, .. } = &mut self.service else { return None };
+        let wanted = confirmations.wanted;
+        let is_new = wanted > confirmations.asked;
+        confirmations.asked = wanted;
+        is_new.then_some(wanted)
+    }
+
+    /// A quorum has confirmed that this server led when it was asked.
+    pub(crate) fn confirmed(&mut self, number: u64) {
+        if let Service::Leading { confirmations, .. } = &mut self.service {
+            confirmations.given = number;
+        }
     }
 
     /// Passes writes on to the leader from now on. No client is attached.

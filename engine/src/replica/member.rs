@@ -155,6 +155,11 @@ impl Replica {
                 self.visible = self.visible.max(zxid);
                 self.publish(effects);
             }
+            zab::Effect::Confirmed(number) => {
+                self.ordering.confirmed(number);
+                self.publish(effects);
+                self.ordering.answer_syncs();
+            }
             zab::Effect::Lead(epoch) => {
                 self.exchange_tree(effects);
                 let Some(member) = &self.member else { return Ok(()) };
@@ -173,6 +178,9 @@ impl Replica {
                     self.publish(effects);
                 }
                 self.exchange_tree(effects);
+                // What a leader had not published when it lost its place, though it was committed.
+                self.apply_through(self.visible)?;
+                self.publish(effects);
                 self.ordering.follow(link);
                 effects.push(Effect::Serve(Serving::Following(link)));
             }

@@ -183,6 +183,9 @@ impl Replica {
                 self.publish(effects);
             }
         }
+        if let Some(number) = self.ordering.take_wanted() {
+            self.agree(now, zab::Event::Confirm(number), effects);
+        }
         self.maybe_drop_head(now);
         if !self.is_dropping() {
             self.agree(now, zab::Event::TurnEnded, effects);

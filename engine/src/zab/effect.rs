@@ -80,9 +80,11 @@ pub enum Message {
         /// The last one.
         last: Zxid,
     },
-    /// The leader is there; its last proposal.
+    /// The leader is there. Learners repeat the zxid and do not read it; it is the number of the
+    /// last [`Event::Confirm`](super::Event). (Stock sends its last proposal.)
     Ping(Zxid),
-    /// The learner is there; the replica adds the sessions that were active.
+    /// The learner is there, and follows the leader that sent this zxid; the replica adds the
+    /// sessions that were active.
     Pong(Zxid),
     /// Encoded packets about clients and their sessions, in which agreement takes no part.
     OfClients(Vec<u8>),
@@ -221,6 +223,8 @@ pub enum Effect {
     Inherit,
     /// The history is committed through this txn, which is durable here: apply and publish it.
     Committed(Zxid),
+    /// After [`Event::Confirm`](super::Event) with this number a quorum followed this leader.
+    Confirmed(u64),
     /// Serve clients, and propose their writes: the first one is the epoch's first.
     Lead(Epoch),
     /// Serve clients, and forward their writes over this link.

@@ -55,6 +55,9 @@ pub enum Event<'a> {
     SnapshotReceived(LinkId),
     /// The leader's own txns, as its head has applied them.
     Sealed(Arc<InLog>),
+    /// A quorum is to confirm that this server still leads. [`Effect::Confirmed`](super::Effect)
+    /// follows, with this number or a later one; numbers rise, from 1 in each epoch.
+    Confirm(u64),
     /// Everything that had arrived was handed in. What time alone requires is done now, too.
     TurnEnded,
 }

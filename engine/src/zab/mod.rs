@@ -199,7 +199,8 @@ impl Zab {
             | Event::LogRead(..)
             | Event::SnapshotSent(_)
             | Event::SnapshotReceived(_)
-            | Event::Sealed(_) => self.on_link(now_ms, event, effects),
+            | Event::Sealed(_)
+            | Event::Confirm(_) => self.on_link(now_ms, event, effects),
         }
     }
 
@@ -239,6 +240,7 @@ impl Zab {
                 leading.snapshot_sent(link, context);
             }
             (Role::Leading(leading), Event::Sealed(txns)) => leading.propose(txns, context),
+            (Role::Leading(leading), Event::Confirm(number)) => leading.confirm(number, context),
             (Role::Following(following), Event::FromLeader(link, packet))
                 if following.link() == Some(link) =>
             {

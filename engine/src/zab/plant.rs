@@ -39,6 +39,8 @@ pub enum Plant {
     SnapBelowPeer,
     /// A stock learner is cut as one of this project is.
     StockCut,
+    /// A leader confirms by itself that it leads.
+    ConfirmedAlone,
     /// A learner whose history was accepted shows all of its log.
     TailShown,
     /// A learner answers a sync before its tree holds what was committed before that.
@@ -55,7 +57,7 @@ pub enum Plant {
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::AckBeforeDurable,
         Self::CommitWithoutQuorum,
         Self::AckCountedOverLinks,
@@ -71,6 +73,7 @@ impl Plant {
         Self::InheritedBare,
         Self::SnapBelowPeer,
         Self::StockCut,
+        Self::ConfirmedAlone,
         Self::TailShown,
         Self::SyncBeforeCommits,
         Self::TouchesForgotten,

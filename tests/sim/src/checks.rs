@@ -58,6 +58,15 @@ pub enum Violation {
         /// The txn.
         zxid: Zxid,
     },
+    /// A leader answers a sync, and does not show what was acknowledged before it.
+    Stale {
+        /// The server.
+        place: Place,
+        /// Through where it shows its history.
+        zxid: Zxid,
+        /// What was acknowledged.
+        acknowledged: Zxid,
+    },
     /// Without faults, a server does not serve, or not what the others serve.
     NotServing {
         /// The server.
@@ -129,6 +138,10 @@ impl fmt::Display for Violation {
                 write!(f, "server {} shows {zxid} after {shown}", place + 1)
             }
             Self::Lost { zxid } => write!(f, "{zxid} was acknowledged and is missing"),
+            Self::Stale { place, zxid, acknowledged } => {
+                let server = place + 1;
+                write!(f, "server {server} is confirmed at {zxid}, behind {acknowledged}")
+            }
             Self::NotServing { place, zxid } => {
                 write!(f, "server {} does not serve without faults; it shows {zxid}", place + 1)
             }
@@ -166,6 +179,7 @@ pub struct Checks {
     /// Every state that a txn has led to on some server, and the state before it.
     made: BTreeMap<u64, (State, State)>,
     acknowledged: Vec<State>,
+    last_acknowledged: Zxid,
 }
 
 impl Checks {
@@ -214,6 +228,7 @@ impl Checks {
 
     /// A client's txn was acknowledged.
     pub fn acknowledged(&mut self, state: State) {
+        self.last_acknowledged = self.last_acknowledged.max(state.zxid);
         self.acknowledged.push(state);
     }
 
@@ -229,6 +244,11 @@ impl Checks {
     /// The end of what was shown.
     pub fn tail(&self) -> State {
         self.tail
+    }
+
+    /// The last txn that was acknowledged.
+    pub fn last_acknowledged(&self) -> Zxid {
+        self.last_acknowledged
     }
 
     /// Count of txns acknowledged.

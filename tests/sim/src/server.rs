@@ -36,6 +36,11 @@ pub struct Running {
     pub leads: Option<(Epoch, u32)>,
     /// The txns of its own clients that are not answered yet.
     pub asked: VecDeque<Zxid>,
+    /// The syncs of its clients that are not answered yet: the number of the confirmation that each
+    /// needs, and the last txn that any client had been acknowledged when it came.
+    pub syncs: VecDeque<(u64, Zxid)>,
+    /// Confirmations asked for in this epoch.
+    pub confirmations: u64,
     /// The link that a snapshot is coming over.
     pub receiving: Option<(LinkId, Zxid, Epoch)>,
     /// When its next turn ends, in us, if one has begun.
@@ -179,6 +184,8 @@ impl Running {
             shown,
             leads: None,
             asked: VecDeque::new(),
+            syncs: VecDeque::new(),
+            confirmations: 0,
             receiving: None,
             turn_us: None,
         }

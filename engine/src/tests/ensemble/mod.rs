@@ -2,6 +2,7 @@
 
 mod agreeing;
 mod clients;
+mod syncs;
 
 use super::harness::{SEED, World, settings};
 use crate::limits::EPOCH_TXNS_MAX;
@@ -74,6 +75,8 @@ pub(super) struct Servers {
     next_link: u64,
     /// Servers that nothing reaches, and that reach nothing.
     pub(super) cut_off: BTreeSet<Place>,
+    /// Whether answers to pings get lost.
+    pub(super) loses_pongs: bool,
     settings: Settings,
     /// Txns of an epoch.
     pub(super) epoch_txns_max: u32,
@@ -91,6 +94,7 @@ impl Servers {
             links: BTreeMap::new(),
             next_link: 0,
             cut_off: BTreeSet::new(),
+            loses_pongs: false,
             settings: settings(),
             epoch_txns_max: EPOCH_TXNS_MAX,
         }
@@ -341,6 +345,7 @@ impl Servers {
             Arrival::Packets { link, is_for_learner, bytes } => {
                 self.read(place, link, is_for_learner, &bytes);
             }
+            Arrival::Closed(_) if self.cut_off.contains(&place) => (),
             Arrival::Closed(link) => {
                 self.held.retain(|(to, it)| {
                     *to != place || !matches!(it, Arrival::Packets { link: of, .. } if *of == link)
@@ -434,7 +439,9 @@ impl Servers {
             } else {
                 let decoded = FromLearner::decode(rest, limits).expect("a packet");
                 let (packet, length) = decoded.expect("a whole packet");
-                self.hand_in(place, Peer::FromLearner(link, packet));
+                if !self.loses_pongs || !matches!(packet, FromLearner::Ping { .. }) {
+                    self.hand_in(place, Peer::FromLearner(link, packet));
+                }
                 length
             };
             rest = &rest[length..];

@@ -65,6 +65,8 @@ pub struct Learner {
     pub stage: Stage,
     /// When its last packet arrived, in ms of the monotonic clock.
     pub heard_ms: u64,
+    /// The number of the last ping that it has answered.
+    pub answered: u64,
     /// What had been proposed at some moments, oldest first, until it acknowledges that.
     marks: VecDeque<(Zxid, u64)>,
 }
@@ -82,6 +84,7 @@ impl Learner {
             has_promised: false,
             stage: Stage::Arrived,
             heard_ms: now_ms,
+            answered: 0,
             marks: VecDeque::new(),
         }
     }

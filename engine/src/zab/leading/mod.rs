@@ -13,10 +13,13 @@
 //!   with the link (guard: [`Learner::held`] is part of the stage).
 //! - The commit point only rises, and moves by whole batches of this epoch (guard: `maybe_commit`).
 //! - No txn comes behind the last one that an epoch can have (guard: the assertions in `propose`).
+//! - A confirmed leader has committed everything that was acknowledged to any client before the
+//!   confirmation was asked for (guard: `tests/sim`).
 //!
 //! Source: Zab (Junqueira et al., DSN 2011); ZooKeeper 3.9.5, `Leader` and `LearnerHandler`.
 //! Lives in: `Role::Leading`.
 
+mod confirming;
 mod discovery;
 mod learner;
 mod synchronizing;
@@ -72,6 +75,9 @@ pub struct Leading {
     /// When the epoch must have begun, in ms of the monotonic clock.
     begins_until_ms: u64,
     next_ping_ms: u64,
+    /// The last confirmation that was asked for, and the last one that a quorum gave.
+    asked: u64,
+    confirmed: u64,
 }
 
 impl Leading {
@@ -90,6 +96,8 @@ impl Leading {
             has_moved: false,
             begins_until_ms: context.now_ms + context.pace.init_ms(),
             next_ping_ms: 0,
+            asked: 0,
+            confirmed: 0,
         };
         leading.maybe_decide_epoch(context);
         leading
@@ -173,10 +181,12 @@ impl Leading {
                 self.promised(link, *logged, current, context)
             }
             FromLearner::Ack { zxid } => self.acknowledged(link, *zxid, context),
+            FromLearner::Ping { zxid, .. } => {
+                self.answered(link, *zxid, context);
+                Ok(())
+            }
             // Of sessions, which are not decided here.
-            FromLearner::Ping { .. }
-            | FromLearner::Revalidate { .. }
-            | FromLearner::Request { .. } => Ok(()),
+            FromLearner::Revalidate { .. } | FromLearner::Request { .. } => Ok(()),
         };
         match done {
             Err(why) => self.close(link, why, context.effects),
@@ -397,9 +407,10 @@ impl Leading {
             return Err(Lost::NoQuorum);
         }
         let proposed = context.history.last();
+        let ping = self.ping();
         for learner in self.learners.values_mut().filter(|it| it.is_in_broadcast()) {
             learner.mark(proposed, now_ms);
-            context.effects.send(learner.link, Message::Ping(proposed));
+            context.effects.send(learner.link, ping.clone());
         }
         Ok(())
     }

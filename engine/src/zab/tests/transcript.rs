@@ -162,6 +162,7 @@ impl Player {
                 let zxids: Vec<_> = txns.txns(0).map(|(zxid, _)| shown(zxid)).collect();
                 format!("{id} appends {}", zxids.join(" "))
             }
+            Effect::Confirmed(number) => format!("{id} is confirmed ({number})"),
             Effect::Committed(zxid) => format!("{id} shows its history through {}", shown(*zxid)),
             Effect::StoreEpochs(epochs) => {
                 format!(
@@ -257,7 +258,11 @@ impl Player {
             }
             Effect::Committed(zxid) => server.committed = zxid,
             Effect::Lead(epoch) => server.next = Zxid::of_epoch(epoch).next(),
-            Effect::Inherit | Effect::Follow(_) | Effect::Look(_) | Effect::BeginEmpty(_) => (),
+            Effect::Inherit
+            | Effect::Follow(_)
+            | Effect::Look(_)
+            | Effect::BeginEmpty(_)
+            | Effect::Confirmed(_) => (),
         }
     }
 

@@ -217,6 +217,8 @@ pub struct Requests {
     pub jute_extra_bytes: u32,
     /// Writes in flight in total.
     pub outstanding_max: u32,
+    /// A leader answers a sync only once a quorum has confirmed that it leads.
+    pub confirms_syncs: bool,
     /// The bound on large requests, if there is one.
     pub large: Option<LargeRequests>,
 }

@@ -177,6 +177,7 @@ fn requests(settled: &Settled<'_>) -> Requests {
         // Both together must fit the length field of a frame.
         jute_extra_bytes: extra.max(EXTRA_BYTES_MIN).min(i32::MAX as u32 - jute_bytes_max),
         // Both bound the same here: requests that are not answered yet.
+        confirms_syncs: settled.text("ring.sync") == "quorum",
         outstanding_max: settled
             .positive("request_throttle_max_requests")
             .unwrap_or(u32::MAX)

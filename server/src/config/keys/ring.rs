@@ -29,6 +29,11 @@ pub(super) static KEYS: &[Key] = &[
         "How a write is made durable: by every write, by a flush over several, or by one \
             through the page cache.",
     ),
+    Key::new("ring.sync", OneOf(&["quorum", "leader"]), "quorum").says(
+        "What a leader asks before it answers a sync: a quorum, whether it still leads, so that \
+            a read behind it sees every write that was acknowledged before it; or nothing, as \
+            ZooKeeper does.",
+    ),
     Key::new("ring.log.level", LogFilter, "info").says(
         "What is logged: error, warn, info, debug, trace, or a filter such as \
             info,server::admin=debug.",

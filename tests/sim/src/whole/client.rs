@@ -6,16 +6,8 @@ use super::request::{Ask, PING_XID, WATCHES_XID};
 use model::error::ErrorCode;
 use model::jute::{JuteError, JuteReader, Strings};
 use model::session::Password;
-use model::zxid::{Epoch, Zxid};
+use model::zxid::Zxid;
 use std::collections::{BTreeMap, VecDeque};
-
-/// Whether a sync is answered by a leader that a quorum confirms. If not, a leader that was cut off
-/// may answer with what it knows: then only what was acknowledged in its epoch or before is asked
-/// for.
-pub const SYNC_IS_CONFIRMED: bool = false;
-
-/// The last of all acknowledged writes of each epoch.
-pub type Acknowledged = BTreeMap<Epoch, Zxid>;
 
 /// Its session.
 #[derive(Clone, Debug)]
@@ -45,8 +37,8 @@ struct Pending {
     xid: i32,
     ask: Ask,
     sent_us: u64,
-    /// What had been acknowledged when a sync was sent.
-    floors: Acknowledged,
+    /// The last write that any client had been acknowledged when it was sent.
+    acknowledged: Zxid,
 }
 
 /// A watch that has not fired.
@@ -147,7 +139,7 @@ impl Client {
     }
 
     /// The packet of a request.
-    pub fn ask(&mut self, ask: Ask, now_us: u64, acknowledged: &Acknowledged) -> Vec<u8> {
+    pub fn ask(&mut self, ask: Ask, now_us: u64, acknowledged: Zxid) -> Vec<u8> {
         let xid = match ask {
             Ask::Ping => PING_XID,
             Ask::SetWatches(..) => WATCHES_XID,
@@ -157,8 +149,7 @@ impl Client {
             }
         };
         let packet = ask.packet(xid);
-        let floors = if ask == Ask::Sync { acknowledged.clone() } else { BTreeMap::new() };
-        self.pending.push_back(Pending { xid, ask, sent_us: now_us, floors });
+        self.pending.push_back(Pending { xid, ask, sent_us: now_us, acknowledged });
         self.sent_us = now_us;
         packet
     }
@@ -204,17 +195,12 @@ impl Client {
         }
         self.was_active(pending.sent_us);
         self.sees(zxid, chronicle)?;
-        let Pending { ask, floors, .. } = pending;
+        let Pending { ask, acknowledged, .. } = pending;
         if ask.is_write() {
             return self.written(&ask, xid, zxid, error, &mut reader, chronicle);
         }
         match &ask {
-            Ask::Sync if error == 0 => {
-                let is_asked = |epoch: &&Epoch| SYNC_IS_CONFIRMED || **epoch <= zxid.epoch();
-                let epoch = floors.keys().rfind(is_asked);
-                let floor = epoch.and_then(|epoch| floors.get(epoch));
-                self.floor = self.floor.max(floor.copied().unwrap_or_default());
-            }
+            Ask::Sync if error == 0 => self.floor = self.floor.max(acknowledged),
             Ask::SetWatches(..) => self.rewatched(zxid, chronicle)?,
             Ask::Get(path, is_watching) | Ask::Exists(path, is_watching) => {
                 self.read(&ask, path, *is_watching, (zxid, error), &mut reader, chronicle)?;

@@ -1,4 +1,5 @@
-//! Clients: they write to a leader, and are acknowledged when it shows their txns.
+//! Clients: they write to a leader, and are acknowledged when it shows their txns; they ask for
+//! syncs.
 
 use super::{CLIENTS_US, Happening, World};
 use crate::checks::Violation;
@@ -15,6 +16,15 @@ impl World {
         for place in 0..self.servers.len() {
             let count = self.rng.u32(0..4);
             let is_paused = self.servers[place].paused_until_us > self.now_us;
+            let Some(running) = &mut self.servers[place].running else { continue };
+            // In every second world.
+            let has_syncs = self.setup.seed % 2 == 1;
+            if has_syncs && running.leads.is_some() && !is_paused {
+                running.confirmations += 1;
+                let number = running.confirmations;
+                running.syncs.push_back((number, self.checks.last_acknowledged()));
+                self.event(place, Event::Confirm(number))?;
+            }
             let Some(running) = &mut self.servers[place].running else { continue };
             let room = running.zab().room();
             let Some((epoch, counter)) = &mut running.leads else { continue };

@@ -116,10 +116,12 @@ impl World {
             | Effect::ForgetSnapshot => self.perform_on_disk(place, effect),
             Effect::Inherit | Effect::Follow(_) => (),
             Effect::Committed(zxid) => return self.show(place, zxid),
+            Effect::Confirmed(number) => return self.confirmed(place, number),
             Effect::Lead(epoch) => {
                 self.checks.leads(place, epoch)?;
                 if let Some(running) = &mut self.servers[place].running {
                     running.leads = Some((epoch, 0));
+                    running.confirmations = 0;
                 }
             }
             Effect::Look(why) => {
@@ -130,6 +132,8 @@ impl World {
                 if let Some(running) = &mut self.servers[place].running {
                     running.leads = None;
                     running.asked.clear();
+                    running.syncs.clear();
+                    running.confirmations = 0;
                 }
             }
         }
@@ -217,6 +221,22 @@ impl World {
             }
             other => panic!("{other:?} is not of the disk"),
         }
+    }
+
+    /// Syncs of a leader's clients are answered: it shows all that was acknowledged before them.
+    fn confirmed(&mut self, place: Place, number: u64) -> Result<(), Violation> {
+        let Some(running) = &mut self.servers[place].running else { return Ok(()) };
+        let zxid = running.shown.zxid;
+        while let Some((needed, acknowledged)) = running.syncs.front().copied()
+            && needed <= number
+        {
+            running.syncs.pop_front();
+            self.report.syncs += 1;
+            if acknowledged > zxid {
+                return Err(Violation::Stale { place, zxid, acknowledged });
+            }
+        }
+        Ok(())
     }
 
     /// Clients of a server see its history through `zxid` now.

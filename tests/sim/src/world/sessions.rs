@@ -4,7 +4,7 @@ use super::{CLIENTS_US, END_US, FAULTS_US, Happening, World};
 use crate::Place;
 use crate::checks::Violation;
 use crate::whole::chronicle::{Chronicle, Expired};
-use crate::whole::client::{Acknowledged, Client, Connection, Granted, Said};
+use crate::whole::client::{Client, Connection, Granted, Said};
 use crate::whole::image::Image;
 use crate::whole::request::{Ask, connect};
 use crate::whole::{ToClient, WireId};
@@ -54,7 +54,7 @@ pub(super) struct Service {
     pub(super) chronicle: Chronicle,
     /// Trees, by the hash of the history that leads to them.
     pub(super) images: BTreeMap<u64, Arc<Image>>,
-    acknowledged: Acknowledged,
+    acknowledged: Zxid,
 }
 
 /// Requests that a client sends before it waits.
@@ -161,6 +161,7 @@ impl World {
     fn ask(&mut self, index: usize, wire: WireId, ask: Ask) {
         self.log(|| format!("client {index} asks {ask:?}"));
         let Service { clients, acknowledged, .. } = &mut self.service;
+        let acknowledged = *acknowledged;
         let packet = clients[index].ask(ask, self.now_us, acknowledged);
         self.send_up(wire, Travelling::Packet(packet));
     }
@@ -324,7 +325,7 @@ impl World {
             Said::Nothing => (),
             Said::Fired => self.report.fired += 1,
             Said::Done(zxid) => {
-                let last = self.service.acknowledged.entry(zxid.epoch()).or_default();
+                let last = &mut self.service.acknowledged;
                 *last = zxid.max(*last);
                 if let Some(entry) = self.service.chronicle.entry(zxid) {
                     self.checks.acknowledged(entry.state);

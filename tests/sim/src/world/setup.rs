@@ -50,6 +50,8 @@ pub struct Report {
     pub leaders: usize,
     /// Epochs that ended because they could have no more txns.
     pub full_epochs: u64,
+    /// Syncs that were answered by leaders, in runs of histories.
+    pub syncs: usize,
     /// Things that happened.
     pub events: u64,
     /// How servers were synchronized: by DIFF, TRUNC, SNAP.
@@ -66,6 +68,7 @@ impl Report {
         self.acknowledged += other.acknowledged;
         self.leaders += other.leaders;
         self.full_epochs += other.full_epochs;
+        self.syncs += other.syncs;
         self.events += other.events;
         self.fired += other.fired;
         let sums = self.synchronized.iter_mut().chain(&mut self.sessions);
@@ -79,12 +82,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [diff, trunc, snap] = self.synchronized;
         let [made, resumed, expired] = self.sessions;
-        let Self { leaders, full_epochs, acknowledged, events, fired, .. } = self;
+        let Self { leaders, full_epochs, acknowledged, syncs, events, fired, .. } = self;
         write!(
             f,
             "{leaders} leaders ({full_epochs} of them with as many txns as an epoch can have), \
-             {acknowledged} writes acknowledged, {events} events; learners synchronized by DIFF \
-             {diff}, TRUNC {trunc}, SNAP {snap}; sessions made {made}, resumed {resumed}, expired \
+             {acknowledged} writes acknowledged, {syncs} syncs, {events} events; learners \
+             synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}; sessions made {made}, resumed {resumed}, expired \
              {expired}; {fired} watches fired"
         )
     }
