@@ -5,6 +5,7 @@
 //!
 //! Lives in: the core loop of the ordering role.
 
+use super::catching_up::CatchingUp;
 use super::history::History;
 use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::Change;
@@ -53,6 +54,8 @@ pub(super) struct UnderWay {
     /// being read.
     waiting: VecDeque<(LinkId, Zxid)>,
     reading: usize,
+    /// What learners are being sent.
+    catching_up: CatchingUp,
     serving: Option<Serving>,
     failure: Option<AgreementFailure>,
 }
@@ -90,6 +93,7 @@ impl peers::Agreement for Hearing<'_> {
     fn handle(&mut self, event: zab::Event<'_>) {
         if let zab::Event::Closed(link) = event {
             self.history.forget_reads(link);
+            self.history.under_way.catching_up.forget(link);
             self.history.transfers.end(link);
         }
         self.history.handle(Event::Peer(event), self.now);
@@ -113,6 +117,11 @@ impl History {
         inbox: &Arc<LoopInbox>,
         now: Now,
     ) {
+        if let Some((link, caught_up)) = self.under_way.catching_up.see(&effect) {
+            let learner = self.replica().zab().and_then(|zab| zab.learner_at(link));
+            let learner = learner.map_or(-1, |learner| learner.0);
+            info!("server {learner} was sent what it lacked: {caught_up}");
+        }
         match effect {
             Effect::StoreEpochs(epochs) => {
                 self.under_way.epochs = Some(epochs);
