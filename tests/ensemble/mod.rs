@@ -143,7 +143,8 @@ fn moved(client: &Client, address: SocketAddr) -> Client {
     let end = Instant::now() + PATIENCE;
     loop {
         // A server that has not got as far as this client yet turns it away.
-        if let Some(moved) = Client::try_open(address, &handshake) {
+        if let Some(mut moved) = Client::try_open(address, &handshake) {
+            moved.count_on_from(client);
             assert_eq!(moved.session_id(), handshake.session_id, "the session is lost");
             return moved;
         }

@@ -147,7 +147,8 @@ impl Lasting {
         let end = Instant::now() + PATIENCE;
         loop {
             let address = self.addresses[self.rng.usize(0..self.addresses.len())];
-            if let Some(client) = Client::try_open(address, &handshake) {
+            if let Some(mut client) = Client::try_open(address, &handshake) {
+                client.count_on_from(&self.client);
                 assert_eq!(client.session_id(), handshake.session_id, "the session is lost");
                 self.client = client;
                 return None;

@@ -158,12 +158,13 @@ impl Forwarding {
         asked
     }
 
-    /// The oldest sync is answered.
+    /// The oldest sync is answered. The txns of writes before it may have yet to become durable
+    /// here: they are answered first, as the sync's own answer waits for all that was committed.
     fn synced(&mut self) -> Option<Asked> {
         let session = self.syncs.pop_front()?;
         let local = self.sessions.get_mut(&session)?;
-        local.asked.front().filter(|asked| asked.op == Op::Sync)?;
-        let asked = local.asked.pop_front();
+        let at = local.asked.iter().position(|asked| asked.op == Op::Sync)?;
+        let asked = local.asked.remove(at);
         self.forget_if_gone(session);
         asked
     }
