@@ -70,6 +70,11 @@ impl CatchingUp {
         None
     }
 
+    /// Whether it is decided how the learner begins.
+    pub(super) fn has_begun(&self, link: LinkId) -> bool {
+        self.begun.contains_key(&link)
+    }
+
     /// The link has ended.
     pub(super) fn forget(&mut self, link: LinkId) {
         self.begun.remove(&link);
