@@ -104,7 +104,7 @@ fn a_session_keeps_its_order_from_server_to_server() {
             let addresses = addresses.clone();
             thread::spawn(move || {
                 let mut rng = Rng::with_seed(number as u64);
-                for _ in 0..40 {
+                for _ in 0..20 {
                     counting.go_on(&mut rng);
                     counting.move_to(addresses[rng.usize(0..3)]);
                 }
