@@ -22,7 +22,7 @@ fn a_client_that_has_seen_more_is_turned_away() {
         other.close();
         let handshake = |last_zxid_seen| Handshake { last_zxid_seen, ..client.reattach() };
         assert!(Client::open(server.address(), &handshake(seen + 1_000)).is_none(), "let in");
-        let next_epoch = (seen >> 32) + 1 << 32;
+        let next_epoch = ((seen >> 32) + 1) << 32;
         assert!(Client::open(server.address(), &handshake(next_epoch)).is_none(), "let in");
         client = moved(&client, server.address());
     }
