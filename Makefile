@@ -13,11 +13,11 @@ ROWS ?= .
 WORKLOADS ?= .
 MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash sim faults fuzz hostile twin keys suites reference bench stages compare fix miri check
+.PHONY: help prepare build run test crash ensemble joining three sim faults fuzz hostile twin keys suites reference bench stages compare compare-ensemble fix miri check
 .DEFAULT_GOAL := help
 
 help: ## list these targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/; s/\$$\(PORT\)/$(PORT)/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/; s/\$$\(PORT\)/$(PORT)/' | expand -t 24
 
 prepare:
 	@scripts/install.sh build
@@ -36,8 +36,14 @@ crash: prepare ## kill a server ROUNDS times under load and check what it acknow
 	@scripts/crash.sh $(ROUNDS) $(SEED)
 
 ensemble: ROUNDS ?= 100
-ensemble: prepare ## kill servers of an ensemble of three under load, ROUNDS times, and check what it acknowledged (SEED)
-	@scripts/ensemble.sh $(ROUNDS) $(SEED)
+ensemble: AWAY ?= 100000
+ensemble: prepare ## kill servers of an ensemble of three under load, ROUNDS times, and check what it acknowledged (SEED; AWAY: txns missed)
+	@scripts/ensemble.sh $(ROUNDS) $(SEED) $(AWAY)
+
+joining: NODES ?= 1000000
+joining: RATE ?= 5000
+joining: prepare ## let an empty server join two that hold NODES nodes, with RATE writes a second, and print figures
+	@scripts/joining.sh $(NODES) $(RATE)
 
 three: build ## serve as three servers on 127.0.0.1:$(PORT) and the two ports behind it, with data under ./data
 	@scripts/three.sh target/release/ringkeeper $(PORT) $(DATA)
@@ -75,6 +81,12 @@ compare: prepare build ## measure ZooKeeper and ours in turn, with a page of res
 	@$(CARGO) build --release --locked -p ringkeeper-benches --bin bare
 	@benches/compare/run.sh $(PARTS) --servers "stock ours bare$(if $(ETCD), etcd)" --rounds $(ROUNDS) \
 	  --seconds $(SECONDS_EACH) --rows '$(ROWS)' --workloads '$(WORKLOADS)' --memory-nodes $(MEMORY_NODES) $(OPTIONS)
+
+compare-ensemble: ROUNDS ?= 2
+compare-ensemble: KILLS ?= 20
+compare-ensemble: prepare build ## measure three servers of ours beside three of ZooKeeper, in turn (ROUNDS, SECONDS_EACH, KILLS, PARTS, OPTIONS)
+	@scripts/install.sh suites java
+	@benches/compare/ensemble.py $(PARTS) --rounds $(ROUNDS) --seconds $(SECONDS_EACH) --kills $(KILLS) $(OPTIONS)
 
 fix: prepare ## format the code
 	@$(CARGO) fmt --all

@@ -1,7 +1,8 @@
 //! Clients of three servers see one tree.
 
 use super::Ensemble;
-use harness::{Acl, Client, code};
+use harness::{Acl, Body, Client, code, opcode};
+use std::thread;
 
 #[test]
 fn what_one_client_was_told_another_sees_after_a_sync() {
@@ -44,4 +45,31 @@ fn watches_ephemerals_and_sessions_reach_over_servers() {
     let mut again = Client::open(ensemble.address(0), &handshake).unwrap();
     assert_eq!(again.session_id(), 0);
     again.assert_closed();
+}
+
+#[test]
+fn a_sync_right_behind_writes_is_answered_in_its_turn() {
+    let ensemble = Ensemble::start(3, |config| config);
+    let clients = ensemble.servers.iter().map(|server| {
+        let mut client = Client::connect(server.address());
+        let path = format!("/own-{}", client.session_id());
+        client.make(&path);
+        thread::spawn(move || {
+            for number in 0..300 {
+                // A follower learns that a write is committed, and that a sync is answered, before
+                // the write is on its own disk.
+                let data = i32::to_string(&number);
+                let requests = [
+                    (opcode::SET_DATA, Body::new().string(&path).buffer(data.as_bytes()).int(-1)),
+                    (opcode::SYNC, Body::new().string(&path)),
+                    (opcode::GET_DATA, Body::new().string(&path).boolean(false)),
+                ];
+                let first = client.post_all(&requests);
+                assert!((0..3).all(|at| client.reply(first + at).err == 0));
+            }
+            client.close();
+        })
+    });
+    let clients: Vec<_> = clients.collect();
+    clients.into_iter().for_each(|client| client.join().unwrap());
 }

@@ -1,10 +1,9 @@
 //! Servers of an ensemble killed under load: nothing acknowledged is lost, no session, and all of
 //! them hold the same tree afterwards.
 
-use super::Ensemble;
+use super::{Ensemble, number};
 use crate::crash::load::Worker;
 use fastrand::Rng;
-use std::env;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -64,7 +63,6 @@ fn rounds(count: u32, seed: u64) {
 
 #[test]
 fn nothing_acknowledged_is_lost_whichever_servers_are_killed() {
-    let number = |name: &str| env::var(name).ok().and_then(|text| text.parse().ok());
     let count = number("RINGKEEPER_ENSEMBLE_ROUNDS").unwrap_or(4);
     rounds(count as u32, number("RINGKEEPER_ENSEMBLE_SEED").unwrap_or(1));
 }

@@ -3,18 +3,28 @@
 //! The campaign (`make ensemble ROUNDS=n SEED=n`) is the same with more rounds.
 
 mod clients;
+mod joining;
 mod killed;
+mod moving;
+mod returning;
+mod steady;
 
 use harness::server::next_free_port;
 use harness::{Client, Server};
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A loaded machine elects slowly; that is not for a test to report.
-const SETTLED_MAX: Duration = Duration::from_secs(60);
+/// A loaded machine writes and elects slowly; that is not for a test to report.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A variable that selects the size of a campaign.
+fn number(name: &str) -> Option<u64> {
+    env::var(name).ok().map(|text| text.parse().expect("a whole number"))
+}
 
 /// Some servers of one ensemble.
 pub(crate) struct Ensemble {
@@ -25,6 +35,15 @@ impl Ensemble {
     /// So many servers, all of them serving.
     pub(crate) fn start(
         count: usize,
+        configure: impl Fn(harness::Config) -> harness::Config,
+    ) -> Self {
+        Self::start_some(count, count, configure)
+    }
+
+    /// The same, of which only the first `launched` run.
+    fn start_some(
+        count: usize,
+        launched: usize,
         configure: impl Fn(harness::Config) -> harness::Config,
     ) -> Self {
         let ports: Vec<_> = (0..count).map(|_| (next_free_port(), next_free_port())).collect();
@@ -39,7 +58,7 @@ impl Ensemble {
             server
         });
         let mut ensemble = Self { servers: servers.collect() };
-        ensemble.servers.iter_mut().for_each(Server::launch);
+        ensemble.servers[..launched].iter_mut().for_each(Server::launch);
         ensemble.await_service();
         ensemble
     }
@@ -62,7 +81,7 @@ impl Ensemble {
             server.is_running()
                 && server.try_word("srvr").is_some_and(|text| text.contains("Mode: leader"))
         };
-        let end = Instant::now() + SETTLED_MAX;
+        let end = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.servers.iter().position(|server| leads(&server)) {
                 return at;
@@ -114,4 +133,22 @@ fn nodes(client: &mut Client, path: &str) -> Vec<(String, Option<Vec<u8>>, harne
         all.extend(nodes(client, &below));
     }
     all
+}
+
+/// A client's session at another server, or at the same one over a new connection. What the old
+/// connection had not been answered may have happened.
+fn moved(client: &Client, address: SocketAddr) -> Client {
+    let handshake = client.reattach();
+    client.hang_up();
+    let end = Instant::now() + PATIENCE;
+    loop {
+        // A server that has not got as far as this client yet turns it away.
+        if let Some(mut moved) = Client::try_open(address, &handshake) {
+            moved.count_on_from(client);
+            assert_eq!(moved.session_id(), handshake.session_id, "the session is lost");
+            return moved;
+        }
+        assert!(Instant::now() < end, "the session is turned away");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -5,12 +5,13 @@
 //!
 //! Lives in: the core loop of the ordering role.
 
+use super::catching_up::CatchingUp;
 use super::history::History;
 use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::Change;
 use super::peers::{self, Lent, Peers};
 use crate::admin::inquiry::Mode;
-use crate::persist::{self, ReadJob, RestoreError};
+use crate::persist::{self, ReadJob, RestoreError, SnapshotBeside};
 use engine::replica::{Event, Serving};
 use engine::settings::Now;
 use engine::zab::{self, Effect, LinkId, LogRead, Lost};
@@ -51,10 +52,21 @@ pub(super) struct UnderWay {
     epochs: Option<Epochs>,
     /// Parts of the log that wait for room on their link, or for a purge to end, and how many are
     /// being read.
-    waiting: VecDeque<(LinkId, Zxid)>,
+    waiting: VecDeque<Wanted>,
     reading: usize,
+    /// What learners are being sent.
+    catching_up: CatchingUp,
     serving: Option<Serving>,
     failure: Option<AgreementFailure>,
+}
+
+/// A piece of the log that a learner needs.
+#[derive(Debug)]
+struct Wanted {
+    link: LinkId,
+    after: Zxid,
+    /// Whether it decides how the learner begins.
+    is_first: bool,
 }
 
 /// What is to happen to links.
@@ -90,6 +102,7 @@ impl peers::Agreement for Hearing<'_> {
     fn handle(&mut self, event: zab::Event<'_>) {
         if let zab::Event::Closed(link) = event {
             self.history.forget_reads(link);
+            self.history.under_way.catching_up.forget(link);
             self.history.transfers.end(link);
         }
         self.history.handle(Event::Peer(event), self.now);
@@ -113,6 +126,11 @@ impl History {
         inbox: &Arc<LoopInbox>,
         now: Now,
     ) {
+        if let Some((link, caught_up)) = self.under_way.catching_up.see(&effect) {
+            let learner = self.replica().zab().and_then(|zab| zab.learner_at(link));
+            let learner = learner.map_or(-1, |learner| learner.0);
+            info!("server {learner} was sent what it lacked: {caught_up}");
+        }
         match effect {
             Effect::StoreEpochs(epochs) => {
                 self.under_way.epochs = Some(epochs);
@@ -131,7 +149,8 @@ impl History {
                 self.under_way.links.push(ForLinks::Perform(effect));
             }
             Effect::ReadLog(link, after) => {
-                self.under_way.waiting.push_back((link, after));
+                let is_first = !self.under_way.catching_up.has_begun(link);
+                self.under_way.waiting.push_back(Wanted { link, after, is_first });
             }
             Effect::Notify { .. } | Effect::Connect(..) | Effect::Send(..) => {
                 self.under_way.links.push(ForLinks::Perform(effect));
@@ -167,13 +186,22 @@ impl History {
         if self.is_purging() {
             return;
         }
-        for (link, after) in std::mem::take(&mut self.under_way.waiting) {
+        for wanted in std::mem::take(&mut self.under_way.waiting) {
+            let Wanted { link, after, is_first } = wanted;
             if !has_room(link) {
-                self.under_way.waiting.push_back((link, after));
+                self.under_way.waiting.push_back(wanted);
                 continue;
             }
-            let through = self.durable_through();
-            let job = ReadJob { directory: self.directories.log.clone(), after, through };
+            let beside = SnapshotBeside {
+                directory: self.directories.snapshots.clone(),
+                log_millionths: self.sent_log_millionths,
+            };
+            let job = ReadJob {
+                directory: self.directories.log.clone(),
+                after,
+                through: self.durable_through(),
+                beside: is_first.then_some(beside),
+            };
             let inbox = inbox.clone();
             let notify = move |result| inbox.send(LoopMessage::LogRead(link, result));
             self.under_way.reading += 1;
@@ -184,7 +212,7 @@ impl History {
 
     /// Nothing is read any more for a link that has ended.
     fn forget_reads(&mut self, ended: LinkId) {
-        self.under_way.waiting.retain(|(link, _)| *link != ended);
+        self.under_way.waiting.retain(|wanted| wanted.link != ended);
     }
 
     /// A part of the log has been read, or could not be.

@@ -42,6 +42,8 @@ pub struct HistoryParts {
     pub directories: Directories,
     /// Where bulk work runs.
     pub background: Arc<Background>,
+    /// How much of the log is sent rather than a snapshot, in millionths of the newest one.
+    pub sent_log_millionths: Option<u64>,
     /// Snapshots and log before them that are kept; `None` keeps everything.
     pub purge: Option<persist::PurgePolicy>,
 }
@@ -61,6 +63,8 @@ pub struct History {
     bytes_left: Option<u64>,
     pub(super) directories: Directories,
     pub(super) background: Arc<Background>,
+    /// How much of the log a learner is sent rather than a snapshot.
+    pub(super) sent_log_millionths: Option<u64>,
     purge: Option<persist::PurgePolicy>,
     /// When the next purge is due.
     purge_ms: u64,
@@ -82,7 +86,7 @@ impl History {
     /// The replica with its log.
     pub fn new(parts: HistoryParts, now: Now) -> Self {
         let HistoryParts { mut replica, log, summary, directories, background, purge, .. } = parts;
-        let HistoryParts { settings, advise, unadopted, .. } = parts;
+        let HistoryParts { settings, advise, unadopted, sent_log_millionths, .. } = parts;
         let (reader, _) = replica.view();
         Self {
             replica,
@@ -94,6 +98,7 @@ impl History {
             bytes_left: None,
             directories,
             background,
+            sent_log_millionths,
             purge,
             // At the start, as stock does: a server that is restarted every night purges too.
             purge_ms: now.mono_ms,

@@ -7,6 +7,7 @@
 //! it: its inbox, its queues, the published version (guard: `ring`'s wake protocol).
 
 mod agreement;
+mod catching_up;
 mod clients;
 mod history;
 mod inbox;

@@ -4,6 +4,7 @@ use super::RestoreError;
 use crate::directories::Directories;
 use disk::{Background, BackgroundError, Direct, Disk, TaskQueue};
 use engine::in_log::InLog;
+use engine::limits::RECENT_BYTES_MAX;
 use engine::zab::LogRead;
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use txlog::{EpochsError, LogReader, RecoverError, epochs};
 
 /// Bytes of one part of the log: a learner's link sends it before the next is read.
 const PIECE_BYTES: usize = 1 << 20;
+
+/// So much of the log is never compared with a snapshot: it is what memory keeps for learners.
+const ALWAYS_BYTES: u64 = RECENT_BYTES_MAX as u64;
 
 /// The epochs that a server has stored. Without any, what it holds tells: a server that was alone
 /// until now has accepted the epoch of its last txn, as with ZooKeeper.
@@ -55,6 +59,30 @@ pub struct ReadJob {
     pub after: Zxid,
     /// What is durable.
     pub through: Zxid,
+    /// For a learner's first part: the snapshot that it gets instead if that is cheaper.
+    pub beside: Option<SnapshotBeside>,
+}
+
+/// A snapshot that could be sent rather than the log.
+#[derive(Clone, Debug)]
+pub struct SnapshotBeside {
+    /// The newest one here is about as large.
+    pub directory: PathBuf,
+    /// How much log is cheaper, in millionths of the snapshot; unset if none is.
+    pub log_millionths: Option<u64>,
+}
+
+impl SnapshotBeside {
+    /// Whether it is cheaper than so many bytes of log.
+    async fn is_cheaper<D: Disk>(&self, disk: &D, log_bytes: u64) -> Result<bool, RecoverError> {
+        let Some(millionths) = self.log_millionths else { return Ok(true) };
+        if log_bytes <= ALWAYS_BYTES {
+            return Ok(false);
+        }
+        let newest = snapshot::list(disk, &self.directory).await?.into_iter().next();
+        let bytes_max = newest.map_or(0, |newest| newest.bytes).saturating_mul(millionths);
+        Ok(log_bytes > bytes_max / 1_000_000)
+    }
 }
 
 /// Has a part of the log read; `notify` is called from the background.
@@ -70,10 +98,17 @@ pub fn read_log(
 }
 
 async fn read_now<D: Disk>(disk: &D, job: &ReadJob) -> Result<LogRead, RecoverError> {
-    let ReadJob { directory, after, through } = job;
+    let ReadJob { directory, after, through, beside } = job;
     let opened = LogReader::open(disk, directory, *after, *through).await?;
     let Ok(mut reader) = opened else { return Ok(LogRead::Unavailable) };
     let after = reader.position();
+    if let Some(beside) = beside {
+        let log_bytes = reader.bytes_behind(*through).await?;
+        if beside.is_cheaper(disk, log_bytes).await? {
+            info!(log_bytes, "a learner at {after} gets a snapshot: it lacks too much of the log");
+            return Ok(LogRead::Unavailable);
+        }
+    }
     let piece = reader.next(*through, PIECE_BYTES).await?;
     let mut txns = InLog::default();
     for record in piece.records() {

@@ -233,6 +233,7 @@ impl Wiring<'_> {
                 unadopted,
                 directories: self.directories.clone(),
                 background: background.clone(),
+                sent_log_millionths: storage.sent_log_millionths,
                 purge: storage.purge.map(|purge| PurgePolicy {
                     keep_count: purge.retain_count as usize,
                     interval_ms: u64::from(purge.interval_hours) * 3_600_000,

@@ -30,6 +30,11 @@ pub enum Incoming {
 }
 
 impl Client {
+    /// Its socket, for requests that are sent while replies are awaited.
+    pub fn second_handle(&self) -> TcpStream {
+        self.stream.try_clone().expect("a second handle")
+    }
+
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("server reads");

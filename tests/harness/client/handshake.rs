@@ -123,6 +123,12 @@ impl Client {
         }
     }
 
+    /// Numbers its requests behind those of an earlier connection of the same session, as clients
+    /// do.
+    pub fn count_on_from(&mut self, earlier: &Self) {
+        self.next_xid = self.next_xid.max(earlier.next_xid);
+    }
+
     /// Attaches to this client's session with a new connection, leaving the old one open.
     #[must_use]
     pub fn reconnect(&self) -> Self {

@@ -277,6 +277,9 @@ pub struct Storage {
     pub snapshot_txn_count: u32,
     /// Bytes of log between snapshots, if bounded.
     pub snapshot_log_bytes_max: Option<u64>,
+    /// How much of the log a learner is sent rather than a snapshot, in millionths of the newest
+    /// snapshot's bytes; unset means none.
+    pub sent_log_millionths: Option<u64>,
     /// The purge of old snapshots and logs, if there is one.
     pub purge: Option<Purge>,
 }

@@ -220,6 +220,7 @@ fn storage(settled: &mut Settled<'_>) -> Storage {
         dir_autocreate: settled.flag("datadir.autocreate"),
         snapshot_txn_count: settled.natural("snapCount"),
         snapshot_log_bytes_max: u64::try_from(log_bytes).ok().filter(|&bytes| bytes > 0),
+        sent_log_millionths: settled.positive_millionths("snapshotSizeFactor"),
         purge: purge(settled),
     }
 }

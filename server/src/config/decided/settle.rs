@@ -336,8 +336,17 @@ impl<'a> Settled<'a> {
 
     /// A decimal from 0 to 1, in millionths.
     pub(super) fn millionths(&self, name: &'static str) -> u32 {
+        (self.decimal(name) * 1e6).round() as u32
+    }
+
+    /// A decimal in millionths, for which 0, less, and what is no number mean unset.
+    pub(super) fn positive_millionths(&self, name: &'static str) -> Option<u64> {
+        Some((self.decimal(name) * 1e6).round() as u64).filter(|&number| number > 0)
+    }
+
+    fn decimal(&self, name: &'static str) -> f64 {
         match self.value(name) {
-            Some(Value::Decimal(number)) => (number * 1e6).round() as u32,
+            Some(Value::Decimal(number)) => number,
             other => unreachable!("{name} is not a decimal: {other:?}"),
         }
     }

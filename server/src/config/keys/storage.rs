@@ -30,9 +30,10 @@ pub(super) static KEYS: &[Key] = &[
         .limited(500, INT_MAX)
         .says("Txns kept in memory for learners.")
         .not_yet(LEARNERS),
-    Key::new("snapshotSizeFactor", DoubleOrDefault, "0.33")
-        .says("How much log is sent before a snapshot is cheaper.")
-        .not_yet(LEARNERS),
+    Key::new("snapshotSizeFactor", DoubleOrDefault, "0.33").says(
+        "How much log a learner is sent rather than a snapshot, as a share of the newest \
+             snapshot, and 64 MiB in any case; 0 or less means none.",
+    ),
     Key::new("fsync.warningthresholdms", LongOrDefault, "1000")
         .limited(0, u32::MAX as i64)
         .says("A flush that takes longer, in ms, is logged.")
