@@ -42,6 +42,8 @@ pub struct HistoryParts {
     pub directories: Directories,
     /// Where bulk work runs.
     pub background: Arc<Background>,
+    /// Whether clients are served while this server leads.
+    pub leader_serves: bool,
     /// Snapshots and log before them that are kept; `None` keeps everything.
     pub purge: Option<persist::PurgePolicy>,
 }
@@ -61,6 +63,8 @@ pub struct History {
     bytes_left: Option<u64>,
     pub(super) directories: Directories,
     pub(super) background: Arc<Background>,
+    /// Whether clients are served while this server leads.
+    leader_serves: bool,
     purge: Option<persist::PurgePolicy>,
     /// When the next purge is due.
     purge_ms: u64,
@@ -82,7 +86,7 @@ impl History {
     /// The replica with its log.
     pub fn new(parts: HistoryParts, now: Now) -> Self {
         let HistoryParts { mut replica, log, summary, directories, background, purge, .. } = parts;
-        let HistoryParts { settings, advise, unadopted, .. } = parts;
+        let HistoryParts { settings, advise, unadopted, leader_serves, .. } = parts;
         let (reader, _) = replica.view();
         Self {
             replica,
@@ -94,6 +98,7 @@ impl History {
             bytes_left: None,
             directories,
             background,
+            leader_serves,
             purge,
             // At the start, as stock does: a server that is restarted every night purges too.
             purge_ms: now.mono_ms,
@@ -275,7 +280,7 @@ impl History {
                     self.reader.refresh();
                     self.meters.published(zxid, now.mono_ms);
                 }
-                Effect::Deliver { shard, message } => deliver(shard, message),
+                Effect::Deliver { shard, message } => deliver(shard, self.for_shard(message)),
                 Effect::RefuseWrites(refusal) => self.log_refusal(refusal),
                 Effect::TakeSnapshot(pin) => self.take_snapshot(pin, inbox, now),
                 Effect::Peer(effect) => self.perform_for_agreement(effect, inbox, now),
@@ -290,6 +295,19 @@ impl History {
         assert!(self.effects.is_empty(), "performing an effect causes no other effect");
         self.effects = effects;
         is_published
+    }
+
+    /// What a shard gets in place of this message: a leader may not serve clients.
+    fn for_shard(&self, message: ToShard) -> ToShard {
+        match message {
+            ToShard::Serve(true) if self.leads_apart() => ToShard::Serve(false),
+            message => message,
+        }
+    }
+
+    /// Whether this server leads, and therefore serves no clients (`leaderServes=no`).
+    pub(super) fn leads_apart(&self) -> bool {
+        !self.leader_serves && self.replica.zab().is_some_and(|zab| zab.leads().is_some())
     }
 
     /// Submits what the log can write now, and starts the background's work that is due.
