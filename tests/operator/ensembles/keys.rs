@@ -2,7 +2,7 @@
 
 use harness::{Acl, Client, Handshake, Server, code, is_reference};
 
-use super::{Ports, mode, numbered, run, servers, until, until_says};
+use super::{Ports, leader, mode, numbered, run, servers, until, until_says};
 
 /// A client whose session is short.
 fn short() -> Handshake {
@@ -36,14 +36,16 @@ fn a_leader_may_serve_no_clients() {
         config.property("leader.nodelay=false").property("follower.nodelay=false")
     });
     servers.iter_mut().for_each(Server::launch);
-    until_says(&servers[2], "leading epoch 1; clients are not served (leaderServes=no)");
-    servers[0].await_service();
-    servers[1].await_service();
-    assert!(!is_served(&servers[2]));
-    let said = servers[2].word("srvr");
+    let first = leader(&servers);
+    until_says(&servers[first], "clients are not served (leaderServes=no)");
+    let (a, b) = ((first + 1) % 3, (first + 2) % 3);
+    servers[a].await_service();
+    servers[b].await_service();
+    assert!(!is_served(&servers[first]));
+    let said = servers[first].word("srvr");
     assert!(said.contains("not currently serving requests"), "{said}");
-    let mut one = Client::open(servers[0].address(), &short()).unwrap();
-    let mut two = Client::connect(servers[1].address());
+    let mut one = Client::open(servers[a].address(), &short()).unwrap();
+    let mut two = Client::connect(servers[b].address());
     one.make("/data");
     one.create("/mine", b"", &Acl::open(), 1).unwrap();
     two.sync("/").unwrap();
@@ -53,27 +55,13 @@ fn a_leader_may_serve_no_clients() {
     assert_eq!(two.event().path, "/mine");
     assert_eq!(two.exists("/mine", false).unwrap_err(), code::NO_NODE);
     // When it follows it serves.
-    servers[2].kill();
-    let led = until_led(&servers[..2]);
-    servers[2].launch();
-    servers[2].await_service();
-    assert_eq!(mode(&servers[2]).as_deref(), Some("follower"));
-    assert!(is_served(&servers[2]) && !is_served(&servers[led]));
-}
-
-/// Which of these servers leads, as its log says last.
-fn until_led(servers: &[Server]) -> usize {
-    let leads = |server: &Server| {
-        let log = server.log();
-        let last = log.lines().rfind(|line| {
-            ["leading epoch", "following server", "looking for a leader"]
-                .iter()
-                .any(|part| line.contains(part))
-        });
-        last.is_some_and(|line| line.contains("leading epoch"))
-    };
-    until("one of them leads", || servers.iter().any(&leads));
-    servers.iter().position(leads).expect("one leads")
+    servers[first].kill();
+    until("another leads", || leader(&servers) != first);
+    let second = leader(&servers);
+    servers[first].launch();
+    servers[first].await_service();
+    assert_eq!(mode(&servers[first]).as_deref(), Some("follower"));
+    assert!(is_served(&servers[first]) && !is_served(&servers[second]));
 }
 
 #[test]

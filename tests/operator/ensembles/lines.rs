@@ -34,7 +34,7 @@ fn wrong_lines_of_servers_are_named_with_file_line_and_form() {
     assert_says(
         &refused(lines, Some("2\n")),
         &[
-            "zoo.cfg:4: server.one=127.0.0.1:2888:3888: must end in the number",
+            "zoo.cfg:4: server.one=127.0.0.1:2888:3888: the name must end in the number",
             &format!("zoo.cfg:5: server.2=127.0.0.1: {form}"),
             "zoo.cfg:6: server.3=127.0.0.1:2888:2888: the port 2888 is there twice",
             &format!("zoo.cfg:7: server.4=127.0.0.1:2888:3888:king: {form}"),

@@ -82,6 +82,21 @@ fn lines_with(server: &Server, part: &str) -> usize {
     server.log().lines().filter(|line| line.contains(part)).count()
 }
 
+/// Which of these servers leads, as its log says last.
+fn leader(servers: &[Server]) -> usize {
+    let leads = |server: &Server| {
+        let log = server.log();
+        let last = log.lines().rfind(|line| {
+            ["leading epoch", "following server", "looking for a leader", "ringkeeper 0"]
+                .iter()
+                .any(|part| line.contains(part))
+        });
+        last.is_some_and(|line| line.contains("leading epoch"))
+    };
+    until("one of them leads", || servers.iter().any(leads));
+    servers.iter().position(leads).expect("one leads")
+}
+
 /// What a server is, if it serves clients.
 fn mode(server: &Server) -> Option<String> {
     let text = server.try_word("srvr")?;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use harness::{Client, is_reference};
 
-use super::{Ports, lines_with, mode, numbered, run, until_says};
+use super::{Ports, leader, lines_with, numbered, run, until_says};
 
 /// A hello as stock sends it: a version, a number, an address.
 fn hello(version: i64, number: i64, address: &str) -> Vec<u8> {
@@ -20,9 +20,9 @@ fn oldest_notification() -> Vec<u8> {
         .concat()
 }
 
-/// FOLLOWERINFO of a learner from before 3.4, whose version is 0.
+/// FOLLOWERINFO of a learner from before 3.5, which has no version of a configuration.
 fn old_learner(number: i64) -> Vec<u8> {
-    let info = [&number.to_be_bytes()[..], &0_i32.to_be_bytes(), &0_i64.to_be_bytes()].concat();
+    let info = [&number.to_be_bytes()[..], &0_i32.to_be_bytes()].concat();
     let length = i32::try_from(info.len()).unwrap();
     [&11_i32.to_be_bytes()[..], &[0; 8], &length.to_be_bytes(), &info, &(-1_i32).to_be_bytes()]
         .concat()
@@ -37,12 +37,12 @@ fn servers_that_do_not_belong_are_named_and_harm_nothing() {
     let three = Ports(ports.0[..3].to_vec());
     let mut servers: Vec<_> = (1..=3).map(|number| numbered(three.config(), number)).collect();
     run(&mut servers);
-    assert_eq!(mode(&servers[2]).as_deref(), Some("leader"));
+    let leader = leader(&servers);
     // Server 4 knows the others, and they do not know it: it follows, and its vote does not count.
     let mut four = numbered(Ports(ports.0[..4].to_vec()).config(), 4);
     four.launch();
     four.await_service();
-    until_says(&servers[2], "server 4 is not in this server's configuration");
+    until_says(&servers[leader], "server 4 is not in this server's configuration");
     until_says(&four, "its server.N lines differ from this server's, first for server 4");
     Client::connect(four.address()).make("/from-outside");
     // Another server has the number 1, and is somewhere else.
@@ -66,9 +66,9 @@ fn servers_that_do_not_belong_are_named_and_harm_nothing() {
     let mut older = TcpStream::connect(election).unwrap();
     older.write_all(&hello(-65_536, 9, "127.0.0.1:1")).unwrap();
     older.write_all(&oldest_notification()).unwrap();
-    let mut learner = TcpStream::connect(("127.0.0.1", ports.0[2].0)).unwrap();
+    let mut learner = TcpStream::connect(("127.0.0.1", ports.0[leader].0)).unwrap();
     learner.write_all(&old_learner(1)).unwrap();
-    until_says(&servers[2], "a learner link is closed: it is older than ZooKeeper 3.5");
+    until_says(&servers[leader], "a learner link is closed: it is older than ZooKeeper 3.5");
     // All that harms nothing, and fills no log.
     second_one.kill();
     second_two.kill();
@@ -76,7 +76,8 @@ fn servers_that_do_not_belong_are_named_and_harm_nothing() {
     Client::connect(servers[0].address()).make("/goes-on");
     for server in &servers {
         for part in ["claims the number", "says that it is at", "is not in this server's"] {
-            assert!(lines_with(server, part) <= 2, "{}", server.log());
+            // One a minute and port, however often they try.
+            assert!(lines_with(server, part) <= 10, "{}", server.log());
         }
     }
 }
