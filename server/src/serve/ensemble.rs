@@ -144,8 +144,8 @@ impl Part {
 
 /// Listens for elections; tries again for a while, since a server takes no part in any without.
 ///
-/// Source: ZooKeeper 3.9.5, `QuorumCnxManager.Listener`: a name of its own that is unknown counts as
-/// a port that is taken.
+/// Source: ZooKeeper 3.9.5, `QuorumCnxManager.Listener`: a name of its own that is unknown counts
+/// as a port that is taken.
 fn bind_election(
     listening: &Listening,
     endpoint: &decided::Endpoint,

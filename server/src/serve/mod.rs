@@ -4,9 +4,10 @@
 //! Down: the loops answer what is in flight and end, then the background ends, then the lock is
 //! released.
 //!
-//! `histories`: whether the data are the newest; `initialize`: whether none may be. `ports` and `decisions`: what is requested of the
-//! system, and what follows from the configuration; `signals`: when to end; `wiring`: roles on
-//! their loops; `startup_log`: what the log says about it; `error`: why it failed.
+//! `histories`: whether the data are the newest; `initialize`: whether none may be. `ports` and
+//! `decisions`: what is requested of the system, and what follows from the configuration;
+//! `signals`: when to end; `wiring`: roles on their loops; `startup_log`: what the log says about
+//! it; `error`: why it failed.
 
 mod decisions;
 mod ensemble;

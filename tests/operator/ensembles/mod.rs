@@ -85,6 +85,9 @@ fn lines_with(server: &Server, part: &str) -> usize {
 /// Which of these servers leads, as its log says last.
 fn leader(servers: &[Server]) -> usize {
     let leads = |server: &Server| {
+        if !server.is_running() {
+            return false;
+        }
         let log = server.log();
         let last = log.lines().rfind(|line| {
             ["leading epoch", "following server", "looking for a leader", "ringkeeper 0"]

@@ -2,7 +2,7 @@
 
 use harness::{Acl, Client, Server, code, is_reference};
 
-use super::{Ports, leader, mode, numbered, run, until};
+use super::{Ports, leader, mode, numbered, run};
 
 #[test]
 fn a_server_with_data_brings_them_into_an_ensemble_and_back() {
@@ -31,7 +31,7 @@ fn a_server_with_data_brings_them_into_an_ensemble_and_back() {
     }
     // It follows one that it has given its data to.
     servers[0].stop();
-    until("the others have another leader", || leader(&servers) != 0);
+    assert_ne!(leader(&servers), 0);
     servers[1..].iter_mut().for_each(Server::await_service);
     let mut client = Client::connect(servers[1].address());
     client.make("/without-it");

@@ -124,7 +124,10 @@ pub(super) static KEYS: &[Key] = &[
         .says("The file with the server.N, group.N and weight.N lines; it is only read.")
         .file_only(),
     Key::new("standaloneEnabled", TrueOrFalse, "true")
-        .says("Whether one server.N line means a server without an ensemble, not an ensemble of one.")
+        .says(
+            "Whether one server.N line means a server without an ensemble, not an ensemble \
+            of one.",
+        )
         .file_only(),
     Key::new("reconfigEnabled", TrueOrFalse, "false")
         .says("Whether clients may change the ensemble, which is not built yet.")
@@ -184,26 +187,33 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("multiAddress.reachabilityCheckTimeoutMs", Int, "1000")
         .says("How long they are tried.")
         .not_yet(ENSEMBLE),
-    Key::new("leaderServes", OffIf("no"), "yes")
-        .says("Whether a leader serves clients."),
-    Key::new("cnxTimeout", AnyText, "5000")
-        .says("How long connecting for an election may take, in ms; 0 means as long as the system tries."),
-    Key::new("quorumCnxnTimeoutMs", IntOrDefault, "-1")
-        .says("How long such a connection may take to introduce itself, in ms; 0 and less mean syncLimit."),
+    Key::new("leaderServes", OffIf("no"), "yes").says("Whether a leader serves clients."),
+    Key::new("cnxTimeout", AnyText, "5000").says(
+        "How long connecting for an election may take, in ms; 0 means as long as the \
+            system tries.",
+    ),
+    Key::new("quorumCnxnTimeoutMs", IntOrDefault, "-1").says(
+        "How long such a connection may take to introduce itself, in ms; 0 and less \
+            mean syncLimit.",
+    ),
     Key::new("quorum.cnxn.threads.size", Int, "20")
         .says("Threads that accept such connections.")
         .file_only()
         .no_effect(NO_THREADS),
-    Key::new("electionPortBindRetry", IntOrDefault, "3")
-        .says("How often binding the election port is tried, once a second; 0 means until it succeeds."),
+    Key::new("electionPortBindRetry", IntOrDefault, "3").says(
+        "How often binding the election port is tried, once a second; 0 means until it \
+            succeeds.",
+    ),
     Key::new("tcpKeepAlive", OnIfTrue, "false")
         .says("Whether connections for elections use TCP keep-alive."),
     Key::new("fastleader.minNotificationInterval", IntOrDefault, "200")
         .says("How long an election waits at first before it repeats its vote, in ms."),
     Key::new("fastleader.maxNotificationInterval", IntOrDefault, "60000")
         .says("How long it waits at most; the pause is doubled each time."),
-    Key::new("leader.maxTimeToWaitForEpoch", IntOrDefault, "-1")
-        .says("After how many ms without an epoch a leader gives up when a server that elected it looks for a leader again; less than 0 means never."),
+    Key::new("leader.maxTimeToWaitForEpoch", IntOrDefault, "-1").says(
+        "After how many ms without an epoch a leader gives up when a server that \
+            elected it looks for a leader again; less than 0 means never.",
+    ),
     Key::new("leader.maxConcurrentSnapSyncs", IntOrDefault, "10")
         .says("Observers that are sent a snapshot at the same time; servers that vote never wait.")
         .not_yet(OBSERVERS),

@@ -96,8 +96,8 @@ impl fmt::Display for Complaint {
                 "the connection did not say which server it is of, and made room for a later one",
             ),
             Self::OurId => f.write_str(
-                "the connection claims the number of this server: give each server its own myid, and \
-                 every server the same server.N lines",
+                "the connection claims the number of this server: give each server its own myid, \
+                 and every server the same server.N lines",
             ),
             Self::Outsiders => f.write_str(
                 "the connection is of a server outside the configuration, as are too many already",
