@@ -5,12 +5,26 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socket, so
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-/// A socket that can be connected to `address`: blocking, as the ring wants it, without delay, and
-/// probing a silent peer if `keep_alive`.
-pub fn unconnected(address: SocketAddr, keep_alive: bool) -> Result<OwnedFd, Errno> {
+/// How a connection behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SocketOptions {
+    /// Whether it probes a silent peer.
+    pub keep_alive: bool,
+    /// Whether it sends at once, however little.
+    pub no_delay: bool,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self { keep_alive: false, no_delay: true }
+    }
+}
+
+/// A socket that can be connected to `address`: blocking, as the ring wants it.
+pub fn unconnected(address: SocketAddr, options: SocketOptions) -> Result<OwnedFd, Errno> {
     let fd = stream_socket(address)?;
-    setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
-    setsockopt(&fd, sockopt::KeepAlive, &keep_alive)?;
+    setsockopt(&fd, sockopt::TcpNoDelay, &options.no_delay)?;
+    setsockopt(&fd, sockopt::KeepAlive, &options.keep_alive)?;
     Ok(fd)
 }
 
@@ -29,13 +43,14 @@ mod tests {
     #[test]
     fn an_unconnected_socket_has_the_options() {
         for address in ["127.0.0.1:0", "[::1]:0"] {
-            for keep_alive in [false, true] {
-                let fd = match unconnected(address.parse().unwrap(), keep_alive) {
+            for (keep_alive, no_delay) in [(false, true), (true, false)] {
+                let options = SocketOptions { keep_alive, no_delay };
+                let fd = match unconnected(address.parse().unwrap(), options) {
                     // A machine without IPv6.
                     Err(Errno::EAFNOSUPPORT) => continue,
                     fd => fd.unwrap(),
                 };
-                assert!(getsockopt(&fd, sockopt::TcpNoDelay).unwrap());
+                assert_eq!(getsockopt(&fd, sockopt::TcpNoDelay).unwrap(), no_delay);
                 assert_eq!(getsockopt(&fd, sockopt::KeepAlive).unwrap(), keep_alive);
                 let flags = FdFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFD).unwrap());
                 assert!(flags.contains(FdFlag::FD_CLOEXEC));

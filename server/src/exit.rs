@@ -22,6 +22,8 @@ pub enum Exit {
     Data = 3,
     /// The port of the admin server or of the metrics is not available.
     Port = 4,
+    /// The port for elections is not available.
+    ElectionPort = 14,
 }
 
 impl From<Exit> for ExitCode {
@@ -56,6 +58,7 @@ impl Failure for ServeError {
             Self::DataSet(error) => error.exit(),
             Self::Restore(error) if error.is_other_data() => Exit::Data,
             Self::Http { .. } => Exit::Port,
+            Self::ElectionPort(_) | Self::PeerAddress { .. } => Exit::ElectionPort,
             _ => Exit::Failed,
         }
     }

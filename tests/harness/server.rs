@@ -250,6 +250,11 @@ impl Server {
         status
     }
 
+    /// Replaces the whole configuration for the next start.
+    pub fn configure(&mut self, config: Config) {
+        self.config = config;
+    }
+
     /// Adds or replaces a line of zoo.cfg for the next start.
     pub fn set(&mut self, key: &str, value: &str) {
         self.config = self.config.clone().set(key, value);

@@ -5,6 +5,7 @@ mod bench;
 mod copies;
 mod directories;
 mod disk_room;
+mod ensembles;
 mod exits;
 mod exposition;
 mod failing_disk;

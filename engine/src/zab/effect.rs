@@ -102,6 +102,9 @@ pub enum Lost {
         /// What it has promised.
         promised: Epoch,
     },
+    /// A voter that has elected this leader looks for another one, and no epoch has begun for too
+    /// long.
+    VoterLooks(ServerId),
     /// The leader has proposed as many txns as an epoch can have, and all are committed: a new
     /// epoch is needed. (Stock stops in the middle of them.)
     EpochFull,

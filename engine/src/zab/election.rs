@@ -15,24 +15,24 @@
 //! Source: ZooKeeper 3.9.5, `FastLeaderElection`. Lives in: `Role::Looking`.
 
 use super::effect::{Effects, Notice};
-use super::ensemble::Ensemble;
+use super::ensemble::{Ensemble, Pace};
 use super::plant::Plant;
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
 use model::zxid::Zxid;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a quorum of equal votes waits for a better one, in ms (stock's `finalizeWait`).
 pub const FINALIZE_MS: u64 = 200;
 
-/// How long a server waits for answers before it repeats its vote, in ms: at first, and at most.
-/// (stock's `minNotificationInterval`, `maxNotificationInterval`).
+/// How long a server waits for answers before it repeats its vote, in ms: at first, and at most,
+/// unless it is configured ([`Pace`]).
 pub const NOTIFY_MS_MIN: u64 = 200;
 /// See [`NOTIFY_MS_MIN`].
 pub const NOTIFY_MS_MAX: u64 = 60_000;
 
-/// The zxid that a server votes with which has no data and may not create any.
-const UNINITIALIZED: i64 = -1;
+/// The zxid that a server votes with which has no data and may not begin without.
+pub const UNINITIALIZED: i64 = -1;
 
 /// The last notification of another server.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,9 @@ pub struct Election {
     votes: BTreeMap<ServerId, Said>,
     /// Notifications of servers that have a leader, of any round.
     settled: BTreeMap<ServerId, Said>,
+    /// How long it waits before it repeats its vote, and at most.
     repeat_ms: u64,
+    repeat_ms_max: u64,
     repeat_at_ms: u64,
     /// A quorum has this server's vote; it counts if no better one comes until then.
     ends_at_ms: Option<u64>,
@@ -87,7 +89,7 @@ fn is_same_leader(one: &Said, other: &Said) -> bool {
 impl Election {
     /// Begins the round behind `last_round` and announces the server's own vote.
     pub fn begin(
-        ensemble: &Ensemble,
+        (ensemble, pace): (&Ensemble, Pace),
         own: Vote,
         last_round: i64,
         now_ms: u64,
@@ -100,8 +102,9 @@ impl Election {
             round: last_round.saturating_add(1),
             votes: BTreeMap::new(),
             settled: BTreeMap::new(),
-            repeat_ms: NOTIFY_MS_MIN,
-            repeat_at_ms: now_ms + NOTIFY_MS_MIN,
+            repeat_ms: pace.notify_ms_min,
+            repeat_ms_max: pace.notify_ms_max,
+            repeat_at_ms: now_ms + pace.notify_ms_min,
             ends_at_ms: None,
         };
         election.announce(ensemble, effects);
@@ -117,6 +120,12 @@ impl Election {
     /// What this server announces now.
     pub fn notice(&self) -> Notice {
         Notice { state: ServerState::Looking, vote: self.vote, round: self.round }
+    }
+
+    /// The servers that have this server's vote.
+    pub fn supporters(&self) -> BTreeSet<ServerId> {
+        let agree = self.votes.iter().filter(|(_, said)| said.vote == self.vote);
+        agree.map(|(&id, _)| id).collect()
     }
 
     /// When [`Self::tick`] has something to do, in ms of the monotonic clock.
@@ -176,7 +185,7 @@ impl Election {
     ) -> Option<Elected> {
         let elected = self.ended(now_ms);
         if elected.is_none() && now_ms >= self.repeat_at_ms {
-            self.repeat_ms = (2 * self.repeat_ms).min(NOTIFY_MS_MAX);
+            self.repeat_ms = (2 * self.repeat_ms).min(self.repeat_ms_max);
             self.repeat_at_ms = now_ms + self.repeat_ms;
             self.announce(ensemble, effects);
         }

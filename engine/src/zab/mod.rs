@@ -54,7 +54,7 @@ pub use quorum::Quorum;
 
 use crate::limits::LEARNERS_MAX;
 use context::Context;
-use election::{Elected, Election};
+use election::{Elected, Election, UNINITIALIZED};
 use following::Following;
 use leading::Leading;
 use model::peer::notification::{ServerState, Vote};
@@ -79,6 +79,9 @@ pub struct ZabParts {
     pub base: Zxid,
     /// Bytes of the newest txns that are kept in memory, for learners that were away for a moment.
     pub recent_bytes_max: usize,
+    /// Whether this server may vote though it has no data: if not, they may be lost, and it only
+    /// follows until it has some.
+    pub is_empty_trusted: bool,
 }
 
 /// What a server does.
@@ -121,6 +124,8 @@ pub struct Zab {
     snapshot_of: Option<(ServerId, Epoch)>,
     /// What some server has promised that could not follow this one.
     later_promise: Epoch,
+    /// Whether it votes without data.
+    is_empty_trusted: bool,
 }
 
 impl Zab {
@@ -146,6 +151,7 @@ impl Zab {
             early: BTreeSet::new(),
             snapshot_of: None,
             later_promise: Epoch(0),
+            is_empty_trusted: parts.is_empty_trusted,
         }
     }
 
@@ -297,11 +303,15 @@ impl Zab {
                     self.join(now_ms, elected, effects);
                 }
             }
-            Role::Leading(_) | Role::Following(_) => {
-                if notice.state == ServerState::Looking {
-                    effects.notify(from, self.notice());
+            Role::Leading(_) | Role::Following(_) if notice.state != ServerState::Looking => (),
+            Role::Leading(leading) => {
+                let abandoned = leading.voter_looks(from, self.pace, now_ms);
+                effects.notify(from, self.notice());
+                if let Err(why) = abandoned {
+                    self.lose(why, effects);
                 }
             }
+            Role::Following(_) => effects.notify(from, self.notice()),
         }
     }
 
@@ -310,8 +320,12 @@ impl Zab {
         if !self.ensemble.is_voter() {
             return Vote::NONE;
         }
-        let epoch = i64::from(self.epochs.current().0);
-        Vote { leader: self.ensemble.me, zxid: self.history.last(), epoch }
+        let current = self.epochs.current();
+        let mut zxid = self.history.last();
+        if !self.is_empty_trusted && (current, zxid) == (Epoch(0), Zxid::ZERO) {
+            zxid = Zxid(UNINITIALIZED);
+        }
+        Vote { leader: self.ensemble.me, zxid, epoch: i64::from(current.0) }
     }
 
     /// The election has ended: leads or follows.
@@ -323,11 +337,15 @@ impl Zab {
         let snapshot_of = self.snapshot_of.take();
         let later_than = self.later_promise;
         let early = std::mem::take(&mut self.early);
+        let supporters = match &self.role {
+            Role::Looking(election) => election.supporters(),
+            Role::Ending { .. } | Role::Leading(_) | Role::Following(_) => BTreeSet::new(),
+        };
         let Self { ensemble, pace, history, storing, attempts, .. } = self;
         let pace = *pace;
         let mut context = Context { ensemble, pace, history, storing, attempts, effects, now_ms };
         if leader == context.ensemble.me {
-            let mut leading = Leading::begin(epochs, later_than, &mut context);
+            let mut leading = Leading::begin(epochs, later_than, supporters, &mut context);
             for link in early {
                 leading.accepted(link, now_ms);
             }
@@ -394,7 +412,8 @@ impl Zab {
             following.end(&mut self.history, effects);
         }
         let own = self.own_vote();
-        let election = Election::begin(&self.ensemble, own, self.round, now_ms, effects);
+        let election =
+            Election::begin((&self.ensemble, self.pace), own, self.round, now_ms, effects);
         self.round = election.round();
         self.role = Role::Looking(election);
         for (from, notice) in heard {

@@ -12,6 +12,12 @@ impl fmt::Display for Lost {
                 "server {} has promised epoch {} and cannot follow in this one",
                 server.0, promised.0
             ),
+            Self::VoterLooks(server) => write!(
+                f,
+                "server {}, which has voted for this one, looks for a leader again, and no epoch \
+                 has begun in leader.maxTimeToWaitForEpoch",
+                server.0
+            ),
             Self::EpochFull => f.write_str("the epoch has as many txns as it can have"),
             Self::Unreachable => f.write_str("the leader cannot be reached"),
             Self::LinkClosed => f.write_str("the link to the leader has ended"),

@@ -96,19 +96,21 @@ impl std::error::Error for BindError {}
 pub struct ListenOptions {
     /// `clientPortListenBacklog`; the default where it is not positive.
     pub backlog: i32,
-    /// `tcpKeepAlive`: whether accepted connections probe a silent peer.
+    /// Whether accepted connections probe a silent peer.
     pub keep_alive: bool,
+    /// Whether they send at once, however little.
+    pub no_delay: bool,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { backlog: LISTEN_BACKLOG_DEFAULT, keep_alive: false }
+        Self { backlog: LISTEN_BACKLOG_DEFAULT, keep_alive: false, no_delay: true }
     }
 }
 
 /// A listening socket. Blocking, as the ring wants it; closed when dropped.
 ///
-/// What it accepts inherits its options: no delay, no linger, keep-alive as configured.
+/// What it accepts inherits its options: no linger, delay and keep-alive as configured.
 #[derive(Debug)]
 pub struct Listener {
     fd: OwnedFd,
@@ -167,7 +169,7 @@ fn bind_one(
         setsockopt(&fd, sockopt::Ipv6V6Only, &!both_families)?;
     }
     // On Linux an accepted socket begins with these of its listener, at no cost per connection.
-    setsockopt(&fd, sockopt::TcpNoDelay, &true)?;
+    setsockopt(&fd, sockopt::TcpNoDelay, &options.no_delay)?;
     setsockopt(&fd, sockopt::Linger, &linger { l_onoff: 0, l_linger: 0 })?;
     setsockopt(&fd, sockopt::KeepAlive, &options.keep_alive)?;
     bind(fd.as_raw_fd(), &SockaddrStorage::from(address))?;

@@ -179,7 +179,7 @@ impl Desk {
         held: &mut Held,
     ) {
         let result = match self.roles.ordering_counts().await {
-            Ok(ordering) if ordering.is_serving => {
+            Ok(ordering) if ordering.is_serving && !ordering.leads_apart => {
                 self.write_answer(out, word, peer, ordering, held).await
             }
             Ok(_) => Err(Unanswered),

@@ -295,8 +295,10 @@ impl Mode {
 /// What the ordering role knows about the server and its tree.
 #[derive(Clone, Debug, Default)]
 pub struct OrderingReport {
-    /// Whether clients are served at all.
+    /// Whether clients are served at all, or would be if the server did not lead apart from them.
     pub is_serving: bool,
+    /// Whether it leads, and therefore serves no clients (`leaderServes=no`).
+    pub leads_apart: bool,
     /// The server's role in its ensemble.
     pub mode: Mode,
     /// The last txn that clients can see.

@@ -277,9 +277,12 @@ impl History {
         self.under_way.failure.get_or_insert(AgreementFailure::Diverged(error));
     }
 
-    /// Clients are served from now on.
+    /// Clients are served from now on, unless this server leads apart from them.
     pub(super) fn serve(&mut self, serving: Serving) {
         match serving {
+            Serving::Leading(epoch) if self.leads_apart() => {
+                info!("leading epoch {}; clients are not served (leaderServes=no)", epoch.0);
+            }
             Serving::Leading(epoch) => info!("leading epoch {}", epoch.0),
             Serving::Following(_) => {
                 let leader = self.replica().zab().and_then(zab::Zab::follows);

@@ -44,6 +44,8 @@ pub struct HistoryParts {
     pub background: Arc<Background>,
     /// How much of the log is sent rather than a snapshot, in millionths of the newest one.
     pub sent_log_millionths: Option<u64>,
+    /// Whether clients are served while this server leads.
+    pub leader_serves: bool,
     /// Snapshots and log before them that are kept; `None` keeps everything.
     pub purge: Option<persist::PurgePolicy>,
 }
@@ -65,6 +67,8 @@ pub struct History {
     pub(super) background: Arc<Background>,
     /// How much of the log a learner is sent rather than a snapshot.
     pub(super) sent_log_millionths: Option<u64>,
+    /// Whether clients are served while this server leads.
+    leader_serves: bool,
     purge: Option<persist::PurgePolicy>,
     /// When the next purge is due.
     purge_ms: u64,
@@ -86,7 +90,9 @@ impl History {
     /// The replica with its log.
     pub fn new(parts: HistoryParts, now: Now) -> Self {
         let HistoryParts { mut replica, log, summary, directories, background, purge, .. } = parts;
-        let HistoryParts { settings, advise, unadopted, sent_log_millionths, .. } = parts;
+        let HistoryParts {
+            settings, advise, unadopted, sent_log_millionths, leader_serves, ..
+        } = parts;
         let (reader, _) = replica.view();
         Self {
             replica,
@@ -99,6 +105,7 @@ impl History {
             directories,
             background,
             sent_log_millionths,
+            leader_serves,
             purge,
             // At the start, as stock does: a server that is restarted every night purges too.
             purge_ms: now.mono_ms,
@@ -280,7 +287,7 @@ impl History {
                     self.reader.refresh();
                     self.meters.published(zxid, now.mono_ms);
                 }
-                Effect::Deliver { shard, message } => deliver(shard, message),
+                Effect::Deliver { shard, message } => deliver(shard, self.for_shard(message)),
                 Effect::RefuseWrites(refusal) => self.log_refusal(refusal),
                 Effect::TakeSnapshot(pin) => self.take_snapshot(pin, inbox, now),
                 Effect::Peer(effect) => self.perform_for_agreement(effect, inbox, now),
@@ -295,6 +302,19 @@ impl History {
         assert!(self.effects.is_empty(), "performing an effect causes no other effect");
         self.effects = effects;
         is_published
+    }
+
+    /// What a shard gets in place of this message: a leader may not serve clients.
+    fn for_shard(&self, message: ToShard) -> ToShard {
+        match message {
+            ToShard::Serve(true) if self.leads_apart() => ToShard::Serve(false),
+            message => message,
+        }
+    }
+
+    /// Whether this server leads, and therefore serves no clients (`leaderServes=no`).
+    pub(super) fn leads_apart(&self) -> bool {
+        !self.leader_serves && self.replica.zab().is_some_and(|zab| zab.leads().is_some())
     }
 
     /// Submits what the log can write now, and starts the background's work that is due.

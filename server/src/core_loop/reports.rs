@@ -31,6 +31,7 @@ fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
             }
             let standing = Standing {
                 is_serving: history.is_serving(),
+                leads_apart: history.leads_apart(),
                 mode: history.mode(),
                 proposal_bytes: None,
                 last_snapshot: history.meters.last_snapshot(),

@@ -1,10 +1,11 @@
 //! A server's part in an ensemble, made ready at its start: where it listens for the others, what
 //! it has promised, and what agreement begins with.
 
-use super::error::ServeError;
-use crate::config::{Config, decided};
+use super::error::{ServeError, way_out_for_peers};
+use crate::config::Config;
+use crate::config::decided::{self, Families};
 use crate::core_loop::LoopInbox;
-use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings};
+use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings, Listening};
 use crate::core_loop::peers::{Peers, system_lookup};
 use crate::directories::Directories;
 use crate::persist::{self, Restored};
@@ -15,27 +16,33 @@ use engine::replica::MemberParts;
 use engine::settings::Settings;
 use engine::zab::ZabParts;
 use model::peer::packet::PacketLimits;
-use net::listener::{BindError, ListenOptions, Listener};
+use model::zxid::{Epoch, Zxid};
+use net::listener::{Endpoint, Listener};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// How long connecting to a server's election port may take, in ms: `cnxTimeout`'s default.
-const CONNECT_MS: u32 = 5_000;
-
-/// Between two attempts to reach the leader, in ms: the default of
-/// `leaderConnectDelayDuringRetryMs`.
-const RECONNECT_MS: u32 = 100;
-
-/// How often binding a port for other servers is tried, once a second: the default of
-/// `electionPortBindRetry`.
-const BIND_ATTEMPTS: u32 = 3;
+/// Between two attempts to listen for elections.
+const BIND_RETRY: Duration = Duration::from_secs(1);
 
 /// What is ready before the data are.
 pub(super) struct Part {
     plan: EnsemblePlan,
     /// For elections, and for learners.
     listeners: [Vec<Listener>; 2],
+    /// Where learners cannot connect yet.
+    late: Vec<Endpoint>,
+}
+
+/// What is around the data that a part is joined to.
+pub(super) struct Around<'a> {
+    pub(super) config: &'a Config,
+    pub(super) settings: &'a Arc<Settings>,
+    pub(super) background: &'a Background,
+    pub(super) directories: &'a Directories,
+    pub(super) inbox: Arc<LoopInbox>,
+    /// Whether the server votes without data.
+    pub(super) is_empty_trusted: bool,
 }
 
 /// What the ordering role's loop gets.
@@ -56,21 +63,22 @@ impl Part {
             tick_ms: config.sessions.tick_ms,
             init_limit: ensemble.init_limit,
             sync_limit: ensemble.sync_limit,
-            connect_ms: CONNECT_MS,
-            reconnect_ms: RECONNECT_MS,
-            bind_attempts: BIND_ATTEMPTS,
             listens_everywhere: ensemble.listens_on_all,
-            keep_alive: config.connections.tcp_keep_alive,
+            links: ensemble.links,
             packets: PacketLimits::new(
                 requests.jute_bytes_max as usize,
                 requests.jute_extra_bytes as usize,
             ),
         };
         let plan = EnsemblePlan::decide(&settings).map_err(ServeError::Ensemble)?;
-        let bind = |endpoints: &[decided::Endpoint]| -> Result<Vec<Listener>, ServeError> {
-            endpoints.iter().map(|endpoint| bind(config, endpoint)).collect()
-        };
-        let listeners = [bind(&plan.listening.election)?, bind(&plan.listening.quorum)?];
+        let families = config.families.of_this_machine();
+        let listening = &plan.listening;
+        let mut for_elections = Vec::new();
+        for endpoint in &listening.election {
+            for_elections.push(bind_election(listening, endpoint, families)?);
+        }
+        let (for_learners, late) = bind_quorum(listening, families)?;
+        let listeners = [for_elections, for_learners];
         info!(
             "server {} of an ensemble of {}: {}",
             ensemble.me.0,
@@ -83,21 +91,28 @@ impl Part {
                 .collect::<Vec<_>>()
                 .join(", ")
         );
-        Ok(Some(Self { plan, listeners }))
+        Ok(Some(Self { plan, listeners, late }))
     }
 
     /// Joins the data to it.
     pub(super) fn join(
         self,
-        config: &Config,
         restored: &mut Restored,
-        settings: &Arc<Settings>,
-        background: &Background,
-        directories: &Directories,
-        inbox: Arc<LoopInbox>,
+        around: Around<'_>,
     ) -> Result<Joined, ServeError> {
-        let Self { plan, listeners } = self;
+        let Self { plan, listeners, late } = self;
+        let Around { config, settings, background, directories, inbox, .. } = around;
         let epochs = persist::stored_epochs(background, directories, restored.zxid)?;
+        let has_snapshot = restored.summary.snapshot.is_some();
+        let is_empty = !has_snapshot && (epochs.current(), restored.zxid) == (Epoch(0), Zxid::ZERO);
+        if is_empty && !around.is_empty_trusted {
+            warn!(
+                "there are no data, and db.autocreate=false: this server does not vote until it \
+                 has a copy of its leader's; if the ensemble is new, stop it, create the file \
+                 {}/initialize, and start it",
+                config.storage.data_log_dir.display()
+            );
+        }
         let tail = std::mem::take(&mut restored.tail);
         let tree_zxid = restored.head.tree.meta().zxid;
         let zab = ZabParts {
@@ -106,8 +121,9 @@ impl Part {
             epochs,
             last: restored.zxid,
             committed: restored.committed.max(tree_zxid).min(restored.zxid),
-            base: restored.summary.snapshot.map_or(model::zxid::Zxid::ZERO, |(zxid, _)| zxid),
+            base: restored.summary.snapshot.map_or(Zxid::ZERO, |(zxid, _)| zxid),
             recent_bytes_max: RECENT_BYTES_MAX,
+            is_empty_trusted: around.is_empty_trusted || has_snapshot,
         };
         let (of_empty, seed) = (settings.clone(), restored.head.tree.seed());
         let empty = Box::new(move || {
@@ -118,26 +134,69 @@ impl Part {
         });
         let tail = if tail.is_empty() { Vec::new() } else { vec![Arc::new(tail)] };
         let lookup = system_lookup(config.families.of_this_machine());
-        let peers = Peers::new(&plan.links, lookup, Arc::new(move || inbox.wake()));
+        let mut peers = Peers::new(&plan.links, lookup, Arc::new(move || inbox.wake()));
+        for endpoint in late {
+            peers.listen_later(endpoint, plan.listening.options[1]);
+        }
         Ok(Joined { member: MemberParts { zab, tail, empty }, peers, listeners })
     }
 }
 
-fn bind(config: &Config, endpoint: &decided::Endpoint) -> Result<Listener, ServeError> {
-    let families = config.families.of_this_machine();
-    let resolved = endpoint.resolve(families).map_err(|error| {
-        let endpoint = endpoint.clone();
-        ServeError::PeerAddress { endpoint, error }
-    })?;
-    let mut attempts = 1;
+/// Listens for elections; tries again for a while, since a server takes no part in any without.
+///
+/// Source: ZooKeeper 3.9.5, `QuorumCnxManager.Listener`: a name of its own that is unknown counts
+/// as a port that is taken.
+fn bind_election(
+    listening: &Listening,
+    endpoint: &decided::Endpoint,
+    families: Families,
+) -> Result<Listener, ServeError> {
+    let mut attempts = 0;
     loop {
-        match Listener::bind(resolved, ListenOptions::default()) {
-            Err(BindError::InUse(at)) if attempts < BIND_ATTEMPTS => {
-                warn!("another process listens at {at}, where other servers are to connect");
-                attempts += 1;
-                std::thread::sleep(Duration::from_secs(1));
+        let resolved = endpoint.resolve(families).map_err(|error| {
+            let endpoint = endpoint.clone();
+            ServeError::PeerAddress { endpoint, error }
+        });
+        let bound = resolved.and_then(|resolved| {
+            Listener::bind(resolved, listening.options[0]).map_err(ServeError::ElectionPort)
+        });
+        attempts += 1;
+        match bound {
+            Err(error) if listening.attempts_max.is_none_or(|most| attempts < most) => {
+                if attempts == 1 {
+                    let most = listening.attempts_max.map(|most| format!(" {most} times"));
+                    let most = most.as_deref().unwrap_or(" until it succeeds");
+                    warn!("{error}; tried{most}, once a second (electionPortBindRetry)");
+                }
+                std::thread::sleep(BIND_RETRY);
             }
-            bound => return Ok(bound?),
+            bound => return bound,
         }
     }
+}
+
+/// Listens for learners, and says where that is not possible yet: only a leader needs it.
+fn bind_quorum(
+    listening: &Listening,
+    families: Families,
+) -> Result<(Vec<Listener>, Vec<Endpoint>), ServeError> {
+    let (mut listeners, mut late) = (Vec::new(), Vec::new());
+    for endpoint in &listening.quorum {
+        let resolved = endpoint.resolve(families).map_err(|error| {
+            let endpoint = endpoint.clone();
+            ServeError::PeerAddress { endpoint, error }
+        })?;
+        match Listener::bind(resolved, listening.options[1]) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => {
+                warn!(
+                    "{error}; without its quorum port this server follows, and cannot lead: {}; \
+                     tried every second",
+                    way_out_for_peers(&error)
+                );
+                late.push(resolved);
+            }
+        }
+    }
+    Ok((listeners, late))
 }

@@ -43,6 +43,15 @@ pub enum ServeError {
     /// The configuration of the ensemble is incomplete.
     #[error(transparent)]
     Ensemble(PlanFault),
+    /// The election port is not available.
+    #[error(
+        "{0}, where other servers are to connect for elections: {way_out}",
+        way_out = way_out_for_peers(.0)
+    )]
+    ElectionPort(BindError),
+    /// The file that lets a server vote without data cannot be moved.
+    #[error("{0} cannot be moved: {1}; let this user write into its directory")]
+    Initialize(PathBuf, #[source] io::Error),
     /// The address for other servers cannot be used.
     #[error("cannot listen on {endpoint}: {error}; correct this server's server.N line")]
     PeerAddress {
@@ -134,6 +143,22 @@ fn way_out(error: &BindError) -> &'static str {
             "correct clientPortAddress, or the address in this server's line"
         }
         BindError::Other(..) => "clientPort and clientPortAddress choose where",
+    }
+}
+
+/// The same for a port for other servers.
+pub(super) fn way_out_for_peers(error: &BindError) -> &'static str {
+    match error {
+        BindError::InUse(_) => {
+            "end that one (`ss -ltnp` names it), or choose another port in this server's line on \
+             every server"
+        }
+        BindError::NotAllowed(_) => "choose another port in this server's line on every server",
+        BindError::NotAvailable(_) => {
+            "correct the address in this server's line, or myid if it is another's, or set \
+             quorumListenOnAllIPs=true"
+        }
+        BindError::Other(..) => "this server's line says where",
     }
 }
 

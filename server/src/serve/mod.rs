@@ -4,14 +4,16 @@
 //! Down: the loops answer what is in flight and end, then the background ends, then the lock is
 //! released.
 //!
-//! `histories`: whether the data are the newest. `ports` and `decisions`: what is requested of the
-//! system, and what follows from the configuration; `signals`: when to end; `wiring`: roles on
-//! their loops; `startup_log`: what the log says about it; `error`: why it failed.
+//! `histories`: whether the data are the newest; `initialize`: whether none may be. `ports` and
+//! `decisions`: what is requested of the system, and what follows from the configuration;
+//! `signals`: when to end; `wiring`: roles on their loops; `startup_log`: what the log says about
+//! it; `error`: why it failed.
 
 mod decisions;
 mod ensemble;
 mod error;
 mod histories;
+mod initialize;
 mod ports;
 mod signals;
 mod startup_log;
@@ -124,6 +126,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let how = Use { durability, advise, applied, known };
     let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
     log_restored(&restored, clock);
+    let is_empty_trusted = initialize::is_empty_trusted(&config.storage)?;
     if let Some(warning) = &placement.warning {
         warn!("{warning}");
     }
@@ -144,6 +147,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
         listeners: vec![listener],
         http,
         part,
+        is_empty_trusted,
     }
     .build(restored, &background, &sender)?;
     log_ready(config, client, &ports);

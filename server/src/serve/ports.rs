@@ -20,6 +20,7 @@ pub(super) fn bind(config: &Config) -> Result<Listener, ServeError> {
             .backlog
             .map_or_else(|| ListenOptions::default().backlog, |backlog| backlog as i32),
         keep_alive: config.connections.tcp_keep_alive,
+        ..ListenOptions::default()
     };
     let endpoint = client_endpoint(config)?;
     // The kernel closes the sockets of a killed process's ring a moment after its end.

@@ -1,7 +1,7 @@
 //! Puts the roles on their loops, and links the loops.
 
 use super::MainEvent;
-use super::ensemble::{Joined, Part};
+use super::ensemble::{Around, Joined, Part};
 use super::error::ServeError;
 use crate::admin;
 use crate::admin::inquiry::{InquiryInbox, InquirySender};
@@ -45,6 +45,8 @@ pub(super) struct Wiring<'a> {
     pub(super) listeners: Vec<Listener>,
     pub(super) http: admin::HttpPorts,
     pub(super) part: Option<Part>,
+    /// Whether it votes without data.
+    pub(super) is_empty_trusted: bool,
 }
 
 /// The links, and where they are accepted: for elections, and of learners.
@@ -132,8 +134,15 @@ impl Wiring<'_> {
         inbox: &Arc<LoopInbox>,
     ) -> Result<(Option<MemberParts>, Option<LinksToOthers>), ServeError> {
         let Some(part) = self.part.take() else { return Ok((None, None)) };
-        let (config, settings, inbox) = (self.config, &self.settings, inbox.clone());
-        let joined = part.join(config, restored, settings, background, &self.directories, inbox)?;
+        let around = Around {
+            config: self.config,
+            settings: &self.settings,
+            background,
+            directories: &self.directories,
+            inbox: inbox.clone(),
+            is_empty_trusted: self.is_empty_trusted,
+        };
+        let joined = part.join(restored, around)?;
         let Joined { member, peers, listeners } = joined;
         Ok((Some(member), Some((peers, listeners))))
     }
@@ -234,6 +243,7 @@ impl Wiring<'_> {
                 directories: self.directories.clone(),
                 background: background.clone(),
                 sent_log_millionths: storage.sent_log_millionths,
+                leader_serves: self.config.ensemble.as_ref().is_none_or(|it| it.leader_serves),
                 purge: storage.purge.map(|purge| PurgePolicy {
                     keep_count: purge.retain_count as usize,
                     interval_ms: u64::from(purge.interval_hours) * 3_600_000,

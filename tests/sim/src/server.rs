@@ -124,6 +124,7 @@ impl Server {
             committed,
             base: stored.base.zxid,
             recent_bytes_max: RECENT_BYTES_MAX,
+            is_empty_trusted: true,
         };
         let states = stored.records.iter().map(|(state, _)| *state);
         let memory: VecDeque<_> = std::iter::once(stored.base).chain(states).collect();
@@ -172,6 +173,7 @@ pub fn stock_zab(ensemble: Ensemble, pace: Pace, epochs: Epochs, last: Zxid) -> 
         committed: Zxid::ZERO,
         base: Zxid::ZERO,
         recent_bytes_max: RECENT_BYTES_MAX,
+        is_empty_trusted: true,
     })
 }
 

@@ -126,3 +126,47 @@ fn an_epoch_that_fills_up_while_nodes_are_reaped_ends() {
     assert_eq!(servers.ask(other, "ls /"), "ok [\"zookeeper\"]");
     servers.assert_equal();
 }
+
+/// Elections, sessions and links go by monotonic clocks: what day it is, and whether a clock is set
+/// meanwhile, changes the times of nodes and nothing else.
+#[test]
+fn wall_clocks_that_are_an_hour_apart_decide_nothing() {
+    const HOUR_MS: i64 = 3_600_000;
+    let mut servers = Servers::new(3);
+    servers.clock_errors_ms = vec![-HOUR_MS, HOUR_MS, 0];
+    let mut servers = servers.elect();
+    let (watcher, owner) = (servers.join(1), servers.join(0));
+    assert_eq!(servers.ask(owner, "create1 /e mine flags=1"), "ok \"/e\"");
+    // The clocks of the leader and of the client's server are set, in both directions.
+    for errors_ms in [[HOUR_MS, 0, HOUR_MS], [-HOUR_MS, HOUR_MS, -HOUR_MS], [0, 0, 0]] {
+        servers.clock_errors_ms = errors_ms.to_vec();
+        for client in [owner, watcher] {
+            assert_eq!(servers.ask(client, "ls /"), "ok [\"e\" \"zookeeper\"]");
+        }
+        servers.pass(4_000);
+        assert_eq!(servers.leader(), Some(2), "no server is lost");
+    }
+    // A session that is silent ends when its timeout is over, not before.
+    for _ in 0..2 {
+        assert_eq!(servers.ask(watcher, "ls /"), "ok [\"e\" \"zookeeper\"]");
+        servers.clock_errors_ms[2] += 10 * HOUR_MS;
+        servers.pass(2_000);
+    }
+    for _ in 0..4 {
+        assert!(servers.ask(watcher, "ls /").starts_with("ok"));
+        servers.pass(4_000);
+    }
+    assert_eq!(servers.ask(watcher, "ls /"), "ok [\"zookeeper\"]");
+    assert!(!servers.is_open(owner) && servers.is_open(watcher));
+    // Whose clock is behind may lead, too.
+    servers.clock_errors_ms[1] = -HOUR_MS;
+    servers.kill(2);
+    servers.pass(8_000);
+    assert_eq!(servers.leader(), Some(1));
+    let back = servers.resume(watcher, 1);
+    assert_eq!(back.session, watcher.session, "its session is alive");
+    assert_eq!(servers.ask(back, "create1 /later 1"), "ok \"/later\"");
+    servers.start(2);
+    servers.pass(4_000);
+    servers.assert_equal();
+}

@@ -67,6 +67,8 @@ pub(super) struct Servers {
     pub(super) worlds: Vec<Option<World>>,
     disks: Vec<Disk>,
     now: Now,
+    /// By how much each server's wall clock is wrong, in ms.
+    pub(super) clock_errors_ms: Vec<i64>,
     queue: VecDeque<(Place, Arrival)>,
     /// What arrived on links that are not read.
     held: Vec<(Place, Arrival)>,
@@ -89,6 +91,7 @@ impl Servers {
             worlds: (0..count).map(|_| None).collect(),
             disks: (0..count).map(|_| Disk::default()).collect(),
             now: Now { mono_ms: 1_000_000, wall_ms: 1_700_000_000_000 },
+            clock_errors_ms: vec![0; count],
             queue: VecDeque::new(),
             held: Vec::new(),
             links: BTreeMap::new(),
@@ -137,12 +140,13 @@ impl Servers {
                 epoch_txns_max: self.epoch_txns_max,
                 planted: Planted::default(),
             },
-            pace: Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 },
+            pace: Pace::of(1_000, 10, 5, 100),
             epochs: disk.epochs,
             last,
             committed: disk.committed,
             base: disk.base,
             recent_bytes_max: 2_000,
+            is_empty_trusted: true,
         };
         let tail = if tail.is_empty() { Vec::new() } else { vec![Arc::new(tail)] };
         let of_empty = Arc::new(settings.clone());
@@ -153,7 +157,8 @@ impl Servers {
             head
         });
         let member = Some(MemberParts { zab, tail, empty });
-        let mut world = World::with_member(head, disk.committed, settings, 2, self.now, member);
+        let now = self.now_at(place);
+        let mut world = World::with_member(head, disk.committed, settings, 2, now, member);
         world.log = disk.log.clone();
         world.durable_count = world.log.len();
         self.worlds[place] = Some(world);
@@ -210,8 +215,17 @@ impl Servers {
     fn tick(&mut self) {
         self.now.mono_ms += 50;
         self.now.wall_ms += 50;
-        let now = self.now;
-        self.worlds.iter_mut().flatten().for_each(|world| world.now = now);
+        for place in 0..self.worlds.len() {
+            let now = self.now_at(place);
+            if let Some(world) = &mut self.worlds[place] {
+                world.now = now;
+            }
+        }
+    }
+
+    /// The time as a server sees it.
+    fn now_at(&self, place: Place) -> Now {
+        Now { wall_ms: self.now.wall_ms + self.clock_errors_ms[place], ..self.now }
     }
 
     /// Until nothing is left to do at this time.

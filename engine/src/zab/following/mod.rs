@@ -92,8 +92,9 @@ pub struct Following {
     pending: InLog,
     /// The last txn of this epoch that was acknowledged.
     acknowledged: Zxid,
-    /// When the server must have accepted, and when the last packet arrived, in ms of the
-    /// monotonic clock.
+    /// When the server must be connected, when it must have accepted, and when the last packet
+    /// arrived, in ms of the monotonic clock.
+    connects_until_ms: u64,
     accepts_until_ms: u64,
     heard_ms: u64,
 }
@@ -119,6 +120,7 @@ impl Following {
             replaced: None,
             pending: InLog::default(),
             acknowledged: Zxid::ZERO,
+            connects_until_ms: context.now_ms + context.pace.connect_ms(),
             accepts_until_ms: context.now_ms + context.pace.init_ms(),
             heard_ms: context.now_ms,
         }
@@ -165,7 +167,7 @@ impl Following {
     /// leader waits for a cut no longer than for any answer.
     fn lost_at_ms(&self, pace: Pace) -> u64 {
         match self.phase {
-            Phase::Connecting(_) | Phase::Waiting { .. } => self.accepts_until_ms,
+            Phase::Connecting(_) | Phase::Waiting { .. } => self.connects_until_ms,
             Phase::Cutting | Phase::Receiving { .. } => u64::MAX,
             Phase::Registering
             | Phase::Promising
@@ -190,7 +192,8 @@ impl Following {
         context.effects.send(link, Message::Register { is_observer, promised });
     }
 
-    /// The link could not be opened: retried, as the leader may not have begun to lead.
+    /// The link could not be opened: retried, as the leader may not have begun to lead. (Stock gives
+    /// up after five attempts, and votes again.)
     pub fn connect_failed(&mut self, attempt: Attempt, context: &Context<'_>) {
         if self.is_connecting(attempt) {
             self.phase = Phase::Waiting { until_ms: context.now_ms + context.pace.reconnect_ms };

@@ -6,11 +6,13 @@
 use super::{Leading, Phase, Stage};
 use crate::zab::context::Context;
 use crate::zab::effect::{CloseReason, Effects, Lost, Message, Violation};
+use crate::zab::ensemble::Pace;
 use crate::zab::event::LinkId;
 use crate::zab::leading::Learner;
 use crate::zab::plant::Plant;
 use crate::zab::wire::KIN;
 use model::peer::packet::LearnerInfo;
+use model::server::ServerId;
 use model::zxid::{Epoch, Zxid};
 
 impl Leading {
@@ -71,6 +73,20 @@ impl Leading {
             self.phase = Phase::StoringPromise;
             context.store(self.epochs.promise(self.epoch));
         }
+    }
+
+    /// A voter looks for a leader.
+    ///
+    /// # Errors
+    /// It has elected this leader, which has waited for an epoch long enough: a new election brings
+    /// one sooner.
+    pub fn voter_looks(&self, voter: ServerId, pace: Pace, now_ms: u64) -> Result<(), Lost> {
+        let is_over = |wait_ms| now_ms.saturating_sub(self.elected_at_ms) > wait_ms;
+        let is_waiting = self.phase == Phase::Discovery && pace.epoch_wait_ms.is_some_and(is_over);
+        if is_waiting && self.supporters.contains(&voter) {
+            return Err(Lost::VoterLooks(voter));
+        }
+        Ok(())
     }
 
     /// Whether a voter that has just registered can follow.

@@ -34,8 +34,9 @@ use super::history::History;
 use super::plant::Plant;
 use crate::in_log::InLog;
 use model::peer::packet::FromLearner;
+use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// How far the leader has come.
@@ -72,7 +73,10 @@ pub struct Leading {
     /// Whether what voters hold has changed since the commit point was last computed: once a turn,
     /// however many acknowledgements it brings.
     has_moved: bool,
-    /// When the epoch must have begun, in ms of the monotonic clock.
+    /// The voters that have elected it.
+    supporters: BTreeSet<ServerId>,
+    /// When it was elected, and when the epoch must have begun, in ms of the monotonic clock.
+    elected_at_ms: u64,
     begins_until_ms: u64,
     next_ping_ms: u64,
     /// The last confirmation that was asked for, and the last one that a quorum gave.
@@ -84,7 +88,12 @@ impl Leading {
     /// Begins to lead, without followers yet.
     ///
     /// The epoch will be later than `later_than`, which some server is known to have promised.
-    pub fn begin(epochs: Epochs, later_than: Epoch, context: &mut Context<'_>) -> Self {
+    pub fn begin(
+        epochs: Epochs,
+        later_than: Epoch,
+        supporters: BTreeSet<ServerId>,
+        context: &mut Context<'_>,
+    ) -> Self {
         let mut leading = Self {
             phase: Phase::Discovery,
             epoch: Epoch(0),
@@ -94,6 +103,8 @@ impl Leading {
             learners: BTreeMap::new(),
             in_flight: VecDeque::new(),
             has_moved: false,
+            supporters,
+            elected_at_ms: context.now_ms,
             begins_until_ms: context.now_ms + context.pace.init_ms(),
             next_ping_ms: 0,
             asked: 0,

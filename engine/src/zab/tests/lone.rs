@@ -12,8 +12,7 @@ use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::sync::Arc;
 
-pub(super) const PACE: Pace =
-    Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 };
+pub(super) const PACE: Pace = Pace::of(1_000, 10, 5, 100);
 pub(super) const LINK: LinkId = LinkId(7);
 
 /// Server 1 of several, whose disk and clock are the test's.
@@ -35,7 +34,25 @@ impl Lone {
         Self::with(voters, EPOCH_TXNS_MAX)
     }
 
+    /// It has no data, and may vote without.
+    pub(super) fn empty(is_trusted: bool) -> Self {
+        let mut parts = Self::parts(3, EPOCH_TXNS_MAX);
+        parts.epochs = Epochs::default();
+        (parts.last, parts.committed) = (Zxid::ZERO, Zxid::ZERO);
+        parts.is_empty_trusted = is_trusted;
+        Self::begun(parts)
+    }
+
+    /// It goes by these times.
+    pub(super) fn at_pace(pace: Pace) -> Self {
+        Self::begun(ZabParts { pace, ..Self::parts(3, EPOCH_TXNS_MAX) })
+    }
+
     fn with(voters: i64, epoch_txns_max: u32) -> Self {
+        Self::begun(Self::parts(voters, epoch_txns_max))
+    }
+
+    fn parts(voters: i64, epoch_txns_max: u32) -> ZabParts {
         let ensemble = Ensemble {
             me: ServerId(1),
             quorum: Quorum::majority((1..=voters).map(ServerId)),
@@ -44,7 +61,7 @@ impl Lone {
             epoch_txns_max,
             planted: Planted::default(),
         };
-        let zab = Zab::new(ZabParts {
+        ZabParts {
             ensemble,
             pace: PACE,
             epochs: Epochs::new(Epoch(1), Epoch(1)).unwrap(),
@@ -52,8 +69,12 @@ impl Lone {
             committed: zxid(1, 1),
             base: Zxid::ZERO,
             recent_bytes_max: 1 << 10,
-        });
-        let mut lone = Self { zab, now_ms: 0 };
+            is_empty_trusted: true,
+        }
+    }
+
+    fn begun(parts: ZabParts) -> Self {
+        let mut lone = Self { zab: Zab::new(parts), now_ms: 0 };
         lone.handle(Event::TurnEnded);
         lone
     }
@@ -107,7 +128,7 @@ impl Lone {
         Self::elected(Self::with(3, epoch_txns_max), 3)
     }
 
-    fn elected(mut lone: Self, voters: i64) -> Self {
+    pub(super) fn elected(mut lone: Self, voters: i64) -> Self {
         for voter in 2..=voters / 2 + 1 {
             lone.said(voter, ServerState::Looking, 1);
         }

@@ -6,3 +6,4 @@ mod lone;
 mod nonsense;
 mod quorums;
 mod transcript;
+mod waits;

@@ -120,12 +120,13 @@ impl Player {
         };
         server.zab = Some(Zab::new(ZabParts {
             ensemble,
-            pace: Pace { tick_ms: 1_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 },
+            pace: Pace::of(1_000, 10, 5, 100),
             epochs: server.epochs,
             last,
             committed: server.committed,
             base: server.base,
             recent_bytes_max: 1 << 20,
+            is_empty_trusted: true,
         }));
         self.event(id, Event::TurnEnded);
     }

@@ -19,8 +19,10 @@ use std::ops::Bound;
 /// What the ordering role does not know about its server.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing {
-    /// Whether clients are served.
+    /// Whether clients are served, or would be if this server did not lead apart from them.
     pub is_serving: bool,
+    /// Whether it leads, and therefore serves no clients.
+    pub leads_apart: bool,
     /// What the server is.
     pub mode: Mode,
     /// Bytes of proposals, on a leader.
@@ -113,6 +115,7 @@ fn ordering_report(role: &Ordering, view: View<'_, State>, standing: Standing) -
     let state = view.meta();
     OrderingReport {
         is_serving: standing.is_serving,
+        leads_apart: standing.leads_apart,
         mode: standing.mode,
         zxid: role.published(),
         // Stock's tree has the root under two names and counts both.

@@ -267,6 +267,37 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "requests of a session take effect in their order",
     ],
     [
+        "a server's quorum port is taken",
+        "is tried when the server begins to lead; if it fails, the next election begins",
+        "is tried at the start and then every second; until then the server follows",
+        "the log says so before a leader is needed",
+    ],
+    [
+        "a server's election port is taken",
+        "is tried while the server runs",
+        "is tried before the server loads its data",
+        "a server without it takes no part in elections that others begin",
+    ],
+    [
+        "fastleader.minNotificationInterval or maxNotificationInterval below 1",
+        "repeats votes without a pause",
+        "means 1",
+        "a loop without a pause takes a whole core",
+    ],
+    [
+        "leader.maxConcurrentSnapSyncs or maxConcurrentDiffSyncs below 1 in an ensemble, a number \
+         above 254 with extendedTypesEnabled, a cnxTimeout that is no number",
+        "starts, and then cannot lead, serve or vote",
+        "does not start",
+        "an operator should notice before the others depend on it",
+    ],
+    [
+        "the file initialize in dataLogDir",
+        "is removed when it is read, and a snapshot of nothing is written",
+        "is moved beside the log, where it counts until there are data",
+        "an empty tree needs no file",
+    ],
+    [
         "the admin server's default port is taken",
         "the server ends",
         "it starts with a warning, unless admin.serverPort or admin.serverAddress is written",

@@ -16,7 +16,7 @@ mod host;
 mod listening;
 mod parts;
 mod settle;
-pub use ensemble::{Ensemble, ServersFault};
+pub use ensemble::{Ensemble, Links, ServersFault};
 pub use host::{Endpoint, Families, Preference};
 #[cfg(test)]
 pub(super) use parts::WORDS;
@@ -273,6 +273,8 @@ pub struct Storage {
     pub data_log_dir: PathBuf,
     /// Missing directories are created.
     pub dir_autocreate: bool,
+    /// A server of an ensemble votes though it has no data.
+    pub empty_votes: bool,
     /// Txns between snapshots.
     pub snapshot_txn_count: u32,
     /// Bytes of log between snapshots, if bounded.

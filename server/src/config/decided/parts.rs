@@ -217,6 +217,7 @@ fn storage(settled: &mut Settled<'_>) -> Storage {
     Storage {
         data_log_dir: data_log_dir.unwrap_or_else(|| data_dir.clone()),
         data_dir,
+        empty_votes: settled.flag("db.autocreate"),
         dir_autocreate: settled.flag("datadir.autocreate"),
         snapshot_txn_count: settled.natural("snapCount"),
         snapshot_log_bytes_max: u64::try_from(log_bytes).ok().filter(|&bytes| bytes > 0),

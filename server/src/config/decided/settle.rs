@@ -262,6 +262,12 @@ impl<'a> Settled<'a> {
         self.exact.contains_key(key)
     }
 
+    /// What was written for this key, and where.
+    pub(super) fn written(&self, key: &str) -> Option<(String, Origin)> {
+        let (_, entry) = self.exact.get(key)?;
+        Some((entry.value.clone(), entry.origin.clone()))
+    }
+
     pub(super) fn origin(&self, key: &'static str) -> Origin {
         self.exact.get(key).map_or(Origin::Default, |(_, entry)| entry.origin.clone())
     }

@@ -7,6 +7,14 @@ use super::{INT_MAX, Key};
 
 const ENSEMBLE: &str = "of use to servers of an ensemble only, and not built yet";
 
+const OBSERVERS: &str =
+    "it bounds how many observers catch up at once, and servers that do not vote are not built yet";
+const ACKS: &str = "of use to the metric ack_latency, which is not measured yet";
+const NO_THREADS: &str = "connections between servers are opened and accepted without threads";
+const NEVER_WAITS: &str = "sending to another server and closing its connection never wait";
+const NO_STAGES: &str = "a request of a learner goes to the leader's log alone: there are no \
+     stages of processing that it could be kept from";
+
 pub(super) static KEYS: &[Key] = &[
     Key::new("clientPort", Int, "")
         .within(0, 65_535)
@@ -116,7 +124,10 @@ pub(super) static KEYS: &[Key] = &[
         .says("The file with the server.N, group.N and weight.N lines; it is only read.")
         .file_only(),
     Key::new("standaloneEnabled", TrueOrFalse, "true")
-        .says("Whether one server.N line means a server without an ensemble.")
+        .says(
+            "Whether one server.N line means a server without an ensemble, not an ensemble \
+            of one.",
+        )
         .file_only(),
     Key::new("reconfigEnabled", TrueOrFalse, "false")
         .says("Whether clients may change the ensemble, which is not built yet.")
@@ -128,14 +139,12 @@ pub(super) static KEYS: &[Key] = &[
         .says("Ticks that a server may lag behind its leader.")
         .file_only(),
     Key::new("connectToLearnerMasterLimit", Int, "0")
-        .says("Ticks to reach the leader in; 0 means initLimit.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .says("Ticks to reach the leader in, in five attempts; 0 and less mean initLimit.")
+        .file_only(),
     Key::new("electionAlg", Int, "3")
         .within(3, 3)
         .says("The kind of election; there is one.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .file_only(),
     Key::new("peerType", OneOf(&["participant", "observer"]), "participant")
         .says("Whether this server votes.")
         .file_only()
@@ -178,69 +187,65 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("multiAddress.reachabilityCheckTimeoutMs", Int, "1000")
         .says("How long they are tried.")
         .not_yet(ENSEMBLE),
-    Key::new("leaderServes", OffIf("no"), "yes")
-        .says("Whether a leader serves clients.")
-        .not_yet(ENSEMBLE),
-    Key::new("cnxTimeout", AnyText, "5000")
-        .says("How long a connection for an election may take, in ms.")
-        .not_yet(ENSEMBLE),
-    Key::new("quorumCnxnTimeoutMs", IntOrDefault, "-1")
-        .says("How long such a connection may be silent.")
-        .not_yet(ENSEMBLE),
+    Key::new("leaderServes", OffIf("no"), "yes").says("Whether a leader serves clients."),
+    Key::new("cnxTimeout", AnyText, "5000").says(
+        "How long connecting for an election may take, in ms; 0 means as long as the \
+            system tries.",
+    ),
+    Key::new("quorumCnxnTimeoutMs", IntOrDefault, "-1").says(
+        "How long such a connection may take to introduce itself, in ms; 0 and less \
+            mean syncLimit.",
+    ),
     Key::new("quorum.cnxn.threads.size", Int, "20")
         .says("Threads that accept such connections.")
         .file_only()
-        .not_yet(ENSEMBLE),
-    Key::new("electionPortBindRetry", IntOrDefault, "3")
-        .says("How often binding the election port is tried.")
-        .not_yet(ENSEMBLE),
+        .no_effect(NO_THREADS),
+    Key::new("electionPortBindRetry", IntOrDefault, "3").says(
+        "How often binding the election port is tried, once a second; 0 means until it \
+            succeeds.",
+    ),
     Key::new("tcpKeepAlive", OnIfTrue, "false")
-        .says("Whether connections of elections use TCP keep-alive.")
-        .not_yet(ENSEMBLE),
+        .says("Whether connections for elections use TCP keep-alive."),
     Key::new("fastleader.minNotificationInterval", IntOrDefault, "200")
-        .says("Shortest pause between votes.")
-        .not_yet(ENSEMBLE),
+        .says("How long an election waits at first before it repeats its vote, in ms."),
     Key::new("fastleader.maxNotificationInterval", IntOrDefault, "60000")
-        .says("Longest pause between votes.")
-        .not_yet(ENSEMBLE),
-    Key::new("leader.maxTimeToWaitForEpoch", IntOrDefault, "-1")
-        .says("How long a leader waits for followers.")
-        .not_yet(ENSEMBLE),
+        .says("How long it waits at most; the pause is doubled each time."),
+    Key::new("leader.maxTimeToWaitForEpoch", IntOrDefault, "-1").says(
+        "After how many ms without an epoch a leader gives up when a server that \
+            elected it looks for a leader again; less than 0 means never.",
+    ),
     Key::new("leader.maxConcurrentSnapSyncs", IntOrDefault, "10")
-        .says("Servers that are sent a snapshot at the same time.")
-        .not_yet(ENSEMBLE),
+        .says("Observers that are sent a snapshot at the same time; servers that vote never wait.")
+        .not_yet(OBSERVERS),
     Key::new("leader.maxConcurrentDiffSyncs", IntOrDefault, "100")
-        .says("Servers that are sent txns at the same time.")
-        .not_yet(ENSEMBLE),
+        .says("Observers that are sent txns at the same time; servers that vote never wait.")
+        .not_yet(OBSERVERS),
     Key::new("leader.ackLoggingFrequency", IntOrDefault, "1000")
-        .says("How often a leader notes the delay of acknowledgements.")
-        .not_yet(ENSEMBLE),
+        .says("Of how many txns one counts for ack_latency; 0 and less mean none.")
+        .not_yet(ACKS),
     Key::new("leader.closeSocketAsync", OnIfTrue, "false")
         .says("Whether a leader closes sockets on another thread.")
-        .not_yet(ENSEMBLE),
+        .no_effect(NEVER_WAITS),
     Key::new("learner.closeSocketAsync", OnIfTrue, "false")
         .says("Whether a follower closes sockets on another thread.")
-        .not_yet(ENSEMBLE),
+        .no_effect(NEVER_WAITS),
     Key::new("learner.asyncSending", OnIfTrue, "false")
         .says("Whether a follower sends on another thread.")
-        .not_yet(ENSEMBLE),
+        .no_effect(NEVER_WAITS),
     Key::new("leaderConnectDelayDuringRetryMs", IntOrDefault, "100")
-        .says("Pause between attempts to reach the leader.")
-        .not_yet(ENSEMBLE),
+        .says("Pause between attempts to reach the leader, in ms."),
     Key::new("follower.nodelay", OnIf("true"), "true")
         .says("Whether a follower's sockets send at once.")
-        .bare()
-        .not_yet(ENSEMBLE),
+        .bare(),
     Key::new("leader.nodelay", OnIf("true"), "true")
         .says("Whether a leader's sockets send at once.")
-        .bare()
-        .not_yet(ENSEMBLE),
+        .bare(),
     Key::new("follower.skipLearnerRequestToNextProcessor", OnIfTrue, "false")
         .says("Whether a follower skips requests of its observers.")
-        .not_yet(ENSEMBLE),
+        .no_effect(NO_STAGES),
     Key::new("forward_learner_requests_to_commit_processor_disabled", OnIfTrue, "false")
         .says("Whether a leader keeps requests of learners from its commit stage.")
-        .not_yet(ENSEMBLE),
+        .no_effect(NO_STAGES),
     Key::new("forceSnapshotSync", OnIfTrue, "false")
         .says("Whether a learner always gets a snapshot.")
         .not_yet(ENSEMBLE),

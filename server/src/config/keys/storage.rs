@@ -11,8 +11,8 @@ const NO_TIMER: &str =
 const IMAGE: &str = "snapshots are images of the tree in a form of their own";
 const WHOLE_LOG: &str =
     "a log without a snapshot is used if it reaches back to the first txn, and refused otherwise";
-const VOTES: &str = "it keeps an empty server of an ensemble from voting, and is not built yet";
-const LEARNERS: &str = "of use to a leader only, and not built yet";
+const RECENT: &str = "the newest 64 MiB of txns are kept in memory, however many they are; older \
+     ones are read from the log";
 
 pub(super) static KEYS: &[Key] = &[
     Key::new("preAllocSize", DecimalLongOrDefault, "65536")
@@ -29,7 +29,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("commitLogCount", DecimalIntOrDefault, "500")
         .limited(500, INT_MAX)
         .says("Txns kept in memory for learners.")
-        .not_yet(LEARNERS),
+        .no_effect(RECENT),
     Key::new("snapshotSizeFactor", DoubleOrDefault, "0.33").says(
         "How much log a learner is sent rather than a snapshot, as a share of the newest \
              snapshot, and 64 MiB in any case; 0 or less means none.",
@@ -62,9 +62,10 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("datadir.autocreate", OnIfTrue, "true").says(
         "Whether missing directories are created; else `ringkeeper-1` or `version-2` must exist.",
     ),
-    Key::new("db.autocreate", OnIfTrue, "true")
-        .says("Whether an empty directory is the beginning of an empty tree.")
-        .not_yet(VOTES),
+    Key::new("db.autocreate", OnIfTrue, "true").says(
+        "Whether a server of an ensemble votes though it has no data; if not, it does so once \
+            it has got them, or if the file `initialize` is in dataLogDir, which is then removed.",
+    ),
     Key::new("autopurge.snapRetainCount", Int, "3")
         .limited(3, INT_MAX)
         .says("Snapshots kept by a purge; at least 3.")

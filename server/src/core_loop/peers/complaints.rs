@@ -1,13 +1,15 @@
-//! What other servers, and strangers, do wrong: one log line a second for each kind.
+//! What other servers, and strangers, do wrong: one log line a second for each kind, and one a
+//! minute for mistakes of configuration.
 
 use crate::core_loop::rare::Rare;
-use model::peer::hello::HelloError;
+use model::peer::hello::{HelloError, HelloForm};
 use model::peer::notification::NotificationError;
 use model::peer::packet::PacketError;
 use model::server::ServerId;
 use ring::Errno;
 use std::fmt;
 use std::mem::{Discriminant, discriminant};
+use std::ops::RangeInclusive;
 use tracing::warn;
 
 /// Something that is worth a line.
@@ -15,6 +17,17 @@ use tracing::warn;
 pub enum Complaint {
     /// An election link begins with something else than a hello.
     Hello,
+    /// It begins with a hello of a version that this server does not know.
+    HelloVersion {
+        /// What it says.
+        found: i64,
+    },
+    /// It is of this server, which the configuration does not have.
+    Unlisted(ServerId),
+    /// It is of a server of the configuration that says of itself that it is somewhere else.
+    Elsewhere(ServerId),
+    /// A server of the ensemble has another line for this one.
+    OtherLine(ServerId),
     /// A connection has not said who it is in time.
     Silent,
     /// It was closed to make room for the next one.
@@ -56,12 +69,35 @@ impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hello => f.write_str("the connection does not begin with a server's hello"),
+            Self::HelloVersion { found } => write!(
+                f,
+                "the hello is of version {found}, and this server knows {} and {}: run the same \
+                 release on every server",
+                HelloForm::V1.code(),
+                HelloForm::V2.code()
+            ),
+            Self::Unlisted(server) => write!(
+                f,
+                "server {server} is not in this server's configuration, and its vote does not \
+                 count: give every server the same server.N lines"
+            ),
+            Self::Elsewhere(server) => write!(
+                f,
+                "server {server} says that it is at another address than in its server.N line \
+                 here: give each server its own myid, and every server the same server.N lines"
+            ),
+            Self::OtherLine(server) => write!(
+                f,
+                "its server.N lines differ from this server's, first for server {server}: give \
+                 every server the same lines"
+            ),
             Self::Silent => f.write_str("the connection did not say which server it is of in time"),
             Self::Crowded => f.write_str(
                 "the connection did not say which server it is of, and made room for a later one",
             ),
             Self::OurId => f.write_str(
-                "the connection claims the number of this server: give each server its own myid",
+                "the connection claims the number of this server: give each server its own myid, \
+                 and every server the same server.N lines",
             ),
             Self::Outsiders => f.write_str(
                 "the connection is of a server outside the configuration, as are too many already",
@@ -97,10 +133,35 @@ impl From<PacketError> for Complaint {
 }
 
 impl From<HelloError> for Complaint {
-    fn from(_: HelloError) -> Self {
-        Self::Hello
+    fn from(error: HelloError) -> Self {
+        match error {
+            // Other negative numbers are what strangers happen to send.
+            HelloError::Form { found } if HELLO_VERSIONS.contains(&found) => {
+                Self::HelloVersion { found }
+            }
+            _ => Self::Hello,
+        }
     }
 }
+
+impl Complaint {
+    /// How long the next line of this kind waits, in ms: mistakes of configuration last until a
+    /// person has read of them.
+    fn pause_ms(&self) -> u64 {
+        match self {
+            Self::HelloVersion { .. }
+            | Self::OurId
+            | Self::Unlisted(_)
+            | Self::Elsewhere(_)
+            | Self::OtherLine(_)
+            | Self::Unknown(_) => 60_000,
+            _ => 1_000,
+        }
+    }
+}
+
+/// What versions of a hello look like: stock counts them up from the first.
+const HELLO_VERSIONS: RangeInclusive<i64> = -65_536..=-60_000;
 
 /// Limits the lines: each kind has its own share.
 #[derive(Debug)]
@@ -124,13 +185,13 @@ impl Complaints {
         }
     }
 
-    /// Logs a complaint about a peer, unless one of its kind was logged in this second.
+    /// Logs a complaint about a peer, unless one of its kind was logged a moment ago.
     pub(super) fn make(&mut self, now_ms: u64, peer: &dyn fmt::Display, complaint: Complaint) {
         #[cfg(test)]
         self.made.push(complaint);
         let kind = discriminant(&complaint);
         let at = self.rares.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
-            self.rares.push((kind, Rare::default()));
+            self.rares.push((kind, Rare::every(complaint.pause_ms())));
             self.rares.len() - 1
         });
         if let Some(suppressed) = self.rares[at].1.admits(now_ms) {

@@ -13,6 +13,13 @@ pub const STRANGERS_MAX: usize = 128;
 /// to join), attempts to connect back to them included. Each holds less than two frames.
 pub const OUTSIDERS_MAX: usize = 64;
 
+/// Bytes of another server's configuration that are compared with this one's: some hundreds of
+/// lines.
+pub const ROSTER_BYTES_MAX: usize = 1 << 16;
+
+/// Between two attempts to listen on a quorum port that another process holds, in ms.
+pub const BIND_RETRY_MS: u64 = 1_000;
+
 /// Addresses of a hello that are tried: a server has one, or a few with `multiAddress`.
 pub const SAID_ADDRESSES_MAX: usize = 8;
 

@@ -11,7 +11,8 @@
 //!
 //! The map: [`plan`] (from the configuration to what all this needs), `elections`, `learners` (the
 //! two kinds of links), `resolver` (names), `inbox`, `outbox` (bytes that wait on either side of a
-//! socket), [`complaints`] (what is logged about others), [`limits`].
+//! socket), `late` (ports that are not free yet), `roster` (whether
+//! others have this configuration), [`complaints`] (what is logged about others), [`limits`].
 //!
 //! **Invariants**
 //!
@@ -29,11 +30,13 @@
 pub mod complaints;
 mod elections;
 mod inbox;
+mod late;
 mod learners;
 pub mod limits;
 mod outbox;
 pub mod plan;
 mod resolver;
+mod roster;
 #[cfg(test)]
 mod tests;
 
@@ -44,11 +47,13 @@ use super::sockets::Owner;
 use super::token::Kind;
 use elections::Elections;
 use engine::zab::{Effect, Ensemble, Event, LinkId};
+use late::Late;
 use learners::Learners;
 use model::peer::address::Address;
+use model::peer::membership::Membership;
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
-use net::listener::Listener;
+use net::listener::{Endpoint, ListenOptions, Listener};
 use resolver::{Resolver, Sought};
 use ring::{Completion, Queue};
 use std::collections::BTreeMap;
@@ -80,18 +85,23 @@ pub struct PeersParts {
     pub me: ServerId,
     /// Where it says that it can be reached for elections.
     pub election: Address,
+    /// The configuration, with which those of others are compared.
+    pub membership: Membership,
     /// The other servers of the configuration.
     pub others: BTreeMap<ServerId, Reach>,
     /// How long connecting to an address may take for an election link, in ms (`cnxTimeout`).
     pub connect_ms: u64,
     /// How long a connection to the election port may take to introduce itself, in ms
-    /// (`syncLimit` ticks).
+    /// (`quorumCnxnTimeoutMs`, or `syncLimit` ticks).
     pub hello_ms: u64,
-    /// How long a connection to the quorum port may take for that, and connecting to a leader, in
-    /// ms (`initLimit` ticks).
+    /// How long a connection to the quorum port may take for that, in ms (`initLimit` ticks).
     pub introduction_ms: u64,
-    /// Whether silent peers are probed (`tcpKeepAlive`).
+    /// How long connecting to a leader may take, in ms (`connectToLearnerMasterLimit` ticks).
+    pub leader_ms: u64,
+    /// Whether silent peers of election links are probed (`tcpKeepAlive`).
     pub keep_alive: bool,
+    /// Whether what goes to a leader is sent at once (`follower.nodelay`).
+    pub no_delay: bool,
     /// How long the fields of packets may be.
     pub packets: PacketLimits,
 }
@@ -102,6 +112,7 @@ pub struct PeersParts {
 pub struct Peers {
     elections: Elections,
     learners: Learners,
+    late: Late,
     resolver: Resolver,
 }
 
@@ -112,6 +123,7 @@ impl Peers {
         Self {
             elections: Elections::new(parts),
             learners: Learners::new(parts),
+            late: Late::default(),
             resolver: Resolver::new(lookup, wake),
         }
     }
@@ -124,6 +136,11 @@ impl Peers {
     /// Accepts connections of learners from now on.
     pub fn listen_for_learners(&mut self, queue: &mut Queue<'_>, listener: Listener) {
         self.learners.listen(queue, listener);
+    }
+
+    /// Accepts connections of learners there once that is possible.
+    pub fn listen_later(&mut self, endpoint: Endpoint, options: ListenOptions) {
+        self.late.add(endpoint, options);
     }
 
     /// A turn begins: everything in it happens at this time, in ms of the monotonic clock.
@@ -163,6 +180,9 @@ impl Peers {
                 Sought::Learner(id) => self.learners.resolved(queue, id, found),
             }
         }
+        for listener in self.late.bound(self.learners.now_ms()) {
+            self.learners.listen(queue, listener);
+        }
         self.elections.sweep(queue);
         self.learners.sweep(queue, agreement);
     }
@@ -201,7 +221,7 @@ impl Peers {
 
     /// When a turn has something to do though nothing completes, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        self.elections.deadline_ms().min(self.learners.deadline_ms())
+        self.elections.deadline_ms().min(self.learners.deadline_ms()).min(self.late.deadline_ms())
     }
 
     /// Whether a learner link has so little unsent that another piece of the log should be read
@@ -228,6 +248,7 @@ impl Peers {
 
     /// Closes everything, because the server stops.
     pub fn stop(&mut self, queue: &mut Queue<'_>) {
+        self.late.stop();
         self.elections.stop(queue);
         self.learners.stop(queue);
     }

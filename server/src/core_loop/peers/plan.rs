@@ -3,7 +3,7 @@
 //! Source: ZooKeeper 3.9.5, `QuorumPeerConfig`, `QuorumPeer`.
 
 use super::{PeersParts, Reach};
-use crate::config::decided::Endpoint;
+use crate::config::decided::{Endpoint, Links};
 use engine::limits::EPOCH_TXNS_MAX;
 use engine::zab::quorum::Weighted;
 use engine::zab::{Ensemble, Pace, Planted, Quorum};
@@ -12,6 +12,7 @@ use model::peer::address::Address;
 use model::peer::membership::{Member, Membership, PeerAddress};
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
+use net::listener::ListenOptions;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -28,16 +29,10 @@ pub struct EnsembleSettings {
     pub init_limit: u32,
     /// `syncLimit`, in ticks.
     pub sync_limit: u32,
-    /// `cnxTimeout`, in ms.
-    pub connect_ms: u32,
-    /// `leaderConnectDelayDuringRetryMs`, in ms.
-    pub reconnect_ms: u32,
-    /// `electionPortBindRetry`: how often binding is tried; 0 means until it succeeds.
-    pub bind_attempts: u32,
     /// `quorumListenOnAllIPs`.
     pub listens_everywhere: bool,
-    /// `tcpKeepAlive`.
-    pub keep_alive: bool,
+    /// How it deals with the others.
+    pub links: Links,
     /// `jute.maxbuffer` and its extra size.
     pub packets: PacketLimits,
 }
@@ -49,9 +44,11 @@ pub struct Listening {
     pub election: Vec<Endpoint>,
     /// For learners.
     pub quorum: Vec<Endpoint>,
-    /// How often binding is tried, once a second, before the server gives up; `None` for as long as
-    /// it takes.
+    /// How often binding the election port is tried, once a second, before the server gives up;
+    /// `None` for as long as it takes.
     pub attempts_max: Option<u32>,
+    /// How to listen for elections, and for learners.
+    pub options: [ListenOptions; 2],
 }
 
 /// What a server of an ensemble needs to know of it.
@@ -118,11 +115,16 @@ impl EnsemblePlan {
         if let Some((_, fault)) = limits.into_iter().find(|(limit, _)| *limit == 0) {
             return Err(fault);
         }
+        let links = settings.links;
         let pace = Pace {
             tick_ms: settings.tick_ms.into(),
             init_limit: settings.init_limit.into(),
             sync_limit: settings.sync_limit.into(),
-            reconnect_ms: settings.reconnect_ms.into(),
+            connect_limit: links.connect_limit.unwrap_or(settings.init_limit).into(),
+            reconnect_ms: links.reconnect_ms.into(),
+            notify_ms_min: links.notify_ms.0.into(),
+            notify_ms_max: links.notify_ms.1.into(),
+            epoch_wait_ms: links.epoch_wait_ms.map(Into::into),
         };
         let ensemble = Ensemble {
             me: *me,
@@ -136,21 +138,25 @@ impl EnsemblePlan {
             ensemble,
             pace,
             listening: listening(settings, own),
-            links: links(settings, own, pace),
+            links: link_parts(settings, own, pace),
         })
     }
 }
 
-fn links(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersParts {
+fn link_parts(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersParts {
+    let links = settings.links;
     let others = settings.membership.members().iter().filter(|(id, _)| **id != settings.me);
     PeersParts {
         me: settings.me,
+        membership: settings.membership.clone(),
         election: own.addresses()[0].election(),
         others: others.map(|(&id, member)| (id, reach(member))).collect(),
-        connect_ms: settings.connect_ms.into(),
-        hello_ms: pace.sync_ms(),
+        connect_ms: links.election_connect_ms.map_or(u64::MAX, Into::into),
+        hello_ms: links.hello_ms.map_or(pace.sync_ms(), Into::into),
         introduction_ms: pace.init_ms(),
-        keep_alive: settings.keep_alive,
+        leader_ms: pace.connect_ms(),
+        keep_alive: links.keep_alive,
+        no_delay: links.no_delay[0],
         packets: settings.packets,
     }
 }
@@ -181,7 +187,11 @@ fn listening(settings: &EnsembleSettings, own: &Member) -> Listening {
     Listening {
         election: endpoints(PeerAddress::election),
         quorum: endpoints(PeerAddress::quorum),
-        attempts_max: Some(settings.bind_attempts).filter(|&attempts| attempts > 0),
+        attempts_max: settings.links.bind_attempts,
+        options: [
+            ListenOptions { keep_alive: settings.links.keep_alive, ..ListenOptions::default() },
+            ListenOptions { no_delay: settings.links.no_delay[1], ..ListenOptions::default() },
+        ],
     }
 }
 

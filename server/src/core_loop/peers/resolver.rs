@@ -114,6 +114,18 @@ fn begin(lookup: Lookup, wake: Wake) -> io::Result<Thread> {
     Ok(Thread { requests, answers })
 }
 
+/// Why an address is not known, with its name and the way out.
+fn unknown(address: &Address, error: &io::Error) -> io::Error {
+    let why = match &address.host {
+        Host::Named(name) => format!(
+            "{name} is not known ({error}): add it to DNS or /etc/hosts, or correct the server.N \
+             line"
+        ),
+        _ => format!("{address}: {error}"),
+    };
+    io::Error::new(error.kind(), why)
+}
+
 fn found(lookup: &Lookup, addresses: &[Address]) -> Found {
     let mut found = Vec::new();
     let mut failure = None;
@@ -121,7 +133,7 @@ fn found(lookup: &Lookup, addresses: &[Address]) -> Found {
         match lookup(address) {
             Ok(address) if found.contains(&address) => (),
             Ok(address) => found.push(address),
-            Err(error) => failure = Some(error),
+            Err(error) => failure = Some(unknown(address, &error)),
         }
     }
     let none = || io::Error::new(io::ErrorKind::NotFound, "no address is known");

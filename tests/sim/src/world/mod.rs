@@ -172,7 +172,7 @@ impl World {
             service: Service::default(),
             checks: Checks::default(),
             report: Report::default(),
-            pace: Pace { tick_ms: 200, init_limit: 10, sync_limit: 5, reconnect_ms: 20 },
+            pace: Pace::of(200, 10, 5, 20),
         };
         for place in 0..world.servers.len() {
             let delay_us = world.rng.u64(0..500_000);

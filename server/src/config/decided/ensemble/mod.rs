@@ -5,6 +5,7 @@
 //! the port for clients in another server's line does not count.
 //!
 //! - [`identity`] `myid`
+//! - [`links`] how it deals with the others
 //! - [`dynamic`] the same lines in a file of their own
 //!
 //! The lines themselves are read by [`model::peer::membership`].
@@ -23,11 +24,13 @@ use super::{Endpoint, Files, parts, settle::Settled};
 mod dynamic;
 mod fault;
 mod identity;
+mod links;
 #[cfg(test)]
 mod tests;
 
 pub use self::fault::ServersFault;
 use self::identity::Identity;
+pub use self::links::Links;
 
 /// This server's part in an ensemble.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +45,10 @@ pub struct Ensemble {
     pub sync_limit: u32,
     /// Other servers may connect to every address of this one.
     pub listens_on_all: bool,
+    /// How it deals with them.
+    pub links: Links,
+    /// Whether it serves clients while it leads.
+    pub leader_serves: bool,
 }
 
 /// Where the ensemble's lines let this server serve clients.
@@ -117,7 +124,12 @@ fn ensemble(
 ) -> Option<Ensemble> {
     let limits = ["initLimit", "syncLimit"].map(|key| (key, settled.maybe_whole(key)));
     let listens_on_all = settled.flag("quorumListenOnAllIPs");
-    let other = servers.participants().nth(1)?;
+    let is_standalone_allowed = settled.flag("standaloneEnabled");
+    let leader_serves = settled.flag("leaderServes");
+    let least = if is_standalone_allowed { 2 } else { 1 };
+    let other = servers.participants().nth(least - 1);
+    let links = Links::of(settled, other.is_some());
+    let other = other?;
     let Some(number) = identity.number else {
         let path = identity.path.clone();
         settled.fail(lines.of(other).error(ServersFault::NoNumber { path }));
@@ -129,6 +141,8 @@ fn ensemble(
         settled.fail(lines.of(other).error(ServersFault::NotListed { number, path }));
         return None;
     }
+    links::check_number(settled, number);
+    links::check_bounds(settled);
     refuse_what_is_not_built(settled);
     let [init_limit, sync_limit] = limits.map(|(key, ticks)| {
         let ticks = ticks.and_then(|ticks| u32::try_from(ticks).ok());
@@ -139,7 +153,7 @@ fn ensemble(
         ticks
     });
     let (init_limit, sync_limit) = (init_limit?, sync_limit?);
-    Some(Ensemble { me, servers, init_limit, sync_limit, listens_on_all })
+    Some(Ensemble { me, servers, init_limit, sync_limit, listens_on_all, links, leader_serves })
 }
 
 /// Refuses what an ensemble must not be run without if it is asked for.
@@ -169,20 +183,17 @@ fn refuse_what_is_not_built(settled: &mut Settled<'_>) {
     }
 }
 
-/// What is not built yet: servers that do not vote, and an ensemble of one.
+/// What is not built yet, servers that do not vote; and no server at all.
 fn check_count(settled: &mut Settled<'_>, lines: &Lines, servers: &Membership) {
     let is_standalone_allowed = settled.flag("standaloneEnabled");
     let mut voters = servers.participants();
     let (first, second) = (voters.next(), voters.next());
     if let Some(server) = servers.observers().next() {
         settled.fail(lines.of(server).error(ServersFault::Observer));
-    } else if second.is_some() {
-        // An ensemble.
+    } else if second.is_some() || first.is_some() && !is_standalone_allowed {
+        // An ensemble, perhaps of one.
     } else if !is_standalone_allowed {
-        let with = match first {
-            Some(_) => "an ensemble of one server is not built yet: remove the line",
-            None => "there are no server.N lines for an ensemble: remove the line",
-        };
+        let with = "there are no server.N lines for an ensemble: remove the line";
         settled.fail_conflict("standaloneEnabled", with.to_owned());
     } else if let Some(server) = first {
         let Setting { key, origin, .. } = lines.of(server);

@@ -55,7 +55,6 @@ fn several_servers_are_an_ensemble_and_one_alone_is_not() {
         ),
         ("server.1=a:2888:3888\nserver.2=b:2888:3888:observer", "do not vote are not built"),
         ("server.1=a:2888:3888:observer", "do not vote are not built"),
-        ("server.1=a:2888:3888\nstandaloneEnabled=false", "an ensemble of one server"),
         ("standaloneEnabled=false", "there are no server.N lines"),
     ] {
         let errors = errors_with(lines);

@@ -111,11 +111,25 @@ impl Elections {
                 addresses
             }
         };
+        self.compare(id, &said);
         if id < self.me {
             return self.called(queue, place, id, said);
         }
         self.linked(queue, id, place, agreement);
         self.take_messages(queue, place, id, (rest, &[]), agreement);
+    }
+
+    /// Complains of a server that is not the one of the configuration.
+    fn compare(&mut self, id: ServerId, said: &[Address]) {
+        // Observers may have no number of their own.
+        let configured = self.peers.get(&id).filter(|peer| peer.is_member());
+        let complaint = match configured {
+            Some(peer) if said.is_empty() || peer.may_be_at(said) => return,
+            Some(_) => Complaint::Elsewhere(id),
+            None if id.0 < 0 => return,
+            None => Complaint::Unlisted(id),
+        };
+        self.complain(&id, complaint);
     }
 
     /// A server of a smaller number has announced itself: connects back.

@@ -30,6 +30,7 @@ mod peer;
 
 use super::complaints::{Complaint, Complaints};
 use super::inbox::Inbox;
+use super::roster::Roster;
 use super::{Agreement, PeersParts};
 use crate::core_loop::rare::Rare;
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
@@ -67,6 +68,7 @@ pub(super) struct Elections {
     me: ServerId,
     /// What this server introduces itself by.
     hello: Vec<u8>,
+    roster: Roster,
     connect_ms: u64,
     hello_ms: u64,
     keep_alive: bool,
@@ -100,6 +102,7 @@ impl Elections {
         Self {
             me: parts.me,
             hello,
+            roster: Roster::new(parts.membership.clone()),
             connect_ms: parts.connect_ms,
             hello_ms: parts.hello_ms,
             keep_alive: parts.keep_alive,
@@ -208,7 +211,7 @@ impl Elections {
         (mut inbox, bytes): (Inbox, &[u8]),
         agreement: &mut impl Agreement,
     ) {
-        let Self { complaints, now_ms, .. } = self;
+        let Self { complaints, now_ms, roster, .. } = self;
         let fed = inbox.feed(bytes, |front| {
             let Some((length, rest)) = front.split_first_chunk::<LENGTH_BYTES>() else {
                 return Ok(None);
@@ -221,6 +224,9 @@ impl Elections {
             let Some(message) = rest.get(..byte_count) else { return Ok(None) };
             match Notification::decode(message) {
                 Ok(said) => {
+                    if let Some(server) = said.config.and_then(|text| roster.difference(text)) {
+                        complaints.make(*now_ms, &from, Complaint::OtherLine(server));
+                    }
                     let notice = Notice::from(&said);
                     agreement.handle(zab::Event::Notification { from, notice });
                 }

@@ -6,7 +6,7 @@ use super::{Elections, Kept};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
 use model::server::ServerId;
-use net::outgoing::unconnected;
+use net::outgoing::{SocketOptions, unconnected};
 use ring::{Errno, Queue};
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -50,11 +50,13 @@ impl Elections {
         failure: &dyn Display,
     ) {
         let Some(address) = rest.next() else { return self.attempt_failed(id, failure) };
-        let fd = match unconnected(address, self.keep_alive) {
+        let options = SocketOptions { keep_alive: self.keep_alive, no_delay: true };
+        let fd = match unconnected(address, options) {
             Ok(fd) => fd,
             Err(errno) => return self.connect(queue, id, rest, &errno),
         };
-        let kept = Kept::Connecting { to: id, until_ms: self.now_ms + self.connect_ms };
+        let kept =
+            Kept::Connecting { to: id, until_ms: self.now_ms.saturating_add(self.connect_ms) };
         let place = self.sockets.connect(queue, fd, address, kept);
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.state = State::Connecting { place, rest };
@@ -96,7 +98,7 @@ impl Elections {
             return self.linked(queue, to, place, agreement);
         }
         if let Some(kept) = self.sockets.find_mut(place) {
-            *kept = Kept::Announcing { to, until_ms: self.now_ms + self.connect_ms };
+            *kept = Kept::Announcing { to, until_ms: self.now_ms.saturating_add(self.connect_ms) };
         }
     }
 

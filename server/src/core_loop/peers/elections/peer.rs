@@ -1,6 +1,7 @@
 //! One server, as election links see it.
 
 use super::super::limits::{CALLED_BACK_MS, RETRY_MS_MAX, RETRY_MS_MIN};
+use super::super::roster::may_be_same;
 use crate::core_loop::sockets::Place;
 use model::peer::address::Address;
 use std::net::SocketAddr;
@@ -71,6 +72,12 @@ impl Peer {
     /// Whether the configuration has it.
     pub(super) fn is_member(&self) -> bool {
         self.configured.is_some()
+    }
+
+    /// Whether it may be where it says it is.
+    pub(super) fn may_be_at(&self, said: &[Address]) -> bool {
+        let configured = self.configured.as_deref().unwrap_or_default();
+        said.iter().any(|said| configured.iter().any(|it| may_be_same(it, said)))
     }
 
     /// Where it may be reached: first where it says itself, as stock does, then as configured.

@@ -44,7 +44,7 @@ use ring::{Completion, Queue};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::vec::IntoIter;
-use tracing::info;
+use tracing::{info, warn};
 
 /// What is kept with a socket.
 #[derive(Debug)]
@@ -104,7 +104,8 @@ pub(super) struct Learners {
     others: BTreeMap<ServerId, Reach>,
     packets: PacketLimits,
     introduction_ms: u64,
-    keep_alive: bool,
+    leader_ms: u64,
+    no_delay: bool,
     sockets: Sockets<Kept>,
     links: BTreeMap<LinkId, Whereabouts>,
     next_link: u64,
@@ -137,7 +138,8 @@ impl Learners {
             others: parts.others.clone(),
             packets: parts.packets,
             introduction_ms: parts.introduction_ms,
-            keep_alive: parts.keep_alive,
+            leader_ms: parts.leader_ms,
+            no_delay: parts.no_delay,
             sockets: Sockets::new(Owner::Learners),
             links: BTreeMap::new(),
             next_link: 0,
@@ -160,6 +162,11 @@ impl Learners {
 
     pub(super) fn begin_turn(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
+    }
+
+    /// The time of this turn, in ms of the monotonic clock.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_ms
     }
 
     pub(super) fn listen(&mut self, queue: &mut Queue<'_>, listener: Listener) {
@@ -213,7 +220,17 @@ impl Learners {
         if let Some(Kept::Link(link)) = kept
             && let Some(suppressed) = self.endings.admits(self.now_ms)
         {
-            info!(from = %link.from, ?why, suppressed, "a learner link is closed");
+            let from = link.from;
+            match why {
+                CloseReason::OldProtocol
+                | CloseReason::OurId
+                | CloseReason::NewerConfiguration
+                | CloseReason::LastEpoch
+                | CloseReason::Protocol(_) => {
+                    warn!(%from, suppressed, "a learner link is closed: {why}");
+                }
+                _ => info!(%from, suppressed, "a learner link is closed: {why}"),
+            }
         }
         self.drop_link(queue, id);
         // What it was not notified of yet is news no more.

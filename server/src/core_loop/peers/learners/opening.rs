@@ -12,7 +12,7 @@ use engine::zab::{self, Attempt, LinkId};
 use model::peer::packet::{Measure, PacketKind, Progress};
 use model::server::ServerId;
 use net::listener::peer_address;
-use net::outgoing::unconnected;
+use net::outgoing::{SocketOptions, unconnected};
 use ring::{Errno, Queue};
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -34,7 +34,7 @@ impl Learners {
             self.log_failure(to, &"it is not in the configuration");
             return self.news.push(News::Failed(attempt));
         };
-        let (share_ms, until_ms) = (self.introduction_ms, self.now_ms + self.introduction_ms);
+        let (share_ms, until_ms) = (self.leader_ms, self.now_ms + self.leader_ms);
         let found = resolver.look_up(Sought::Learner(to), reach.quorum.clone());
         self.opening = Some(Opening { attempt, to, step: Step::Resolving, share_ms, until_ms });
         if let Some(found) = found {
@@ -73,7 +73,8 @@ impl Learners {
         failure: &dyn Display,
     ) {
         let Some(address) = rest.next() else { return self.fail(failure) };
-        match unconnected(address, self.keep_alive) {
+        let options = SocketOptions { keep_alive: false, no_delay: self.no_delay };
+        match unconnected(address, options) {
             Ok(fd) => {
                 let kept = Kept::Connecting(address);
                 let place = self.sockets.connect(queue, fd, address, kept);

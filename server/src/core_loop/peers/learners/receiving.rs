@@ -7,7 +7,10 @@ use super::{Kept, Learners};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
 use engine::zab::{self, LinkId};
-use model::peer::packet::{FromLeader, FromLearner, Measure, PacketError, PacketLimits, Progress};
+use model::peer::packet::{
+    FromLeader, FromLearner, LearnerInfo, Measure, PacketError, PacketLimits, Progress,
+};
+use model::server::ServerId;
 use ring::Queue;
 
 impl Learners {
@@ -36,7 +39,8 @@ impl Learners {
     ) {
         let Some(Kept::Link(link)) = self.sockets.find_mut(place) else { return };
         let (id, side, from, limits) = (link.id, link.side, link.from, self.packets);
-        let (mut is_stopped, mut passed_over) = (false, None);
+        let (mut is_stopped, mut passed_over, mut unlisted) = (false, None, None);
+        let others = &self.others;
         let measure = &mut link.measure;
         let is_lent = link.is_wanted_elsewhere;
         let fed = link.inbox.feed(bytes, |front| {
@@ -46,7 +50,10 @@ impl Learners {
             }
             let Progress::Whole(length) = measure.advance(front)? else { return Ok(None) };
             *measure = Measure::new(limits);
-            match hand_in(id, side, &front[..length], limits, agreement) {
+            let note = |server: ServerId| {
+                unlisted = Some(server).filter(|it| !others.contains_key(it)).or(unlisted);
+            };
+            match hand_in(id, side, &front[..length], limits, (agreement, note)) {
                 Err(error @ PacketError::Kind { .. }) => passed_over = Some(error),
                 handed => handed?,
             }
@@ -56,6 +63,9 @@ impl Learners {
         let was_held = std::mem::replace(&mut link.is_held, is_stopped);
         if let Some(error) = passed_over {
             self.complain(&from, Complaint::PassedOver(error));
+        }
+        if let Some(server) = unlisted {
+            self.complain(&from, Complaint::Unlisted(server));
         }
         if let Err(error) = fed {
             self.complain(&from, error.into());
@@ -99,18 +109,24 @@ impl Learners {
     }
 }
 
-/// Hands in one packet.
+/// Hands in one packet. `note` gets the number that a follower introduces itself with.
 fn hand_in(
     id: LinkId,
     side: Side,
     packet: &[u8],
     limits: PacketLimits,
-    agreement: &mut impl Agreement,
+    (agreement, mut note): (&mut impl Agreement, impl FnMut(ServerId)),
 ) -> Result<(), PacketError> {
     let measured = "the packet was measured";
     match side {
         Side::Leader => {
             let (packet, _) = FromLearner::decode(packet, limits)?.expect(measured);
+            if let FromLearner::FollowerInfo {
+                learner: LearnerInfo::Config { server, .. }, ..
+            } = packet
+            {
+                note(server);
+            }
             agreement.handle(zab::Event::FromLearner(id, packet));
         }
         Side::Learner => {

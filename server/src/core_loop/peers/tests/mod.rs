@@ -18,6 +18,7 @@ use engine::limits::EPOCH_TXNS_MAX;
 use engine::zab::{Effect, Ensemble, Event, LinkId, Notice, Planted, Quorum};
 use model::host::Host;
 use model::peer::address::Address;
+use model::peer::membership::Membership;
 use model::peer::notification::{ServerState, Vote};
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
@@ -46,7 +47,7 @@ fn listener() -> Listener {
 /// A port of this machine that only a listener of the test's takes, as long as the socket is there.
 fn reserved() -> (OwnedFd, SocketAddr) {
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let fd = net::outgoing::unconnected(any, false).unwrap();
+    let fd = net::outgoing::unconnected(any, net::outgoing::SocketOptions::default()).unwrap();
     setsockopt(&fd, sockopt::ReuseAddr, &true).unwrap();
     bind(fd.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 0)).unwrap();
     let address: SockaddrIn = getsockname(fd.as_raw_fd()).unwrap();
@@ -74,11 +75,14 @@ fn parts(me: i64, election: u16, others: BTreeMap<ServerId, Reach>) -> PeersPart
     PeersParts {
         me: ServerId(me),
         election: address(election),
+        membership: Membership::majority(BTreeMap::new(), 0),
         others,
         connect_ms: CONNECT_MS,
         hello_ms: HELLO_MS,
         introduction_ms: INTRODUCTION_MS,
+        leader_ms: INTRODUCTION_MS,
         keep_alive: false,
+        no_delay: true,
         packets: PacketLimits::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! From a configuration to links.
 
-use crate::config::decided::Endpoint;
+use crate::config::decided::{Endpoint, Links};
 use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings, PlanFault};
 use engine::zab::{Pace, Quorum};
 use model::host::Host;
@@ -18,14 +18,23 @@ fn settings(text: &str, me: i64) -> EnsembleSettings {
         tick_ms: 2_000,
         init_limit: 10,
         sync_limit: 5,
-        connect_ms: 5_000,
-        reconnect_ms: 100,
-        bind_attempts: 3,
         listens_everywhere: false,
-        keep_alive: false,
+        links: LINKS,
         packets: PacketLimits::default(),
     }
 }
+
+const LINKS: Links = Links {
+    connect_limit: None,
+    reconnect_ms: 100,
+    election_connect_ms: Some(5_000),
+    hello_ms: None,
+    bind_attempts: Some(3),
+    keep_alive: false,
+    notify_ms: (200, 60_000),
+    epoch_wait_ms: None,
+    no_delay: [true, true],
+};
 
 const THREE: &str = "server.1=zoo1:2888:3888;2181\n\
     server.2=10.0.0.2:2888:3888|10.0.1.2:2889:3889\n\
@@ -48,7 +57,7 @@ fn a_configuration_becomes_an_ensemble() {
     let text = std::str::from_utf8(&ensemble.text).unwrap();
     assert!(text.starts_with("server.1=zoo1:2888:3888:participant;0.0.0.0:2181\n"), "{text}");
     assert!(text.ends_with("\nversion=0"), "{text}");
-    let pace = Pace { tick_ms: 2_000, init_limit: 10, sync_limit: 5, reconnect_ms: 100 };
+    let pace = Pace::of(2_000, 10, 5, 100);
     assert_eq!(plan.pace, pace);
 
     let endpoints = |addresses: [Address; 2]| addresses.map(Endpoint::from).to_vec();
@@ -66,14 +75,42 @@ fn a_configuration_becomes_an_ensemble() {
     assert_eq!(links.others.keys().copied().collect::<Vec<_>>(), [ServerId(1), ServerId(3)]);
     assert_eq!(links.others[&ServerId(1)].election, [named("zoo1", 3_888)]);
     assert_eq!(links.others[&ServerId(3)].quorum, [named("zoo3", 2_888)]);
-    let times = (links.connect_ms, links.hello_ms, links.introduction_ms);
-    assert_eq!(times, (5_000, 10_000, 20_000));
+    let times = (links.connect_ms, links.hello_ms, links.introduction_ms, links.leader_ms);
+    assert_eq!(times, (5_000, 10_000, 20_000, 20_000));
+}
+
+#[test]
+fn every_wait_can_be_configured() {
+    let links = Links {
+        connect_limit: Some(3),
+        reconnect_ms: 7,
+        election_connect_ms: None,
+        hello_ms: Some(900),
+        keep_alive: true,
+        notify_ms: (50, 800),
+        epoch_wait_ms: Some(1_500),
+        no_delay: [false, true],
+        ..LINKS
+    };
+    let plan = EnsemblePlan::decide(&EnsembleSettings { links, ..settings(THREE, 2) }).unwrap();
+    let pace = plan.pace;
+    assert_eq!((pace.connect_ms(), pace.init_ms(), pace.reconnect_ms), (6_000, 20_000, 7));
+    assert_eq!((pace.notify_ms_min, pace.notify_ms_max), (50, 800));
+    assert_eq!(pace.epoch_wait_ms, Some(1_500));
+    let links = &plan.links;
+    assert_eq!((links.connect_ms, links.hello_ms), (u64::MAX, 900));
+    assert_eq!((links.introduction_ms, links.leader_ms), (20_000, 6_000));
+    // What probes a silent peer are election links only, what may wait for more learner links.
+    assert!(links.keep_alive && !links.no_delay);
+    let [election, quorum] = plan.listening.options;
+    assert_eq!((election.keep_alive, election.no_delay), (true, true));
+    assert_eq!((quorum.keep_alive, quorum.no_delay), (false, true));
 }
 
 #[test]
 fn it_may_listen_everywhere_and_for_ever() {
-    let everywhere =
-        EnsembleSettings { listens_everywhere: true, bind_attempts: 0, ..settings(THREE, 2) };
+    let links = Links { bind_attempts: None, ..LINKS };
+    let everywhere = EnsembleSettings { listens_everywhere: true, links, ..settings(THREE, 2) };
     let plan = EnsemblePlan::decide(&everywhere).unwrap();
     let any = |port| Endpoint { host: Host::Any, port };
     assert_eq!(plan.listening.election, [any(3_888), any(3_889)]);

@@ -20,7 +20,7 @@ use std::sync::Arc;
 const ROUNDS_MAX: usize = 200_000;
 
 /// Patient: a round that is late on a busy machine is no reason for an election.
-const PACE: Pace = Pace { tick_ms: 20_000, init_limit: 10, sync_limit: 5, reconnect_ms: 10 };
+const PACE: Pace = Pace::of(20_000, 10, 5, 10);
 
 /// What a server has on its disk, which is instant.
 #[derive(Clone, Debug, Default)]
@@ -190,6 +190,7 @@ impl World {
             committed: disk.committed,
             base: Zxid::ZERO,
             recent_bytes_max: 1 << 20,
+            is_empty_trusted: true,
         });
         let (effects, events) = (Effects::default(), Vec::new());
         let node = Node { zab, disk, effects, now_ms: self.now_ms, next: None, events };

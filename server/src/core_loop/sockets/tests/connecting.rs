@@ -3,7 +3,7 @@
 use super::{Told, Turner, drain, name_of, turners};
 use crate::core_loop::sockets::{End, Place};
 use net::listener::{Endpoint, ListenOptions, Listener};
-use net::outgoing::unconnected;
+use net::outgoing::{SocketOptions, unconnected};
 use ring::Errno;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -15,7 +15,7 @@ fn listener(backlog: i32) -> Listener {
 }
 
 fn connect(turner: &mut Turner, address: SocketAddr) -> Place {
-    let fd = unconnected(address, false).unwrap();
+    let fd = unconnected(address, SocketOptions::default()).unwrap();
     turner.names.push(name_of(&fd));
     let kept = turner.kept.clone();
     turner.ask(|sockets, queue| sockets.connect(queue, fd, address, kept))
@@ -47,7 +47,9 @@ fn a_socket_that_was_connected_is_like_any_other() {
 fn a_refused_connect_leaves_nothing() {
     for mut turner in turners() {
         // Its port stays its own, and nothing listens there.
-        let reserved = unconnected(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).unwrap();
+        let reserved =
+            unconnected(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketOptions::default())
+                .unwrap();
         let address = bound(&reserved);
         connect(&mut turner, address);
         assert_eq!(turner.told(1), [Told::NotConnected(Errno::ECONNREFUSED)]);

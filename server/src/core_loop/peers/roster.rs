@@ -1,0 +1,66 @@
+//! Whether what other servers say agrees with this server's own configuration.
+//!
+//! Nothing follows from a difference but a line in the log: stock's servers take no notice of it,
+//! and servers of one ensemble may differ for a while, when each is started with new lines in turn.
+//!
+//! Lives in: `Elections`.
+
+use super::limits::ROSTER_BYTES_MAX;
+use model::host::Host;
+use model::peer::address::Address;
+use model::peer::membership::{Member, Membership, PeerAddress, Reading};
+use model::server::ServerId;
+
+/// The servers of this server's configuration.
+#[derive(Debug)]
+pub(super) struct Roster {
+    membership: Membership,
+}
+
+impl Roster {
+    /// Those of this configuration.
+    pub(super) fn new(membership: Membership) -> Self {
+        Self { membership }
+    }
+
+    /// The first server that another configuration, as its server sends it, has differently, or
+    /// that one of the two does not have. `None` if it is not the text of one.
+    pub(super) fn difference(&self, text: &[u8]) -> Option<ServerId> {
+        if text.len() > ROSTER_BYTES_MAX {
+            return None;
+        }
+        let reading = Reading { is_multi: true, has_groups: true };
+        let theirs = Membership::parse(text, reading).ok()?;
+        let (ours, theirs) = (self.membership.members(), theirs.members());
+        if ours.is_empty() || theirs.is_empty() {
+            return None;
+        }
+        let is_same = |id: &ServerId| match (ours.get(id), theirs.get(id)) {
+            (Some(one), Some(other)) => is_same_member(one, other),
+            _ => false,
+        };
+        ours.keys().chain(theirs.keys()).find(|id| !is_same(id)).copied()
+    }
+}
+
+fn is_same_member(one: &Member, other: &Member) -> bool {
+    let (ours, theirs) = (one.addresses(), other.addresses());
+    let is_same = |(one, other): (&PeerAddress, &PeerAddress)| {
+        let ends = |it: &PeerAddress| [it.quorum(), it.election()];
+        ends(one).iter().zip(&ends(other)).all(|(one, other)| may_be_same(one, other))
+    };
+    one.role == other.role && ours.len() == theirs.len() && ours.iter().zip(theirs).all(is_same)
+}
+
+/// Whether two addresses may be of one server. Names and numbers may mean the same machine, and a
+/// server may have every address of its own machine in its own line.
+pub(super) fn may_be_same(one: &Address, other: &Address) -> bool {
+    let are_different = match (&one.host, &other.host) {
+        (Host::Ipv4(one), Host::Ipv4(other)) => one != other,
+        (Host::Ipv6(one, _), Host::Ipv6(other, _)) => {
+            one != other && !one.is_unspecified() && !other.is_unspecified()
+        }
+        _ => false,
+    };
+    one.port == other.port && !are_different
+}
