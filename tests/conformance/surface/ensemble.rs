@@ -115,7 +115,7 @@ fn surface(members: &[Member], own: &Member, clients: &[Client; 3]) -> String {
     for (name, text) in [
         ("srvr", normal::packets(&normal::numbers(&word("srvr")))),
         ("conf", normal::sizes(&word("conf"))),
-        ("dump", normal::dump(&word("dump"))),
+        ("dump", normal::blocks(&normal::dump(&word("dump")))),
         ("isro", word("isro")),
         ("wchs", word("wchs")),
         ("mntr", normal::metrics_of_ensemble(&word("mntr"))),

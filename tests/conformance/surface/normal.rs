@@ -110,8 +110,12 @@ const COUNTED: [&str; 3] =
     ["zk_cnt_readlatency", "zk_cnt_updatelatency", "zk_cnt_propagation_latency"];
 
 /// The same in an ensemble, where links and stages work at their own pace.
-const VARYING_IN_ENSEMBLES: [&str; 17] = [
+const VARYING_IN_ENSEMBLES: [&str; 19] = [
     "zk_packets_",
+    // A new session's proposal has a digest here.
+    "zk_min_proposal_size",
+    // Reads of the leader's clients count on stock only.
+    "prep_processor_request_queued",
     "zk_bytes_received_count",
     "snap_count",
     "diff_count",
@@ -159,9 +163,11 @@ pub(super) fn metrics_of_ensemble(text: &str) -> String {
     metrics_but(&lines.map(line).collect::<String>(), &COUNTED_IN_ENSEMBLES)
 }
 
-/// `srvr`: packets received and sent, which words add to.
+/// `srvr`: packets received and sent, which words add to, and the sizes of proposals, which `mntr`
+/// has too.
 pub(super) fn packets(text: &str) -> String {
-    let varies = |line: &str| line.starts_with("Received: ") || line.starts_with("Sent: ");
+    let varying = ["Received: ", "Sent: ", "Proposal sizes "];
+    let varies = |line: &str| varying.iter().any(|start| line.starts_with(start));
     let line = |line: &str| if varies(line) { sharp(line) } else { line.to_owned() };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }

@@ -7,6 +7,7 @@ use crate::admin::http::{ensemble, json};
 use crate::admin::inquiry::{ConnectionReport, LastMaxMin, Mode, Unanswered};
 use crate::admin::limits::{ANSWER_BYTES_MAX, CONNECTION_BYTES, PATH_BYTES};
 use crate::admin::room::{Held, Size};
+use crate::admin::text::dump::Sessions;
 use crate::admin::text::{NOT_SERVING, Peer, conf};
 use crate::admin::totals::Totals;
 use crate::admin::values::Value as Reported;
@@ -129,7 +130,11 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
         Command::GetTraceMask => json!({ "tracemask": desk.trace_mask.load(Ordering::Relaxed) }),
         Command::SetTraceMask => set_trace_mask(desk, query),
         Command::Hash => digests(&desk.roles).await?,
-        Command::InitialConfiguration => json!({ "initial_configuration": desk.facts.initial }),
+        Command::InitialConfiguration => {
+            // Stock's servers of an ensemble do not keep it.
+            let kept = desk.facts.conf.ensemble.is_none().then_some(&desk.facts.initial);
+            json!({ "initial_configuration": kept })
+        }
         Command::IsReadOnly => {
             let mode = desk.roles.ordering_counts().await?.mode;
             json!({ "read_only": mode == Mode::ReadOnly })
@@ -241,7 +246,9 @@ async fn dump(roles: &Roles) -> Result<Answer, Unanswered> {
     let _ = step.await?;
     Ok(Answer::gathered(move || {
         let mut by_expiry = Members::new();
-        for set in live.by_expiry().sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
+        // A learner's leader decides that.
+        let live = if live.is_tracking { live.by_expiry() } else { Sessions::default() };
+        for set in live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
             let ids: Vec<_> = set.iter().map(|entry| entry.session.0).collect();
             by_expiry.insert(set[0].expires_ms.to_string(), ids.into());
         }
