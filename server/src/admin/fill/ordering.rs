@@ -143,7 +143,7 @@ pub(super) fn session_page(
     now: Now,
 ) -> SessionPage {
     let (mono_ms, wall_ms) = (now.mono_ms, now.wall_ms);
-    let mut page = SessionPage { mono_ms, wall_ms, is_tracking, ..<_>::default() };
+    let mut page = SessionPage { is_tracking, mono_ms, wall_ms, ..<_>::default() };
     let mut known = state.sessions.range(from..).map(|(&session, it)| (session, it.timeout_ms));
     for (session, timeout_ms) in known.by_ref().take(PAGE_ENTRIES_MAX) {
         // A session that is being closed may have been removed from the role's table already.

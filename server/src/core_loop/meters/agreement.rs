@@ -112,15 +112,15 @@ impl AgreementMeters {
     /// An event is about to be handed to agreement.
     pub(in crate::core_loop) fn heard(&mut self, event: &Event<'_>, zab: &Zab, now: Now) {
         match event {
-            Event::FromLeader(_, packet) if zab.is_serving() => self.from_leader(packet, now),
-            Event::FromLearner(link, packet) => self.from_learner(*link, packet, zab, now),
+            Event::FromLeader(_, packet) if zab.is_serving() => self.heard_from_leader(packet, now),
+            Event::FromLearner(link, packet) => self.heard_from_learner(*link, packet, zab, now),
             Event::SnapshotSent(_) => self.numbers.snapshots += 1,
             Event::Closed(link) => self.link_ended(*link),
             _ => (),
         }
     }
 
-    fn from_leader(&mut self, packet: &FromLeader<'_>, now: Now) {
+    fn heard_from_leader(&mut self, packet: &FromLeader<'_>, now: Now) {
         let numbers = &mut self.numbers;
         match packet {
             FromLeader::Proposal { zxid, txn } => {
@@ -144,7 +144,7 @@ impl AgreementMeters {
         }
     }
 
-    fn from_learner(&mut self, link: LinkId, packet: &FromLearner<'_>, zab: &Zab, now: Now) {
+    fn heard_from_learner(&mut self, link: LinkId, packet: &FromLearner<'_>, zab: &Zab, now: Now) {
         match packet {
             FromLearner::Request { .. } => self.numbers.requests += 1,
             FromLearner::Revalidate { .. } => self.numbers.revalidations += 1,
