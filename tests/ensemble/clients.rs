@@ -71,5 +71,7 @@ fn a_sync_right_behind_writes_is_answered_in_its_turn() {
         })
     });
     let clients: Vec<_> = clients.collect();
-    clients.into_iter().for_each(|client| client.join().unwrap());
+    for client in clients {
+        client.join().unwrap();
+    }
 }

@@ -48,7 +48,9 @@ fn fill(address: SocketAddr, nodes: usize) {
             })
         })
         .collect();
-    fillers.into_iter().for_each(|filler| filler.join().unwrap());
+    for filler in fillers {
+        filler.join().unwrap();
+    }
 }
 
 /// Resident memory of a server, in MiB.

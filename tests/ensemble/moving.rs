@@ -112,7 +112,9 @@ fn a_session_keeps_its_order_from_server_to_server() {
             })
         })
         .collect();
-    sessions.into_iter().for_each(|session| session.join().unwrap());
+    for session in sessions {
+        session.join().unwrap();
+    }
     stop.store(true, Ordering::Relaxed);
     for worker in workers {
         let mut worker = worker.join().unwrap();

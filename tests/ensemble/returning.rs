@@ -149,8 +149,12 @@ impl Ensemble {
     /// Restarts all servers but one: their memory then holds what has come since.
     fn restart_others(&mut self, but: usize) {
         let others = [(but + 1) % 3, (but + 2) % 3];
-        others.iter().for_each(|at| self.servers[*at].kill());
-        others.iter().for_each(|at| self.servers[*at].launch());
+        for at in others {
+            self.servers[at].kill();
+        }
+        for at in others {
+            self.servers[at].launch();
+        }
         self.await_service();
     }
 

@@ -276,6 +276,12 @@ impl Ordering {
         }
     }
 
+    /// Learners' syncs that are not answered yet, for reports.
+    pub fn pending_sync_count(&self) -> usize {
+        let Service::Leading { learners, .. } = &self.service else { return 0 };
+        learners.links.values().map(|it| it.syncs.len()).sum()
+    }
+
     pub(super) fn set_closing(&mut self, link: LinkId, is_closing: bool) {
         let Service::Leading { learners, .. } = &mut self.service else { return };
         if let Some(held) = learners.links.get_mut(&link) {

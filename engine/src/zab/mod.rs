@@ -51,6 +51,7 @@ pub use event::{Attempt, Event, LinkId, LogRead};
 pub use history::History;
 pub use plant::{Plant, Planted};
 pub use quorum::Quorum;
+pub use report::Progress;
 
 use crate::limits::LEARNERS_MAX;
 use context::Context;

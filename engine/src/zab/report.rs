@@ -5,12 +5,46 @@ use super::election::Elected;
 use super::ensemble::{Ensemble, Pace};
 use super::event::LinkId;
 use super::history::History;
+use super::leading::{Leading, Learner};
 use super::{Role, Zab};
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
 
+/// How far a server has come with a leader, be that another server or itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is none: it looks for one.
+    Election,
+    /// An epoch is being agreed on.
+    Discovery,
+    /// The epoch is promised; histories are being made equal.
+    Synchronization,
+    /// Clients are served.
+    Broadcast,
+}
+
 impl Zab {
+    /// How far this server has come.
+    pub fn progress(&self) -> Progress {
+        match &self.role {
+            Role::Looking(_) | Role::Ending { .. } => Progress::Election,
+            _ if self.is_serving() => Progress::Broadcast,
+            Role::Leading(leading) if leading.is_synchronizing() => Progress::Synchronization,
+            Role::Following(following) if following.has_promised() => Progress::Synchronization,
+            Role::Leading(_) | Role::Following(_) => Progress::Discovery,
+        }
+    }
+
+    /// The servers that have connected to this one, while it leads.
+    pub fn learners(&self) -> impl Iterator<Item = &Learner> {
+        let leading = match &self.role {
+            Role::Leading(leading) => Some(&**leading),
+            Role::Ending { .. } | Role::Looking(_) | Role::Following(_) => None,
+        };
+        leading.into_iter().flat_map(Leading::learners)
+    }
+
     /// What this server announces.
     pub fn notice(&self) -> Notice {
         let own = Elected { vote: self.own_vote(), round: self.round };
@@ -99,10 +133,7 @@ impl Zab {
     /// The learner at the other end of a link, while this server leads and once the learner has
     /// introduced itself.
     pub fn learner_at(&self, link: LinkId) -> Option<ServerId> {
-        match &self.role {
-            Role::Leading(leading) => leading.learners().find(|it| it.link == link)?.id,
-            Role::Ending { .. } | Role::Looking(_) | Role::Following(_) => None,
-        }
+        self.learners().find(|it| it.link == link)?.id
     }
 
     /// The epoch in which this server leads, once that has begun.

@@ -161,9 +161,9 @@ impl Desk {
         })
     }
 
-    /// Resets what `srst` resets.
-    pub(super) async fn reset_counts(&self) -> Result<(), Unanswered> {
-        self.roles.reset_counts().await?;
+    /// Resets what `srst` resets; the sizes of proposals only if that is requested.
+    pub(super) async fn reset_counts(&self, forgets_proposals: bool) -> Result<(), Unanswered> {
+        self.roles.reset_counts(forgets_proposals).await?;
         self.facts.throttle.reset_counts();
         self.received.store(0, Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
@@ -221,7 +221,7 @@ impl Desk {
                 out.extend_from_slice(b"Connection stats reset.\n");
             }
             FourLetterWord::Srst => {
-                self.reset_counts().await?;
+                self.reset_counts(true).await?;
                 out.extend_from_slice(b"Server stats reset.\n");
             }
             FourLetterWord::Srvr | FourLetterWord::Stat => {

@@ -3,7 +3,8 @@
 //! provider is configured.
 
 use super::host;
-use super::metrics::{Counter, Measure, QuotaSums};
+use super::inquiry::Mode;
+use super::metrics::{Counter, Measure, QuotaSums, ServerMeasure};
 use super::totals::Totals;
 use super::values::{self, Process, Value};
 use engine::meter::{Tally, Traffic};
@@ -64,13 +65,9 @@ pub(super) fn all(totals: &Totals, process: Process, usage: host::Usage) -> Vec<
 
 fn of_totals(totals: &Totals, process: Process) -> Vec<Metric> {
     let mut all = Vec::new();
-    for (name, value) in values::gauges(totals, process) {
-        if !matches!(value, Value::Text(_)) {
-            all.push(Metric::new(&name, "gauge").sample("", &[], value));
-        }
-    }
-    for (kind, pick) in values::QUOTA_KINDS {
-        all.push(quota(totals, &format!("quota_{kind}_per_namespace"), pick));
+    // As on stock, they are there while clients are served.
+    if totals.ordering.is_serving {
+        all.extend(gauges(totals, process));
     }
     let metrics = &totals.metrics;
     for &counter in Counter::ALL {
@@ -85,14 +82,28 @@ fn of_totals(totals: &Totals, process: Process) -> Vec<Metric> {
     for &measure in Measure::ALL {
         all.push(summary(measure, &metrics.measured(measure)));
     }
-    // These are about learners, of which there are none.
-    for name in ["ack_latency", "learner_handler_qp_size", "learner_handler_qp_time_ms"] {
-        all.push(Metric::new(name, "summary"));
-    }
+    all.extend(ServerMeasure::ALL.iter().map(|measure| of_servers(totals, *measure)));
     all.push(traffic("read_per_namespace", &metrics.read));
     all.push(traffic("write_per_namespace", &metrics.written));
     let is_refusing = u8::from(totals.ordering.writes_refused.is_some());
     all.push(Metric::new("writes_refused", "gauge").sample("", &[], is_refusing));
+    all
+}
+
+fn gauges(totals: &Totals, process: Process) -> Vec<Metric> {
+    let mut all = Vec::new();
+    for (name, value) in values::gauges(totals, process) {
+        if !matches!(value, Value::Text(_)) {
+            all.push(Metric::new(&name, "gauge").sample("", &[], value));
+        }
+    }
+    if totals.ordering.mode == Mode::Follower {
+        // Of those that learn from it, which no server here does.
+        all.push(Metric::new("synced_observers", "gauge").sample("", &[], 0));
+    }
+    for (kind, pick) in values::QUOTA_KINDS {
+        all.push(quota(totals, &format!("quota_{kind}_per_namespace"), pick));
+    }
     all
 }
 
@@ -105,17 +116,36 @@ fn quota(totals: &Totals, name: &str, pick: fn(&QuotaSums) -> i64) -> Metric {
 }
 
 fn summary(measure: Measure, tally: &Tally) -> Metric {
-    let count = if measure.has_quantiles() { QUANTILES.len() } else { 1 };
+    let metric = Metric::new(measure.name(), "summary");
+    summarize(metric, &[], measure.has_quantiles(), tally)
+}
+
+/// What is measured of each server, under its number.
+fn of_servers(totals: &Totals, measure: ServerMeasure) -> Metric {
     let mut metric = Metric::new(measure.name(), "summary");
+    for (server, tally) in totals.metrics.measured_of_servers(measure) {
+        let number = server.0.to_string();
+        metric = summarize(metric, &[("key", &number)], measure.has_quantiles(), tally);
+    }
+    metric
+}
+
+fn summarize(
+    mut metric: Metric,
+    labels: &[(&'static str, &str)],
+    has_quantiles: bool,
+    tally: &Tally,
+) -> Metric {
+    let count = if has_quantiles { QUANTILES.len() } else { 1 };
     for (label, per_mille) in &QUANTILES[..count] {
-        let labels = [("quantile", *label)];
+        let labels = [labels, &[("quantile", *label)]].concat();
         metric = match tally.spread().count {
             0 => metric.sample("", &labels, "NaN"),
             _ => metric.sample("", &labels, tally.quantile(*per_mille)),
         };
     }
     let spread = tally.spread();
-    metric.sample("_count", &[], spread.count).sample("_sum", &[], spread.sum)
+    metric.sample("_count", labels, spread.count).sample("_sum", labels, spread.sum)
 }
 
 fn traffic(name: &str, traffic: &Traffic) -> Metric {

@@ -76,12 +76,13 @@ impl Roles {
         }
     }
 
-    /// Resets what `srst` resets.
-    pub(super) async fn reset_counts(&self) -> Result<(), Unanswered> {
+    /// Resets what `srst` resets; the sizes of proposals only if that is requested.
+    pub(super) async fn reset_counts(&self, forgets_proposals: bool) -> Result<(), Unanswered> {
         for sender in &self.shards {
             sender.ask(|reply| Inquiry::Shard(ShardInquiry::ResetCounts(reply))).await?;
         }
-        let ask = |reply| Inquiry::Ordering(OrderingInquiry::ResetCounts(reply));
+        let ask =
+            |reply| Inquiry::Ordering(OrderingInquiry::ResetCounts { forgets_proposals, reply });
         self.ordering.ask(ask).await
     }
 
@@ -181,6 +182,7 @@ impl Roles {
             let ask = |reply| Inquiry::Ordering(OrderingInquiry::Sessions(session, reply));
             let page = self.ordering.ask(ask).await?;
             all.wall_offset_ms = page.wall_ms.saturating_sub_unsigned(page.mono_ms);
+            all.is_tracking = page.is_tracking;
             all.sessions.extend_from_slice(&page.sessions);
             let is_full = size_of_val(&all.sessions[..]) >= ANSWER_BYTES_MAX;
             from = page.next.filter(|_| !is_full);

@@ -13,7 +13,9 @@
 use super::limits::{INQUIRIES_MAX, INQUIRY_TIMEOUT};
 use super::metrics::{Metrics, QuotaSums};
 pub use engine::meter::Spread;
+pub use engine::zab::Progress;
 use model::op::Op;
+use model::server::ServerId;
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::fmt;
@@ -62,7 +64,12 @@ pub enum OrderingInquiry {
     /// Its numbers, and those of the tree.
     Counts(Reply<Box<OrderingReport>>),
     /// Reset the numbers that `srst` resets.
-    ResetCounts(Reply<()>),
+    ResetCounts {
+        /// Those about the sizes of proposals too, which the command `stat_reset` leaves alone.
+        forgets_proposals: bool,
+        /// When it is done.
+        reply: Reply<()>,
+    },
     /// Everything else that it and its log count, except quotas.
     Metrics(Reply<Box<Metrics>>),
     /// Live sessions from this one on, in the order of their ids.
@@ -199,10 +206,12 @@ pub struct WatchReport {
 /// A session and when it expires if its client stays silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionExpiry {
-    /// In ms of the monotonic clock: the end of its bucket.
+    /// In ms of the monotonic clock: the end of its bucket. 0 if another server decides that.
     pub expires_ms: u64,
     /// The session.
     pub session: SessionId,
+    /// As granted, in ms.
+    pub timeout_ms: i32,
 }
 
 /// Some live sessions.
@@ -210,6 +219,8 @@ pub struct SessionExpiry {
 pub struct SessionPage {
     /// At most [`PAGE_ENTRIES_MAX`] of them.
     pub sessions: Vec<SessionExpiry>,
+    /// Whether this server decides when sessions expire.
+    pub is_tracking: bool,
     /// The session to continue from, if there may be more.
     pub next: Option<SessionId>,
     /// The monotonic clock now, in ms, to read [`SessionExpiry::expires_ms`] by.
@@ -315,12 +326,55 @@ pub struct OrderingReport {
     pub local_session_count: u64,
     /// Why writes are refused, if they are: one line.
     pub writes_refused: Option<String>,
-    /// Bytes of the proposals, on a leader; `None` before the first.
-    pub proposal_bytes: Option<LastMaxMin>,
     /// The last snapshot, and when it was written, in ms since 1970.
     pub last_snapshot: Option<(Zxid, i64)>,
     /// Flushes that took longer than was configured.
     pub slow_flushes: u64,
+    /// What the server knows of its ensemble, if it has one.
+    pub ensemble: Option<EnsembleReport>,
+}
+
+impl OrderingReport {
+    /// What the server knows as a leader.
+    pub fn leading(&self) -> Option<&LeadingReport> {
+        self.ensemble.as_ref()?.leading.as_ref()
+    }
+}
+
+/// What a server knows of its ensemble.
+#[derive(Clone, Debug)]
+pub struct EnsembleReport {
+    /// How far it has come with a leader.
+    pub progress: Progress,
+    /// The leader, once there is one.
+    pub leader: Option<ServerId>,
+    /// Servers that vote.
+    pub quorum_size: u64,
+    /// Requests that were to be ordered here, those of learners too.
+    pub requests: u64,
+    /// Txns that the log was given.
+    pub logged: u64,
+    /// While it leads.
+    pub leading: Option<LeadingReport>,
+}
+
+/// What a leader knows.
+#[derive(Clone, Debug, Default)]
+pub struct LeadingReport {
+    /// How long it has led, in ms.
+    pub uptime_ms: u64,
+    /// Servers that have connected to it.
+    pub learners: u64,
+    /// Of them, followers that get every proposal.
+    pub synced_followers: u64,
+    /// Of those, followers without a vote.
+    pub synced_without_vote: u64,
+    /// Observers that get everything committed.
+    pub synced_observers: u64,
+    /// Syncs of learners that are not answered yet.
+    pub pending_syncs: u64,
+    /// Bytes of the proposals; `None` before the first.
+    pub proposal_bytes: Option<LastMaxMin>,
 }
 
 impl Inquiry {
@@ -328,7 +382,9 @@ impl Inquiry {
     fn is_brief(&self) -> bool {
         match self {
             Self::Shard(ShardInquiry::Counts(_) | ShardInquiry::ResetCounts(_))
-            | Self::Ordering(OrderingInquiry::Counts(_) | OrderingInquiry::ResetCounts(_)) => true,
+            | Self::Ordering(OrderingInquiry::Counts(_) | OrderingInquiry::ResetCounts { .. }) => {
+                true
+            }
             Self::Shard(
                 ShardInquiry::Metrics(_)
                 | ShardInquiry::ResetConnections(..)

@@ -51,7 +51,7 @@ use answer::Desk;
 use http::Site;
 use limits::{LINGERING_MAX, STOP_TIMEOUT, WORDS_AT_ONCE_MAX, WORDS_WAITING_MAX};
 use room::ROOMS;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -100,16 +100,11 @@ pub struct HttpPorts {
 }
 
 impl Facts {
-    /// Of a configuration, with the bound port and the server's id (0 if it has no ensemble).
-    pub fn of(
-        config: &Config,
-        client_port: u16,
-        server_id: u8,
-        throttle: Arc<ConnectThrottle>,
-    ) -> Self {
+    /// Of a configuration, with the bound address.
+    pub fn of(config: &Config, client_address: SocketAddr, throttle: Arc<ConnectThrottle>) -> Self {
         Self {
             words: config.four_letter_words.clone(),
-            conf: Conf::of(config, client_port, server_id),
+            conf: Conf::of(config, client_address),
             data_dir: config.storage.data_dir.clone(),
             data_log_dir: config.storage.data_log_dir.clone(),
             sessionless_timeout_ms: config.connections.sessionless_timeout_ms,

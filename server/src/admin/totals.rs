@@ -34,6 +34,12 @@ impl Totals {
     #[must_use]
     pub fn with_metrics(mut self, mut metrics: Metrics, words: WordCounts) -> Self {
         metrics.count(Counter::BytesReceivedCount, 4 * words.received);
+        if let Some(ensemble) = &self.ordering.ensemble {
+            // A request is ordered by the leader, whose client's or learner's it may be; and reads
+            // do not go to the log of an ensemble in ZooKeeper either.
+            metrics.set(Counter::PrepProcessorRequestQueued, ensemble.requests);
+            metrics.set(Counter::SyncProcessorRequestQueued, ensemble.logged);
+        }
         self.metrics = metrics;
         self
     }

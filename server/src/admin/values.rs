@@ -1,10 +1,11 @@
 //! Every number that the server reports about itself, under stock's names and in stock's order:
 //! what `mntr`, the admin server's `monitor` and the metrics page show, each in its own form.
 
-use super::inquiry::{LastMaxMin, Spread};
-use super::metrics::{Counter, Measure, QuotaSums};
+use super::inquiry::{EnsembleReport, LastMaxMin, LeadingReport, Mode, Progress, Spread};
+use super::metrics::{Counter, Measure, Metrics, QuotaSums, ServerMeasure};
 use super::text::{Mean, double};
 use super::totals::Totals;
+use engine::meter::Tally;
 
 /// What is reported about the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -57,30 +58,43 @@ pub fn values(totals: &Totals, process: Process) -> Vec<(String, Value)> {
         let tally = metrics.measured(measure);
         spread(&mut list, measure.name(), tally.spread());
         if measure.has_quantiles() {
-            for (label, per_mille) in [("p50", 500), ("p95", 950), ("p99", 990), ("p999", 999)] {
-                let name = format!("{label}_{}", measure.name());
-                list.push((name, Value::Whole(tally.quantile(per_mille).into())));
-            }
+            quantiles(&mut list, measure.name(), &tally);
         }
     }
+    of_servers(&mut list, metrics, false);
     for (traffic, kind) in [(&metrics.read, "read"), (&metrics.written, "write")] {
         for (part, sums) in traffic.iter() {
             let part = String::from_utf8_lossy(part);
             spread(&mut list, &format!("{part}_{kind}_per_namespace"), sums);
         }
     }
+    of_servers(&mut list, metrics, true);
     // The reason is in `srvr`: exporters of these lines expect numbers.
     list.push(whole("writes_refused", u8::from(totals.ordering.writes_refused.is_some())));
     list
 }
 
-/// The values that are always present.
+/// What is measured of each server, with quantiles or without.
+fn of_servers(list: &mut Vec<(String, Value)>, metrics: &Metrics, has_quantiles: bool) {
+    let measures = ServerMeasure::ALL.iter().filter(|it| it.has_quantiles() == has_quantiles);
+    for &measure in measures {
+        for (server, tally) in metrics.measured_of_servers(measure) {
+            let name = format!("{}_{}", server.0, measure.name());
+            spread(list, &name, tally.spread());
+            if has_quantiles {
+                quantiles(list, &name, tally);
+            }
+        }
+    }
+}
+
+/// The values that are always present while clients are served.
 pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> {
     let (shards, ordering) = (&totals.shards, &totals.ordering);
     let [response_last, response_max, response_min] = last_max_min(shards.response_bytes);
     let watches = shards.data_watches.watches + shards.child_watch_count;
-    let mut list = vec![
-        ("server_state".to_owned(), Value::Text(ordering.mode.name().to_owned())),
+    let mut list = state(totals);
+    list.extend([
         whole("ephemerals_count", ordering.ephemeral_count),
         whole("num_alive_connections", shards.connections),
         ("avg_latency".to_owned(), Value::Mean(shards.latency)),
@@ -106,13 +120,33 @@ pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> 
         whole("outstanding_tls_handshake", 0),
         whole("min_client_response_size", response_min),
         whole("non_mtls_local_conn_count", 0),
-    ];
-    if let Some(sizes) = ordering.proposal_bytes {
-        list.push(whole("last_proposal_size", sizes.last));
-        list.push(whole("max_proposal_size", sizes.max));
-        list.push(whole("min_proposal_size", sizes.min));
+    ]);
+    if let Some(ensemble) = &ordering.ensemble {
+        list.push(whole("quorum_size", ensemble.quorum_size));
+        if let Some(leading) = &ensemble.leading {
+            add_leading(&mut list, leading);
+        }
     }
     list
+}
+
+/// Puts what only leaders report between the other values, where stock has it.
+fn add_leading(list: &mut Vec<(String, Value)>, leading: &LeadingReport) {
+    let [last, max, min] = last_max_min(leading.proposal_bytes);
+    for (before, value) in [
+        ("outstanding_requests", whole("min_proposal_size", min)),
+        ("max_client_response_size", whole("max_proposal_size", max)),
+        ("connection_drop_probability", whole("synced_followers", leading.synced_followers)),
+        ("auth_failed_count", whole("synced_non_voting_followers", leading.synced_without_vote)),
+        ("auth_failed_count", whole("synced_observers", leading.synced_observers)),
+        ("local_sessions", whole("last_proposal_size", last)),
+        ("local_sessions", whole("pending_syncs", leading.pending_syncs)),
+        ("local_sessions", whole("leader_uptime", leading.uptime_ms)),
+        ("min_client_response_size", whole("learners", leading.learners)),
+    ] {
+        let at = list.iter().position(|(name, _)| name == before);
+        list.insert(at.expect("every server reports it"), value);
+    }
 }
 
 type PickSum = fn(&QuotaSums) -> i64;
@@ -140,7 +174,37 @@ fn quotas(totals: &Totals) -> Vec<(String, Value)> {
 
 /// What is reported if no metrics are kept.
 pub(super) fn state(totals: &Totals) -> Vec<(String, Value)> {
-    vec![("server_state".to_owned(), Value::Text(totals.ordering.mode.name().to_owned()))]
+    let ordering = &totals.ordering;
+    let text = |name: &str, text: &str| (name.to_owned(), Value::Text(text.to_owned()));
+    let mut list = vec![text("server_state", ordering.mode.name())];
+    if let Some(ensemble) = &ordering.ensemble {
+        list.push(text("peer_state", &peer_state(ordering.mode, ensemble)));
+    }
+    list
+}
+
+/// What the server does in its ensemble, and how far it has come with that.
+fn peer_state(mode: Mode, ensemble: &EnsembleReport) -> String {
+    let does = match mode {
+        Mode::Leader => "leading",
+        Mode::Observer => "observing",
+        Mode::Follower => "following",
+        Mode::Standalone | Mode::ReadOnly => "looking",
+    };
+    match ensemble.progress {
+        Progress::Election => "looking".to_owned(),
+        progress => format!("{does} - {}", progress_name(progress)),
+    }
+}
+
+/// Stock's name for how far a server has come.
+pub(super) fn progress_name(progress: Progress) -> &'static str {
+    match progress {
+        Progress::Election => "election",
+        Progress::Discovery => "discovery",
+        Progress::Synchronization => "synchronization",
+        Progress::Broadcast => "broadcast",
+    }
 }
 
 fn whole(name: &str, value: impl Into<i128>) -> (String, Value) {
@@ -154,6 +218,13 @@ fn spread(list: &mut Vec<(String, Value)>, name: &str, spread: Spread) {
     list.push(whole(&format!("max_{name}"), max));
     list.push(whole(&format!("cnt_{name}"), spread.count));
     list.push(whole(&format!("sum_{name}"), spread.sum));
+}
+
+fn quantiles(list: &mut Vec<(String, Value)>, name: &str, tally: &Tally) {
+    for (label, per_mille) in [("p50", 500), ("p95", 950), ("p99", 990), ("p999", 999)] {
+        let quantile = tally.quantile(per_mille);
+        list.push((format!("{label}_{name}"), Value::Whole(quantile.into())));
+    }
 }
 
 /// Sizes as stock shows them: -1 before the first.

@@ -10,7 +10,7 @@ use super::history::History;
 use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::Change;
 use super::peers::{self, Lent, Peers};
-use crate::admin::inquiry::Mode;
+use crate::admin::inquiry::{EnsembleReport, Mode};
 use crate::persist::{self, ReadJob, RestoreError, SnapshotBeside};
 use engine::replica::{Event, Serving};
 use engine::settings::Now;
@@ -298,6 +298,7 @@ impl History {
     /// Clients are not served any more.
     pub(super) fn stop_serving(&mut self, why: Lost) {
         self.under_way.serving = None;
+        self.meters.forget_in_flight();
         warn!("looking for a leader: {why}");
     }
 
@@ -309,6 +310,12 @@ impl History {
             (Some(zab), _) if zab.ensemble().is_voter() => Mode::Follower,
             (Some(_), _) => Mode::Observer,
         }
+    }
+
+    /// What is reported of the ensemble, if there is one.
+    pub(super) fn ensemble_report(&self, now: Now) -> Option<EnsembleReport> {
+        let (meters, replica) = (self.meters.agreement.as_ref()?, self.replica());
+        Some(meters.report(replica.zab()?, replica.ordering(), now))
     }
 
     /// Whether clients are served.

@@ -5,7 +5,8 @@ use super::agreement::UnderWay;
 use super::inbox::{LoopInbox, LoopMessage};
 use super::incoming::{self, Incoming, Making};
 use super::log_writer::{Change, LogWriter, LogWriterParts};
-use super::meters::Meters;
+use super::meters::{AgreementMeters, Meters};
+use super::peers::Departure;
 use super::transfers::Transfers;
 use crate::directories::Directories;
 use crate::persist::{self, SnapshotJob};
@@ -16,6 +17,7 @@ use engine::replica::{Effect, Effects, Event, LogState, Replica};
 use engine::settings::{Now, Settings};
 use engine::state::State;
 use engine::tree::{Advise, Pin, TreeReader};
+use model::session::SessionId;
 use model::zxid::Zxid;
 use ring::{Errno, Queue, StableBuf};
 use std::fs::File;
@@ -94,11 +96,13 @@ impl History {
             settings, advise, unadopted, sent_log_millionths, leader_serves, ..
         } = parts;
         let (reader, _) = replica.view();
+        let mut meters = Meters::of_start(&summary);
+        meters.agreement = replica.zab().map(|_| Box::new(AgreementMeters::new(now)));
         Self {
             replica,
             effects: Effects::default(),
             reader,
-            meters: Meters::of_start(&summary),
+            meters,
             log: LogWriter::new(log),
             log_state: LogState::Busy,
             bytes_left: None,
@@ -123,9 +127,9 @@ impl History {
         &self.replica
     }
 
-    /// Forgets what was counted.
-    pub(super) fn reset(&mut self) {
-        self.meters.reset();
+    /// Forgets what was counted; the sizes of proposals only if that is requested.
+    pub(super) fn reset(&mut self, forgets_proposals: bool) {
+        self.meters.reset(forgets_proposals);
         self.replica.reset_counts();
     }
 
@@ -217,7 +221,37 @@ impl History {
     }
 
     pub(super) fn handle(&mut self, event: Event<'_>, now: Now) {
+        self.measure(&event, now);
         self.replica.handle(now, event, &mut self.effects);
+        if let (Some(meters), Some(zab)) = (&mut self.meters.agreement, self.replica.zab()) {
+            meters.handled(zab, now);
+        }
+    }
+
+    /// Measures what an event says.
+    fn measure(&mut self, event: &Event<'_>, now: Now) {
+        if let Event::Durable(zxid) = event {
+            self.meters.durable(*zxid, now.mono_ms);
+        }
+        let (Some(meters), Some(zab)) = (&mut self.meters.agreement, self.replica.zab()) else {
+            return;
+        };
+        match event {
+            Event::Durable(zxid) => meters.durable(*zxid, zab, now),
+            Event::Peer(event) => meters.heard(event, zab, now),
+            Event::Shard(ToOrdering::Writes(bundle)) => meters.requested(bundle.writes.len(), zab),
+            Event::Shard(ToOrdering::Connect(connect)) if connect.session == SessionId(0) => {
+                meters.requested(1, zab);
+            }
+            _ => (),
+        }
+    }
+
+    /// Sends to learners have begun.
+    pub(super) fn departed(&mut self, departures: &[Departure]) {
+        if let (Some(meters), Some(zab)) = (&mut self.meters.agreement, self.replica.zab()) {
+            meters.departed(departures, zab);
+        }
     }
 
     /// Reports to the replica what is durable, and what the log can take.
@@ -279,7 +313,13 @@ impl History {
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.take() {
             match effect {
-                Effect::Append(in_log) => self.log.push(in_log),
+                Effect::Append(in_log) => {
+                    let measured = (&mut self.meters.agreement, self.replica.zab());
+                    if let (Some(meters), Some(zab)) = measured {
+                        meters.appended(&in_log, zab);
+                    }
+                    self.log.push(in_log);
+                }
                 Effect::Published(zxid) => {
                     is_published = true;
                     // What is published is durable and committed.
@@ -290,7 +330,12 @@ impl History {
                 Effect::Deliver { shard, message } => deliver(shard, self.for_shard(message)),
                 Effect::RefuseWrites(refusal) => self.log_refusal(refusal),
                 Effect::TakeSnapshot(pin) => self.take_snapshot(pin, inbox, now),
-                Effect::Peer(effect) => self.perform_for_agreement(effect, inbox, now),
+                Effect::Peer(effect) => {
+                    if let Some(meters) = &mut self.meters.agreement {
+                        meters.performed(&effect);
+                    }
+                    self.perform_for_agreement(effect, inbox, now);
+                }
                 Effect::Serve(serving) => self.serve(serving),
                 Effect::StopServing(why) => self.stop_serving(why),
                 Effect::Diverged(error) => self.diverged(error),

@@ -182,6 +182,10 @@ impl CoreLoop {
         self.roles(now, is_quiet);
         if let Some(peers) = &mut self.parts.peers {
             peers.end_turn(&mut self.ring.queue());
+            let departures = peers.take_departures();
+            if let Some(history) = &mut self.parts.history {
+                history.departed(&departures);
+            }
         }
         if let Some(clients) = &mut self.parts.clients {
             clients.sweep(&mut self.ring.queue(), now.mono_ms);

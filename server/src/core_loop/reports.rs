@@ -26,14 +26,14 @@ fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
     match (inquiry, &mut parts.clients, &mut parts.history) {
         (Inquiry::Shard(inquiry), Some(clients), _) => clients.answer(inquiry),
         (Inquiry::Ordering(inquiry), _, Some(history)) => {
-            if matches!(inquiry, OrderingInquiry::ResetCounts(_)) {
-                history.reset();
+            if let OrderingInquiry::ResetCounts { forgets_proposals, .. } = inquiry {
+                history.reset(forgets_proposals);
             }
             let standing = Standing {
                 is_serving: history.is_serving(),
                 leads_apart: history.leads_apart(),
                 mode: history.mode(),
-                proposal_bytes: None,
+                ensemble: history.ensemble_report(now),
                 last_snapshot: history.meters.last_snapshot(),
                 slow_flushes: history.meters.slow_flushes(),
                 now,

@@ -45,6 +45,19 @@ pub struct Restored {
     pub summary: Summary,
 }
 
+impl Restored {
+    /// How far a server of an ensemble may take its history for committed. A snapshot of its own
+    /// holds only what is; one that a leader has sent, and that was not adopted, may hold more.
+    pub fn known_committed(&self) -> Zxid {
+        let of_tree = self.head.tree.meta().zxid;
+        let known = match self.unadopted {
+            Some(_) => self.committed,
+            None => self.committed.max(of_tree),
+        };
+        known.min(self.zxid)
+    }
+}
+
 /// The result of a restore, for the log.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {

@@ -22,11 +22,17 @@ pub(super) fn placement_options(config: &Config) -> PlacementOptions {
     PlacementOptions { shards, cpus, unpinned, spin_us }
 }
 
+/// What the ids of this server's sessions begin with: as in stock, the lowest byte of its number,
+/// and 1 without an ensemble.
+fn server_id(config: &Config) -> u8 {
+    config.ensemble.as_ref().map_or(1, |ensemble| ensemble.me.0 as u8)
+}
+
 pub(super) fn settings(config: &Config) -> Settings {
     let (sessions, access, tree) = (&config.sessions, &config.access, &config.tree);
     let enforced = &access.enforced_schemes;
     Settings {
-        server_id: 1,
+        server_id: server_id(config),
         tick_ms: u64::from(sessions.tick_ms),
         timeout_ms_min: sessions.timeout_min_ms as i32,
         timeout_ms_max: sessions.timeout_max_ms as i32,

@@ -120,7 +120,7 @@ impl Part {
             pace: plan.pace,
             epochs,
             last: restored.zxid,
-            committed: restored.committed.max(tree_zxid).min(restored.zxid),
+            committed: restored.known_committed(),
             base: restored.summary.snapshot.map_or(Zxid::ZERO, |(zxid, _)| zxid),
             recent_bytes_max: RECENT_BYTES_MAX,
             is_empty_trusted: around.is_empty_trusted || has_snapshot,

@@ -26,6 +26,7 @@ use net::listener::Listener;
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 use ring::RingConfig;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -153,8 +154,9 @@ impl Wiring<'_> {
         roles: admin::Roles,
         throttle: &Arc<ConnectThrottle>,
     ) -> Result<admin::Admin, ServeError> {
-        let client_port = self.listeners.first().map_or(0, |listener| listener.address.port());
-        let facts = admin::Facts::of(self.config, client_port, 0, throttle.clone());
+        let nowhere = SocketAddr::from(([0; 4], 0));
+        let address = self.listeners.first().map_or(nowhere, |listener| listener.address);
+        let facts = admin::Facts::of(self.config, address, throttle.clone());
         let ports = std::mem::take(&mut self.http);
         admin::start(facts, roles, &self.config.admin, ports).map_err(ServeError::Admin)
     }

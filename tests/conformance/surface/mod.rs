@@ -4,6 +4,7 @@
 //!
 //! `RINGKEEPER_RECORD=yes make reference` records them again from stock.
 
+mod ensemble;
 mod normal;
 
 use harness::{Acl, Client, Op, Server, is_reference};

@@ -109,14 +109,81 @@ const VARYING: [&str; 30] = [
 const COUNTED: [&str; 3] =
     ["zk_cnt_readlatency", "zk_cnt_updatelatency", "zk_cnt_propagation_latency"];
 
+/// The same in an ensemble, where links and stages work at their own pace.
+const VARYING_IN_ENSEMBLES: [&str; 19] = [
+    "zk_packets_",
+    // A new session's proposal has a digest here.
+    "zk_min_proposal_size",
+    // Reads of the leader's clients count on stock only.
+    "prep_processor_request_queued",
+    "zk_bytes_received_count",
+    "snap_count",
+    "diff_count",
+    "session_queue",
+    "commit_proc",
+    "commitproc",
+    "sync_time",
+    "write_batch_time",
+    "write_committed_time",
+    "sync_processor_queue",
+    "learner_handler_qp",
+    "data_size",
+    "large_requests",
+    "learner_request",
+    "response_size",
+    "readlatency",
+];
+
+/// Counts of timed events in an ensemble, which are the same in every run.
+const COUNTED_IN_ENSEMBLES: [&str; 9] = [
+    "zk_cnt_updatelatency",
+    "zk_cnt_election_time",
+    "zk_cnt_unavailable_time",
+    "zk_cnt_leader_unavailable_time",
+    "zk_cnt_follower_sync_time",
+    "zk_cnt_quorum_ack_latency",
+    "zk_cnt_proposal_latency",
+    "zk_cnt_proposal_ack_creation_latency",
+    "zk_cnt_commit_propagation_latency",
+];
+
+/// `mntr` of a server of an ensemble: as [`metrics`]. Where one server has a node that the other
+/// has not, `/zookeeper/config`, is omitted.
+pub(super) fn metrics_of_ensemble(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.contains("_zookeeper_write_per_namespace"));
+    let line = |line: &str| match line.split_once('\t') {
+        Some((name, _))
+            if VARYING_IN_ENSEMBLES.iter().any(|part| name.contains(part))
+                && !COUNTED_IN_ENSEMBLES.contains(&name) =>
+        {
+            format!("{name}\t#\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    metrics_but(&lines.map(line).collect::<String>(), &COUNTED_IN_ENSEMBLES)
+}
+
+/// `srvr`: packets received and sent, which words add to, and the sizes of proposals, which `mntr`
+/// has too.
+pub(super) fn packets(text: &str) -> String {
+    let varying = ["Received: ", "Sent: ", "Proposal sizes "];
+    let varies = |line: &str| varying.iter().any(|start| line.starts_with(start));
+    let line = |line: &str| if varies(line) { sharp(line) } else { line.to_owned() };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// `mntr`: every name; the values that do not depend on time. The parts of the tree are sorted;
 /// what only we have is omitted.
 pub(super) fn metrics(text: &str) -> String {
+    metrics_but(text, &COUNTED)
+}
+
+fn metrics_but(text: &str, counted: &[&str]) -> String {
     let mut lines = Vec::new();
     let mut parts = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with("zk_writes_refused")) {
         let (name, value) = line.split_once('\t').expect("a tab");
-        let varies = VARYING.iter().any(|part| name.contains(part)) && !COUNTED.contains(&name);
+        let varies = VARYING.iter().any(|part| name.contains(part)) && !counted.contains(&name);
         let line = format!("{name}\t{}", if varies { "#" } else { value });
         if name.ends_with("_per_namespace") && !name.contains("_quota_") {
             parts.push(line);

@@ -146,6 +146,24 @@ impl Following {
         matches!(self.phase, Phase::Broadcast)
     }
 
+    /// Whether the epoch is promised: the leader may choose how it synchronizes this server.
+    pub fn has_promised(&self) -> bool {
+        match self.phase {
+            Phase::Connecting(_)
+            | Phase::Waiting { .. }
+            | Phase::Registering
+            | Phase::Promising => false,
+            Phase::Choosing
+            | Phase::Cutting
+            | Phase::Receiving { .. }
+            | Phase::CatchingUp
+            | Phase::Settling
+            | Phase::Accepting
+            | Phase::Accepted
+            | Phase::Broadcast => true,
+        }
+    }
+
     /// Whether the link may be read: what comes has room, and the history that it belongs to is
     /// there. (While a snapshot comes, the link is the snapshot's.)
     pub fn is_reading(&self) -> bool {

@@ -124,6 +124,11 @@ impl Leading {
         self.phase == Phase::Broadcast
     }
 
+    /// Whether a quorum has promised the epoch, and has yet to accept the leader's history.
+    pub fn is_synchronizing(&self) -> bool {
+        self.phase == Phase::Synchronization
+    }
+
     /// How many txns can still be proposed.
     pub fn room(&self, history: &History, ensemble: &Ensemble) -> u32 {
         if !self.is_in_broadcast() {

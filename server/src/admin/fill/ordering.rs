@@ -1,7 +1,7 @@
 //! What the ordering role reports.
 
 use crate::admin::inquiry::{
-    EphemeralCursor, EphemeralPage, EphemeralReport, LastMaxMin, Mode, OrderingInquiry,
+    EnsembleReport, EphemeralCursor, EphemeralPage, EphemeralReport, Mode, OrderingInquiry,
     OrderingReport, QuotaPage, SessionExpiry, SessionPage,
 };
 use crate::admin::limits::{PAGE_ENTRIES_MAX, QUOTAS_PER_PAGE};
@@ -17,7 +17,7 @@ use model::zxid::Zxid;
 use std::ops::Bound;
 
 /// What the ordering role does not know about its server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Standing {
     /// Whether clients are served, or would be if this server did not lead apart from them.
     pub is_serving: bool,
@@ -25,8 +25,8 @@ pub struct Standing {
     pub leads_apart: bool,
     /// What the server is.
     pub mode: Mode,
-    /// Bytes of proposals, on a leader.
-    pub proposal_bytes: Option<LastMaxMin>,
+    /// What it knows of its ensemble.
+    pub ensemble: Option<EnsembleReport>,
     /// The last snapshot, and when it was written, in ms since 1970.
     pub last_snapshot: Option<(Zxid, i64)>,
     /// Flushes that took longer than was configured.
@@ -54,11 +54,13 @@ pub fn ordering(
         OrderingInquiry::Quotas(after, reply) => {
             reply.send(quota_page(view, after.as_deref())).ok();
         }
-        OrderingInquiry::ResetCounts(reply) => {
+        OrderingInquiry::ResetCounts { reply, .. } => {
             reply.send(()).ok();
         }
         OrderingInquiry::Sessions(from, reply) => {
-            reply.send(session_page(role, view.meta(), from, standing.now)).ok();
+            let is_tracking = matches!(standing.mode, Mode::Standalone | Mode::Leader);
+            let page = session_page(role, view.meta(), from, is_tracking, standing.now);
+            reply.send(page).ok();
         }
         OrderingInquiry::Ephemerals(from, reply) => {
             reply.send(ephemeral_page(view.meta(), &from)).ok();
@@ -130,7 +132,7 @@ fn ordering_report(role: &Ordering, view: View<'_, State>, standing: Standing) -
             }
             Refusal::LogEnded => "the server stops: its log has ended".into(),
         }),
-        proposal_bytes: standing.proposal_bytes,
+        ensemble: standing.ensemble,
         last_snapshot: standing.last_snapshot,
         slow_flushes: standing.slow_flushes,
     }
@@ -140,17 +142,20 @@ pub(super) fn session_page(
     role: &Ordering,
     state: &State,
     from: SessionId,
+    is_tracking: bool,
     now: Now,
 ) -> SessionPage {
-    let mut page = SessionPage { mono_ms: now.mono_ms, wall_ms: now.wall_ms, ..<_>::default() };
-    let mut known = state.sessions.range(from..).map(|(&session, _)| session);
-    for session in known.by_ref().take(PAGE_ENTRIES_MAX) {
+    let (mono_ms, wall_ms) = (now.mono_ms, now.wall_ms);
+    let mut page = SessionPage { is_tracking, mono_ms, wall_ms, ..<_>::default() };
+    let mut known = state.sessions.range(from..).map(|(&session, it)| (session, it.timeout_ms));
+    for (session, timeout_ms) in known.by_ref().take(PAGE_ENTRIES_MAX) {
         // A session that is being closed may have been removed from the role's table already.
-        if let Some(expires_ms) = role.sessions().expires_ms(session) {
-            page.sessions.push(SessionExpiry { expires_ms, session });
+        let expires_ms = role.sessions().expires_ms(session);
+        if let Some(expires_ms) = expires_ms.or((!is_tracking).then_some(0)) {
+            page.sessions.push(SessionExpiry { expires_ms, session, timeout_ms });
         }
     }
-    page.next = known.next();
+    page.next = known.next().map(|(session, _)| session);
     page
 }
 

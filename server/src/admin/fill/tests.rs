@@ -72,7 +72,7 @@ fn a_page_of_sessions_looks_at_so_many() {
     let view = shard.reader().view();
     let (mut from, mut found) = (Some(SessionId(i64::MIN)), BTreeSet::new());
     while let Some(session) = from {
-        let page = session_page(&role, view.meta(), session, Now::default());
+        let page = session_page(&role, view.meta(), session, true, Now::default());
         assert!(page.sessions.len() <= PAGE_ENTRIES_MAX);
         found.extend(page.sessions.iter().map(|entry| entry.session.0));
         from = page.next;

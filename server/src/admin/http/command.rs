@@ -105,7 +105,7 @@ impl Command {
                 | Self::GetTraceMask
                 | Self::SetTraceMask
                 | Self::SystemProperties
-                | Self::Restore
+                | Self::Zabstate
         )
     }
 }

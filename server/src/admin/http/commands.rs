@@ -3,10 +3,11 @@
 use crate::admin::answer::Desk;
 use crate::admin::gather::Roles;
 use crate::admin::http::command::Command;
-use crate::admin::http::json;
+use crate::admin::http::{ensemble, json};
 use crate::admin::inquiry::{ConnectionReport, LastMaxMin, Mode, Unanswered};
 use crate::admin::limits::{ANSWER_BYTES_MAX, CONNECTION_BYTES, PATH_BYTES};
 use crate::admin::room::{Held, Size};
+use crate::admin::text::dump::Sessions;
 use crate::admin::text::{NOT_SERVING, Peer, conf};
 use crate::admin::totals::Totals;
 use crate::admin::values::Value as Reported;
@@ -76,7 +77,7 @@ pub(in crate::admin) async fn run(
         return (StatusCode::OK, failed(asked, unknown(asked)));
     };
     let name = command.name();
-    if matches!(command, Command::Snapshot | Command::Restore) {
+    if matches!(command, Command::Snapshot | Command::Restore) && is_serving(desk).await {
         let why = "taking and restoring snapshots by command is not built yet".to_owned();
         return (StatusCode::SERVICE_UNAVAILABLE, failed(name, why));
     }
@@ -100,8 +101,12 @@ fn ended(mut members: Members, name: &str, error: Option<String>) -> Value {
     Value::Object(members)
 }
 
+async fn is_serving(desk: &Desk) -> bool {
+    desk.roles.ordering_counts().await.is_ok_and(|counts| counts.is_serving)
+}
+
 async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Unanswered> {
-    if !command.is_always_answered() && !desk.roles.ordering_counts().await?.is_serving {
+    if !command.is_always_answered() && !is_serving(desk).await {
         return Err(Unanswered);
     }
     Ok(Answer::Short(match command {
@@ -125,7 +130,11 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
         Command::GetTraceMask => json!({ "tracemask": desk.trace_mask.load(Ordering::Relaxed) }),
         Command::SetTraceMask => set_trace_mask(desk, query),
         Command::Hash => digests(&desk.roles).await?,
-        Command::InitialConfiguration => json!({ "initial_configuration": desk.facts.initial }),
+        Command::InitialConfiguration => {
+            // Stock's servers of an ensemble do not keep it.
+            let kept = desk.facts.conf.ensemble.is_none().then_some(&desk.facts.initial);
+            json!({ "initial_configuration": kept })
+        }
         Command::IsReadOnly => {
             let mode = desk.roles.ordering_counts().await?.mode;
             json!({ "read_only": mode == Mode::ReadOnly })
@@ -135,9 +144,9 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
             let (zxid, at_ms) = last.map_or((-1, -1000), |(zxid, at_ms)| (zxid.0, at_ms));
             json!({ "zxid": format!("{zxid:x}"), "timestamp": at_ms.div_euclid(1000) })
         }
-        Command::Leader => json!({ "error": "server is not initialized" }),
+        Command::Leader => ensemble::leader(desk).await?,
         Command::Monitor => return monitor(desk).await,
-        Command::Observers => json!({ "synced_observers": 0, "observers": [] }),
+        Command::Observers => ensemble::observers(desk).await?,
         Command::ServerStats => server_stats(desk).await?,
         Command::Stats => {
             let mut stats = server_stats(desk).await?;
@@ -149,15 +158,15 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
             }));
         }
         Command::StatReset => {
-            desk.reset_counts().await?;
+            desk.reset_counts(false).await?;
             json!({})
         }
         Command::SystemProperties => system_properties(desk).await,
-        Command::VotingView => json!({ "current_config": {} }),
+        Command::VotingView => ensemble::voting_view(&desk.facts.conf),
         Command::WatchSummary => watch_summary(desk).await?,
         Command::Watches => return watches(&desk.roles).await,
         Command::WatchesByPath => return watches_by_path(&desk.roles).await,
-        Command::Zabstate => json!({ "voting": false, "zabstate": "" }),
+        Command::Zabstate => ensemble::zabstate(desk).await?,
         Command::Ruok
         | Command::ObserverConnectionStatReset
         | Command::Snapshot
@@ -179,7 +188,7 @@ fn configuration(conf: &conf::Conf) -> Value {
         "max_client_cnxns": conf.per_address_max,
         "min_session_timeout": conf.timeout_min_ms,
         "max_session_timeout": conf.timeout_max_ms,
-        "server_id": conf.server_id,
+        "server_id": conf.server_id(),
         "client_port_listen_backlog": conf.backlog,
     })
 }
@@ -237,7 +246,9 @@ async fn dump(roles: &Roles) -> Result<Answer, Unanswered> {
     let _ = step.await?;
     Ok(Answer::gathered(move || {
         let mut by_expiry = Members::new();
-        for set in live.by_expiry().sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
+        // A learner's leader decides that.
+        let live = if live.is_tracking { live.by_expiry() } else { Sessions::default() };
+        for set in live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
             let ids: Vec<_> = set.iter().map(|entry| entry.session.0).collect();
             by_expiry.insert(set[0].expires_ms.to_string(), ids.into());
         }
@@ -326,8 +337,8 @@ fn number(value: &Reported) -> Value {
 async fn server_stats(desk: &Desk) -> Result<Value, Unanswered> {
     let (totals, process, sizes) = (desk.counts().await?, desk.process().await, desk.sizes().await);
     let (shards, ordering) = (&totals.shards, &totals.ordering);
-    let responses = responses(shards.response_bytes);
-    Ok(json!({
+    let responses = sizes_of(shards.response_bytes);
+    let mut stats = json!({
         "version": desk.version().to_string(),
         "read_only": ordering.mode == Mode::ReadOnly,
         "server_stats": {
@@ -351,11 +362,15 @@ async fn server_stats(desk: &Desk) -> Result<Value, Unanswered> {
             "non_mtlslocal_conn_count": 0,
         },
         "client_response": responses,
-        "node_count": ordering.node_count,
-    }))
+    });
+    if let Some(leading) = ordering.leading() {
+        stats["proposal_stats"] = sizes_of(leading.proposal_bytes);
+    }
+    stats["node_count"] = ordering.node_count.into();
+    Ok(stats)
 }
 
-fn responses(sizes: Option<LastMaxMin>) -> Value {
+fn sizes_of(sizes: Option<LastMaxMin>) -> Value {
     let [last, max, min] =
         sizes.map_or([-1; 3], |s| [s.last, s.max, s.min].map(|bytes| bytes as i64));
     json!({ "last_buffer_size": last, "min_buffer_size": min, "max_buffer_size": max })

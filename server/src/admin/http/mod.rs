@@ -1,6 +1,7 @@
 //! The admin server and the metrics page: HTTP on the admin thread.
 //!
-//! - [`commands`] what each command reports, under stock's names; [`json`] how that is printed
+//! - [`commands`] what each command reports, under stock's names; `ensemble` those about an
+//!   ensemble; [`json`] how that is printed
 //! - [`prometheus`] the page of metrics; `admission` which connections a port admits
 //! - here: sockets and addresses. One request per connection, so that a silent peer costs no more
 //!   than its timeout.
@@ -14,6 +15,7 @@
 mod admission;
 pub(super) mod command;
 pub(super) mod commands;
+mod ensemble;
 pub(super) mod json;
 pub(super) mod prometheus;
 #[cfg(test)]

@@ -5,9 +5,10 @@
 
 mod names;
 
-pub use names::{Counter, Measure};
+pub use names::{Counter, Measure, ServerMeasure};
 
 use engine::meter::{Tally, Traffic};
+use model::server::ServerId;
 use std::collections::BTreeMap;
 
 /// Limits and usage of the quotas of one part of the tree.
@@ -38,6 +39,7 @@ impl QuotaSums {
 pub struct Metrics {
     counters: BTreeMap<Counter, u64>,
     measures: BTreeMap<Measure, Tally>,
+    of_servers: BTreeMap<(ServerMeasure, ServerId), Tally>,
     /// Bytes read, by the part of the tree.
     pub read: Traffic,
     /// Bytes written.
@@ -59,6 +61,16 @@ impl Metrics {
         self.measures.entry(measure).or_default().merge(tally);
     }
 
+    /// Adds measurements of a server.
+    pub fn tally_of_server(&mut self, measure: ServerMeasure, server: ServerId, tally: &Tally) {
+        self.of_servers.entry((measure, server)).or_default().merge(tally);
+    }
+
+    /// Counts this, whatever was counted before.
+    pub fn set(&mut self, counter: Counter, to: u64) {
+        self.counters.insert(counter, to);
+    }
+
     /// Adds what another loop has counted.
     pub fn merge(&mut self, other: &Self) {
         for (&counter, &by) in &other.counters {
@@ -66,6 +78,9 @@ impl Metrics {
         }
         for (&measure, theirs) in &other.measures {
             self.tally(measure, theirs);
+        }
+        for (&(measure, server), theirs) in &other.of_servers {
+            self.tally_of_server(measure, server, theirs);
         }
         self.read.merge(&other.read);
         self.written.merge(&other.written);
@@ -76,6 +91,15 @@ impl Metrics {
     /// A counter's number.
     pub fn counted(&self, counter: Counter) -> u64 {
         self.counters.get(&counter).copied().unwrap_or_default()
+    }
+
+    /// What was measured of servers, by their numbers.
+    pub fn measured_of_servers(
+        &self,
+        measure: ServerMeasure,
+    ) -> impl Iterator<Item = (ServerId, &Tally)> {
+        let of_it = self.of_servers.iter().filter(move |((it, _), _)| *it == measure);
+        of_it.map(|((_, server), tally)| (*server, tally))
     }
 
     /// What was measured.

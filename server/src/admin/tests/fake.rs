@@ -148,7 +148,7 @@ pub(super) fn answer_ordering(
             };
             reply.send(Box::new(report)).ok();
         }
-        OrderingInquiry::ResetCounts(reply) => {
+        OrderingInquiry::ResetCounts { reply, .. } => {
             resets.push("ordering");
             reply.send(()).ok();
         }
@@ -159,12 +159,17 @@ pub(super) fn answer_ordering(
             reply.send(QuotaPage::default()).ok();
         }
         OrderingInquiry::Sessions(from, reply) => {
-            let entry = |expires_ms, id| SessionExpiry { expires_ms, session: SessionId(id) };
+            let entry = |expires_ms, id| SessionExpiry {
+                expires_ms,
+                session: SessionId(id),
+                timeout_ms: 30_000,
+            };
             // By their ids; the last expires first.
             let all = [entry(2000, 0xa0), entry(1000, 0xa1), entry(1000, 0xa2)];
             let mut rest = all.iter().filter(|entry| entry.session >= from);
             let page = SessionPage {
                 sessions: rest.next().copied().into_iter().collect(),
+                is_tracking: true,
                 next: rest.next().map(|entry| entry.session),
                 mono_ms: 500,
                 wall_ms: 1_795_240_947_500,
@@ -184,7 +189,7 @@ pub(super) fn answer_ordering(
 
 pub(super) fn facts_of(sources: &Sources) -> Facts {
     let throttle = Arc::new(ConnectThrottle::new(None, 1));
-    Facts::of(&load(sources).unwrap().config, 2181, 0, throttle)
+    Facts::of(&load(sources).unwrap().config, SocketAddr::from(([0; 4], 2181)), throttle)
 }
 
 /// A place at a gate of its own.

@@ -2,6 +2,9 @@
 
 use super::{Version, put};
 use crate::config::Config;
+use model::peer::membership::{Member, Membership, PeerAddress, Role};
+use model::server::ServerId;
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -24,20 +27,49 @@ pub struct Conf {
     pub timeout_max_ms: i32,
     /// Connections that may wait to be accepted, as it was written.
     pub backlog: i64,
-    /// The server's id; 0 if it has no ensemble.
-    pub server_id: u8,
+    /// What it shows of an ensemble.
+    pub ensemble: Option<EnsembleConf>,
+}
+
+/// What `conf` shows of an ensemble.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnsembleConf {
+    /// The server's number.
+    pub me: ServerId,
+    /// All servers.
+    pub servers: Membership,
+    /// Ticks that a server may take to catch up with its leader.
+    pub init_limit: u32,
+    /// Ticks that a server may be silent.
+    pub sync_limit: u32,
+    /// Where clients connect to this server.
+    pub client_address: SocketAddr,
+}
+
+impl EnsembleConf {
+    /// This server's line.
+    pub fn own(&self) -> Option<&Member> {
+        self.servers.members().get(&self.me)
+    }
 }
 
 impl Conf {
-    /// Of a configuration, with the bound port.
-    pub fn of(config: &Config, client_port: u16, server_id: u8) -> Self {
+    /// Of a configuration, with the bound address.
+    pub fn of(config: &Config, client_address: SocketAddr) -> Self {
         // Readers of `conf` expect the directories of stock's layout.
         let absolute = |path: &Path| {
             let inner = path.join("version-2");
             std::path::absolute(&inner).unwrap_or(inner)
         };
+        let ensemble = config.ensemble.as_ref().map(|ensemble| EnsembleConf {
+            me: ensemble.me,
+            servers: ensemble.servers.clone(),
+            init_limit: ensemble.init_limit,
+            sync_limit: ensemble.sync_limit,
+            client_address,
+        });
         Self {
-            client_port,
+            client_port: client_address.port(),
             data_dir: absolute(&config.storage.data_dir),
             data_log_dir: absolute(&config.storage.data_log_dir),
             tick_ms: config.sessions.tick_ms,
@@ -45,8 +77,13 @@ impl Conf {
             timeout_min_ms: config.sessions.timeout_min_written_ms,
             timeout_max_ms: config.sessions.timeout_max_written_ms,
             backlog: config.listen.backlog_written,
-            server_id,
+            ensemble,
         }
+    }
+
+    /// The server's number; 0 if it has no ensemble.
+    pub fn server_id(&self) -> i64 {
+        self.ensemble.as_ref().map_or(0, |ensemble| ensemble.me.0)
     }
 }
 
@@ -71,7 +108,25 @@ pub fn conf(out: &mut Vec<u8>, conf: &Conf, sizes: DirectorySizes) {
     put!(out, "minSessionTimeout={}\n", conf.timeout_min_ms);
     put!(out, "maxSessionTimeout={}\n", conf.timeout_max_ms);
     put!(out, "clientPortListenBacklog={}\n", conf.backlog);
-    put!(out, "serverId={}\n", conf.server_id);
+    put!(out, "serverId={}\n", conf.server_id());
+    if let Some(ensemble) = &conf.ensemble {
+        put_ensemble(out, ensemble);
+    }
+}
+
+fn put_ensemble(out: &mut Vec<u8>, ensemble: &EnsembleConf) {
+    let ports = |port: fn(&PeerAddress) -> u16| {
+        let addresses = ensemble.own().map_or(&[][..], Member::addresses);
+        let ports = addresses.iter().map(|address| port(address).to_string());
+        ports.collect::<Vec<_>>().join("|")
+    };
+    let is_observer = ensemble.own().is_some_and(|own| own.role == Role::Observer);
+    put!(out, "initLimit={}\nsyncLimit={}\n", ensemble.init_limit, ensemble.sync_limit);
+    put!(out, "electionAlg=3\nelectionPort={}\n", ports(|address| address.election_port));
+    put!(out, "quorumPort={}\n", ports(|address| address.quorum_port));
+    put!(out, "peerType={}\n", u8::from(is_observer));
+    // As on stock, no line ends behind the membership.
+    put!(out, "membership: \n{}", ensemble.servers);
 }
 
 /// `dirs`.

@@ -11,6 +11,8 @@ use std::net::SocketAddr;
 pub struct Sessions {
     /// All of them.
     pub sessions: Vec<SessionExpiry>,
+    /// Whether this server decides when they expire; otherwise its leader does.
+    pub is_tracking: bool,
     /// The wall clock less the monotonic one, in ms.
     pub wall_offset_ms: i64,
 }
@@ -28,8 +30,15 @@ impl Sessions {
     }
 }
 
-/// The sessions, which are in the order of their expiry.
+/// The sessions, which are in the order of their expiry; on a learner in that of their ids.
 pub fn sessions(out: &mut Vec<u8>, live: &Sessions) {
+    if !live.is_tracking {
+        put!(out, "SessionTracker dump:\nGlobal Sessions({}):\n", live.sessions.len());
+        for entry in &live.sessions {
+            put!(out, "0x{:x}\t{}ms\n", entry.session.0, entry.timeout_ms);
+        }
+        return;
+    }
     let buckets = || live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms);
     put!(out, "SessionTracker dump:\n");
     put!(out, "Session Sets ({})/({}):\n", buckets().count(), live.sessions.len());

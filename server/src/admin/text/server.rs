@@ -32,8 +32,8 @@ pub fn numbers(out: &mut Vec<u8>, totals: &Totals) {
     put!(out, "Zxid: 0x{:x}\n", ordering.zxid.0);
     put!(out, "Mode: {}\n", ordering.mode.name());
     put!(out, "Node count: {}\n", ordering.node_count);
-    if ordering.mode == Mode::Leader {
-        let [last, max, min] = values::last_max_min(ordering.proposal_bytes);
+    if let Some(leading) = ordering.leading() {
+        let [last, max, min] = values::last_max_min(leading.proposal_bytes);
         put!(out, "Proposal sizes last/min/max: {last}/{min}/{max}\n");
     }
     if let Some(why) = &ordering.writes_refused {

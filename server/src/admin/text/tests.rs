@@ -1,20 +1,23 @@
 //! Texts that `ZooKeeper` 3.9.5 printed, and the reports that must give the same texts.
 
-use super::conf::{Conf, DirectorySizes, Environment};
+use super::conf::{Conf, DirectorySizes, EnsembleConf, Environment};
 use super::connections::Detail;
 use super::dump::{Connected, Sessions};
 use super::{Date, Mean, Peer, Version, conf, connections, dump, monitor, server, watches};
 use crate::admin::inquiry::{
-    ConnectionReport, EphemeralReport, LastMaxMin, Mode, OrderingReport, SessionExpiry,
-    ShardReport, Spread, WatchCounts, WatchReport,
+    ConnectionReport, EnsembleReport, EphemeralReport, LastMaxMin, LeadingReport, Mode,
+    OrderingReport, Progress, SessionExpiry, ShardReport, Spread, WatchCounts, WatchReport,
 };
-use crate::admin::metrics::{Counter, Measure, Metrics, QuotaSums};
+use crate::admin::metrics::{Counter, Measure, Metrics, QuotaSums, ServerMeasure};
 use crate::admin::totals::{Totals, WordCounts};
 use crate::admin::values::{Process, values};
 use engine::meter::Tally;
 use model::op::Op;
+use model::peer::membership::{Member, Membership};
+use model::server::ServerId;
 use model::session::SessionId;
 use model::zxid::Zxid;
+use std::path::Path;
 use std::sync::Arc;
 
 const BUILT: Version = Version { built_ms: 1_770_841_080_000 };
@@ -87,6 +90,18 @@ fn totals() -> Totals {
     Totals::of(&[shard], ordering, WordCounts { open: 1, received: 1, sent: 0 })
 }
 
+/// A server of three.
+fn in_ensemble(leading: Option<LeadingReport>) -> EnsembleReport {
+    EnsembleReport {
+        progress: Progress::Broadcast,
+        leader: Some(ServerId(2)),
+        quorum_size: 3,
+        requests: 7,
+        logged: 5,
+        leading,
+    }
+}
+
 #[test]
 fn connections_of_cons() {
     let full = |report| text(|out| connections::connection(out, &report, Detail::Full));
@@ -144,7 +159,9 @@ fn srvr() {
 fn srvr_of_a_leader_whose_disk_is_full() {
     let mut totals = totals();
     totals.ordering.mode = Mode::Leader;
-    totals.ordering.proposal_bytes = Some(LastMaxMin { last: 48, max: 90, min: 32 });
+    let proposal_bytes = Some(LastMaxMin { last: 48, max: 90, min: 32 });
+    let leading = Some(LeadingReport { proposal_bytes, ..LeadingReport::default() });
+    totals.ordering.ensemble = Some(in_ensemble(leading));
     totals.ordering.writes_refused = Some("the disk\nis full".into());
     let numbers = text(|out| server::numbers(out, &totals));
     assert!(
@@ -226,9 +243,8 @@ fn mntr_shows_what_was_counted() {
     }
 }
 
-#[test]
-fn conf_and_dirs() {
-    let written = Conf {
+fn written() -> Conf {
+    Conf {
         client_port: 22_981,
         data_dir: "/srv/zk/data/version-2".into(),
         data_log_dir: "/srv/zk/log/version-2".into(),
@@ -237,8 +253,13 @@ fn conf_and_dirs() {
         timeout_min_ms: 4000,
         timeout_max_ms: 40_000,
         backlog: -1,
-        server_id: 0,
-    };
+        ensemble: None,
+    }
+}
+
+#[test]
+fn conf_and_dirs() {
+    let written = written();
     let sizes = DirectorySizes { data_bytes: 478, log_bytes: 67_108_880 };
     assert_eq!(
         text(|out| conf::conf(out, &written, sizes)),
@@ -278,6 +299,62 @@ fn envi() {
     );
 }
 
+/// The same state as in the golden files of stock's leader and follower: every name, in order.
+#[test]
+fn mntr_has_the_names_of_stocks_leader_and_follower() {
+    let golden = |name: &str| {
+        let folder = "../tests/conformance/surface/golden";
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(name);
+        let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter_map(|line| line.split_once('\t'));
+        let is_of_all = |name: &&str| name.starts_with("zk_") && !name.contains("namespace");
+        lines.map(|(name, _)| name).filter(is_of_all).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let mut metrics = Metrics::default();
+    let servers = [ServerId(1), ServerId(3)];
+    let leaders = [ServerMeasure::LearnerHandlerQpSize, ServerMeasure::LearnerHandlerQpTimeMs];
+    for (measure, server) in leaders.into_iter().flat_map(|it| servers.map(|id| (it, id))) {
+        metrics.tally_of_server(measure, server, &Tally::default());
+    }
+    for (name, mode, leading, metrics) in [
+        ("leader.txt", Mode::Leader, Some(LeadingReport::default()), metrics),
+        ("follower.txt", Mode::Follower, None, Metrics::default()),
+    ] {
+        let mut totals = totals().with_metrics(metrics, WordCounts::default());
+        totals.ordering.mode = mode;
+        totals.ordering.ensemble = Some(in_ensemble(leading));
+        let values = values(&totals, Process::default());
+        let shown = text(|out| monitor::monitor(out, BUILT, &values));
+        let names = shown.lines().map(|line| line.split_once('\t').unwrap().0);
+        let names: Vec<_> = names.filter(|name| !name.contains("writes_refused")).collect();
+        assert_eq!(names, golden(name), "{name}");
+    }
+}
+
+#[test]
+fn conf_of_an_ensemble() {
+    let members = [(1, "zoo1:2888:3888"), (2, "zoo2:2889:3889")];
+    let members = members.map(|(id, line)| (ServerId(id), Member::read(line, false).unwrap()));
+    let ensemble = EnsembleConf {
+        me: ServerId(2),
+        servers: Membership::majority(members.into(), 0),
+        init_limit: 10,
+        sync_limit: 5,
+        client_address: "127.0.0.1:22981".parse().unwrap(),
+    };
+    let written = Conf { ensemble: Some(ensemble), ..written() };
+    let shown = text(|out| conf::conf(out, &written, DirectorySizes::default()));
+    assert!(
+        shown.ends_with(
+            "clientPortListenBacklog=-1\nserverId=2\ninitLimit=10\nsyncLimit=5\n\
+             electionAlg=3\nelectionPort=3889\nquorumPort=2889\npeerType=0\nmembership: \n\
+             server.1=zoo1:2888:3888:participant\nserver.2=zoo2:2889:3889:participant\n\
+             version=0"
+        ),
+        "{shown}"
+    );
+}
+
 fn path(path: &str) -> Arc<[u8]> {
     path.as_bytes().into()
 }
@@ -290,8 +367,10 @@ fn dump_of_two_sessions() {
     // Sat Nov 21 06:02:28 UTC 2026.
     let wall_ms = 1_795_240_948_000;
     let expires_ms = 2_742_000;
+    let expiring = |session| SessionExpiry { expires_ms, session, timeout_ms: 30_000 };
     let live = Sessions {
-        sessions: [B, A].map(|session| SessionExpiry { expires_ms, session }).into(),
+        sessions: [B, A].map(expiring).into(),
+        is_tracking: true,
         wall_offset_ms: wall_ms - expires_ms as i64,
     };
     let owned = [
@@ -325,9 +404,18 @@ fn dump_of_two_sessions() {
          \tip: /127.0.0.1:58044 sessionId: 0x100002885d60000\n"
     );
     let empty = text(|out| {
-        dump::sessions(out, &Sessions::default());
+        dump::sessions(out, &Sessions { is_tracking: true, ..Sessions::default() });
         dump::ephemerals_head(out, 0);
     });
+    let of_learner = text(|out| {
+        let sessions = [A, B].map(expiring).into();
+        dump::sessions(out, &Sessions { sessions, ..Sessions::default() });
+    });
+    assert_eq!(
+        of_learner,
+        "SessionTracker dump:\nGlobal Sessions(2):\n0x100002885d60000\t30000ms\n\
+         0x100002885d60001\t30000ms\n"
+    );
     assert_eq!(
         empty,
         "SessionTracker dump:\nSession Sets (0)/(0):\nephemeral nodes dump:\n\

@@ -139,7 +139,7 @@ pub(super) static KEYS: &[Key] = &[
         .says("Ticks that a server may lag behind its leader.")
         .file_only(),
     Key::new("connectToLearnerMasterLimit", Int, "0")
-        .says("Ticks to reach the leader in, in five attempts; 0 and less mean initLimit.")
+        .says("Ticks to reach the leader in; 0 and less mean initLimit.")
         .file_only(),
     Key::new("electionAlg", Int, "3")
         .within(3, 3)

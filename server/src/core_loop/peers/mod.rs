@@ -40,7 +40,7 @@ mod roster;
 #[cfg(test)]
 mod tests;
 
-pub use learners::Lent;
+pub use learners::{Departure, Lent};
 pub use resolver::{Lookup, Wake, system_lookup};
 
 use super::sockets::Owner;
@@ -228,6 +228,11 @@ impl Peers {
     /// for it. What is read for a link that has no room counts against its bound.
     pub fn has_room(&self, link: LinkId) -> bool {
         self.learners.has_room(link)
+    }
+
+    /// The sends to learners that have begun since the last call.
+    pub fn take_departures(&mut self) -> Vec<Departure> {
+        self.learners.take_departures()
     }
 
     /// Lends a learner link, for a snapshot: it is among [`Self::take_lent`] once everything that

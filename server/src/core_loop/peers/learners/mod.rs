@@ -71,6 +71,17 @@ enum Whereabouts {
     Lent,
 }
 
+/// A send to a learner has begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// The link.
+    pub link: LinkId,
+    /// Packets that wait behind it.
+    pub packets_left: u64,
+    /// How long its first packet had waited, in ms.
+    pub waited_ms: u64,
+}
+
 /// The attempt that is under way.
 #[derive(Debug)]
 struct Opening {
@@ -123,6 +134,7 @@ pub(super) struct Learners {
     /// Links that are to be lent once they are at rest.
     lending: Vec<LinkId>,
     lent: Vec<Lent>,
+    departures: Vec<Departure>,
     pub(super) complaints: Complaints,
     /// Limits the log lines about attempts, and about links that end.
     failures: Rare,
@@ -152,6 +164,7 @@ impl Learners {
             unsent_total_bytes_max: UNSENT_TOTAL_BYTES_MAX,
             lending: Vec::new(),
             lent: Vec::new(),
+            departures: Vec::new(),
             complaints: Complaints::new("quorum"),
             failures: Rare::default(),
             endings: Rare::default(),

@@ -2,7 +2,9 @@
 
 use super::super::complaints::Complaint;
 use super::super::limits::ROOM_BYTES;
-use super::{Kept, Learners, News};
+use super::super::outbox::Load;
+use super::link::Side;
+use super::{Departure, Kept, Learners, News};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
 use engine::zab::{self, Ensemble, LinkId, Message};
@@ -19,6 +21,7 @@ impl Learners {
         ensemble: &Ensemble,
     ) {
         let Some(place) = self.place_of(id) else { return };
+        let now_ms = self.now_ms;
         let sending_bytes = self.sockets.sending_bytes(place);
         let Some(Kept::Link(link)) = self.sockets.find_mut(place) else { return };
         let from = link.from;
@@ -31,7 +34,8 @@ impl Learners {
         if link.outbox.byte_count() == 0 {
             self.dirty.push(id);
         }
-        link.outbox.push(encoded_bytes, |out| message.encode(ensemble, out));
+        let load = Load { packets: packet_count(message), bytes: encoded_bytes };
+        link.outbox.push(load, now_ms, |out| message.encode(ensemble, out));
         self.unsent_byte_count += encoded_bytes;
         if self.unsent_byte_count > self.unsent_total_bytes_max {
             self.relieve(queue);
@@ -79,15 +83,28 @@ impl Learners {
     /// Sends what waits, unless a send is in flight.
     pub(super) fn flush(&mut self, queue: &mut Queue<'_>, place: Place) {
         let Some(Kept::Link(link)) = self.sockets.find_mut(place) else { return };
+        let (id, is_of_learner) = (link.id, link.side == Side::Leader);
         let mut outbox = std::mem::take(&mut link.outbox);
         if let Some(sender) = self.sockets.sender(place)
             && let Some(chunk) = outbox.take()
         {
-            sender.send(queue, chunk);
+            sender.send(queue, chunk.bytes);
+            if is_of_learner {
+                self.departures.push(Departure {
+                    link: id,
+                    packets_left: outbox.packet_count(),
+                    waited_ms: self.now_ms.saturating_sub(chunk.since_ms),
+                });
+            }
         }
         if let Some(Kept::Link(link)) = self.sockets.find_mut(place) {
             link.outbox = outbox;
         }
+    }
+
+    /// The sends to learners that have begun since the last call.
+    pub(in super::super) fn take_departures(&mut self) -> Vec<Departure> {
+        std::mem::take(&mut self.departures)
     }
 
     /// A send has ended.
@@ -107,5 +124,16 @@ impl Learners {
             return agreement.handle(zab::Event::Closed(id));
         }
         self.flush(queue, place);
+    }
+}
+
+/// How many packets a message is, those about clients counted as one.
+fn packet_count(message: &Message) -> u64 {
+    match message {
+        Message::Proposals(part) | Message::Commits(part) | Message::Informs(part) => {
+            part.range.len() as u64
+        }
+        Message::Acks { first, last } => (last.0 - first.0 + 1).unsigned_abs(),
+        _ => 1,
     }
 }

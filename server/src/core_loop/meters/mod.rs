@@ -1,4 +1,9 @@
-//! What the ordering role's host measures: its log, its snapshots, its start.
+//! What the ordering role's host measures: its log, its snapshots, its start; in an ensemble
+//! [`agreement`].
+
+mod agreement;
+
+pub(super) use agreement::AgreementMeters;
 
 use crate::admin::metrics::{Counter, Measure, Metrics};
 use crate::persist::Summary;
@@ -13,6 +18,7 @@ struct Numbers {
     flushes: Tally,
     batches: Tally,
     in_log: Tally,
+    until_visible: Tally,
     snapshots: Tally,
     snapshots_failed: u64,
     snapshot_loads: Tally,
@@ -31,6 +37,10 @@ pub(super) struct Meters {
     /// Txns that are appended and not yet published, and when each was appended, in ms of the
     /// monotonic clock.
     in_flight: VecDeque<(Zxid, u64)>,
+    /// The log is durable through this txn.
+    durable: Zxid,
+    /// Of a server of an ensemble.
+    pub(super) agreement: Option<Box<AgreementMeters>>,
     snapshot_began: Option<Instant>,
     /// The last snapshot, and when it was written, in ms since 1970.
     last_snapshot: Option<(Zxid, i64)>,
@@ -62,14 +72,29 @@ impl Meters {
         }
     }
 
+    /// The log is durable through this txn.
+    pub(super) fn durable(&mut self, zxid: Zxid, now_ms: u64) {
+        let from = self.in_flight.partition_point(|(it, _)| *it <= self.durable);
+        let to = self.in_flight.partition_point(|(it, _)| *it <= zxid);
+        for (_, since_ms) in self.in_flight.range(from..to) {
+            self.numbers.in_log.add(now_ms.saturating_sub(*since_ms));
+        }
+        self.durable = self.durable.max(zxid);
+    }
+
     /// All txns through this one are visible.
     pub(super) fn published(&mut self, zxid: Zxid, now_ms: u64) {
         while let Some(&(first, since_ms)) = self.in_flight.front()
             && first <= zxid
         {
             self.in_flight.pop_front();
-            self.numbers.in_log.add(now_ms.saturating_sub(since_ms));
+            self.numbers.until_visible.add(now_ms.saturating_sub(since_ms));
         }
+    }
+
+    /// What is appended and not visible may never become so: the leader is lost.
+    pub(super) fn forget_in_flight(&mut self) {
+        self.in_flight.clear();
     }
 
     /// Something was made durable.
@@ -105,9 +130,12 @@ impl Meters {
         self.numbers.slow_flushes
     }
 
-    /// Forgets the numbers.
-    pub(super) fn reset(&mut self) {
+    /// Forgets the numbers; those about the sizes of proposals only if that is requested.
+    pub(super) fn reset(&mut self, forgets_proposals: bool) {
         self.numbers = Numbers::default();
+        if let Some(agreement) = &mut self.agreement {
+            agreement.reset(forgets_proposals);
+        }
     }
 
     /// Fills a report.
@@ -124,10 +152,13 @@ impl Meters {
             (Measure::Dbinittime, &numbers.starts),
             (Measure::SyncProcessorQueueFlushTimeMs, &numbers.flushes),
             (Measure::SyncProcessorQueueAndFlushTimeMs, &numbers.in_log),
-            (Measure::PropagationLatency, &numbers.in_log),
+            (Measure::PropagationLatency, &numbers.until_visible),
         ];
         for (measure, tally) in tallies {
             metrics.tally(measure, tally);
+        }
+        if let Some(agreement) = &self.agreement {
+            agreement.fill(metrics);
         }
     }
 }
