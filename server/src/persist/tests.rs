@@ -231,3 +231,30 @@ fn a_received_history_is_restored_once_its_epoch_is_current_and_not_before() {
         });
     }
 }
+
+#[test]
+fn a_received_tree_is_not_committed_before_it_was_adopted() {
+    let bench = Bench::new("uncommitted");
+    let restored = bench.restore(Applied::Committed);
+    bench.append(restored.first, 1..=10, 6);
+    let mut other = Bench::new("uncommitted-from").restore(Applied::Durable);
+    let version = other.head.seal();
+    other.head.tree.publish(version);
+    let used_last = bench.restore(Applied::Committed).first.number.before();
+    bench.run(async |disk, directories| {
+        let epochs = Epochs::new(EPOCH, EPOCH).unwrap();
+        epochs::create(&*disk, &directories.log, epochs).await.unwrap();
+    });
+    let (continues_from, committed_through) = (Zxid(5 << 32), Zxid(6));
+    let run = RunStart { used_last, continues_from, committed_through, counts_from: Some(EPOCH) };
+    let began = bench.receive(&mut other, continues_from.0, run, 77);
+    bench.append(began, continues_from.0 + 1..=continues_from.0 + 2, 6);
+    let restored = bench.restore(Applied::Committed);
+    assert_eq!((restored.zxid, restored.known_committed()), (Zxid(continues_from.0 + 2), Zxid(6)));
+    bench.run(async move |disk, directories| {
+        let adopted =
+            snapshot::received::adopt(&*disk, &directories.snapshots, continues_from, EPOCH);
+        assert_eq!(adopted.await, Ok(true));
+    });
+    assert_eq!(bench.restore(Applied::Committed).known_committed(), continues_from);
+}

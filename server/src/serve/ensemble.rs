@@ -114,7 +114,6 @@ impl Part {
             );
         }
         let tail = std::mem::take(&mut restored.tail);
-        let tree_zxid = restored.head.tree.meta().zxid;
         let zab = ZabParts {
             ensemble: plan.ensemble,
             pace: plan.pace,

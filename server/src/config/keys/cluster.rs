@@ -144,7 +144,8 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("electionAlg", Int, "3")
         .within(3, 3)
         .says("The kind of election; there is one.")
-        .file_only(),
+        .file_only()
+        .no_effect("there is one kind"),
     Key::new("peerType", OneOf(&["participant", "observer"]), "participant")
         .says("Whether this server votes.")
         .file_only()
