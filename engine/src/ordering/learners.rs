@@ -38,8 +38,8 @@ pub(crate) struct Learners {
 /// What one of them waits for.
 #[derive(Debug, Default)]
 struct Link {
-    /// Requests behind a sync or an end, in order, and the bytes that they hold.
-    waiting: VecDeque<Requested>,
+    /// What came behind a sync or an end, in order, and the bytes that it holds.
+    waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     /// Syncs that are not answered, in order, with nothing else between them.
     syncs: VecDeque<Syncing>,
@@ -53,6 +53,16 @@ struct Link {
 struct Syncing {
     through: Zxid,
     confirmation: u64,
+}
+
+/// What has to wait for its turn on a link.
+#[derive(Debug)]
+enum Waiting {
+    /// A request.
+    Request(Requested),
+    /// The question whether a session exists, which gives it to the link: the requests before it
+    /// may be of a connection that the session has left meanwhile.
+    Revalidate { session: SessionId, timeout_ms: i32 },
 }
 
 /// A request of another server's client.
@@ -86,7 +96,8 @@ impl Ordering {
         match packet {
             FromLearner::Ping { touched, .. } => self.touched_elsewhere(now, touched),
             FromLearner::Revalidate { session, timeout_ms } => {
-                self.revalidate(now, link, *session, *timeout_ms);
+                let (session, timeout_ms) = (*session, *timeout_ms);
+                return self.take(now, link, Waiting::Revalidate { session, timeout_ms });
             }
             FromLearner::Request { session, cxid, op, body, identities } => {
                 let requested = Requested {
@@ -96,7 +107,7 @@ impl Ordering {
                     body: (*body).into(),
                     identities: Identities::of_peer(identities),
                 };
-                return self.request(now, link, requested);
+                return self.take(now, link, Waiting::Request(requested));
             }
             _ => (),
         }
@@ -138,25 +149,34 @@ impl Ordering {
         true
     }
 
-    fn request(&mut self, now: Now, link: LinkId, requested: Requested) -> Result<(), TooMuch> {
-        let must_wait = self.must_wait(link, &requested);
+    fn take(&mut self, now: Now, link: LinkId, next: Waiting) -> Result<(), TooMuch> {
+        let must_wait = self.must_wait(link, &next);
         if !must_wait {
-            self.order(now, link, &requested);
+            self.go_on(now, link, &next);
         }
         let Service::Leading { learners, .. } = &mut self.service else { return Ok(()) };
         let held = learners.links.entry(link).or_default();
         if must_wait {
-            held.waiting_bytes += requested.bytes();
-            held.waiting.push_back(requested);
+            held.waiting_bytes += next.bytes();
+            held.waiting.push_back(next);
         }
         let held_bytes = held.waiting_bytes + held.syncs.len() * size_of::<Syncing>();
         if held_bytes > LINK_REQUEST_BYTES_MAX { Err(TooMuch) } else { Ok(()) }
     }
 
-    /// Whether a request of this link has to wait.
-    fn must_wait(&self, link: LinkId, requested: &Requested) -> bool {
+    fn go_on(&mut self, now: Now, link: LinkId, next: &Waiting) {
+        match next {
+            Waiting::Request(requested) => self.order(now, link, requested),
+            Waiting::Revalidate { session, timeout_ms } => {
+                self.revalidate(now, link, *session, *timeout_ms);
+            }
+        }
+    }
+
+    /// Whether what comes next over this link has to wait.
+    fn must_wait(&self, link: LinkId, next: &Waiting) -> bool {
         let Service::Leading { learners, .. } = &self.service else { return false };
-        let is_behind = |it: &Link| !it.waiting.is_empty() || it.blocks(requested);
+        let is_behind = |it: &Link| !it.waiting.is_empty() || it.blocks(next);
         learners.links.get(&link).is_some_and(is_behind) || !self.is_admitting()
     }
 
@@ -305,22 +325,22 @@ impl Ordering {
         let links: Vec<LinkId> =
             learners.links.iter().filter(is_waiting).map(|(link, _)| *link).collect();
         for link in links {
-            while let Some(requested) = self.next_waiting(link) {
-                self.order(now, link, &requested);
+            while let Some(next) = self.next_waiting(link) {
+                self.go_on(now, link, &next);
             }
         }
     }
 
-    fn next_waiting(&mut self, link: LinkId) -> Option<Requested> {
+    fn next_waiting(&mut self, link: LinkId) -> Option<Waiting> {
         let is_admitting = self.is_admitting();
         let Service::Leading { learners, .. } = &mut self.service else { return None };
         let held = learners.links.get_mut(&link)?;
         if !is_admitting || held.waiting.front().is_none_or(|first| held.blocks(first)) {
             return None;
         }
-        let requested = held.waiting.pop_front()?;
-        held.waiting_bytes -= requested.bytes();
-        Some(requested)
+        let next = held.waiting.pop_front()?;
+        held.waiting_bytes -= next.bytes();
+        Some(next)
     }
 
     /// A link has ended: sessions that it owned are owned by nobody.
@@ -332,16 +352,24 @@ impl Ordering {
 }
 
 impl Link {
-    /// Whether this request, the next one, has to wait for what is not answered.
-    fn blocks(&self, next: &Requested) -> bool {
-        self.is_closing || !self.syncs.is_empty() && next.op != Some(Op::Sync)
+    /// Whether this, which comes next, has to wait for what is not answered.
+    fn blocks(&self, next: &Waiting) -> bool {
+        match next {
+            Waiting::Request(Requested { op: Some(Op::Sync), .. }) => self.is_closing,
+            Waiting::Request(_) => self.is_closing || !self.syncs.is_empty(),
+            Waiting::Revalidate { .. } => false,
+        }
     }
 }
 
-impl Requested {
+impl Waiting {
     /// What it holds, about.
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.body.len() + self.identities.bytes()
+        let more = match self {
+            Self::Request(it) => it.body.len() + it.identities.bytes(),
+            Self::Revalidate { .. } => 0,
+        };
+        size_of::<Self>() + more
     }
 }
 

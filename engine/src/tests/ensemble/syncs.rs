@@ -3,6 +3,7 @@
 use super::Servers;
 use crate::settings::Settings;
 use crate::tests::harness::settings;
+use model::session::{SessionId, password};
 
 #[test]
 fn a_leader_that_was_cut_off_answers_no_sync() {
@@ -73,4 +74,27 @@ fn what_a_sync_held_back_is_shown_after_the_leader_has_lost_its_place() {
     servers.assert_equal();
     let other = servers.join(2);
     assert_eq!(servers.ask(other, "ls /"), "ok [\"a\" \"zookeeper\"]");
+}
+
+#[test]
+fn what_waits_behind_a_sync_is_not_saved_by_a_session_that_returns() {
+    let mut servers = Servers::elected(3);
+    let first = servers.join(0);
+    servers.ask(first, "create1 /a x");
+    // The leader holds the write back, behind the sync of the same link.
+    servers.loses_pongs = true;
+    servers.send(first, 7, "sync /");
+    servers.send(first, 8, "set /a first");
+    servers.pass(200);
+    // The client goes to another server, writes, and returns.
+    let second = servers.resume(first, 1);
+    assert!(servers.ask(second, "set /a second").starts_with("ok"));
+    let third = servers.connect(0, first.session, password(SessionId(first.session)));
+    servers.loses_pongs = false;
+    servers.pass(1_000);
+    let received = servers.received(third);
+    assert!(received.is_empty() || third.session == 0, "the connect was answered late");
+    let other = servers.join(2);
+    assert_eq!(servers.ask(other, "get /a").split(' ').nth(1), Some("\"second\""));
+    servers.assert_equal();
 }

@@ -28,22 +28,6 @@ fn a_vote_is_repeated_ever_more_rarely() {
 }
 
 #[test]
-fn a_leader_is_tried_five_times() {
-    let mut tried = Lone::new();
-    tried.said(2, ServerState::Following, 3);
-    let mut effects = tried.said(3, ServerState::Leading, 3);
-    let mut count = 0;
-    while let Some(&Effect::Connect(attempt, _)) = effects.last() {
-        count += 1;
-        tried.handle(Event::ConnectFailed(attempt));
-        tried.now_ms += 100;
-        effects = tried.handle(Event::TurnEnded);
-    }
-    assert_eq!(count, 5);
-    assert_eq!(why_looking(&effects), Lost::Unreachable);
-}
-
-#[test]
 fn a_leader_must_be_reached_in_time() {
     let mut lone = Lone::at_pace(Pace { connect_limit: 2, ..PACE });
     lone.said(2, ServerState::Following, 3);

@@ -37,6 +37,7 @@ mod outbox;
 pub mod plan;
 mod resolver;
 mod roster;
+mod strangers;
 #[cfg(test)]
 mod tests;
 

@@ -2,7 +2,8 @@
 
 use super::super::complaints::Complaint;
 use super::super::inbox::Inbox;
-use super::super::limits::{OUTSIDERS_MAX, SAID_ADDRESSES_MAX, STRANGERS_MAX};
+use super::super::limits::{OUTSIDERS_MAX, SAID_ADDRESSES_MAX};
+use super::super::strangers::{self, Stranger};
 use super::peer::Peer;
 use super::{Elections, Kept};
 use crate::core_loop::peers::Agreement;
@@ -11,7 +12,6 @@ use engine::zab;
 use model::peer::address::Address;
 use model::peer::hello::Hello;
 use model::server::ServerId;
-use net::listener::peer_address;
 use ring::Queue;
 use std::os::fd::OwnedFd;
 use tracing::{debug, info};
@@ -19,26 +19,11 @@ use tracing::{debug, info};
 impl Elections {
     /// A connection was accepted: its hello is awaited.
     pub(super) fn accepted(&mut self, queue: &mut Queue<'_>, fd: OwnedFd) {
-        let from = peer_address(&fd).ok().filter(|_| !self.is_stopping);
-        let Some(from) = from else { return queue.close_after(fd, None) };
-        self.make_room(queue);
-        let until_ms = self.now_ms + self.hello_ms;
-        self.sockets.open(queue, fd, Kept::Stranger { from, inbox: Inbox::default(), until_ms });
-    }
-
-    /// Closes the connection that has been a stranger for the longest, if there are too many.
-    fn make_room(&mut self, queue: &mut Queue<'_>) {
-        let strangers = self.sockets.iter().filter_map(|(place, kept, _)| match kept {
-            Kept::Stranger { until_ms, from, .. } => Some((*until_ms, place, *from)),
-            _ => None,
-        });
-        let strangers: Vec<_> = strangers.collect();
-        if strangers.len() >= STRANGERS_MAX
-            && let Some((_, place, from)) = strangers.into_iter().min()
-        {
-            self.complain(&from, Complaint::Crowded);
-            self.sockets.close(queue, place);
+        if self.is_stopping {
+            return queue.close_after(fd, None);
         }
+        let times_ms = (self.now_ms, self.now_ms + self.hello_ms);
+        strangers::admit(&mut self.sockets, queue, fd, times_ms, &mut self.complaints);
     }
 
     /// A stranger has sent something: its hello, once that is whole.
@@ -49,7 +34,10 @@ impl Elections {
         bytes: &[u8],
         agreement: &mut impl Agreement,
     ) {
-        let Some(Kept::Stranger { from, inbox, .. }) = self.sockets.find_mut(place) else { return };
+        let Some(Kept::Stranger(Stranger { from, inbox, .. })) = self.sockets.find_mut(place)
+        else {
+            return;
+        };
         let (from, mut hello) = (*from, None);
         let fed = inbox.feed(bytes, |front| {
             if hello.is_some() {
@@ -180,7 +168,7 @@ impl Elections {
 /// If it is none.
 fn inbox_of(elections: &mut Elections, place: Place) -> &mut Inbox {
     match elections.sockets.find_mut(place) {
-        Some(Kept::Stranger { inbox, .. }) => inbox,
+        Some(Kept::Stranger(stranger)) => &mut stranger.inbox,
         other => panic!("{other:?} is not a stranger"),
     }
 }

@@ -31,6 +31,7 @@ mod peer;
 use super::complaints::{Complaint, Complaints};
 use super::inbox::Inbox;
 use super::roster::Roster;
+use super::strangers::{self, MaybeStranger, Stranger};
 use super::{Agreement, PeersParts};
 use crate::core_loop::rare::Rare;
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
@@ -43,18 +44,12 @@ use net::listener::Listener;
 use peer::{Peer, State};
 use ring::{Completion, Errno, Queue};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 /// What is kept with a socket.
 #[derive(Debug)]
 enum Kept {
     /// It was accepted, and its hello has not come.
-    Stranger {
-        from: SocketAddr,
-        inbox: Inbox,
-        /// When it is closed, in ms of the monotonic clock.
-        until_ms: u64,
-    },
+    Stranger(Stranger),
     /// It is being connected.
     Connecting { to: ServerId, until_ms: u64 },
     /// It is closed once this server's hello is sent: the other has the greater number.
@@ -192,7 +187,7 @@ impl Elections {
         agreement: &mut impl Agreement,
     ) {
         match self.sockets.find_mut(place) {
-            Some(Kept::Stranger { .. }) => self.greeted(queue, place, bytes, agreement),
+            Some(Kept::Stranger(_)) => self.greeted(queue, place, bytes, agreement),
             Some(Kept::Link { with, inbox }) => {
                 let (with, inbox) = (*with, std::mem::take(inbox));
                 self.take_messages(queue, place, with, (inbox, bytes), agreement);
@@ -250,7 +245,7 @@ impl Elections {
                 Ok(()) => self.flush(queue, with),
                 Err(_) => self.end_link(queue, with),
             },
-            Some(Kept::Stranger { .. } | Kept::Connecting { .. }) | None => (),
+            Some(Kept::Stranger(_) | Kept::Connecting { .. }) | None => (),
         }
     }
 
@@ -259,7 +254,7 @@ impl Elections {
         match self.sockets.find(place) {
             Some(&Kept::Announcing { to, .. }) => self.announced(queue, place, to),
             Some(&Kept::Link { with, .. }) => self.end_link(queue, with),
-            Some(Kept::Stranger { .. } | Kept::Connecting { .. }) => {
+            Some(Kept::Stranger(_) | Kept::Connecting { .. }) => {
                 self.sockets.close(queue, place);
             }
             None => (),
@@ -287,13 +282,9 @@ impl Elections {
 
     /// Handles deadlines: closes what takes too long.
     pub(super) fn sweep(&mut self, queue: &mut Queue<'_>) {
-        let now_ms = self.now_ms;
-        let late = |kept: &Kept| kept.until_ms().is_some_and(|until_ms| until_ms <= now_ms);
-        let open = self.sockets.iter().filter(|(_, kept, _)| late(kept));
-        let places: Vec<_> = open.map(|(place, ..)| place).collect();
-        for place in places {
+        for place in strangers::late(&self.sockets, self.now_ms) {
             match self.sockets.find(place) {
-                Some(&Kept::Stranger { from, .. }) => {
+                Some(&Kept::Stranger(Stranger { from, .. })) => {
                     self.complain(&from, Complaint::Silent);
                     self.sockets.close(queue, place);
                 }
@@ -310,9 +301,9 @@ impl Elections {
     /// When [`Self::sweep`] or [`Self::end_turn`] has something to do, in ms of the monotonic
     /// clock.
     pub(super) fn deadline_ms(&self) -> u64 {
-        let of_sockets = self.sockets.iter().filter_map(|(_, kept, _)| kept.until_ms());
+        let of_sockets = strangers::deadline_ms(&self.sockets);
         let of_peers = self.peers.values().filter_map(Peer::due_ms);
-        of_sockets.chain(of_peers).min().unwrap_or(u64::MAX)
+        of_sockets.into_iter().chain(of_peers).min().unwrap_or(u64::MAX)
     }
 
     /// Closes the listeners and every connection, those too that are yet to be reported.
@@ -341,11 +332,7 @@ impl Elections {
     /// Until when those may be silent that have not said who they are, in ms.
     #[cfg(test)]
     pub(super) fn strangers(&self) -> Vec<u64> {
-        let until_ms = |kept: &Kept| match kept {
-            Kept::Stranger { until_ms, .. } => Some(*until_ms),
-            _ => None,
-        };
-        self.sockets.iter().filter_map(|(_, kept, _)| until_ms(kept)).collect()
+        strangers::limits(&self.sockets)
     }
 
     /// Sockets that are open, and servers that are known.
@@ -359,11 +346,21 @@ impl Elections {
     }
 }
 
-impl Kept {
-    /// When it is closed, in ms of the monotonic clock.
+impl MaybeStranger for Kept {
+    fn of(stranger: Stranger) -> Self {
+        Self::Stranger(stranger)
+    }
+
+    fn stranger(&self) -> Option<&Stranger> {
+        match self {
+            Self::Stranger(stranger) => Some(stranger),
+            _ => None,
+        }
+    }
+
     fn until_ms(&self) -> Option<u64> {
         match *self {
-            Self::Stranger { until_ms, .. }
+            Self::Stranger(Stranger { until_ms, .. })
             | Self::Connecting { until_ms, .. }
             | Self::Announcing { until_ms, .. } => Some(until_ms),
             Self::Link { .. } => None,

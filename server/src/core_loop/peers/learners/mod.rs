@@ -30,8 +30,8 @@ mod sending;
 pub use lending::Lent;
 
 use super::complaints::{Complaint, Complaints};
-use super::inbox::Inbox;
 use super::limits::{UNSENT_BYTES_MAX, UNSENT_TOTAL_BYTES_MAX};
+use super::strangers::{self, MaybeStranger, Stranger};
 use super::{Agreement, PeersParts, Reach};
 use crate::core_loop::rare::Rare;
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
@@ -50,12 +50,7 @@ use tracing::{info, warn};
 #[derive(Debug)]
 enum Kept {
     /// It was accepted, and its first packet is not whole.
-    Stranger {
-        from: SocketAddr,
-        inbox: Inbox,
-        /// When it is closed, in ms of the monotonic clock.
-        until_ms: u64,
-    },
+    Stranger(Stranger),
     /// It is being connected, to this address.
     Connecting(SocketAddr),
     /// It is a link.
@@ -222,7 +217,7 @@ impl Learners {
                 self.drop_link(queue, id);
                 agreement.handle(zab::Event::Closed(id));
             }
-            Some(Kept::Stranger { .. } | Kept::Connecting(_)) => self.sockets.close(queue, place),
+            Some(Kept::Stranger(_) | Kept::Connecting(_)) => self.sockets.close(queue, place),
             None => (),
         }
     }
@@ -279,11 +274,8 @@ impl Learners {
     /// hands in packets of links that it reads again.
     pub(super) fn sweep(&mut self, queue: &mut Queue<'_>, agreement: &mut impl Agreement) {
         let now_ms = self.now_ms;
-        let late = |kept: &Kept| kept.until_ms().is_some_and(|until_ms| until_ms <= now_ms);
-        let open = self.sockets.iter().filter(|(_, kept, _)| late(kept));
-        let places: Vec<_> = open.map(|(place, ..)| place).collect();
-        for place in places {
-            if let Some(&Kept::Stranger { from, .. }) = self.sockets.find(place) {
+        for place in strangers::late(&self.sockets, now_ms) {
+            if let Some(&Kept::Stranger(Stranger { from, .. })) = self.sockets.find(place) {
                 self.complain(&from, Complaint::Silent);
             }
             self.sockets.close(queue, place);
@@ -311,9 +303,9 @@ impl Learners {
         if !self.news.is_empty() {
             return self.now_ms;
         }
-        let of_sockets = self.sockets.iter().filter_map(|(_, kept, _)| kept.until_ms());
+        let of_sockets = strangers::deadline_ms(&self.sockets);
         let of_opening = self.opening.as_ref().map(|opening| opening.until_ms);
-        of_sockets.chain(of_opening).min().unwrap_or(u64::MAX)
+        of_sockets.into_iter().chain(of_opening).min().unwrap_or(u64::MAX)
     }
 
     /// Closes the listeners and every connection, those too that are yet to be reported.
@@ -342,11 +334,7 @@ impl Learners {
     /// Until when those may be silent that have not said who they are, in ms.
     #[cfg(test)]
     pub(super) fn strangers(&self) -> Vec<u64> {
-        let until_ms = |kept: &Kept| match kept {
-            Kept::Stranger { until_ms, .. } => Some(*until_ms),
-            _ => None,
-        };
-        self.sockets.iter().filter_map(|(_, kept, _)| until_ms(kept)).collect()
+        strangers::limits(&self.sockets)
     }
 
     /// Sockets that are open, and links.
@@ -359,7 +347,7 @@ impl Learners {
     #[cfg(test)]
     pub(super) fn inbox_bytes(&self) -> usize {
         let byte_count = |kept: &Kept| match kept {
-            Kept::Stranger { inbox, .. } => inbox.len(),
+            Kept::Stranger(stranger) => stranger.inbox.len(),
             Kept::Link(link) => link.inbox.len(),
             Kept::Connecting(_) => 0,
         };
@@ -382,7 +370,7 @@ impl Learners {
     #[cfg(test)]
     pub(super) fn inbox_capacity(&self) -> usize {
         let capacity = |kept: &Kept| match kept {
-            Kept::Stranger { inbox, .. } => inbox.capacity(),
+            Kept::Stranger(stranger) => stranger.inbox.capacity(),
             Kept::Link(link) => link.inbox.capacity(),
             Kept::Connecting(_) => 0,
         };
@@ -390,11 +378,21 @@ impl Learners {
     }
 }
 
-impl Kept {
-    /// When it is closed, in ms of the monotonic clock.
+impl MaybeStranger for Kept {
+    fn of(stranger: Stranger) -> Self {
+        Self::Stranger(stranger)
+    }
+
+    fn stranger(&self) -> Option<&Stranger> {
+        match self {
+            Self::Stranger(stranger) => Some(stranger),
+            _ => None,
+        }
+    }
+
     fn until_ms(&self) -> Option<u64> {
         match *self {
-            Self::Stranger { until_ms, .. } => Some(until_ms),
+            Self::Stranger(Stranger { until_ms, .. }) => Some(until_ms),
             Self::Connecting(_) | Self::Link(_) => None,
         }
     }

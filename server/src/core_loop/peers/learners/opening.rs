@@ -2,8 +2,9 @@
 
 use super::super::complaints::Complaint;
 use super::super::inbox::Inbox;
-use super::super::limits::{INTRODUCTION, STRANGERS_MAX};
+use super::super::limits::INTRODUCTION;
 use super::super::resolver::{Found, Resolver, Sought};
+use super::super::strangers::{self, Stranger};
 use super::link::{Link, Side};
 use super::{Kept, Learners, News, Opening, Step, Whereabouts};
 use crate::core_loop::peers::Agreement;
@@ -11,7 +12,6 @@ use crate::core_loop::sockets::Place;
 use engine::zab::{self, Attempt, LinkId};
 use model::peer::packet::{Measure, PacketKind, Progress};
 use model::server::ServerId;
-use net::listener::peer_address;
 use net::outgoing::{SocketOptions, unconnected};
 use ring::{Errno, Queue};
 use std::fmt::Display;
@@ -157,26 +157,11 @@ impl Learners {
 
     /// A connection was accepted: its first packet is awaited.
     pub(super) fn accepted(&mut self, queue: &mut Queue<'_>, fd: OwnedFd) {
-        let from = peer_address(&fd).ok().filter(|_| !self.is_stopping);
-        let Some(from) = from else { return queue.close_after(fd, None) };
-        self.make_room(queue);
-        let until_ms = self.now_ms + self.introduction_ms;
-        self.sockets.open(queue, fd, Kept::Stranger { from, inbox: Inbox::default(), until_ms });
-    }
-
-    /// Closes the connection that has been a stranger for the longest, if there are too many.
-    fn make_room(&mut self, queue: &mut Queue<'_>) {
-        let strangers = self.sockets.iter().filter_map(|(place, kept, _)| match kept {
-            Kept::Stranger { until_ms, from, .. } => Some((*until_ms, place, *from)),
-            _ => None,
-        });
-        let strangers: Vec<_> = strangers.collect();
-        if strangers.len() >= STRANGERS_MAX
-            && let Some((_, place, from)) = strangers.into_iter().min()
-        {
-            self.complain(&from, Complaint::Crowded);
-            self.sockets.close(queue, place);
+        if self.is_stopping {
+            return queue.close_after(fd, None);
         }
+        let times_ms = (self.now_ms, self.now_ms + self.introduction_ms);
+        strangers::admit(&mut self.sockets, queue, fd, times_ms, &mut self.complaints);
     }
 
     /// A stranger has sent something: it is a learner once its first packet is whole.
@@ -187,7 +172,10 @@ impl Learners {
         bytes: &[u8],
         agreement: &mut impl Agreement,
     ) {
-        let Some(Kept::Stranger { from, inbox, .. }) = self.sockets.find_mut(place) else { return };
+        let Some(Kept::Stranger(Stranger { from, inbox, .. })) = self.sockets.find_mut(place)
+        else {
+            return;
+        };
         let (from, mut is_whole) = (*from, false);
         let fed = inbox.feed(bytes, |front| {
             is_whole = is_introduction(front)?;

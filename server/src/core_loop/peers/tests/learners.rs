@@ -41,6 +41,9 @@ pub(super) fn introduced(solo: &mut Solo) -> TcpStream {
     let stream = connect(solo.quorum);
     write(&stream, &introduction());
     assert_eq!(solo.told(2), ["Accepted(LinkId(0))", "0 says FollowerInfo"]);
+    // It need not be in the configuration.
+    let complaints = solo.complaints();
+    assert!(complaints.iter().all(|it| matches!(it, Complaint::Unlisted(_))), "{complaints:?}");
     stream
 }
 

@@ -204,7 +204,8 @@ fn servers_outside_the_configuration_have_links_while_they_last() {
     drop(outsider);
     solo.until(|it| it.peers.elections.counts() == (0, 1));
     solo.notify(9, 4);
-    assert_eq!(solo.complaints(), [Complaint::Unknown(ServerId(9))]);
+    let outsider = ServerId(9);
+    assert_eq!(solo.complaints(), [Complaint::Unlisted(outsider), Complaint::Unknown(outsider)]);
     // An observer without a number gets one, and is connected to.
     let observer = connect(solo.election);
     write(&observer, &hello(ServerId::OBSERVER, port));

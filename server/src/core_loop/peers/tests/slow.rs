@@ -68,6 +68,7 @@ fn many_peers_that_do_not_read_lose_one() {
     let second = connect(solo.quorum);
     write(&second, &introduction());
     solo.told(2);
+    assert_eq!(solo.complaints(), [Complaint::Unlisted(ServerId(3))]);
     solo.peers.learners.unsent_total_bytes_max = 20 << 20;
     let message = megabyte();
     for link in [0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1] {

@@ -54,7 +54,7 @@ public final class Server implements AutoCloseable {
             if (!process.isAlive()) {
                 throw new IllegalStateException("the server ended, see " + folder.resolve("log"));
             }
-            return word("srvr").contains("Mode: standalone");
+            return word("srvr").contains("Mode: ");
         });
     }
 
