@@ -210,8 +210,8 @@ impl Following {
         context.effects.send(link, Message::Register { is_observer, promised });
     }
 
-    /// The link could not be opened: retried, as the leader may not have begun to lead. (Stock gives
-    /// up after five attempts, and votes again.)
+    /// The link could not be opened: retried, as the leader may not have begun to lead. (Stock
+    /// gives up after five attempts, and votes again.)
     pub fn connect_failed(&mut self, attempt: Attempt, context: &Context<'_>) {
         if self.is_connecting(attempt) {
             self.phase = Phase::Waiting { until_ms: context.now_ms + context.pace.reconnect_ms };

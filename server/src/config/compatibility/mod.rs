@@ -1,14 +1,16 @@
 //! The page of compatibility: what differs from `ZooKeeper` 3.9.5, and the state of every
 //! operation, word, command, metric, key and property, from the tables that the server uses.
 
+mod differences;
 mod tables;
 #[cfg(test)]
 mod tests;
 
 use crate::admin::metrics::{Counter, Measure};
 use crate::config::keys::{Key, Property, SECTIONS, Support};
+use differences::DIFFERENCES;
 use std::fmt::Write as _;
-use tables::{COMMANDS, DIFFERENCES, JAVA, OPERATIONS, STATES, WORDS};
+use tables::{COMMANDS, JAVA, OPERATIONS, STATES, WORDS};
 
 /// The text above the tables.
 const HEAD: &str = "\

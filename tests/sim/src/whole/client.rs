@@ -57,7 +57,8 @@ pub struct Client {
     pub connection: Connection,
     /// The newest zxid that its session has seen.
     pub seen: Zxid,
-    /// When it sent the last request that was answered, in us: the server knows that it was active then.
+    /// When it sent the last request that was answered, in us: the server knows that it was active
+    /// then.
     pub active_us: u64,
     /// Since when it has been active without a long gap, in us.
     pub steady_since_us: u64,

@@ -87,8 +87,8 @@ impl fmt::Display for Report {
             f,
             "{leaders} leaders ({full_epochs} of them with as many txns as an epoch can have), \
              {acknowledged} writes acknowledged, {syncs} syncs, {events} events; learners \
-             synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}; sessions made {made}, resumed {resumed}, expired \
-             {expired}; {fired} watches fired"
+             synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}; sessions made {made}, \
+             resumed {resumed}, expired {expired}; {fired} watches fired"
         )
     }
 }

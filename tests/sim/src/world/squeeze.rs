@@ -28,6 +28,10 @@ impl World {
     /// The chosen one comes back while the others are slow already: the leader's log does not reach
     /// back to it any more, so it gets a snapshot, and behind that nothing that is committed.
     pub(super) fn squeeze_behind(&mut self, leader: Place, chosen: Place, ms: u64) {
+        if self.squeezed != Some(chosen) {
+            // All is well by now.
+            return;
+        }
         let server = &mut self.servers[leader];
         if let Some(running) = &server.running {
             match server.disk.files() {
