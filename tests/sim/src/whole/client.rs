@@ -16,6 +16,10 @@ pub struct Granted {
     pub id: i64,
     /// As granted, in ms.
     pub timeout_ms: u64,
+    /// As it was made with, in ms: what a later leader knows of it.
+    pub made_ms: u64,
+    /// How many leaders there had been when it was granted.
+    pub leader_count: usize,
     /// For resuming it.
     pub password: Password,
 }

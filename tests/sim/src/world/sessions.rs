@@ -370,7 +370,9 @@ impl World {
             return Err(misled("it gets a session that is not committed"));
         }
         let timeout_ms = timeout_ms.max(0) as u64;
-        client.session = Some(Granted { id: session, timeout_ms, password });
+        let made_ms = client.session.as_ref().map_or(timeout_ms, |it| it.made_ms);
+        let leader_count = self.checks.leader_count();
+        client.session = Some(Granted { id: session, timeout_ms, made_ms, leader_count, password });
         client.connection = Connection::Open(id);
         self.report.sessions[usize::from(before.is_some())] += 1;
         client.received_us = self.now_us;
@@ -388,7 +390,11 @@ impl World {
     pub(super) fn check_expiry(&self, expired: Expired) -> Result<(), Violation> {
         let is_its = |it: &&Client| it.session.as_ref().is_some_and(|it| it.id == expired.session);
         let Some(client) = self.service.clients.iter().find(is_its) else { return Ok(()) };
-        let timeout_us = client.session.as_ref().map_or(0, |it| it.timeout_ms * 1_000);
+        let Some(granted) = &client.session else { return Ok(()) };
+        // A leader that came since learns nothing of the time asked for when it was resumed.
+        let has_other_leader = self.checks.leader_count() > granted.leader_count;
+        let known_ms = if has_other_leader { granted.made_ms } else { u64::MAX };
+        let timeout_us = granted.timeout_ms.min(known_ms) * 1_000;
         let late_us = timeout_us / 3 + 1_500_000;
         let is_steady = client.steady_since_us + late_us < expired.at_us;
         if is_steady && client.active_us + timeout_us > expired.at_us + late_us {
