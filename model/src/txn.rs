@@ -261,6 +261,12 @@ impl<'a> MultiTxn<'a> {
         Ok((op, Txn::decode(op, &mut JuteReader::new(bytes))?))
     }
 
+    /// Whether one of them failed, so that none was done. ZooKeeper leaves those before it as they
+    /// were decided, and writes an error in the place of each of the others.
+    pub fn has_failed(&self) -> bool {
+        self.iter().any(|(_, txn)| matches!(txn, Txn::Error(_)))
+    }
+
     /// The txns in their order.
     pub fn iter(&self) -> impl Iterator<Item = (Op, Txn<'a>)> + use<'a> {
         let mut r = JuteReader::new(self.bytes);

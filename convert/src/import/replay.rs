@@ -181,9 +181,7 @@ impl Rebuilt {
     }
 
     fn multi(&mut self, header: &TxnHeader, multi: MultiTxn<'_>) -> Result<Applied, Fault> {
-        // A multi that failed has an error in place of some parts; its other parts were not
-        // applied.
-        if multi.iter().any(|(_, txn)| matches!(txn, Txn::Error(_))) {
+        if multi.has_failed() {
             return Ok(Applied::Done);
         }
         let mut applied = Applied::Done;

@@ -4,12 +4,13 @@ use super::Head;
 use crate::batch::Batch;
 use crate::quota::{self, Track};
 use crate::state::Session;
+use model::error::ErrorCode;
 use model::jute;
 use model::op::Op;
 use model::path;
 use model::response::{self, EventKind};
 use model::session::Owner;
-use model::txn::{CreateTxn, NodeKind, Txn, TxnHeader};
+use model::txn::{CreateTxn, MultiTxn, NodeKind, Txn, TxnHeader};
 
 /// Appends what precedes an operation's result in the reply to a multi.
 pub(super) fn put_result_header(out: &mut Vec<u8>, op: Op, txn: &Txn<'_>) {
@@ -23,6 +24,24 @@ pub(super) fn put_result_header(out: &mut Vec<u8>, op: Op, txn: &Txn<'_>) {
         (op, _) => op,
     };
     response::put_multi_header(out, shown.code(), false, 0);
+}
+
+/// Appends the reply to a multi of which nothing was done: each operation's own error, and those
+/// of which the txn does not say that they failed would have succeeded.
+fn put_failures(out: &mut Vec<u8>, multi: MultiTxn<'_>) {
+    let mut is_behind = false;
+    for (_, txn) in multi.iter() {
+        let error = match txn {
+            Txn::Error(code) => {
+                is_behind = true;
+                code
+            }
+            _ if is_behind => ErrorCode::RuntimeInconsistency.code(),
+            _ => ErrorCode::Ok.code(),
+        };
+        put_result_header(out, Op::Error, &Txn::Error(error));
+    }
+    response::put_multi_end(out);
 }
 
 /// Why a txn of the log does not fit the tree: they are not of one history.
@@ -99,6 +118,7 @@ impl Head {
                 }
             }
             Txn::Check { .. } | Txn::Error(_) => (),
+            Txn::Multi(multi) if multi.has_failed() => put_failures(&mut batch.bodies, *multi),
             Txn::Multi(multi) => {
                 for (op, txn) in multi.iter() {
                     put_result_header(&mut batch.bodies, op, &txn);

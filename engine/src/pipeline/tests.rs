@@ -8,8 +8,9 @@ use model::error::ErrorCode;
 use model::jute::JuteReader;
 use model::op::Op;
 use model::request::{Create, Request, SubRequest};
+use model::response;
 use model::session::SessionId;
-use model::txn::{CreateTxn, NodeKind, Txn, TxnHeader};
+use model::txn::{self, CreateTxn, MultiTxn, NodeKind, Txn, TxnHeader};
 use model::zxid::Zxid;
 use std::sync::Arc;
 
@@ -193,4 +194,33 @@ fn a_replayed_close_removes_what_the_session_had() {
     assert_eq!(after(Some(&[b"/a", b"/a-child"])), expected);
     assert_eq!(after(Some(&[b"/a-child"])), expected);
     assert_eq!(after(Some(&[b"/gone", b"/a"])), expected);
+}
+
+#[test]
+fn a_failed_multi_as_zookeeper_logs_it_leaves_no_trace_either() {
+    let create = CreateTxn {
+        path: b"/never",
+        data: None,
+        acl: AclList::OPEN,
+        kind: NodeKind::Persistent,
+        parent_cversion: 1,
+    };
+    let mut txns = Vec::new();
+    txn::put_sub_txn(&mut txns, Op::Create, &Txn::Create(create));
+    txn::put_sub_txn(&mut txns, Op::Check, &Txn::Check { path: b"/zookeeper", version: 0 });
+    txn::put_sub_error(&mut txns, ErrorCode::BadVersion);
+    txn::put_sub_error(&mut txns, ErrorCode::RuntimeInconsistency);
+    let failed = Txn::Multi(MultiTxn::of_encoded(4, &txns));
+    let (mut head, mut batch) = (head(), Batch::default());
+    let digest = head.tree.digest();
+    head.apply(&header(1, Op::Multi), Op::Multi, &failed, &mut batch).unwrap();
+    assert!(batch.events.is_empty() && batch.paths.is_empty());
+    assert_eq!((head.tree.digest(), head.tree.node_count()), (digest, 4));
+    let mut expected = Vec::new();
+    let errors = [ErrorCode::Ok, ErrorCode::Ok, ErrorCode::BadVersion];
+    for error in errors.into_iter().chain([ErrorCode::RuntimeInconsistency]) {
+        response::put_multi_error(&mut expected, error);
+    }
+    response::put_multi_end(&mut expected);
+    assert_eq!(batch.bodies, expected);
 }
