@@ -31,6 +31,13 @@ impl Ordering {
         sealed
     }
 
+    /// Shows clients the ensemble's configuration, as a batch without txns.
+    pub(crate) fn show_configuration(&mut self, text: &[u8], version: i64, now: Now) {
+        self.head.show_configuration(text, version, now.wall_ms);
+        let silent = self.seal();
+        self.recycle(silent);
+    }
+
     /// The log has all of these txns: their memory is reused, unless someone still holds them.
     pub(crate) fn recycle(&mut self, mut in_log: Arc<InLog>) {
         if let Some(free) = Arc::get_mut(&mut in_log)

@@ -62,6 +62,9 @@ pub struct Reapable {
     pub next: Option<Arc<[u8]>>,
 }
 
+/// The node of the ensemble's configuration.
+const CONFIGURATION: &[u8] = b"/zookeeper/config";
+
 /// How many are remembered.
 const DIGESTS_MAX: usize = 1024;
 
@@ -94,18 +97,29 @@ impl Head {
     pub fn with_advise(settings: Arc<Settings>, seed: TreeSeed, advise: Option<Advise>) -> Self {
         let tree = Tree::with_advise(seed, State::default(), advise);
         let mut head = Self::of_tree(tree, settings);
-        let acl = head.acls.intern(&mut head.tree.head_meta().acls, &AclList::READ_ONLY);
-        head.tree.head_meta().acls.retain(acl, 1);
-        for (path, acl, aversion) in [
-            (&b"/"[..], 0, 0),
-            (b"/zookeeper", 0, 0),
-            (b"/zookeeper/quota", 0, 0),
-            // Stock's own setACL counts from where a client's "any version" would.
-            (b"/zookeeper/config", acl, -1),
-        ] {
-            head.insert_initial(path, acl, aversion);
+        for path in [&b"/"[..], b"/zookeeper", b"/zookeeper/quota"] {
+            head.insert_initial(path, 0, 0);
         }
+        head.insert_configuration();
         head
+    }
+
+    /// The node of the ensemble's configuration, which nobody but a superuser may change.
+    fn insert_configuration(&mut self) {
+        let acl = self.acls.intern(&mut self.tree.head_meta().acls, &AclList::READ_ONLY);
+        self.tree.head_meta().acls.retain(acl, 1);
+        // Stock's own setACL counts from where a client's "any version" would.
+        self.insert_initial(CONFIGURATION, acl, -1);
+    }
+
+    /// Shows clients the ensemble's configuration in its node, as each server does for itself,
+    /// without a txn (source: ZooKeeper 3.9.5, `ZKDatabase.initConfigInZKDatabase`).
+    pub(crate) fn show_configuration(&mut self, text: &[u8], version: i64, time_ms: i64) {
+        if self.tree.lookup(CONFIGURATION).is_none() {
+            // Data of ZooKeeper before 3.5 have no such node.
+            self.insert_configuration();
+        }
+        self.tree.set_data(CONFIGURATION, Some(text), -1, Zxid(version), time_ms);
     }
 
     /// A node that existed before the first txn.

@@ -162,6 +162,7 @@ impl Replica {
             }
             zab::Effect::Lead(epoch) => {
                 self.exchange_tree(effects);
+                self.show_configuration(now, effects);
                 let Some(member) = &self.member else { return Ok(()) };
                 self.ordering.lead(now, epoch, member.zab.ensemble().epoch_txns_max);
                 let start = Zxid::of_epoch(epoch);
@@ -180,7 +181,7 @@ impl Replica {
                 self.exchange_tree(effects);
                 // What a leader had not published when it lost its place, though it was committed.
                 self.apply_through(self.visible)?;
-                self.publish(effects);
+                self.show_configuration(now, effects);
                 self.ordering.follow(link);
                 effects.push(Effect::Serve(Serving::Following(link)));
             }
@@ -282,6 +283,13 @@ impl Replica {
             self.ordering.exchange_readers();
             effects.push(Effect::Discard(Box::new(replaced.head)));
         }
+    }
+
+    fn show_configuration(&mut self, now: Now, effects: &mut Effects) {
+        let Some(member) = &self.member else { return };
+        let ensemble = member.zab.ensemble();
+        self.ordering.show_configuration(&ensemble.text, ensemble.version, now);
+        self.publish(effects);
     }
 
     /// Applies the txns of the log that the head does not hold, through `zxid`, as one batch.

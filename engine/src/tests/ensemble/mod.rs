@@ -323,7 +323,7 @@ impl Servers {
             }
             Effect::CutLog(zxid) => self.queue.push_back((place, Arrival::Cut(zxid))),
             Effect::ReadLog(link, zxid) => self.queue.push_back((place, Arrival::Read(link, zxid))),
-            Effect::ReceiveSnapshot(..) => (),
+            Effect::ReceiveSnapshot { .. } => (),
             Effect::ForgetSnapshot => {
                 let disk = &mut self.disks[place];
                 if let Some((log, base)) = disk.replaced.take() {
@@ -470,7 +470,9 @@ impl Servers {
         let mut running = self.worlds.iter().flatten();
         let shown = |world: &World| {
             let tree = &world.ordering().head.tree;
-            let records = tree.records().map(|it| (it.path().to_vec(), it.stat_bytes().to_vec()));
+            // Each server shows the configuration by itself, as of when it began to serve.
+            let records = tree.records().filter(|it| it.path() != b"/zookeeper/config");
+            let records = records.map(|it| (it.path().to_vec(), it.stat_bytes().to_vec()));
             let sessions: Vec<_> =
                 tree.meta().sessions.iter().map(|(id, it)| (*id, it.timeout_ms)).collect();
             (tree.meta().zxid, tree.digest(), records.collect::<Vec<_>>(), sessions)

@@ -9,6 +9,7 @@ use crate::whole::image::Image;
 use crate::whole::request::{Ask, connect};
 use crate::whole::{ToClient, WireId};
 use model::jute::JuteReader;
+use model::record::NodeRecord;
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::collections::{BTreeMap, VecDeque};
@@ -418,9 +419,14 @@ impl World {
             let Some(whole) = self.whole(place) else { continue };
             let tree = &whole.replica.ordering().head.tree;
             let zxid = tree.meta().zxid;
+            // Each server shows the configuration by itself, as of when it began to serve.
+            let has_common_stat = |it: &NodeRecord<'_>| it.path() != b"/zookeeper/config";
             let mut nodes: Vec<_> = tree
                 .records()
-                .map(|it| (it.path().to_vec(), it.data().map(<[u8]>::to_vec), *it.stat_bytes()))
+                .map(|it| {
+                    let stat = has_common_stat(&it).then(|| *it.stat_bytes());
+                    (it.path().to_vec(), it.data().map(<[u8]>::to_vec), stat)
+                })
                 .collect();
             nodes.sort();
             let sessions: Vec<_> = tree.meta().sessions.keys().map(|id| id.0).collect();
