@@ -26,11 +26,10 @@ pub(super) async fn leader(desk: &Desk) -> Result<Value, Unanswered> {
     }))
 }
 
-/// The observers that learn from this server: how many, and each of them.
+/// The observers that learn from this server: how many. (Stock lists what it counts of each.)
 pub(super) async fn observers(desk: &Desk) -> Result<Value, Unanswered> {
     let ordering = desk.roles.ordering_counts().await?;
     let count = ordering.leading().map_or(0, |leading| leading.synced_observers);
-    // None of them can be: a server that does not vote does not start.
     Ok(json!({ "synced_observers": count, "observers": [] }))
 }
 

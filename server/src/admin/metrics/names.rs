@@ -1,7 +1,7 @@
 //! The items of stock's `ServerMetrics`, under stock's names and in the order in which it prints
 //! them: that of its hash tables.
 
-const OBSERVERS: &str = "servers that do not vote are not built yet";
+const OBSERVERS: &str = "observers are not measured yet, and no follower serves them";
 const DISLOYAL: &str = "a leader does not wait for one voter in particular";
 const RING: &str = "sockets are closed by the ring, which nothing waits for";
 const STAGES: &str = "requests pass no stages with queues of their own";

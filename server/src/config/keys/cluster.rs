@@ -7,8 +7,9 @@ use super::{INT_MAX, Key};
 
 const ENSEMBLE: &str = "of use to servers of an ensemble only, and not built yet";
 
-const OBSERVERS: &str =
-    "it bounds how many observers catch up at once, and servers that do not vote are not built yet";
+const OBSERVERS_LOG: &str = "an observer keeps a log always: it then returns without a snapshot";
+const OBSERVERS_COME: &str = "an observer looks for its leader at once";
+const CATCHING_UP: &str = "how many observers catch up at once is not bounded yet";
 const ACKS: &str = "of use to the metric ack_latency, which is not measured yet";
 const NO_THREADS: &str = "connections between servers are opened and accepted without threads";
 const NEVER_WAITS: &str = "sending to another server and closing its connection never wait";
@@ -147,9 +148,8 @@ pub(super) static KEYS: &[Key] = &[
         .file_only()
         .no_effect("there is one kind"),
     Key::new("peerType", OneOf(&["participant", "observer"]), "participant")
-        .says("Whether this server votes.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .says("Whether this server votes; its server.N line counts if that says otherwise.")
+        .file_only(),
     Key::new("quorumListenOnAllIPs", TrueOrFalse, "false")
         .says("Whether to listen for other servers on every address.")
         .file_only(),
@@ -163,16 +163,16 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("syncEnabled", TrueOrFalse, "true")
         .says("Whether an observer keeps a log.")
         .file_only()
-        .not_yet(ENSEMBLE),
+        .no_effect(OBSERVERS_LOG),
     Key::new("observer.syncEnabled", OnIfTrue, "true")
         .says("Whether an observer keeps a log.")
-        .not_yet(ENSEMBLE),
+        .no_effect(OBSERVERS_LOG),
     Key::new("observer.reconnectDelayMs", LongOrDefault, "0")
         .says("Longest pause before an observer reconnects.")
-        .not_yet(ENSEMBLE),
+        .no_effect(OBSERVERS_COME),
     Key::new("observer.election.DelayMs", LongOrDefault, "200")
         .says("Longest pause of an observer before an election.")
-        .not_yet(ENSEMBLE),
+        .no_effect(OBSERVERS_COME),
     Key::new("oraclePath", AnyText, "")
         .says("The file that decides between two servers.")
         .file_only()
@@ -217,10 +217,10 @@ pub(super) static KEYS: &[Key] = &[
     ),
     Key::new("leader.maxConcurrentSnapSyncs", IntOrDefault, "10")
         .says("Observers that are sent a snapshot at the same time; servers that vote never wait.")
-        .not_yet(OBSERVERS),
+        .not_yet(CATCHING_UP),
     Key::new("leader.maxConcurrentDiffSyncs", IntOrDefault, "100")
         .says("Observers that are sent txns at the same time; servers that vote never wait.")
-        .not_yet(OBSERVERS),
+        .not_yet(CATCHING_UP),
     Key::new("leader.ackLoggingFrequency", IntOrDefault, "1000")
         .says("Of how many txns one counts for ack_latency; 0 and less mean none.")
         .not_yet(ACKS),

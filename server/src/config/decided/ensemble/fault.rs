@@ -21,8 +21,8 @@ pub enum ServersFault {
         /// The file that has it.
         path: PathBuf,
     },
-    /// A server that does not vote.
-    Observer,
+    /// A server that does not vote, where too few do.
+    NothingToObserve,
     /// It is in the file that has `dynamicConfigFile`.
     BesideDynamic,
     /// A dynamic file contains its version.
@@ -57,8 +57,9 @@ impl fmt::Display for ServersFault {
                  line, or correct the number",
                 path.display()
             ),
-            ServersFault::Observer => f.write_str(
-                "servers that do not vote are not built yet: remove the line, or :observer from it",
+            ServersFault::NothingToObserve => f.write_str(
+                "an observer needs an ensemble: list two participants at least, or set \
+                 standaloneEnabled=false if one is meant to be an ensemble",
             ),
             ServersFault::BesideDynamic => {
                 f.write_str("must be in the file that dynamicConfigFile names")

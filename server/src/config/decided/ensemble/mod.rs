@@ -126,6 +126,7 @@ fn ensemble(
     let listens_on_all = settled.flag("quorumListenOnAllIPs");
     let is_standalone_allowed = settled.flag("standaloneEnabled");
     let leader_serves = settled.flag("leaderServes");
+    let peer_type = settled.maybe_text("peerType");
     let least = if is_standalone_allowed { 2 } else { 1 };
     let other = servers.participants().nth(least - 1);
     let links = Links::of(settled, other.is_some());
@@ -141,6 +142,7 @@ fn ensemble(
         settled.fail(lines.of(other).error(ServersFault::NotListed { number, path }));
         return None;
     }
+    check_peer_type(settled, peer_type, &servers, me);
     links::check_number(settled, number);
     links::check_bounds(settled);
     refuse_what_is_not_built(settled);
@@ -166,10 +168,6 @@ fn refuse_what_is_not_built(settled: &mut Settled<'_>) {
             settled.fail_conflict(key, what.to_owned());
         }
     }
-    if settled.maybe_text("peerType").is_some_and(|kind| kind == "observer") {
-        let what = "servers that do not vote are not built yet: remove the line";
-        settled.fail_conflict("peerType", what.to_owned());
-    }
     if settled.maybe_text("oraclePath").is_some() {
         settled
             .fail_conflict("oraclePath", "oracles are not built yet: remove the line".to_owned());
@@ -183,15 +181,30 @@ fn refuse_what_is_not_built(settled: &mut Settled<'_>) {
     }
 }
 
-/// What is not built yet, servers that do not vote; and no server at all.
+/// What a server is said to be outside the list does not count.
+fn check_peer_type(
+    settled: &mut Settled<'_>,
+    said: Option<String>,
+    servers: &Membership,
+    me: ServerId,
+) {
+    let Some(said) = said else { return };
+    let is_observer = servers.observers().any(|observer| observer == me);
+    if said.eq_ignore_ascii_case("observer") != is_observer {
+        let listed = if is_observer { "an observer" } else { "a participant" };
+        settled.warn(format!("peerType={said}: the line server.{me} says {listed}, which counts"));
+    }
+}
+
+/// Too few servers for an ensemble where there must be one.
 fn check_count(settled: &mut Settled<'_>, lines: &Lines, servers: &Membership) {
     let is_standalone_allowed = settled.flag("standaloneEnabled");
     let mut voters = servers.participants();
     let (first, second) = (voters.next(), voters.next());
-    if let Some(server) = servers.observers().next() {
-        settled.fail(lines.of(server).error(ServersFault::Observer));
-    } else if second.is_some() || first.is_some() && !is_standalone_allowed {
+    if second.is_some() || first.is_some() && !is_standalone_allowed {
         // An ensemble, perhaps of one.
+    } else if let Some(server) = servers.observers().next() {
+        settled.fail(lines.of(server).error(ServersFault::NothingToObserve));
     } else if !is_standalone_allowed {
         let with = "there are no server.N lines for an ensemble: remove the line";
         settled.fail_conflict("standaloneEnabled", with.to_owned());
