@@ -9,6 +9,7 @@ mod ensemble;
 mod guards;
 mod hostile;
 mod keys;
+mod mixed;
 mod operator;
 mod order;
 mod tidy;

@@ -26,6 +26,13 @@ fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().expect("a whole number"))
 }
 
+/// Whether a server votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seat {
+    Voter,
+    Observer,
+}
+
 /// Some servers of one ensemble.
 pub(crate) struct Ensemble {
     pub(crate) servers: Vec<Server>,
@@ -46,21 +53,33 @@ impl Ensemble {
         launched: usize,
         configure: impl Fn(harness::Config) -> harness::Config,
     ) -> Self {
-        let ports: Vec<_> = (0..count).map(|_| (next_free_port(), next_free_port())).collect();
-        let servers = (0..count).map(|own| {
-            let mut config = Server::config().set("initLimit", "20").set("syncLimit", "10");
-            for (at, (quorum, election)) in ports.iter().enumerate() {
-                let line = format!("127.0.0.1:{quorum}:{election}");
-                config = config.set(&format!("server.{}", at + 1), &line);
-            }
-            let server = configure(config).prepare();
-            fs::write(server.folder().join("data/myid"), format!("{}\n", own + 1)).unwrap();
-            server
-        });
-        let mut ensemble = Self { servers: servers.collect() };
+        let mut ensemble = Self::prepare(&vec![Seat::Voter; count], |_, config| configure(config));
         ensemble.servers[..launched].iter_mut().for_each(Server::launch);
         ensemble.await_service();
         ensemble
+    }
+
+    /// Servers that do not run yet.
+    pub(crate) fn prepare(
+        seats: &[Seat],
+        configure: impl Fn(usize, harness::Config) -> harness::Config,
+    ) -> Self {
+        let ports: Vec<_> = seats.iter().map(|_| (next_free_port(), next_free_port())).collect();
+        let servers = (0..seats.len()).map(|own| {
+            let mut config = Server::config().set("initLimit", "20").set("syncLimit", "10");
+            for (at, (seat, (quorum, election))) in seats.iter().zip(&ports).enumerate() {
+                let role = if *seat == Seat::Observer { ":observer" } else { "" };
+                let line = format!("127.0.0.1:{quorum}:{election}{role}");
+                config = config.set(&format!("server.{}", at + 1), &line);
+            }
+            if seats[own] == Seat::Observer {
+                config = config.set("peerType", "observer");
+            }
+            let server = configure(own, config).prepare();
+            fs::write(server.folder().join("data/myid"), format!("{}\n", own + 1)).unwrap();
+            server
+        });
+        Self { servers: servers.collect() }
     }
 
     /// Waits until every server that runs serves clients.
@@ -124,7 +143,11 @@ impl Ensemble {
 
 /// Path, data and Stat of every node below a path.
 fn nodes(client: &mut Client, path: &str) -> Vec<(String, Option<Vec<u8>>, harness::Stat)> {
-    let (data, stat) = client.get(path, false).unwrap();
+    let (data, mut stat) = client.get(path, false).unwrap();
+    if path == "/zookeeper/config" {
+        // Each server shows the configuration by itself, as of when it began to serve.
+        stat.mtime = 0;
+    }
     let mut all = vec![(path.to_owned(), data, stat)];
     let mut names = client.children(path, false).unwrap();
     names.sort();
@@ -137,7 +160,7 @@ fn nodes(client: &mut Client, path: &str) -> Vec<(String, Option<Vec<u8>>, harne
 
 /// A client's session at another server, or at the same one over a new connection. What the old
 /// connection had not been answered may have happened.
-fn moved(client: &Client, address: SocketAddr) -> Client {
+pub(crate) fn moved(client: &Client, address: SocketAddr) -> Client {
     let handshake = client.reattach();
     client.hang_up();
     let end = Instant::now() + PATIENCE;

@@ -132,8 +132,9 @@ impl Replica {
             }
             Event::Peer(event) => self.agree(now, event, effects),
             Event::SnapshotReceived { link, head } => {
+                let through = head.tree.meta().zxid;
                 self.replace_tree(*head, effects);
-                self.agree(now, zab::Event::SnapshotReceived(link), effects);
+                self.agree(now, zab::Event::SnapshotReceived(link, through), effects);
             }
             Event::Log(state) => {
                 self.log = state;

@@ -213,10 +213,20 @@ pub enum Effect {
     /// Send the tree at this txn to the link, as a snapshot. The link is the snapshot's until it
     /// is sent.
     SendSnapshot(LinkId, Zxid),
-    /// What comes next over this link is a snapshot that holds these txns: store it beside the
-    /// history, and begin a log behind it. Neither counts before this epoch is stored as current.
-    /// Whoever reads it ends the link if the leader falls silent.
-    ReceiveSnapshot(LinkId, Zxid, Epoch),
+    /// What comes next over this link is a snapshot: store it beside the history, and begin a log
+    /// behind it. Neither counts before the epoch is stored as current. Whoever reads it ends the
+    /// link if the leader falls silent.
+    ReceiveSnapshot {
+        /// The link.
+        link: LinkId,
+        /// The last txn that is in it as a whole.
+        zxid: Zxid,
+        /// The epoch.
+        epoch: Epoch,
+        /// Whether the tree changes while it is sent, as a stock leader's does: then what is
+        /// committed before NEWLEADER belongs to it.
+        is_fuzzy: bool,
+    },
     /// Begin an empty history beside this one, and a log behind it; as with a snapshot, neither
     /// counts before this epoch is stored as current.
     BeginEmpty(Epoch),

@@ -51,8 +51,9 @@ pub enum Event<'a> {
     LogRead(LinkId, LogRead),
     /// A whole snapshot has been handed to this link.
     SnapshotSent(LinkId),
-    /// The snapshot that came over this link is durable, and the log begins anew behind it.
-    SnapshotReceived(LinkId),
+    /// The snapshot that came over this link is durable, and the log begins anew behind this txn,
+    /// the last one that it holds.
+    SnapshotReceived(LinkId, Zxid),
     /// The leader's own txns, as its head has applied them.
     Sealed(Arc<InLog>),
     /// A quorum is to confirm that this server still leads. [`Effect::Confirmed`](super::Effect)

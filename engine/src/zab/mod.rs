@@ -205,7 +205,7 @@ impl Zab {
             | Event::FromLeader(..)
             | Event::LogRead(..)
             | Event::SnapshotSent(_)
-            | Event::SnapshotReceived(_)
+            | Event::SnapshotReceived(..)
             | Event::Sealed(_)
             | Event::Confirm(_) => self.on_link(now_ms, event, effects),
         }
@@ -259,10 +259,10 @@ impl Zab {
             (Role::Following(following), Event::ConnectFailed(attempt)) => {
                 following.connect_failed(attempt, context);
             }
-            (Role::Following(following), Event::SnapshotReceived(link))
+            (Role::Following(following), Event::SnapshotReceived(link, through))
                 if following.link() == Some(link) =>
             {
-                following.snapshot_received(context);
+                following.snapshot_received(through, context);
             }
             (_, Event::Connected(_, link)) => {
                 context.effects.push(Effect::Close(link, CloseReason::Lost));

@@ -12,8 +12,9 @@ const NO_ZXID: Zxid = Zxid(-1);
 /// The epoch of a promise that does not count.
 const NO_EPOCH: i32 = -1;
 
-/// What a server of this project adds to its introduction, where stock's leaders do not look: its
-/// log can be cut at any txn of its history, and all that is committed goes to its log.
+/// What a server of this project adds to its introduction, where stock's servers do not look. A
+/// learner: its log can be cut at any txn of its history, and all that is committed goes to its
+/// log. A leader: its snapshots are exact.
 pub(super) const KIN: &[u8] = b"ringkeeper";
 
 impl Notice {
@@ -40,7 +41,8 @@ impl Message {
     pub fn encoded_bytes(&self, ensemble: &Ensemble) -> usize {
         match self {
             Self::Register { .. } => BARE_BYTES + 20 + KIN.len(),
-            Self::LeaderInfo(_) | Self::AckEpoch { .. } => BARE_BYTES + 4,
+            Self::LeaderInfo(_) => BARE_BYTES + 4 + KIN.len(),
+            Self::AckEpoch { .. } => BARE_BYTES + 4,
             Self::Proposals(part) | Self::Informs(part) => {
                 part.records().map(|(_, txn)| BARE_BYTES + txn.len()).sum()
             }
@@ -81,7 +83,7 @@ impl Message {
             Self::LeaderInfo(epoch) => {
                 let zxid = Zxid::of_epoch(*epoch);
                 let protocol = PROTOCOL_VERSION;
-                FromLeader::LeaderInfo { zxid, protocol, trailing: &[] }.encode(out);
+                FromLeader::LeaderInfo { zxid, protocol, trailing: KIN }.encode(out);
             }
             Self::AckEpoch { last, current } => {
                 let epoch = current.map_or(NO_EPOCH, |epoch| epoch.0 as i32);

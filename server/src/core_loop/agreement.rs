@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use thiserror::Error;
 use tracing::{error, info, warn};
-use txlog::RecoverError;
+use txlog::{Base, RecoverError};
 
 /// Why a server of an ensemble cannot go on.
 #[derive(Clone, Debug, Error)]
@@ -140,7 +140,9 @@ impl History {
                 info!("the log is cut behind {zxid}, as the leader's history asks");
                 self.begin_change(Change::Cut(zxid));
             }
-            Effect::ReceiveSnapshot(link, zxid, epoch) => self.receive_snapshot(link, zxid, epoch),
+            Effect::ReceiveSnapshot { link, zxid, epoch, is_fuzzy } => {
+                self.receive_snapshot(link, Base { zxid, epoch }, is_fuzzy);
+            }
             Effect::BeginEmpty(epoch) => self.begin_empty(epoch),
             Effect::ForgetSnapshot => self.forget_snapshot(),
             Effect::Close(link, _) => {

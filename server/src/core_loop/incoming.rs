@@ -22,7 +22,7 @@ use super::history::History;
 use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::Change;
 use super::peers::Lent;
-use super::transfers::{Outcome, Purpose, Transferred};
+use super::transfers::{Arrived, Expected, Outcome, Purpose, Transferred};
 use crate::persist::{self, RestoreError, StoreJob};
 use crate::random;
 use convert::import::Rebuilt;
@@ -126,17 +126,18 @@ impl History {
     }
 
     /// A snapshot comes over a link.
-    pub(super) fn receive_snapshot(&mut self, link: LinkId, zxid: Zxid, epoch: Epoch) {
+    pub(super) fn receive_snapshot(&mut self, link: LinkId, at: Base, is_fuzzy: bool) {
         let seed = random::bits().and_then(|first| Ok([first, random::bits()?]));
         let seed = match seed {
             Ok(seed) => TreeSeed(seed),
             Err(error) => return self.fail(RestoreError::Random(error)),
         };
+        let zxid = at.zxid;
         info!("a snapshot at {zxid} comes from {}", self.leader());
         let types = self.making.settings.extended_types;
-        self.transfers.ask(link, Purpose::Receive { seed, types });
+        self.transfers.ask(link, Purpose::Receive(Expected { seed, types, zxid, is_fuzzy }));
         self.under_way.links.push(ForLinks::Lend(link));
-        let (link, at) = (Some(link), Base { zxid, epoch });
+        let link = Some(link);
         self.incoming.on_the_way = Some(OnTheWay { link, at, stage: Stage::Coming });
     }
 
@@ -206,10 +207,21 @@ impl History {
             Outcome::Sent(zxid, Err(error)) => {
                 warn!(%from, took_ms, "a snapshot at {zxid} could not be sent: {error}");
             }
-            Outcome::Received(Ok((rebuilt, bytes))) => {
-                info!(%from, bytes, took_ms, "the snapshot has come");
+            Outcome::Received(Ok(Arrived { rebuilt, through, bytes, txns })) => {
+                if txns == 0 {
+                    info!(%from, bytes, took_ms, "the snapshot has come");
+                } else {
+                    info!(
+                        %from, bytes, took_ms,
+                        "the snapshot has come, and the {txns} txns through {through} that were \
+                         committed meanwhile"
+                    );
+                }
                 match &mut self.incoming.on_the_way {
-                    Some(it) if it.link == Some(link) => it.stage = Stage::Here(rebuilt),
+                    Some(it) if it.link == Some(link) => {
+                        it.at.zxid = it.at.zxid.max(through);
+                        it.stage = Stage::Here(rebuilt);
+                    }
                     _ => free(rebuilt),
                 }
             }

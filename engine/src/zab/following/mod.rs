@@ -26,6 +26,7 @@ use super::ensemble::Pace;
 use super::event::{Attempt, LinkId};
 use super::history::History;
 use super::plant::Plant;
+use super::wire::KIN;
 use crate::in_log::InLog;
 use crate::limits::PENDING_BYTES_MAX;
 use model::peer::packet::FromLeader;
@@ -54,8 +55,8 @@ enum Phase {
     Cutting,
     /// A snapshot is coming.
     Receiving {
-        /// The txns that it holds.
-        through: Zxid,
+        /// The last txn that the leader has put into it as a whole.
+        zxid: Zxid,
     },
     /// What the server lacks is coming, until NEWLEADER.
     CatchingUp,
@@ -78,6 +79,8 @@ pub struct Following {
     phase: Phase,
     epochs: Epochs,
     epoch: Epoch,
+    /// Whether the leader is a server of this project: its snapshots are exact.
+    is_kin: bool,
     /// The epoch whose leader cannot be followed but by a snapshot.
     snapshot_in: Option<Epoch>,
     /// Through where the leader has called its history committed, on this link.
@@ -113,6 +116,7 @@ impl Following {
             phase: Phase::Connecting(context.connect(leader)),
             epochs,
             epoch: Epoch(0),
+            is_kin: false,
             snapshot_in,
             named: context.history.committed(),
             last: context.history.last(),
@@ -262,7 +266,8 @@ impl Following {
     ) -> Result<(), Lost> {
         self.heard_ms = context.now_ms;
         match (packet, &self.phase) {
-            (FromLeader::LeaderInfo { zxid, .. }, Phase::Registering) => {
+            (FromLeader::LeaderInfo { zxid, trailing, .. }, Phase::Registering) => {
+                self.is_kin = trailing.starts_with(KIN);
                 self.leader_info(zxid.epoch(), context)
             }
             (FromLeader::Diff { zxid }, Phase::Choosing) => {
@@ -278,8 +283,9 @@ impl Following {
             (FromLeader::Trunc { zxid }, Phase::Choosing) => self.truncate(*zxid, context),
             (FromLeader::Snap { zxid }, Phase::Choosing) => {
                 let link = self.link.ok_or(Lost::LinkClosed)?;
-                self.phase = Phase::Receiving { through: *zxid };
-                context.effects.push(Effect::ReceiveSnapshot(link, *zxid, self.epoch));
+                self.phase = Phase::Receiving { zxid: *zxid };
+                let (zxid, epoch, is_fuzzy) = (*zxid, self.epoch, !self.is_kin);
+                context.effects.push(Effect::ReceiveSnapshot { link, zxid, epoch, is_fuzzy });
                 Ok(())
             }
             (FromLeader::Proposal { zxid, txn }, phase) if phase.has_chosen() => {

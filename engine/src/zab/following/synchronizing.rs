@@ -36,8 +36,9 @@ impl Following {
     }
 
     /// The snapshot is stored: the history is what it holds.
-    pub fn snapshot_received(&mut self, context: &mut Context<'_>) {
-        let Phase::Receiving { through } = self.phase else { return };
+    pub fn snapshot_received(&mut self, through: Zxid, context: &mut Context<'_>) {
+        let Phase::Receiving { zxid } = self.phase else { return };
+        let through = through.max(zxid);
         self.snapshot = Some(through);
         self.named = self.named.max(through);
         self.heard_ms = context.now_ms;

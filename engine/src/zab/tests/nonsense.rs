@@ -126,7 +126,7 @@ fn a_snapshot_may_take_its_time_at_both_ends() {
     learner.now_ms += 10 * PACE.init_ms();
     learner.handle(Event::TurnEnded);
     assert_eq!(learner.zab.deadline_ms(), u64::MAX);
-    learner.handle(Event::SnapshotReceived(LINK));
+    learner.handle(Event::SnapshotReceived(LINK, Zxid(0)));
     assert_eq!(learner.zab.deadline_ms(), learner.now_ms + PACE.init_ms());
     learner.handle(Event::TurnEnded);
 

@@ -173,7 +173,7 @@ impl Player {
                 )
             }
             Effect::CutLog(zxid) => format!("{id} cuts its log behind {}", shown(*zxid)),
-            Effect::ReceiveSnapshot(_, zxid, _) => format!("{id} receives {}", shown(*zxid)),
+            Effect::ReceiveSnapshot { zxid, .. } => format!("{id} receives {}", shown(*zxid)),
             Effect::ReadLog(_, zxid) => format!("{id} reads its log behind {}", shown(*zxid)),
             Effect::Lead(epoch) => format!("{id} leads epoch {}", epoch.0),
             Effect::Follow(_) => format!("{id} serves its clients"),
@@ -247,7 +247,7 @@ impl Player {
                 self.queue.push_back(Arrival::Snapshot { link, to });
                 self.queue.push_back(Arrival::SnapshotSent(id, link));
             }
-            Effect::ReceiveSnapshot(_, zxid, _) => {
+            Effect::ReceiveSnapshot { zxid, .. } => {
                 let log = std::mem::take(&mut server.log);
                 server.replaced = Some((log, server.base));
                 server.base = zxid;
@@ -335,7 +335,8 @@ impl Player {
                 self.read(link, to, is_for_learner, bytes);
             }
             Arrival::Snapshot { link, to } => {
-                self.event(to, Event::SnapshotReceived(link));
+                let through = self.servers[&to].base;
+                self.event(to, Event::SnapshotReceived(link, through));
             }
             Arrival::Closed { link, to } => {
                 self.event(to, Event::Closed(link));

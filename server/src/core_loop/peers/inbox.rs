@@ -7,7 +7,7 @@ use super::limits::KEPT_BYTES_MAX;
 
 /// What has come over a link and is not taken yet.
 #[derive(Debug, Default)]
-pub(super) struct Inbox {
+pub struct Inbox {
     kept: Vec<u8>,
 }
 
@@ -18,7 +18,7 @@ impl Inbox {
     ///
     /// # Errors
     /// The first one of `take`: the link is of no further use.
-    pub(super) fn feed<E>(
+    pub fn feed<E>(
         &mut self,
         received: &[u8],
         mut take: impl FnMut(&[u8]) -> Result<Option<usize>, E>,
@@ -53,7 +53,7 @@ impl Inbox {
     }
 
     /// Gives up the bytes that are held.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(self) -> Vec<u8> {
         self.kept
     }
 

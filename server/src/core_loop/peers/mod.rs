@@ -41,6 +41,7 @@ mod strangers;
 #[cfg(test)]
 mod tests;
 
+pub use inbox::Inbox;
 pub use learners::{Departure, Lent};
 pub use resolver::{Lookup, Wake, system_lookup};
 

@@ -7,29 +7,29 @@
 //! **Invariants**
 //!
 //! - A pin is dropped before its link is given back (guard: `tests::a_tree_goes_over_a_link`).
-//! - Whatever is sent, memory follows what has come (guard: `convert::stock::stream`).
+//! - Whatever is sent, memory follows what has come (guard: `convert::stock::stream`,
+//!   `core_loop::peers::inbox`).
 //!
 //! **What is deliberately not here**: what becomes of a tree that has come (`incoming`).
 //!
 //! Lives in: the core loop of the ordering role, and a thread for each snapshot under way.
 
+mod arriving;
 #[cfg(test)]
 mod tests;
+
+pub(super) use arriving::{ArrivalError, Arrived, Expected};
 
 use super::inbox::{LoopInbox, LoopMessage};
 use super::peers::Lent;
 use convert::export;
-use convert::import::Rebuilt;
-use convert::stock::snapshot::SnapshotReader;
-use convert::stock::stream::StreamError;
 use engine::state::State;
-use engine::tree::{Pin, TreeSeed};
+use engine::tree::Pin;
 use engine::zab::LinkId;
-use model::session::ExtendedTypes;
 use model::zxid::Zxid;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, Read};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,12 +39,7 @@ pub(super) enum Purpose {
     /// This version is sent.
     Send(Pin<State>),
     /// A tree comes.
-    Receive {
-        /// The seed of the tree that is made of it.
-        seed: TreeSeed,
-        /// Which owners of nodes mean a time to live.
-        types: ExtendedTypes,
-    },
+    Receive(Expected),
 }
 
 /// The links that are lent, or are to be.
@@ -67,8 +62,8 @@ pub struct Transferred {
 pub(super) enum Outcome {
     /// The tree at this zxid was sent, in so many bytes.
     Sent(Zxid, io::Result<u64>),
-    /// A tree has come, in so many bytes.
-    Received(Result<(Box<Rebuilt>, u64), StreamError>),
+    /// A tree has come.
+    Received(Result<Arrived, ArrivalError>),
 }
 
 impl fmt::Debug for Transferred {
@@ -146,9 +141,8 @@ fn transfer(
             let zxid = pin.view().meta().zxid;
             Outcome::Sent(zxid, send(&pin, socket, silence))
         }
-        Purpose::Receive { seed, types } => {
-            let rebuilt = Box::new(Rebuilt::new(seed, types));
-            Outcome::Received(receive(rebuilt, &mut lent, socket, silence))
+        Purpose::Receive(expected) => {
+            Outcome::Received(arriving::receive(expected, &mut lent, socket, silence))
         }
     };
     if matches!(outcome, Outcome::Sent(_, Err(_)) | Outcome::Received(Err(_))) {
@@ -162,33 +156,4 @@ fn send(pin: &Pin<State>, socket: &TcpStream, silence: Duration) -> io::Result<u
     let bytes = export::send(pin.view(), socket)?;
     socket.set_write_timeout(None)?;
     Ok(bytes)
-}
-
-/// Counts what is read.
-struct Counted<R>(R, u64);
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let count = self.0.read(into)?;
-        self.1 += count as u64;
-        Ok(count)
-    }
-}
-
-fn receive(
-    mut rebuilt: Box<Rebuilt>,
-    lent: &mut Lent,
-    socket: &TcpStream,
-    silence: Duration,
-) -> Result<(Box<Rebuilt>, u64), StreamError> {
-    socket.set_read_timeout(Some(silence))?;
-    let before = std::mem::take(&mut lent.unread);
-    let mut unread = &before[..];
-    let mut source = Counted((&mut unread).chain(socket), 0);
-    let mut rest = rebuilt.receive(SnapshotReader::sent(&mut source))?;
-    let bytes = source.1 - rest.len() as u64;
-    rest.extend_from_slice(unread);
-    lent.unread = rest;
-    socket.set_read_timeout(None)?;
-    Ok((rebuilt, bytes))
 }

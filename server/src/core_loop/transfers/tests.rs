@@ -4,11 +4,12 @@ use super::*;
 use engine::batch::Batch;
 use engine::pipeline::Head;
 use engine::settings::Settings;
+use engine::tree::TreeSeed;
 use model::acl::AclList;
 use model::op::Op;
-use model::session::SessionId;
+use model::session::{ExtendedTypes, SessionId};
 use model::txn::{CreateTxn, NodeKind, Txn, TxnHeader};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ fn head() -> Head {
 }
 
 fn of_receiving() -> Purpose {
-    Purpose::Receive { seed: SEED, types: ExtendedTypes::default() }
+    let (types, zxid) = (ExtendedTypes::default(), Zxid(5 << 32));
+    Purpose::Receive(Expected { seed: SEED, types, zxid, is_fuzzy: false })
 }
 
 fn begin(lent: Lent, purpose: Purpose, silence: Duration) -> (Transfers, Arc<LoopInbox>) {
@@ -81,7 +83,9 @@ fn a_tree_goes_over_a_link() {
     let Outcome::Sent(zxid, Ok(length)) = sent.outcome else { panic!("not sent") };
     assert_eq!(zxid, head.tree.meta().zxid);
     let received = done(&receiving);
-    let Outcome::Received(Ok((rebuilt, bytes))) = received.outcome else { panic!("not received") };
+    let Outcome::Received(Ok(arrived)) = received.outcome else { panic!("not received") };
+    let Arrived { rebuilt, through, bytes, txns } = arrived;
+    assert_eq!((through, txns), (Zxid(5 << 32), 0));
     assert_eq!((bytes, &received.lent.unread[..]), (length, &[][..]));
     assert_eq!(rebuilt.tree.digest(), head.tree.digest());
     assert_eq!(rebuilt.tree.node_count(), head.tree.node_count());
@@ -110,7 +114,7 @@ fn what_was_read_before_and_is_read_behind_is_not_lost() {
         theirs.write_all(&snapshot[before..]).unwrap();
         drop(theirs);
         let Transferred { lent, outcome, .. } = done(&inbox);
-        let Outcome::Received(Ok((_, bytes))) = outcome else { panic!("{before}") };
+        let Outcome::Received(Ok(Arrived { bytes, .. })) = outcome else { panic!("{before}") };
         assert_eq!(bytes, whole as u64);
         let mut rest = lent.unread;
         TcpStream::from(lent.socket).read_to_end(&mut rest).unwrap();

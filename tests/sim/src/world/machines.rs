@@ -121,7 +121,7 @@ impl World {
                 let Some(running) = &mut server.running else { return Ok(()) };
                 let Some((link, ..)) = running.receiving.take() else { return Ok(()) };
                 running.memory = [base].into();
-                self.event(place, Event::SnapshotReceived(link))
+                self.event(place, Event::SnapshotReceived(link, base.zxid))
             }
             Operation::Save(_) => panic!("{operation:?} is a stock follower's"),
         }

@@ -111,7 +111,7 @@ impl World {
             | Effect::Append(_)
             | Effect::CutLog(_)
             | Effect::ReadLog(..)
-            | Effect::ReceiveSnapshot(..)
+            | Effect::ReceiveSnapshot { .. }
             | Effect::BeginEmpty(_)
             | Effect::ForgetSnapshot => self.perform_on_disk(place, effect),
             Effect::Inherit | Effect::Follow(_) => (),
@@ -206,7 +206,7 @@ impl World {
                 let delay_us = self.latency_us();
                 self.at(delay_us, Happening::LogRead { place, boot, link, position });
             }
-            Effect::ReceiveSnapshot(link, zxid, epoch) => {
+            Effect::ReceiveSnapshot { link, zxid, epoch, .. } => {
                 running.receiving = Some((link, zxid, epoch));
             }
             Effect::BeginEmpty(epoch) => {

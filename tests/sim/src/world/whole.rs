@@ -43,7 +43,7 @@ impl World {
         let event = match event {
             zab::Event::TurnEnded => return self.whole_turn(place),
             zab::Event::Durable(zxid) => Event::Durable(zxid),
-            zab::Event::SnapshotReceived(link) => {
+            zab::Event::SnapshotReceived(link, _) => {
                 let base = base.expect("a snapshot has come");
                 let head = whole.received(&image.expect("it was sent"), base.zxid);
                 Event::SnapshotReceived { link, head }

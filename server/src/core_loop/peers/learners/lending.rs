@@ -10,6 +10,7 @@ use super::link::{Link, Side};
 use super::{Kept, Learners, Whereabouts};
 use crate::core_loop::sockets::Detached;
 use engine::zab::LinkId;
+use model::peer::packet::PacketLimits;
 use ring::Queue;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -27,6 +28,8 @@ pub struct Lent {
     side: Side,
     /// The address at the other end.
     pub from: SocketAddr,
+    /// How long packets may be.
+    pub packets: PacketLimits,
 }
 
 #[cfg(test)]
@@ -34,7 +37,8 @@ impl Lent {
     /// A link of a learner, which was never anywhere else.
     pub(in crate::core_loop) fn of_test(link: LinkId, socket: OwnedFd) -> Self {
         let from = SocketAddr::from(([127, 0, 0, 1], 1));
-        Self { link, socket, unread: Vec::new(), side: Side::Learner, from }
+        let (unread, packets) = (Vec::new(), PacketLimits::default());
+        Self { link, socket, unread, side: Side::Learner, from, packets }
     }
 }
 
@@ -66,7 +70,8 @@ impl Learners {
             {
                 let Link { side, from, inbox, .. } = *link;
                 self.links.insert(id, Whereabouts::Lent);
-                self.lent.push(Lent { link: id, socket, unread: inbox.into_bytes(), side, from });
+                let (unread, packets) = (inbox.into_bytes(), self.packets);
+                self.lent.push(Lent { link: id, socket, unread, side, from, packets });
             }
         }
     }
@@ -78,7 +83,7 @@ impl Learners {
 
     /// Takes back a link, which goes on with `lent.unread`; closes it if agreement has closed it.
     pub(in super::super) fn take_back(&mut self, queue: &mut Queue<'_>, lent: Lent) {
-        let Lent { link: id, socket, unread, side, from } = lent;
+        let Lent { link: id, socket, unread, side, from, .. } = lent;
         if self.links.get(&id) != Some(&Whereabouts::Lent) {
             return queue.close_after(socket, None);
         }

@@ -1,0 +1,125 @@
+//! A server that has nothing is sent a snapshot.
+//!
+//! `ZooKeeper`'s tree changes while it is sent. The log of ours says how many txns came behind it
+//! that may be in it in part.
+
+use super::{Make, Mixed};
+use crate::ensemble::Seat;
+use harness::client::{Op, create_body, multi_body};
+use harness::{Acl, Body, Client, opcode};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+const OURS: (Make, Seat) = (Make::Ours, Seat::Voter);
+const STOCK: (Make, Seat) = (Make::Stock, Seat::Voter);
+
+/// Nodes of the tree: sending them takes `ZooKeeper` long enough for many writes.
+const NODES: u64 = 20_000;
+/// Nodes below one parent.
+const FAMILY: u64 = 100;
+/// Requests that are in flight at a time.
+const TOGETHER: u64 = 200;
+
+fn parent(number: u64) -> String {
+    format!("/tree/{:04}", number / FAMILY % (NODES / FAMILY))
+}
+
+fn node(number: u64) -> String {
+    format!("{}/{:02}", parent(number), number % FAMILY)
+}
+
+fn fill(address: SocketAddr) {
+    let mut client = Client::connect(address);
+    client.make("/tree");
+    let create = |path: &str| (opcode::CREATE, create_body(path, &[b'n'; 100], &Acl::open(), 0));
+    let families: Vec<_> =
+        (0..NODES).step_by(FAMILY as usize).map(|it| create(&parent(it))).collect();
+    let nodes: Vec<_> = (0..NODES).map(|it| create(&node(it))).collect();
+    for requests in [&families[..], &nodes[..]] {
+        for part in requests.chunks(TOGETHER as usize) {
+            all_done(&mut client, part);
+        }
+    }
+    client.close();
+}
+
+fn all_done(client: &mut Client, requests: &[(i32, Body)]) {
+    let first = client.post_all(requests);
+    for at in 0..requests.len() as i32 {
+        let reply = client.reply(first + at);
+        assert_eq!(reply.err, 0, "{:?}", requests[at as usize]);
+    }
+}
+
+/// The changes of a round: a node is deleted and made again, with children; another one gets other
+/// data, an ACL; sequential and ephemeral nodes come; multis do several of that.
+fn changes(round: u64) -> Vec<(i32, Body)> {
+    let mut requests = Vec::new();
+    // Families all over the tree, in another order than the snapshot's.
+    let number = round.wrapping_mul(7_919) % NODES;
+    let (path, below) = (node(number), format!("{}/below", node(number)));
+    let acl = [Acl::new(31, "world", "anyone"), Acl::new(1, "digest", &format!("u:{round}"))];
+    requests.push((opcode::DELETE, Body::new().string(&path).int(-1)));
+    requests.push((opcode::CREATE, create_body(&path, b"again", &Acl::open(), 0)));
+    requests.push((opcode::CREATE, create_body(&below, b"", &acl, 0)));
+    requests.push((opcode::DELETE, Body::new().string(&below).int(-1)));
+    let other = node((number + NODES / 2) % NODES);
+    let data = round.to_string();
+    requests.push((opcode::SET_DATA, Body::new().string(&other).buffer(data.as_bytes()).int(-1)));
+    requests.push((opcode::SET_ACL, Body::new().string(&other).acls(&acl).int(-1)));
+    let sequential = format!("{}/s-", parent(number));
+    requests.push((opcode::CREATE, create_body(&sequential, b"", &Acl::open(), 2)));
+    requests.push((opcode::CREATE, create_body(&sequential, b"", &Acl::open(), 3)));
+    let multi = multi_body(&[
+        Op::Set { path: &path, data: b"multi", version: -1 },
+        Op::Set { path: &parent(number), data: data.as_bytes(), version: -1 },
+        Op::create(&sequential, b"m", 2),
+    ]);
+    requests.push((opcode::MULTI, multi));
+    requests
+}
+
+/// Changes until it is told to stop; its session, whose nodes are ephemeral, is closed and made
+/// again now and then.
+fn change(address: SocketAddr, first: u64, stop: &AtomicBool) -> u64 {
+    let mut client = Client::connect(address);
+    let mut round = first;
+    while !stop.load(Ordering::Relaxed) {
+        let requests: Vec<_> = (0..20).flat_map(|it| changes(round + it)).collect();
+        round += 20;
+        all_done(&mut client, &requests);
+        if round.is_multiple_of(400) {
+            client.close();
+            client = Client::connect(address);
+        }
+    }
+    client.close();
+    round - first
+}
+
+#[test]
+fn a_tree_that_changes_while_it_comes_is_exact_in_the_end() {
+    let mut mixed = Mixed::prepare(&[OURS, STOCK, STOCK], |config| config);
+    mixed.launch(&[2, 1]);
+    assert_eq!(mixed.ensemble.leader(), 2);
+    let leader = mixed.ensemble.address(2);
+    fill(leader);
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers = [(1, 0), (2, NODES / 2)].map(|(server, first)| {
+        let (address, stop) = (mixed.ensemble.address(server), stop.clone());
+        thread::spawn(move || change(address, first, &stop))
+    });
+    mixed.launch(&[0]);
+    // And on, as a member.
+    thread::sleep(std::time::Duration::from_millis(300));
+    stop.store(true, Ordering::Relaxed);
+    let rounds: u64 = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
+    assert!(rounds > 0);
+    let log = mixed.ensemble.servers[0].log();
+    let behind = log.lines().find(|line| line.contains("that were committed meanwhile"));
+    assert!(behind.is_some(), "nothing changed while the snapshot came:\n{log}");
+    super::work::everything(&mixed.ensemble, "then");
+    mixed.assert_alike();
+}

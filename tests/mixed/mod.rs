@@ -1,0 +1,102 @@
+//! Ensembles of `ZooKeeper`'s servers and ours, on this machine.
+//!
+//! At the end of each test every server shows the same tree, with all Stats, their digests are
+//! equal, and `ZooKeeper`'s logs have no warning that an ensemble of its own would not have.
+//!
+//! `together`: every kind of write, through every server, whoever leads; `arriving`: what a server
+//! is sent that has nothing.
+
+mod arriving;
+mod together;
+mod work;
+
+use crate::ensemble::{Ensemble, Seat};
+use harness::server::{own_command, reference_command};
+use harness::{Config, Server};
+use std::thread;
+use std::time::Duration;
+
+/// Whose server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Make {
+    Ours,
+    Stock,
+}
+
+/// Warnings of `ZooKeeper` that any ensemble of its own has, too.
+const USUAL: [&str; 14] = [
+    // At every start.
+    "maxCnxns is not configured",
+    "Either no config or no quorum defined in config",
+    "No server failure will be tolerated",
+    "Non-optimial configuration",
+    "The configured",
+    "Unsupported JVM version",
+    // Of servers that start one after the other, and of those that end.
+    "Cannot open channel to",
+    "Connection broken for id",
+    "Interrupting SendWorker thread",
+    "Send worker leaving thread",
+    "Interrupted while waiting for message on queue",
+    "Unexpected exception",
+    // Of a learner, at an epoch's first txn.
+    "Got zxid 0x",
+    // Of a leader, about a learner that has nothing.
+    "Unable to find proposals from txnlog for zxid: 0x0",
+];
+
+/// Some servers, and whose they are.
+struct Mixed {
+    ensemble: Ensemble,
+    makes: Vec<Make>,
+}
+
+impl Mixed {
+    /// Servers that do not run yet.
+    fn prepare(parts: &[(Make, Seat)], configure: impl Fn(Config) -> Config) -> Self {
+        let seats: Vec<_> = parts.iter().map(|(_, seat)| *seat).collect();
+        let makes: Vec<_> = parts.iter().map(|(make, _)| *make).collect();
+        let ensemble = Ensemble::prepare(&seats, |at, config| {
+            let command = match makes[at] {
+                Make::Ours => own_command(),
+                Make::Stock => reference_command(),
+            };
+            configure(config.command(command))
+        });
+        Self { ensemble, makes }
+    }
+
+    /// Starts some of them, and waits until they serve. The first one leads, if it may: the others
+    /// are started once it looks for a leader.
+    fn launch(&mut self, servers: &[usize]) {
+        for &at in servers {
+            let server = &mut self.ensemble.servers[at];
+            server.launch();
+            while server.try_word("srvr").is_none() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        self.ensemble.await_service();
+    }
+
+    /// All show the same, and none has anything to complain of.
+    fn assert_alike(&self) {
+        self.ensemble.assert_equal();
+        self.ensemble.assert_digests();
+        for (server, make) in self.ensemble.servers.iter().zip(&self.makes) {
+            match make {
+                Make::Stock => assert_usual(server),
+                Make::Ours => assert!(!server.log().contains("ERROR"), "{}", server.log()),
+            }
+        }
+    }
+}
+
+fn assert_usual(server: &Server) {
+    let log = server.log();
+    let is_bad = |line: &&str| line.contains(" WARN ") || line.contains(" ERROR ");
+    let unusual =
+        log.lines().filter(is_bad).filter(|line| !USUAL.iter().any(|it| line.contains(it)));
+    let unusual: Vec<_> = unusual.collect();
+    assert!(unusual.is_empty(), "{unusual:#?}");
+}
