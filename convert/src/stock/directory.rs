@@ -1,10 +1,11 @@
 //! Finds `ZooKeeper`'s files in a directory.
 
-use std::io;
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Epochs, Zxid};
 
 use super::log::LogReader;
 use super::stream::StreamError;
@@ -33,6 +34,48 @@ pub fn version_directory(directory: &Path) -> PathBuf {
     } else {
         inside
     }
+}
+
+/// The files with the epochs of a server of an ensemble, beside its snapshots.
+const PROMISED: &str = "acceptedEpoch";
+const CURRENT: &str = "currentEpoch";
+
+/// What a server has promised to leaders, and accepted of them, by the files of a `version-2`;
+/// `None` if it has neither.
+///
+/// # Errors
+/// A file that does not hold an epoch.
+pub fn epochs(directory: &Path) -> io::Result<Option<Epochs>> {
+    let [promised, current] = [PROMISED, CURRENT].map(|name| epoch(&directory.join(name)));
+    let (promised, current) = (promised?, current?);
+    if promised.is_none() && current.is_none() {
+        return Ok(None);
+    }
+    let current = current.unwrap_or(Epoch(0));
+    Ok(Epochs::new(promised.unwrap_or(current).max(current), current))
+}
+
+fn epoch(path: &Path) -> io::Result<Option<Epoch>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let number = text.trim().parse().map_err(|_| {
+        let what = format!("{} should hold the number of an epoch", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    })?;
+    Ok(Some(Epoch(number)))
+}
+
+/// Writes them into a `version-2`.
+pub fn write_epochs(directory: &Path, epochs: Epochs) -> io::Result<()> {
+    for (name, epoch) in [(PROMISED, epochs.promised()), (CURRENT, epochs.current())] {
+        let mut file = fs::File::create(directory.join(name))?;
+        file.write_all(epoch.0.to_string().as_bytes())?;
+        file.sync_all()?;
+    }
+    fs::File::open(directory)?.sync_all()
 }
 
 /// The snapshots of a directory, newest first.
@@ -112,7 +155,7 @@ fn zxid_of(name: &str, prefix: &str) -> Option<Zxid> {
 
 fn list(directory: &Path, prefix: &str) -> io::Result<Vec<StockFile>> {
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
+    for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let name = entry.file_name();
         if let Some(zxid) = name.to_str().and_then(|name| zxid_of(name, prefix)) {
@@ -123,4 +166,28 @@ fn list(directory: &Path, prefix: &str) -> io::Result<Vec<StockFile>> {
     }
     files.sort_by(|a, b| (a.zxid, &a.path).cmp(&(b.zxid, &b.path)));
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_read_as_they_were_written() {
+        let name = format!("ringkeeper-epochs-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).unwrap();
+        assert_eq!(epochs(&folder).unwrap(), None);
+        let stored = Epochs::new(Epoch(12), Epoch(11)).unwrap();
+        write_epochs(&folder, stored).unwrap();
+        assert_eq!(fs::read(folder.join(PROMISED)).unwrap(), b"12");
+        assert_eq!(epochs(&folder).unwrap(), Some(stored));
+        // One that has accepted and whose promise is lost has promised that at least.
+        fs::remove_file(folder.join(PROMISED)).unwrap();
+        assert_eq!(epochs(&folder).unwrap(), Epochs::new(Epoch(11), Epoch(11)));
+        fs::write(folder.join(CURRENT), "eleven").unwrap();
+        let said = epochs(&folder).unwrap_err().to_string();
+        assert!(said.ends_with("currentEpoch should hold the number of an epoch"), "{said}");
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }

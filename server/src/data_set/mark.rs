@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Epochs, Zxid};
 use snapshot::directory::DIRECTORY;
 
 use super::lineage::Lineage;
@@ -71,6 +71,8 @@ pub struct DataMark {
     pub known: Known,
     /// The last copy to or from another directory.
     pub copied: Option<Copied>,
+    /// What the server of the imported data has promised and accepted, as one of an ensemble.
+    pub epochs: Option<Epochs>,
     /// The log that the snapshots were last served with.
     pub lineage: Lineage,
 }
@@ -92,6 +94,10 @@ impl DataMark {
                 "set" => half.read_set(line),
                 "log-directory" => half.read_other(line),
                 "zookeeper" => known(line).map(|known| mark.known = known).is_some(),
+                "epochs" => {
+                    mark.epochs = epochs(line);
+                    mark.epochs.is_some()
+                }
                 "copied-zxid" => {
                     copied_zxid = line.zxid();
                     copied_zxid.is_some()
@@ -131,6 +137,9 @@ impl DataMark {
         if let Some(Copied { directory, zxid }) = &self.copied {
             text.line("copied-zxid", zxid.to_string())?;
             text.line("copied-directory", directory)?;
+        }
+        if let Some(epochs) = self.epochs {
+            text.line("epochs", format!("{} {}", epochs.promised().0, epochs.current().0))?;
         }
         self.lineage.write(&mut text)?;
         text.write(&Self::path(data_dir))
@@ -222,6 +231,12 @@ impl Half {
     }
 }
 
+/// The promised one and the current one.
+fn epochs(line: &Line) -> Option<Epochs> {
+    let (promised, current) = line.value.to_str()?.split_once(' ')?;
+    Epochs::new(Epoch(promised.parse().ok()?), Epoch(current.parse().ok()?))
+}
+
 fn log_place(line: &Line) -> Option<LogPlace> {
     match line.value.to_str()? {
         "here" => Some(LogPlace::Here),
@@ -264,8 +279,9 @@ mod tests {
         for log in [LogPlace::Here, LogPlace::NotYet, LogPlace::Apart(half.clone())] {
             for known in [Known::Unasked, Known::Nothing, Known::UpTo(Zxid(0x2a))] {
                 for copied in [None, Some(copied.clone())] {
-                    let lineage = Lineage::default();
-                    let mark = DataMark { log: log.clone(), known, copied, lineage };
+                    let (log, lineage) = (log.clone(), Lineage::default());
+                    let epochs = copied.as_ref().and_then(|_| Epochs::new(Epoch(7), Epoch(6)));
+                    let mark = DataMark { log, known, copied, epochs, lineage };
                     mark.write(&folder).unwrap();
                     assert_eq!(DataMark::read(&folder).unwrap(), Some(mark));
                 }
@@ -296,8 +312,8 @@ mod tests {
             assert!(matches!(error, MarkError::Incomplete { .. }), "{text:?}: {error}");
         }
         let wrong =
-            ["run=1\n", "run=1@2\n", "reached=1\n", "no sign\n", "set=/a\n", "log\0=here\n"];
-        for text in ["log=\n", "zookeeper=7\n", "zookeeper=0x\n", "set=x\n", "copied-zxid=0x1z\n"]
+            ["run=1\n", "run=1@2\n", "copied-zxid=0x1z\n", "no sign\n", "set=/a\n", "log\0=here\n"];
+        for text in ["log=\n", "zookeeper=7\n", "zookeeper=0x\n", "set=x\n", "epochs=1 2\n"]
             .iter()
             .chain(&wrong)
         {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use convert::export::{self, ExportReport};
+use convert::stock::directory;
 use convert::stock::lengths::Lengths;
 use disk::lock::DirectoryLock;
 use disk::{Background, BackgroundConfig};
 use engine::settings::Settings;
 use model::session::ExtendedTypes;
+use model::zxid::Epochs;
 
 use super::args::ExportArgs;
 use super::error::MigrateError;
@@ -54,6 +56,10 @@ pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), MigrateErro
     let report = export::write(pin.view(), &args.to, &mut |count| {
         lines.report("nodes written", count, String::new);
     })?;
+    if let Some(epochs) = read_epochs(&args.dir, &log_dir)?.or(mark.epochs) {
+        let to = args.to.join(directory::DIRECTORY);
+        directory::write_epochs(&to, epochs).map_err(|error| MigrateError::Directory(to, error))?;
+    }
     if is_in_place {
         mark.known = Known::UpTo(report.zxid);
     } else {
@@ -79,6 +85,12 @@ fn read(args: &ExportArgs, log_dir: &Path) -> Result<persist::ReadBack, MigrateE
         return Err(SurveyError::NoData(args.dir.clone()).into());
     }
     Ok(read)
+}
+
+/// What the server has promised and accepted, if it is one of an ensemble.
+fn read_epochs(dir: &Path, log_dir: &Path) -> Result<Option<Epochs>, MigrateError> {
+    let background = Background::start(BackgroundConfig::new(dir.to_owned()))?;
+    Ok(persist::kept_epochs(&background, log_dir.join(txlog::segments::DIRECTORY))?)
 }
 
 /// Warns of what `ZooKeeper` and its clients do not accept by default.

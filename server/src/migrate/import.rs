@@ -106,7 +106,10 @@ fn read(args: &ImportArgs) -> Result<Imported, MigrateError> {
 fn mark(source: &Source, to: &Path) -> Result<DataMark, HistoryError> {
     let imported = source.newest()?.unwrap_or(Zxid::ZERO);
     let known = Known::UpTo(imported);
-    let mut mark = DataMark { log: LogPlace::NotYet, known, ..DataMark::default() };
+    let of_snapshots = &source.directories[0];
+    let epochs = directory::epochs(of_snapshots)
+        .map_err(|error| HistoryError::Unreadable { path: of_snapshots.clone(), error })?;
+    let mut mark = DataMark { log: LogPlace::NotYet, known, epochs, ..DataMark::default() };
     if source.is_in_place {
         return Ok(mark);
     }

@@ -20,23 +20,38 @@ const PIECE_BYTES: usize = 1 << 20;
 const ALWAYS_BYTES: u64 = RECENT_BYTES_MAX as u64;
 
 /// The epochs that a server has stored. Without any, what it holds tells: a server that was alone
-/// until now has accepted the epoch of its last txn, as with ZooKeeper.
+/// until now has accepted the epoch of its last txn, as with ZooKeeper; one whose data were
+/// imported has promised and accepted what they say.
 pub fn stored_epochs(
     background: &Background,
     directories: &Directories,
     last: Zxid,
+    imported: Option<Epochs>,
 ) -> Result<Epochs, RestoreError> {
     let directory = directories.log.clone();
     let done = background.run(TaskQueue::Segments, move |disk| async move {
-        read_epochs(&*disk, &directory, last.epoch()).await
+        read_epochs(&*disk, &directory, last.epoch(), imported).await
     })?;
     Ok(done.recv().map_err(|_| BackgroundError::Stopped)??)
+}
+
+/// The same for a directory that is only read: `None` if no server of an ensemble has used it.
+pub fn kept_epochs(
+    background: &Background,
+    directory: PathBuf,
+) -> Result<Option<Epochs>, RestoreError> {
+    let done = background.run(TaskQueue::Segments, move |disk| async move {
+        epochs::read(&*disk, &directory).await
+    })?;
+    let stored = done.recv().map_err(|_| BackgroundError::Stopped)??;
+    Ok(stored.map(|stored| stored.epochs))
 }
 
 async fn read_epochs<D: Disk>(
     disk: &D,
     directory: &Path,
     last: Epoch,
+    imported: Option<Epochs>,
 ) -> Result<Epochs, EpochsError> {
     if let Some(stored) = epochs::read(disk, directory).await? {
         if stored.is_healed {
@@ -44,9 +59,16 @@ async fn read_epochs<D: Disk>(
         }
         return Ok(stored.epochs);
     }
-    let begun = Epochs::default().promise(last).accept();
+    let known = imported.unwrap_or_default();
+    let current = known.current().max(last);
+    let begun = Epochs::new(known.promised().max(current), current).expect("promised or raised");
     epochs::create(disk, directory, begun).await?;
-    info!(epoch = last.0, "the first epochs are those of the last txn");
+    if imported.is_some() {
+        let (promised, current) = (begun.promised().0, begun.current().0);
+        info!(promised, current, "the first epochs are those of the imported data");
+    } else {
+        info!(epoch = last.0, "the first epochs are those of the last txn");
+    }
     Ok(begun)
 }
 

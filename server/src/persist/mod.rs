@@ -19,7 +19,7 @@ mod restore;
 mod tests;
 
 pub use cut::{CutJob, cut};
-pub use ensemble::{ReadJob, SnapshotBeside, read_log, stored_epochs};
+pub use ensemble::{ReadJob, SnapshotBeside, kept_epochs, read_log, stored_epochs};
 pub use error::RestoreError;
 pub use jobs::{PrepareJob, PurgePolicy, SnapshotJob, prepare, purge, snapshot};
 pub use known::reached;

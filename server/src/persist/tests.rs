@@ -258,3 +258,24 @@ fn a_received_tree_is_not_committed_before_it_was_adopted() {
     });
     assert_eq!(bench.restore(Applied::Committed).known_committed(), continues_from);
 }
+
+#[test]
+fn a_server_with_imported_data_has_promised_what_they_say() {
+    let epochs = |promised, current| Epochs::new(Epoch(promised), Epoch(current));
+    for (last, imported, expected) in [
+        (5, epochs(9, 8), epochs(9, 8)),
+        // It went on alone.
+        (10, epochs(9, 8), epochs(10, 10)),
+        (5, None, epochs(5, 5)),
+    ] {
+        let bench = Bench::new(&format!("imported-epochs-{last}-{}", imported.is_some()));
+        bench.restore(Applied::Committed);
+        let stored = |imported| {
+            let last = Zxid(last << 32);
+            stored_epochs(&bench.background, &bench.directories, last, imported).unwrap()
+        };
+        assert_eq!(Some(stored(imported)), expected);
+        // They are asked for once.
+        assert_eq!(Some(stored(None)), expected);
+    }
+}

@@ -7,6 +7,7 @@ use crate::config::decided::{self, Families};
 use crate::core_loop::LoopInbox;
 use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings, Listening};
 use crate::core_loop::peers::{Peers, system_lookup};
+use crate::data_set::DataMark;
 use crate::directories::Directories;
 use crate::persist::{self, Restored};
 use disk::Background;
@@ -102,7 +103,9 @@ impl Part {
     ) -> Result<Joined, ServeError> {
         let Self { plan, listeners, late } = self;
         let Around { config, settings, background, directories, inbox, .. } = around;
-        let epochs = persist::stored_epochs(background, directories, restored.zxid)?;
+        let mark = DataMark::read(&config.storage.data_dir)?;
+        let imported = mark.and_then(|mark| mark.epochs);
+        let epochs = persist::stored_epochs(background, directories, restored.zxid, imported)?;
         let has_snapshot = restored.summary.snapshot.is_some();
         let is_empty = !has_snapshot && (epochs.current(), restored.zxid) == (Epoch(0), Zxid::ZERO);
         if is_empty && !around.is_empty_trusted {
