@@ -11,10 +11,13 @@ pub(super) struct Rare {
     suppressed: u64,
 }
 
+/// A second, in ms.
+pub(super) const SECOND_MS: u64 = 1_000;
+
 impl Default for Rare {
     /// One a second.
     fn default() -> Self {
-        Self::every(1_000)
+        Self::every(SECOND_MS)
     }
 }
 
@@ -32,5 +35,30 @@ impl Rare {
         }
         self.logged_ms = Some(now_ms);
         Some(std::mem::take(&mut self.suppressed))
+    }
+}
+
+/// The same for lines of several kinds, none of which can hide another. There must be few kinds.
+#[derive(Debug)]
+pub(super) struct Rares<K> {
+    kinds: Vec<(K, Rare)>,
+}
+
+impl<K> Default for Rares<K> {
+    fn default() -> Self {
+        Self { kinds: Vec::new() }
+    }
+}
+
+impl<K: PartialEq> Rares<K> {
+    /// If a line of this kind may be logged now: how many of it were suppressed since the last. The
+    /// kind's first line decides how long the next one waits.
+    pub(super) fn admits(&mut self, kind: K, pause_ms: u64, now_ms: u64) -> Option<u64> {
+        let known = self.kinds.iter().position(|(known, _)| *known == kind);
+        let at = known.unwrap_or_else(|| {
+            self.kinds.push((kind, Rare::every(pause_ms)));
+            self.kinds.len() - 1
+        });
+        self.kinds[at].1.admits(now_ms)
     }
 }

@@ -1,7 +1,7 @@
 //! What other servers, and strangers, do wrong: one log line a second for each kind, and one a
 //! minute for mistakes of configuration.
 
-use crate::core_loop::rare::Rare;
+use crate::core_loop::rare::{Rares, SECOND_MS};
 use model::peer::hello::{HelloError, HelloForm};
 use model::peer::notification::NotificationError;
 use model::peer::packet::PacketError;
@@ -155,7 +155,7 @@ impl Complaint {
             | Self::Elsewhere(_)
             | Self::OtherLine(_)
             | Self::Unknown(_) => 60_000,
-            _ => 1_000,
+            _ => SECOND_MS,
         }
     }
 }
@@ -168,7 +168,7 @@ const HELLO_VERSIONS: RangeInclusive<i64> = -65_536..=-60_000;
 pub(super) struct Complaints {
     /// Which port these are about.
     port: &'static str,
-    rares: Vec<(Discriminant<Complaint>, Rare)>,
+    rares: Rares<Discriminant<Complaint>>,
     /// What was complained of, for tests.
     #[cfg(test)]
     pub(super) made: Vec<Complaint>,
@@ -179,7 +179,7 @@ impl Complaints {
     pub(super) fn new(port: &'static str) -> Self {
         Self {
             port,
-            rares: Vec::new(),
+            rares: Rares::default(),
             #[cfg(test)]
             made: Vec::new(),
         }
@@ -189,12 +189,8 @@ impl Complaints {
     pub(super) fn make(&mut self, now_ms: u64, peer: &dyn fmt::Display, complaint: Complaint) {
         #[cfg(test)]
         self.made.push(complaint);
-        let kind = discriminant(&complaint);
-        let at = self.rares.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
-            self.rares.push((kind, Rare::every(complaint.pause_ms())));
-            self.rares.len() - 1
-        });
-        if let Some(suppressed) = self.rares[at].1.admits(now_ms) {
+        let (kind, pause_ms) = (discriminant(&complaint), complaint.pause_ms());
+        if let Some(suppressed) = self.rares.admits(kind, pause_ms, now_ms) {
             warn!(%peer, suppressed, "{} port: {complaint}", self.port);
         }
     }

@@ -33,7 +33,7 @@ use super::complaints::{Complaint, Complaints};
 use super::limits::{UNSENT_BYTES_MAX, UNSENT_TOTAL_BYTES_MAX};
 use super::strangers::{self, MaybeStranger, Stranger};
 use super::{Agreement, PeersParts, Reach};
-use crate::core_loop::rare::Rare;
+use crate::core_loop::rare::{Rare, Rares, SECOND_MS};
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
 use engine::zab::{self, Attempt, CloseReason, LinkId};
 use link::Link;
@@ -42,6 +42,7 @@ use model::server::ServerId;
 use net::listener::Listener;
 use ring::{Completion, Queue};
 use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 use std::net::SocketAddr;
 use std::vec::IntoIter;
 use tracing::{info, warn};
@@ -131,9 +132,10 @@ pub(super) struct Learners {
     lent: Vec<Lent>,
     departures: Vec<Departure>,
     pub(super) complaints: Complaints,
-    /// Limits the log lines about attempts, and about links that end.
+    /// Limits the log lines about attempts.
     failures: Rare,
-    endings: Rare,
+    /// Those about links that end, by why agreement closes them; `None` for the other side.
+    endings: Rares<Option<Discriminant<CloseReason>>>,
     is_stopping: bool,
     now_ms: u64,
 }
@@ -162,7 +164,7 @@ impl Learners {
             departures: Vec::new(),
             complaints: Complaints::new("quorum"),
             failures: Rare::default(),
-            endings: Rare::default(),
+            endings: Rares::default(),
             is_stopping: false,
             now_ms: 0,
         }
@@ -210,7 +212,7 @@ impl Learners {
         match self.sockets.find(place) {
             Some(Kept::Link(link)) => {
                 let id = link.id;
-                if let Some(suppressed) = self.endings.admits(self.now_ms) {
+                if let Some(suppressed) = self.endings.admits(None, SECOND_MS, self.now_ms) {
                     let from = link.from;
                     info!(%from, suppressed, "the other side has closed a learner link");
                 }
@@ -226,7 +228,8 @@ impl Learners {
     pub(super) fn close(&mut self, queue: &mut Queue<'_>, id: LinkId, why: CloseReason) {
         let kept = self.place_of(id).and_then(|place| self.sockets.find(place));
         if let Some(Kept::Link(link)) = kept
-            && let Some(suppressed) = self.endings.admits(self.now_ms)
+            && let kind = Some(discriminant(&why))
+            && let Some(suppressed) = self.endings.admits(kind, SECOND_MS, self.now_ms)
         {
             let from = link.from;
             match why {
