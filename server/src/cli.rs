@@ -44,6 +44,8 @@ pub enum Command {
     Import(crate::migrate::ImportArgs),
     /// Convert Ringkeeper's data to ZooKeeper's format.
     Export(crate::migrate::ExportArgs),
+    /// Plan the exchange of the servers of a running ensemble.
+    Migrate(crate::migrate::MigrateArgs),
     /// Show what is in a log or a snapshot, ZooKeeper's or Ringkeeper's.
     Inspect(crate::migrate::InspectArgs),
     /// Print every configuration key: its values, its default, how it is supported.

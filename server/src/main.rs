@@ -3,6 +3,7 @@
 use clap::Parser;
 use server::cli::{self, Cli, Command};
 use server::exit::{Exit, Failure};
+use server::migrate::{MigrateArgs, Migrating};
 use server::output::{Output, say};
 use server::serve::ServeError;
 use std::io;
@@ -20,6 +21,9 @@ fn main() -> ExitCode {
         Command::Repair(args) => server::repair::run(&args, out).map_err(Into::into),
         Command::Import(args) => server::migrate::import(&args, out).map_err(Into::into),
         Command::Export(args) => server::migrate::export(&args, out).map_err(Into::into),
+        Command::Migrate(MigrateArgs { what: Migrating::Plan(args) }) => {
+            server::migrate::plan(&args, out).map_err(Into::into)
+        }
         // It only produces output, and ends when its reader has closed it.
         Command::Inspect(args) => {
             server::migrate::inspect(&args, &mut io::stdout()).map_err(Into::into)

@@ -114,25 +114,31 @@ impl Worker {
     /// Resumes the session at another server of the same ensemble, and compares the tree with the
     /// steps.
     pub(crate) fn check_at(&mut self, address: SocketAddr) {
-        self.address = address;
-        self.check();
+        self.check_at_any(&[address]);
     }
 
     /// Resumes the session and compares the tree with the steps.
     pub(super) fn check(&mut self) {
+        self.check_at_any(&[self.address]);
+    }
+
+    /// The same at the first of these servers that takes the session.
+    pub(crate) fn check_at_any(&mut self, addresses: &[SocketAddr]) {
         // The handshake names the newest zxid this client received: a server that had lost it would
         // not answer. One that has not got that far yet would not, either, but soon does.
         let handshake = self.client.reattach();
         let end = Instant::now() + CATCH_UP_MAX;
         let again = loop {
-            match Client::open(self.address, &handshake) {
+            let open = |at: &SocketAddr| Client::try_open(*at, &handshake).map(|it| (*at, it));
+            match addresses.iter().find_map(open) {
                 Some(again) => break again,
                 None if Instant::now() < end => thread::sleep(Duration::from_millis(20)),
-                None => panic!("the server does not have what was acknowledged"),
+                None => panic!("no server has what was acknowledged"),
             }
         };
-        assert_eq!(again.session_id(), handshake.session_id, "the session is still there");
-        self.client = again;
+        (self.address, self.client) = again;
+        let session = self.client.session_id();
+        assert_eq!(session, handshake.session_id, "the session is still there");
         self.client.sync(&self.root).unwrap();
         let taken = self.taken();
         let (least, most) = (self.acknowledged, self.sent);

@@ -255,6 +255,11 @@ impl Server {
         self.config = config;
     }
 
+    /// Another server runs on the same folder and port from the next start on.
+    pub fn set_command(&mut self, words: Vec<OsString>) {
+        self.config = self.config.clone().command(words);
+    }
+
     /// Adds or replaces a line of zoo.cfg for the next start.
     pub fn set(&mut self, key: &str, value: &str) {
         self.config = self.config.clone().set(key, value);

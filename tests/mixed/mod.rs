@@ -1,18 +1,21 @@
 //! Ensembles of `ZooKeeper`'s servers and ours, on this machine.
 //!
-//! At the end of each test every server shows the same tree, with all Stats, their digests are
-//! equal, and `ZooKeeper`'s logs have no warning that an ensemble of its own would not have.
+//! At the end of each test every server shows the same tree, with all Stats, and their digests are
+//! equal. Where no server has been stopped, `ZooKeeper`'s logs have no warning that an ensemble of
+//! its own would not have.
 //!
 //! `together`: every kind of write, through every server, whoever leads; `arriving`: what a server
-//! is sent that has nothing.
+//! is sent that has nothing; `replacing`: one server after the other becomes ours, and back.
 
 mod arriving;
+mod replacing;
 mod together;
 mod work;
 
 use crate::ensemble::{Ensemble, Seat};
 use harness::server::{own_command, reference_command};
 use harness::{Config, Server};
+use std::ffi::OsString;
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +24,16 @@ use std::time::Duration;
 enum Make {
     Ours,
     Stock,
+}
+
+impl Make {
+    /// The command that starts one.
+    fn command(self) -> Vec<OsString> {
+        match self {
+            Make::Ours => own_command(),
+            Make::Stock => reference_command(),
+        }
+    }
 }
 
 /// Warnings of `ZooKeeper` that any ensemble of its own has, too.
@@ -56,13 +69,8 @@ impl Mixed {
     fn prepare(parts: &[(Make, Seat)], configure: impl Fn(Config) -> Config) -> Self {
         let seats: Vec<_> = parts.iter().map(|(_, seat)| *seat).collect();
         let makes: Vec<_> = parts.iter().map(|(make, _)| *make).collect();
-        let ensemble = Ensemble::prepare(&seats, |at, config| {
-            let command = match makes[at] {
-                Make::Ours => own_command(),
-                Make::Stock => reference_command(),
-            };
-            configure(config.command(command))
-        });
+        let ensemble =
+            Ensemble::prepare(&seats, |at, config| configure(config.command(makes[at].command())));
         Self { ensemble, makes }
     }
 
@@ -79,10 +87,15 @@ impl Mixed {
         self.ensemble.await_service();
     }
 
-    /// All show the same, and none has anything to complain of.
-    fn assert_alike(&self) {
+    /// All show the same.
+    fn assert_same(&self) {
         self.ensemble.assert_equal();
         self.ensemble.assert_digests();
+    }
+
+    /// All show the same, and none has anything to complain of.
+    fn assert_alike(&self) {
+        self.assert_same();
         for (server, make) in self.ensemble.servers.iter().zip(&self.makes) {
             match make {
                 Make::Stock => assert_usual(server),

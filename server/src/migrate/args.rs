@@ -4,6 +4,33 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+/// What to do about a migration between servers that run.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct MigrateArgs {
+    /// What.
+    #[command(subcommand)]
+    pub what: Migrating,
+}
+
+/// A part of a migration between servers that run.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Migrating {
+    /// Look at a running ensemble of ZooKeeper; print what stands in the way of exchanging its
+    /// servers one by one, or what to do.
+    Plan(PlanArgs),
+}
+
+/// Which ensemble.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(after_long_help = "Nothing is changed. Servers are asked srvr and, where \
+    4lw.commands.whitelist has it, conf. The status is 1 while something stands in the way.\n\n\
+    Example: ringkeeper migrate plan zk1:2181,zk2:2181,zk3:2181")]
+pub struct PlanArgs {
+    /// All servers of the ensemble, by the ports of their clients.
+    #[arg(value_name = "HOST:PORT", value_delimiter = ',', required = true)]
+    pub servers: Vec<String>,
+}
+
 /// What to import.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(after_long_help = "Stop ZooKeeper first. Nothing in DIR is changed. The newest whole \

@@ -26,6 +26,9 @@ pub enum MigrateError {
     /// The directories do not hold a data set.
     #[error(transparent)]
     DataSet(DataSetError),
+    /// Something stands in the way of a migration; it was printed.
+    #[error("{0} of what was found must be dealt with first")]
+    InTheWay(usize),
     /// There are snapshots, but no log.
     #[error(
         "{} holds no log, and everything that is newer than a snapshot is in the log: name the \
