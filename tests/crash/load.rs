@@ -11,10 +11,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::client::{create_body, multi_body};
-use harness::{Acl, Body, Client, Op, code, opcode};
+use harness::{Acl, Body, Client, Handshake, Op, code, opcode};
 
 /// How long a server may take to catch up with what a client has seen elsewhere.
 const CATCH_UP_MAX: Duration = Duration::from_secs(30);
+
+/// How long a session waits for its client, in ms: a server that was killed under load may take long
+/// to return on a busy machine.
+const SESSION_MS: i32 = 40_000;
 
 /// Requests in flight at a time.
 const WINDOW: u64 = 16;
@@ -46,7 +50,8 @@ fn step(number: u64) -> Step {
 
 impl Worker {
     pub(crate) fn new(address: SocketAddr, number: usize) -> Self {
-        let mut client = Client::connect(address);
+        let handshake = Handshake { timeout_ms: SESSION_MS, ..Handshake::default() };
+        let mut client = Client::open(address, &handshake).expect("server answers");
         let root = format!("/worker-{number}");
         client.make(&root);
         for name in ["value", "left", "right"] {
@@ -126,7 +131,7 @@ impl Worker {
     pub(crate) fn check_at_any(&mut self, addresses: &[SocketAddr]) {
         // The handshake names the newest zxid this client received: a server that had lost it would
         // not answer. One that has not got that far yet would not, either, but soon does.
-        let handshake = self.client.reattach();
+        let handshake = Handshake { timeout_ms: SESSION_MS, ..self.client.reattach() };
         let end = Instant::now() + CATCH_UP_MAX;
         let again = loop {
             let open = |at: &SocketAddr| Client::try_open(*at, &handshake).map(|it| (*at, it));
