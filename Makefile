@@ -13,7 +13,7 @@ ROWS ?= .
 WORKLOADS ?= .
 MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash ensemble joining three sim faults fuzz hostile twin keys suites reference bench stages compare compare-ensemble fix miri check
+.PHONY: help prepare build run test crash ensemble joining mixed three sim faults fuzz hostile twin keys suites reference bench stages compare compare-ensemble fix miri check
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -44,6 +44,11 @@ joining: NODES ?= 1000000
 joining: RATE ?= 5000
 joining: prepare ## let an empty server join two that hold NODES nodes, with RATE writes a second, and print figures
 	@scripts/joining.sh $(NODES) $(RATE)
+
+mixed: ROUNDS ?= 60
+mixed: VERSIONS ?= 3.6.4 3.7.2 3.8.4 3.9.5
+mixed: prepare ## run ensembles of ZooKeeper's servers and ours (VERSIONS), then exchange and kill servers ROUNDS times under load (SEED)
+	@scripts/mixed.sh $(ROUNDS) $(SEED) '$(VERSIONS)'
 
 three: build ## serve as three servers on 127.0.0.1:$(PORT) and the two ports behind it, with data under ./data
 	@scripts/three.sh target/release/ringkeeper $(PORT) $(DATA)

@@ -91,14 +91,14 @@ pub async fn examine<D: Disk>(
     let lengths = stretches.iter().flatten().map(|segment| segment.header.segment_bytes);
     let segment_bytes = lengths.max().filter(|bytes| *bytes > SEGMENT_HEADER_BYTES as u64);
     let mut keep = Vec::new();
-    let (mut reached, mut committed) = (from.after, from.after);
+    let (mut reached, mut committed) = (from.after, from.committed);
     for stretch in stretches.into_iter().rev() {
         // Where the epochs are not known, the complaint says so, and what may not count does not.
         let current = current_epoch(disk, directory, &stretch).await.unwrap_or(Epoch(0));
         let runs = group(stretch, current);
         let of_runs = runs.iter().flat_map(|run| &run.segments);
         let numbers: Vec<_> = of_runs.map(|segment| segment.header.number).collect();
-        let mut found = Recovered::behind(from.after);
+        let mut found = Recovered::behind(from);
         let result = recover_runs(disk, &runs, from.after, &mut found, &mut Nothing).await;
         let is_joined = result.is_ok() || found.last > from.after;
         if is_joined {

@@ -45,6 +45,9 @@ pub struct RecoverFrom {
     /// What is known to have been durable from elsewhere: the zxid of the newest snapshot, also
     /// of one that could not be read.
     pub durable: Zxid,
+    /// What is known to be committed from elsewhere: all of a snapshot of this server's own, nothing
+    /// of imported data.
+    pub committed: Zxid,
 }
 
 /// What was found.
@@ -54,7 +57,7 @@ pub struct Recovered {
     /// continues from.
     pub last: Zxid,
     /// How far the history is known to be committed, at most `last`: as the log states it, and not
-    /// before the snapshot, unless that was received from a leader. Format 1 states nothing: all
+    /// before the snapshot, unless that was received from a leader or imported. Format 1 states nothing: all
     /// that is found of it is committed.
     pub committed_through: Zxid,
     /// Records handed out.
@@ -124,15 +127,15 @@ pub async fn recover_into<D: Disk>(
     sink: &mut impl LogSink,
 ) -> Result<Recovered, RecoverError> {
     let runs = load_runs(disk, directory).await?;
-    let mut found = Recovered::behind(from.after);
+    let mut found = Recovered::behind(from);
     recover_runs(disk, &runs, from.durable, &mut found, sink).await?;
     Ok(found)
 }
 
 impl Recovered {
-    /// Nothing yet, behind the snapshot at this zxid.
-    pub(crate) fn behind(snapshot: Zxid) -> Self {
-        Self { last: snapshot, committed_through: snapshot, ..Self::default() }
+    /// Nothing yet, behind the snapshot.
+    pub(crate) fn behind(from: RecoverFrom) -> Self {
+        Self { last: from.after, committed_through: from.committed, ..Self::default() }
     }
 
     /// Something that was read states that the history is committed through there. A batch may have

@@ -130,7 +130,7 @@ fn campaign_of_faults_that_a_disk_hides() {
 
 /// What can be read of a damaged log is kept by a cut, and the log is usable then.
 fn assert_repairable(image: &Simulated, txns: &[Txn], error: &RecoverError, seed: u64) {
-    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO, committed: Zxid::ZERO };
     let found = block_on(repair::examine(image, directory(), from)).unwrap();
     assert_eq!(found.complaint.as_ref(), Some(error), "seed {seed}");
     block_on(repair::cut(image, directory(), &found, found.reached, seed)).unwrap();

@@ -164,7 +164,8 @@ fn what_a_later_run_continues_from_must_be_there() {
 #[test]
 fn nothing_is_looked_for_behind_a_clean_end() {
     let lived = |rig: Rig| {
-        let from = RecoverFrom { after: rig.txns.last().unwrap().0, durable: Zxid::ZERO };
+        let after = rig.txns.last().unwrap().0;
+        let from = RecoverFrom { after, durable: Zxid::ZERO, committed: after };
         let all = batches(&rig.disk);
         let counting = Counting::new(rig.disk.clone());
         let found = block_on(recover(&counting, directory(), from, |_, _| {})).unwrap();
@@ -193,7 +194,7 @@ fn a_snapshot_that_was_lost_is_a_witness() {
     let offset = batches(&rig.disk).last().unwrap().0;
     rig.disk.flip(&path, offset.0, 1);
     assert!(recover_after(&rig.disk, Zxid::ZERO).unwrap().0.torn.is_some());
-    let from = RecoverFrom { after: Zxid::ZERO, durable: batch.last };
+    let from = RecoverFrom { after: Zxid::ZERO, durable: batch.last, committed: Zxid::ZERO };
     let error = block_on(recover(&rig.disk, directory(), from, |_, _| {})).unwrap_err();
     let RecoverError::Corrupt { witness, .. } = error else { panic!("{error}") };
     assert_eq!(witness, Witness::Snapshot(batch.last));
@@ -201,7 +202,7 @@ fn a_snapshot_that_was_lost_is_a_witness() {
 
 /// Examines the log from its beginning and cuts it at the end of what can be read.
 fn repaired(disk: &Simulated) -> repair::Examination {
-    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO, committed: Zxid::ZERO };
     let found = block_on(repair::examine(disk, directory(), from)).unwrap();
     block_on(repair::cut(disk, directory(), &found, found.reached, 99)).unwrap();
     found
@@ -252,7 +253,7 @@ fn a_cut_is_made_before_a_segment_that_is_missing_or_cannot_be_read() {
         let image = copy(&rig.disk);
         damage(&image);
         let after = rig.txns[rig.txns.len() - 3].0;
-        let from = RecoverFrom { after, durable: after };
+        let from = RecoverFrom { after, durable: after, committed: after };
         let found = block_on(repair::examine(&image, directory(), from)).unwrap();
         block_on(repair::cut(&image, directory(), &found, found.reached, 98)).unwrap();
         assert_eq!(found.reached, rig.txns.last().unwrap().0, "nothing is lost");

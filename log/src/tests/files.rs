@@ -133,7 +133,7 @@ fn real_files_hold_a_log_too() {
             disk.flush(&file).await.unwrap();
             appender.written(write.slot, Ok(()), write.buffer);
         }
-        let from = RecoverFrom { after: Zxid(2), durable: Zxid(5) };
+        let from = RecoverFrom { after: Zxid(2), durable: Zxid(5), committed: Zxid(2) };
         let found = recover(&*disk, &log, from, |zxid, txn| {
             assert_eq!(txn, [zxid.0 as u8; 100]);
             sender.send(zxid).unwrap();

@@ -270,7 +270,7 @@ fn without_its_epochs_a_log_with_two_histories_is_refused() {
     lose(&rig.disk);
     let error = recover_after(&rig.disk, Zxid::ZERO).unwrap_err();
     assert!(matches!(error, RecoverError::Epochs(EpochsError::Lost { .. })), "{error}");
-    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO, committed: Zxid::ZERO };
     let found = block_on(repair::examine(&rig.disk, directory(), from)).unwrap();
     assert_eq!(found.complaint, Some(error));
 }
@@ -290,7 +290,7 @@ fn a_repair_keeps_the_history_that_counts() {
             after = AHEAD;
         }
         let txns = if counts { &rig.txns } else { &old };
-        let from = RecoverFrom { after, durable: after };
+        let from = RecoverFrom { after, durable: after, committed: after };
         let found = block_on(repair::examine(&rig.disk, directory(), from)).unwrap();
         assert_eq!((&found.complaint, found.reached), (&None, txns.last().unwrap().0));
         let at = txns[txns.len() - 2].0;

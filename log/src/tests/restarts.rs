@@ -56,7 +56,7 @@ fn next(image: Simulated, before: &Rig, config: AppenderConfig, chance: &mut See
 
 /// What a server does at its start, up to its first record.
 fn start(disk: &Simulated, config: AppenderConfig, seed: u64) -> Result<(), RecoverError> {
-    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+    let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO, committed: Zxid::ZERO };
     block_on(async {
         let found = recover(disk, directory(), from, |_, _| {}).await?;
         let run = next_run(&found);
@@ -234,7 +234,7 @@ fn what_is_damaged_in_a_log_cut_to_size_can_be_cut_away() {
     for (offset, batch) in all.iter().filter(|(_, batch)| batch.record_count > 0) {
         let image = copy(&rig.disk);
         image.flip(&segments::path(directory(), batch.segment), offset.0 + 30, 4);
-        let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+        let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO, committed: Zxid::ZERO };
         let found = block_on(repair::examine(&image, directory(), from)).unwrap();
         assert!(found.complaint.is_some());
         block_on(repair::cut(&image, directory(), &found, found.reached, 7)).unwrap();

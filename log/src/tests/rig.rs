@@ -328,7 +328,7 @@ pub(super) fn recover_after(
     after: Zxid,
 ) -> Result<(Recovered, Vec<Txn>), RecoverError> {
     let mut txns = Vec::new();
-    let from = RecoverFrom { after, durable: after };
+    let from = RecoverFrom { after, durable: after, committed: after };
     let found =
         block_on(recover(disk, directory(), from, |zxid, txn| txns.push((zxid, txn.to_vec()))))?;
     Ok((found, txns))

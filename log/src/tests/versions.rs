@@ -202,7 +202,7 @@ impl LogSink for Told {
 fn what_is_committed_is_reported_while_the_log_is_read() {
     for (rig, is_old) in [(mixed(1), false), (old(2), true)] {
         let mut told = Told::default();
-        let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+        let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO, committed: Zxid::ZERO };
         let found = block_on(recover_into(&rig.disk, directory(), from, &mut told)).unwrap();
         assert_eq!((told.last, told.committed), (found.last, found.committed_through));
         if is_old {

@@ -18,10 +18,8 @@ use super::progress::ProgressLines;
 use super::running;
 use crate::data_set::{Copied, DataMark, HistoryError, Known, LogPlace, is_same, stock_zxid};
 use crate::output::say;
+use crate::persist::IMPORTER;
 use crate::random;
-
-/// The creator that is recorded in a file.
-const CREATED_BY: &str = concat!("ringkeeper import ", env!("CARGO_PKG_VERSION"));
 
 /// Where `ZooKeeper`'s files are.
 struct Source {
@@ -131,6 +129,7 @@ fn own(directory: &Path) -> Result<DirectoryLock, MigrateError> {
 fn write(imported: Imported, to: &Path) -> Result<ImportReport, MigrateError> {
     let background = Background::start(BackgroundConfig::new(to.to_owned()))?;
     let to = to.to_owned();
+    let created_by = format!("{IMPORTER} {}", env!("CARGO_PKG_VERSION"));
     let written = background.run(TaskQueue::Snapshot, move |disk| async move {
         let mut lines = ProgressLines::new();
         let mut bytes = 0;
@@ -140,7 +139,7 @@ fn write(imported: Imported, to: &Path) -> Result<ImportReport, MigrateError> {
             glommio::yield_if_needed().await;
             ControlFlow::Continue(())
         };
-        imported.write(&*disk, &to, CREATED_BY, pace).await
+        imported.write(&*disk, &to, &created_by, pace).await
     })?;
     let report = written.recv().map_err(|_| BackgroundError::Stopped)??;
     background.stop();

@@ -133,7 +133,8 @@ mod tests {
             disk.lose_power_after(operation_count);
             let done = block_on(cut_now(&disk, &job));
             let image = disk.crash(|_| Fate::Dropped);
-            let from = RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO };
+            let from =
+                RecoverFrom { after: Zxid::ZERO, durable: Zxid::ZERO, committed: Zxid::ZERO };
             let mut zxids = Vec::new();
             let found = recover(&image, &job.directories.log, from, |zxid, _| zxids.push(zxid.0));
             let found = block_on(found).unwrap();

@@ -24,7 +24,7 @@ pub use error::RestoreError;
 pub use jobs::{PrepareJob, PurgePolicy, SnapshotJob, prepare, purge, snapshot};
 pub use known::reached;
 pub(crate) use read_back::counted_snapshots;
-pub use read_back::{Applied, ReadBack, read_back};
+pub use read_back::{Applied, IMPORTER, ReadBack, read_back};
 pub use received::{
     ReceivedRunJob, StoreJob, adopt, begin_received, forget_received, load_received,
     remove_received, store_epochs, store_received,

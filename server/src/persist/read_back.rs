@@ -22,6 +22,9 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use tracing::warn;
 use txlog::{Base, LogSink, RecoverFrom, Recovered};
 
+/// How the name of the program begins that is recorded in a snapshot of imported data.
+pub const IMPORTER: &str = "ringkeeper import";
+
 /// Txns that are replayed into one version of the tree.
 const REPLAY_BATCH: u64 = 1_000;
 
@@ -66,6 +69,8 @@ pub struct ReadBack {
     pub tail: InLog,
     /// The snapshot's zxid, and when its file was written, in ms since 1970; 0 if that is unknown.
     pub snapshot: Option<(Zxid, i64)>,
+    /// Whether that was made of imported data.
+    pub is_imported: bool,
     /// The files of newer snapshots, which are damaged.
     pub passed_over: Vec<PathBuf>,
     /// What the log holds after it.
@@ -126,14 +131,30 @@ pub(super) async fn read_back_now<D: Disk>(
         Some(contents) => loaded(builder, contents, settings)?,
         None => empty(settings, advise)?,
     };
+    let is_imported = contents.as_ref().is_some_and(is_imported);
     let snapshot = contents.map(|contents| contents.head.zxid);
     let snapshot = snapshot.map(|zxid| (zxid, written_ms(&directories.snapshots, zxid)));
     let load_time = began.elapsed();
-    let from = RecoverFrom { after, durable: durable.max(after) };
+    let committed = if is_imported { Zxid::ZERO } else { after };
+    let from = RecoverFrom { after, durable: durable.max(after), committed };
     let (recovered, tail) = replay_log(disk, directories, from, &mut head, applied).await?;
     let replay_time = began.elapsed().saturating_sub(load_time);
     let lineage = lineage(disk, directories, recovered.last, durable.max(after)).await?;
-    Ok(ReadBack { head, tail, snapshot, passed_over, recovered, lineage, load_time, replay_time })
+    Ok(ReadBack {
+        head,
+        tail,
+        snapshot,
+        is_imported,
+        passed_over,
+        recovered,
+        lineage,
+        load_time,
+        replay_time,
+    })
+}
+
+fn is_imported(contents: &Contents) -> bool {
+    contents.created_by.starts_with(IMPORTER)
 }
 
 /// The snapshots of the history that counts, newest first; `base` is what the log begins with.

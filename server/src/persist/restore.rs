@@ -41,19 +41,20 @@ pub struct Restored {
     /// The received snapshot that the log begins with, if it was not adopted: then the history
     /// before it is still there beside it.
     pub unadopted: Option<Base>,
+    /// Whether the tree is of imported data, and the txns behind them.
+    pub is_imported: bool,
     /// For the log line at start.
     pub summary: Summary,
 }
 
 impl Restored {
     /// How far a server of an ensemble may take its history for committed. A snapshot of its own
-    /// holds only what is; one that a leader has sent, and that was not adopted, may hold more.
+    /// holds only what is; one that a leader has sent, and that was not adopted, may hold more, and
+    /// so may imported data, which end with everything that ZooKeeper's log held.
     pub fn known_committed(&self) -> Zxid {
         let of_tree = self.head.tree.meta().zxid;
-        let known = match self.unadopted {
-            Some(_) => self.committed,
-            None => self.committed.max(of_tree),
-        };
+        let is_proven = self.unadopted.is_none() && !self.is_imported;
+        let known = if is_proven { self.committed.max(of_tree) } else { self.committed };
         known.min(self.zxid)
     }
 }
@@ -118,8 +119,8 @@ async fn restore_now<D: Disk>(
         healed.map_err(|error| RestoreError::of_log(error.into(), directories))?;
     }
     let read = read_back_now(disk, directories, settings, how.advise, how.applied).await?;
-    let ReadBack { head, tail, snapshot, passed_over, recovered, lineage, load_time, replay_time } =
-        read;
+    let ReadBack { head, tail, snapshot, is_imported, passed_over, .. } = read;
+    let ReadBack { recovered, lineage, load_time, replay_time, .. } = read;
     let Recovered { used_last, last: continues_from, .. } = recovered;
     let committed_through = match how.applied {
         // A server that runs alone has committed what it holds durably.
@@ -155,7 +156,7 @@ async fn restore_now<D: Disk>(
         is_torn: recovered.torn.is_some(),
     };
     let (zxid, committed) = (recovered.last, committed_through);
-    Ok(Restored { head, tail, zxid, committed, first, file, unadopted, summary })
+    Ok(Restored { head, tail, zxid, committed, first, file, unadopted, is_imported, summary })
 }
 
 /// Removes received snapshots that do not count; the runs are gone that may have begun with one.

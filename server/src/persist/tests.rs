@@ -279,3 +279,20 @@ fn a_server_with_imported_data_has_promised_what_they_say() {
         assert_eq!(Some(stored(None)), expected);
     }
 }
+
+#[test]
+fn imported_data_may_hold_more_than_was_committed() {
+    for (creator, expected) in [(IMPORTER, Zxid::ZERO), ("ringkeeper 0.1.0", Zxid(40))] {
+        let bench = Bench::new(&format!("imported-{expected}"));
+        bench.run(async |disk, directories| {
+            let seed = engine::tree::TreeSeed([1, 2]);
+            let tree =
+                convert::import::Rebuilt::empty(seed, model::session::ExtendedTypes::default());
+            let pace = async |_| ControlFlow::Continue(());
+            tree.write(&*disk, &directories.snapshots, Zxid(40), creator, pace).await.unwrap();
+        });
+        let restored = bench.restore(Applied::Committed);
+        assert_eq!(restored.zxid, Zxid(40));
+        assert_eq!(restored.known_committed(), expected, "{creator}");
+    }
+}

@@ -89,7 +89,8 @@ pub(super) async fn look_at<D: Disk>(
     let after = base.unwrap_or(Zxid::ZERO);
     let newest = snapshots.iter().find(is_of_log).map_or(after, |newest| newest.zxid);
     let durable = if limit.is_none() { newest } else { after };
-    let log = examine(disk, &directories.log, RecoverFrom { after, durable }).await?;
+    let log =
+        examine(disk, &directories.log, RecoverFrom { after, durable, committed: after }).await?;
     if compared.is_ok() && log.complaint.is_none() && limit.is_none() {
         compared = compare(&mark.lineage, runs.as_deref(), all, log.reached);
     }

@@ -123,7 +123,7 @@ impl Bench {
         let directory = self.directories.log.clone();
         let read = move |disk: std::rc::Rc<disk::Direct>| async move {
             let mut zxids = Vec::new();
-            let from = RecoverFrom { after, durable: after };
+            let from = RecoverFrom { after, durable: after, committed: after };
             let found = recover(&*disk, &directory, from, |zxid, txn| {
                 assert_eq!(txn, [zxid.0 as u8; 100]);
                 zxids.push(zxid.0);
