@@ -16,8 +16,8 @@ use harness::{Acl, Body, Client, Handshake, Op, code, opcode};
 /// How long a server may take to catch up with what a client has seen elsewhere.
 const CATCH_UP_MAX: Duration = Duration::from_secs(30);
 
-/// How long a session waits for its client, in ms: a server that was killed under load may take long
-/// to return on a busy machine.
+/// How long a session waits for its client, in ms: a server that was killed under load may take
+/// long to return on a busy machine.
 const SESSION_MS: i32 = 40_000;
 
 /// Requests in flight at a time.

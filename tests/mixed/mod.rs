@@ -1,8 +1,8 @@
 //! Ensembles of `ZooKeeper`'s servers and ours, on this machine.
 //!
-//! At the end of each test every server shows the same tree, with all Stats. Where no server has been
-//! stopped their digests are equal, too, and `ZooKeeper`'s logs have no warning that an ensemble of
-//! its own would not have.
+//! At the end of each test every server shows the same tree, with all Stats. Where no server has
+//! been stopped their digests are equal, too, and `ZooKeeper`'s logs have no warning that an
+//! ensemble of its own would not have.
 //!
 //! `together`: every kind of write, through every server, whoever leads; `arriving`: what a server
 //! is sent that has nothing; `replacing`: one server after the other becomes ours, and back.

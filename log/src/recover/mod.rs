@@ -45,8 +45,8 @@ pub struct RecoverFrom {
     /// What is known to have been durable from elsewhere: the zxid of the newest snapshot, also
     /// of one that could not be read.
     pub durable: Zxid,
-    /// What is known to be committed from elsewhere: all of a snapshot of this server's own, nothing
-    /// of imported data.
+    /// What is known to be committed from elsewhere: all of a snapshot of this server's own,
+    /// nothing of imported data.
     pub committed: Zxid,
 }
 
@@ -57,8 +57,8 @@ pub struct Recovered {
     /// continues from.
     pub last: Zxid,
     /// How far the history is known to be committed, at most `last`: as the log states it, and not
-    /// before the snapshot, unless that was received from a leader or imported. Format 1 states nothing: all
-    /// that is found of it is committed.
+    /// before the snapshot, unless that was received from a leader or imported. Format 1 states
+    /// nothing: all that is found of it is committed.
     pub committed_through: Zxid,
     /// Records handed out.
     pub record_count: u64,
