@@ -26,7 +26,7 @@ use crate::limits::DIGEST_EVERY_TXNS;
 use crate::meter::Traffic;
 use crate::settings::Settings;
 use crate::state::State;
-use crate::tree::{Advise, RawNode, Tree, TreeSeed, VersionNumber};
+use crate::tree::{Advise, RawNode, Tree, TreeSeed, VersionNumber, parent_path};
 use model::acl::AclList;
 use model::session::Owner;
 use model::stat::Stat;
@@ -115,6 +115,10 @@ impl Head {
     /// Shows clients the ensemble's configuration in its node, as each server does for itself,
     /// without a txn (source: ZooKeeper 3.9.5, `ZKDatabase.initConfigInZKDatabase`).
     pub(crate) fn show_configuration(&mut self, text: &[u8], version: i64, time_ms: i64) {
+        if self.tree.lookup(parent_path(CONFIGURATION)).is_none() {
+            // No server of ZooKeeper makes such a tree, but a leader's copy may be anything.
+            return;
+        }
         if self.tree.lookup(CONFIGURATION).is_none() {
             // Data of ZooKeeper before 3.5 have no such node.
             self.insert_configuration();

@@ -1,8 +1,9 @@
-use super::{ApplyError, Caller, Head};
+use super::{ApplyError, Caller, Census, Head};
 use crate::acl::identity::Identities;
 use crate::batch::Batch;
 use crate::settings::Settings;
-use crate::tree::{NewNode, TreeSeed};
+use crate::state::State;
+use crate::tree::{NewNode, RawNode, Tree, TreeSeed};
 use model::acl::AclList;
 use model::error::ErrorCode;
 use model::jute::JuteReader;
@@ -10,6 +11,7 @@ use model::op::Op;
 use model::request::{Create, Request, SubRequest};
 use model::response;
 use model::session::SessionId;
+use model::stat::Stat;
 use model::txn::{self, CreateTxn, MultiTxn, NodeKind, Txn, TxnHeader};
 use model::zxid::Zxid;
 use std::sync::Arc;
@@ -223,4 +225,36 @@ fn a_failed_multi_as_zookeeper_logs_it_leaves_no_trace_either() {
     }
     response::put_multi_end(&mut expected);
     assert_eq!(batch.bodies, expected);
+}
+
+#[test]
+fn the_configuration_is_shown_where_there_is_a_place_for_it() {
+    let raw = |path| RawNode {
+        stat: Stat::default(),
+        stored_cversion: 0,
+        owner_raw: 0,
+        acl: 0,
+        path,
+        data: None,
+    };
+    // As ZooKeeper left it before 3.5, and as no server makes it.
+    for (paths, is_shown) in [(&[&b"/"[..], b"/zookeeper"][..], true), (&[b"/"], false)] {
+        let mut tree = Tree::new(TreeSeed([5, 6]), State::default());
+        for path in paths {
+            tree.insert_raw(&raw(path));
+        }
+        let settings = Arc::new(Settings::default());
+        let mut head = Head::load(tree, settings, [], Census::default());
+        let digest = head.tree.digest();
+        head.show_configuration(b"server.1=a", 7, 9);
+        head.show_configuration(b"server.1=b", 8, 9);
+        let node = head.tree.lookup(b"/zookeeper/config");
+        assert_eq!(node.is_some(), is_shown);
+        if let Some(node) = node {
+            let stat = node.stat_native();
+            assert_eq!((node.data(), stat.mzxid, stat.version), (Some(&b"server.1=b"[..]), 8, -1));
+        }
+        assert_eq!(head.tree.digest(), digest, "no digest covers it");
+        head.seal();
+    }
 }
