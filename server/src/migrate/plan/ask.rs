@@ -32,6 +32,8 @@ pub(super) enum Mode {
 pub(super) struct Told {
     /// Its version, without the build.
     pub(super) version: String,
+    /// Whether it is one of ours: it has been exchanged.
+    pub(super) is_ours: bool,
     /// What it is.
     pub(super) mode: Mode,
     /// Its last txn, as it writes it.
@@ -98,10 +100,11 @@ impl Told {
         let number = |name| field(name).and_then(|value| value.parse().ok()).unwrap_or(0);
         if srvr.contains("not currently serving requests") {
             let (version, zxid) = (String::new(), String::new());
-            let (mode, conf) = (Mode::None, Conf::read(conf));
-            return Some(Self { version, mode, zxid, nodes: 0, clients: 0, conf });
+            let (is_ours, mode, conf) = (false, Mode::None, Conf::read(conf));
+            return Some(Self { version, is_ours, mode, zxid, nodes: 0, clients: 0, conf });
         }
         let version = field("Zookeeper version:")?;
+        let is_ours = version.contains("-ringkeeper-");
         let version = version.split([',', '-', ' ']).next().unwrap_or_default().to_owned();
         let mode = match field("Mode:")?.as_str() {
             "leader" => Mode::Leader,
@@ -112,6 +115,7 @@ impl Told {
         };
         Some(Self {
             version,
+            is_ours,
             mode,
             zxid: field("Zxid:").unwrap_or_default(),
             nodes: number("Node count:"),
@@ -173,6 +177,12 @@ mod tests {
         let conf = told.conf.unwrap();
         assert_eq!((conf.server_id(), conf.server_count()), (Some("3"), 2));
         assert_eq!(conf.get("dataDir"), Some("/d/version-2"));
+    }
+
+    #[test]
+    fn a_server_of_ours_is_known_by_its_version() {
+        let ours = SRVR.replace("3.9.5-abc", "3.9.5-ringkeeper-0.1.0");
+        assert!(Told::read(&ours, "").unwrap().is_ours && !Told::read(SRVR, "").unwrap().is_ours);
     }
 
     #[test]

@@ -46,10 +46,13 @@ fn print(servers: &[Server], obstacles: &[Obstacle<'_>], out: &mut impl Write) -
     )?;
     for Server { address, told } in servers {
         match told {
-            Ok(Told { version, mode, zxid, nodes, clients, .. }) => writeln!(
-                out,
-                "{address:width$}  {version:8}  {mode:10}  {zxid:>14}  {nodes:>10}  {clients:>8}"
-            )?,
+            Ok(Told { version, is_ours, mode, zxid, nodes, clients, .. }) => {
+                let made = if *is_ours { "ours" } else { version };
+                writeln!(
+                    out,
+                    "{address:width$}  {made:8}  {mode:10}  {zxid:>14}  {nodes:>10}  {clients:>8}"
+                )?;
+            }
             Err(error) => writeln!(out, "{address:width$}  {error}")?,
         }
     }
@@ -67,12 +70,16 @@ fn print(servers: &[Server], obstacles: &[Obstacle<'_>], out: &mut impl Write) -
     steps(servers, out)
 }
 
-/// Those that lead nobody first, the leader last.
+/// Those that lead nobody first, the leader last; those that have been exchanged not at all.
 fn steps(servers: &[Server], out: &mut impl Write) -> io::Result<()> {
     let mut told: Vec<_> = servers
         .iter()
         .filter_map(|server| Some((&*server.address, server.told.as_ref().ok()?)))
+        .filter(|(_, told)| !told.is_ours)
         .collect();
+    if told.is_empty() {
+        return writeln!(out, "All of these servers are Ringkeeper's: nothing is left to do.");
+    }
     told.sort_by_key(|(_, told)| told.mode);
     writeln!(
         out,
@@ -94,7 +101,8 @@ fn steps(servers: &[Server], out: &mut impl Write) -> io::Result<()> {
         }
         writeln!(out, "   ringkeeper serve zoo.cfg          # the same file, the same myid")?;
         let after = if *mode == Mode::Observer { "observer" } else { "follower or leader" };
-        writeln!(out, "   echo srvr | nc {} # says Mode: {after}", address.replace(':', " "))?;
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, "2181"));
+        writeln!(out, "   echo srvr | nc {host} {port}    # says Mode: {after}")?;
     }
     writeln!(
         out,

@@ -132,6 +132,9 @@ fn of_server<'a>(address: &'a str, told: &'a Told, found: &mut Vec<Obstacle<'a>>
         Mode::ReadOnly => found.push(Obstacle::ReadOnly(address)),
         Mode::Observer | Mode::Follower | Mode::Leader => (),
     }
+    if told.is_ours {
+        return;
+    }
     if is_old(&told.version) {
         found.push(Obstacle::Old { address, version: &told.version });
     }
@@ -157,7 +160,8 @@ mod tests {
 
     fn server(address: &str, mode: Mode, conf: Option<Conf>) -> Server {
         let (version, zxid) = ("3.9.5".to_owned(), "0x1".to_owned());
-        let told = Told { version, mode, zxid, nodes: 5, clients: 1, conf };
+        let is_ours = false;
+        let told = Told { version, is_ours, mode, zxid, nodes: 5, clients: 1, conf };
         Server { address: address.to_owned(), told: Ok(told) }
     }
 
