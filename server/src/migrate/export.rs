@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use convert::error::ExportError;
 use convert::export::{self, ExportReport};
 use convert::stock::directory;
 use convert::stock::lengths::Lengths;
@@ -58,7 +59,8 @@ pub fn export(args: &ExportArgs, out: &mut impl Write) -> Result<(), MigrateErro
     })?;
     if let Some(epochs) = read_epochs(&args.dir, &log_dir)?.or(mark.epochs) {
         let to = args.to.join(directory::DIRECTORY);
-        directory::write_epochs(&to, epochs).map_err(|error| MigrateError::Directory(to, error))?;
+        directory::write_epochs(&to, epochs)
+            .map_err(|error| ExportError::Io { path: to, error })?;
     }
     if is_in_place {
         mark.known = Known::UpTo(report.zxid);
