@@ -17,6 +17,7 @@ use engine::replica::MemberParts;
 use engine::settings::Settings;
 use engine::zab::ZabParts;
 use model::peer::packet::PacketLimits;
+use model::server::ServerId;
 use model::zxid::{Epoch, Zxid};
 use net::listener::{Endpoint, Listener};
 use std::sync::Arc;
@@ -80,18 +81,14 @@ impl Part {
         }
         let (for_learners, late) = bind_quorum(listening, families)?;
         let listeners = [for_elections, for_learners];
-        info!(
-            "server {} of an ensemble of {}: {}",
-            ensemble.me.0,
-            plan.ensemble.quorum.voters().count(),
-            ensemble
-                .servers
-                .members()
-                .keys()
-                .map(|id| id.0.to_string())
-                .collect::<Vec<_>>()
-                .join(", ")
-        );
+        let numbers = |ids: &mut dyn Iterator<Item = ServerId>| {
+            ids.map(|id| id.0.to_string()).collect::<Vec<_>>().join(", ")
+        };
+        let voters = numbers(&mut ensemble.servers.participants());
+        let observers = numbers(&mut ensemble.servers.observers());
+        let beside = if observers.is_empty() { "" } else { "; observers: " };
+        let count = plan.ensemble.quorum.voters().count();
+        info!("server {} of an ensemble of {count}: {voters}{beside}{observers}", ensemble.me.0);
         Ok(Some(Self { plan, listeners, late }))
     }
 
