@@ -19,7 +19,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// A loaded machine writes and elects slowly; that is not for a test to report.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A variable that selects the size of a campaign.
 pub(crate) fn number(name: &str) -> Option<u64> {

@@ -12,12 +12,12 @@ mod replacing;
 mod together;
 mod work;
 
-use crate::ensemble::{Ensemble, Seat};
+use crate::ensemble::{Ensemble, PATIENCE, Seat};
 use harness::server::{own_command, reference_command};
 use harness::{Config, Server};
 use std::ffi::OsString;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Whose server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,9 @@ impl Mixed {
         for &at in servers {
             let server = &mut self.ensemble.servers[at];
             server.launch();
+            let end = Instant::now() + PATIENCE;
             while server.try_word("srvr").is_none() {
+                assert!(Instant::now() < end, "it does not answer:\n{}", server.log());
                 thread::sleep(Duration::from_millis(20));
             }
         }
