@@ -1,6 +1,7 @@
 //! The engine's settings at start: decided values, never text.
 
 use crate::acl::scheme::Schemes;
+use model::peer::membership::Reading;
 use model::session::ExtendedTypes;
 
 /// How this server treats its clients.
@@ -41,8 +42,8 @@ pub struct Settings {
     pub txn_digest: bool,
     /// Whether a leader answers a sync only after a quorum has confirmed that it still leads.
     pub confirms_syncs: bool,
-    /// Whether reconfig is answered by what it lacks here rather than as disabled.
-    pub reconfig_enabled: bool,
+    /// Changes of the ensemble.
+    pub reconfig: ReconfigSettings,
     /// Secret against crafted keys of the server's own tables.
     pub hash_seed: [u64; 2],
 }
@@ -54,6 +55,25 @@ pub struct LargeRequests {
     pub threshold_bytes: u64,
     /// All large ones in flight together, in bytes.
     pub total_bytes_max: u64,
+}
+
+/// Changes of the ensemble while servers run.
+#[derive(Clone, Copy, Debug)]
+pub struct ReconfigSettings {
+    /// Whether there are any (`reconfigEnabled`).
+    pub is_enabled: bool,
+    /// Whether one server is run without an ensemble (`standaloneEnabled`), so that none can shrink
+    /// to one.
+    pub is_standalone_allowed: bool,
+    /// How lines of servers are read.
+    pub reading: Reading,
+}
+
+impl Default for ReconfigSettings {
+    fn default() -> Self {
+        let reading = Reading { is_multi: false, has_groups: true };
+        Self { is_enabled: false, is_standalone_allowed: true, reading }
+    }
 }
 
 impl Default for Settings {
@@ -76,7 +96,7 @@ impl Default for Settings {
             close_session_txn: true,
             txn_digest: true,
             confirms_syncs: true,
-            reconfig_enabled: false,
+            reconfig: ReconfigSettings::default(),
             hash_seed: [0; 2],
         }
     }

@@ -125,6 +125,19 @@ impl<'a> SetWatches<'a> {
     }
 }
 
+/// A change of the ensemble: by its differences, or as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reconfig<'a> {
+    /// Servers to add or to change, `server.N=...`, with commas between them.
+    pub joining: Option<&'a [u8]>,
+    /// The numbers of servers to remove, with commas between them.
+    pub leaving: Option<&'a [u8]>,
+    /// All lines of the new configuration; then the other two do not count.
+    pub members: Option<&'a [u8]>,
+    /// The version that it is to follow; -1 for any.
+    pub from: i64,
+}
+
 /// A decoded request; everything varying is borrowed from the packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are those of the protocol")]
@@ -144,7 +157,7 @@ pub enum Request<'a> {
     Check { path: &'a [u8], version: i32 },
     Multi(Vec<SubRequest<'a>>),
     MultiRead(Vec<SubRequest<'a>>),
-    Reconfig,
+    Reconfig(Reconfig<'a>),
     CheckWatches { path: &'a [u8], kind: i32 },
     RemoveWatches { path: &'a [u8], kind: i32 },
     Auth { scheme: Option<&'a [u8]>, auth: Option<&'a [u8]> },
@@ -205,11 +218,8 @@ impl<'a> Request<'a> {
             Op::Multi => Self::Multi(multi(r, false)?),
             Op::MultiRead => Self::MultiRead(multi(r, true)?),
             Op::Reconfig => {
-                for _ in 0..3 {
-                    r.string()?;
-                }
-                r.long()?;
-                Self::Reconfig
+                let [joining, leaving, members] = [r.string()?, r.string()?, r.string()?];
+                Self::Reconfig(Reconfig { joining, leaving, members, from: r.long()? })
             }
             Op::CheckWatches => Self::CheckWatches { path: r.text()?, kind: r.int()? },
             Op::RemoveWatches => Self::RemoveWatches { path: r.text()?, kind: r.int()? },

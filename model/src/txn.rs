@@ -99,6 +99,26 @@ impl TxnHeader {
     }
 }
 
+/// Whether an encoded txn changes the ensemble's configuration, by the one field that says so.
+#[inline]
+pub fn is_reconfig(txn: &[u8]) -> bool {
+    const OP: std::ops::Range<usize> = 28..32;
+    txn.get(OP) == Some(&Op::Reconfig.code().to_be_bytes())
+}
+
+/// The text of the configuration that an encoded txn proposes; `None` if it is another kind of txn.
+pub fn proposed_configuration(txn: &[u8]) -> Option<&[u8]> {
+    if !is_reconfig(txn) {
+        return None;
+    }
+    let mut reader = JuteReader::new(txn);
+    let header = TxnHeader::decode(&mut reader).ok()?;
+    match Txn::decode(header.op, &mut reader) {
+        Ok(Txn::SetData { data, .. }) => data,
+        _ => None,
+    }
+}
+
 impl TxnDigest {
     /// Bytes of its encoding.
     pub const BYTES: usize = 12;

@@ -37,6 +37,7 @@ pub mod directories;
 pub mod exit;
 pub mod gate;
 pub mod logging;
+pub mod membership;
 pub mod migrate;
 pub mod output;
 pub mod persist;

@@ -88,6 +88,9 @@ impl Head {
                 let (zxid, time) = (header.zxid, header.time_ms);
                 let record = self.tree.set_data(path, *data, *version, zxid, time);
                 let acl = record.acl();
+                if op == Op::Reconfig {
+                    jute::put_buffer(&mut batch.bodies, *data);
+                }
                 batch.bodies.extend_from_slice(record.stat_bytes());
                 batch.put_event(EventKind::DataChanged, path, acl);
                 let more = data.map_or(0, <[u8]>::len) as i64 - i64::from(before);

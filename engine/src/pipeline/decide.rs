@@ -21,11 +21,12 @@ pub struct Caller<'a> {
     pub identities: &'a Identities,
 }
 
-/// The path and ACL of a txn, where they are not those of the request.
+/// The path, ACL and data of a txn, where they are not those of the request.
 #[derive(Default)]
 pub(super) struct Scratch {
     pub(super) path: Vec<u8>,
     pub(super) acl: Vec<u8>,
+    pub(super) text: Vec<u8>,
 }
 
 /// The parent's path as the tree knows it: stock keeps the root under both "" and "/".
@@ -48,7 +49,12 @@ fn next_version(current: i32, expected: i32) -> Result<i32, ErrorCode> {
 }
 
 impl Head {
-    fn may(&self, acl: AclNumber, wanted: i32, caller: Caller<'_>) -> Result<(), ErrorCode> {
+    pub(super) fn may(
+        &self,
+        acl: AclNumber,
+        wanted: i32,
+        caller: Caller<'_>,
+    ) -> Result<(), ErrorCode> {
         let table = &self.tree.meta().acls;
         if table.may(acl, wanted, caller.identities, &self.settings) {
             Ok(())

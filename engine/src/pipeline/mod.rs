@@ -12,6 +12,7 @@ mod census;
 mod decide;
 mod ending;
 mod multi;
+mod reconfigure;
 #[cfg(test)]
 mod tests;
 
@@ -85,6 +86,7 @@ pub struct Head {
     digests: VecDeque<(Zxid, u64)>,
     path: Vec<u8>,
     acl: Vec<u8>,
+    changing: reconfigure::Changing,
 }
 
 impl Head {
@@ -126,6 +128,11 @@ impl Head {
         self.tree.set_data(CONFIGURATION, Some(text), -1, Zxid(version), time_ms);
     }
 
+    /// What the node of the ensemble's configuration says.
+    pub fn configuration(&self) -> Option<&[u8]> {
+        self.tree.lookup(CONFIGURATION)?.data()
+    }
+
     /// A node that existed before the first txn.
     fn insert_initial(&mut self, path: &[u8], acl: u32, aversion: i32) {
         self.tree.insert_raw(&RawNode {
@@ -148,6 +155,7 @@ impl Head {
             digests: VecDeque::new(),
             path: Vec::new(),
             acl: Vec::new(),
+            changing: reconfigure::Changing::default(),
         }
     }
 

@@ -27,8 +27,11 @@ impl Head {
         batch: &mut Batch,
         log: &mut Vec<u8>,
     ) -> Result<(), ErrorCode> {
-        let mut scratch =
-            Scratch { path: std::mem::take(&mut self.path), acl: std::mem::take(&mut self.acl) };
+        let mut scratch = Scratch {
+            path: std::mem::take(&mut self.path),
+            acl: std::mem::take(&mut self.acl),
+            text: Vec::new(),
+        };
         let decided = match request {
             Request::Create(create) => self.decide_create(op, create, caller, &mut scratch),
             Request::Delete { path, version } => self.decide_delete(path, *version, caller),
@@ -40,8 +43,9 @@ impl Head {
             }
             Request::Check { path, version } => self.decide_check(path, *version, caller),
             Request::DeleteContainer { path } => self.decide_reap(path),
-            Request::Reconfig if self.settings.reconfig_enabled => Err(ErrorCode::Unimplemented),
-            Request::Reconfig => Err(ErrorCode::ReconfigDisabled),
+            Request::Reconfig(reconfig) => {
+                self.decide_reconfig(reconfig, header.zxid, caller, &mut scratch)
+            }
             other => unreachable!("{other:?} is not a single write"),
         };
         let is_over = matches!(decided, Err(ErrorCode::QuotaExceeded));

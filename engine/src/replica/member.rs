@@ -185,6 +185,7 @@ impl Replica {
                 self.ordering.follow(link);
                 effects.push(Effect::Serve(Serving::Following(link)));
             }
+            zab::Effect::Stand(standing) => self.ordering.head.stand(standing),
             zab::Effect::Look(why) => {
                 self.ordering.stop_serving();
                 member.is_dropping = true;
@@ -288,7 +289,8 @@ impl Replica {
     fn show_configuration(&mut self, now: Now, effects: &mut Effects) {
         let Some(member) = &self.member else { return };
         let ensemble = member.zab.ensemble();
-        self.ordering.show_configuration(&ensemble.text, ensemble.version, now);
+        let current = ensemble.current.clone();
+        self.ordering.show_configuration(current.text(), current.version(), now);
         self.publish(effects);
     }
 

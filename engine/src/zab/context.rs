@@ -1,16 +1,18 @@
 //! What the parts of a role work with.
 
+use super::configuration::Configuration;
 use super::effect::{Effect, Effects};
 use super::ensemble::{Ensemble, Pace};
 use super::event::Attempt;
 use super::history::History;
 use model::server::ServerId;
-use model::zxid::Epochs;
+use model::zxid::{Epochs, Zxid};
+use std::sync::Arc;
 
 /// The server around a role, lent to it for one event.
 pub struct Context<'a> {
-    /// The configuration.
-    pub ensemble: &'a Ensemble,
+    /// The configurations.
+    pub ensemble: &'a mut Ensemble,
     /// How long to wait for others.
     pub pace: Pace,
     /// This server's history.
@@ -39,6 +41,17 @@ impl Context<'_> {
         assert!(self.storing.is_none(), "epochs are being stored already");
         *self.storing = Some(epochs);
         self.effects.push(Effect::StoreEpochs(epochs));
+    }
+
+    /// A configuration is proposed at this place of the history.
+    pub fn propose(&mut self, zxid: Zxid, configuration: Configuration) {
+        self.history.propose(zxid, Arc::new(configuration));
+        self.ensemble.follow(self.history);
+    }
+
+    /// A configuration is in force; false if a later one is.
+    pub fn activate(&mut self, configuration: Arc<Configuration>) -> bool {
+        self.ensemble.activate(configuration, self.history)
     }
 
     /// Shows clients what is committed and durable here.

@@ -1,6 +1,8 @@
 //! What agreement asks for.
 
+use super::configuration::Configuration;
 use super::event::{Attempt, LinkId};
+use super::standing::Standing;
 use crate::in_log::InLog;
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
@@ -67,8 +69,13 @@ pub enum Message {
     Commits(Part),
     /// The same, in one packet, for observers.
     Informs(Part),
-    /// The leader's history is complete; its epoch begins when a quorum has acknowledged that.
-    NewLeader(Epoch),
+    /// The commit of a txn that is another configuration, and who is to lead in that.
+    CommitAndActivate(Zxid, ServerId),
+    /// The same for observers, with the one txn.
+    InformAndActivate(Part, ServerId),
+    /// The leader's history is complete; its epoch begins when a quorum has acknowledged that. The
+    /// configuration is in force once the learner's history may be shown.
+    NewLeader(Epoch, Arc<Configuration>),
     /// The learner's history may be shown to clients.
     UpToDate,
     /// The learner has accepted the leader's history.
@@ -118,6 +125,12 @@ pub enum Lost {
     OldEpoch,
     /// The leader violated the protocol.
     Protocol(Violation),
+    /// The configuration has changed: this server goes on in another role, or with another leader,
+    /// which may be itself; `None` if that is to be elected.
+    Reconfigured {
+        /// Who leads.
+        leader: Option<ServerId>,
+    },
     /// The leader asked for a cut below what this server knows to be committed.
     CutBelowCommitted {
         /// Where to.
@@ -238,6 +251,17 @@ pub enum Effect {
     Committed(Zxid),
     /// After [`Event::Confirm`](super::Event) with this number a quorum followed this leader.
     Confirmed(u64),
+    /// These configurations count from now on. First of all effects of its event: links are opened
+    /// by the new addresses.
+    Configured {
+        /// In force.
+        current: Arc<Configuration>,
+        /// Proposed.
+        next: Option<Arc<Configuration>>,
+    },
+    /// What a change of the configuration is decided with; `None` when this server does not lead.
+    /// Only where there may be changes.
+    Stand(Option<Standing>),
     /// Serve clients, and propose their writes: the first one is the epoch's first.
     Lead(Epoch),
     /// Serve clients, and forward their writes over this link.
@@ -263,6 +287,16 @@ impl Effects {
 
     pub(super) fn notify(&mut self, to: ServerId, notice: Notice) {
         self.list.push(Effect::Notify { to, notice });
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds one before those from `at` on.
+    pub(super) fn insert(&mut self, at: usize, effect: Effect) {
+        self.list.insert(at, effect);
     }
 
     /// Takes them, to be performed in this order.

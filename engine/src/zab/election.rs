@@ -77,7 +77,7 @@ fn is_better(ensemble: &Ensemble, new: Vote, old: Vote) -> bool {
         let (epoch, zxid) = if is_blind { (0, Zxid::ZERO) } else { (vote.epoch, vote.zxid) };
         (epoch, zxid, vote.leader)
     };
-    ensemble.quorum.weight(new.leader) != 0 && rank(new) > rank(old)
+    ensemble.may_lead(new.leader) && rank(new) > rank(old)
 }
 
 /// Whether two servers that have a leader follow the same one. Their zxids and rounds may differ:
@@ -142,7 +142,7 @@ impl Election {
         now_ms: u64,
         effects: &mut Effects,
     ) -> Option<Elected> {
-        if !ensemble.quorum.is_voter(said.vote.leader) {
+        if !ensemble.is_known_voter(said.vote.leader) {
             return None;
         }
         let (vote, round) = (said.vote, said.round);
@@ -203,7 +203,7 @@ impl Election {
             let said = Said { vote: self.vote, round: self.round, state: ServerState::Looking };
             self.votes.insert(ensemble.me, said);
         }
-        for to in ensemble.quorum.voters().filter(|&id| id != ensemble.me) {
+        for to in ensemble.voters().into_iter().filter(|&id| id != ensemble.me) {
             effects.notify(to, self.notice());
         }
     }
@@ -211,16 +211,18 @@ impl Election {
     /// Checks whether the vote has a quorum now.
     fn count(&mut self, ensemble: &Ensemble, now_ms: u64) {
         let agrees = |id| self.votes.get(&id).is_some_and(|said| said.vote == self.vote);
-        if self.own.zxid.0 == UNINITIALIZED || !ensemble.quorum.is_quorum(agrees) {
+        if self.own.zxid.0 == UNINITIALIZED || !ensemble.is_quorum(agrees) {
             self.ends_at_ms = None;
-        } else if ensemble.quorum.voters().all(agrees) {
+        } else if ensemble.voters().into_iter().all(agrees) {
             self.ends_at_ms = Some(now_ms);
         } else {
             self.ends_at_ms.get_or_insert(now_ms + FINALIZE_MS);
         }
     }
 
-    /// A server has a leader: joins it if a quorum has the same one, which itself leads.
+    /// A server has a leader: joins it if a quorum has the same one, which itself leads. While a
+    /// configuration is proposed, a quorum of either is enough: the others may know that it is in
+    /// force, or that it never will be; and to follow is always safe.
     fn join(&mut self, ensemble: &Ensemble, from: ServerId, said: Said) -> Option<Elected> {
         let leader = said.vote.leader;
         if said.round == self.round {
@@ -231,13 +233,14 @@ impl Election {
                     _ => is_same_leader(other, &said),
                 })
             };
-            if ensemble.quorum.is_quorum(agrees) && self.is_leading(ensemble, &self.votes, said) {
+            if ensemble.is_quorum_of_either(agrees) && self.is_leading(ensemble, &self.votes, said)
+            {
                 return Some(Elected { vote: said.vote, round: said.round });
             }
         }
         self.settled.insert(from, said);
         let agrees = |id| self.settled.get(&id).is_some_and(|other| is_same_leader(other, &said));
-        if ensemble.quorum.is_quorum(agrees) && self.is_leading(ensemble, &self.settled, said) {
+        if ensemble.is_quorum_of_either(agrees) && self.is_leading(ensemble, &self.settled, said) {
             self.round = said.round;
             return Some(Elected { vote: Vote { leader, ..said.vote }, round: said.round });
         }

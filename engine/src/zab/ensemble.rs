@@ -1,22 +1,27 @@
-//! The configuration of an ensemble, as seen by one of its servers.
+//! An ensemble, as seen by one of its servers: its configurations, and how long servers wait.
 
 use super::election::{NOTIFY_MS_MAX, NOTIFY_MS_MIN};
-use super::plant::Planted;
-use super::quorum::Quorum;
+use super::history::History;
+use super::plant::{Plant, Planted};
+use crate::limits::EPOCH_TXNS_MAX;
+use crate::zab::configuration::Configuration;
 use model::server::ServerId;
+use model::zxid::Zxid;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A configuration, seen from one of its servers.
+/// The configurations that count, seen from one server.
 #[derive(Clone, Debug)]
 pub struct Ensemble {
     /// This server.
     pub me: ServerId,
-    /// Who votes.
-    pub quorum: Quorum,
-    /// Which configuration it is: 0 until one was agreed on.
-    pub version: i64,
-    /// The configuration as servers send it to each other.
-    pub text: Arc<[u8]>,
+    /// The one in force.
+    pub current: Arc<Configuration>,
+    /// One that is proposed and not in force: until it is known to be committed or not, a quorum is
+    /// one of both.
+    pub next: Option<Arc<Configuration>>,
+    /// Whether it may change while servers run (`reconfigEnabled`).
+    pub can_change: bool,
     /// So many txns an epoch has at most: [`crate::limits::EPOCH_TXNS_MAX`] in a server.
     pub epoch_txns_max: u32,
     /// Nothing, in a server.
@@ -78,8 +83,93 @@ impl Pace {
 }
 
 impl Ensemble {
+    /// That of a configuration that has not changed yet.
+    pub fn new(me: ServerId, current: Configuration) -> Self {
+        Self {
+            me,
+            current: Arc::new(current),
+            next: None,
+            can_change: false,
+            epoch_txns_max: EPOCH_TXNS_MAX,
+            planted: Planted::default(),
+        }
+    }
+
+    /// The configuration that the history proposes last is the next one.
+    pub(super) fn follow(&mut self, history: &History) {
+        let proposed = history.proposed().map(|(_, it)| it).filter(|_| self.can_change);
+        let next = proposed.filter(|it| it.version() > self.current.version());
+        if next.map(|it| it.version()) != self.next.as_ref().map(|it| it.version()) {
+            self.next = next.cloned();
+        }
+    }
+
+    /// A configuration is in force; false if a later one is.
+    pub(super) fn activate(&mut self, it: Arc<Configuration>, history: &mut History) -> bool {
+        if it.version() <= self.current.version() {
+            return false;
+        }
+        history.forget_proposed(it.version());
+        self.current = it;
+        self.follow(history);
+        true
+    }
+
+    /// Whether the voters of which `is_in` holds are a quorum of one of the configurations.
+    pub fn is_quorum_of_either(&self, is_in: impl Fn(ServerId) -> bool) -> bool {
+        self.both().any(|it| it.quorum().is_quorum(&is_in))
+    }
+
+    /// What a quorum of each configuration holds.
+    pub fn held(&self, held_by: impl Fn(ServerId) -> Option<Zxid>) -> Option<Zxid> {
+        let held = self.both().map(|it| it.quorum().held(&held_by));
+        held.min().flatten()
+    }
+
     /// Whether this server votes.
     pub fn is_voter(&self) -> bool {
-        self.quorum.is_voter(self.me)
+        self.current.quorum().is_voter(self.me)
+    }
+
+    /// Whether this server takes part as an observer. One that no configuration names follows, as
+    /// stock's do: it is about to join, or was removed.
+    pub fn is_observer(&self) -> bool {
+        self.current.is_observer(self.me)
+    }
+
+    /// The newest configuration: the one in force, or the one proposed.
+    pub fn newest(&self) -> &Arc<Configuration> {
+        self.next.as_ref().unwrap_or(&self.current)
+    }
+
+    /// The versions of both.
+    pub(super) fn versions(&self) -> (i64, Option<i64>) {
+        (self.current.version(), self.next.as_ref().map(|it| it.version()))
+    }
+
+    fn both(&self) -> impl Iterator<Item = &Configuration> {
+        [Some(&self.current), self.next.as_ref()].into_iter().flatten().map(|it| &**it)
+    }
+
+    /// Whether a server votes in either.
+    pub fn is_known_voter(&self, id: ServerId) -> bool {
+        self.both().any(|it| it.quorum().is_voter(id))
+    }
+
+    /// Whether a server may be elected.
+    pub fn may_lead(&self, id: ServerId) -> bool {
+        self.both().any(|it| it.quorum().weight(id) != 0)
+    }
+
+    /// The voters of either, ascending.
+    pub fn voters(&self) -> BTreeSet<ServerId> {
+        self.both().flat_map(|it| it.quorum().voters()).collect()
+    }
+
+    /// Whether the voters of which `is_in` holds are a quorum of both.
+    pub fn is_quorum(&self, is_in: impl Fn(ServerId) -> bool) -> bool {
+        let is_next_ignored = self.planted.has(Plant::NextQuorumIgnored);
+        let counts = self.both().take(if is_next_ignored { 1 } else { 2 });
+        counts.into_iter().all(|it| it.quorum().is_quorum(&is_in))
     }
 }

@@ -1,5 +1,6 @@
 //! What agreement is notified of.
 
+use super::configuration::Configuration;
 use super::effect::Notice;
 use crate::in_log::InLog;
 use model::peer::packet::{FromLeader, FromLearner};
@@ -26,6 +27,8 @@ pub enum Event<'a> {
         /// The notification.
         notice: Notice,
     },
+    /// A server has said, with a notification, that this configuration is in force there.
+    ConfigurationHeard(Arc<Configuration>),
     /// There is an election link to this server, where there was none.
     ElectionLinkOpened(ServerId),
     /// The link that [`Effect::Connect`](super::Effect) asked for is open.

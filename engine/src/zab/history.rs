@@ -3,8 +3,10 @@
 //! Invariant: `shown <= committed <= last`, `shown <= durable <= last`; the newest txns are also in
 //! memory, without a gap, from `recent_after` on (guard: the assertions in `zab::history`).
 
+use super::configuration::Configuration;
 use super::effect::Part;
 use crate::in_log::InLog;
+use model::txn;
 use model::zxid::Zxid;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ pub struct History {
     recent_after: Zxid,
     recent_bytes: usize,
     recent_bytes_max: usize,
+    /// Configurations that it proposes and that are not in force here, with where; ascending.
+    proposed: Vec<(Zxid, Arc<Configuration>)>,
 }
 
 /// Where a position lies in what memory holds.
@@ -56,7 +60,38 @@ impl History {
             recent_after,
             recent_bytes: 0,
             recent_bytes_max,
+            proposed: Vec::new(),
         }
+    }
+
+    /// A configuration is proposed at this place of the history. One that is not newer than those
+    /// before says nothing.
+    pub fn propose(&mut self, zxid: Zxid, configuration: Arc<Configuration>) {
+        let newest = self.proposed.last().map(|(_, it)| it.version());
+        if newest.is_none_or(|newest| newest < configuration.version()) {
+            self.proposed.push((zxid, configuration));
+        }
+    }
+
+    /// The newest configuration that it proposes, and where.
+    pub fn proposed(&self) -> Option<&(Zxid, Arc<Configuration>)> {
+        self.proposed.last()
+    }
+
+    /// Takes the configurations that are proposed through `zxid`; returns the newest.
+    pub fn take_proposed(&mut self, zxid: Zxid) -> Option<Arc<Configuration>> {
+        let count = self.proposed.partition_point(|(at, _)| *at <= zxid);
+        self.proposed.drain(..count).next_back().map(|(_, configuration)| configuration)
+    }
+
+    /// Forgets what is not newer than the configuration of this version.
+    pub fn forget_proposed(&mut self, version: i64) {
+        self.proposed.retain(|(_, it)| it.version() > version);
+    }
+
+    /// Through where clients see it.
+    pub fn shown(&self) -> Zxid {
+        self.shown
     }
 
     /// Before this the history cannot be cut: it is that of a snapshot.
@@ -89,6 +124,13 @@ impl History {
         let (Some(first), Some(last)) = (txns.first(), txns.last()) else { return };
         assert!(first > self.last, "{first} does not come behind {}", self.last);
         self.last = last;
+        for (zxid, txn) in txns.txns(0) {
+            if let Some(text) = txn::proposed_configuration(txn)
+                && let Ok(configuration) = Configuration::parse(text)
+            {
+                self.propose(zxid, Arc::new(configuration));
+            }
+        }
         self.recent_bytes += txns.byte_count();
         self.recent.push_back(txns);
         while self.recent_bytes > self.recent_bytes_max
@@ -126,7 +168,10 @@ impl History {
         assert!(zxid >= self.committed, "{zxid} is below {}, committed", self.committed);
         assert!(self.is_settled(), "a cut with writes in flight");
         let shown = self.shown;
-        *self = Self { shown, ..Self::new(zxid, self.committed, self.base, self.recent_bytes_max) };
+        let mut proposed = std::mem::take(&mut self.proposed);
+        proposed.retain(|(at, _)| *at <= zxid);
+        let kept = Self::new(zxid, self.committed, self.base, self.recent_bytes_max);
+        *self = Self { shown, proposed, ..kept };
     }
 
     /// Another history: that of a snapshot, which holds these txns.

@@ -6,11 +6,13 @@
 //!
 //! Map, in reading order:
 //!
-//! - [`quorum`], [`ensemble`]: who decides; how long servers wait for each other;
+//! - [`quorum`], [`configuration`], [`ensemble`]: who decides, and what counts while that changes;
+//!   how long servers wait for each other;
 //! - [`event`], [`effect`]: what agreement is notified of, and what it asks for;
 //! - [`history`]: this server's log as positions;
 //! - [`election`]: who should lead;
 //! - [`leading`], [`following`]: the two sides of a learner link, phase by phase;
+//! - [`standing`]: what a leader decides a change of the configuration with;
 //! - `report`: what it tells its caller, and announces to others;
 //! - [`plant`]: rules that a simulation breaks on purpose.
 //!
@@ -28,6 +30,7 @@
 //!
 //! Lives in: the ordering role's core loop.
 
+pub mod configuration;
 mod context;
 pub mod effect;
 pub mod election;
@@ -39,12 +42,14 @@ pub mod leading;
 pub mod plant;
 pub mod quorum;
 mod report;
+pub mod standing;
 mod wire;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
+pub use configuration::Configuration;
 pub use effect::{CloseReason, Effect, Effects, Lost, Message, Notice, Part, Violation};
 pub use ensemble::{Ensemble, Pace};
 pub use event::{Attempt, Event, LinkId, LogRead};
@@ -52,6 +57,7 @@ pub use history::History;
 pub use plant::{Plant, Planted};
 pub use quorum::Quorum;
 pub use report::Progress;
+pub use standing::Standing;
 
 use crate::limits::LEARNERS_MAX;
 use context::Context;
@@ -62,12 +68,16 @@ use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a server's agreement is made of when it starts.
 #[derive(Clone, Debug)]
 pub struct ZabParts {
-    /// The configuration.
+    /// The configuration in force.
     pub ensemble: Ensemble,
+    /// Configurations that the log proposes behind what is known to be committed, with where;
+    /// ascending.
+    pub proposed: Vec<(Zxid, Arc<Configuration>)>,
     /// How long to wait for others.
     pub pace: Pace,
     /// The epochs on disk.
@@ -127,17 +137,23 @@ pub struct Zab {
     later_promise: Epoch,
     /// Whether it votes without data.
     is_empty_trusted: bool,
+    /// Who leads in the configuration that came into force, without an election.
+    designated: Option<ServerId>,
 }
 
 impl Zab {
     /// The agreement of a server that has just started; it begins to look for a leader at the end
     /// of its first turn.
     pub fn new(parts: ZabParts) -> Self {
-        let ZabParts { ensemble, pace, mut epochs, .. } = parts;
+        let ZabParts { mut ensemble, pace, mut epochs, .. } = parts;
         if ensemble.planted.has(Plant::PromiseForgotten) {
             epochs = Epochs::default().promise(epochs.current()).accept();
         }
-        let history = History::new(parts.last, parts.committed, parts.base, parts.recent_bytes_max);
+        let mut history =
+            History::new(parts.last, parts.committed, parts.base, parts.recent_bytes_max);
+        parts.proposed.into_iter().for_each(|(zxid, it)| history.propose(zxid, it));
+        history.forget_proposed(ensemble.current.version());
+        ensemble.follow(&history);
         let heard = BTreeMap::new();
         Self {
             ensemble,
@@ -153,6 +169,7 @@ impl Zab {
             snapshot_of: None,
             later_promise: Epoch(0),
             is_empty_trusted: parts.is_empty_trusted,
+            designated: None,
         }
     }
 
@@ -161,11 +178,33 @@ impl Zab {
     /// # Panics
     /// If the caller reports something done that was not requested.
     pub fn handle(&mut self, now_ms: u64, event: Event<'_>, effects: &mut Effects) {
+        let versions = self.ensemble.versions();
+        let start = effects.count();
+        self.decide(now_ms, event, effects);
+        self.ensemble.follow(&self.history);
+        if self.ensemble.versions() != versions {
+            let (current, next) = (self.ensemble.current.clone(), self.ensemble.next.clone());
+            effects.insert(start, Effect::Configured { current, next });
+            if let Role::Leading(leading) = &mut self.role {
+                leading.standing_changed();
+            }
+        }
+        if let Role::Leading(leading) = &mut self.role
+            && let Some(standing) = leading.take_standing(&self.ensemble)
+        {
+            effects.push(Effect::Stand(Some(standing)));
+        }
+    }
+
+    fn decide(&mut self, now_ms: u64, event: Event<'_>, effects: &mut Effects) {
         match event {
+            Event::ConfigurationHeard(configuration) => {
+                self.heard_of(now_ms, configuration, effects);
+            }
             Event::Notification { from, notice } => self.notified(now_ms, from, notice, effects),
             Event::ElectionLinkOpened(peer) => {
                 if let Role::Looking(election) = &self.role
-                    && self.ensemble.quorum.is_voter(peer)
+                    && self.ensemble.is_known_voter(peer)
                 {
                     effects.notify(peer, election.notice());
                 }
@@ -287,12 +326,25 @@ impl Zab {
         part(role, &mut context);
     }
 
+    /// A configuration is in force elsewhere. While this server looks for a leader it takes it over,
+    /// since nobody else tells it; later its leader does.
+    fn heard_of(&mut self, now_ms: u64, it: Arc<Configuration>, effects: &mut Effects) {
+        if !self.ensemble.can_change || !matches!(self.role, Role::Looking(_)) {
+            return;
+        }
+        let before = self.ensemble.current.clone();
+        let is_news = self.ensemble.activate(it, &mut self.history);
+        if is_news && !self.ensemble.current.has_same_servers(&before) {
+            self.begin_election(now_ms, effects);
+        }
+    }
+
     fn notified(&mut self, now_ms: u64, from: ServerId, notice: Notice, effects: &mut Effects) {
         if from == self.ensemble.me {
             // Another server claims this one's id: its vote must not replace the own one.
             return;
         }
-        if !self.ensemble.quorum.is_voter(from) {
+        if !self.ensemble.is_known_voter(from) {
             // An observer, or a server of another configuration: it gets the leader's name at once.
             return effects.notify(from, self.notice());
         }
@@ -388,6 +440,7 @@ impl Zab {
         };
         self.elected = None;
         match why {
+            Lost::Reconfigured { leader } => self.designated = leader,
             Lost::CutBelowSnapshot { leader, epoch } => self.snapshot_of = Some((leader, epoch)),
             Lost::LaterPromise { promised, .. } => {
                 self.later_promise = self.later_promise.max(promised);
@@ -395,6 +448,9 @@ impl Zab {
             _ => (),
         }
         self.role = Role::Ending { following, heard: BTreeMap::new() };
+        if self.ensemble.can_change {
+            effects.push(Effect::Stand(None));
+        }
         effects.push(Effect::Look(why));
     }
 
@@ -412,14 +468,25 @@ impl Zab {
         if let Some(following) = following.take() {
             following.end(&mut self.history, effects);
         }
+        match self.designated.take().filter(|it| self.ensemble.current.quorum().is_voter(*it)) {
+            Some(leader) => {
+                let epoch = i64::from(self.epochs.current().0);
+                let vote = Vote { leader, zxid: self.history.last(), epoch };
+                self.join(now_ms, Elected { vote, round: self.round }, effects);
+            }
+            None => self.begin_election(now_ms, effects),
+        }
+        for (from, notice) in heard {
+            self.notified(now_ms, from, notice, effects);
+        }
+    }
+
+    fn begin_election(&mut self, now_ms: u64, effects: &mut Effects) {
         let own = self.own_vote();
         let election =
             Election::begin((&self.ensemble, self.pace), own, self.round, now_ms, effects);
         self.round = election.round();
         self.role = Role::Looking(election);
-        for (from, notice) in heard {
-            self.notified(now_ms, from, notice, effects);
-        }
     }
 
     fn end_turn(&mut self, now_ms: u64, effects: &mut Effects) {
@@ -428,8 +495,7 @@ impl Zab {
         self.in_role(now_ms, effects, |role, context| match role {
             Role::Leading(leading) => lost = leading.end_turn(context),
             Role::Following(following) => {
-                following.end_turn(context);
-                lost = following.tick(context);
+                lost = following.end_turn(context).and_then(|()| following.tick(context));
             }
             Role::Looking(election) => {
                 elected = election.tick(context.ensemble, now_ms, context.effects);

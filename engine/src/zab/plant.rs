@@ -53,11 +53,13 @@ pub enum Plant {
     OwnerIgnored,
     /// A leader that loses its place keeps what it has applied and not published.
     HeadKept,
+    /// What is decided while a configuration is proposed needs a quorum of the old one only.
+    NextQuorumIgnored,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::AckBeforeDurable,
         Self::CommitWithoutQuorum,
         Self::AckCountedOverLinks,
@@ -80,6 +82,7 @@ impl Plant {
         Self::SessionsWithoutTime,
         Self::OwnerIgnored,
         Self::HeadKept,
+        Self::NextQuorumIgnored,
     ];
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: any two quorums of one configuration share a server (guard:
 //! `tests::quorums::quorums_meet`).
 
+use model::peer::membership::Membership;
 use model::server::ServerId;
 use model::zxid::Zxid;
 use smallvec::SmallVec;
@@ -32,6 +33,20 @@ pub struct Weighted {
 }
 
 impl Quorum {
+    /// Who decides in a membership: a majority of the participants, or of the groups that have
+    /// weight.
+    pub fn of(membership: &Membership) -> Self {
+        let Some(hierarchy) = membership.hierarchy() else {
+            return Self::majority(membership.participants());
+        };
+        let groups: BTreeMap<ServerId, i64> = hierarchy.groups().collect();
+        let voters = membership.participants().map(|id| {
+            let (group, weight) = (groups[&id], hierarchy.weight(id).unwrap_or(0));
+            (id, Weighted { group, weight })
+        });
+        Self::Groups { voters: voters.collect() }
+    }
+
     /// A majority of these.
     pub fn majority(voters: impl IntoIterator<Item = ServerId>) -> Self {
         Self::Majority(voters.into_iter().collect())

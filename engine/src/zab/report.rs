@@ -59,8 +59,9 @@ impl Zab {
                 Notice { state: ServerState::Leading, vote, round }
             }
             Role::Following(following) => {
-                let is_voter = self.ensemble.is_voter();
-                let state = if is_voter { ServerState::Following } else { ServerState::Observing };
+                let is_observer = following.is_observer();
+                let state =
+                    if is_observer { ServerState::Observing } else { ServerState::Following };
                 let epoch = i64::from(following.epoch().0);
                 let is_serving = following.is_serving();
                 Notice {

@@ -21,7 +21,7 @@ impl Notice {
     /// Appends the notification.
     pub fn encode(&self, ensemble: &Ensemble, out: &mut Vec<u8>) {
         let Self { state, vote, round } = *self;
-        Notification { state, vote, round, config: Some(&ensemble.text) }.encode(out);
+        Notification { state, vote, round, config: Some(ensemble.current.text()) }.encode(out);
     }
 }
 
@@ -35,10 +35,13 @@ impl From<&Notification<'_>> for Notice {
 /// Bytes of a packet without data.
 const BARE_BYTES: usize = 20;
 
+/// Bytes of the server that is to lead.
+const DESIGNATED_BYTES: usize = 8;
+
 impl Message {
     /// Bytes that [`Self::encode`] appends. The acknowledgements of a long range, and a large part
     /// of the history, are not built in order to see that they are too much.
-    pub fn encoded_bytes(&self, ensemble: &Ensemble) -> usize {
+    pub fn encoded_bytes(&self) -> usize {
         match self {
             Self::Register { .. } => BARE_BYTES + 20 + KIN.len(),
             Self::LeaderInfo(_) => BARE_BYTES + 4 + KIN.len(),
@@ -47,7 +50,11 @@ impl Message {
                 part.records().map(|(_, txn)| BARE_BYTES + txn.len()).sum()
             }
             Self::Commits(part) => part.range.len() * BARE_BYTES,
-            Self::NewLeader(_) => BARE_BYTES + ensemble.text.len(),
+            Self::NewLeader(_, configuration) => BARE_BYTES + configuration.text().len(),
+            Self::CommitAndActivate(..) => BARE_BYTES + DESIGNATED_BYTES,
+            Self::InformAndActivate(part, _) => {
+                part.records().map(|(_, txn)| BARE_BYTES + DESIGNATED_BYTES + txn.len()).sum()
+            }
             Self::Acks { first, last } => {
                 let count = usize::try_from(last.0.saturating_sub(first.0).saturating_add(1));
                 count.unwrap_or(0).saturating_mul(BARE_BYTES)
@@ -70,7 +77,7 @@ impl Message {
                 let learner = LearnerInfo::Config {
                     server: ensemble.me,
                     protocol: PROTOCOL_VERSION,
-                    version: ensemble.version,
+                    version: ensemble.current.version(),
                     trailing: KIN,
                 };
                 let accepted = Zxid::of_epoch(*promised);
@@ -102,8 +109,18 @@ impl Message {
             Self::Informs(part) => {
                 part.records().for_each(|(zxid, txn)| FromLeader::Inform { zxid, txn }.encode(out));
             }
-            Self::NewLeader(epoch) => {
-                let config = Some(&*ensemble.text);
+            Self::CommitAndActivate(zxid, designated) => {
+                let (zxid, designated) = (*zxid, *designated);
+                FromLeader::CommitAndActivate { zxid, designated }.encode(out);
+            }
+            Self::InformAndActivate(part, designated) => {
+                let designated = *designated;
+                part.records().for_each(|(zxid, txn)| {
+                    FromLeader::InformAndActivate { zxid, designated, txn }.encode(out);
+                });
+            }
+            Self::NewLeader(epoch, configuration) => {
+                let config = Some(&**configuration.text());
                 FromLeader::NewLeader { zxid: Zxid::of_epoch(*epoch), config }.encode(out);
             }
             Self::UpToDate => FromLeader::UpToDate { zxid: NO_ZXID }.encode(out),

@@ -24,6 +24,10 @@ impl fmt::Display for Lost {
             Self::Silent => f.write_str("the leader has been silent for too long"),
             Self::OldEpoch => f.write_str("the leader's epoch is older than one that was promised"),
             Self::Protocol(violation) => write!(f, "the leader has sent {violation}"),
+            Self::Reconfigured { leader: Some(leader) } => {
+                write!(f, "the configuration has changed, and server {} leads in it", leader.0)
+            }
+            Self::Reconfigured { leader: None } => f.write_str("the configuration has changed"),
             Self::CutBelowCommitted { to, committed } => write!(
                 f,
                 "the leader asks for a cut behind {to}, below {committed}, which is committed: \

@@ -3,7 +3,7 @@ use crate::acl::{AclEntry, AclList, perms};
 use crate::jute::{JuteError, JuteReader};
 use crate::op::Op;
 use crate::request::{
-    ConnectRequest, Create, CreateMode, Request, RequestHeader, SetWatches, SubRequest,
+    ConnectRequest, Create, CreateMode, Reconfig, Request, RequestHeader, SetWatches, SubRequest,
 };
 
 const OPEN: &str = "00000001 0000001f 00000005 'world' 00000006 'anyone'";
@@ -133,7 +133,12 @@ fn single_requests() {
         (
             Op::Reconfig,
             "ffffffff ffffffff 00000001 'x' ffffffffffffffff".to_owned(),
-            Request::Reconfig,
+            Request::Reconfig(Reconfig {
+                joining: None,
+                leaving: None,
+                members: Some(b"x"),
+                from: -1,
+            }),
         ),
     ];
     for (op, text, expected) in cases {

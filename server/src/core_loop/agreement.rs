@@ -11,6 +11,7 @@ use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::Change;
 use super::peers::{self, Lent, Peers};
 use crate::admin::inquiry::{EnsembleReport, Mode};
+use crate::membership::Configured;
 use crate::persist::{self, ReadJob, RestoreError, SnapshotBeside};
 use engine::replica::{Event, Serving};
 use engine::settings::Now;
@@ -153,6 +154,13 @@ impl History {
             Effect::ReadLog(link, after) => {
                 let is_first = !self.under_way.catching_up.has_begun(link);
                 self.under_way.waiting.push_back(Wanted { link, after, is_first });
+            }
+            Effect::Configured { ref current, ref next } => {
+                if let Some(keeper) = &self.keeper {
+                    let (current, next) = (current.clone(), next.clone());
+                    keeper.follow(Configured { current, next });
+                }
+                self.under_way.links.push(ForLinks::Perform(effect));
             }
             Effect::Notify { .. } | Effect::Connect(..) | Effect::Send(..) => {
                 self.under_way.links.push(ForLinks::Perform(effect));
@@ -309,7 +317,7 @@ impl History {
         match (self.replica().zab(), self.under_way.serving) {
             (None, _) => Mode::Standalone,
             (Some(_), Some(Serving::Leading(_))) => Mode::Leader,
-            (Some(zab), _) if zab.ensemble().is_voter() => Mode::Follower,
+            (Some(zab), _) if !zab.ensemble().is_observer() => Mode::Follower,
             (Some(_), _) => Mode::Observer,
         }
     }

@@ -92,7 +92,7 @@ impl CatchingUp {
                 }
                 return None;
             }
-            Message::NewLeader(epoch) => {
+            Message::NewLeader(epoch, _) => {
                 let (opening, txns) = self.begun.remove(&link)?;
                 let log_reads = self.log_reads.remove(&link).unwrap_or(0);
                 return Some((link, CaughtUp { opening, txns, log_reads, epoch: *epoch }));
@@ -107,6 +107,13 @@ impl CatchingUp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::zab::Configuration;
+    use model::server::ServerId;
+    use std::sync::Arc;
+
+    fn configuration() -> Arc<Configuration> {
+        Arc::new(Configuration::of_voters([ServerId(1)]))
+    }
 
     const LINK: LinkId = LinkId(7);
 
@@ -118,7 +125,7 @@ mod tests {
 
     #[test]
     fn one_line_names_how_a_learner_began_and_what_it_was_sent() {
-        let new_leader = || Effect::Send(LINK, Message::NewLeader(Epoch(3)));
+        let new_leader = || Effect::Send(LINK, Message::NewLeader(Epoch(3), configuration()));
         let diff = [Effect::Send(LINK, Message::Diff(Zxid(9))), new_leader(), new_leader()];
         assert_eq!(line(&diff), ["7 DIFF and 0 txns, offered epoch 3"]);
         let read = || Effect::ReadLog(LINK, Zxid(5));
@@ -135,7 +142,7 @@ mod tests {
         let closed = [
             Effect::Send(LINK, Message::Diff(Zxid(9))),
             Effect::Close(LINK, lost),
-            Effect::Send(LINK, Message::NewLeader(Epoch(3))),
+            Effect::Send(LINK, Message::NewLeader(Epoch(3), configuration())),
         ];
         assert_eq!(line(&closed), [""; 0]);
     }

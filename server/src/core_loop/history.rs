@@ -9,6 +9,7 @@ use super::meters::{AgreementMeters, Meters};
 use super::peers::Departure;
 use super::transfers::Transfers;
 use crate::directories::Directories;
+use crate::membership::Keeper;
 use crate::persist::{self, SnapshotJob};
 use disk::{Background, DiskError};
 use engine::message::{ToOrdering, ToShard};
@@ -48,6 +49,8 @@ pub struct HistoryParts {
     pub sent_log_millionths: Option<u64>,
     /// Whether clients are served while this server leads.
     pub leader_serves: bool,
+    /// Keeps files and ports as agreement says, where the configuration may change.
+    pub keeper: Option<Keeper>,
     /// Snapshots and log before them that are kept; `None` keeps everything.
     pub purge: Option<persist::PurgePolicy>,
 }
@@ -86,6 +89,8 @@ pub struct History {
     pub(super) incoming: Incoming,
     /// How its tree is made.
     pub(super) making: Making,
+    /// Keeps files and ports as agreement says, where the configuration may change.
+    pub(super) keeper: Option<Keeper>,
 }
 
 impl History {
@@ -93,7 +98,13 @@ impl History {
     pub fn new(parts: HistoryParts, now: Now) -> Self {
         let HistoryParts { mut replica, log, summary, directories, background, purge, .. } = parts;
         let HistoryParts {
-            settings, advise, unadopted, sent_log_millionths, leader_serves, ..
+            settings,
+            advise,
+            unadopted,
+            sent_log_millionths,
+            leader_serves,
+            keeper,
+            ..
         } = parts;
         let (reader, _) = replica.view();
         let mut meters = Meters::of_start(&summary);
@@ -119,6 +130,7 @@ impl History {
             transfers: Transfers::default(),
             incoming: Incoming::new(unadopted),
             making: Making { settings, advise },
+            keeper,
         }
     }
 
@@ -191,7 +203,12 @@ impl History {
             LoopMessage::ReceivedLoaded(result) => self.received_loaded(result, now),
             LoopMessage::ReceivedRemoved(result) => self.received_removed(result),
             LoopMessage::Adopted(result) => self.adopted(result),
-            LoopMessage::Dealt(_) | LoopMessage::Stop => unreachable!("it is of the loop"),
+            LoopMessage::Dealt(_)
+            | LoopMessage::LeaveClients
+            | LoopMessage::ListenForClients(_)
+            | LoopMessage::LeavePeers(_)
+            | LoopMessage::ListenForPeers(..)
+            | LoopMessage::Stop => unreachable!("it is of the loop"),
         }
     }
 

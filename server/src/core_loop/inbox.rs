@@ -8,14 +8,32 @@ use disk::DiskError;
 use engine::pipeline::Head;
 use engine::zab::{LinkId, LogRead};
 use model::zxid::Zxid;
+use net::listener::Listener;
 use ring::Waker;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use txlog::{RecoverError, SegmentHeader};
 
+/// A port for other servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerPort {
+    /// For elections.
+    Election,
+    /// For learners.
+    Quorum,
+}
+
 /// A message to a core loop.
 pub enum LoopMessage {
+    /// Leave the port for clients: this server listens elsewhere from now on.
+    LeaveClients,
+    /// Listen here for clients, in place of where it did.
+    ListenForClients(Vec<Listener>),
+    /// Leave one of the ports for other servers.
+    LeavePeers(PeerPort),
+    /// Listen here for other servers, in place of where it did.
+    ListenForPeers(PeerPort, Vec<Listener>),
     /// A client that another loop accepted for this loop's shard.
     Dealt(Dealt),
     /// The background has prepared a segment, or failed to.

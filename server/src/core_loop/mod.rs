@@ -26,7 +26,7 @@ mod transfers;
 pub use agreement::AgreementFailure;
 pub use clients::{Clients, Dealt};
 pub use history::{History, HistoryParts};
-pub use inbox::{LoopInbox, LoopMessage};
+pub use inbox::{LoopInbox, LoopMessage, PeerPort};
 pub use links::{OrderingLink, ShardLink, link};
 pub use log_writer::LogWriterParts;
 pub use sockets::{Detached, End, Event, Owner, Place, Sender, Sockets, Spent};
@@ -278,6 +278,33 @@ impl CoreLoop {
                 LoopMessage::Dealt(dealt) => {
                     if let Some(clients) = &mut parts.clients {
                         clients.open(&mut self.ring.queue(), dealt);
+                    }
+                }
+                LoopMessage::LeaveClients => {
+                    if let Some(clients) = &mut parts.clients {
+                        clients.stop_listening(&mut self.ring.queue());
+                    }
+                }
+                LoopMessage::ListenForClients(listeners) => {
+                    if let Some(clients) = &mut parts.clients
+                        && self.stopping_since_ms.is_none()
+                    {
+                        clients.stop_listening(&mut self.ring.queue());
+                        for listener in listeners {
+                            clients.listen(&mut self.ring.queue(), listener);
+                        }
+                    }
+                }
+                LoopMessage::LeavePeers(port) => {
+                    if let Some(peers) = &mut parts.peers {
+                        peers.listen_at(&mut self.ring.queue(), port, Vec::new());
+                    }
+                }
+                LoopMessage::ListenForPeers(port, listeners) => {
+                    if let Some(peers) = &mut parts.peers
+                        && self.stopping_since_ms.is_none()
+                    {
+                        peers.listen_at(&mut self.ring.queue(), port, listeners);
                     }
                 }
                 LoopMessage::Stop => {

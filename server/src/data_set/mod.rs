@@ -21,6 +21,7 @@
 //!   `tests/convert/histories.rs`).
 //! - Directories without these files, as earlier versions left them, are used as before.
 
+mod base;
 mod beside;
 mod error;
 mod halves;
@@ -28,6 +29,7 @@ mod lineage;
 mod mark;
 mod text;
 
+pub use base::{go_on_from, goes_on_from};
 pub use beside::{HistoryError, check_beside, continued_elsewhere, seen, stock_zxid};
 pub use error::{DataSetError, HalvesError, HalvesFault};
 pub(crate) use halves::is_same;

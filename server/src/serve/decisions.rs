@@ -4,7 +4,7 @@ use crate::config::{Config, decided};
 use crate::random;
 use disk::Durability;
 use disk::probe::Probe;
-use engine::settings::{LargeRequests, Settings};
+use engine::settings::{LargeRequests, ReconfigSettings, Settings};
 use model::session::ExtendedTypes;
 use tuning::placement::PlacementOptions;
 
@@ -26,6 +26,17 @@ pub(super) fn placement_options(config: &Config) -> PlacementOptions {
 /// and 1 without an ensemble.
 fn server_id(config: &Config) -> u8 {
     config.ensemble.as_ref().map_or(1, |ensemble| ensemble.me.0 as u8)
+}
+
+fn reconfig(config: &Config) -> ReconfigSettings {
+    let usual = ReconfigSettings::default();
+    let changes = config.ensemble.as_ref().and_then(|ensemble| ensemble.changes.as_ref());
+    ReconfigSettings {
+        is_enabled: config.access.reconfig_enabled,
+        is_standalone_allowed: changes
+            .map_or(usual.is_standalone_allowed, |it| it.is_standalone_allowed),
+        reading: changes.map_or(usual.reading, |it| it.reading),
+    }
 }
 
 pub(super) fn settings(config: &Config) -> Settings {
@@ -56,7 +67,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         close_session_txn: sessions.close_txn_lists_paths,
         txn_digest: tree.digest_enabled,
         confirms_syncs: config.requests.confirms_syncs,
-        reconfig_enabled: access.reconfig_enabled,
+        reconfig: reconfig(config),
         hash_seed: [random::bits().unwrap_or(1), random::bits().unwrap_or(2)],
     }
 }

@@ -2,22 +2,27 @@
 //! it has promised, and what agreement begins with.
 
 use super::error::{ServeError, way_out_for_peers};
+use super::ports::client_options;
 use crate::config::Config;
-use crate::config::decided::{self, Families};
+use crate::config::decided::{self, Changes, Families};
 use crate::core_loop::LoopInbox;
 use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings, Listening};
 use crate::core_loop::peers::{Peers, system_lookup};
-use crate::data_set::DataMark;
+use crate::data_set::{self, DataMark};
 use crate::directories::Directories;
+use crate::membership::files::ConfigFiles;
+use crate::membership::moving::Ports;
+use crate::membership::{Configured, Keeper, KeeperParts, Shown};
 use crate::persist::{self, Restored};
 use disk::Background;
 use engine::limits::RECENT_BYTES_MAX;
 use engine::pipeline::Head;
 use engine::replica::MemberParts;
 use engine::settings::Settings;
-use engine::zab::ZabParts;
+use engine::zab::{Configuration, ZabParts};
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
+use model::txn;
 use model::zxid::{Epoch, Zxid};
 use net::listener::{Endpoint, Listener};
 use std::sync::Arc;
@@ -29,6 +34,7 @@ const BIND_RETRY: Duration = Duration::from_secs(1);
 
 /// What is ready before the data are.
 pub(super) struct Part {
+    settings: EnsembleSettings,
     plan: EnsemblePlan,
     /// For elections, and for learners.
     listeners: [Vec<Listener>; 2],
@@ -42,16 +48,20 @@ pub(super) struct Around<'a> {
     pub(super) settings: &'a Arc<Settings>,
     pub(super) background: &'a Background,
     pub(super) directories: &'a Directories,
-    pub(super) inbox: Arc<LoopInbox>,
+    /// Of the loop with the ordering role, and of the one that accepts clients.
+    pub(super) inboxes: [Arc<LoopInbox>; 2],
     /// Whether the server votes without data.
     pub(super) is_empty_trusted: bool,
 }
 
 /// What the ordering role's loop gets.
 pub(super) struct Joined {
-    pub(super) member: MemberParts,
+    /// Until the replica has it.
+    pub(super) member: Option<MemberParts>,
     pub(super) peers: Peers,
     pub(super) listeners: [Vec<Listener>; 2],
+    pub(super) keeper: Option<Keeper>,
+    pub(super) shown: Shown,
 }
 
 impl Part {
@@ -61,6 +71,7 @@ impl Part {
         let requests = &config.requests;
         let settings = EnsembleSettings {
             membership: ensemble.servers.clone(),
+            can_change: ensemble.changes.is_some(),
             me: ensemble.me,
             tick_ms: config.sessions.tick_ms,
             init_limit: ensemble.init_limit,
@@ -87,9 +98,14 @@ impl Part {
         let voters = numbers(&mut ensemble.servers.participants());
         let observers = numbers(&mut ensemble.servers.observers());
         let beside = if observers.is_empty() { "" } else { "; observers: " };
-        let count = plan.ensemble.quorum.voters().count();
+        let count = plan.ensemble.current.quorum().voters().count();
         info!("server {} of an ensemble of {count}: {voters}{beside}{observers}", ensemble.me.0);
-        Ok(Some(Self { plan, listeners, late }))
+        if let Some(Changes { file: Some(file), is_dynamic: false, .. }) = &ensemble.changes
+            && let Err(error) = ConfigFiles::new(file.clone()).back_up()
+        {
+            warn!("{error}: the file is not kept as it is before its first change");
+        }
+        Ok(Some(Self { settings, plan, listeners, late }))
     }
 
     /// Joins the data to it.
@@ -98,8 +114,8 @@ impl Part {
         restored: &mut Restored,
         around: Around<'_>,
     ) -> Result<Joined, ServeError> {
-        let Self { plan, listeners, late } = self;
-        let Around { config, settings, background, directories, inbox, .. } = around;
+        let Self { settings: of_ensemble, mut plan, listeners, late } = self;
+        let Around { config, settings, background, directories, inboxes, .. } = around;
         let mark = DataMark::read(&config.storage.data_dir)?;
         let imported = mark.and_then(|mark| mark.epochs);
         let epochs = persist::stored_epochs(background, directories, restored.zxid, imported)?;
@@ -114,15 +130,33 @@ impl Part {
             );
         }
         let tail = std::mem::take(&mut restored.tail);
+        let committed = restored.known_committed();
+        let of_file = plan.ensemble.current.clone();
+        let mut proposed = Vec::new();
+        if plan.ensemble.can_change {
+            let data_dir = &config.storage.data_dir;
+            if data_set::goes_on_from(data_dir, of_file.text())? {
+                let of_tree = restored.head.configuration();
+                go_on_with(of_tree, committed, &mut plan.ensemble.current, &mut proposed);
+            }
+            data_set::go_on_from(data_dir, of_file.text())?;
+            proposed.extend(tail.txns(0).filter_map(|(zxid, txn)| {
+                let text = txn::proposed_configuration(txn)?;
+                Some((zxid, Arc::new(Configuration::parse(text).ok()?)))
+            }));
+        }
+        let current = plan.ensemble.current.clone();
+        let shown = Shown::new(current.clone());
         let zab = ZabParts {
             ensemble: plan.ensemble,
             pace: plan.pace,
             epochs,
             last: restored.zxid,
-            committed: restored.known_committed(),
+            committed,
             base: restored.summary.snapshot.map_or(Zxid::ZERO, |(zxid, _)| zxid),
             recent_bytes_max: RECENT_BYTES_MAX,
             is_empty_trusted: around.is_empty_trusted || has_snapshot,
+            proposed,
         };
         let (of_empty, seed) = (settings.clone(), restored.head.tree.seed());
         let empty = Box::new(move || {
@@ -133,11 +167,57 @@ impl Part {
         });
         let tail = if tail.is_empty() { Vec::new() } else { vec![Arc::new(tail)] };
         let lookup = system_lookup(config.families.of_this_machine());
+        plan.links.follow(&current);
+        let [inbox, clients_loop] = inboxes;
+        let ports = Ports {
+            settings: of_ensemble,
+            families: config.families.of_this_machine(),
+            for_peers: plan.listening.clone(),
+            for_clients: (config.listen.endpoint.clone(), client_options(config)),
+            clients_loop,
+            peers_loop: inbox.clone(),
+        };
+        let changes = config.ensemble.as_ref().and_then(|it| it.changes.as_ref());
+        let keeper = changes.map(|changes| {
+            let keeper = Keeper::start(KeeperParts {
+                me: zab.ensemble.me,
+                data_dir: config.storage.data_dir.clone(),
+                files: changes.file.clone().map(ConfigFiles::new),
+                written: of_file.version(),
+                ports,
+                shown: shown.clone(),
+            })?;
+            keeper.follow(Configured { current, next: None });
+            Ok(keeper)
+        });
+        let keeper = keeper.transpose().map_err(ServeError::Thread)?;
         let mut peers = Peers::new(&plan.links, lookup, Arc::new(move || inbox.wake()));
         for endpoint in late {
             peers.listen_later(endpoint, plan.listening.options[1]);
         }
-        Ok(Joined { member: MemberParts { zab, tail, empty }, peers, listeners })
+        let member = Some(MemberParts { zab, tail, empty });
+        Ok(Joined { member, peers, listeners, keeper, shown })
+    }
+}
+
+/// The configuration in the tree, which is newer than the file's: in force if it is known to be
+/// committed.
+fn go_on_with(
+    of_tree: Option<&[u8]>,
+    committed: Zxid,
+    current: &mut Arc<Configuration>,
+    proposed: &mut Vec<(Zxid, Arc<Configuration>)>,
+) {
+    let Some(Ok(newer)) = of_tree.map(Configuration::parse) else { return };
+    let at = Zxid(newer.version());
+    if newer.version() <= current.version() {
+        return;
+    }
+    if at <= committed {
+        info!("the list of servers goes on from version {:x}, which the data have", at.0);
+        *current = Arc::new(newer);
+    } else {
+        proposed.push((at, Arc::new(newer)));
     }
 }
 

@@ -12,16 +12,16 @@ use tracing::warn;
 /// How long a port may stay in use by a process that has just ended.
 const BIND_RETRY: Duration = Duration::from_secs(2);
 
+/// How the port for clients is listened on.
+pub(super) fn client_options(config: &Config) -> ListenOptions {
+    let usual = ListenOptions::default();
+    let backlog = config.listen.backlog.map_or(usual.backlog, |backlog| backlog as i32);
+    ListenOptions { backlog, keep_alive: config.connections.tcp_keep_alive, ..usual }
+}
+
 /// The port for clients.
 pub(super) fn bind(config: &Config) -> Result<Listener, ServeError> {
-    let options = ListenOptions {
-        backlog: config
-            .listen
-            .backlog
-            .map_or_else(|| ListenOptions::default().backlog, |backlog| backlog as i32),
-        keep_alive: config.connections.tcp_keep_alive,
-        ..ListenOptions::default()
-    };
+    let options = client_options(config);
     let endpoint = client_endpoint(config)?;
     // The kernel closes the sockets of a killed process's ring a moment after its end.
     let give_up = Instant::now() + BIND_RETRY;

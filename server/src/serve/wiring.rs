@@ -7,18 +7,18 @@ use crate::admin;
 use crate::admin::inquiry::{InquiryInbox, InquirySender};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::core_loop::peers::Peers;
 use crate::core_loop::{
     Clients, CoreLoop, History, HistoryParts, LogWriterParts, LoopInbox, LoopParts, OrderingLink,
     ShardLink, link,
 };
 use crate::directories::Directories;
 use crate::gate::{ConnectThrottle, ConnectionGate};
+use crate::membership::Shown;
 use crate::persist::{PurgePolicy, Restored};
 use crate::random;
 use disk::{Background, Durability};
 use engine::limits::BUNDLE_BYTES_MAX;
-use engine::replica::{MemberParts, Replica, ReplicaParts, SnapshotPolicy};
+use engine::replica::{Replica, ReplicaParts, SnapshotPolicy};
 use engine::settings::Settings;
 use engine::shard::Shard;
 use model::zxid::Zxid;
@@ -50,9 +50,6 @@ pub(super) struct Wiring<'a> {
     pub(super) is_empty_trusted: bool,
 }
 
-/// The links, and where they are accepted: for elections, and of learners.
-type LinksToOthers = (Peers, [Vec<Listener>; 2]);
-
 pub(super) struct Built {
     pub(super) loops: Vec<Arc<LoopInbox>>,
     pub(super) threads: Vec<JoinHandle<Option<Zxid>>>,
@@ -78,8 +75,12 @@ impl Wiring<'_> {
         let connections = &self.config.connections;
         let (of_address, total) = (connections.per_address_max, connections.total_max);
         let gate = Arc::new(ConnectionGate::new(of_address, total, shards));
-        let (member, mut links_to_others) = self.join(&mut restored, background, &loops[0])?;
-        let (mut history, mut shard_roles) = self.roles(restored, member, background, shards);
+        let inboxes = [loops[0].clone(), by_shard[0].clone()];
+        let mut joined = self.join(&mut restored, background, inboxes)?;
+        let shown = joined.as_ref().map(|it| it.shown.clone());
+        let (mut history, mut shard_roles) =
+            self.roles(restored, joined.as_mut(), background, shards);
+        let mut links_to_others = joined.map(|it| (it.peers, it.listeners));
         let (senders, inquiries): (Vec<_>, Vec<_>) = loops.iter().map(inquiries_of).unzip();
         let roles = admin::Roles {
             shards: (0..u32::from(shards)).map(|shard| senders[home(shard)].clone()).collect(),
@@ -87,7 +88,7 @@ impl Wiring<'_> {
         };
         let seed = random::bits().unwrap_or(1);
         let throttle = Arc::new(ConnectThrottle::new(connections.throttle, seed));
-        let admin = self.admin(roles, &throttle)?;
+        let admin = self.admin(roles, &throttle, shown)?;
         let words = admin.words();
         let mut links: Vec<OrderingLink> = Vec::new();
         let mut parts = Vec::new();
@@ -132,20 +133,18 @@ impl Wiring<'_> {
         &mut self,
         restored: &mut Restored,
         background: &Background,
-        inbox: &Arc<LoopInbox>,
-    ) -> Result<(Option<MemberParts>, Option<LinksToOthers>), ServeError> {
-        let Some(part) = self.part.take() else { return Ok((None, None)) };
+        inboxes: [Arc<LoopInbox>; 2],
+    ) -> Result<Option<Joined>, ServeError> {
+        let Some(part) = self.part.take() else { return Ok(None) };
         let around = Around {
             config: self.config,
             settings: &self.settings,
             background,
             directories: &self.directories,
-            inbox: inbox.clone(),
+            inboxes,
             is_empty_trusted: self.is_empty_trusted,
         };
-        let joined = part.join(restored, around)?;
-        let Joined { member, peers, listeners } = joined;
-        Ok((Some(member), Some((peers, listeners))))
+        part.join(restored, around).map(Some)
     }
 
     /// The admin thread with its ports.
@@ -153,10 +152,14 @@ impl Wiring<'_> {
         &mut self,
         roles: admin::Roles,
         throttle: &Arc<ConnectThrottle>,
+        shown: Option<Shown>,
     ) -> Result<admin::Admin, ServeError> {
         let nowhere = SocketAddr::from(([0; 4], 0));
         let address = self.listeners.first().map_or(nowhere, |listener| listener.address);
-        let facts = admin::Facts::of(self.config, address, throttle.clone());
+        let mut facts = admin::Facts::of(self.config, address, throttle.clone());
+        if let (Some(ensemble), Some(shown)) = (&mut facts.conf.ensemble, shown) {
+            ensemble.servers = shown;
+        }
         let ports = std::mem::take(&mut self.http);
         admin::start(facts, roles, &self.config.admin, ports).map_err(ServeError::Admin)
     }
@@ -190,11 +193,13 @@ impl Wiring<'_> {
     fn roles(
         &self,
         restored: Restored,
-        member: Option<MemberParts>,
+        joined: Option<&mut Joined>,
         background: &Arc<Background>,
         shards: u16,
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
+        let (member, keeper) =
+            joined.map_or((None, None), |it| (it.member.take(), it.keeper.take()));
         let Restored { head, zxid, first, file, unadopted, summary, .. } = restored;
         // In an ensemble the tree may be behind the log.
         let zxid = if member.is_some() { head.tree.meta().zxid } else { zxid };
@@ -246,6 +251,7 @@ impl Wiring<'_> {
                 background: background.clone(),
                 sent_log_millionths: storage.sent_log_millionths,
                 leader_serves: self.config.ensemble.as_ref().is_none_or(|it| it.leader_serves),
+                keeper,
                 purge: storage.purge.map(|purge| PurgePolicy {
                     keep_count: purge.retain_count as usize,
                     interval_ms: u64::from(purge.interval_hours) * 3_600_000,

@@ -10,7 +10,7 @@ use crate::pipeline::Head;
 use crate::replica::{Event, MemberParts};
 use crate::settings::{Now, Settings};
 use crate::zab::{
-    Attempt, CloseReason, Effect, Ensemble, Event as Peer, LinkId, LogRead, Pace, Planted, Quorum,
+    Attempt, CloseReason, Configuration, Effect, Ensemble, Event as Peer, LinkId, LogRead, Pace,
     ZabParts,
 };
 use crate::{batch::Batch, in_log::InLog, ordering::replay};
@@ -131,14 +131,11 @@ impl Servers {
             }
         }
         let last = disk.log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
+        let voters = (1..=self.worlds.len() as i64).map(ServerId);
         let zab = ZabParts {
             ensemble: Ensemble {
-                me: ServerId(place as i64 + 1),
-                quorum: Quorum::majority((1..=self.worlds.len() as i64).map(ServerId)),
-                version: 0,
-                text: [].into(),
                 epoch_txns_max: self.epoch_txns_max,
-                planted: Planted::default(),
+                ..Ensemble::new(ServerId(place as i64 + 1), Configuration::of_voters(voters))
             },
             pace: Pace::of(1_000, 10, 5, 100),
             epochs: disk.epochs,
@@ -147,6 +144,7 @@ impl Servers {
             base: disk.base,
             recent_bytes_max: 2_000,
             is_empty_trusted: true,
+            proposed: Vec::new(),
         };
         let tail = if tail.is_empty() { Vec::new() } else { vec![Arc::new(tail)] };
         let of_empty = Arc::new(settings.clone());

@@ -18,8 +18,10 @@
 //! Source: ZooKeeper 3.9.5, `Learner`, `Follower`, `Observer`. Lives in:
 //! `Role::Following`.
 
+mod reconfiguring;
 mod synchronizing;
 
+use super::configuration::Configuration;
 use super::context::Context;
 use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Pace;
@@ -79,6 +81,12 @@ pub struct Following {
     phase: Phase,
     epochs: Epochs,
     epoch: Epoch,
+    /// Whether it has introduced itself as an observer.
+    is_observer: bool,
+    /// The configuration that NEWLEADER brought, until UPTODATE.
+    offered: Option<Arc<Configuration>>,
+    /// The last txn that is another configuration, and who is to lead in that.
+    designated: Option<(Zxid, ServerId)>,
     /// Whether the leader is a server of this project: its snapshots are exact.
     is_kin: bool,
     /// The epoch whose leader cannot be followed but by a snapshot.
@@ -116,6 +124,9 @@ impl Following {
             phase: Phase::Connecting(context.connect(leader)),
             epochs,
             epoch: Epoch(0),
+            is_observer: context.ensemble.is_observer(),
+            offered: None,
+            designated: None,
             is_kin: false,
             snapshot_in,
             named: context.history.committed(),
@@ -143,6 +154,11 @@ impl Following {
     /// The epoch, once the leader has sent it.
     pub fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// Whether it takes part as an observer.
+    pub fn is_observer(&self) -> bool {
+        self.is_observer
     }
 
     /// Whether clients are served.
@@ -209,7 +225,8 @@ impl Following {
         self.link = Some(link);
         self.heard_ms = context.now_ms;
         self.phase = Phase::Registering;
-        let is_observer = !context.ensemble.is_voter();
+        let is_observer = context.ensemble.is_observer();
+        self.is_observer = is_observer;
         let promised = self.epochs.promised();
         context.effects.send(link, Message::Register { is_observer, promised });
     }
@@ -296,11 +313,27 @@ impl Following {
                 self.commit(*zxid)
             }
             (FromLeader::Commit { zxid }, phase) if phase.has_chosen() => self.commit(*zxid),
-            (FromLeader::NewLeader { zxid, .. }, Phase::CatchingUp) => self.new_leader(*zxid),
+            (FromLeader::CommitAndActivate { zxid, designated }, phase) if phase.has_chosen() => {
+                self.designated = Some((*zxid, *designated));
+                self.commit(*zxid)
+            }
+            (FromLeader::InformAndActivate { zxid, designated, txn }, phase)
+                if phase.has_chosen() =>
+            {
+                self.designated = Some((*zxid, *designated));
+                self.proposal(*zxid, txn)?;
+                self.commit(*zxid)
+            }
+            (FromLeader::NewLeader { zxid, config }, Phase::CatchingUp) => {
+                self.offered = config.and_then(|it| Configuration::parse(it).ok()).map(Arc::new);
+                self.new_leader(*zxid)
+            }
             (FromLeader::UpToDate { .. }, Phase::Accepted) => {
                 let link = self.link.ok_or(Lost::LinkClosed)?;
                 self.phase = Phase::Broadcast;
                 self.show(context);
+                self.activate_offered(context)?;
+                self.maybe_activate(context)?;
                 context.effects.push(Effect::Follow(link));
                 Ok(())
             }
@@ -407,7 +440,10 @@ impl Following {
     }
 
     /// Everything that had arrived was handed in.
-    pub fn end_turn(&mut self, context: &mut Context<'_>) {
+    ///
+    /// # Errors
+    /// A configuration is in force in which this server has another role, or another leader.
+    pub fn end_turn(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         if !self.pending.is_empty() {
             let txns = Arc::new(mem::take(&mut self.pending));
             context.history.append(txns.clone());
@@ -428,6 +464,7 @@ impl Following {
         if self.is_serving() || context.ensemble.planted.has(Plant::ShownBeforeUpToDate) {
             self.show(context);
         }
+        self.maybe_activate(context)
     }
 
     /// Acknowledges what has become durable of the leader's own txns.
@@ -437,7 +474,7 @@ impl Following {
         if context.ensemble.planted.has(Plant::AckBeforeDurable) {
             durable = context.history.last();
         }
-        if context.ensemble.is_voter() && durable > self.acknowledged {
+        if !self.is_observer && durable > self.acknowledged {
             let first = self.acknowledged.next();
             self.acknowledged = durable;
             context.effects.send(link, Message::Acks { first, last: durable });

@@ -48,7 +48,7 @@ impl Leading {
             let counts = |it: &&Learner| it.id == Some(id) && it.held().is_some();
             self.voters().find(counts).map(|it| Zxid(it.answered as i64))
         };
-        let mut confirmed = context.ensemble.quorum.held(answered_by).map_or(0, |it| it.0 as u64);
+        let mut confirmed = context.ensemble.held(answered_by).map_or(0, |it| it.0 as u64);
         if context.ensemble.planted.has(Plant::ConfirmedAlone) {
             confirmed = self.asked;
         }

@@ -6,7 +6,7 @@
 use super::{Leading, Phase, Stage};
 use crate::zab::context::Context;
 use crate::zab::effect::{CloseReason, Effects, Lost, Message, Violation};
-use crate::zab::ensemble::Pace;
+use crate::zab::ensemble::{Ensemble, Pace};
 use crate::zab::event::LinkId;
 use crate::zab::leading::Learner;
 use crate::zab::plant::Plant;
@@ -28,7 +28,7 @@ impl Leading {
         let LearnerInfo::Config { server: id, version, trailing, .. } = *info else {
             return Err(CloseReason::OldProtocol);
         };
-        if version > context.ensemble.version {
+        if version > context.ensemble.current.version() {
             return Err(CloseReason::NewerConfiguration);
         }
         if id == context.ensemble.me {
@@ -51,7 +51,6 @@ impl Leading {
         learner.id = Some(id);
         learner.is_observer = is_observer;
         learner.is_kin = trailing.starts_with(KIN) || context.ensemble.planted.has(Plant::StockCut);
-        learner.is_voter = !is_observer && context.ensemble.quorum.is_voter(id);
         learner.promised = promised;
         learner.stage = Stage::Registered;
         match self.phase {
@@ -69,7 +68,7 @@ impl Leading {
         self.epoch = behind_promises.map_or(earliest, |epoch| epoch.max(earliest));
         let me = context.ensemble.me;
         let has_come = |id| id == me || self.voters().any(|it| it.id == Some(id));
-        if context.ensemble.quorum.is_quorum(has_come) {
+        if context.ensemble.current.quorum().is_quorum(has_come) {
             self.phase = Phase::StoringPromise;
             context.store(self.epochs.promise(self.epoch));
         }
@@ -90,10 +89,10 @@ impl Leading {
     }
 
     /// Whether a voter that has just registered can follow.
-    pub(super) fn check_promise(&self, link: LinkId) -> Result<(), Lost> {
+    pub(super) fn check_promise(&self, link: LinkId, ensemble: &Ensemble) -> Result<(), Lost> {
         match self.learners.get(&link) {
-            Some(&Learner { id: Some(server), is_voter: true, promised, .. })
-                if promised > self.epoch =>
+            Some(&Learner { id: Some(server), is_observer: false, promised, .. })
+                if promised > self.epoch && ensemble.is_known_voter(server) =>
             {
                 Err(Lost::LaterPromise { server, promised })
             }
@@ -143,7 +142,7 @@ impl Leading {
             let has = |it: &Learner| it.id == Some(id) && it.has_promised;
             id == me || self.voters().any(has)
         };
-        if context.ensemble.quorum.is_quorum(has_promised) {
+        if context.ensemble.current.quorum().is_quorum(has_promised) {
             self.phase = Phase::StoringEpoch;
             context.store(self.epochs.promise(self.epoch).accept());
         }

@@ -51,8 +51,6 @@ pub struct Learner {
     pub link: LinkId,
     /// Its id, once it has introduced itself.
     pub id: Option<ServerId>,
-    /// Whether it votes in the configuration.
-    pub is_voter: bool,
     /// Whether it takes what is committed only.
     pub is_observer: bool,
     /// Whether it is a server of this project. A stock one's log may lack what its history holds.
@@ -77,7 +75,6 @@ impl Learner {
         Self {
             link,
             id: None,
-            is_voter: false,
             is_observer: false,
             is_kin: false,
             promised: Epoch(0),

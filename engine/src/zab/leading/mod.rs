@@ -19,15 +19,17 @@
 //! Source: Zab (Junqueira et al., DSN 2011); ZooKeeper 3.9.5, `Leader` and `LearnerHandler`.
 //! Lives in: `Role::Leading`.
 
+mod committing;
 mod confirming;
 mod discovery;
 mod learner;
+mod reconfiguring;
 mod synchronizing;
 
 pub use learner::{Learner, Stage};
 
 use super::context::Context;
-use super::effect::{CloseReason, Effect, Effects, Lost, Message, Part, Violation};
+use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Ensemble;
 use super::event::LinkId;
 use super::history::History;
@@ -82,6 +84,19 @@ pub struct Leading {
     /// The last confirmation that was asked for, and the last one that a quorum gave.
     asked: u64,
     confirmed: u64,
+    /// It is to lead no longer: the configuration has changed.
+    resigning: Option<Resigning>,
+    /// Whether what [`Self::standing`] tells may have changed.
+    has_standing_changed: bool,
+}
+
+/// The configuration in force has another leader.
+#[derive(Debug)]
+struct Resigning {
+    /// Who leads in it; `None` if that is to be elected.
+    to: Option<ServerId>,
+    /// When it stops, though followers have not left yet, in ms of the monotonic clock.
+    until_ms: u64,
 }
 
 impl Leading {
@@ -109,6 +124,8 @@ impl Leading {
             next_ping_ms: 0,
             asked: 0,
             confirmed: 0,
+            resigning: None,
+            has_standing_changed: true,
         };
         leading.maybe_decide_epoch(context);
         leading
@@ -161,7 +178,7 @@ impl Leading {
         {
             return;
         }
-        self.learners.remove(&link);
+        self.has_standing_changed |= self.learners.remove(&link).is_some();
     }
 
     /// Closes every link: this server leads no longer.
@@ -207,7 +224,7 @@ impl Leading {
         match done {
             Err(why) => self.close(link, why, context.effects),
             Ok(()) if matches!(packet, FromLearner::FollowerInfo { .. }) => {
-                return self.check_promise(link);
+                return self.check_promise(link, context.ensemble);
             }
             Ok(()) => (),
         }
@@ -216,12 +233,14 @@ impl Leading {
 
     pub(super) fn close(&mut self, link: LinkId, why: CloseReason, effects: &mut Effects) {
         if self.learners.remove(&link).is_some() {
+            self.has_standing_changed = true;
             effects.push(Effect::Close(link, why));
         }
     }
 
+    /// Learners that acknowledge: followers, whether the configuration names them or not.
     fn voters(&self) -> impl Iterator<Item = &Learner> {
-        self.learners.values().filter(|it| it.is_voter)
+        self.learners.values().filter(|it| !it.is_observer)
     }
 
     /// The requested epochs are durable.
@@ -239,6 +258,7 @@ impl Leading {
             }
             Phase::StoringEpoch => {
                 self.phase = Phase::Synchronization;
+                self.number_configuration(context);
                 context.effects.push(Effect::Inherit);
                 if context.ensemble.planted.has(Plant::InheritedShownEarly) {
                     context.history.set_committed(self.inherited);
@@ -268,6 +288,7 @@ impl Leading {
             Stage::Offered => {
                 learner.stage = Stage::Accepted { held: start };
                 learner.acknowledged(start);
+                self.has_standing_changed = true;
                 if is_broadcast {
                     context.effects.send(link, Message::UpToDate);
                 } else {
@@ -297,81 +318,18 @@ impl Leading {
             let has = |it: &Learner| it.id == Some(id) && it.held().is_some();
             id == me || self.voters().any(has)
         };
-        let is_quorum = context.ensemble.quorum.is_quorum(has_accepted);
+        let is_quorum = context.ensemble.is_quorum(has_accepted);
         if self.phase != Phase::Synchronization || !is_quorum {
             return;
         }
         self.phase = Phase::Broadcast;
         self.next_ping_ms = context.now_ms + context.pace.tick_ms / 2;
         context.history.set_committed(self.inherited);
+        self.complete_configuration(context);
         context.show();
         context.effects.push(Effect::Lead(self.epoch));
         for learner in self.learners.values().filter(|it| it.held().is_some()) {
             context.effects.send(learner.link, Message::UpToDate);
-        }
-    }
-
-    /// Proposes txns, which the leader's head has applied, to every learner that has the history
-    /// before them, and hands them to the log.
-    ///
-    /// # Panics
-    /// If the epoch has not begun, has ended, or a txn is not of it.
-    pub fn propose(&mut self, txns: Arc<InLog>, context: &mut Context<'_>) {
-        assert!(self.is_in_broadcast(), "a proposal before the epoch has begun");
-        assert!(txns.first().is_some_and(|zxid| zxid.epoch() == self.epoch), "of another epoch");
-        let last = txns.last().map_or(0, Zxid::counter);
-        assert!(last <= context.ensemble.epoch_txns_max, "behind the end of the epoch");
-        let part = Part { txns: txns.clone(), range: 0..txns.len() };
-        for learner in self.learners.values() {
-            if learner.is_in_broadcast() && !learner.is_observer {
-                context.effects.send(learner.link, Message::Proposals(part.clone()));
-            }
-        }
-        context.history.append(txns.clone());
-        self.in_flight.push_back(txns.clone());
-        context.effects.push(Effect::Append(txns));
-    }
-
-    /// The leader's own log has moved.
-    pub fn durable(&mut self) {
-        self.has_moved = true;
-    }
-
-    /// Commits the batches that a quorum holds.
-    fn maybe_commit(&mut self, context: &mut Context<'_>) {
-        let start = Zxid::of_epoch(self.epoch);
-        let held_by = |id| {
-            if id == context.ensemble.me {
-                return Some(context.history.durable().max(start));
-            }
-            self.voters().find(|it| it.id == Some(id)).and_then(Learner::held)
-        };
-        let mut quorum_held = context.ensemble.quorum.held(held_by);
-        if context.ensemble.planted.has(Plant::CommitWithoutQuorum) {
-            quorum_held = held_by(context.ensemble.me);
-        }
-        let Some(held) = quorum_held else { return };
-        while let Some(batch) = self.in_flight.front()
-            && let Some(through) = batch.last()
-            && through <= held
-        {
-            let part = Part { txns: batch.clone(), range: 0..batch.len() };
-            for learner in self.learners.values().filter(|it| it.is_in_broadcast()) {
-                let message = if learner.is_observer {
-                    Message::Informs(part.clone())
-                } else {
-                    Message::Commits(part.clone())
-                };
-                context.effects.send(learner.link, message);
-            }
-            context.history.set_committed(through);
-            self.in_flight.pop_front();
-        }
-        context.show();
-        let is_waiting = |it: &&Learner| matches!(it.stage, Stage::Promised { .. });
-        let waiting: Vec<_> = self.learners.values().filter(is_waiting).map(|it| it.link).collect();
-        for link in waiting {
-            self.maybe_synchronize(link, context);
         }
     }
 
@@ -380,6 +338,11 @@ impl Leading {
     /// # Errors
     /// It can no longer lead.
     pub fn end_turn(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
+        if self.has_left(context.ensemble)
+            && let Some(resigning) = &self.resigning
+        {
+            return Err(resigning.lost());
+        }
         if std::mem::take(&mut self.has_moved) {
             self.maybe_commit(context);
             let is_full =
@@ -406,6 +369,9 @@ impl Leading {
         }
         self.next_ping_ms = now_ms + context.pace.tick_ms / 2;
         let (init_ms, sync_ms) = (context.pace.init_ms(), context.pace.sync_ms());
+        if let Some(resigning) = &self.resigning {
+            return if now_ms < resigning.until_ms { Ok(()) } else { Err(resigning.lost()) };
+        }
         let is_silent = |it: &&Learner| {
             let limit_ms = if it.held().is_some() { sync_ms } else { init_ms };
             it.is_silent_since(now_ms.saturating_sub(limit_ms))
@@ -419,7 +385,7 @@ impl Leading {
             let has = |it: &Learner| it.id == Some(id) && it.held().is_some();
             id == me || self.voters().any(has)
         };
-        if !context.ensemble.quorum.is_quorum(is_there) {
+        if !context.ensemble.is_quorum(is_there) {
             return Err(Lost::NoQuorum);
         }
         let proposed = context.history.last();

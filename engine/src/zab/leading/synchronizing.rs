@@ -177,16 +177,31 @@ impl Leading {
         match context.history.behind(sent) {
             Found::Earlier => context.effects.push(Effect::ReadLog(link, sent)),
             Found::Behind { parts, .. } => {
+                // Another configuration that is not committed follows NEWLEADER, with what is behind
+                // it: what NEWLEADER names counts at UPTODATE.
+                let change = self.change_in_flight(context).filter(|_| self.is_in_broadcast());
                 let is_bare = context.ensemble.planted.has(Plant::InheritedBare)
                     && self.phase == Phase::Synchronization;
+                let mut held_back = Vec::new();
                 for part in &parts {
+                    let before =
+                        change.map_or(usize::MAX, |at| part.txns.count_through(Zxid(at.0 - 1)));
+                    let split = before.clamp(part.range.start, part.range.end);
+                    let of = |range| Part { txns: part.txns.clone(), range };
                     if is_bare {
                         context.effects.send(link, Message::Proposals(part.clone()));
                     } else {
-                        self.send_part(link, part, context);
+                        self.send_part(link, &of(part.range.start..split), context);
+                        held_back.push(of(split..part.range.end));
                     }
                 }
-                context.effects.send(link, Message::NewLeader(self.epoch));
+                let is_begun = self.is_in_broadcast();
+                let ensemble = &*context.ensemble;
+                let offered = if is_begun { &ensemble.current } else { ensemble.newest() };
+                context.effects.send(link, Message::NewLeader(self.epoch, offered.clone()));
+                for part in held_back {
+                    self.send_part(link, &part, context);
+                }
                 for part in parts.into_iter().filter(|_| is_bare) {
                     context.effects.send(link, Message::Commits(part));
                 }

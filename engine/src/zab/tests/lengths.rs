@@ -1,22 +1,14 @@
 //! A message has as many bytes as it says.
 
 use crate::in_log::InLog;
-use crate::limits::EPOCH_TXNS_MAX;
-use crate::zab::{Ensemble, Message, Part, Planted, Quorum};
+use crate::zab::{Configuration, Ensemble, Message, Part};
 use model::server::ServerId;
 use model::zxid::{Epoch, Zxid};
 use std::sync::Arc;
 
 #[test]
 fn a_message_has_as_many_bytes_as_it_says() {
-    let ensemble = Ensemble {
-        me: ServerId(3),
-        quorum: Quorum::majority((1..=3).map(ServerId)),
-        version: 0,
-        text: (*b"server.1=a:1:2:participant\nversion=0").into(),
-        epoch_txns_max: EPOCH_TXNS_MAX,
-        planted: Planted::default(),
-    };
+    let ensemble = Ensemble::new(ServerId(3), Configuration::of_voters((1..=3).map(ServerId)));
     let (epoch, start) = (Epoch(7), Zxid::of_epoch(Epoch(7)));
     let mut txns = InLog::default();
     for (counter, length) in [(1, 0), (2, 5), (3, 1_000), (4, 7)] {
@@ -37,8 +29,10 @@ fn a_message_has_as_many_bytes_as_it_says() {
         Message::Proposals(none.clone()),
         Message::Commits(part.clone()),
         Message::Commits(none),
-        Message::Informs(part),
-        Message::NewLeader(epoch),
+        Message::Informs(part.clone()),
+        Message::NewLeader(epoch, ensemble.current.clone()),
+        Message::CommitAndActivate(start, ServerId(3)),
+        Message::InformAndActivate(part.clone(), ServerId(3)),
         Message::UpToDate,
         Message::AckNewLeader(epoch),
         Message::Acks { first: start, last: Zxid(start.0 + 9) },
@@ -50,21 +44,13 @@ fn a_message_has_as_many_bytes_as_it_says() {
     for message in messages {
         let mut bytes = Vec::new();
         message.encode(&ensemble, &mut bytes);
-        assert_eq!(message.encoded_bytes(&ensemble), bytes.len(), "{message:?}");
+        assert_eq!(message.encoded_bytes(), bytes.len(), "{message:?}");
     }
 }
 
 /// Acknowledgements of more txns than memory holds are measured all the same.
 #[test]
 fn what_is_too_long_is_measured_without_being_built() {
-    let ensemble = Ensemble {
-        me: ServerId(1),
-        quorum: Quorum::majority([ServerId(1)]),
-        version: 0,
-        text: [].into(),
-        epoch_txns_max: EPOCH_TXNS_MAX,
-        planted: Planted::default(),
-    };
     let all = Message::Acks { first: Zxid(0), last: Zxid(i64::MAX) };
-    assert_eq!(all.encoded_bytes(&ensemble), usize::MAX);
+    assert_eq!(all.encoded_bytes(), usize::MAX);
 }

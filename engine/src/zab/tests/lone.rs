@@ -4,7 +4,7 @@ use crate::in_log::InLog;
 use crate::limits::EPOCH_TXNS_MAX;
 use crate::zab::wire::KIN;
 use crate::zab::{
-    Effect, Effects, Ensemble, Event, LinkId, Lost, Notice, Pace, Planted, Quorum, Zab, ZabParts,
+    Configuration, Effect, Effects, Ensemble, Event, LinkId, Lost, Notice, Pace, Zab, ZabParts,
 };
 use model::peer::notification::{ServerState, Vote};
 use model::peer::packet::{FromLeader, FromLearner, LearnerInfo, PROTOCOL_VERSION};
@@ -54,12 +54,8 @@ impl Lone {
 
     fn parts(voters: i64, epoch_txns_max: u32) -> ZabParts {
         let ensemble = Ensemble {
-            me: ServerId(1),
-            quorum: Quorum::majority((1..=voters).map(ServerId)),
-            version: 0,
-            text: [].into(),
             epoch_txns_max,
-            planted: Planted::default(),
+            ..Ensemble::new(ServerId(1), Configuration::of_voters((1..=voters).map(ServerId)))
         };
         ZabParts {
             ensemble,
@@ -70,6 +66,7 @@ impl Lone {
             base: Zxid::ZERO,
             recent_bytes_max: 1 << 10,
             is_empty_trusted: true,
+            proposed: Vec::new(),
         }
     }
 

@@ -6,11 +6,14 @@
 
 use crate::in_log::InLog;
 use crate::zab::{
-    Attempt, Effect, Effects, Ensemble, Event, LinkId, LogRead, Message, Notice, Pace, Planted,
-    Quorum, Zab, ZabParts,
+    Attempt, Configuration, Effect, Effects, Ensemble, Event, LinkId, LogRead, Message, Notice,
+    Pace, Zab, ZabParts,
 };
+use model::op::Op;
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
 use model::server::ServerId;
+use model::session::SessionId;
+use model::txn::{Txn, TxnHeader, proposed_configuration};
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -30,6 +33,8 @@ struct Server {
     replaced: Option<(Vec<Zxid>, Zxid)>,
     committed: Zxid,
     next: Zxid,
+    /// Its configuration, where that is not the one of all.
+    configuration: Option<Configuration>,
 }
 
 /// Something on its way.
@@ -60,6 +65,35 @@ struct Player {
     /// Servers that nothing reaches.
     cut_off: BTreeSet<i64>,
     out: String,
+    /// Whether the configuration may change, and the txns that change it.
+    can_change: bool,
+    changes: BTreeMap<Zxid, Vec<u8>>,
+}
+
+/// What an encoded txn proposes.
+fn proposed_by(txn: &Vec<u8>) -> Arc<Configuration> {
+    let text = proposed_configuration(txn).expect("it is another configuration");
+    Arc::new(Configuration::parse(text).expect("it was printed"))
+}
+
+/// Servers of a configuration, `1 2 3o`: those with an o observe.
+fn configuration(words: &[&str], version: Zxid) -> Configuration {
+    let line = |word: &&str| {
+        let (id, role) =
+            word.strip_suffix('o').map_or((*word, "participant"), |id| (id, "observer"));
+        format!("server.{id}=server{id}:2888:3888:{role};2181\n")
+    };
+    let text: String = words.iter().map(line).collect();
+    Configuration::parse(text.as_bytes()).expect("well-formed").with_version(version.0)
+}
+
+fn change(zxid: Zxid, to: &Configuration) -> Vec<u8> {
+    let header = TxnHeader { session: SessionId(1), cxid: 1, zxid, time_ms: 0, op: Op::Reconfig };
+    let mut bytes = Vec::new();
+    header.encode(&mut bytes);
+    Txn::SetData { path: b"/zookeeper/config", data: Some(to.text()), version: -1 }
+        .encode(&mut bytes);
+    bytes
 }
 
 fn zxid(word: &str) -> Zxid {
@@ -95,7 +129,13 @@ fn spoken(message: &Message) -> String {
         Message::Proposals(part) => format!("PROPOSAL {}", list(part)),
         Message::Commits(part) => format!("COMMIT {}", list(part)),
         Message::Informs(part) => format!("INFORM {}", list(part)),
-        Message::NewLeader(epoch) => format!("NEWLEADER {}", epoch.0),
+        Message::NewLeader(epoch, _) => format!("NEWLEADER {}", epoch.0),
+        Message::CommitAndActivate(zxid, leader) => {
+            format!("COMMITANDACTIVATE {}, {} leads", shown(*zxid), leader.0)
+        }
+        Message::InformAndActivate(part, leader) => {
+            format!("INFORMANDACTIVATE {}, {} leads", list(part), leader.0)
+        }
         Message::UpToDate => "UPTODATE".into(),
         Message::AckNewLeader(epoch) => format!("ACK NEWLEADER {}", epoch.0),
         Message::Acks { first, last } => format!("ACK {} to {}", shown(*first), shown(*last)),
@@ -109,15 +149,13 @@ impl Player {
     fn start(&mut self, id: i64) {
         let server = self.servers.entry(id).or_default();
         let last = server.log.last().copied().unwrap_or(server.base);
-        let quorum = Quorum::majority((1..=self.voters).map(ServerId));
-        let ensemble = Ensemble {
-            me: ServerId(id),
-            quorum,
-            version: 0,
-            text: [].into(),
-            epoch_txns_max: crate::limits::EPOCH_TXNS_MAX,
-            planted: Planted::default(),
-        };
+        let voters = (1..=self.voters).map(ServerId);
+        let of_all = Configuration::of_voters(voters);
+        let current = server.configuration.clone().unwrap_or(of_all);
+        let can_change = self.can_change;
+        let ensemble = Ensemble { can_change, ..Ensemble::new(ServerId(id), current) };
+        let behind = server.log.iter().filter(|it| **it > server.committed);
+        let proposed = behind.filter_map(|it| Some((*it, proposed_by(self.changes.get(it)?))));
         server.zab = Some(Zab::new(ZabParts {
             ensemble,
             pace: Pace::of(1_000, 10, 5, 100),
@@ -127,6 +165,7 @@ impl Player {
             base: server.base,
             recent_bytes_max: 1 << 20,
             is_empty_trusted: true,
+            proposed: proposed.collect(),
         }));
         self.event(id, Event::TurnEnded);
     }
@@ -194,7 +233,11 @@ impl Player {
                 let to = if learner == id { leader } else { learner };
                 format!("{id} -> {to} {}", spoken(message))
             }
-            Effect::SendSnapshot(..) | Effect::Inherit => return None,
+            Effect::Configured { current, next: None } => format!("{id} is of {current:?}"),
+            Effect::Configured { current, next: Some(next) } => {
+                format!("{id} is of {current:?}, and perhaps {next:?}")
+            }
+            Effect::SendSnapshot(..) | Effect::Inherit | Effect::Stand(_) => return None,
             Effect::ForgetSnapshot => format!("{id} forgets the snapshot"),
             Effect::BeginEmpty(_) => format!("{id} begins anew"),
         })
@@ -227,6 +270,8 @@ impl Player {
                     self.queue.push_back(Arrival::Closed { link, to });
                 }
             }
+            Effect::Configured { current, .. } => server.configuration = Some((*current).clone()),
+            Effect::Stand(_) => (),
             Effect::StoreEpochs(epochs) => {
                 server.epochs = epochs;
                 self.queue.push_back(Arrival::Stored(id));
@@ -303,7 +348,7 @@ impl Player {
         } else {
             let mut txns = InLog::default();
             for zxid in server.log.iter().filter(|it| **it > position) {
-                txns.push(*zxid, b"txn");
+                txns.push(*zxid, self.changes.get(zxid).map_or(b"txn", |it| &it[..]));
             }
             let before = server.log.iter().rev().find(|it| **it <= position);
             let after = before.copied().unwrap_or(server.base);
@@ -316,6 +361,11 @@ impl Player {
         match arrival {
             Arrival::Notice(from, to, notice) => {
                 if !self.cut_off.contains(&from) && !self.cut_off.contains(&to) {
+                    let said =
+                        self.servers[&from].zab.as_ref().map(|it| it.ensemble().current.clone());
+                    if let Some(said) = said.filter(|it| it.version() > 0) {
+                        self.event(to, Event::ConfigurationHeard(said));
+                    }
                     self.event(to, Event::Notification { from: ServerId(from), notice });
                     self.event(to, Event::TurnEnded);
                 }
@@ -394,6 +444,23 @@ impl Player {
         let id = || words[1].parse::<i64>().expect("a server");
         match words[0] {
             "voters" => self.voters = id(),
+            "changes" => self.can_change = true,
+            "configuration" => {
+                let configuration = configuration(&words[2..], Zxid::ZERO);
+                self.servers.entry(id()).or_default().configuration = Some(configuration);
+            }
+            "change" => {
+                let server = self.servers.get_mut(&id()).expect("a server");
+                let zxid = server.next;
+                let txn = change(zxid, &configuration(&words[2..], zxid));
+                server.next = zxid.next();
+                let mut txns = InLog::default();
+                txns.push(zxid, &txn);
+                self.changes.insert(zxid, txn);
+                self.event(id(), Event::Sealed(Arc::new(txns)));
+                self.event(id(), Event::TurnEnded);
+                self.settle();
+            }
             // disk ID promised E current E committed E:C log E:C ...
             "disk" => {
                 let server = self.servers.entry(words[1].parse().expect("a server")).or_default();
@@ -462,4 +529,9 @@ transcripts! {
     quorum_lost
     old_leader_returns
     later_promise
+    a_server_joins
+    the_leader_is_removed
+    a_voter_observes
+    a_change_outlives_its_leader
+    a_change_is_undone
 }

@@ -71,6 +71,23 @@ impl Member {
         Ok(Self { addresses, role: role.unwrap_or(Role::Participant), client })
     }
 
+    /// Whether both are said to be at one address, for whatever purpose. Addresses that each machine
+    /// has do not count.
+    pub fn conflicts_with(&self, other: &Self) -> bool {
+        let ours: Vec<Address> = self.places().collect();
+        other.places().any(|place| ours.contains(&place))
+    }
+
+    fn places(&self) -> impl Iterator<Item = Address> {
+        let peers = self.addresses.iter().flat_map(|it| [it.quorum(), it.election()]);
+        peers.chain(self.client.clone()).filter(|it| match &it.host {
+            Host::Any | Host::Loopback => false,
+            Host::Ipv4(ip) => !ip.is_unspecified() && !ip.is_loopback(),
+            Host::Ipv6(ip, _) => !ip.is_unspecified() && !ip.is_loopback(),
+            Host::Named(name) => !name.eq_ignore_ascii_case("localhost"),
+        })
+    }
+
     /// Where other servers reach it: at least one place.
     pub fn addresses(&self) -> &[PeerAddress] {
         &self.addresses

@@ -16,7 +16,8 @@ pub(super) async fn leader(desk: &Desk) -> Result<Value, Unanswered> {
     let (Some(conf), Some(ensemble)) = (&desk.facts.conf.ensemble, &ordering.ensemble) else {
         return Ok(json!({ "error": "server is not initialized" }));
     };
-    let leader = ensemble.leader.and_then(|leader| conf.servers.members().get(&leader));
+    let servers = conf.servers.get();
+    let leader = ensemble.leader.and_then(|leader| servers.member(leader));
     let hosts = leader.into_iter().flat_map(Member::addresses);
     let hosts: Vec<_> = hosts.map(|address| address.host.to_string()).collect();
     Ok(json!({
@@ -37,7 +38,7 @@ pub(super) async fn observers(desk: &Desk) -> Result<Value, Unanswered> {
 pub(super) fn voting_view(conf: &Conf) -> Value {
     let mut view = Map::new();
     if let Some(ensemble) = &conf.ensemble {
-        for (&id, member) in ensemble.servers.members() {
+        for (&id, member) in ensemble.servers.get().membership().members() {
             if member.role != Role::Participant {
                 continue;
             }
@@ -74,8 +75,8 @@ pub(super) async fn zabstate(desk: &Desk) -> Result<Value, Unanswered> {
     Ok(json!({
         "myid": conf.server_id(),
         "is_leader": ordering.mode == Mode::Leader,
-        "quorum_address": all_of(own, |it| it.quorum_port),
-        "election_address": all_of(own, |it| it.election_port),
+        "quorum_address": all_of(&own, |it| it.quorum_port),
+        "election_address": all_of(&own, |it| it.election_port),
         "client_address": client_address(*client),
         "voting": own.role == Role::Participant,
         "last_zxid": format!("0x{zxid:x}"),

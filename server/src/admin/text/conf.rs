@@ -2,11 +2,14 @@
 
 use super::{Version, put};
 use crate::config::Config;
-use model::peer::membership::{Member, Membership, PeerAddress, Role};
+use crate::membership::Shown;
+use engine::zab::Configuration;
+use model::peer::membership::{Member, PeerAddress, Role};
 use model::server::ServerId;
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What `conf` shows of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +39,8 @@ pub struct Conf {
 pub struct EnsembleConf {
     /// The server's number.
     pub me: ServerId,
-    /// All servers.
-    pub servers: Membership,
+    /// All servers, as they are now.
+    pub servers: Shown,
     /// Ticks that a server may take to catch up with its leader.
     pub init_limit: u32,
     /// Ticks that a server may be silent.
@@ -48,8 +51,8 @@ pub struct EnsembleConf {
 
 impl EnsembleConf {
     /// This server's line.
-    pub fn own(&self) -> Option<&Member> {
-        self.servers.members().get(&self.me)
+    pub fn own(&self) -> Option<Member> {
+        self.servers.get().member(self.me).cloned()
     }
 }
 
@@ -63,7 +66,7 @@ impl Conf {
         };
         let ensemble = config.ensemble.as_ref().map(|ensemble| EnsembleConf {
             me: ensemble.me,
-            servers: ensemble.servers.clone(),
+            servers: Shown::new(Arc::new(Configuration::new(ensemble.servers.clone()))),
             init_limit: ensemble.init_limit,
             sync_limit: ensemble.sync_limit,
             client_address,
@@ -116,8 +119,8 @@ pub fn conf(out: &mut Vec<u8>, conf: &Conf, sizes: DirectorySizes) {
 
 fn put_ensemble(out: &mut Vec<u8>, ensemble: &EnsembleConf) {
     let ports = |port: fn(&PeerAddress) -> u16| {
-        let addresses = ensemble.own().map_or(&[][..], Member::addresses);
-        let ports = addresses.iter().map(|address| port(address).to_string());
+        let own = ensemble.own();
+        let ports = own.iter().flat_map(Member::addresses).map(|address| port(address).to_string());
         ports.collect::<Vec<_>>().join("|")
     };
     let is_observer = ensemble.own().is_some_and(|own| own.role == Role::Observer);
@@ -126,7 +129,7 @@ fn put_ensemble(out: &mut Vec<u8>, ensemble: &EnsembleConf) {
     put!(out, "quorumPort={}\n", ports(|address| address.quorum_port));
     put!(out, "peerType={}\n", u8::from(is_observer));
     // As on stock, no line ends behind the membership.
-    put!(out, "membership: \n{}", ensemble.servers);
+    put!(out, "membership: \n{}", ensemble.servers.get().membership());
 }
 
 /// `dirs`.

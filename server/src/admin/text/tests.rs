@@ -11,7 +11,9 @@ use crate::admin::inquiry::{
 use crate::admin::metrics::{Counter, Measure, Metrics, QuotaSums, ServerMeasure};
 use crate::admin::totals::{Totals, WordCounts};
 use crate::admin::values::{Process, values};
+use crate::membership::Shown;
 use engine::meter::Tally;
+use engine::zab::Configuration;
 use model::op::Op;
 use model::peer::membership::{Member, Membership};
 use model::server::ServerId;
@@ -335,9 +337,10 @@ fn mntr_has_the_names_of_stocks_leader_and_follower() {
 fn conf_of_an_ensemble() {
     let members = [(1, "zoo1:2888:3888"), (2, "zoo2:2889:3889")];
     let members = members.map(|(id, line)| (ServerId(id), Member::read(line, false).unwrap()));
+    let membership = Membership::majority(members.into(), 0);
     let ensemble = EnsembleConf {
         me: ServerId(2),
-        servers: Membership::majority(members.into(), 0),
+        servers: Shown::new(Arc::new(Configuration::new(membership))),
         init_limit: 10,
         sync_limit: 5,
         client_address: "127.0.0.1:22981".parse().unwrap(),

@@ -16,7 +16,7 @@ mod host;
 mod listening;
 mod parts;
 mod settle;
-pub use ensemble::{Ensemble, Links, ServersFault};
+pub use ensemble::{Changes, Ensemble, Links, ServersFault};
 pub use host::{Endpoint, Families, Preference};
 #[cfg(test)]
 pub(super) use parts::WORDS;

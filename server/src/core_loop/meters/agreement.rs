@@ -15,7 +15,7 @@ use engine::in_log::InLog;
 use engine::meter::Tally;
 use engine::ordering::Ordering;
 use engine::settings::Now;
-use engine::zab::leading::Stage;
+use engine::zab::leading::{Learner, Stage};
 use engine::zab::{Effect, Event, LinkId, Message, Progress, Zab};
 use model::jute::JuteReader;
 use model::peer::packet::{FromLeader, FromLearner};
@@ -321,11 +321,13 @@ impl AgreementMeters {
     ) -> EnsembleReport {
         let in_broadcast = || zab.learners().filter(|it| it.is_in_broadcast());
         let followers = || in_broadcast().filter(|it| !it.is_observer);
+        let voters = zab.ensemble().current.quorum();
+        let is_voter = |it: &Learner| it.id.is_some_and(|id| voters.is_voter(id));
         let leading = zab.leads().map(|_| LeadingReport {
             uptime_ms: now.mono_ms.saturating_sub(self.leading_since_ms),
             learners: zab.learners().filter(|it| it.stage != Stage::Arrived).count() as u64,
             synced_followers: followers().count() as u64,
-            synced_without_vote: followers().filter(|it| !it.is_voter).count() as u64,
+            synced_without_vote: followers().filter(|it| !is_voter(it)).count() as u64,
             synced_observers: in_broadcast().filter(|it| it.is_observer).count() as u64,
             pending_syncs: ordering.pending_sync_count() as u64,
             proposal_bytes: self.numbers.proposal_bytes,
@@ -333,7 +335,7 @@ impl AgreementMeters {
         EnsembleReport {
             progress: self.progress,
             leader: zab.leads().map(|_| zab.ensemble().me).or(zab.follows()),
-            quorum_size: zab.ensemble().quorum.voters().count() as u64,
+            quorum_size: zab.ensemble().current.quorum().voters().count() as u64,
             requests: self.numbers.requests,
             logged: self.numbers.logged,
             leading,

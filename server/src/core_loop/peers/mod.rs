@@ -45,10 +45,11 @@ pub use inbox::Inbox;
 pub use learners::{Departure, Lent};
 pub use resolver::{Lookup, Wake, system_lookup};
 
+use super::inbox::PeerPort;
 use super::sockets::Owner;
 use super::token::Kind;
 use elections::Elections;
-use engine::zab::{Effect, Ensemble, Event, LinkId};
+use engine::zab::{Configuration, Effect, Ensemble, Event, LinkId};
 use late::Late;
 use learners::Learners;
 use model::peer::address::Address;
@@ -89,6 +90,8 @@ pub struct PeersParts {
     pub election: Address,
     /// The configuration, with which those of others are compared.
     pub membership: Membership,
+    /// Whether a newer one of theirs is to be heard of.
+    pub can_change: bool,
     /// The other servers of the configuration.
     pub others: BTreeMap<ServerId, Reach>,
     /// How long connecting to an address may take for an election link, in ms (`cnxTimeout`).
@@ -112,6 +115,7 @@ pub struct PeersParts {
 ///
 /// Lives in: the core loop of the ordering role.
 pub struct Peers {
+    me: ServerId,
     elections: Elections,
     learners: Learners,
     late: Late,
@@ -123,6 +127,7 @@ impl Peers {
     /// take a turn.
     pub fn new(parts: &PeersParts, lookup: Lookup, wake: Wake) -> Self {
         Self {
+            me: parts.me,
             elections: Elections::new(parts),
             learners: Learners::new(parts),
             late: Late::default(),
@@ -138,6 +143,30 @@ impl Peers {
     /// Accepts connections of learners from now on.
     pub fn listen_for_learners(&mut self, queue: &mut Queue<'_>, listener: Listener) {
         self.learners.listen(queue, listener);
+    }
+
+    /// Accepts connections at these places, and no longer where it did.
+    pub fn listen_at(&mut self, queue: &mut Queue<'_>, port: PeerPort, listeners: Vec<Listener>) {
+        match port {
+            PeerPort::Election => self.elections.listen_at(queue, listeners),
+            PeerPort::Quorum => {
+                self.late.stop();
+                self.learners.listen_at(queue, listeners);
+            }
+        }
+    }
+
+    /// These configurations count from now on: other servers are where they say.
+    fn configure(&mut self, current: &Configuration, next: Option<&Configuration>) {
+        let mut others = BTreeMap::new();
+        for configuration in [Some(current), next].into_iter().flatten() {
+            for (&id, member) in configuration.membership().members() {
+                others.insert(id, plan::reach(member));
+            }
+        }
+        let own = others.remove(&self.me);
+        self.elections.configure(current, &others, own.as_ref());
+        self.learners.configure(others);
     }
 
     /// Accepts connections of learners there once that is possible.
@@ -204,6 +233,7 @@ impl Peers {
             }
             Effect::Send(link, message) => self.learners.send(queue, link, &message, ensemble),
             Effect::Close(link, why) => self.learners.close(queue, link, why),
+            Effect::Configured { current, next } => self.configure(&current, next.as_deref()),
             other => return Some(other),
         }
         None

@@ -4,16 +4,13 @@
 
 use super::{PeersParts, Reach};
 use crate::config::decided::{Endpoint, Links};
-use engine::limits::EPOCH_TXNS_MAX;
-use engine::zab::quorum::Weighted;
-use engine::zab::{Ensemble, Pace, Planted, Quorum};
+use engine::zab::{Configuration, Ensemble, Pace};
 use model::host::Host;
 use model::peer::address::Address;
 use model::peer::membership::{Member, Membership, PeerAddress};
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
 use net::listener::ListenOptions;
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// What the configuration says of an ensemble.
@@ -21,6 +18,8 @@ use std::fmt;
 pub struct EnsembleSettings {
     /// The `server.N`, `group.N` and `weight.N` lines.
     pub membership: Membership,
+    /// Whether they may change while servers run.
+    pub can_change: bool,
     /// The number in `myid`.
     pub me: ServerId,
     /// `tickTime`, in ms.
@@ -96,6 +95,16 @@ impl fmt::Display for PlanFault {
 
 impl std::error::Error for PlanFault {}
 
+impl PeersParts {
+    /// Other servers are where this configuration says.
+    pub fn follow(&mut self, current: &Configuration) {
+        self.membership = current.membership().clone();
+        let members = self.membership.members().iter();
+        self.others =
+            members.filter(|(id, _)| **id != self.me).map(|(&id, it)| (id, reach(it))).collect();
+    }
+}
+
 impl EnsemblePlan {
     /// Decides.
     ///
@@ -126,14 +135,9 @@ impl EnsemblePlan {
             notify_ms_max: links.notify_ms.1.into(),
             epoch_wait_ms: links.epoch_wait_ms.map(Into::into),
         };
-        let ensemble = Ensemble {
-            me: *me,
-            quorum: quorum(membership),
-            version: membership.version(),
-            text: membership.to_string().into_bytes().into(),
-            epoch_txns_max: EPOCH_TXNS_MAX,
-            planted: Planted::default(),
-        };
+        let current = Configuration::new(membership.clone());
+        let can_change = settings.can_change;
+        let ensemble = Ensemble { can_change, ..Ensemble::new(*me, current) };
         Ok(Self {
             ensemble,
             pace,
@@ -149,6 +153,7 @@ fn link_parts(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersPar
     PeersParts {
         me: settings.me,
         membership: settings.membership.clone(),
+        can_change: settings.can_change,
         election: own.addresses()[0].election(),
         others: others.map(|(&id, member)| (id, reach(member))).collect(),
         connect_ms: links.election_connect_ms.map_or(u64::MAX, Into::into),
@@ -161,7 +166,7 @@ fn link_parts(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersPar
     }
 }
 
-fn reach(member: &Member) -> Reach {
+pub(super) fn reach(member: &Member) -> Reach {
     let addresses = member.addresses();
     Reach {
         election: addresses.iter().map(PeerAddress::election).collect(),
@@ -170,7 +175,7 @@ fn reach(member: &Member) -> Reach {
 }
 
 /// Each of the server's own addresses, or their ports at every address of the machine.
-fn listening(settings: &EnsembleSettings, own: &Member) -> Listening {
+pub fn listening(settings: &EnsembleSettings, own: &Member) -> Listening {
     let endpoints = |of: fn(&PeerAddress) -> Address| {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for address in own.addresses() {
@@ -193,17 +198,4 @@ fn listening(settings: &EnsembleSettings, own: &Member) -> Listening {
             ListenOptions { no_delay: settings.links.no_delay[1], ..ListenOptions::default() },
         ],
     }
-}
-
-/// Who decides: a majority of the participants, or of the groups that have weight.
-fn quorum(membership: &Membership) -> Quorum {
-    let Some(hierarchy) = membership.hierarchy() else {
-        return Quorum::majority(membership.participants());
-    };
-    let groups: BTreeMap<ServerId, i64> = hierarchy.groups().collect();
-    let voters = membership.participants().map(|id| {
-        let (group, weight) = (groups[&id], hierarchy.weight(id).unwrap_or(0));
-        (id, Weighted { group, weight })
-    });
-    Quorum::Groups { voters: voters.collect() }
 }

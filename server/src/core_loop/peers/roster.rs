@@ -2,35 +2,67 @@
 //!
 //! Nothing follows from a difference but a line in the log: stock's servers take no notice of it,
 //! and servers of one ensemble may differ for a while, when each is started with new lines in turn.
+//! Where the configuration may change while servers run, a newer one is passed on to agreement.
 //!
 //! Lives in: `Elections`.
 
 use super::limits::ROSTER_BYTES_MAX;
+use engine::zab::Configuration;
 use model::host::Host;
 use model::peer::address::Address;
 use model::peer::membership::{Member, Membership, PeerAddress, Reading};
 use model::server::ServerId;
+use std::sync::Arc;
 
 /// The servers of this server's configuration.
 #[derive(Debug)]
 pub(super) struct Roster {
     membership: Membership,
+    can_change: bool,
+}
+
+/// What another server's configuration is to this one's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// It has the same servers, or it is another version of them, or no configuration at all.
+    Same,
+    /// It has this server differently, or one of the two does not have it.
+    Other(ServerId),
+    /// It is newer, and may be in force here, too.
+    Newer(Arc<Configuration>),
 }
 
 impl Roster {
     /// Those of this configuration.
-    pub(super) fn new(membership: Membership) -> Self {
-        Self { membership }
+    pub(super) fn new(membership: Membership, can_change: bool) -> Self {
+        Self { membership, can_change }
     }
 
-    /// The first server that another configuration, as its server sends it, has differently, or
-    /// that one of the two does not have. `None` if it is not the text of one.
-    pub(super) fn difference(&self, text: &[u8]) -> Option<ServerId> {
+    /// This configuration is in force.
+    pub(super) fn follow(&mut self, current: &Configuration) {
+        self.membership = current.membership().clone();
+    }
+
+    /// Compares another configuration, as its server sends it.
+    pub(super) fn compare(&self, text: &[u8]) -> Compared {
         if text.len() > ROSTER_BYTES_MAX {
-            return None;
+            return Compared::Same;
         }
         let reading = Reading { is_multi: true, has_groups: true };
-        let theirs = Membership::parse(text, reading).ok()?;
+        let Ok(theirs) = Membership::parse(text, reading) else { return Compared::Same };
+        if self.can_change && theirs.version() != self.membership.version() {
+            let is_newer = theirs.version() > self.membership.version();
+            return if is_newer {
+                Compared::Newer(Arc::new(Configuration::new(theirs)))
+            } else {
+                Compared::Same
+            };
+        }
+        self.difference(&theirs).map_or(Compared::Same, Compared::Other)
+    }
+
+    /// The first server that they have differently.
+    fn difference(&self, theirs: &Membership) -> Option<ServerId> {
         let (ours, theirs) = (self.membership.members(), theirs.members());
         if ours.is_empty() || theirs.is_empty() {
             return None;

@@ -17,12 +17,9 @@ impl World {
         }
         let ids = (0..self.voters).map(server_id);
         let ensemble = Ensemble {
-            me: self.id_of(place),
-            quorum: Quorum::majority(ids),
-            version: 0,
-            text: (&b"version=0"[..]).into(),
             epoch_txns_max: self.epoch_txns_max,
             planted: Planted::one(self.setup.plant),
+            ..Ensemble::new(self.id_of(place), Configuration::of_voters(ids))
         };
         self.log(|| format!("{} starts", place + 1));
         let base = self.servers[place].disk.history().base;

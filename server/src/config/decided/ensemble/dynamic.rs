@@ -97,7 +97,7 @@ fn load(path: &Path, files: Files<'_>) -> Result<Option<Vec<Setting>>, ConfigErr
 }
 
 /// The version that a file's name ends in, after its last dot.
-fn version_of(path: &Path) -> Option<i64> {
+pub(super) fn version_of(path: &Path) -> Option<i64> {
     let (_, version) = path.to_str()?.rsplit_once('.')?;
     i64::from_str_radix(version, 16).ok()
 }

@@ -10,7 +10,7 @@
 //!
 //! The lines themselves are read by [`model::peer::membership`].
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use model::{
     peer::membership::{Member, Membership, Reading, number_behind},
@@ -49,6 +49,21 @@ pub struct Ensemble {
     pub links: Links,
     /// Whether it serves clients while it leads.
     pub leader_serves: bool,
+    /// How it may change while servers run; `None` if it may not.
+    pub changes: Option<Changes>,
+}
+
+/// How an ensemble may change while its servers run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changes {
+    /// The configuration file, which is rewritten then; `None` if there is none.
+    pub file: Option<PathBuf>,
+    /// Whether the servers' lines are in a file of their own.
+    pub is_dynamic: bool,
+    /// Whether one server alone is run without an ensemble (`standaloneEnabled`).
+    pub is_standalone_allowed: bool,
+    /// How lines are read.
+    pub reading: Reading,
 }
 
 /// Where the ensemble's lines let this server serve clients.
@@ -87,7 +102,15 @@ pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> (Own, Option
         has_groups: !settled.has_line("oraclePath"),
     };
     let written = Lines::written(settled);
-    let lines = match settled.maybe_text("dynamicConfigFile") {
+    let dynamic_file = settled.maybe_text("dynamicConfigFile");
+    let version = dynamic_file.as_ref().and_then(|path| dynamic::version_of(Path::new(path)));
+    let changes = settled.flag("reconfigEnabled").then(|| Changes {
+        file: files.config.map(Path::to_path_buf),
+        is_dynamic: dynamic_file.is_some(),
+        is_standalone_allowed: settled.flag("standaloneEnabled"),
+        reading,
+    });
+    let lines = match dynamic_file {
         None => Ok(written),
         Some(path) => {
             for setting in written.all() {
@@ -97,14 +120,14 @@ pub(super) fn check(settled: &mut Settled<'_>, files: Files<'_>) -> (Own, Option
         }
     };
     let servers = lines.and_then(|lines| {
-        let servers = lines.read(reading)?;
+        let servers = lines.read(reading)?.with_version(version.unwrap_or(0));
         check_count(settled, &lines, &servers);
         Ok((lines, servers))
     });
     match (servers, identity) {
         (Ok((lines, servers)), Ok(identity)) => {
             let own = lines.own(&servers, &identity);
-            (own, ensemble(settled, &lines, servers, &identity))
+            (own, ensemble(settled, &lines, servers, &identity, changes))
         }
         (servers, identity) => {
             let errors = servers.err().into_iter().flatten().chain(identity.err());
@@ -121,6 +144,7 @@ fn ensemble(
     lines: &Lines,
     servers: Membership,
     identity: &Identity,
+    changes: Option<Changes>,
 ) -> Option<Ensemble> {
     let limits = ["initLimit", "syncLimit"].map(|key| (key, settled.maybe_whole(key)));
     let listens_on_all = settled.flag("quorumListenOnAllIPs");
@@ -155,7 +179,16 @@ fn ensemble(
         ticks
     });
     let (init_limit, sync_limit) = (init_limit?, sync_limit?);
-    Some(Ensemble { me, servers, init_limit, sync_limit, listens_on_all, links, leader_serves })
+    Some(Ensemble {
+        me,
+        servers,
+        init_limit,
+        sync_limit,
+        listens_on_all,
+        links,
+        leader_serves,
+        changes,
+    })
 }
 
 /// Refuses what an ensemble must not be run without if it is asked for.
@@ -171,13 +204,6 @@ fn refuse_what_is_not_built(settled: &mut Settled<'_>) {
     if settled.maybe_text("oraclePath").is_some() {
         settled
             .fail_conflict("oraclePath", "oracles are not built yet: remove the line".to_owned());
-    }
-    if settled.flag("reconfigEnabled") {
-        settled.warn(
-            "reconfigEnabled=true: the ensemble cannot be changed while it runs yet: clients are \
-             answered UNIMPLEMENTED"
-                .to_owned(),
-        );
     }
 }
 

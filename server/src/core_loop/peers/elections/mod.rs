@@ -30,13 +30,14 @@ mod peer;
 
 use super::complaints::{Complaint, Complaints};
 use super::inbox::Inbox;
-use super::roster::Roster;
+use super::roster::{Compared, Roster};
 use super::strangers::{self, MaybeStranger, Stranger};
-use super::{Agreement, PeersParts};
+use super::{Agreement, PeersParts, Reach};
 use crate::core_loop::rare::Rare;
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
-use engine::zab::{self, Notice};
+use engine::zab::{self, Configuration, Notice};
 use model::limits::ELECTION_FRAME_BYTES_MAX;
+use model::peer::address::Address;
 use model::peer::hello::{Hello, HelloForm};
 use model::peer::notification::Notification;
 use model::server::ServerId;
@@ -83,21 +84,22 @@ pub(super) struct Elections {
 /// Bytes of the length in front of a message.
 const LENGTH_BYTES: usize = 4;
 
+/// What this server introduces itself by.
+fn hello(me: ServerId, election: Address) -> Vec<u8> {
+    let mut hello = Vec::new();
+    let addresses = vec![election];
+    Hello::Addressed { form: HelloForm::V1, server: me, addresses }.encode(&mut hello);
+    hello
+}
+
 impl Elections {
     /// No link yet.
     pub(super) fn new(parts: &PeersParts) -> Self {
-        let mut hello = Vec::new();
-        Hello::Addressed {
-            form: HelloForm::V1,
-            server: parts.me,
-            addresses: vec![parts.election.clone()],
-        }
-        .encode(&mut hello);
-        let member = |reach: &super::Reach| Peer::new(Some(reach.election.clone()));
+        let member = |reach: &Reach| Peer::new(Some(reach.election.clone()));
         Self {
             me: parts.me,
-            hello,
-            roster: Roster::new(parts.membership.clone()),
+            hello: hello(parts.me, parts.election.clone()),
+            roster: Roster::new(parts.membership.clone(), parts.can_change),
             connect_ms: parts.connect_ms,
             hello_ms: parts.hello_ms,
             keep_alive: parts.keep_alive,
@@ -114,6 +116,32 @@ impl Elections {
 
     pub(super) fn begin_turn(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
+    }
+
+    /// Other servers are there from now on, and this one introduces itself as being at `own`.
+    pub(super) fn configure(
+        &mut self,
+        current: &Configuration,
+        others: &BTreeMap<ServerId, Reach>,
+        own: Option<&Reach>,
+    ) {
+        self.roster.follow(current);
+        if let Some(own) = own.and_then(|own| own.election.first()) {
+            self.hello = hello(self.me, own.clone());
+        }
+        for (id, peer) in &mut self.peers {
+            peer.configure(others.get(id).map(|reach| reach.election.clone()));
+        }
+        for (&id, reach) in others {
+            self.peers.entry(id).or_insert_with(|| Peer::new(Some(reach.election.clone())));
+        }
+    }
+
+    pub(super) fn listen_at(&mut self, queue: &mut Queue<'_>, listeners: Vec<Listener>) {
+        self.sockets.stop_listening(queue);
+        if !self.is_stopping {
+            listeners.into_iter().for_each(|listener| self.listen(queue, listener));
+        }
     }
 
     pub(super) fn listen(&mut self, queue: &mut Queue<'_>, listener: Listener) {
@@ -219,8 +247,14 @@ impl Elections {
             let Some(message) = rest.get(..byte_count) else { return Ok(None) };
             match Notification::decode(message) {
                 Ok(said) => {
-                    if let Some(server) = said.config.and_then(|text| roster.difference(text)) {
-                        complaints.make(*now_ms, &from, Complaint::OtherLine(server));
+                    match said.config.map(|text| roster.compare(text)) {
+                        Some(Compared::Other(server)) => {
+                            complaints.make(*now_ms, &from, Complaint::OtherLine(server));
+                        }
+                        Some(Compared::Newer(theirs)) => {
+                            agreement.handle(zab::Event::ConfigurationHeard(theirs));
+                        }
+                        Some(Compared::Same) | None => (),
                     }
                     let notice = Notice::from(&said);
                     agreement.handle(zab::Event::Notification { from, notice });

@@ -69,6 +69,15 @@ impl Peer {
         }
     }
 
+    /// Where the configuration has it now, if it does.
+    pub(super) fn configure(&mut self, configured: Option<Vec<Address>>) {
+        if self.configured != configured {
+            // Where it said it was may be where it has left.
+            self.said.clear();
+            self.configured = configured;
+        }
+    }
+
     /// Whether the configuration has it.
     pub(super) fn is_member(&self) -> bool {
         self.configured.is_some()

@@ -179,6 +179,18 @@ impl Learners {
         self.now_ms
     }
 
+    /// Other servers are there from now on.
+    pub(super) fn configure(&mut self, others: BTreeMap<ServerId, Reach>) {
+        self.others = others;
+    }
+
+    pub(super) fn listen_at(&mut self, queue: &mut Queue<'_>, listeners: Vec<Listener>) {
+        self.sockets.stop_listening(queue);
+        if !self.is_stopping {
+            listeners.into_iter().for_each(|listener| self.listen(queue, listener));
+        }
+    }
+
     pub(super) fn listen(&mut self, queue: &mut Queue<'_>, listener: Listener) {
         self.sockets.listen(queue, listener);
     }

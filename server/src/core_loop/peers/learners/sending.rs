@@ -25,7 +25,7 @@ impl Learners {
         let sending_bytes = self.sockets.sending_bytes(place);
         let Some(Kept::Link(link)) = self.sockets.find_mut(place) else { return };
         let from = link.from;
-        let encoded_bytes = message.encoded_bytes(ensemble);
+        let encoded_bytes = message.encoded_bytes();
         let byte_count = link.outbox.byte_count() + sending_bytes;
         if byte_count.saturating_add(encoded_bytes) > self.unsent_bytes_max {
             self.complain(&from, Complaint::Unread { byte_count });

@@ -84,7 +84,7 @@ fn what_is_sent_arrives_in_order_until_the_link_is_closed() {
     let messages = [
         Message::LeaderInfo(epoch),
         Message::Diff(Zxid(5)),
-        Message::NewLeader(epoch),
+        Message::NewLeader(epoch, super::ensemble(1, 3).current),
         Message::UpToDate,
     ];
     let mut expected = Vec::new();

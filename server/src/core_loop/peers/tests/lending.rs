@@ -23,7 +23,8 @@ fn encoded(solo: &Solo, message: &Message) -> Vec<u8> {
 fn a_lent_link_is_written_to_between_packets() {
     let mut solo = solo();
     let stream = introduced(&mut solo);
-    let (snap, new_leader) = (Message::Snap(Zxid(5)), Message::NewLeader(Epoch(1)));
+    let (snap, new_leader) =
+        (Message::Snap(Zxid(5)), Message::NewLeader(Epoch(1), super::ensemble(1, 3).current));
     let before = encoded(&solo, &snap);
     solo.perform(Effect::Send(LinkId(0), snap));
     solo.ask(|peers, queue| peers.lend(queue, LinkId(0)));

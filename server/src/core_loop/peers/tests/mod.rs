@@ -14,8 +14,7 @@ mod world;
 use super::complaints::Complaint;
 use super::{Agreement, Lookup, Peers, PeersParts, Reach, Wake, system_lookup};
 use crate::config::decided::{Families, Preference};
-use engine::limits::EPOCH_TXNS_MAX;
-use engine::zab::{Effect, Ensemble, Event, LinkId, Notice, Planted, Quorum};
+use engine::zab::{Configuration, Effect, Ensemble, Event, LinkId, Notice};
 use model::host::Host;
 use model::peer::address::Address;
 use model::peer::membership::Membership;
@@ -76,6 +75,7 @@ fn parts(me: i64, election: u16, others: BTreeMap<ServerId, Reach>) -> PeersPart
         me: ServerId(me),
         election: address(election),
         membership: Membership::majority(BTreeMap::new(), 0),
+        can_change: false,
         others,
         connect_ms: CONNECT_MS,
         hello_ms: HELLO_MS,
@@ -88,14 +88,7 @@ fn parts(me: i64, election: u16, others: BTreeMap<ServerId, Reach>) -> PeersPart
 }
 
 fn ensemble(me: i64, voters: i64) -> Ensemble {
-    Ensemble {
-        me: ServerId(me),
-        quorum: Quorum::majority((1..=voters).map(ServerId)),
-        version: 0,
-        text: (*b"version=0").into(),
-        epoch_txns_max: EPOCH_TXNS_MAX,
-        planted: Planted::default(),
-    }
+    Ensemble::new(ServerId(me), Configuration::of_voters((1..=voters).map(ServerId)))
 }
 
 /// A notice that differs from others by its round.

@@ -13,6 +13,7 @@ use std::net::Ipv4Addr;
 fn settings(text: &str, me: i64) -> EnsembleSettings {
     let reading = Reading { is_multi: true, has_groups: true };
     EnsembleSettings {
+        can_change: false,
         membership: Membership::parse(text.as_bytes(), reading).unwrap(),
         me: ServerId(me),
         tick_ms: 2_000,
@@ -52,9 +53,9 @@ fn numbered(number: [u8; 4], port: u16) -> Address {
 fn a_configuration_becomes_an_ensemble() {
     let plan = EnsemblePlan::decide(&settings(THREE, 2)).unwrap();
     let ensemble = &plan.ensemble;
-    assert_eq!((ensemble.me, ensemble.version), (ServerId(2), 0));
-    assert_eq!(ensemble.quorum, Quorum::majority([ServerId(1), ServerId(2)]));
-    let text = std::str::from_utf8(&ensemble.text).unwrap();
+    assert_eq!((ensemble.me, ensemble.current.version()), (ServerId(2), 0));
+    assert_eq!(*ensemble.current.quorum(), Quorum::majority([ServerId(1), ServerId(2)]));
+    let text = std::str::from_utf8(ensemble.current.text()).unwrap();
     assert!(text.starts_with("server.1=zoo1:2888:3888:participant;0.0.0.0:2181\n"), "{text}");
     assert!(text.ends_with("\nversion=0"), "{text}");
     let pace = Pace::of(2_000, 10, 5, 100);
@@ -126,7 +127,7 @@ fn groups_and_weights_decide() {
     let text = "server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2\n\
         group.1=1:2\ngroup.2=3\nweight.1=5\nweight.2=0\n";
     let plan = EnsemblePlan::decide(&settings(text, 1)).unwrap();
-    let quorum = &plan.ensemble.quorum;
+    let quorum = plan.ensemble.current.quorum();
     assert_eq!([1, 2, 3].map(|id| quorum.weight(ServerId(id))), [5, 0, 1]);
     assert!(!quorum.is_quorum(|id| id.0 != 3), "one group of two");
     assert!(quorum.is_quorum(|id| id.0 != 2));

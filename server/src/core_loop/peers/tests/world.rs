@@ -3,9 +3,8 @@
 use super::{lookup, no_wake, parts, reach, reserved};
 use crate::core_loop::peers::{Agreement, Peers};
 use engine::in_log::InLog;
-use engine::limits::EPOCH_TXNS_MAX;
 use engine::zab::{
-    Effect, Effects, Ensemble, Event, LinkId, LogRead, Pace, Planted, Quorum, Zab, ZabParts,
+    Configuration, Effect, Effects, Ensemble, Event, LinkId, LogRead, Pace, Zab, ZabParts,
 };
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
@@ -176,14 +175,7 @@ impl World {
         peers.listen_for_learners(&mut ring.queue(), bind(quorum));
         let disk = self.disks.remove(&id).unwrap_or_default();
         let zab = Zab::new(ZabParts {
-            ensemble: Ensemble {
-                me: id,
-                quorum: Quorum::majority(self.homes.keys().copied()),
-                version: 0,
-                text: (*b"version=0").into(),
-                epoch_txns_max: EPOCH_TXNS_MAX,
-                planted: Planted::default(),
-            },
+            ensemble: Ensemble::new(id, Configuration::of_voters(self.homes.keys().copied())),
             pace: PACE,
             epochs: disk.epochs,
             last: disk.last(),
@@ -191,6 +183,7 @@ impl World {
             base: Zxid::ZERO,
             recent_bytes_max: 1 << 20,
             is_empty_trusted: true,
+            proposed: Vec::new(),
         });
         let (effects, events) = (Effects::default(), Vec::new());
         let node = Node { zab, disk, effects, now_ms: self.now_ms, next: None, events };

@@ -1,0 +1,115 @@
+//! Proposing and committing.
+//!
+//! A txn is committed when a quorum holds it. One that is another configuration, and every txn
+//! behind it until that is in force, needs a quorum of both: so whoever leads next, elected by
+//! either, has it in its history (guard: `tests/sim`, its plant `NextQuorumIgnored`).
+
+use super::{Leading, Learner, Stage};
+use crate::in_log::InLog;
+use crate::zab::context::Context;
+use crate::zab::effect::{Effect, Message, Part};
+use crate::zab::plant::Plant;
+use model::server::ServerId;
+use model::zxid::Zxid;
+use std::sync::Arc;
+
+impl Leading {
+    /// Proposes txns, which the leader's head has applied, to every learner that has the history
+    /// before them, and hands them to the log.
+    ///
+    /// # Panics
+    /// If the epoch has not begun, has ended, or a txn is not of it.
+    pub fn propose(&mut self, txns: Arc<InLog>, context: &mut Context<'_>) {
+        assert!(self.is_in_broadcast(), "a proposal before the epoch has begun");
+        assert!(txns.first().is_some_and(|zxid| zxid.epoch() == self.epoch), "of another epoch");
+        let last = txns.last().map_or(0, Zxid::counter);
+        assert!(last <= context.ensemble.epoch_txns_max, "behind the end of the epoch");
+        let part = Part { txns: txns.clone(), range: 0..txns.len() };
+        for learner in self.learners.values() {
+            if learner.is_in_broadcast() && !learner.is_observer {
+                context.effects.send(learner.link, Message::Proposals(part.clone()));
+            }
+        }
+        context.history.append(txns.clone());
+        self.in_flight.push_back(txns.clone());
+        context.effects.push(Effect::Append(txns));
+    }
+
+    /// The leader's own log has moved.
+    pub fn durable(&mut self) {
+        self.has_moved = true;
+    }
+
+    /// What a voter holds, if that counts.
+    fn held_by(&self, id: ServerId, context: &Context<'_>) -> Option<Zxid> {
+        if id == context.ensemble.me {
+            return Some(context.history.durable().max(Zxid::of_epoch(self.epoch)));
+        }
+        self.voters().find(|it| it.id == Some(id)).and_then(Learner::held)
+    }
+
+    /// Through where the history can be committed.
+    fn quorum_held(&self, context: &Context<'_>) -> Option<Zxid> {
+        let held_by = |id| self.held_by(id, context);
+        if context.ensemble.planted.has(Plant::CommitWithoutQuorum) {
+            return held_by(context.ensemble.me);
+        }
+        let held = context.ensemble.current.quorum().held(held_by)?;
+        let Some(at) = self.change_in_flight(context).filter(|at| held >= *at) else {
+            return Some(held);
+        };
+        if context.ensemble.planted.has(Plant::NextQuorumIgnored) {
+            return Some(held);
+        }
+        let before = Zxid(at.0 - 1);
+        let held_by_next = context.ensemble.newest().quorum().held(held_by);
+        Some(held_by_next.filter(|it| *it >= at).map_or(before, |it| it.min(held)))
+    }
+
+    /// Where the history proposes another configuration, which is not committed.
+    pub(super) fn change_in_flight(&self, context: &Context<'_>) -> Option<Zxid> {
+        context.ensemble.next.as_ref()?;
+        context.history.proposed().map(|(at, _)| *at)
+    }
+
+    /// Commits the batches that a quorum holds.
+    pub(super) fn maybe_commit(&mut self, context: &mut Context<'_>) {
+        let mut held = self.quorum_held(context);
+        while self.resigning.is_none()
+            && let Some(batch) = self.in_flight.front().cloned()
+            && let Some(through) = batch.last()
+            && held >= Some(through)
+        {
+            self.in_flight.pop_front();
+            context.history.set_committed(through);
+            if let Some(at) = self.change_in_flight(context).filter(|at| *at <= through) {
+                self.commit_configuration(at, &batch, context);
+                held = self.quorum_held(context);
+            } else {
+                let range = 0..batch.len();
+                self.send_commits(&Part { txns: batch, range }, context);
+            }
+        }
+        context.show();
+        let is_waiting = |it: &&Learner| matches!(it.stage, Stage::Promised { .. });
+        let waiting: Vec<_> = self.learners.values().filter(is_waiting).map(|it| it.link).collect();
+        for link in waiting {
+            self.maybe_synchronize(link, context);
+        }
+    }
+
+    /// Tells every learner that has been offered the history of txns that are committed.
+    pub(super) fn send_commits(&self, part: &Part, context: &mut Context<'_>) {
+        if part.range.is_empty() {
+            return;
+        }
+        for learner in self.learners.values().filter(|it| it.is_in_broadcast()) {
+            let message = if learner.is_observer {
+                Message::Informs(part.clone())
+            } else {
+                Message::Commits(part.clone())
+            };
+            context.effects.send(learner.link, message);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The ensemble's configuration outside of agreement: in the configuration files, and at the ports.
+//!
+//! Agreement says which configuration is in force and which one is proposed. A thread of its own,
+//! the *keeper*, writes them where ZooKeeper does, so that either server starts from these files,
+//! and moves this server's ports if its line says so. Nothing waits for it: what counts after a
+//! crash is in the log (and see [`goes_on_from`](crate::data_set::goes_on_from)).
+//!
+//! - [`files`] the dynamic file, its pointer in the configuration file
+//! - [`moving`] the ports
+//!
+//! Not here: what a configuration means (`engine::zab`), its lines (`model::peer::membership`), the
+//! links to other servers (`core_loop::peers`).
+
+pub mod files;
+pub mod moving;
+
+use crate::data_set;
+use engine::zab::Configuration;
+use files::ConfigFiles;
+use model::server::ServerId;
+use moving::Ports;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, RwLock};
+use std::{io, thread};
+use tracing::{error, info};
+
+/// The configurations that count.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    /// In force.
+    pub current: Arc<Configuration>,
+    /// Proposed.
+    pub next: Option<Arc<Configuration>>,
+}
+
+/// The configuration in force, for reports.
+#[derive(Clone, Debug)]
+pub struct Shown(Arc<RwLock<Arc<Configuration>>>);
+
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl Eq for Shown {}
+
+impl Shown {
+    /// This one at first.
+    pub fn new(current: Arc<Configuration>) -> Self {
+        Self(Arc::new(RwLock::new(current)))
+    }
+
+    /// The one in force.
+    pub fn get(&self) -> Arc<Configuration> {
+        self.0.read().expect("no holder panics").clone()
+    }
+
+    fn set(&self, current: Arc<Configuration>) {
+        *self.0.write().expect("no holder panics") = current;
+    }
+}
+
+/// What a keeper works with.
+pub struct KeeperParts {
+    /// This server.
+    pub me: ServerId,
+    /// Where it is recorded which lines the history goes on from.
+    pub data_dir: PathBuf,
+    /// The configuration files, if there are any.
+    pub files: Option<ConfigFiles>,
+    /// The configuration that they have.
+    pub written: i64,
+    /// This server's ports.
+    pub ports: Ports,
+    /// For reports.
+    pub shown: Shown,
+}
+
+/// The thread that keeps files and ports as agreement says.
+#[derive(Debug)]
+pub struct Keeper {
+    sender: Sender<Configured>,
+}
+
+impl Keeper {
+    /// Starts it. It ends when this value is dropped and everything is done.
+    ///
+    /// # Errors
+    /// There can be no more threads.
+    pub fn start(parts: KeeperParts) -> io::Result<Self> {
+        let (sender, received) = channel();
+        thread::Builder::new()
+            .name("rk-membership".to_owned())
+            .spawn(move || Keeping(parts).run(&received))?;
+        Ok(Self { sender })
+    }
+
+    /// These count from now on.
+    pub fn follow(&self, configured: Configured) {
+        // Without a receiver the server stops.
+        let _ = self.sender.send(configured);
+    }
+}
+
+/// The thread's side.
+struct Keeping(KeeperParts);
+
+impl Keeping {
+    fn run(mut self, received: &Receiver<Configured>) {
+        while let Ok(mut configured) = received.recv() {
+            // Of several that wait only the newest counts.
+            while let Ok(newer) = received.try_recv() {
+                configured = newer;
+            }
+            self.keep(&configured);
+        }
+    }
+
+    fn keep(&mut self, configured: &Configured) {
+        let Configured { current, next } = configured;
+        self.0.shown.set(current.clone());
+        self.write_current(current);
+        if let Some(files) = &self.0.files
+            && let Err(error) = files.write_next(next.as_deref())
+        {
+            error!("{error}: ZooKeeper's servers would look for the proposed servers there");
+        }
+        self.0.ports.follow(current, self.0.me);
+    }
+
+    fn write_current(&mut self, current: &Configuration) {
+        let version = current.version();
+        if version <= self.0.written {
+            return;
+        }
+        let servers = current.membership().members().len();
+        info!("the ensemble is of {servers} servers from version {version:x} on");
+        let Some(files) = &self.0.files else { return };
+        let has_own_client = current.member(self.0.me).is_some_and(|it| it.client.is_some());
+        let written = files.write_current(current, has_own_client);
+        let recorded = written.and_then(|()| {
+            self.0.written = version;
+            Ok(data_set::go_on_from(&self.0.data_dir, current.text())?)
+        });
+        if let Err(error) = recorded {
+            error!(
+                "{error}: this server starts with its data's list of servers as long as nobody \
+                 changes the file; make it writable to the server's user"
+            );
+        }
+    }
+}
