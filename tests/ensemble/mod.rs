@@ -2,6 +2,7 @@
 //!
 //! The campaign (`make ensemble ROUNDS=n SEED=n`) is the same with more rounds.
 
+pub(crate) mod changing;
 mod clients;
 mod joining;
 mod killed;
@@ -36,6 +37,8 @@ pub(crate) enum Seat {
 /// Some servers of one ensemble.
 pub(crate) struct Ensemble {
     pub(crate) servers: Vec<Server>,
+    /// Their ports for learners and for elections.
+    pub(crate) ports: Vec<(u16, u16)>,
 }
 
 impl Ensemble {
@@ -64,10 +67,22 @@ impl Ensemble {
         seats: &[Seat],
         configure: impl Fn(usize, harness::Config) -> harness::Config,
     ) -> Self {
+        Self::prepare_some(seats, seats.len(), configure)
+    }
+
+    /// The same, of which the others list only the first `listed`.
+    pub(crate) fn prepare_some(
+        seats: &[Seat],
+        listed: usize,
+        configure: impl Fn(usize, harness::Config) -> harness::Config,
+    ) -> Self {
         let ports: Vec<_> = seats.iter().map(|_| (next_free_port(), next_free_port())).collect();
         let servers = (0..seats.len()).map(|own| {
             let mut config = Server::config().set("initLimit", "20").set("syncLimit", "10");
             for (at, (seat, (quorum, election))) in seats.iter().zip(&ports).enumerate() {
+                if at >= listed && at != own {
+                    continue;
+                }
                 let role = if *seat == Seat::Observer { ":observer" } else { "" };
                 let line = format!("127.0.0.1:{quorum}:{election}{role}");
                 config = config.set(&format!("server.{}", at + 1), &line);
@@ -79,7 +94,8 @@ impl Ensemble {
             fs::write(server.folder().join("data/myid"), format!("{}\n", own + 1)).unwrap();
             server
         });
-        Self { servers: servers.collect() }
+        let servers: Vec<_> = servers.collect();
+        Self { servers, ports }
     }
 
     /// Waits until every server that runs serves clients.

@@ -14,6 +14,8 @@ pub const UNIMPLEMENTED: i32 = -6;
 pub const BAD_ARGUMENTS: i32 = -8;
 /// There is no such node.
 pub const NO_NODE: i32 = -101;
+/// A reconfiguration whose new quorum does not follow.
+pub const NEW_CONFIG_NO_QUORUM: i32 = -13;
 /// The connection's identities do not allow this.
 pub const NO_AUTH: i32 = -102;
 /// The expected version is not the node's.

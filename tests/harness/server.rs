@@ -121,7 +121,7 @@ impl Config {
         }
         let port = free_port(number);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Server { folder, address, config: self, running: None }
+        Server { folder, address, config: self, written: None, running: None }
     }
 }
 
@@ -131,6 +131,9 @@ pub struct Server {
     folder: PathBuf,
     address: SocketAddr,
     config: Config,
+    /// The configuration file as it was written last. It is left alone while that is what it
+    /// should be: servers of an ensemble rewrite it.
+    written: Option<String>,
     running: Option<Running>,
 }
 
@@ -338,7 +341,7 @@ impl Server {
         }
     }
 
-    fn spawn(&self) -> Child {
+    fn spawn(&mut self) -> Child {
         let file = self.folder.join("zoo.cfg");
         let mut text = format!(
             "dataDir={}\nclientPort={}\nclientPortAddress=127.0.0.1\n",
@@ -349,7 +352,10 @@ impl Server {
             text.extend([key, "=", value, "\n"]);
         }
         text += &self.config.text;
-        fs::write(&file, text).expect("zoo.cfg is written");
+        if self.written.as_ref() != Some(&text) {
+            fs::write(&file, &text).expect("zoo.cfg is written");
+            self.written = Some(text);
+        }
         let mut words = self.config.command.clone().unwrap_or_else(server_command);
         let program = words.remove(0);
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
