@@ -237,7 +237,11 @@ fn what_cannot_be_is_refused() {
         refused(&Change::whole("server.4=a".to_owned()), code::BAD_ARGUMENTS);
         refused(&Change::whole(format!("{two}\nother=1")), code::BAD_ARGUMENTS);
         refused(&Change::whole("server.9=a:1:2:observer;3".to_owned()), code::MARSHALLING_ERROR);
-        refused(&Change::whole(format!("{two}\ngroup.1=1:2:3")), code::BAD_ARGUMENTS);
+        refused(&Change::whole(format!("{two}\ngroup.1=1:2:3")), code::MARSHALLING_ERROR);
+        refused(&Change::whole(format!("{two}\ngroup.1=1")), code::BAD_ARGUMENTS);
+        let twice = format!("{two}\ngroup.1=1:2\ngroup.2=2");
+        refused(&Change::whole(twice), code::BAD_ARGUMENTS);
+        refused(&Change::whole(format!("{two}\nweight.1=x\ngroup.1=1:2")), code::MARSHALLING_ERROR);
         client.add_auth("digest", b"super:test").unwrap();
         client.make(&format!("/still-here-{through}"));
         client.close();

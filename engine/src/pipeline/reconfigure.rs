@@ -100,9 +100,11 @@ fn whole(members: &[u8], reading: Reading) -> Result<Membership, ErrorCode> {
     let text: Vec<u8> =
         members.iter().map(|&byte| if byte == b',' { b'\n' } else { byte }).collect();
     Membership::parse(&text, reading).map_err(|error| match error.fault {
-        Fault::Number | Fault::Weight | Fault::Group | Fault::Version => {
-            ErrorCode::MarshallingError
-        }
+        Fault::Number
+        | Fault::Weight
+        | Fault::Group
+        | Fault::Version
+        | Fault::NoSuchMember { .. } => ErrorCode::MarshallingError,
         _ => ErrorCode::BadArguments,
     })
 }
