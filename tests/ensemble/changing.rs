@@ -2,7 +2,7 @@
 
 use super::{Ensemble, PATIENCE, Seat};
 use harness::wire::Body;
-use harness::{Acl, Client, Config, code, opcode};
+use harness::{Acl, Client, Config, Handshake, code, opcode};
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -53,10 +53,12 @@ impl Ensemble {
 
     /// What the configuration is, as server `at` shows it.
     pub(crate) fn configuration(&self, at: usize) -> String {
-        let mut client = Client::connect(self.address(at));
-        let (data, _) = client.get("/zookeeper/config", false).unwrap();
-        client.close();
-        String::from_utf8(data.unwrap()).unwrap()
+        let mut found = None;
+        self.until(|| {
+            found = self.try_configuration(at);
+            found.is_some()
+        });
+        found.expect("it was found")
     }
 
     /// Changes the ensemble, through a client of server `through`. A server that changes its role
@@ -73,8 +75,13 @@ impl Ensemble {
     }
 
     fn try_configuration(&self, at: usize) -> Option<String> {
-        let serves = self.servers[at].try_word("srvr")?.contains("Mode: ");
-        serves.then(|| self.configuration(at))
+        let mut client = Client::try_open(self.address(at), &Handshake::default())?;
+        let body = Body::new().string("/zookeeper/config").boolean(false);
+        let xid = client.try_post(opcode::GET_DATA, &body)?;
+        let reply = client.try_reply(xid)?;
+        client.hang_up();
+        let data = harness::ReplyReader::new(&reply.body).buffer();
+        Some(String::from_utf8(data?).expect("text"))
     }
 
     /// Waits for something.
