@@ -1,6 +1,7 @@
 //! What must hold, watched from outside of the servers.
 
 use crate::Place;
+use model::txn::is_reconfig;
 use model::zxid::{Epoch, Zxid};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,6 +13,8 @@ pub struct State {
     pub zxid: Zxid,
     /// A hash of it and all before it.
     pub hash: u64,
+    /// The last txn that was another configuration.
+    pub changed: Zxid,
 }
 
 impl State {
@@ -23,7 +26,8 @@ impl State {
         for &byte in zxid.0.to_le_bytes().iter().chain(txn) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        Self { zxid, hash: hash ^ hash >> 29 }
+        let changed = if is_reconfig(txn) { zxid } else { self.changed };
+        Self { zxid, hash: hash ^ hash >> 29, changed }
     }
 }
 

@@ -8,9 +8,10 @@ use crate::stock::follower::{Follower, Step};
 use crate::whole::image::Image;
 use crate::whole::{Whole, WholeParts};
 use engine::settings::Now;
-use engine::zab::{Effects, Ensemble, LinkId, Pace, Zab, ZabParts};
+use engine::zab::{Configuration, Effects, Ensemble, LinkId, Pace, Zab, ZabParts};
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// What decides in a server.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl Server {
     /// Starts it, from what is on its disk; a whole server if there is what that needs.
     pub fn start(
         &mut self,
-        ensemble: Ensemble,
+        (ensemble, proposed): (Ensemble, Vec<(Zxid, Arc<Configuration>)>),
         pace: Pace,
         whole: Option<&WholeStart<'_>>,
     ) -> State {
@@ -125,6 +126,7 @@ impl Server {
             base: stored.base.zxid,
             recent_bytes_max: RECENT_BYTES_MAX,
             is_empty_trusted: true,
+            proposed,
         };
         let states = stored.records.iter().map(|(state, _)| *state);
         let memory: VecDeque<_> = std::iter::once(stored.base).chain(states).collect();
@@ -174,6 +176,7 @@ pub fn stock_zab(ensemble: Ensemble, pace: Pace, epochs: Epochs, last: Zxid) -> 
         base: Zxid::ZERO,
         recent_bytes_max: RECENT_BYTES_MAX,
         is_empty_trusted: true,
+        proposed: Vec::new(),
     })
 }
 

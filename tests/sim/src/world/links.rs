@@ -5,9 +5,10 @@ use crate::Place;
 use crate::checks::{State, Violation};
 use crate::disk::Operation;
 use crate::network::{Frame, Link, Side};
-use engine::zab::{Attempt, Event, LinkId, Notice};
+use engine::zab::{Attempt, Configuration, Event, LinkId, Notice};
 use model::peer::notification::Notification;
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
+use std::sync::Arc;
 
 impl World {
     pub(super) fn close_end(&mut self, id: LinkId, side: Side) {
@@ -172,6 +173,11 @@ impl World {
         let said = Notification::decode(&bytes).expect("a notification");
         let notice = Notice::from(&said);
         self.log(|| format!("{} <- {} {notice:?}", to + 1, from + 1));
+        if self.changing.is_on
+            && let Some(Ok(said)) = said.config.map(Configuration::parse)
+        {
+            self.event(to, Event::ConfigurationHeard(Arc::new(said)))?;
+        }
         self.event(to, Event::Notification { from: self.id_of(from), notice })
     }
 

@@ -1,13 +1,15 @@
 //! What happens to machines: starts, ends of disk operations, faults.
 
-use super::{FAULTS_US, Happening, Kind, World, server_id};
+use super::changing;
+use super::{FAULTS_US, Happening, Kind, World};
 use crate::Place;
 use crate::checks::Violation;
 use crate::disk::{Disk, Lane, Operation};
 use crate::faults::Fault;
 use crate::network::{Frame, Side};
 use crate::server::{DISK_US, SLOW_DISK_US, WholeStart};
-use engine::zab::{Ensemble, Event, Planted, Quorum};
+use engine::zab::{Ensemble, Event, Planted};
+use std::sync::Arc;
 
 impl World {
     pub(super) fn start(&mut self, place: Place) -> Result<(), Violation> {
@@ -15,11 +17,19 @@ impl World {
         if is_over || self.servers[place].running.is_some() {
             return Ok(());
         }
-        let ids = (0..self.voters).map(server_id);
+        let is_changing = self.changing.is_on;
+        let (current, proposed) = if is_changing {
+            let first = changing::first(self.voters);
+            let start = self.changing.start(place, self.servers[place].disk.history(), &first);
+            (start.current, start.proposed)
+        } else {
+            (Arc::new(changing::unchanged(self.voters)), Vec::new())
+        };
         let ensemble = Ensemble {
+            can_change: is_changing,
             epoch_txns_max: self.epoch_txns_max,
             planted: Planted::one(self.setup.plant),
-            ..Ensemble::new(self.id_of(place), Configuration::of_voters(ids))
+            ..Ensemble::new(self.id_of(place), (*current).clone())
         };
         self.log(|| format!("{} starts", place + 1));
         let base = self.servers[place].disk.history().base;
@@ -36,7 +46,7 @@ impl World {
             // Some are more patient: a leader that was cut off believes in itself for longer.
             pace.sync_limit += 5 * (place as u64 % 3);
         }
-        let shown = self.servers[place].start(ensemble, pace, whole.as_ref());
+        let shown = self.servers[place].start((ensemble, proposed), pace, whole.as_ref());
         self.checks.shows(place, shown)?;
         for other in 0..self.servers.len() {
             if other != place {
@@ -144,7 +154,7 @@ impl World {
             Fault::Crash(place, down_ms) => {
                 self.crash_for(*place, *down_ms);
                 // What an observer has promised or acknowledged never counted: it may lose it all.
-                if *place >= self.voters && self.rng.bool() {
+                if *place >= self.voters && !self.changing.is_on && self.rng.bool() {
                     self.servers[*place].disk = Disk::default();
                 }
             }

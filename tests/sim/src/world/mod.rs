@@ -1,5 +1,6 @@
 //! One run: everything that happens, in the order of a virtual clock.
 
+mod changing;
 mod clients;
 mod links;
 mod machines;
@@ -19,6 +20,7 @@ use crate::faults;
 use crate::network::{Link, Partition, Side};
 use crate::server::{DISK_US, Server};
 use crate::whole::WireId;
+use changing::Changing;
 use engine::limits::EPOCH_TXNS_MAX;
 use engine::zab::{Attempt, Event, LinkId, Pace};
 use fastrand::Rng;
@@ -64,6 +66,8 @@ enum Happening {
         boot: u32,
     },
     Clients,
+    /// Leaders propose other configurations.
+    Change,
     /// A client of whole servers does something.
     Client(usize),
     /// What was sent over a client's connection arrives.
@@ -111,6 +115,8 @@ pub struct World {
     happenings: BTreeMap<u64, Happening>,
     servers: Vec<Server>,
     voters: usize,
+    /// Its configurations, where they change.
+    changing: Changing,
     /// An observer that was given the id of the observer before it. It stays down once all is well.
     twin: Option<Place>,
     links: BTreeMap<LinkId, Link>,
@@ -146,8 +152,12 @@ impl World {
         let observers = usize::from(rng.u32(0..4) == 0);
         let is_whole = setup.kind == Kind::Servers;
         let has_twin = observers == 1 && rng.u32(0..4) == 0 && !is_whole;
-        let count = voters + observers + usize::from(has_twin);
         let stock = if is_whole { Vec::new() } else { stock_places(setup.seed, voters, &mut rng) };
+        // In a quarter of those with servers of ours alone.
+        let is_changing = !is_whole && stock.is_empty() && setup.seed % 4 == 2;
+        let has_twin = has_twin && !is_changing;
+        let outside = if is_changing { changing::OUTSIDE } else { 0 };
+        let count = voters + observers + usize::from(has_twin) + outside;
         let short = if is_whole { 5 } else { 7 };
         let new = |place| Server::new(stock.contains(&place));
         let mut world = Self {
@@ -159,6 +169,7 @@ impl World {
             happenings: BTreeMap::new(),
             servers: (0..count).map(new).collect(),
             voters,
+            changing: Changing::new(is_changing),
             twin: has_twin.then(|| count - 1),
             links: BTreeMap::new(),
             next_link: 0,
@@ -183,6 +194,9 @@ impl World {
         } else {
             world.at(1_000, Happening::Clients);
             world.at(1_000_000, Happening::Snapshot);
+        }
+        if is_changing {
+            world.at(1_500_000, Happening::Change);
         }
         world.at(2_000_000, Happening::Fault);
         world.at(FAULTS_US, Happening::Heal);
@@ -323,6 +337,7 @@ impl World {
                 self.turn(place)
             }
             Happening::Clients => self.clients_write(),
+            Happening::Change => self.change(),
             Happening::Client(_)
             | Happening::Travelled(..)
             | Happening::Abandon(_)

@@ -114,7 +114,8 @@ impl World {
             | Effect::ReceiveSnapshot { .. }
             | Effect::BeginEmpty(_)
             | Effect::ForgetSnapshot => self.perform_on_disk(place, effect),
-            Effect::Inherit | Effect::Follow(_) => (),
+            Effect::Configured { current, .. } => self.configured(place, current),
+            Effect::Inherit | Effect::Follow(_) | Effect::Stand(_) => (),
             Effect::Committed(zxid) => return self.show(place, zxid),
             Effect::Confirmed(number) => return self.confirmed(place, number),
             Effect::Lead(epoch) => {

@@ -60,6 +60,8 @@ pub struct Report {
     pub sessions: [u64; 3],
     /// Watches that fired.
     pub fired: u64,
+    /// Configurations that were proposed.
+    pub changes: u64,
 }
 
 impl Report {
@@ -71,6 +73,7 @@ impl Report {
         self.syncs += other.syncs;
         self.events += other.events;
         self.fired += other.fired;
+        self.changes += other.changes;
         let sums = self.synchronized.iter_mut().chain(&mut self.sessions);
         for (sum, more) in sums.zip(other.synchronized.into_iter().chain(other.sessions)) {
             *sum += more;
@@ -88,7 +91,8 @@ impl fmt::Display for Report {
             "{leaders} leaders ({full_epochs} of them with as many txns as an epoch can have), \
              {acknowledged} writes acknowledged, {syncs} syncs, {events} events; learners \
              synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}; sessions made {made}, \
-             resumed {resumed}, expired {expired}; {fired} watches fired"
+             resumed {resumed}, expired {expired}; {fired} watches fired; {} configurations",
+            self.changes
         )
     }
 }

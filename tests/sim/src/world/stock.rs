@@ -63,7 +63,7 @@ impl World {
                 }
                 Act::Register(promised) => {
                     let server = running.zab().ensemble().me;
-                    let version = running.zab().ensemble().version;
+                    let version = running.zab().ensemble().current.version();
                     let (protocol, trailing) = (PROTOCOL_VERSION, &[][..]);
                     let learner = LearnerInfo::Config { server, protocol, version, trailing };
                     let accepted = Zxid::of_epoch(promised);
