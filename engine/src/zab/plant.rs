@@ -55,11 +55,13 @@ pub enum Plant {
     HeadKept,
     /// What is decided while a configuration is proposed needs a quorum of the old one only.
     NextQuorumIgnored,
+    /// A configuration is in force on a learner once it is proposed.
+    ProposedInForce,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AckBeforeDurable,
         Self::CommitWithoutQuorum,
         Self::AckCountedOverLinks,
@@ -83,6 +85,7 @@ impl Plant {
         Self::OwnerIgnored,
         Self::HeadKept,
         Self::NextQuorumIgnored,
+        Self::ProposedInForce,
     ];
 }
 

@@ -10,6 +10,7 @@ use super::Following;
 use crate::zab::configuration::Configuration;
 use crate::zab::context::Context;
 use crate::zab::effect::Lost;
+use crate::zab::plant::Plant;
 use model::zxid::Zxid;
 use std::sync::Arc;
 
@@ -33,7 +34,10 @@ impl Following {
         if !self.is_serving() || context.ensemble.next.is_none() {
             return Ok(());
         }
-        let shown = context.history.shown();
+        let mut shown = context.history.shown();
+        if context.ensemble.planted.has(Plant::ProposedInForce) {
+            shown = context.history.last();
+        }
         let Some(configuration) = context.history.take_proposed(shown) else { return Ok(()) };
         self.activate(configuration, context)
     }

@@ -136,17 +136,22 @@ fn txn(zxid: Zxid, next: &Configuration) -> Vec<u8> {
     bytes
 }
 
-/// One server's part is another one, or two servers are exchanged.
+/// One server's part is another one, or those of many are.
 fn drawn(rng: &mut Rng, current: &Configuration, servers: i64) -> Configuration {
     let members = current.membership().members().iter();
     let mut parts: BTreeMap<i64, Part> = members
         .map(|(id, it)| (id.0, (it.role == Role::Observer, it.addresses()[0].quorum_port)))
         .collect();
-    let changes = if rng.u32(0..4) == 0 { 2 } else { 1 };
-    for _ in 0..changes {
-        let id = rng.i64(1..=servers);
+    // Quorums of configurations that differ by one server meet by themselves: often they differ by
+    // more, and each server may get another part.
+    let changes = if rng.bool() { 1 } else { servers };
+    for at in 1..=changes {
+        let id = if changes == 1 { rng.i64(1..=servers) } else { at };
         let (_, port) = parts.get(&id).copied().unwrap_or((false, PORT));
         match rng.u32(0..8) {
+            // As before.
+            7 if changes > 1 => (),
+            0..4 if changes > 1 => drop(parts.remove(&id)),
             0..2 => drop(parts.remove(&id)),
             2 => drop(parts.insert(id, (true, port))),
             3 => drop(parts.insert(id, (false, port + 1))),
