@@ -2,7 +2,7 @@
 
 use super::{Ensemble, PATIENCE, Seat};
 use harness::wire::Body;
-use harness::{Acl, Client, Config, Handshake, code, opcode};
+use harness::{Acl, Client, Config, Handshake, Server, code, opcode};
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -89,7 +89,7 @@ impl Ensemble {
         let end = Instant::now() + PATIENCE;
         while !is_so() {
             if Instant::now() > end {
-                let logs = self.servers.iter().map(|server| server.log());
+                let logs = self.servers.iter().map(Server::log);
                 panic!("it does not come to that: {}", logs.collect::<Vec<_>>().join("\n---\n"));
             }
             thread::sleep(Duration::from_millis(20));
@@ -155,8 +155,8 @@ fn an_ensemble_grows_from_one_server_to_five_and_shrinks_again() {
     }
     ensemble.assert_equal();
     // They come back as five, from what they have written themselves.
-    ensemble.servers.iter_mut().for_each(harness::Server::kill);
-    ensemble.servers[1..4].iter_mut().for_each(harness::Server::launch);
+    ensemble.servers.iter_mut().for_each(Server::kill);
+    ensemble.servers[1..4].iter_mut().for_each(Server::launch);
     ensemble.await_service();
     writes(&ensemble, 5);
     ensemble.servers[0].launch();
@@ -170,7 +170,7 @@ fn an_ensemble_grows_from_one_server_to_five_and_shrinks_again() {
     }
     ensemble.assert_equal();
     ensemble.assert_digests();
-    ensemble.servers[1..].iter_mut().for_each(harness::Server::kill);
+    ensemble.servers[1..].iter_mut().for_each(Server::kill);
     ensemble.servers[0].restart();
     writes(&ensemble, 3);
 }
@@ -178,7 +178,7 @@ fn an_ensemble_grows_from_one_server_to_five_and_shrinks_again() {
 #[test]
 fn servers_change_their_roles_and_the_leader_is_removed() {
     let mut ensemble = Ensemble::prepare(&[Seat::Voter; 4], |_, config| changeable(config));
-    ensemble.servers.iter_mut().for_each(harness::Server::launch);
+    ensemble.servers.iter_mut().for_each(Server::launch);
     ensemble.await_service();
     ensemble.assert_configured(4);
     for _ in 0..3 {
@@ -216,7 +216,7 @@ fn what_cannot_be_is_refused() {
         )
     };
     let mut ensemble = Ensemble::prepare_some(&[Seat::Voter; 4], 3, configure);
-    ensemble.servers[..3].iter_mut().for_each(harness::Server::launch);
+    ensemble.servers[..3].iter_mut().for_each(Server::launch);
     ensemble.await_service();
     ensemble.assert_configured(3);
     let before = ensemble.configuration(0);
@@ -265,7 +265,7 @@ fn what_cannot_be_is_refused() {
 #[test]
 fn ports_move_while_servers_run() {
     let mut ensemble = Ensemble::prepare(&[Seat::Voter; 3], |_, config| changeable(config));
-    ensemble.servers.iter_mut().for_each(harness::Server::launch);
+    ensemble.servers.iter_mut().for_each(Server::launch);
     ensemble.await_service();
     ensemble.assert_configured(3);
     let leader = ensemble.leader();
@@ -300,7 +300,7 @@ fn ports_move_while_servers_run() {
 #[test]
 fn a_change_survives_a_kill_of_all_servers_or_never_was() {
     let mut ensemble = Ensemble::prepare(&[Seat::Voter; 4], |_, config| changeable(config));
-    ensemble.servers.iter_mut().for_each(harness::Server::launch);
+    ensemble.servers.iter_mut().for_each(Server::launch);
     ensemble.await_service();
     ensemble.assert_configured(4);
     let mut members = 4;
@@ -313,9 +313,9 @@ fn a_change_survives_a_kill_of_all_servers_or_never_was() {
         let mut client = Client::connect(ensemble.address(round as usize % 3));
         client.post(opcode::RECONFIG, &change.body());
         thread::sleep(Duration::from_millis(round * 2));
-        ensemble.servers.iter_mut().for_each(harness::Server::kill);
+        ensemble.servers.iter_mut().for_each(Server::kill);
         // Server 4 knows of the others whatever its file says.
-        ensemble.servers[..3].iter_mut().for_each(harness::Server::launch);
+        ensemble.servers[..3].iter_mut().for_each(Server::launch);
         ensemble.await_service();
         writes(&ensemble, 2);
         members = ensemble.configuration(0).matches("server.").count();

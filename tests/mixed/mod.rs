@@ -5,7 +5,8 @@
 //! ensemble of its own would not have.
 //!
 //! `together`: every kind of write, through every server, whoever leads; `arriving`: what a server
-//! is sent that has nothing; `changing`: who is in the ensemble; `replacing`: one server after the other becomes ours, and back.
+//! is sent that has nothing; `changing`: who is in the ensemble; `replacing`: one server after the
+//! other becomes ours, and back.
 
 mod arriving;
 mod changing;

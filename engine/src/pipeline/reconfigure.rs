@@ -119,7 +119,7 @@ fn changed(
         return Err(ErrorCode::BadArguments);
     }
     let mut members = current.members().clone();
-    for leaving in listed(reconfig.leaving, ',').iter() {
+    for leaving in &listed(reconfig.leaving, ',') {
         members.remove(&number(leaving)?);
     }
     for joining in listed(reconfig.joining, ',') {

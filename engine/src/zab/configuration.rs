@@ -4,7 +4,7 @@
 //! is written in servers' files; and (epoch, 0) once a leader has made that the first agreed one.
 
 use super::quorum::Quorum;
-use model::peer::membership::{Member, Membership, MembershipError, Reading, Role};
+use model::peer::membership::{Member, Membership, MembershipError, PeerAddress, Reading, Role};
 use model::server::ServerId;
 use std::fmt;
 use std::sync::Arc;
@@ -85,7 +85,7 @@ impl Configuration {
     pub fn keeps_leader(&self, id: ServerId, before: &Self) -> bool {
         let ports = |it: &Self| {
             let addresses = it.member(id)?.addresses();
-            Some(addresses.iter().map(|it| it.quorum()).collect::<Vec<_>>())
+            Some(addresses.iter().map(PeerAddress::quorum).collect::<Vec<_>>())
         };
         self.quorum.is_voter(id) && ports(self) == ports(before)
     }

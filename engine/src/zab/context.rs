@@ -49,6 +49,12 @@ impl Context<'_> {
         self.ensemble.follow(self.history);
     }
 
+    /// Where the history proposes another configuration, which is not in force.
+    pub fn change_in_flight(&self) -> Option<Zxid> {
+        self.ensemble.next.as_ref()?;
+        self.history.proposed().map(|(at, _)| *at)
+    }
+
     /// A configuration is in force; false if a later one is.
     pub fn activate(&mut self, configuration: Arc<Configuration>) -> bool {
         self.ensemble.activate(configuration, self.history)

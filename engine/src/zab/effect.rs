@@ -109,6 +109,9 @@ pub enum Lost {
         /// What it has promised.
         promised: Epoch,
     },
+    /// A server leads because the configuration before has named it, and this voter's history is
+    /// longer: it should be elected.
+    AheadOfDesignated(ServerId),
     /// A voter that has elected this leader looks for another one, and no epoch has begun for too
     /// long.
     VoterLooks(ServerId),

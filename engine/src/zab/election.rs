@@ -149,14 +149,17 @@ impl Election {
         match said.state {
             ServerState::Looking => {
                 let is_void = |vote: Vote| vote.zxid.0 == UNINITIALIZED;
-                if round < self.round {
+                // Without a vote of its own a server has no round that others would follow: theirs is
+                // its own. In a configuration that is proposed its answer may be needed.
+                let has_vote = self.own != Vote::NONE;
+                if round < self.round && has_vote {
                     effects.notify(from, self.notice());
                     return None;
                 }
                 if is_void(self.own) || is_void(vote) {
                     return None;
                 }
-                if round > self.round {
+                if round != self.round {
                     self.round = round;
                     self.votes.clear();
                     self.vote = if is_better(ensemble, vote, self.own) { vote } else { self.own };

@@ -18,6 +18,9 @@ impl fmt::Display for Lost {
                  has begun in leader.maxTimeToWaitForEpoch",
                 server.0
             ),
+            Self::AheadOfDesignated(server) => {
+                write!(f, "server {} has more of the history and should lead", server.0)
+            }
             Self::EpochFull => f.write_str("the epoch has as many txns as it can have"),
             Self::Unreachable => f.write_str("the leader cannot be reached"),
             Self::LinkClosed => f.write_str("the link to the leader has ended"),

@@ -170,7 +170,8 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("ringkeeper-files-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let config = folder.join("zoo.cfg");
-        let before = "# ours\ntickTime=2000\nserver.1=a:1:2\nserver.2=b:1:\\\n  2\nclientPort=2181\n\
+        let before = "# ours\ntickTime=2000\nserver.1=a:1:2\nserver.2=b:1:\\\n  2\n\
+                      clientPort=2181\n\
                       peerType=participant\ndataDir=/data";
         fs::write(&config, before).unwrap();
         let files = ConfigFiles::new(config.clone());

@@ -81,8 +81,8 @@ impl Ports {
         }
     }
 
-    /// Listens at all of these; `None`, and a line in the log, if that is not possible. Ports in use
-    /// may be this server's own, at other addresses: they are left first.
+    /// Listens at all of these; `None`, and a line in the log, if that is not possible. Ports in
+    /// use may be this server's own, at other addresses: they are left first.
     fn bind(
         &self,
         endpoints: &[Endpoint],

@@ -15,16 +15,18 @@ use crate::membership::moving::Ports;
 use crate::membership::{Configured, Keeper, KeeperParts, Shown};
 use crate::persist::{self, Restored};
 use disk::Background;
+use engine::in_log::InLog;
 use engine::limits::RECENT_BYTES_MAX;
 use engine::pipeline::Head;
 use engine::replica::MemberParts;
 use engine::settings::Settings;
-use engine::zab::{Configuration, ZabParts};
+use engine::zab::{Configuration, Ensemble, ZabParts};
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
 use model::txn;
 use model::zxid::{Epoch, Zxid};
 use net::listener::{Endpoint, Listener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -132,19 +134,11 @@ impl Part {
         let tail = std::mem::take(&mut restored.tail);
         let committed = restored.known_committed();
         let of_file = plan.ensemble.current.clone();
-        let mut proposed = Vec::new();
-        if plan.ensemble.can_change {
-            let data_dir = &config.storage.data_dir;
-            if data_set::goes_on_from(data_dir, of_file.text())? {
-                let of_tree = restored.head.configuration();
-                go_on_with(of_tree, committed, &mut plan.ensemble.current, &mut proposed);
-            }
-            data_set::go_on_from(data_dir, of_file.text())?;
-            proposed.extend(tail.txns(0).filter_map(|(zxid, txn)| {
-                let text = txn::proposed_configuration(txn)?;
-                Some((zxid, Arc::new(Configuration::parse(text).ok()?)))
-            }));
-        }
+        let proposed = if plan.ensemble.can_change {
+            go_on(&mut plan.ensemble, restored, &tail, &config.storage.data_dir)?
+        } else {
+            Vec::new()
+        };
         let current = plan.ensemble.current.clone();
         let shown = Shown::new(current.clone());
         let zab = ZabParts {
@@ -177,20 +171,11 @@ impl Part {
             clients_loop,
             peers_loop: inbox.clone(),
         };
-        let changes = config.ensemble.as_ref().and_then(|it| it.changes.as_ref());
-        let keeper = changes.map(|changes| {
-            let keeper = Keeper::start(KeeperParts {
-                me: zab.ensemble.me,
-                data_dir: config.storage.data_dir.clone(),
-                files: changes.file.clone().map(ConfigFiles::new),
-                written: of_file.version(),
-                ports,
-                shown: shown.clone(),
-            })?;
+        let written = of_file.version();
+        let keeper = keeper(config, zab.ensemble.me, written, ports, &shown)?;
+        if let Some(keeper) = &keeper {
             keeper.follow(Configured { current, next: None });
-            Ok(keeper)
-        });
-        let keeper = keeper.transpose().map_err(ServeError::Thread)?;
+        }
         let mut peers = Peers::new(&plan.links, lookup, Arc::new(move || inbox.wake()));
         for endpoint in late {
             peers.listen_later(endpoint, plan.listening.options[1]);
@@ -198,6 +183,50 @@ impl Part {
         let member = Some(MemberParts { zab, tail, empty });
         Ok(Joined { member, peers, listeners, keeper, shown })
     }
+}
+
+/// Decides from which configuration a server goes on: its file's, or the one that its data have.
+/// Returns what its data propose behind that.
+fn go_on(
+    ensemble: &mut Ensemble,
+    restored: &Restored,
+    tail: &InLog,
+    data_dir: &Path,
+) -> Result<Vec<(Zxid, Arc<Configuration>)>, ServeError> {
+    let mut proposed = Vec::new();
+    let of_file = ensemble.current.clone();
+    if data_set::goes_on_from(data_dir, of_file.text())? {
+        let (of_tree, committed) = (restored.head.configuration(), restored.known_committed());
+        go_on_with(of_tree, committed, &mut ensemble.current, &mut proposed);
+    }
+    data_set::go_on_from(data_dir, of_file.text())?;
+    proposed.extend(tail.txns(0).filter_map(|(zxid, txn)| {
+        let text = txn::proposed_configuration(txn)?;
+        Some((zxid, Arc::new(Configuration::parse(text).ok()?)))
+    }));
+    Ok(proposed)
+}
+
+/// What keeps files and ports as agreement says, if that may say anything new.
+fn keeper(
+    config: &Config,
+    me: ServerId,
+    written: i64,
+    ports: Ports,
+    shown: &Shown,
+) -> Result<Option<Keeper>, ServeError> {
+    let changes = config.ensemble.as_ref().and_then(|it| it.changes.as_ref());
+    let start = |changes: &Changes| {
+        Keeper::start(KeeperParts {
+            me,
+            data_dir: config.storage.data_dir.clone(),
+            files: changes.file.clone().map(ConfigFiles::new),
+            written,
+            ports,
+            shown: shown.clone(),
+        })
+    };
+    changes.map(start).transpose().map_err(ServeError::Thread)
 }
 
 /// The configuration in the tree, which is newer than the file's: in force if it is known to be

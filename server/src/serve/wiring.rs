@@ -210,16 +210,17 @@ impl Wiring<'_> {
             appender.slot_count = usize::from(slots);
         }
         let storage = &self.config.storage;
+        let snapshots = SnapshotPolicy {
+            txn_count: u64::from(storage.snapshot_txn_count),
+            log_bytes_max: storage.snapshot_log_bytes_max,
+        };
         let parts = ReplicaParts {
             head,
             zxid,
             settings: self.settings.clone(),
             shards,
             reserve_bytes: 2 * (BUNDLE_BYTES_MAX + appender.record_bytes_max) as u64,
-            snapshots: SnapshotPolicy {
-                txn_count: u64::from(storage.snapshot_txn_count),
-                log_bytes_max: storage.snapshot_log_bytes_max,
-            },
+            snapshots,
             unsaved: (summary.replayed, summary.replayed_bytes),
             member,
         };

@@ -18,6 +18,7 @@
 //! Source: ZooKeeper 3.9.5, `Learner`, `Follower`, `Observer`. Lives in:
 //! `Role::Following`.
 
+mod keeping_up;
 mod reconfiguring;
 mod synchronizing;
 
@@ -34,7 +35,6 @@ use crate::limits::PENDING_BYTES_MAX;
 use model::peer::packet::FromLeader;
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
-use std::mem;
 use std::sync::Arc;
 
 /// How far the server has come.
@@ -328,15 +328,7 @@ impl Following {
                 self.offered = config.and_then(|it| Configuration::parse(it).ok()).map(Arc::new);
                 self.new_leader(*zxid)
             }
-            (FromLeader::UpToDate { .. }, Phase::Accepted) => {
-                let link = self.link.ok_or(Lost::LinkClosed)?;
-                self.phase = Phase::Broadcast;
-                self.show(context);
-                self.activate_offered(context)?;
-                self.maybe_activate(context)?;
-                context.effects.push(Effect::Follow(link));
-                Ok(())
-            }
+            (FromLeader::UpToDate { .. }, Phase::Accepted) => self.up_to_date(context),
             (FromLeader::Ping { zxid, .. }, Phase::Accepted | Phase::Broadcast) => {
                 let link = self.link.ok_or(Lost::LinkClosed)?;
                 context.effects.send(link, Message::Pong(*zxid));
@@ -401,90 +393,6 @@ impl Following {
             }
             ref phase => panic!("epochs were stored in {phase:?}"),
         }
-    }
-
-    fn proposal(&mut self, zxid: Zxid, txn: &[u8]) -> Result<(), Lost> {
-        if self.snapshot.is_some_and(|through| zxid <= through) {
-            return Ok(());
-        }
-        if zxid.epoch() > self.epoch {
-            return Err(Lost::Protocol(Violation::WrongEpoch(zxid.epoch())));
-        }
-        let last = self.last;
-        if zxid != last.next() && zxid.epoch() <= last.epoch() {
-            return Err(Lost::Protocol(Violation::Gap { last, found: zxid }));
-        }
-        self.pending.push(zxid, txn);
-        self.last = zxid;
-        Ok(())
-    }
-
-    fn commit(&mut self, zxid: Zxid) -> Result<(), Lost> {
-        if zxid > self.last {
-            return Err(Lost::Protocol(Violation::NotProposed(zxid)));
-        }
-        self.named = self.named.max(zxid);
-        Ok(())
-    }
-
-    /// The log has moved.
-    pub fn durable(&mut self, context: &mut Context<'_>) {
-        let is_early = context.ensemble.planted.has(Plant::AckBeforeNewLeader)
-            && context.history.durable().epoch() == self.epoch;
-        if is_early {
-            self.acknowledged = self.acknowledged.max(Zxid::of_epoch(self.epoch));
-        }
-        if is_early || matches!(self.phase, Phase::Accepted | Phase::Broadcast) {
-            self.acknowledge(context);
-        }
-    }
-
-    /// Everything that had arrived was handed in.
-    ///
-    /// # Errors
-    /// A configuration is in force in which this server has another role, or another leader.
-    pub fn end_turn(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
-        if !self.pending.is_empty() {
-            let txns = Arc::new(mem::take(&mut self.pending));
-            context.history.append(txns.clone());
-            context.effects.push(Effect::Append(txns));
-        }
-        let is_settled =
-            context.history.is_settled() || context.ensemble.planted.has(Plant::EpochBeforeHistory);
-        if matches!(self.phase, Phase::Settling) && is_settled {
-            self.epochs = self.epochs.accept();
-            self.phase = Phase::Accepting;
-            context.store(self.epochs);
-        }
-        if context.ensemble.planted.has(Plant::AckBeforeDurable)
-            && matches!(self.phase, Phase::Accepted | Phase::Broadcast)
-        {
-            self.acknowledge(context);
-        }
-        if self.is_serving() || context.ensemble.planted.has(Plant::ShownBeforeUpToDate) {
-            self.show(context);
-        }
-        self.maybe_activate(context)
-    }
-
-    /// Acknowledges what has become durable of the leader's own txns.
-    fn acknowledge(&mut self, context: &mut Context<'_>) {
-        let Some(link) = self.link else { return };
-        let mut durable = context.history.durable();
-        if context.ensemble.planted.has(Plant::AckBeforeDurable) {
-            durable = context.history.last();
-        }
-        if !self.is_observer && durable > self.acknowledged {
-            let first = self.acknowledged.next();
-            self.acknowledged = durable;
-            context.effects.send(link, Message::Acks { first, last: durable });
-        }
-    }
-
-    /// Shows clients what is committed and durable.
-    fn show(&mut self, context: &mut Context<'_>) {
-        context.history.set_committed(self.named.min(context.history.last()));
-        context.show();
     }
 
     /// Handles deadlines: reconnects, abandons a silent leader.

@@ -2,7 +2,7 @@
 //!
 //! A txn is committed when a quorum holds it. One that is another configuration, and every txn
 //! behind it until that is in force, needs a quorum of both: so whoever leads next, elected by
-//! either, has it in its history (guard: `tests/sim`, its plant `NextQuorumIgnored`).
+//! either, has it in its history (guard: `tests/sim`, its plants).
 
 use super::{Leading, Learner, Stage};
 use crate::in_log::InLog;
@@ -55,7 +55,7 @@ impl Leading {
             return held_by(context.ensemble.me);
         }
         let held = context.ensemble.current.quorum().held(held_by)?;
-        let Some(at) = self.change_in_flight(context).filter(|at| held >= *at) else {
+        let Some(at) = context.change_in_flight().filter(|at| held >= *at) else {
             return Some(held);
         };
         if context.ensemble.planted.has(Plant::NextQuorumIgnored) {
@@ -64,12 +64,6 @@ impl Leading {
         let before = Zxid(at.0 - 1);
         let held_by_next = context.ensemble.newest().quorum().held(held_by);
         Some(held_by_next.filter(|it| *it >= at).map_or(before, |it| it.min(held)))
-    }
-
-    /// Where the history proposes another configuration, which is not committed.
-    pub(super) fn change_in_flight(&self, context: &Context<'_>) -> Option<Zxid> {
-        context.ensemble.next.as_ref()?;
-        context.history.proposed().map(|(at, _)| *at)
     }
 
     /// Commits the batches that a quorum holds.
@@ -82,7 +76,7 @@ impl Leading {
         {
             self.in_flight.pop_front();
             context.history.set_committed(through);
-            if let Some(at) = self.change_in_flight(context).filter(|at| *at <= through) {
+            if let Some(at) = context.change_in_flight().filter(|at| *at <= through) {
                 self.commit_configuration(at, &batch, context);
                 held = self.quorum_held(context);
             } else {

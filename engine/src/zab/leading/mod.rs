@@ -11,8 +11,10 @@
 //!   NEWLEADER; only txns of its own epoch travel without a COMMIT (guard: `tests/sim`).
 //! - What a voter holds begins at (epoch, 0) when it acknowledges NEWLEADER on this link, and ends
 //!   with the link (guard: [`Learner::held`] is part of the stage).
-//! - The commit point only rises, and moves by whole batches of this epoch (guard: `maybe_commit`).
-//! - No txn comes behind the last one that an epoch can have (guard: the assertions in `propose`).
+//! - The commit point only rises, and moves by whole batches of this epoch (guard:
+//!   `Leading::maybe_commit`).
+//! - No txn comes behind the last one that an epoch can have (guard: the assertions in
+//!   `Leading::propose`).
 //! - A confirmed leader has committed everything that was acknowledged to any client before the
 //!   confirmation was asked for (guard: `tests/sim`).
 //!
@@ -222,7 +224,17 @@ impl Leading {
             FromLearner::Revalidate { .. } | FromLearner::Request { .. } => Ok(()),
         };
         match done {
-            Err(why) => self.close(link, why, context.effects),
+            Err(why) => {
+                let server = self.learners.get(&link).and_then(|it| it.id);
+                self.close(link, why, context.effects);
+                // Nobody has compared histories before: it was named, not elected.
+                if why == CloseReason::AheadOfLeader
+                    && self.supporters.is_empty()
+                    && let Some(server) = server.filter(|id| context.ensemble.is_known_voter(*id))
+                {
+                    return Err(Lost::AheadOfDesignated(server));
+                }
+            }
             Ok(()) if matches!(packet, FromLearner::FollowerInfo { .. }) => {
                 return self.check_promise(link, context.ensemble);
             }

@@ -177,9 +177,9 @@ impl Leading {
         match context.history.behind(sent) {
             Found::Earlier => context.effects.push(Effect::ReadLog(link, sent)),
             Found::Behind { parts, .. } => {
-                // Another configuration that is not committed follows NEWLEADER, with what is behind
-                // it: what NEWLEADER names counts at UPTODATE.
-                let change = self.change_in_flight(context).filter(|_| self.is_in_broadcast());
+                // Another configuration that is not committed follows NEWLEADER, with what is
+                // behind it: what NEWLEADER names counts at UPTODATE.
+                let change = context.change_in_flight().filter(|_| self.is_in_broadcast());
                 let is_bare = context.ensemble.planted.has(Plant::InheritedBare)
                     && self.phase == Phase::Synchronization;
                 let mut held_back = Vec::new();

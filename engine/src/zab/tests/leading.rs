@@ -83,7 +83,10 @@ fn a_stock_learner_that_comes_back_waits_until_all_it_holds_is_committed() {
     });
     let to_it: Vec<_> = to_it.collect();
     assert!(
-        matches!(to_it[..], [Message::Diff(to), Message::NewLeader(Epoch(2), _)] if *to == zxid(2, 2)),
+        matches!(
+            to_it[..],
+            [Message::Diff(to), Message::NewLeader(Epoch(2), _)] if *to == zxid(2, 2)
+        ),
         "{to_it:?}"
     );
 }

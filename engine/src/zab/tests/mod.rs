@@ -1,5 +1,6 @@
 //! Tests of agreement by itself; whole ensembles with faults are in `tests/sim`.
 
+mod changes;
 mod leading;
 mod lengths;
 mod lone;

@@ -4,16 +4,14 @@
 //! A file that does not match is rewritten by a build with `UPDATE_TRANSCRIPTS=1` in the
 //! environment: the difference is then what has changed.
 
+use super::changes::{change, configuration, proposed_by};
 use crate::in_log::InLog;
 use crate::zab::{
     Attempt, Configuration, Effect, Effects, Ensemble, Event, LinkId, LogRead, Message, Notice,
     Pace, Zab, ZabParts,
 };
-use model::op::Op;
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
 use model::server::ServerId;
-use model::session::SessionId;
-use model::txn::{Txn, TxnHeader, proposed_configuration};
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
@@ -68,32 +66,6 @@ struct Player {
     /// Whether the configuration may change, and the txns that change it.
     can_change: bool,
     changes: BTreeMap<Zxid, Vec<u8>>,
-}
-
-/// What an encoded txn proposes.
-fn proposed_by(txn: &Vec<u8>) -> Arc<Configuration> {
-    let text = proposed_configuration(txn).expect("it is another configuration");
-    Arc::new(Configuration::parse(text).expect("it was printed"))
-}
-
-/// Servers of a configuration, `1 2 3o`: those with an o observe.
-fn configuration(words: &[&str], version: Zxid) -> Configuration {
-    let line = |word: &&str| {
-        let (id, role) =
-            word.strip_suffix('o').map_or((*word, "participant"), |id| (id, "observer"));
-        format!("server.{id}=server{id}:2888:3888:{role};2181\n")
-    };
-    let text: String = words.iter().map(line).collect();
-    Configuration::parse(text.as_bytes()).expect("well-formed").with_version(version.0)
-}
-
-fn change(zxid: Zxid, to: &Configuration) -> Vec<u8> {
-    let header = TxnHeader { session: SessionId(1), cxid: 1, zxid, time_ms: 0, op: Op::Reconfig };
-    let mut bytes = Vec::new();
-    header.encode(&mut bytes);
-    Txn::SetData { path: b"/zookeeper/config", data: Some(to.text()), version: -1 }
-        .encode(&mut bytes);
-    bytes
 }
 
 fn zxid(word: &str) -> Zxid {
@@ -271,7 +243,6 @@ impl Player {
                 }
             }
             Effect::Configured { current, .. } => server.configuration = Some((*current).clone()),
-            Effect::Stand(_) => (),
             Effect::StoreEpochs(epochs) => {
                 server.epochs = epochs;
                 self.queue.push_back(Arrival::Stored(id));
@@ -305,6 +276,7 @@ impl Player {
             Effect::Committed(zxid) => server.committed = zxid,
             Effect::Lead(epoch) => server.next = Zxid::of_epoch(epoch).next(),
             Effect::Inherit
+            | Effect::Stand(_)
             | Effect::Follow(_)
             | Effect::Look(_)
             | Effect::BeginEmpty(_)

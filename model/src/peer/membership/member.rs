@@ -71,8 +71,8 @@ impl Member {
         Ok(Self { addresses, role: role.unwrap_or(Role::Participant), client })
     }
 
-    /// Whether both are said to be at one address, for whatever purpose. Addresses that each machine
-    /// has do not count.
+    /// Whether both are said to be at one address, for whatever purpose. Addresses that each
+    /// machine has do not count.
     pub fn conflicts_with(&self, other: &Self) -> bool {
         let ours: Vec<Address> = self.places().collect();
         other.places().any(|place| ours.contains(&place))

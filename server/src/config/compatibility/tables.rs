@@ -30,7 +30,7 @@ pub(super) const OPERATIONS: [(i32, &str, &str); 29] = [
     (13, "check", "same: in a multi only"),
     (14, "multi", "same"),
     (15, "create2", "same"),
-    (16, "reconfig", "same: as a standalone server"),
+    (16, "reconfig", "same"),
     (17, "checkWatches", "same"),
     (18, "removeWatches", "same"),
     (19, "createContainer", "same"),

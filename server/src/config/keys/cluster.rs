@@ -122,7 +122,10 @@ pub(super) static KEYS: &[Key] = &[
         .says("weight.N: the weight of a server's vote within its group.")
         .file_only(),
     Key::new("dynamicConfigFile", AnyText, "")
-        .says("The file with the server.N, group.N and weight.N lines; it is only read.")
+        .says(
+            "The file with the server.N, group.N and weight.N lines; with reconfigEnabled servers \
+             write files of their own, and name them here.",
+        )
         .file_only(),
     Key::new("standaloneEnabled", TrueOrFalse, "true")
         .says(
@@ -131,7 +134,7 @@ pub(super) static KEYS: &[Key] = &[
         )
         .file_only(),
     Key::new("reconfigEnabled", TrueOrFalse, "false")
-        .says("Whether clients may change the ensemble, which is not built yet.")
+        .says("Whether clients may change the ensemble while its servers run.")
         .file_only(),
     Key::new("initLimit", Int, "")
         .says("Ticks that a server may take to catch up with its leader.")

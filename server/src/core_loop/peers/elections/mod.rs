@@ -139,8 +139,8 @@ impl Elections {
 
     pub(super) fn listen_at(&mut self, queue: &mut Queue<'_>, listeners: Vec<Listener>) {
         self.sockets.stop_listening(queue);
-        if !self.is_stopping {
-            listeners.into_iter().for_each(|listener| self.listen(queue, listener));
+        for listener in listeners {
+            self.listen(queue, listener);
         }
     }
 
