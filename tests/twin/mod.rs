@@ -11,8 +11,10 @@
 //! stream that differs), `TWIN_KEEP` (a folder for the servers' files if they differ). Needs java
 //! and what `suites/stock-server.sh` fetches.
 
+mod audit;
 mod draw;
 mod play;
+mod reap;
 mod reply;
 mod request;
 mod shrink;
