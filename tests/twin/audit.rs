@@ -12,11 +12,19 @@ use super::stream::{SLOTS, SUPER};
 /// What every tree has, and no client can delete.
 pub(super) const OWN: [&str; 4] = ["/", "/zookeeper", "/zookeeper/config", "/zookeeper/quota"];
 
+/// Nodes that are read with one write.
+const READ_AT_ONCE: usize = 40;
+
 impl Pair {
     /// The whole tree as a super user sees it, and what the servers count.
     pub(super) fn audit(&mut self) -> Result<(), String> {
         self.both(Side::received)?;
-        self.tree()?;
+        for at in 0..self.stock.servers.len() {
+            self.close(AUDITOR)?;
+            self.stock.clients[AUDITOR].at = at;
+            self.ours.clients[AUDITOR].at = at;
+            self.tree()?;
+        }
         let counts = [
             "zk_znode_count",
             "zk_ephemerals_count",
@@ -54,14 +62,15 @@ impl Pair {
         let mut paths = vec!["/".to_owned()];
         let mut at = 0;
         while at < paths.len() {
-            let path = Path::Fixed(paths[at].clone());
-            let read = |kind| Call::Read { kind, path: path.clone(), watch: false };
-            let acl = Call::Named { kind: opcode::GET_ACL, path: path.clone() };
-            let calls = [read(opcode::GET_DATA), acl, read(opcode::GET_CHILDREN2)];
-            let children = self.ask(AUDITOR, &calls)?;
-            let above = if at == 0 { "" } else { &paths[at] }.to_owned();
-            paths.extend(children.iter().map(|name| format!("{above}/{name}")));
-            at += 1;
+            let some = paths[at..paths.len().min(at + READ_AT_ONCE)].to_vec();
+            let calls: Vec<_> = some.iter().flat_map(|path| reads(path)).collect();
+            let lists = self.ask(AUDITOR, &calls)?;
+            assert_eq!(lists.len(), some.len(), "a super user sees every node: {some:?}");
+            for (path, names) in some.iter().zip(lists) {
+                let above = if path == "/" { "" } else { path };
+                paths.extend(names.iter().map(|name| format!("{above}/{name}")));
+            }
+            at += some.len();
         }
         Ok(paths)
     }
@@ -83,4 +92,12 @@ impl Pair {
         }
         self.close(AUDITOR)
     }
+}
+
+/// Everything there is to read of a node; its children last.
+fn reads(path: &str) -> [Call; 3] {
+    let path = Path::Fixed(path.to_owned());
+    let read = |kind| Call::Read { kind, path: path.clone(), watch: false };
+    let acl = Call::Named { kind: opcode::GET_ACL, path: path.clone() };
+    [read(opcode::GET_DATA), acl, read(opcode::GET_CHILDREN2)]
 }

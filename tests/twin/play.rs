@@ -1,41 +1,22 @@
-//! Plays a stream to both servers at once and compares everything that comes back.
+//! Plays a stream to both sides at once and compares everything that comes back.
 
 use std::fmt::Write as _;
 
+use harness::opcode;
 use harness::server::copy_directory;
-use harness::{Server, opcode, own_command, reference_command};
 
 use super::reap::Reapable;
 use super::request::{Call, Path, Sequentials};
+use super::servers::PROBES;
+use super::setup::{Kind, Setup};
 use super::side::Side;
-use super::stream::{SLOTS, SUPER_DIGEST, Step};
+use super::stream::{SLOTS, Step};
 
 /// The slot of the client that audits and cleans up.
 pub(super) const AUDITOR: usize = SLOTS;
 
 /// Steps shown before one that differs.
 const SHOWN: usize = 3;
-
-/// How the servers of a seed are set up; identically, except for what only ours has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Setup {
-    Fused,
-    Shards,
-    Quotas,
-    SmallSnapshots,
-}
-
-impl Setup {
-    /// Consecutive seeds share servers, so a setup lasts for some of them.
-    pub(super) fn of(seed: u64) -> Self {
-        match seed / super::SEEDS_PER_PAIR % 4 {
-            0 => Self::Fused,
-            1 => Self::Shards,
-            2 => Self::Quotas,
-            _ => Self::SmallSnapshots,
-        }
-    }
-}
 
 /// A difference between the two.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +26,7 @@ pub(super) struct Difference {
     pub(super) text: String,
 }
 
-/// Both servers, with the same history.
+/// Both sides, with the same history.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) stock: Side,
@@ -65,28 +46,9 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Two fresh servers.
+    /// Fresh servers for both sides.
     pub(super) fn start(setup: Setup) -> Self {
-        let mut config = Server::config()
-            .set("tickTime", "100")
-            .set("minSessionTimeout", "200")
-            .set("maxSessionTimeout", "600000")
-            .set("initLimit", "5")
-            .set("snapCount", if setup == Setup::SmallSnapshots { "60" } else { "100000" })
-            .property("znode.container.checkIntervalMs=100000000")
-            .property(&format!(
-                "zookeeper.DigestAuthenticationProvider.superDigest={SUPER_DIGEST}"
-            ));
-        if setup == Setup::Quotas {
-            config = config.property("zookeeper.enforceQuota=true");
-        }
-        let shards = if setup == Setup::Fused { "1" } else { "4" };
-        let stock = std::thread::spawn({
-            let config = config.clone().command(reference_command());
-            move || config.start()
-        });
-        let ours = config.set("ring.shards", shards).command(own_command()).start();
-        let stock = stock.join().expect("the reference starts");
+        let (stock, ours) = setup.start();
         Self {
             stock: Side::new(stock),
             ours: Side::new(ours),
@@ -94,7 +56,7 @@ impl Pair {
             is_size_vague: false,
             is_usage_vague: false,
             setup,
-            is_one_by_one: setup == Setup::Quotas,
+            is_one_by_one: setup.kind == Kind::Quotas,
             reapable: Vec::new(),
             requests: 0,
         }
@@ -112,22 +74,28 @@ impl Pair {
                 Reapable::collect(calls, &mut self.reapable);
             }
         }
+        let start = |text| Difference { step: 0, text };
+        self.link_probes().map_err(start)?;
         for (number, step) in steps.iter().enumerate() {
-            self.step(step).map_err(|text| {
+            self.step(step).and_then(|()| self.settle()).map_err(|text| {
                 let before = steps[number.saturating_sub(SHOWN)..number].iter().map(show);
                 let before: String = before.collect();
                 Difference { step: number, text: format!("{before}-- then\n{}{text}", show(step)) }
             })?;
         }
         let end = |text| Difference { step: steps.len(), text };
+        self.up().map_err(end)?;
         self.audit().map_err(end)?;
         self.clean_up().map_err(end)
     }
 
     /// Copies both servers' folders into one of this name.
     pub(super) fn keep(&self, folder: &std::path::Path) {
-        copy_directory(self.stock.server.folder(), &folder.join("stock"));
-        copy_directory(self.ours.server.folder(), &folder.join("ours"));
+        for (side, name) in [(&self.stock, "stock"), (&self.ours, "ours")] {
+            for (at, server) in side.servers.iter().enumerate() {
+                copy_directory(server.folder(), &folder.join(format!("{name}-{}", at + 1)));
+            }
+        }
     }
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -172,9 +140,15 @@ impl Pair {
             }
             Step::Restart { kill } => {
                 self.restart(*kill);
-                self.both(|side| vec![format!("zxid {:x}", side.zxid())])
+                self.both(|side| vec![format!("zxid {:x}", side.zxid(0))])
             }
             Step::Reap => self.reap(),
+            Step::Place { slot, at } => self.both(|side| {
+                side.clients[*slot].at = *at;
+                Vec::new()
+            }),
+            Step::Down { at, kill } => self.down(*at, *kill),
+            Step::Up => self.up(),
         }
     }
 
@@ -205,11 +179,11 @@ impl Pair {
         if !self.stock.is_linked(slot) {
             self.both(|side| vec![side.open(slot, (300_000, Some(false)), false)])?;
         }
-        Ok(())
+        if slot < PROBES { self.settle() } else { Ok(()) }
     }
 
-    /// Sends requests to both; returns the names in the last list.
-    pub(super) fn ask(&mut self, slot: usize, calls: &[Call]) -> Result<Vec<String>, String> {
+    /// Sends requests to both; returns the names in each list.
+    pub(super) fn ask(&mut self, slot: usize, calls: &[Call]) -> Result<Vec<Vec<String>>, String> {
         for side in [&mut self.stock, &mut self.ours] {
             side.send(slot, calls, &self.known);
         }
@@ -225,13 +199,18 @@ impl Pair {
         compare(&stock.lines, &ours.lines)?;
         self.known.extend(stock.created);
         if calls.iter().any(Call::is_write) {
+            // Its last writes may still be on their way if it was not answered.
+            if self.stock.is_ensemble() && self.stock.is_linked(slot) {
+                self.both(Side::synced)?;
+            }
+            self.settle()?;
             self.both(Side::received)?;
         }
-        Ok(stock.names)
+        Ok(stock.lists)
     }
 
     pub(super) fn restart(&mut self, kill: bool) {
-        self.is_usage_vague |= self.setup == Setup::SmallSnapshots;
+        self.is_usage_vague |= self.setup.kind == Kind::SmallSnapshots;
         let stock = &mut self.stock;
         let ours = &mut self.ours;
         std::thread::scope(|scope| {
@@ -266,7 +245,7 @@ fn hide_usage(line: &mut String) {
 /// quotas until it is restarted, and then counts the root's data twice.
 fn makes_size_vague(step: &Step) -> bool {
     match step {
-        Step::Restart { .. } | Step::Reap => true,
+        Step::Restart { .. } | Step::Reap | Step::Down { .. } => true,
         Step::Requests { calls, .. } => format!("{calls:?}").contains("/zookeeper/quota"),
         _ => false,
     }
@@ -302,7 +281,7 @@ fn sort_events(lines: &mut [String]) {
     }
 }
 
-fn compare(stock: &[String], ours: &[String]) -> Result<(), String> {
+pub(super) fn compare(stock: &[String], ours: &[String]) -> Result<(), String> {
     if stock == ours {
         return Ok(());
     }

@@ -31,20 +31,22 @@ impl Pair {
         // It is removed, with any parents that are containers left empty: both servers have the
         // same zxid, and keep it. If they do not, the comparison after the restart shows it.
         for _ in 0..20 {
-            let before = (self.stock.zxid(), self.ours.zxid());
+            let before = (self.stock.zxid(0), self.ours.zxid(0));
             std::thread::sleep(Duration::from_secs(1));
-            if before.0 == before.1 && before == (self.stock.zxid(), self.ours.zxid()) {
+            if before.0 == before.1 && before == (self.stock.zxid(0), self.ours.zxid(0)) {
                 break;
             }
         }
         self.set_interval("100000000");
         self.restart(true);
-        self.both(|side| vec![format!("zxid {:x}", side.zxid())])
+        self.both(|side| vec![format!("zxid {:x}", side.zxid(0))])
     }
 
     fn set_interval(&mut self, ms: &str) {
         for side in [&mut self.stock, &mut self.ours] {
-            side.server.set_property(&format!("znode.container.checkIntervalMs={ms}"));
+            for server in &mut side.servers {
+                server.set_property(&format!("znode.container.checkIntervalMs={ms}"));
+            }
         }
     }
 
