@@ -13,7 +13,7 @@ ROWS ?= .
 WORKLOADS ?= .
 MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash ensemble joining mixed three sim faults fuzz hostile twin keys suites reference bench stages compare compare-ensemble fix miri check
+.PHONY: help prepare build run test crash ensemble joining mixed three sim faults fuzz hostile twin twin-ensemble keys suites reference bench stages compare compare-ensemble fix miri check
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -64,6 +64,11 @@ suites: prepare ## run all suites with public clients, or those in SUITE (SERVER
 
 twin: prepare ## send the same SEEDS streams of requests to ZooKeeper 3.9.5 and ours, and compare (FIRST: the first)
 	@scripts/twin.sh $(SEEDS) $(FIRST)
+
+twin-ensemble: SEEDS = 100
+twin-ensemble: MIX ?= ours
+twin-ensemble: prepare ## the same with three servers each, between which clients move (FIRST: the first; MIX=mixed: one of ZooKeeper's among ours)
+	@scripts/twin-ensemble.sh $(SEEDS) $(FIRST) $(MIX)
 
 keys: prepare ## record again how ZooKeeper 3.9.5 reads thousands of key-value pairs, and compare
 	@scripts/keys.sh

@@ -23,14 +23,14 @@ use std::time::{Duration, Instant};
 
 /// Whose server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Make {
+pub(crate) enum Make {
     Ours,
     Stock,
 }
 
 impl Make {
     /// The command that starts one.
-    fn command(self) -> Vec<OsString> {
+    pub(crate) fn command(self) -> Vec<OsString> {
         match self {
             Make::Ours => own_command(),
             Make::Stock => reference_command(),
@@ -61,14 +61,14 @@ const USUAL: [&str; 14] = [
 ];
 
 /// Some servers, and whose they are.
-struct Mixed {
-    ensemble: Ensemble,
+pub(crate) struct Mixed {
+    pub(crate) ensemble: Ensemble,
     makes: Vec<Make>,
 }
 
 impl Mixed {
     /// Servers that do not run yet.
-    fn prepare(parts: &[(Make, Seat)], configure: impl Fn(Config) -> Config) -> Self {
+    pub(crate) fn prepare(parts: &[(Make, Seat)], configure: impl Fn(Config) -> Config) -> Self {
         let seats: Vec<_> = parts.iter().map(|(_, seat)| *seat).collect();
         let makes: Vec<_> = parts.iter().map(|(make, _)| *make).collect();
         let ensemble =
@@ -78,7 +78,7 @@ impl Mixed {
 
     /// Starts some of them, and waits until they serve. The first one leads, if it may: the others
     /// are started once it looks for a leader.
-    fn launch(&mut self, servers: &[usize]) {
+    pub(crate) fn launch(&mut self, servers: &[usize]) {
         for &at in servers {
             let server = &mut self.ensemble.servers[at];
             server.launch();

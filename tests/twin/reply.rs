@@ -4,6 +4,9 @@
 //! node's ctime to its czxid, its mtime to its mzxid), so a time that is not its txn's own is
 //! visible. Lists of names, whose order the protocol leaves open, are sorted. Everything else is
 //! exact; bytes that cannot be decoded, or are surplus, are shown verbatim.
+//!
+//! The zxids of an ensemble are shown as the epoch's place among those seen and the exact counter:
+//! how many elections fail, and take an epoch each, depends on timing.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -15,6 +18,8 @@ use harness::opcode;
 pub(super) struct Names {
     sessions: HashMap<i64, usize>,
     times: HashMap<i64, i64>,
+    /// Those of an ensemble, in order of appearance.
+    epochs: Option<Vec<i64>>,
 }
 
 impl Names {
@@ -24,11 +29,51 @@ impl Names {
         *self.sessions.entry(id).or_insert(next)
     }
 
+    /// From now on zxids are shown by epoch and counter.
+    pub(super) fn count_epochs(&mut self) {
+        self.epochs = Some(vec![0]);
+    }
+
+    pub(super) fn zxid(&mut self, zxid: i64) -> String {
+        let Some(epochs) = &mut self.epochs else { return format!("{zxid:x}") };
+        let epoch = zxid >> 32;
+        let place = epochs.iter().position(|known| *known == epoch).unwrap_or_else(|| {
+            epochs.push(epoch);
+            epochs.len() - 1
+        });
+        format!("{place}:{:x}", zxid & 0xffff_ffff)
+    }
+
+    /// The text of an ensemble's configuration, with ports that are random, and the version, which
+    /// is a zxid.
+    fn configuration(&mut self, text: String) -> String {
+        if !text.contains(":participant") {
+            return text;
+        }
+        let mut shown = String::new();
+        for (i, word) in text.split(':').enumerate() {
+            let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+            let separator = if i == 0 { "" } else { ":" };
+            let port = if digits == 5 { "port" } else { &word[..digits] };
+            write!(shown, "{separator}{port}{}", &word[digits..]).expect("a string takes all");
+        }
+        let Some((front, version)) = shown.split_once("version=") else { return shown };
+        let digits = version.trim_end_matches('"');
+        match i64::from_str_radix(digits, 16) {
+            Ok(zxid) => format!("{front}version={}\"", self.zxid(zxid)),
+            Err(_) => shown,
+        }
+    }
+
     fn owner(&self, id: i64) -> String {
         self.sessions.get(&id).map_or_else(|| format!("{id:#x}"), |name| format!("session {name}"))
     }
 
     fn time(&mut self, zxid: i64, time: i64) -> String {
+        // Each server of an ensemble writes the configuration at its own time.
+        if self.epochs.is_some() && zxid.trailing_zeros() >= 32 {
+            return "own".to_owned();
+        }
         match *self.times.entry(zxid).or_insert(time) {
             known if known == time => "ok".to_owned(),
             known => format!("{:+} ms from its txn", time - known),
@@ -108,8 +153,11 @@ impl<'a> Bytes<'a> {
         let owner = self.long()?;
         let (length, children, pzxid) = (self.int()?, self.int()?, self.long()?);
         Some(format!(
-            "{{czxid {czxid:x} mzxid {mzxid:x} pzxid {pzxid:x} ctime {} mtime {} versions \
+            "{{czxid {} mzxid {} pzxid {} ctime {} mtime {} versions \
              {version} {cversion} {aversion} owner {} length {length} children {children}}}",
+            names.zxid(czxid),
+            names.zxid(mzxid),
+            names.zxid(pzxid),
             names.time(czxid, ctime),
             names.time(mzxid, mtime),
             names.owner(owner),
@@ -145,7 +193,7 @@ impl Frame {
         } else {
             kind.and_then(|kind| reply(kind, &mut b, names))
         };
-        let mut text = format!("xid {xid} zxid {zxid:x} err {err}: ");
+        let mut text = format!("xid {xid} zxid {} err {err}: ", names.zxid(zxid));
         match decoded {
             Some(decoded) => {
                 text += &decoded;
@@ -171,7 +219,9 @@ fn reply(kind: i32, b: &mut Bytes<'_>, names: &mut Names) -> Option<String> {
             format!("{} {}", b.string()?, b.stat(names)?)
         }
         opcode::EXISTS | opcode::SET_DATA | opcode::SET_ACL => b.stat(names)?,
-        opcode::GET_DATA => format!("{} {}", b.buffer()?, b.stat(names)?),
+        opcode::GET_DATA => {
+            format!("{} {}", names.configuration(b.buffer()?), b.stat(names)?)
+        }
         opcode::GET_ACL => format!("{} {}", b.acls()?, b.stat(names)?),
         opcode::GET_CHILDREN | opcode::GET_EPHEMERALS => b.sorted()?,
         opcode::GET_CHILDREN2 => format!("{} {}", b.sorted()?, b.stat(names)?),

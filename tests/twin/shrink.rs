@@ -1,6 +1,7 @@
 //! Shrinks a stream that shows a difference.
 
-use super::play::{Difference, Pair, Setup};
+use super::play::{Difference, Pair};
+use super::setup::Setup;
 use super::stream::Step;
 
 /// The shortest stream found that still shows a difference, and the difference. `None` if fresh

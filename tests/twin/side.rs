@@ -1,4 +1,4 @@
-//! One of the two servers, and the clients' connections to it.
+//! One of the two sides: its servers, and the clients' connections to them.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -15,32 +15,38 @@ use super::stream::{Return, SLOTS};
 
 /// After this time an answer is missing, not late.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// Several pings of an ensemble's leader, which are half a tick apart.
+const PINGS: Duration = Duration::from_millis(500);
 /// A loaded machine is slow to reach what is certain to happen.
-const CONDITION_MAX: Duration = Duration::from_secs(60);
+pub(super) const CONDITION_MAX: Duration = Duration::from_secs(60);
 
 /// A client: the session it holds, and the connection if there is one.
 #[derive(Debug, Default)]
-struct Client {
+pub(super) struct Client {
     /// 0: none.
     session: i64,
     password: Vec<u8>,
     timeout_ms: i32,
     /// The newest zxid it has received.
-    seen: i64,
-    link: Option<Link>,
+    pub(super) seen: i64,
+    /// The server of its next connection.
+    pub(super) at: usize,
+    pub(super) link: Option<Link>,
 }
 
 #[derive(Debug)]
-struct Link {
+pub(super) struct Link {
+    /// The server at the other end.
+    pub(super) at: usize,
     stream: BufReader<TcpStream>,
-    next_xid: i32,
+    pub(super) next_xid: i32,
     /// Kinds of the requests without an answer.
     waiting: VecDeque<i32>,
 }
 
 /// Why a connection receives nothing more.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     Closed,
     Silent,
 }
@@ -51,23 +57,37 @@ pub(super) struct Answers {
     pub(super) lines: Vec<String>,
     /// Sequential nodes created, in order.
     pub(super) created: Vec<String>,
-    /// The names of the last list of children.
-    pub(super) names: Vec<String>,
+    /// The names of each list of children.
+    pub(super) lists: Vec<Vec<String>>,
 }
 
-/// A server and its clients.
+/// Servers and their clients.
 #[derive(Debug)]
 pub(super) struct Side {
-    pub(super) server: Server,
-    names: Names,
-    clients: Vec<Client>,
+    /// One, or those of an ensemble.
+    pub(super) servers: Vec<Server>,
+    /// The one that leads an ensemble, as `standing` has last found.
+    pub(super) leader: usize,
+    pub(super) names: Names,
+    pub(super) clients: Vec<Client>,
 }
 
 impl Side {
-    /// A running server with no client yet. One slot more than streams use is the auditor's.
-    pub(super) fn new(server: Server) -> Self {
-        let clients = (0..=SLOTS).map(|_| Client::default()).collect();
-        Self { server, names: Names::default(), clients }
+    /// Running servers with no client yet. One slot more than streams use is the auditor's; in an
+    /// ensemble each server has a probe as well.
+    pub(super) fn new(servers: Vec<Server>) -> Self {
+        let mut side = Self { servers, leader: 0, names: Names::default(), clients: Vec::new() };
+        side.clients.resize_with(SLOTS + 1, Client::default);
+        if side.is_ensemble() {
+            side.names.count_epochs();
+            let probes = (0..side.servers.len()).map(|at| Client { at, ..Client::default() });
+            side.clients.extend(probes);
+        }
+        side
+    }
+
+    pub(super) fn is_ensemble(&self) -> bool {
+        self.servers.len() > 1
     }
 
     pub(super) fn has_session(&self, slot: usize) -> bool {
@@ -86,8 +106,8 @@ impl Side {
         ahead: bool,
     ) -> String {
         self.hang_up(slot);
-        let seen = self.clients[slot].seen;
-        self.clients[slot] = Client::default();
+        let Client { seen, at, .. } = self.clients[slot];
+        self.clients[slot] = Client { at, ..Client::default() };
         let handshake = Handshake {
             timeout_ms: requested.0,
             read_only: requested.1,
@@ -120,6 +140,10 @@ impl Side {
         };
         let mut line = self.shake_hands(slot, &handshake);
         if let Some(mut old) = old {
+            let moved = self.clients[slot].link.as_ref().is_some_and(|link| link.at != old.at);
+            if moved {
+                return line + &self.ask_stale(old);
+            }
             // What the old connection received before it was closed depends on timing.
             let end = loop {
                 if let Err(end) = old.read() {
@@ -132,11 +156,12 @@ impl Side {
     }
 
     fn shake_hands(&mut self, slot: usize, handshake: &Handshake) -> String {
-        let stream = TcpStream::connect(self.server.address()).expect("server listens");
+        let at = self.reachable(slot);
+        let stream = TcpStream::connect(self.servers[at].address()).expect("server listens");
         stream.set_nodelay(true).expect("own socket");
         stream.set_read_timeout(Some(ANSWER_MAX)).expect("own socket");
         let mut link =
-            Link { stream: BufReader::new(stream), next_xid: 1, waiting: VecDeque::new() };
+            Link { at, stream: BufReader::new(stream), next_xid: 1, waiting: VecDeque::new() };
         let mut body = Body::new()
             .int(handshake.protocol_version)
             .long(handshake.last_zxid_seen)
@@ -168,7 +193,9 @@ impl Side {
         client.timeout_ms = granted;
         client.link = Some(link);
         let name = self.names.session(session);
-        format!("session {name} new {is_new} timeout {granted} rest {rest:x?}")
+        // The id of a session begins with the number of the server that opened it.
+        let opener = if self.is_ensemble() { session >> 56 } else { 0 };
+        format!("session {name} of {opener} new {is_new} timeout {granted} rest {rest:x?}")
     }
 
     pub(super) fn hang_up(&mut self, slot: usize) {
@@ -214,7 +241,7 @@ impl Side {
             }
             link.waiting.pop_front();
             answers.created.extend(created_path(kind, &bytes).filter(|path| is_sequential(path)));
-            answers.names = listed_names(kind, &bytes).unwrap_or_default();
+            answers.lists.extend(listed_names(kind, &bytes));
             if kind == opcode::CLOSE_SESSION && frame.err == 0 {
                 client.session = 0;
             }
@@ -233,71 +260,59 @@ impl Side {
     /// What every connected client has received so far, one line each, prefixed with its slot's
     /// number.
     pub(super) fn received(&mut self) -> Vec<String> {
-        let ping = [Call::Bare { kind: opcode::PING }];
-        let none = Sequentials::new();
-        for slot in 0..self.clients.len() {
-            self.send(slot, &ping, &none);
+        let all = 0..self.clients.len();
+        self.received_until(&Call::Bare { kind: opcode::PING }, all)
+    }
+
+    /// What each of these clients receives until its request is answered.
+    pub(super) fn received_until(
+        &mut self,
+        call: &Call,
+        slots: impl Iterator<Item = usize> + Clone,
+    ) -> Vec<String> {
+        for slot in slots.clone() {
+            self.send(slot, std::slice::from_ref(call), &Sequentials::new());
         }
         let mut received = Vec::new();
-        for slot in 0..self.clients.len() {
+        for slot in slots {
             let lines = self.answers(slot).lines;
             received.extend(lines.into_iter().map(|line| format!("client {slot}: {line}")));
         }
         received
     }
 
-    /// The newest zxid of the server.
-    pub(super) fn zxid(&self) -> i64 {
-        let text = self.server.word("srvr");
-        let (_, rest) = text.split_once("\nZxid: 0x").expect("srvr reports the zxid");
-        i64::from_str_radix(rest.lines().next().expect("a line"), 16).expect("hexadecimal")
-    }
-
     /// Leaves a session idle until the server has expired it.
     pub(super) fn expire(&mut self, slot: usize) -> String {
-        let how = Return { hang_up: true, wrong_password: false, read_only: None, timeout_ms: 200 };
+        let mut timeout_ms = 200;
+        if self.is_ensemble() {
+            // A leader learns at its pings which sessions were active, with their timeouts: what a
+            // follower still has to say would give the session its old one (`Learner.ping`).
+            std::thread::sleep(PINGS);
+            timeout_ms = 1000;
+        }
+        let how = Return { hang_up: true, wrong_password: false, read_only: None, timeout_ms };
         let line = self.come_back(slot, &how);
-        let before = self.zxid();
+        let at = self.reachable(slot);
+        let before = self.zxid(at);
         self.hang_up(slot);
         if self.clients[slot].session == 0 {
             return line;
         }
         self.clients[slot].session = 0;
-        wait_until("a session expires", || self.zxid() > before);
-        line
-    }
-
-    /// Kills or stops the server and restarts it; every connection is lost.
-    pub(super) fn restart(&mut self, kill: bool) {
-        for slot in 0..self.clients.len() {
-            self.hang_up(slot);
+        match wait_until(|| self.zxid(at) > before) {
+            true => line,
+            false => line + ", and never expires",
         }
-        if kill {
-            self.server.kill();
-        } else {
-            self.server.stop();
-        }
-        self.server.start_again();
-    }
-
-    /// A line of `mntr`, without its name.
-    pub(super) fn monitored(&self, names: &[&str]) -> Vec<String> {
-        let text = self.server.word("mntr");
-        let line = |name: &&str| {
-            let found = text.lines().find(|line| line.split('\t').next() == Some(name));
-            found.unwrap_or(name).to_owned()
-        };
-        names.iter().map(line).collect()
     }
 }
 
 impl Link {
-    fn write(&mut self, bytes: &[u8]) {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
         // A closed connection is noticed when it is read.
         self.stream.get_mut().write_all(bytes).ok();
     }
 
-    fn read(&mut self) -> Result<Vec<u8>, End> {
+    pub(super) fn read(&mut self) -> Result<Vec<u8>, End> {
         let mut length = [0; 4];
         self.fill(&mut length)?;
         let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
@@ -317,11 +332,14 @@ fn is_sequential(path: &str) -> bool {
     path.len() > 10 && path.as_bytes()[path.len() - 10..].iter().all(u8::is_ascii_digit)
 }
 
-/// Polls until the condition holds.
-pub(super) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+/// Polls until the condition holds; `false` if it never does.
+pub(super) fn wait_until(mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + CONDITION_MAX;
     while !condition() {
-        assert!(Instant::now() < end, "never came: {what}");
+        if Instant::now() > end {
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(30));
     }
+    true
 }

@@ -62,6 +62,18 @@ pub(super) enum Step {
     /// Empty containers and overdue nodes are collected: the servers are restarted with a short
     /// interval between checks until one candidate is gone.
     Reap,
+    /// The client's next connection is to this server of the ensemble.
+    Place {
+        slot: usize,
+        at: usize,
+    },
+    /// A server of the ensemble ends, while nothing is in flight.
+    Down {
+        at: usize,
+        kill: bool,
+    },
+    /// It returns.
+    Up,
 }
 
 /// The steps of a seed, with about so many requests.
@@ -393,7 +405,7 @@ impl Draw {
         Call::Multi { kind, calls }
     }
 
-    fn set_watches(&mut self) -> Call {
+    pub(super) fn set_watches(&mut self) -> Call {
         let two = self.rng.bool();
         let back = self.of(&[0, 0, 1, 3, 10, 1_000_000, -5]);
         let lists = [0, 1, 2, 3, 4].map(|_| {
