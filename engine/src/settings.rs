@@ -41,6 +41,9 @@ pub struct Settings {
     pub txn_digest: bool,
     /// Whether a leader answers a sync only after a quorum has confirmed that it still leads.
     pub confirms_syncs: bool,
+    /// How long a server of an ensemble looks for a leader before it serves read-only clients, in
+    /// ms; `None` if it never does.
+    pub read_only_after_ms: Option<u64>,
     /// Whether reconfig is answered by what it lacks here rather than as disabled.
     pub reconfig_enabled: bool,
     /// Secret against crafted keys of the server's own tables.
@@ -76,6 +79,7 @@ impl Default for Settings {
             close_session_txn: true,
             txn_digest: true,
             confirms_syncs: true,
+            read_only_after_ms: None,
             reconfig_enabled: false,
             hash_seed: [0; 2],
         }

@@ -167,6 +167,7 @@ impl World {
                 let published = self.whole(place).map(|it| it.replica.ordering().published());
                 self.publish(place, published.unwrap_or_default())
             }
+            Effect::EndReadOnly => Ok(()),
             Effect::StopServing(why) => self.perform(place, zab::Effect::Look(why)),
             Effect::Diverged(_) => {
                 let zxid = self.running(place).map_or(Zxid::ZERO, |it| it.shown.zxid);
