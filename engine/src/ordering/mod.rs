@@ -24,6 +24,7 @@ mod service;
 mod sessions;
 
 pub use learning::{ReplayError, replay};
+pub use read_only::LocalSessions;
 
 use crate::acl::identity::Identities;
 use crate::batch::{Batch, Chain, Cursor};

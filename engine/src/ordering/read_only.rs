@@ -5,6 +5,9 @@
 //! knows their ids. A session of the ensemble cannot be used here, since nothing would keep it from
 //! expiring at a leader elsewhere: its client is turned away, and tries the other servers.
 //!
+//! Invariant: `LocalSessions::ids` are the ids of its table (guard:
+//! `tests::ensemble::reading::sessions_of_a_read_only_server_move_and_expire_there`).
+//!
 //! Invariant: nothing is proposed. What is answered is a silent batch, and the only tree that is
 //! read is the published one (guard: `tests::ensemble::reading`).
 //!
@@ -16,12 +19,48 @@ use super::Ordering;
 use super::service::Service;
 use crate::batch::{ConnectionId, Outcome};
 use crate::message::{Connect, Served, ToOrdering, ToShard, Write};
-use crate::session::{SessionPlace, SessionTable};
+use crate::session::{SessionEntry, SessionPlace, SessionTable};
 use crate::settings::Now;
 use model::error::ErrorCode;
 use model::op::Op;
 use model::session::{SessionId, password};
+use std::collections::BTreeSet;
 use std::mem;
+
+/// The sessions of a server without a leader.
+#[derive(Debug)]
+pub struct LocalSessions {
+    table: SessionTable,
+    /// Their ids in order, for reports in pieces.
+    ids: BTreeSet<SessionId>,
+}
+
+impl LocalSessions {
+    /// Count of sessions.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The sessions from this id on, in the order of their ids.
+    pub fn from(&self, first: SessionId) -> impl Iterator<Item = (SessionId, &SessionEntry)> {
+        self.ids.range(first..).filter_map(|id| Some((*id, self.table.entry(*id)?)))
+    }
+
+    /// When the next of them may expire.
+    pub(super) fn deadline_ms(&self) -> Option<u64> {
+        self.table.deadline_ms()
+    }
+
+    fn forget(&mut self, id: SessionId) -> Option<SessionEntry> {
+        self.ids.remove(&id);
+        self.table.forget(id)
+    }
+}
 
 impl Ordering {
     /// Serves clients that only read from now on.
@@ -33,7 +72,8 @@ impl Ordering {
         assert!(self.sealed.is_empty() && !self.has_open(), "what is applied is published");
         // New ids come from the table of the ensemble's sessions: none is given twice.
         let (unused, shards) = (SessionId(0), self.sessions.shards());
-        let local = SessionTable::new(unused, self.settings.tick_ms, shards, now.mono_ms);
+        let table = SessionTable::new(unused, self.settings.tick_ms, shards, now.mono_ms);
+        let local = LocalSessions { table, ids: BTreeSet::new() };
         self.service = Service::ReadOnly(Box::new(local));
         self.tell_shards(Served::ReadOnly);
     }
@@ -49,7 +89,7 @@ impl Ordering {
     }
 
     /// The sessions of this server alone, for reports.
-    pub fn local_sessions(&self) -> Option<&SessionTable> {
+    pub fn local_sessions(&self) -> Option<&LocalSessions> {
         match &self.service {
             Service::ReadOnly(local) => Some(local),
             Service::Leading { .. } | Service::Following(_) | Service::Nobody => None,
@@ -58,7 +98,7 @@ impl Ordering {
 
     fn local_mut(&mut self) -> Option<&mut SessionTable> {
         match &mut self.service {
-            Service::ReadOnly(local) => Some(local),
+            Service::ReadOnly(local) => Some(&mut local.table),
             Service::Leading { .. } | Service::Following(_) | Service::Nobody => None,
         }
     }
@@ -151,10 +191,11 @@ impl Ordering {
 
     fn create_local(&mut self, now: Now, connect: Connect) {
         let id = self.sessions.allocate();
-        let Some(local) = self.local_mut() else { return };
+        let Service::ReadOnly(local) = &mut self.service else { return };
         let place = SessionPlace::Attached(connect.connection);
         let timeout_ms = connect.timeout_ms.max(0) as u64;
-        local.track(id, timeout_ms, place, connect.identities.clone(), now.mono_ms);
+        local.ids.insert(id);
+        local.table.track(id, timeout_ms, place, connect.identities.clone(), now.mono_ms);
         self.answer_connect(&connect, Some(id));
     }
 
@@ -191,7 +232,8 @@ impl Ordering {
     }
 
     fn end_local(&mut self, session: SessionId, xid: i32, received_ms: u64, error: ErrorCode) {
-        let Some(entry) = self.local_mut().and_then(|local| local.forget(session)) else { return };
+        let Service::ReadOnly(local) = &mut self.service else { return };
+        let Some(entry) = local.forget(session) else { return };
         let (to, waiting) = match entry.place {
             SessionPlace::Attached(at) => (Some(at), None),
             SessionPlace::Moving { from, to } => (Some(from), Some(to)),

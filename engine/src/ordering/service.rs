@@ -4,9 +4,9 @@
 use super::Ordering;
 use super::forwarding::Forwarding;
 use super::learners::Learners;
+use super::read_only::LocalSessions;
 use crate::message::{Connect, NewTree, Served, ToOrdering, ToShard};
 use crate::pipeline::Head;
-use crate::session::SessionTable;
 use crate::settings::Now;
 use crate::state::State;
 use crate::tree::Pin;
@@ -29,7 +29,7 @@ pub(crate) enum Service {
     /// It passes them on to its leader.
     Following(Box<Forwarding>),
     /// It has no leader, and serves clients that only read, in these sessions of its own.
-    ReadOnly(Box<SessionTable>),
+    ReadOnly(Box<LocalSessions>),
     /// It has no leader, and no clients.
     Nobody,
 }

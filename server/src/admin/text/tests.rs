@@ -262,7 +262,7 @@ fn conf_and_dirs() {
     let written = written();
     let sizes = DirectorySizes { data_bytes: 478, log_bytes: 67_108_880 };
     assert_eq!(
-        text(|out| conf::conf(out, &written, sizes)),
+        text(|out| conf::conf(out, &written, sizes, Mode::Standalone)),
         "clientPort=22981\nsecureClientPort=-1\ndataDir=/srv/zk/data/version-2\n\
          dataDirSize=478\ndataLogDir=/srv/zk/log/version-2\ndataLogSize=67108880\n\
          tickTime=2000\nmaxClientCnxns=60\nminSessionTimeout=4000\nmaxSessionTimeout=40000\n\
@@ -343,7 +343,10 @@ fn conf_of_an_ensemble() {
         client_address: "127.0.0.1:22981".parse().unwrap(),
     };
     let written = Conf { ensemble: Some(ensemble), ..written() };
-    let shown = text(|out| conf::conf(out, &written, DirectorySizes::default()));
+    let sizes = DirectorySizes::default();
+    let of_reader = text(|out| conf::conf(out, &written, sizes, Mode::ReadOnly));
+    assert!(of_reader.ends_with("quorumPort=2889\npeerType=0\n"), "{of_reader}");
+    let shown = text(|out| conf::conf(out, &written, sizes, Mode::Follower));
     assert!(
         shown.ends_with(
             "clientPortListenBacklog=-1\nserverId=2\ninitLimit=10\nsyncLimit=5\n\
@@ -368,9 +371,11 @@ fn dump_of_two_sessions() {
     let wall_ms = 1_795_240_948_000;
     let expires_ms = 2_742_000;
     let expiring = |session| SessionExpiry { expires_ms, session, timeout_ms: 30_000 };
+    let elsewhere = |session| SessionExpiry { expires_ms: 0, ..expiring(session) };
     let live = Sessions {
         sessions: [B, A].map(expiring).into(),
         is_tracking: true,
+        has_local: false,
         wall_offset_ms: wall_ms - expires_ms as i64,
     };
     let owned = [
@@ -408,9 +413,19 @@ fn dump_of_two_sessions() {
         dump::ephemerals_head(out, 0);
     });
     let of_learner = text(|out| {
-        let sessions = [A, B].map(expiring).into();
+        let sessions = [A, B].map(elsewhere).into();
         dump::sessions(out, &Sessions { sessions, ..Sessions::default() });
     });
+    let of_reader = text(|out| {
+        let sessions = vec![elsewhere(A), expiring(B)];
+        dump::sessions(out, &Sessions { sessions, is_tracking: false, has_local: true, ..live });
+    });
+    assert_eq!(
+        of_reader,
+        "SessionTracker dump:\nLocal Session Sets (1)/(1):\n\
+         1 expire at Sat Nov 21 06:02:28 UTC 2026:\n\t0x100002885d60001\n\
+         Global Sessions(1):\n0x100002885d60000\t30000ms\n"
+    );
     assert_eq!(
         of_learner,
         "SessionTracker dump:\nGlobal Sessions(2):\n0x100002885d60000\t30000ms\n\
