@@ -161,7 +161,7 @@ impl Ordering {
     fn connect_local(&mut self, now: Now, connect: Connect) {
         let id = connect.session;
         if id.0 == 0 {
-            return self.create_local(now, connect);
+            return self.create_local(now, &connect);
         }
         if self.head.tree.meta().sessions.contains_key(&id) {
             return self.turn_away(&connect);
@@ -189,14 +189,14 @@ impl Ordering {
         self.to_shards.push((detached.shard, detach));
     }
 
-    fn create_local(&mut self, now: Now, connect: Connect) {
+    fn create_local(&mut self, now: Now, connect: &Connect) {
         let id = self.sessions.allocate();
         let Service::ReadOnly(local) = &mut self.service else { return };
         let place = SessionPlace::Attached(connect.connection);
         let timeout_ms = connect.timeout_ms.max(0) as u64;
         local.ids.insert(id);
         local.table.track(id, timeout_ms, place, connect.identities.clone(), now.mono_ms);
-        self.answer_connect(&connect, Some(id));
+        self.answer_connect(connect, Some(id));
     }
 
     fn attach_local(&mut self, now: Now, connect: &Connect) {
