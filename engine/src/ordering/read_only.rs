@@ -3,7 +3,9 @@
 //! Their sessions are of this server alone. They are in no tree and in no log, they expire here,
 //! and end at the latest when there is a leader again: their clients are closed then, and no server
 //! knows their ids. A session of the ensemble cannot be used here, since nothing would keep it from
-//! expiring at a leader elsewhere: its client is turned away, and tries the other servers.
+//! expiring at a leader elsewhere: its client is turned away, and tries the other servers. An id
+//! that is not known here may be of the ensemble all the same, or of another server without a
+//! leader. That it has ended would be untrue, so it is taken over if the password is right.
 //!
 //! Invariant: `LocalSessions::ids` are the ids of its table (guard:
 //! `tests::ensemble::reading::sessions_of_a_read_only_server_move_and_expire_there`).
@@ -33,6 +35,8 @@ pub struct LocalSessions {
     table: SessionTable,
     /// Their ids in order, for reports in pieces.
     ids: BTreeSet<SessionId>,
+    /// The first and the last id that was made here.
+    made: Option<(SessionId, SessionId)>,
 }
 
 impl LocalSessions {
@@ -56,6 +60,18 @@ impl LocalSessions {
         self.table.deadline_ms()
     }
 
+    fn track(&mut self, connect: &Connect, id: SessionId, now: Now) {
+        let place = SessionPlace::Attached(connect.connection);
+        let timeout_ms = connect.timeout_ms.max(0) as u64;
+        self.ids.insert(id);
+        self.table.track(id, timeout_ms, place, connect.identities.clone(), now.mono_ms);
+    }
+
+    /// Whether a session was made here; if there is none, it has ended.
+    fn was_made(&self, id: SessionId) -> bool {
+        self.made.is_some_and(|(first, last)| first <= id && id <= last)
+    }
+
     fn forget(&mut self, id: SessionId) -> Option<SessionEntry> {
         self.ids.remove(&id);
         self.table.forget(id)
@@ -73,7 +89,7 @@ impl Ordering {
         // New ids come from the table of the ensemble's sessions: none is given twice.
         let (unused, shards) = (SessionId(0), self.sessions.shards());
         let table = SessionTable::new(unused, self.settings.tick_ms, shards, now.mono_ms);
-        let local = LocalSessions { table, ids: BTreeSet::new() };
+        let local = LocalSessions { table, ids: BTreeSet::new(), made: None };
         self.service = Service::ReadOnly(Box::new(local));
         self.tell_shards(Served::ReadOnly);
     }
@@ -166,10 +182,15 @@ impl Ordering {
         if self.head.tree.meta().sessions.contains_key(&id) {
             return self.turn_away(&connect);
         }
-        let is_owner = connect.password == Some(password(id));
-        let Some(local) = self.local_mut() else { return };
-        let Some(entry) = local.entry_mut(id).filter(|_| is_owner) else {
+        let Service::ReadOnly(local) = &mut self.service else { return };
+        let has_ended = local.was_made(id) && !local.ids.contains(&id);
+        if has_ended || connect.password != Some(password(id)) {
             return self.answer_connect(&connect, None);
+        }
+        let local = &mut **local;
+        let Some(entry) = local.table.entry_mut(id) else {
+            local.track(&connect, id, now);
+            return self.answer_connect(&connect, Some(id));
         };
         let detached = match &mut entry.place {
             SessionPlace::Attached(from) => {
@@ -184,7 +205,7 @@ impl Ordering {
             | SessionPlace::Learner(_)
             | SessionPlace::Closing(_) => return self.attach_local(now, &connect),
         };
-        local.touch(id, now.mono_ms);
+        local.table.touch(id, now.mono_ms);
         let detach = ToShard::Detach { connection: detached, session: id };
         self.to_shards.push((detached.shard, detach));
     }
@@ -192,10 +213,8 @@ impl Ordering {
     fn create_local(&mut self, now: Now, connect: &Connect) {
         let id = self.sessions.allocate();
         let Service::ReadOnly(local) = &mut self.service else { return };
-        let place = SessionPlace::Attached(connect.connection);
-        let timeout_ms = connect.timeout_ms.max(0) as u64;
-        local.ids.insert(id);
-        local.table.track(id, timeout_ms, place, connect.identities.clone(), now.mono_ms);
+        local.made = Some((local.made.map_or(id, |(first, _)| first), id));
+        local.track(connect, id, now);
         self.answer_connect(connect, Some(id));
     }
 

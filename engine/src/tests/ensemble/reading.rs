@@ -141,9 +141,39 @@ fn only_clients_that_asked_for_it_read_and_never_in_a_session_of_the_ensemble() 
     }
     let guessed = (own.session, [7; 16]);
     assert_eq!(servers.request(0, guessed, Some(true)).1, Welcome::Closed);
-    let unknown = SessionId(0x1234);
-    let wanted = (unknown.0, password(unknown));
-    assert_eq!(servers.request(0, wanted, Some(true)).1, Welcome::Session(0, true));
+}
+
+#[test]
+fn a_session_that_is_not_known_continues() {
+    let mut servers = elected();
+    // Cut off from its leader, the server learns nothing of this session.
+    servers.cut_off.insert(0);
+    let young = servers.join(2);
+    let await_service = |servers: &mut Servers, is_read_only: bool| {
+        let is_it = |it: Serving| (it == Serving::ReadOnly) == is_read_only;
+        for _ in 0..20 {
+            servers.pass(1_000);
+            assert!(servers.ask(young, "exists /").starts_with("ok"), "its session goes on");
+            if servers.serving(0).is_some_and(is_it) {
+                return;
+            }
+        }
+        panic!("it never serves");
+    };
+    await_service(&mut servers, true);
+    let stranger = (young.session, [7; 16]);
+    assert_eq!(servers.request(0, stranger, Some(true)).1, Welcome::Session(0, true));
+    for _ in 0..2 {
+        let (reader, welcome) = servers.request(0, of(young), Some(true));
+        assert_eq!(welcome, Welcome::Session(young.session, true));
+        assert_eq!(servers.ask(reader, "set / x"), "NotReadOnly");
+        servers.ask(reader, "close");
+    }
+    // It has not ended in the ensemble.
+    servers.cut_off.clear();
+    await_service(&mut servers, false);
+    let young = servers.resume(young, 0);
+    assert!(servers.ask(young, "set / x").starts_with("ok"));
 }
 
 #[test]
@@ -284,7 +314,7 @@ fn with_a_leader_these_sessions_are_over_and_the_ensembles_go_on() {
         }
         let owner = servers.resume(owner, isolated);
         assert!(servers.ask(owner, "set /mine y").starts_with("ok"));
-        assert_eq!(servers.world(isolated).ordering().local_sessions().map(|it| it.len()), None);
+        assert!(servers.world(isolated).ordering().local_sessions().is_none());
         servers.start((isolated + 2) % 3);
         servers.pass(2_000);
         servers.assert_equal();

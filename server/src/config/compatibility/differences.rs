@@ -404,10 +404,10 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "it is what the mode is for",
     ],
     [
-        "a session that ended, on a read-only server, unless `localSessionsEnabled`",
-        "continues there if the password is right",
-        "does not exist",
-        "as in ZooKeeper with `localSessionsEnabled`",
+        "a session that a read-only server does not know",
+        "continues there if the password is right; with `localSessionsEnabled` it does not exist",
+        "continues there if the password is right, unless it was made there and has ended",
+        "it may be of the ensemble, made after this server lost its leader",
     ],
     [
         "what a read-only server shows",
