@@ -60,6 +60,8 @@ pub struct Report {
     pub sessions: [u64; 3],
     /// Watches that fired.
     pub fired: u64,
+    /// Writes and syncs that read-only servers refused.
+    pub refused: u64,
 }
 
 impl Report {
@@ -71,6 +73,7 @@ impl Report {
         self.syncs += other.syncs;
         self.events += other.events;
         self.fired += other.fired;
+        self.refused += other.refused;
         let sums = self.synchronized.iter_mut().chain(&mut self.sessions);
         for (sum, more) in sums.zip(other.synchronized.into_iter().chain(other.sessions)) {
             *sum += more;
@@ -82,13 +85,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [diff, trunc, snap] = self.synchronized;
         let [made, resumed, expired] = self.sessions;
-        let Self { leaders, full_epochs, acknowledged, syncs, events, fired, .. } = self;
+        let Self { leaders, full_epochs, acknowledged, syncs, events, fired, refused, .. } = self;
         write!(
             f,
             "{leaders} leaders ({full_epochs} of them with as many txns as an epoch can have), \
              {acknowledged} writes acknowledged, {syncs} syncs, {events} events; learners \
              synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}; sessions made {made}, \
-             resumed {resumed}, expired {expired}; {fired} watches fired"
+             resumed {resumed}, expired {expired}; {fired} watches fired; \
+             {refused} requests refused by read-only servers"
         )
     }
 }
