@@ -136,7 +136,7 @@ impl World {
                 }
                 Ok(())
             }
-            Effect::RefuseWrites(_) | Effect::Discard(_) => Ok(()),
+            Effect::RefuseWrites(_) | Effect::Discard(_) | Effect::EndReadOnly => Ok(()),
             Effect::Peer(effect) => {
                 if let zab::Effect::Close(link, _) = &effect
                     && let Some(whole) = self.whole(place)
@@ -167,7 +167,6 @@ impl World {
                 let published = self.whole(place).map(|it| it.replica.ordering().published());
                 self.publish(place, published.unwrap_or_default())
             }
-            Effect::EndReadOnly => Ok(()),
             Effect::StopServing(why) => self.perform(place, zab::Effect::Look(why)),
             Effect::Diverged(_) => {
                 let zxid = self.running(place).map_or(Zxid::ZERO, |it| it.shown.zxid);
