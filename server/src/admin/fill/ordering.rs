@@ -167,7 +167,7 @@ pub(super) fn session_page(
     page
 }
 
-/// The sessions of a read-only server: its own, and those of the ensemble, which do not expire here.
+/// The sessions of a read-only server: its own, and the ensemble's, which do not expire here.
 fn local_session_page(
     local: &LocalSessions,
     state: &State,

@@ -416,16 +416,6 @@ fn dump_of_two_sessions() {
         let sessions = [A, B].map(elsewhere).into();
         dump::sessions(out, &Sessions { sessions, ..Sessions::default() });
     });
-    let of_reader = text(|out| {
-        let sessions = vec![elsewhere(A), expiring(B)];
-        dump::sessions(out, &Sessions { sessions, is_tracking: false, has_local: true, ..live });
-    });
-    assert_eq!(
-        of_reader,
-        "SessionTracker dump:\nLocal Session Sets (1)/(1):\n\
-         1 expire at Sat Nov 21 06:02:28 UTC 2026:\n\t0x100002885d60001\n\
-         Global Sessions(1):\n0x100002885d60000\t30000ms\n"
-    );
     assert_eq!(
         of_learner,
         "SessionTracker dump:\nGlobal Sessions(2):\n0x100002885d60000\t30000ms\n\
@@ -482,4 +472,21 @@ fn dates_and_addresses() {
     assert_eq!(peer("127.0.0.1:1"), "/127.0.0.1:1");
     assert_eq!(peer("[::1]:2181"), "/[0:0:0:0:0:0:0:1]:2181");
     assert_eq!(peer("[::ffff:10.1.2.3]:7"), "/10.1.2.3:7");
+}
+
+#[test]
+fn dump_of_a_read_only_server() {
+    let expiring = |expires_ms, session| SessionExpiry { expires_ms, session, timeout_ms: 30_000 };
+    let shown = text(|out| {
+        let sessions = vec![expiring(0, A), expiring(2_742_000, B)];
+        let wall_offset_ms = 1_795_238_206_000;
+        let (is_tracking, has_local) = (false, true);
+        dump::sessions(out, &Sessions { sessions, is_tracking, has_local, wall_offset_ms });
+    });
+    assert_eq!(
+        shown,
+        "SessionTracker dump:\nLocal Session Sets (1)/(1):\n\
+         1 expire at Sat Nov 21 06:02:28 UTC 2026:\n\t0x100002885d60001\n\
+         Global Sessions(1):\n0x100002885d60000\t30000ms\n"
+    );
 }
