@@ -169,7 +169,8 @@ fn packets_of_no_operation(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.bench_function(BenchmarkId::new("decode request", "connect"), |b| {
         b.iter(|| black_box(ConnectRequest::decode(black_box(&out)).expect("encoded above")));
     });
-    let reply = ConnectResponse { timeout_ms: 30_000, session_id, password, has_read_only: true };
+    let reply =
+        ConnectResponse { timeout_ms: 30_000, session_id, password, read_only: Some(false) };
     let packets: [Packet<'_>; 2] = [
         ("connect", &|out| black_box(reply).encode(out)),
         ("event", &|out| {

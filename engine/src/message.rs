@@ -59,8 +59,9 @@ pub struct Connect {
     pub password: Option<Password>,
     /// As granted, in ms.
     pub timeout_ms: i32,
-    /// Whether the reply has the read-only byte.
-    pub has_read_only: bool,
+    /// Whether a read-only server will do; `None` if the client has not sent this byte, and expects
+    /// none in the reply.
+    pub read_only: Option<bool>,
 }
 
 /// Writes handed over together: one buffer with the raw requests, and what is known about each.
@@ -104,10 +105,21 @@ pub enum ToShard {
     },
     /// A bundle whose memory can be reused.
     Returned(Bundle),
-    /// Clients are served from now on, or all of them closed and none taken.
-    Serve(bool),
+    /// These clients are served from now on.
+    Serve(Served),
     /// The server holds another tree from now on, and has no clients.
     Replaced(Box<NewTree>),
+}
+
+/// Which clients a server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// Any client.
+    All,
+    /// Those for which a read-only server will do.
+    ReadOnly,
+    /// None: their connections are closed.
+    Nobody,
 }
 
 /// What a shard reads from.

@@ -104,6 +104,11 @@ impl SessionTable {
         self.entries.get_mut(&id)
     }
 
+    /// The same, for reports.
+    pub fn entry(&self, id: SessionId) -> Option<&SessionEntry> {
+        self.entries.get(&id)
+    }
+
     /// The entry of a session whose writes this connection may send: until it has sent Detached,
     /// even if another connection waits for that.
     pub fn attached(&self, id: SessionId, connection: ConnectionId) -> Option<&SessionEntry> {

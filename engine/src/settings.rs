@@ -44,6 +44,9 @@ pub struct Settings {
     pub confirms_syncs: bool,
     /// Changes of the ensemble.
     pub reconfig: ReconfigSettings,
+    /// How long a server of an ensemble looks for a leader before it serves read-only clients, in
+    /// ms; `None` if it never does.
+    pub read_only_after_ms: Option<u64>,
     /// Secret against crafted keys of the server's own tables.
     pub hash_seed: [u64; 2],
 }
@@ -97,6 +100,7 @@ impl Default for Settings {
             txn_digest: true,
             confirms_syncs: true,
             reconfig: ReconfigSettings::default(),
+            read_only_after_ms: None,
             hash_seed: [0; 2],
         }
     }

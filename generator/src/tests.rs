@@ -36,7 +36,7 @@ pub(super) fn converse(mut stream: TcpStream, behaviour: Behaviour) -> Option<()
         timeout_ms: 1,
         session_id: id,
         password: password(id),
-        has_read_only: true,
+        read_only: Some(false),
     };
     let mut out = Vec::new();
     frame(&mut stream)?;
@@ -226,7 +226,8 @@ fn sessions_are_requested_and_granted() {
     let grant = |timeout_ms| {
         let mut out = Vec::new();
         let (session_id, password) = (SessionId(7), password(SessionId(7)));
-        ConnectResponse { timeout_ms, session_id, password, has_read_only: true }.encode(&mut out);
+        ConnectResponse { timeout_ms, session_id, password, read_only: Some(false) }
+            .encode(&mut out);
         SessionKey::parse_grant(&out[4..])
     };
     assert_eq!(grant(1), Ok(Some(session)));

@@ -81,8 +81,9 @@ pub struct ConnectResponse {
     pub session_id: SessionId,
     /// For attaching to it later.
     pub password: Password,
-    /// Whether the client sent the read-only byte, and so expects one.
-    pub has_read_only: bool,
+    /// Whether the server is a read-only one; `None` to a client that has not sent this byte, and
+    /// expects none.
+    pub read_only: Option<bool>,
 }
 
 impl ConnectResponse {
@@ -94,8 +95,8 @@ impl ConnectResponse {
         jute::put_int(out, self.timeout_ms);
         jute::put_long(out, self.session_id.0);
         jute::put_string(out, &self.password);
-        if self.has_read_only {
-            jute::put_bool(out, false);
+        if let Some(is_read_only) = self.read_only {
+            jute::put_bool(out, is_read_only);
         }
         end_packet(out, start);
     }

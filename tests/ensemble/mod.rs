@@ -7,6 +7,7 @@ mod clients;
 mod joining;
 mod killed;
 mod moving;
+mod read_only;
 mod returning;
 mod steady;
 

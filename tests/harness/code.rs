@@ -30,6 +30,8 @@ pub const NOT_EMPTY: i32 = -111;
 pub const INVALID_ACL: i32 = -114;
 /// The credentials were refused.
 pub const AUTH_FAILED: i32 = -115;
+/// a write, or a sync, on a read-only server
+pub const NOT_READ_ONLY: i32 = -119;
 /// There is no such watch on this connection.
 pub const NO_WATCHER: i32 = -121;
 /// Reconfiguration is disabled.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # recipes.sh SERVER_CMD [pytest arguments] - tests/suites/python: kazoo's recipes used as an application would, by several
-# clients, threads and processes, over restarts of the server. Last line: the tally. Work files below $SUITES.
+# clients, threads and processes, over restarts of the server, and read-only servers. Last line: the tally. Work files below $SUITES.
 set -u
 here=$(dirname "$(readlink -f "$0")")
 export SERVER_CMD=${1:?SERVER_CMD}

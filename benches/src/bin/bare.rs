@@ -267,7 +267,8 @@ fn mark(connection: &mut Connection, index: usize, dirty: &mut Vec<usize>) {
 fn connect(index: usize, out: &mut Vec<u8>) {
     let session_id = SessionId(index as i64 + 1);
     let password = password(session_id);
-    ConnectResponse { timeout_ms: 30_000, session_id, password, has_read_only: true }.encode(out);
+    ConnectResponse { timeout_ms: 30_000, session_id, password, read_only: Some(false) }
+        .encode(out);
 }
 
 #[inline]

@@ -277,7 +277,7 @@ impl Ordering {
     pub(super) fn needed_by_sync(&mut self) -> u64 {
         match &mut self.service {
             Service::Leading { confirmations, .. } => confirmations.next(),
-            Service::Following(_) | Service::Nobody => 0,
+            Service::Following(_) | Service::ReadOnly(_) | Service::Nobody => 0,
         }
     }
 

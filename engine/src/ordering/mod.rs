@@ -11,7 +11,7 @@
 //! `proposing`: writes become txns; `sessions`: clients come and go; `closing`: sessions end;
 //! `publishing`: batches are sealed, published or dropped; `learning`: the log's txns, applied;
 //! `service`: whether the server decides writes or passes them on; `forwarding`: a learner's
-//! clients; `learners`: the leader's part of them.
+//! clients; `learners`: the leader's part of them; `read_only`: clients of a server without leader.
 
 mod closing;
 mod forwarding;
@@ -19,10 +19,12 @@ mod learners;
 mod learning;
 mod proposing;
 mod publishing;
+mod read_only;
 mod service;
 mod sessions;
 
 pub use learning::{ReplayError, replay};
+pub use read_only::LocalSessions;
 
 use crate::acl::identity::Identities;
 use crate::batch::{Batch, Chain, Cursor};
@@ -227,6 +229,9 @@ impl Ordering {
 
     /// When [`Self::tick`] has something to do next, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
+        if let Service::ReadOnly(local) = &self.service {
+            return local.deadline_ms().unwrap_or(u64::MAX);
+        }
         if self.refusal.is_some() || !self.is_leading() {
             // The caller that lifts the refusal asks again.
             return u64::MAX;
@@ -244,6 +249,7 @@ impl Ordering {
         match self.service {
             Service::Leading { .. } => (),
             Service::Following(_) => return self.handle_forwarded(message),
+            Service::ReadOnly(_) => return self.handle_read_only(now, message),
             Service::Nobody => return self.handle_idle(message),
         }
         match message {
@@ -276,7 +282,7 @@ impl Ordering {
             return self.close_sessions(now);
         }
         if !self.is_leading() {
-            return;
+            return self.expire_local(now);
         }
         self.continue_requests(now);
         if self.refusal.is_none() {

@@ -174,7 +174,7 @@ impl Ordering {
         self.counts.txns += 1;
     }
 
-    fn answer(&mut self, write: &Write, zxid: Zxid, error: ErrorCode, mark: Mark) {
+    pub(super) fn answer(&mut self, write: &Write, zxid: Zxid, error: ErrorCode, mark: Mark) {
         let outcome = Outcome {
             zxid,
             op: write.op,

@@ -54,7 +54,7 @@ impl Ordering {
     pub(crate) fn publish_through(&mut self, zxid: Zxid) -> bool {
         let given = match &self.service {
             Service::Leading { confirmations, .. } => confirmations.given(),
-            Service::Following(_) | Service::Nobody => 0,
+            Service::Following(_) | Service::ReadOnly(_) | Service::Nobody => 0,
         };
         let is_ready = |it: &Applied| it.through <= zxid && it.confirmation <= given;
         let mut newest = None;

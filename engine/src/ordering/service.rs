@@ -1,9 +1,11 @@
-//! What the server does for clients: it decides their writes, or passes them on, or neither.
+//! What the server does for clients: it decides their writes, or passes them on, or refuses them,
+//! or has no clients.
 
 use super::Ordering;
 use super::forwarding::Forwarding;
 use super::learners::Learners;
-use crate::message::{Connect, NewTree, ToOrdering, ToShard};
+use super::read_only::LocalSessions;
+use crate::message::{Connect, NewTree, Served, ToOrdering, ToShard};
 use crate::pipeline::Head;
 use crate::settings::Now;
 use crate::state::State;
@@ -26,6 +28,8 @@ pub(crate) enum Service {
     },
     /// It passes them on to its leader.
     Following(Box<Forwarding>),
+    /// It has no leader, and serves clients that only read, in these sessions of its own.
+    ReadOnly(Box<LocalSessions>),
     /// It has no leader, and no clients.
     Nobody,
 }
@@ -84,7 +88,7 @@ impl Ordering {
         let is_needed = self.settings.confirms_syncs;
         let confirmations = Confirmations { is_needed, ..Confirmations::default() };
         self.service = Service::Leading { last, learners: Learners::default(), confirmations };
-        self.tell_shards(true);
+        self.tell_shards(Served::All);
         self.reaped_ms = now.mono_ms;
         self.sessions.forget_all();
         let has_time = !self.planted.has(Plant::SessionsWithoutTime);
@@ -111,19 +115,19 @@ impl Ordering {
     pub(crate) fn follow(&mut self, link: LinkId) {
         self.service = Service::Following(Box::new(Forwarding::new(link)));
         self.sessions.forget_all();
-        self.tell_shards(true);
+        self.tell_shards(Served::All);
     }
 
     /// Serves nobody from now on: shards close their connections.
     pub(crate) fn stop_serving(&mut self) {
         self.service = Service::Nobody;
         self.to_peers.clear();
-        self.tell_shards(false);
+        self.tell_shards(Served::Nobody);
     }
 
-    fn tell_shards(&mut self, is_serving: bool) {
+    pub(super) fn tell_shards(&mut self, served: Served) {
         let shards = 0..self.sessions.shards();
-        self.to_shards.extend(shards.map(|shard| (shard, ToShard::Serve(is_serving))));
+        self.to_shards.extend(shards.map(|shard| (shard, ToShard::Serve(served))));
     }
 
     /// Another tree takes the place of this one, which is returned. Shards read from the old one

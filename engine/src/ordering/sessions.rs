@@ -111,7 +111,7 @@ impl Ordering {
             timeout_ms: if granted.is_some() { connect.timeout_ms } else { 0 },
             session_id: granted.unwrap_or_default(),
             password: granted.map_or([0; 16], password),
-            has_read_only: connect.has_read_only,
+            read_only: connect.read_only.map(|_| self.is_read_only()),
         };
         response.encode(&mut self.open.batch.bodies);
         let outcome = Outcome {

@@ -37,10 +37,13 @@ pub enum Effect {
     SendSnapshot(LinkId, Pin<State>),
     /// Free this tree, which may take long; no client sees it any more.
     Discard(Box<Head>),
-    /// Serve clients from now on, as this epoch's leader or as a learner of that link.
+    /// Serve clients from now on, as this epoch's leader or as a learner of that link; or, without
+    /// a leader, read-only ones.
     Serve(Serving),
     /// Close all clients and take none: there is no leader.
     StopServing(Lost),
+    /// Close the read-only clients and take none: a leader was elected.
+    EndReadOnly,
     /// What the leader has committed does not fit this server's tree: the server must end, and
     /// synchronize anew from another copy.
     Diverged(ReplayError),
@@ -65,6 +68,7 @@ impl fmt::Debug for Effect {
             Self::Discard(_) => f.write_str("Discard"),
             Self::Serve(serving) => f.debug_tuple("Serve").field(serving).finish(),
             Self::StopServing(why) => f.debug_tuple("StopServing").field(why).finish(),
+            Self::EndReadOnly => f.write_str("EndReadOnly"),
             Self::Diverged(error) => f.debug_tuple("Diverged").field(error).finish(),
             Self::TakeSnapshot(_) => f.write_str("TakeSnapshot"),
         }
@@ -78,6 +82,8 @@ pub enum Serving {
     Leading(Epoch),
     /// It follows, or observes, over this link.
     Following(LinkId),
+    /// It has no leader: clients that are content with it read what it knows to be committed.
+    ReadOnly,
 }
 
 /// Effects in order. Kept by the caller, so that their memory is reused.

@@ -4,8 +4,15 @@
 //! proposes before it is logged, and what it inherits when its epoch begins; a learner applies what
 //! is committed. Both publish what agreement calls committed and durable.
 //!
+//! While it looks for a leader, and only then, it may serve clients that are content with reading.
+//! As stock, it waits before (`Settings::read_only_after_ms`): a short election should not give
+//! them a session that ends with it.
+//!
 //! Invariant: between the events of the replica, the head holds what is published, and on a leader
 //! what it has inherited and proposed (guard: `tests::ensemble`).
+//!
+//! Invariant: clients that only read see what is known to be committed, and of one tree until they
+//! are closed (guard: `tests::ensemble::reading`).
 
 use super::tail::Tail;
 use super::{Effect, Effects, Replica, Serving};
@@ -13,7 +20,7 @@ use crate::in_log::InLog;
 use crate::ordering::ReplayError;
 use crate::pipeline::Head;
 use crate::settings::Now;
-use crate::zab::{self, CloseReason, LinkId, Message, Plant, Violation, Zab, ZabParts};
+use crate::zab::{self, CloseReason, LinkId, Message, Plant, Progress, Violation, Zab, ZabParts};
 use model::zxid::Zxid;
 use std::mem;
 use std::sync::Arc;
@@ -38,6 +45,8 @@ pub(super) struct Member {
     replaced: Option<Replaced>,
     /// The role is lost, and what it had applied is pinned by a snapshot that is being sent.
     is_dropping: bool,
+    /// Since when it looks for a leader, in ms of the monotonic clock.
+    looking_since_ms: Option<u64>,
 }
 
 /// The history that a snapshot is to replace: it counts until the snapshot is accepted, and shards
@@ -61,6 +70,7 @@ impl Member {
             empty: parts.empty,
             replaced: None,
             is_dropping: false,
+            looking_since_ms: None,
         }
     }
 
@@ -90,6 +100,7 @@ impl Replica {
         if is_stored && let Some(replaced) = &mut member.replaced {
             replaced.is_accepted |= !member.zab.is_replacing();
         }
+        self.watch_election(now, effects);
         for effect in decided.take() {
             if let Err(error) = self.perform(now, effect, effects) {
                 effects.push(Effect::Diverged(error));
@@ -244,6 +255,42 @@ impl Replica {
             if !self.ordering.planted.has(Plant::HeadKept) {
                 self.ordering.drop_head(now);
             }
+        }
+    }
+
+    /// Agreement has decided something: whether it looks for a leader is known anew. Before any of
+    /// it is performed: the tree may be replaced once a leader is elected.
+    fn watch_election(&mut self, now: Now, effects: &mut Effects) {
+        let Some(member) = &mut self.member else { return };
+        if member.zab.progress() == Progress::Election {
+            member.looking_since_ms.get_or_insert(now.mono_ms);
+            return;
+        }
+        member.looking_since_ms = None;
+        if self.ordering.is_read_only() {
+            self.ordering.stop_serving();
+            effects.push(Effect::EndReadOnly);
+        }
+    }
+
+    /// When clients that only read are to be served; `None` if they may not be, or are already.
+    pub(super) fn read_only_from_ms(&self) -> Option<u64> {
+        let member = self.member.as_ref()?;
+        let looking_since_ms = member.looking_since_ms?;
+        let after_ms = self.ordering.read_only_after_ms()?;
+        // An import, and a snapshot of an epoch that has not begun, need not be committed.
+        let is_committed = self.ordering.seen() <= member.zab.history().committed();
+        let is_whole = !member.is_dropping && member.replaced.is_none();
+        let is_durable = self.ordering.published() <= self.durable;
+        let may_begin = is_whole && is_committed && is_durable && !self.ordering.is_read_only();
+        may_begin.then_some(looking_since_ms + after_ms)
+    }
+
+    /// Serves clients that only read, if a leader has been looked for long enough.
+    pub(super) fn maybe_serve_read_only(&mut self, now: Now, effects: &mut Effects) {
+        if self.read_only_from_ms().is_some_and(|from_ms| from_ms <= now.mono_ms) {
+            self.ordering.serve_read_only(now);
+            effects.push(Effect::Serve(Serving::ReadOnly));
         }
     }
 

@@ -23,7 +23,8 @@
 //!
 //! A server of an ensemble has a part for agreement beside `ordering` (`member`): a batch that it
 //! seals as leader goes to its followers in the same turn as to the log, and is published when a
-//! quorum holds it; as learner it applies what is committed.
+//! quorum holds it; as learner it applies what is committed; without a leader it may serve what it
+//! has published.
 
 mod effect;
 mod event;
@@ -162,7 +163,8 @@ impl Replica {
     pub fn deadline_ms(&self) -> u64 {
         let snapshot_ms = self.snapshots.deadline_ms().unwrap_or(u64::MAX);
         let agreement_ms = self.member.as_ref().map_or(u64::MAX, |it| it.zab().deadline_ms());
-        self.ordering.deadline_ms().min(snapshot_ms).min(agreement_ms)
+        let read_only_ms = self.read_only_from_ms().unwrap_or(u64::MAX);
+        self.ordering.deadline_ms().min(snapshot_ms).min(agreement_ms).min(read_only_ms)
     }
 
     fn end_turn(&mut self, now: Now, effects: &mut Effects) {
@@ -191,6 +193,7 @@ impl Replica {
         if !self.is_dropping() {
             self.agree(now, zab::Event::TurnEnded, effects);
         }
+        self.maybe_serve_read_only(now, effects);
         if self.snapshots.is_due_at(now.mono_ms)
             && let Some(pin) = self.ordering.head.tree.pin()
         {

@@ -9,7 +9,7 @@ use super::{Refused, Shard};
 use crate::acl::identity::Verdict;
 use crate::batch::ConnectionId;
 use crate::limits::IDENTITIES_MAX;
-use crate::message::{Connect, ToOrdering};
+use crate::message::{Connect, Served, ToOrdering};
 use model::error::ErrorCode;
 use model::op::Op;
 use model::record::NodeRecord;
@@ -27,8 +27,12 @@ impl Shard {
         received_ms: u64,
     ) -> Result<(), Refused> {
         let request = ConnectRequest::decode(packet).map_err(|_| Refused::NotConnect)?;
-        if !self.is_serving {
-            return Err(Refused::NotServing);
+        match self.served {
+            Served::All => (),
+            // A client from before there were read-only servers does not know what it would get.
+            Served::ReadOnly if request.read_only == Some(true) => (),
+            Served::ReadOnly => return Err(Refused::NotReadOnly),
+            Served::Nobody => return Err(Refused::NotServing),
         }
         let (seen, here) = (Zxid(request.last_zxid_seen), self.reader.view().meta().zxid);
         if seen > here {
@@ -46,7 +50,7 @@ impl Shard {
             session,
             password: request.password.try_into().ok(),
             timeout_ms,
-            has_read_only: request.read_only.is_some(),
+            read_only: request.read_only,
         }));
         Ok(())
     }

@@ -16,7 +16,7 @@
 use super::Shard;
 use super::connection::{BareReply, Connection, NextOfEnd};
 use crate::batch::ConnectionId;
-use crate::message::ToOrdering;
+use crate::message::{Served, ToOrdering};
 use model::session::SessionId;
 
 impl Shard {
@@ -80,10 +80,10 @@ impl Shard {
         self.connections.end(id);
     }
 
-    /// Serves clients from now on; or closes all connections at once and lets nobody in.
-    pub(super) fn serve_clients(&mut self, is_serving: bool) {
-        self.is_serving = is_serving;
-        if !is_serving {
+    /// Serves these clients from now on; if nobody, closes all connections at once.
+    pub(super) fn serve_clients(&mut self, served: Served) {
+        self.served = served;
+        if served == Served::Nobody {
             let slots = 0..self.connections.slot_count();
             let all: Vec<_> = self.connections.some(slots).map(Connection::id).collect();
             for id in all {

@@ -43,7 +43,7 @@ pub use refused::Refused;
 pub use watches::{Notified, WatchMode, WatchTable};
 
 use crate::batch::{ConnectionId, Cursor};
-use crate::message::{ToOrdering, ToShard};
+use crate::message::{Served, ToOrdering, ToShard};
 use crate::settings::{Now, Settings};
 use crate::state::State;
 use crate::tree::TreeReader;
@@ -64,8 +64,8 @@ use watches::Watches;
 /// A shard.
 pub struct Shard {
     settings: Arc<Settings>,
-    /// Whether clients may have sessions here.
-    is_serving: bool,
+    /// Which clients may have sessions here.
+    served: Served,
     /// The newest version that it has seen, and the batch that led there.
     reader: TreeReader<State>,
     cursor: Cursor,
@@ -91,7 +91,7 @@ impl Shard {
         cursor: Cursor,
     ) -> Self {
         Self {
-            is_serving: true,
+            served: Served::All,
             reader,
             cursor,
             connections: Connections::new(index),
@@ -201,7 +201,7 @@ impl Shard {
                 }
             }
             ToShard::Returned(bundle) => self.handover.recycle(bundle),
-            ToShard::Serve(is_serving) => self.serve_clients(is_serving),
+            ToShard::Serve(served) => self.serve_clients(served),
             ToShard::Replaced(tree) => {
                 (self.reader, self.cursor) = (tree.reader, tree.cursor);
                 self.reads.forget();

@@ -9,6 +9,8 @@ pub enum Refused {
     NotConnect,
     /// The server has no leader.
     NotServing,
+    /// The server has no leader and serves read-only clients, and this is not one.
+    NotReadOnly,
     /// It has seen more of the history than this server has.
     ZxidAhead {
         /// What it has seen.
@@ -34,6 +36,9 @@ impl std::fmt::Display for Refused {
         match self {
             Self::NotConnect => f.write_str("its first packet is not a connect request"),
             Self::NotServing => f.write_str("this server has no leader at the moment"),
+            Self::NotReadOnly => f.write_str(
+                "this server has no leader at the moment, and it is no read-only client",
+            ),
             Self::ZxidAhead { seen, here } => {
                 write!(f, "it has seen zxid {seen}, this server is at {here}")
             }

@@ -363,7 +363,7 @@ impl World {
                     Effect::SendSnapshot(link, pin) => self.snapshots.push((link, pin)),
                     Effect::Discard(head) => drop(head),
                     Effect::Serve(serving) => self.serving = Some(serving),
-                    Effect::StopServing(_) => self.serving = None,
+                    Effect::StopServing(_) | Effect::EndReadOnly => self.serving = None,
                     Effect::Diverged(error) => panic!("{error}"),
                     Effect::TakeSnapshot(_) => panic!("no snapshot is ever due"),
                 }

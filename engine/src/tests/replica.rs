@@ -57,7 +57,7 @@ impl Desk {
             session: SessionId(0),
             password: None,
             timeout_ms: 10_000,
-            has_read_only: false,
+            read_only: None,
         };
         assert_eq!(desk.handle(Event::Shard(ToOrdering::Connect(connect))), "");
         assert_eq!(desk.handle(Event::TurnEnded), "", "the log has not accepted anything yet");

@@ -12,14 +12,14 @@ fn connect_responses() {
         timeout_ms: 30_000,
         session_id: SessionId(0x0100_0000_0000_0001),
         password: *b"0123456789abcdef",
-        has_read_only: true,
+        read_only: Some(false),
     };
     let mut out = Vec::new();
     response.encode(&mut out);
     let expected = "00000025 00000000 00007530 0100000000000001 00000010 '0123456789abcdef' 00";
     assert_eq!(out, golden(expected));
     out.clear();
-    ConnectResponse { has_read_only: false, ..response }.encode(&mut out);
+    ConnectResponse { read_only: None, ..response }.encode(&mut out);
     let expected = "00000024 00000000 00007530 0100000000000001 00000010 '0123456789abcdef'";
     assert_eq!(out, golden(expected));
 }

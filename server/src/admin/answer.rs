@@ -210,7 +210,10 @@ impl Desk {
         held: &mut Held,
     ) -> Result<(), Unanswered> {
         match word {
-            FourLetterWord::Conf => text::conf::conf(out, &self.facts.conf, self.sizes().await),
+            FourLetterWord::Conf => {
+                let sizes = self.sizes().await;
+                text::conf::conf(out, &self.facts.conf, sizes, ordering.mode);
+            }
             FourLetterWord::Dirs => text::conf::dirs(out, self.sizes().await),
             FourLetterWord::Isro => {
                 let is_read_only = ordering.mode == super::inquiry::Mode::ReadOnly;

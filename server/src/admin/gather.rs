@@ -182,7 +182,7 @@ impl Roles {
             let ask = |reply| Inquiry::Ordering(OrderingInquiry::Sessions(session, reply));
             let page = self.ordering.ask(ask).await?;
             all.wall_offset_ms = page.wall_ms.saturating_sub_unsigned(page.mono_ms);
-            all.is_tracking = page.is_tracking;
+            (all.is_tracking, all.has_local) = (page.is_tracking, page.has_local);
             all.sessions.extend_from_slice(&page.sessions);
             let is_full = size_of_val(&all.sessions[..]) >= ANSWER_BYTES_MAX;
             from = page.next.filter(|_| !is_full);

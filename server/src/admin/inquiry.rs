@@ -221,6 +221,8 @@ pub struct SessionPage {
     pub sessions: Vec<SessionExpiry>,
     /// Whether this server decides when sessions expire.
     pub is_tracking: bool,
+    /// Whether it decides that for sessions of its own alone: those that have an expiry.
+    pub has_local: bool,
     /// The session to continue from, if there may be more.
     pub next: Option<SessionId>,
     /// The monotonic clock now, in ms, to read [`SessionExpiry::expires_ms`] by.

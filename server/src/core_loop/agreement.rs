@@ -298,6 +298,12 @@ impl History {
                 let leader = self.replica().zab().and_then(zab::Zab::follows);
                 info!("following server {}", leader.map_or(-1, |leader| leader.0));
             }
+            Serving::ReadOnly => {
+                info!("still looking for a leader: serving read-only clients");
+                // From the tree that is served already.
+                self.under_way.serving = Some(serving);
+                return;
+            }
         }
         self.under_way.serving = Some(serving);
         self.adopt_received();
@@ -312,11 +318,18 @@ impl History {
         warn!("looking for a leader: {why}");
     }
 
+    /// A leader was elected: read-only clients are not served any more.
+    pub(super) fn end_read_only(&mut self) {
+        self.under_way.serving = None;
+        info!("a leader was elected: no longer serving read-only clients");
+    }
+
     /// What the server is to its ensemble, for reports.
     pub(super) fn mode(&self) -> Mode {
         match (self.replica().zab(), self.under_way.serving) {
             (None, _) => Mode::Standalone,
             (Some(_), Some(Serving::Leading(_))) => Mode::Leader,
+            (Some(_), Some(Serving::ReadOnly)) => Mode::ReadOnly,
             (Some(zab), _) if !zab.ensemble().is_observer() => Mode::Follower,
             (Some(_), _) => Mode::Observer,
         }

@@ -12,7 +12,7 @@ use crate::directories::Directories;
 use crate::membership::Keeper;
 use crate::persist::{self, SnapshotJob};
 use disk::{Background, DiskError};
-use engine::message::{ToOrdering, ToShard};
+use engine::message::{Served, ToOrdering, ToShard};
 use engine::ordering::Refusal;
 use engine::replica::{Effect, Effects, Event, LogState, Replica};
 use engine::settings::{Now, Settings};
@@ -355,6 +355,7 @@ impl History {
                 }
                 Effect::Serve(serving) => self.serve(serving),
                 Effect::StopServing(why) => self.stop_serving(why),
+                Effect::EndReadOnly => self.end_read_only(),
                 Effect::Diverged(error) => self.diverged(error),
                 Effect::SendSnapshot(link, pin) => self.send_snapshot(link, pin),
                 Effect::Discard(head) => incoming::discard(head),
@@ -369,7 +370,7 @@ impl History {
     /// What a shard gets in place of this message: a leader may not serve clients.
     fn for_shard(&self, message: ToShard) -> ToShard {
         match message {
-            ToShard::Serve(true) if self.leads_apart() => ToShard::Serve(false),
+            ToShard::Serve(Served::All) if self.leads_apart() => ToShard::Serve(Served::Nobody),
             message => message,
         }
     }

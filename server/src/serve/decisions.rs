@@ -66,6 +66,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             .then(|| enforced.iter().map(|scheme| scheme.clone().into_bytes()).collect()),
         close_session_txn: sessions.close_txn_lists_paths,
         txn_digest: tree.digest_enabled,
+        read_only_after_ms: sessions.read_only_after_ms,
         confirms_syncs: config.requests.confirms_syncs,
         reconfig: reconfig(config),
         hash_seed: [random::bits().unwrap_or(1), random::bits().unwrap_or(2)],

@@ -14,13 +14,21 @@ from kazoo.client import KazooClient, KazooState
 PATIENCE = 60
 
 
+def free_ports(count):
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
 class Server:
     """A process on a folder and a port that stay the same over restarts."""
 
-    def __init__(self, folder):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+    def __init__(self, folder, lines=""):
+        [self.port] = free_ports(1)
         self.hosts = f"127.0.0.1:{self.port}"
         self.config = os.path.join(folder, "zoo.cfg")
         self.log = os.path.join(folder, "log")
@@ -29,9 +37,9 @@ class Server:
             config.write(
                 f"tickTime=200\nmaxSessionTimeout=60000\ndataDir={folder}/data\n"
                 f"clientPort={self.port}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\n"
-                "admin.enableServer=false\n4lw.commands.whitelist=*\n"
+                "admin.enableServer=false\n4lw.commands.whitelist=*\n" + lines
             )
-        os.mkdir(f"{folder}/data")
+        os.makedirs(f"{folder}/data", exist_ok=True)
         self.start()
 
     def start(self):
@@ -47,15 +55,18 @@ class Server:
             time.sleep(0.02)
 
     def serves(self):
+        return b"Mode:" in self.word(b"srvr")
+
+    def word(self, word):
+        answer = b""
         try:
             with socket.create_connection(("127.0.0.1", self.port), 2) as stream:
-                stream.sendall(b"srvr")
-                answer = b""
+                stream.sendall(word)
                 while piece := stream.recv(4096):
                     answer += piece
-                return b"Mode:" in answer
         except OSError:
-            return False
+            pass
+        return answer
 
     def kill(self):
         """SIGKILL: what the server has acknowledged must be on its disk."""

@@ -2,6 +2,7 @@
 
 mod agreeing;
 mod clients;
+mod reading;
 mod syncs;
 
 use super::harness::{SEED, World, settings};
@@ -119,12 +120,17 @@ impl Servers {
 
     /// A server starts with what is on its disk.
     pub(super) fn start(&mut self, place: Place) {
+        self.start_with(place, self.disks[place].committed);
+    }
+
+    /// The same, with a tree through `applied`.
+    pub(super) fn start_with(&mut self, place: Place, applied: Zxid) {
         let settings = Settings { server_id: place as u8 + 1, ..self.settings.clone() };
         let disk = &self.disks[place];
         let mut head = self.empty_head(place);
         let (mut tail, mut batch) = (InLog::default(), Batch::default());
         for (zxid, txn) in &disk.log {
-            if *zxid <= disk.committed {
+            if *zxid <= applied {
                 replay(&mut head, txn, &mut batch).expect("it was applied before");
             } else {
                 tail.push(*zxid, txn);
@@ -156,7 +162,7 @@ impl Servers {
         });
         let member = Some(MemberParts { zab, tail, empty });
         let now = self.now_at(place);
-        let mut world = World::with_member(head, disk.committed, settings, 2, now, member);
+        let mut world = World::with_member(head, applied, settings, 2, now, member);
         world.log = disk.log.clone();
         world.durable_count = world.log.len();
         self.worlds[place] = Some(world);

@@ -7,7 +7,7 @@ use crate::admin::inquiry::{
 use crate::admin::limits::{PAGE_ENTRIES_MAX, QUOTAS_PER_PAGE};
 use crate::admin::metrics::{Metrics, QuotaSums};
 use engine::meter::PART_BYTES_MAX;
-use engine::ordering::{Ordering, Refusal};
+use engine::ordering::{LocalSessions, Ordering, Refusal};
 use engine::quota::{self, Track};
 use engine::settings::Now;
 use engine::state::State;
@@ -58,8 +58,15 @@ pub fn ordering(
             reply.send(()).ok();
         }
         OrderingInquiry::Sessions(from, reply) => {
-            let is_tracking = matches!(standing.mode, Mode::Standalone | Mode::Leader);
-            let page = session_page(role, view.meta(), from, is_tracking, standing.now);
+            let page = match (standing.mode, role.local_sessions()) {
+                (Mode::ReadOnly, Some(local)) => {
+                    local_session_page(local, view.meta(), from, standing.now)
+                }
+                (mode, _) => {
+                    let is_tracking = matches!(mode, Mode::Standalone | Mode::Leader);
+                    session_page(role, view.meta(), from, is_tracking, standing.now)
+                }
+            };
             reply.send(page).ok();
         }
         OrderingInquiry::Ephemerals(from, reply) => {
@@ -125,14 +132,15 @@ fn ordering_report(role: &Ordering, view: View<'_, State>, standing: Standing) -
         data_bytes: view.data_bytes(),
         ephemeral_count: state.ephemeral_count,
         session_count: state.sessions.len() as u64,
-        local_session_count: 0,
+        local_session_count: role.local_sessions().map_or(0, |local| local.len() as u64),
         writes_refused: role.refusal().map(|refusal| match refusal {
             Refusal::DiskFull => {
                 "the disk is full: the log has no room and none can be made".into()
             }
             Refusal::LogEnded => "the server stops: its log has ended".into(),
         }),
-        ensemble: standing.ensemble,
+        // Stock's read-only server is none of an ensemble, and reports nothing of it.
+        ensemble: standing.ensemble.filter(|_| standing.mode != Mode::ReadOnly),
         last_snapshot: standing.last_snapshot,
         slow_flushes: standing.slow_flushes,
     }
@@ -157,6 +165,30 @@ pub(super) fn session_page(
     }
     page.next = known.next().map(|(session, _)| session);
     page
+}
+
+/// The sessions of a read-only server: its own, and the ensemble's, which do not expire here.
+fn local_session_page(
+    local: &LocalSessions,
+    state: &State,
+    from: SessionId,
+    now: Now,
+) -> SessionPage {
+    let count_max = PAGE_ENTRIES_MAX + 1;
+    let global = state.sessions.range(from..).take(count_max).map(|(&session, it)| {
+        let timeout_ms = it.timeout_ms;
+        SessionExpiry { expires_ms: 0, session, timeout_ms }
+    });
+    let own = local.from(from).take(count_max).map(|(session, it)| {
+        let (expires_ms, timeout_ms) = (it.expires_ms, it.timeout_ms as i32);
+        SessionExpiry { expires_ms, session, timeout_ms }
+    });
+    let mut sessions: Vec<_> = global.chain(own).collect();
+    sessions.sort_unstable_by_key(|entry| entry.session);
+    let next = sessions.get(PAGE_ENTRIES_MAX).map(|entry| entry.session);
+    sessions.truncate(PAGE_ENTRIES_MAX);
+    let (mono_ms, wall_ms) = (now.mono_ms, now.wall_ms);
+    SessionPage { sessions, next, has_local: true, mono_ms, wall_ms, ..<_>::default() }
 }
 
 pub(super) fn ephemeral_page(state: &State, from: &EphemeralCursor) -> EphemeralPage {

@@ -162,7 +162,7 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
             json!({})
         }
         Command::SystemProperties => system_properties(desk).await,
-        Command::VotingView => ensemble::voting_view(&desk.facts.conf),
+        Command::VotingView => ensemble::voting_view(desk).await?,
         Command::WatchSummary => watch_summary(desk).await?,
         Command::Watches => return watches(&desk.roles).await,
         Command::WatchesByPath => return watches_by_path(&desk.roles).await,

@@ -2,7 +2,7 @@
 
 use crate::admin::answer::Desk;
 use crate::admin::inquiry::{Mode, Unanswered};
-use crate::admin::text::conf::{Conf, EnsembleConf};
+use crate::admin::text::conf::EnsembleConf;
 use crate::admin::values::progress_name;
 use model::peer::address::Address;
 use model::peer::membership::{Member, PeerAddress, Role};
@@ -34,10 +34,12 @@ pub(super) async fn observers(desk: &Desk) -> Result<Value, Unanswered> {
     Ok(json!({ "synced_observers": count, "observers": [] }))
 }
 
-/// The servers that vote.
-pub(super) fn voting_view(conf: &Conf) -> Value {
+/// The servers that vote; none on a read-only server.
+pub(super) async fn voting_view(desk: &Desk) -> Result<Value, Unanswered> {
+    let is_known = desk.roles.ordering_counts().await?.ensemble.is_some();
+    let ensemble = desk.facts.conf.ensemble.as_ref().filter(|_| is_known);
     let mut view = Map::new();
-    if let Some(ensemble) = &conf.ensemble {
+    if let Some(ensemble) = ensemble {
         for (&id, member) in ensemble.servers.get().membership().members() {
             if member.role != Role::Participant {
                 continue;
@@ -56,7 +58,7 @@ pub(super) fn voting_view(conf: &Conf) -> Value {
             view.insert(id.0.to_string(), view_of_it);
         }
     }
-    json!({ "current_config": view })
+    Ok(json!({ "current_config": view }))
 }
 
 /// How far this server has come in its ensemble.

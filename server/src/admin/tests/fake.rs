@@ -170,6 +170,7 @@ pub(super) fn answer_ordering(
             let page = SessionPage {
                 sessions: rest.next().copied().into_iter().collect(),
                 is_tracking: true,
+                has_local: false,
                 next: rest.next().map(|entry| entry.session),
                 mono_ms: 500,
                 wall_ms: 1_795_240_947_500,

@@ -1,6 +1,7 @@
 //! `conf`, `dirs` and `envi`.
 
 use super::{Version, put};
+use crate::admin::inquiry::Mode;
 use crate::config::Config;
 use crate::membership::Shown;
 use engine::zab::Configuration;
@@ -99,8 +100,8 @@ pub struct DirectorySizes {
     pub log_bytes: u64,
 }
 
-/// `conf`.
-pub fn conf(out: &mut Vec<u8>, conf: &Conf, sizes: DirectorySizes) {
+/// `conf`; a read-only server does not show who is in its ensemble.
+pub fn conf(out: &mut Vec<u8>, conf: &Conf, sizes: DirectorySizes, mode: Mode) {
     put!(out, "clientPort={}\nsecureClientPort=-1\ndataDir=", conf.client_port);
     out.extend_from_slice(conf.data_dir.as_os_str().as_bytes());
     put!(out, "\ndataDirSize={}\ndataLogDir=", sizes.data_bytes);
@@ -114,6 +115,10 @@ pub fn conf(out: &mut Vec<u8>, conf: &Conf, sizes: DirectorySizes) {
     put!(out, "serverId={}\n", conf.server_id());
     if let Some(ensemble) = &conf.ensemble {
         put_ensemble(out, ensemble);
+        if mode != Mode::ReadOnly {
+            // As on stock, no line ends behind the membership.
+            put!(out, "membership: \n{}", ensemble.servers.get().membership());
+        }
     }
 }
 
@@ -128,8 +133,6 @@ fn put_ensemble(out: &mut Vec<u8>, ensemble: &EnsembleConf) {
     put!(out, "electionAlg=3\nelectionPort={}\n", ports(|address| address.election_port));
     put!(out, "quorumPort={}\n", ports(|address| address.quorum_port));
     put!(out, "peerType={}\n", u8::from(is_observer));
-    // As on stock, no line ends behind the membership.
-    put!(out, "membership: \n{}", ensemble.servers.get().membership());
 }
 
 /// `dirs`.

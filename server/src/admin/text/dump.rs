@@ -13,6 +13,8 @@ pub struct Sessions {
     pub sessions: Vec<SessionExpiry>,
     /// Whether this server decides when they expire; otherwise its leader does.
     pub is_tracking: bool,
+    /// Whether it does so for sessions of its own alone: those that have an expiry.
+    pub has_local: bool,
     /// The wall clock less the monotonic one, in ms.
     pub wall_offset_ms: i64,
 }
@@ -30,18 +32,28 @@ impl Sessions {
     }
 }
 
-/// The sessions, which are in the order of their expiry; on a learner in that of their ids.
+/// The sessions, which are in the order of their expiry; those that expire elsewhere come first, in
+/// the order of their ids.
 pub fn sessions(out: &mut Vec<u8>, live: &Sessions) {
-    if !live.is_tracking {
-        put!(out, "SessionTracker dump:\nGlobal Sessions({}):\n", live.sessions.len());
-        for entry in &live.sessions {
-            put!(out, "0x{:x}\t{}ms\n", entry.session.0, entry.timeout_ms);
-        }
-        return;
-    }
-    let buckets = || live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms);
     put!(out, "SessionTracker dump:\n");
-    put!(out, "Session Sets ({})/({}):\n", buckets().count(), live.sessions.len());
+    if live.is_tracking {
+        return sets(out, live, &live.sessions);
+    }
+    let global_count = live.sessions.partition_point(|entry| entry.expires_ms == 0);
+    let (global, local) = live.sessions.split_at(global_count);
+    if live.has_local {
+        put!(out, "Local ");
+        sets(out, live, local);
+    }
+    put!(out, "Global Sessions({}):\n", global.len());
+    for entry in global {
+        put!(out, "0x{:x}\t{}ms\n", entry.session.0, entry.timeout_ms);
+    }
+}
+
+fn sets(out: &mut Vec<u8>, live: &Sessions, tracked: &[SessionExpiry]) {
+    let buckets = || tracked.chunk_by(|a, b| a.expires_ms == b.expires_ms);
+    put!(out, "Session Sets ({})/({}):\n", buckets().count(), tracked.len());
     for bucket in buckets() {
         let at = Date(live.wall_ms(bucket[0].expires_ms));
         put!(out, "{} expire at {at}:\n", bucket.len());

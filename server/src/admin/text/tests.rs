@@ -264,7 +264,7 @@ fn conf_and_dirs() {
     let written = written();
     let sizes = DirectorySizes { data_bytes: 478, log_bytes: 67_108_880 };
     assert_eq!(
-        text(|out| conf::conf(out, &written, sizes)),
+        text(|out| conf::conf(out, &written, sizes, Mode::Standalone)),
         "clientPort=22981\nsecureClientPort=-1\ndataDir=/srv/zk/data/version-2\n\
          dataDirSize=478\ndataLogDir=/srv/zk/log/version-2\ndataLogSize=67108880\n\
          tickTime=2000\nmaxClientCnxns=60\nminSessionTimeout=4000\nmaxSessionTimeout=40000\n\
@@ -346,7 +346,10 @@ fn conf_of_an_ensemble() {
         client_address: "127.0.0.1:22981".parse().unwrap(),
     };
     let written = Conf { ensemble: Some(ensemble), ..written() };
-    let shown = text(|out| conf::conf(out, &written, DirectorySizes::default()));
+    let sizes = DirectorySizes::default();
+    let of_reader = text(|out| conf::conf(out, &written, sizes, Mode::ReadOnly));
+    assert!(of_reader.ends_with("quorumPort=2889\npeerType=0\n"), "{of_reader}");
+    let shown = text(|out| conf::conf(out, &written, sizes, Mode::Follower));
     assert!(
         shown.ends_with(
             "clientPortListenBacklog=-1\nserverId=2\ninitLimit=10\nsyncLimit=5\n\
@@ -371,9 +374,11 @@ fn dump_of_two_sessions() {
     let wall_ms = 1_795_240_948_000;
     let expires_ms = 2_742_000;
     let expiring = |session| SessionExpiry { expires_ms, session, timeout_ms: 30_000 };
+    let elsewhere = |session| SessionExpiry { expires_ms: 0, ..expiring(session) };
     let live = Sessions {
         sessions: [B, A].map(expiring).into(),
         is_tracking: true,
+        has_local: false,
         wall_offset_ms: wall_ms - expires_ms as i64,
     };
     let owned = [
@@ -411,7 +416,7 @@ fn dump_of_two_sessions() {
         dump::ephemerals_head(out, 0);
     });
     let of_learner = text(|out| {
-        let sessions = [A, B].map(expiring).into();
+        let sessions = [A, B].map(elsewhere).into();
         dump::sessions(out, &Sessions { sessions, ..Sessions::default() });
     });
     assert_eq!(
@@ -470,4 +475,21 @@ fn dates_and_addresses() {
     assert_eq!(peer("127.0.0.1:1"), "/127.0.0.1:1");
     assert_eq!(peer("[::1]:2181"), "/[0:0:0:0:0:0:0:1]:2181");
     assert_eq!(peer("[::ffff:10.1.2.3]:7"), "/10.1.2.3:7");
+}
+
+#[test]
+fn dump_of_a_read_only_server() {
+    let expiring = |expires_ms, session| SessionExpiry { expires_ms, session, timeout_ms: 30_000 };
+    let shown = text(|out| {
+        let sessions = vec![expiring(0, A), expiring(2_742_000, B)];
+        let wall_offset_ms = 1_795_238_206_000;
+        let (is_tracking, has_local) = (false, true);
+        dump::sessions(out, &Sessions { sessions, is_tracking, has_local, wall_offset_ms });
+    });
+    assert_eq!(
+        shown,
+        "SessionTracker dump:\nLocal Session Sets (1)/(1):\n\
+         1 expire at Sat Nov 21 06:02:28 UTC 2026:\n\t0x100002885d60001\n\
+         Global Sessions(1):\n0x100002885d60000\t30000ms\n"
+    );
 }

@@ -396,4 +396,29 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "made from them in UTF-8",
         "it is the same in a locale of UTF-8",
     ],
+    [
+        "a client without a session on a read-only server (`readonlymode.enabled`), unless \
+         `localSessionsEnabled`",
+        "gets an answer that it cannot read, in place of a session",
+        "gets a session",
+        "it is what the mode is for",
+    ],
+    [
+        "a session that a read-only server does not know",
+        "continues there if the password is right; with `localSessionsEnabled` it does not exist",
+        "continues there if the password is right, unless it was made there and has ended",
+        "it may be of the ensemble, made after this server lost its leader",
+    ],
+    [
+        "what a read-only server shows",
+        "all of its log, with what no quorum has acknowledged",
+        "what it knows to be committed; nothing after an import, before it had a leader",
+        "what was read must not disappear again",
+    ],
+    [
+        "a write on a read-only server, right behind reads",
+        "may be refused before they are answered: its client then breaks the connection",
+        "is refused behind them",
+        "requests are answered in their order",
+    ],
 ];

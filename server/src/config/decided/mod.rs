@@ -206,6 +206,8 @@ pub struct Sessions {
     pub timeout_max_written_ms: i32,
     /// The closing txn lists what it deletes.
     pub close_txn_lists_paths: bool,
+    /// How long a server of an ensemble looks for a leader before it serves read-only clients.
+    pub read_only_after_ms: Option<u64>,
 }
 
 /// What requests may cost.

@@ -13,6 +13,10 @@ use super::{
     settle::{NOT_SHOWN, Settled, is_secret},
 };
 
+/// The shortest time that a server of an ensemble looks for a leader before it serves read-only
+/// clients, as in ZooKeeper's `QuorumPeer`; a longer tick counts instead.
+const READ_ONLY_AFTER_MS_MIN: u64 = 2000;
+
 /// All four-letter words.
 pub(in crate::config) const WORDS: [&str; 18] = [
     "conf", "cons", "crst", "dirs", "dump", "envi", "gtmk", "hash", "isro", "mntr", "ruok", "srst",
@@ -164,6 +168,9 @@ fn sessions(settled: &mut Settled<'_>) -> Sessions {
         timeout_max_written_ms: timeout_max_ms,
         timeout_max_ms: at_least_1(timeout_max_ms),
         close_txn_lists_paths: settled.flag("closeSessionTxn.enabled"),
+        read_only_after_ms: settled
+            .flag("readonlymode.enabled")
+            .then(|| u64::from(at_least_1(tick_ms)).max(READ_ONLY_AFTER_MS_MIN)),
     }
 }
 

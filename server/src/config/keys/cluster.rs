@@ -102,7 +102,8 @@ pub(super) static KEYS: &[Key] = &[
         .bare(),
     Key::new("readonlymode.enabled", OnIf("true"), "false")
         .says(
-            "Whether a server without a quorum serves reads; here it allows isro among the \
+            "Whether a server that has looked for a leader for 2 s, or for a tick if that is \
+            longer, serves read-only clients until there is one; it also allows isro among the \
             four-letter words.",
         )
         .bare(),

@@ -22,6 +22,8 @@ pub struct Granted {
     pub leader_count: usize,
     /// For resuming it.
     pub password: Password,
+    /// A read-only server made it: it is in no history.
+    pub is_local: bool,
 }
 
 /// Its connection.
@@ -72,6 +74,10 @@ pub struct Client {
     pub sent_us: u64,
     /// It does nothing until then, in us.
     pub silent_until_us: u64,
+    /// A read-only server will do.
+    pub is_content: bool,
+    /// The server that it is connected to is one.
+    pub is_reading_only: bool,
     floor: Zxid,
     next_xid: i32,
     pending: VecDeque<Pending>,
@@ -91,13 +97,15 @@ pub enum Said {
     Done(Zxid),
     /// A watch has fired.
     Fired,
+    /// A read-only server does not do this.
+    Refused,
     /// The session has ended at the client's request.
     Ended,
 }
 
 impl Client {
-    /// One that does nothing yet.
-    pub fn new() -> Self {
+    /// One that does nothing yet; a read-only server will do for it or not.
+    pub fn new(is_content: bool) -> Self {
         Self {
             session: None,
             connection: Connection::None,
@@ -107,6 +115,8 @@ impl Client {
             received_us: 0,
             sent_us: 0,
             silent_until_us: 0,
+            is_content,
+            is_reading_only: false,
             floor: Zxid::ZERO,
             next_xid: 1,
             pending: VecDeque::new(),
@@ -198,9 +208,22 @@ impl Client {
         if pending.xid != xid {
             return Err(("answers are not in the order of requests", zxid));
         }
-        self.was_active(pending.sent_us);
+        if !self.is_reading_only {
+            // Only then does a leader learn of it.
+            self.was_active(pending.sent_us);
+        }
         self.sees(zxid, chronicle)?;
         let Pending { ask, acknowledged, .. } = pending;
+        if self.is_reading_only && (ask.is_write() || ask == Ask::Sync) {
+            return match (ask, ErrorCode::of(error)) {
+                (Ask::Close, Some(ErrorCode::Ok)) => Ok(Said::Ended),
+                (Ask::Close, _) | (_, Some(ErrorCode::Ok)) => {
+                    Err(("a read-only server has written", zxid))
+                }
+                (_, Some(ErrorCode::NotReadOnly)) => Ok(Said::Refused),
+                _ => Err(("a read-only server names another error", zxid)),
+            };
+        }
         if ask.is_write() {
             return self.written(&ask, xid, zxid, error, &mut reader, chronicle);
         }
@@ -342,11 +365,5 @@ impl Client {
             watch.since = watch.since.max(zxid);
         }
         Ok(())
-    }
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self::new()
     }
 }

@@ -80,6 +80,7 @@ pub fn settings(server_id: u8) -> Arc<Settings> {
         tick_ms: 200,
         timeout_ms_min: 3_000,
         timeout_ms_max: 10_000,
+        read_only_after_ms: Some(500),
         ..Settings::default()
     })
 }

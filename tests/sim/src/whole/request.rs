@@ -126,14 +126,20 @@ impl Ask {
     }
 }
 
-/// The first packet of a connection.
-pub fn connect(seen: Zxid, timeout_ms: i32, session: SessionId, password: &Password) -> Vec<u8> {
+/// The first packet of a connection; it says whether a read-only server will do.
+pub fn connect(
+    seen: Zxid,
+    timeout_ms: i32,
+    session: SessionId,
+    password: &Password,
+    is_content: bool,
+) -> Vec<u8> {
     let mut out = Vec::new();
     jute::put_int(&mut out, 0);
     jute::put_long(&mut out, seen.0);
     jute::put_int(&mut out, timeout_ms);
     jute::put_long(&mut out, session.0);
     jute::put_string(&mut out, password);
-    jute::put_bool(&mut out, false);
+    jute::put_bool(&mut out, is_content);
     out
 }

@@ -64,7 +64,7 @@ const WAITING_MAX: usize = 6;
 impl World {
     pub(super) fn begin_clients(&mut self) {
         for client in 0..self.rng.usize(3..7) {
-            self.service.clients.push(Client::new());
+            self.service.clients.push(Client::new(client % 2 == 1));
             let delay_us = self.rng.u64(500_000..2_000_000);
             self.at(delay_us, Happening::Client(client));
         }
@@ -223,7 +223,8 @@ impl World {
         client.connection = Connection::Asked(wire, self.now_us);
         let (session, password) =
             client.session.as_ref().map_or((0, [0; 16]), |it| (it.id, it.password));
-        let packet = connect(client.seen, timeout_ms, SessionId(session), &password);
+        let packet =
+            connect(client.seen, timeout_ms, SessionId(session), &password, client.is_content);
         self.log(|| format!("client {index} connects to {} with session {session:#x}", place + 1));
         self.send_up(wire, Travelling::Packet(packet));
     }
@@ -325,6 +326,7 @@ impl World {
         match said {
             Said::Nothing => (),
             Said::Fired => self.report.fired += 1,
+            Said::Refused => self.report.refused += 1,
             Said::Done(zxid) => {
                 let last = &mut self.service.acknowledged;
                 *last = zxid.max(*last);
@@ -348,13 +350,19 @@ impl World {
         let (timeout_ms, session) = answer.map_err(|_| misled("a malformed answer"))?;
         let password = reader.buffer().ok().flatten().and_then(|it| it.try_into().ok());
         let password = password.ok_or(misled("a malformed answer"))?;
+        let is_reading_only = reader.bool().map_err(|_| misled("a malformed answer"))?;
         self.log(|| format!("client {index} gets session {session:#x}"));
         let Service { clients, chronicle, .. } = &mut self.service;
         let client = &mut clients[index];
+        if is_reading_only && !client.is_content {
+            return Err(misled("it gets less than it asked for"));
+        }
+        client.is_reading_only = is_reading_only;
         let before = client.session.as_ref().map(|it| it.id);
+        let was_local = client.session.as_ref().is_some_and(|it| it.is_local);
         if session == 0 {
             let is_open = |id: &i64| chronicle.session(*id).is_none_or(|it| !it.is_closed);
-            if let Some(session) = before.filter(is_open) {
+            if let Some(session) = before.filter(is_open).filter(|_| !was_local) {
                 // A leader refuses a session already when it has begun to close it.
                 self.check_expiry(Expired { session, at_us: self.now_us })?;
             }
@@ -367,17 +375,23 @@ impl World {
         if before.is_some_and(|before| before != session) {
             return Err(misled("it gets another session than its own"));
         }
-        if chronicle.session(session).is_none() {
+        let is_local = was_local || is_reading_only && before.is_none();
+        if is_local && !is_reading_only {
+            return Err(misled("it keeps a session of a read-only server"));
+        }
+        if !is_local && chronicle.session(session).is_none() {
             return Err(misled("it gets a session that is not committed"));
         }
         let timeout_ms = timeout_ms.max(0) as u64;
         let made_ms = client.session.as_ref().map_or(timeout_ms, |it| it.made_ms);
         let leader_count = self.checks.leader_count();
-        client.session = Some(Granted { id: session, timeout_ms, made_ms, leader_count, password });
+        let granted =
+            Granted { id: session, timeout_ms, made_ms, leader_count, password, is_local };
+        client.session = Some(granted);
         client.connection = Connection::Open(id);
         self.report.sessions[usize::from(before.is_some())] += 1;
         client.received_us = self.now_us;
-        if before.is_none() {
+        if before.is_none() && !is_local {
             client.was_active(self.now_us);
         }
         if let Some(ask) = client.watch_again() {

@@ -62,6 +62,8 @@ pub struct Report {
     pub fired: u64,
     /// Configurations that were proposed.
     pub changes: u64,
+    /// Writes and syncs that read-only servers refused.
+    pub refused: u64,
 }
 
 impl Report {
@@ -74,6 +76,7 @@ impl Report {
         self.events += other.events;
         self.fired += other.fired;
         self.changes += other.changes;
+        self.refused += other.refused;
         let sums = self.synchronized.iter_mut().chain(&mut self.sessions);
         for (sum, more) in sums.zip(other.synchronized.into_iter().chain(other.sessions)) {
             *sum += more;
@@ -85,13 +88,14 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [diff, trunc, snap] = self.synchronized;
         let [made, resumed, expired] = self.sessions;
-        let Self { leaders, full_epochs, acknowledged, syncs, events, fired, .. } = self;
+        let Self { leaders, full_epochs, acknowledged, syncs, events, fired, refused, .. } = self;
         write!(
             f,
             "{leaders} leaders ({full_epochs} of them with as many txns as an epoch can have), \
              {acknowledged} writes acknowledged, {syncs} syncs, {events} events; learners \
              synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}; sessions made {made}, \
-             resumed {resumed}, expired {expired}; {fired} watches fired; {} configurations",
+             resumed {resumed}, expired {expired}; {fired} watches fired; \
+             {refused} requests refused by read-only servers; {} configurations",
             self.changes
         )
     }

@@ -136,7 +136,7 @@ impl World {
                 }
                 Ok(())
             }
-            Effect::RefuseWrites(_) | Effect::Discard(_) => Ok(()),
+            Effect::RefuseWrites(_) | Effect::Discard(_) | Effect::EndReadOnly => Ok(()),
             Effect::Peer(effect) => {
                 if let zab::Effect::Close(link, _) = &effect
                     && let Some(whole) = self.whole(place)
