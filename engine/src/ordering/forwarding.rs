@@ -24,6 +24,7 @@ use model::error::ErrorCode;
 use model::jute::{self, JuteReader};
 use model::op::Op;
 use model::peer::packet::{FromLeader, FromLearner, Identity, IdentityList, TouchedList};
+use model::request::Request;
 use model::session::{SessionId, password};
 use model::txn::TxnHeader;
 use model::zxid::Zxid;
@@ -231,6 +232,10 @@ impl Ordering {
             syncs.push_back(session);
         }
         let identities = local.identities.identities();
+        // Stock's leader proposes what it cannot decode under the last zxid, and then commits
+        // nothing any more. It fails on an empty multi in the same way, and gives it a zxid.
+        let is_decodable = op == Op::Sync || Request::decode(op, body).is_ok();
+        let (op, body) = if is_decodable { (op, body) } else { (Op::Multi, &[][..]) };
         let (cxid, op) = (xid, op.code());
         FromLearner::Request { session, cxid, op, body, identities }
             .encode(Self::packets_for(&mut self.to_peers, *link));
