@@ -27,6 +27,8 @@
 //!   (`Leader.startZkServer`). So each change of servers is followed by a write;
 //! - writes that a leader cannot decode: it proposes them under the zxid of the one before, and
 //!   commits nothing from then on (`PrepRequestProcessor.pRequestHelper`, `Leader.tryToCommit`);
+//! - when a session expires that a follower's client has just used with a longer timeout: a leader
+//!   learns of that at its next ping (`Learner.ping`). So a session is idle before it expires;
 //! - the time in the Stat of `/zookeeper/config`: each server writes that node as it starts.
 //!
 //! Not part of these streams: restarts of all servers, and the collection of containers, for which

@@ -145,7 +145,7 @@ impl Side {
             let Some(mut link) = self.clients[slot].link.take() else { continue };
             lines.push(format!("client {slot}: {:?}", link.read()));
         }
-        wait_until("another server leads", || self.is_whole());
+        assert!(wait_until(|| self.is_whole()), "no other server leads");
         lines.extend(self.standing(true));
         lines
     }
@@ -153,7 +153,7 @@ impl Side {
     /// Starts the server that does not run and waits until it serves.
     pub(super) fn up(&mut self, at: usize) -> Vec<String> {
         self.servers[at].start_again();
-        wait_until("the server follows", || self.is_whole());
+        assert!(wait_until(|| self.is_whole()), "the server never serves");
         self.standing(false)
     }
 

@@ -83,7 +83,6 @@ fn keep_decodable(call: &mut Call) {
                 *call = (**whole).clone();
             }
         }
-        Call::Bare { kind: kind @ opcode::CHECK } => *kind = opcode::PING,
         Call::Multi { calls, .. } => {
             for call in calls {
                 if let Call::Create { acl: acl @ None, .. } = call {
