@@ -29,8 +29,8 @@ fn zookeeper_leads() {
     work_together(&[&observers[..], &[OURS, OURS, STOCK]].concat(), "stock");
 }
 
-/// `ZooKeeper`'s leader proposes a write that it cannot decode under the zxid of the one before, and
-/// then commits nothing any more. So a server of ours passes on none.
+/// `ZooKeeper`'s leader proposes a write that it cannot decode under the zxid of the one before,
+/// and then commits nothing any more. So a server of ours passes on none.
 #[test]
 fn a_write_that_no_server_can_decode_stops_no_ensemble() {
     let mut mixed = Mixed::prepare(&[OURS, OURS, STOCK], |config| config);

@@ -24,7 +24,8 @@
 //! - the number of an epoch, only which one it is in order: an election that fails takes one, too.
 //!   The counter of a zxid is exact;
 //! - the zxid that a leader shows before its epoch's first txn: it serves before it sets one
-//!   (`Leader.startZkServer`). So each change of servers is followed by a write;
+//!   (`Leader.startZkServer`), and ours goes on showing the last txn's, which is intended. So each
+//!   change of servers is followed by a write;
 //! - writes that a leader cannot decode: it proposes them under the zxid of the one before, and
 //!   commits nothing from then on (`PrepRequestProcessor.pRequestHelper`, `Leader.tryToCommit`);
 //! - when a session expires that a follower's client has just used with a longer timeout: a leader

@@ -299,10 +299,8 @@ impl Side {
             return line;
         }
         self.clients[slot].session = 0;
-        match wait_until(|| self.zxid(at) > before) {
-            true => line,
-            false => line + ", and never expires",
-        }
+        let has_expired = wait_until(|| self.zxid(at) > before);
+        if has_expired { line } else { line + ", and never expires" }
     }
 }
 

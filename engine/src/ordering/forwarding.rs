@@ -232,8 +232,8 @@ impl Ordering {
             syncs.push_back(session);
         }
         let identities = local.identities.identities();
-        // Stock's leader proposes what it cannot decode under the last zxid, and then commits nothing
-        // any more. It fails on an empty multi in the same way, and gives it a zxid.
+        // Stock's leader proposes what it cannot decode under the last zxid, and then commits
+        // nothing any more. It fails on an empty multi in the same way, and gives it a zxid.
         let is_decodable = op == Op::Sync || Request::decode(op, body).is_ok();
         let (op, body) = if is_decodable { (op, body) } else { (Op::Multi, &[][..]) };
         let (cxid, op) = (xid, op.code());
