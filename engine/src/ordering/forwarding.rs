@@ -33,7 +33,7 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(crate) struct Forwarding {
     link: LinkId,
-    sessions: IdMap<SessionId, Local>,
+    sessions: IdMap<SessionId, Known>,
     /// The sessions of syncs that are not answered, in the link's order.
     syncs: VecDeque<SessionId>,
     /// The sessions of syncs that the leader has answered, each with what it had committed by then:
@@ -46,7 +46,7 @@ pub(crate) struct Forwarding {
 
 /// A session that is, or was, attached to a connection of this server.
 #[derive(Debug)]
-struct Local {
+struct Known {
     place: Place,
     timeout_ms: i32,
     identities: IdentityList,
@@ -102,7 +102,7 @@ impl Asked {
     }
 }
 
-impl Local {
+impl Known {
     fn new(place: Place, connect: &Connect) -> Self {
         Self {
             place,
@@ -144,26 +144,26 @@ impl Forwarding {
     }
 
     fn forget_if_gone(&mut self, id: SessionId) {
-        if self.sessions.get(&id).is_some_and(Local::is_gone) {
+        if self.sessions.get(&id).is_some_and(Known::is_gone) {
             self.sessions.remove(&id);
         }
     }
 
     /// The request that this txn answers.
     fn answered(&mut self, header: &TxnHeader) -> Option<Asked> {
-        let local = self.sessions.get_mut(&header.session)?;
+        let known = self.sessions.get_mut(&header.session)?;
         let is_first = |asked: &&Asked| asked.xid == header.cxid && asked.op != Op::Sync;
-        local.asked.front().filter(is_first)?;
-        let asked = local.asked.pop_front();
+        known.asked.front().filter(is_first)?;
+        let asked = known.asked.pop_front();
         self.forget_if_gone(header.session);
         asked
     }
 
     /// The oldest sync of a session is answered.
     fn synced(&mut self, session: SessionId) -> Option<Asked> {
-        let local = self.sessions.get_mut(&session)?;
-        local.asked.front().filter(|asked| asked.op == Op::Sync)?;
-        let asked = local.asked.pop_front();
+        let known = self.sessions.get_mut(&session)?;
+        known.asked.front().filter(|asked| asked.op == Op::Sync)?;
+        let asked = known.asked.pop_front();
         self.forget_if_gone(session);
         asked
     }
@@ -172,9 +172,9 @@ impl Forwarding {
     fn take_touched(&mut self) -> TouchedList {
         let mut list = TouchedList::default();
         for id in self.touched.drain(..) {
-            if let Some(local) = self.sessions.get_mut(&id) {
-                local.is_touched = false;
-                list.push(id, local.timeout_ms);
+            if let Some(known) = self.sessions.get_mut(&id) {
+                known.is_touched = false;
+                list.push(id, known.timeout_ms);
             }
         }
         list
@@ -190,9 +190,9 @@ impl Ordering {
             ToOrdering::Connect(connect) => self.resume(connect),
             ToOrdering::Identified { connection, session, identities } => {
                 let Service::Following(it) = &mut self.service else { return };
-                let local = it.sessions.get_mut(&session).filter(|local| local.is_of(connection));
-                if let Some(local) = local {
-                    local.identities = list_of(&identities);
+                let known = it.sessions.get_mut(&session).filter(|known| known.is_of(connection));
+                if let Some(known) = known {
+                    known.identities = list_of(&identities);
                 }
             }
             ToOrdering::Detached { connection, session } => self.detached_here(connection, session),
@@ -200,8 +200,8 @@ impl Ordering {
                 self.sessions.reported(shard, until_ms);
                 let Service::Following(it) = &mut self.service else { return };
                 for (id, _) in sessions {
-                    if let Some(local) = it.sessions.get_mut(&id).filter(|it| !it.is_touched) {
-                        local.is_touched = true;
+                    if let Some(known) = it.sessions.get_mut(&id).filter(|it| !it.is_touched) {
+                        known.is_touched = true;
                         it.touched.push(id);
                     }
                 }
@@ -221,16 +221,16 @@ impl Ordering {
         let Service::Following(it) = &mut self.service else { return };
         let Forwarding { link, sessions, syncs, .. } = &mut **it;
         // A write of a connection that its session has left: no client waits for it.
-        let local = sessions.get_mut(&write.session).filter(|it| it.is_of(write.connection));
-        let Some(local) = local else { return };
+        let known = sessions.get_mut(&write.session).filter(|it| it.is_of(write.connection));
+        let Some(known) = known else { return };
         let Write { session, xid, op, received_ms, large_bytes, .. } = *write;
         let kept = if op == Op::Sync { body } else { &[] };
         let (to, kept) = (write.connection, kept.into());
-        local.asked.push_back(Asked { to, xid, op, received_ms, large_bytes, body: kept });
+        known.asked.push_back(Asked { to, xid, op, received_ms, large_bytes, body: kept });
         if op == Op::Sync {
             syncs.push_back(session);
         }
-        let identities = local.identities.identities();
+        let identities = known.identities.identities();
         let (cxid, op) = (xid, op.code());
         FromLearner::Request { session, cxid, op, body, identities }
             .encode(Self::packets_for(&mut self.to_peers, *link));
@@ -249,8 +249,8 @@ impl Ordering {
             .encode(Self::packets_for(&mut self.to_peers, it.link));
         let place = Place::Created(Box::new(connect));
         let Place::Created(connect) = &place else { return };
-        let local = Local::new(Place::Detached, connect);
-        it.sessions.insert(session, Local { place, ..local });
+        let known = Known::new(Place::Detached, connect);
+        it.sessions.insert(session, Known { place, ..known });
     }
 
     /// A client requests its own session.
@@ -261,15 +261,15 @@ impl Ordering {
             return self.answer_connect(&connect, None);
         }
         let Service::Following(it) = &mut self.service else { return };
-        let fresh = || Local::new(Place::Detached, &connect);
-        let local = it.sessions.entry(id).or_insert_with(fresh);
+        let fresh = || Known::new(Place::Detached, &connect);
+        let known = it.sessions.entry(id).or_insert_with(fresh);
         let detach = |connection: ConnectionId| {
             (connection.shard, ToShard::Detach { connection, session: id })
         };
-        match &mut local.place {
+        match &mut known.place {
             Place::Attached(from) => {
                 let from = *from;
-                local.place = Place::Moving { from, to: Box::new(connect) };
+                known.place = Place::Moving { from, to: Box::new(connect) };
                 self.to_shards.push(detach(from));
             }
             // The newest request wins; the one before only gets its connection closed.
@@ -289,32 +289,32 @@ impl Ordering {
     fn ask_whether_it_exists(&mut self, connect: Connect) {
         let Service::Following(it) = &mut self.service else { return };
         let (session, timeout_ms) = (connect.session, connect.timeout_ms);
-        let Some(local) = it.sessions.get_mut(&session) else { return };
-        local.timeout_ms = timeout_ms;
-        local.identities = list_of(&connect.identities);
-        local.questions += 1;
-        local.place = Place::Asked(Box::new(connect));
+        let Some(known) = it.sessions.get_mut(&session) else { return };
+        known.timeout_ms = timeout_ms;
+        known.identities = list_of(&connect.identities);
+        known.questions += 1;
+        known.place = Place::Asked(Box::new(connect));
         FromLearner::Revalidate { session, timeout_ms }
             .encode(Self::packets_for(&mut self.to_peers, it.link));
     }
 
     fn detached_here(&mut self, connection: ConnectionId, session: SessionId) {
         let Service::Following(it) = &mut self.service else { return };
-        let Some(local) = it.sessions.get_mut(&session) else { return };
-        match &mut local.place {
+        let Some(known) = it.sessions.get_mut(&session) else { return };
+        match &mut known.place {
             Place::Moving { from, .. } if *from == connection => {
-                let place = std::mem::replace(&mut local.place, Place::Detached);
+                let place = std::mem::replace(&mut known.place, Place::Detached);
                 if let Place::Moving { to, .. } = place {
                     self.ask_whether_it_exists(*to);
                 }
                 return;
             }
             Place::Moving { from, to } if to.connection == connection => {
-                local.place = Place::Attached(*from);
+                known.place = Place::Attached(*from);
             }
-            Place::Attached(at) if *at == connection => local.place = Place::Detached,
+            Place::Attached(at) if *at == connection => known.place = Place::Detached,
             Place::Asked(connect) | Place::Created(connect) if connect.connection == connection => {
-                local.place = Place::Detached;
+                known.place = Place::Detached;
             }
             _ => (),
         }
@@ -357,15 +357,15 @@ impl Ordering {
 
     fn answer_question(&mut self, session: SessionId, is_valid: bool) {
         let Service::Following(it) = &mut self.service else { return };
-        let Some(local) = it.sessions.get_mut(&session) else { return };
-        local.questions = local.questions.saturating_sub(1);
-        if local.questions > 0 || !matches!(local.place, Place::Asked(_)) {
+        let Some(known) = it.sessions.get_mut(&session) else { return };
+        known.questions = known.questions.saturating_sub(1);
+        if known.questions > 0 || !matches!(known.place, Place::Asked(_)) {
             return it.forget_if_gone(session);
         }
-        let place = std::mem::replace(&mut local.place, Place::Detached);
+        let place = std::mem::replace(&mut known.place, Place::Detached);
         let Place::Asked(connect) = place else { return };
         if is_valid {
-            local.place = Place::Attached(connect.connection);
+            known.place = Place::Attached(connect.connection);
         } else {
             it.forget_if_gone(session);
         }
@@ -409,14 +409,14 @@ impl Ordering {
 impl Forwarding {
     /// A session was made: who waits for it?
     fn created(&mut self, session: SessionId) -> Option<Box<Connect>> {
-        let local = self.sessions.get_mut(&session)?;
-        if !matches!(local.place, Place::Created(_)) {
+        let known = self.sessions.get_mut(&session)?;
+        if !matches!(known.place, Place::Created(_)) {
             return None;
         }
-        let Place::Created(connect) = std::mem::replace(&mut local.place, Place::Detached) else {
+        let Place::Created(connect) = std::mem::replace(&mut known.place, Place::Detached) else {
             return None;
         };
-        local.place = Place::Attached(connect.connection);
+        known.place = Place::Attached(connect.connection);
         Some(connect)
     }
 
@@ -434,19 +434,19 @@ impl Forwarding {
             body: 0..0,
             events: 0..0,
         };
-        let Some(mut local) = self.sessions.remove(&header.session) else { return (end, None) };
+        let Some(mut known) = self.sessions.remove(&header.session) else { return (end, None) };
         let is_request = |it: &&Asked| it.op == Op::CloseSession && it.xid == header.cxid;
-        if let Some(asked) = local.asked.iter().find(is_request) {
+        if let Some(asked) = known.asked.iter().find(is_request) {
             end = asked.outcome(header.zxid, ErrorCode::Ok);
         }
-        local.asked.clear();
-        match local.place {
+        known.asked.clear();
+        match known.place {
             Place::Attached(at) => (Outcome { to: Some(at), ..end }, None),
             Place::Moving { from, to } => (Outcome { to: Some(from), ..end }, Some(to)),
             Place::Created(connect) => (Outcome { to: None, ..end }, Some(connect)),
             // The leader's answer is on its way.
             Place::Asked(_) => {
-                self.sessions.insert(header.session, local);
+                self.sessions.insert(header.session, known);
                 (Outcome { to: None, ..end }, None)
             }
             Place::Detached => (Outcome { to: None, ..end }, None),
