@@ -3,6 +3,19 @@
 use crate::acl::scheme::Schemes;
 use model::session::ExtendedTypes;
 
+/// Whether new sessions are local to the server that their client has reached, as a server of an
+/// ensemble may have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LocalSessions {
+    /// Every session is the ensemble's.
+    #[default]
+    Off,
+    /// They are, and may not create ephemeral nodes.
+    Refused,
+    /// They are, until they create an ephemeral node.
+    Upgraded,
+}
+
 /// How this server treats its clients.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -41,6 +54,8 @@ pub struct Settings {
     pub txn_digest: bool,
     /// Whether a leader answers a sync only after a quorum has confirmed that it still leads.
     pub confirms_syncs: bool,
+    /// Whether new sessions are local.
+    pub local_sessions: LocalSessions,
     /// Whether reconfig is answered by what it lacks here rather than as disabled.
     pub reconfig_enabled: bool,
     /// Secret against crafted keys of the server's own tables.
@@ -76,6 +91,7 @@ impl Default for Settings {
             close_session_txn: true,
             txn_digest: true,
             confirms_syncs: true,
+            local_sessions: LocalSessions::Off,
             reconfig_enabled: false,
             hash_seed: [0; 2],
         }

@@ -2,6 +2,7 @@
 
 mod agreeing;
 mod clients;
+mod local;
 mod syncs;
 
 use super::harness::{SEED, World, settings};

@@ -13,17 +13,22 @@
 //! Source: ZooKeeper 3.9.5, `FollowerRequestProcessor`, `Learner.revalidate`, `CommitProcessor`.
 //! Lives in: [`Service::Following`](super::service::Service).
 
+mod known;
+
 use super::Ordering;
 use super::service::Service;
 use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Mark, Outcome};
 use crate::hash::IdMap;
 use crate::message::{Bundle, Connect, ToOrdering, ToShard, Write};
+use crate::session::{SessionEntry, SessionPlace};
+use crate::settings::Now;
 use crate::zab::{LinkId, Plant};
+use known::{Asked, Known, Place, list_of};
 use model::error::ErrorCode;
 use model::jute::{self, JuteReader};
 use model::op::Op;
-use model::peer::packet::{FromLeader, FromLearner, Identity, IdentityList, TouchedList};
+use model::peer::packet::{FromLeader, FromLearner, TouchedList};
 use model::session::{SessionId, password};
 use model::txn::TxnHeader;
 use model::zxid::Zxid;
@@ -44,96 +49,13 @@ pub(crate) struct Forwarding {
     touched: Vec<SessionId>,
 }
 
-/// A session that is, or was, attached to a connection of this server.
-#[derive(Debug)]
-struct Known {
-    place: Place,
-    timeout_ms: i32,
-    identities: IdentityList,
-    /// What was passed on and has not come back, in order.
-    asked: VecDeque<Asked>,
-    /// Questions to the leader whether the session exists.
-    questions: u32,
-    is_touched: bool,
-}
-
-/// Where it is.
-#[derive(Debug)]
-enum Place {
-    /// Nowhere here.
-    Detached,
-    /// The leader has yet to make it.
-    Created(Box<Connect>),
-    /// The leader has yet to say whether it exists.
-    Asked(Box<Connect>),
-    /// On this connection.
-    Attached(ConnectionId),
-    /// Leaving this connection for the one that requested it.
-    Moving { from: ConnectionId, to: Box<Connect> },
-}
-
-/// A request that was passed on.
-#[derive(Clone, Debug)]
-struct Asked {
-    to: ConnectionId,
-    xid: i32,
-    op: Op,
-    received_ms: u64,
-    large_bytes: u64,
-    /// The body of a sync, which its reply repeats.
-    body: Box<[u8]>,
-}
-
-impl Asked {
-    fn outcome(&self, zxid: Zxid, error: ErrorCode) -> Outcome {
-        // The session is another server's by now: its client must not go on here.
-        let has_moved = error == ErrorCode::SessionMoved;
-        Outcome {
-            zxid,
-            op: if has_moved { Op::CloseSession } else { self.op },
-            to: Some(self.to),
-            xid: self.xid,
-            received_ms: self.received_ms,
-            large_bytes: self.large_bytes,
-            error,
-            body: 0..0,
-            events: 0..0,
-        }
-    }
-}
-
-impl Known {
-    fn new(place: Place, connect: &Connect) -> Self {
-        Self {
-            place,
-            timeout_ms: connect.timeout_ms,
-            identities: list_of(&connect.identities),
-            asked: VecDeque::new(),
-            questions: 0,
-            is_touched: false,
-        }
-    }
-
-    /// Whether nothing of it is left here.
-    fn is_gone(&self) -> bool {
-        matches!(self.place, Place::Detached) && self.asked.is_empty() && self.questions == 0
-    }
-
-    /// Whether this connection may send its requests.
-    fn is_of(&self, connection: ConnectionId) -> bool {
-        match self.place {
-            Place::Attached(at) | Place::Moving { from: at, .. } => at == connection,
-            Place::Detached | Place::Created(_) | Place::Asked(_) => false,
-        }
-    }
-}
-
-fn list_of(identities: &Identities) -> IdentityList {
-    let mut list = IdentityList::default();
-    for id in identities.ids() {
-        list.push(Identity { scheme: Some(&id.scheme), id: Some(&id.id) });
-    }
-    list
+/// Asks the leader to make a session.
+fn put_create(packets: &mut Vec<u8>, session: SessionId, timeout_ms: i32) {
+    let mut body = Vec::new();
+    jute::put_int(&mut body, timeout_ms);
+    let (cxid, op) = (0, Op::CreateSession.code());
+    let identities = model::peer::packet::Identities::NULL;
+    FromLearner::Request { session, cxid, op, body: &body, identities }.encode(packets);
 }
 
 impl Forwarding {
@@ -157,6 +79,61 @@ impl Forwarding {
         let asked = known.asked.pop_front();
         self.forget_if_gone(header.session);
         asked
+    }
+
+    /// A local session begins.
+    pub(super) fn begin_local(&mut self, id: SessionId, connect: &Connect) {
+        self.sessions.insert(id, Known::new(Place::Here, connect));
+    }
+
+    /// A local session has these identities.
+    pub(super) fn identify_local(&mut self, id: SessionId, identities: &Identities) {
+        if let Some(known) = self.sessions.get_mut(&id) {
+            known.identities = list_of(identities);
+        }
+    }
+
+    /// The request of a local session's client to close it, if nothing before that is unanswered:
+    /// its number, and when it was received.
+    pub(super) fn take_local_close(&mut self, id: SessionId) -> Option<(i32, u64)> {
+        let known = self.sessions.get_mut(&id).filter(|it| matches!(it.place, Place::Here))?;
+        known.asked.front().filter(|it| it.op == Op::CloseSession)?;
+        known.asked.pop_front().map(|it| (it.xid, it.received_ms))
+    }
+
+    /// A local session has ended. What was passed on for it stays until it has come back.
+    pub(super) fn end_local(&mut self, id: SessionId) {
+        if let Some(known) = self.sessions.get_mut(&id) {
+            known.place = Place::Detached;
+            self.forget_if_gone(id);
+        }
+    }
+
+    /// A local session becomes the ensemble's, where it is: the leader is asked to make it, with
+    /// the timeout that it was made with here.
+    pub(super) fn upgrade(
+        &mut self,
+        id: SessionId,
+        entry: SessionEntry,
+        made_ms: i32,
+        packets: &mut Vec<u8>,
+    ) {
+        let Some(known) = self.sessions.get_mut(&id) else { return };
+        known.timeout_ms = entry.timeout_ms as i32;
+        known.place = match entry.place {
+            SessionPlace::Attached(at) => Place::Attached(at),
+            SessionPlace::Moving { from, to } => Place::Moving { from, to },
+            SessionPlace::Unused
+            | SessionPlace::Detached
+            | SessionPlace::Learner(_)
+            | SessionPlace::Closing(_) => Place::Detached,
+        };
+        put_create(packets, id, made_ms);
+    }
+
+    /// The link to the leader.
+    pub(super) fn link(&self) -> LinkId {
+        self.link
     }
 
     /// The oldest sync of a session is answered.
@@ -183,29 +160,44 @@ impl Forwarding {
 
 impl Ordering {
     /// Handles a message of a shard of a learner.
-    pub(super) fn handle_forwarded(&mut self, message: ToOrdering) {
+    pub(super) fn handle_forwarded(&mut self, now: Now, message: ToOrdering) {
         match message {
             ToOrdering::Writes(bundle) => self.forward_writes(bundle),
+            ToOrdering::Connect(connect) if self.is_connect_here(connect.session) => {
+                self.handle_connect(now, connect);
+            }
             ToOrdering::Connect(connect) if connect.session.0 == 0 => self.ask_session(connect),
             ToOrdering::Connect(connect) => self.resume(connect),
             ToOrdering::Identified { connection, session, identities } => {
+                let is_here = self.sessions.attached(session, connection).is_some();
                 let Service::Following(it) = &mut self.service else { return };
-                let known = it.sessions.get_mut(&session).filter(|known| known.is_of(connection));
-                if let Some(known) = known {
+                if let Some(known) = it.sessions.get_mut(&session)
+                    && (is_here || known.is_of(connection))
+                {
                     known.identities = list_of(&identities);
                 }
             }
+            ToOrdering::Detached { connection, session } if self.sessions.is_local(session) => {
+                self.handle_detached(now, connection, session);
+            }
             ToOrdering::Detached { connection, session } => self.detached_here(connection, session),
             ToOrdering::Touched { shard, sessions, until_ms } => {
-                self.sessions.reported(shard, until_ms);
-                let Service::Following(it) = &mut self.service else { return };
-                for (id, _) in sessions {
-                    if let Some(known) = it.sessions.get_mut(&id).filter(|it| !it.is_touched) {
-                        known.is_touched = true;
-                        it.touched.push(id);
-                    }
+                for (id, at_ms) in sessions {
+                    self.touch_here(id, at_ms);
                 }
+                self.sessions.reported(shard, until_ms);
             }
+        }
+    }
+
+    /// A session was active: its own server counts that if it is local, and the leader if not.
+    fn touch_here(&mut self, id: SessionId, at_ms: u64) {
+        self.sessions.touch(id, at_ms);
+        let Service::Following(it) = &mut self.service else { return };
+        let Some(known) = it.sessions.get_mut(&id) else { return };
+        if !known.is_touched && !matches!(known.place, Place::Here) {
+            known.is_touched = true;
+            it.touched.push(id);
         }
     }
 
@@ -218,15 +210,25 @@ impl Ordering {
     }
 
     fn forward(&mut self, write: &Write, body: &[u8]) {
+        let is_attached = self.sessions.attached(write.session, write.connection).is_some();
+        let refused = if is_attached { self.upgrade_elsewhere(write, body) } else { None };
         let Service::Following(it) = &mut self.service else { return };
         let Forwarding { link, sessions, syncs, .. } = &mut **it;
-        // A write of a connection that its session has left: no client waits for it.
-        let known = sessions.get_mut(&write.session).filter(|it| it.is_of(write.connection));
-        let Some(known) = known else { return };
+        let Some(known) = sessions.get_mut(&write.session) else { return };
+        let is_here = matches!(known.place, Place::Here);
+        let is_closing = is_here && known.asked.back().is_some_and(|it| it.op == Op::CloseSession);
+        if is_closing || !(is_here && is_attached || known.is_of(write.connection)) {
+            // A write of a connection that its session has left: no client waits for it.
+            return;
+        }
         let Write { session, xid, op, received_ms, large_bytes, .. } = *write;
         let kept = if op == Op::Sync { body } else { &[] };
-        let (to, kept) = (write.connection, kept.into());
-        known.asked.push_back(Asked { to, xid, op, received_ms, large_bytes, body: kept });
+        let (to, body_kept) = (write.connection, kept.into());
+        let asked = Asked { to, xid, op, received_ms, large_bytes, body: body_kept, refused };
+        known.asked.push_back(asked);
+        if is_here && op == Op::CloseSession {
+            return self.maybe_close_local(session);
+        }
         if op == Op::Sync {
             syncs.push_back(session);
         }
@@ -241,12 +243,8 @@ impl Ordering {
     fn ask_session(&mut self, connect: Connect) {
         let session = self.sessions.allocate();
         let Service::Following(it) = &mut self.service else { return };
-        let mut body = Vec::new();
-        jute::put_int(&mut body, connect.timeout_ms);
-        let (cxid, op) = (0, Op::CreateSession.code());
-        let identities = model::peer::packet::Identities::NULL;
-        FromLearner::Request { session, cxid, op, body: &body, identities }
-            .encode(Self::packets_for(&mut self.to_peers, it.link));
+        let packets = Self::packets_for(&mut self.to_peers, it.link);
+        put_create(packets, session, connect.timeout_ms);
         let place = Place::Created(Box::new(connect));
         let Place::Created(connect) = &place else { return };
         let known = Known::new(Place::Detached, connect);
@@ -282,7 +280,7 @@ impl Ordering {
                 self.to_shards.push(detach(before));
                 self.ask_whether_it_exists(connect);
             }
-            Place::Detached => self.ask_whether_it_exists(connect),
+            Place::Here | Place::Detached => self.ask_whether_it_exists(connect),
         }
     }
 
@@ -352,6 +350,7 @@ impl Ordering {
             let error = path.map_or(ErrorCode::MarshallingError, |_| ErrorCode::Ok);
             jute::put_buffer(&mut self.open.batch.bodies, path.unwrap_or_default());
             self.push_outcome(asked.outcome(self.seen(), error), mark);
+            self.maybe_close_local(session);
         }
     }
 
@@ -399,7 +398,10 @@ impl Ordering {
                 }
             }
             _ => match it.answered(header) {
-                Some(asked) => self.push_outcome(asked.outcome(header.zxid, error), mark),
+                Some(asked) => {
+                    self.push_outcome(asked.outcome(header.zxid, error), mark);
+                    self.maybe_close_local(header.session);
+                }
                 None => self.push_quiet(header.zxid, header.op, mark),
             },
         }
@@ -444,8 +446,8 @@ impl Forwarding {
             Place::Attached(at) => (Outcome { to: Some(at), ..end }, None),
             Place::Moving { from, to } => (Outcome { to: Some(from), ..end }, Some(to)),
             Place::Created(connect) => (Outcome { to: None, ..end }, Some(connect)),
-            // The leader's answer is on its way.
-            Place::Asked(_) => {
+            // The leader's answer is on its way; or it knows no such session.
+            Place::Asked(_) | Place::Here => {
                 self.sessions.insert(header.session, known);
                 (Outcome { to: None, ..end }, None)
             }
