@@ -28,10 +28,14 @@ use model::request::{Create, CreateMode, Request, SubRequest};
 use model::session::SessionId;
 
 impl Ordering {
+    /// Whether new sessions are local.
+    pub fn makes_local(&self) -> bool {
+        self.settings.local_sessions != LocalSessions::Off
+    }
+
     /// Whether a learner answers this client's connect without its leader.
     pub(super) fn is_connect_here(&self, session: SessionId) -> bool {
-        let makes_local = self.settings.local_sessions != LocalSessions::Off;
-        if session.0 == 0 { makes_local } else { self.sessions.is_local(session) }
+        if session.0 == 0 { self.makes_local() } else { self.sessions.is_local(session) }
     }
 
     /// A client requests a new session, and sessions are local.
@@ -101,8 +105,7 @@ impl Ordering {
     pub(super) fn may_be_local_elsewhere(&self, session: SessionId) -> bool {
         // Signed, as in stock: a leader with an id above 127 recognises none of its own.
         let maker = session.0 >> 56;
-        self.settings.local_sessions != LocalSessions::Off
-            && maker != i64::from(self.settings.server_id)
+        self.makes_local() && maker != i64::from(self.settings.server_id)
     }
 
     /// Ends a learner's local session whose client has requested that, once everything before is

@@ -4,7 +4,7 @@ use super::Ordering;
 use crate::batch::{ConnectionId, Outcome};
 use crate::message::{Connect, ToShard};
 use crate::session::SessionPlace;
-use crate::settings::{LocalSessions, Now};
+use crate::settings::Now;
 use model::error::ErrorCode;
 use model::op::Op;
 use model::response::ConnectResponse;
@@ -15,7 +15,7 @@ use model::zxid::Zxid;
 impl Ordering {
     pub(super) fn handle_connect(&mut self, now: Now, connect: Connect) {
         let id = connect.session;
-        if id.0 == 0 && self.settings.local_sessions != LocalSessions::Off {
+        if id.0 == 0 && self.makes_local() {
             return self.create_local(now, &connect);
         }
         if id.0 == 0 {

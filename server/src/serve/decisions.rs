@@ -56,6 +56,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         close_session_txn: sessions.close_txn_lists_paths,
         txn_digest: tree.digest_enabled,
         confirms_syncs: config.requests.confirms_syncs,
+        local_sessions: config.ensemble.as_ref().map(|it| it.local_sessions).unwrap_or_default(),
         reconfig_enabled: access.reconfig_enabled,
         hash_seed: [random::bits().unwrap_or(1), random::bits().unwrap_or(2)],
     }

@@ -2,7 +2,7 @@
 
 use crate::admin::inquiry::{
     EnsembleReport, EphemeralCursor, EphemeralPage, EphemeralReport, Mode, OrderingInquiry,
-    OrderingReport, QuotaPage, SessionExpiry, SessionPage,
+    OrderingReport, QuotaPage, Reach, SessionExpiry, SessionPage,
 };
 use crate::admin::limits::{PAGE_ENTRIES_MAX, QUOTAS_PER_PAGE};
 use crate::admin::metrics::{Metrics, QuotaSums};
@@ -57,10 +57,13 @@ pub fn ordering(
         OrderingInquiry::ResetCounts { reply, .. } => {
             reply.send(()).ok();
         }
-        OrderingInquiry::Sessions(from, reply) => {
+        OrderingInquiry::Sessions(Reach::Global, from, reply) => {
             let is_tracking = matches!(standing.mode, Mode::Standalone | Mode::Leader);
             let page = session_page(role, view.meta(), from, is_tracking, standing.now);
             reply.send(page).ok();
+        }
+        OrderingInquiry::Sessions(Reach::Local, from, reply) => {
+            reply.send(local_page(role, from, standing.now)).ok();
         }
         OrderingInquiry::Ephemerals(from, reply) => {
             reply.send(ephemeral_page(view.meta(), &from)).ok();
@@ -125,7 +128,7 @@ fn ordering_report(role: &Ordering, view: View<'_, State>, standing: Standing) -
         data_bytes: view.data_bytes(),
         ephemeral_count: state.ephemeral_count,
         session_count: state.sessions.len() as u64,
-        local_session_count: 0,
+        local_session_count: role.sessions().local_count() as u64,
         writes_refused: role.refusal().map(|refusal| match refusal {
             Refusal::DiskFull => {
                 "the disk is full: the log has no room and none can be made".into()
@@ -146,7 +149,8 @@ pub(super) fn session_page(
     now: Now,
 ) -> SessionPage {
     let (mono_ms, wall_ms) = (now.mono_ms, now.wall_ms);
-    let mut page = SessionPage { is_tracking, mono_ms, wall_ms, ..<_>::default() };
+    let makes_local = role.makes_local();
+    let mut page = SessionPage { is_tracking, makes_local, mono_ms, wall_ms, ..<_>::default() };
     let mut known = state.sessions.range(from..).map(|(&session, it)| (session, it.timeout_ms));
     for (session, timeout_ms) in known.by_ref().take(PAGE_ENTRIES_MAX) {
         // A session that is being closed may have been removed from the role's table already.
@@ -154,6 +158,18 @@ pub(super) fn session_page(
         if let Some(expires_ms) = expires_ms.or((!is_tracking).then_some(0)) {
             page.sessions.push(SessionExpiry { expires_ms, session, timeout_ms });
         }
+    }
+    page.next = known.next().map(|(session, _)| session);
+    page
+}
+
+fn local_page(role: &Ordering, from: SessionId, now: Now) -> SessionPage {
+    let (mono_ms, wall_ms, table) = (now.mono_ms, now.wall_ms, role.sessions());
+    let mut page = SessionPage { is_tracking: true, mono_ms, wall_ms, ..<_>::default() };
+    let mut known = table.local(from);
+    for (session, timeout_ms) in known.by_ref().take(PAGE_ENTRIES_MAX) {
+        let expires_ms = table.expires_ms(session).unwrap_or(0);
+        page.sessions.push(SessionExpiry { expires_ms, session, timeout_ms });
     }
     page.next = known.next().map(|(session, _)| session);
     page

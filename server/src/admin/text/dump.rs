@@ -9,9 +9,11 @@ use std::net::SocketAddr;
 /// Live sessions.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
-    /// All of them.
+    /// All that the ensemble knows.
     pub sessions: Vec<SessionExpiry>,
-    /// Whether this server decides when they expire; otherwise its leader does.
+    /// Those that only this server knows; `None` if it makes none.
+    pub local: Option<Vec<SessionExpiry>>,
+    /// Whether this server decides when the first ones expire; otherwise its leader does.
     pub is_tracking: bool,
     /// The wall clock less the monotonic one, in ms.
     pub wall_offset_ms: i64,
@@ -22,6 +24,7 @@ impl Sessions {
     #[must_use]
     pub fn by_expiry(mut self) -> Self {
         self.sessions.sort_unstable();
+        self.local.iter_mut().for_each(|local| local.sort_unstable());
         self
     }
 
@@ -32,16 +35,27 @@ impl Sessions {
 
 /// The sessions, which are in the order of their expiry; on a learner in that of their ids.
 pub fn sessions(out: &mut Vec<u8>, live: &Sessions) {
-    if !live.is_tracking {
-        put!(out, "SessionTracker dump:\nGlobal Sessions({}):\n", live.sessions.len());
-        for entry in &live.sessions {
-            put!(out, "0x{:x}\t{}ms\n", entry.session.0, entry.timeout_ms);
-        }
-        return;
-    }
-    let buckets = || live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms);
     put!(out, "SessionTracker dump:\n");
-    put!(out, "Session Sets ({})/({}):\n", buckets().count(), live.sessions.len());
+    if let Some(local) = &live.local {
+        put!(out, "Local ");
+        sets(out, live, local);
+    }
+    if live.is_tracking {
+        if live.local.is_some() {
+            put!(out, "Global ");
+        }
+        return sets(out, live, &live.sessions);
+    }
+    put!(out, "Global Sessions({}):\n", live.sessions.len());
+    for entry in &live.sessions {
+        put!(out, "0x{:x}\t{}ms\n", entry.session.0, entry.timeout_ms);
+    }
+}
+
+/// Sessions by the time at which they expire.
+fn sets(out: &mut Vec<u8>, live: &Sessions, sessions: &[SessionExpiry]) {
+    let buckets = || sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms);
+    put!(out, "Session Sets ({})/({}):\n", buckets().count(), sessions.len());
     for bucket in buckets() {
         let at = Date(live.wall_ms(bucket[0].expires_ms));
         put!(out, "{} expire at {at}:\n", bucket.len());

@@ -363,6 +363,28 @@ const A: SessionId = SessionId(0x0100_0028_85d6_0000);
 const B: SessionId = SessionId(0x0100_0028_85d6_0001);
 
 #[test]
+fn dump_of_local_sessions() {
+    let expiring = |session| SessionExpiry { expires_ms: 48_000, session, timeout_ms: 30_000 };
+    let wall_offset_ms = 1_795_240_900_000;
+    let (sessions, local) = (vec![expiring(A)], Some(vec![expiring(B)]));
+    let mut live = Sessions { sessions, local, is_tracking: true, wall_offset_ms };
+    assert_eq!(
+        text(|out| dump::sessions(out, &live)),
+        "SessionTracker dump:\nLocal Session Sets (1)/(1):\n\
+         1 expire at Sat Nov 21 06:02:28 UTC 2026:\n\t0x100002885d60001\n\
+         Global Session Sets (1)/(1):\n1 expire at Sat Nov 21 06:02:28 UTC 2026:\n\
+         \t0x100002885d60000\n"
+    );
+    live.is_tracking = false;
+    live.local = Some(Vec::new());
+    assert_eq!(
+        text(|out| dump::sessions(out, &live)),
+        "SessionTracker dump:\nLocal Session Sets (0)/(0):\nGlobal Sessions(1):\n\
+         0x100002885d60000\t30000ms\n"
+    );
+}
+
+#[test]
 fn dump_of_two_sessions() {
     // Sat Nov 21 06:02:28 UTC 2026.
     let wall_ms = 1_795_240_948_000;
@@ -370,6 +392,7 @@ fn dump_of_two_sessions() {
     let expiring = |session| SessionExpiry { expires_ms, session, timeout_ms: 30_000 };
     let live = Sessions {
         sessions: [B, A].map(expiring).into(),
+        local: None,
         is_tracking: true,
         wall_offset_ms: wall_ms - expires_ms as i64,
     };

@@ -12,6 +12,7 @@
 
 use std::path::Path;
 
+use engine::settings::LocalSessions;
 use model::{
     peer::membership::{Member, Membership, Reading, number_behind},
     server::ServerId,
@@ -49,6 +50,8 @@ pub struct Ensemble {
     pub links: Links,
     /// Whether it serves clients while it leads.
     pub leader_serves: bool,
+    /// Whether sessions are local to it at first.
+    pub local_sessions: LocalSessions,
 }
 
 /// Where the ensemble's lines let this server serve clients.
@@ -126,6 +129,7 @@ fn ensemble(
     let listens_on_all = settled.flag("quorumListenOnAllIPs");
     let is_standalone_allowed = settled.flag("standaloneEnabled");
     let leader_serves = settled.flag("leaderServes");
+    let local_sessions = local_sessions(settled);
     let peer_type = settled.maybe_text("peerType");
     let least = if is_standalone_allowed { 2 } else { 1 };
     let other = servers.participants().nth(least - 1);
@@ -155,7 +159,26 @@ fn ensemble(
         ticks
     });
     let (init_limit, sync_limit) = (init_limit?, sync_limit?);
-    Some(Ensemble { me, servers, init_limit, sync_limit, listens_on_all, links, leader_serves })
+    Some(Ensemble {
+        me,
+        servers,
+        init_limit,
+        sync_limit,
+        listens_on_all,
+        links,
+        leader_serves,
+        local_sessions,
+    })
+}
+
+/// What is said of local sessions. A single server has none, whatever that is, as in ZooKeeper.
+fn local_sessions(settled: &Settled<'_>) -> LocalSessions {
+    let is_upgrading = settled.flag("localSessionsUpgradingEnabled");
+    match settled.flag("localSessionsEnabled") {
+        false => LocalSessions::Off,
+        true if is_upgrading => LocalSessions::Upgraded,
+        true => LocalSessions::Refused,
+    }
 }
 
 /// Refuses what an ensemble must not be run without if it is asked for.
