@@ -5,6 +5,7 @@
 mod clients;
 mod joining;
 mod killed;
+pub(crate) mod local;
 mod moving;
 mod returning;
 mod steady;

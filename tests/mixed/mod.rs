@@ -5,9 +5,11 @@
 //! ensemble of its own would not have.
 //!
 //! `together`: every kind of write, through every server, whoever leads; `arriving`: what a server
-//! is sent that has nothing; `replacing`: one server after the other becomes ours, and back.
+//! is sent that has nothing; `local`: sessions that only one server knows; `replacing`: one server
+//! after the other becomes ours, and back.
 
 mod arriving;
+mod local;
 mod replacing;
 mod together;
 mod work;

@@ -17,7 +17,7 @@
 use super::Ordering;
 use super::service::Service;
 use crate::acl::identity::Identities;
-use crate::batch::Outcome;
+use crate::batch::{ConnectionId, Outcome};
 use crate::message::{Connect, Write};
 use crate::session::SessionPlace;
 use crate::settings::{LocalSessions, Now};
@@ -26,6 +26,17 @@ use model::jute::JuteError;
 use model::op::Op;
 use model::request::{Create, CreateMode, Request, SubRequest};
 use model::session::SessionId;
+
+/// A client's request to close its local session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LocalClose {
+    /// Its connection.
+    pub(super) connection: ConnectionId,
+    /// Its number for the request.
+    pub(super) xid: i32,
+    /// When that was received, in ms of the monotonic clock.
+    pub(super) received_ms: u64,
+}
 
 impl Ordering {
     /// Whether new sessions are local.
@@ -118,9 +129,8 @@ impl Ordering {
         }
     }
 
-    /// Ends a local session: at its client's request, with its number and when it was received, or
-    /// because its time has run out.
-    pub(super) fn end_local(&mut self, session: SessionId, asked: Option<(i32, u64)>) {
+    /// Ends a local session: at its client's request, or because its time has run out.
+    pub(super) fn end_local(&mut self, session: SessionId, asked: Option<LocalClose>) {
         let Some(entry) = self.sessions.forget(session) else { return };
         if let Service::Following(it) = &mut self.service {
             it.end_local(session);
@@ -136,9 +146,11 @@ impl Ordering {
             | SessionPlace::Learner(_)
             | SessionPlace::Closing(_) => None,
         };
-        // Without a request the connection is closed silently.
-        let error = if asked.is_some() { ErrorCode::Ok } else { ErrorCode::SessionExpired };
-        let (xid, received_ms) = asked.unwrap_or_default();
+        // A connection that has not requested it is closed silently.
+        let (xid, received_ms, error) = match asked.filter(|it| Some(it.connection) == to) {
+            Some(it) => (it.xid, it.received_ms, ErrorCode::Ok),
+            None => (0, 0, ErrorCode::SessionExpired),
+        };
         let outcome = Outcome {
             zxid: self.seen(),
             op: Op::CloseSession,

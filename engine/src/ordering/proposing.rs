@@ -1,6 +1,7 @@
 //! Writes become txns: each gets its place in the history, or an error.
 
 use super::closing::Ended;
+use super::local::LocalClose;
 use super::{Open, Ordering, Reaping};
 use crate::batch::{Mark, Outcome};
 use crate::limits::{REAP_LOOKS_PER_TURN, REAPED_PER_TURN};
@@ -70,7 +71,9 @@ impl Ordering {
         let Some(entry) = self.sessions.attached(write.session, write.connection) else { return };
         let identities = entry.identities.clone();
         if write.op == Op::CloseSession && self.sessions.is_local(write.session) {
-            return self.end_local(write.session, Some((write.xid, write.received_ms)));
+            let Write { connection, xid, received_ms, .. } = *write;
+            return self
+                .end_local(write.session, Some(LocalClose { connection, xid, received_ms }));
         }
         let mark = self.open.batch.mark();
         if write.op == Op::Sync {

@@ -90,6 +90,12 @@ impl Known {
         matches!(self.place, Place::Detached) && self.asked.is_empty() && self.questions == 0
     }
 
+    /// Whether it is local, and its end is requested: nothing comes after that.
+    pub(super) fn is_ending_here(&self) -> bool {
+        let is_end = |it: &Asked| it.op == Op::CloseSession;
+        matches!(self.place, Place::Here) && self.asked.back().is_some_and(is_end)
+    }
+
     /// Whether this connection may send its requests.
     pub(super) fn is_of(&self, connection: ConnectionId) -> bool {
         match self.place {

@@ -16,6 +16,7 @@
 mod known;
 
 use super::Ordering;
+use super::local::LocalClose;
 use super::service::Service;
 use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Mark, Outcome};
@@ -93,12 +94,12 @@ impl Forwarding {
         }
     }
 
-    /// The request of a local session's client to close it, if nothing before that is unanswered:
-    /// its number, and when it was received.
-    pub(super) fn take_local_close(&mut self, id: SessionId) -> Option<(i32, u64)> {
+    /// The request of a local session's client to close it, if nothing before that is unanswered.
+    pub(super) fn take_local_close(&mut self, id: SessionId) -> Option<LocalClose> {
         let known = self.sessions.get_mut(&id).filter(|it| matches!(it.place, Place::Here))?;
         known.asked.front().filter(|it| it.op == Op::CloseSession)?;
-        known.asked.pop_front().map(|it| (it.xid, it.received_ms))
+        let Asked { to, xid, received_ms, .. } = known.asked.pop_front()?;
+        Some(LocalClose { connection: to, xid, received_ms })
     }
 
     /// A local session has ended. What was passed on for it stays until it has come back.
@@ -211,13 +212,16 @@ impl Ordering {
 
     fn forward(&mut self, write: &Write, body: &[u8]) {
         let is_attached = self.sessions.attached(write.session, write.connection).is_some();
+        let Service::Following(it) = &self.service else { return };
+        if it.sessions.get(&write.session).is_some_and(Known::is_ending_here) {
+            return;
+        }
         let refused = if is_attached { self.upgrade_elsewhere(write, body) } else { None };
         let Service::Following(it) = &mut self.service else { return };
         let Forwarding { link, sessions, syncs, .. } = &mut **it;
         let Some(known) = sessions.get_mut(&write.session) else { return };
-        let is_here = matches!(known.place, Place::Here);
-        let is_closing = is_here && known.asked.back().is_some_and(|it| it.op == Op::CloseSession);
-        if is_closing || !(is_here && is_attached || known.is_of(write.connection)) {
+        let is_here = is_attached && matches!(known.place, Place::Here);
+        if !is_here && !known.is_of(write.connection) {
             // A write of a connection that its session has left: no client waits for it.
             return;
         }
