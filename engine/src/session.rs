@@ -1,5 +1,8 @@
 //! The session table: which client is attached where, and when a silent session expires.
 //!
+//! A session is global, made by a txn and in every server's tree, or local: only this server knows
+//! it. On a learner the table holds the local ones alone; the leader tracks the others.
+//!
 //! Invariants: a live session has one bucket, at or before its expiry; a bucket
 //! expires only when every shard has reported past its end (guards:
 //! `tests::session_table::sessions_expire_when_they_should`,
@@ -59,6 +62,8 @@ pub enum SessionPlace {
 #[derive(Debug)]
 pub struct SessionTable {
     entries: IdMap<SessionId, SessionEntry>,
+    /// Those that only this server knows, each with the timeout that it was made with.
+    local: BTreeMap<SessionId, i32>,
     buckets: BTreeMap<u64, Vec<SessionId>>,
     tick_ms: u64,
     /// Until when each shard has reported.
@@ -71,6 +76,7 @@ impl SessionTable {
     pub fn new(first: SessionId, tick_ms: u64, shards: u16, now_ms: u64) -> Self {
         Self {
             entries: IdMap::default(),
+            local: BTreeMap::new(),
             buckets: BTreeMap::new(),
             tick_ms,
             reported_ms: vec![now_ms; usize::from(shards)],
@@ -160,14 +166,45 @@ impl SessionTable {
         self.buckets.entry(expires_ms).or_default().push(id);
     }
 
+    /// Tracks a session from now on that only this server knows.
+    pub(crate) fn track_local(&mut self, id: SessionId, connect: &Connect, now_ms: u64) {
+        let place = SessionPlace::Attached(connect.connection);
+        let timeout_ms = connect.timeout_ms.max(0) as u64;
+        self.track(id, timeout_ms, place, connect.identities.clone(), now_ms);
+        self.local.insert(id, connect.timeout_ms);
+    }
+
+    /// Whether only this server knows a session.
+    pub(crate) fn is_local(&self, id: SessionId) -> bool {
+        self.local.contains_key(&id)
+    }
+
+    /// A local session becomes global: the timeout that it was made with.
+    pub(crate) fn upgrade(&mut self, id: SessionId) -> Option<i32> {
+        self.local.remove(&id)
+    }
+
+    /// The local sessions from `first` on, each with the timeout that it was made with, for
+    /// reports.
+    pub fn local(&self, first: SessionId) -> impl Iterator<Item = (SessionId, i32)> {
+        self.local.range(first..).map(|(&id, &timeout_ms)| (id, timeout_ms))
+    }
+
+    /// Count of local sessions.
+    pub fn local_count(&self) -> usize {
+        self.local.len()
+    }
+
     /// Forgets a session. Its entry in a bucket is dropped when that is due.
     pub fn forget(&mut self, id: SessionId) -> Option<SessionEntry> {
+        self.local.remove(&id);
         self.entries.remove(&id)
     }
 
     /// Forgets every session; ids that were handed out are not reused.
     pub fn forget_all(&mut self) {
         self.entries.clear();
+        self.local.clear();
         self.buckets.clear();
     }
 

@@ -4,6 +4,19 @@ use crate::acl::scheme::Schemes;
 use model::peer::membership::Reading;
 use model::session::ExtendedTypes;
 
+/// Whether new sessions are local to the server that their client has reached, as a server of an
+/// ensemble may have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LocalSessions {
+    /// Every session is the ensemble's.
+    #[default]
+    Off,
+    /// They are, and may not create ephemeral nodes.
+    Refused,
+    /// They are, until they create an ephemeral node.
+    Upgraded,
+}
+
 /// How this server treats its clients.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -47,6 +60,8 @@ pub struct Settings {
     /// How long a server of an ensemble looks for a leader before it serves read-only clients, in
     /// ms; `None` if it never does.
     pub read_only_after_ms: Option<u64>,
+    /// Whether new sessions are local.
+    pub local_sessions: LocalSessions,
     /// Secret against crafted keys of the server's own tables.
     pub hash_seed: [u64; 2],
 }
@@ -101,6 +116,7 @@ impl Default for Settings {
             confirms_syncs: true,
             reconfig: ReconfigSettings::default(),
             read_only_after_ms: None,
+            local_sessions: LocalSessions::Off,
             hash_seed: [0; 2],
         }
     }

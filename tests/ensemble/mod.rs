@@ -6,6 +6,7 @@ pub(crate) mod changing;
 mod clients;
 mod joining;
 mod killed;
+pub(crate) mod local;
 mod moving;
 mod read_only;
 mod returning;

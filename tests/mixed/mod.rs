@@ -5,11 +5,12 @@
 //! ensemble of its own would not have.
 //!
 //! `together`: every kind of write, through every server, whoever leads; `arriving`: what a server
-//! is sent that has nothing; `changing`: who is in the ensemble; `replacing`: one server after the
-//! other becomes ours, and back.
+//! is sent that has nothing; `changing`: who is in the ensemble; `local`: sessions that only one
+//! server knows; `replacing`: one server after the other becomes ours, and back.
 
 mod arriving;
 mod changing;
+mod local;
 mod replacing;
 mod together;
 mod work;

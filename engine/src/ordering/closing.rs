@@ -91,6 +91,10 @@ impl Ordering {
         session: SessionId,
         asked: Option<Ended>,
     ) -> bool {
+        if self.sessions.is_local(session) {
+            self.end_local(session, None);
+            return true;
+        }
         let Some(entry) = self.sessions.entry_mut(session) else { return true };
         let to = match std::mem::replace(&mut entry.place, SessionPlace::Closing(None)) {
             SessionPlace::Closing(at) => {

@@ -16,6 +16,7 @@ use crate::acl::identity::Identities;
 use crate::batch::ConnectionId;
 use crate::limits::LINK_REQUEST_BYTES_MAX;
 use crate::message::ToShard;
+use crate::pipeline::Caller;
 use crate::session::SessionPlace;
 use crate::settings::Now;
 use crate::zab::{LinkId, Plant};
@@ -25,7 +26,6 @@ use model::op::Op;
 use model::peer::packet::{FromLeader, FromLearner, Touched};
 use model::request::Request;
 use model::session::SessionId;
-use model::txn::Txn;
 use model::zxid::Zxid;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -130,8 +130,12 @@ impl Ordering {
             .encode(Self::packets_for(&mut self.to_peers, link));
     }
 
-    /// Gives a session to a link; false if there is none that is not being closed.
+    /// Gives a session to a link; false if there is none that is not being closed, or only this
+    /// server knows it.
     fn own(&mut self, session: SessionId, link: LinkId) -> bool {
+        if self.sessions.is_local(session) {
+            return false;
+        }
         let Some(entry) = self.sessions.entry_mut(session) else { return false };
         let mut detach = |connection: ConnectionId| {
             self.to_shards.push((connection.shard, ToShard::Detach { connection, session }));
@@ -194,16 +198,22 @@ impl Ordering {
             }
             Some(op) if is_ordered_for_learners(*op) => match self.check_owner(session, link) {
                 Err(error) => error,
-                Ok(()) if *op == Op::CloseSession => {
+                Ok(no_ephemerals) if *op == Op::CloseSession => {
+                    if let Some(error) = no_ephemerals {
+                        // Of a session that is not there to be closed.
+                        self.propose_error(now, session, cxid, error);
+                        return self.push_quiet(self.proposed, Op::Error, mark);
+                    }
                     let ended = Ended::Elsewhere { link, cxid };
                     if !self.begin_close(now, session, Some(ended)) {
                         self.set_closing(link, true);
                     }
                     return;
                 }
-                Ok(()) => {
+                Ok(no_ephemerals) => {
                     let request = Request::decode(*op, body);
-                    self.propose(now, session, cxid, *op, request, identities);
+                    let caller = Caller { identities, no_ephemerals };
+                    self.propose(now, session, cxid, *op, request, caller);
                     return self.push_quiet(self.proposed, *op, mark);
                 }
             },
@@ -214,19 +224,26 @@ impl Ordering {
     }
 
     /// Who used a session last owns it, also when its client has left; the first to use it after a
-    /// change of leader does.
-    fn check_owner(&mut self, session: SessionId, link: LinkId) -> Result<(), ErrorCode> {
+    /// change of leader does. Returns how its ephemeral nodes are refused, if they are: a session
+    /// that is not known here may be a local one of that server.
+    fn check_owner(
+        &mut self,
+        session: SessionId,
+        link: LinkId,
+    ) -> Result<Option<ErrorCode>, ErrorCode> {
+        let may_be_local = self.may_be_local_elsewhere(session);
         let Some(entry) = self.sessions.entry_mut(session) else {
-            return Err(ErrorCode::SessionExpired);
+            let error = ErrorCode::SessionExpired;
+            return if may_be_local { Ok(Some(error)) } else { Err(error) };
         };
         match entry.place {
-            SessionPlace::Learner(owner) if owner == link => Ok(()),
+            SessionPlace::Learner(owner) if owner == link => Ok(None),
             SessionPlace::Unused => {
                 entry.place = SessionPlace::Learner(link);
-                Ok(())
+                Ok(None)
             }
             SessionPlace::Closing(_) => Err(ErrorCode::SessionExpired),
-            _ if self.planted.has(Plant::OwnerIgnored) => Ok(()),
+            _ if self.planted.has(Plant::OwnerIgnored) => Ok(None),
             SessionPlace::Detached
             | SessionPlace::Learner(_)
             | SessionPlace::Attached(_)
@@ -256,13 +273,8 @@ impl Ordering {
         let anonymous = self.anonymous.clone();
         let tracked_ms = timeout_ms.max(0) as u64;
         self.sessions.track(session, tracked_ms, place, anonymous, now.mono_ms);
-        let (header, start) = self.begin_txn(now, session, cxid, Op::CreateSession);
-        let txn = Txn::CreateSession { timeout_ms };
-        txn.encode(&mut self.open.in_log.bytes);
-        let applied = self.head.apply(&header, header.op, &txn, &mut self.open.batch);
-        applied.expect("a new session fits every tree");
-        self.end_txn(header.zxid, start);
-        self.push_quiet(header.zxid, Op::CreateSession, mark);
+        let zxid = self.propose_session(now, session, cxid, timeout_ms);
+        self.push_quiet(zxid, Op::CreateSession, mark);
     }
 
     fn begin_sync(&mut self, link: LinkId) {

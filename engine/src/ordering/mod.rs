@@ -11,12 +11,14 @@
 //! `proposing`: writes become txns; `sessions`: clients come and go; `closing`: sessions end;
 //! `publishing`: batches are sealed, published or dropped; `learning`: the log's txns, applied;
 //! `service`: whether the server decides writes or passes them on; `forwarding`: a learner's
-//! clients; `learners`: the leader's part of them; `read_only`: clients of a server without leader.
+//! clients; `learners`: the leader's part of them; `read_only`: clients of a server without leader;
+//! `local`: sessions that only this server knows.
 
 mod closing;
 mod forwarding;
 mod learners;
 mod learning;
+mod local;
 mod proposing;
 mod publishing;
 mod read_only;
@@ -24,7 +26,7 @@ mod service;
 mod sessions;
 
 pub use learning::{ReplayError, replay};
-pub use read_only::LocalSessions;
+pub use read_only::ReadOnlySessions;
 
 use crate::acl::identity::Identities;
 use crate::batch::{Batch, Chain, Cursor};
@@ -229,15 +231,17 @@ impl Ordering {
 
     /// When [`Self::tick`] has something to do next, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        if let Service::ReadOnly(local) = &self.service {
-            return local.deadline_ms().unwrap_or(u64::MAX);
-        }
-        if self.refusal.is_some() || !self.is_leading() {
+        let expiry_ms = self.sessions.deadline_ms().unwrap_or(u64::MAX);
+        match &self.service {
+            Service::ReadOnly(own) => own.deadline_ms().unwrap_or(u64::MAX),
+            Service::Leading { .. } if self.refusal.is_none() => {
+                expiry_ms.min(self.reaped_ms + self.settings.reap_interval_ms)
+            }
             // The caller that lifts the refusal asks again.
-            return u64::MAX;
+            Service::Leading { .. } | Service::Nobody => u64::MAX,
+            // Its local sessions need no log.
+            Service::Following(_) => expiry_ms,
         }
-        let reap_ms = self.reaped_ms + self.settings.reap_interval_ms;
-        self.sessions.deadline_ms().map_or(reap_ms, |at| at.min(reap_ms))
     }
 
     /// Handles a message of a shard.
@@ -248,7 +252,7 @@ impl Ordering {
         assert!(self.closing.is_none(), "an end is applied before anything that comes after it");
         match self.service {
             Service::Leading { .. } => (),
-            Service::Following(_) => return self.handle_forwarded(message),
+            Service::Following(_) => return self.handle_forwarded(now, message),
             Service::ReadOnly(_) => return self.handle_read_only(now, message),
             Service::Nobody => return self.handle_idle(message),
         }
@@ -281,10 +285,12 @@ impl Ordering {
             // Even if writes are refused meanwhile: it was already proposed.
             return self.close_sessions(now);
         }
-        if !self.is_leading() {
-            return self.expire_local(now);
+        match self.service {
+            Service::Leading { .. } => self.continue_requests(now),
+            Service::Following(_) => return self.expire_local(now),
+            Service::ReadOnly(_) => return self.expire_read_only(now),
+            Service::Nobody => return,
         }
-        self.continue_requests(now);
         if self.refusal.is_none() {
             for session in self.sessions.expired(now.mono_ms) {
                 self.counts.expired += 1;

@@ -1,8 +1,8 @@
 //! Writes become txns: each gets its place in the history, or an error.
 
 use super::closing::Ended;
+use super::local::LocalClose;
 use super::{Open, Ordering, Reaping};
-use crate::acl::identity::Identities;
 use crate::batch::{Mark, Outcome};
 use crate::limits::{REAP_LOOKS_PER_TURN, REAPED_PER_TURN};
 use crate::message::{Bundle, ToShard, Write};
@@ -70,6 +70,11 @@ impl Ordering {
         // A write of a connection that its session has left is dropped: no client waits for it.
         let Some(entry) = self.sessions.attached(write.session, write.connection) else { return };
         let identities = entry.identities.clone();
+        if write.op == Op::CloseSession && self.sessions.is_local(write.session) {
+            let Write { connection, xid, received_ms, .. } = *write;
+            return self
+                .end_local(write.session, Some(LocalClose { connection, xid, received_ms }));
+        }
         let mark = self.open.batch.mark();
         if write.op == Op::Sync {
             let Ok(path) = JuteReader::new(body).string() else {
@@ -98,7 +103,13 @@ impl Ordering {
         if request.is_err() && !is_counted {
             return self.answer(write, self.seen(), ErrorCode::MarshallingError, mark);
         }
-        let error = self.propose(now, write.session, write.xid, write.op, request, &identities);
+        let no_ephemerals = self.upgrade_here(now, write.session, write.op, &request);
+        if self.is_epoch_full() {
+            // The upgrade has taken its last zxid.
+            return self.answer(write, self.seen(), ErrorCode::SystemError, mark);
+        }
+        let caller = Caller { identities: &identities, no_ephemerals };
+        let error = self.propose(now, write.session, write.xid, write.op, request, caller);
         self.answer(write, self.proposed, error, mark);
     }
 
@@ -110,10 +121,9 @@ impl Ordering {
         cxid: i32,
         op: Op,
         request: Result<Request<'_>, JuteError>,
-        identities: &Identities,
+        caller: Caller<'_>,
     ) -> ErrorCode {
         let (header, start) = self.begin_txn(now, session, cxid, op);
-        let caller = Caller { identities };
         let Open { batch, in_log, .. } = &mut self.open;
         let txns = &mut in_log.bytes;
         let done = match request {
@@ -247,7 +257,8 @@ impl Ordering {
             let mark = self.open.batch.mark();
             let request = Ok(Request::DeleteContainer { path: &path });
             let anonymous = self.anonymous.clone();
-            self.propose(now, SessionId(0), 0, Op::DeleteContainer, request, &anonymous);
+            let caller = Caller { identities: &anonymous, no_ephemerals: None };
+            self.propose(now, SessionId(0), 0, Op::DeleteContainer, request, caller);
             self.push_quiet(self.proposed, Op::DeleteContainer, mark);
         }
     }

@@ -7,7 +7,7 @@
 //! that is not known here may be of the ensemble all the same, or of another server without a
 //! leader. That it has ended would be untrue, so it is taken over if the password is right.
 //!
-//! Invariant: `LocalSessions::ids` are the ids of its table (guard:
+//! Invariant: `ReadOnlySessions::ids` are the ids of its table (guard:
 //! `tests::ensemble::reading::sessions_of_a_read_only_server_move_and_expire_there`).
 //!
 //! Invariant: nothing is proposed. What is answered is a silent batch, and the only tree that is
@@ -31,7 +31,7 @@ use std::mem;
 
 /// The sessions of a server without a leader.
 #[derive(Debug)]
-pub struct LocalSessions {
+pub struct ReadOnlySessions {
     table: SessionTable,
     /// Their ids in order, for reports in pieces.
     ids: BTreeSet<SessionId>,
@@ -39,7 +39,7 @@ pub struct LocalSessions {
     made: Option<(SessionId, SessionId)>,
 }
 
-impl LocalSessions {
+impl ReadOnlySessions {
     /// Count of sessions.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -89,7 +89,7 @@ impl Ordering {
         // New ids come from the table of the ensemble's sessions: none is given twice.
         let (unused, shards) = (SessionId(0), self.sessions.shards());
         let table = SessionTable::new(unused, self.settings.tick_ms, shards, now.mono_ms);
-        let local = LocalSessions { table, ids: BTreeSet::new(), made: None };
+        let local = ReadOnlySessions { table, ids: BTreeSet::new(), made: None };
         self.service = Service::ReadOnly(Box::new(local));
         self.tell_shards(Served::ReadOnly);
     }
@@ -105,7 +105,7 @@ impl Ordering {
     }
 
     /// The sessions of this server alone, for reports.
-    pub fn local_sessions(&self) -> Option<&LocalSessions> {
+    pub fn read_only_sessions(&self) -> Option<&ReadOnlySessions> {
         match &self.service {
             Service::ReadOnly(local) => Some(local),
             Service::Leading { .. } | Service::Following(_) | Service::Nobody => None,
@@ -150,12 +150,12 @@ impl Ordering {
     }
 
     /// Ends the sessions whose time has run out.
-    pub(super) fn expire_local(&mut self, now: Now) {
+    pub(super) fn expire_read_only(&mut self, now: Now) {
         let Some(local) = self.local_mut() else { return };
         for session in local.expired(now.mono_ms) {
             self.counts.expired += 1;
             // Without a request the connection is closed silently.
-            self.end_local(session, 0, now.mono_ms, ErrorCode::SessionExpired);
+            self.end_read_only(session, 0, now.mono_ms, ErrorCode::SessionExpired);
         }
     }
 
@@ -168,7 +168,7 @@ impl Ordering {
             return;
         }
         if write.op == Op::CloseSession {
-            return self.end_local(write.session, write.xid, write.received_ms, ErrorCode::Ok);
+            return self.end_read_only(write.session, write.xid, write.received_ms, ErrorCode::Ok);
         }
         let mark = self.open.batch.mark();
         self.answer(write, self.seen(), ErrorCode::NotReadOnly, mark);
@@ -177,7 +177,7 @@ impl Ordering {
     fn connect_local(&mut self, now: Now, connect: Connect) {
         let id = connect.session;
         if id.0 == 0 {
-            return self.create_local(now, &connect);
+            return self.create_read_only(now, &connect);
         }
         if self.head.tree.meta().sessions.contains_key(&id) {
             return self.turn_away(&connect);
@@ -210,7 +210,7 @@ impl Ordering {
         self.to_shards.push((detached.shard, detach));
     }
 
-    fn create_local(&mut self, now: Now, connect: &Connect) {
+    fn create_read_only(&mut self, now: Now, connect: &Connect) {
         let id = self.sessions.allocate();
         let Service::ReadOnly(local) = &mut self.service else { return };
         local.made = Some((local.made.map_or(id, |(first, _)| first), id));
@@ -250,7 +250,7 @@ impl Ordering {
         }
     }
 
-    fn end_local(&mut self, session: SessionId, xid: i32, received_ms: u64, error: ErrorCode) {
+    fn end_read_only(&mut self, session: SessionId, xid: i32, received_ms: u64, error: ErrorCode) {
         let Service::ReadOnly(local) = &mut self.service else { return };
         let Some(entry) = local.forget(session) else { return };
         let (to, waiting) = match entry.place {

@@ -4,7 +4,7 @@
 use super::Ordering;
 use super::forwarding::Forwarding;
 use super::learners::Learners;
-use super::read_only::LocalSessions;
+use super::read_only::ReadOnlySessions;
 use crate::message::{Connect, NewTree, Served, ToOrdering, ToShard};
 use crate::pipeline::Head;
 use crate::settings::Now;
@@ -29,7 +29,7 @@ pub(crate) enum Service {
     /// It passes them on to its leader.
     Following(Box<Forwarding>),
     /// It has no leader, and serves clients that only read, in these sessions of its own.
-    ReadOnly(Box<LocalSessions>),
+    ReadOnly(Box<ReadOnlySessions>),
     /// It has no leader, and no clients.
     Nobody,
 }

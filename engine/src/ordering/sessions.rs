@@ -10,10 +10,14 @@ use model::op::Op;
 use model::response::ConnectResponse;
 use model::session::{SessionId, password};
 use model::txn::Txn;
+use model::zxid::Zxid;
 
 impl Ordering {
     pub(super) fn handle_connect(&mut self, now: Now, connect: Connect) {
         let id = connect.session;
+        if id.0 == 0 && self.makes_local() {
+            return self.create_local(now, &connect);
+        }
         if id.0 == 0 {
             return self.create_session(now, &connect);
         }
@@ -83,6 +87,7 @@ impl Ordering {
         let Some(entry) = self.sessions.entry_mut(id) else { return };
         entry.place = SessionPlace::Attached(connect.connection);
         entry.identities = connect.identities.clone();
+        self.identify_local(id, &connect.identities);
         self.sessions.retime(id, connect.timeout_ms.max(0) as u64, now.mono_ms);
         self.answer_connect(connect, Some(id));
     }
@@ -95,13 +100,25 @@ impl Ordering {
         let place = SessionPlace::Attached(connect.connection);
         let timeout_ms = connect.timeout_ms.max(0) as u64;
         self.sessions.track(id, timeout_ms, place, connect.identities.clone(), now.mono_ms);
-        let (header, start) = self.begin_txn(now, id, 0, Op::CreateSession);
-        let txn = Txn::CreateSession { timeout_ms: connect.timeout_ms };
+        self.propose_session(now, id, 0, connect.timeout_ms);
+        self.answer_connect(connect, Some(id));
+    }
+
+    /// Proposes the txn that makes a session.
+    pub(super) fn propose_session(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        cxid: i32,
+        timeout_ms: i32,
+    ) -> Zxid {
+        let (header, start) = self.begin_txn(now, id, cxid, Op::CreateSession);
+        let txn = Txn::CreateSession { timeout_ms };
         txn.encode(&mut self.open.in_log.bytes);
         let applied = self.head.apply(&header, header.op, &txn, &mut self.open.batch);
         applied.expect("a new session fits every tree");
         self.end_txn(header.zxid, start);
-        self.answer_connect(connect, Some(id));
+        header.zxid
     }
 
     /// Answers a connect through the chain, so that the client sees all that was proposed before.

@@ -19,6 +19,8 @@ use model::txn::{CreateTxn, NodeKind, Txn};
 pub struct Caller<'a> {
     /// All identities of the connection.
     pub identities: &'a Identities,
+    /// How its ephemeral nodes are refused; `None` for a session that may have them.
+    pub no_ephemerals: Option<ErrorCode>,
 }
 
 /// The path, ACL and data of a txn, where they are not those of the request.
@@ -71,7 +73,7 @@ impl Head {
         caller: Caller<'_>,
         scratch: &'a mut Scratch,
     ) -> Result<Txn<'a>, ErrorCode> {
-        let kind = self.node_kind(op, create)?;
+        let kind = self.node_kind(op, create, caller.no_ephemerals)?;
         let is_sequential = CreateMode::of(create.flags).is_some_and(|mode| mode.is_sequential);
         let requested_path = create.path.ok_or(ErrorCode::MarshallingError)?;
         let parent_path = parent_of(requested_path)?;
@@ -113,7 +115,12 @@ impl Head {
         Ok(Txn::Create(CreateTxn { path, data: create.data, acl, kind, parent_cversion }))
     }
 
-    fn node_kind(&self, op: Op, create: &Create<'_>) -> Result<NodeKind, ErrorCode> {
+    fn node_kind(
+        &self,
+        op: Op,
+        create: &Create<'_>,
+        no_ephemerals: Option<ErrorCode>,
+    ) -> Result<NodeKind, ErrorCode> {
         let mode = CreateMode::of(create.flags).ok_or(ErrorCode::BadArguments)?;
         if mode.is_ttl && !self.settings.extended_types.enabled {
             return Err(ErrorCode::Unimplemented);
@@ -123,6 +130,12 @@ impl Head {
         // A createTTL whose flags request something else would leave a node without a TTL.
         if !is_ttl_good || op == Op::CreateTtl && !mode.is_ttl {
             return Err(ErrorCode::BadArguments);
+        }
+        // By the flags alone, also where the operation overrules them.
+        if mode.is_ephemeral
+            && let Some(error) = no_ephemerals
+        {
+            return Err(error);
         }
         Ok(match op {
             Op::CreateContainer => NodeKind::Container,

@@ -30,7 +30,7 @@ fn create<'a>(path: &'a [u8], acl: AclList<'a>, flags: i32) -> Request<'a> {
 
 fn execute(head: &mut Head, zxid: i64, op: Op, request: &Request<'_>) -> Result<(), ErrorCode> {
     let identities = Identities::of_address("127.0.0.1".parse().unwrap());
-    let caller = Caller { identities: &identities };
+    let caller = Caller { identities: &identities, no_ephemerals: None };
     let (mut batch, mut log) = (Batch::default(), Vec::new());
     let (before, digest) = (batch.mark(), head.tree.digest());
     let done = head.execute(&header(zxid, op), op, request, caller, &mut batch, &mut log);
@@ -43,7 +43,7 @@ fn execute(head: &mut Head, zxid: i64, op: Op, request: &Request<'_>) -> Result<
 
 fn multi(head: &mut Head, zxid: i64, ops: &[SubRequest<'_>]) -> (Batch, Vec<u8>) {
     let identities = Identities::of_address("127.0.0.1".parse().unwrap());
-    let caller = Caller { identities: &identities };
+    let caller = Caller { identities: &identities, no_ephemerals: None };
     let (mut batch, mut log) = (Batch::default(), Vec::new());
     head.execute_multi(&header(zxid, Op::Multi), ops, caller, &mut batch, &mut log)
         .expect("it has results");

@@ -2,7 +2,8 @@
 
 use super::inquiry::{
     ConnectionReport, EphemeralCursor, EphemeralReport, Inquiry, InquirySender, OrderingInquiry,
-    OrderingReport, ShardInquiry, ShardReport, Unanswered, WatchCounts, WatchCursor, WatchReport,
+    OrderingReport, Reach, SessionExpiry, SessionPage, ShardInquiry, ShardReport, Unanswered,
+    WatchCounts, WatchCursor, WatchReport,
 };
 use super::limits::ANSWER_BYTES_MAX;
 use super::metrics::Metrics;
@@ -177,17 +178,28 @@ impl Roles {
 
     /// Every live session, in the order of their ids.
     pub(super) async fn sessions(&self) -> Result<Sessions, Unanswered> {
-        let (mut all, mut from) = (Sessions::default(), Some(SessionId(i64::MIN)));
-        while let Some(session) = from {
-            let ask = |reply| Inquiry::Ordering(OrderingInquiry::Sessions(session, reply));
-            let page = self.ordering.ask(ask).await?;
-            all.wall_offset_ms = page.wall_ms.saturating_sub_unsigned(page.mono_ms);
-            (all.is_tracking, all.has_local) = (page.is_tracking, page.has_local);
-            all.sessions.extend_from_slice(&page.sessions);
-            let is_full = size_of_val(&all.sessions[..]) >= ANSWER_BYTES_MAX;
-            from = page.next.filter(|_| !is_full);
+        let (sessions, page) = self.sessions_of(Reach::Global).await?;
+        let local =
+            if page.makes_local { Some(self.sessions_of(Reach::Local).await?.0) } else { None };
+        let wall_offset_ms = page.wall_ms.saturating_sub_unsigned(page.mono_ms);
+        Ok(Sessions { sessions, local, is_tracking: page.is_tracking, wall_offset_ms })
+    }
+
+    /// Those of one reach, and what the last page said besides.
+    async fn sessions_of(
+        &self,
+        reach: Reach,
+    ) -> Result<(Vec<SessionExpiry>, SessionPage), Unanswered> {
+        let (mut all, mut from) = (Vec::new(), SessionId(i64::MIN));
+        loop {
+            let ask = |reply| Inquiry::Ordering(OrderingInquiry::Sessions(reach, from, reply));
+            let mut page = self.ordering.ask(ask).await?;
+            all.append(&mut page.sessions);
+            match page.next {
+                Some(next) if size_of_val(&all[..]) < ANSWER_BYTES_MAX => from = next,
+                _ => return Ok((all, page)),
+            }
         }
-        Ok(all)
     }
 
     /// Every session that owns nodes; the flag says whether a report continues the session of the

@@ -73,7 +73,7 @@ pub enum OrderingInquiry {
     /// Everything else that it and its log count, except quotas.
     Metrics(Reply<Box<Metrics>>),
     /// Live sessions from this one on, in the order of their ids.
-    Sessions(SessionId, Reply<SessionPage>),
+    Sessions(Reach, SessionId, Reply<SessionPage>),
     /// Sessions that own nodes, from there on, in the order of their ids.
     Ephemerals(EphemeralCursor, Reply<EphemeralPage>),
     /// Quotas after this path, in the order of paths; `None` for the first page.
@@ -203,6 +203,15 @@ pub struct WatchReport {
     pub paths: Vec<Arc<[u8]>>,
 }
 
+/// Who knows a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Every server.
+    Global,
+    /// The one that made it.
+    Local,
+}
+
 /// A session and when it expires if its client stays silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionExpiry {
@@ -219,10 +228,10 @@ pub struct SessionExpiry {
 pub struct SessionPage {
     /// At most [`PAGE_ENTRIES_MAX`] of them.
     pub sessions: Vec<SessionExpiry>,
-    /// Whether this server decides when sessions expire.
+    /// Whether this server decides when global sessions expire.
     pub is_tracking: bool,
-    /// Whether it decides that for sessions of its own alone: those that have an expiry.
-    pub has_local: bool,
+    /// Whether new sessions are local.
+    pub makes_local: bool,
     /// The session to continue from, if there may be more.
     pub next: Option<SessionId>,
     /// The monotonic clock now, in ms, to read [`SessionExpiry::expires_ms`] by.

@@ -69,6 +69,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         read_only_after_ms: sessions.read_only_after_ms,
         confirms_syncs: config.requests.confirms_syncs,
         reconfig: reconfig(config),
+        local_sessions: config.ensemble.as_ref().map(|it| it.local_sessions).unwrap_or_default(),
         hash_seed: [random::bits().unwrap_or(1), random::bits().unwrap_or(2)],
     }
 }

@@ -7,7 +7,7 @@ use crate::stock::Stock;
 use crate::stock::follower::{Follower, Step};
 use crate::whole::image::Image;
 use crate::whole::{Whole, WholeParts};
-use engine::settings::Now;
+use engine::settings::{LocalSessions, Now};
 use engine::zab::{Configuration, Effects, Ensemble, LinkId, Pace, Zab, ZabParts};
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::VecDeque;
@@ -53,6 +53,8 @@ pub struct Running {
 pub struct WholeStart<'a> {
     /// The tree of its snapshot.
     pub base: Option<&'a Image>,
+    /// Whether its sessions are local.
+    pub local_sessions: LocalSessions,
     /// Txns after which it takes a snapshot.
     pub snapshot_txns: u64,
     /// Count of its shards.
@@ -133,12 +135,14 @@ impl Server {
         // A snapshot may be newer than what is known to be committed: nothing is shown of it yet.
         let is_known = committed >= stored.base.zxid;
         let shown = if is_known { stored.at(committed) } else { State::default() };
-        let body = if let Some(&WholeStart { base, snapshot_txns, shards, now }) = whole {
-            let parts = WholeParts { zab, stored, base, snapshot_txns, shards, now };
-            Body::Whole(Box::new(Whole::start(parts)))
-        } else {
-            Body::Agreement(Box::new(Zab::new(zab)))
-        };
+        let body =
+            if let Some(&WholeStart { base, local_sessions, snapshot_txns, shards, now }) = whole {
+                let parts =
+                    WholeParts { zab, stored, base, local_sessions, snapshot_txns, shards, now };
+                Body::Whole(Box::new(Whole::start(parts)))
+            } else {
+                Body::Agreement(Box::new(Zab::new(zab)))
+            };
         self.running = Some(Running::new(body, memory, shown, None));
         shown
     }

@@ -2,6 +2,7 @@
 
 mod agreeing;
 mod clients;
+mod local;
 mod reading;
 mod syncs;
 

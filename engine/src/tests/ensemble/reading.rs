@@ -290,7 +290,7 @@ fn sessions_of_a_read_only_server_move_and_expire_there() {
     assert!(servers.received(idle).is_empty() && !servers.is_open(idle));
     assert_eq!(servers.request(1, of(idle), Some(true)).1, Welcome::Session(0, true));
     assert!(servers.is_open(again));
-    let local = servers.world(1).ordering().local_sessions().expect("it is read-only");
+    let local = servers.world(1).ordering().read_only_sessions().expect("it is read-only");
     let listed: Vec<_> = local.from(SessionId(i64::MIN)).map(|(id, _)| id.0).collect();
     assert_eq!((local.len(), listed), (1, vec![again.session]));
 }
@@ -314,7 +314,7 @@ fn with_a_leader_these_sessions_are_over_and_the_ensembles_go_on() {
         }
         let owner = servers.resume(owner, isolated);
         assert!(servers.ask(owner, "set /mine y").starts_with("ok"));
-        assert!(servers.world(isolated).ordering().local_sessions().is_none());
+        assert!(servers.world(isolated).ordering().read_only_sessions().is_none());
         servers.start((isolated + 2) % 3);
         servers.pass(2_000);
         servers.assert_equal();

@@ -2,12 +2,12 @@
 
 use crate::admin::inquiry::{
     EnsembleReport, EphemeralCursor, EphemeralPage, EphemeralReport, Mode, OrderingInquiry,
-    OrderingReport, QuotaPage, SessionExpiry, SessionPage,
+    OrderingReport, QuotaPage, Reach, SessionExpiry, SessionPage,
 };
 use crate::admin::limits::{PAGE_ENTRIES_MAX, QUOTAS_PER_PAGE};
 use crate::admin::metrics::{Metrics, QuotaSums};
 use engine::meter::PART_BYTES_MAX;
-use engine::ordering::{LocalSessions, Ordering, Refusal};
+use engine::ordering::{Ordering, ReadOnlySessions, Refusal};
 use engine::quota::{self, Track};
 use engine::settings::Now;
 use engine::state::State;
@@ -57,17 +57,13 @@ pub fn ordering(
         OrderingInquiry::ResetCounts { reply, .. } => {
             reply.send(()).ok();
         }
-        OrderingInquiry::Sessions(from, reply) => {
-            let page = match (standing.mode, role.local_sessions()) {
-                (Mode::ReadOnly, Some(local)) => {
-                    local_session_page(local, view.meta(), from, standing.now)
-                }
-                (mode, _) => {
-                    let is_tracking = matches!(mode, Mode::Standalone | Mode::Leader);
-                    session_page(role, view.meta(), from, is_tracking, standing.now)
-                }
-            };
+        OrderingInquiry::Sessions(Reach::Global, from, reply) => {
+            let is_tracking = matches!(standing.mode, Mode::Standalone | Mode::Leader);
+            let page = session_page(role, view.meta(), from, is_tracking, standing.now);
             reply.send(page).ok();
+        }
+        OrderingInquiry::Sessions(Reach::Local, from, reply) => {
+            reply.send(local_page(role, from, standing.now)).ok();
         }
         OrderingInquiry::Ephemerals(from, reply) => {
             reply.send(ephemeral_page(view.meta(), &from)).ok();
@@ -132,7 +128,10 @@ fn ordering_report(role: &Ordering, view: View<'_, State>, standing: Standing) -
         data_bytes: view.data_bytes(),
         ephemeral_count: state.ephemeral_count,
         session_count: state.sessions.len() as u64,
-        local_session_count: role.local_sessions().map_or(0, |local| local.len() as u64),
+        local_session_count: match role.read_only_sessions() {
+            Some(own) => own.len() as u64,
+            None => role.sessions().local_count() as u64,
+        },
         writes_refused: role.refusal().map(|refusal| match refusal {
             Refusal::DiskFull => {
                 "the disk is full: the log has no room and none can be made".into()
@@ -154,7 +153,9 @@ pub(super) fn session_page(
     now: Now,
 ) -> SessionPage {
     let (mono_ms, wall_ms) = (now.mono_ms, now.wall_ms);
-    let mut page = SessionPage { is_tracking, mono_ms, wall_ms, ..<_>::default() };
+    // A read-only server's own are local ones, too.
+    let makes_local = role.makes_local() || role.read_only_sessions().is_some();
+    let mut page = SessionPage { is_tracking, makes_local, mono_ms, wall_ms, ..<_>::default() };
     let mut known = state.sessions.range(from..).map(|(&session, it)| (session, it.timeout_ms));
     for (session, timeout_ms) in known.by_ref().take(PAGE_ENTRIES_MAX) {
         // A session that is being closed may have been removed from the role's table already.
@@ -167,28 +168,32 @@ pub(super) fn session_page(
     page
 }
 
-/// The sessions of a read-only server: its own, and the ensemble's, which do not expire here.
-fn local_session_page(
-    local: &LocalSessions,
-    state: &State,
-    from: SessionId,
-    now: Now,
-) -> SessionPage {
-    let count_max = PAGE_ENTRIES_MAX + 1;
-    let global = state.sessions.range(from..).take(count_max).map(|(&session, it)| {
-        let timeout_ms = it.timeout_ms;
-        SessionExpiry { expires_ms: 0, session, timeout_ms }
-    });
-    let own = local.from(from).take(count_max).map(|(session, it)| {
-        let (expires_ms, timeout_ms) = (it.expires_ms, it.timeout_ms as i32);
-        SessionExpiry { expires_ms, session, timeout_ms }
-    });
-    let mut sessions: Vec<_> = global.chain(own).collect();
-    sessions.sort_unstable_by_key(|entry| entry.session);
-    let next = sessions.get(PAGE_ENTRIES_MAX).map(|entry| entry.session);
-    sessions.truncate(PAGE_ENTRIES_MAX);
+/// The sessions of a read-only server's own.
+fn read_only_page(own: &ReadOnlySessions, from: SessionId, now: Now) -> SessionPage {
     let (mono_ms, wall_ms) = (now.mono_ms, now.wall_ms);
-    SessionPage { sessions, next, has_local: true, mono_ms, wall_ms, ..<_>::default() }
+    let mut page = SessionPage { is_tracking: true, mono_ms, wall_ms, ..<_>::default() };
+    let mut known = own.from(from);
+    for (session, it) in known.by_ref().take(PAGE_ENTRIES_MAX) {
+        let (expires_ms, timeout_ms) = (it.expires_ms, it.timeout_ms as i32);
+        page.sessions.push(SessionExpiry { expires_ms, session, timeout_ms });
+    }
+    page.next = known.next().map(|(session, _)| session);
+    page
+}
+
+fn local_page(role: &Ordering, from: SessionId, now: Now) -> SessionPage {
+    if let Some(own) = role.read_only_sessions() {
+        return read_only_page(own, from, now);
+    }
+    let (mono_ms, wall_ms, table) = (now.mono_ms, now.wall_ms, role.sessions());
+    let mut page = SessionPage { is_tracking: true, mono_ms, wall_ms, ..<_>::default() };
+    let mut known = table.local(from);
+    for (session, timeout_ms) in known.by_ref().take(PAGE_ENTRIES_MAX) {
+        let expires_ms = table.expires_ms(session).unwrap_or(0);
+        page.sessions.push(SessionExpiry { expires_ms, session, timeout_ms });
+    }
+    page.next = known.next().map(|(session, _)| session);
+    page
 }
 
 pub(super) fn ephemeral_page(state: &State, from: &EphemeralCursor) -> EphemeralPage {

@@ -248,9 +248,12 @@ async fn dump(roles: &Roles) -> Result<Answer, Unanswered> {
         let mut by_expiry = Members::new();
         // A learner's leader decides that.
         let live = if live.is_tracking { live.by_expiry() } else { Sessions::default() };
-        for set in live.sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
-            let ids: Vec<_> = set.iter().map(|entry| entry.session.0).collect();
-            by_expiry.insert(set[0].expires_ms.to_string(), ids.into());
+        // As in ZooKeeper, global sessions take the place of local ones that expire with them.
+        for sessions in live.local.iter().chain([&live.sessions]) {
+            for set in sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms) {
+                let ids: Vec<_> = set.iter().map(|entry| entry.session.0).collect();
+                by_expiry.insert(set[0].expires_ms.to_string(), ids.into());
+            }
         }
         object([
             ("expiry_time_to_session_ids", Value::Object(by_expiry)),

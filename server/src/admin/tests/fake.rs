@@ -158,7 +158,7 @@ pub(super) fn answer_ordering(
         OrderingInquiry::Quotas(_, reply) => {
             reply.send(QuotaPage::default()).ok();
         }
-        OrderingInquiry::Sessions(from, reply) => {
+        OrderingInquiry::Sessions(_, from, reply) => {
             let entry = |expires_ms, id| SessionExpiry {
                 expires_ms,
                 session: SessionId(id),
@@ -170,7 +170,7 @@ pub(super) fn answer_ordering(
             let page = SessionPage {
                 sessions: rest.next().copied().into_iter().collect(),
                 is_tracking: true,
-                has_local: false,
+                makes_local: false,
                 next: rest.next().map(|entry| entry.session),
                 mono_ms: 500,
                 wall_ms: 1_795_240_947_500,

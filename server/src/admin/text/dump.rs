@@ -9,12 +9,12 @@ use std::net::SocketAddr;
 /// Live sessions.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
-    /// All of them.
+    /// All that the ensemble knows.
     pub sessions: Vec<SessionExpiry>,
-    /// Whether this server decides when they expire; otherwise its leader does.
+    /// Those that only this server knows; `None` if it makes none.
+    pub local: Option<Vec<SessionExpiry>>,
+    /// Whether this server decides when the first ones expire; otherwise its leader does.
     pub is_tracking: bool,
-    /// Whether it does so for sessions of its own alone: those that have an expiry.
-    pub has_local: bool,
     /// The wall clock less the monotonic one, in ms.
     pub wall_offset_ms: i64,
 }
@@ -24,6 +24,7 @@ impl Sessions {
     #[must_use]
     pub fn by_expiry(mut self) -> Self {
         self.sessions.sort_unstable();
+        self.local.iter_mut().for_each(|local| local.sort_unstable());
         self
     }
 
@@ -36,24 +37,26 @@ impl Sessions {
 /// the order of their ids.
 pub fn sessions(out: &mut Vec<u8>, live: &Sessions) {
     put!(out, "SessionTracker dump:\n");
-    if live.is_tracking {
-        return sets(out, live, &live.sessions);
-    }
-    let global_count = live.sessions.partition_point(|entry| entry.expires_ms == 0);
-    let (global, local) = live.sessions.split_at(global_count);
-    if live.has_local {
+    if let Some(local) = &live.local {
         put!(out, "Local ");
         sets(out, live, local);
     }
-    put!(out, "Global Sessions({}):\n", global.len());
-    for entry in global {
+    if live.is_tracking {
+        if live.local.is_some() {
+            put!(out, "Global ");
+        }
+        return sets(out, live, &live.sessions);
+    }
+    put!(out, "Global Sessions({}):\n", live.sessions.len());
+    for entry in &live.sessions {
         put!(out, "0x{:x}\t{}ms\n", entry.session.0, entry.timeout_ms);
     }
 }
 
-fn sets(out: &mut Vec<u8>, live: &Sessions, tracked: &[SessionExpiry]) {
-    let buckets = || tracked.chunk_by(|a, b| a.expires_ms == b.expires_ms);
-    put!(out, "Session Sets ({})/({}):\n", buckets().count(), tracked.len());
+/// Sessions by the time at which they expire.
+fn sets(out: &mut Vec<u8>, live: &Sessions, sessions: &[SessionExpiry]) {
+    let buckets = || sessions.chunk_by(|a, b| a.expires_ms == b.expires_ms);
+    put!(out, "Session Sets ({})/({}):\n", buckets().count(), sessions.len());
     for bucket in buckets() {
         let at = Date(live.wall_ms(bucket[0].expires_ms));
         put!(out, "{} expire at {at}:\n", bucket.len());

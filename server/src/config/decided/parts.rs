@@ -2,6 +2,7 @@
 
 use crate::config::keys::{self, Property};
 use crate::config::written::Origin;
+use engine::settings::LocalSessions;
 use std::{collections::BTreeSet, path::PathBuf};
 
 use super::{
@@ -31,9 +32,9 @@ pub(super) fn config(settled: &mut Settled<'_>, own: Own, ensemble: Option<Ensem
     let log = log(settled, &requests);
     Config {
         listen: listening::clients(settled, own),
-        ensemble,
         families: listening::families(settled),
-        connections: connections(settled),
+        connections: connections(settled, ensemble.as_ref()),
+        ensemble,
         sessions: sessions(settled),
         requests,
         tree: tree(settled),
@@ -100,7 +101,7 @@ fn admin(settled: &mut Settled<'_>) -> AdminServer {
 
 /// A bound on connects, if there are any tokens at all. In stock the tokens count global sessions,
 /// and each session takes several tokens if sessions have weights.
-fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
+fn throttle(settled: &Settled<'_>, ensemble: Option<&Ensemble>) -> Option<Throttle> {
     let tokens = settled.natural("connection_throttle_tokens");
     let is_weighed = settled.flag("connection_throttle_weight_enabled");
     let local = settled.natural("connection_throttle_local_session_weight");
@@ -110,6 +111,7 @@ fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
     };
     let session = weight("connection_throttle_global_session_weight");
     let renewal = weight("connection_throttle_renew_session_weight");
+    let is_local = ensemble.is_some_and(|it| it.local_sessions != LocalSessions::Off);
     let fill = settled.natural("connection_throttle_fill_count");
     let throttle = Throttle {
         tokens_max: tokens.saturating_mul(session),
@@ -123,20 +125,20 @@ fn throttle(settled: &Settled<'_>) -> Option<Throttle> {
         drop_increase: settled.millionths("connection_throttle_drop_increase"),
         drop_decrease: settled.millionths("connection_throttle_drop_decrease"),
         decrease_ratio: settled.millionths("connection_throttle_decrease_ratio"),
-        session_tokens: session,
+        session_tokens: if is_local && is_weighed { local } else { session },
         renewal_tokens: renewal,
     };
     (throttle.tokens_max > 0).then_some(throttle)
 }
 
-fn connections(settled: &Settled<'_>) -> Connections {
+fn connections(settled: &Settled<'_>, ensemble: Option<&Ensemble>) -> Connections {
     Connections {
         per_address_max: settled.positive("maxClientCnxns"),
         per_address_written: settled.whole("maxClientCnxns"),
         total_max: settled.positive("maxCnxns"),
         tcp_keep_alive: settled.flag("clientTcpKeepAlive"),
         sessionless_timeout_ms: settled.natural("nio.sessionlessCnxnTimeout"),
-        throttle: throttle(settled),
+        throttle: throttle(settled, ensemble),
     }
 }
 

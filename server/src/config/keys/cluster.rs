@@ -73,14 +73,16 @@ pub(super) static KEYS: &[Key] = &[
         .says("Whether connections of clients use TCP keep-alive."),
     Key::new("localSessionsEnabled", TrueOrFalse, "false")
         .says(
-            "Whether sessions are local to the server they are connected to until they need more.",
+            "Whether the sessions of a server of an ensemble are local: only this server knows \
+            them, and its clients cannot take them elsewhere. A single server has none.",
         )
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .file_only(),
     Key::new("localSessionsUpgradingEnabled", TrueOrFalse, "false")
-        .says("Whether a local session becomes a global one when it creates an ephemeral node.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .says(
+            "Whether a local session becomes a global one when it creates an ephemeral node; \
+            otherwise that is answered EPHEMERALONLOCALSESSION.",
+        )
+        .file_only(),
     Key::new("closeSessionTxn.enabled", OnIfTrue, "true")
         .says("Whether the txn that closes a session lists the nodes it deletes."),
     Key::new("extendedTypesEnabled", OnIfTrue, "false")

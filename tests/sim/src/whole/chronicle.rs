@@ -46,7 +46,8 @@ pub struct Entry {
 pub struct Session {
     /// Whether it has ended.
     pub is_closed: bool,
-    cxid: i32,
+    /// When a server first wrote to its log that it was made, in us.
+    pub made_us: u64,
 }
 
 /// A session that has ended because it was silent.
@@ -74,6 +75,10 @@ pub struct Chronicle {
     entries: BTreeMap<Zxid, Entry>,
     nodes: BTreeMap<Box<[u8]>, Vec<Change>>,
     sessions: BTreeMap<i64, Session>,
+    /// Whether sessions may write that no txn has made.
+    pub has_local: bool,
+    /// The last write of each session.
+    written: BTreeMap<i64, i32>,
     /// The trees' digests where servers have shown them.
     digests: BTreeMap<Zxid, u64>,
     tail: Zxid,
@@ -109,12 +114,19 @@ impl Chronicle {
         let (session, cxid) = (header.session.0, header.cxid);
         let mut entry = Entry { session, cxid, error: 0, created: None, state };
         self.apply(&header, &txn, &mut entry)?;
+        if header.op == Op::CreateSession
+            && let Some(session) = self.sessions.get_mut(&session)
+        {
+            session.made_us = at_us;
+        }
         if entry.error == 0 && cxid != 0 {
-            let session = self.sessions.get_mut(&session).ok_or("it is of no session")?;
-            if cxid <= session.cxid {
+            if !self.has_local && !self.sessions.contains_key(&session) {
+                return Err("it is of no session");
+            }
+            let last = self.written.insert(session, cxid);
+            if last.is_some_and(|last| cxid <= last) {
                 return Err("a session's writes are not in its order");
             }
-            session.cxid = cxid;
         }
         self.entries.insert(zxid, entry);
         let has_expired = header.op == Op::CloseSession && cxid == 0;
@@ -145,7 +157,7 @@ impl Chronicle {
                 self.put(path, zxid, Some(Node { mzxid, version: *version, data, ..node }));
             }
             Txn::CreateSession { .. } => {
-                let session = Session { is_closed: false, cxid: 0 };
+                let session = Session { is_closed: false, made_us: 0 };
                 if self.sessions.insert(header.session.0, session).is_some() {
                     return Err("two sessions have one id");
                 }

@@ -289,6 +289,10 @@ impl Client {
         chronicle: &Chronicle,
     ) -> Result<Said, Wrong> {
         let id = self.session.as_ref().map_or(0, |it| it.id);
+        if *ask == Ask::Close && chronicle.has_local && chronicle.session(id).is_none() {
+            // A local session ends without a txn.
+            return Ok(if error == 0 { Said::Ended } else { Said::Nothing });
+        }
         let entry = chronicle.entry(zxid).ok_or(("an answer of no txn", zxid))?;
         if entry.session != id || entry.cxid != xid {
             return Err(("an answer of another request's txn", zxid));

@@ -16,7 +16,7 @@ use engine::pipeline::Head;
 use engine::replica::{
     Effects, Event, LogState, MemberParts, Replica, ReplicaParts, SnapshotPolicy,
 };
-use engine::settings::{Now, Settings};
+use engine::settings::{LocalSessions, Now, Settings};
 use engine::shard::Shard;
 use engine::state::State;
 use engine::tree::{Pin, TreeReader};
@@ -74,9 +74,10 @@ impl std::fmt::Debug for Whole {
 const RESERVE_BYTES: u64 = 64 << 20;
 
 /// How servers treat clients; times are short, so that sessions expire within a run.
-pub fn settings(server_id: u8) -> Arc<Settings> {
+pub fn settings(server_id: u8, local_sessions: LocalSessions) -> Arc<Settings> {
     Arc::new(Settings {
         server_id,
+        local_sessions,
         tick_ms: 200,
         timeout_ms_min: 3_000,
         timeout_ms_max: 10_000,
@@ -93,6 +94,8 @@ pub struct WholeParts<'a> {
     pub stored: &'a Stored,
     /// The tree of that history's snapshot, if it has one.
     pub base: Option<&'a Image>,
+    /// Whether its sessions are local.
+    pub local_sessions: LocalSessions,
     /// Txns after which it takes a snapshot.
     pub snapshot_txns: u64,
     /// Count of shards.
@@ -108,8 +111,9 @@ impl Whole {
     /// # Panics
     /// If what is on disk does not fit together.
     pub fn start(parts: WholeParts<'_>) -> Self {
-        let WholeParts { zab, stored, base, snapshot_txns, shards, now } = parts;
-        let settings = settings(u8::try_from(zab.ensemble.me.0).expect("a small id"));
+        let WholeParts { zab, stored, base, local_sessions, snapshot_txns, shards, now } = parts;
+        let server_id = u8::try_from(zab.ensemble.me.0).expect("a small id");
+        let settings = settings(server_id, local_sessions);
         let mut head = head_of(base, stored.base.zxid, &settings);
         let (mut tail, mut batch) = (InLog::default(), Batch::default());
         for (state, txn) in &stored.records {

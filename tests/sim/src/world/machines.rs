@@ -37,6 +37,7 @@ impl World {
         let is_whole = self.setup.kind == Kind::Servers;
         let whole = is_whole.then(|| WholeStart {
             base: base.as_deref(),
+            local_sessions: self.setup.local_sessions(),
             snapshot_txns: 20 + self.setup.seed % 7 * 100,
             shards: 1 + u16::from(self.setup.seed.is_multiple_of(3)),
             now: self.now_of(place),

@@ -8,6 +8,7 @@ use crate::whole::client::{Client, Connection, Granted, Said};
 use crate::whole::image::Image;
 use crate::whole::request::{Ask, connect};
 use crate::whole::{ToClient, WireId};
+use engine::settings::LocalSessions;
 use model::jute::JuteReader;
 use model::record::NodeRecord;
 use model::session::SessionId;
@@ -63,6 +64,7 @@ const WAITING_MAX: usize = 6;
 
 impl World {
     pub(super) fn begin_clients(&mut self) {
+        self.service.chronicle.has_local = self.setup.local_sessions() != LocalSessions::Off;
         for client in 0..self.rng.usize(3..7) {
             self.service.clients.push(Client::new(client % 2 == 1));
             let delay_us = self.rng.u64(500_000..2_000_000);
@@ -306,7 +308,9 @@ impl World {
     fn client_receives(&mut self, index: usize, id: WireId, bytes: &[u8]) -> Result<(), Violation> {
         for packet in packets(bytes) {
             match self.service.clients[index].connection {
-                Connection::Asked(wire, _) if wire == id => self.connected(index, id, packet)?,
+                Connection::Asked(wire, asked_us) if wire == id => {
+                    self.connected(index, id, packet, asked_us)?;
+                }
                 Connection::Open(wire) if wire == id => {
                     let Service { clients, chronicle, .. } = &mut self.service;
                     let said = clients[index].receive(packet, self.now_us, chronicle);
@@ -342,8 +346,14 @@ impl World {
         }
     }
 
-    /// A server answers a client's connect.
-    fn connected(&mut self, index: usize, id: WireId, packet: &[u8]) -> Result<(), Violation> {
+    /// A server answers a client's connect, of this time.
+    fn connected(
+        &mut self,
+        index: usize,
+        id: WireId,
+        packet: &[u8],
+        asked_us: u64,
+    ) -> Result<(), Violation> {
         let misled = |what| Violation::Misled { client: index, zxid: Zxid::ZERO, what };
         let mut reader = JuteReader::new(packet);
         let answer = reader.int().and_then(|_| Ok((reader.int()?, reader.long()?)));
@@ -361,7 +371,13 @@ impl World {
         let before = client.session.as_ref().map(|it| it.id);
         let was_local = client.session.as_ref().is_some_and(|it| it.is_local);
         if session == 0 {
-            let is_open = |id: &i64| chronicle.session(*id).is_none_or(|it| !it.is_closed);
+            // A local one may have ended with its server's role, and what became global since the
+            // client came here was local when it was asked for.
+            let is_local = |made_us: u64| chronicle.has_local && made_us >= asked_us;
+            let is_open = |id: &i64| {
+                let known = chronicle.session(*id);
+                known.map_or(!chronicle.has_local, |it| !it.is_closed && !is_local(it.made_us))
+            };
             if let Some(session) = before.filter(is_open).filter(|_| !was_local) {
                 // A leader refuses a session already when it has begun to close it.
                 self.check_expiry(Expired { session, at_us: self.now_us })?;
@@ -379,7 +395,7 @@ impl World {
         if is_local && !is_reading_only {
             return Err(misled("it keeps a session of a read-only server"));
         }
-        if !is_local && chronicle.session(session).is_none() {
+        if !is_local && chronicle.session(session).is_none() && !chronicle.has_local {
             return Err(misled("it gets a session that is not committed"));
         }
         let timeout_ms = timeout_ms.max(0) as u64;

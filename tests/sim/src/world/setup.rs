@@ -1,5 +1,6 @@
 //! What a run is, and how it went.
 
+use engine::settings::LocalSessions;
 use engine::zab::Plant;
 use std::fmt;
 
@@ -39,6 +40,13 @@ pub struct Setup {
     pub plant: Option<Plant>,
     /// Whether everything that happens is printed to standard output.
     pub is_logged: bool,
+}
+
+impl Setup {
+    /// Whether sessions are local until they own a node: in a third of the seeds.
+    pub const fn local_sessions(&self) -> LocalSessions {
+        if self.seed / 4 % 3 == 2 { LocalSessions::Upgraded } else { LocalSessions::Off }
+    }
 }
 
 /// How a run went.

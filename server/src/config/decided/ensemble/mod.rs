@@ -12,6 +12,7 @@
 
 use std::path::{Path, PathBuf};
 
+use engine::settings::LocalSessions;
 use model::{
     peer::membership::{Member, Membership, Reading, number_behind},
     server::ServerId,
@@ -49,6 +50,8 @@ pub struct Ensemble {
     pub links: Links,
     /// Whether it serves clients while it leads.
     pub leader_serves: bool,
+    /// Whether sessions are local to it at first.
+    pub local_sessions: LocalSessions,
     /// How it may change while servers run; `None` if it may not.
     pub changes: Option<Changes>,
 }
@@ -150,6 +153,7 @@ fn ensemble(
     let listens_on_all = settled.flag("quorumListenOnAllIPs");
     let is_standalone_allowed = settled.flag("standaloneEnabled");
     let leader_serves = settled.flag("leaderServes");
+    let local_sessions = local_sessions(settled);
     let peer_type = settled.maybe_text("peerType");
     let least = if is_standalone_allowed { 2 } else { 1 };
     let other = servers.participants().nth(least - 1);
@@ -188,7 +192,18 @@ fn ensemble(
         links,
         leader_serves,
         changes,
+        local_sessions,
     })
+}
+
+/// What is said of local sessions. A single server has none, whatever that is, as in ZooKeeper.
+fn local_sessions(settled: &Settled<'_>) -> LocalSessions {
+    let is_upgrading = settled.flag("localSessionsUpgradingEnabled");
+    match settled.flag("localSessionsEnabled") {
+        false => LocalSessions::Off,
+        true if is_upgrading => LocalSessions::Upgraded,
+        true => LocalSessions::Refused,
+    }
 }
 
 /// Refuses what an ensemble must not be run without if it is asked for.

@@ -13,17 +13,23 @@
 //! Source: ZooKeeper 3.9.5, `FollowerRequestProcessor`, `Learner.revalidate`, `CommitProcessor`.
 //! Lives in: [`Service::Following`](super::service::Service).
 
+mod known;
+
 use super::Ordering;
+use super::local::LocalClose;
 use super::service::Service;
 use crate::acl::identity::Identities;
 use crate::batch::{ConnectionId, Mark, Outcome};
 use crate::hash::IdMap;
 use crate::message::{Bundle, Connect, ToOrdering, ToShard, Write};
+use crate::session::{SessionEntry, SessionPlace};
+use crate::settings::Now;
 use crate::zab::{LinkId, Plant};
+use known::{Asked, Known, Place, list_of};
 use model::error::ErrorCode;
 use model::jute::{self, JuteReader};
 use model::op::Op;
-use model::peer::packet::{FromLeader, FromLearner, Identity, IdentityList, TouchedList};
+use model::peer::packet::{FromLeader, FromLearner, TouchedList};
 use model::request::Request;
 use model::session::{SessionId, password};
 use model::txn::TxnHeader;
@@ -34,7 +40,7 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(crate) struct Forwarding {
     link: LinkId,
-    sessions: IdMap<SessionId, Local>,
+    sessions: IdMap<SessionId, Known>,
     /// The sessions of syncs that are not answered, in the link's order.
     syncs: VecDeque<SessionId>,
     /// The sessions of syncs that the leader has answered, each with what it had committed by then:
@@ -45,96 +51,13 @@ pub(crate) struct Forwarding {
     touched: Vec<SessionId>,
 }
 
-/// A session that is, or was, attached to a connection of this server.
-#[derive(Debug)]
-struct Local {
-    place: Place,
-    timeout_ms: i32,
-    identities: IdentityList,
-    /// What was passed on and has not come back, in order.
-    asked: VecDeque<Asked>,
-    /// Questions to the leader whether the session exists.
-    questions: u32,
-    is_touched: bool,
-}
-
-/// Where it is.
-#[derive(Debug)]
-enum Place {
-    /// Nowhere here.
-    Detached,
-    /// The leader has yet to make it.
-    Created(Box<Connect>),
-    /// The leader has yet to say whether it exists.
-    Asked(Box<Connect>),
-    /// On this connection.
-    Attached(ConnectionId),
-    /// Leaving this connection for the one that requested it.
-    Moving { from: ConnectionId, to: Box<Connect> },
-}
-
-/// A request that was passed on.
-#[derive(Clone, Debug)]
-struct Asked {
-    to: ConnectionId,
-    xid: i32,
-    op: Op,
-    received_ms: u64,
-    large_bytes: u64,
-    /// The body of a sync, which its reply repeats.
-    body: Box<[u8]>,
-}
-
-impl Asked {
-    fn outcome(&self, zxid: Zxid, error: ErrorCode) -> Outcome {
-        // The session is another server's by now: its client must not go on here.
-        let has_moved = error == ErrorCode::SessionMoved;
-        Outcome {
-            zxid,
-            op: if has_moved { Op::CloseSession } else { self.op },
-            to: Some(self.to),
-            xid: self.xid,
-            received_ms: self.received_ms,
-            large_bytes: self.large_bytes,
-            error,
-            body: 0..0,
-            events: 0..0,
-        }
-    }
-}
-
-impl Local {
-    fn new(place: Place, connect: &Connect) -> Self {
-        Self {
-            place,
-            timeout_ms: connect.timeout_ms,
-            identities: list_of(&connect.identities),
-            asked: VecDeque::new(),
-            questions: 0,
-            is_touched: false,
-        }
-    }
-
-    /// Whether nothing of it is left here.
-    fn is_gone(&self) -> bool {
-        matches!(self.place, Place::Detached) && self.asked.is_empty() && self.questions == 0
-    }
-
-    /// Whether this connection may send its requests.
-    fn is_of(&self, connection: ConnectionId) -> bool {
-        match self.place {
-            Place::Attached(at) | Place::Moving { from: at, .. } => at == connection,
-            Place::Detached | Place::Created(_) | Place::Asked(_) => false,
-        }
-    }
-}
-
-fn list_of(identities: &Identities) -> IdentityList {
-    let mut list = IdentityList::default();
-    for id in identities.ids() {
-        list.push(Identity { scheme: Some(&id.scheme), id: Some(&id.id) });
-    }
-    list
+/// Asks the leader to make a session.
+fn put_create(packets: &mut Vec<u8>, session: SessionId, timeout_ms: i32) {
+    let mut body = Vec::new();
+    jute::put_int(&mut body, timeout_ms);
+    let (cxid, op) = (0, Op::CreateSession.code());
+    let identities = model::peer::packet::Identities::NULL;
+    FromLearner::Request { session, cxid, op, body: &body, identities }.encode(packets);
 }
 
 impl Forwarding {
@@ -145,26 +68,81 @@ impl Forwarding {
     }
 
     fn forget_if_gone(&mut self, id: SessionId) {
-        if self.sessions.get(&id).is_some_and(Local::is_gone) {
+        if self.sessions.get(&id).is_some_and(Known::is_gone) {
             self.sessions.remove(&id);
         }
     }
 
     /// The request that this txn answers.
     fn answered(&mut self, header: &TxnHeader) -> Option<Asked> {
-        let local = self.sessions.get_mut(&header.session)?;
+        let known = self.sessions.get_mut(&header.session)?;
         let is_first = |asked: &&Asked| asked.xid == header.cxid && asked.op != Op::Sync;
-        local.asked.front().filter(is_first)?;
-        let asked = local.asked.pop_front();
+        known.asked.front().filter(is_first)?;
+        let asked = known.asked.pop_front();
         self.forget_if_gone(header.session);
         asked
     }
 
+    /// A local session begins.
+    pub(super) fn begin_local(&mut self, id: SessionId, connect: &Connect) {
+        self.sessions.insert(id, Known::new(Place::Here, connect));
+    }
+
+    /// A local session has these identities.
+    pub(super) fn identify_local(&mut self, id: SessionId, identities: &Identities) {
+        if let Some(known) = self.sessions.get_mut(&id) {
+            known.identities = list_of(identities);
+        }
+    }
+
+    /// The request of a local session's client to close it, if nothing before that is unanswered.
+    pub(super) fn take_local_close(&mut self, id: SessionId) -> Option<LocalClose> {
+        let known = self.sessions.get_mut(&id).filter(|it| matches!(it.place, Place::Here))?;
+        known.asked.front().filter(|it| it.op == Op::CloseSession)?;
+        let Asked { to, xid, received_ms, .. } = known.asked.pop_front()?;
+        Some(LocalClose { connection: to, xid, received_ms })
+    }
+
+    /// A local session has ended. What was passed on for it stays until it has come back.
+    pub(super) fn end_local(&mut self, id: SessionId) {
+        if let Some(known) = self.sessions.get_mut(&id) {
+            known.place = Place::Detached;
+            self.forget_if_gone(id);
+        }
+    }
+
+    /// A local session becomes the ensemble's, where it is: the leader is asked to make it, with
+    /// the timeout that it was made with here.
+    pub(super) fn upgrade(
+        &mut self,
+        id: SessionId,
+        entry: SessionEntry,
+        made_ms: i32,
+        packets: &mut Vec<u8>,
+    ) {
+        let Some(known) = self.sessions.get_mut(&id) else { return };
+        known.timeout_ms = entry.timeout_ms as i32;
+        known.place = match entry.place {
+            SessionPlace::Attached(at) => Place::Attached(at),
+            SessionPlace::Moving { from, to } => Place::Moving { from, to },
+            SessionPlace::Unused
+            | SessionPlace::Detached
+            | SessionPlace::Learner(_)
+            | SessionPlace::Closing(_) => Place::Detached,
+        };
+        put_create(packets, id, made_ms);
+    }
+
+    /// The link to the leader.
+    pub(super) fn link(&self) -> LinkId {
+        self.link
+    }
+
     /// The oldest sync of a session is answered.
     fn synced(&mut self, session: SessionId) -> Option<Asked> {
-        let local = self.sessions.get_mut(&session)?;
-        local.asked.front().filter(|asked| asked.op == Op::Sync)?;
-        let asked = local.asked.pop_front();
+        let known = self.sessions.get_mut(&session)?;
+        known.asked.front().filter(|asked| asked.op == Op::Sync)?;
+        let asked = known.asked.pop_front();
         self.forget_if_gone(session);
         asked
     }
@@ -173,9 +151,9 @@ impl Forwarding {
     fn take_touched(&mut self) -> TouchedList {
         let mut list = TouchedList::default();
         for id in self.touched.drain(..) {
-            if let Some(local) = self.sessions.get_mut(&id) {
-                local.is_touched = false;
-                list.push(id, local.timeout_ms);
+            if let Some(known) = self.sessions.get_mut(&id) {
+                known.is_touched = false;
+                list.push(id, known.timeout_ms);
             }
         }
         list
@@ -184,29 +162,44 @@ impl Forwarding {
 
 impl Ordering {
     /// Handles a message of a shard of a learner.
-    pub(super) fn handle_forwarded(&mut self, message: ToOrdering) {
+    pub(super) fn handle_forwarded(&mut self, now: Now, message: ToOrdering) {
         match message {
             ToOrdering::Writes(bundle) => self.forward_writes(bundle),
+            ToOrdering::Connect(connect) if self.is_connect_here(connect.session) => {
+                self.handle_connect(now, connect);
+            }
             ToOrdering::Connect(connect) if connect.session.0 == 0 => self.ask_session(connect),
             ToOrdering::Connect(connect) => self.resume(connect),
             ToOrdering::Identified { connection, session, identities } => {
+                let is_here = self.sessions.attached(session, connection).is_some();
                 let Service::Following(it) = &mut self.service else { return };
-                let local = it.sessions.get_mut(&session).filter(|local| local.is_of(connection));
-                if let Some(local) = local {
-                    local.identities = list_of(&identities);
+                if let Some(known) = it.sessions.get_mut(&session)
+                    && (is_here || known.is_of(connection))
+                {
+                    known.identities = list_of(&identities);
                 }
+            }
+            ToOrdering::Detached { connection, session } if self.sessions.is_local(session) => {
+                self.handle_detached(now, connection, session);
             }
             ToOrdering::Detached { connection, session } => self.detached_here(connection, session),
             ToOrdering::Touched { shard, sessions, until_ms } => {
-                self.sessions.reported(shard, until_ms);
-                let Service::Following(it) = &mut self.service else { return };
-                for (id, _) in sessions {
-                    if let Some(local) = it.sessions.get_mut(&id).filter(|it| !it.is_touched) {
-                        local.is_touched = true;
-                        it.touched.push(id);
-                    }
+                for (id, at_ms) in sessions {
+                    self.touch_here(id, at_ms);
                 }
+                self.sessions.reported(shard, until_ms);
             }
+        }
+    }
+
+    /// A session was active: its own server counts that if it is local, and the leader if not.
+    fn touch_here(&mut self, id: SessionId, at_ms: u64) {
+        self.sessions.touch(id, at_ms);
+        let Service::Following(it) = &mut self.service else { return };
+        let Some(known) = it.sessions.get_mut(&id) else { return };
+        if !known.is_touched && !matches!(known.place, Place::Here) {
+            known.is_touched = true;
+            it.touched.push(id);
         }
     }
 
@@ -219,19 +212,32 @@ impl Ordering {
     }
 
     fn forward(&mut self, write: &Write, body: &[u8]) {
+        let is_attached = self.sessions.attached(write.session, write.connection).is_some();
+        let Service::Following(it) = &self.service else { return };
+        if it.sessions.get(&write.session).is_some_and(Known::is_ending_here) {
+            return;
+        }
+        let refused = if is_attached { self.upgrade_elsewhere(write, body) } else { None };
         let Service::Following(it) = &mut self.service else { return };
         let Forwarding { link, sessions, syncs, .. } = &mut **it;
-        // A write of a connection that its session has left: no client waits for it.
-        let local = sessions.get_mut(&write.session).filter(|it| it.is_of(write.connection));
-        let Some(local) = local else { return };
+        let Some(known) = sessions.get_mut(&write.session) else { return };
+        let is_here = is_attached && matches!(known.place, Place::Here);
+        if !is_here && !known.is_of(write.connection) {
+            // A write of a connection that its session has left: no client waits for it.
+            return;
+        }
         let Write { session, xid, op, received_ms, large_bytes, .. } = *write;
         let kept = if op == Op::Sync { body } else { &[] };
-        let (to, kept) = (write.connection, kept.into());
-        local.asked.push_back(Asked { to, xid, op, received_ms, large_bytes, body: kept });
+        let (to, body_kept) = (write.connection, kept.into());
+        let asked = Asked { to, xid, op, received_ms, large_bytes, body: body_kept, refused };
+        known.asked.push_back(asked);
+        if is_here && op == Op::CloseSession {
+            return self.maybe_close_local(session);
+        }
         if op == Op::Sync {
             syncs.push_back(session);
         }
-        let identities = local.identities.identities();
+        let identities = known.identities.identities();
         // Stock's leader proposes what it cannot decode under the last zxid, and then commits
         // nothing any more. It fails on an empty multi in the same way, and gives it a zxid.
         let is_decodable = op == Op::Sync || Request::decode(op, body).is_ok();
@@ -246,16 +252,12 @@ impl Ordering {
     fn ask_session(&mut self, connect: Connect) {
         let session = self.sessions.allocate();
         let Service::Following(it) = &mut self.service else { return };
-        let mut body = Vec::new();
-        jute::put_int(&mut body, connect.timeout_ms);
-        let (cxid, op) = (0, Op::CreateSession.code());
-        let identities = model::peer::packet::Identities::NULL;
-        FromLearner::Request { session, cxid, op, body: &body, identities }
-            .encode(Self::packets_for(&mut self.to_peers, it.link));
+        let packets = Self::packets_for(&mut self.to_peers, it.link);
+        put_create(packets, session, connect.timeout_ms);
         let place = Place::Created(Box::new(connect));
         let Place::Created(connect) = &place else { return };
-        let local = Local::new(Place::Detached, connect);
-        it.sessions.insert(session, Local { place, ..local });
+        let known = Known::new(Place::Detached, connect);
+        it.sessions.insert(session, Known { place, ..known });
     }
 
     /// A client requests its own session.
@@ -266,15 +268,15 @@ impl Ordering {
             return self.answer_connect(&connect, None);
         }
         let Service::Following(it) = &mut self.service else { return };
-        let fresh = || Local::new(Place::Detached, &connect);
-        let local = it.sessions.entry(id).or_insert_with(fresh);
+        let fresh = || Known::new(Place::Detached, &connect);
+        let known = it.sessions.entry(id).or_insert_with(fresh);
         let detach = |connection: ConnectionId| {
             (connection.shard, ToShard::Detach { connection, session: id })
         };
-        match &mut local.place {
+        match &mut known.place {
             Place::Attached(from) => {
                 let from = *from;
-                local.place = Place::Moving { from, to: Box::new(connect) };
+                known.place = Place::Moving { from, to: Box::new(connect) };
                 self.to_shards.push(detach(from));
             }
             // The newest request wins; the one before only gets its connection closed.
@@ -287,39 +289,39 @@ impl Ordering {
                 self.to_shards.push(detach(before));
                 self.ask_whether_it_exists(connect);
             }
-            Place::Detached => self.ask_whether_it_exists(connect),
+            Place::Here | Place::Detached => self.ask_whether_it_exists(connect),
         }
     }
 
     fn ask_whether_it_exists(&mut self, connect: Connect) {
         let Service::Following(it) = &mut self.service else { return };
         let (session, timeout_ms) = (connect.session, connect.timeout_ms);
-        let Some(local) = it.sessions.get_mut(&session) else { return };
-        local.timeout_ms = timeout_ms;
-        local.identities = list_of(&connect.identities);
-        local.questions += 1;
-        local.place = Place::Asked(Box::new(connect));
+        let Some(known) = it.sessions.get_mut(&session) else { return };
+        known.timeout_ms = timeout_ms;
+        known.identities = list_of(&connect.identities);
+        known.questions += 1;
+        known.place = Place::Asked(Box::new(connect));
         FromLearner::Revalidate { session, timeout_ms }
             .encode(Self::packets_for(&mut self.to_peers, it.link));
     }
 
     fn detached_here(&mut self, connection: ConnectionId, session: SessionId) {
         let Service::Following(it) = &mut self.service else { return };
-        let Some(local) = it.sessions.get_mut(&session) else { return };
-        match &mut local.place {
+        let Some(known) = it.sessions.get_mut(&session) else { return };
+        match &mut known.place {
             Place::Moving { from, .. } if *from == connection => {
-                let place = std::mem::replace(&mut local.place, Place::Detached);
+                let place = std::mem::replace(&mut known.place, Place::Detached);
                 if let Place::Moving { to, .. } = place {
                     self.ask_whether_it_exists(*to);
                 }
                 return;
             }
             Place::Moving { from, to } if to.connection == connection => {
-                local.place = Place::Attached(*from);
+                known.place = Place::Attached(*from);
             }
-            Place::Attached(at) if *at == connection => local.place = Place::Detached,
+            Place::Attached(at) if *at == connection => known.place = Place::Detached,
             Place::Asked(connect) | Place::Created(connect) if connect.connection == connection => {
-                local.place = Place::Detached;
+                known.place = Place::Detached;
             }
             _ => (),
         }
@@ -357,20 +359,21 @@ impl Ordering {
             let error = path.map_or(ErrorCode::MarshallingError, |_| ErrorCode::Ok);
             jute::put_buffer(&mut self.open.batch.bodies, path.unwrap_or_default());
             self.push_outcome(asked.outcome(self.seen(), error), mark);
+            self.maybe_close_local(session);
         }
     }
 
     fn answer_question(&mut self, session: SessionId, is_valid: bool) {
         let Service::Following(it) = &mut self.service else { return };
-        let Some(local) = it.sessions.get_mut(&session) else { return };
-        local.questions = local.questions.saturating_sub(1);
-        if local.questions > 0 || !matches!(local.place, Place::Asked(_)) {
+        let Some(known) = it.sessions.get_mut(&session) else { return };
+        known.questions = known.questions.saturating_sub(1);
+        if known.questions > 0 || !matches!(known.place, Place::Asked(_)) {
             return it.forget_if_gone(session);
         }
-        let place = std::mem::replace(&mut local.place, Place::Detached);
+        let place = std::mem::replace(&mut known.place, Place::Detached);
         let Place::Asked(connect) = place else { return };
         if is_valid {
-            local.place = Place::Attached(connect.connection);
+            known.place = Place::Attached(connect.connection);
         } else {
             it.forget_if_gone(session);
         }
@@ -404,7 +407,10 @@ impl Ordering {
                 }
             }
             _ => match it.answered(header) {
-                Some(asked) => self.push_outcome(asked.outcome(header.zxid, error), mark),
+                Some(asked) => {
+                    self.push_outcome(asked.outcome(header.zxid, error), mark);
+                    self.maybe_close_local(header.session);
+                }
                 None => self.push_quiet(header.zxid, header.op, mark),
             },
         }
@@ -414,14 +420,14 @@ impl Ordering {
 impl Forwarding {
     /// A session was made: who waits for it?
     fn created(&mut self, session: SessionId) -> Option<Box<Connect>> {
-        let local = self.sessions.get_mut(&session)?;
-        if !matches!(local.place, Place::Created(_)) {
+        let known = self.sessions.get_mut(&session)?;
+        if !matches!(known.place, Place::Created(_)) {
             return None;
         }
-        let Place::Created(connect) = std::mem::replace(&mut local.place, Place::Detached) else {
+        let Place::Created(connect) = std::mem::replace(&mut known.place, Place::Detached) else {
             return None;
         };
-        local.place = Place::Attached(connect.connection);
+        known.place = Place::Attached(connect.connection);
         Some(connect)
     }
 
@@ -439,19 +445,19 @@ impl Forwarding {
             body: 0..0,
             events: 0..0,
         };
-        let Some(mut local) = self.sessions.remove(&header.session) else { return (end, None) };
+        let Some(mut known) = self.sessions.remove(&header.session) else { return (end, None) };
         let is_request = |it: &&Asked| it.op == Op::CloseSession && it.xid == header.cxid;
-        if let Some(asked) = local.asked.iter().find(is_request) {
+        if let Some(asked) = known.asked.iter().find(is_request) {
             end = asked.outcome(header.zxid, ErrorCode::Ok);
         }
-        local.asked.clear();
-        match local.place {
+        known.asked.clear();
+        match known.place {
             Place::Attached(at) => (Outcome { to: Some(at), ..end }, None),
             Place::Moving { from, to } => (Outcome { to: Some(from), ..end }, Some(to)),
             Place::Created(connect) => (Outcome { to: None, ..end }, Some(connect)),
-            // The leader's answer is on its way.
-            Place::Asked(_) => {
-                self.sessions.insert(header.session, local);
+            // The leader's answer is on its way; or it knows no such session.
+            Place::Asked(_) | Place::Here => {
+                self.sessions.insert(header.session, known);
                 (Outcome { to: None, ..end }, None)
             }
             Place::Detached => (Outcome { to: None, ..end }, None),
