@@ -94,7 +94,7 @@ impl Ordering {
             return Ok(());
         }
         match packet {
-            FromLearner::Ping { touched, .. } => self.touched_elsewhere(now, touched),
+            FromLearner::Ping { touched, .. } => self.touched_elsewhere(now, link, touched),
             FromLearner::Revalidate { session, timeout_ms } => {
                 let (session, timeout_ms) = (*session, *timeout_ms);
                 return self.take(now, link, Waiting::Revalidate { session, timeout_ms });
@@ -114,8 +114,23 @@ impl Ordering {
         Ok(())
     }
 
-    fn touched_elsewhere(&mut self, now: Now, touched: &Touched<'_>) {
-        for (session, _) in touched.iter() {
+    /// Sessions were active at a learner, which names the timeout that it has granted: an upgraded
+    /// session was made with that of an earlier connection. A server that the session has left
+    /// since has no say in that.
+    fn touched_elsewhere(&mut self, now: Now, link: LinkId, touched: &Touched<'_>) {
+        for (session, timeout_ms) in touched.iter() {
+            let Some(entry) = self.sessions.entry_mut(session) else { continue };
+            let is_there = match entry.place {
+                SessionPlace::Learner(owner) => owner == link,
+                SessionPlace::Unused => true,
+                SessionPlace::Detached
+                | SessionPlace::Attached(_)
+                | SessionPlace::Moving { .. }
+                | SessionPlace::Closing(_) => false,
+            };
+            if is_there {
+                entry.timeout_ms = timeout_ms.max(0) as u64;
+            }
             self.sessions.touch(session, now.mono_ms);
         }
     }

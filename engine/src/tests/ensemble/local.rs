@@ -292,3 +292,25 @@ fn an_upgrade_uses_the_timeout_that_the_session_was_made_with() {
         assert_eq!(tree.meta().sessions[&SessionId(client.session)].timeout_ms, 10_000);
     }
 }
+
+#[test]
+fn an_upgraded_session_expires_by_the_timeout_of_its_connection() {
+    let mut servers = elected(LocalSessions::Upgraded);
+    for place in [0, 2] {
+        let client = servers.join(place);
+        let world = servers.world(place);
+        let connection = world.open(0);
+        let password = model::session::password(SessionId(client.session));
+        world.connect(connection, 40_000, client.session, password, 0);
+        servers.run();
+        let again = Client { connection, ..client };
+        assert_eq!(servers.received(again).len(), 1);
+        servers.ask(again, &format!("create1 /e{place} x flags=1"));
+        for _ in 0..4 {
+            servers.pass(15_000);
+            servers.send(again, -2, "ping");
+            servers.run();
+            assert!(servers.is_open(again), "it is silent for less than 40 s at a time");
+        }
+    }
+}

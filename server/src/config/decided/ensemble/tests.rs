@@ -1,5 +1,6 @@
 use crate::config::{Decided, Sources, load};
 
+use engine::settings::LocalSessions;
 use model::host::Host;
 use model::server::ServerId;
 
@@ -188,4 +189,26 @@ fn myid_is_a_number_and_nothing_else() {
     }
     let errors = errors("dataDir=/unreadable\nclientPort=1");
     assert_eq!(errors, ["/unreadable/myid: cannot be read: permission denied"]);
+}
+
+#[test]
+fn sessions_of_an_ensemble_may_be_local_and_weigh_less_then() {
+    let alone = "dataDir=/d\nclientPort=2181\nconnection_throttle_tokens=10\n\
+        connection_throttle_weight_enabled=true\n";
+    let servers = "initLimit=10\nsyncLimit=5\nserver.1=a:2888:3888\nserver.2=b:2888:3888\n";
+    let tokens = |lines: &str| {
+        let config = decided(&format!("{alone}{lines}")).config;
+        let throttle = config.connections.throttle.expect("a bound");
+        let local = config.ensemble.map(|ensemble| ensemble.local_sessions);
+        (local, throttle.tokens_max, throttle.session_tokens)
+    };
+    let of = |lines: &str| tokens(&format!("{servers}{lines}"));
+    let (enabled, upgrading) =
+        ("localSessionsEnabled=true\n", "localSessionsUpgradingEnabled=true\n");
+    assert_eq!(of(""), (Some(LocalSessions::Off), 30, 3));
+    assert_eq!(of(upgrading), (Some(LocalSessions::Off), 30, 3));
+    assert_eq!(of(enabled), (Some(LocalSessions::Refused), 30, 1));
+    let both = format!("{enabled}{upgrading}");
+    assert_eq!(of(&both), (Some(LocalSessions::Upgraded), 30, 1));
+    assert_eq!(tokens(&both), (None, 30, 3), "a single server has none");
 }
