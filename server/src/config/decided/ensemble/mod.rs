@@ -191,8 +191,8 @@ fn ensemble(
         listens_on_all,
         links,
         leader_serves,
-        changes,
         local_sessions,
+        changes,
     })
 }
 
