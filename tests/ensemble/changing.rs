@@ -84,6 +84,15 @@ impl Ensemble {
         Some(String::from_utf8(data?).expect("text"))
     }
 
+    /// Whether a server has a leader, and takes writes.
+    fn serves(&self, at: usize) -> bool {
+        let Some(mut client) = Client::try_open(self.address(at), &Handshake::default()) else {
+            return false;
+        };
+        let xid = client.try_post(opcode::SYNC, &Body::new().string("/"));
+        xid.and_then(|xid| client.try_reply(xid)).is_some_and(|reply| reply.err == code::OK)
+    }
+
     /// Waits for something.
     pub(crate) fn until(&self, mut is_so: impl FnMut() -> bool) {
         let end = Instant::now() + PATIENCE;
@@ -290,6 +299,7 @@ fn ports_move_while_servers_run() {
     ensemble.until(|| ensemble.servers[leader].word("srvr").contains("Mode: follower"));
     // It is reached there: it leads again once the others are gone and one is back.
     ensemble.servers[third].kill();
+    ensemble.until(|| ensemble.serves(leader));
     let mut client = Client::connect(ensemble.address(leader));
     client.make("/two-are-enough");
     client.close();

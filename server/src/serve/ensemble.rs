@@ -124,12 +124,7 @@ impl Part {
         let has_snapshot = restored.summary.snapshot.is_some();
         let is_empty = !has_snapshot && (epochs.current(), restored.zxid) == (Epoch(0), Zxid::ZERO);
         if is_empty && !around.is_empty_trusted {
-            warn!(
-                "there are no data, and db.autocreate=false: this server does not vote until it \
-                 has a copy of its leader's; if the ensemble is new, stop it, create the file \
-                 {}/initialize, and start it",
-                config.storage.data_log_dir.display()
-            );
+            warn_of_no_data(&config.storage.data_log_dir);
         }
         let tail = std::mem::take(&mut restored.tail);
         let committed = restored.known_committed();
@@ -183,6 +178,15 @@ impl Part {
         let member = Some(MemberParts { zab, tail, empty });
         Ok(Joined { member, peers, listeners, keeper, shown })
     }
+}
+
+fn warn_of_no_data(data_log_dir: &Path) {
+    warn!(
+        "there are no data, and db.autocreate=false: this server does not vote until it has a copy \
+         of its leader's; if the ensemble is new, stop it, create the file {}/initialize, and \
+         start it",
+        data_log_dir.display()
+    );
 }
 
 /// Decides from which configuration a server goes on: its file's, or the one that its data have.

@@ -206,9 +206,8 @@ impl Wiring<'_> {
         let mut appender = AppenderConfig::new(self.durability);
         appender.segment_bytes = self.directories.segment_bytes;
         appender.record_bytes_max = record_bytes_max(self.config);
-        if let Some(slots) = self.config.log.slots {
-            appender.slot_count = usize::from(slots);
-        }
+        let slots = self.config.log.slots;
+        appender.slot_count = slots.map_or(appender.slot_count, usize::from);
         let storage = &self.config.storage;
         let snapshots = SnapshotPolicy {
             txn_count: u64::from(storage.snapshot_txn_count),

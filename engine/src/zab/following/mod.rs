@@ -10,10 +10,11 @@
 //! - The promise is durable before it is given; the history is durable before the epoch becomes
 //!   the current one, and that before NEWLEADER is acknowledged (guard: `tests/sim`, its plants).
 //! - No acknowledgement precedes the one of NEWLEADER, and none names a txn that is not durable
-//!   (guard: `acknowledge`).
+//!   (guard: `Following::acknowledge`).
 //! - Synchronization is not commitment: before UPTODATE nothing counts as committed that did not
 //!   before, since this leader's history may still lose (guard: `tests/sim`).
-//! - Proposals continue the one before: the next zxid, or one of a later epoch (guard: `proposal`).
+//! - Proposals continue the one before: the next zxid, or one of a later epoch (guard:
+//!   `Following::proposal`).
 //!
 //! Source: ZooKeeper 3.9.5, `Learner`, `Follower`, `Observer`. Lives in:
 //! `Role::Following`.

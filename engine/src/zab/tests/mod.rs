@@ -8,3 +8,4 @@ mod nonsense;
 mod quorums;
 mod transcript;
 mod waits;
+mod words;

@@ -5,10 +5,11 @@
 //! environment: the difference is then what has changed.
 
 use super::changes::{change, configuration, proposed_by};
+use super::words::{shown, spoken};
 use crate::in_log::InLog;
 use crate::zab::{
-    Attempt, Configuration, Effect, Effects, Ensemble, Event, LinkId, LogRead, Message, Notice,
-    Pace, Zab, ZabParts,
+    Attempt, Configuration, Effect, Effects, Ensemble, Event, LinkId, LogRead, Notice, Pace, Zab,
+    ZabParts,
 };
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
 use model::server::ServerId;
@@ -72,49 +73,6 @@ fn zxid(word: &str) -> Zxid {
     let (epoch, counter) = word.split_once(':').expect("epoch:counter");
     let start = Zxid::of_epoch(Epoch(epoch.parse().expect("an epoch")));
     Zxid(start.0 + counter.parse::<i64>().expect("a counter"))
-}
-
-fn shown(zxid: Zxid) -> String {
-    format!("{}:{}", zxid.epoch().0, zxid.counter())
-}
-
-fn spoken(message: &Message) -> String {
-    let list = |part: &crate::zab::Part| {
-        let zxids: Vec<_> = part.records().map(|(zxid, _)| shown(zxid)).collect();
-        zxids.join(" ")
-    };
-    match message {
-        Message::Register { is_observer: false, promised } => {
-            format!("FOLLOWERINFO {}", promised.0)
-        }
-        Message::Register { is_observer: true, promised } => format!("OBSERVERINFO {}", promised.0),
-        Message::LeaderInfo(epoch) => format!("LEADERINFO {}", epoch.0),
-        Message::AckEpoch { last, current: Some(epoch) } => {
-            format!("ACKEPOCH {} in {}", shown(*last), epoch.0)
-        }
-        Message::AckEpoch { last, current: None } => {
-            format!("ACKEPOCH {}, not counted", shown(*last))
-        }
-        Message::Diff(zxid) => format!("DIFF {}", shown(*zxid)),
-        Message::Trunc(zxid) => format!("TRUNC {}", shown(*zxid)),
-        Message::Snap(zxid) => format!("SNAP {}", shown(*zxid)),
-        Message::Proposals(part) => format!("PROPOSAL {}", list(part)),
-        Message::Commits(part) => format!("COMMIT {}", list(part)),
-        Message::Informs(part) => format!("INFORM {}", list(part)),
-        Message::NewLeader(epoch, _) => format!("NEWLEADER {}", epoch.0),
-        Message::CommitAndActivate(zxid, leader) => {
-            format!("COMMITANDACTIVATE {}, {} leads", shown(*zxid), leader.0)
-        }
-        Message::InformAndActivate(part, leader) => {
-            format!("INFORMANDACTIVATE {}, {} leads", list(part), leader.0)
-        }
-        Message::UpToDate => "UPTODATE".into(),
-        Message::AckNewLeader(epoch) => format!("ACK NEWLEADER {}", epoch.0),
-        Message::Acks { first, last } => format!("ACK {} to {}", shown(*first), shown(*last)),
-        Message::Ping(zxid) => format!("PING {}", shown(*zxid)),
-        Message::OfClients(packets) => format!("{} bytes about clients", packets.len()),
-        Message::Pong(zxid) => format!("PING {}, answered", shown(*zxid)),
-    }
 }
 
 impl Player {
