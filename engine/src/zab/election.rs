@@ -149,9 +149,9 @@ impl Election {
         match said.state {
             ServerState::Looking => {
                 let is_void = |vote: Vote| vote.zxid.0 == UNINITIALIZED;
-                // Without a vote of its own a server has no round that others would follow. While it
-                // is alone in its round, theirs is its own: in a configuration that is proposed its
-                // answer may be needed. Not once another one is there, which leads the rest to it.
+                // Without a vote of its own a server has no round that others would follow. While
+                // it is alone in its round, theirs is its own: in a configuration that is proposed
+                // its answer may be needed. Not once another is there, which leads the rest to it.
                 let is_alone = || self.votes.keys().all(|&id| id == ensemble.me);
                 if round < self.round && (self.own != Vote::NONE || !is_alone()) {
                     effects.notify(from, self.notice());

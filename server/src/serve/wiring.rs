@@ -198,17 +198,16 @@ impl Wiring<'_> {
         shards: u16,
     ) -> (Option<History>, Vec<Option<Shard>>) {
         let now = self.clock.now();
-        let (member, keeper) =
-            joined.map_or((None, None), |it| (it.member.take(), it.keeper.take()));
+        let taken = joined.map(|it| (it.member.take(), it.keeper.take()));
+        let (member, keeper) = taken.unwrap_or_default();
         let Restored { head, zxid, first, file, unadopted, summary, .. } = restored;
         // In an ensemble the tree may be behind the log.
         let zxid = if member.is_some() { head.tree.meta().zxid } else { zxid };
         let mut appender = AppenderConfig::new(self.durability);
         appender.segment_bytes = self.directories.segment_bytes;
         appender.record_bytes_max = record_bytes_max(self.config);
-        let slots = self.config.log.slots;
+        let (storage, slots) = (&self.config.storage, self.config.log.slots);
         appender.slot_count = slots.map_or(appender.slot_count, usize::from);
-        let storage = &self.config.storage;
         let snapshots = SnapshotPolicy {
             txn_count: u64::from(storage.snapshot_txn_count),
             log_bytes_max: storage.snapshot_log_bytes_max,

@@ -250,6 +250,12 @@ impl Leading {
         }
     }
 
+    /// Whether a server has accepted the history. One that observes may vote in the configuration
+    /// that is proposed: it comes back as a follower once that is in force.
+    fn has_accepted(&self, id: ServerId) -> bool {
+        self.learners.values().any(|it| it.id == Some(id) && it.held().is_some())
+    }
+
     /// Learners that acknowledge: followers, whether the configuration names them or not.
     fn voters(&self) -> impl Iterator<Item = &Learner> {
         self.learners.values().filter(|it| !it.is_observer)
@@ -326,10 +332,7 @@ impl Leading {
     /// Begins to propose once a quorum has accepted the leader's history.
     fn maybe_begin(&mut self, context: &mut Context<'_>) {
         let me = context.ensemble.me;
-        let has_accepted = |id| {
-            let has = |it: &Learner| it.id == Some(id) && it.held().is_some();
-            id == me || self.voters().any(has)
-        };
+        let has_accepted = |id| id == me || self.has_accepted(id);
         let is_quorum = context.ensemble.is_quorum(has_accepted);
         if self.phase != Phase::Synchronization || !is_quorum {
             return;
@@ -393,10 +396,7 @@ impl Leading {
             self.close(link, CloseReason::Silent, context.effects);
         }
         let me = context.ensemble.me;
-        let is_there = |id| {
-            let has = |it: &Learner| it.id == Some(id) && it.held().is_some();
-            id == me || self.voters().any(has)
-        };
+        let is_there = |id| id == me || self.has_accepted(id);
         if !context.ensemble.is_quorum(is_there) {
             return Err(Lost::NoQuorum);
         }
