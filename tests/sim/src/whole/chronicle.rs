@@ -129,6 +129,11 @@ impl Chronicle {
             }
         }
         self.entries.insert(zxid, entry);
+        if header.op == Op::CloseSession && self.has_local {
+            // A leader takes what it does not know for local, as ZooKeeper's does: also what comes
+            // late of a session that was global and has ended.
+            self.written.remove(&session);
+        }
         let has_expired = header.op == Op::CloseSession && cxid == 0;
         Ok(has_expired.then_some(Expired { session, at_us }))
     }
