@@ -40,7 +40,7 @@ impl Make {
 }
 
 /// Warnings of `ZooKeeper` that any ensemble of its own has, too.
-const USUAL: [&str; 14] = [
+const USUAL: [&str; 15] = [
     // At every start.
     "maxCnxns is not configured",
     "Either no config or no quorum defined in config",
@@ -53,6 +53,7 @@ const USUAL: [&str; 14] = [
     "Connection broken for id",
     "Interrupting SendWorker thread",
     "Send worker leaving thread",
+    "Exception when using channel",
     "Interrupted while waiting for message on queue",
     "Unexpected exception",
     // Of a learner, at an epoch's first txn.
