@@ -18,6 +18,10 @@ pub const SPARE_BYTES_MAX: usize = 1 << 20;
 /// of that, and a digest behind the list, this is half of it.
 pub const CLOSE_LIST_BYTES_MAX: usize = if IS_SMALL { 64 << 10 } else { JUTE_MAX_BUFFER };
 
+/// Bytes of a configuration that a client proposes, some hundreds of servers: it goes out with each
+/// vote, in frames of half a MiB at most, and servers compare and keep lists of 64 KiB.
+pub const CONFIGURATION_BYTES_MAX: usize = 48 << 10;
+
 /// Nodes of ending sessions that are deleted in one turn: all other clients wait that long.
 pub const CLOSED_NODES_PER_TURN: usize = 200;
 

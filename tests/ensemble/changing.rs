@@ -258,6 +258,12 @@ fn what_cannot_be_is_refused() {
         let twice = format!("{two}\ngroup.1=1:2\ngroup.2=2");
         refused(&Change::whole(twice), code::BAD_ARGUMENTS);
         refused(&Change::whole(format!("{two}\nweight.1=x\ngroup.1=1:2")), code::MARSHALLING_ERROR);
+        if !harness::is_reference() {
+            let line =
+                |id: usize| format!(",server.{id}=server{id}.example:2888:3888:observer;2181");
+            let many: String = (10..1_010).map(line).collect();
+            refused(&Change::whole(two.clone() + &many), code::BAD_ARGUMENTS);
+        }
         client.add_auth("digest", b"super:test").unwrap();
         client.make(&format!("/still-here-{through}"));
         client.close();
@@ -340,4 +346,46 @@ fn a_change_survives_a_kill_of_all_servers_or_never_was() {
         ensemble.assert_configured(members);
     }
     ensemble.assert_equal();
+}
+
+#[test]
+fn a_list_that_could_not_be_written_is_in_the_data() {
+    let mut ensemble = Ensemble::prepare_some(&[Seat::Voter; 4], 3, |_, config| changeable(config));
+    ensemble.servers.iter_mut().for_each(Server::launch);
+    ensemble.await_service();
+    ensemble.until(|| ensemble.configuration(0).ends_with("version=100000000"));
+    // Where the new file would be written first there is something else.
+    let folder = ensemble.servers[0].folder().to_owned();
+    let written = || fs::read_to_string(folder.join("zoo.cfg")).unwrap();
+    ensemble.until(|| written().contains("zoo.cfg.dynamic.100000000"));
+    fs::create_dir(folder.join("zoo.cfg.tmp")).unwrap();
+    ensemble.change(1, &Change::adding(ensemble.line(3, Seat::Voter)));
+    let says = "starts with its data's list of servers";
+    ensemble.until(|| ensemble.servers[0].log().contains(says));
+    assert!(written().contains("zoo.cfg.dynamic.100000000"), "the file is as it was");
+    writes(&ensemble, 2);
+    ensemble.servers.iter_mut().for_each(Server::kill);
+    // With its file's list servers 1 and 2 would be a quorum of three.
+    ensemble.servers[..2].iter_mut().for_each(Server::launch);
+    let goes_on = "the list of servers goes on from version";
+    ensemble.until(|| ensemble.servers[0].log().contains(goes_on));
+    ensemble.servers[3].launch();
+    ensemble.await_service();
+    assert_eq!(ensemble.configuration(0).matches("server.").count(), 4);
+    // It is written as soon as that is possible.
+    fs::remove_dir(folder.join("zoo.cfg.tmp")).unwrap();
+    ensemble.servers[0].restart();
+    ensemble.until(|| !written().contains("zoo.cfg.dynamic.100000000"));
+    // A person who changes the list is obeyed: this server is of the three again, as its file says.
+    ensemble.servers[0].kill();
+    let list = folder.join("zoo.cfg.dynamic.100000000");
+    let text = written();
+    let (kept, _) = text.split_once("dynamicConfigFile=").unwrap();
+    fs::write(folder.join("zoo.cfg"), format!("{kept}dynamicConfigFile={}\n", list.display()))
+        .unwrap();
+    let before = ensemble.servers[0].log().matches(goes_on).count();
+    ensemble.servers[0].launch();
+    ensemble.await_service();
+    assert_eq!(ensemble.servers[0].log().matches(goes_on).count(), before);
+    ensemble.until(|| ensemble.configuration(0).matches("server.").count() == 4);
 }

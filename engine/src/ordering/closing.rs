@@ -12,7 +12,7 @@
 //! (guard: the assertions in `Ordering::handle` and `Ordering::seal`).
 
 use super::Ordering;
-use crate::batch::{ConnectionId, Mark, Outcome};
+use crate::batch::{ConnectionId, Mark};
 use crate::limits::{CLOSE_LIST_BYTES_MAX, CLOSED_NODES_PER_TURN, CLOSED_PER_TURN};
 use crate::pipeline::Ending;
 use crate::session::SessionPlace;
@@ -211,18 +211,7 @@ impl Ordering {
             Some(Ended::Here { xid, received_ms }) => (xid, received_ms, ErrorCode::Ok),
             Some(Ended::Elsewhere { .. }) | None => (0, now.mono_ms, ErrorCode::SessionExpired),
         };
-        let outcome = Outcome {
-            zxid,
-            op: Op::CloseSession,
-            to: connection,
-            xid,
-            received_ms,
-            large_bytes: 0,
-            error,
-            body: 0..0,
-            events: 0..0,
-        };
-        self.push_outcome(outcome, mark);
+        self.push_end(zxid, connection, (xid, received_ms, error), mark);
         if let Some(Ended::Elsewhere { link, .. }) = asked {
             self.set_closing(link, false);
         }

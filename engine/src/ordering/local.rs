@@ -17,7 +17,7 @@
 use super::Ordering;
 use super::service::Service;
 use crate::acl::identity::Identities;
-use crate::batch::{ConnectionId, Outcome};
+use crate::batch::ConnectionId;
 use crate::message::{Connect, Write};
 use crate::session::SessionPlace;
 use crate::settings::{LocalSessions, Now};
@@ -151,19 +151,8 @@ impl Ordering {
             Some(it) => (it.xid, it.received_ms, ErrorCode::Ok),
             None => (0, 0, ErrorCode::SessionExpired),
         };
-        let outcome = Outcome {
-            zxid: self.seen(),
-            op: Op::CloseSession,
-            to,
-            xid,
-            received_ms,
-            large_bytes: 0,
-            error,
-            body: 0..0,
-            events: 0..0,
-        };
         let mark = self.open.batch.mark();
-        self.push_outcome(outcome, mark);
+        self.push_end(self.seen(), to, (xid, received_ms, error), mark);
     }
 
     /// Ends a learner's local sessions whose time has run out.

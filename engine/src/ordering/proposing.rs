@@ -3,7 +3,7 @@
 use super::closing::Ended;
 use super::local::LocalClose;
 use super::{Open, Ordering, Reaping};
-use crate::batch::{Mark, Outcome};
+use crate::batch::{ConnectionId, Mark, Outcome};
 use crate::limits::{REAP_LOOKS_PER_TURN, REAPED_PER_TURN};
 use crate::message::{Bundle, ToShard, Write};
 use crate::pipeline::Caller;
@@ -204,6 +204,29 @@ impl Ordering {
         outcome.body = mark.bodies()..batch.bodies.len() as u32;
         outcome.events = mark.events()..batch.events.len() as u32;
         batch.outcomes.push(outcome);
+    }
+
+    /// A session has ended: its client is answered if it has asked for that, and its connection is
+    /// closed.
+    pub(super) fn push_end(
+        &mut self,
+        zxid: Zxid,
+        to: Option<ConnectionId>,
+        (xid, received_ms, error): (i32, u64, ErrorCode),
+        mark: Mark,
+    ) {
+        let outcome = Outcome {
+            zxid,
+            op: Op::CloseSession,
+            to,
+            xid,
+            received_ms,
+            large_bytes: 0,
+            error,
+            body: 0..0,
+            events: 0..0,
+        };
+        self.push_outcome(outcome, mark);
     }
 
     pub(super) fn push_quiet(&mut self, zxid: Zxid, op: Op, mark: Mark) {

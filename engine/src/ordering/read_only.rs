@@ -19,7 +19,7 @@
 
 use super::Ordering;
 use super::service::Service;
-use crate::batch::{ConnectionId, Outcome};
+use crate::batch::ConnectionId;
 use crate::message::{Connect, Served, ToOrdering, ToShard, Write};
 use crate::session::{SessionEntry, SessionPlace, SessionTable};
 use crate::settings::Now;
@@ -262,18 +262,7 @@ impl Ordering {
             | SessionPlace::Closing(_) => (None, None),
         };
         let mark = self.open.batch.mark();
-        let outcome = Outcome {
-            zxid: self.seen(),
-            op: Op::CloseSession,
-            to,
-            xid,
-            received_ms,
-            large_bytes: 0,
-            error,
-            body: 0..0,
-            events: 0..0,
-        };
-        self.push_outcome(outcome, mark);
+        self.push_end(self.seen(), to, (xid, received_ms, error), mark);
         if let Some(connect) = waiting {
             self.answer_connect(&connect, None);
         }

@@ -59,6 +59,9 @@ impl Head {
             txn.encode(log);
             self.maybe_overflow(&txn);
             self.apply(header, op, &txn, batch).expect("what was decided fits the tree");
+            if op == Op::Reconfig {
+                self.proposed_configuration(header.zxid);
+            }
         });
         (self.path, self.acl) = (scratch.path, scratch.acl);
         done

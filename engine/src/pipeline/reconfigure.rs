@@ -7,6 +7,7 @@
 
 use super::decide::{Caller, Scratch};
 use super::{CONFIGURATION, Head};
+use crate::limits::CONFIGURATION_BYTES_MAX;
 use crate::zab::{Configuration, Standing};
 use model::acl::perms;
 use model::error::ErrorCode;
@@ -36,7 +37,7 @@ impl Head {
 
     /// Decides a change; the txn has `zxid`, and borrows its text from `scratch`.
     pub(super) fn decide_reconfig<'a>(
-        &mut self,
+        &self,
         reconfig: &Reconfig<'_>,
         zxid: Zxid,
         caller: Caller<'_>,
@@ -48,9 +49,13 @@ impl Head {
         let next = self.next_configuration(reconfig, zxid)?;
         let node = self.tree.lookup(CONFIGURATION).ok_or(ErrorCode::NoNode)?;
         self.may(node.acl(), perms::WRITE, caller)?;
-        self.changing.proposed = zxid.0;
         scratch.text.extend_from_slice(next.text());
         Ok(Txn::SetData { path: CONFIGURATION, data: Some(&scratch.text), version: -1 })
+    }
+
+    /// A change that was decided is proposed.
+    pub(super) fn proposed_configuration(&mut self, zxid: Zxid) {
+        self.changing.proposed = zxid.0;
     }
 
     fn next_configuration(
@@ -73,6 +78,9 @@ impl Head {
             None => changed(current.membership(), reconfig, reading)?,
         };
         let next = Configuration::new(membership.with_version(zxid.0));
+        if next.text().len() > CONFIGURATION_BYTES_MAX {
+            return Err(ErrorCode::BadArguments);
+        }
         let voters = next.membership().participants().count();
         let observers = next.membership().observers().count();
         if self.settings.reconfig.is_standalone_allowed {

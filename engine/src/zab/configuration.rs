@@ -4,7 +4,7 @@
 //! is written in servers' files; and (epoch, 0) once a leader has made that the first agreed one.
 
 use super::quorum::Quorum;
-use model::peer::membership::{Member, Membership, MembershipError, PeerAddress, Reading, Role};
+use model::peer::membership::{Member, Membership, PeerAddress, Reading, Role};
 use model::server::ServerId;
 use std::fmt;
 use std::sync::Arc;
@@ -25,13 +25,17 @@ impl Configuration {
     }
 
     /// Reads the text in which servers exchange it. Several addresses of a server are taken: that
-    /// they are allowed is for the server to say that proposes them.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &[u8]) -> Result<Self, MembershipError> {
+    /// they are allowed is for the server to say that proposes them. `None` if it is not the text
+    /// of one, or nobody votes in it: a server that took that over would wait for ever.
+    pub fn parse(text: &[u8]) -> Option<Self> {
         let reading = Reading { is_multi: true, has_groups: true };
-        Membership::parse(text, reading).map(Self::new)
+        Membership::parse(text, reading).ok().and_then(Self::agreed)
+    }
+
+    /// That of these servers, as others say it; `None` if nobody votes in it.
+    pub fn agreed(membership: Membership) -> Option<Self> {
+        membership.participants().next()?;
+        Some(Self::new(membership))
     }
 
     /// These voters, at addresses that are made up: for tests and simulations.

@@ -126,7 +126,7 @@ impl History {
         self.last = last;
         for (zxid, txn) in txns.txns(0) {
             if let Some(text) = txn::proposed_configuration(txn)
-                && let Ok(configuration) = Configuration::parse(text)
+                && let Some(configuration) = Configuration::parse(text)
             {
                 self.propose(zxid, Arc::new(configuration));
             }

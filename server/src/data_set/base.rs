@@ -13,6 +13,10 @@ use std::path::{Path, PathBuf};
 
 const NAME: &str = "servers";
 
+/// Bytes of lines that are kept. A server's line is longer than what stands before each here, so
+/// the file is no longer than such a file may be.
+const LINES_BYTES_MAX: usize = text::BYTES_MAX as usize / 2 - 1_024;
+
 fn path(data_dir: &Path) -> PathBuf {
     data_dir.join(DIRECTORY).join(NAME)
 }
@@ -22,16 +26,23 @@ fn path(data_dir: &Path) -> PathBuf {
 /// # Errors
 /// The file cannot be read.
 pub fn goes_on_from(data_dir: &Path, lines: &[u8]) -> Result<bool, MarkError> {
+    if lines.len() > LINES_BYTES_MAX {
+        return Ok(false);
+    }
     let Some(written) = text::read_lines(&path(data_dir))? else { return Ok(false) };
     let written: Vec<&[u8]> = written.iter().map(|line| line.value.as_bytes()).collect();
     Ok(written == lines.split(|byte| *byte == b'\n').collect::<Vec<_>>())
 }
 
-/// The history goes on from lines with this text.
+/// The history goes on from lines with this text. Of a list that is too long nothing is kept: then
+/// the file counts.
 ///
 /// # Errors
 /// The file cannot be written.
 pub fn go_on_from(data_dir: &Path, lines: &[u8]) -> Result<(), MarkError> {
+    if lines.len() > LINES_BYTES_MAX {
+        return text::remove(&path(data_dir));
+    }
     let mut text = Text::new();
     for line in lines.split(|byte| *byte == b'\n') {
         text.line("line", std::ffi::OsStr::from_bytes(line))?;

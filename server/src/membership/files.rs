@@ -15,6 +15,7 @@ use crate::data_set::MarkError;
 use engine::zab::Configuration;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -77,8 +78,8 @@ impl ConfigFiles {
         let dynamic = self.beside(&format!(".dynamic.{:x}", current.version()));
         replace(&dynamic, lines(current, false).as_bytes())?;
         let named = fs::canonicalize(&dynamic).map_err(failed(&dynamic))?;
-        let text = fs::read_to_string(&self.config).map_err(failed(&self.config))?;
-        replace(&self.config, edited(&text, &named, has_own_client).as_bytes())
+        let text = fs::read(&self.config).map_err(failed(&self.config))?;
+        replace(&self.config, &edited(&text, &named, has_own_client))
     }
 
     /// What is proposed; nothing any more.
@@ -107,28 +108,30 @@ fn lines(configuration: &Configuration, has_version: bool) -> String {
 }
 
 /// The configuration file without the lines that a dynamic file has, and with its name.
-fn edited(text: &str, dynamic: &Path, has_own_client: bool) -> String {
-    let is_moved = |line: &str| {
-        let key = line.trim_start();
-        MOVED.iter().any(|moved| key.starts_with(moved))
-            || has_own_client && key.starts_with("clientPort")
+/// Its bytes need not be UTF-8: Java reads ISO-8859-1.
+fn edited(text: &[u8], dynamic: &Path, has_own_client: bool) -> Vec<u8> {
+    let is_moved = |line: &[u8]| {
+        let key = line.trim_ascii_start();
+        MOVED.iter().any(|moved| key.starts_with(moved.as_bytes()))
+            || has_own_client && key.starts_with(b"clientPort")
     };
-    let mut edited = String::new();
+    let mut edited = Vec::new();
     let mut is_continued = false;
     let mut is_dropped = false;
-    for line in text.lines() {
+    for line in text.strip_suffix(b"\n").unwrap_or(text).split(|byte| *byte == b'\n') {
         if !is_continued {
             is_dropped = is_moved(line);
         }
-        is_continued = line.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
+        let whole = line.strip_suffix(b"\r").unwrap_or(line);
+        is_continued = whole.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
         if !is_dropped {
-            edited.push_str(line);
-            edited.push('\n');
+            edited.extend_from_slice(line);
+            edited.push(b'\n');
         }
     }
-    edited.push_str("dynamicConfigFile=");
-    edited.push_str(&dynamic.to_string_lossy());
-    edited.push('\n');
+    edited.extend_from_slice(b"dynamicConfigFile=");
+    edited.extend_from_slice(dynamic.as_os_str().as_bytes());
+    edited.push(b'\n');
     edited
 }
 
@@ -170,7 +173,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("ringkeeper-files-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let config = folder.join("zoo.cfg");
-        let before = "# ours\ntickTime=2000\nserver.1=a:1:2\nserver.2=b:1:\\\n  2\n\
+        let before = "# ours, caf\u{e9}\ntickTime=2000\nserver.1=a:1:2\nserver.2=b:1:\\\n  2\n\
                       clientPort=2181\n\
                       peerType=participant\ndataDir=/data";
         fs::write(&config, before).unwrap();
@@ -189,7 +192,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&dynamic).unwrap(), lines);
         let named = dynamic.canonicalize().unwrap();
         let expected = format!(
-            "# ours\ntickTime=2000\ndataDir=/data\ndynamicConfigFile={}\n",
+            "# ours, caf\u{e9}\ntickTime=2000\ndataDir=/data\ndynamicConfigFile={}\n",
             named.display()
         );
         assert_eq!(fs::read_to_string(&config).unwrap(), expected);

@@ -93,7 +93,7 @@ impl Keeper {
         let (sender, received) = channel();
         thread::Builder::new()
             .name("rk-membership".to_owned())
-            .spawn(move || Keeping(parts).run(&received))?;
+            .spawn(move || Keeping { announced: parts.written, parts }.run(&received))?;
         Ok(Self { sender })
     }
 
@@ -105,7 +105,11 @@ impl Keeper {
 }
 
 /// The thread's side.
-struct Keeping(KeeperParts);
+struct Keeping {
+    parts: KeeperParts,
+    /// The version that the log has named last.
+    announced: i64,
+}
 
 impl Keeping {
     fn run(mut self, received: &Receiver<Configured>) {
@@ -120,29 +124,31 @@ impl Keeping {
 
     fn keep(&mut self, configured: &Configured) {
         let Configured { current, next } = configured;
-        self.0.shown.set(current.clone());
+        self.parts.shown.set(current.clone());
         self.write_current(current);
-        if let Some(files) = &self.0.files
+        if let Some(files) = &self.parts.files
             && let Err(error) = files.write_next(next.as_deref())
         {
             error!("{error}: ZooKeeper's servers would look for the proposed servers there");
         }
-        self.0.ports.follow(current, self.0.me);
+        self.parts.ports.follow(current, self.parts.me);
     }
 
     fn write_current(&mut self, current: &Configuration) {
         let version = current.version();
-        if version <= self.0.written {
-            return;
+        if version > self.announced {
+            let servers = current.membership().members().len();
+            info!("the ensemble is of {servers} servers from version {version:x} on");
+            self.announced = version;
         }
-        let servers = current.membership().members().len();
-        info!("the ensemble is of {servers} servers from version {version:x} on");
-        let Some(files) = &self.0.files else { return };
-        let has_own_client = current.member(self.0.me).is_some_and(|it| it.client.is_some());
+        let Some(files) = self.parts.files.as_ref().filter(|_| version > self.parts.written) else {
+            return;
+        };
+        let has_own_client = current.member(self.parts.me).is_some_and(|it| it.client.is_some());
         let written = files.write_current(current, has_own_client);
         let recorded = written.and_then(|()| {
-            self.0.written = version;
-            Ok(data_set::go_on_from(&self.0.data_dir, current.text())?)
+            self.parts.written = version;
+            Ok(data_set::go_on_from(&self.parts.data_dir, current.text())?)
         });
         if let Err(error) = recorded {
             error!(

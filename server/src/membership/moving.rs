@@ -8,7 +8,7 @@ use crate::core_loop::peers::plan::{EnsembleSettings, Listening, listening};
 use crate::core_loop::{LoopInbox, LoopMessage, PeerPort};
 use engine::zab::Configuration;
 use model::server::ServerId;
-use net::listener::{ListenOptions, Listener};
+use net::listener::{BindError, ListenOptions, Listener};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ pub struct Ports {
     /// Where it listens for other servers.
     pub for_peers: Listening,
     /// Where it listens for clients, and how.
-    pub for_clients: (Endpoint, ListenOptions),
+    pub for_clients: (Vec<Endpoint>, ListenOptions),
     /// The loop that accepts clients.
     pub clients_loop: Arc<LoopInbox>,
     /// The loop that accepts other servers.
@@ -39,85 +39,87 @@ impl Ports {
         // A server that is not in it stays where it is.
         let Some(own) = current.member(me) else { return };
         let wanted = listening(&self.settings, own);
-        let (old, [elections, learners]) = (&self.for_peers, wanted.options);
-        let moves = [
-            (PeerPort::Election, &old.election, &wanted.election, elections),
-            (PeerPort::Quorum, &old.quorum, &wanted.quorum, learners),
-        ];
-        for (port, old, wanted, options) in moves {
-            if old == wanted {
-                continue;
+        let [elections, learners] = wanted.options;
+        let peers = self.peers_loop.clone();
+        let move_to = |port, old: &mut Vec<Endpoint>, wanted: Vec<Endpoint>, options| {
+            let leave = || peers.send(LoopMessage::LeavePeers(port));
+            if let Some(listeners) = moved(old, wanted, options, self.families, leave) {
+                peers.send(LoopMessage::ListenForPeers(port, listeners));
             }
-            let bound = self.bind(wanted, options, || {
-                self.peers_loop.send(LoopMessage::LeavePeers(port));
-            });
-            if let Some(listeners) = bound.or_else(|| self.bind(old, options, || ())) {
-                self.peers_loop.send(LoopMessage::ListenForPeers(port, listeners));
-            }
-        }
-        self.for_peers = wanted;
-        if let Some(client) = own.client.clone().map(Endpoint::from) {
-            self.move_clients(client);
-        }
-    }
-
-    fn move_clients(&mut self, wanted: Endpoint) {
-        let (old, options) = self.for_clients.clone();
-        if old == wanted {
-            return;
-        }
-        let bound = self.bind(std::slice::from_ref(&wanted), options, || {
-            self.clients_loop.send(LoopMessage::LeaveClients);
-        });
-        let bound = match bound {
-            Some(bound) => {
-                self.for_clients.0 = wanted;
-                Some(bound)
-            }
-            None => self.bind(std::slice::from_ref(&old), options, || ()),
         };
-        if let Some(listeners) = bound {
-            self.clients_loop.send(LoopMessage::ListenForClients(listeners));
+        move_to(PeerPort::Election, &mut self.for_peers.election, wanted.election, elections);
+        move_to(PeerPort::Quorum, &mut self.for_peers.quorum, wanted.quorum, learners);
+        if let Some(client) = own.client.clone().map(Endpoint::from) {
+            let (old, options) = &mut self.for_clients;
+            let leave = || self.clients_loop.send(LoopMessage::LeaveClients);
+            let bound = moved(old, vec![client], *options, self.families, leave);
+            if let Some(listeners) = bound {
+                self.clients_loop.send(LoopMessage::ListenForClients(listeners));
+            }
         }
     }
+}
 
-    /// Listens at all of these; `None`, and a line in the log, if that is not possible. Ports in
-    /// use may be this server's own, at other addresses: they are left first.
-    fn bind(
-        &self,
-        endpoints: &[Endpoint],
-        options: ListenOptions,
-        leave: impl Fn(),
-    ) -> Option<Vec<Listener>> {
-        let mut listeners = Vec::new();
-        for endpoint in endpoints {
-            let resolved = match endpoint.resolve(self.families) {
-                Ok(resolved) => resolved,
-                Err(why) => {
-                    error!("{endpoint} is not known, so the port does not move there: {why}");
-                    return None;
-                }
-            };
-            let give_up = Instant::now() + BIND_RETRY;
-            let mut has_left = false;
-            listeners.push(loop {
-                match Listener::bind(resolved, options) {
-                    Ok(listener) => break listener,
-                    Err(_) if Instant::now() < give_up => {
-                        if !has_left {
-                            leave();
-                            has_left = true;
-                        }
-                        thread::sleep(Duration::from_millis(20));
-                    }
-                    Err(why) => {
-                        error!("{why}; the configuration has this server there");
-                        return None;
-                    }
-                }
-            });
-            info!("listening at {endpoint}, as the ensemble's configuration says");
-        }
-        Some(listeners)
+/// Listens at `wanted` in place of `old`, which says then where that is. `None` if the old ones
+/// stay: nothing has changed, or it is not possible, which the log says. Where a port keeps its
+/// number the old one has to be left first; if the new one cannot be had, it is taken again.
+fn moved(
+    old: &mut Vec<Endpoint>,
+    wanted: Vec<Endpoint>,
+    options: ListenOptions,
+    families: Families,
+    leave: impl Fn(),
+) -> Option<Vec<Listener>> {
+    if *old == wanted {
+        return None;
     }
+    let mut resolved = Vec::new();
+    for endpoint in &wanted {
+        match endpoint.resolve(families) {
+            Ok(known) => resolved.push(known),
+            Err(why) => {
+                error!("{endpoint} is not known, so the port does not move there: {why}");
+                return None;
+            }
+        }
+    }
+    let keeps_number = wanted.iter().any(|it| old.iter().any(|old| old.port == it.port));
+    if keeps_number {
+        leave();
+    }
+    match bind(&resolved, options, keeps_number) {
+        Ok(listeners) => {
+            let places: Vec<_> = wanted.iter().map(ToString::to_string).collect();
+            info!("listening at {}, as the ensemble's configuration says", places.join(", "));
+            *old = wanted;
+            Some(listeners)
+        }
+        Err(why) => {
+            error!("{why}; the configuration has this server there");
+            let before = old.iter().map(|it| it.resolve(families).ok());
+            let before: Option<Vec<_>> = before.collect();
+            before.filter(|_| keeps_number).and_then(|it| bind(&it, options, true).ok())
+        }
+    }
+}
+
+/// Listens at all of these; for a moment a port may still be that of this server itself.
+fn bind(
+    endpoints: &[net::listener::Endpoint],
+    options: ListenOptions,
+    was_left: bool,
+) -> Result<Vec<Listener>, BindError> {
+    let give_up = Instant::now() + if was_left { BIND_RETRY } else { Duration::ZERO };
+    let mut listeners = Vec::new();
+    for &endpoint in endpoints {
+        listeners.push(loop {
+            match Listener::bind(endpoint, options) {
+                Err(BindError::InUse { .. }) if Instant::now() < give_up => {
+                    thread::sleep(Duration::from_millis(20));
+                }
+                bound => break bound?,
+            }
+        });
+    }
+    Ok(listeners)
 }

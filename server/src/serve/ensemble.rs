@@ -162,7 +162,7 @@ impl Part {
             settings: of_ensemble,
             families: config.families.of_this_machine(),
             for_peers: plan.listening.clone(),
-            for_clients: (config.listen.endpoint.clone(), client_options(config)),
+            for_clients: (vec![config.listen.endpoint.clone()], client_options(config)),
             clients_loop,
             peers_loop: inbox.clone(),
         };
@@ -206,7 +206,7 @@ fn go_on(
     data_set::go_on_from(data_dir, of_file.text())?;
     proposed.extend(tail.txns(0).filter_map(|(zxid, txn)| {
         let text = txn::proposed_configuration(txn)?;
-        Some((zxid, Arc::new(Configuration::parse(text).ok()?)))
+        Some((zxid, Arc::new(Configuration::parse(text)?)))
     }));
     Ok(proposed)
 }
@@ -241,7 +241,7 @@ fn go_on_with(
     current: &mut Arc<Configuration>,
     proposed: &mut Vec<(Zxid, Arc<Configuration>)>,
 ) {
-    let Some(Ok(newer)) = of_tree.map(Configuration::parse) else { return };
+    let Some(newer) = of_tree.and_then(Configuration::parse) else { return };
     let at = Zxid(newer.version());
     if newer.version() <= current.version() {
         return;

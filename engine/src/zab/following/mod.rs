@@ -326,7 +326,7 @@ impl Following {
                 self.commit(*zxid)
             }
             (FromLeader::NewLeader { zxid, config }, Phase::CatchingUp) => {
-                self.offered = config.and_then(|it| Configuration::parse(it).ok()).map(Arc::new);
+                self.offered = config.and_then(Configuration::parse).map(Arc::new);
                 self.new_leader(*zxid)
             }
             (FromLeader::UpToDate { .. }, Phase::Accepted) => self.up_to_date(context),

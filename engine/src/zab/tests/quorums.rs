@@ -1,5 +1,6 @@
 //! Which sets decide.
 
+use crate::zab::Configuration;
 use crate::zab::quorum::{Quorum, Weighted};
 use model::server::ServerId;
 use model::zxid::Zxid;
@@ -55,4 +56,11 @@ fn groups_decide_by_their_majorities() {
     let quorum = Quorum::Groups { voters: (1..=9).map(place).collect() };
     assert!(quorum.is_quorum(|id| [1, 2, 4, 5].contains(&id.0)));
     assert!(!quorum.is_quorum(|id| [1, 2, 3, 4, 7].contains(&id.0)));
+}
+
+#[test]
+fn a_configuration_without_a_voter_is_none() {
+    assert!(Configuration::parse(b"version=500000001").is_none());
+    assert!(Configuration::parse(b"server.1=a:1:2:observer;3\nversion=500000001").is_none());
+    assert!(Configuration::parse(b"server.1=a:1:2;3\nversion=500000001").is_some());
 }

@@ -397,6 +397,12 @@ pub(super) const DIFFERENCES: &[[&str; 4]] = &[
         "it is the same in a locale of UTF-8",
     ],
     [
+        "a configuration of more than 48 KiB in `reconfig`",
+        "is proposed; one of half a MiB does not fit into the packets of elections",
+        "BADARGUMENTS",
+        "the ensemble could not elect a leader any more",
+    ],
+    [
         "a client without a session on a read-only server (`readonlymode.enabled`), unless \
          `localSessionsEnabled`",
         "gets an answer that it cannot read, in place of a session",

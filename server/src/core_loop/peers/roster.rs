@@ -52,11 +52,8 @@ impl Roster {
         let Ok(theirs) = Membership::parse(text, reading) else { return Compared::Same };
         if self.can_change && theirs.version() != self.membership.version() {
             let is_newer = theirs.version() > self.membership.version();
-            return if is_newer {
-                Compared::Newer(Arc::new(Configuration::new(theirs)))
-            } else {
-                Compared::Same
-            };
+            let newer = is_newer.then(|| Configuration::agreed(theirs)).flatten();
+            return newer.map_or(Compared::Same, |it| Compared::Newer(Arc::new(it)));
         }
         self.difference(&theirs).map_or(Compared::Same, Compared::Other)
     }

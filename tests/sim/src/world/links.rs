@@ -174,7 +174,7 @@ impl World {
         let notice = Notice::from(&said);
         self.log(|| format!("{} <- {} {notice:?}", to + 1, from + 1));
         if self.changing.is_on
-            && let Some(Ok(said)) = said.config.map(Configuration::parse)
+            && let Some(said) = said.config.and_then(Configuration::parse)
         {
             self.event(to, Event::ConfigurationHeard(Arc::new(said)))?;
         }
