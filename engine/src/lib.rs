@@ -13,6 +13,8 @@
 //! - [`ordering`]: the history and the sessions; [`session`]: expiry and attachment;
 //! - [`pipeline`]: what a write becomes, and what it does to the tree;
 //! - [`tree`]: the copy-on-write tree and its versions; [`state`]: what they carry besides nodes;
+//! - [`zab`]: agreement between servers; [`reconfigure`]: what a change of them becomes;
+//!   [`in_log`]: txns on their way to a log;
 //! - [`acl`], [`quota`]: who may do what, and how much of it;
 //! - [`meter`]: what roles count; [`hash`], [`limits`].
 //!
@@ -26,8 +28,8 @@
 //! - A published version never changes, and lives as long as it has a reader (guard:
 //!   `tree::tests`).
 //!
-//! **What is deliberately not here**: agreement between servers, which will be a part of
-//! `replica`; bytes on disk (`log`, `snapshot`); framing (`net`).
+//! **What is deliberately not here**: bytes on disk (`log`, `snapshot`); framing (`net`); sockets
+//! between servers, and where they are (`server::core_loop`).
 //!
 //! ```
 //! use engine::quota::Track;
@@ -45,6 +47,7 @@ pub mod meter;
 pub mod ordering;
 pub mod pipeline;
 pub mod quota;
+pub mod reconfigure;
 pub mod replica;
 pub mod session;
 pub mod settings;

@@ -46,6 +46,8 @@ pub enum Command {
     Export(crate::migrate::ExportArgs),
     /// Plan the exchange of the servers of a running ensemble.
     Migrate(crate::migrate::MigrateArgs),
+    /// Change the servers of a running ensemble, or say what would fail.
+    Reconfig(crate::reconfig::ReconfigArgs),
     /// Show what is in a log or a snapshot, ZooKeeper's or Ringkeeper's.
     Inspect(crate::migrate::InspectArgs),
     /// Print every configuration key: its values, its default, how it is supported.

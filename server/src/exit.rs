@@ -2,6 +2,7 @@
 
 use crate::data_set::DataSetError;
 use crate::migrate::MigrateError;
+use crate::reconfig::ReconfigError;
 use crate::repair::RepairError;
 use crate::serve::ServeError;
 use generator::BenchError;
@@ -93,6 +94,15 @@ impl Failure for MigrateError {
             Self::Import(error) if error.is_of_directory() => Exit::Data,
             Self::Export(error) if error.is_of_directory() => Exit::Data,
             Self::Restore(error) if error.is_other_data() => Exit::Data,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for ReconfigError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::File(..) | Self::FromVersion(_) | Self::Auth => Exit::Usage,
             _ => Exit::Failed,
         }
     }

@@ -9,7 +9,7 @@
 //! - [`survey`], [`data_set`], [`advice`], [`mod@repair`]: data that is damaged or misplaced;
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
-//! - [`migrate`]: import, export, inspect.
+//! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside.
 //!
 //! **Invariants**
 //!
@@ -28,6 +28,7 @@
 
 pub mod admin;
 pub mod advice;
+mod asking;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -42,6 +43,7 @@ pub mod migrate;
 pub mod output;
 pub mod persist;
 mod random;
+pub mod reconfig;
 pub mod repair;
 mod resident;
 pub mod serve;

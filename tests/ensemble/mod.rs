@@ -4,6 +4,8 @@
 
 pub(crate) mod changing;
 mod clients;
+pub(crate) mod command;
+mod interrupted;
 mod joining;
 mod killed;
 pub(crate) mod local;

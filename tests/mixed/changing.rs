@@ -4,6 +4,7 @@
 use super::Make::{Ours, Stock};
 use super::{Make, Mixed};
 use crate::ensemble::changing::{Change, changeable};
+use crate::ensemble::command::reconfig;
 use crate::ensemble::{Ensemble, Seat};
 use harness::{Acl, Client};
 
@@ -83,4 +84,20 @@ fn ours_leads_and_changes_an_ensemble() {
 #[test]
 fn zookeeper_leads_and_changes_an_ensemble() {
     changes([Ours, Ours, Stock, Ours]);
+}
+
+#[test]
+fn an_ensemble_of_zookeeper_is_changed_by_our_command() {
+    let mut mixed = Mixed::changing(&[Stock; 4]);
+    let line = mixed.ensemble.line(3, Seat::Voter);
+    let (text, status) = reconfig(&mixed.ensemble, &[0, 1, 2], &["--add", &line, "--dry-run"]);
+    assert!(status == 0 && text.contains("Nothing is in the way"), "{text}");
+    mixed.ensemble.assert_configured(3);
+    mixed.ensemble.servers[3].launch();
+    mixed.ensemble.servers[3].await_service();
+    let (text, status) = reconfig(&mixed.ensemble, &[1, 2, 0], &["--add", &line]);
+    assert!(status == 0 && text.contains("The configuration is now:"), "{text}");
+    mixed.ensemble.assert_configured(4);
+    let (text, status) = reconfig(&mixed.ensemble, &[1, 2, 0], &["--remove", "1,2,3,4"]);
+    assert!(status == 1 && text.contains("nobody would vote"), "{text}");
 }

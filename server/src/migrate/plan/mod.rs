@@ -4,10 +4,9 @@
 //! Servers are asked by four-letter words: `srvr`, which ZooKeeper answers unless told otherwise,
 //! and `conf`, which it answers if that is in its `4lw.commands.whitelist`.
 
-mod ask;
 mod obstacle;
 
-use ask::{Conf, Mode, Told};
+use crate::asking::{self, Conf, Mode, Told};
 use obstacle::Obstacle;
 use std::io::{self, Write};
 
@@ -26,7 +25,7 @@ struct Server {
 /// # Errors
 /// Something stands in the way.
 pub fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<(), MigrateError> {
-    let ask = |address: &String| Server { address: address.clone(), told: ask::ask(address) };
+    let ask = |address: &String| Server { address: address.clone(), told: asking::ask(address) };
     let servers: Vec<_> = args.servers.iter().map(ask).collect();
     let obstacles = obstacle::all(&servers);
     print(&servers, &obstacles, out).map_err(MigrateError::Output)?;

@@ -1,7 +1,7 @@
 //! What stands in the way of a migration, or should be known.
 
 use super::Server;
-use super::ask::{Conf, Mode, Told};
+use crate::asking::{Conf, Mode, Told};
 use std::fmt;
 
 /// Something that an operator should know before.

@@ -1,4 +1,4 @@
-//! What a server says of itself.
+//! What a running server, of ours or of ZooKeeper, says of itself by four-letter words.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// What a server is to its ensemble, in the order in which they are exchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// It observes.
     Observer,
     /// It follows.
@@ -29,26 +29,26 @@ pub(super) enum Mode {
 
 /// What a server has said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// Its version, without the build.
-    pub(super) version: String,
+    pub(crate) version: String,
     /// Whether it is one of ours: it has been exchanged.
-    pub(super) is_ours: bool,
+    pub(crate) is_ours: bool,
     /// What it is.
-    pub(super) mode: Mode,
+    pub(crate) mode: Mode,
     /// Its last txn, as it writes it.
-    pub(super) zxid: String,
+    pub(crate) zxid: String,
     /// Nodes of its tree.
-    pub(super) nodes: u64,
+    pub(crate) nodes: u64,
     /// Connections of clients.
-    pub(super) clients: u64,
+    pub(crate) clients: u64,
     /// Its configuration, if it says that.
-    pub(super) conf: Option<Conf>,
+    pub(crate) conf: Option<Conf>,
 }
 
 /// What `conf` says: keys and values in their order, and the ensemble.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Conf {
+pub(crate) struct Conf {
     lines: Vec<(String, String)>,
 }
 
@@ -67,18 +67,18 @@ impl fmt::Display for Mode {
 
 impl Conf {
     /// The value of a key.
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         let found = self.lines.iter().find(|(known, _)| known == key);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The number of the server.
-    pub(super) fn server_id(&self) -> Option<&str> {
+    pub(crate) fn server_id(&self) -> Option<&str> {
         self.get("serverId")
     }
 
     /// How many servers the ensemble has.
-    pub(super) fn server_count(&self) -> usize {
+    pub(crate) fn server_count(&self) -> usize {
         self.lines.iter().filter(|(key, _)| key.starts_with("server.")).count()
     }
 
@@ -129,7 +129,7 @@ impl Told {
 ///
 /// # Errors
 /// It cannot be reached, or what it says is not what a server of ZooKeeper says.
-pub(super) fn ask(address: &str) -> io::Result<Told> {
+pub(crate) fn ask(address: &str) -> io::Result<Told> {
     let srvr = word(address, "srvr")?;
     // Some close the connection instead of refusing.
     let conf = word(address, "conf").unwrap_or_default();
