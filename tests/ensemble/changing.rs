@@ -1,6 +1,7 @@
 //! An ensemble that is changed while its servers run.
 
 use super::{Ensemble, PATIENCE, Seat};
+use harness::server::four_letters;
 use harness::wire::Body;
 use harness::{Acl, Client, Config, Handshake, Server, code, opcode};
 use std::fs;
@@ -293,6 +294,8 @@ fn ports_move_while_servers_run() {
     let moved = std::net::SocketAddr::from(([127, 0, 0, 1], to));
     ensemble.until(|| std::net::TcpStream::connect(moved).is_ok());
     ensemble.until(|| std::net::TcpStream::connect(ensemble.address(follower)).is_err());
+    let conf = four_letters(moved, "conf", PATIENCE).expect("it answers");
+    assert!(conf.starts_with(&format!("clientPort={to}\n")), "{conf}");
     let mut there = Client::connect(moved);
     there.make("/over-the-new-port");
     stays.sync("/").unwrap();

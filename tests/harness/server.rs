@@ -465,7 +465,8 @@ fn free_port(number: u32) -> u16 {
         .expect("a free port")
 }
 
-fn four_letters(address: SocketAddr, word: &str, answer_max: Duration) -> Option<String> {
+/// What a server at an address answers to a four-letter word; `None` if there is no answer.
+pub fn four_letters(address: SocketAddr, word: &str, answer_max: Duration) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(answer_max)).ok()?;
     stream.write_all(word.as_bytes()).ok()?;

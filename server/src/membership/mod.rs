@@ -19,6 +19,7 @@ use engine::zab::Configuration;
 use files::ConfigFiles;
 use model::server::ServerId;
 use moving::Ports;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, RwLock};
@@ -36,7 +37,14 @@ pub struct Configured {
 
 /// The configuration in force, for reports.
 #[derive(Clone, Debug)]
-pub struct Shown(Arc<RwLock<Arc<Configuration>>>);
+pub struct Shown(Arc<RwLock<Showing>>);
+
+#[derive(Clone, Debug)]
+struct Showing {
+    current: Arc<Configuration>,
+    /// Where this server's clients connect, if that has moved.
+    clients: Option<SocketAddr>,
+}
 
 impl PartialEq for Shown {
     fn eq(&self, other: &Self) -> bool {
@@ -49,16 +57,25 @@ impl Eq for Shown {}
 impl Shown {
     /// This one at first.
     pub fn new(current: Arc<Configuration>) -> Self {
-        Self(Arc::new(RwLock::new(current)))
+        Self(Arc::new(RwLock::new(Showing { current, clients: None })))
     }
 
     /// The one in force.
     pub fn get(&self) -> Arc<Configuration> {
-        self.0.read().expect("no holder panics").clone()
+        self.0.read().expect("no holder panics").current.clone()
+    }
+
+    /// Where this server's clients connect, if that has moved since its start.
+    pub fn moved_to(&self) -> Option<SocketAddr> {
+        self.0.read().expect("no holder panics").clients
     }
 
     fn set(&self, current: Arc<Configuration>) {
-        *self.0.write().expect("no holder panics") = current;
+        self.0.write().expect("no holder panics").current = current;
+    }
+
+    fn set_moved(&self, clients: SocketAddr) {
+        self.0.write().expect("no holder panics").clients = Some(clients);
     }
 }
 
@@ -131,7 +148,9 @@ impl Keeping {
         {
             error!("{error}: ZooKeeper's servers would look for the proposed servers there");
         }
-        self.parts.ports.follow(current, self.parts.me);
+        if let Some(clients) = self.parts.ports.follow(current, self.parts.me) {
+            self.parts.shown.set_moved(clients);
+        }
     }
 
     fn write_current(&mut self, current: &Configuration) {

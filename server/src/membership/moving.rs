@@ -9,6 +9,7 @@ use crate::core_loop::{LoopInbox, LoopMessage, PeerPort};
 use engine::zab::Configuration;
 use model::server::ServerId;
 use net::listener::{BindError, ListenOptions, Listener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,10 +35,10 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Listens where this configuration says.
-    pub(super) fn follow(&mut self, current: &Configuration, me: ServerId) {
+    /// Listens where this configuration says. Returns where clients connect, if that has moved.
+    pub(super) fn follow(&mut self, current: &Configuration, me: ServerId) -> Option<SocketAddr> {
         // A server that is not in it stays where it is.
-        let Some(own) = current.member(me) else { return };
+        let own = current.member(me)?;
         let wanted = listening(&self.settings, own);
         let [elections, learners] = wanted.options;
         let peers = self.peers_loop.clone();
@@ -49,14 +50,13 @@ impl Ports {
         };
         move_to(PeerPort::Election, &mut self.for_peers.election, wanted.election, elections);
         move_to(PeerPort::Quorum, &mut self.for_peers.quorum, wanted.quorum, learners);
-        if let Some(client) = own.client.clone().map(Endpoint::from) {
-            let (old, options) = &mut self.for_clients;
-            let leave = || self.clients_loop.send(LoopMessage::LeaveClients);
-            let bound = moved(old, vec![client], *options, self.families, leave);
-            if let Some(listeners) = bound {
-                self.clients_loop.send(LoopMessage::ListenForClients(listeners));
-            }
-        }
+        let client = own.client.clone().map(Endpoint::from)?;
+        let (old, options) = &mut self.for_clients;
+        let leave = || self.clients_loop.send(LoopMessage::LeaveClients);
+        let listeners = moved(old, vec![client], *options, self.families, leave)?;
+        let address = listeners.first().map(|it| it.address);
+        self.clients_loop.send(LoopMessage::ListenForClients(listeners));
+        address
     }
 }
 

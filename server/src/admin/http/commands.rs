@@ -181,7 +181,7 @@ fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
 
 fn configuration(conf: &conf::Conf) -> Value {
     json!({
-        "client_port": conf.client_port,
+        "client_port": conf.client_port(),
         "data_dir": conf.data_dir.to_string_lossy(),
         "data_log_dir": conf.data_log_dir.to_string_lossy(),
         "tick_time": conf.tick_ms,

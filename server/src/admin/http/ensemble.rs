@@ -45,7 +45,7 @@ pub(super) async fn voting_view(desk: &Desk) -> Result<Value, Unanswered> {
                 continue;
             }
             let client = match &member.client {
-                _ if id == ensemble.me => client_address(ensemble.client_address),
+                _ if id == ensemble.me => client_address(ensemble.client_address()),
                 Some(client) => client.to_string(),
                 None => String::new(),
             };
@@ -65,7 +65,7 @@ pub(super) async fn voting_view(desk: &Desk) -> Result<Value, Unanswered> {
 pub(super) async fn zabstate(desk: &Desk) -> Result<Value, Unanswered> {
     let ordering = desk.roles.ordering_counts().await?;
     let conf = &desk.facts.conf;
-    let (true, Some(EnsembleConf { client_address: client, .. }), Some(own), Some(ensemble)) = (
+    let (true, Some(known), Some(own), Some(ensemble)) = (
         ordering.is_serving,
         &conf.ensemble,
         conf.ensemble.as_ref().and_then(EnsembleConf::own),
@@ -79,7 +79,7 @@ pub(super) async fn zabstate(desk: &Desk) -> Result<Value, Unanswered> {
         "is_leader": ordering.mode == Mode::Leader,
         "quorum_address": all_of(&own, |it| it.quorum_port),
         "election_address": all_of(&own, |it| it.election_port),
-        "client_address": client_address(*client),
+        "client_address": client_address(known.client_address()),
         "voting": own.role == Role::Participant,
         "last_zxid": format!("0x{zxid:x}"),
         "zab_epoch": ordering.zxid.epoch().0,

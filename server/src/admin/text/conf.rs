@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// What `conf` shows of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conf {
-    /// The port for clients.
+    /// The port for clients, unless it has moved.
     pub client_port: u16,
     /// Where stock would keep its snapshots.
     pub data_dir: PathBuf,
@@ -46,7 +46,7 @@ pub struct EnsembleConf {
     pub init_limit: u32,
     /// Ticks that a server may be silent.
     pub sync_limit: u32,
-    /// Where clients connect to this server.
+    /// Where clients connect to this server, unless that has moved.
     pub client_address: SocketAddr,
 }
 
@@ -54,6 +54,11 @@ impl EnsembleConf {
     /// This server's line.
     pub fn own(&self) -> Option<Member> {
         self.servers.get().member(self.me).cloned()
+    }
+
+    /// Where clients connect to this server now.
+    pub fn client_address(&self) -> SocketAddr {
+        self.servers.moved_to().unwrap_or(self.client_address)
     }
 }
 
@@ -85,6 +90,11 @@ impl Conf {
         }
     }
 
+    /// The port for clients now.
+    pub fn client_port(&self) -> u16 {
+        self.ensemble.as_ref().map_or(self.client_port, |it| it.client_address().port())
+    }
+
     /// The server's number; 0 if it has no ensemble.
     pub fn server_id(&self) -> i64 {
         self.ensemble.as_ref().map_or(0, |ensemble| ensemble.me.0)
@@ -102,7 +112,7 @@ pub struct DirectorySizes {
 
 /// `conf`; a read-only server does not show who is in its ensemble.
 pub fn conf(out: &mut Vec<u8>, conf: &Conf, sizes: DirectorySizes, mode: Mode) {
-    put!(out, "clientPort={}\nsecureClientPort=-1\ndataDir=", conf.client_port);
+    put!(out, "clientPort={}\nsecureClientPort=-1\ndataDir=", conf.client_port());
     out.extend_from_slice(conf.data_dir.as_os_str().as_bytes());
     put!(out, "\ndataDirSize={}\ndataLogDir=", sizes.data_bytes);
     out.extend_from_slice(conf.data_log_dir.as_os_str().as_bytes());
