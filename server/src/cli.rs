@@ -50,6 +50,8 @@ pub enum Command {
     Reconfig(crate::reconfig::ReconfigArgs),
     /// Show what is in a log or a snapshot, ZooKeeper's or Ringkeeper's.
     Inspect(crate::migrate::InspectArgs),
+    /// Show the machine, what each of its processors would be for, and why.
+    Topology(crate::topology::TopologyArgs),
     /// Print every configuration key: its values, its default, how it is supported.
     Config(ConfigArgs),
 }

@@ -5,8 +5,10 @@ use crate::migrate::MigrateError;
 use crate::reconfig::ReconfigError;
 use crate::repair::RepairError;
 use crate::serve::ServeError;
+use crate::topology::DrawError;
 use generator::BenchError;
 use std::process::ExitCode;
+use tuning::TopologyError;
 
 /// The exit status of every command. Those of `serve` are ZooKeeper's where it has one for the
 /// case (source: ZooKeeper 3.9.5, `ExitCode`).
@@ -104,6 +106,16 @@ impl Failure for ReconfigError {
         match self {
             Self::File(..) | Self::FromVersion(_) | Self::Auth => Exit::Usage,
             _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for DrawError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(error) => error.exit(),
+            Self::Topology(TopologyError::Affinity(_)) | Self::Output(_) => Exit::Failed,
+            _ => Exit::Usage,
         }
     }
 }

@@ -9,7 +9,8 @@
 //! - [`survey`], [`data_set`], [`advice`], [`mod@repair`]: data that is damaged or misplaced;
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
-//! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside.
+//! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
+//!   [`mod@topology`]: what the machine's processors are for.
 //!
 //! **Invariants**
 //!
@@ -48,3 +49,4 @@ pub mod repair;
 mod resident;
 pub mod serve;
 pub mod survey;
+pub mod topology;

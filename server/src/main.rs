@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             server::migrate::plan(&args, out).map_err(Into::into)
         }
         Command::Reconfig(args) => server::reconfig::reconfig(&args, out).map_err(Into::into),
+        Command::Topology(args) => server::topology::topology(&args, out).map_err(Into::into),
         // It only produces output, and ends when its reader has closed it.
         Command::Inspect(args) => {
             server::migrate::inspect(&args, &mut io::stdout()).map_err(Into::into)

@@ -17,6 +17,7 @@ mod pages;
 mod repair;
 mod stalls;
 mod start;
+mod topology;
 mod versions;
 mod wrong_paths;
 

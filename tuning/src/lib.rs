@@ -9,6 +9,7 @@
 //!   limits that were set for this process;
 //! - [`placement`]: the decisions: which roles share a core loop, where each loop is pinned, which
 //!   may spin;
+//! - [`drawing`]: the machine with the roles in it, as text and as a picture;
 //! - [`host`]: what is wrong with the machine's settings, why it matters, how to fix it.
 //!
 //! **Invariants**
@@ -35,10 +36,11 @@
 //! }
 //! ```
 
+pub mod drawing;
 pub mod host;
 pub mod placement;
 pub mod topology;
 
 pub use host::{Finding, Severity};
 pub use placement::{CoreLoop, Placement, PlacementOptions, Role};
-pub use topology::{Core, Topology, TopologyError};
+pub use topology::{Core, Device, DeviceKind, Kernel, Source, Topology, TopologyError};

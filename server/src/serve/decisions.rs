@@ -17,9 +17,10 @@ pub(super) fn durability_of(config: &Config, probe: &Probe) -> Durability {
     }
 }
 
-pub(super) fn placement_options(config: &Config) -> PlacementOptions {
+/// What the configuration says about where roles run. The disks of the log are not in it.
+pub fn placement_options(config: &Config) -> PlacementOptions {
     let decided::Placement { shards, cpus, unpinned, spin_us } = config.placement.clone();
-    PlacementOptions { shards, cpus, unpinned, spin_us }
+    PlacementOptions { shards, cpus, unpinned, spin_us, log_disks: Vec::new() }
 }
 
 /// What the ids of this server's sessions begin with: as in stock, the lowest byte of its number,

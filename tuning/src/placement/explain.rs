@@ -1,6 +1,6 @@
 //! The sentences that go with the decisions.
 
-use crate::topology::{Core, Topology};
+use crate::topology::{Core, Device, DeviceKind, Topology};
 
 use super::{CORES_FUSED, PlacementOptions, SPIN_US_DEFAULT};
 
@@ -23,6 +23,54 @@ pub(super) fn configured(cores: &[Core]) -> String {
         "Core loops use processors {} on {}, as set by ring.cpus.",
         list(&cpus),
         counted(cores.len(), "core")
+    )
+}
+
+pub(super) fn fast(cores: &[Core], topology: &Topology) -> String {
+    let slower = topology.cores.len() - cores.len();
+    let is_slower = |core: &&Core| !cores.contains(core);
+    let cpus: Vec<u32> =
+        topology.cores.iter().filter(is_slower).flat_map(|core| core.cpus.clone()).collect();
+    let kind =
+        if slower == 1 { "is of a slower kind, and is" } else { "are of slower kinds, and are" };
+    format!(
+        "{} ({}) {kind} left to the kernel and the background: a slow ordering role would slow \
+         everything down.",
+        counted(slower, "core"),
+        list(&cpus)
+    )
+}
+
+pub(super) fn home(core: &Core, disk: Option<&Device>) -> String {
+    let (cpu, node) = (core.cpus[0], core.numa_node);
+    match disk {
+        Some(disk) if disk.numa_node == Some(node) => format!(
+            "Ordering is on processor {cpu} in memory node {node}, which {}, the disk of the log, \
+             is at; the tree is in the memory of that node.",
+            disk.name
+        ),
+        _ => format!(
+            "Ordering is on processor {cpu} in memory node {node}, and the tree in the memory of \
+             that node."
+        ),
+    }
+}
+
+pub(super) fn idle(cpus: &[u32]) -> String {
+    format!(
+        "Processors {} are second threads of cores with a loop, and stay idle: what runs there \
+         slows the loop down.",
+        list(cpus)
+    )
+}
+
+pub(super) fn interrupts(cpus: &[u32], topology: &Topology) -> String {
+    let nics = topology.devices.iter().filter(|it| it.kind == DeviceKind::Nic);
+    let nics: Vec<&str> = nics.map(|nic| nic.name.as_str()).collect();
+    format!(
+        "Interrupts of {} belong on processors {}, so that no loop is interrupted.",
+        nics.join(", "),
+        list(cpus)
     )
 }
 
@@ -106,7 +154,7 @@ fn counted(count: usize, what: &str) -> String {
 }
 
 /// Processor numbers with ranges joined: `0-3,8`.
-fn list(cpus: &[u32]) -> String {
+pub(crate) fn list(cpus: &[u32]) -> String {
     let mut cpus = cpus.to_vec();
     cpus.sort_unstable();
     let mut runs: Vec<(u32, u32)> = Vec::new();
