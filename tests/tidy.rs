@@ -38,14 +38,14 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("hwlocality", &["tuning/"]),
     ("crc32c", &["log/", "snapshot/"]),
     ("nix", &["ring/", "net/", "disk/", "tuning/", "generator/", "server/"]),
-    ("hdrhistogram", &["generator/"]),
+    ("hdrhistogram", &["generator/", "tuning/"]),
     ("rand", &["generator/"]),
     ("toml", &["generator/"]),
 ];
 
 /// What may read the clock and the environment: the binary, and for the clock also the parts that
-/// measure time: the generator, and the probe of a device.
-const CLOCK_PLACES: [&str; 3] = ["server/", "generator/", "disk/src/probe.rs"];
+/// measure time: the generator, and the probes of a device.
+const CLOCK_PLACES: [&str; 4] = ["server/", "generator/", "disk/src/probe.rs", "tuning/src/probe/"];
 const ENVIRONMENT_PLACES: [&str; 1] = ["server/"];
 
 /// Where unsafe code is allowed.

@@ -52,6 +52,8 @@ pub enum Command {
     Inspect(crate::migrate::InspectArgs),
     /// Show the machine, what each of its processors would be for, and why.
     Topology(crate::topology::TopologyArgs),
+    /// Measure a disk as the log uses it, and say what that means.
+    Probe(crate::probe::ProbeArgs),
     /// Print every configuration key: its values, its default, how it is supported.
     Config(ConfigArgs),
 }

@@ -2,6 +2,7 @@
 
 use crate::data_set::DataSetError;
 use crate::migrate::MigrateError;
+use crate::probe::MeasureError;
 use crate::reconfig::ReconfigError;
 use crate::repair::RepairError;
 use crate::serve::ServeError;
@@ -9,6 +10,7 @@ use crate::topology::DrawError;
 use generator::BenchError;
 use std::process::ExitCode;
 use tuning::TopologyError;
+use tuning::probe::ProbeError;
 
 /// The exit status of every command. Those of `serve` are ZooKeeper's where it has one for the
 /// case (source: ZooKeeper 3.9.5, `ExitCode`).
@@ -116,6 +118,16 @@ impl Failure for DrawError {
             Self::Config(error) => error.exit(),
             Self::Topology(TopologyError::Affinity(_)) | Self::Output(_) => Exit::Failed,
             _ => Exit::Usage,
+        }
+    }
+}
+
+impl Failure for MeasureError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Probe(ProbeError::Directory { .. } | ProbeError::NoRoom { .. }) => Exit::Data,
+            Self::Probe(ProbeError::Disk(error)) if error.is_missing() => Exit::Data,
+            _ => Exit::Failed,
         }
     }
 }

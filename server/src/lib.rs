@@ -10,12 +10,12 @@
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
-//!   [`mod@topology`]: what the machine's processors are for.
+//!   [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do.
 //!
 //! **Invariants**
 //!
 //! - Clock, environment and configuration are read here only; the clock also by what measures time:
-//!   `generator`, and `disk::probe` (guard: `tests/tidy.rs`).
+//!   `generator`, `disk::probe` and `tuning::probe` (guard: `tests/tidy.rs`).
 //! - A panic on any thread ends the process (guard: `panic = "abort"` in the profiles).
 //!
 //! **What is deliberately not here**: decisions about requests (`engine`), formats (`log`,
@@ -43,6 +43,7 @@ pub mod membership;
 pub mod migrate;
 pub mod output;
 pub mod persist;
+pub mod probe;
 mod random;
 pub mod reconfig;
 pub mod repair;

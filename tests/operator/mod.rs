@@ -14,6 +14,7 @@ mod halves;
 mod lineage;
 mod metrics;
 mod pages;
+mod probe;
 mod repair;
 mod stalls;
 mod start;

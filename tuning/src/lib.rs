@@ -9,6 +9,7 @@
 //!   limits that were set for this process;
 //! - [`placement`]: the decisions: which roles share a core loop, where each loop is pinned, which
 //!   may spin;
+//! - [`probe`]: the disk and the machine's own steps, measured;
 //! - [`drawing`]: the machine with the roles in it, as text and as a picture;
 //! - [`host`]: what is wrong with the machine's settings, why it matters, how to fix it.
 //!
@@ -20,7 +21,7 @@
 //!   arguments.
 //! - hwloc is named in `topology::discover` alone (guard: `tests/tidy.rs`).
 //!
-//! **What is deliberately not here**: measuring devices, creating and pinning threads (`server`),
+//! **What is deliberately not here**: creating and pinning threads (`server`),
 //! changing the machine: a finding says how to fix it, the operator does it. The one exception is
 //! [`host::raise_soft_limit`], which a process may do for itself.
 //!
@@ -39,6 +40,7 @@
 pub mod drawing;
 pub mod host;
 pub mod placement;
+pub mod probe;
 pub mod topology;
 
 pub use host::{Finding, Severity};

@@ -1,0 +1,24 @@
+//! Measures the disk through the write path of the log, and what the machine's own steps cost.
+//!
+//! - [`disk`]: durable writes by size, writes in flight and way of becoming durable; sustained
+//!   writes; reads beside writes;
+//! - [`costs`]: a clock read, a system call, a wake of another thread;
+//! - [`Verdict`]: what the figures mean for the log;
+//! - `file`: the file that is written, which has no name and so never stays behind.
+//!
+//! Each point is measured several times until the spread of its medians is small; a point whose
+//! spread stays large says so ([`Point::is_steady`]).
+//!
+//! The clock is read here, since time is what is measured.
+
+pub mod costs;
+pub mod disk;
+mod file;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+pub use costs::Costs;
+pub use disk::{DiskReport, Effort, Point, Reads, Sustained, measure};
+pub use file::ProbeError;
+pub use verdict::Verdict;
