@@ -12,7 +12,8 @@ use tuning::probe::{Costs, DiskReport, Effort, ProbeError, Verdict, measure};
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(
     after_long_help = "It writes a file of 128 MiB (less where there is less room) that has \
-    no name, so nothing stays behind however it ends. Run it while nothing else uses the disk: where figures do not come out the same twice, it says so.\n\n\
+    no name, so nothing stays behind however it ends. Run it while nothing else uses the disk: \
+    where figures do not come out the same twice, it says so.\n\n\
     Example: ringkeeper probe /var/lib/ringkeeper"
 )]
 pub struct ProbeArgs {

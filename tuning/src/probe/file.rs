@@ -21,7 +21,10 @@ const FILL_BYTES: usize = 1 << 20;
 #[derive(Debug, Error)]
 pub enum ProbeError {
     /// The directory cannot be used.
-    #[error("{path}: {error}: name a directory that this user can write to", path = .path.display())]
+    #[error(
+        "{path}: {error}: name a directory that this user can write to",
+        path = .path.display()
+    )]
     Directory {
         /// Which.
         path: PathBuf,
