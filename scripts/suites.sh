@@ -8,11 +8,13 @@ set -u
 list() {
   sed 's/ *#.*//; /^ *$/d' << 'LIST'
 kazoo                  quick  python     kazoo.sh                        # the tests inside kazoo
+kazoo-ensemble         long   python     kazoo-ensemble.sh               # the same on the ensemble of three that they start
 recipes                quick  python     recipes.sh                      # kazoo's recipes, as an application uses them
 go                     quick  go         go.sh                           # go-zookeeper/zk, as an application uses it
 c                      quick  c          c.sh                            # libzookeeper-mt, as an application uses it
 node                   quick  node       node.sh                         # the tests inside npm's zookeeper
 zkmain                 quick  java       zkmain.sh                       # ZooKeeper's shell, every command
+zkmain-ensemble        quick  java       zkmain-ensemble.sh              # the same on three servers: config and reconfig
 solr                   quick  java       solr.sh                         # as Solr uses it
 hbase                  long   java       hbase.sh                        # as HBase uses it
 curator                long   java       curator.sh                      # Curator's recipes and the official client

@@ -186,11 +186,20 @@ public final class Script {
         }
     }
 
-    /** Stock answers these two in the order of a hash table, which is arbitrary: sorted. */
+    /** Stock answers these in the order of a hash table, which is arbitrary: sorted. */
     private static void inOrder(String line, List<String> printed) {
         if (line.endsWith(" whoami") && printed.size() > 2) {
             Collections.sort(printed.subList(1, printed.size()));
         }
+        int first = 0;
+        while (first < printed.size() && !printed.get(first).startsWith("server.")) {
+            first++;
+        }
+        int end = first;
+        while (end < printed.size() && printed.get(end).startsWith("server.")) {
+            end++;
+        }
+        Collections.sort(printed.subList(first, end));
         if (line.contains(" getEphemerals")) {
             printed.replaceAll(each -> each.startsWith("[/") ? Arrays.stream(each.substring(1, each.length() - 1).split(", ")).sorted()
                     .collect(Collectors.joining(", ", "[", "]")) : each);
