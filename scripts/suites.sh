@@ -4,7 +4,7 @@
 # Each suite ends with its tally; a summary with a line per suite follows. Fails if a suite fails.
 set -u
 
-# name, quick or long, what install.sh must install, the command (in tests/suites; SERVER_CMD is appended).
+# name, quick or long, what install.sh must install (joined by commas), the command (in tests/suites; SERVER_CMD is appended).
 list() {
   sed 's/ *#.*//; /^ *$/d' << 'LIST'
 kazoo                  quick  python     kazoo.sh                        # the tests inside kazoo
@@ -15,6 +15,7 @@ c                      quick  c          c.sh                            # libzo
 node                   quick  node       node.sh                         # the tests inside npm's zookeeper
 zkmain                 quick  java       zkmain.sh                       # ZooKeeper's shell, every command
 zkmain-ensemble        quick  java       zkmain-ensemble.sh              # the same on three servers: config and reconfig
+replacing              long   python,c,java replacing.sh                 # an ensemble is replaced under three makes of clients
 solr                   quick  java       solr.sh                         # as Solr uses it
 hbase                  long   java       hbase.sh                        # as HBase uses it
 curator                long   java       curator.sh                      # Curator's recipes and the official client
@@ -36,7 +37,7 @@ for word; do
   [ -n "$found" ] || { echo "suites.sh: no suite $word; there are: all quick" $(list | awk '{ print $1 }') >&2; exit 2; }
   names+=($found)
 done
-needs=$(for name in "${names[@]}"; do list | awk -v name="$name" '$1 == name { print $3 }'; done | sort -u)
+needs=$(for name in "${names[@]}"; do list | awk -v name="$name" '$1 == name { print $3 }'; done | tr , '\n' | sort -u)
 
 case ${SERVER_CMD:-} in [!/]*/*) SERVER_CMD=$PWD/$SERVER_CMD ;; esac
 cd "$(dirname "$0")/.." || exit 2
