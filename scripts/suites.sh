@@ -11,6 +11,7 @@ kazoo                  quick  python     kazoo.sh                        # the t
 kazoo-ensemble         long   python     kazoo-ensemble.sh               # the same on the ensemble of three that they start
 recipes                quick  python     recipes.sh                      # kazoo's recipes, as an application uses them
 go                     quick  go         go.sh                           # go-zookeeper/zk, as an application uses it
+go-zookeeper           long   go         go-zookeeper.sh                 # the tests inside go-zookeeper/zk
 c                      quick  c          c.sh                            # libzookeeper-mt, as an application uses it
 node                   quick  node       node.sh                         # the tests inside npm's zookeeper
 zkmain                 quick  java       zkmain.sh                       # ZooKeeper's shell, every command
