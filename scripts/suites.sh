@@ -13,6 +13,7 @@ recipes                quick  python     recipes.sh                      # kazoo
 go                     quick  go         go.sh                           # go-zookeeper/zk, as an application uses it
 go-zookeeper           long   go         go-zookeeper.sh                 # the tests inside go-zookeeper/zk
 c                      quick  c          c.sh                            # libzookeeper-mt, as an application uses it
+c-zookeeper            long   cppunit    c-zookeeper.sh                  # the C client's own tests
 node                   quick  node       node.sh                         # the tests inside npm's zookeeper
 zkmain                 quick  java       zkmain.sh                       # ZooKeeper's shell, every command
 zkmain-ensemble        quick  java       zkmain-ensemble.sh              # the same on three servers: config and reconfig
