@@ -21,6 +21,7 @@ replacing              long   python,c,java replacing.sh                 # an en
 solr                   quick  java       solr.sh                         # as Solr uses it
 hbase                  long   java       hbase.sh                        # as HBase uses it
 curator                long   java       curator.sh                      # Curator's recipes and the official client
+curator-ensemble       long   java       curator-ensemble.sh             # Curator's own tests that start clusters
 kafka                  long   java       kafka.sh                        # two brokers, a topic written and read
 rust-zookeeper-client  long   python     rust-crates.sh zookeeper-client # the tests inside three crates
 rust-zookeeper-async   long   python     rust-crates.sh zookeeper-async

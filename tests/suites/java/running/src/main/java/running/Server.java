@@ -101,6 +101,11 @@ public final class Server implements AutoCloseable {
 
     /** The answer to a four-letter word; empty if no server answers. */
     public String word(String word) {
+        return ask(port, word);
+    }
+
+    /** The same of any server on this machine. */
+    public static String ask(int port, String word) {
         try (Socket socket = new Socket()) {
             socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 2000);
             socket.setSoTimeout(5000);
