@@ -1,5 +1,5 @@
 #!/bin/bash
-# install.sh build | suites [python] [go] [node] [c] [java] [perf] - installs what building (or these client suites) needs
+# install.sh build | suites [python] [go] [node] [c] [cppunit] [java] [perf] - installs what building (or these client suites) needs
 # and the machine lacks. Quiet and quick if nothing is missing.
 set -u
 
@@ -29,6 +29,11 @@ for need in "${@:2}"; do
       command -v python3 >/dev/null || want+=(python3)
       ;;
     c) [ -f /usr/include/zookeeper/zookeeper.h ] || want+=(libzookeeper-mt-dev) ;;
+    cppunit)
+      command -v npm >/dev/null || want+=(nodejs npm)
+      command -v cmake >/dev/null || want+=(cmake)
+      [ -f /usr/include/cppunit/TestRunner.h ] || want+=(libcppunit-dev)
+      ;;
     java)
       command -v javac >/dev/null || want+=(default-jdk-headless)
       command -v mvn >/dev/null || want+=(maven)

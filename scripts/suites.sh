@@ -4,18 +4,24 @@
 # Each suite ends with its tally; a summary with a line per suite follows. Fails if a suite fails.
 set -u
 
-# name, quick or long, what install.sh must install, the command (in tests/suites; SERVER_CMD is appended).
+# name, quick or long, what install.sh must install (joined by commas), the command (in tests/suites; SERVER_CMD is appended).
 list() {
   sed 's/ *#.*//; /^ *$/d' << 'LIST'
 kazoo                  quick  python     kazoo.sh                        # the tests inside kazoo
+kazoo-ensemble         long   python     kazoo-ensemble.sh               # the same on the ensemble of three that they start
 recipes                quick  python     recipes.sh                      # kazoo's recipes, as an application uses them
 go                     quick  go         go.sh                           # go-zookeeper/zk, as an application uses it
+go-zookeeper           long   go         go-zookeeper.sh                 # the tests inside go-zookeeper/zk
 c                      quick  c          c.sh                            # libzookeeper-mt, as an application uses it
+c-zookeeper            long   cppunit    c-zookeeper.sh                  # the C client's own tests
 node                   quick  node       node.sh                         # the tests inside npm's zookeeper
 zkmain                 quick  java       zkmain.sh                       # ZooKeeper's shell, every command
+zkmain-ensemble        quick  java       zkmain-ensemble.sh              # the same on three servers: config and reconfig
+replacing              long   python,c,java replacing.sh                 # an ensemble is replaced under three makes of clients
 solr                   quick  java       solr.sh                         # as Solr uses it
 hbase                  long   java       hbase.sh                        # as HBase uses it
 curator                long   java       curator.sh                      # Curator's recipes and the official client
+curator-ensemble       long   java       curator-ensemble.sh             # Curator's own tests that start clusters
 kafka                  long   java       kafka.sh                        # two brokers, a topic written and read
 rust-zookeeper-client  long   python     rust-crates.sh zookeeper-client # the tests inside three crates
 rust-zookeeper-async   long   python     rust-crates.sh zookeeper-async
@@ -34,7 +40,7 @@ for word; do
   [ -n "$found" ] || { echo "suites.sh: no suite $word; there are: all quick" $(list | awk '{ print $1 }') >&2; exit 2; }
   names+=($found)
 done
-needs=$(for name in "${names[@]}"; do list | awk -v name="$name" '$1 == name { print $3 }'; done | sort -u)
+needs=$(for name in "${names[@]}"; do list | awk -v name="$name" '$1 == name { print $3 }'; done | tr , '\n' | sort -u)
 
 case ${SERVER_CMD:-} in [!/]*/*) SERVER_CMD=$PWD/$SERVER_CMD ;; esac
 cd "$(dirname "$0")/.." || exit 2

@@ -1,6 +1,6 @@
 #!/bin/bash
-# kazoo.sh SERVER_CMD [pytest arguments] - kazoo's own test suite (the wheel ships kazoo.tests) against one server.
-# SERVER_CMD zoo.cfg runs in the foreground and exits on SIGTERM. What is left out, and why: kazoo-deselected.txt.
+# kazoo.sh SERVER_CMD [pytest arguments] - kazoo's own test suite (the wheel ships kazoo.tests) against one server, or
+# against kazoo's own ensemble of KAZOO_SERVERS. SERVER_CMD zoo.cfg runs in the foreground and exits on SIGTERM. What is left out, and why: kazoo-deselected.txt.
 # Last line: the tally. Work files below $SUITES (default: a folder in the temporary directory).
 set -u
 here=$(dirname "$(readlink -f "$0")")
@@ -8,7 +8,9 @@ export SERVER_CMD=${1:?SERVER_CMD}
 shift
 suites=${SUITES:-${TMPDIR:-/tmp}/ringkeeper-suites}
 venv=${KAZOO_VENV:-$suites/kazoo-venv}
+export KAZOO_SERVERS=${KAZOO_SERVERS:-1}
 work=$suites/kazoo
+[ "$KAZOO_SERVERS" = 1 ] || work=$suites/kazoo-$KAZOO_SERVERS
 mkdir -p "$work/bin"
 failed() { echo "kazoo.sh: $1" >&2; echo "0 passed, 1 failed, 0 skipped"; exit 1; }
 
@@ -27,8 +29,8 @@ tests=$("$venv/bin/python" -c 'import kazoo.tests, os; print(os.path.dirname(kaz
 ln -sf "$here/javashim.sh" "$work/bin/java"
 export PATH=$work/bin:$PATH PYTHONPATH=$here
 unset CI   # set, kazoo's test_build compares the machines of kazoo's own CI
-export ZOOKEEPER_VERSION=3.8.0 ZOOKEEPER_PATH=$work ZOOKEEPER_CLASSPATH=- ZOOKEEPER_CLUSTER_SIZE=1
-export ZOOKEEPER_PORT_OFFSET=${KAZOO_PORTS:-$((20000 + $$ % 500 * 20))}
+export ZOOKEEPER_VERSION=3.8.0 ZOOKEEPER_PATH=$work ZOOKEEPER_CLASSPATH=- ZOOKEEPER_CLUSTER_SIZE=$KAZOO_SERVERS
+export ZOOKEEPER_PORT_OFFSET=${KAZOO_PORTS:-$((20000 + $$ % 250 * 40))}
 
 # With a server that never answers, every test runs into its timeout; this many failures are enough.
 cd "$work" && "$venv/bin/python" -m pytest -p no:cacheprovider -p kazoo_deselected -o log_cli=false --timeout=120 \

@@ -23,19 +23,24 @@ public final class Server implements AutoCloseable {
 
     /** Starts a server; `lines` are added to zoo.cfg. It ends with this JVM at the latest. */
     public Server(String... lines) throws Exception {
+        this(freePort(), List.of(lines));
+        start();
+    }
+
+    /** A server that is not started yet. */
+    Server(int port, List<String> lines) throws IOException {
+        this.port = port;
         synchronized (Server.class) {
             folder = Path.of(System.getProperty("work"), "server-" + number++);
         }
         sweep(folder);
         Files.createDirectories(folder.resolve("data"));
-        port = freePort();
         List<String> config = new ArrayList<>(List.of("tickTime=500", "dataDir=" + folder.resolve("data"), "clientPort=" + port,
                 "clientPortAddress=127.0.0.1", "maxSessionTimeout=60000", "maxClientCnxns=0", "admin.enableServer=false",
                 "4lw.commands.whitelist=*", "extendedTypesEnabled=true"));
-        config.addAll(List.of(lines));
+        config.addAll(lines);
         Files.write(folder.resolve("zoo.cfg"), config);
         Runtime.getRuntime().addShutdownHook(new Thread(this::kill));
-        start();
     }
 
     /** The connect string. */
@@ -43,13 +48,28 @@ public final class Server implements AutoCloseable {
         return "127.0.0.1:" + port;
     }
 
+    /** Where its files are; `data` below it is its dataDir. */
+    public Path folder() {
+        return folder;
+    }
+
     /** Runs the server (again) on its folder and waits until it serves. */
     public void start() throws Exception {
+        launch();
+        awaitService();
+    }
+
+    /** Runs the server (again) on its folder. */
+    public void launch() throws IOException {
         List<String> command = new ArrayList<>(List.of(System.getenv("SERVER_CMD").trim().split("\\s+")));
         command.add(folder.resolve("zoo.cfg").toString());
         ProcessBuilder builder = new ProcessBuilder(command).directory(folder.toFile()).redirectErrorStream(true);
         builder.environment().merge("JVMFLAGS", "-Dznode.container.checkIntervalMs=500", (has, more) -> has + " " + more);
         process = builder.redirectOutput(ProcessBuilder.Redirect.appendTo(folder.resolve("log").toFile())).start();
+    }
+
+    /** Waits until the server serves. */
+    public void awaitService() throws Exception {
         Await.that("server at " + port + " serves, see " + folder.resolve("log"), START_MAX_MS, () -> {
             if (!process.isAlive()) {
                 throw new IllegalStateException("the server ended, see " + folder.resolve("log"));
@@ -60,6 +80,9 @@ public final class Server implements AutoCloseable {
 
     /** Kills the process, as a crash would. */
     public void kill() {
+        if (process == null) {
+            return;
+        }
         process.destroyForcibly();
         try {
             process.waitFor(30, TimeUnit.SECONDS);
@@ -78,6 +101,11 @@ public final class Server implements AutoCloseable {
 
     /** The answer to a four-letter word; empty if no server answers. */
     public String word(String word) {
+        return ask(port, word);
+    }
+
+    /** The same of any server on this machine. */
+    public static String ask(int port, String word) {
         try (Socket socket = new Socket()) {
             socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 2000);
             socket.setSoTimeout(5000);

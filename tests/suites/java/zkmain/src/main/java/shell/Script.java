@@ -15,16 +15,22 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import org.apache.zookeeper.KeeperException;
 import org.apache.zookeeper.ZooKeeperMain;
 import org.apache.zookeeper.util.ServiceUtils;
-import running.Server;
+import running.Await;
 
 /**
- * Runs a script of shell commands through ZooKeeperMain against a fresh server and compares what each prints.
+ * Runs a script of shell commands through ZooKeeperMain against fresh servers and compares what each prints.
  *
  * Arguments: SCRIPT EXPECTED compares, SCRIPT EXPECTED record writes EXPECTED, SCRIPT - OUT only writes OUT.
  * A line of the script is `SHELL> command`; a shell is connected when it is first named. `$` is a command line of its own:
- * ZooKeeperMain's main with these arguments.
+ * ZooKeeperMain's main with these arguments. `ADDRESS` is where the server serves.
+ *
+ * With the property `servers`, that many servers are an ensemble. Its ports are words, as in Ensemble; `VERSION` is the
+ * version of the configuration that was printed last. `!` is a line for the servers: `stop N`, `start N` or `settle`,
+ * which waits until all are one ensemble again and every shell is connected. `= NAME text` writes a file, whose path the word
+ * `FILE-NAME` is; a `|` in the text ends a line.
  */
 public final class Script {
     /** What differs between runs, and its replacement. */
@@ -42,10 +48,10 @@ public final class Script {
 
     private final ByteArrayOutputStream printed = new ByteArrayOutputStream();
     private final Map<String, Shell> shells = new LinkedHashMap<>();
-    private final Server server;
+    private final Targets targets;
 
-    private Script(Server server) {
-        this.server = server;
+    private Script(Targets targets) {
+        this.targets = targets;
     }
 
     /** The shell, with a way to wait for its events. */
@@ -66,6 +72,20 @@ public final class Script {
             }
         }
 
+        /** Returns when the server has answered, over a connection that it did not lose meanwhile. */
+        void awaitConnection() throws Exception {
+            if (!zk.getState().isAlive()) {
+                return;
+            }
+            Await.that("a shell is connected", () -> {
+                try {
+                    return zk.exists("/", false) != null;
+                } catch (KeeperException.ConnectionLossException e) {
+                    return false;
+                }
+            });
+        }
+
         void end() throws Exception {
             zk.close();
         }
@@ -76,8 +96,14 @@ public final class Script {
                 .filter(line -> !line.isBlank() && !line.startsWith("#")).toList();
         ServiceUtils.setSystemExitProcedure(code -> System.out.println("exit " + code));
         List<String> actual;
-        try (Server server = new Server("enforceQuota=true")) {
-            actual = new Script(server).run(script);
+        try (Targets targets = Targets.start(Integer.getInteger("servers", 1))) {
+            actual = new Script(targets).run(script);
+        } catch (Exception | AssertionError e) {
+            e.printStackTrace(TERMINAL);
+            TERMINAL.println("0 passed, 1 failed, 0 skipped");
+            TERMINAL.flush();
+            Runtime.getRuntime().exit(1);
+            return;
         }
         if (args.length > 2) {
             String text = String.join("", actual);
@@ -103,7 +129,7 @@ public final class Script {
     private static List<String> sections(String text) {
         List<String> sections = new ArrayList<>();
         for (String line : text.split("(?<=\n)")) {
-            if (line.matches("(?s)([a-z]>|\\$) .*")) {
+            if (line.matches("(?s)([a-z]>|[$!=]) .*")) {
                 sections.add(line);
             } else {
                 sections.set(sections.size() - 1, sections.get(sections.size() - 1) + line);
@@ -118,7 +144,11 @@ public final class Script {
         System.setOut(kept);
         System.setErr(kept);
         for (String line : script) {
-            step(line);
+            try {
+                step(line);
+            } catch (Exception | AssertionError e) {
+                throw new IllegalStateException("at `" + line + "`, after:\n" + printed.toString(StandardCharsets.UTF_8), e);
+            }
             sections.add(section(line));
         }
         for (Shell shell : shells.values()) {
@@ -129,13 +159,20 @@ public final class Script {
 
     private void step(String line) throws Exception {
         String[] parts = line.split(" ", 2);
-        String command = parts[1].replace("ADDRESS", server.address());
+        String command = targets.filled(parts[1]);
         if (parts[0].equals("$")) {
-            ZooKeeperMain.main(("-server " + server.address() + " -waitforconnection " + command).split(" "));
+            ZooKeeperMain.main(("-server " + targets.address(0) + " -waitforconnection " + command).split(" "));
+        } else if (parts[0].equals("!")) {
+            targets.command(command);
+            for (Shell shell : shells.values()) {
+                shell.awaitConnection();
+            }
+        } else if (parts[0].equals("=")) {
+            targets.write(command);
         } else {
             Shell shell = shells.get(parts[0]);
             if (shell == null) {
-                shell = new Shell(server.address());
+                shell = new Shell(targets.address(shells.size()));
                 shells.put(parts[0], shell);
             }
             try {
@@ -149,11 +186,20 @@ public final class Script {
         }
     }
 
-    /** Stock answers these two in the order of a hash table, which is arbitrary: sorted. */
+    /** Stock answers these in the order of a hash table, which is arbitrary: sorted. */
     private static void inOrder(String line, List<String> printed) {
         if (line.endsWith(" whoami") && printed.size() > 2) {
             Collections.sort(printed.subList(1, printed.size()));
         }
+        int first = 0;
+        while (first < printed.size() && !printed.get(first).startsWith("server.")) {
+            first++;
+        }
+        int end = first;
+        while (end < printed.size() && printed.get(end).startsWith("server.")) {
+            end++;
+        }
+        Collections.sort(printed.subList(first, end));
         if (line.contains(" getEphemerals")) {
             printed.replaceAll(each -> each.startsWith("[/") ? Arrays.stream(each.substring(1, each.length() - 1).split(", ")).sorted()
                     .collect(Collectors.joining(", ", "[", "]")) : each);
@@ -164,7 +210,7 @@ public final class Script {
     private String section(String line) {
         List<String> own = new ArrayList<>();
         StringBuilder events = new StringBuilder();
-        String text = printed.toString(StandardCharsets.UTF_8);
+        String text = targets.named(printed.toString(StandardCharsets.UTF_8));
         printed.reset();
         for (Map.Entry<Pattern, String> each : MAPPED.entrySet()) {
             text = each.getKey().matcher(text).replaceAll(each.getValue());
