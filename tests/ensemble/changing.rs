@@ -218,6 +218,23 @@ fn servers_change_their_roles_and_the_leader_is_removed() {
 }
 
 #[test]
+fn who_removes_the_leader_is_answered() {
+    let mut ensemble = Ensemble::prepare(&[Seat::Voter; 3], |_, config| changeable(config));
+    ensemble.servers.iter_mut().for_each(Server::launch);
+    ensemble.await_service();
+    for _ in 0..4 {
+        ensemble.assert_configured(3);
+        let leader = ensemble.leader();
+        let mut client = Client::connect(ensemble.address((leader + 1) % 3));
+        let change = Change::removing(&(leader + 1).to_string());
+        assert_eq!(client.call(opcode::RECONFIG, &change.body()).err, code::OK);
+        ensemble.assert_configured(2);
+        let line = ensemble.line(leader, Seat::Voter);
+        ensemble.change((leader + 1) % 3, &Change::adding(line));
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let configure = |_: usize, config: Config| {
         changeable(config).without("skipACL").property(

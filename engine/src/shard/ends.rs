@@ -80,15 +80,27 @@ impl Shard {
         self.connections.end(id);
     }
 
-    /// Serves these clients from now on; if nobody, closes all connections at once.
+    /// Serves these clients from now on; if nobody, closes all connections. What was published
+    /// before is answered: it stays, whoever leads next, and its clients would repeat it.
     pub(super) fn serve_clients(&mut self, served: Served) {
         self.served = served;
         if served == Served::Nobody {
+            self.drain();
             let slots = 0..self.connections.slot_count();
             let all: Vec<_> = self.connections.some(slots).map(Connection::id).collect();
             for id in all {
-                self.cut(id);
+                self.part(id);
             }
+        }
+    }
+
+    /// Closes a connection once the replies that it has have left; nothing else is answered.
+    fn part(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.find(id) else { return };
+        if connection.unsent_bytes() == 0 || connection.is_in_progress() {
+            self.cut(id);
+        } else {
+            self.connections.end(id);
         }
     }
 

@@ -85,7 +85,7 @@ impl Shard {
                 connects.push(request);
                 continue;
             }
-            if connection.is_gone() {
+            if connection.is_gone() || connection.has_ended() {
                 continue;
             }
             let (op, body) = (request.op, due.body(request));
