@@ -3,16 +3,22 @@
 use super::Make::{Ours, Stock};
 use super::{Make, Mixed, work};
 use crate::ensemble::Ensemble;
+use crate::ensemble::changing::{Change, changeable};
 use crate::ensemble::observing::SEATS;
+use harness::Config;
 
 impl Mixed {
     /// One leads of `voters`, the last; the first and the last server observe.
-    fn behind_followers(voters: [Make; 3], observers: [Make; 2]) -> Self {
+    fn behind_followers(
+        voters: [Make; 3],
+        observers: [Make; 2],
+        configure: fn(Config) -> Config,
+    ) -> Self {
         let [low, high] = observers;
         let [one, two, leader] = voters;
         let makes = vec![low, one, two, leader, high];
         let ensemble = Ensemble::behind_followers(&SEATS, SEATS.len(), |at, config| {
-            config.command(makes[at].command())
+            configure(config.command(makes[at].command()))
         });
         let mut mixed = Self { ensemble, makes };
         mixed.launch(&[3, 2]);
@@ -38,7 +44,7 @@ fn assert_lost_none(mixed: &Mixed) {
 }
 
 fn all_is_seen(voters: [Make; 3], observers: [Make; 2]) {
-    let mixed = Mixed::behind_followers(voters, observers);
+    let mixed = Mixed::behind_followers(voters, observers, |config| config);
     mixed.ensemble.assert_behind_followers();
     work::everything(&mixed.ensemble, "all");
     mixed.assert_alike_but(&IN_TURN);
@@ -63,4 +69,29 @@ fn behind_zookeepers_followers_of_our_leader() {
 #[test]
 fn behind_zookeepers_followers_of_zookeepers_leader() {
     all_is_seen([Stock, Stock, Stock], [Stock, Ours]);
+}
+
+/// A voter is removed, and comes back: observers hear of both through their masters.
+fn changes_are_seen(voters: [Make; 3], observers: [Make; 2]) {
+    let mut mixed = Mixed::behind_followers(voters, observers, changeable);
+    mixed.ensemble.assert_configured(5);
+    mixed.ensemble.change(2, &Change::removing("2"));
+    mixed.ensemble.assert_configured(4);
+    let (quorum, election) = mixed.ensemble.ports[1];
+    let client = mixed.ensemble.address(1).port();
+    let line = format!("server.2=127.0.0.2:{quorum}:{election}:participant;127.0.0.1:{client}");
+    mixed.ensemble.change(2, &Change::adding(line));
+    mixed.ensemble.assert_configured(5);
+    work::everything(&mixed.ensemble, "then");
+    mixed.assert_same();
+}
+
+#[test]
+fn changes_are_seen_behind_our_followers() {
+    changes_are_seen([Ours, Ours, Stock], [Stock, Ours]);
+}
+
+#[test]
+fn changes_are_seen_behind_zookeepers_followers() {
+    changes_are_seen([Stock, Stock, Ours], [Ours, Stock]);
 }

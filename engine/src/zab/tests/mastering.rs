@@ -6,7 +6,7 @@ use crate::zab::{CloseReason, Effect, Event, LinkId, Message, Part, Violation};
 use model::peer::packet::{FromLeader, FromLearner, LearnerInfo, PROTOCOL_VERSION};
 use model::server::ServerId;
 use model::session::SessionId;
-use model::zxid::Zxid;
+use model::zxid::{Epoch, Zxid};
 
 const OBSERVER: LinkId = LinkId(20);
 
@@ -18,10 +18,9 @@ impl Lone {
         let learner = LearnerInfo::Config { server, protocol, version: 0, trailing };
         let asked =
             self.answers(OBSERVER, FromLearner::ObserverInfo { accepted: zxid(1, 0), learner });
-        assert!(
-            matches!(asked[..], [Effect::Send(OBSERVER, Message::LeaderInfo(epoch))] if epoch.0 == 2),
-            "{asked:?}"
-        );
+        let [Effect::Send(OBSERVER, Message::LeaderInfo(Epoch(2)))] = asked[..] else {
+            panic!("{asked:?}");
+        };
         self.answers(OBSERVER, FromLearner::AckEpoch { logged: last, epoch: 1 })
     }
 

@@ -181,6 +181,12 @@ impl Learners {
         }
     }
 
+    /// Observer masters are at this port.
+    #[cfg(test)]
+    pub(super) fn serve_at(&mut self, port: u16) {
+        self.observers_port = Some(port);
+    }
+
     pub(super) fn begin_turn(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
     }
