@@ -155,5 +155,18 @@ pub const LEARNERS_MAX: usize = 1_024;
 /// closed: a thousand of the largest would be ten times as much, and never wait together.
 pub const LINK_REQUEST_BYTES_MAX: usize = if IS_SMALL { 64 << 10 } else { 128 << 20 };
 
+/// Bytes of observers' requests that a follower has passed on and that have not come back, before
+/// the links of observers are not read: a quarter of what the leader takes of the follower's link,
+/// behind something that waits.
+pub const RELAYED_BYTES_MAX: usize = LINK_REQUEST_BYTES_MAX / 4;
+
+/// Sessions of observers that were active and that the leader has yet to be told of, before the
+/// link of the observer that names more is closed: the sessions of the largest ensembles known.
+pub const RELAYED_SESSIONS_MAX: usize = 1 << 20;
+
+/// Sessions of observers that one answer to a ping names, 12 bytes each: half of what a packet
+/// holds by default.
+pub const TOUCHED_PER_PING_MAX: usize = 40_000;
+
 /// Bytes of proposals that wait to be handed to the log before the leader's link is not read.
 pub const PENDING_BYTES_MAX: usize = 4 << 20;

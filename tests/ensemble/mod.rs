@@ -10,6 +10,7 @@ mod joining;
 mod killed;
 pub(crate) mod local;
 mod moving;
+pub(crate) mod observing;
 mod read_only;
 mod returning;
 mod steady;
@@ -80,6 +81,16 @@ impl Ensemble {
         listed: usize,
         configure: impl Fn(usize, harness::Config) -> harness::Config,
     ) -> Self {
+        Self::prepare_at(seats, listed, |_| "127.0.0.1".to_owned(), configure)
+    }
+
+    /// The same, each with an address of its own.
+    pub(crate) fn prepare_at(
+        seats: &[Seat],
+        listed: usize,
+        host: impl Fn(usize) -> String,
+        configure: impl Fn(usize, harness::Config) -> harness::Config,
+    ) -> Self {
         let ports: Vec<_> = seats.iter().map(|_| (next_free_port(), next_free_port())).collect();
         let servers = (0..seats.len()).map(|own| {
             let mut config = Server::config().set("initLimit", "20").set("syncLimit", "10");
@@ -88,7 +99,7 @@ impl Ensemble {
                     continue;
                 }
                 let role = if *seat == Seat::Observer { ":observer" } else { "" };
-                let line = format!("127.0.0.1:{quorum}:{election}{role}");
+                let line = format!("{}:{quorum}:{election}{role}", host(at));
                 config = config.set(&format!("server.{}", at + 1), &line);
             }
             if seats[own] == Seat::Observer {

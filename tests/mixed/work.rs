@@ -17,7 +17,7 @@ const NODE_EXISTS: i32 = -110;
 const NOT_EMPTY: i32 = -111;
 
 /// All that clients can do, through every server; `name` is different each time.
-pub(super) fn everything(ensemble: &Ensemble, name: &str) {
+pub(crate) fn everything(ensemble: &Ensemble, name: &str) {
     let servers = ensemble.servers.iter().filter(|server| server.is_running());
     let mut clients: Vec<_> = servers.map(|server| Client::connect(server.address())).collect();
     let root = format!("/{name}");

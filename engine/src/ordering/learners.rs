@@ -91,7 +91,7 @@ impl Ordering {
         packet: &FromLearner<'_>,
     ) -> Result<(), TooMuch> {
         if !self.is_leading() {
-            return Ok(());
+            return self.relay(link, packet);
         }
         match packet {
             FromLearner::Ping { touched, .. } => self.touched_elsewhere(now, link, touched),
@@ -372,7 +372,9 @@ impl Ordering {
 
     /// A link has ended: sessions that it owned are owned by nobody.
     pub(crate) fn link_ended(&mut self, link: LinkId) {
-        let Service::Leading { learners, .. } = &mut self.service else { return };
+        let Service::Leading { learners, .. } = &mut self.service else {
+            return self.observer_left(link);
+        };
         learners.links.remove(&link);
         self.sessions.disown(link);
     }
@@ -402,7 +404,7 @@ impl Waiting {
 
 /// What a learner passes on and the leader orders. (What it answers itself, and `check` alone, it
 /// should not pass on.)
-const fn is_ordered_for_learners(op: Op) -> bool {
+pub(super) const fn is_ordered_for_learners(op: Op) -> bool {
     matches!(
         op,
         Op::Create

@@ -118,6 +118,8 @@ impl Replica {
     /// What a packet says of clients, or the end of a link means for them.
     fn pass_on(&mut self, now: Now, event: &zab::Event<'_>, effects: &mut Effects) {
         match event {
+            // One that agreement has closed for what it said, or an observer that is none.
+            zab::Event::FromLearner(link, _) if !self.is_passing_on(*link) => (),
             zab::Event::FromLearner(link, packet) => {
                 let heard = self.ordering.heard_of_learner(now, *link, packet);
                 if heard.is_err() {
@@ -132,6 +134,17 @@ impl Replica {
             zab::Event::Closed(link) => self.ordering.link_ended(*link),
             _ => (),
         }
+    }
+
+    /// Whether what this learner says of its clients counts.
+    fn is_passing_on(&self, link: LinkId) -> bool {
+        self.ordering.is_leading() || self.zab().is_some_and(|zab| zab.serves_observer(link))
+    }
+
+    /// Whether packets of this link are to be handed in now; if not, the link is not read.
+    pub fn is_reading(&self, link: LinkId) -> bool {
+        let Some(zab) = self.zab() else { return false };
+        zab.is_reading(link) && (self.ordering.is_relaying() || !zab.serves_observer(link))
     }
 
     fn close_link(&mut self, now: Now, link: LinkId, why: CloseReason, effects: &mut Effects) {

@@ -5,6 +5,7 @@ use super::effect::{Effect, Effects};
 use super::ensemble::{Ensemble, Pace};
 use super::event::Attempt;
 use super::history::History;
+use super::masters::Masters;
 use model::server::ServerId;
 use model::zxid::{Epochs, Zxid};
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub struct Context<'a> {
     pub storing: &'a mut Option<Epochs>,
     /// Attempts to connect so far.
     pub attempts: &'a mut u64,
+    /// Which observer master is next.
+    pub masters: &'a mut Masters,
     /// Where effects go.
     pub effects: &'a mut Effects,
     /// The monotonic clock, in ms.
@@ -28,12 +31,16 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Opens a link to a leader.
-    pub fn connect(&mut self, to: ServerId) -> Attempt {
+    /// Opens a link to the server that this one learns from: the leader, or an observer master.
+    pub fn connect(&mut self, leader: ServerId) -> (Attempt, ServerId) {
         *self.attempts += 1;
         let attempt = Attempt(*self.attempts);
-        self.effects.push(Effect::Connect(attempt, to));
-        attempt
+        let master = self.masters.next(self.ensemble, leader);
+        self.effects.push(match master {
+            Some(master) => Effect::ConnectToMaster(attempt, master),
+            None => Effect::Connect(attempt, leader),
+        });
+        (attempt, master.unwrap_or(leader))
     }
 
     /// Stores epochs; one pair at a time.

@@ -141,6 +141,14 @@ pub enum Lost {
         /// What is committed.
         committed: Zxid,
     },
+    /// An observer master knows less of the history than this server has learned elsewhere. The
+    /// next one is tried.
+    MasterBehind {
+        /// Where it asked for a cut.
+        to: Zxid,
+        /// What is committed.
+        committed: Zxid,
+    },
     /// The leader asked for a cut below the oldest snapshot. The next attempt to follow it asks for
     /// a snapshot.
     CutBelowSnapshot {
@@ -198,6 +206,8 @@ pub enum CloseReason {
     Silent,
     /// This server is not a leader.
     NotLeading,
+    /// It does not observe, and has connected to a server that serves observers only.
+    NotObserver,
 }
 
 /// One effect.
@@ -214,6 +224,11 @@ pub enum Effect {
     /// Open a learner link to this server's quorum port, then report
     /// [`Event::Connected`](super::Event) or [`Event::ConnectFailed`](super::Event).
     Connect(Attempt, ServerId),
+    /// Open a link to the port at which this server serves observers; the rest is as with
+    /// [`Effect::Connect`].
+    ConnectToMaster(Attempt, ServerId),
+    /// Accept observers at the port for them, or do not any more.
+    OpenToObservers(bool),
     /// Send this behind everything sent before on the link.
     Send(LinkId, Message),
     /// Close the link; no further events of it are handed in.
@@ -286,6 +301,13 @@ impl Effects {
 
     pub(super) fn send(&mut self, link: LinkId, message: Message) {
         self.list.push(Effect::Send(link, message));
+    }
+
+    /// Informs an observer of these txns, if there are any.
+    pub(super) fn inform(&mut self, link: LinkId, part: Part) {
+        if !part.range.is_empty() {
+            self.send(link, Message::Informs(part));
+        }
     }
 
     pub(super) fn notify(&mut self, to: ServerId, notice: Notice) {

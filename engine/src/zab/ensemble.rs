@@ -22,6 +22,8 @@ pub struct Ensemble {
     pub next: Option<Arc<Configuration>>,
     /// Whether it may change while servers run (`reconfigEnabled`).
     pub can_change: bool,
+    /// Whether followers serve observers, and observers learn from them (`observerMasterPort`).
+    pub has_masters: bool,
     /// So many txns an epoch has at most: [`crate::limits::EPOCH_TXNS_MAX`] in a server.
     pub epoch_txns_max: u32,
     /// Nothing, in a server.
@@ -90,6 +92,7 @@ impl Ensemble {
             current: Arc::new(current),
             next: None,
             can_change: false,
+            has_masters: false,
             epoch_txns_max: EPOCH_TXNS_MAX,
             planted: Planted::default(),
         }

@@ -37,6 +37,8 @@ pub enum Event<'a> {
     ConnectFailed(Attempt),
     /// A server has connected to the quorum port of this one.
     Accepted(LinkId),
+    /// A server has connected to the port at which this one serves observers.
+    ObserverAccepted(LinkId),
     /// A packet arrived over a link that this server has accepted. Packets are handed in only
     /// between the opening and the end of their link, and while [`Zab::is_reading`](super::Zab).
     FromLearner(LinkId, FromLearner<'a>),

@@ -90,9 +90,10 @@ impl Zab {
             Role::Looking(election) => election.supporters(),
             Role::Ending { .. } | Role::Leading(_) | Role::Following(_) => BTreeSet::new(),
         };
-        let Self { ensemble, pace, history, storing, attempts, .. } = self;
+        let Self { ensemble, pace, history, storing, attempts, masters, .. } = self;
         let pace = *pace;
-        let mut context = Context { ensemble, pace, history, storing, attempts, effects, now_ms };
+        let mut context =
+            Context { ensemble, pace, history, storing, attempts, masters, effects, now_ms };
         if leader == context.ensemble.me {
             let mut leading = Leading::begin(epochs, later_than, supporters, &mut context);
             for link in early {

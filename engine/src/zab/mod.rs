@@ -12,7 +12,9 @@
 //! - [`history`]: this server's log as positions;
 //! - [`election`]: who should lead;
 //! - `looking`: what servers say to each other without a leader;
-//! - [`leading`], [`following`]: the two sides of a learner link, phase by phase;
+//! - [`leading`], [`following`]: the two sides of a learner link, phase by phase; [`learners`]:
+//!   what a server knows of those that learn from it; `mastering`, `masters`: followers that
+//!   observers learn from;
 //! - [`standing`]: what a leader decides a change of the configuration with;
 //! - `report`: what it tells its caller, and announces to others;
 //! - [`plant`]: rules that a simulation breaks on purpose.
@@ -40,7 +42,10 @@ pub mod event;
 pub mod following;
 pub mod history;
 pub mod leading;
+pub mod learners;
 mod looking;
+mod mastering;
+mod masters;
 pub mod plant;
 pub mod quorum;
 mod report;
@@ -66,6 +71,7 @@ use context::Context;
 use election::{Elected, Election};
 use following::Following;
 use leading::Leading;
+use masters::Masters;
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,6 +136,8 @@ pub struct Zab {
     elected: Option<Elected>,
     /// Attempts to connect to leaders so far.
     attempts: u64,
+    /// Which observer master is next.
+    masters: Masters,
     /// Links of servers that found this one to lead before it did; they are not read.
     early: BTreeSet<LinkId>,
     /// The leader that can be followed by a snapshot only, and its epoch.
@@ -166,6 +174,7 @@ impl Zab {
             round: 0,
             elected: None,
             attempts: 0,
+            masters: Masters::default(),
             early: BTreeSet::new(),
             snapshot_of: None,
             later_promise: Epoch(0),
@@ -216,6 +225,12 @@ impl Zab {
                 }
             }
             Event::Accepted(link) => self.accepted(now_ms, link, effects),
+            Event::ObserverAccepted(link) => {
+                self.in_role(now_ms, effects, |role, context| match role {
+                    Role::Following(following) => following.observer_accepted(link, context),
+                    _ => context.effects.push(Effect::Close(link, CloseReason::NotLeading)),
+                });
+            }
             Event::Closed(link) => self.link_closed(link, effects),
             Event::EpochsStored => {
                 let stored = self.storing.take().expect("epochs were to be stored");
@@ -299,6 +314,15 @@ impl Zab {
             }
             (Role::Leading(leading), Event::Sealed(txns)) => leading.propose(txns, context),
             (Role::Leading(leading), Event::Confirm(number)) => leading.confirm(number, context),
+            (Role::Following(following), Event::FromLearner(link, packet)) => {
+                following.observer_said(link, &packet, context);
+            }
+            (Role::Following(following), Event::LogRead(link, read)) => {
+                following.log_read(link, read, context);
+            }
+            (Role::Following(following), Event::SnapshotSent(link)) => {
+                following.snapshot_sent(link, context);
+            }
             (Role::Following(following), Event::FromLeader(link, packet))
                 if following.link() == Some(link) =>
             {
@@ -332,9 +356,10 @@ impl Zab {
         effects: &mut Effects,
         part: impl FnOnce(&mut Role, &mut Context<'_>),
     ) {
-        let Self { ensemble, pace, history, storing, attempts, role, .. } = self;
+        let Self { ensemble, pace, history, storing, attempts, masters, role, .. } = self;
         let pace = *pace;
-        let mut context = Context { ensemble, pace, history, storing, attempts, effects, now_ms };
+        let mut context =
+            Context { ensemble, pace, history, storing, attempts, masters, effects, now_ms };
         part(role, &mut context);
     }
 
@@ -345,7 +370,8 @@ impl Zab {
             Role::Following(following) if following.link() == Some(link) => {
                 self.lose(Lost::LinkClosed, effects);
             }
-            Role::Following(_) | Role::Looking(_) | Role::Ending { .. } => (),
+            Role::Following(following) => following.observer_closed(link),
+            Role::Looking(_) | Role::Ending { .. } => (),
         }
     }
 

@@ -57,11 +57,13 @@ pub enum Plant {
     NextQuorumIgnored,
     /// A configuration is in force on a learner once it is proposed.
     ProposedInForce,
+    /// An observer master informs of what is proposed.
+    ProposedInformed,
 }
 
 impl Plant {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::AckBeforeDurable,
         Self::CommitWithoutQuorum,
         Self::AckCountedOverLinks,
@@ -86,6 +88,7 @@ impl Plant {
         Self::HeadKept,
         Self::NextQuorumIgnored,
         Self::ProposedInForce,
+        Self::ProposedInformed,
     ];
 }
 

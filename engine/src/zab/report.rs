@@ -5,7 +5,7 @@ use super::election::Elected;
 use super::ensemble::{Ensemble, Pace};
 use super::event::LinkId;
 use super::history::History;
-use super::leading::{Leading, Learner};
+use super::learners::Learner;
 use super::{Role, Zab};
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
@@ -36,13 +36,39 @@ impl Zab {
         }
     }
 
-    /// The servers that have connected to this one, while it leads.
+    /// The servers that have connected to this one to learn from it, while it leads, or serves
+    /// observers.
     pub fn learners(&self) -> impl Iterator<Item = &Learner> {
-        let leading = match &self.role {
-            Role::Leading(leading) => Some(&**leading),
+        let led = match &self.role {
+            Role::Leading(leading) => Some(leading.learners()),
             Role::Ending { .. } | Role::Looking(_) | Role::Following(_) => None,
         };
-        leading.into_iter().flat_map(Leading::learners)
+        let observers = self.observers();
+        led.into_iter().flatten().chain(observers.into_iter().flatten())
+    }
+
+    /// The observers that learn from this server, while it follows and serves them.
+    pub fn observers(&self) -> Option<impl Iterator<Item = &Learner>> {
+        match &self.role {
+            Role::Following(following) => following.observers(),
+            Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => None,
+        }
+    }
+
+    /// Whether an observer is at the other end of a link, and learns from this server.
+    pub fn serves_observer(&self, link: LinkId) -> bool {
+        match &self.role {
+            Role::Following(following) => following.serves_observer(link),
+            Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => false,
+        }
+    }
+
+    /// The server that this one learns from: the leader, or an observer master.
+    pub fn learns_from(&self) -> Option<ServerId> {
+        match &self.role {
+            Role::Following(following) => Some(following.master()),
+            Role::Ending { .. } | Role::Looking(_) | Role::Leading(_) => None,
+        }
     }
 
     /// What this server announces.
@@ -131,8 +157,8 @@ impl Zab {
         self.epochs
     }
 
-    /// The learner at the other end of a link, while this server leads and once the learner has
-    /// introduced itself.
+    /// The learner at the other end of a link, while learners are served and once it has introduced
+    /// itself.
     pub fn learner_at(&self, link: LinkId) -> Option<ServerId> {
         self.learners().find(|it| it.link == link)?.id
     }

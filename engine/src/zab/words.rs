@@ -36,6 +36,11 @@ impl fmt::Display for Lost {
                 "the leader asks for a cut behind {to}, below {committed}, which is committed: \
                  servers that were wiped must not decide; check the other servers' data"
             ),
+            Self::MasterBehind { to, committed } => write!(
+                f,
+                "the observer master has the history through {to} only, and this server through \
+                 {committed}: another one is tried"
+            ),
             Self::CutBelowSnapshot { .. } => {
                 f.write_str("the leader's history parts below the oldest snapshot")
             }
@@ -72,6 +77,10 @@ impl fmt::Display for CloseReason {
             Self::NewerConfiguration => f.write_str("its configuration is newer than this one's"),
             Self::Silent => f.write_str("it has been silent for too long"),
             Self::NotLeading => f.write_str("this server does not lead"),
+            Self::NotObserver => f.write_str(
+                "it does not observe, and this port is for observers: a follower's leader is at \
+                 the port of its server.N line",
+            ),
         }
     }
 }

@@ -97,8 +97,9 @@ fn gauges(totals: &Totals, process: Process) -> Vec<Metric> {
             all.push(Metric::new(&name, "gauge").sample("", &[], value));
         }
     }
-    if totals.ordering.mode == Mode::Follower {
-        // Of those that learn from it, which no server here does.
+    let observers = totals.ordering.ensemble.as_ref().and_then(|it| it.observers);
+    if totals.ordering.mode == Mode::Follower && observers.is_none() {
+        // Of those that learn from it, which none does.
         all.push(Metric::new("synced_observers", "gauge").sample("", &[], 0));
     }
     for (kind, pick) in values::QUOTA_KINDS {

@@ -12,8 +12,7 @@
 
 use super::limits::{INQUIRIES_MAX, INQUIRY_TIMEOUT};
 use super::metrics::{Metrics, QuotaSums};
-pub use engine::meter::Spread;
-pub use engine::zab::Progress;
+pub use engine::{meter::Spread, zab::Progress};
 use model::op::Op;
 use model::server::ServerId;
 use model::session::SessionId;
@@ -365,6 +364,10 @@ pub struct EnsembleReport {
     pub requests: u64,
     /// Txns that the log was given.
     pub logged: u64,
+    /// For an observer: the server that it learns from, once it has chosen one.
+    pub master: Option<Option<ServerId>>,
+    /// For a follower that serves observers: how many get everything committed.
+    pub observers: Option<u64>,
     /// While it leads.
     pub leading: Option<LeadingReport>,
 }

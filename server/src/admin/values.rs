@@ -126,6 +126,11 @@ pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> 
         if let Some(leading) = &ensemble.leading {
             add_leading(&mut list, leading);
         }
+        if let Some(count) = ensemble.observers {
+            let at = list.iter().position(|(name, _)| name == "auth_failed_count");
+            let value = whole("synced_observers", count);
+            list.insert(at.expect("every server reports it"), value);
+        }
     }
     list
 }
@@ -179,6 +184,10 @@ pub(super) fn state(totals: &Totals) -> Vec<(String, Value)> {
     let mut list = vec![text("server_state", ordering.mode.name())];
     if let Some(ensemble) = &ordering.ensemble {
         list.push(text("peer_state", &peer_state(ordering.mode, ensemble)));
+        if let Some(master) = ensemble.master {
+            let id = master.map_or(-1, |master| master.0);
+            list.push(("observer_master_id".to_owned(), Value::Whole(id.into())));
+        }
     }
     list
 }

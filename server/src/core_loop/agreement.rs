@@ -110,7 +110,7 @@ impl peers::Agreement for Hearing<'_> {
     }
 
     fn is_reading(&self, link: LinkId) -> bool {
-        self.history.replica().zab().is_some_and(|zab| zab.is_reading(link))
+        self.history.replica().is_reading(link)
     }
 }
 
@@ -162,7 +162,11 @@ impl History {
                 }
                 self.under_way.links.push(ForLinks::Perform(effect));
             }
-            Effect::Notify { .. } | Effect::Connect(..) | Effect::Send(..) => {
+            Effect::Notify { .. }
+            | Effect::Connect(..)
+            | Effect::ConnectToMaster(..)
+            | Effect::OpenToObservers(_)
+            | Effect::Send(..) => {
                 self.under_way.links.push(ForLinks::Perform(effect));
             }
             other => unreachable!("{other:?} at {} ms", now.mono_ms),

@@ -206,8 +206,8 @@ impl History {
             LoopMessage::Dealt(_)
             | LoopMessage::LeaveClients
             | LoopMessage::ListenForClients(_)
-            | LoopMessage::LeavePeers(_)
             | LoopMessage::ListenForPeers(..)
+            | LoopMessage::ObserversAt(..)
             | LoopMessage::Stop => unreachable!("it is of the loop"),
         }
     }

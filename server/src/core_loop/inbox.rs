@@ -8,7 +8,7 @@ use disk::DiskError;
 use engine::pipeline::Head;
 use engine::zab::{LinkId, LogRead};
 use model::zxid::Zxid;
-use net::listener::Listener;
+use net::listener::{Endpoint, ListenOptions, Listener};
 use ring::Waker;
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,10 +30,10 @@ pub enum LoopMessage {
     LeaveClients,
     /// Listen here for clients, in place of where it did.
     ListenForClients(Vec<Listener>),
-    /// Leave one of the ports for other servers.
-    LeavePeers(PeerPort),
-    /// Listen here for other servers, in place of where it did.
+    /// Listen here for other servers, in place of where it did; nowhere for a moment, perhaps.
     ListenForPeers(PeerPort, Vec<Listener>),
+    /// The port for observers is there from now on.
+    ObserversAt(Vec<Endpoint>, ListenOptions),
     /// A client that another loop accepted for this loop's shard.
     Dealt(Dealt),
     /// The background has prepared a segment, or failed to.

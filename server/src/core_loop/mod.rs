@@ -295,16 +295,16 @@ impl CoreLoop {
                         }
                     }
                 }
-                LoopMessage::LeavePeers(port) => {
-                    if let Some(peers) = &mut parts.peers {
-                        peers.listen_at(&mut self.ring.queue(), port, Vec::new());
-                    }
-                }
                 LoopMessage::ListenForPeers(port, listeners) => {
                     if let Some(peers) = &mut parts.peers
                         && self.stopping_since_ms.is_none()
                     {
                         peers.listen_at(&mut self.ring.queue(), port, listeners);
+                    }
+                }
+                LoopMessage::ObserversAt(endpoints, options) => {
+                    if let Some(peers) = &mut parts.peers {
+                        peers.serve_observers_at(&mut self.ring.queue(), endpoints, options);
                     }
                 }
                 LoopMessage::Stop => {

@@ -43,13 +43,24 @@ impl Ports {
         let [elections, learners] = wanted.options;
         let peers = self.peers_loop.clone();
         let move_to = |port, old: &mut Vec<Endpoint>, wanted: Vec<Endpoint>, options| {
-            let leave = || peers.send(LoopMessage::LeavePeers(port));
+            let leave = || peers.send(LoopMessage::ListenForPeers(port, Vec::new()));
             if let Some(listeners) = moved(old, wanted, options, self.families, leave) {
                 peers.send(LoopMessage::ListenForPeers(port, listeners));
             }
         };
         move_to(PeerPort::Election, &mut self.for_peers.election, wanted.election, elections);
         move_to(PeerPort::Quorum, &mut self.for_peers.quorum, wanted.quorum, learners);
+        let observers = wanted.observers;
+        if observers != self.for_peers.observers {
+            let resolved = observers.iter().map(|it| it.resolve(self.families));
+            match resolved.collect() {
+                Ok(known) => {
+                    peers.send(LoopMessage::ObserversAt(known, learners));
+                    self.for_peers.observers = observers;
+                }
+                Err(why) => error!("the port for observers does not move: {why}"),
+            }
+        }
         let client = own.client.clone().map(Endpoint::from)?;
         let (old, options) = &mut self.for_clients;
         let leave = || self.clients_loop.send(LoopMessage::LeaveClients);

@@ -42,6 +42,8 @@ pub(super) struct Part {
     listeners: [Vec<Listener>; 2],
     /// Where learners cannot connect yet.
     late: Vec<Endpoint>,
+    /// Where observers are served while it follows.
+    for_observers: Vec<Endpoint>,
 }
 
 /// What is around the data that a part is joined to.
@@ -94,6 +96,8 @@ impl Part {
         }
         let (for_learners, late) = bind_quorum(listening, families)?;
         let listeners = [for_elections, for_learners];
+        let resolve = |endpoint: &decided::Endpoint| resolved(endpoint, families);
+        let for_observers = listening.observers.iter().map(resolve).collect::<Result<_, _>>()?;
         let numbers = |ids: &mut dyn Iterator<Item = ServerId>| {
             ids.map(|id| id.0.to_string()).collect::<Vec<_>>().join(", ")
         };
@@ -107,7 +111,7 @@ impl Part {
         {
             warn!("{error}: the file is not kept as it is before its first change");
         }
-        Ok(Some(Self { settings, plan, listeners, late }))
+        Ok(Some(Self { settings, plan, listeners, late, for_observers }))
     }
 
     /// Joins the data to it.
@@ -116,7 +120,7 @@ impl Part {
         restored: &mut Restored,
         around: Around<'_>,
     ) -> Result<Joined, ServeError> {
-        let Self { settings: of_ensemble, mut plan, listeners, late } = self;
+        let Self { settings: of_ensemble, mut plan, listeners, late, for_observers } = self;
         let Around { config, settings, background, directories, inboxes, .. } = around;
         let mark = DataMark::read(&config.storage.data_dir)?;
         let imported = mark.and_then(|mark| mark.epochs);
@@ -175,6 +179,7 @@ impl Part {
         for endpoint in late {
             peers.listen_later(endpoint, plan.listening.options[1]);
         }
+        peers.will_serve_observers_at(for_observers, plan.listening.options[1]);
         let member = Some(MemberParts { zab, tail, empty });
         Ok(Joined { member, peers, listeners, keeper, shown })
     }
@@ -254,6 +259,13 @@ fn go_on_with(
     }
 }
 
+fn resolved(endpoint: &decided::Endpoint, families: Families) -> Result<Endpoint, ServeError> {
+    endpoint.resolve(families).map_err(|error| {
+        let endpoint = endpoint.clone();
+        ServeError::PeerAddress { endpoint, error }
+    })
+}
+
 /// Listens for elections; tries again for a while, since a server takes no part in any without.
 ///
 /// Source: ZooKeeper 3.9.5, `QuorumCnxManager.Listener`: a name of its own that is unknown counts
@@ -265,11 +277,7 @@ fn bind_election(
 ) -> Result<Listener, ServeError> {
     let mut attempts = 0;
     loop {
-        let resolved = endpoint.resolve(families).map_err(|error| {
-            let endpoint = endpoint.clone();
-            ServeError::PeerAddress { endpoint, error }
-        });
-        let bound = resolved.and_then(|resolved| {
+        let bound = resolved(endpoint, families).and_then(|resolved| {
             Listener::bind(resolved, listening.options[0]).map_err(ServeError::ElectionPort)
         });
         attempts += 1;
@@ -294,10 +302,7 @@ fn bind_quorum(
 ) -> Result<(Vec<Listener>, Vec<Endpoint>), ServeError> {
     let (mut listeners, mut late) = (Vec::new(), Vec::new());
     for endpoint in &listening.quorum {
-        let resolved = endpoint.resolve(families).map_err(|error| {
-            let endpoint = endpoint.clone();
-            ServeError::PeerAddress { endpoint, error }
-        })?;
+        let resolved = resolved(endpoint, families)?;
         match Listener::bind(resolved, listening.options[1]) {
             Ok(listener) => listeners.push(listener),
             Err(error) => {

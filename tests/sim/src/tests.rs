@@ -10,7 +10,7 @@ const SEEDS: u64 = 30;
 const FOUND_WITHIN: u64 = 1_000;
 
 /// Where each planted fault is looked for first: a seed that found it, in such runs.
-const FOUND_BY: [(Plant, Kind, u64); 24] = [
+const FOUND_BY: [(Plant, Kind, u64); 25] = [
     (Plant::AckBeforeDurable, Kind::Histories, 0),
     (Plant::CommitWithoutQuorum, Kind::Histories, 0),
     (Plant::AckCountedOverLinks, Kind::Histories, 198),
@@ -35,6 +35,7 @@ const FOUND_BY: [(Plant, Kind, u64); 24] = [
     (Plant::HeadKept, Kind::Servers, 2),
     (Plant::NextQuorumIgnored, Kind::Histories, 26),
     (Plant::ProposedInForce, Kind::Histories, 358),
+    (Plant::ProposedInformed, Kind::Histories, 13),
 ];
 
 /// A run of this kind without faults of its own.

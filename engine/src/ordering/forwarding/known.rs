@@ -39,10 +39,32 @@ pub(super) enum Place {
     Moving { from: ConnectionId, to: Box<Connect> },
 }
 
+/// Whose request it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asker {
+    /// A client's of this server.
+    Client(ConnectionId),
+    /// An observer's; it holds so many bytes until it comes back, about.
+    Observer {
+        /// So many.
+        bytes: usize,
+    },
+}
+
+impl Asker {
+    /// The client's connection, if it is one of this server's.
+    pub(super) fn connection(self) -> Option<ConnectionId> {
+        match self {
+            Self::Client(connection) => Some(connection),
+            Self::Observer { .. } => None,
+        }
+    }
+}
+
 /// A request that was passed on.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
-    pub(super) to: ConnectionId,
+    pub(super) to: Asker,
     pub(super) xid: i32,
     pub(super) op: Op,
     pub(super) received_ms: u64,
@@ -54,6 +76,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// An observer's: it knows itself whose it is.
+    pub(super) fn by_observer(bytes: usize, xid: i32, op: Op) -> Self {
+        let to = Asker::Observer { bytes };
+        let (body, refused) = (Box::default(), None);
+        Self { to, xid, op, received_ms: 0, large_bytes: 0, body, refused }
+    }
+
     pub(super) fn outcome(&self, zxid: Zxid, error: ErrorCode) -> Outcome {
         // The session is another server's by now: its client must not go on here.
         let has_moved = error == ErrorCode::SessionMoved;
@@ -62,7 +91,7 @@ impl Asked {
         Outcome {
             zxid,
             op: if has_moved { Op::CloseSession } else { self.op },
-            to: Some(self.to),
+            to: self.to.connection(),
             xid: self.xid,
             received_ms: self.received_ms,
             large_bytes: self.large_bytes,
@@ -74,6 +103,18 @@ impl Asked {
 }
 
 impl Known {
+    /// A session of whose clients none has been here.
+    pub(super) fn elsewhere() -> Self {
+        Self {
+            place: Place::Detached,
+            timeout_ms: 0,
+            identities: IdentityList::default(),
+            asked: VecDeque::new(),
+            questions: 0,
+            is_touched: false,
+        }
+    }
+
     pub(super) fn new(place: Place, connect: &Connect) -> Self {
         Self {
             place,

@@ -10,30 +10,36 @@
 //! A session that resumes here is asked for (REVALIDATE); while an older question of the same
 //! session is open, only the last answer counts.
 //!
+//! Observers that learn from this server pass on what their clients ask for in the same way, and it
+//! goes on from here (`relaying`).
+//!
 //! Source: ZooKeeper 3.9.5, `FollowerRequestProcessor`, `Learner.revalidate`, `CommitProcessor`.
 //! Lives in: [`Service::Following`](super::service::Service).
 
+mod answering;
 mod known;
+mod relaying;
 
 use super::Ordering;
 use super::local::LocalClose;
 use super::service::Service;
 use crate::acl::identity::Identities;
-use crate::batch::{ConnectionId, Mark, Outcome};
+use crate::batch::ConnectionId;
 use crate::hash::IdMap;
 use crate::message::{Bundle, Connect, ToOrdering, ToShard, Write};
 use crate::session::{SessionEntry, SessionPlace};
 use crate::settings::Now;
 use crate::zab::{LinkId, Plant};
-use known::{Asked, Known, Place, list_of};
+use known::{Asked, Asker, Known, Place, list_of};
 use model::error::ErrorCode;
 use model::jute::{self, JuteReader};
 use model::op::Op;
-use model::peer::packet::{FromLeader, FromLearner, TouchedList};
+use model::peer::packet::{FromLeader, FromLearner, Identities as Identified, TouchedList};
 use model::request::Request;
 use model::session::{SessionId, password};
 use model::txn::TxnHeader;
 use model::zxid::Zxid;
+use relaying::{Question, Relay};
 use std::collections::VecDeque;
 
 /// The learner's part of its clients' sessions.
@@ -41,30 +47,59 @@ use std::collections::VecDeque;
 pub(crate) struct Forwarding {
     link: LinkId,
     sessions: IdMap<SessionId, Known>,
-    /// The sessions of syncs that are not answered, in the link's order.
-    syncs: VecDeque<SessionId>,
+    /// The syncs that are not answered, in the link's order.
+    syncs: VecDeque<Syncing>,
+    /// The questions whether a session exists, in the link's order.
+    questions: VecDeque<Question>,
     /// The sessions of syncs that the leader has answered, each with what it had committed by then:
     /// this server's tree must hold that first. Until then writes before the sync may be
     /// unanswered, because they are not durable here.
     synced: VecDeque<(Zxid, SessionId)>,
     /// The sessions that were active since the leader's last ping.
     touched: Vec<SessionId>,
+    /// What goes on for observers.
+    relay: Relay,
+}
+
+/// Whose sync it is.
+#[derive(Clone, Copy, Debug)]
+enum Syncing {
+    /// This session's, of a client of this server.
+    Here(SessionId),
+    /// An observer's.
+    Relayed(LinkId),
+}
+
+/// Passes a request on to the leader.
+fn put_request(
+    packets: &mut Vec<u8>,
+    session: SessionId,
+    cxid: i32,
+    (op, body): (Op, &[u8]),
+    identities: Identified<'_>,
+) {
+    FromLearner::Request { session, cxid, op: op.code(), body, identities }.encode(packets);
 }
 
 /// Asks the leader to make a session.
 fn put_create(packets: &mut Vec<u8>, session: SessionId, timeout_ms: i32) {
     let mut body = Vec::new();
     jute::put_int(&mut body, timeout_ms);
-    let (cxid, op) = (0, Op::CreateSession.code());
-    let identities = model::peer::packet::Identities::NULL;
-    FromLearner::Request { session, cxid, op, body: &body, identities }.encode(packets);
+    put_request(packets, session, 0, (Op::CreateSession, &body), Identified::NULL);
 }
 
 impl Forwarding {
     /// Without clients yet.
     pub(super) fn new(link: LinkId) -> Self {
-        let (syncs, synced, touched) = (VecDeque::new(), VecDeque::new(), Vec::new());
-        Self { link, sessions: IdMap::default(), syncs, synced, touched }
+        Self {
+            link,
+            sessions: IdMap::default(),
+            syncs: VecDeque::new(),
+            questions: VecDeque::new(),
+            synced: VecDeque::new(),
+            touched: Vec::new(),
+            relay: Relay::default(),
+        }
     }
 
     fn forget_if_gone(&mut self, id: SessionId) {
@@ -76,7 +111,7 @@ impl Forwarding {
     /// The request that this txn answers.
     fn answered(&mut self, header: &TxnHeader) -> Option<Asked> {
         let known = self.sessions.get_mut(&header.session)?;
-        let is_first = |asked: &&Asked| asked.xid == header.cxid && asked.op != Op::Sync;
+        let is_first = |it: &&Asked| it.xid == header.cxid && it.op != Op::Sync;
         known.asked.front().filter(is_first)?;
         let asked = known.asked.pop_front();
         self.forget_if_gone(header.session);
@@ -98,9 +133,10 @@ impl Forwarding {
     /// The request of a local session's client to close it, if nothing before that is unanswered.
     pub(super) fn take_local_close(&mut self, id: SessionId) -> Option<LocalClose> {
         let known = self.sessions.get_mut(&id).filter(|it| matches!(it.place, Place::Here))?;
-        known.asked.front().filter(|it| it.op == Op::CloseSession)?;
-        let Asked { to, xid, received_ms, .. } = known.asked.pop_front()?;
-        Some(LocalClose { connection: to, xid, received_ms })
+        let is_close = |it: &&Asked| it.op == Op::CloseSession;
+        let connection = known.asked.front().filter(is_close)?.to.connection()?;
+        let Asked { xid, received_ms, .. } = known.asked.pop_front()?;
+        Some(LocalClose { connection, xid, received_ms })
     }
 
     /// A local session has ended. What was passed on for it stays until it has come back.
@@ -156,6 +192,7 @@ impl Forwarding {
                 list.push(id, known.timeout_ms);
             }
         }
+        self.relay.put_touched(&mut list);
         list
     }
 }
@@ -228,23 +265,22 @@ impl Ordering {
         }
         let Write { session, xid, op, received_ms, large_bytes, .. } = *write;
         let kept = if op == Op::Sync { body } else { &[] };
-        let (to, body_kept) = (write.connection, kept.into());
+        let (to, body_kept) = (Asker::Client(write.connection), kept.into());
         let asked = Asked { to, xid, op, received_ms, large_bytes, body: body_kept, refused };
         known.asked.push_back(asked);
         if is_here && op == Op::CloseSession {
             return self.maybe_close_local(session);
         }
         if op == Op::Sync {
-            syncs.push_back(session);
+            syncs.push_back(Syncing::Here(session));
         }
         let identities = known.identities.identities();
         // Stock's leader proposes what it cannot decode under the last zxid, and then commits
         // nothing any more. It fails on an empty multi in the same way, and gives it a zxid.
         let is_decodable = op == Op::Sync || Request::decode(op, body).is_ok();
         let (op, body) = if is_decodable { (op, body) } else { (Op::Multi, &[][..]) };
-        let (cxid, op) = (xid, op.code());
-        FromLearner::Request { session, cxid, op, body, identities }
-            .encode(Self::packets_for(&mut self.to_peers, *link));
+        let packets = Self::packets_for(&mut self.to_peers, *link);
+        put_request(packets, session, xid, (op, body), identities);
     }
 
     /// A client requests a new session: the leader is asked to make it, under an id of this
@@ -301,6 +337,8 @@ impl Ordering {
         known.identities = list_of(&connect.identities);
         known.questions += 1;
         known.place = Place::Asked(Box::new(connect));
+        it.questions.push_back(Question::Here(session));
+        it.relay.hold_here(session);
         FromLearner::Revalidate { session, timeout_ms }
             .encode(Self::packets_for(&mut self.to_peers, it.link));
     }
@@ -333,13 +371,21 @@ impl Ordering {
     pub(crate) fn heard_of_clients(&mut self, packet: &FromLeader<'_>, named: Zxid) {
         let Service::Following(it) = &mut self.service else { return };
         match packet {
-            FromLeader::Revalidate { session, is_valid } => {
-                self.answer_question(*session, *is_valid);
-            }
+            FromLeader::Revalidate { session, is_valid } => match it.question_answered(*session) {
+                Some(Question::Here(session)) => self.answer_question(session, *is_valid),
+                Some(Question::Relayed { session, link, timeout_ms }) => {
+                    self.answer_observer(link, (session, timeout_ms), *is_valid);
+                }
+                None => (),
+            },
             FromLeader::Sync { .. } => {
-                let Some(session) = it.syncs.pop_front() else { return };
                 let is_early = self.planted.has(Plant::SyncBeforeCommits);
-                it.synced.push_back((if is_early { Zxid::ZERO } else { named }, session));
+                let needed = if is_early { Zxid::ZERO } else { named };
+                match it.syncs.pop_front() {
+                    Some(Syncing::Here(session)) => it.synced.push_back((needed, session)),
+                    Some(Syncing::Relayed(link)) => return self.answer_sync_of(link),
+                    None => return,
+                }
                 self.answer_synced();
             }
             _ => (),
@@ -387,80 +433,5 @@ impl Ordering {
         let mut packet = Vec::new();
         FromLearner::Ping { zxid, touched: touched.touched() }.encode(&mut packet);
         Some(packet)
-    }
-
-    /// The outcome of a txn that was applied: of a request of this server's client, if it was one.
-    pub(super) fn push_learned(&mut self, header: &TxnHeader, error: ErrorCode, mark: Mark) {
-        let Service::Following(it) = &mut self.service else {
-            return self.push_quiet(header.zxid, header.op, mark);
-        };
-        match header.op {
-            Op::CreateSession => match it.created(header.session) {
-                Some(connect) => self.answer_connect(&connect, Some(header.session)),
-                None => self.push_quiet(header.zxid, header.op, mark),
-            },
-            Op::CloseSession => {
-                let (outcome, waiting) = it.closed(header);
-                self.push_outcome(outcome, mark);
-                if let Some(connect) = waiting {
-                    self.answer_connect(&connect, None);
-                }
-            }
-            _ => match it.answered(header) {
-                Some(asked) => {
-                    self.push_outcome(asked.outcome(header.zxid, error), mark);
-                    self.maybe_close_local(header.session);
-                }
-                None => self.push_quiet(header.zxid, header.op, mark),
-            },
-        }
-    }
-}
-
-impl Forwarding {
-    /// A session was made: who waits for it?
-    fn created(&mut self, session: SessionId) -> Option<Box<Connect>> {
-        let known = self.sessions.get_mut(&session)?;
-        if !matches!(known.place, Place::Created(_)) {
-            return None;
-        }
-        let Place::Created(connect) = std::mem::replace(&mut known.place, Place::Detached) else {
-            return None;
-        };
-        known.place = Place::Attached(connect.connection);
-        Some(connect)
-    }
-
-    /// A session has ended: its client is answered if it asked for that, and cut off silently if
-    /// not. Returns the request of a connection that waited for the session as well.
-    fn closed(&mut self, header: &TxnHeader) -> (Outcome, Option<Box<Connect>>) {
-        let mut end = Outcome {
-            zxid: header.zxid,
-            op: Op::CloseSession,
-            to: None,
-            xid: 0,
-            received_ms: 0,
-            large_bytes: 0,
-            error: ErrorCode::SessionExpired,
-            body: 0..0,
-            events: 0..0,
-        };
-        let Some(mut known) = self.sessions.remove(&header.session) else { return (end, None) };
-        let is_request = |it: &&Asked| it.op == Op::CloseSession && it.xid == header.cxid;
-        if let Some(asked) = known.asked.iter().find(is_request) {
-            end = asked.outcome(header.zxid, ErrorCode::Ok);
-        }
-        known.asked.clear();
-        match known.place {
-            Place::Attached(at) => (Outcome { to: Some(at), ..end }, None),
-            Place::Moving { from, to } => (Outcome { to: Some(from), ..end }, Some(to)),
-            Place::Created(connect) => (Outcome { to: None, ..end }, Some(connect)),
-            // The leader's answer is on its way; or it knows no such session.
-            Place::Asked(_) | Place::Here => {
-                self.sessions.insert(header.session, known);
-                (Outcome { to: None, ..end }, None)
-            }
-            Place::Detached => (Outcome { to: None, ..end }, None),
-        }
     }
 }

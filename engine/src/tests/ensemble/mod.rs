@@ -1,6 +1,7 @@
 //! Several whole servers, agreement and clients, on instant links and disks.
 
 mod agreeing;
+mod behind;
 mod clients;
 mod local;
 mod reading;
@@ -11,10 +12,7 @@ use crate::limits::EPOCH_TXNS_MAX;
 use crate::pipeline::Head;
 use crate::replica::{Event, MemberParts};
 use crate::settings::{Now, Settings};
-use crate::zab::{
-    Attempt, CloseReason, Configuration, Effect, Ensemble, Event as Peer, LinkId, LogRead, Pace,
-    ZabParts,
-};
+use crate::zab::{Attempt, CloseReason, Effect, Event as Peer, LinkId, LogRead, Pace, ZabParts};
 use crate::{batch::Batch, in_log::InLog, ordering::replay};
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
 use model::server::ServerId;
@@ -30,6 +28,7 @@ enum Arrival {
     Connect {
         from: Place,
         attempt: Attempt,
+        is_to_master: bool,
     },
     Notice {
         from: Place,
@@ -82,6 +81,8 @@ pub(super) struct Servers {
     /// Whether answers to pings get lost.
     pub(super) loses_pongs: bool,
     settings: Settings,
+    /// Servers that observe, behind followers.
+    pub(super) observers: BTreeSet<Place>,
     /// Txns of an epoch.
     pub(super) epoch_txns_max: u32,
 }
@@ -101,6 +102,7 @@ impl Servers {
             cut_off: BTreeSet::new(),
             loses_pongs: false,
             settings: settings(),
+            observers: BTreeSet::new(),
             epoch_txns_max: EPOCH_TXNS_MAX,
         }
     }
@@ -138,12 +140,8 @@ impl Servers {
             }
         }
         let last = disk.log.last().map_or(Zxid::ZERO, |(zxid, _)| *zxid);
-        let voters = (1..=self.worlds.len() as i64).map(ServerId);
         let zab = ZabParts {
-            ensemble: Ensemble {
-                epoch_txns_max: self.epoch_txns_max,
-                ..Ensemble::new(ServerId(place as i64 + 1), Configuration::of_voters(voters))
-            },
+            ensemble: self.ensemble_of(place),
             pace: Pace::of(1_000, 10, 5, 100),
             epochs: disk.epochs,
             last,
@@ -304,8 +302,9 @@ impl Servers {
             Effect::Notify { to, notice } => {
                 self.queue.push_back((to.0 as Place - 1, Arrival::Notice { from: place, notice }));
             }
-            Effect::Connect(attempt, to) => {
-                let arrival = Arrival::Connect { from: place, attempt };
+            Effect::Connect(attempt, to) | Effect::ConnectToMaster(attempt, to) => {
+                let is_to_master = matches!(effect, Effect::ConnectToMaster(..));
+                let arrival = Arrival::Connect { from: place, attempt, is_to_master };
                 self.queue.push_back((to.0 as Place - 1, arrival));
             }
             Effect::Send(link, message) => {
@@ -328,7 +327,7 @@ impl Servers {
             }
             Effect::CutLog(zxid) => self.queue.push_back((place, Arrival::Cut(zxid))),
             Effect::ReadLog(link, zxid) => self.queue.push_back((place, Arrival::Read(link, zxid))),
-            Effect::ReceiveSnapshot { .. } => (),
+            Effect::ReceiveSnapshot { .. } | Effect::OpenToObservers(_) => (),
             Effect::ForgetSnapshot => {
                 let disk = &mut self.disks[place];
                 if let Some((log, base)) = disk.replaced.take() {
@@ -351,15 +350,9 @@ impl Servers {
                 let from = ServerId(from as i64 + 1);
                 self.hand_in(place, Peer::Notification { from, notice });
             }
-            Arrival::Connect { from, attempt } => {
-                if is_apart(from) || self.worlds[place].is_none() {
-                    return self.hand_in(from, Peer::ConnectFailed(attempt));
-                }
-                let link = LinkId(self.next_link);
-                self.next_link += 1;
-                self.links.insert(link, (from, place));
-                self.hand_in(place, Peer::Accepted(link));
-                self.hand_in(from, Peer::Connected(attempt, link));
+            Arrival::Connect { from, attempt, is_to_master } => {
+                let is_open = !is_apart(from) && self.takes(place, is_to_master);
+                self.connect_link((from, place), attempt, is_to_master, is_open);
             }
             Arrival::Packets { link, is_for_learner, bytes } => {
                 self.read(place, link, is_for_learner, &bytes);

@@ -17,6 +17,7 @@ impl Following {
         self.activate_offered(context)?;
         self.maybe_activate(context)?;
         context.effects.push(Effect::Follow(link));
+        self.maybe_begin_mastering(context);
         Ok(())
     }
 
@@ -61,11 +62,7 @@ impl Following {
     /// # Errors
     /// A configuration is in force in which this server has another role, or another leader.
     pub fn end_turn(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
-        if !self.pending.is_empty() {
-            let txns = Arc::new(mem::take(&mut self.pending));
-            context.history.append(txns.clone());
-            context.effects.push(Effect::Append(txns));
-        }
+        self.append_pending(context);
         let is_settled =
             context.history.is_settled() || context.ensemble.planted.has(Plant::EpochBeforeHistory);
         if matches!(self.phase, Phase::Settling) && is_settled {
@@ -81,7 +78,19 @@ impl Following {
         if self.is_serving() || context.ensemble.planted.has(Plant::ShownBeforeUpToDate) {
             self.show(context);
         }
+        if let Some(mastering) = &mut self.mastering {
+            mastering.end_turn(context);
+        }
         self.maybe_activate(context)
+    }
+
+    /// Hands what has come to the log.
+    pub(super) fn append_pending(&mut self, context: &mut Context<'_>) {
+        if !self.pending.is_empty() {
+            let txns = Arc::new(mem::take(&mut self.pending));
+            context.history.append(txns.clone());
+            context.effects.push(Effect::Append(txns));
+        }
     }
 
     /// Acknowledges what has become durable of the leader's own txns.

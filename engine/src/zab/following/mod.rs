@@ -20,6 +20,7 @@
 //! `Role::Following`.
 
 mod keeping_up;
+mod observers;
 mod reconfiguring;
 mod synchronizing;
 
@@ -29,6 +30,7 @@ use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Pace;
 use super::event::{Attempt, LinkId};
 use super::history::History;
+use super::mastering::Mastering;
 use super::plant::Plant;
 use super::wire::KIN;
 use crate::in_log::InLog;
@@ -77,6 +79,8 @@ enum Phase {
 #[derive(Debug)]
 pub struct Following {
     leader: ServerId,
+    /// The server that this one learns from: the leader, or an observer master.
+    master: ServerId,
     /// There once it is open.
     link: Option<LinkId>,
     phase: Phase,
@@ -84,6 +88,8 @@ pub struct Following {
     epoch: Epoch,
     /// Whether it has introduced itself as an observer.
     is_observer: bool,
+    /// What it does for observers, while it serves clients, where followers do that.
+    mastering: Option<Mastering>,
     /// The configuration that NEWLEADER brought, until UPTODATE.
     offered: Option<Arc<Configuration>>,
     /// The last txn that is another configuration, and who is to lead in that.
@@ -119,13 +125,16 @@ impl Following {
         snapshot_in: Option<Epoch>,
         context: &mut Context<'_>,
     ) -> Self {
+        let (attempt, master) = context.connect(leader);
         Self {
             leader,
+            master,
             link: None,
-            phase: Phase::Connecting(context.connect(leader)),
+            phase: Phase::Connecting(attempt),
             epochs,
             epoch: Epoch(0),
             is_observer: context.ensemble.is_observer(),
+            mastering: None,
             offered: None,
             designated: None,
             is_kin: false,
@@ -145,6 +154,11 @@ impl Following {
     /// The leader.
     pub fn leader(&self) -> ServerId {
         self.leader
+    }
+
+    /// The server that it learns from, or tries to.
+    pub fn master(&self) -> ServerId {
+        self.master
     }
 
     /// The link, once there is one.
@@ -197,7 +211,7 @@ impl Following {
         let lost_at_ms = self.lost_at_ms(pace);
         match self.phase {
             Phase::Waiting { until_ms } => until_ms.min(lost_at_ms),
-            _ => lost_at_ms,
+            _ => lost_at_ms.min(self.observers_deadline_ms()),
         }
     }
 
@@ -232,8 +246,8 @@ impl Following {
         context.effects.send(link, Message::Register { is_observer, promised });
     }
 
-    /// The link could not be opened: retried, as the leader may not have begun to lead. (Stock
-    /// gives up after five attempts, and votes again.)
+    /// The link could not be opened: retried, as the leader may not have begun to lead, with the
+    /// next master where there are any. (Stock gives up after five attempts, and votes again.)
     pub fn connect_failed(&mut self, attempt: Attempt, context: &Context<'_>) {
         if self.is_connecting(attempt) {
             self.phase = Phase::Waiting { until_ms: context.now_ms + context.pace.reconnect_ms };
@@ -244,8 +258,11 @@ impl Following {
         matches!(self.phase, Phase::Connecting(current) if current == attempt)
     }
 
-    /// Closes the link.
+    /// Closes the link, and those of observers.
     pub fn close(&mut self, effects: &mut Effects) {
+        if let Some(mastering) = self.mastering.take() {
+            mastering.end(effects);
+        }
         if let Some(link) = self.link.take() {
             effects.push(Effect::Close(link, CloseReason::Lost));
         }
@@ -315,13 +332,13 @@ impl Following {
             }
             (FromLeader::Commit { zxid }, phase) if phase.has_chosen() => self.commit(*zxid),
             (FromLeader::CommitAndActivate { zxid, designated }, phase) if phase.has_chosen() => {
-                self.designated = Some((*zxid, *designated));
+                self.designate(*zxid, *designated);
                 self.commit(*zxid)
             }
             (FromLeader::InformAndActivate { zxid, designated, txn }, phase)
                 if phase.has_chosen() =>
             {
-                self.designated = Some((*zxid, *designated));
+                self.designate(*zxid, *designated);
                 self.proposal(*zxid, txn)?;
                 self.commit(*zxid)
             }
@@ -336,7 +353,10 @@ impl Following {
                 Ok(())
             }
             // Of clients, in which agreement takes no part.
-            (FromLeader::Revalidate { .. } | FromLeader::Sync { .. }, Phase::Broadcast) => Ok(()),
+            (FromLeader::Revalidate { .. } | FromLeader::Sync { .. }, Phase::Broadcast) => {
+                self.inform_observers(context);
+                Ok(())
+            }
             // A leader pings behind NEWLEADER. As in stock, a learner that has yet to accept does
             // not answer: its first answer is NEWLEADER's.
             (FromLeader::Ping { .. }, phase) if phase.has_chosen() => Ok(()),
@@ -406,7 +426,9 @@ impl Following {
         if let Phase::Waiting { until_ms } = self.phase
             && now_ms >= until_ms
         {
-            self.phase = Phase::Connecting(context.connect(self.leader));
+            let (attempt, master) = context.connect(self.leader);
+            self.master = master;
+            self.phase = Phase::Connecting(attempt);
         }
         Ok(())
     }

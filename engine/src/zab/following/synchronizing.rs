@@ -10,6 +10,9 @@ use std::mem;
 impl Following {
     pub(super) fn truncate(&mut self, to: Zxid, context: &mut Context<'_>) -> Result<(), Lost> {
         let committed = context.history.committed();
+        if to < committed && self.master != self.leader {
+            return Err(Lost::MasterBehind { to, committed });
+        }
         if to < committed {
             return Err(Lost::CutBelowCommitted { to, committed });
         }

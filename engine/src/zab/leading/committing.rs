@@ -4,10 +4,12 @@
 //! behind it until that is in force, needs a quorum of both: so whoever leads next, elected by
 //! either, has it in its history (guard: `tests/sim`, its plants).
 
-use super::{Leading, Learner, Stage};
+use super::{Leading, Phase};
 use crate::in_log::InLog;
 use crate::zab::context::Context;
 use crate::zab::effect::{Effect, Message, Part};
+use crate::zab::event::{LinkId, LogRead};
+use crate::zab::learners::{By, Learner, Offer, Stage};
 use crate::zab::plant::Plant;
 use model::server::ServerId;
 use model::zxid::Zxid;
@@ -25,10 +27,8 @@ impl Leading {
         let last = txns.last().map_or(0, Zxid::counter);
         assert!(last <= context.ensemble.epoch_txns_max, "behind the end of the epoch");
         let part = Part { txns: txns.clone(), range: 0..txns.len() };
-        for learner in self.learners.values() {
-            if learner.is_in_broadcast() && !learner.is_observer {
-                context.effects.send(learner.link, Message::Proposals(part.clone()));
-            }
+        for learner in self.learners.in_broadcast().filter(|it| !it.is_observer) {
+            context.effects.send(learner.link, Message::Proposals(part.clone()));
         }
         context.history.append(txns.clone());
         self.in_flight.push_back(txns.clone());
@@ -81,29 +81,43 @@ impl Leading {
                 held = self.quorum_held(context);
             } else {
                 let range = 0..batch.len();
-                self.send_commits(&Part { txns: batch, range }, context);
+                self.learners.send_commits(&Part { txns: batch, range }, context.effects);
             }
         }
         context.show();
-        let is_waiting = |it: &&Learner| matches!(it.stage, Stage::Promised { .. });
-        let waiting: Vec<_> = self.learners.values().filter(is_waiting).map(|it| it.link).collect();
-        for link in waiting {
+        for link in self.learners.links(|it| matches!(it.stage, Stage::Promised { .. })) {
             self.maybe_synchronize(link, context);
         }
     }
 
-    /// Tells every learner that has been offered the history of txns that are committed.
-    pub(super) fn send_commits(&self, part: &Part, context: &mut Context<'_>) {
-        if part.range.is_empty() {
-            return;
+    /// What learners are offered; nothing until the epoch is agreed on.
+    pub(super) fn offer(&self, context: &Context<'_>) -> Option<Offer> {
+        let (by, committed) = match self.phase {
+            Phase::Synchronization => (By::Prospect, self.inherited),
+            Phase::Broadcast => (By::Leader, context.history.committed()),
+            _ => return None,
+        };
+        Some(Offer { epoch: self.epoch, committed, pictured: committed, by })
+    }
+
+    /// Begins to synchronize a learner that has promised the epoch, if that is agreed on.
+    pub(super) fn maybe_synchronize(&mut self, link: LinkId, context: &mut Context<'_>) {
+        if let Some(offer) = self.offer(context) {
+            self.learners.synchronize(link, &offer, context);
         }
-        for learner in self.learners.values().filter(|it| it.is_in_broadcast()) {
-            let message = if learner.is_observer {
-                Message::Informs(part.clone())
-            } else {
-                Message::Commits(part.clone())
-            };
-            context.effects.send(learner.link, message);
+    }
+
+    /// The snapshot is sent: what came meanwhile follows.
+    pub fn snapshot_sent(&mut self, link: LinkId, context: &mut Context<'_>) {
+        if let Some(offer) = self.offer(context) {
+            self.learners.snapshot_sent(link, &offer, context);
+        }
+    }
+
+    /// A piece of the log was read for a learner.
+    pub fn log_read(&mut self, link: LinkId, read: LogRead, context: &mut Context<'_>) {
+        if let Some(offer) = self.offer(context) {
+            self.learners.log_read(link, read, &offer, context);
         }
     }
 }

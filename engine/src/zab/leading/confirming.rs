@@ -5,10 +5,11 @@
 //! Learners answer a ping with the zxid that it carried; here that is a number, so that an answer
 //! tells which question it is to.
 
-use super::{Leading, Learner};
+use super::Leading;
 use crate::zab::context::Context;
 use crate::zab::effect::{Effect, Message};
 use crate::zab::event::LinkId;
+use crate::zab::learners::Learner;
 use crate::zab::plant::Plant;
 use model::zxid::Zxid;
 
@@ -31,7 +32,7 @@ impl Leading {
 
     /// A learner has answered a ping.
     pub(super) fn answered(&mut self, link: LinkId, zxid: Zxid, context: &mut Context<'_>) {
-        let Some(learner) = self.learners.get_mut(&link) else { return };
+        let Some(learner) = self.learners.find_mut(link) else { return };
         let number = u64::try_from(zxid.0).unwrap_or(0);
         if number > self.asked || learner.held().is_none() {
             return;

@@ -3,14 +3,13 @@
 //! A quorum reports what it has promised, and the leader takes the first epoch behind all of that;
 //! then a quorum promises it, and reports the ends of its histories.
 
-use super::{Leading, Phase, Stage};
+use super::{Leading, Phase};
 use crate::zab::context::Context;
-use crate::zab::effect::{CloseReason, Effects, Lost, Message, Violation};
+use crate::zab::effect::{CloseReason, Lost};
 use crate::zab::ensemble::{Ensemble, Pace};
 use crate::zab::event::LinkId;
-use crate::zab::leading::Learner;
+use crate::zab::learners::Learner;
 use crate::zab::plant::Plant;
-use crate::zab::wire::KIN;
 use model::peer::packet::LearnerInfo;
 use model::server::ServerId;
 use model::zxid::{Epoch, Zxid};
@@ -25,38 +24,11 @@ impl Leading {
         is_observer: bool,
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
-        let LearnerInfo::Config { server: id, version, trailing, .. } = *info else {
-            return Err(CloseReason::OldProtocol);
-        };
-        if version > context.ensemble.current.version() {
-            return Err(CloseReason::NewerConfiguration);
-        }
-        if id == context.ensemble.me {
-            return Err(CloseReason::OurId);
-        }
-        if promised >= Epoch::LAST {
-            return Err(CloseReason::LastEpoch);
-        }
-        // A server that has connected anew has given up its earlier link, whether that has been
-        // noticed here or not.
-        let keeps_earlier = context.ensemble.planted.has(Plant::AckCountedOverLinks);
-        let is_other = |it: &&Learner| it.id == Some(id) && it.link != link && !keeps_earlier;
-        if let Some(earlier) = self.learners.values().find(is_other).map(|it| it.link) {
-            self.close(earlier, CloseReason::Replaced, context.effects);
-        }
-        let learner = self.learners.get_mut(&link).ok_or(CloseReason::NotLeading)?;
-        if learner.stage != Stage::Arrived {
-            return Err(CloseReason::Protocol(Violation::OutOfPlace));
-        }
-        learner.id = Some(id);
-        learner.is_observer = is_observer;
-        learner.is_kin = trailing.starts_with(KIN) || context.ensemble.planted.has(Plant::StockCut);
-        learner.promised = promised;
-        learner.stage = Stage::Registered;
+        self.learners.introduced(link, promised, info, is_observer, context)?;
         match self.phase {
             Phase::Discovery => self.maybe_decide_epoch(context),
             Phase::StoringPromise => (),
-            _ => self.ask(link, context.effects),
+            _ => self.learners.ask(link, self.epoch, context.effects),
         }
         Ok(())
     }
@@ -64,7 +36,7 @@ impl Leading {
     /// Takes the first epoch that no learner has promised, once a quorum has come.
     pub(super) fn maybe_decide_epoch(&mut self, context: &mut Context<'_>) {
         let Some(earliest) = self.earliest else { return };
-        let behind_promises = self.learners.values().filter_map(|it| it.promised.next()).max();
+        let behind_promises = self.learners.iter().filter_map(|it| it.promised.next()).max();
         self.epoch = behind_promises.map_or(earliest, |epoch| epoch.max(earliest));
         let me = context.ensemble.me;
         let has_come = |id| id == me || self.voters().any(|it| it.id == Some(id));
@@ -90,7 +62,7 @@ impl Leading {
 
     /// Whether a voter that has just registered can follow.
     pub(super) fn check_promise(&self, link: LinkId, ensemble: &Ensemble) -> Result<(), Lost> {
-        match self.learners.get(&link) {
+        match self.learners.find(link) {
             Some(&Learner { id: Some(server), is_observer: false, promised, .. })
                 if promised > self.epoch && ensemble.is_known_voter(server) =>
             {
@@ -98,13 +70,6 @@ impl Leading {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Sends a learner the epoch.
-    pub(super) fn ask(&mut self, link: LinkId, effects: &mut Effects) {
-        let Some(learner) = self.learners.get_mut(&link) else { return };
-        learner.stage = Stage::Asked;
-        effects.send(link, Message::LeaderInfo(self.epoch));
     }
 
     /// A learner has promised the epoch; its history ends at `last`.
@@ -116,17 +81,13 @@ impl Leading {
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
         let is_deciding = self.phase == Phase::Promising;
-        let learner = self.learners.get_mut(&link).ok_or(CloseReason::NotLeading)?;
-        if learner.stage != Stage::Asked {
-            return Err(CloseReason::Protocol(Violation::OutOfPlace));
-        }
         let mine = (self.epochs.current(), self.inherited);
         let is_ahead = current.is_some_and(|current| (current, last) > mine);
+        let learner = self.learners.agreed(link, last)?;
         if is_deciding && is_ahead && !context.ensemble.planted.has(Plant::AheadIgnored) {
             return Err(CloseReason::AheadOfLeader);
         }
         learner.has_promised = current.is_some();
-        learner.stage = Stage::Promised { last };
         if is_deciding {
             self.maybe_establish(context);
         } else {

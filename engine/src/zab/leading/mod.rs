@@ -24,23 +24,20 @@
 mod committing;
 mod confirming;
 mod discovery;
-mod learner;
 mod reconfiguring;
-mod synchronizing;
-
-pub use learner::{Learner, Stage};
 
 use super::context::Context;
 use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Ensemble;
 use super::event::LinkId;
 use super::history::History;
+use super::learners::{Learner, Learners, Stage};
 use super::plant::Plant;
 use crate::in_log::InLog;
 use model::peer::packet::FromLearner;
 use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// How far the leader has come.
@@ -71,7 +68,7 @@ pub struct Leading {
     epochs: Epochs,
     /// Where its history ended when it began.
     inherited: Zxid,
-    learners: BTreeMap<LinkId, Learner>,
+    learners: Learners,
     /// Batches of this epoch that are not committed, oldest first.
     in_flight: VecDeque<Arc<InLog>>,
     /// Whether what voters hold has changed since the commit point was last computed: once a turn,
@@ -88,8 +85,6 @@ pub struct Leading {
     confirmed: u64,
     /// It is to lead no longer: the configuration has changed.
     resigning: Option<Resigning>,
-    /// Whether what [`Self::standing`] tells may have changed.
-    has_standing_changed: bool,
 }
 
 /// The configuration in force has another leader.
@@ -117,7 +112,7 @@ impl Leading {
             earliest: epochs.promised().max(later_than).next(),
             epochs,
             inherited: context.history.last(),
-            learners: BTreeMap::new(),
+            learners: Learners::default(),
             in_flight: VecDeque::new(),
             has_moved: false,
             supporters,
@@ -127,7 +122,6 @@ impl Leading {
             asked: 0,
             confirmed: 0,
             resigning: None,
-            has_standing_changed: true,
         };
         leading.maybe_decide_epoch(context);
         leading
@@ -160,7 +154,7 @@ impl Leading {
 
     /// The learners.
     pub fn learners(&self) -> impl Iterator<Item = &Learner> {
-        self.learners.values()
+        self.learners.iter()
     }
 
     /// When [`Self::end_turn`] has something to do, in ms of the monotonic clock.
@@ -170,24 +164,22 @@ impl Leading {
 
     /// A server has connected.
     pub fn accepted(&mut self, link: LinkId, now_ms: u64) {
-        self.learners.insert(link, Learner::new(link, now_ms));
+        self.learners.accepted(link, now_ms);
     }
 
     /// A link has ended: what its learner held no longer counts.
     pub fn closed(&mut self, link: LinkId, ensemble: &Ensemble) {
         if ensemble.planted.has(Plant::AckCountedOverLinks)
-            && self.learners.get(&link).is_some_and(|it| it.held().is_some())
+            && self.learners.find(link).is_some_and(|it| it.held().is_some())
         {
             return;
         }
-        self.has_standing_changed |= self.learners.remove(&link).is_some();
+        self.learners.closed(link);
     }
 
     /// Closes every link: this server leads no longer.
     pub fn end(self, effects: &mut Effects) {
-        for link in self.learners.into_keys() {
-            effects.push(Effect::Close(link, CloseReason::Lost));
-        }
+        self.learners.end(effects);
     }
 
     /// Handles a packet of a learner.
@@ -202,7 +194,7 @@ impl Leading {
         packet: &FromLearner<'_>,
         context: &mut Context<'_>,
     ) -> Result<(), Lost> {
-        let Some(learner) = self.learners.get_mut(&link) else { return Ok(()) };
+        let Some(learner) = self.learners.find_mut(link) else { return Ok(()) };
         learner.heard_ms = context.now_ms;
         let done = match packet {
             FromLearner::FollowerInfo { accepted, learner } => {
@@ -225,8 +217,8 @@ impl Leading {
         };
         match done {
             Err(why) => {
-                let server = self.learners.get(&link).and_then(|it| it.id);
-                self.close(link, why, context.effects);
+                let server = self.learners.find(link).and_then(|it| it.id);
+                self.learners.close(link, why, context.effects);
                 // Nobody has compared histories before: it was named, not elected.
                 if why == CloseReason::AheadOfLeader
                     && self.supporters.is_empty()
@@ -243,22 +235,15 @@ impl Leading {
         Ok(())
     }
 
-    pub(super) fn close(&mut self, link: LinkId, why: CloseReason, effects: &mut Effects) {
-        if self.learners.remove(&link).is_some() {
-            self.has_standing_changed = true;
-            effects.push(Effect::Close(link, why));
-        }
-    }
-
     /// Whether a server has accepted the history. One that observes may vote in the configuration
     /// that is proposed: it comes back as a follower once that is in force.
     fn has_accepted(&self, id: ServerId) -> bool {
-        self.learners.values().any(|it| it.id == Some(id) && it.held().is_some())
+        self.learners.iter().any(|it| it.id == Some(id) && it.held().is_some())
     }
 
     /// Learners that acknowledge: followers, whether the configuration names them or not.
     fn voters(&self) -> impl Iterator<Item = &Learner> {
-        self.learners.values().filter(|it| !it.is_observer)
+        self.learners.iter().filter(|it| !it.is_observer)
     }
 
     /// The requested epochs are durable.
@@ -266,11 +251,8 @@ impl Leading {
         match self.phase {
             Phase::StoringPromise => {
                 self.phase = Phase::Promising;
-                let is_waiting = |it: &&Learner| it.stage == Stage::Registered;
-                let waiting: Vec<_> =
-                    self.learners.values().filter(is_waiting).map(|it| it.link).collect();
-                for link in waiting {
-                    self.ask(link, context.effects);
+                for link in self.learners.links(|it| it.stage == Stage::Registered) {
+                    self.learners.ask(link, self.epoch, context.effects);
                 }
                 self.maybe_establish(context);
             }
@@ -282,8 +264,7 @@ impl Leading {
                     context.history.set_committed(self.inherited);
                     context.show();
                 }
-                let links: Vec<_> = self.learners.keys().copied().collect();
-                for link in links {
+                for link in self.learners.links(|_| true) {
                     self.maybe_synchronize(link, context);
                 }
                 self.maybe_begin(context);
@@ -300,13 +281,13 @@ impl Leading {
     ) -> Result<(), CloseReason> {
         let start = Zxid::of_epoch(self.epoch);
         let is_broadcast = self.is_in_broadcast();
-        let learner = self.learners.get_mut(&link).ok_or(CloseReason::NotLeading)?;
+        let learner = self.learners.find_mut(link).ok_or(CloseReason::NotLeading)?;
         match &mut learner.stage {
             // Whatever its first acknowledgement names, it answers NEWLEADER.
             Stage::Offered => {
                 learner.stage = Stage::Accepted { held: start };
                 learner.acknowledged(start);
-                self.has_standing_changed = true;
+                self.learners.has_changed = true;
                 if is_broadcast {
                     context.effects.send(link, Message::UpToDate);
                 } else {
@@ -343,7 +324,7 @@ impl Leading {
         self.complete_configuration(context);
         context.show();
         context.effects.push(Effect::Lead(self.epoch));
-        for learner in self.learners.values().filter(|it| it.held().is_some()) {
+        for learner in self.learners.iter().filter(|it| it.held().is_some()) {
             context.effects.send(learner.link, Message::UpToDate);
         }
     }
@@ -383,18 +364,10 @@ impl Leading {
             return Ok(());
         }
         self.next_ping_ms = now_ms + context.pace.tick_ms / 2;
-        let (init_ms, sync_ms) = (context.pace.init_ms(), context.pace.sync_ms());
         if let Some(resigning) = &self.resigning {
             return if now_ms < resigning.until_ms { Ok(()) } else { Err(resigning.lost()) };
         }
-        let is_silent = |it: &&Learner| {
-            let limit_ms = if it.held().is_some() { sync_ms } else { init_ms };
-            it.is_silent_since(now_ms.saturating_sub(limit_ms))
-        };
-        let silent: Vec<_> = self.learners.values().filter(is_silent).map(|it| it.link).collect();
-        for link in silent {
-            self.close(link, CloseReason::Silent, context.effects);
-        }
+        self.learners.close_silent(context);
         let me = context.ensemble.me;
         let is_there = |id| id == me || self.has_accepted(id);
         if !context.ensemble.is_quorum(is_there) {
@@ -402,7 +375,7 @@ impl Leading {
         }
         let proposed = context.history.last();
         let ping = self.ping();
-        for learner in self.learners.values_mut().filter(|it| it.is_in_broadcast()) {
+        for learner in self.learners.in_broadcast_mut() {
             learner.mark(proposed, now_ms);
             context.effects.send(learner.link, ping.clone());
         }

@@ -15,7 +15,7 @@ use super::{Leading, Resigning};
 use crate::in_log::InLog;
 use crate::zab::configuration::Configuration;
 use crate::zab::context::Context;
-use crate::zab::effect::{Lost, Message, Part};
+use crate::zab::effect::{Lost, Part};
 use crate::zab::ensemble::Ensemble;
 use crate::zab::standing::Standing;
 use model::server::ServerId;
@@ -58,17 +58,10 @@ impl Leading {
         let leader = self.designate(at, &next, context);
         let index = batch.count_through(at) - 1;
         let part = |range| Part { txns: batch.clone(), range };
-        self.send_commits(&part(0..index), context);
+        self.learners.send_commits(&part(0..index), context.effects);
         let designated = leader.unwrap_or(context.ensemble.me);
-        for learner in self.learners.values().filter(|it| it.is_in_broadcast()) {
-            let message = if learner.is_observer {
-                Message::InformAndActivate(part(index..index + 1), designated)
-            } else {
-                Message::CommitAndActivate(at, designated)
-            };
-            context.effects.send(learner.link, message);
-        }
-        self.send_commits(&part(index + 1..batch.len()), context);
+        self.learners.send_activation(&part(index..index + 1), designated, context.effects);
+        self.learners.send_commits(&part(index + 1..batch.len()), context.effects);
         self.activate(next, leader, context);
     }
 
@@ -91,7 +84,7 @@ impl Leading {
         context: &mut Context<'_>,
     ) {
         context.activate(next);
-        self.has_standing_changed = true;
+        self.learners.has_changed = true;
         if leader != Some(context.ensemble.me) {
             let until_ms = context.now_ms + context.pace.sync_ms();
             self.resigning = Some(Resigning { to: leader, until_ms });
@@ -107,7 +100,7 @@ impl Leading {
 
     /// Configurations have changed.
     pub(in crate::zab) fn standing_changed(&mut self) {
-        self.has_standing_changed = true;
+        self.learners.has_changed = true;
     }
 
     /// What a change is decided with, if that differs from what was told before.
@@ -115,7 +108,7 @@ impl Leading {
         if !self.is_in_broadcast() || !ensemble.can_change {
             return None;
         }
-        if !std::mem::take(&mut self.has_standing_changed) {
+        if !std::mem::take(&mut self.learners.has_changed) {
             return None;
         }
         let synced = self.voters().filter(|it| it.held().is_some()).filter_map(|it| it.id);

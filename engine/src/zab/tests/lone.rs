@@ -90,7 +90,11 @@ impl Lone {
 
     /// It follows server 3, and has promised its epoch.
     pub(super) fn following() -> Self {
-        let mut lone = Self::new();
+        Self::new().follows()
+    }
+
+    fn follows(self) -> Self {
+        let mut lone = self;
         lone.said(2, ServerState::Following, 3);
         let joined = lone.said(3, ServerState::Leading, 3);
         let Some(Effect::Connect(attempt, ServerId(3))) = joined.last() else {
@@ -101,9 +105,27 @@ impl Lone {
     }
 
     pub(super) fn promised() -> Self {
-        let mut lone = Self::following();
+        Self::following().promises()
+    }
+
+    fn promises(self) -> Self {
+        let mut lone = self;
         lone.hears(FromLeader::LeaderInfo { zxid: zxid(2, 0), protocol: 0, trailing: &[] });
         lone.handle(Event::EpochsStored);
+        lone
+    }
+
+    /// It follows server 3 in epoch 2, and serves observers.
+    pub(super) fn master() -> Self {
+        let mut parts = Self::parts(3, EPOCH_TXNS_MAX);
+        parts.ensemble.has_masters = true;
+        let mut lone = Self::begun(parts).follows().promises();
+        lone.hears(FromLeader::Diff { zxid: zxid(1, 1) });
+        lone.hears(FromLeader::NewLeader { zxid: zxid(2, 0), config: None });
+        lone.handle(Event::TurnEnded);
+        lone.handle(Event::EpochsStored);
+        let begun = lone.hears(FromLeader::UpToDate { zxid: Zxid(-1) });
+        assert!(begun.iter().any(|it| matches!(it, Effect::OpenToObservers(true))), "{begun:?}");
         lone
     }
 

@@ -4,6 +4,7 @@ mod changes;
 mod leading;
 mod lengths;
 mod lone;
+mod mastering;
 mod nonsense;
 mod quorums;
 mod transcript;

@@ -39,10 +39,22 @@ struct Server {
 /// Something on its way.
 enum Arrival {
     Notice(i64, i64, Notice),
-    Connect(i64, Attempt, i64),
-    Packets { link: LinkId, to: i64, is_for_learner: bool, bytes: Vec<u8> },
-    Snapshot { link: LinkId, to: i64 },
-    Closed { link: LinkId, to: i64 },
+    /// To a leader, or to an observer master.
+    Connect(i64, Attempt, i64, bool),
+    Packets {
+        link: LinkId,
+        to: i64,
+        is_for_learner: bool,
+        bytes: Vec<u8>,
+    },
+    Snapshot {
+        link: LinkId,
+        to: i64,
+    },
+    Closed {
+        link: LinkId,
+        to: i64,
+    },
     Stored(i64),
     Durable(i64, Zxid),
     Cut(i64, Zxid),
@@ -64,6 +76,8 @@ struct Player {
     /// Servers that nothing reaches.
     cut_off: BTreeSet<i64>,
     out: String,
+    /// Whether followers serve observers.
+    has_masters: bool,
     /// Whether the configuration may change, and the txns that change it.
     can_change: bool,
     changes: BTreeMap<Zxid, Vec<u8>>,
@@ -83,7 +97,8 @@ impl Player {
         let of_all = Configuration::of_voters(voters);
         let current = server.configuration.clone().unwrap_or(of_all);
         let can_change = self.can_change;
-        let ensemble = Ensemble { can_change, ..Ensemble::new(ServerId(id), current) };
+        let has_masters = self.has_masters;
+        let ensemble = Ensemble { can_change, has_masters, ..Ensemble::new(ServerId(id), current) };
         let behind = server.log.iter().filter(|it| **it > server.committed);
         let proposed = behind.filter_map(|it| Some((*it, proposed_by(self.changes.get(it)?))));
         server.zab = Some(Zab::new(ZabParts {
@@ -149,6 +164,9 @@ impl Player {
             Effect::Look(why) => format!("{id} looks for a leader: {why:?}"),
             Effect::Close(_, why) => format!("{id} closes a link: {why:?}"),
             Effect::Connect(_, to) => format!("{id} connects to {to}"),
+            Effect::ConnectToMaster(_, to) => format!("{id} connects to master {to}"),
+            Effect::OpenToObservers(true) => format!("{id} takes observers"),
+            Effect::OpenToObservers(false) => format!("{id} takes no observers"),
             Effect::Notify { to, notice } => {
                 let vote = notice.vote;
                 let (state, last) = (notice.state, shown(vote.zxid));
@@ -182,8 +200,9 @@ impl Player {
             Effect::Notify { to, notice } => {
                 self.queue.push_back(Arrival::Notice(id, to.0, notice));
             }
-            Effect::Connect(attempt, to) => {
-                self.queue.push_back(Arrival::Connect(id, attempt, to.0));
+            Effect::Connect(attempt, to) | Effect::ConnectToMaster(attempt, to) => {
+                let is_to_master = matches!(effect, Effect::ConnectToMaster(..));
+                self.queue.push_back(Arrival::Connect(id, attempt, to.0, is_to_master));
             }
             Effect::Send(link, message) => {
                 let Some(&(learner, leader)) = self.links.get(&link) else { return };
@@ -238,6 +257,7 @@ impl Player {
             | Effect::Follow(_)
             | Effect::Look(_)
             | Effect::BeginEmpty(_)
+            | Effect::OpenToObservers(_)
             | Effect::Confirmed(_) => (),
         }
     }
@@ -287,6 +307,21 @@ impl Player {
         self.event(id, Event::LogRead(link, read));
     }
 
+    fn connect(&mut self, (from, to): (i64, i64), attempt: Attempt, is_to_master: bool) {
+        let zab = self.servers.get(&to).and_then(|it| it.zab.as_ref());
+        let is_there = zab.is_some_and(|it| !is_to_master || it.observers().is_some());
+        if !is_there || self.cut_off.contains(&from) || self.cut_off.contains(&to) {
+            return self.event(from, Event::ConnectFailed(attempt));
+        }
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        self.links.insert(link, (from, to));
+        let accepted =
+            if is_to_master { Event::ObserverAccepted(link) } else { Event::Accepted(link) };
+        self.event(to, accepted);
+        self.event(from, Event::Connected(attempt, link));
+    }
+
     fn arrive(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Notice(from, to, notice) => {
@@ -300,16 +335,8 @@ impl Player {
                     self.event(to, Event::TurnEnded);
                 }
             }
-            Arrival::Connect(from, attempt, to) => {
-                let is_there = self.servers.get(&to).is_some_and(|it| it.zab.is_some());
-                if !is_there || self.cut_off.contains(&from) || self.cut_off.contains(&to) {
-                    return self.event(from, Event::ConnectFailed(attempt));
-                }
-                let link = LinkId(self.next_link);
-                self.next_link += 1;
-                self.links.insert(link, (from, to));
-                self.event(to, Event::Accepted(link));
-                self.event(from, Event::Connected(attempt, link));
+            Arrival::Connect(from, attempt, to, is_to_master) => {
+                self.connect((from, to), attempt, is_to_master);
             }
             Arrival::Packets { link, to, is_for_learner, bytes } => {
                 self.read(link, to, is_for_learner, bytes);
@@ -375,6 +402,7 @@ impl Player {
         match words[0] {
             "voters" => self.voters = id(),
             "changes" => self.can_change = true,
+            "masters" => self.has_masters = true,
             "configuration" => {
                 let configuration = configuration(&words[2..], Zxid::ZERO);
                 self.servers.entry(id()).or_default().configuration = Some(configuration);
@@ -464,4 +492,6 @@ transcripts! {
     a_voter_observes
     a_change_outlives_its_leader
     a_change_is_undone
+    observers_behind_followers
+    a_change_behind_followers
 }

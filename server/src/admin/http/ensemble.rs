@@ -30,7 +30,9 @@ pub(super) async fn leader(desk: &Desk) -> Result<Value, Unanswered> {
 /// The observers that learn from this server: how many. (Stock lists what it counts of each.)
 pub(super) async fn observers(desk: &Desk) -> Result<Value, Unanswered> {
     let ordering = desk.roles.ordering_counts().await?;
-    let count = ordering.leading().map_or(0, |leading| leading.synced_observers);
+    let of_leader = ordering.leading().map(|leading| leading.synced_observers);
+    let of_master = ordering.ensemble.as_ref().and_then(|it| it.observers);
+    let count = of_leader.or(of_master).unwrap_or(0);
     Ok(json!({ "synced_observers": count, "observers": [] }))
 }
 

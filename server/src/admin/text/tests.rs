@@ -100,6 +100,8 @@ fn in_ensemble(leading: Option<LeadingReport>) -> EnsembleReport {
         quorum_size: 3,
         requests: 7,
         logged: 5,
+        master: None,
+        observers: None,
         leading,
     }
 }

@@ -8,6 +8,8 @@ use super::{INT_MAX, Key};
 const ENSEMBLE: &str = "of use to servers of an ensemble only, and not built yet";
 
 const OBSERVERS_LOG: &str = "an observer keeps a log always: it then returns without a snapshot";
+const OBSERVERS_LAG: &str = "an observer gets what it lacks from the memory that a follower has \
+    anyway, or from its log: none is too far behind";
 const OBSERVERS_COME: &str = "an observer looks for its leader at once";
 const CATCHING_UP: &str = "how many observers catch up at once is not bounded yet";
 const ACKS: &str = "of use to the metric ack_latency, which is not measured yet";
@@ -160,12 +162,14 @@ pub(super) static KEYS: &[Key] = &[
         .says("Whether to listen for other servers on every address.")
         .file_only(),
     Key::new("observerMasterPort", Int, "0")
-        .says("The port on which a follower serves observers.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .says(
+            "The port on which a follower serves observers, and on which an observer asks the \
+             voters in turn, in place of the leader; 0 for none.",
+        )
+        .file_only(),
     Key::new("observerMaster.sizeLimit", IntOrDefault, "33554432")
         .says("Bytes that a follower keeps for its observers.")
-        .not_yet(ENSEMBLE),
+        .no_effect(OBSERVERS_LAG),
     Key::new("syncEnabled", TrueOrFalse, "true")
         .says("Whether an observer keeps a log.")
         .file_only()

@@ -15,7 +15,7 @@ use engine::in_log::InLog;
 use engine::meter::Tally;
 use engine::ordering::Ordering;
 use engine::settings::Now;
-use engine::zab::leading::{Learner, Stage};
+use engine::zab::learners::{Learner, Stage};
 use engine::zab::{Effect, Event, LinkId, Message, Progress, Zab};
 use model::jute::JuteReader;
 use model::peer::packet::{FromLeader, FromLearner};
@@ -334,6 +334,10 @@ impl AgreementMeters {
         });
         EnsembleReport {
             progress: self.progress,
+            master: zab.ensemble().is_observer().then(|| zab.learns_from()),
+            observers: zab
+                .observers()
+                .map(|them| them.filter(|it| it.is_in_broadcast()).count() as u64),
             leader: zab.leads().map(|_| zab.ensemble().me).or(zab.follows()),
             quorum_size: zab.ensemble().current.quorum().voters().count() as u64,
             requests: self.numbers.requests,

@@ -11,8 +11,9 @@
 //!
 //! The map: [`plan`] (from the configuration to what all this needs), `elections`, `learners` (the
 //! two kinds of links), `resolver` (names), `inbox`, `outbox` (bytes that wait on either side of a
-//! socket), `late` (ports that are not free yet), `roster` (whether
-//! others have this configuration), [`complaints`] (what is logged about others), [`limits`].
+//! socket), `late` (ports that are not free yet), `observers` (the port of an observer master),
+//! `roster` (whether others have this configuration), [`complaints`] (what is logged about others),
+//! [`limits`].
 //!
 //! **Invariants**
 //!
@@ -33,6 +34,7 @@ mod inbox;
 mod late;
 mod learners;
 pub mod limits;
+mod observers;
 mod outbox;
 pub mod plan;
 mod resolver;
@@ -51,12 +53,13 @@ use super::token::Kind;
 use elections::Elections;
 use engine::zab::{Configuration, Effect, Ensemble, Event, LinkId};
 use late::Late;
-use learners::Learners;
+use learners::{Door, Learners};
 use model::peer::address::Address;
 use model::peer::membership::Membership;
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
 use net::listener::{Endpoint, ListenOptions, Listener};
+use observers::ObserversPort;
 use resolver::{Resolver, Sought};
 use ring::{Completion, Queue};
 use std::collections::BTreeMap;
@@ -107,6 +110,8 @@ pub struct PeersParts {
     pub keep_alive: bool,
     /// Whether what goes to a leader is sent at once (`follower.nodelay`).
     pub no_delay: bool,
+    /// Where followers serve observers, at each one's addresses.
+    pub observers_port: Option<u16>,
     /// How long the fields of packets may be.
     pub packets: PacketLimits,
 }
@@ -119,6 +124,7 @@ pub struct Peers {
     elections: Elections,
     learners: Learners,
     late: Late,
+    observers: ObserversPort,
     resolver: Resolver,
 }
 
@@ -131,6 +137,7 @@ impl Peers {
             elections: Elections::new(parts),
             learners: Learners::new(parts),
             late: Late::default(),
+            observers: ObserversPort::at(Vec::new(), ListenOptions::default()),
             resolver: Resolver::new(lookup, wake),
         }
     }
@@ -174,14 +181,28 @@ impl Peers {
         self.late.add(endpoint, options);
     }
 
+    /// Observers are served there while agreement asks for that, which it has not done yet.
+    pub fn will_serve_observers_at(&mut self, endpoints: Vec<Endpoint>, options: ListenOptions) {
+        self.observers = ObserversPort::at(endpoints, options);
+    }
+
+    /// Observers are served there from now on, while agreement asks for that.
+    pub fn serve_observers_at(
+        &mut self,
+        queue: &mut Queue<'_>,
+        endpoints: Vec<Endpoint>,
+        options: ListenOptions,
+    ) {
+        self.observers.place(queue, endpoints, options);
+    }
+
     /// A turn begins: everything in it happens at this time, in ms of the monotonic clock.
     pub fn begin_turn(&mut self, now_ms: u64) {
         self.elections.begin_turn(now_ms);
         self.learners.begin_turn(now_ms);
     }
 
-    /// An operation on a socket or listener of [`Owner::Elections`] or [`Owner::Learners`] has
-    /// completed.
+    /// An operation on a socket or listener of one of [`Peers`]' owners has completed.
     ///
     /// # Panics
     /// If it is of another owner.
@@ -197,6 +218,13 @@ impl Peers {
             }
             Some(Kind::Accept(Owner::Learners, _) | Kind::Socket(Owner::Learners, _)) => {
                 self.learners.handle(queue, completion, agreement);
+            }
+            Some(Kind::Accept(Owner::Observers, _)) => {
+                match self.observers.handle(queue, completion) {
+                    Some(Ok(fd)) => self.learners.accepted(queue, fd, Door::Observers),
+                    Some(Err(errno)) => self.learners.accept_failed(errno),
+                    None => (),
+                }
             }
             other => panic!("{other:?} is of no link between servers"),
         }
@@ -214,6 +242,7 @@ impl Peers {
         for listener in self.late.bound(self.learners.now_ms()) {
             self.learners.listen(queue, listener);
         }
+        self.observers.sweep(queue, self.learners.now_ms());
         self.elections.sweep(queue);
         self.learners.sweep(queue, agreement);
     }
@@ -229,8 +258,12 @@ impl Peers {
         match effect {
             Effect::Notify { to, notice } => self.elections.notify(to, notice, ensemble),
             Effect::Connect(attempt, to) => {
-                self.learners.connect(queue, &mut self.resolver, attempt, to);
+                self.learners.connect(queue, &mut self.resolver, (attempt, to), Door::Quorum);
             }
+            Effect::ConnectToMaster(attempt, to) => {
+                self.learners.connect(queue, &mut self.resolver, (attempt, to), Door::Observers);
+            }
+            Effect::OpenToObservers(is_open) => self.observers.open(queue, is_open),
             Effect::Send(link, message) => self.learners.send(queue, link, &message, ensemble),
             Effect::Close(link, why) => self.learners.close(queue, link, why),
             Effect::Configured { current, next } => self.configure(&current, next.as_deref()),
@@ -244,6 +277,7 @@ impl Peers {
     pub fn end_turn(&mut self, queue: &mut Queue<'_>) {
         self.elections.end_turn(queue, &mut self.resolver);
         self.learners.end_turn(queue);
+        self.observers.end_turn(queue);
     }
 
     /// Whether the next turn has something to do though nothing completes.
@@ -253,7 +287,8 @@ impl Peers {
 
     /// When a turn has something to do though nothing completes, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
-        self.elections.deadline_ms().min(self.learners.deadline_ms()).min(self.late.deadline_ms())
+        let of_ports_ms = self.late.deadline_ms().min(self.observers.deadline_ms());
+        self.elections.deadline_ms().min(self.learners.deadline_ms()).min(of_ports_ms)
     }
 
     /// Whether a learner link has so little unsent that another piece of the log should be read
@@ -286,6 +321,7 @@ impl Peers {
     /// Closes everything, because the server stops.
     pub fn stop(&mut self, queue: &mut Queue<'_>) {
         self.late.stop();
+        self.observers.open(queue, false);
         self.elections.stop(queue);
         self.learners.stop(queue);
     }

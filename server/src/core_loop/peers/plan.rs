@@ -43,6 +43,8 @@ pub struct Listening {
     pub election: Vec<Endpoint>,
     /// For learners.
     pub quorum: Vec<Endpoint>,
+    /// For observers, while it follows; nowhere unless followers serve them.
+    pub observers: Vec<Endpoint>,
     /// How often binding the election port is tried, once a second, before the server gives up;
     /// `None` for as long as it takes.
     pub attempts_max: Option<u32>,
@@ -137,7 +139,8 @@ impl EnsemblePlan {
         };
         let current = Configuration::new(membership.clone());
         let can_change = settings.can_change;
-        let ensemble = Ensemble { can_change, ..Ensemble::new(*me, current) };
+        let has_masters = links.observers_port.is_some();
+        let ensemble = Ensemble { can_change, has_masters, ..Ensemble::new(*me, current) };
         Ok(Self {
             ensemble,
             pace,
@@ -162,6 +165,7 @@ fn link_parts(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersPar
         leader_ms: pace.connect_ms(),
         keep_alive: links.keep_alive,
         no_delay: links.no_delay[0],
+        observers_port: links.observers_port,
         packets: settings.packets,
     }
 }
@@ -176,7 +180,7 @@ pub(super) fn reach(member: &Member) -> Reach {
 
 /// Each of the server's own addresses, or their ports at every address of the machine.
 pub fn listening(settings: &EnsembleSettings, own: &Member) -> Listening {
-    let endpoints = |of: fn(&PeerAddress) -> Address| {
+    let endpoints = |of: &dyn Fn(&PeerAddress) -> Address| {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for address in own.addresses() {
             let mut endpoint = Endpoint::from(of(address));
@@ -189,9 +193,11 @@ pub fn listening(settings: &EnsembleSettings, own: &Member) -> Listening {
         }
         endpoints
     };
+    let at_port = |port| endpoints(&|it| Address { port, ..it.quorum() });
     Listening {
-        election: endpoints(PeerAddress::election),
-        quorum: endpoints(PeerAddress::quorum),
+        election: endpoints(&PeerAddress::election),
+        quorum: endpoints(&PeerAddress::quorum),
+        observers: settings.links.observers_port.map_or_else(Vec::new, at_port),
         attempts_max: settings.links.bind_attempts,
         options: [
             ListenOptions { keep_alive: settings.links.keep_alive, ..ListenOptions::default() },

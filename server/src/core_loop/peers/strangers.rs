@@ -22,8 +22,6 @@ pub(super) struct Stranger {
 
 /// What is kept with a socket that may be a stranger's.
 pub(super) trait MaybeStranger: Sized {
-    /// What is kept with a stranger.
-    fn of(stranger: Stranger) -> Self;
     /// The stranger, if it is one.
     fn stranger(&self) -> Option<&Stranger>;
     /// When it is closed unless it has become something else, in ms of the monotonic clock.
@@ -35,7 +33,7 @@ pub(super) trait MaybeStranger: Sized {
 pub(super) fn admit<T: MaybeStranger>(
     sockets: &mut Sockets<T>,
     queue: &mut Queue<'_>,
-    fd: OwnedFd,
+    (fd, kept): (OwnedFd, impl FnOnce(Stranger) -> T),
     (now_ms, until_ms): (u64, u64),
     complaints: &mut Complaints,
 ) {
@@ -50,7 +48,7 @@ pub(super) fn admit<T: MaybeStranger>(
         complaints.make(now_ms, &from, Complaint::Crowded);
         sockets.close(queue, place);
     }
-    sockets.open(queue, fd, T::of(Stranger { from, inbox: Inbox::default(), until_ms }));
+    sockets.open(queue, fd, kept(Stranger { from, inbox: Inbox::default(), until_ms }));
 }
 
 /// The sockets whose time has run out.

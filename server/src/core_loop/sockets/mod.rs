@@ -54,11 +54,13 @@ pub enum Owner {
     Elections,
     /// Learner links.
     Learners,
+    /// The port for observers; what is accepted there are learner links.
+    Observers,
 }
 
 impl Owner {
     /// Each at its number.
-    pub const ALL: [Self; 3] = [Self::Clients, Self::Elections, Self::Learners];
+    pub const ALL: [Self; 4] = [Self::Clients, Self::Elections, Self::Learners, Self::Observers];
 }
 
 /// Where a socket is kept. Names that socket until its last operation has completed, and then

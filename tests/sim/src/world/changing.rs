@@ -180,7 +180,11 @@ pub(super) fn first(voters: usize) -> Configuration {
     Configuration::parse(text.as_bytes()).expect("well-formed")
 }
 
-/// The servers that vote when a world begins, where its configuration does not change.
-pub(super) fn unchanged(voters: usize) -> Configuration {
-    Configuration::of_voters((0..voters).map(server_id).collect::<Vec<ServerId>>())
+/// The servers that vote and observe when a world begins, where its configuration does not change.
+pub(super) fn unchanged(voters: usize, observers: impl Iterator<Item = ServerId>) -> Configuration {
+    let line =
+        |(id, role): (ServerId, &str)| format!("server.{0}=s{0}:{PORT}:1000:{role};2181\n", id.0);
+    let voters = (0..voters).map(|place| (server_id(place), "participant"));
+    let text: String = voters.chain(observers.map(|id| (id, "observer"))).map(line).collect();
+    Configuration::parse(text.as_bytes()).expect("well-formed")
 }

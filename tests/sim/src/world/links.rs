@@ -183,13 +183,16 @@ impl World {
 
     pub(super) fn connect(
         &mut self,
-        from: Place,
+        (from, to): (Place, Place),
         attempt: Attempt,
-        to: Place,
+        is_to_master: bool,
     ) -> Result<(), Violation> {
         let is_blocked = self.partition.is_blocked(from, to) || self.partition.is_blocked(to, from);
-        // A stock server listens on that port while it leads only.
-        let is_up = self.running(to).is_some_and(|it| it.stock_following().is_none());
+        // A stock server listens on that port while it leads only. For observers servers listen
+        // while they follow; stock's do not here.
+        let is_up = self.running(to).is_some_and(|it| {
+            it.stock_following().is_none() && (!is_to_master || it.zab().observers().is_some())
+        });
         if is_blocked || !is_up {
             return self.event(from, Event::ConnectFailed(attempt));
         }
@@ -197,7 +200,9 @@ impl World {
         self.next_link += 1;
         let boots = (self.servers[from].boot, self.servers[to].boot);
         self.links.insert(id, Link::new((from, boots.0), (to, boots.1)));
-        self.event(to, Event::Accepted(id))?;
+        let is_of = if is_to_master { Event::ObserverAccepted(id) } else { Event::Accepted(id) };
+        self.report.observing += u64::from(is_to_master);
+        self.event(to, is_of)?;
         self.event(from, Event::Connected(attempt, id))
     }
 }

@@ -23,11 +23,15 @@ impl World {
             let start = self.changing.start(place, self.servers[place].disk.history(), &first);
             (start.current, start.proposed)
         } else {
-            (Arc::new(changing::unchanged(self.voters)), Vec::new())
+            // Others are not named: they follow, and do not vote.
+            let observers = if self.has_masters { self.voters..self.servers.len() } else { 0..0 };
+            let observers = observers.map(|place| self.id_of(place));
+            (Arc::new(changing::unchanged(self.voters, observers)), Vec::new())
         };
         let ensemble = Ensemble {
             can_change: is_changing,
             epoch_txns_max: self.epoch_txns_max,
+            has_masters: self.has_masters,
             planted: Planted::one(self.setup.plant),
             ..Ensemble::new(self.id_of(place), (*current).clone())
         };

@@ -44,6 +44,7 @@ enum Happening {
         boot: u32,
         attempt: Attempt,
         to: Place,
+        is_to_master: bool,
     },
     DiskDone {
         place: Place,
@@ -132,6 +133,8 @@ pub struct World {
     squeezed: Option<Place>,
     /// Txns of an epoch.
     epoch_txns_max: u32,
+    /// Whether observers learn from followers.
+    has_masters: bool,
     /// Clients of whole servers.
     service: Service,
     checks: Checks,
@@ -180,6 +183,7 @@ impl World {
             squeezed: None,
             // In some worlds epochs are so short that several of them fill.
             epoch_txns_max: if setup.seed % 8 == short { 150 } else { EPOCH_TXNS_MAX },
+            has_masters: setup.has_masters(),
             service: Service::default(),
             checks: Checks::default(),
             report: Report::default(),
@@ -305,10 +309,10 @@ impl World {
                 }
                 Ok(())
             }
-            Happening::Connect { from, boot, attempt, to } => {
-                let again = Happening::Connect { from, boot, attempt, to };
+            Happening::Connect { from, boot, attempt, to, is_to_master } => {
+                let again = Happening::Connect { from, boot, attempt, to, is_to_master };
                 if self.is_there(from, boot, &again) {
-                    self.connect(from, attempt, to)
+                    self.connect((from, to), attempt, is_to_master)
                 } else {
                     Ok(())
                 }

@@ -104,6 +104,7 @@ impl World {
             Effect::Connect(_, leader) if is_stock => return self.stock_follows(place, leader),
             Effect::Notify { .. }
             | Effect::Connect(..)
+            | Effect::ConnectToMaster(..)
             | Effect::Send(..)
             | Effect::Close(..)
             | Effect::SendSnapshot(..) => self.perform_on_network(place, effect),
@@ -115,6 +116,7 @@ impl World {
             | Effect::BeginEmpty(_)
             | Effect::ForgetSnapshot => self.perform_on_disk(place, effect),
             Effect::Configured { current, .. } => self.configured(place, current),
+            Effect::OpenToObservers(is_open) => self.report.masters += u64::from(is_open),
             Effect::Inherit | Effect::Follow(_) | Effect::Stand(_) => (),
             Effect::Committed(zxid) => return self.show(place, zxid),
             Effect::Confirmed(number) => return self.confirmed(place, number),
@@ -153,10 +155,14 @@ impl World {
                 let delay_us = self.latency_us();
                 self.at(delay_us, Happening::Notify(place, to));
             }
-            Effect::Connect(attempt, to) => {
+            Effect::Connect(attempt, to) | Effect::ConnectToMaster(attempt, to) => {
+                let is_to_master = matches!(effect, Effect::ConnectToMaster(..));
                 let delay_us = self.latency_us();
                 let to = self.place_of(to);
-                self.at(delay_us, Happening::Connect { from: place, boot, attempt, to });
+                self.at(
+                    delay_us,
+                    Happening::Connect { from: place, boot, attempt, to, is_to_master },
+                );
             }
             Effect::Send(link, message) => {
                 let mut bytes = Vec::new();

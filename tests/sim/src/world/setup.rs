@@ -43,6 +43,11 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Whether observers, where there are any, learn from followers: in half of the seeds.
+    pub const fn has_masters(&self) -> bool {
+        self.seed / 4 % 2 == 1
+    }
+
     /// Whether sessions are local until they own a node: in a third of the seeds.
     pub const fn local_sessions(&self) -> LocalSessions {
         if self.seed / 4 % 3 == 2 { LocalSessions::Upgraded } else { LocalSessions::Off }
@@ -70,6 +75,10 @@ pub struct Report {
     pub fired: u64,
     /// Configurations that were proposed.
     pub changes: u64,
+    /// How often followers began to serve observers, and observers came to one.
+    pub masters: u64,
+    /// See [`Self::masters`].
+    pub observing: u64,
     /// Writes and syncs that read-only servers refused.
     pub refused: u64,
 }
@@ -85,6 +94,8 @@ impl Report {
         self.fired += other.fired;
         self.changes += other.changes;
         self.refused += other.refused;
+        self.masters += other.masters;
+        self.observing += other.observing;
         let sums = self.synchronized.iter_mut().chain(&mut self.sessions);
         for (sum, more) in sums.zip(other.synchronized.into_iter().chain(other.sessions)) {
             *sum += more;
@@ -103,8 +114,9 @@ impl fmt::Display for Report {
              {acknowledged} writes acknowledged, {syncs} syncs, {events} events; learners \
              synchronized by DIFF {diff}, TRUNC {trunc}, SNAP {snap}; sessions made {made}, \
              resumed {resumed}, expired {expired}; {fired} watches fired; \
-             {refused} requests refused by read-only servers; {} configurations",
-            self.changes
+             {refused} requests refused by read-only servers; {} configurations; \
+             {} observers came to {} masters",
+            self.changes, self.observing, self.masters
         )
     }
 }

@@ -27,6 +27,8 @@ pub struct Links {
     /// How long a leader without an epoch puts up with a voter that looks for a leader again, in
     /// ms; `None` until `initLimit` ends it.
     pub epoch_wait_ms: Option<u32>,
+    /// Where followers serve observers; `None` if they do not.
+    pub observers_port: Option<u16>,
     /// Whether what goes to a leader is sent at once, and what goes to learners.
     pub no_delay: [bool; 2],
 }
@@ -74,7 +76,13 @@ impl Links {
             }
             BIND_ATTEMPTS
         });
+        let observers_port = settled.positive("observerMasterPort");
+        let is_port = observers_port.is_none_or(|port| u16::try_from(port).is_ok());
+        if is_in_ensemble && !is_port {
+            settled.fail_value("observerMasterPort", "a port, at most 65535; 0 for none");
+        }
         Self {
+            observers_port: observers_port.and_then(|port| u16::try_from(port).ok()),
             connect_limit: settled.positive("connectToLearnerMasterLimit"),
             reconnect_ms,
             election_connect_ms: connect_ms.filter(|&ms| ms > 0),

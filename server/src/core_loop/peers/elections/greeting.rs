@@ -23,7 +23,8 @@ impl Elections {
             return queue.close_after(fd, None);
         }
         let times_ms = (self.now_ms, self.now_ms + self.hello_ms);
-        strangers::admit(&mut self.sockets, queue, fd, times_ms, &mut self.complaints);
+        let accepted = (fd, Kept::Stranger);
+        strangers::admit(&mut self.sockets, queue, accepted, times_ms, &mut self.complaints);
     }
 
     /// A stranger has sent something: its hello, once that is whole.

@@ -381,10 +381,6 @@ impl Elections {
 }
 
 impl MaybeStranger for Kept {
-    fn of(stranger: Stranger) -> Self {
-        Self::Stranger(stranger)
-    }
-
     fn stranger(&self) -> Option<&Stranger> {
         match self {
             Self::Stranger(stranger) => Some(stranger),

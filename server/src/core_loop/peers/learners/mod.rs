@@ -51,11 +51,20 @@ use tracing::{info, warn};
 #[derive(Debug)]
 enum Kept {
     /// It was accepted, and its first packet is not whole.
-    Stranger(Stranger),
+    Stranger(Stranger, Door),
     /// It is being connected, to this address.
     Connecting(SocketAddr),
     /// It is a link.
     Link(Box<Link>),
+}
+
+/// Which port a link is opened at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// The one of a leader, for all learners.
+    Quorum,
+    /// The one of an observer master.
+    Observers,
 }
 
 /// Where a link is.
@@ -113,6 +122,7 @@ pub(super) struct Learners {
     introduction_ms: u64,
     leader_ms: u64,
     no_delay: bool,
+    observers_port: Option<u16>,
     sockets: Sockets<Kept>,
     links: BTreeMap<LinkId, Whereabouts>,
     next_link: u64,
@@ -149,6 +159,7 @@ impl Learners {
             introduction_ms: parts.introduction_ms,
             leader_ms: parts.leader_ms,
             no_delay: parts.no_delay,
+            observers_port: parts.observers_port,
             sockets: Sockets::new(Owner::Learners),
             links: BTreeMap::new(),
             next_link: 0,
@@ -168,6 +179,12 @@ impl Learners {
             is_stopping: false,
             now_ms: 0,
         }
+    }
+
+    /// Observer masters are at this port.
+    #[cfg(test)]
+    pub(super) fn serve_at(&mut self, port: u16) {
+        self.observers_port = Some(port);
     }
 
     pub(super) fn begin_turn(&mut self, now_ms: u64) {
@@ -203,8 +220,8 @@ impl Learners {
         agreement: &mut impl Agreement,
     ) {
         match self.sockets.handle(queue, completion) {
-            Event::Accepted(fd) => self.accepted(queue, fd),
-            Event::AcceptFailed(errno) => self.complain(&"listener", Complaint::Accept(errno)),
+            Event::Accepted(fd) => self.accepted(queue, fd, Door::Quorum),
+            Event::AcceptFailed(errno) => self.accept_failed(errno),
             Event::Opened(place) => self.opened(place, agreement),
             Event::NotConnected { errno, .. } => self.not_connected(queue, &errno, agreement),
             Event::Received { place, bytes } => self.received(queue, place, bytes, agreement),
@@ -231,7 +248,7 @@ impl Learners {
                 self.drop_link(queue, id);
                 agreement.handle(zab::Event::Closed(id));
             }
-            Some(Kept::Stranger(_) | Kept::Connecting(_)) => self.sockets.close(queue, place),
+            Some(Kept::Stranger(..) | Kept::Connecting(_)) => self.sockets.close(queue, place),
             None => (),
         }
     }
@@ -249,6 +266,7 @@ impl Learners {
                 | CloseReason::OurId
                 | CloseReason::NewerConfiguration
                 | CloseReason::LastEpoch
+                | CloseReason::NotObserver
                 | CloseReason::Protocol(_) => {
                     warn!(%from, suppressed, "a learner link is closed: {why}");
                 }
@@ -290,7 +308,7 @@ impl Learners {
     pub(super) fn sweep(&mut self, queue: &mut Queue<'_>, agreement: &mut impl Agreement) {
         let now_ms = self.now_ms;
         for place in strangers::late(&self.sockets, now_ms) {
-            if let Some(&Kept::Stranger(Stranger { from, .. })) = self.sockets.find(place) {
+            if let Some(&Kept::Stranger(Stranger { from, .. }, _)) = self.sockets.find(place) {
                 self.complain(&from, Complaint::Silent);
             }
             self.sockets.close(queue, place);
@@ -362,7 +380,7 @@ impl Learners {
     #[cfg(test)]
     pub(super) fn inbox_bytes(&self) -> usize {
         let byte_count = |kept: &Kept| match kept {
-            Kept::Stranger(stranger) => stranger.inbox.len(),
+            Kept::Stranger(stranger, _) => stranger.inbox.len(),
             Kept::Link(link) => link.inbox.len(),
             Kept::Connecting(_) => 0,
         };
@@ -385,7 +403,7 @@ impl Learners {
     #[cfg(test)]
     pub(super) fn inbox_capacity(&self) -> usize {
         let capacity = |kept: &Kept| match kept {
-            Kept::Stranger(stranger) => stranger.inbox.capacity(),
+            Kept::Stranger(stranger, _) => stranger.inbox.capacity(),
             Kept::Link(link) => link.inbox.capacity(),
             Kept::Connecting(_) => 0,
         };
@@ -394,20 +412,16 @@ impl Learners {
 }
 
 impl MaybeStranger for Kept {
-    fn of(stranger: Stranger) -> Self {
-        Self::Stranger(stranger)
-    }
-
     fn stranger(&self) -> Option<&Stranger> {
         match self {
-            Self::Stranger(stranger) => Some(stranger),
+            Self::Stranger(stranger, _) => Some(stranger),
             _ => None,
         }
     }
 
     fn until_ms(&self) -> Option<u64> {
         match *self {
-            Self::Stranger(Stranger { until_ms, .. }) => Some(until_ms),
+            Self::Stranger(Stranger { until_ms, .. }, _) => Some(until_ms),
             Self::Connecting(_) | Self::Link(_) => None,
         }
     }

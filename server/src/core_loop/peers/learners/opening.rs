@@ -6,7 +6,7 @@ use super::super::limits::INTRODUCTION;
 use super::super::resolver::{Found, Resolver, Sought};
 use super::super::strangers::{self, Stranger};
 use super::link::{Link, Side};
-use super::{Kept, Learners, News, Opening, Step, Whereabouts};
+use super::{Door, Kept, Learners, News, Opening, Step, Whereabouts};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
 use engine::zab::{self, Attempt, LinkId};
@@ -21,13 +21,14 @@ use std::vec::IntoIter;
 use tracing::{debug, info};
 
 impl Learners {
-    /// Begins an attempt to connect to a server's quorum port, in place of one that is under way.
+    /// Begins an attempt to connect to a server's port for learners, or for observers, in place of
+    /// one that is under way.
     pub(in super::super) fn connect(
         &mut self,
         queue: &mut Queue<'_>,
         resolver: &mut Resolver,
-        attempt: Attempt,
-        to: ServerId,
+        (attempt, to): (Attempt, ServerId),
+        door: Door,
     ) {
         self.give_up(queue);
         let Some(reach) = self.others.get(&to) else {
@@ -35,7 +36,13 @@ impl Learners {
             return self.news.push(News::Failed(attempt));
         };
         let (share_ms, until_ms) = (self.leader_ms, self.now_ms + self.leader_ms);
-        let found = resolver.look_up(Sought::Learner(to), reach.quorum.clone());
+        let mut addresses = reach.quorum.clone();
+        if let (Door::Observers, Some(port)) = (door, self.observers_port) {
+            for address in &mut addresses {
+                address.port = port;
+            }
+        }
+        let found = resolver.look_up(Sought::Learner(to), addresses);
         self.opening = Some(Opening { attempt, to, step: Step::Resolving, share_ms, until_ms });
         if let Some(found) = found {
             self.resolved(queue, to, found);
@@ -109,7 +116,10 @@ impl Learners {
 
     fn log_failure(&mut self, to: ServerId, why: &dyn Display) {
         if let Some(suppressed) = self.failures.admits(self.now_ms) {
-            info!(suppressed, "server {to}, which is to lead, cannot be reached: {why}");
+            info!(
+                suppressed,
+                "server {to}, which this one is to learn from, cannot be reached: {why}"
+            );
         }
     }
 
@@ -156,12 +166,18 @@ impl Learners {
     }
 
     /// A connection was accepted: its first packet is awaited.
-    pub(super) fn accepted(&mut self, queue: &mut Queue<'_>, fd: OwnedFd) {
+    pub(in super::super) fn accepted(&mut self, queue: &mut Queue<'_>, fd: OwnedFd, door: Door) {
         if self.is_stopping {
             return queue.close_after(fd, None);
         }
         let times_ms = (self.now_ms, self.now_ms + self.introduction_ms);
-        strangers::admit(&mut self.sockets, queue, fd, times_ms, &mut self.complaints);
+        let kept = |stranger| Kept::Stranger(stranger, door);
+        strangers::admit(&mut self.sockets, queue, (fd, kept), times_ms, &mut self.complaints);
+    }
+
+    /// A connection could not be accepted.
+    pub(in super::super) fn accept_failed(&mut self, errno: Errno) {
+        self.complain(&"listener", Complaint::Accept(errno));
     }
 
     /// A stranger has sent something: it is a learner once its first packet is whole.
@@ -172,11 +188,11 @@ impl Learners {
         bytes: &[u8],
         agreement: &mut impl Agreement,
     ) {
-        let Some(Kept::Stranger(Stranger { from, inbox, .. })) = self.sockets.find_mut(place)
+        let Some(Kept::Stranger(Stranger { from, inbox, .. }, door)) = self.sockets.find_mut(place)
         else {
             return;
         };
-        let (from, mut is_whole) = (*from, false);
+        let (from, door, mut is_whole) = (*from, *door, false);
         let fed = inbox.feed(bytes, |front| {
             is_whole = is_introduction(front)?;
             Ok::<_, Complaint>(None)
@@ -186,7 +202,10 @@ impl Learners {
                 let inbox = std::mem::take(inbox);
                 let id = self.link(place, Side::Leader, from, inbox);
                 debug!(%from, "a learner has connected");
-                agreement.handle(zab::Event::Accepted(id));
+                agreement.handle(match door {
+                    Door::Quorum => zab::Event::Accepted(id),
+                    Door::Observers => zab::Event::ObserverAccepted(id),
+                });
                 self.take_packets(queue, place, &[], agreement);
             }
             Ok(()) => (),

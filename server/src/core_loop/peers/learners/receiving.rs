@@ -22,7 +22,7 @@ impl Learners {
         agreement: &mut impl Agreement,
     ) {
         match self.sockets.find(place) {
-            Some(Kept::Stranger(_)) => self.introducing(queue, place, bytes, agreement),
+            Some(Kept::Stranger(..)) => self.introducing(queue, place, bytes, agreement),
             Some(Kept::Link(_)) => self.take_packets(queue, place, bytes, agreement),
             Some(Kept::Connecting(_)) | None => (),
         }

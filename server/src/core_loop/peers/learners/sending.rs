@@ -54,7 +54,7 @@ impl Learners {
             Kept::Link(link) => {
                 Some((link.outbox.byte_count() + sending_bytes, link.id, link.from))
             }
-            Kept::Stranger(_) | Kept::Connecting(_) => None,
+            Kept::Stranger(..) | Kept::Connecting(_) => None,
         });
         if let Some((byte_count, id, from)) = unsent.max() {
             self.complain(&from, Complaint::UnreadOfAll { byte_count });

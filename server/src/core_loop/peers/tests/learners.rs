@@ -5,7 +5,7 @@ use super::{
 };
 use crate::core_loop::peers::Reach;
 use crate::core_loop::peers::complaints::Complaint;
-use crate::core_loop::peers::limits::HELD_BYTES_MAX;
+use crate::core_loop::peers::limits::{BIND_RETRY_MS, HELD_BYTES_MAX};
 use engine::zab::{Attempt, CloseReason, Effect, LinkId, Message};
 use model::peer::packet::{FromLeader, FromLearner, LearnerInfo, PROTOCOL_VERSION, PacketError};
 use model::server::ServerId;
@@ -241,5 +241,49 @@ fn an_attempt_that_takes_too_long_fails() {
     solo.perform(Effect::Connect(Attempt(3), ServerId(2)));
     assert_eq!(solo.told(1), ["ConnectFailed(Attempt(2))"]);
     assert_eq!(solo.peers.learners.counts().0, 1);
+    solo.end();
+}
+
+#[test]
+fn observers_come_in_by_a_door_of_their_own_while_it_is_open() {
+    let mut solo = knowing(1);
+    let (held, place) = reserved();
+    drop(held);
+    let endpoint = Endpoint::of(place);
+    let options = ListenOptions::default();
+    solo.peers.will_serve_observers_at(vec![endpoint], options);
+    solo.pass(1);
+    assert!(TcpStream::connect(place).is_err(), "agreement has not asked for it");
+    solo.perform(Effect::OpenToObservers(true));
+    solo.settle();
+    let observer = connect(place);
+    let (server, protocol) = (ServerId(2), PROTOCOL_VERSION);
+    let learner = LearnerInfo::Config { server, protocol, version: 0, trailing: &[] };
+    write(&observer, &encoded(FromLearner::ObserverInfo { accepted: Zxid(0), learner }));
+    assert_eq!(solo.told(2), ["ObserverAccepted(LinkId(0))", "0 says ObserverInfo"]);
+    solo.perform(Effect::OpenToObservers(false));
+    solo.settle();
+    assert!(TcpStream::connect(place).is_err(), "it is closed");
+    assert!(!is_closed(&observer), "what is there stays until agreement closes it");
+    // Another process has the port: it is tried again.
+    let other = TcpListener::bind(place).unwrap();
+    solo.perform(Effect::OpenToObservers(true));
+    solo.settle();
+    drop(other);
+    solo.pass(BIND_RETRY_MS);
+    drop(connect(place));
+    solo.end();
+}
+
+#[test]
+fn an_observer_master_is_asked_at_its_own_port() {
+    let (theirs, port) = listening();
+    // Its quorum port is another one, where nobody listens.
+    let (_held, nowhere) = reserved();
+    let mut solo = knowing(nowhere.port());
+    solo.peers.learners.serve_at(port);
+    solo.perform(Effect::ConnectToMaster(Attempt(1), ServerId(2)));
+    assert_eq!(solo.told(1), ["Connected(Attempt(1), LinkId(0))"]);
+    drop(accept(&theirs));
     solo.end();
 }

@@ -82,6 +82,7 @@ fn parts(me: i64, election: u16, others: BTreeMap<ServerId, Reach>) -> PeersPart
         introduction_ms: INTRODUCTION_MS,
         leader_ms: INTRODUCTION_MS,
         keep_alive: false,
+        observers_port: None,
         no_delay: true,
         packets: PacketLimits::default(),
     }

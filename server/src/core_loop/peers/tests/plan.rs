@@ -35,6 +35,7 @@ const LINKS: Links = Links {
     notify_ms: (200, 60_000),
     epoch_wait_ms: None,
     no_delay: [true, true],
+    observers_port: None,
 };
 
 const THREE: &str = "server.1=zoo1:2888:3888;2181\n\
@@ -146,4 +147,19 @@ fn what_is_missing_is_told() {
     assert_eq!(of(1, 0, 1), PlanFault::NoInitLimit);
     assert_eq!(of(1, 1, 0), PlanFault::NoSyncLimit);
     assert!(PlanFault::NoInitLimit.to_string().contains("initLimit"));
+}
+
+#[test]
+fn an_observer_masters_port_is_at_each_address_of_the_server() {
+    let with = |observers_port| {
+        let links = Links { observers_port, ..LINKS };
+        EnsemblePlan::decide(&EnsembleSettings { links, ..settings(THREE, 2) }).unwrap()
+    };
+    let plan = with(Some(2_191));
+    let ports: Vec<_> = plan.listening.observers.iter().map(ToString::to_string).collect();
+    assert_eq!(ports, ["10.0.0.2:2191", "10.0.1.2:2191"]);
+    assert!(plan.ensemble.has_masters);
+    assert_eq!(plan.links.observers_port, Some(2_191));
+    let without = with(None);
+    assert!(without.listening.observers.is_empty() && !without.ensemble.has_masters);
 }

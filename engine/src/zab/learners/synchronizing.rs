@@ -17,7 +17,7 @@
 //! alone, until memory has what comes next. Proposals continue meanwhile, and no other learner
 //! waits.
 
-use super::{Leading, Phase, Stage};
+use super::{By, Learners, News, Offer, Stage, part_through};
 use crate::in_log::InLog;
 use crate::zab::context::Context;
 use crate::zab::effect::{CloseReason, Effect, Message, Part, Violation};
@@ -37,36 +37,32 @@ enum Choice {
     Snap,
 }
 
-impl Leading {
-    /// The end of what is sent as committed.
-    fn known_committed(&self, context: &Context<'_>) -> Zxid {
-        if self.is_in_broadcast() { context.history.committed() } else { self.inherited }
-    }
-
-    /// Begins to synchronize a learner that has promised the epoch, if that is agreed on.
-    pub(super) fn maybe_synchronize(&mut self, link: LinkId, context: &mut Context<'_>) {
-        if !matches!(self.phase, Phase::Synchronization | Phase::Broadcast) {
-            return;
-        }
-        let committed = self.known_committed(context);
-        let epoch = self.epoch;
-        let Some(learner) = self.learners.get_mut(&link) else { return };
+impl Learners {
+    /// Begins to synchronize a learner that has promised the epoch.
+    pub(in crate::zab) fn synchronize(
+        &mut self,
+        link: LinkId,
+        offer: &Offer,
+        context: &mut Context<'_>,
+    ) {
+        let Some(learner) = self.find_mut(link) else { return };
         let Stage::Promised { last } = learner.stage else { return };
-        if last.epoch() == epoch && last > committed {
-            if !learner.is_kin {
+        if last.epoch() == offer.epoch && last > offer.committed {
+            // An observer master knows less than the learner, which has been elsewhere.
+            if !learner.is_kin || matches!(offer.by, By::Master { .. }) {
                 return;
             }
             // It was synchronized in this epoch, so it holds everything committed, and perhaps
             // proposals that this link has to bring again.
-            context.effects.send(link, Message::Trunc(committed));
-            learner.stage = Stage::Sending { sent: committed };
-            return self.feed(link, context);
+            context.effects.send(link, Message::Trunc(offer.committed));
+            learner.stage = Stage::Sending { sent: offer.committed };
+            return self.feed(link, offer, context);
         }
         match context.history.behind(last) {
             Found::Behind { after, parts } => {
                 let first = parts.first().map(|part| part.txns.zxid(part.range.start));
-                self.choose(link, last, after, first, context);
-                self.feed(link, context);
+                self.choose(link, last, after, first, offer, context);
+                self.feed(link, offer, context);
             }
             Found::Earlier => {
                 learner.stage = Stage::Choosing { last };
@@ -82,13 +78,13 @@ impl Leading {
         last: Zxid,
         after: Zxid,
         first: Option<Zxid>,
+        offer: &Offer,
         context: &mut Context<'_>,
     ) {
-        let committed = self.known_committed(context);
         // (epoch, 0) is everything before the first txn of the epoch.
         let is_at_start = last.counter() == 0
             && first.is_some_and(|first| first.epoch() == last.epoch() && first.counter() == 1);
-        let Some(learner) = self.learners.get_mut(&link) else { return };
+        let Some(learner) = self.find_mut(link) else { return };
         let choice = if after == last || is_at_start {
             Choice::Diff
         } else if learner.is_kin && after.epoch() == last.epoch() && after.counter() > 0 {
@@ -98,52 +94,65 @@ impl Leading {
         };
         match choice {
             Choice::Diff => {
-                context.effects.send(link, Message::Diff(committed));
+                context.effects.send(link, Message::Diff(offer.committed));
                 learner.stage = Stage::Sending { sent: after };
             }
             Choice::Trunc(zxid) => {
                 context.effects.send(link, Message::Trunc(zxid));
                 learner.stage = Stage::Sending { sent: after };
             }
-            Choice::Snap => self.send_snapshot(link, context),
+            Choice::Snap => self.send_snapshot(link, offer, context),
         }
     }
 
     /// Sends a snapshot of what is committed. Its zxid is never below the learner's last one: while
     /// the history has no committed txn of this epoch, it is the epoch's start.
-    fn send_snapshot(&mut self, link: LinkId, context: &mut Context<'_>) {
-        let through = self.known_committed(context);
-        let start = Zxid::of_epoch(self.epoch);
+    fn send_snapshot(&mut self, link: LinkId, offer: &Offer, context: &mut Context<'_>) {
+        let through = offer.pictured;
+        let start = Zxid::of_epoch(offer.epoch);
         let is_bare = context.ensemble.planted.has(Plant::SnapBelowPeer);
         let zxid = if is_bare { through } else { through.max(start) };
-        let Some(learner) = self.learners.get_mut(&link) else { return };
+        let Some(learner) = self.find_mut(link) else { return };
         learner.stage = Stage::SendingSnapshot { through };
         context.effects.send(link, Message::Snap(zxid));
         context.effects.push(Effect::SendSnapshot(link, through));
     }
 
     /// The snapshot is sent: what came meanwhile follows.
-    pub fn snapshot_sent(&mut self, link: LinkId, context: &mut Context<'_>) {
-        let Some(learner) = self.learners.get_mut(&link) else { return };
+    pub(in crate::zab) fn snapshot_sent(
+        &mut self,
+        link: LinkId,
+        offer: &Offer,
+        context: &mut Context<'_>,
+    ) {
+        let Some(learner) = self.find_mut(link) else { return };
         let Stage::SendingSnapshot { through } = learner.stage else { return };
         learner.heard_ms = context.now_ms;
         learner.stage = Stage::Sending { sent: through };
-        self.feed(link, context);
+        self.feed(link, offer, context);
     }
 
     /// A piece of the log was read for a learner.
-    pub fn log_read(&mut self, link: LinkId, read: LogRead, context: &mut Context<'_>) {
-        let Some(learner) = self.learners.get_mut(&link) else { return };
+    pub(in crate::zab) fn log_read(
+        &mut self,
+        link: LinkId,
+        read: LogRead,
+        offer: &Offer,
+        context: &mut Context<'_>,
+    ) {
+        let Some(learner) = self.find_mut(link) else { return };
         // It waits for us, not we for it.
         learner.heard_ms = context.now_ms;
         match (learner.stage.clone(), read) {
             (Stage::Choosing { last }, LogRead::Range { after, txns }) => {
-                self.choose(link, last, after, txns.first(), context);
-                self.send_piece(link, after, txns, context);
+                self.choose(link, last, after, txns.first(), offer, context);
+                self.send_piece(link, after, &txns, offer, context);
             }
-            (Stage::Choosing { .. }, LogRead::Unavailable) => self.send_snapshot(link, context),
+            (Stage::Choosing { .. }, LogRead::Unavailable) => {
+                self.send_snapshot(link, offer, context);
+            }
             (Stage::Sending { sent }, LogRead::Range { after, txns }) if after == sent => {
-                self.send_piece(link, after, txns, context);
+                self.send_piece(link, after, &txns, offer, context);
             }
             // The log does not reach back to what was sent a moment ago, though it is held back.
             (Stage::Sending { .. }, _) => {
@@ -159,29 +168,30 @@ impl Leading {
         &mut self,
         link: LinkId,
         after: Zxid,
-        txns: Arc<InLog>,
+        txns: &Arc<InLog>,
+        offer: &Offer,
         context: &mut Context<'_>,
     ) {
-        let stage = self.learners.get(&link).map(|it| it.stage.clone());
+        let stage = self.find(link).map(|it| it.stage.clone());
         if stage == Some(Stage::Sending { sent: after }) {
-            let range = 0..txns.count_through(self.known_committed(context));
-            self.send_part(link, &Part { txns, range }, context);
-            self.feed(link, context);
+            let part = part_through(txns, 0, offer.committed);
+            self.send_part(link, &part, offer, context);
+            self.feed(link, offer, context);
         }
     }
 
     /// Sends what a learner lacks, from memory if that reaches back far enough; then NEWLEADER.
-    fn feed(&mut self, link: LinkId, context: &mut Context<'_>) {
-        let Some(learner) = self.learners.get(&link) else { return };
+    fn feed(&mut self, link: LinkId, offer: &Offer, context: &mut Context<'_>) {
+        let Some(learner) = self.find(link) else { return };
         let Stage::Sending { sent } = learner.stage else { return };
         match context.history.behind(sent) {
             Found::Earlier => context.effects.push(Effect::ReadLog(link, sent)),
             Found::Behind { parts, .. } => {
-                // Another configuration that is not committed follows NEWLEADER, with what is
+                let is_begun = offer.by != By::Prospect;
+                // Another configuration that is not in force follows NEWLEADER, with what is
                 // behind it: what NEWLEADER names counts at UPTODATE.
-                let change = context.change_in_flight().filter(|_| self.is_in_broadcast());
-                let is_bare = context.ensemble.planted.has(Plant::InheritedBare)
-                    && self.phase == Phase::Synchronization;
+                let change = context.change_in_flight().filter(|_| is_begun);
+                let is_bare = context.ensemble.planted.has(Plant::InheritedBare) && !is_begun;
                 let mut held_back = Vec::new();
                 for part in &parts {
                     let before =
@@ -191,21 +201,20 @@ impl Leading {
                     if is_bare {
                         context.effects.send(link, Message::Proposals(part.clone()));
                     } else {
-                        self.send_part(link, &of(part.range.start..split), context);
+                        self.send_part(link, &of(part.range.start..split), offer, context);
                         held_back.push(of(split..part.range.end));
                     }
                 }
-                let is_begun = self.is_in_broadcast();
                 let ensemble = &*context.ensemble;
                 let offered = if is_begun { &ensemble.current } else { ensemble.newest() };
-                context.effects.send(link, Message::NewLeader(self.epoch, offered.clone()));
+                context.effects.send(link, Message::NewLeader(offer.epoch, offered.clone()));
                 for part in held_back {
-                    self.send_part(link, &part, context);
+                    self.send_held_back(link, &part, offer, context);
                 }
                 for part in parts.into_iter().filter(|_| is_bare) {
                     context.effects.send(link, Message::Commits(part));
                 }
-                if let Some(learner) = self.learners.get_mut(&link) {
+                if let Some(learner) = self.find_mut(link) {
                     learner.stage = Stage::Offered;
                     learner.heard_ms = context.now_ms;
                 }
@@ -213,13 +222,33 @@ impl Leading {
         }
     }
 
+    /// Sends what comes behind NEWLEADER. A leader has committed none of it; an observer master
+    /// may know it to be committed, and then informs of it, as it informed the others.
+    fn send_held_back(
+        &mut self,
+        link: LinkId,
+        part: &Part,
+        offer: &Offer,
+        context: &mut Context<'_>,
+    ) {
+        let By::Master { designated } = offer.by else {
+            return self.send_part(link, part, offer, context);
+        };
+        let known = part_through(&part.txns, part.range.start, offer.committed);
+        let News { before, change, behind } = News::of(&known, designated);
+        context.effects.inform(link, before);
+        if let Some((change, leader)) = change {
+            context.effects.send(link, Message::InformAndActivate(change, leader));
+        }
+        context.effects.inform(link, behind);
+    }
+
     /// Sends proposals, and a COMMIT for each that is committed. An observer gets only those, in
     /// pairs; it is informed of the others once they are committed, as every learner is that has
     /// been offered the history. So nothing uncommitted may be sent before that is about to happen.
-    fn send_part(&mut self, link: LinkId, part: &Part, context: &mut Context<'_>) {
-        let committed = self.known_committed(context);
-        let Some(learner) = self.learners.get_mut(&link) else { return };
-        let end = part.txns.count_through(committed).clamp(part.range.start, part.range.end);
+    fn send_part(&mut self, link: LinkId, part: &Part, offer: &Offer, context: &mut Context<'_>) {
+        let Some(learner) = self.find_mut(link) else { return };
+        let end = part.txns.count_through(offer.committed).clamp(part.range.start, part.range.end);
         let decided = Part { txns: part.txns.clone(), range: part.range.start..end };
         let proposed = if learner.is_observer { decided.clone() } else { part.clone() };
         if !proposed.range.is_empty() {

@@ -1,4 +1,4 @@
-//! A learner as its leader sees it.
+//! A learner as the server sees it that it learns from.
 
 use super::super::event::LinkId;
 use model::server::ServerId;
