@@ -8,6 +8,7 @@ mod joining;
 mod killed;
 pub(crate) mod local;
 mod moving;
+pub(crate) mod oracle;
 mod read_only;
 mod returning;
 mod steady;

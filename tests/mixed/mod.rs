@@ -11,6 +11,7 @@
 mod arriving;
 mod changing;
 mod local;
+mod oracle;
 mod replacing;
 mod together;
 mod work;

@@ -218,6 +218,10 @@ pub enum Effect {
     Send(LinkId, Message),
     /// Close the link; no further events of it are handed in.
     Close(LinkId, CloseReason),
+    /// Ask the oracle whether this server may decide alone, then report
+    /// [`Event::OracleSaid`](super::Event). Only where there is one; not again before it has
+    /// answered.
+    AskOracle,
     /// Make these epochs durable, then report [`Event::EpochsStored`](super::Event).
     StoreEpochs(Epochs),
     /// Write these txns to the log behind all earlier ones.

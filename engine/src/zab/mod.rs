@@ -15,6 +15,7 @@
 //! - [`leading`], [`following`]: the two sides of a learner link, phase by phase;
 //! - [`standing`]: what a leader decides a change of the configuration with;
 //! - `report`: what it tells its caller, and announces to others;
+//! - [`oracle`]: what lets one of two voters decide alone;
 //! - [`plant`]: rules that a simulation breaks on purpose.
 //!
 //! **Invariants**
@@ -41,6 +42,7 @@ pub mod following;
 pub mod history;
 pub mod leading;
 mod looking;
+pub mod oracle;
 pub mod plant;
 pub mod quorum;
 mod report;
@@ -56,6 +58,7 @@ pub use effect::{CloseReason, Effect, Effects, Lost, Message, Notice, Part, Viol
 pub use ensemble::{Ensemble, Pace};
 pub use event::{Attempt, Event, LinkId, LogRead};
 pub use history::History;
+pub use oracle::Oracle;
 pub use plant::{Plant, Planted};
 pub use quorum::Quorum;
 pub use report::Progress;
@@ -200,6 +203,7 @@ impl Zab {
         {
             effects.push(Effect::Stand(Some(standing)));
         }
+        self.maybe_ask(now_ms, effects);
     }
 
     fn decide(&mut self, now_ms: u64, event: Event<'_>, effects: &mut Effects) {
@@ -243,6 +247,7 @@ impl Zab {
                 }
                 _ => panic!("the log was cut without a request"),
             }),
+            Event::OracleSaid(permits) => self.oracle_said(now_ms, permits, effects),
             Event::TurnEnded => self.end_turn(now_ms, effects),
             Event::Connected(..)
             | Event::ConnectFailed(_)

@@ -78,8 +78,8 @@ impl Zab {
     pub fn deadline_ms(&self) -> u64 {
         match &self.role {
             Role::Ending { .. } => u64::MAX,
-            Role::Looking(election) => election.deadline_ms(),
-            Role::Leading(leading) => leading.deadline_ms(),
+            Role::Looking(election) => election.deadline_ms(&self.ensemble),
+            Role::Leading(leading) => leading.deadline_ms(&self.ensemble),
             Role::Following(following) => following.deadline_ms(self.pace),
         }
     }

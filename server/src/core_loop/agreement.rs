@@ -137,6 +137,10 @@ impl History {
                 self.under_way.epochs = Some(epochs);
                 self.maybe_store_epochs(inbox);
             }
+            Effect::AskOracle => {
+                let oracle = self.oracle.as_mut().expect("only a server with an oracle asks");
+                oracle.ask(inbox);
+            }
             Effect::CutLog(zxid) => {
                 info!("the log is cut behind {zxid}, as the leader's history asks");
                 self.begin_change(Change::Cut(zxid));
@@ -238,6 +242,11 @@ impl History {
             LogRead::Unavailable
         });
         self.handle(Event::Peer(zab::Event::LogRead(link, read)), now);
+    }
+
+    /// The oracle has answered.
+    pub(super) fn oracle_said(&mut self, permits: bool, now: Now) {
+        self.handle(Event::Peer(zab::Event::OracleSaid(permits)), now);
     }
 
     /// Epochs are stored, or could not be.

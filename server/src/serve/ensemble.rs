@@ -78,6 +78,7 @@ impl Part {
             tick_ms: config.sessions.tick_ms,
             init_limit: ensemble.init_limit,
             sync_limit: ensemble.sync_limit,
+            has_oracle: ensemble.oracle.is_some(),
             listens_everywhere: ensemble.listens_on_all,
             links: ensemble.links,
             packets: PacketLimits::new(

@@ -223,12 +223,11 @@ impl Wiring<'_> {
             member,
         };
         let mut replica = Replica::new(parts, now);
-        let mut shard_roles = Vec::new();
-        for index in 0..shards {
+        let shard_roles = (0..shards).map(|index| {
             let (reader, cursor) = replica.view();
-            let settings = self.settings.clone();
-            shard_roles.push(Some(Shard::new(index, shards, settings, reader, cursor)));
-        }
+            Some(Shard::new(index, shards, self.settings.clone(), reader, cursor))
+        });
+        let shard_roles = shard_roles.collect();
         let log = LogWriterParts {
             first: (first.number, file),
             durability: self.durability,
@@ -238,6 +237,7 @@ impl Wiring<'_> {
             directories: self.directories.clone(),
             background: background.clone(),
         };
+        let ensemble = self.config.ensemble.as_ref();
         let history = History::new(
             HistoryParts {
                 replica,
@@ -249,7 +249,8 @@ impl Wiring<'_> {
                 directories: self.directories.clone(),
                 background: background.clone(),
                 sent_log_millionths: storage.sent_log_millionths,
-                leader_serves: self.config.ensemble.as_ref().is_none_or(|it| it.leader_serves),
+                leader_serves: ensemble.is_none_or(|it| it.leader_serves),
+                oracle: ensemble.and_then(|it| it.oracle.clone()),
                 keeper,
                 purge: storage.purge.map(|purge| PurgePolicy {
                     keep_count: purge.retain_count as usize,

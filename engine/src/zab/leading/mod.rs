@@ -21,6 +21,7 @@
 //! Source: Zab (Junqueira et al., DSN 2011); ZooKeeper 3.9.5, `Leader` and `LearnerHandler`.
 //! Lives in: `Role::Leading`.
 
+mod alone;
 mod committing;
 mod confirming;
 mod discovery;
@@ -30,6 +31,7 @@ mod synchronizing;
 
 pub use learner::{Learner, Stage};
 
+use self::alone::Alone;
 use super::context::Context;
 use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Ensemble;
@@ -90,6 +92,8 @@ pub struct Leading {
     resigning: Option<Resigning>,
     /// Whether what [`Self::standing`] tells may have changed.
     has_standing_changed: bool,
+    /// What it waits for that the oracle could permit.
+    alone: Alone,
 }
 
 /// The configuration in force has another leader.
@@ -111,6 +115,7 @@ impl Leading {
         supporters: BTreeSet<ServerId>,
         context: &mut Context<'_>,
     ) -> Self {
+        let alone = Alone::begin(&supporters, context);
         let mut leading = Self {
             phase: Phase::Discovery,
             epoch: Epoch(0),
@@ -128,6 +133,7 @@ impl Leading {
             confirmed: 0,
             resigning: None,
             has_standing_changed: true,
+            alone,
         };
         leading.maybe_decide_epoch(context);
         leading
@@ -164,8 +170,11 @@ impl Leading {
     }
 
     /// When [`Self::end_turn`] has something to do, in ms of the monotonic clock.
-    pub fn deadline_ms(&self) -> u64 {
-        if self.is_in_broadcast() { self.next_ping_ms } else { self.begins_until_ms }
+    pub fn deadline_ms(&self, ensemble: &Ensemble) -> u64 {
+        if self.is_in_broadcast() {
+            return self.next_ping_ms;
+        }
+        self.asks_at_ms(ensemble).map_or(self.begins_until_ms, |at| at.min(self.begins_until_ms))
     }
 
     /// A server has connected.
@@ -398,7 +407,7 @@ impl Leading {
         let me = context.ensemble.me;
         let is_there = |id| id == me || self.has_accepted(id);
         if !context.ensemble.is_quorum(is_there) {
-            return Err(Lost::NoQuorum);
+            self.lost_quorum(context.ensemble)?;
         }
         let proposed = context.history.last();
         let ping = self.ping();

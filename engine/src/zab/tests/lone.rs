@@ -4,7 +4,8 @@ use crate::in_log::InLog;
 use crate::limits::EPOCH_TXNS_MAX;
 use crate::zab::wire::KIN;
 use crate::zab::{
-    Configuration, Effect, Effects, Ensemble, Event, LinkId, Lost, Notice, Pace, Zab, ZabParts,
+    Configuration, Effect, Effects, Ensemble, Event, LinkId, Lost, Notice, Oracle, Pace, Zab,
+    ZabParts,
 };
 use model::peer::notification::{ServerState, Vote};
 use model::peer::packet::{FromLeader, FromLearner, LearnerInfo, PROTOCOL_VERSION};
@@ -41,6 +42,13 @@ impl Lone {
         (parts.last, parts.committed) = (Zxid::ZERO, Zxid::ZERO);
         parts.is_empty_trusted = is_trusted;
         Self::begun(parts)
+    }
+
+    /// It is one of so many, and has an oracle.
+    pub(super) fn with_oracle(voters: i64) -> Self {
+        let mut parts = Self::parts(voters, EPOCH_TXNS_MAX);
+        parts.ensemble.oracle = Oracle::Unasked;
+        Self { zab: Zab::new(parts), now_ms: 0 }
     }
 
     /// It goes by these times.

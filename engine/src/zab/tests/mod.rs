@@ -5,6 +5,7 @@ mod leading;
 mod lengths;
 mod lone;
 mod nonsense;
+mod oracle;
 mod quorums;
 mod transcript;
 mod waits;

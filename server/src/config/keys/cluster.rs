@@ -180,9 +180,12 @@ pub(super) static KEYS: &[Key] = &[
         .says("Longest pause of an observer before an election.")
         .no_effect(OBSERVERS_COME),
     Key::new("oraclePath", AnyText, "")
-        .says("The file that decides between two servers.")
-        .file_only()
-        .not_yet(ENSEMBLE),
+        .says(
+            "The file that lets this server decide alone, of two that vote, while its first \
+             character is 1; with three or more it is not read. Groups and weights do not count \
+             beside it.",
+        )
+        .file_only(),
     Key::new("multiAddress.enabled", OnIfTrue, "false")
         .in_file(TrueOrFalse)
         .says("Whether servers have several addresses.")

@@ -4,7 +4,7 @@
 
 use super::{PeersParts, Reach};
 use crate::config::decided::{Endpoint, Links};
-use engine::zab::{Configuration, Ensemble, Pace};
+use engine::zab::{Configuration, Ensemble, Oracle, Pace};
 use model::host::Host;
 use model::peer::address::Address;
 use model::peer::membership::{Member, Membership, PeerAddress};
@@ -28,6 +28,8 @@ pub struct EnsembleSettings {
     pub init_limit: u32,
     /// `syncLimit`, in ticks.
     pub sync_limit: u32,
+    /// Whether there is an oracle (`oraclePath`).
+    pub has_oracle: bool,
     /// `quorumListenOnAllIPs`.
     pub listens_everywhere: bool,
     /// How it deals with the others.
@@ -137,7 +139,8 @@ impl EnsemblePlan {
         };
         let current = Configuration::new(membership.clone());
         let can_change = settings.can_change;
-        let ensemble = Ensemble { can_change, ..Ensemble::new(*me, current) };
+        let oracle = if settings.has_oracle { Oracle::Unasked } else { Oracle::Absent };
+        let ensemble = Ensemble { can_change, oracle, ..Ensemble::new(*me, current) };
         Ok(Self {
             ensemble,
             pace,

@@ -115,6 +115,7 @@ impl World {
             | Effect::BeginEmpty(_)
             | Effect::ForgetSnapshot => self.perform_on_disk(place, effect),
             Effect::Configured { current, .. } => self.configured(place, current),
+            Effect::AskOracle => unreachable!("these servers have no oracles"),
             Effect::Inherit | Effect::Follow(_) | Effect::Stand(_) => (),
             Effect::Committed(zxid) => return self.show(place, zxid),
             Effect::Confirmed(number) => return self.confirmed(place, number),

@@ -19,6 +19,7 @@ fn settings(text: &str, me: i64) -> EnsembleSettings {
         tick_ms: 2_000,
         init_limit: 10,
         sync_limit: 5,
+        has_oracle: false,
         listens_everywhere: false,
         links: LINKS,
         packets: PacketLimits::default(),
