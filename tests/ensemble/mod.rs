@@ -2,6 +2,7 @@
 //!
 //! The campaign (`make ensemble ROUNDS=n SEED=n`) is the same with more rounds.
 
+pub(crate) mod addresses;
 pub(crate) mod changing;
 mod clients;
 mod joining;

@@ -8,6 +8,7 @@
 //! is sent that has nothing; `changing`: who is in the ensemble; `local`: sessions that only one
 //! server knows; `replacing`: one server after the other becomes ours, and back.
 
+mod addresses;
 mod arriving;
 mod changing;
 mod local;

@@ -7,6 +7,7 @@ use crate::admin;
 use crate::admin::inquiry::{InquiryInbox, InquirySender};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::decided::Storage;
 use crate::core_loop::{
     Clients, CoreLoop, History, HistoryParts, LogWriterParts, LoopInbox, LoopParts, OrderingLink,
     ShardLink, link,
@@ -252,10 +253,7 @@ impl Wiring<'_> {
                 leader_serves: ensemble.is_none_or(|it| it.leader_serves),
                 oracle: ensemble.and_then(|it| it.oracle.clone()),
                 keeper,
-                purge: storage.purge.map(|purge| PurgePolicy {
-                    keep_count: purge.retain_count as usize,
-                    interval_ms: u64::from(purge.interval_hours) * 3_600_000,
-                }),
+                purge: purge_policy(storage),
             },
             now,
         );
@@ -313,4 +311,11 @@ fn pin(cpu: u32) {
     if let Err(errno) = pinned {
         warn!("the core loop runs unpinned: CPU {cpu} is not available ({errno})");
     }
+}
+
+fn purge_policy(storage: &Storage) -> Option<PurgePolicy> {
+    storage.purge.map(|purge| PurgePolicy {
+        keep_count: purge.retain_count as usize,
+        interval_ms: u64::from(purge.interval_hours) * 3_600_000,
+    })
 }

@@ -186,17 +186,19 @@ pub(super) static KEYS: &[Key] = &[
              beside it.",
         )
         .file_only(),
-    Key::new("multiAddress.enabled", OnIfTrue, "false")
-        .in_file(TrueOrFalse)
-        .says("Whether servers have several addresses.")
-        .not_yet(ENSEMBLE),
-    Key::new("multiAddress.reachabilityCheckEnabled", OnIfTrue, "true")
-        .in_file(TrueOrFalse)
-        .says("Whether the addresses of a server are tried first.")
-        .not_yet(ENSEMBLE),
-    Key::new("multiAddress.reachabilityCheckTimeoutMs", Int, "1000")
-        .says("How long they are tried.")
-        .not_yet(ENSEMBLE),
+    Key::new("multiAddress.enabled", OnIfTrue, "false").in_file(TrueOrFalse).says(
+        "Whether this server says to the others that it has several addresses in its server.N \
+             line. Such lines are read with the Java system property alone, as in \
+             ZooKeeper; servers before 3.6 do not understand what is said then.",
+    ),
+    Key::new("multiAddress.reachabilityCheckEnabled", OnIfTrue, "true").in_file(TrueOrFalse).says(
+        "Whether each of a server's several addresses is tried for a short time first: \
+             ZooKeeper pings them, Ringkeeper connects to them, one after the other.",
+    ),
+    Key::new("multiAddress.reachabilityCheckTimeoutMs", Int, "1000").says(
+        "How long that is, in ms; an election link to such a server is also given up when what \
+             was sent is not acknowledged for so long.",
+    ),
     Key::new("leaderServes", OffIf("no"), "yes").says("Whether a leader serves clients."),
     Key::new("cnxTimeout", AnyText, "5000").says(
         "How long connecting for an election may take, in ms; 0 means as long as the \

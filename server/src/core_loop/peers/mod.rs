@@ -10,9 +10,10 @@
 //! [`Peers::is_busy`].
 //!
 //! The map: [`plan`] (from the configuration to what all this needs), `elections`, `learners` (the
-//! two kinds of links), `resolver` (names), `inbox`, `outbox` (bytes that wait on either side of a
-//! socket), `late` (ports that are not free yet), `roster` (whether
-//! others have this configuration), [`complaints`] (what is logged about others), [`limits`].
+//! two kinds of links), `resolver` (names), `tries` (several addresses of a server), `inbox`,
+//! `outbox` (bytes that wait on either side of a socket), `late` (ports that are not free yet),
+//! `roster` (whether others have this configuration), [`complaints`] (what is logged about others),
+//! [`limits`].
 //!
 //! **Invariants**
 //!
@@ -40,6 +41,7 @@ mod roster;
 mod strangers;
 #[cfg(test)]
 mod tests;
+mod tries;
 
 pub use inbox::Inbox;
 pub use learners::{Departure, Lent};
@@ -53,6 +55,7 @@ use engine::zab::{Configuration, Effect, Ensemble, Event, LinkId};
 use late::Late;
 use learners::Learners;
 use model::peer::address::Address;
+use model::peer::hello::HelloForm;
 use model::peer::membership::Membership;
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
@@ -86,8 +89,13 @@ pub struct Reach {
 pub struct PeersParts {
     /// This server.
     pub me: ServerId,
-    /// Where it says that it can be reached for elections.
-    pub election: Address,
+    /// Where it says that it can be reached for elections: at all of these, or at the first.
+    pub election: Vec<Address>,
+    /// How it says that.
+    pub form: HelloForm,
+    /// How long each of several addresses is tried at first, in ms, and an election link to such
+    /// a server may be silent about what was sent (`multiAddress.reachabilityCheckTimeoutMs`).
+    pub check_ms: Option<u32>,
     /// The configuration, with which those of others are compared.
     pub membership: Membership,
     /// Whether a newer one of theirs is to be heard of.
@@ -148,9 +156,12 @@ impl Peers {
     /// Accepts connections at these places, and no longer where it did.
     pub fn listen_at(&mut self, queue: &mut Queue<'_>, port: PeerPort, listeners: Vec<Listener>) {
         match port {
-            PeerPort::Election => self.elections.listen_at(queue, listeners),
+            PeerPort::Election => {
+                self.late.stop(port);
+                self.elections.listen_at(queue, listeners);
+            }
             PeerPort::Quorum => {
-                self.late.stop();
+                self.late.stop(port);
                 self.learners.listen_at(queue, listeners);
             }
         }
@@ -169,9 +180,9 @@ impl Peers {
         self.learners.configure(others);
     }
 
-    /// Accepts connections of learners there once that is possible.
-    pub fn listen_later(&mut self, endpoint: Endpoint, options: ListenOptions) {
-        self.late.add(endpoint, options);
+    /// Accepts connections there once that is possible.
+    pub fn listen_later(&mut self, port: PeerPort, endpoint: Endpoint, options: ListenOptions) {
+        self.late.add(port, endpoint, options);
     }
 
     /// A turn begins: everything in it happens at this time, in ms of the monotonic clock.
@@ -211,8 +222,11 @@ impl Peers {
                 Sought::Learner(id) => self.learners.resolved(queue, id, found),
             }
         }
-        for listener in self.late.bound(self.learners.now_ms()) {
-            self.learners.listen(queue, listener);
+        for (port, listener) in self.late.bound(self.learners.now_ms()) {
+            match port {
+                PeerPort::Election => self.elections.listen(queue, listener),
+                PeerPort::Quorum => self.learners.listen(queue, listener),
+            }
         }
         self.elections.sweep(queue);
         self.learners.sweep(queue, agreement);
@@ -285,7 +299,8 @@ impl Peers {
 
     /// Closes everything, because the server stops.
     pub fn stop(&mut self, queue: &mut Queue<'_>) {
-        self.late.stop();
+        self.late.stop(PeerPort::Election);
+        self.late.stop(PeerPort::Quorum);
         self.elections.stop(queue);
         self.learners.stop(queue);
     }

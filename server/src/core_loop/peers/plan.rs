@@ -7,6 +7,7 @@ use crate::config::decided::{Endpoint, Links};
 use engine::zab::{Configuration, Ensemble, Oracle, Pace};
 use model::host::Host;
 use model::peer::address::Address;
+use model::peer::hello::HelloForm;
 use model::peer::membership::{Member, Membership, PeerAddress};
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
@@ -157,7 +158,9 @@ fn link_parts(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersPar
         me: settings.me,
         membership: settings.membership.clone(),
         can_change: settings.can_change,
-        election: own.addresses()[0].election(),
+        election: own.addresses().iter().map(PeerAddress::election).collect(),
+        form: if links.says_all_addresses { HelloForm::V2 } else { HelloForm::V1 },
+        check_ms: links.check_ms,
         others: others.map(|(&id, member)| (id, reach(member))).collect(),
         connect_ms: links.election_connect_ms.map_or(u64::MAX, Into::into),
         hello_ms: links.hello_ms.map_or(pace.sync_ms(), Into::into),

@@ -29,6 +29,10 @@ pub struct Links {
     pub epoch_wait_ms: Option<u32>,
     /// Whether what goes to a leader is sent at once, and what goes to learners.
     pub no_delay: [bool; 2],
+    /// Whether it says to others that it has several addresses.
+    pub says_all_addresses: bool,
+    /// How long each of a server's addresses is tried at first, if it has several, in ms.
+    pub check_ms: Option<u32>,
 }
 
 /// How often binding is tried where `electionPortBindRetry` is negative.
@@ -63,6 +67,9 @@ impl Links {
             at_least("fastleader.maxNotificationInterval", 1),
         );
         let reconnect_ms = at_least("leaderConnectDelayDuringRetryMs", 0);
+        let check_ms = at_least("multiAddress.reachabilityCheckTimeoutMs", 1);
+        let says_all_addresses = settled.flag("multiAddress.enabled");
+        let is_checking = settled.flag("multiAddress.reachabilityCheckEnabled");
         let written = settled.whole("electionPortBindRetry");
         let attempts = u32::try_from(written).unwrap_or_else(|_| {
             if is_in_ensemble {
@@ -84,6 +91,8 @@ impl Links {
             notify_ms,
             epoch_wait_ms: u32::try_from(settled.whole("leader.maxTimeToWaitForEpoch")).ok(),
             no_delay: [settled.flag("follower.nodelay"), settled.flag("leader.nodelay")],
+            says_all_addresses,
+            check_ms: Some(check_ms).filter(|_| says_all_addresses && is_checking),
         }
     }
 }

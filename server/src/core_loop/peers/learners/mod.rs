@@ -32,6 +32,7 @@ pub use lending::Lent;
 use super::complaints::{Complaint, Complaints};
 use super::limits::{UNSENT_BYTES_MAX, UNSENT_TOTAL_BYTES_MAX};
 use super::strangers::{self, MaybeStranger, Stranger};
+use super::tries::Try;
 use super::{Agreement, PeersParts, Reach};
 use crate::core_loop::rare::{Rare, Rares, SECOND_MS};
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
@@ -84,9 +85,7 @@ struct Opening {
     attempt: Attempt,
     to: ServerId,
     step: Step,
-    /// How long the look-up, or one address, may take, in ms.
-    share_ms: u64,
-    /// When that is over, in ms of the monotonic clock.
+    /// When the look-up, or one address, has taken too long, in ms of the monotonic clock.
     until_ms: u64,
 }
 
@@ -96,7 +95,7 @@ enum Step {
     /// The addresses are looked up.
     Resolving,
     /// One is connected to, the others are tried next.
-    Connecting { place: Place, rest: IntoIter<SocketAddr> },
+    Connecting { place: Place, rest: IntoIter<Try> },
 }
 
 /// What agreement has yet to be notified of.
@@ -112,6 +111,8 @@ pub(super) struct Learners {
     packets: PacketLimits,
     introduction_ms: u64,
     leader_ms: u64,
+    /// How long each of several addresses is tried at first, in ms.
+    check_ms: Option<u32>,
     no_delay: bool,
     sockets: Sockets<Kept>,
     links: BTreeMap<LinkId, Whereabouts>,
@@ -148,6 +149,7 @@ impl Learners {
             packets: parts.packets,
             introduction_ms: parts.introduction_ms,
             leader_ms: parts.leader_ms,
+            check_ms: parts.check_ms,
             no_delay: parts.no_delay,
             sockets: Sockets::new(Owner::Learners),
             links: BTreeMap::new(),

@@ -5,6 +5,7 @@ use super::super::inbox::Inbox;
 use super::super::limits::INTRODUCTION;
 use super::super::resolver::{Found, Resolver, Sought};
 use super::super::strangers::{self, Stranger};
+use super::super::tries::{Try, tries};
 use super::link::{Link, Side};
 use super::{Kept, Learners, News, Opening, Step, Whereabouts};
 use crate::core_loop::peers::Agreement;
@@ -34,9 +35,9 @@ impl Learners {
             self.log_failure(to, &"it is not in the configuration");
             return self.news.push(News::Failed(attempt));
         };
-        let (share_ms, until_ms) = (self.leader_ms, self.now_ms + self.leader_ms);
+        let until_ms = self.now_ms + self.leader_ms;
         let found = resolver.look_up(Sought::Learner(to), reach.quorum.clone());
-        self.opening = Some(Opening { attempt, to, step: Step::Resolving, share_ms, until_ms });
+        self.opening = Some(Opening { attempt, to, step: Step::Resolving, until_ms });
         if let Some(found) = found {
             self.resolved(queue, to, found);
         }
@@ -57,8 +58,9 @@ impl Learners {
         if opening.to == id && matches!(opening.step, Step::Resolving) {
             match found {
                 Ok(addresses) => {
-                    opening.share_ms /= addresses.len() as u64;
-                    self.try_next(queue, addresses.into_iter(), &"no address");
+                    let share_ms = self.leader_ms / addresses.len() as u64;
+                    let tries = tries(&addresses, self.check_ms, share_ms);
+                    self.try_next(queue, tries.into_iter(), &"no address");
                 }
                 Err(error) => self.fail(&error),
             }
@@ -66,20 +68,15 @@ impl Learners {
     }
 
     /// Connects to the next address; `failure` is why the one before did not do.
-    fn try_next(
-        &mut self,
-        queue: &mut Queue<'_>,
-        mut rest: IntoIter<SocketAddr>,
-        failure: &dyn Display,
-    ) {
-        let Some(address) = rest.next() else { return self.fail(failure) };
-        let options = SocketOptions { keep_alive: false, no_delay: self.no_delay };
+    fn try_next(&mut self, queue: &mut Queue<'_>, mut rest: IntoIter<Try>, failure: &dyn Display) {
+        let Some(Try { address, limit_ms }) = rest.next() else { return self.fail(failure) };
+        let options = SocketOptions { no_delay: self.no_delay, ..SocketOptions::default() };
         match unconnected(address, options) {
             Ok(fd) => {
                 let kept = Kept::Connecting(address);
                 let place = self.sockets.connect(queue, fd, address, kept);
                 if let Some(opening) = &mut self.opening {
-                    opening.until_ms = self.now_ms + opening.share_ms;
+                    opening.until_ms = self.now_ms + limit_ms;
                     opening.step = Step::Connecting { place, rest };
                 }
             }
