@@ -12,6 +12,7 @@ mod addresses;
 mod arriving;
 mod changing;
 mod local;
+mod observers;
 mod oracle;
 mod replacing;
 mod together;

@@ -27,11 +27,26 @@ pub(super) async fn leader(desk: &Desk) -> Result<Value, Unanswered> {
     }))
 }
 
-/// The observers that learn from this server: how many. (Stock lists what it counts of each.)
+/// The observers that learn from this server.
 pub(super) async fn observers(desk: &Desk) -> Result<Value, Unanswered> {
     let ordering = desk.roles.ordering_counts().await?;
-    let count = ordering.leading().map_or(0, |leading| leading.synced_observers);
-    Ok(json!({ "synced_observers": count, "observers": [] }))
+    let observers = ordering.leading().map_or(&[][..], |leading| &leading.observers);
+    let each = observers.iter().map(|it| {
+        let traffic = &it.traffic;
+        json!({
+            "remote_socket_address": format!("/{}", traffic.from),
+            "sid": it.id.0,
+            "established": it.since_wall_ms,
+            "queued_packets": traffic.waiting.0,
+            "queued_packets_size": traffic.waiting.1,
+            "packets_received": traffic.received,
+            "packets_sent": traffic.sent,
+            "requests": traffic.requests,
+            "last_zxid": traffic.last.map_or(-1, |zxid| zxid.0),
+        })
+    });
+    let each: Vec<_> = each.collect();
+    Ok(json!({ "synced_observers": each.len(), "observers": each }))
 }
 
 /// The servers that vote; none on a read-only server.

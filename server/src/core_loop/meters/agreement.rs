@@ -329,6 +329,7 @@ impl AgreementMeters {
             synced_followers: followers().count() as u64,
             synced_without_vote: followers().filter(|it| !is_voter(it)).count() as u64,
             synced_observers: in_broadcast().filter(|it| it.is_observer).count() as u64,
+            observers: Vec::new(),
             pending_syncs: ordering.pending_sync_count() as u64,
             proposal_bytes: self.numbers.proposal_bytes,
         });

@@ -44,7 +44,7 @@ mod tests;
 mod tries;
 
 pub use inbox::Inbox;
-pub use learners::{Departure, Lent};
+pub use learners::{Departure, Lent, Traffic};
 pub use resolver::{Lookup, Wake, system_lookup};
 
 use super::inbox::PeerPort;
@@ -59,6 +59,7 @@ use model::peer::hello::HelloForm;
 use model::peer::membership::Membership;
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
+use model::zxid::Zxid;
 use net::listener::{Endpoint, ListenOptions, Listener};
 use resolver::{Resolver, Sought};
 use ring::{Completion, Queue};
@@ -274,6 +275,21 @@ impl Peers {
     /// for it. What is read for a link that has no room counts against its bound.
     pub fn has_room(&self, link: LinkId) -> bool {
         self.learners.has_room(link)
+    }
+
+    /// The links of learners, in numbers.
+    pub fn traffic(&self) -> impl Iterator<Item = (LinkId, Traffic)> {
+        self.learners.traffic()
+    }
+
+    /// Forgets those numbers.
+    pub fn forget_traffic(&mut self) {
+        self.learners.forget_traffic();
+    }
+
+    /// This is the last txn that was proposed here.
+    pub fn set_proposed(&mut self, proposed: Zxid) {
+        self.learners.proposed = proposed;
     }
 
     /// The sends to learners that have begun since the last call.

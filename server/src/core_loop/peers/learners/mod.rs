@@ -21,12 +21,14 @@
 //!
 //! Lives in: [`Peers`](super::Peers).
 
+mod counting;
 mod lending;
 mod link;
 mod opening;
 mod receiving;
 mod sending;
 
+pub use counting::Traffic;
 pub use lending::Lent;
 
 use super::complaints::{Complaint, Complaints};
@@ -40,6 +42,7 @@ use engine::zab::{self, Attempt, CloseReason, LinkId};
 use link::Link;
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
+use model::zxid::Zxid;
 use net::listener::Listener;
 use ring::{Completion, Queue};
 use std::collections::BTreeMap;
@@ -116,6 +119,10 @@ pub(super) struct Learners {
     no_delay: bool,
     sockets: Sockets<Kept>,
     links: BTreeMap<LinkId, Whereabouts>,
+    /// Of the links that this server has accepted.
+    traffic: BTreeMap<LinkId, Traffic>,
+    /// The last txn that this server has proposed.
+    pub(super) proposed: Zxid,
     next_link: u64,
     opening: Option<Opening>,
     news: Vec<News>,
@@ -153,6 +160,8 @@ impl Learners {
             no_delay: parts.no_delay,
             sockets: Sockets::new(Owner::Learners),
             links: BTreeMap::new(),
+            traffic: BTreeMap::new(),
+            proposed: Zxid::ZERO,
             next_link: 0,
             opening: None,
             news: Vec::new(),
@@ -265,6 +274,7 @@ impl Learners {
     /// Closes a link's socket; bytes that wait for it are dropped. One that is lent is closed when
     /// it comes back.
     fn drop_link(&mut self, queue: &mut Queue<'_>, id: LinkId) {
+        self.traffic.remove(&id);
         let Some(Whereabouts::Here(place)) = self.links.remove(&id) else { return };
         if let Some(Kept::Link(link)) = self.sockets.find(place) {
             self.unsent_byte_count -= link.outbox.byte_count();

@@ -7,7 +7,7 @@ use super::super::resolver::{Found, Resolver, Sought};
 use super::super::strangers::{self, Stranger};
 use super::super::tries::{Try, tries};
 use super::link::{Link, Side};
-use super::{Kept, Learners, News, Opening, Step, Whereabouts};
+use super::{Kept, Learners, News, Opening, Step, Traffic, Whereabouts};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
 use engine::zab::{self, Attempt, LinkId};
@@ -149,6 +149,9 @@ impl Learners {
             *kept = Kept::Link(Box::new(Link::new(id, side, from, inbox, self.packets)));
         }
         self.links.insert(id, Whereabouts::Here(place));
+        if side == Side::Leader {
+            self.traffic.insert(id, Traffic::new(from, self.now_ms));
+        }
         id
     }
 
