@@ -5,6 +5,7 @@
 pub(crate) mod addresses;
 pub(crate) mod changing;
 mod clients;
+mod crowded;
 mod joining;
 mod killed;
 pub(crate) mod local;

@@ -2,6 +2,7 @@
 
 use super::configuration::Configuration;
 use super::event::{Attempt, LinkId};
+use super::leading::bounding::CatchingUp;
 use super::standing::Standing;
 use crate::in_log::InLog;
 use model::peer::notification::{ServerState, Vote};
@@ -196,6 +197,8 @@ pub enum CloseReason {
     NewerConfiguration,
     /// It has been silent, or has not acknowledged proposals, for too long.
     Silent,
+    /// It observes, and too many learners are catching up like it.
+    Crowded(CatchingUp),
     /// This server is not a leader.
     NotLeading,
 }

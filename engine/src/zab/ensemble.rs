@@ -2,6 +2,7 @@
 
 use super::election::{NOTIFY_MS_MAX, NOTIFY_MS_MIN};
 use super::history::History;
+use super::leading::bounding::CatchUp;
 use super::oracle::Oracle;
 use super::plant::{Plant, Planted};
 use crate::limits::EPOCH_TXNS_MAX;
@@ -25,6 +26,8 @@ pub struct Ensemble {
     pub can_change: bool,
     /// The oracle of this server, which lets one of two voters decide alone (`oraclePath`).
     pub oracle: Oracle,
+    /// How learners catch up with this server.
+    pub catch_up: CatchUp,
     /// So many txns an epoch has at most: [`crate::limits::EPOCH_TXNS_MAX`] in a server.
     pub epoch_txns_max: u32,
     /// Nothing, in a server.
@@ -94,6 +97,7 @@ impl Ensemble {
             next: None,
             can_change: false,
             oracle: Oracle::Absent,
+            catch_up: CatchUp::default(),
             epoch_txns_max: EPOCH_TXNS_MAX,
             planted: Planted::default(),
         }

@@ -58,6 +58,7 @@ pub use effect::{CloseReason, Effect, Effects, Lost, Message, Notice, Part, Viol
 pub use ensemble::{Ensemble, Pace};
 pub use event::{Attempt, Event, LinkId, LogRead};
 pub use history::History;
+pub use leading::bounding::{CatchUp, CatchingUp};
 pub use oracle::Oracle;
 pub use plant::{Plant, Planted};
 pub use quorum::Quorum;
@@ -143,6 +144,8 @@ pub struct Zab {
     is_empty_trusted: bool,
     /// Who leads in the configuration that came into force, without an election.
     designated: Option<ServerId>,
+    /// It does not look for a leader before, in ms of the monotonic clock.
+    rests_until_ms: u64,
 }
 
 impl Zab {
@@ -174,6 +177,7 @@ impl Zab {
             later_promise: Epoch(0),
             is_empty_trusted: parts.is_empty_trusted,
             designated: None,
+            rests_until_ms: 0,
         }
     }
 
@@ -220,7 +224,7 @@ impl Zab {
                 }
             }
             Event::Accepted(link) => self.accepted(now_ms, link, effects),
-            Event::Closed(link) => self.link_closed(link, effects),
+            Event::Closed(link) => self.link_closed(now_ms, link, effects),
             Event::EpochsStored => {
                 let stored = self.storing.take().expect("epochs were to be stored");
                 self.epochs = stored;
@@ -343,11 +347,16 @@ impl Zab {
         part(role, &mut context);
     }
 
-    fn link_closed(&mut self, link: LinkId, effects: &mut Effects) {
+    fn link_closed(&mut self, now_ms: u64, link: LinkId, effects: &mut Effects) {
         self.early.remove(&link);
         match &mut self.role {
             Role::Leading(leading) => leading.closed(link, &self.ensemble),
             Role::Following(following) if following.link() == Some(link) => {
+                // A leader sends observers away while too many catch up: they come back, not at
+                // once.
+                if following.is_observer() && !following.is_serving() {
+                    self.rests_until_ms = now_ms + self.pace.reconnect_ms;
+                }
                 self.lose(Lost::LinkClosed, effects);
             }
             Role::Following(_) | Role::Looking(_) | Role::Ending { .. } => (),

@@ -22,6 +22,7 @@
 //! Lives in: `Role::Leading`.
 
 mod alone;
+pub mod bounding;
 mod committing;
 mod confirming;
 mod discovery;
@@ -314,6 +315,7 @@ impl Leading {
             // Whatever its first acknowledgement names, it answers NEWLEADER.
             Stage::Offered => {
                 learner.stage = Stage::Accepted { held: start };
+                learner.catching_up = None;
                 learner.acknowledged(start);
                 self.has_standing_changed = true;
                 if is_broadcast {

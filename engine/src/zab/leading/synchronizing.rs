@@ -17,6 +17,7 @@
 //! alone, until memory has what comes next. Proposals continue meanwhile, and no other learner
 //! waits.
 
+use super::bounding::CatchingUp;
 use super::{Leading, Phase, Stage};
 use crate::in_log::InLog;
 use crate::zab::context::Context;
@@ -56,11 +57,19 @@ impl Leading {
             if !learner.is_kin {
                 return;
             }
+            if !self.begins_to_catch_up(link, CatchingUp::Diff, context) {
+                return;
+            }
             // It was synchronized in this epoch, so it holds everything committed, and perhaps
             // proposals that this link has to bring again.
             context.effects.send(link, Message::Trunc(committed));
-            learner.stage = Stage::Sending { sent: committed };
+            if let Some(learner) = self.learners.get_mut(&link) {
+                learner.stage = Stage::Sending { sent: committed };
+            }
             return self.feed(link, context);
+        }
+        if context.ensemble.catch_up.is_snapshot_forced {
+            return self.send_snapshot(link, context);
         }
         match context.history.behind(last) {
             Found::Behind { after, parts } => {
@@ -96,6 +105,11 @@ impl Leading {
         } else {
             Choice::Snap
         };
+        let is_sent_txns = !matches!(choice, Choice::Snap);
+        if is_sent_txns && !self.begins_to_catch_up(link, CatchingUp::Diff, context) {
+            return;
+        }
+        let Some(learner) = self.learners.get_mut(&link) else { return };
         match choice {
             Choice::Diff => {
                 context.effects.send(link, Message::Diff(committed));
@@ -112,6 +126,9 @@ impl Leading {
     /// Sends a snapshot of what is committed. Its zxid is never below the learner's last one: while
     /// the history has no committed txn of this epoch, it is the epoch's start.
     fn send_snapshot(&mut self, link: LinkId, context: &mut Context<'_>) {
+        if !self.begins_to_catch_up(link, CatchingUp::Snapshot, context) {
+            return;
+        }
         let through = self.known_committed(context);
         let start = Zxid::of_epoch(self.epoch);
         let is_bare = context.ensemble.planted.has(Plant::SnapBelowPeer);

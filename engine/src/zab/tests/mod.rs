@@ -1,5 +1,6 @@
 //! Tests of agreement by itself; whole ensembles with faults are in `tests/sim`.
 
+mod catching_up;
 mod changes;
 mod leading;
 mod lengths;

@@ -9,7 +9,6 @@ const ENSEMBLE: &str = "of use to servers of an ensemble only, and not built yet
 
 const OBSERVERS_LOG: &str = "an observer keeps a log always: it then returns without a snapshot";
 const OBSERVERS_COME: &str = "an observer looks for its leader at once";
-const CATCHING_UP: &str = "how many observers catch up at once is not bounded yet";
 const ACKS: &str = "of use to the metric ack_latency, which is not measured yet";
 const NO_THREADS: &str = "connections between servers are opened and accepted without threads";
 const NEVER_WAITS: &str = "sending to another server and closing its connection never wait";
@@ -226,12 +225,12 @@ pub(super) static KEYS: &[Key] = &[
         "After how many ms without an epoch a leader gives up when a server that \
             elected it looks for a leader again; less than 0 means never.",
     ),
-    Key::new("leader.maxConcurrentSnapSyncs", IntOrDefault, "10")
-        .says("Observers that are sent a snapshot at the same time; servers that vote never wait.")
-        .not_yet(CATCHING_UP),
+    Key::new("leader.maxConcurrentSnapSyncs", IntOrDefault, "10").says(
+        "Learners that are sent a snapshot at the same time; an observer that comes then is sent \
+             away and comes back, a server that votes never is.",
+    ),
     Key::new("leader.maxConcurrentDiffSyncs", IntOrDefault, "100")
-        .says("Observers that are sent txns at the same time; servers that vote never wait.")
-        .not_yet(CATCHING_UP),
+        .says("The same of learners that are sent txns."),
     Key::new("leader.ackLoggingFrequency", IntOrDefault, "1000")
         .says("Of how many txns one counts for ack_latency; 0 and less mean none.")
         .not_yet(ACKS),
@@ -259,6 +258,5 @@ pub(super) static KEYS: &[Key] = &[
         .says("Whether a leader keeps requests of learners from its commit stage.")
         .no_effect(NO_STAGES),
     Key::new("forceSnapshotSync", OnIfTrue, "false")
-        .says("Whether a learner always gets a snapshot.")
-        .not_yet(ENSEMBLE),
+        .says("Whether a leader sends every learner a snapshot, whatever it has: for tests."),
 ];

@@ -141,7 +141,8 @@ impl EnsemblePlan {
         let current = Configuration::new(membership.clone());
         let can_change = settings.can_change;
         let oracle = if settings.has_oracle { Oracle::Unasked } else { Oracle::Absent };
-        let ensemble = Ensemble { can_change, oracle, ..Ensemble::new(*me, current) };
+        let catch_up = links.catch_up;
+        let ensemble = Ensemble { can_change, oracle, catch_up, ..Ensemble::new(*me, current) };
         Ok(Self {
             ensemble,
             pace,

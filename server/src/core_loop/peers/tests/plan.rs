@@ -2,6 +2,7 @@
 
 use crate::config::decided::{Endpoint, Links};
 use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings, PlanFault};
+use engine::zab::CatchUp;
 use engine::zab::{Pace, Quorum};
 use model::host::Host;
 use model::peer::address::Address;
@@ -39,6 +40,7 @@ const LINKS: Links = Links {
     no_delay: [true, true],
     says_all_addresses: false,
     check_ms: None,
+    catch_up: CatchUp { snapshots_max: 10, diffs_max: 100, is_snapshot_forced: false },
 };
 
 const THREE: &str = "server.1=zoo1:2888:3888;2181\n\
