@@ -2,15 +2,18 @@
 //!
 //! The campaign (`make ensemble ROUNDS=n SEED=n`) is the same with more rounds.
 
+pub(crate) mod addresses;
 pub(crate) mod changing;
 mod clients;
 pub(crate) mod command;
+mod crowded;
 mod interrupted;
 mod joining;
 mod killed;
 pub(crate) mod local;
 mod moving;
 pub(crate) mod observing;
+pub(crate) mod oracle;
 mod read_only;
 mod returning;
 mod steady;

@@ -9,10 +9,13 @@
 //! server knows; `observing`: observers behind followers; `replacing`: one server after the other
 //! becomes ours, and back.
 
+mod addresses;
 mod arriving;
 mod changing;
 mod local;
+mod observers;
 mod observing;
+mod oracle;
 mod replacing;
 mod together;
 pub(crate) mod work;

@@ -2,6 +2,7 @@
 
 use super::configuration::Configuration;
 use super::event::{Attempt, LinkId};
+use super::learners::bounding::CatchingUp;
 use super::standing::Standing;
 use crate::in_log::InLog;
 use model::peer::notification::{ServerState, Vote};
@@ -204,6 +205,8 @@ pub enum CloseReason {
     NewerConfiguration,
     /// It has been silent, or has not acknowledged proposals, for too long.
     Silent,
+    /// It observes, and too many learners are catching up like it.
+    Crowded(CatchingUp),
     /// This server is not a leader.
     NotLeading,
     /// It does not observe, and has connected to a server that serves observers only.
@@ -233,6 +236,10 @@ pub enum Effect {
     Send(LinkId, Message),
     /// Close the link; no further events of it are handed in.
     Close(LinkId, CloseReason),
+    /// Ask the oracle whether this server may decide alone, then report
+    /// [`Event::OracleSaid`](super::Event). Only where there is one; not again before it has
+    /// answered.
+    AskOracle,
     /// Make these epochs durable, then report [`Event::EpochsStored`](super::Event).
     StoreEpochs(Epochs),
     /// Write these txns to the log behind all earlier ones.

@@ -16,6 +16,7 @@
 
 use super::effect::{Effects, Notice};
 use super::ensemble::{Ensemble, Pace};
+use super::oracle::Oracle;
 use super::plant::Plant;
 use model::peer::notification::{ServerState, Vote};
 use model::server::ServerId;
@@ -68,6 +69,8 @@ pub struct Election {
     repeat_at_ms: u64,
     /// A quorum has this server's vote; it counts if no better one comes until then.
     ends_at_ms: Option<u64>,
+    /// The oracle is not asked before.
+    ask_at_ms: u64,
 }
 
 /// Whether a vote beats another one.
@@ -106,6 +109,7 @@ impl Election {
             repeat_ms_max: pace.notify_ms_max,
             repeat_at_ms: now_ms + pace.notify_ms_min,
             ends_at_ms: None,
+            ask_at_ms: now_ms,
         };
         election.announce(ensemble, effects);
         election.count(ensemble, now_ms);
@@ -129,8 +133,30 @@ impl Election {
     }
 
     /// When [`Self::tick`] has something to do, in ms of the monotonic clock.
-    pub fn deadline_ms(&self) -> u64 {
-        self.ends_at_ms.map_or(self.repeat_at_ms, |at| at.min(self.repeat_at_ms))
+    pub fn deadline_ms(&self, ensemble: &Ensemble) -> u64 {
+        let is_asking = ensemble.oracle == Oracle::Unasked && self.waits_for_other(ensemble);
+        let asks_at_ms = if is_asking { self.ask_at_ms } else { u64::MAX };
+        self.ends_at_ms.unwrap_or(u64::MAX).min(self.repeat_at_ms).min(asks_at_ms)
+    }
+
+    /// Whether this server could lead if the oracle let it decide alone.
+    fn waits_for_other(&self, ensemble: &Ensemble) -> bool {
+        let is_ready = self.vote.leader == ensemble.me && self.own.zxid.0 != UNINITIALIZED;
+        is_ready && self.ends_at_ms.is_none() && ensemble.is_one_of_pair()
+    }
+
+    /// Whether the oracle is to be asked now.
+    pub fn wants_oracle(&self, ensemble: &Ensemble, now_ms: u64) -> bool {
+        self.waits_for_other(ensemble) && now_ms >= self.ask_at_ms
+    }
+
+    /// The oracle has answered. While it lets this server decide alone, its own vote is a quorum,
+    /// and counts like one that others have: if no better vote comes.
+    pub fn oracle_said(&mut self, ensemble: &Ensemble, pace: Pace, now_ms: u64) {
+        self.ask_at_ms = now_ms + pace.tick_ms / 2;
+        if self.waits_for_other(ensemble) {
+            self.count(ensemble, now_ms);
+        }
     }
 
     /// Handles a voter's notification.
@@ -244,7 +270,9 @@ impl Election {
         }
         self.settled.insert(from, said);
         let agrees = |id| self.settled.get(&id).is_some_and(|other| is_same_leader(other, &said));
-        if ensemble.is_quorum_of_either(agrees) && self.is_leading(ensemble, &self.settled, said) {
+        let is_believed = said.state == ServerState::Leading && ensemble.believes_leaders();
+        let is_followed = ensemble.is_quorum_of_either(agrees);
+        if (is_followed || is_believed) && self.is_leading(ensemble, &self.settled, said) {
             self.round = said.round;
             return Some(Elected { vote: Vote { leader, ..said.vote }, round: said.round });
         }

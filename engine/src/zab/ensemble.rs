@@ -2,6 +2,8 @@
 
 use super::election::{NOTIFY_MS_MAX, NOTIFY_MS_MIN};
 use super::history::History;
+use super::learners::bounding::CatchUp;
+use super::oracle::Oracle;
 use super::plant::{Plant, Planted};
 use crate::limits::EPOCH_TXNS_MAX;
 use crate::zab::configuration::Configuration;
@@ -24,6 +26,10 @@ pub struct Ensemble {
     pub can_change: bool,
     /// Whether followers serve observers, and observers learn from them (`observerMasterPort`).
     pub has_masters: bool,
+    /// The oracle of this server, which lets one of two voters decide alone (`oraclePath`).
+    pub oracle: Oracle,
+    /// How learners catch up with this server.
+    pub catch_up: CatchUp,
     /// So many txns an epoch has at most: [`crate::limits::EPOCH_TXNS_MAX`] in a server.
     pub epoch_txns_max: u32,
     /// Nothing, in a server.
@@ -93,6 +99,8 @@ impl Ensemble {
             next: None,
             can_change: false,
             has_masters: false,
+            oracle: Oracle::Absent,
+            catch_up: CatchUp::default(),
             epoch_txns_max: EPOCH_TXNS_MAX,
             planted: Planted::default(),
         }
@@ -125,8 +133,42 @@ impl Ensemble {
 
     /// What a quorum of each configuration holds.
     pub fn held(&self, held_by: impl Fn(ServerId) -> Option<Zxid>) -> Option<Zxid> {
-        let held = self.both().map(|it| it.quorum().held(&held_by));
+        let held = self.both().map(|it| self.held_in(it, &held_by));
         held.min().flatten()
+    }
+
+    /// What a quorum of this configuration holds, or this server alone where it may decide alone.
+    pub fn held_in(
+        &self,
+        it: &Configuration,
+        held_by: impl Fn(ServerId) -> Option<Zxid>,
+    ) -> Option<Zxid> {
+        if self.decides_alone_in(it) { held_by(self.me) } else { it.quorum().held(held_by) }
+    }
+
+    /// Whether the voters of which `is_in` holds are a quorum of the configuration in force, or
+    /// this server is among them and may decide alone.
+    pub fn is_quorum_of_current(&self, is_in: impl Fn(ServerId) -> bool) -> bool {
+        self.decides(&self.current, is_in)
+    }
+
+    fn decides(&self, it: &Configuration, is_in: impl Fn(ServerId) -> bool) -> bool {
+        it.quorum().is_quorum(&is_in) || self.decides_alone_in(it) && is_in(self.me)
+    }
+
+    fn decides_alone_in(&self, it: &Configuration) -> bool {
+        self.oracle == Oracle::Permits && it.quorum().is_pair_with(self.me)
+    }
+
+    /// Whether this server is one of two voters, which an oracle may let decide alone.
+    pub fn is_one_of_pair(&self) -> bool {
+        self.both().any(|it| it.quorum().is_pair_with(self.me))
+    }
+
+    /// Whether a server that says that it leads is believed, though no quorum follows it: it may be
+    /// alone because its oracle has permitted that.
+    pub fn believes_leaders(&self) -> bool {
+        self.oracle != Oracle::Absent && self.both().any(|it| it.quorum().is_pair())
     }
 
     /// Whether this server votes.
@@ -173,6 +215,6 @@ impl Ensemble {
     pub fn is_quorum(&self, is_in: impl Fn(ServerId) -> bool) -> bool {
         let is_next_ignored = self.planted.has(Plant::NextQuorumIgnored);
         let counts = self.both().take(if is_next_ignored { 1 } else { 2 });
-        counts.into_iter().all(|it| it.quorum().is_quorum(&is_in))
+        counts.into_iter().all(|it| self.decides(it, &is_in))
     }
 }

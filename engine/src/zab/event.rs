@@ -46,6 +46,9 @@ pub enum Event<'a> {
     FromLeader(LinkId, FromLeader<'a>),
     /// A learner link has ended.
     Closed(LinkId),
+    /// What the oracle answers to [`Effect::AskOracle`](super::Effect): whether this server may
+    /// decide alone.
+    OracleSaid(bool),
     /// The epochs that [`Effect::StoreEpochs`](super::Effect) named are durable.
     EpochsStored,
     /// The log is durable through this txn.

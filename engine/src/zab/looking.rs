@@ -117,7 +117,11 @@ impl Zab {
         let is_cutting = following.as_ref().is_some_and(|it| it.is_cutting());
         let is_settled =
             self.history.is_settled() || self.ensemble.planted.has(Plant::VoteBeforeDurable);
-        if self.storing.is_some() || is_cutting || !is_settled {
+        let is_resting = now_ms < self.rests_until_ms;
+        if !is_resting {
+            self.rests_until_ms = 0;
+        }
+        if self.storing.is_some() || is_cutting || !is_settled || is_resting {
             return;
         }
         let heard = std::mem::take(heard);

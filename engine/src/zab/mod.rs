@@ -17,6 +17,7 @@
 //!   observers learn from;
 //! - [`standing`]: what a leader decides a change of the configuration with;
 //! - `report`: what it tells its caller, and announces to others;
+//! - [`oracle`]: what lets one of two voters decide alone;
 //! - [`plant`]: rules that a simulation breaks on purpose.
 //!
 //! **Invariants**
@@ -46,6 +47,7 @@ pub mod learners;
 mod looking;
 mod mastering;
 mod masters;
+pub mod oracle;
 pub mod plant;
 pub mod quorum;
 mod report;
@@ -61,6 +63,8 @@ pub use effect::{CloseReason, Effect, Effects, Lost, Message, Notice, Part, Viol
 pub use ensemble::{Ensemble, Pace};
 pub use event::{Attempt, Event, LinkId, LogRead};
 pub use history::History;
+pub use learners::bounding::{CatchUp, CatchingUp};
+pub use oracle::Oracle;
 pub use plant::{Plant, Planted};
 pub use quorum::Quorum;
 pub use report::Progress;
@@ -148,6 +152,8 @@ pub struct Zab {
     is_empty_trusted: bool,
     /// Who leads in the configuration that came into force, without an election.
     designated: Option<ServerId>,
+    /// It does not look for a leader before, in ms of the monotonic clock.
+    rests_until_ms: u64,
 }
 
 impl Zab {
@@ -180,6 +186,7 @@ impl Zab {
             later_promise: Epoch(0),
             is_empty_trusted: parts.is_empty_trusted,
             designated: None,
+            rests_until_ms: 0,
         }
     }
 
@@ -209,6 +216,7 @@ impl Zab {
         {
             effects.push(Effect::Stand(Some(standing)));
         }
+        self.maybe_ask(now_ms, effects);
     }
 
     fn decide(&mut self, now_ms: u64, event: Event<'_>, effects: &mut Effects) {
@@ -231,7 +239,7 @@ impl Zab {
                     _ => context.effects.push(Effect::Close(link, CloseReason::NotLeading)),
                 });
             }
-            Event::Closed(link) => self.link_closed(link, effects),
+            Event::Closed(link) => self.link_closed(now_ms, link, effects),
             Event::EpochsStored => {
                 let stored = self.storing.take().expect("epochs were to be stored");
                 self.epochs = stored;
@@ -258,6 +266,7 @@ impl Zab {
                 }
                 _ => panic!("the log was cut without a request"),
             }),
+            Event::OracleSaid(permits) => self.oracle_said(now_ms, permits, effects),
             Event::TurnEnded => self.end_turn(now_ms, effects),
             Event::Connected(..)
             | Event::ConnectFailed(_)
@@ -363,11 +372,16 @@ impl Zab {
         part(role, &mut context);
     }
 
-    fn link_closed(&mut self, link: LinkId, effects: &mut Effects) {
+    fn link_closed(&mut self, now_ms: u64, link: LinkId, effects: &mut Effects) {
         self.early.remove(&link);
         match &mut self.role {
             Role::Leading(leading) => leading.closed(link, &self.ensemble),
             Role::Following(following) if following.link() == Some(link) => {
+                // A leader sends observers away while too many catch up: they come back, not at
+                // once.
+                if following.is_observer() && !following.is_serving() {
+                    self.rests_until_ms = now_ms + self.pace.reconnect_ms;
+                }
                 self.lose(Lost::LinkClosed, effects);
             }
             Role::Following(following) => following.observer_closed(link),

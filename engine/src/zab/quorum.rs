@@ -78,6 +78,17 @@ impl Quorum {
         }
     }
 
+    /// Whether there are two voters, of equal weight, and this is one of them: one that may decide
+    /// alone if an oracle says so.
+    pub fn is_pair_with(&self, id: ServerId) -> bool {
+        self.is_pair() && self.is_voter(id)
+    }
+
+    /// Whether there are two voters, of equal weight.
+    pub fn is_pair(&self) -> bool {
+        matches!(self, Self::Majority(voters) if voters.len() == 2)
+    }
+
     /// Whether the voters of which `is_in` holds are a quorum.
     pub fn is_quorum(&self, is_in: impl Fn(ServerId) -> bool) -> bool {
         match self {

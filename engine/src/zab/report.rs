@@ -103,9 +103,12 @@ impl Zab {
     /// happened, in ms of the monotonic clock.
     pub fn deadline_ms(&self) -> u64 {
         match &self.role {
-            Role::Ending { .. } => u64::MAX,
-            Role::Looking(election) => election.deadline_ms(),
-            Role::Leading(leading) => leading.deadline_ms(),
+            Role::Ending { .. } => match self.rests_until_ms {
+                0 => u64::MAX,
+                until_ms => until_ms,
+            },
+            Role::Looking(election) => election.deadline_ms(&self.ensemble),
+            Role::Leading(leading) => leading.deadline_ms(&self.ensemble),
             Role::Following(following) => following.deadline_ms(self.pace),
         }
     }

@@ -1,6 +1,7 @@
 //! Why a role or a link ends, for people.
 
 use super::effect::{CloseReason, Lost, Violation};
+use super::learners::bounding::CatchingUp;
 use std::fmt;
 
 impl fmt::Display for Lost {
@@ -76,6 +77,14 @@ impl fmt::Display for CloseReason {
             Self::TooManyLinks => f.write_str("there are too many links"),
             Self::NewerConfiguration => f.write_str("its configuration is newer than this one's"),
             Self::Silent => f.write_str("it has been silent for too long"),
+            Self::Crowded(CatchingUp::Snapshot) => f.write_str(
+                "as many learners as leader.maxConcurrentSnapSyncs allows are being sent \
+                 snapshots; this one, an observer, comes back",
+            ),
+            Self::Crowded(CatchingUp::Diff) => f.write_str(
+                "as many learners as leader.maxConcurrentDiffSyncs allows are being sent txns; \
+                 this one, an observer, comes back",
+            ),
             Self::NotLeading => f.write_str("this server does not lead"),
             Self::NotObserver => f.write_str(
                 "it does not observe, and this port is for observers: a follower's leader is at \

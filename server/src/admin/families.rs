@@ -97,7 +97,7 @@ fn gauges(totals: &Totals, process: Process) -> Vec<Metric> {
             all.push(Metric::new(&name, "gauge").sample("", &[], value));
         }
     }
-    let observers = totals.ordering.ensemble.as_ref().and_then(|it| it.observers);
+    let observers = totals.ordering.ensemble.as_ref().and_then(|it| it.observers.as_ref());
     if totals.ordering.mode == Mode::Follower && observers.is_none() {
         // Of those that learn from it, which none does.
         all.push(Metric::new("synced_observers", "gauge").sample("", &[], 0));

@@ -87,6 +87,12 @@ impl Roles {
         self.ordering.ask(ask).await
     }
 
+    /// Resets what is counted of observers.
+    pub(super) async fn reset_observers(&self) -> Result<(), Unanswered> {
+        let ask = |reply| Inquiry::Ordering(OrderingInquiry::ResetObservers(reply));
+        self.ordering.ask(ask).await
+    }
+
     /// Resets what `crst` resets.
     pub(super) async fn reset_connections(&self) -> Result<(), Unanswered> {
         for sender in &self.shards {

@@ -12,9 +12,10 @@
 
 use super::limits::{INQUIRIES_MAX, INQUIRY_TIMEOUT};
 use super::metrics::{Metrics, QuotaSums};
-pub use engine::{meter::Spread, zab::Progress};
+pub use super::standing::{EnsembleReport, LeadingReport, ObserverReport};
+pub use engine::meter::Spread;
+pub use engine::zab::Progress;
 use model::op::Op;
-use model::server::ServerId;
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::fmt;
@@ -69,6 +70,8 @@ pub enum OrderingInquiry {
         /// When it is done.
         reply: Reply<()>,
     },
+    /// Reset what is counted of observers.
+    ResetObservers(Reply<()>),
     /// Everything else that it and its log count, except quotas.
     Metrics(Reply<Box<Metrics>>),
     /// Live sessions from this one on, in the order of their ids.
@@ -351,54 +354,16 @@ impl OrderingReport {
     }
 }
 
-/// What a server knows of its ensemble.
-#[derive(Clone, Debug)]
-pub struct EnsembleReport {
-    /// How far it has come with a leader.
-    pub progress: Progress,
-    /// The leader, once there is one.
-    pub leader: Option<ServerId>,
-    /// Servers that vote.
-    pub quorum_size: u64,
-    /// Requests that were to be ordered here, those of learners too.
-    pub requests: u64,
-    /// Txns that the log was given.
-    pub logged: u64,
-    /// For an observer: the server that it learns from, once it has chosen one.
-    pub master: Option<Option<ServerId>>,
-    /// For a follower that serves observers: how many get everything committed.
-    pub observers: Option<u64>,
-    /// While it leads.
-    pub leading: Option<LeadingReport>,
-}
-
-/// What a leader knows.
-#[derive(Clone, Debug, Default)]
-pub struct LeadingReport {
-    /// How long it has led, in ms.
-    pub uptime_ms: u64,
-    /// Servers that have connected to it.
-    pub learners: u64,
-    /// Of them, followers that get every proposal.
-    pub synced_followers: u64,
-    /// Of those, followers without a vote.
-    pub synced_without_vote: u64,
-    /// Observers that get everything committed.
-    pub synced_observers: u64,
-    /// Syncs of learners that are not answered yet.
-    pub pending_syncs: u64,
-    /// Bytes of the proposals; `None` before the first.
-    pub proposal_bytes: Option<LastMaxMin>,
-}
-
 impl Inquiry {
     /// Whether the answer is short whatever the server holds.
     fn is_brief(&self) -> bool {
         match self {
             Self::Shard(ShardInquiry::Counts(_) | ShardInquiry::ResetCounts(_))
-            | Self::Ordering(OrderingInquiry::Counts(_) | OrderingInquiry::ResetCounts { .. }) => {
-                true
-            }
+            | Self::Ordering(
+                OrderingInquiry::Counts(_)
+                | OrderingInquiry::ResetCounts { .. }
+                | OrderingInquiry::ResetObservers(_),
+            ) => true,
             Self::Shard(
                 ShardInquiry::Metrics(_)
                 | ShardInquiry::ResetConnections(..)

@@ -35,6 +35,7 @@ pub mod inquiry;
 pub mod limits;
 pub mod metrics;
 mod room;
+mod standing;
 #[cfg(test)]
 mod tests;
 pub mod text;

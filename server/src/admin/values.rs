@@ -126,9 +126,9 @@ pub(super) fn gauges(totals: &Totals, process: Process) -> Vec<(String, Value)> 
         if let Some(leading) = &ensemble.leading {
             add_leading(&mut list, leading);
         }
-        if let Some(count) = ensemble.observers {
+        if let (None, Some(observers)) = (&ensemble.leading, &ensemble.observers) {
             let at = list.iter().position(|(name, _)| name == "auth_failed_count");
-            let value = whole("synced_observers", count);
+            let value = whole("synced_observers", observers.len() as u64);
             list.insert(at.expect("every server reports it"), value);
         }
     }

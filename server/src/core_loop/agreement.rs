@@ -10,7 +10,7 @@ use super::history::History;
 use super::inbox::{LoopInbox, LoopMessage};
 use super::log_writer::Change;
 use super::peers::{self, Lent, Peers};
-use crate::admin::inquiry::{EnsembleReport, Mode};
+use crate::admin::inquiry::{EnsembleReport, Mode, ObserverReport};
 use crate::membership::Configured;
 use crate::persist::{self, ReadJob, RestoreError, SnapshotBeside};
 use engine::replica::{Event, Serving};
@@ -18,7 +18,7 @@ use engine::settings::Now;
 use engine::zab::{self, Effect, LinkId, LogRead, Lost};
 use model::zxid::{Epochs, Zxid};
 use ring::Queue;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use thiserror::Error;
 use tracing::{error, info, warn};
@@ -137,6 +137,10 @@ impl History {
                 self.under_way.epochs = Some(epochs);
                 self.maybe_store_epochs(inbox);
             }
+            Effect::AskOracle => {
+                let oracle = self.oracle.as_mut().expect("only a server with an oracle asks");
+                oracle.ask(inbox);
+            }
             Effect::CutLog(zxid) => {
                 info!("the log is cut behind {zxid}, as the leader's history asks");
                 self.begin_change(Change::Cut(zxid));
@@ -244,6 +248,11 @@ impl History {
         self.handle(Event::Peer(zab::Event::LogRead(link, read)), now);
     }
 
+    /// The oracle has answered.
+    pub(super) fn oracle_said(&mut self, permits: bool, now: Now) {
+        self.handle(Event::Peer(zab::Event::OracleSaid(permits)), now);
+    }
+
     /// Epochs are stored, or could not be.
     pub(super) fn epochs_stored(&mut self, result: Result<(), RestoreError>, now: Now) {
         match result {
@@ -263,6 +272,11 @@ impl History {
         inbox: &Arc<LoopInbox>,
     ) {
         let mut links = std::mem::take(&mut self.under_way.links);
+        if let Some(zab) = self.replica().zab()
+            && let Some(epoch) = zab.leads()
+        {
+            peers.set_proposed(zab.history().last().max(Zxid::of_epoch(epoch)));
+        }
         for what in links.drain(..) {
             match what {
                 ForLinks::Perform(effect) => {
@@ -343,6 +357,20 @@ impl History {
     pub(super) fn ensemble_report(&self, now: Now) -> Option<EnsembleReport> {
         let (meters, replica) = (self.meters.agreement.as_ref()?, self.replica());
         Some(meters.report(replica.zab()?, replica.ordering(), now))
+    }
+
+    /// The observers that get everything committed from this server, in numbers.
+    pub(super) fn observers(&self, peers: &Peers, now: Now) -> Vec<ObserverReport> {
+        let Some(zab) = self.replica().zab() else { return Vec::new() };
+        let learners = zab.learners().filter(|it| it.is_observer && it.is_in_broadcast());
+        let mut traffic: BTreeMap<_, _> = peers.traffic().collect();
+        let reports = learners.filter_map(|learner| {
+            let traffic = traffic.remove(&learner.link)?;
+            let age_ms = now.mono_ms.saturating_sub(traffic.since_ms) as i64;
+            let (id, since_wall_ms) = (learner.id?, now.wall_ms - age_ms);
+            Some(ObserverReport { id, since_wall_ms, traffic })
+        });
+        reports.collect()
     }
 
     /// Whether clients are served.

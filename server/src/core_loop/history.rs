@@ -6,6 +6,7 @@ use super::inbox::{LoopInbox, LoopMessage};
 use super::incoming::{self, Incoming, Making};
 use super::log_writer::{Change, LogWriter, LogWriterParts};
 use super::meters::{AgreementMeters, Meters};
+use super::oracle::OracleFile;
 use super::peers::Departure;
 use super::transfers::Transfers;
 use crate::directories::Directories;
@@ -22,6 +23,7 @@ use model::session::SessionId;
 use model::zxid::Zxid;
 use ring::{Errno, Queue, StableBuf};
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::{error, info, warn};
@@ -49,6 +51,8 @@ pub struct HistoryParts {
     pub sent_log_millionths: Option<u64>,
     /// Whether clients are served while this server leads.
     pub leader_serves: bool,
+    /// The file that says whether this server may decide without the other one of two.
+    pub oracle: Option<PathBuf>,
     /// Keeps files and ports as agreement says, where the configuration may change.
     pub keeper: Option<Keeper>,
     /// Snapshots and log before them that are kept; `None` keeps everything.
@@ -74,6 +78,8 @@ pub struct History {
     pub(super) sent_log_millionths: Option<u64>,
     /// Whether clients are served while this server leads.
     leader_serves: bool,
+    /// What is asked whether this server may decide alone.
+    pub(super) oracle: Option<OracleFile>,
     purge: Option<persist::PurgePolicy>,
     /// When the next purge is due.
     purge_ms: u64,
@@ -103,6 +109,7 @@ impl History {
             unadopted,
             sent_log_millionths,
             leader_serves,
+            oracle,
             keeper,
             ..
         } = parts;
@@ -121,6 +128,7 @@ impl History {
             background,
             sent_log_millionths,
             leader_serves,
+            oracle: oracle.map(OracleFile::new),
             purge,
             // At the start, as stock does: a server that is restarted every night purges too.
             purge_ms: now.mono_ms,
@@ -194,6 +202,7 @@ impl History {
             LoopMessage::Prepared(result) => self.prepared(result, now),
             LoopMessage::RunBegun(result) => self.log.run_begun(result, now),
             LoopMessage::EpochsStored(result) => self.epochs_stored(result, now),
+            LoopMessage::OracleSaid(permits) => self.oracle_said(permits, now),
             LoopMessage::LogRead(link, result) => self.log_read(link, result, now),
             LoopMessage::Purged => self.purge_ended(),
             LoopMessage::Snapshot(result) => self.snapshot_ended(result, now),

@@ -44,6 +44,8 @@ pub enum LoopMessage {
     Purged,
     /// The background has stored epochs, or failed to.
     EpochsStored(Result<(), RestoreError>),
+    /// Whether the oracle lets this server decide alone.
+    OracleSaid(bool),
     /// The background has read a part of the log for this link, or failed to.
     LogRead(LinkId, Result<LogRead, RecoverError>),
     /// The background has written a snapshot of this zxid, or failed to.

@@ -15,6 +15,7 @@ mod incoming;
 mod links;
 mod log_writer;
 mod meters;
+mod oracle;
 mod pace;
 pub mod peers;
 mod rare;

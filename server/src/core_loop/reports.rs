@@ -29,11 +29,21 @@ fn answer(parts: &mut LoopParts, inquiry: Inquiry, now: Now) {
             if let OrderingInquiry::ResetCounts { forgets_proposals, .. } = inquiry {
                 history.reset(forgets_proposals);
             }
+            if let (OrderingInquiry::ResetObservers(_), Some(peers)) = (&inquiry, &mut parts.peers)
+            {
+                peers.forget_traffic();
+            }
+            let mut ensemble = history.ensemble_report(now);
+            if let Some(observers) = ensemble.as_mut().and_then(|it| it.observers.as_mut())
+                && let Some(peers) = &parts.peers
+            {
+                *observers = history.observers(peers, now);
+            }
             let standing = Standing {
                 is_serving: history.is_serving(),
                 leads_apart: history.leads_apart(),
                 mode: history.mode(),
-                ensemble: history.ensemble_report(now),
+                ensemble,
                 last_snapshot: history.meters.last_snapshot(),
                 slow_flushes: history.meters.slow_flushes(),
                 now,

@@ -5,9 +5,9 @@ use super::error::{ServeError, way_out_for_peers};
 use super::ports::client_options;
 use crate::config::Config;
 use crate::config::decided::{self, Changes, Families};
-use crate::core_loop::LoopInbox;
 use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings, Listening};
 use crate::core_loop::peers::{Peers, system_lookup};
+use crate::core_loop::{LoopInbox, PeerPort};
 use crate::data_set::{self, DataMark};
 use crate::directories::Directories;
 use crate::membership::files::ConfigFiles;
@@ -34,14 +34,17 @@ use tracing::{info, warn};
 /// Between two attempts to listen for elections.
 const BIND_RETRY: Duration = Duration::from_secs(1);
 
+/// Where others cannot connect yet, for which purpose.
+type Late = (PeerPort, Endpoint);
+
 /// What is ready before the data are.
 pub(super) struct Part {
     settings: EnsembleSettings,
     plan: EnsemblePlan,
     /// For elections, and for learners.
     listeners: [Vec<Listener>; 2],
-    /// Where learners cannot connect yet.
-    late: Vec<Endpoint>,
+    /// Where others cannot connect yet.
+    late: Vec<Late>,
     /// Where observers are served while it follows.
     for_observers: Vec<Endpoint>,
 }
@@ -80,6 +83,7 @@ impl Part {
             tick_ms: config.sessions.tick_ms,
             init_limit: ensemble.init_limit,
             sync_limit: ensemble.sync_limit,
+            has_oracle: ensemble.oracle.is_some(),
             listens_everywhere: ensemble.listens_on_all,
             links: ensemble.links,
             packets: PacketLimits::new(
@@ -90,11 +94,9 @@ impl Part {
         let plan = EnsemblePlan::decide(&settings).map_err(ServeError::Ensemble)?;
         let families = config.families.of_this_machine();
         let listening = &plan.listening;
-        let mut for_elections = Vec::new();
-        for endpoint in &listening.election {
-            for_elections.push(bind_election(listening, endpoint, families)?);
-        }
-        let (for_learners, late) = bind_quorum(listening, families)?;
+        let (for_elections, mut late) = bind_elections(listening, families)?;
+        let (for_learners, late_quorum) = bind_quorum(listening, families)?;
+        late.extend(late_quorum.into_iter().map(|it| (PeerPort::Quorum, it)));
         let listeners = [for_elections, for_learners];
         let resolve = |endpoint: &decided::Endpoint| resolved(endpoint, families);
         let for_observers = listening.observers.iter().map(resolve).collect::<Result<_, _>>()?;
@@ -176,8 +178,10 @@ impl Part {
             keeper.follow(Configured { current, next: None });
         }
         let mut peers = Peers::new(&plan.links, lookup, Arc::new(move || inbox.wake()));
-        for endpoint in late {
-            peers.listen_later(endpoint, plan.listening.options[1]);
+        for (port, endpoint) in late {
+            let [elections, learners] = plan.listening.options;
+            let options = if port == PeerPort::Election { elections } else { learners };
+            peers.listen_later(port, endpoint, options);
         }
         peers.will_serve_observers_at(for_observers, plan.listening.options[1]);
         let member = Some(MemberParts { zab, tail, empty });
@@ -266,6 +270,46 @@ fn resolved(endpoint: &decided::Endpoint, families: Families) -> Result<Endpoint
     })
 }
 
+/// Listens for elections at each of this server's addresses, and says where that is not possible
+/// yet: with several, one is enough.
+fn bind_elections(
+    listening: &Listening,
+    families: Families,
+) -> Result<(Vec<Listener>, Vec<Late>), ServeError> {
+    if let [endpoint] = &listening.election[..] {
+        return Ok((vec![bind_election(listening, endpoint, families)?], Vec::new()));
+    }
+    let (mut listeners, mut late) = (Vec::new(), Vec::new());
+    for endpoint in &listening.election {
+        let resolved = match endpoint.resolve(families) {
+            Ok(resolved) => resolved,
+            Err(error) => {
+                warn!("{endpoint}, one of this server's addresses, is not known: {error}");
+                continue;
+            }
+        };
+        match Listener::bind(resolved, listening.options[0]) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) => {
+                warn!(
+                    "{error}; other servers cannot connect to that address: {}; tried every second",
+                    way_out_for_peers(&error)
+                );
+                late.push((PeerPort::Election, resolved));
+            }
+        }
+    }
+    if listeners.is_empty() {
+        // None can be had at once: waits for the first.
+        let first = &listening.election[0];
+        listeners.push(bind_election(listening, first, families)?);
+        if let Ok(resolved) = first.resolve(families) {
+            late.retain(|(_, it)| *it != resolved);
+        }
+    }
+    Ok((listeners, late))
+}
+
 /// Listens for elections; tries again for a while, since a server takes no part in any without.
 ///
 /// Source: ZooKeeper 3.9.5, `QuorumCnxManager.Listener`: a name of its own that is unknown counts
@@ -301,16 +345,23 @@ fn bind_quorum(
     families: Families,
 ) -> Result<(Vec<Listener>, Vec<Endpoint>), ServeError> {
     let (mut listeners, mut late) = (Vec::new(), Vec::new());
+    let has_several = listening.quorum.len() > 1;
     for endpoint in &listening.quorum {
-        let resolved = resolved(endpoint, families)?;
+        let resolved = match resolved(endpoint, families) {
+            Ok(resolved) => resolved,
+            // Of several, this has been said.
+            Err(_) if has_several => continue,
+            Err(error) => return Err(error),
+        };
         match Listener::bind(resolved, listening.options[1]) {
             Ok(listener) => listeners.push(listener),
             Err(error) => {
-                warn!(
-                    "{error}; without its quorum port this server follows, and cannot lead: {}; \
-                     tried every second",
-                    way_out_for_peers(&error)
-                );
+                let means = if has_several {
+                    "learners cannot connect to that address"
+                } else {
+                    "without its quorum port this server follows, and cannot lead"
+                };
+                warn!("{error}; {means}: {}; tried every second", way_out_for_peers(&error));
                 late.push(resolved);
             }
         }

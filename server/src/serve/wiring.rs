@@ -7,6 +7,7 @@ use crate::admin;
 use crate::admin::inquiry::{InquiryInbox, InquirySender};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::config::decided::Storage;
 use crate::core_loop::{
     Clients, CoreLoop, History, HistoryParts, LogWriterParts, LoopInbox, LoopParts, OrderingLink,
     ShardLink, link,
@@ -223,12 +224,11 @@ impl Wiring<'_> {
             member,
         };
         let mut replica = Replica::new(parts, now);
-        let mut shard_roles = Vec::new();
-        for index in 0..shards {
+        let shard_roles = (0..shards).map(|index| {
             let (reader, cursor) = replica.view();
-            let settings = self.settings.clone();
-            shard_roles.push(Some(Shard::new(index, shards, settings, reader, cursor)));
-        }
+            Some(Shard::new(index, shards, self.settings.clone(), reader, cursor))
+        });
+        let shard_roles = shard_roles.collect();
         let log = LogWriterParts {
             first: (first.number, file),
             durability: self.durability,
@@ -238,6 +238,7 @@ impl Wiring<'_> {
             directories: self.directories.clone(),
             background: background.clone(),
         };
+        let ensemble = self.config.ensemble.as_ref();
         let history = History::new(
             HistoryParts {
                 replica,
@@ -249,12 +250,10 @@ impl Wiring<'_> {
                 directories: self.directories.clone(),
                 background: background.clone(),
                 sent_log_millionths: storage.sent_log_millionths,
-                leader_serves: self.config.ensemble.as_ref().is_none_or(|it| it.leader_serves),
+                leader_serves: ensemble.is_none_or(|it| it.leader_serves),
+                oracle: ensemble.and_then(|it| it.oracle.clone()),
                 keeper,
-                purge: storage.purge.map(|purge| PurgePolicy {
-                    keep_count: purge.retain_count as usize,
-                    interval_ms: u64::from(purge.interval_hours) * 3_600_000,
-                }),
+                purge: purge_policy(storage),
             },
             now,
         );
@@ -312,4 +311,11 @@ fn pin(cpu: u32) {
     if let Err(errno) = pinned {
         warn!("the core loop runs unpinned: CPU {cpu} is not available ({errno})");
     }
+}
+
+fn purge_policy(storage: &Storage) -> Option<PurgePolicy> {
+    storage.purge.map(|purge| PurgePolicy {
+        keep_count: purge.retain_count as usize,
+        interval_ms: u64::from(purge.interval_hours) * 3_600_000,
+    })
 }

@@ -54,7 +54,8 @@ impl Leading {
         if context.ensemble.planted.has(Plant::CommitWithoutQuorum) {
             return held_by(context.ensemble.me);
         }
-        let held = context.ensemble.current.quorum().held(held_by)?;
+        let ensemble = &*context.ensemble;
+        let held = ensemble.held_in(&ensemble.current, held_by)?;
         let Some(at) = context.change_in_flight().filter(|at| held >= *at) else {
             return Some(held);
         };
@@ -62,7 +63,7 @@ impl Leading {
             return Some(held);
         }
         let before = Zxid(at.0 - 1);
-        let held_by_next = context.ensemble.newest().quorum().held(held_by);
+        let held_by_next = ensemble.held_in(ensemble.newest(), held_by);
         Some(held_by_next.filter(|it| *it >= at).map_or(before, |it| it.min(held)))
     }
 

@@ -41,7 +41,7 @@ impl Leading {
         self.maybe_confirm(context);
     }
 
-    fn maybe_confirm(&mut self, context: &mut Context<'_>) {
+    pub(super) fn maybe_confirm(&mut self, context: &mut Context<'_>) {
         let answered_by = |id| {
             if id == context.ensemble.me {
                 return Some(Zxid(self.asked as i64));

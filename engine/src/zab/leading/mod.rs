@@ -21,11 +21,13 @@
 //! Source: Zab (Junqueira et al., DSN 2011); ZooKeeper 3.9.5, `Leader` and `LearnerHandler`.
 //! Lives in: `Role::Leading`.
 
+mod alone;
 mod committing;
 mod confirming;
 mod discovery;
 mod reconfiguring;
 
+use self::alone::Alone;
 use super::context::Context;
 use super::effect::{CloseReason, Effect, Effects, Lost, Message, Violation};
 use super::ensemble::Ensemble;
@@ -85,6 +87,8 @@ pub struct Leading {
     confirmed: u64,
     /// It is to lead no longer: the configuration has changed.
     resigning: Option<Resigning>,
+    /// What it waits for that the oracle could permit.
+    alone: Alone,
 }
 
 /// The configuration in force has another leader.
@@ -106,6 +110,7 @@ impl Leading {
         supporters: BTreeSet<ServerId>,
         context: &mut Context<'_>,
     ) -> Self {
+        let alone = Alone::begin(&supporters, context);
         let mut leading = Self {
             phase: Phase::Discovery,
             epoch: Epoch(0),
@@ -122,6 +127,7 @@ impl Leading {
             asked: 0,
             confirmed: 0,
             resigning: None,
+            alone,
         };
         leading.maybe_decide_epoch(context);
         leading
@@ -158,8 +164,11 @@ impl Leading {
     }
 
     /// When [`Self::end_turn`] has something to do, in ms of the monotonic clock.
-    pub fn deadline_ms(&self) -> u64 {
-        if self.is_in_broadcast() { self.next_ping_ms } else { self.begins_until_ms }
+    pub fn deadline_ms(&self, ensemble: &Ensemble) -> u64 {
+        if self.is_in_broadcast() {
+            return self.next_ping_ms;
+        }
+        self.asks_at_ms(ensemble).map_or(self.begins_until_ms, |at| at.min(self.begins_until_ms))
     }
 
     /// A server has connected.
@@ -286,6 +295,7 @@ impl Leading {
             // Whatever its first acknowledgement names, it answers NEWLEADER.
             Stage::Offered => {
                 learner.stage = Stage::Accepted { held: start };
+                learner.catching_up = None;
                 learner.acknowledged(start);
                 self.learners.has_changed = true;
                 if is_broadcast {
@@ -371,7 +381,7 @@ impl Leading {
         let me = context.ensemble.me;
         let is_there = |id| id == me || self.has_accepted(id);
         if !context.ensemble.is_quorum(is_there) {
-            return Err(Lost::NoQuorum);
+            self.lost_quorum(context.ensemble)?;
         }
         let proposed = context.history.last();
         let ping = self.ping();

@@ -1,6 +1,7 @@
 //! A learner as the server sees it that it learns from.
 
 use super::super::event::LinkId;
+use super::bounding::CatchingUp;
 use model::server::ServerId;
 use model::zxid::{Epoch, Zxid};
 use std::collections::VecDeque;
@@ -61,6 +62,8 @@ pub struct Learner {
     pub has_promised: bool,
     /// How far it has come.
     pub stage: Stage,
+    /// How it catches up, until it has accepted the history.
+    pub catching_up: Option<CatchingUp>,
     /// When its last packet arrived, in ms of the monotonic clock.
     pub heard_ms: u64,
     /// The number of the last ping that it has answered.
@@ -80,6 +83,7 @@ impl Learner {
             promised: Epoch(0),
             has_promised: false,
             stage: Stage::Arrived,
+            catching_up: None,
             heard_ms: now_ms,
             answered: 0,
             marks: VecDeque::new(),

@@ -17,6 +17,7 @@
 //! alone, until memory has what comes next. Proposals continue meanwhile, and no other learner
 //! waits.
 
+use super::bounding::CatchingUp;
 use super::{By, Learners, News, Offer, Stage, part_through};
 use crate::in_log::InLog;
 use crate::zab::context::Context;
@@ -52,11 +53,19 @@ impl Learners {
             if !learner.is_kin || matches!(offer.by, By::Master { .. }) {
                 return;
             }
+            if !self.begins_to_catch_up(link, CatchingUp::Diff, context) {
+                return;
+            }
             // It was synchronized in this epoch, so it holds everything committed, and perhaps
             // proposals that this link has to bring again.
             context.effects.send(link, Message::Trunc(offer.committed));
-            learner.stage = Stage::Sending { sent: offer.committed };
+            if let Some(learner) = self.find_mut(link) {
+                learner.stage = Stage::Sending { sent: offer.committed };
+            }
             return self.feed(link, offer, context);
+        }
+        if context.ensemble.catch_up.is_snapshot_forced {
+            return self.send_snapshot(link, offer, context);
         }
         match context.history.behind(last) {
             Found::Behind { after, parts } => {
@@ -92,6 +101,11 @@ impl Learners {
         } else {
             Choice::Snap
         };
+        let is_sent_txns = !matches!(choice, Choice::Snap);
+        if is_sent_txns && !self.begins_to_catch_up(link, CatchingUp::Diff, context) {
+            return;
+        }
+        let Some(learner) = self.find_mut(link) else { return };
         match choice {
             Choice::Diff => {
                 context.effects.send(link, Message::Diff(offer.committed));
@@ -108,6 +122,9 @@ impl Learners {
     /// Sends a snapshot of what is committed. Its zxid is never below the learner's last one: while
     /// the history has no committed txn of this epoch, it is the epoch's start.
     fn send_snapshot(&mut self, link: LinkId, offer: &Offer, context: &mut Context<'_>) {
+        if !self.begins_to_catch_up(link, CatchingUp::Snapshot, context) {
+            return;
+        }
         let through = offer.pictured;
         let start = Zxid::of_epoch(offer.epoch);
         let is_bare = context.ensemble.planted.has(Plant::SnapBelowPeer);

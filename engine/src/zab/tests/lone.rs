@@ -4,7 +4,8 @@ use crate::in_log::InLog;
 use crate::limits::EPOCH_TXNS_MAX;
 use crate::zab::wire::KIN;
 use crate::zab::{
-    Configuration, Effect, Effects, Ensemble, Event, LinkId, Lost, Notice, Pace, Zab, ZabParts,
+    CatchUp, Configuration, Effect, Effects, Ensemble, Event, LinkId, Lost, Notice, Oracle, Pace,
+    Zab, ZabParts,
 };
 use model::peer::notification::{ServerState, Vote};
 use model::peer::packet::{FromLeader, FromLearner, LearnerInfo, PROTOCOL_VERSION};
@@ -40,6 +41,30 @@ impl Lone {
         parts.epochs = Epochs::default();
         (parts.last, parts.committed) = (Zxid::ZERO, Zxid::ZERO);
         parts.is_empty_trusted = is_trusted;
+        Self::begun(parts)
+    }
+
+    /// It is one of so many, and has an oracle.
+    pub(super) fn with_oracle(voters: i64) -> Self {
+        let mut parts = Self::parts(voters, EPOCH_TXNS_MAX);
+        parts.ensemble.oracle = Oracle::Unasked;
+        Self { zab: Zab::new(parts), now_ms: 0 }
+    }
+
+    /// Learners catch up with it so.
+    pub(super) fn catching_up(catch_up: CatchUp) -> Self {
+        let mut parts = Self::parts(3, EPOCH_TXNS_MAX);
+        parts.ensemble.catch_up = catch_up;
+        Self::begun(parts)
+    }
+
+    /// Server 1 observes, 2, 3 and 4 vote.
+    pub(super) fn observing() -> Self {
+        let mut parts = Self::parts(3, EPOCH_TXNS_MAX);
+        let text = "server.1=a:1:2:observer;3\nserver.2=a:4:5;6\nserver.3=a:7:8;9\n\
+                    server.4=a:10:11;12";
+        let current = Configuration::parse(text.as_bytes()).expect("the text is well-formed");
+        parts.ensemble = Ensemble::new(ServerId(1), current);
         Self::begun(parts)
     }
 

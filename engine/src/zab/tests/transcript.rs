@@ -8,8 +8,8 @@ use super::changes::{change, configuration, proposed_by};
 use super::words::{shown, spoken};
 use crate::in_log::InLog;
 use crate::zab::{
-    Attempt, Configuration, Effect, Effects, Ensemble, Event, LinkId, LogRead, Notice, Pace, Zab,
-    ZabParts,
+    Attempt, Configuration, Effect, Effects, Ensemble, Event, LinkId, LogRead, Notice, Oracle,
+    Pace, Zab, ZabParts,
 };
 use model::peer::packet::{FromLeader, FromLearner, PacketLimits};
 use model::server::ServerId;
@@ -58,6 +58,7 @@ enum Arrival {
     Stored(i64),
     Durable(i64, Zxid),
     Cut(i64, Zxid),
+    Oracle(i64),
     Read(i64, LinkId, Zxid),
     SnapshotSent(i64, LinkId),
 }
@@ -81,6 +82,8 @@ struct Player {
     /// Whether the configuration may change, and the txns that change it.
     can_change: bool,
     changes: BTreeMap<Zxid, Vec<u8>>,
+    /// What the oracles of servers that have one say.
+    oracles: BTreeMap<i64, bool>,
 }
 
 fn zxid(word: &str) -> Zxid {
@@ -98,7 +101,10 @@ impl Player {
         let current = server.configuration.clone().unwrap_or(of_all);
         let can_change = self.can_change;
         let has_masters = self.has_masters;
-        let ensemble = Ensemble { can_change, has_masters, ..Ensemble::new(ServerId(id), current) };
+        let has_oracle = self.oracles.contains_key(&id);
+        let oracle = if has_oracle { Oracle::Unasked } else { Oracle::Absent };
+        let empty = Ensemble::new(ServerId(id), current);
+        let ensemble = Ensemble { can_change, has_masters, oracle, ..empty };
         let behind = server.log.iter().filter(|it| **it > server.committed);
         let proposed = behind.filter_map(|it| Some((*it, proposed_by(self.changes.get(it)?))));
         server.zab = Some(Zab::new(ZabParts {
@@ -156,6 +162,7 @@ impl Player {
                     epochs.current().0
                 )
             }
+            Effect::AskOracle => format!("{id} asks its oracle"),
             Effect::CutLog(zxid) => format!("{id} cuts its log behind {}", shown(*zxid)),
             Effect::ReceiveSnapshot { zxid, .. } => format!("{id} receives {}", shown(*zxid)),
             Effect::ReadLog(_, zxid) => format!("{id} reads its log behind {}", shown(*zxid)),
@@ -229,6 +236,7 @@ impl Player {
                 let last = txns.last().expect("txns");
                 self.queue.push_back(Arrival::Durable(id, last));
             }
+            Effect::AskOracle => self.queue.push_back(Arrival::Oracle(id)),
             Effect::CutLog(zxid) => {
                 server.log.retain(|it| *it <= zxid);
                 let end = server.log.last().copied().unwrap_or(server.base);
@@ -354,6 +362,10 @@ impl Player {
                 self.event(id, Event::Durable(zxid));
                 self.event(id, Event::TurnEnded);
             }
+            Arrival::Oracle(id) => {
+                let permits = self.oracles.get(&id).copied().unwrap_or_default();
+                self.event(id, Event::OracleSaid(permits));
+            }
             Arrival::Cut(id, end) => self.event(id, Event::LogCut(end)),
             Arrival::Read(id, link, position) => self.read_log(id, link, position),
             Arrival::SnapshotSent(id, link) => self.event(id, Event::SnapshotSent(link)),
@@ -438,6 +450,7 @@ impl Player {
             "wipe" => drop(self.servers.insert(id(), Server::default())),
             "settle" => self.settle(),
             "pass" => self.pass(words[1].parse().expect("ms")),
+            "oracle" => drop(self.oracles.insert(id(), words[2] == "1")),
             "cut-off" => drop(self.cut_off.insert(id())),
             "heal" => self.cut_off.clear(),
             "write" => {
@@ -494,4 +507,5 @@ transcripts! {
     a_change_is_undone
     observers_behind_followers
     a_change_behind_followers
+    the_oracle_decides
 }

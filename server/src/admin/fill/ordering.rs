@@ -54,7 +54,7 @@ pub fn ordering(
         OrderingInquiry::Quotas(after, reply) => {
             reply.send(quota_page(view, after.as_deref())).ok();
         }
-        OrderingInquiry::ResetCounts { reply, .. } => {
+        OrderingInquiry::ResetCounts { reply, .. } | OrderingInquiry::ResetObservers(reply) => {
             reply.send(()).ok();
         }
         OrderingInquiry::Sessions(Reach::Global, from, reply) => {

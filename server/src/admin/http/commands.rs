@@ -167,10 +167,11 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
         Command::Watches => return watches(&desk.roles).await,
         Command::WatchesByPath => return watches_by_path(&desk.roles).await,
         Command::Zabstate => ensemble::zabstate(desk).await?,
-        Command::Ruok
-        | Command::ObserverConnectionStatReset
-        | Command::Snapshot
-        | Command::Restore => json!({}),
+        Command::ObserverConnectionStatReset => {
+            desk.roles.reset_observers().await?;
+            json!({})
+        }
+        Command::Ruok | Command::Snapshot | Command::Restore => json!({}),
     }))
 }
 

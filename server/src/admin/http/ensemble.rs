@@ -27,13 +27,27 @@ pub(super) async fn leader(desk: &Desk) -> Result<Value, Unanswered> {
     }))
 }
 
-/// The observers that learn from this server: how many. (Stock lists what it counts of each.)
+/// The observers that learn from this server.
 pub(super) async fn observers(desk: &Desk) -> Result<Value, Unanswered> {
     let ordering = desk.roles.ordering_counts().await?;
-    let of_leader = ordering.leading().map(|leading| leading.synced_observers);
-    let of_master = ordering.ensemble.as_ref().and_then(|it| it.observers);
-    let count = of_leader.or(of_master).unwrap_or(0);
-    Ok(json!({ "synced_observers": count, "observers": [] }))
+    let observers = ordering.ensemble.as_ref().and_then(|it| it.observers.as_deref());
+    let observers = observers.unwrap_or_default();
+    let each = observers.iter().map(|it| {
+        let traffic = &it.traffic;
+        json!({
+            "remote_socket_address": format!("/{}", traffic.from),
+            "sid": it.id.0,
+            "established": it.since_wall_ms,
+            "queued_packets": traffic.waiting.0,
+            "queued_packets_size": traffic.waiting.1,
+            "packets_received": traffic.received,
+            "packets_sent": traffic.sent,
+            "requests": traffic.requests,
+            "last_zxid": traffic.last.map_or(-1, |zxid| zxid.0),
+        })
+    });
+    let each: Vec<_> = each.collect();
+    Ok(json!({ "synced_observers": each.len(), "observers": each }))
 }
 
 /// The servers that vote; none on a read-only server.

@@ -152,6 +152,10 @@ pub(super) fn answer_ordering(
             resets.push("ordering");
             reply.send(()).ok();
         }
+        OrderingInquiry::ResetObservers(reply) => {
+            resets.push("observers");
+            reply.send(()).ok();
+        }
         OrderingInquiry::Metrics(reply) => {
             reply.send(Box::default()).ok();
         }

@@ -4,6 +4,8 @@ use super::Key;
 use super::reading::Reading::{AnyText, LongOrDefault, OnIf, OnIfTrue, TrueOrFalse};
 
 const TLS: &str = "TLS is not built yet";
+const EAGER: &str = "the leader checks every write, in its session's order, with the same answer: \
+     one given before would overtake earlier requests, and come from an older tree";
 const PEERS: &str = "of use to servers of an ensemble only, and not built yet";
 const SASL: &str = "SASL is not built yet";
 const SASL_REFUSED: &str = "SASL is not built yet, and without it no client could be admitted";
@@ -12,7 +14,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("skipACL", OnIf("yes"), "no").says("Whether access lists are ignored."),
     Key::new("enableEagerACLCheck", OnIfTrue, "false")
         .says("Whether a server checks access before it forwards a write.")
-        .not_yet(PEERS),
+        .no_effect(EAGER),
     Key::new("DigestAuthenticationProvider.enabled", OnIfTrue, "true")
         .says("Whether clients may authenticate by name and password."),
     Key::new("DigestAuthenticationProvider.digestAlg", AnyText, "SHA1").says(

@@ -5,13 +5,11 @@ use super::reading::Reading::{
 };
 use super::{INT_MAX, Key};
 
-const ENSEMBLE: &str = "of use to servers of an ensemble only, and not built yet";
 
 const OBSERVERS_LOG: &str = "an observer keeps a log always: it then returns without a snapshot";
 const OBSERVERS_LAG: &str = "an observer gets what it lacks from the memory that a follower has \
     anyway, or from its log: none is too far behind";
 const OBSERVERS_COME: &str = "an observer looks for its leader at once";
-const CATCHING_UP: &str = "how many observers catch up at once is not bounded yet";
 const ACKS: &str = "of use to the metric ack_latency, which is not measured yet";
 const NO_THREADS: &str = "connections between servers are opened and accepted without threads";
 const NEVER_WAITS: &str = "sending to another server and closing its connection never wait";
@@ -184,20 +182,25 @@ pub(super) static KEYS: &[Key] = &[
         .says("Longest pause of an observer before an election.")
         .no_effect(OBSERVERS_COME),
     Key::new("oraclePath", AnyText, "")
-        .says("The file that decides between two servers.")
-        .file_only()
-        .not_yet(ENSEMBLE),
-    Key::new("multiAddress.enabled", OnIfTrue, "false")
-        .in_file(TrueOrFalse)
-        .says("Whether servers have several addresses.")
-        .not_yet(ENSEMBLE),
-    Key::new("multiAddress.reachabilityCheckEnabled", OnIfTrue, "true")
-        .in_file(TrueOrFalse)
-        .says("Whether the addresses of a server are tried first.")
-        .not_yet(ENSEMBLE),
-    Key::new("multiAddress.reachabilityCheckTimeoutMs", Int, "1000")
-        .says("How long they are tried.")
-        .not_yet(ENSEMBLE),
+        .says(
+            "The file that lets this server decide alone, of two that vote, while its first \
+             character is 1; with three or more it is not read. Groups and weights do not count \
+             beside it.",
+        )
+        .file_only(),
+    Key::new("multiAddress.enabled", OnIfTrue, "false").in_file(TrueOrFalse).says(
+        "Whether this server says to the others that it has several addresses in its server.N \
+             line. Such lines are read with the Java system property alone, as in \
+             ZooKeeper; servers before 3.6 do not understand what is said then.",
+    ),
+    Key::new("multiAddress.reachabilityCheckEnabled", OnIfTrue, "true").in_file(TrueOrFalse).says(
+        "Whether each of a server's several addresses is tried for a short time first: \
+             ZooKeeper pings them, Ringkeeper connects to them, one after the other.",
+    ),
+    Key::new("multiAddress.reachabilityCheckTimeoutMs", Int, "1000").says(
+        "How long that is, in ms; an election link to such a server is also given up when what \
+             was sent is not acknowledged for so long.",
+    ),
     Key::new("leaderServes", OffIf("no"), "yes").says("Whether a leader serves clients."),
     Key::new("cnxTimeout", AnyText, "5000").says(
         "How long connecting for an election may take, in ms; 0 means as long as the \
@@ -225,12 +228,12 @@ pub(super) static KEYS: &[Key] = &[
         "After how many ms without an epoch a leader gives up when a server that \
             elected it looks for a leader again; less than 0 means never.",
     ),
-    Key::new("leader.maxConcurrentSnapSyncs", IntOrDefault, "10")
-        .says("Observers that are sent a snapshot at the same time; servers that vote never wait.")
-        .not_yet(CATCHING_UP),
+    Key::new("leader.maxConcurrentSnapSyncs", IntOrDefault, "10").says(
+        "Learners that are sent a snapshot at the same time; an observer that comes then is sent \
+             away and comes back, a server that votes never is.",
+    ),
     Key::new("leader.maxConcurrentDiffSyncs", IntOrDefault, "100")
-        .says("Observers that are sent txns at the same time; servers that vote never wait.")
-        .not_yet(CATCHING_UP),
+        .says("The same of learners that are sent txns."),
     Key::new("leader.ackLoggingFrequency", IntOrDefault, "1000")
         .says("Of how many txns one counts for ack_latency; 0 and less mean none.")
         .not_yet(ACKS),
@@ -258,6 +261,5 @@ pub(super) static KEYS: &[Key] = &[
         .says("Whether a leader keeps requests of learners from its commit stage.")
         .no_effect(NO_STAGES),
     Key::new("forceSnapshotSync", OnIfTrue, "false")
-        .says("Whether a learner always gets a snapshot.")
-        .not_yet(ENSEMBLE),
+        .says("Whether a leader sends every learner a snapshot, whatever it has: for tests."),
 ];

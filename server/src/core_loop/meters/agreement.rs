@@ -335,9 +335,7 @@ impl AgreementMeters {
         EnsembleReport {
             progress: self.progress,
             master: zab.ensemble().is_observer().then(|| zab.learns_from()),
-            observers: zab
-                .observers()
-                .map(|them| them.filter(|it| it.is_in_broadcast()).count() as u64),
+            observers: (zab.leads().is_some() || zab.observers().is_some()).then(Vec::new),
             leader: zab.leads().map(|_| zab.ensemble().me).or(zab.follows()),
             quorum_size: zab.ensemble().current.quorum().voters().count() as u64,
             requests: self.numbers.requests,

@@ -10,8 +10,9 @@
 //! [`Peers::is_busy`].
 //!
 //! The map: [`plan`] (from the configuration to what all this needs), `elections`, `learners` (the
-//! two kinds of links), `resolver` (names), `inbox`, `outbox` (bytes that wait on either side of a
-//! socket), `late` (ports that are not free yet), `observers` (the port of an observer master),
+//! two kinds of links), `resolver` (names), `tries` (several addresses of a server), `inbox`,
+//! `outbox` (bytes that wait on either side of a socket), `late` (ports that are not free yet),
+//! `observers` (the port of an observer master),
 //! `roster` (whether others have this configuration), [`complaints`] (what is logged about others),
 //! [`limits`].
 //!
@@ -42,9 +43,10 @@ mod roster;
 mod strangers;
 #[cfg(test)]
 mod tests;
+mod tries;
 
 pub use inbox::Inbox;
-pub use learners::{Departure, Lent};
+pub use learners::{Departure, Lent, Traffic};
 pub use resolver::{Lookup, Wake, system_lookup};
 
 use super::inbox::PeerPort;
@@ -55,9 +57,11 @@ use engine::zab::{Configuration, Effect, Ensemble, Event, LinkId};
 use late::Late;
 use learners::{Door, Learners};
 use model::peer::address::Address;
+use model::peer::hello::HelloForm;
 use model::peer::membership::Membership;
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
+use model::zxid::Zxid;
 use net::listener::{Endpoint, ListenOptions, Listener};
 use observers::ObserversPort;
 use resolver::{Resolver, Sought};
@@ -89,8 +93,13 @@ pub struct Reach {
 pub struct PeersParts {
     /// This server.
     pub me: ServerId,
-    /// Where it says that it can be reached for elections.
-    pub election: Address,
+    /// Where it says that it can be reached for elections: at all of these, or at the first.
+    pub election: Vec<Address>,
+    /// How it says that.
+    pub form: HelloForm,
+    /// How long each of several addresses is tried at first, in ms, and an election link to such
+    /// a server may be silent about what was sent (`multiAddress.reachabilityCheckTimeoutMs`).
+    pub check_ms: Option<u32>,
     /// The configuration, with which those of others are compared.
     pub membership: Membership,
     /// Whether a newer one of theirs is to be heard of.
@@ -155,9 +164,12 @@ impl Peers {
     /// Accepts connections at these places, and no longer where it did.
     pub fn listen_at(&mut self, queue: &mut Queue<'_>, port: PeerPort, listeners: Vec<Listener>) {
         match port {
-            PeerPort::Election => self.elections.listen_at(queue, listeners),
+            PeerPort::Election => {
+                self.late.stop(port);
+                self.elections.listen_at(queue, listeners);
+            }
             PeerPort::Quorum => {
-                self.late.stop();
+                self.late.stop(port);
                 self.learners.listen_at(queue, listeners);
             }
         }
@@ -176,9 +188,9 @@ impl Peers {
         self.learners.configure(others);
     }
 
-    /// Accepts connections of learners there once that is possible.
-    pub fn listen_later(&mut self, endpoint: Endpoint, options: ListenOptions) {
-        self.late.add(endpoint, options);
+    /// Accepts connections there once that is possible.
+    pub fn listen_later(&mut self, port: PeerPort, endpoint: Endpoint, options: ListenOptions) {
+        self.late.add(port, endpoint, options);
     }
 
     /// Observers are served there while agreement asks for that, which it has not done yet.
@@ -239,8 +251,11 @@ impl Peers {
                 Sought::Learner(id) => self.learners.resolved(queue, id, found),
             }
         }
-        for listener in self.late.bound(self.learners.now_ms()) {
-            self.learners.listen(queue, listener);
+        for (port, listener) in self.late.bound(self.learners.now_ms()) {
+            match port {
+                PeerPort::Election => self.elections.listen(queue, listener),
+                PeerPort::Quorum => self.learners.listen(queue, listener),
+            }
         }
         self.observers.sweep(queue, self.learners.now_ms());
         self.elections.sweep(queue);
@@ -297,6 +312,21 @@ impl Peers {
         self.learners.has_room(link)
     }
 
+    /// The links of learners, in numbers.
+    pub fn traffic(&self) -> impl Iterator<Item = (LinkId, Traffic)> {
+        self.learners.traffic()
+    }
+
+    /// Forgets those numbers.
+    pub fn forget_traffic(&mut self) {
+        self.learners.forget_traffic();
+    }
+
+    /// This is the last txn that was proposed here.
+    pub fn set_proposed(&mut self, proposed: Zxid) {
+        self.learners.proposed = proposed;
+    }
+
     /// The sends to learners that have begun since the last call.
     pub fn take_departures(&mut self) -> Vec<Departure> {
         self.learners.take_departures()
@@ -320,7 +350,8 @@ impl Peers {
 
     /// Closes everything, because the server stops.
     pub fn stop(&mut self, queue: &mut Queue<'_>) {
-        self.late.stop();
+        self.late.stop(PeerPort::Election);
+        self.late.stop(PeerPort::Quorum);
         self.observers.open(queue, false);
         self.elections.stop(queue);
         self.learners.stop(queue);

@@ -4,9 +4,10 @@
 
 use super::{PeersParts, Reach};
 use crate::config::decided::{Endpoint, Links};
-use engine::zab::{Configuration, Ensemble, Pace};
+use engine::zab::{Configuration, Ensemble, Oracle, Pace};
 use model::host::Host;
 use model::peer::address::Address;
+use model::peer::hello::HelloForm;
 use model::peer::membership::{Member, Membership, PeerAddress};
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
@@ -28,6 +29,8 @@ pub struct EnsembleSettings {
     pub init_limit: u32,
     /// `syncLimit`, in ticks.
     pub sync_limit: u32,
+    /// Whether there is an oracle (`oraclePath`).
+    pub has_oracle: bool,
     /// `quorumListenOnAllIPs`.
     pub listens_everywhere: bool,
     /// How it deals with the others.
@@ -140,7 +143,10 @@ impl EnsemblePlan {
         let current = Configuration::new(membership.clone());
         let can_change = settings.can_change;
         let has_masters = links.observers_port.is_some();
-        let ensemble = Ensemble { can_change, has_masters, ..Ensemble::new(*me, current) };
+        let oracle = if settings.has_oracle { Oracle::Unasked } else { Oracle::Absent };
+        let catch_up = links.catch_up;
+        let alone = Ensemble::new(*me, current);
+        let ensemble = Ensemble { can_change, has_masters, oracle, catch_up, ..alone };
         Ok(Self {
             ensemble,
             pace,
@@ -157,7 +163,9 @@ fn link_parts(settings: &EnsembleSettings, own: &Member, pace: Pace) -> PeersPar
         me: settings.me,
         membership: settings.membership.clone(),
         can_change: settings.can_change,
-        election: own.addresses()[0].election(),
+        election: own.addresses().iter().map(PeerAddress::election).collect(),
+        form: if links.says_all_addresses { HelloForm::V2 } else { HelloForm::V1 },
+        check_ms: links.check_ms,
         others: others.map(|(&id, member)| (id, reach(member))).collect(),
         connect_ms: links.election_connect_ms.map_or(u64::MAX, Into::into),
         hello_ms: links.hello_ms.map_or(pace.sync_ms(), Into::into),

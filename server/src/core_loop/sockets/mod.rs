@@ -39,6 +39,7 @@ pub use event::{Detached, End, Event, Spent};
 use super::token::Kind;
 use listeners::Listeners;
 use net::listener::Listener;
+use net::outgoing::bound_unacknowledged;
 use ring::{Queue, Token};
 use slab::Slab;
 use state::{Open, Pending, Socket, State};
@@ -152,6 +153,14 @@ impl<T> Sockets<T> {
     #[inline]
     pub fn sending_bytes(&self, place: Place) -> usize {
         self.opened(place).map_or(0, Open::sending_bytes)
+    }
+
+    /// A connection counts as broken once what was sent is not acknowledged for so long, if the
+    /// kernel can tell.
+    pub fn bound_unacknowledged(&self, place: Place, limit_ms: u32) {
+        if let Some(open) = self.opened(place) {
+            let _ = bound_unacknowledged(&open.fd, limit_ms);
+        }
     }
 
     /// Since when a socket lingers, if it does.

@@ -93,7 +93,7 @@ impl fmt::Display for Obstacle<'_> {
                 f,
                 "{address} does not say how it is configured (conf is not in its \
                  4lw.commands.whitelist): run ringkeeper config --check on its zoo.cfg; TLS and \
-                 SASL between servers, and oracles, are not built yet"
+                 SASL between servers are not built yet"
             ),
         }
     }

@@ -117,6 +117,7 @@ impl World {
             | Effect::ForgetSnapshot => self.perform_on_disk(place, effect),
             Effect::Configured { current, .. } => self.configured(place, current),
             Effect::OpenToObservers(is_open) => self.report.masters += u64::from(is_open),
+            Effect::AskOracle => unreachable!("these servers have no oracles"),
             Effect::Inherit | Effect::Follow(_) | Effect::Stand(_) => (),
             Effect::Committed(zxid) => return self.show(place, zxid),
             Effect::Confirmed(number) => return self.confirmed(place, number),

@@ -3,6 +3,8 @@
 use crate::config::keys::{Outcome, Reading, Value};
 use crate::config::{ConfigError, Origin};
 
+use engine::zab::CatchUp;
+
 use super::super::settle::Settled;
 
 /// How a server deals with the others of its ensemble.
@@ -31,6 +33,12 @@ pub struct Links {
     pub observers_port: Option<u16>,
     /// Whether what goes to a leader is sent at once, and what goes to learners.
     pub no_delay: [bool; 2],
+    /// Whether it says to others that it has several addresses.
+    pub says_all_addresses: bool,
+    /// How long each of a server's addresses is tried at first, if it has several, in ms.
+    pub check_ms: Option<u32>,
+    /// How learners catch up with it when it leads.
+    pub catch_up: CatchUp,
 }
 
 /// How often binding is tried where `electionPortBindRetry` is negative.
@@ -65,6 +73,16 @@ impl Links {
             at_least("fastleader.maxNotificationInterval", 1),
         );
         let reconnect_ms = at_least("leaderConnectDelayDuringRetryMs", 0);
+        let check_ms = at_least("multiAddress.reachabilityCheckTimeoutMs", 1);
+        let says_all_addresses = settled.flag("multiAddress.enabled");
+        let is_checking = settled.flag("multiAddress.reachabilityCheckEnabled");
+        // Bounds below 1 are refused.
+        let bound = |key| usize::try_from(settled.whole(key)).unwrap_or(0).max(1);
+        let catch_up = CatchUp {
+            snapshots_max: bound("leader.maxConcurrentSnapSyncs"),
+            diffs_max: bound("leader.maxConcurrentDiffSyncs"),
+            is_snapshot_forced: settled.flag("forceSnapshotSync"),
+        };
         let written = settled.whole("electionPortBindRetry");
         let attempts = u32::try_from(written).unwrap_or_else(|_| {
             if is_in_ensemble {
@@ -92,6 +110,9 @@ impl Links {
             notify_ms,
             epoch_wait_ms: u32::try_from(settled.whole("leader.maxTimeToWaitForEpoch")).ok(),
             no_delay: [settled.flag("follower.nodelay"), settled.flag("leader.nodelay")],
+            catch_up,
+            says_all_addresses,
+            check_ms: Some(check_ms).filter(|_| says_all_addresses && is_checking),
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Ensemble {
     pub listens_on_all: bool,
     /// How it deals with them.
     pub links: Links,
+    /// The file that says whether it may decide without the other one of two voters.
+    pub oracle: Option<PathBuf>,
     /// Whether it serves clients while it leads.
     pub leader_serves: bool,
     /// Whether sessions are local to it at first.
@@ -154,6 +156,10 @@ fn ensemble(
     let is_standalone_allowed = settled.flag("standaloneEnabled");
     let leader_serves = settled.flag("leaderServes");
     let local_sessions = local_sessions(settled);
+    let oracle = settled.maybe_text("oraclePath").map(PathBuf::from);
+    if oracle.is_some() {
+        warn_of_oracle(settled, lines, &servers);
+    }
     let peer_type = settled.maybe_text("peerType");
     let least = if is_standalone_allowed { 2 } else { 1 };
     let other = servers.participants().nth(least - 1);
@@ -190,6 +196,7 @@ fn ensemble(
         sync_limit,
         listens_on_all,
         links,
+        oracle,
         leader_serves,
         local_sessions,
         changes,
@@ -206,6 +213,21 @@ fn local_sessions(settled: &Settled<'_>) -> LocalSessions {
     }
 }
 
+/// What an oracle means for the other lines, as in ZooKeeper.
+fn warn_of_oracle(settled: &mut Settled<'_>, lines: &Lines, servers: &Membership) {
+    let origin = settled.origin("oraclePath");
+    if !(lines.groups.is_empty() && lines.weights.is_empty()) {
+        settled.warn(format!("{origin}: oraclePath: group.N and weight.N do not count beside it"));
+    }
+    let voters = servers.participants().count();
+    if voters != 2 {
+        settled.warn(format!(
+            "{origin}: oraclePath: it decides between two servers that vote, and there are \
+             {voters}: it is read only once there are two"
+        ));
+    }
+}
+
 /// Refuses what an ensemble must not be run without if it is asked for.
 fn refuse_what_is_not_built(settled: &mut Settled<'_>) {
     for (key, what) in [
@@ -215,10 +237,6 @@ fn refuse_what_is_not_built(settled: &mut Settled<'_>) {
         if settled.flag(key) {
             settled.fail_conflict(key, what.to_owned());
         }
-    }
-    if settled.maybe_text("oraclePath").is_some() {
-        settled
-            .fail_conflict("oraclePath", "oracles are not built yet: remove the line".to_owned());
     }
 }
 

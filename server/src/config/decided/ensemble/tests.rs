@@ -212,3 +212,21 @@ fn sessions_of_an_ensemble_may_be_local_and_weigh_less_then() {
     assert_eq!(of(&both), (Some(LocalSessions::Upgraded), 30, 1));
     assert_eq!(tokens(&both), (None, 30, 3), "a single server has none");
 }
+
+#[test]
+fn an_oracle_decides_between_two_and_knows_no_groups() {
+    let notices = |lines: &str| -> Vec<String> {
+        let limits = "initLimit=10\nsyncLimit=5\noraclePath=/o";
+        let decided = decided(&format!("dataDir=/d\nclientPort=2181\n{limits}\n{lines}"));
+        let ensemble = decided.config.ensemble.expect("several servers");
+        assert_eq!(ensemble.oracle.as_deref(), Some(std::path::Path::new("/o")));
+        assert!(ensemble.servers.hierarchy().is_none());
+        decided.notices.iter().map(ToString::to_string).collect()
+    };
+    let two = "server.1=a:1:2\nserver.2=b:1:2";
+    assert!(notices(two).is_empty());
+    let with_groups = notices(&format!("{two}\ngroup.1=1\ngroup.2=2"));
+    assert!(with_groups[0].contains("group.N and weight.N do not count"), "{with_groups:?}");
+    let three = notices(&format!("{two}\nserver.3=c:1:2"));
+    assert!(three[0].contains("there are 3"), "{three:?}");
+}

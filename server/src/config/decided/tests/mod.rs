@@ -53,7 +53,7 @@ fn the_table_is_complete() {
     assert!(idle.is_empty(), "nothing reads these: {idle:?}");
     let others: Vec<_> = queried.difference(&honoured).collect();
     // Asked for only to be refused.
-    let refused = ["sslQuorum", "peerType", "oraclePath"];
+    let refused = ["sslQuorum", "peerType"];
     let is_refused = |name: &str| name.starts_with("quorum.auth.") || refused.contains(&name);
     assert!(others.iter().all(|name| is_refused(name)), "{others:?}");
 }

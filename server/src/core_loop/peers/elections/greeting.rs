@@ -101,6 +101,11 @@ impl Elections {
             }
         };
         self.compare(id, &said);
+        if let Some(limit_ms) = self.check_ms
+            && self.peers.get(&id).is_some_and(Peer::has_several)
+        {
+            self.sockets.bound_unacknowledged(place, limit_ms);
+        }
         if id < self.me {
             return self.called(queue, place, id, said);
         }

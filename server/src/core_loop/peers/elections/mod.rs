@@ -36,7 +36,7 @@ use super::{Agreement, PeersParts, Reach};
 use crate::core_loop::rare::Rare;
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
 use engine::zab::{self, Configuration, Notice};
-use model::limits::ELECTION_FRAME_BYTES_MAX;
+use model::limits::{ELECTION_FRAME_BYTES_MAX, HELLO_ADDRESSES_BYTES_MAX};
 use model::peer::address::Address;
 use model::peer::hello::{Hello, HelloForm};
 use model::peer::notification::Notification;
@@ -64,6 +64,9 @@ pub(super) struct Elections {
     me: ServerId,
     /// What this server introduces itself by.
     hello: Vec<u8>,
+    form: HelloForm,
+    /// How long each of several addresses is tried at first, in ms.
+    check_ms: Option<u32>,
     roster: Roster,
     connect_ms: u64,
     hello_ms: u64,
@@ -85,10 +88,18 @@ pub(super) struct Elections {
 const LENGTH_BYTES: usize = 4;
 
 /// What this server introduces itself by.
-fn hello(me: ServerId, election: Address) -> Vec<u8> {
+fn hello(me: ServerId, form: HelloForm, election: &[Address]) -> Vec<u8> {
     let mut hello = Vec::new();
-    let addresses = vec![election];
-    Hello::Addressed { form: HelloForm::V1, server: me, addresses }.encode(&mut hello);
+    let count = if form == HelloForm::V1 { 1 } else { election.len() };
+    let mut addresses: Vec<_> = election.iter().take(count).cloned().collect();
+    // Nobody reads more. The first one is never so long.
+    let is_long = |it: &[Address]| {
+        it.iter().map(|it| it.to_string().len() + 1).sum::<usize>() > HELLO_ADDRESSES_BYTES_MAX
+    };
+    while addresses.len() > 1 && is_long(&addresses) {
+        addresses.pop();
+    }
+    Hello::Addressed { form, server: me, addresses }.encode(&mut hello);
     hello
 }
 
@@ -98,7 +109,9 @@ impl Elections {
         let member = |reach: &Reach| Peer::new(Some(reach.election.clone()));
         Self {
             me: parts.me,
-            hello: hello(parts.me, parts.election.clone()),
+            hello: hello(parts.me, parts.form, &parts.election),
+            form: parts.form,
+            check_ms: parts.check_ms,
             roster: Roster::new(parts.membership.clone(), parts.can_change),
             connect_ms: parts.connect_ms,
             hello_ms: parts.hello_ms,
@@ -126,8 +139,8 @@ impl Elections {
         own: Option<&Reach>,
     ) {
         self.roster.follow(current);
-        if let Some(own) = own.and_then(|own| own.election.first()) {
-            self.hello = hello(self.me, own.clone());
+        if let Some(own) = own.filter(|own| !own.election.is_empty()) {
+            self.hello = hello(self.me, self.form, &own.election);
         }
         for (id, peer) in &mut self.peers {
             peer.configure(others.get(id).map(|reach| reach.election.clone()));

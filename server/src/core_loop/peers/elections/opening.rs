@@ -1,7 +1,8 @@
 //! Opening links.
 
 use super::super::resolver::{Found, Resolver, Sought};
-use super::peer::State;
+use super::super::tries::{Try, tries};
+use super::peer::{Peer, State};
 use super::{Elections, Kept};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
@@ -9,7 +10,6 @@ use model::server::ServerId;
 use net::outgoing::{SocketOptions, unconnected};
 use ring::{Errno, Queue};
 use std::fmt::Display;
-use std::net::SocketAddr;
 use std::vec::IntoIter;
 use tracing::{debug, warn};
 
@@ -35,7 +35,10 @@ impl Elections {
         // A link may have come meanwhile.
         if matches!(peer.state, State::Resolving) {
             match found {
-                Ok(addresses) => self.connect(queue, id, addresses.into_iter(), &"no address"),
+                Ok(addresses) => {
+                    let tries = tries(&addresses, self.check_ms, self.connect_ms);
+                    self.connect(queue, id, tries.into_iter(), &"no address");
+                }
                 Err(error) => self.attempt_failed(id, &error),
             }
         }
@@ -46,17 +49,23 @@ impl Elections {
         &mut self,
         queue: &mut Queue<'_>,
         id: ServerId,
-        mut rest: IntoIter<SocketAddr>,
+        mut rest: IntoIter<Try>,
         failure: &dyn Display,
     ) {
-        let Some(address) = rest.next() else { return self.attempt_failed(id, failure) };
-        let options = SocketOptions { keep_alive: self.keep_alive, no_delay: true };
+        let Some(Try { address, limit_ms }) = rest.next() else {
+            return self.attempt_failed(id, failure);
+        };
+        let has_several = self.peers.get(&id).is_some_and(Peer::has_several);
+        let options = SocketOptions {
+            keep_alive: self.keep_alive,
+            unacknowledged_ms: self.check_ms.filter(|_| has_several),
+            ..SocketOptions::default()
+        };
         let fd = match unconnected(address, options) {
             Ok(fd) => fd,
             Err(errno) => return self.connect(queue, id, rest, &errno),
         };
-        let kept =
-            Kept::Connecting { to: id, until_ms: self.now_ms.saturating_add(self.connect_ms) };
+        let kept = Kept::Connecting { to: id, until_ms: self.now_ms.saturating_add(limit_ms) };
         let place = self.sockets.connect(queue, fd, address, kept);
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.state = State::Connecting { place, rest };

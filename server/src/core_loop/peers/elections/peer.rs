@@ -2,9 +2,9 @@
 
 use super::super::limits::{CALLED_BACK_MS, RETRY_MS_MAX, RETRY_MS_MIN};
 use super::super::roster::may_be_same;
+use super::super::tries::Try;
 use crate::core_loop::sockets::Place;
 use model::peer::address::Address;
-use std::net::SocketAddr;
 use std::vec::IntoIter;
 
 /// How far the link to a server has come.
@@ -19,7 +19,7 @@ pub(super) enum State {
         /// The connection.
         place: Place,
         /// Where to try next.
-        rest: IntoIter<SocketAddr>,
+        rest: IntoIter<Try>,
     },
     /// There is one.
     Linked(Place),
@@ -92,6 +92,11 @@ impl Peer {
     /// Where it may be reached: first where it says itself, as stock does, then as configured.
     pub(super) fn addresses(&self) -> Vec<Address> {
         self.said.iter().chain(self.configured.iter().flatten()).cloned().collect()
+    }
+
+    /// Whether the configuration has it at several addresses.
+    pub(super) fn has_several(&self) -> bool {
+        self.configured.as_ref().is_some_and(|it| it.len() > 1)
     }
 
     /// The link.

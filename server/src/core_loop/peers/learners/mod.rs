@@ -21,17 +21,20 @@
 //!
 //! Lives in: [`Peers`](super::Peers).
 
+mod counting;
 mod lending;
 mod link;
 mod opening;
 mod receiving;
 mod sending;
 
+pub use counting::Traffic;
 pub use lending::Lent;
 
 use super::complaints::{Complaint, Complaints};
 use super::limits::{UNSENT_BYTES_MAX, UNSENT_TOTAL_BYTES_MAX};
 use super::strangers::{self, MaybeStranger, Stranger};
+use super::tries::Try;
 use super::{Agreement, PeersParts, Reach};
 use crate::core_loop::rare::{Rare, Rares, SECOND_MS};
 use crate::core_loop::sockets::{Event, Owner, Place, Sockets};
@@ -39,6 +42,7 @@ use engine::zab::{self, Attempt, CloseReason, LinkId};
 use link::Link;
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
+use model::zxid::Zxid;
 use net::listener::Listener;
 use ring::{Completion, Queue};
 use std::collections::BTreeMap;
@@ -93,9 +97,7 @@ struct Opening {
     attempt: Attempt,
     to: ServerId,
     step: Step,
-    /// How long the look-up, or one address, may take, in ms.
-    share_ms: u64,
-    /// When that is over, in ms of the monotonic clock.
+    /// When the look-up, or one address, has taken too long, in ms of the monotonic clock.
     until_ms: u64,
 }
 
@@ -105,7 +107,7 @@ enum Step {
     /// The addresses are looked up.
     Resolving,
     /// One is connected to, the others are tried next.
-    Connecting { place: Place, rest: IntoIter<SocketAddr> },
+    Connecting { place: Place, rest: IntoIter<Try> },
 }
 
 /// What agreement has yet to be notified of.
@@ -121,10 +123,16 @@ pub(super) struct Learners {
     packets: PacketLimits,
     introduction_ms: u64,
     leader_ms: u64,
+    /// How long each of several addresses is tried at first, in ms.
+    check_ms: Option<u32>,
     no_delay: bool,
     observers_port: Option<u16>,
     sockets: Sockets<Kept>,
     links: BTreeMap<LinkId, Whereabouts>,
+    /// Of the links that this server has accepted.
+    traffic: BTreeMap<LinkId, Traffic>,
+    /// The last txn that this server has proposed.
+    pub(super) proposed: Zxid,
     next_link: u64,
     opening: Option<Opening>,
     news: Vec<News>,
@@ -158,10 +166,13 @@ impl Learners {
             packets: parts.packets,
             introduction_ms: parts.introduction_ms,
             leader_ms: parts.leader_ms,
+            check_ms: parts.check_ms,
             no_delay: parts.no_delay,
             observers_port: parts.observers_port,
             sockets: Sockets::new(Owner::Learners),
             links: BTreeMap::new(),
+            traffic: BTreeMap::new(),
+            proposed: Zxid::ZERO,
             next_link: 0,
             opening: None,
             news: Vec::new(),
@@ -281,6 +292,7 @@ impl Learners {
     /// Closes a link's socket; bytes that wait for it are dropped. One that is lent is closed when
     /// it comes back.
     fn drop_link(&mut self, queue: &mut Queue<'_>, id: LinkId) {
+        self.traffic.remove(&id);
         let Some(Whereabouts::Here(place)) = self.links.remove(&id) else { return };
         if let Some(Kept::Link(link)) = self.sockets.find(place) {
             self.unsent_byte_count -= link.outbox.byte_count();

@@ -5,8 +5,9 @@ use super::super::inbox::Inbox;
 use super::super::limits::INTRODUCTION;
 use super::super::resolver::{Found, Resolver, Sought};
 use super::super::strangers::{self, Stranger};
+use super::super::tries::{Try, tries};
 use super::link::{Link, Side};
-use super::{Door, Kept, Learners, News, Opening, Step, Whereabouts};
+use super::{Door, Kept, Learners, News, Opening, Step, Traffic, Whereabouts};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
 use engine::zab::{self, Attempt, LinkId};
@@ -35,7 +36,7 @@ impl Learners {
             self.log_failure(to, &"it is not in the configuration");
             return self.news.push(News::Failed(attempt));
         };
-        let (share_ms, until_ms) = (self.leader_ms, self.now_ms + self.leader_ms);
+        let until_ms = self.now_ms + self.leader_ms;
         let mut addresses = reach.quorum.clone();
         if let (Door::Observers, Some(port)) = (door, self.observers_port) {
             for address in &mut addresses {
@@ -43,7 +44,7 @@ impl Learners {
             }
         }
         let found = resolver.look_up(Sought::Learner(to), addresses);
-        self.opening = Some(Opening { attempt, to, step: Step::Resolving, share_ms, until_ms });
+        self.opening = Some(Opening { attempt, to, step: Step::Resolving, until_ms });
         if let Some(found) = found {
             self.resolved(queue, to, found);
         }
@@ -64,8 +65,9 @@ impl Learners {
         if opening.to == id && matches!(opening.step, Step::Resolving) {
             match found {
                 Ok(addresses) => {
-                    opening.share_ms /= addresses.len() as u64;
-                    self.try_next(queue, addresses.into_iter(), &"no address");
+                    let share_ms = self.leader_ms / addresses.len() as u64;
+                    let tries = tries(&addresses, self.check_ms, share_ms);
+                    self.try_next(queue, tries.into_iter(), &"no address");
                 }
                 Err(error) => self.fail(&error),
             }
@@ -73,20 +75,15 @@ impl Learners {
     }
 
     /// Connects to the next address; `failure` is why the one before did not do.
-    fn try_next(
-        &mut self,
-        queue: &mut Queue<'_>,
-        mut rest: IntoIter<SocketAddr>,
-        failure: &dyn Display,
-    ) {
-        let Some(address) = rest.next() else { return self.fail(failure) };
-        let options = SocketOptions { keep_alive: false, no_delay: self.no_delay };
+    fn try_next(&mut self, queue: &mut Queue<'_>, mut rest: IntoIter<Try>, failure: &dyn Display) {
+        let Some(Try { address, limit_ms }) = rest.next() else { return self.fail(failure) };
+        let options = SocketOptions { no_delay: self.no_delay, ..SocketOptions::default() };
         match unconnected(address, options) {
             Ok(fd) => {
                 let kept = Kept::Connecting(address);
                 let place = self.sockets.connect(queue, fd, address, kept);
                 if let Some(opening) = &mut self.opening {
-                    opening.until_ms = self.now_ms + opening.share_ms;
+                    opening.until_ms = self.now_ms + limit_ms;
                     opening.step = Step::Connecting { place, rest };
                 }
             }
@@ -162,6 +159,9 @@ impl Learners {
             *kept = Kept::Link(Box::new(Link::new(id, side, from, inbox, self.packets)));
         }
         self.links.insert(id, Whereabouts::Here(place));
+        if side == Side::Leader {
+            self.traffic.insert(id, Traffic::new(from, self.now_ms));
+        }
         id
     }
 

@@ -3,7 +3,7 @@
 use super::super::complaints::Complaint;
 use super::super::limits::HELD_BYTES_MAX;
 use super::link::Side;
-use super::{Kept, Learners};
+use super::{Kept, Learners, Traffic};
 use crate::core_loop::peers::Agreement;
 use crate::core_loop::sockets::Place;
 use engine::zab::{self, LinkId};
@@ -42,6 +42,7 @@ impl Learners {
         let (mut is_stopped, mut passed_over, mut unlisted) = (false, None, None);
         let others = &self.others;
         let measure = &mut link.measure;
+        let mut traffic = self.traffic.get_mut(&id);
         let is_lent = link.is_wanted_elsewhere;
         let fed = link.inbox.feed(bytes, |front| {
             if is_lent || !agreement.is_reading(id) {
@@ -53,7 +54,8 @@ impl Learners {
             let note = |server: ServerId| {
                 unlisted = Some(server).filter(|it| !others.contains_key(it)).or(unlisted);
             };
-            match hand_in(id, side, &front[..length], limits, (agreement, note)) {
+            let traffic = traffic.as_deref_mut();
+            match hand_in(id, side, &front[..length], limits, (agreement, note, traffic)) {
                 Err(error @ PacketError::Kind { .. }) => passed_over = Some(error),
                 handed => handed?,
             }
@@ -109,13 +111,18 @@ impl Learners {
     }
 }
 
-/// Hands in one packet. `note` gets the number that a follower introduces itself with.
+/// Hands in one packet, and counts it. `note` gets the number that a follower introduces itself
+/// with.
 fn hand_in(
     id: LinkId,
     side: Side,
     packet: &[u8],
     limits: PacketLimits,
-    (agreement, mut note): (&mut impl Agreement, impl FnMut(ServerId)),
+    (agreement, mut note, traffic): (
+        &mut impl Agreement,
+        impl FnMut(ServerId),
+        Option<&mut Traffic>,
+    ),
 ) -> Result<(), PacketError> {
     let measured = "the packet was measured";
     match side {
@@ -126,6 +133,9 @@ fn hand_in(
             } = packet
             {
                 note(server);
+            }
+            if let Some(traffic) = traffic {
+                traffic.heard(&packet);
             }
             agreement.handle(zab::Event::FromLearner(id, packet));
         }

@@ -35,6 +35,9 @@ impl Learners {
             self.dirty.push(id);
         }
         let load = Load { packets: packet_count(message), bytes: encoded_bytes };
+        if let Some(traffic) = self.traffic.get_mut(&id) {
+            traffic.told(message, load.packets, self.proposed);
+        }
         link.outbox.push(load, now_ms, |out| message.encode(ensemble, out));
         self.unsent_byte_count += encoded_bytes;
         if self.unsent_byte_count > self.unsent_total_bytes_max {

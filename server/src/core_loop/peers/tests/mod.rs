@@ -7,6 +7,7 @@ mod lending;
 mod links;
 mod names;
 mod plan;
+mod several;
 mod slow;
 mod strangers;
 mod world;
@@ -17,6 +18,7 @@ use crate::config::decided::{Families, Preference};
 use engine::zab::{Configuration, Effect, Ensemble, Event, LinkId, Notice};
 use model::host::Host;
 use model::peer::address::Address;
+use model::peer::hello::HelloForm;
 use model::peer::membership::Membership;
 use model::peer::notification::{ServerState, Vote};
 use model::peer::packet::PacketLimits;
@@ -73,7 +75,9 @@ fn no_wake() -> Wake {
 fn parts(me: i64, election: u16, others: BTreeMap<ServerId, Reach>) -> PeersParts {
     PeersParts {
         me: ServerId(me),
-        election: address(election),
+        election: vec![address(election)],
+        form: HelloForm::V1,
+        check_ms: None,
         membership: Membership::majority(BTreeMap::new(), 0),
         can_change: false,
         others,
@@ -142,12 +146,22 @@ impl Solo {
     }
 
     fn with_lookup(me: i64, others: BTreeMap<ServerId, Reach>, lookup: Lookup) -> Self {
+        Self::with(me, others, lookup, |_| ())
+    }
+
+    fn with(
+        me: i64,
+        others: BTreeMap<ServerId, Reach>,
+        lookup: Lookup,
+        change: impl FnOnce(&mut PeersParts),
+    ) -> Self {
         let (election, quorum) = (listener(), listener());
         let (election_at, quorum_at) = (election.address, quorum.address);
         let ring = Ring::new(&RingConfig { receive_buffers: 16, ..RingConfig::default() });
         let mut ring = ring.unwrap();
         let waker = ring.waker();
-        let parts = parts(me, election_at.port(), others);
+        let mut parts = parts(me, election_at.port(), others);
+        change(&mut parts);
         let mut peers = Peers::new(&parts, lookup, Arc::new(move || _ = waker.wake()));
         peers.listen_for_elections(&mut ring.queue(), election);
         peers.listen_for_learners(&mut ring.queue(), quorum);

@@ -2,9 +2,11 @@
 
 use crate::config::decided::{Endpoint, Links};
 use crate::core_loop::peers::plan::{EnsemblePlan, EnsembleSettings, PlanFault};
+use engine::zab::CatchUp;
 use engine::zab::{Pace, Quorum};
 use model::host::Host;
 use model::peer::address::Address;
+use model::peer::hello::HelloForm;
 use model::peer::membership::{Membership, Reading};
 use model::peer::packet::PacketLimits;
 use model::server::ServerId;
@@ -19,6 +21,7 @@ fn settings(text: &str, me: i64) -> EnsembleSettings {
         tick_ms: 2_000,
         init_limit: 10,
         sync_limit: 5,
+        has_oracle: false,
         listens_everywhere: false,
         links: LINKS,
         packets: PacketLimits::default(),
@@ -36,6 +39,9 @@ const LINKS: Links = Links {
     epoch_wait_ms: None,
     no_delay: [true, true],
     observers_port: None,
+    says_all_addresses: false,
+    check_ms: None,
+    catch_up: CatchUp { snapshots_max: 10, diffs_max: 100, is_snapshot_forced: false },
 };
 
 const THREE: &str = "server.1=zoo1:2888:3888;2181\n\
@@ -73,7 +79,8 @@ fn a_configuration_becomes_an_ensemble() {
 
     let links = &plan.links;
     assert_eq!(links.me, ServerId(2));
-    assert_eq!(links.election, numbered([10, 0, 0, 2], 3_888));
+    let own = [numbered([10, 0, 0, 2], 3_888), numbered([10, 0, 1, 2], 3_889)];
+    assert_eq!((&links.election[..], links.form), (&own[..], HelloForm::V1));
     assert_eq!(links.others.keys().copied().collect::<Vec<_>>(), [ServerId(1), ServerId(3)]);
     assert_eq!(links.others[&ServerId(1)].election, [named("zoo1", 3_888)]);
     assert_eq!(links.others[&ServerId(3)].quorum, [named("zoo3", 2_888)]);
