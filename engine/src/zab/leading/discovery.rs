@@ -11,7 +11,7 @@ use crate::zab::event::LinkId;
 use crate::zab::leading::Learner;
 use crate::zab::plant::Plant;
 use crate::zab::wire::KIN;
-use model::peer::packet::LearnerInfo;
+use model::peer::packet::{LearnerInfo, PROTOCOL_VERSION};
 use model::server::ServerId;
 use model::zxid::{Epoch, Zxid};
 
@@ -25,9 +25,12 @@ impl Leading {
         is_observer: bool,
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
-        let LearnerInfo::Config { server: id, version, trailing, .. } = *info else {
+        let LearnerInfo::Config { server: id, version, trailing, protocol } = *info else {
             return Err(CloseReason::OldProtocol);
         };
+        if protocol < PROTOCOL_VERSION {
+            return Err(CloseReason::OldProtocol);
+        }
         if version > context.ensemble.current.version() {
             return Err(CloseReason::NewerConfiguration);
         }
