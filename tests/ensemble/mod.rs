@@ -165,8 +165,11 @@ impl Ensemble {
     }
 }
 
-/// Path, data and Stat of every node below a path.
-fn nodes(client: &mut Client, path: &str) -> Vec<(String, Option<Vec<u8>>, harness::Stat)> {
+/// A node's path, data and Stat.
+pub(crate) type Node = (String, Option<Vec<u8>>, harness::Stat);
+
+/// Every node below a path.
+pub(crate) fn nodes(client: &mut Client, path: &str) -> Vec<Node> {
     let (data, mut stat) = client.get(path, false).unwrap();
     if path == "/zookeeper/config" {
         // Each server shows the configuration by itself, as of when it began to serve.
