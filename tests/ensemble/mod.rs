@@ -9,7 +9,7 @@ mod killed;
 pub(crate) mod local;
 mod moving;
 mod read_only;
-mod returning;
+pub(crate) mod returning;
 mod steady;
 
 use harness::server::next_free_port;
