@@ -7,6 +7,7 @@ mod clients;
 mod joining;
 mod killed;
 pub(crate) mod local;
+mod losing;
 mod moving;
 mod read_only;
 pub(crate) mod returning;

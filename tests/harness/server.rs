@@ -391,7 +391,7 @@ impl Drop for Server {
             let log = self.log();
             let tail = log.len().saturating_sub(4000);
             let text: String = log.chars().skip(tail).collect();
-            writeln!(std::io::stderr(), "--- log of the server:\n{text}").ok();
+            writeln!(io::stderr(), "--- log of the server:\n{text}").ok();
         }
         fs::remove_dir_all(&self.folder).ok();
     }

@@ -88,7 +88,7 @@ fn planned(addresses: &[SocketAddr]) -> (String, bool) {
 }
 
 /// Clients that go on until they are stopped, each with a session of its own.
-pub(super) struct Load {
+struct Load {
     stop: Arc<AtomicBool>,
     workers: Vec<JoinHandle<Worker>>,
     addresses: Vec<SocketAddr>,
@@ -96,7 +96,7 @@ pub(super) struct Load {
 
 impl Load {
     /// Their numbers begin with `first`.
-    pub(super) fn begin(mixed: &Mixed, first: usize) -> Self {
+    fn begin(mixed: &Mixed, first: usize) -> Self {
         let addresses: Vec<_> = (0..3).map(|at| mixed.ensemble.address(at)).collect();
         let stop = Arc::new(AtomicBool::new(false));
         let begin = |number: usize| {
@@ -110,7 +110,7 @@ impl Load {
     }
 
     /// Everything acknowledged is there, on every server.
-    pub(super) fn end(self, mixed: &Mixed) {
+    fn end(self, mixed: &Mixed) {
         self.stop.store(true, Ordering::Relaxed);
         let workers = self.workers.into_iter().map(|worker| worker.join().unwrap());
         for (at, mut worker) in workers.enumerate() {
