@@ -202,6 +202,21 @@ fn guards_in_the_table_exist() {
 }
 
 #[test]
+fn tests_of_the_scenarios_exist() {
+    let sources = Sources::read();
+    let page = std::fs::read_to_string(workspace().join("docs/ensemble_scenarios.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let named = rows.filter_map(|row| row.trim_end_matches([' ', '|']).rsplit_once(" | "));
+    let names: Vec<_> = named.flat_map(|(_, tests)| references(tests)).collect();
+    assert!(names.len() > 50, "{} names", names.len());
+    let is_there = |name: &str| {
+        sources.texts.values().any(|text| text.lines().any(|line| is_function(line, name)))
+    };
+    let missing: Vec<_> = names.iter().filter(|name| !is_there(name)).collect();
+    assert!(missing.is_empty(), "tests that are none: {missing:?}");
+}
+
+#[test]
 fn what_is_missing_is_found() {
     let sources = Sources::read();
     let text = "//! It holds (guard: `tests::there_is`,\n//! `no_such_module::nor_test`).\n";

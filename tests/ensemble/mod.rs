@@ -11,11 +11,12 @@ mod interrupted;
 mod joining;
 mod killed;
 pub(crate) mod local;
+mod losing;
 mod moving;
 pub(crate) mod observing;
 pub(crate) mod oracle;
 mod read_only;
-mod returning;
+pub(crate) mod returning;
 mod steady;
 
 use harness::server::next_free_port;
@@ -181,8 +182,11 @@ impl Ensemble {
     }
 }
 
-/// Path, data and Stat of every node below a path.
-fn nodes(client: &mut Client, path: &str) -> Vec<(String, Option<Vec<u8>>, harness::Stat)> {
+/// A node's path, data and Stat.
+pub(crate) type Node = (String, Option<Vec<u8>>, harness::Stat);
+
+/// Every node below a path.
+pub(crate) fn nodes(client: &mut Client, path: &str) -> Vec<Node> {
     let (data, mut stat) = client.get(path, false).unwrap();
     if path == "/zookeeper/config" {
         // Each server shows the configuration by itself, as of when it began to serve.

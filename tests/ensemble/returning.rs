@@ -224,7 +224,7 @@ fn a_server_that_lost_its_disk_gets_a_snapshot() {
 }
 
 /// Whether a file below a folder contains these bytes.
-fn holds(folder: &Path, bytes: &[u8]) -> bool {
+pub(crate) fn holds(folder: &Path, bytes: &[u8]) -> bool {
     fs::read_dir(folder).unwrap().filter_map(Result::ok).any(|entry| {
         let path = entry.path();
         if path.is_dir() {

@@ -7,7 +7,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, ExitStatus, Stdio};
@@ -211,9 +211,20 @@ impl Server {
         self.wait_end()
     }
 
-    /// Pauses the server (SIGSTOP), as a paused machine does.
+    /// Pauses the server (SIGSTOP), as a paused machine does. None of its threads runs afterwards.
     pub fn pause(&mut self) {
         self.signal("-STOP");
+        let threads = format!("/proc/{}/task", self.pid());
+        let is_stopped = |thread: io::Result<fs::DirEntry>| {
+            let stat = thread.and_then(|thread| fs::read_to_string(thread.path().join("stat")));
+            // The state is behind the name, which may contain anything.
+            stat.is_ok_and(|stat| stat.rsplit_once(") ").is_some_and(|it| it.1.starts_with('T')))
+        };
+        let end = Instant::now() + STOP_MAX;
+        while !fs::read_dir(&threads).expect("own child").all(is_stopped) {
+            assert!(Instant::now() < end, "server does not stop");
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Resumes a paused server (SIGCONT).
@@ -380,7 +391,7 @@ impl Drop for Server {
             let log = self.log();
             let tail = log.len().saturating_sub(4000);
             let text: String = log.chars().skip(tail).collect();
-            writeln!(std::io::stderr(), "--- log of the server:\n{text}").ok();
+            writeln!(io::stderr(), "--- log of the server:\n{text}").ok();
         }
         fs::remove_dir_all(&self.folder).ok();
     }

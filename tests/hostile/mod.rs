@@ -8,6 +8,7 @@ mod bytes;
 mod crowds;
 mod floods;
 mod fuzz;
+mod peers;
 mod probes;
 mod vitals;
 

@@ -4,7 +4,7 @@
 //! that may be in it in part.
 
 use super::{Make, Mixed};
-use crate::ensemble::Seat;
+use crate::ensemble::{Seat, nodes};
 use harness::client::{Op, create_body, multi_body};
 use harness::{Acl, Body, Client, opcode};
 use std::net::SocketAddr;
@@ -102,13 +102,19 @@ fn change(address: SocketAddr, writer: u64, stop: &AtomicBool) -> u64 {
     round
 }
 
-#[test]
-fn a_tree_that_changes_while_it_comes_is_exact_in_the_end() {
-    let mut mixed = Mixed::prepare(&[OURS, STOCK, STOCK], |config| config);
+/// The last two servers have a tree that is changed while the first one, which has nothing, comes.
+fn arrives(parts: &[(Make, Seat); 3]) -> Mixed {
+    // However short the log is, it is not sent in place of the tree.
+    let mut mixed = Mixed::prepare(parts, |config| config.set("snapshotSizeFactor", "0"));
     mixed.launch(&[2, 1]);
     assert_eq!(mixed.ensemble.leader(), 2);
-    let leader = mixed.ensemble.address(2);
-    fill(leader);
+    fill(mixed.ensemble.address(2));
+    if parts[2] == OURS {
+        // Their memory does not reach back to the beginning any more.
+        [1, 2].iter().for_each(|at| mixed.ensemble.servers[*at].kill());
+        mixed.launch(&[2, 1]);
+        assert_eq!(mixed.ensemble.leader(), 2);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let writers = [0, 1].map(|writer| {
         let (address, stop) = (mixed.ensemble.address(1 + writer), stop.clone());
@@ -120,9 +126,53 @@ fn a_tree_that_changes_while_it_comes_is_exact_in_the_end() {
     stop.store(true, Ordering::Relaxed);
     let rounds: u64 = writers.into_iter().map(|writer| writer.join().unwrap()).sum();
     assert!(rounds > 0);
+    assert_same_acls(&mixed);
+    mixed
+}
+
+/// Every node has the same ACL on each server (ZOOKEEPER-4846).
+fn assert_same_acls(mixed: &Mixed) {
+    let mut client = Client::connect(mixed.ensemble.address(0));
+    client.sync("/").unwrap();
+    let nodes = nodes(&mut client, "/");
+    client.close();
+    // The times of the configuration are each server's own.
+    let paths = nodes.iter().map(|node| &node.0).filter(|path| *path != "/zookeeper/config");
+    let requests: Vec<_> = paths.map(|it| (opcode::GET_ACL, Body::new().string(it))).collect();
+    let acls = mixed.ensemble.servers.iter().map(|server| {
+        let mut client = Client::connect(server.address());
+        client.sync("/").unwrap();
+        let mut acls = Vec::new();
+        for part in requests.chunks(TOGETHER as usize) {
+            let first = client.post_all(part);
+            acls.extend((0..part.len() as i32).map(|at| client.reply(first + at).body));
+        }
+        client.close();
+        acls
+    });
+    let acls: Vec<_> = acls.collect();
+    for others in &acls[1..] {
+        let differs = (0..acls[0].len()).find(|at| acls[0][*at] != others[*at]);
+        assert!(differs.is_none(), "{:?}", differs.map(|at| &requests[at]));
+    }
+}
+
+#[test]
+fn a_tree_that_changes_while_it_comes_is_exact_in_the_end() {
+    let mixed = arrives(&[OURS, STOCK, STOCK]);
     let log = mixed.ensemble.servers[0].log();
     let behind = log.lines().find(|line| line.contains("that were committed meanwhile"));
     assert!(behind.is_some(), "nothing changed while the snapshot came:\n{log}");
+    super::work::everything(&mixed.ensemble, "then");
+    mixed.assert_alike();
+}
+
+#[test]
+fn a_tree_of_ours_that_changes_while_it_is_sent_is_exact_in_the_end() {
+    let mixed = arrives(&[STOCK, OURS, OURS]);
+    let log = mixed.ensemble.servers[2].log();
+    let sent = log.lines().find(|line| line.contains("server 1 was sent what it lacked: SNAP"));
+    assert!(sent.is_some(), "{log}");
     super::work::everything(&mixed.ensemble, "then");
     mixed.assert_alike();
 }

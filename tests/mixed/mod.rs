@@ -4,19 +4,26 @@
 //! been stopped their digests are equal, too, and `ZooKeeper`'s logs have no warning that an
 //! ensemble of its own would not have.
 //!
-//! `together`: every kind of write, through every server, whoever leads; `arriving`: what a server
-//! is sent that has nothing; `changing`: who is in the ensemble; `local`: sessions that only one
-//! server knows; `observing`: observers behind followers; `replacing`: one server after the other
-//! becomes ours, and back.
+//! `together`: every kind of write, through every server, whoever leads; `settings`: the same with
+//! servers that are set up differently; `arriving`: what a server is sent that has nothing;
+//! `returning`: what one is sent that was away; `changing`: who is in the ensemble; `growing`: the
+//! same by other files and restarts; `local`: sessions that only one server knows; `epochs`: an
+//! epoch that has no zxids left; `observers`, `observing`: observers, also behind followers;
+//! `oracle`: two servers of which one may decide alone; `addresses`: servers with several;
+//! `replacing`: one server after the other becomes ours, and back.
 
 mod addresses;
 mod arriving;
 mod changing;
+mod epochs;
+mod growing;
 mod local;
 mod observers;
 mod observing;
 mod oracle;
 mod replacing;
+mod returning;
+mod settings;
 mod together;
 pub(crate) mod work;
 
@@ -76,10 +83,19 @@ pub(crate) struct Mixed {
 impl Mixed {
     /// Servers that do not run yet.
     pub(crate) fn prepare(parts: &[(Make, Seat)], configure: impl Fn(Config) -> Config) -> Self {
+        Self::prepare_each(parts, |_, config| configure(config))
+    }
+
+    /// The same, of which each is set up by itself.
+    pub(crate) fn prepare_each(
+        parts: &[(Make, Seat)],
+        configure: impl Fn(usize, Config) -> Config,
+    ) -> Self {
         let seats: Vec<_> = parts.iter().map(|(_, seat)| *seat).collect();
         let makes: Vec<_> = parts.iter().map(|(make, _)| *make).collect();
-        let ensemble =
-            Ensemble::prepare(&seats, |at, config| configure(config.command(makes[at].command())));
+        let ensemble = Ensemble::prepare(&seats, |at, config| {
+            configure(at, config.command(makes[at].command()))
+        });
         Self { ensemble, makes }
     }
 
@@ -114,6 +130,15 @@ impl Mixed {
     fn assert_alike_but(&self, usual: &[&str]) {
         self.ensemble.assert_equal();
         self.ensemble.assert_digests();
+        self.assert_unalarmed_but(usual);
+    }
+
+    /// None has logged anything unusual.
+    fn assert_unalarmed(&self) {
+        self.assert_unalarmed_but(&[]);
+    }
+
+    fn assert_unalarmed_but(&self, usual: &[&str]) {
         for (server, make) in self.ensemble.servers.iter().zip(&self.makes) {
             match make {
                 Make::Stock => assert_usual(server, usual),

@@ -84,6 +84,11 @@ impl<'t> Logged<'t> {
     }
 }
 
+/// Whether bytes are the txn of this zxid: whether [`replay`] can read them.
+pub(crate) fn is_txn(zxid: Zxid, bytes: &[u8]) -> bool {
+    Logged::decode(bytes).is_ok_and(|logged| logged.header.zxid == zxid)
+}
+
 /// Replays one record of the log onto a tree that is being recovered.
 pub fn replay(head: &mut Head, bytes: &[u8], batch: &mut Batch) -> Result<Zxid, ReplayError> {
     let logged = Logged::decode(bytes)?;

@@ -25,6 +25,7 @@ mod read_only;
 mod service;
 mod sessions;
 
+pub(crate) use learning::is_txn;
 pub use learning::{ReplayError, replay};
 pub use read_only::ReadOnlySessions;
 

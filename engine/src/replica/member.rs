@@ -17,10 +17,11 @@
 use super::tail::Tail;
 use super::{Effect, Effects, Replica, Serving};
 use crate::in_log::InLog;
-use crate::ordering::ReplayError;
+use crate::ordering::{ReplayError, is_txn};
 use crate::pipeline::Head;
 use crate::settings::Now;
 use crate::zab::{self, CloseReason, LinkId, Message, Plant, Progress, Violation, Zab, ZabParts};
+use model::peer::packet::FromLeader;
 use model::zxid::Zxid;
 use std::mem;
 use std::sync::Arc;
@@ -87,6 +88,13 @@ impl Member {
 impl Replica {
     /// Hands an event to agreement, and performs what that decides.
     pub(super) fn agree(&mut self, now: Now, event: zab::Event<'_>, effects: &mut Effects) {
+        if let zab::Event::FromLeader(link, packet) = &event
+            && !is_readable(packet)
+        {
+            // In the log no start could read it.
+            let why = CloseReason::Protocol(Violation::Malformed);
+            return self.close_link(now, *link, why, effects);
+        }
         let Some(member) = &mut self.member else { return };
         let mut decided = mem::take(&mut member.effects);
         let is_stored = matches!(event, zab::Event::EpochsStored);
@@ -367,5 +375,15 @@ impl Replica {
             self.ordering.recycle(silent);
         }
         Ok(())
+    }
+}
+
+/// Whether a packet that brings a txn brings one that can be read.
+fn is_readable(packet: &FromLeader<'_>) -> bool {
+    match *packet {
+        FromLeader::Proposal { zxid, txn }
+        | FromLeader::Inform { zxid, txn }
+        | FromLeader::InformAndActivate { zxid, txn, .. } => is_txn(zxid, txn),
+        _ => true,
     }
 }

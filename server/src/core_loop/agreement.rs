@@ -16,6 +16,7 @@ use crate::persist::{self, ReadJob, RestoreError, SnapshotBeside};
 use engine::replica::{Event, Serving};
 use engine::settings::Now;
 use engine::zab::{self, Effect, LinkId, LogRead, Lost};
+use model::server::ServerId;
 use model::zxid::{Epochs, Zxid};
 use ring::Queue;
 use std::collections::{BTreeMap, VecDeque};
@@ -57,6 +58,8 @@ pub(super) struct UnderWay {
     reading: usize,
     /// What learners are being sent.
     catching_up: CatchingUp,
+    /// The leader that was connected to last, until that is given up.
+    leader: Option<ServerId>,
     serving: Option<Serving>,
     failure: Option<AgreementFailure>,
 }
@@ -166,11 +169,11 @@ impl History {
                 }
                 self.under_way.links.push(ForLinks::Perform(effect));
             }
-            Effect::Notify { .. }
-            | Effect::Connect(..)
-            | Effect::ConnectToMaster(..)
-            | Effect::OpenToObservers(_)
-            | Effect::Send(..) => {
+            Effect::Connect(_, to) | Effect::ConnectToMaster(_, to) => {
+                self.under_way.leader = Some(to);
+                self.under_way.links.push(ForLinks::Perform(effect));
+            }
+            Effect::Notify { .. } | Effect::OpenToObservers(_) | Effect::Send(..) => {
                 self.under_way.links.push(ForLinks::Perform(effect));
             }
             other => unreachable!("{other:?} at {} ms", now.mono_ms),
@@ -333,7 +336,8 @@ impl History {
     pub(super) fn stop_serving(&mut self, why: Lost) {
         self.under_way.serving = None;
         self.meters.forget_in_flight();
-        warn!("looking for a leader: {why}");
+        let leader = self.under_way.leader.take().map(|leader| leader.0);
+        warn!(leader, "looking for a leader: {why}");
     }
 
     /// A leader was elected: read-only clients are not served any more.

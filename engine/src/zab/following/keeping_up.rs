@@ -32,6 +32,9 @@ impl Following {
         if zxid != last.next() && zxid.epoch() <= last.epoch() {
             return Err(Lost::Protocol(Violation::Gap { last, found: zxid }));
         }
+        if zxid.epoch() > last.epoch() {
+            self.first = zxid;
+        }
         self.pending.push(zxid, txn);
         self.last = zxid;
         Ok(())
@@ -101,7 +104,7 @@ impl Following {
             durable = context.history.last();
         }
         if !self.is_observer && durable > self.acknowledged {
-            let first = self.acknowledged.next();
+            let first = self.acknowledged.next().max(self.first);
             self.acknowledged = durable;
             context.effects.send(link, Message::Acks { first, last: durable });
         }

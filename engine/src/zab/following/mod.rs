@@ -110,6 +110,8 @@ pub struct Following {
     pending: InLog,
     /// The last txn of this epoch that was acknowledged.
     acknowledged: Zxid,
+    /// The first txn of this epoch that came, which need not be its first.
+    first: Zxid,
     /// When the server must be connected, when it must have accepted, and when the last packet
     /// arrived, in ms of the monotonic clock.
     connects_until_ms: u64,
@@ -145,6 +147,7 @@ impl Following {
             replaced: None,
             pending: InLog::default(),
             acknowledged: Zxid::ZERO,
+            first: Zxid::ZERO,
             connects_until_ms: context.now_ms + context.pace.connect_ms(),
             accepts_until_ms: context.now_ms + context.pace.init_ms(),
             heard_ms: context.now_ms,

@@ -103,10 +103,12 @@ impl Learner {
         }
     }
 
-    /// Remembers that everything through `proposed` was sent by now.
+    /// Remembers that everything through `proposed` was sent by now. What was sent before it had
+    /// accepted the leader's history counts from then on: it may have had much to take over.
     pub fn mark(&mut self, proposed: Zxid, now_ms: u64) {
-        let newest = self.marks.back().map_or(self.held(), |(zxid, _)| Some(*zxid));
-        if !self.is_observer && newest < Some(proposed) {
+        let Some(held) = self.held() else { return };
+        let newest = self.marks.back().map_or(held, |(zxid, _)| *zxid);
+        if !self.is_observer && newest < proposed {
             self.marks.push_back((proposed, now_ms));
         }
     }

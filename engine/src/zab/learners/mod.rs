@@ -19,7 +19,7 @@ use super::event::LinkId;
 use super::plant::Plant;
 use super::wire::KIN;
 use crate::in_log::InLog;
-use model::peer::packet::LearnerInfo;
+use model::peer::packet::{LearnerInfo, PROTOCOL_VERSION};
 use model::server::ServerId;
 use model::zxid::{Epoch, Zxid};
 use std::collections::BTreeMap;
@@ -145,9 +145,12 @@ impl Learners {
         is_observer: bool,
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
-        let LearnerInfo::Config { server: id, version, trailing, .. } = *info else {
+        let LearnerInfo::Config { server: id, version, trailing, protocol } = *info else {
             return Err(CloseReason::OldProtocol);
         };
+        if protocol < PROTOCOL_VERSION {
+            return Err(CloseReason::OldProtocol);
+        }
         if version > context.ensemble.current.version() {
             return Err(CloseReason::NewerConfiguration);
         }

@@ -169,3 +169,23 @@ fn a_leader_that_is_slow_and_not_silent_is_waited_for_without_spinning() {
     assert_eq!(lone.zab.deadline_ms(), lone.now_ms);
     assert_eq!(why_looking(&lone.handle(Event::TurnEnded)), Lost::Silent);
 }
+
+/// As ZooKeeper's do that are told to, for tests.
+#[test]
+fn a_leader_may_leave_out_the_first_zxids_of_its_epoch() {
+    let mut lone = Lone::promised();
+    lone.hears(FromLeader::Diff { zxid: zxid(1, 1) });
+    lone.hears(FromLeader::NewLeader { zxid: zxid(2, 0), config: None });
+    lone.handle(Event::TurnEnded);
+    lone.handle(Event::EpochsStored);
+    lone.hears(FromLeader::UpToDate { zxid: Zxid(-1) });
+    let far = zxid(2, i64::from(u32::MAX) - 1);
+    lone.hears(FromLeader::Proposal { zxid: far, txn: b"txn" });
+    lone.handle(Event::TurnEnded);
+    let effects = lone.handle(Event::Durable(far));
+    let acks = effects.iter().find_map(|it| match it {
+        Effect::Send(LINK, Message::Acks { first, last }) => Some((*first, *last)),
+        _ => None,
+    });
+    assert_eq!(acks, Some((far, far)), "{effects:?}");
+}

@@ -1,6 +1,7 @@
 //! How long a server waits, and whether it votes without data.
 
-use super::lone::{LINK, Lone, PACE, why_looking};
+use super::lone::{LINK, Lone, PACE, why_looking, zxid};
+use crate::zab::leading::{Learner, Stage};
 use crate::zab::{Effect, Event, Lost, Notice, Pace};
 use model::peer::notification::ServerState;
 use model::server::ServerId;
@@ -89,4 +90,20 @@ fn a_server_without_data_votes_only_if_they_cannot_be_lost() {
             assert_eq!(lone.zab.follows(), Some(ServerId(3)));
         }
     }
+}
+
+#[test]
+fn a_learner_that_takes_long_to_accept_is_not_late_with_what_it_was_sent_meanwhile() {
+    let mut learner = Learner::new(LINK, 0);
+    learner.stage = Stage::Offered;
+    learner.mark(zxid(2, 5), 1_000);
+    learner.stage = Stage::Accepted { held: zxid(2, 0) };
+    learner.heard_ms = 10_000;
+    assert!(!learner.is_silent_since(5_000));
+    // From then on it is awaited, also from a learner that says other things.
+    learner.mark(zxid(2, 5), 10_000);
+    learner.heard_ms = 20_000;
+    assert!(learner.is_silent_since(15_000));
+    learner.acknowledged(zxid(2, 5));
+    assert!(!learner.is_silent_since(15_000));
 }

@@ -5,7 +5,6 @@ use super::reading::Reading::{
 };
 use super::{INT_MAX, Key};
 
-
 const OBSERVERS_LOG: &str = "an observer keeps a log always: it then returns without a snapshot";
 const OBSERVERS_LAG: &str = "an observer gets what it lacks from the memory that a follower has \
     anyway, or from its log: none is too far behind";

@@ -81,3 +81,22 @@ fn a_name_that_is_not_found_in_time_fails_the_attempt() {
     assert_eq!(solo.told(1), ["ConnectFailed(Attempt(3))"]);
     solo.end();
 }
+
+/// A server that has moved is found at its new address, without a restart of the others.
+#[test]
+fn a_name_is_looked_up_at_each_attempt() {
+    let (lookup, answers, asked) = slow_resolver();
+    let mut solo = solo(lookup);
+    let mut links = Vec::new();
+    for at in 0..2 {
+        let place = listener();
+        let address = place.address;
+        let place = TcpListener::from(place);
+        solo.perform(Effect::Connect(Attempt(at), ServerId(1)));
+        answers.send(Ok(address)).unwrap();
+        assert_eq!(solo.told(1), [format!("Connected(Attempt({at}), LinkId({at}))")]);
+        links.push(accept(&place));
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    solo.end();
+}
