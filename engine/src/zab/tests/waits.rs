@@ -1,7 +1,7 @@
 //! How long a server waits, and whether it votes without data.
 
 use super::lone::{LINK, Lone, PACE, why_looking, zxid};
-use crate::zab::leading::{Learner, Stage};
+use crate::zab::learners::{Learner, Stage};
 use crate::zab::{Effect, Event, Lost, Notice, Pace};
 use model::peer::notification::ServerState;
 use model::server::ServerId;
