@@ -52,6 +52,8 @@ pub enum Command {
     Inspect(crate::migrate::InspectArgs),
     /// Show the machine, what each of its processors would be for, and why.
     Topology(crate::topology::TopologyArgs),
+    /// Show the machine's settings and what is advised on it, change them, put them back.
+    Tune(crate::tune::TuneArgs),
     /// Print every configuration key: its values, its default, how it is supported.
     Config(ConfigArgs),
 }

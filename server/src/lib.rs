@@ -10,7 +10,7 @@
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
-//!   [`mod@topology`]: what the machine's processors are for.
+//!   [`mod@topology`]: what the machine's processors are for; [`mod@tune`]: its settings.
 //!
 //! **Invariants**
 //!
@@ -50,3 +50,4 @@ mod resident;
 pub mod serve;
 pub mod survey;
 pub mod topology;
+pub mod tune;
