@@ -292,6 +292,11 @@ fn what_cannot_be_changed_is_named_and_the_rest_is_done() {
     machine.refused("undo", &["nomerges: not restored, is still 2", "3 files restored"]);
     machine.mode(SCHEDULER, 0o644);
     machine.done("undo", &[], &["1 file restored"]);
+    // Not even a record, if nothing can be.
+    fs::remove_dir_all(machine.at("var")).unwrap();
+    machine.mode(SWAPPINESS, 0o444);
+    let (text, status) = machine.tune("apply", &["--only", "swappiness"]);
+    assert!(status == 1 && text.contains("is still 60") && !machine.at("var").exists(), "{text}");
     // Files that are hidden, as in a container: said, and no error.
     for hidden in ["sys", "proc/sys/vm", "proc/irq"] {
         fs::remove_dir_all(machine.at(hidden)).unwrap();

@@ -1,6 +1,6 @@
 //! Changes the machine, and restores it.
 
-use super::args::{ApplyArgs, UndoArgs};
+use super::args::{ApplyArgs, RECORD, UndoArgs};
 use super::error::{RecordError, TuneError};
 use super::record::{self, Entry, Place, Record, boot_id};
 use super::{chosen, title};
@@ -29,6 +29,15 @@ pub(super) fn apply(args: &ApplyArgs, out: &mut impl Write) -> Done {
         say(out, "nothing to change: what can be written is as advised")?;
         return by_hand(&settings, out);
     }
+    if changes.iter().all(|(_, change)| change.blocked.is_some()) {
+        // There is nothing to record, and perhaps no right to.
+        for (setting, Change { name, found, blocked, .. }) in &changes {
+            let why = blocked.map(|it| it.to_string()).unwrap_or_default();
+            say(out, &format!("{}: {name} is still {found}: {why}", title(setting)))?;
+        }
+        by_hand(&settings, out)?;
+        return Err(TuneError::Refused(changes.len()));
+    }
     create_parent(&args.record)?;
     let place = Place::take(&args.record)?;
     let mut record = record::read(&args.record)?.unwrap_or_default();
@@ -48,9 +57,13 @@ pub(super) fn apply(args: &ApplyArgs, out: &mut impl Write) -> Done {
     place.write(&record)?;
     let written = changes.len() - failed;
     if written > 0 {
-        let path = args.record.display();
-        let files = files(written);
-        say(out, &format!("{files} changed, what was there is in {path}: `ringkeeper tune undo`"))?;
+        let (files, path) = (files(written), args.record.display());
+        let undo = if args.record == Path::new(RECORD) {
+            "ringkeeper tune undo".to_owned()
+        } else {
+            format!("ringkeeper tune undo --record {path}")
+        };
+        say(out, &format!("{files} changed, what was there is in {path}; back: `{undo}`"))?;
     }
     by_hand(&settings, out)?;
     if failed == 0 { Ok(()) } else { Err(TuneError::Refused(failed)) }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tuning::Kernel;
 
 /// Where `apply` records what was there before.
-const RECORD: &str = "/var/lib/ringkeeper/tuning.json";
+pub(super) const RECORD: &str = "/var/lib/ringkeeper/tuning.json";
 
 /// What to do about the machine's settings.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]

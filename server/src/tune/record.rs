@@ -149,7 +149,8 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Record, RecordError};
+    use super::{Entry, Place, Record, RecordError, read};
+    use std::fs;
     use std::path::Path;
 
     fn record() -> Record {
@@ -182,6 +183,26 @@ mod tests {
         let later = text.replace("\"format\": 1", "\"format\": 2");
         let error = Record::parse(path, later.as_bytes()).unwrap_err();
         assert!(matches!(error, RecordError::Newer { format: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn one_command_at_a_time_has_the_place() {
+        let name = format!("ringkeeper-tune-record-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("record.json");
+        let place = Place::take(&path).unwrap();
+        assert!(matches!(Place::take(&path), Err(RecordError::Held(_))));
+        assert_eq!(read(&path).unwrap(), None);
+        place.write(&record()).unwrap();
+        place.write(&record()).unwrap();
+        assert_eq!(read(&path).unwrap(), Some(record()));
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing else is left");
+        place.write(&Record::default()).unwrap();
+        assert!(!path.exists());
+        drop(place);
+        Place::take(&path).unwrap();
+        fs::remove_dir_all(&directory).unwrap();
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Facts {
     pub(super) is_balanced: bool,
 }
 
-const FILES: [&str; 22] = [
+const FILES: [&str; 20] = [
     "/sys/devices/system/cpu/cpufreq/policy*/scaling_governor",
     "/sys/devices/system/cpu/cpufreq/policy*/scaling_available_governors",
     "/sys/devices/system/cpu/cpufreq/boost",
@@ -66,8 +66,6 @@ const FILES: [&str; 22] = [
     "/proc/sys/kernel/io_uring_disabled",
     "/proc/sys/kernel/io_uring_group",
     "/proc/sys/kernel/numa_balancing",
-    "/sys/class/net/*/queues/rx-*/rps_cpus",
-    "/sys/class/net/*/queues/tx-*/xps_cpus",
 ];
 const DISK_FILES: [&str; 6] =
     ["scheduler", "nomerges", "write_cache", "wbt_lat_usec", "read_ahead_kb", "rotational"];
@@ -117,6 +115,11 @@ impl Facts {
         for disk in &self.disks {
             let file = |file: &&str| format!("/sys/block/{}/queue/{file}", disk.name);
             patterns.extend(DISK_FILES.iter().map(file));
+        }
+        for nic in &self.nics {
+            let queues = format!("/sys/class/net/{}/queues", nic.name);
+            patterns.push(format!("{queues}/rx-*/rps_cpus"));
+            patterns.push(format!("{queues}/tx-*/xps_cpus"));
         }
         for device in self.disks.iter().chain(&self.nics) {
             let file = |number: u32| format!("/proc/irq/{number}/smp_affinity_list");
