@@ -103,40 +103,61 @@ fn write_all(
     let mut failed = 0;
     for setting in settings {
         let Advice::Write { advised, changes, .. } = &setting.advice else { continue };
-        let refused: Vec<(&Change, String)> = changes
-            .iter()
-            .filter_map(|change| Some((change, write(kernel, change, record)?)))
-            .collect();
+        let refused: Vec<(&Change, Refusal)> =
+            changes.iter().filter_map(|change| Some((change, write(kernel, change)?))).collect();
         let (title, found) = (title(setting), setting.found.as_deref().unwrap_or("-"));
         let written = changes.len() - refused.len();
         if written > 0 {
             let files = files(written);
             say(out, &format!("{title}: {found} -> {advised}, {files}"))?;
         }
-        for (change, why) in &refused {
-            say(out, &format!("{title}: {} is still {}: {why}", change.name, change.found))?;
-            restore(record, before, &change.name);
+        for (Change { name, found, advised, .. }, refusal) in &refused {
+            match refusal {
+                Refusal::AsBefore(why) => {
+                    say(out, &format!("{title}: {name} is still {found}: {why}"))?;
+                    restore(record, before, name);
+                }
+                Refusal::Stuck { now } => {
+                    say(
+                        out,
+                        &format!(
+                            "{title}: {name}: the kernel made {now} of {advised}, and \
+                                       does not take {found} back; it stays in the record"
+                        ),
+                    )?;
+                    let mut entries = record.entries.iter_mut();
+                    if let Some(entry) = entries.find(|it| it.name == *name) {
+                        entry.new.clone_from(now);
+                    }
+                }
+            }
         }
         failed += refused.len();
     }
     Ok(failed)
 }
 
-/// Writes one change; returns why it could not be done.
-fn write(kernel: &Kernel, change: &Change, record: &mut Record) -> Option<String> {
+/// Why a change could not be made.
+enum Refusal {
+    /// The old value is still there.
+    AsBefore(String),
+    /// Something else is there now, and the old value is not taken back.
+    Stuck { now: String },
+}
+
+/// Writes one change.
+fn write(kernel: &Kernel, change: &Change) -> Option<Refusal> {
     match kernel.write(&change.name, &change.advised) {
         Ok(()) => None,
         Err(WriteError::Other { now }) if now != change.found => {
             // Neither the old value nor the new one: not what anybody wanted.
-            if kernel.write(&change.name, &change.found).is_ok() {
-                return Some(format!("the kernel made {now} of {}", change.advised));
+            if kernel.write(&change.name, &change.found).is_err() {
+                return Some(Refusal::Stuck { now });
             }
-            if let Some(entry) = record.entries.iter_mut().find(|it| it.name == change.name) {
-                entry.new = now;
-            }
-            None
+            let why = format!("the kernel made {now} of {}", change.advised);
+            Some(Refusal::AsBefore(why))
         }
-        Err(error) => Some(error.to_string()),
+        Err(error) => Some(Refusal::AsBefore(error.to_string())),
     }
 }
 

@@ -88,7 +88,13 @@ fn numa_balancing(facts: &Facts) -> Setting {
          kernel keeps making pages inaccessible, and the loops fault on them",
         facts.nodes
     );
-    about.write(facts, Severity::Warning, vec![(name.to_owned(), "0".to_owned())], why)
+    let advised = match value {
+        "1" => "0",
+        // The second bit moves what is rarely used to slower memory.
+        "3" => "2",
+        _ => return about.keep(value, why),
+    };
+    about.write(facts, Severity::Warning, vec![(name.to_owned(), advised.to_owned())], why)
 }
 
 /// Never changed: whoever has switched it off did so for security.

@@ -187,6 +187,8 @@ fn a_container_shows_half_and_lets_nothing_be_changed() {
     // The same with a quota: nothing is pinned, so nothing is kept free.
     let shared = Topology { quota_cpus: Some(2.0), ..topology };
     assert_eq!(tree.one(&shared, Tuner::NumaBalancing).advice, Advice::Keep);
+    let one_node = Topology::uniform(1, 16, 1);
+    assert_eq!(tree.one(&one_node, Tuner::NumaBalancing).advice, Advice::Keep);
     // Nothing at all is shown.
     std::fs::remove_dir_all(tree.top.join("sys")).unwrap();
     std::fs::remove_dir_all(tree.top.join("proc")).unwrap();
@@ -245,6 +247,8 @@ fn what_decides_is_on_the_machine() {
         (Tuner::SynBacklog, "/proc/sys/net/ipv4/tcp_max_syn_backlog".into(), "8192", "8192: kept"),
         (Tuner::Swappiness, "/proc/swaps".into(), "Filename", "60: kept"),
         (Tuner::Swappiness, "/proc/sys/vm/swappiness".into(), "0", "0: kept"),
+        (Tuner::NumaBalancing, "/proc/sys/kernel/numa_balancing".into(), "2", "2: kept"),
+        (Tuner::NumaBalancing, "/proc/sys/kernel/numa_balancing".into(), "3", "3: 2, Warning, 1"),
         (Tuner::Ksm, "/sys/kernel/mm/ksm/run".into(), "2", "2: kept"),
         (
             Tuner::IoUring,
@@ -345,6 +349,7 @@ fn values_have_one_form() {
 #[test]
 fn only_files_below_the_two_roots_are_written() {
     let tree = Tree::new();
+    tree.write(&[("/sys/there", "1"), ("/proc/there", "1")]);
     let outside = tree.top.join("log/x");
     std::fs::write(&outside, "1").unwrap();
     let absolute = outside.to_str().unwrap().to_owned();
@@ -354,6 +359,10 @@ fn only_files_below_the_two_roots_are_written() {
     }
     assert_eq!(std::fs::read_to_string(&outside).unwrap(), "1");
     assert!(tree.kernel.write("/sys/absent", "2").is_err());
+    // What takes a value and does not keep it.
+    std::os::unix::fs::symlink("/dev/null", tree.top.join("sys/null")).unwrap();
+    let refused = tree.kernel.write("/sys/null", "2").unwrap_err();
+    assert!(matches!(&refused, WriteError::Other { now } if now.is_empty()), "{refused}");
     assert!(!tree.top.join("sys/absent").exists(), "nothing is created");
 }
 
