@@ -7,6 +7,7 @@ use crate::reconfig::ReconfigError;
 use crate::repair::RepairError;
 use crate::serve::ServeError;
 use crate::topology::DrawError;
+use crate::tune::TuneError;
 use generator::BenchError;
 use std::process::ExitCode;
 use tuning::TopologyError;
@@ -107,6 +108,16 @@ impl Failure for ReconfigError {
     fn exit(&self) -> Exit {
         match self {
             Self::File(..) | Self::FromVersion(_) | Self::Auth => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for TuneError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(error) => error.exit(),
+            Self::Name { .. } | Self::Topology(TopologyError::Description { .. }) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

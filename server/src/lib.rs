@@ -10,7 +10,8 @@
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
-//!   [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do.
+//!   [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do;
+//!   [`mod@tune`]: its settings.
 //!
 //! **Invariants**
 //!
@@ -51,3 +52,4 @@ mod resident;
 pub mod serve;
 pub mod survey;
 pub mod topology;
+pub mod tune;

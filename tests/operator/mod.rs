@@ -19,6 +19,7 @@ mod repair;
 mod stalls;
 mod start;
 mod topology;
+mod tune;
 mod versions;
 mod wrong_paths;
 

@@ -11,19 +11,21 @@
 //!   may spin;
 //! - [`probe`]: the disk and the machine's own steps, measured;
 //! - [`drawing`]: the machine with the roles in it, as text and as a picture;
-//! - [`host`]: what is wrong with the machine's settings, why it matters, how to fix it.
+//! - [`host`]: what is wrong with the machine's settings, why it matters, how to fix it;
+//! - [`tuner`]: every setting that matters, with the value that is advised on this machine.
 //!
 //! **Invariants**
 //!
 //! - Every role is hosted by exactly one core loop, no two loops are pinned to one core, and a loop
 //!   spins only on a core of its own (guard: `placement::tests::invariants_hold_everywhere`).
-//! - Deciding reads nothing: [`placement::placement`] and [`host::check`] are functions of their
-//!   arguments.
+//! - Deciding reads nothing: [`placement::placement`], [`host::check`] and [`tuner::settings`] are
+//!   functions of their arguments.
 //! - hwloc is named in `topology::discover` alone (guard: `tests/tidy.rs`).
 //!
-//! **What is deliberately not here**: creating and pinning threads (`server`),
-//! changing the machine: a finding says how to fix it, the operator does it. The one exception is
-//! [`host::raise_soft_limit`], which a process may do for itself.
+//! **What is deliberately not here**: creating and pinning threads (`server`), changing the
+//! machine: a finding says how to fix it, the operator does it. The exceptions are
+//! [`host::raise_soft_limit`], which a process may do for itself, and [`Kernel::write`], which
+//! writes one setting when the operator says so.
 //!
 //! ```
 //! use tuning::{Topology, PlacementOptions, placement::placement};
@@ -42,6 +44,7 @@ pub mod host;
 pub mod placement;
 pub mod probe;
 pub mod topology;
+pub mod tuner;
 
 pub use host::{Finding, Severity};
 pub use placement::{CoreLoop, Placement, PlacementOptions, Role};

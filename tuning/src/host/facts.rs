@@ -81,13 +81,13 @@ pub fn raise_soft_limit(resource: Resource, wanted: u64) -> Result<Limit, Errno>
 }
 
 /// Without an answer from the kernel nothing is limited.
-fn limit(resource: Resource) -> Limit {
+pub(crate) fn limit(resource: Resource) -> Limit {
     let (soft, hard) = getrlimit(resource).unwrap_or((u64::MAX, u64::MAX));
     Limit { soft, hard }
 }
 
 /// The word in brackets: `always [madvise] never`.
-pub(super) fn chosen(text: &str) -> Option<String> {
+pub(crate) fn chosen(text: &str) -> Option<String> {
     let (_, rest) = text.split_once('[')?;
     let (word, _) = rest.split_once(']')?;
     Some(word.to_owned())
@@ -105,7 +105,7 @@ fn governors() -> BTreeSet<String> {
 }
 
 /// The nearest directory upward that exists, without links.
-fn existing(directory: &Path) -> PathBuf {
+pub(crate) fn existing(directory: &Path) -> PathBuf {
     let absolute = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     absolute
         .ancestors()
@@ -114,7 +114,7 @@ fn existing(directory: &Path) -> PathBuf {
 }
 
 /// The file system that a directory is in. `mounts` is the text of `/proc/self/mountinfo`.
-pub(super) fn mount_of(directory: &Path, mounts: &str) -> Option<Mount> {
+pub(crate) fn mount_of(directory: &Path, mounts: &str) -> Option<Mount> {
     let mut nearest: Option<Mount> = None;
     for mount in mounts.lines().filter_map(mount) {
         let depth = |mount: &Mount| mount.point.components().count();

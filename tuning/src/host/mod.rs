@@ -4,11 +4,14 @@
 
 use std::{fmt, path::PathBuf};
 
+mod clock;
 mod facts;
 #[cfg(test)]
 mod tests;
 
+pub use clock::is_in_time;
 pub use facts::{Facts, Limit, Mount, raise_soft_limit};
+pub(crate) use facts::{chosen, existing, limit, mount_of};
 pub use nix::sys::resource::Resource;
 
 /// How much it matters.

@@ -92,6 +92,43 @@ impl Kernel {
         device.interrupts.retain(|it| !it.name.is_empty());
     }
 
+    /// The interfaces with hardware behind them that are not down, and these disks.
+    pub fn devices(&self, disks: &[String]) -> Vec<Device> {
+        let class = self.sys.join("class/net");
+        let mut nics = names(&class);
+        nics.retain(|name| {
+            let state = fs::read_to_string(class.join(name).join("operstate"));
+            class.join(name).join("device").exists() && state.is_ok_and(|it| it.trim() != "down")
+        });
+        nics.sort_unstable();
+        let nics = nics.into_iter().map(|name| {
+            let folder = class.join(&name).join("device");
+            self.device(DeviceKind::Nic, name, &folder)
+        });
+        let disks = disks.iter().map(|name| {
+            self.device(DeviceKind::Disk, name.clone(), &self.sys.join("block").join(name))
+        });
+        disks.chain(nics).collect()
+    }
+
+    /// What is in the device's folder, and in that of the PCI device above it.
+    fn device(&self, kind: DeviceKind, name: String, folder: &Path) -> Device {
+        let folder = folder.canonicalize().unwrap_or_default();
+        let pci = folder.ancestors().find(|it| it.join("msi_irqs").is_dir());
+        let read = |name: &str| fs::read_to_string(pci?.join(name)).ok();
+        let mut device = Device {
+            kind,
+            name,
+            pci: pci.and_then(Path::file_name).map(|it| it.to_string_lossy().into_owned()),
+            numa_node: read("numa_node").and_then(|it| it.trim().parse().ok()),
+            near_cpus: read("local_cpulist").map(|it| cpus_of(&it)).unwrap_or_default(),
+            queues: 0,
+            interrupts: Vec::new(),
+        };
+        self.complete(&mut device);
+        device
+    }
+
     fn takers(&self, number: u32) -> BTreeSet<u32> {
         let folder = self.proc.join("irq").join(number.to_string());
         let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
@@ -143,13 +180,14 @@ fn descend(device: &Path, depth: u32, found: &mut BTreeSet<String>) {
     found.extend(name);
 }
 
-fn names(folder: &Path) -> Vec<String> {
+/// What is in a folder, in no order; nothing if it is not there.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
 /// Numbers as the kernel lists them: `0-3,8`.
-pub(super) fn cpus_of(text: &str) -> BTreeSet<u32> {
+pub(crate) fn cpus_of(text: &str) -> BTreeSet<u32> {
     let parts = text.trim().split(',').filter_map(|part| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         Some(first.trim().parse::<u32>().ok()?..=last.trim().parse::<u32>().ok()?)
