@@ -70,7 +70,9 @@ impl Ensemble {
         let xid = client.post(opcode::RECONFIG, &change.body());
         if let Some(reply) = client.try_reply(xid) {
             assert_eq!(reply.err, code::OK, "{change:?} of {before}");
-            client.close();
+            // Its server may have another role now, and its connection be closed.
+            let closing = client.try_post(opcode::CLOSE_SESSION, &Body::new());
+            closing.and_then(|xid| client.try_reply(xid));
         }
         self.until(|| self.try_configuration(through).is_some_and(|now| now != before));
     }

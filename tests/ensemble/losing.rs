@@ -53,14 +53,18 @@ fn a_sync_that_the_leader_does_not_get_is_not_answered() {
         let mut client = Client::connect(ensemble.address(follower));
         client.make("/before");
         let others = (0..3).filter(|at| *at != follower).collect::<Vec<_>>();
-        others.iter().for_each(|at| ensemble.servers[*at].pause());
+        for at in &others {
+            ensemble.servers[*at].pause();
+        }
         let syncs = [
             (opcode::SYNC, Body::new().string("/")),
             (opcode::GET_DATA, Body::new().string("/before").boolean(false)),
         ];
         let first = client.post_all(&syncs);
         assert!(client.try_reply(first).is_none(), "answered without the leader");
-        others.iter().for_each(|at| ensemble.servers[*at].resume());
+        for at in &others {
+            ensemble.servers[*at].resume();
+        }
         ensemble.await_service();
         ensemble.assert_equal();
     }

@@ -103,15 +103,17 @@ fn change(address: SocketAddr, writer: u64, stop: &AtomicBool) -> u64 {
 }
 
 /// The last two servers have a tree that is changed while the first one, which has nothing, comes.
-fn arrives(parts: &[(Make, Seat); 3]) -> Mixed {
+fn arrives(parts: [(Make, Seat); 3]) -> Mixed {
     // However short the log is, it is not sent in place of the tree.
-    let mut mixed = Mixed::prepare(parts, |config| config.set("snapshotSizeFactor", "0"));
+    let mut mixed = Mixed::prepare(&parts, |config| config.set("snapshotSizeFactor", "0"));
     mixed.launch(&[2, 1]);
     assert_eq!(mixed.ensemble.leader(), 2);
     fill(mixed.ensemble.address(2));
     if parts[2] == OURS {
         // Their memory does not reach back to the beginning any more.
-        [1, 2].iter().for_each(|at| mixed.ensemble.servers[*at].kill());
+        for at in [1, 2] {
+            mixed.ensemble.servers[at].kill();
+        }
         mixed.launch(&[2, 1]);
         assert_eq!(mixed.ensemble.leader(), 2);
     }
@@ -159,7 +161,7 @@ fn assert_same_acls(mixed: &Mixed) {
 
 #[test]
 fn a_tree_that_changes_while_it_comes_is_exact_in_the_end() {
-    let mixed = arrives(&[OURS, STOCK, STOCK]);
+    let mixed = arrives([OURS, STOCK, STOCK]);
     let log = mixed.ensemble.servers[0].log();
     let behind = log.lines().find(|line| line.contains("that were committed meanwhile"));
     assert!(behind.is_some(), "nothing changed while the snapshot came:\n{log}");
@@ -169,7 +171,7 @@ fn a_tree_that_changes_while_it_comes_is_exact_in_the_end() {
 
 #[test]
 fn a_tree_of_ours_that_changes_while_it_is_sent_is_exact_in_the_end() {
-    let mixed = arrives(&[STOCK, OURS, OURS]);
+    let mixed = arrives([STOCK, OURS, OURS]);
     let log = mixed.ensemble.servers[2].log();
     let sent = log.lines().find(|line| line.contains("server 1 was sent what it lacked: SNAP"));
     assert!(sent.is_some(), "{log}");

@@ -61,10 +61,14 @@ fn grows(makes: [Make; 5]) {
         if gone[0] == gone[1] {
             continue;
         }
-        gone.iter().for_each(|at| mixed.ensemble.servers[*at].kill());
+        for at in &gone {
+            mixed.ensemble.servers[*at].kill();
+        }
         mixed.ensemble.await_service();
         mixed.make(&format!("three-of-five-{}-{}", gone[0], gone[1]));
-        gone.iter().for_each(|at| mixed.ensemble.servers[*at].launch());
+        for at in &gone {
+            mixed.ensemble.servers[*at].launch();
+        }
         mixed.ensemble.await_service();
     }
     mixed.ensemble.servers[..3].iter_mut().for_each(Server::kill);

@@ -40,8 +40,8 @@ fn sent(leader: &Server, logged: usize, at: usize) -> String {
 
 /// The last server leads, and the first one is away meanwhile. Where a leader has few txns in
 /// memory it reads its log.
-fn away(parts: &[(Make, Seat); 3], count: i32) -> String {
-    let mut mixed = Mixed::prepare(parts, |config| config.set("snapshotSizeFactor", "1"));
+fn away(parts: [(Make, Seat); 3], count: i32) -> String {
+    let mut mixed = Mixed::prepare(&parts, |config| config.set("snapshotSizeFactor", "1"));
     mixed.launch(&[2, 1, 0]);
     assert_eq!(mixed.ensemble.leader(), 2);
     let mut client = Client::connect(mixed.ensemble.address(2));
@@ -71,22 +71,22 @@ fn away(parts: &[(Make, Seat); 3], count: i32) -> String {
 
 #[test]
 fn zookeeper_is_sent_what_it_missed() {
-    let said = away(&[STOCK, STOCK, OURS], 100);
+    let said = away([STOCK, STOCK, OURS], 100);
     assert!(said.starts_with("DIFF") && !said.contains("the log was read"), "{said}");
-    let said = away(&[STOCK, STOCK, OURS], 3_000);
+    let said = away([STOCK, STOCK, OURS], 3_000);
     assert!(said.starts_with("DIFF") && said.contains("the log was read"), "{said}");
 }
 
 #[test]
 fn zookeeper_sends_what_a_server_of_ours_missed() {
-    away(&[OURS, STOCK, STOCK], 100);
-    away(&[OURS, STOCK, STOCK], 3_000);
+    away([OURS, STOCK, STOCK], 100);
+    away([OURS, STOCK, STOCK], 3_000);
 }
 
 /// The last server leads, and proposes what no other one gets; then it is away, and the others go
 /// on, with txns or without. It returns to them.
-fn tail(parts: &[(Make, Seat); 3], has_news: bool) -> Mixed {
-    let mut mixed = Mixed::prepare(parts, |config| config);
+fn tail(parts: [(Make, Seat); 3], has_news: bool) -> Mixed {
+    let mut mixed = Mixed::prepare(&parts, |config| config);
     mixed.launch(&[2, 1, 0]);
     assert_eq!(mixed.ensemble.leader(), 2);
     let mut client = Client::connect(mixed.ensemble.address(2));
@@ -137,7 +137,7 @@ fn tail(parts: &[(Make, Seat); 3], has_news: bool) -> Mixed {
 
 #[test]
 fn zookeeper_cuts_the_tail_of_a_server_of_ours() {
-    let mixed = tail(&[STOCK, STOCK, OURS], false);
+    let mixed = tail([STOCK, STOCK, OURS], false);
     let log = mixed.ensemble.servers[2].log();
     assert!(log.contains("the log is cut behind"), "{log}");
 }
@@ -145,7 +145,7 @@ fn zookeeper_cuts_the_tail_of_a_server_of_ours() {
 /// `ZooKeeper` cuts nothing behind which there is another epoch.
 #[test]
 fn zookeeper_sends_a_snapshot_in_place_of_a_tail() {
-    let mixed = tail(&[STOCK, STOCK, OURS], true);
+    let mixed = tail([STOCK, STOCK, OURS], true);
     let log = mixed.ensemble.servers[2].log();
     assert!(log.contains("a snapshot at 0x2"), "{log}");
 }
@@ -153,7 +153,7 @@ fn zookeeper_sends_a_snapshot_in_place_of_a_tail() {
 /// A server of ours never asks `ZooKeeper` to cut its log (decision 0007).
 #[test]
 fn zookeeper_gets_a_snapshot_in_place_of_its_tail() {
-    let mixed = tail(&[OURS, OURS, STOCK], true);
+    let mixed = tail([OURS, OURS, STOCK], true);
     let said = sent(&mixed.ensemble.servers[1], 0, 2);
     assert!(said.starts_with("SNAP"), "{said}");
 }

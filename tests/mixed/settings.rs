@@ -64,8 +64,8 @@ fn large(ensemble: &Ensemble) {
 }
 
 /// The last server leads.
-fn work(parts: &[(Make, Seat); 3], configure: impl Fn(usize, Config) -> Config) -> Mixed {
-    let mut mixed = Mixed::prepare_each(parts, |at, config| {
+fn work(parts: [(Make, Seat); 3], configure: impl Fn(usize, Config) -> Config) -> Mixed {
+    let mut mixed = Mixed::prepare_each(&parts, |at, config| {
         let config = config.property("znode.container.checkIntervalMs=100");
         configure(at, config.property("znode.container.maxPerMinute=60000"))
     });
@@ -79,7 +79,7 @@ fn work(parts: &[(Make, Seat); 3], configure: impl Fn(usize, Config) -> Config) 
 }
 
 /// A server without digests; on the others they are equal.
-fn without_digests(parts: &[(Make, Seat); 3], without: usize) {
+fn without_digests(parts: [(Make, Seat); 3], without: usize) {
     let mixed = work(parts, |at, config| {
         config.set("digest.enabled", if at == without { "false" } else { "true" })
     });
@@ -89,29 +89,29 @@ fn without_digests(parts: &[(Make, Seat); 3], without: usize) {
 
 #[test]
 fn a_follower_of_zookeepers_may_have_no_digests() {
-    without_digests(&[STOCK, OURS, OURS], 0);
+    without_digests([STOCK, OURS, OURS], 0);
 }
 
 #[test]
 fn a_leader_of_zookeepers_may_have_no_digests() {
-    without_digests(&[OURS, STOCK, STOCK], 2);
+    without_digests([OURS, STOCK, STOCK], 2);
 }
 
 #[test]
 fn a_follower_of_ours_may_have_no_digests() {
-    without_digests(&[OURS, STOCK, STOCK], 0);
+    without_digests([OURS, STOCK, STOCK], 0);
 }
 
 #[test]
 fn a_leader_of_ours_may_have_no_digests() {
-    without_digests(&[STOCK, OURS, OURS], 2);
+    without_digests([STOCK, OURS, OURS], 2);
 }
 
 /// The leader decides whether the end of a session lists the session's nodes.
 #[test]
 fn sessions_end_without_a_list_of_their_nodes() {
     for parts in [[OURS, STOCK, STOCK], [STOCK, OURS, OURS]] {
-        let mixed = work(&parts, |at, config| {
+        let mixed = work(parts, |at, config| {
             config.set("closeSessionTxn.enabled", if at == 2 { "false" } else { "true" })
         });
         mixed.assert_alike();

@@ -85,7 +85,12 @@ impl Ordering {
             return self.answer(write, self.seen(), ErrorCode::Ok, mark);
         }
         let is_refused = self.refusal.is_some() && write.op != Op::CloseSession;
-        if is_refused || self.is_epoch_full() {
+        if self.is_epoch_full() {
+            // Not answered: this server leads no longer once what it has proposed is committed,
+            // and its clients repeat what had no answer when their connections end.
+            return;
+        }
+        if is_refused {
             return self.answer(write, self.seen(), ErrorCode::SystemError, mark);
         }
         if write.op == Op::CloseSession {
@@ -106,7 +111,7 @@ impl Ordering {
         let no_ephemerals = self.upgrade_here(now, write.session, write.op, &request);
         if self.is_epoch_full() {
             // The upgrade has taken its last zxid.
-            return self.answer(write, self.seen(), ErrorCode::SystemError, mark);
+            return;
         }
         let caller = Caller { identities: &identities, no_ephemerals };
         let error = self.propose(now, write.session, write.xid, write.op, request, caller);
