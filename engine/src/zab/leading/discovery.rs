@@ -40,7 +40,7 @@ impl Leading {
         self.epoch = behind_promises.map_or(earliest, |epoch| epoch.max(earliest));
         let me = context.ensemble.me;
         let has_come = |id| id == me || self.voters().any(|it| it.id == Some(id));
-        if context.ensemble.is_quorum_of_current(has_come) {
+        if context.ensemble.is_quorum(has_come) {
             self.phase = Phase::StoringPromise;
             context.store(self.epochs.promise(self.epoch));
         }
@@ -103,7 +103,7 @@ impl Leading {
             let has = |it: &Learner| it.id == Some(id) && it.has_promised;
             id == me || self.voters().any(has)
         };
-        if context.ensemble.is_quorum_of_current(has_promised) {
+        if context.ensemble.is_quorum(has_promised) {
             self.phase = Phase::StoringEpoch;
             context.store(self.epochs.promise(self.epoch).accept());
         }

@@ -1,9 +1,9 @@
 //! Learners, as the server sees them that they learn from: a leader, or an observer master.
 //!
 //! The map: this file (who they are, what they are informed of), `learner` (one of them),
-//! [`bounding`] (how many catch up at once), `synchronizing` (its history is made equal). What the two kinds of servers differ in is what
-//! they offer ([`Offer`]), and how they agree with a learner on an epoch (`leading::discovery`,
-//! `mastering`).
+//! [`bounding`] (how many catch up at once), `synchronizing` (its history is made equal). What the
+//! two kinds of servers differ in is what they offer (`Offer`), and how they agree with a learner
+//! on an epoch (`leading::discovery`, `mastering`).
 //!
 //! Lives in: `Leading`, `Mastering`.
 

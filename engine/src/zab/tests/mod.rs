@@ -9,6 +9,7 @@ mod mastering;
 mod nonsense;
 mod oracle;
 mod quorums;
+mod replays;
 mod transcript;
 mod waits;
 mod words;

@@ -1,8 +1,5 @@
 //! Conversations of servers as text files: an unindented line is what happens to them, the indented
 //! lines below it are what they do about it. Disks and links are instant and keep all orders.
-//!
-//! A file that does not match is rewritten by a build with `UPDATE_TRANSCRIPTS=1` in the
-//! environment: the difference is then what has changed.
 
 use super::changes::{change, configuration, proposed_by};
 use super::words::{shown, spoken};
@@ -16,9 +13,7 @@ use model::server::ServerId;
 use model::zxid::{Epoch, Epochs, Zxid};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::{env, fs};
 
 /// A server and its disk.
 #[derive(Default)]
@@ -64,7 +59,7 @@ enum Arrival {
 }
 
 #[derive(Default)]
-struct Player {
+pub(super) struct Player {
     servers: BTreeMap<i64, Server>,
     voters: i64,
     now_ms: u64,
@@ -76,7 +71,7 @@ struct Player {
     next_link: u64,
     /// Servers that nothing reaches.
     cut_off: BTreeSet<i64>,
-    out: String,
+    pub(super) out: String,
     /// Whether followers serve observers.
     has_masters: bool,
     /// Whether the configuration may change, and the txns that change it.
@@ -233,8 +228,7 @@ impl Player {
             }
             Effect::Append(txns) => {
                 server.log.extend(txns.txns(0).map(|(zxid, _)| zxid));
-                let last = txns.last().expect("txns");
-                self.queue.push_back(Arrival::Durable(id, last));
+                self.queue.push_back(Arrival::Durable(id, txns.last().expect("txns")));
             }
             Effect::AskOracle => self.queue.push_back(Arrival::Oracle(id)),
             Effect::CutLog(zxid) => {
@@ -408,7 +402,8 @@ impl Player {
         }
     }
 
-    fn play(&mut self, action: &str) {
+    /// Something happens to the servers.
+    pub(super) fn play(&mut self, action: &str) {
         let words: Vec<_> = action.split_whitespace().collect();
         let id = || words[1].parse::<i64>().expect("a server");
         match words[0] {
@@ -467,45 +462,4 @@ impl Player {
             other => panic!("no action {other}"),
         }
     }
-}
-
-fn replay(name: &str) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/zab/tests/transcripts");
-    let path = folder.join(name).with_extension("txt");
-    let expected = fs::read_to_string(&path).expect("the transcript is there");
-    let mut player = Player::default();
-    for line in expected.lines().filter(|line| !line.starts_with("  ")) {
-        player.out.push_str(line);
-        player.out.push('\n');
-        if !line.is_empty() && !line.starts_with('#') {
-            player.play(line);
-        }
-    }
-    if env::var_os("UPDATE_TRANSCRIPTS").is_some() {
-        return fs::write(&path, &player.out).expect("the transcript can be written");
-    }
-    assert!(player.out == expected, "{name} goes otherwise:\n{}", player.out);
-}
-
-macro_rules! transcripts {
-    ($($name:ident)*) => { $(#[test] fn $name() { replay(stringify!($name)); })* };
-}
-
-transcripts! {
-    election_of_three
-    late_better_vote
-    diff
-    trunc
-    snap
-    quorum_lost
-    old_leader_returns
-    later_promise
-    a_server_joins
-    the_leader_is_removed
-    a_voter_observes
-    a_change_outlives_its_leader
-    a_change_is_undone
-    observers_behind_followers
-    a_change_behind_followers
-    the_oracle_decides
 }
