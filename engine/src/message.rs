@@ -120,6 +120,9 @@ pub enum Served {
     ReadOnly,
     /// None: their connections are closed.
     Nobody,
+    /// The same, and what was published before is answered: it stays, whoever leads next, and its
+    /// clients would repeat it.
+    NobodyMore,
 }
 
 /// What a shard reads from.

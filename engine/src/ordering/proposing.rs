@@ -85,12 +85,7 @@ impl Ordering {
             return self.answer(write, self.seen(), ErrorCode::Ok, mark);
         }
         let is_refused = self.refusal.is_some() && write.op != Op::CloseSession;
-        if self.is_epoch_full() {
-            // Not answered: this server leads no longer once what it has proposed is committed,
-            // and its clients repeat what had no answer when their connections end.
-            return;
-        }
-        if is_refused {
+        if is_refused || self.is_epoch_full() {
             return self.answer(write, self.seen(), ErrorCode::SystemError, mark);
         }
         if write.op == Op::CloseSession {
@@ -111,7 +106,7 @@ impl Ordering {
         let no_ephemerals = self.upgrade_here(now, write.session, write.op, &request);
         if self.is_epoch_full() {
             // The upgrade has taken its last zxid.
-            return;
+            return self.answer(write, self.seen(), ErrorCode::SystemError, mark);
         }
         let caller = Caller { identities: &identities, no_ephemerals };
         let error = self.propose(now, write.session, write.xid, write.op, request, caller);

@@ -120,9 +120,18 @@ impl Ordering {
 
     /// Serves nobody from now on: shards close their connections.
     pub(crate) fn stop_serving(&mut self) {
+        self.end_service(Served::Nobody);
+    }
+
+    /// The same, after what is published is answered.
+    pub(crate) fn leave_clients(&mut self) {
+        self.end_service(Served::NobodyMore);
+    }
+
+    fn end_service(&mut self, served: Served) {
         self.service = Service::Nobody;
         self.to_peers.clear();
-        self.tell_shards(Served::Nobody);
+        self.tell_shards(served);
     }
 
     pub(super) fn tell_shards(&mut self, served: Served) {

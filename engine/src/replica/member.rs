@@ -219,7 +219,11 @@ impl Replica {
             }
             zab::Effect::Stand(standing) => self.ordering.head.stand(standing),
             zab::Effect::Look(why) => {
-                self.ordering.stop_serving();
+                // Who has changed the ensemble is answered.
+                match why {
+                    zab::Lost::Reconfigured { .. } => self.ordering.leave_clients(),
+                    _ => self.ordering.stop_serving(),
+                }
                 member.is_dropping = true;
                 self.maybe_drop_head(now);
                 effects.push(Effect::StopServing(why));

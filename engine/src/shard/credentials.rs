@@ -32,7 +32,7 @@ impl Shard {
             // A client from before there were read-only servers does not know what it would get.
             Served::ReadOnly if request.read_only == Some(true) => (),
             Served::ReadOnly => return Err(Refused::NotReadOnly),
-            Served::Nobody => return Err(Refused::NotServing),
+            Served::Nobody | Served::NobodyMore => return Err(Refused::NotServing),
         }
         let (seen, here) = (Zxid(request.last_zxid_seen), self.reader.view().meta().zxid);
         if seen > here {

@@ -80,17 +80,21 @@ impl Shard {
         self.connections.end(id);
     }
 
-    /// Serves these clients from now on; if nobody, closes all connections. What was published
-    /// before is answered: it stays, whoever leads next, and its clients would repeat it.
+    /// Serves these clients from now on; if nobody, closes all connections.
     pub(super) fn serve_clients(&mut self, served: Served) {
         self.served = served;
-        if served == Served::Nobody {
-            self.drain();
-            let slots = 0..self.connections.slot_count();
-            let all: Vec<_> = self.connections.some(slots).map(Connection::id).collect();
-            for id in all {
-                self.part(id);
+        let end = match served {
+            Served::All | Served::ReadOnly => return,
+            Served::Nobody => Self::cut,
+            Served::NobodyMore => {
+                self.drain();
+                Self::part
             }
+        };
+        let slots = 0..self.connections.slot_count();
+        let all: Vec<_> = self.connections.some(slots).map(Connection::id).collect();
+        for id in all {
+            end(self, id);
         }
     }
 
