@@ -8,15 +8,27 @@ use super::Make::{Ours, Stock};
 use super::{Make, Mixed};
 use crate::ensemble::Seat;
 use crate::ensemble::returning::holds;
-use harness::{Client, Server};
+use harness::wire::Body;
+use harness::{Acl, Client, Handshake, Server, code, opcode};
 
 impl Mixed {
+    /// Every server that runs takes a write: at once, or when it has noticed that its leader is
+    /// gone, and has another one.
     fn make(&self, name: &str) {
         for (at, server) in self.ensemble.servers.iter().enumerate() {
             if server.is_running() {
-                let mut client = Client::connect(server.address());
-                client.make(&format!("/{name}-{at}"));
-                client.close();
+                let path = format!("/{name}-{at}");
+                let body = Body::new().string(&path).buffer(None).acls(&Acl::open()).int(0);
+                self.ensemble.until(|| {
+                    let client = Client::try_open(server.address(), &Handshake::default());
+                    let Some(mut client) = client else { return false };
+                    let xid = client.try_post(opcode::CREATE, &body);
+                    let reply = xid.and_then(|xid| client.try_reply(xid));
+                    // The answer to the first try may be lost.
+                    let is_made = |err| [code::OK, code::NODE_EXISTS].contains(&err);
+                    client.hang_up();
+                    reply.is_some_and(|reply| is_made(reply.err))
+                });
             }
         }
     }
