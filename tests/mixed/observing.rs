@@ -39,7 +39,8 @@ fn assert_lost_none(mixed: &Mixed) {
     for (server, _) in servers.filter(|(_, make)| **make == Stock) {
         let log = server.log();
         let count = |of: &str| log.lines().filter(|line| line.contains(of)).count();
-        assert_eq!(count(IN_TURN[0]), count(IN_TURN[1]), "{log}");
+        let refused = format!("Learner {}", IN_TURN[0]);
+        assert_eq!(count(&refused), count(IN_TURN[1]), "{log}");
     }
 }
 

@@ -23,7 +23,7 @@ const FOUND_BY: [(Plant, Kind, u64); 25] = [
     (Plant::AckBeforeNewLeader, Kind::Histories, 273),
     (Plant::PromiseForgotten, Kind::Histories, 720),
     (Plant::InheritedShownEarly, Kind::Histories, 428),
-    (Plant::InheritedBare, Kind::Histories, 300),
+    (Plant::InheritedBare, Kind::Histories, 4484),
     (Plant::SnapBelowPeer, Kind::Histories, 154),
     (Plant::StockCut, Kind::Histories, 5),
     (Plant::ConfirmedAlone, Kind::Histories, 131),
