@@ -39,7 +39,8 @@ impl Leading {
         let behind_promises = self.learners.iter().filter_map(|it| it.promised.next()).max();
         self.epoch = behind_promises.map_or(earliest, |epoch| epoch.max(earliest));
         let me = context.ensemble.me;
-        let has_come = |id| id == me || self.voters().any(|it| it.id == Some(id));
+        // One that votes in the configuration that is proposed may still observe in this one.
+        let has_come = |id| id == me || self.learners.iter().any(|it| it.id == Some(id));
         if context.ensemble.is_quorum(has_come) {
             self.phase = Phase::StoringPromise;
             context.store(self.epochs.promise(self.epoch));
@@ -63,7 +64,7 @@ impl Leading {
     /// Whether a voter that has just registered can follow.
     pub(super) fn check_promise(&self, link: LinkId, ensemble: &Ensemble) -> Result<(), Lost> {
         match self.learners.find(link) {
-            Some(&Learner { id: Some(server), is_observer: false, promised, .. })
+            Some(&Learner { id: Some(server), promised, .. })
                 if promised > self.epoch && ensemble.is_known_voter(server) =>
             {
                 Err(Lost::LaterPromise { server, promised })
@@ -101,7 +102,7 @@ impl Leading {
         let me = context.ensemble.me;
         let has_promised = |id| {
             let has = |it: &Learner| it.id == Some(id) && it.has_promised;
-            id == me || self.voters().any(has)
+            id == me || self.learners.iter().any(has)
         };
         if context.ensemble.is_quorum(has_promised) {
             self.phase = Phase::StoringEpoch;

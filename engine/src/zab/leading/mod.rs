@@ -236,7 +236,12 @@ impl Leading {
                     return Err(Lost::AheadOfDesignated(server));
                 }
             }
-            Ok(()) if matches!(packet, FromLearner::FollowerInfo { .. }) => {
+            Ok(())
+                if matches!(
+                    packet,
+                    FromLearner::FollowerInfo { .. } | FromLearner::ObserverInfo { .. }
+                ) =>
+            {
                 return self.check_promise(link, context.ensemble);
             }
             Ok(()) => (),

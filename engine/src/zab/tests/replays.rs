@@ -47,4 +47,5 @@ transcripts! {
     a_change_behind_followers
     the_oracle_decides
     the_next_voter_was_ahead
+    the_next_voter_observes
 }
