@@ -67,7 +67,7 @@ pub fn probe(args: &ProbeArgs, out: &mut impl Write) -> Result<(), MeasureError>
     let text = if args.json {
         let all = json!({
             "version": 1,
-            "directory": args.dir,
+            "directory": args.dir.display().to_string(),
             "file_system": said.file_system,
             "costs": costs,
             "disk": report,

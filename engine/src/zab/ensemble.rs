@@ -146,6 +146,11 @@ impl Ensemble {
         if self.decides_alone_in(it) { held_by(self.me) } else { it.quorum().held(held_by) }
     }
 
+    /// Whether the configuration in force decides by the voters of which `is_in` holds.
+    pub fn is_quorum_of_current(&self, is_in: impl Fn(ServerId) -> bool) -> bool {
+        self.decides(&self.current, is_in)
+    }
+
     /// Whether a configuration decides by the voters of which `is_in` holds: they are a quorum of
     /// it, or this server is among them and may decide alone.
     fn decides(&self, it: &Configuration, is_in: impl Fn(ServerId) -> bool) -> bool {

@@ -78,6 +78,11 @@ impl History {
         self.proposed.last()
     }
 
+    /// Where the first of those configurations is: if it was never in force, none of them was.
+    pub fn first_proposed(&self) -> Option<Zxid> {
+        self.proposed.first().map(|(at, _)| *at)
+    }
+
     /// Takes the configurations that are proposed through `zxid`; returns the newest.
     pub fn take_proposed(&mut self, zxid: Zxid) -> Option<Arc<Configuration>> {
         let count = self.proposed.partition_point(|(at, _)| *at <= zxid);

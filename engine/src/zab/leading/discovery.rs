@@ -8,7 +8,8 @@ use crate::zab::context::Context;
 use crate::zab::effect::{CloseReason, Lost};
 use crate::zab::ensemble::{Ensemble, Pace};
 use crate::zab::event::LinkId;
-use crate::zab::learners::Learner;
+use crate::zab::learners::{Learner, Stage};
+use crate::zab::oracle::Oracle;
 use crate::zab::plant::Plant;
 use model::peer::packet::LearnerInfo;
 use model::server::ServerId;
@@ -84,11 +85,13 @@ impl Leading {
         let is_deciding = self.phase == Phase::Promising;
         let mine = (self.epochs.current(), self.inherited);
         let is_ahead = current.is_some_and(|current| (current, last) > mine);
+        let waits = self.may_wait(link, context);
         let learner = self.learners.agreed(link, last)?;
-        if is_deciding && is_ahead && !context.ensemble.planted.has(Plant::AheadIgnored) {
+        let is_refused = is_ahead && !context.ensemble.planted.has(Plant::AheadIgnored);
+        if is_deciding && is_refused && !waits {
             return Err(CloseReason::AheadOfLeader);
         }
-        learner.has_promised = current.is_some();
+        learner.has_promised = current.is_some() && !(is_deciding && is_refused);
         if is_deciding {
             self.maybe_establish(context);
         } else {
@@ -97,14 +100,47 @@ impl Leading {
         Ok(())
     }
 
-    /// Makes the epoch the leader's own once a quorum has promised it.
+    /// Whether a learner that is ahead need not be sent away: it votes in the proposed configuration
+    /// only, which may turn out never to have been in force.
+    fn may_wait(&self, link: LinkId, context: &Context<'_>) -> bool {
+        let (current, next) = (&context.ensemble.current, &context.ensemble.next);
+        let id = self.learners.find(link).and_then(|it| it.id);
+        let votes_next = |id| {
+            !current.quorum().is_voter(id)
+                && next.as_ref().is_some_and(|next| next.quorum().is_voter(id))
+        };
+        !self.supporters.is_empty() && id.is_some_and(votes_next)
+    }
+
+    /// Whether what the history proposes cannot be in force anywhere: so many
+    /// voters of the present one lack it that no quorum of these can have it. (With an oracle one
+    /// server may have been enough.)
+    fn was_never_in_force(&self, context: &Context<'_>) -> bool {
+        let Some(at) = context.history.first_proposed() else { return false };
+        let may_have = |id: ServerId| {
+            let lacks = |it: &Learner| {
+                it.id == Some(id)
+                    && it.has_promised
+                    && matches!(it.stage, Stage::Promised { last } if last < at)
+            };
+            !self.learners.iter().any(lacks)
+        };
+        let ensemble = &*context.ensemble;
+        ensemble.oracle == Oracle::Absent && !ensemble.current.quorum().is_quorum(may_have)
+    }
+
+    /// Makes the epoch the leader's own once a quorum has promised it; of the configuration that is
+    /// proposed, too, unless that was never in force. What its voters hold may be cut then.
     pub(super) fn maybe_establish(&mut self, context: &mut Context<'_>) {
         let me = context.ensemble.me;
         let has_promised = |id| {
             let has = |it: &Learner| it.id == Some(id) && it.has_promised;
             id == me || self.learners.iter().any(has)
         };
-        if context.ensemble.is_quorum(has_promised) {
+        let ensemble = &*context.ensemble;
+        if ensemble.is_quorum(has_promised)
+            || ensemble.is_quorum_of_current(has_promised) && self.was_never_in_force(context)
+        {
             self.phase = Phase::StoringEpoch;
             context.store(self.epochs.promise(self.epoch).accept());
         }

@@ -48,4 +48,5 @@ transcripts! {
     the_oracle_decides
     the_next_voter_was_ahead
     the_next_voter_observes
+    a_change_that_never_was
 }
