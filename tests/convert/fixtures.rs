@@ -9,7 +9,7 @@ use harness::server::copy_directory;
 use super::tree::{config, dump};
 use super::{Folder, Said, files, import, only_file, run, word};
 
-const ALL: [&str; 3] = ["plain", "gz", "snappy"];
+const ALL: [&str; 4] = ["plain", "gz", "snappy", "ensemble"];
 
 pub(super) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("convert/fixtures").join(name)
@@ -47,6 +47,19 @@ fn a_damaged_snapshot_is_skipped() {
         let ours = config().ours().data(&folder.join("to")).start();
         assert_eq!(dump(&ours), expected(name), "{name}");
     }
+}
+
+/// A snapshot that ends in the middle, the one before it, and logs of which one ends in a write;
+/// creates without the parent's counter, and no digests.
+#[test]
+fn what_an_old_version_wrote_is_imported() {
+    let folder = Folder::new();
+    let said = import(&fixture("old"), &folder.join("to"));
+    for note in ["snapshot.83f: at offset 4815", "log.63b: ends at offset", "no digest was written"]
+    {
+        assert!(said.err.contains(note), "{said:?}");
+    }
+    assert_eq!(dump(&config().ours().data(&folder.join("to")).start()), expected("old"));
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 mod craft;
 mod fixtures;
-mod golden;
+pub(crate) mod golden;
 mod histories;
 mod notes;
 mod overflow;
 mod refusals;
-mod tree;
+pub(crate) mod tree;
 
 use std::env;
 use std::fs;
@@ -20,17 +20,17 @@ use harness::server::our_binary;
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A folder of a test's own, removed when the test ends.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = env::temp_dir().join(format!("ringkeeper-convert-{}-{number}", process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 }
@@ -43,14 +43,14 @@ impl Drop for Folder {
 
 /// What a command printed, and how it exited.
 #[derive(Debug)]
-struct Said {
-    is_success: bool,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) is_success: bool,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Runs our binary with these words.
-fn run(words: &[&str]) -> Said {
+pub(crate) fn run(words: &[&str]) -> Said {
     let binary = our_binary();
     let output = Command::new(&binary).args(words).output();
     let output =
@@ -59,12 +59,12 @@ fn run(words: &[&str]) -> Said {
     Said { is_success: output.status.success(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-fn word(path: &Path) -> &str {
+pub(crate) fn word(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
 /// Imports `from` into `to`, which must succeed.
-fn import(from: &Path, to: &Path) -> Said {
+pub(crate) fn import(from: &Path, to: &Path) -> Said {
     let said = run(&["import", word(from), "--to", word(to)]);
     assert!(said.is_success, "{said:?}");
     said

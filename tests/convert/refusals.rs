@@ -121,6 +121,34 @@ fn an_unfinished_last_entry_is_no_damage() {
     assert!(said.out.contains("as ZooKeeper wrote it"), "{said:?}");
 }
 
+/// A log that was just created, and a snapshot that was just begun.
+#[test]
+fn files_that_a_crash_left_empty_are_no_damage() {
+    for length in [0, 1, 6, 15] {
+        let folder = Folder::new();
+        let from = copy_without(&folder, &[]);
+        let head = b"ZKLG\0\0\0\x02\0\0\0\0\0\0\0\0";
+        fs::write(from.join("version-2/log.1000"), &head[..length]).unwrap();
+        fs::write(from.join("version-2/snapshot.1001"), b"").unwrap();
+        let said = try_import(&from, &folder, &[]);
+        assert!(said.is_success, "{said:?}");
+        assert!(said.err.contains("log.1000: empty"), "{said:?}");
+        assert!(said.err.contains("snapshot.1001: at offset 0"), "{said:?}");
+        assert!(said.out.contains("as ZooKeeper wrote it"), "{said:?}");
+    }
+}
+
+#[test]
+fn what_was_promised_is_not_guessed() {
+    for (name, text) in [("acceptedEpoch", ""), ("currentEpoch", "-3"), ("currentEpoch", "2x")] {
+        let folder = Folder::new();
+        let from = copy_without(&folder, &[]);
+        fs::write(from.join("version-2").join(name), text).unwrap();
+        let said = try_import(&from, &folder, &[]);
+        assert_refused(&said, &[name, "the number of an epoch", "another server", "empty dataDir"]);
+    }
+}
+
 #[test]
 fn a_digest_that_differs() {
     let folder = Folder::new();

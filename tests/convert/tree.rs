@@ -15,8 +15,13 @@ const TIMEOUT_MS: i32 = 600_000;
 const TTL_MS: i64 = 0xff_ffff_ffff;
 
 /// A server for such a tree: long sessions, a superuser, small logs.
-pub(super) fn config() -> Config {
-    Server::config()
+pub(crate) fn config() -> Config {
+    lasting(Server::config())
+}
+
+/// The same of a server that is set up in another way, too.
+pub(crate) fn lasting(config: Config) -> Config {
+    config
         .set("maxSessionTimeout", &TIMEOUT_MS.to_string())
         .set("preAllocSize", "16")
         .property(&format!("zookeeper.DigestAuthenticationProvider.superDigest={SUPER}"))
@@ -28,14 +33,14 @@ fn connect(server: &Server) -> Client {
 }
 
 /// A client that may read everything.
-pub(super) fn superuser(server: &Server) -> Client {
+pub(crate) fn superuser(server: &Server) -> Client {
     let mut client = connect(server);
     assert_eq!(client.add_auth("digest", b"super:admin"), Ok(()));
     client
 }
 
 /// Creates nodes of all kinds. Two sessions stay, one with nodes of its own; others have ended.
-pub(super) fn plant(server: &Server) {
+pub(crate) fn plant(server: &Server) {
     let mut c = connect(server);
     c.make("/plain");
     c.create("/plain/data", b"some data", &Acl::open(), 0).unwrap();
@@ -116,7 +121,7 @@ fn plant_what_goes(server: &Server, c: &mut Client) {
 }
 
 /// More of the same, after a snapshot.
-pub(super) fn grow(server: &Server) {
+pub(crate) fn grow(server: &Server) {
     let mut c = superuser(server);
     c.set("/plain/data", b"changed behind the snapshot", -1).unwrap();
     c.delete("/plain/empty", -1).unwrap();
@@ -128,7 +133,7 @@ pub(super) fn grow(server: &Server) {
 }
 
 /// All nodes below the root with everything that a client can see of them, sorted.
-pub(super) fn dump(server: &Server) -> String {
+pub(crate) fn dump(server: &Server) -> String {
     let mut client = superuser(server);
     let mut text = String::new();
     let mut todo = vec!["/".to_owned()];
@@ -136,6 +141,8 @@ pub(super) fn dump(server: &Server) -> String {
         let (data, s) = client.get(&path, false).unwrap();
         let (acl, _) = client.acl(&path).unwrap();
         let data = data.map_or("null".to_owned(), |data| shown(&data));
+        // Each server of an ensemble of ZooKeeper writes this node when it starts, for itself.
+        let changed_at = if path == "/zookeeper/config" { 0 } else { s.mtime };
         let acl: Vec<_> =
             acl.iter().map(|it| format!("{}:{}:{}", it.permissions, it.scheme, it.id)).collect();
         writeln!(
@@ -146,7 +153,7 @@ pub(super) fn dump(server: &Server) -> String {
             s.czxid,
             s.ctime,
             s.mzxid,
-            s.mtime,
+            changed_at,
             s.pzxid,
             s.version,
             s.cversion,

@@ -10,13 +10,15 @@
 //! same by other files and restarts; `local`: sessions that only one server knows; `epochs`: an
 //! epoch that has no zxids left; `observers`, `observing`: observers, also behind followers;
 //! `oracle`: two servers of which one may decide alone; `addresses`: servers with several;
-//! `replacing`: one server after the other becomes ours, and back.
+//! `replacing`: one server after the other becomes ours, and back;
+//! `importing`: what an ensemble of its own has written.
 
 mod addresses;
 mod arriving;
 mod changing;
 mod epochs;
 mod growing;
+mod importing;
 mod local;
 mod observers;
 mod observing;

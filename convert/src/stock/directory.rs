@@ -59,7 +59,10 @@ fn epoch(path: &Path) -> io::Result<Option<Epoch>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+        Err(error) => {
+            let what = format!("{}: {error}", path.display());
+            return Err(io::Error::new(error.kind(), what));
+        }
     };
     let number = text.trim().parse().map_err(|_| {
         let what = format!("{} should hold the number of an epoch", path.display());

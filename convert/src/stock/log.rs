@@ -17,6 +17,8 @@ use crate::error::Fault;
 
 /// What every entry ends with.
 const ENTRY_END: u8 = b'B';
+/// Bytes of the file before its entries: magic, version, `dbid`.
+const HEADER_BYTES: usize = 16;
 /// Bytes of an entry before its txn: checksum and length.
 const ENTRY_HEAD_BYTES: usize = 12;
 /// How far after the last entry to look for bytes that are not zero.
@@ -61,12 +63,14 @@ pub struct LogReader {
 }
 
 impl LogReader {
-    /// Opens the file and reads its header; `None` if the file is empty, as a crash leaves one that
-    /// was just created.
+    /// Opens the file and reads its header; `None` if the file ends before or in it, as a crash
+    /// leaves one that was just created.
     pub fn open(path: &Path) -> Result<Option<Self>, StreamError> {
         let mut s = Stream::unsummed(File::open(path)?);
-        let found = s.peek(LOG_MAGIC.len())?;
-        if found.is_empty() {
+        let found = s.peek(HEADER_BYTES)?;
+        let is_cut = found.len() < HEADER_BYTES;
+        let found = &found[..found.len().min(LOG_MAGIC.len())];
+        if is_cut && LOG_MAGIC.starts_with(found) {
             return Ok(None);
         }
         if found != LOG_MAGIC {

@@ -60,6 +60,15 @@ pub enum HistoryError {
         /// The kernel's answer.
         error: io::Error,
     },
+    /// What a server of an ensemble has promised is not known.
+    #[error(
+        "{error}: what this server has promised to the others is not known. Take the directory of \
+         another server; or let this one begin with an empty dataDir, and the leader sends it all"
+    )]
+    Epochs {
+        /// Which file, and why.
+        error: io::Error,
+    },
 }
 
 /// The last txn of `ZooKeeper`'s data in a dataDir and its dataLogDir; `None` if there are none.

@@ -105,8 +105,7 @@ fn mark(source: &Source, to: &Path) -> Result<DataMark, HistoryError> {
     let imported = source.newest()?.unwrap_or(Zxid::ZERO);
     let known = Known::UpTo(imported);
     let of_snapshots = &source.directories[0];
-    let epochs = directory::epochs(of_snapshots)
-        .map_err(|error| HistoryError::Unreadable { path: of_snapshots.clone(), error })?;
+    let epochs = directory::epochs(of_snapshots).map_err(|error| HistoryError::Epochs { error })?;
     let mut mark = DataMark { log: LogPlace::NotYet, known, epochs, ..DataMark::default() };
     if source.is_in_place {
         return Ok(mark);
