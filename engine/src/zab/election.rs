@@ -9,6 +9,11 @@
 //! A server that starts while the others have a leader joins them: they answer with FOLLOWING and
 //! LEADING, and a quorum of such notifications, the leader's own among them, is an ensemble.
 //!
+//! While a configuration is proposed, one that votes in that alone stands for election in odd
+//! rounds only. It may hold what its configuration alone has committed, and then has to lead; but
+//! voters that lack the proposal do not know it, so that in some rounds it must not stand. A round
+//! in which it stood and that leads to nothing is followed by the next.
+//!
 //! Electing the server with the longest history makes discovery succeed quickly; safety does not
 //! depend on it.
 //!
@@ -55,7 +60,7 @@ pub struct Elected {
 /// An election as one server sees it.
 #[derive(Debug)]
 pub struct Election {
-    /// The vote for itself, with which it begins each round.
+    /// The vote for itself, with which it begins each round in which it stands.
     own: Vote,
     vote: Vote,
     round: i64,
@@ -71,6 +76,9 @@ pub struct Election {
     ends_at_ms: Option<u64>,
     /// The oracle is not asked before.
     ask_at_ms: u64,
+    /// How long a round may lead to nothing while a configuration is proposed, and until when.
+    round_ms: u64,
+    round_ends_at_ms: u64,
 }
 
 /// Whether a vote beats another one.
@@ -110,7 +118,10 @@ impl Election {
             repeat_at_ms: now_ms + pace.notify_ms_min,
             ends_at_ms: None,
             ask_at_ms: now_ms,
+            round_ms: pace.init_ms(),
+            round_ends_at_ms: now_ms + pace.init_ms(),
         };
+        election.vote = election.own(ensemble);
         election.announce(ensemble, effects);
         election.count(ensemble, now_ms);
         election
@@ -119,6 +130,16 @@ impl Election {
     /// The round.
     pub fn round(&self) -> i64 {
         self.round
+    }
+
+    /// Whether this server counts in this round.
+    fn takes_part(&self, ensemble: &Ensemble) -> bool {
+        ensemble.is_voter() || self.round % 2 != 0 && ensemble.is_known_voter(ensemble.me)
+    }
+
+    /// Its vote for itself in this round.
+    fn own(&self, ensemble: &Ensemble) -> Vote {
+        if self.takes_part(ensemble) { self.own } else { Vote::NONE }
     }
 
     /// What this server announces now.
@@ -136,7 +157,10 @@ impl Election {
     pub fn deadline_ms(&self, ensemble: &Ensemble) -> u64 {
         let is_asking = ensemble.oracle == Oracle::Unasked && self.waits_for_other(ensemble);
         let asks_at_ms = if is_asking { self.ask_at_ms } else { u64::MAX };
-        self.ends_at_ms.unwrap_or(u64::MAX).min(self.repeat_at_ms).min(asks_at_ms)
+        let is_odd = ensemble.next.is_some() && self.round % 2 != 0;
+        let round_ends_at_ms = if is_odd { self.round_ends_at_ms } else { u64::MAX };
+        let ends_at_ms = self.ends_at_ms.unwrap_or(u64::MAX);
+        ends_at_ms.min(self.repeat_at_ms).min(asks_at_ms).min(round_ends_at_ms)
     }
 
     /// Whether this server could lead if the oracle let it decide alone.
@@ -179,7 +203,7 @@ impl Election {
                 // it is alone in its round, theirs is its own: in a configuration that is proposed
                 // its answer may be needed. Not once another is there, which leads the rest to it.
                 let is_alone = || self.votes.keys().all(|&id| id == ensemble.me);
-                if round < self.round && (self.own != Vote::NONE || !is_alone()) {
+                if round < self.round && (self.own(ensemble) != Vote::NONE || !is_alone()) {
                     effects.notify(from, self.notice());
                     return None;
                 }
@@ -187,9 +211,9 @@ impl Election {
                     return None;
                 }
                 if round != self.round {
-                    self.round = round;
-                    self.votes.clear();
-                    self.vote = if is_better(ensemble, vote, self.own) { vote } else { self.own };
+                    self.enter(round, now_ms);
+                    let own = self.own(ensemble);
+                    self.vote = if is_better(ensemble, vote, own) { vote } else { own };
                     self.announce(ensemble, effects);
                 } else if is_better(ensemble, vote, self.vote) {
                     self.vote = vote;
@@ -214,12 +238,25 @@ impl Election {
         effects: &mut Effects,
     ) -> Option<Elected> {
         let elected = self.ended(now_ms);
+        let is_odd = ensemble.next.is_some() && self.round % 2 != 0;
+        if elected.is_none() && is_odd && now_ms >= self.round_ends_at_ms {
+            self.enter(self.round.saturating_add(1), now_ms);
+            self.vote = self.own(ensemble);
+            self.announce(ensemble, effects);
+            self.count(ensemble, now_ms);
+        }
         if elected.is_none() && now_ms >= self.repeat_at_ms {
             self.repeat_ms = (2 * self.repeat_ms).min(self.repeat_ms_max);
             self.repeat_at_ms = now_ms + self.repeat_ms;
             self.announce(ensemble, effects);
         }
         elected
+    }
+
+    fn enter(&mut self, round: i64, now_ms: u64) {
+        self.round = round;
+        self.round_ends_at_ms = now_ms + self.round_ms;
+        self.votes.clear();
     }
 
     fn ended(&self, now_ms: u64) -> Option<Elected> {
@@ -229,7 +266,7 @@ impl Election {
 
     /// Sends this server's vote to every voter; its own vote counts like any other.
     fn announce(&mut self, ensemble: &Ensemble, effects: &mut Effects) {
-        if ensemble.is_voter() {
+        if self.takes_part(ensemble) {
             let said = Said { vote: self.vote, round: self.round, state: ServerState::Looking };
             self.votes.insert(ensemble.me, said);
         }

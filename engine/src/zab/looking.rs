@@ -64,9 +64,10 @@ impl Zab {
         }
     }
 
-    /// The vote for this server itself; that of an observer is void.
+    /// The vote for this server itself; that of an observer is void. In which rounds that of a
+    /// voter of the proposed configuration counts is for the election to say.
     pub(super) fn own_vote(&self) -> Vote {
-        if !self.ensemble.is_voter() {
+        if !self.ensemble.is_known_voter(self.ensemble.me) {
             return Vote::NONE;
         }
         let current = self.epochs.current();

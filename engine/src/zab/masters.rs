@@ -4,6 +4,11 @@
 //! an order of its own, so that observers spread over them. Not the leader, which serves no
 //! observers at that port; one that leads alone is asked as if there were none.
 //!
+//! The leader itself, at its own port, is asked when each of the voters was asked in vain: while a
+//! configuration is proposed, no epoch may begin without the promises of its voters, who may be
+//! observers yet, and no follower serves before that. One that knows that it votes in the proposed
+//! configuration asks the leader at once.
+//!
 //! Source: ZooKeeper 3.9.5, `QuorumPeer.nextObserverMaster`, which shuffles, and tries the leader,
 //! too. Lives in: [`Zab`](super::Zab).
 
@@ -17,12 +22,15 @@ pub struct Masters {
     order: Vec<ServerId>,
     version: Option<i64>,
     next: usize,
+    /// How many were asked since one has served this observer.
+    asked: usize,
 }
 
 impl Masters {
     /// The next one to learn from, while `leader` leads; `None` for the leader itself.
     pub fn next(&mut self, ensemble: &Ensemble, leader: ServerId) -> Option<ServerId> {
-        if !ensemble.has_masters || !ensemble.is_observer() {
+        let is_needed = ensemble.is_known_voter(ensemble.me);
+        if !ensemble.has_masters || !ensemble.is_observer() || is_needed {
             return None;
         }
         if self.version != Some(ensemble.current.version()) {
@@ -31,14 +39,24 @@ impl Masters {
             self.order.sort_by_key(|id| place_of(ensemble.me, *id));
             self.next = 0;
         }
-        for _ in 0..self.order.len() {
+        let others = self.order.iter().filter(|it| **it != leader).count();
+        if self.asked >= others {
+            self.asked = 0;
+            return None;
+        }
+        self.asked += 1;
+        loop {
             let master = self.order[self.next % self.order.len()];
             self.next = (self.next + 1) % self.order.len();
             if master != leader {
                 return Some(master);
             }
         }
-        None
+    }
+
+    /// This server is up to date with the one that it learns from.
+    pub fn served(&mut self) {
+        self.asked = 0;
     }
 }
 
@@ -69,12 +87,24 @@ mod tests {
         for me in [0, 9] {
             let ensemble = observing(me);
             let mut masters = Masters::default();
-            let mut turns: Vec<_> =
-                (0..4).map(|_| masters.next(&ensemble, ServerId(2)).unwrap().0).collect();
+            let mut turn = || {
+                let asked = masters.next(&ensemble, ServerId(2)).map(|id| id.0);
+                masters.served();
+                asked
+            };
+            let mut turns = [turn(), turn(), turn(), turn()];
             assert_eq!(turns[..2], turns[2..]);
             turns.sort_unstable();
-            assert_eq!(turns, [1, 1, 3, 3]);
+            assert_eq!(turns, [1, 1, 3, 3].map(Some));
         }
+    }
+
+    #[test]
+    fn the_leader_has_its_turn_when_all_voters_were_asked_in_vain() {
+        let ensemble = observing(9);
+        let mut masters = Masters::default();
+        let turns = [(); 6].map(|()| masters.next(&ensemble, ServerId(2)).is_some());
+        assert_eq!(turns, [true, true, false, true, true, false]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ impl Following {
     pub(super) fn up_to_date(&mut self, context: &mut Context<'_>) -> Result<(), Lost> {
         let link = self.link.ok_or(Lost::LinkClosed)?;
         self.phase = Phase::Broadcast;
+        context.masters.served();
         self.show(context);
         self.activate_offered(context)?;
         self.maybe_activate(context)?;

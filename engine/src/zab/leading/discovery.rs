@@ -100,8 +100,8 @@ impl Leading {
         Ok(())
     }
 
-    /// Whether a learner that is ahead need not be sent away: it votes in the proposed configuration
-    /// only, which may turn out never to have been in force.
+    /// Whether a learner that is ahead need not be sent away: it votes in the proposed
+    /// configuration only, which may turn out never to have been in force.
     fn may_wait(&self, link: LinkId, context: &Context<'_>) -> bool {
         let (current, next) = (&context.ensemble.current, &context.ensemble.next);
         let id = self.learners.find(link).and_then(|it| it.id);
