@@ -6,7 +6,6 @@ use super::reading::Reading::{AnyText, LongOrDefault, OnIf, OnIfTrue, TrueOrFals
 const TLS: &str = "TLS is not built yet";
 const EAGER: &str = "the leader checks every write, in its session's order, with the same answer: \
      one given before would overtake earlier requests, and come from an older tree";
-const PEERS: &str = "of use to servers of an ensemble only, and not built yet";
 const SASL: &str = "SASL is not built yet";
 const SASL_REFUSED: &str = "SASL is not built yet, and without it no client could be admitted";
 
@@ -85,39 +84,39 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("quorum.auth.enableSasl", TrueOrFalse, "false")
         .says("Whether servers authenticate each other.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(SASL),
     Key::new("quorum.auth.learnerRequireSasl", TrueOrFalse, "false")
         .says("Whether a learner requires it.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(SASL),
     Key::new("quorum.auth.serverRequireSasl", TrueOrFalse, "false")
         .says("Whether a server requires it.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(SASL),
     Key::new("quorum.auth.kerberos.servicePrincipal", AnyText, "zkquorum/localhost")
         .says("The servers' principal.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(SASL),
     Key::new("quorum.auth.learner.saslLoginContext", AnyText, "QuorumLearner")
         .says("A learner's section of the login file.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(SASL),
     Key::new("quorum.auth.server.saslLoginContext", AnyText, "QuorumServer")
         .says("A server's section of the login file.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(SASL),
     Key::new("sslQuorum", TrueOrFalse, "false")
         .says("Whether servers use TLS among themselves.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("portUnification", TrueOrFalse, "false")
         .says("Whether a server accepts others with and without TLS.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("sslQuorumReloadCertFiles", TrueOrFalse, "false")
         .says("Whether changed certificates are reloaded.")
         .file_only()
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("client.portUnification", OnIfTrue, "false")
         .says("Whether clientPort accepts clients with TLS too.")
         .refused("TLS is not built yet: remove the line"),
@@ -168,46 +167,46 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet(TLS),
     Key::new("ssl.quorum.keyStore.location", AnyText, "")
         .says("The file of the key towards other servers.")
-        .not_yet(PEERS),
-    Key::new("ssl.quorum.keyStore.password", AnyText, "").says("Its password.").not_yet(PEERS),
+        .not_yet(TLS),
+    Key::new("ssl.quorum.keyStore.password", AnyText, "").says("Its password.").not_yet(TLS),
     Key::new("ssl.quorum.keyStore.passwordPath", AnyText, "")
         .says("The file of its password.")
-        .not_yet(PEERS),
-    Key::new("ssl.quorum.keyStore.type", AnyText, "").says("Its kind.").not_yet(PEERS),
+        .not_yet(TLS),
+    Key::new("ssl.quorum.keyStore.type", AnyText, "").says("Its kind.").not_yet(TLS),
     Key::new("ssl.quorum.trustStore.location", AnyText, "")
         .says("The file of the trusted certificates.")
-        .not_yet(PEERS),
-    Key::new("ssl.quorum.trustStore.password", AnyText, "").says("Its password.").not_yet(PEERS),
+        .not_yet(TLS),
+    Key::new("ssl.quorum.trustStore.password", AnyText, "").says("Its password.").not_yet(TLS),
     Key::new("ssl.quorum.trustStore.passwordPath", AnyText, "")
         .says("The file of its password.")
-        .not_yet(PEERS),
-    Key::new("ssl.quorum.trustStore.type", AnyText, "").says("Its kind.").not_yet(PEERS),
-    Key::new("ssl.quorum.protocol", AnyText, "").says("The version of TLS.").not_yet(PEERS),
+        .not_yet(TLS),
+    Key::new("ssl.quorum.trustStore.type", AnyText, "").says("Its kind.").not_yet(TLS),
+    Key::new("ssl.quorum.protocol", AnyText, "").says("The version of TLS.").not_yet(TLS),
     Key::new("ssl.quorum.enabledProtocols", AnyText, "")
         .says("The versions allowed.")
-        .not_yet(PEERS),
-    Key::new("ssl.quorum.ciphersuites", AnyText, "").says("The ciphers allowed.").not_yet(PEERS),
+        .not_yet(TLS),
+    Key::new("ssl.quorum.ciphersuites", AnyText, "").says("The ciphers allowed.").not_yet(TLS),
     Key::new("ssl.quorum.context.supplier.class", AnyText, "")
         .says("The Java class that creates contexts.")
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("ssl.quorum.hostnameVerification", AnyText, "")
         .says("Whether a server's name is checked.")
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("ssl.quorum.clientHostnameVerification", AnyText, "")
         .says("Whether a client's name is checked.")
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("ssl.quorum.allowReverseDnsLookup", AnyText, "")
         .says("Whether names are looked up for it.")
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("ssl.quorum.crl", AnyText, "")
         .says("Whether revocation lists are read.")
-        .not_yet(PEERS),
-    Key::new("ssl.quorum.ocsp", AnyText, "").says("Whether revocation is queried.").not_yet(PEERS),
+        .not_yet(TLS),
+    Key::new("ssl.quorum.ocsp", AnyText, "").says("Whether revocation is queried.").not_yet(TLS),
     Key::new("ssl.quorum.clientAuth", AnyText, "")
         .says("Whether a client must present a certificate.")
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("ssl.quorum.handshakeDetectionTimeoutMillis", AnyText, "")
         .says("How long the first byte may take.")
-        .not_yet(PEERS),
+        .not_yet(TLS),
     Key::new("ssl.sslProvider", AnyText, "").says("The library that does TLS.").not_yet(TLS),
 ];

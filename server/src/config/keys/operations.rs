@@ -114,10 +114,10 @@ pub(super) static KEYS: &[Key] = &[
         .no_effect(JVM),
     Key::new("messageTracker.Enabled", OnIfTrue, "false")
         .says("Whether messages between servers are remembered.")
-        .not_yet("of use to servers of an ensemble only, and not built yet"),
+        .not_yet("statistics of this kind are not built yet"),
     Key::new("messageTracker.BufferSize", IntOrDefault, "10")
         .says("How many of them.")
-        .not_yet("of use to servers of an ensemble only, and not built yet"),
+        .not_yet("statistics of this kind are not built yet"),
     Key::new("jmx.log4j.disable", OnIfTrue, "false")
         .says("Whether Log4j is kept out of JMX.")
         .no_effect("there is no JMX"),
