@@ -106,6 +106,7 @@ const RAMFS_MAGIC: u64 = 0x8584_58f6;
 const SLOW_FLUSH: Duration = Duration::from_millis(3);
 
 const FLUSH_TRIES: usize = 5;
+const DURABLE_TRIES: usize = 7;
 
 fn file_system_name(kind: statfs::FsType) -> String {
     let known = [
@@ -142,6 +143,43 @@ pub fn direct_io(directory: &Path) -> Result<DirectIo, DiskError> {
         }
         Err(errno) => Ok(DirectIo::Refused { errno: errno.unwrap_or(Errno::EIO as i32) }),
     }
+}
+
+/// How long a write of one block takes that is durable when it returns, in microseconds: the
+/// middle one of a few. `None` where there is no direct I/O.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn durable_us(directory: &Path) -> Result<Option<u64>, DiskError> {
+    if direct_io(directory)? != DirectIo::Works {
+        return Ok(None);
+    }
+    let path = scratch::path(directory, Purpose::Probe);
+    let failed = |error| DiskError::from_io(Operation::Write, &path, &error);
+    let block = AlignedBuf::zeroed(BLOCK_BYTES);
+    let flags = OFlag::O_DIRECT | OFlag::O_DSYNC;
+    let measured = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .custom_flags(flags.bits())
+        .open(&path)
+        .and_then(|file| {
+            // The first one allocates.
+            file.write_all_at(&block, 0)?;
+            let mut times = [Duration::MAX; DURABLE_TRIES];
+            for time in &mut times {
+                let start = Instant::now();
+                file.write_all_at(&block, 0)?;
+                *time = start.elapsed();
+            }
+            times.sort_unstable();
+            Ok(times[DURABLE_TRIES / 2])
+        });
+    let removed = fs::remove_file(&path);
+    let measured = measured.map_err(failed)?;
+    removed.map_err(|error| DiskError::from_io(Operation::Remove, &path, &error))?;
+    Ok(Some(u64::try_from(measured.as_micros()).unwrap_or(u64::MAX)))
 }
 
 /// The time to overwrite a block and flush it, the best of a few tries: other work on the device
@@ -224,6 +262,10 @@ pub(crate) mod tests {
         let directory = TempDirectory::new("probe");
         let probe = Probe::of(directory.path()).unwrap();
         assert!(!probe.file_system.is_empty());
+        assert_eq!(
+            durable_us(directory.path()).unwrap().is_some(),
+            probe.direct_io == DirectIo::Works
+        );
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
         assert!(Probe::of(&directory.path().join("missing")).unwrap_err().is_missing());
     }

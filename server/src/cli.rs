@@ -54,6 +54,8 @@ pub enum Command {
     Topology(crate::topology::TopologyArgs),
     /// Measure a disk as the log uses it, and say what that means.
     Probe(crate::probe::ProbeArgs),
+    /// Show what is decided about this machine, and why.
+    Profile(crate::profile::ProfileArgs),
     /// Show the machine's settings and what is advised on it, change them, put them back.
     Tune(crate::tune::TuneArgs),
     /// Print every configuration key: its values, its default, how it is supported.

@@ -3,6 +3,7 @@
 use crate::data_set::DataSetError;
 use crate::migrate::MigrateError;
 use crate::probe::MeasureError;
+use crate::profile::ProfileFailed;
 use crate::reconfig::ReconfigError;
 use crate::repair::RepairError;
 use crate::serve::ServeError;
@@ -59,7 +60,9 @@ impl Failure for DataSetError {
 impl Failure for ServeError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::File(..) | Self::TwoAddresses { .. } => Exit::Usage,
+            Self::Config(_) | Self::File(..) | Self::Profile(_) | Self::TwoAddresses { .. } => {
+                Exit::Usage
+            }
             Self::Directory(..) | Self::NoDirectory(_) | Self::Lock(_) => Exit::Data,
             Self::DataSet(error) => error.exit(),
             Self::Restore(error) if error.is_other_data() => Exit::Data,
@@ -118,6 +121,16 @@ impl Failure for TuneError {
         match self {
             Self::Config(error) => error.exit(),
             Self::Name { .. } | Self::Topology(TopologyError::Description { .. }) => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for ProfileFailed {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(error) => error.exit(),
+            Self::Profile(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

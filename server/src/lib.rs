@@ -11,7 +11,7 @@
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
 //!   [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do;
-//!   [`mod@tune`]: its settings.
+//!   [`mod@profile`]: what follows from both; [`mod@tune`]: its settings.
 //!
 //! **Invariants**
 //!
@@ -45,6 +45,7 @@ pub mod migrate;
 pub mod output;
 pub mod persist;
 pub mod probe;
+pub mod profile;
 mod random;
 pub mod reconfig;
 pub mod repair;

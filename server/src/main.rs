@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Reconfig(args) => server::reconfig::reconfig(&args, out).map_err(Into::into),
         Command::Topology(args) => server::topology::topology(&args, out).map_err(Into::into),
         Command::Probe(args) => server::probe::probe(&args, out).map_err(Into::into),
+        Command::Profile(args) => server::profile::profile(&args, out).map_err(Into::into),
         Command::Tune(args) => server::tune::tune(&args, out).map_err(Into::into),
         // It only produces output, and ends when its reader has closed it.
         Command::Inspect(args) => {

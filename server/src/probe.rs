@@ -6,7 +6,10 @@ use serde_json::json;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use thiserror::Error;
+use tuning::placement::{PlacementOptions, placement};
 use tuning::probe::{Costs, DiskReport, Effort, ProbeError, Verdict, measure};
+use tuning::profile::{DiskFacts, Machine, Made, made};
+use tuning::{Kernel, Topology, TopologyError};
 
 /// What to measure.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,10 @@ pub struct ProbeArgs {
     /// Print all figures as JSON.
     #[arg(long)]
     pub json: bool,
+
+    /// Write what follows from them into this file, as a profile for `ring.profile`.
+    #[arg(long, value_name = "FILE")]
+    pub profile: Option<PathBuf>,
 }
 
 /// Why the command failed.
@@ -40,6 +47,12 @@ pub enum MeasureError {
     /// The machine's own steps.
     #[error("the machine's own steps could not be measured: {0}")]
     Costs(#[source] io::Error),
+    /// The machine.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// The profile.
+    #[error("{path} cannot be written: {1}", path = .0.display())]
+    File(PathBuf, #[source] io::Error),
     /// Its output.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),
@@ -64,6 +77,16 @@ pub fn probe(args: &ProbeArgs, out: &mut impl Write) -> Result<(), MeasureError>
     })?;
     bar.finish_and_clear();
     let verdict = Verdict::of(&report, &said);
+    if let Some(path) = &args.profile {
+        let topology = Topology::discover()?;
+        let disk = DiskFacts::of(&Kernel::default(), &args.dir, &said, None);
+        let machine = Machine::of(&Kernel::default(), &topology, &disk);
+        let placed = placement(&topology, &PlacementOptions::default());
+        let is_pinned = placed.loops.iter().all(|it| it.cpu.is_some());
+        let measured = Made { report: &report, verdict: &verdict, costs: &costs, is_pinned };
+        let text = made("measured", machine, measured).text();
+        std::fs::write(path, text).map_err(|error| MeasureError::File(path.clone(), error))?;
+    }
     let text = if args.json {
         let all = json!({
             "version": 1,

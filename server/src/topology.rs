@@ -2,7 +2,8 @@
 
 use crate::cli::{ServeArgs, environment};
 use crate::config;
-use crate::serve::{ServeError, placement_options};
+use crate::profile;
+use crate::serve::ServeError;
 use clap::Args;
 use std::fs;
 use std::io::{self, Write};
@@ -81,7 +82,9 @@ pub fn topology(args: &TopologyArgs, out: &mut impl Write) -> Result<(), DrawErr
         None if args.allowed.is_some() => return Err(DrawError::Allowed),
         None => Topology::discover()?,
     };
-    let mut options = placement_options(&config);
+    let chosen = profile::choose(config.profile.as_deref(), &machine, None);
+    let profile = chosen.map_err(ServeError::Profile)?.profile;
+    let mut options = profile::placement_options(&config, &profile);
     if source.is_none() {
         options.log_disks = Kernel::default().disks_below(&config.storage.data_log_dir);
     }

@@ -15,6 +15,7 @@ mod lineage;
 mod metrics;
 mod pages;
 mod probe;
+mod profile;
 mod repair;
 mod stalls;
 mod start;

@@ -10,6 +10,7 @@
 //! - [`placement`]: the decisions: which roles share a core loop, where each loop is pinned, which
 //!   may spin;
 //! - [`probe`]: the disk and the machine's own steps, measured;
+//! - [`profile`]: the numbers that differ from machine to machine, each with its reason;
 //! - [`drawing`]: the machine with the roles in it, as text and as a picture;
 //! - [`host`]: what is wrong with the machine's settings, why it matters, how to fix it;
 //! - [`tuner`]: every setting that matters, with the value that is advised on this machine.
@@ -43,6 +44,7 @@ pub mod drawing;
 pub mod host;
 pub mod placement;
 pub mod probe;
+pub mod profile;
 pub mod topology;
 pub mod tuner;
 

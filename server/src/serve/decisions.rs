@@ -1,27 +1,9 @@
 //! What the configuration means for each part.
 
-use crate::config::{Config, decided};
+use crate::config::Config;
 use crate::random;
-use disk::Durability;
-use disk::probe::Probe;
 use engine::settings::{LargeRequests, ReconfigSettings, Settings};
 use model::session::ExtendedTypes;
-use tuning::placement::PlacementOptions;
-
-pub(super) fn durability_of(config: &Config, probe: &Probe) -> Durability {
-    match config.log.durability {
-        decided::Durability::Auto => probe.durability(),
-        decided::Durability::Dsync => Durability::Dsync,
-        decided::Durability::Flush => Durability::FlushAfter,
-        decided::Durability::Buffered => Durability::BufferedFlush,
-    }
-}
-
-/// What the configuration says about where roles run. The disks of the log are not in it.
-pub fn placement_options(config: &Config) -> PlacementOptions {
-    let decided::Placement { shards, cpus, unpinned, spin_us } = config.placement.clone();
-    PlacementOptions { shards, cpus, unpinned, spin_us, log_disks: Vec::new() }
-}
 
 /// What the ids of this server's sessions begin with: as in stock, the lowest byte of its number,
 /// and 1 without an ensemble.

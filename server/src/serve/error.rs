@@ -12,6 +12,7 @@ use std::io;
 use std::path::PathBuf;
 use thiserror::Error;
 use tuning::TopologyError;
+use tuning::profile::ProfileError;
 
 /// Why the server did not start, or ended by itself.
 #[derive(Debug, Error)]
@@ -19,6 +20,9 @@ pub enum ServeError {
     /// The configuration is wrong.
     #[error("{}", join(.0))]
     Config(Vec<ConfigError>),
+    /// The profile cannot be used.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
     /// A file named on the command line cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, #[source] io::Error),

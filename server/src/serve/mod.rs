@@ -28,33 +28,52 @@ use crate::core_loop::{LoopError, LoopInbox, LoopMessage};
 use crate::data_set::{DataMark, LogPlace, is_same};
 use crate::directories::Directories;
 use crate::persist::{self, Applied, Use};
+use crate::profile;
 use crate::resident::Resident;
 use crate::survey::{STOCK, survey};
-pub use decisions::placement_options;
-use decisions::{durability_of, settings};
+use decisions::settings;
 use disk::lock::DirectoryLock;
 use disk::probe::Probe;
-use disk::{Background, BackgroundConfig};
+use disk::{Background, BackgroundConfig, Durability};
 use engine::tree::Advise;
 use model::zxid::Zxid;
 use nix::sys::signal::Signal;
 use ports::{bind, bind_http};
 use signals::Signals;
-use startup_log::{log_disk, log_ready, log_restored};
+use startup_log::{log_disk, log_profile, log_ready, log_restored};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tracing::{error, info, warn};
-use tuning::placement::{self, PlacementOptions};
+use tuning::placement::{self, Placement, PlacementOptions};
+use tuning::profile::{DiskFacts, Knob, Profile};
 use tuning::{Kernel, Severity, Topology, host};
 use txlog::segments::DIRECTORY;
 use wiring::{Built, Wiring};
 
 /// How the tree advises the kernel about its memory.
-const PAGES: Advise =
-    Advise { advise_huge: disk::huge::advise_huge, give_back: disk::huge::give_back };
+fn pages(profile: &Profile) -> Advise {
+    let is_huge = profile.flag(Knob::MemoryHugePages).unwrap_or(true);
+    let advise_huge = if is_huge { disk::huge::advise_huge } else { |_: *mut u8, _: usize| () };
+    Advise { advise_huge, give_back: disk::huge::give_back }
+}
+
+/// The shares of what is done in the background.
+fn background_config(config: &Config, profile: &Profile) -> BackgroundConfig {
+    let mut background = BackgroundConfig::new(config.storage.data_log_dir.clone());
+    for (knob, shares) in [
+        (Knob::BackgroundSnapshots, &mut background.snapshot_shares),
+        (Knob::BackgroundSegments, &mut background.segments_shares),
+        (Knob::BackgroundPurge, &mut background.purge_shares),
+    ] {
+        if let Some(decided) = profile.number(knob) {
+            *shares = decided as usize;
+        }
+    }
+    background
+}
 
 /// What the main thread is notified of while the server runs.
 pub(super) enum MainEvent {
@@ -112,20 +131,15 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     for directory in Directories::all_of(&config.storage) {
         disk::scratch::remove_left(&directory);
     }
-    let probe = Probe::of(&config.storage.data_log_dir)?;
-    let durability = durability_of(config, &probe);
-    let topology = Topology::discover()?;
-    let log_disks = Kernel::default().disks_below(&config.storage.data_log_dir);
-    let options = PlacementOptions { log_disks, ..placement_options(config) };
-    let placement = placement::placement(&topology, &options);
-    let background = BackgroundConfig::new(config.storage.data_log_dir.clone());
+    let Machine { probe, profile, durability, placement } = look_at_machine(config)?;
+    let background = background_config(config, &profile);
     let background = Arc::new(Background::start(background)?);
     log_disk(&background, &probe, durability);
     let settings = Arc::new(settings(config));
     let directories = Directories::of(&config.storage, config.log.segment_bytes);
     let known = histories::look(&background, &directories, &settings)?;
     let applied = if part.is_some() { Applied::Committed } else { Applied::Durable };
-    let advise = Some(PAGES);
+    let advise = Some(pages(&profile));
     let how = Use { durability, advise, applied, known };
     let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
     log_restored(&restored, clock);
@@ -146,6 +160,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
         placement: &placement,
         settings,
         durability,
+        profile: &profile,
         directories,
         listeners: vec![listener],
         http,
@@ -158,6 +173,30 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     signals.forward_to(sender);
     let data_dir = config.storage.data_dir.clone();
     Ok(Running { loops, threads, events, admin, background, clock, data_dir, _locks: locks })
+}
+
+/// What the server runs on, and what that decides.
+struct Machine {
+    probe: Probe,
+    profile: Profile,
+    durability: Durability,
+    placement: Placement,
+}
+
+fn look_at_machine(config: &Config) -> Result<Machine, ServeError> {
+    let probe = Probe::of(&config.storage.data_log_dir)?;
+    let topology = Topology::discover()?;
+    let kernel = Kernel::default();
+    let durable_us = disk::probe::durable_us(&config.storage.data_log_dir)?;
+    let disk_facts = DiskFacts::of(&kernel, &config.storage.data_log_dir, &probe, durable_us);
+    let chosen = profile::choose(config.profile.as_deref(), &topology, Some(&disk_facts))?;
+    log_profile(config, &chosen, &disk_facts, &topology);
+    let profile = chosen.profile;
+    let durability = profile::durability(config, &profile, &probe);
+    let log_disks = kernel.disks_below(&config.storage.data_log_dir);
+    let options = PlacementOptions { log_disks, ..profile::placement_options(config, &profile) };
+    let placement = placement::placement(&topology, &options);
+    Ok(Machine { probe, profile, durability, placement })
 }
 
 impl Running {

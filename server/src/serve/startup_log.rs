@@ -3,10 +3,15 @@
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::persist::Restored;
+use crate::profile::{self, Chosen};
+use crate::tune;
 use disk::probe::Probe;
 use disk::{Background, DiskMode, Durability};
 use std::net::{Ipv4Addr, SocketAddr};
 use tracing::{debug, info, warn};
+use tuning::profile::DiskFacts;
+use tuning::tuner::{self, Facts};
+use tuning::{Kernel, Topology};
 
 pub(super) fn log_disk(background: &Background, probe: &Probe, durability: Durability) {
     let how = match durability {
@@ -20,6 +25,18 @@ pub(super) fn log_disk(background: &Background, probe: &Probe, durability: Durab
     }
     if probe.is_memory {
         warn!("the data is on a file system in memory: nothing of it survives a power loss");
+    }
+}
+
+/// The profile, and what costs most here.
+pub(super) fn log_profile(config: &Config, chosen: &Chosen, disk: &DiskFacts, topology: &Topology) {
+    if let Some(warning) = &chosen.warning {
+        warn!("{warning}");
+    }
+    info!("profile: {chosen}; `ringkeeper profile` shows what they decide, and why");
+    let facts = Facts::read(&Kernel::default(), topology, tune::questions(config, &chosen.profile));
+    for (at, cost) in profile::costs(disk, &tuner::settings(&facts)).iter().enumerate() {
+        info!("what costs most here, {}: {cost}", at + 1);
     }
 }
 

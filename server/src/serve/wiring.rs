@@ -16,7 +16,9 @@ use crate::directories::Directories;
 use crate::gate::{ConnectThrottle, ConnectionGate};
 use crate::membership::Shown;
 use crate::persist::{PurgePolicy, Restored};
+use crate::profile;
 use crate::random;
+use disk::limits::BLOCK_BYTES;
 use disk::{Background, Durability};
 use engine::limits::BUNDLE_BYTES_MAX;
 use engine::replica::{Replica, ReplicaParts, SnapshotPolicy};
@@ -34,6 +36,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tracing::{info, warn};
 use tuning::placement::{self, Placement, Role};
+use tuning::profile::{Knob, Profile};
 use txlog::{Appender, AppenderConfig};
 
 /// What the loops are built from.
@@ -43,6 +46,7 @@ pub(super) struct Wiring<'a> {
     pub(super) placement: &'a Placement,
     pub(super) settings: Arc<Settings>,
     pub(super) durability: Durability,
+    pub(super) profile: &'a Profile,
     pub(super) directories: Directories,
     pub(super) listeners: Vec<Listener>,
     pub(super) http: admin::HttpPorts,
@@ -123,8 +127,8 @@ impl Wiring<'_> {
         }
         let mut threads = Vec::new();
         for (at, parts) in parts {
-            let (inbox, cpu) = (loops[at].clone(), self.placement.loops[at].cpu);
-            threads.push(spawn_loop(at, cpu, inbox, parts, events.clone())?);
+            let place = (at, self.placement.loops[at].cpu, profile::ring(self.profile));
+            threads.push(spawn_loop(place, loops[at].clone(), parts, events.clone())?);
         }
         Ok(Built { loops, threads, admin })
     }
@@ -190,6 +194,23 @@ impl Wiring<'_> {
         (link, Some(clients))
     }
 
+    /// How the log is written.
+    fn appender(&self) -> AppenderConfig {
+        let mut appender = AppenderConfig::new(self.durability);
+        appender.segment_bytes = self.directories.segment_bytes;
+        appender.record_bytes_max = record_bytes_max(self.config);
+        let slots = profile::slots(self.config, self.profile, self.durability);
+        appender.slot_count = slots.unwrap_or(appender.slot_count);
+        if let Some(kib) = self.profile.number(Knob::LogBatchKib) {
+            // In whole blocks.
+            appender.batch_bytes_max = ((kib as usize) << 10).next_multiple_of(BLOCK_BYTES);
+        }
+        if let Some(ahead) = self.profile.number(Knob::LogSegmentsAhead) {
+            appender.segments_ahead = ahead as usize;
+        }
+        appender
+    }
+
     /// The roles themselves: the history, and each shard.
     fn roles(
         &self,
@@ -204,11 +225,7 @@ impl Wiring<'_> {
         let Restored { head, zxid, first, file, unadopted, summary, .. } = restored;
         // In an ensemble the tree may be behind the log.
         let zxid = if member.is_some() { head.tree.meta().zxid } else { zxid };
-        let mut appender = AppenderConfig::new(self.durability);
-        appender.segment_bytes = self.directories.segment_bytes;
-        appender.record_bytes_max = record_bytes_max(self.config);
-        let (storage, slots) = (&self.config.storage, self.config.log.slots);
-        appender.slot_count = slots.map_or(appender.slot_count, usize::from);
+        let (appender, storage) = (self.appender(), &self.config.storage);
         let snapshots = SnapshotPolicy {
             txn_count: u64::from(storage.snapshot_txn_count),
             log_bytes_max: storage.snapshot_log_bytes_max,
@@ -245,7 +262,7 @@ impl Wiring<'_> {
                 log,
                 summary,
                 settings: self.settings.clone(),
-                advise: Some(super::PAGES),
+                advise: Some(super::pages(self.profile)),
                 unadopted,
                 directories: self.directories.clone(),
                 background: background.clone(),
@@ -277,8 +294,7 @@ fn record_bytes_max(config: &Config) -> usize {
 /// Starts the thread of a loop. It returns what the log is known to hold, if the loop had the log
 /// and ended cleanly.
 pub(super) fn spawn_loop(
-    at: usize,
-    cpu: Option<u32>,
+    (at, cpu, ring): (usize, Option<u32>, RingConfig),
     inbox: Arc<LoopInbox>,
     parts: LoopParts,
     events: mpsc::Sender<MainEvent>,
@@ -287,7 +303,7 @@ pub(super) fn spawn_loop(
         if let Some(cpu) = cpu {
             pin(cpu);
         }
-        let ended = match CoreLoop::ring(&inbox, &RingConfig::default()) {
+        let ended = match CoreLoop::ring(&inbox, &ring) {
             Ok(ring) => {
                 info!("core loop {at}: ring with {}", ring.features());
                 CoreLoop::new(ring, inbox, parts).run()

@@ -18,10 +18,12 @@ pub use args::{ApplyArgs, CheckArgs, MachineArgs, Roots, ScriptArgs, TuneArgs, T
 pub use error::{RecordError, TuneError};
 
 use crate::cli::environment;
-use crate::config::{self, decided};
-use crate::serve::{ServeError, placement_options};
+use crate::config::{self, Config, decided};
+use crate::profile;
+use crate::serve::ServeError;
 use std::io::Write;
 use tuning::host::{self, Needs};
+use tuning::profile::Profile;
 use tuning::tuner::{Facts, Questions, Setting, TUNERS, Tuner, settings};
 use tuning::{Source, Topology};
 
@@ -54,23 +56,27 @@ fn chosen(args: &MachineArgs) -> Result<Vec<Setting>, TuneError> {
         Some(text) => Topology::described(&Source::Synthetic(text.clone()), None)?,
         None => Topology::discover()?,
     };
-    let questions = Questions {
+    let chosen = profile::choose(config.profile.as_deref(), &topology, None);
+    let questions = questions(&config, &chosen.map_err(ServeError::Profile)?.profile);
+    let mut settings = settings(&Facts::read(&args.roots.kernel(), &topology, questions));
+    settings.retain(|it| only.is_empty() || only.contains(&it.tuner));
+    Ok(settings)
+}
+
+/// What decides about the settings of this server's machine.
+pub(crate) fn questions(config: &Config, profile: &Profile) -> Questions {
+    let backlog = net::limits::LISTEN_BACKLOG_DEFAULT.unsigned_abs();
+    Questions {
         needs: Needs {
             connections_max: config.connections.total_max,
             locked_bytes: disk::limits::MEMLOCK_BYTES_MIN,
             log_dir: config.storage.data_log_dir.clone(),
         },
-        options: placement_options(&config),
+        options: profile::placement_options(config, profile),
         is_buffered: config.log.durability == decided::Durability::Buffered,
-        listen_backlog: config
-            .listen
-            .backlog
-            .unwrap_or(net::limits::LISTEN_BACKLOG_DEFAULT.unsigned_abs()),
+        listen_backlog: config.listen.backlog.unwrap_or(backlog),
         is_in_time: host::is_in_time(),
-    };
-    let mut settings = settings(&Facts::read(&args.roots.kernel(), &topology, questions));
-    settings.retain(|it| only.is_empty() || only.contains(&it.tuner));
-    Ok(settings)
+    }
 }
 
 fn tuner(name: &str) -> Result<Tuner, TuneError> {

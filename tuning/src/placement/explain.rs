@@ -2,7 +2,7 @@
 
 use crate::topology::{Core, Device, DeviceKind, Topology};
 
-use super::{CORES_FUSED, PlacementOptions, SPIN_US_DEFAULT};
+use super::{CORES_FUSED, PlacementOptions};
 
 pub(super) fn machine(topology: &Topology) -> String {
     format!("The machine, as far as this process may use it: {}", topology.summary())
@@ -114,6 +114,8 @@ pub(super) fn pinning(
     }
     let because = if options.unpinned {
         "ring.pin=never".to_owned()
+    } else if options.profile_unpinned {
+        "the profile has loops.pin = false".to_owned()
     } else if topology.quota_cpus.is_some() {
         "the quota means that the processors are shared".to_owned()
     } else if cores <= CORES_FUSED {
@@ -134,9 +136,10 @@ pub(super) fn spinning(pinned: bool, options: &PlacementOptions) -> String {
         (true, Some(spin_us)) => {
             format!("A core loop spins for {spin_us} us before it sleeps, as set by ring.spinUs.")
         }
-        (true, None) => {
-            format!("A core loop spins for {SPIN_US_DEFAULT} us before it sleeps.")
-        }
+        (true, None) => match options.spin_us() {
+            0 => "No core loop spins, as the profile has it.".to_owned(),
+            spin_us => format!("A core loop spins for {spin_us} us before it sleeps."),
+        },
         (false, Some(spin_us)) if spin_us > 0 => {
             "No core loop spins, in spite of ring.spinUs: none has a core to itself.".to_owned()
         }

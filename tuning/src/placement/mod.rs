@@ -35,8 +35,18 @@ pub struct PlacementOptions {
     pub unpinned: bool,
     /// Microseconds to spin, for loops that may spin.
     pub spin_us: Option<u32>,
+    /// The same as a profile has it: it counts where nothing is configured.
+    pub profile_spin_us: Option<u32>,
+    /// Pin nothing, as a profile has it.
+    pub profile_unpinned: bool,
     /// The names of the disks that hold the log.
     pub log_disks: Vec<String>,
+}
+
+impl PlacementOptions {
+    fn spin_us(&self) -> u32 {
+        self.spin_us.or(self.profile_spin_us).unwrap_or(SPIN_US_DEFAULT)
+    }
 }
 
 /// A role that a core loop hosts.
@@ -114,13 +124,14 @@ pub fn placement(topology: &Topology, options: &PlacementOptions) -> Placement {
     let room = hosted.len() < offered.cores.len() || offered.spare;
     let enough = offered.cores.len() > CORES_FUSED || offered.spare;
     let fits = hosted.len() <= offered.cores.len();
-    let pinned = !options.unpinned && topology.quota_cpus.is_none() && fits && room && enough;
+    let unpinned = options.unpinned || options.profile_unpinned;
+    let pinned = !unpinned && topology.quota_cpus.is_none() && fits && room && enough;
     reasons.push(explain::pinning(pinned, topology, options, hosted.len(), offered.cores.len()));
     reasons.push(explain::spinning(pinned, options));
 
     let chosen =
         if pinned { choose(topology, &offered, hosted.len(), options) } else { Vec::new() };
-    let spin_us = if pinned { options.spin_us.unwrap_or(SPIN_US_DEFAULT) } else { 0 };
+    let spin_us = if pinned { options.spin_us() } else { 0 };
     let home = chosen.first().copied();
     reasons.extend(home.map(|core| explain::home(core, log_disk(topology, options))));
     let cpu = |index: usize| chosen.get(index).map(|core| core.cpus[0]);

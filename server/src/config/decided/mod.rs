@@ -50,6 +50,8 @@ pub struct Config {
     pub four_letter_words: FourLetterWords,
     /// Core loops and processors.
     pub placement: Placement,
+    /// A profile of one's own.
+    pub profile: Option<PathBuf>,
     /// The admin server and the metrics.
     pub admin: AdminServer,
     /// What is logged about all this.

@@ -43,6 +43,7 @@ pub(super) fn config(settled: &mut Settled<'_>, own: Own, ensemble: Option<Ensem
         log,
         four_letter_words: four_letter_words(settled),
         placement: placement(settled),
+        profile: settled.maybe_text("ring.profile").map(PathBuf::from),
         admin: admin(settled),
         logging: logging(settled),
         initial: settled.file_text().lines().map(without_secret).collect(),

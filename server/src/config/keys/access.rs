@@ -182,9 +182,7 @@ pub(super) static KEYS: &[Key] = &[
         .not_yet(TLS),
     Key::new("ssl.quorum.trustStore.type", AnyText, "").says("Its kind.").not_yet(TLS),
     Key::new("ssl.quorum.protocol", AnyText, "").says("The version of TLS.").not_yet(TLS),
-    Key::new("ssl.quorum.enabledProtocols", AnyText, "")
-        .says("The versions allowed.")
-        .not_yet(TLS),
+    Key::new("ssl.quorum.enabledProtocols", AnyText, "").says("The versions allowed.").not_yet(TLS),
     Key::new("ssl.quorum.ciphersuites", AnyText, "").says("The ciphers allowed.").not_yet(TLS),
     Key::new("ssl.quorum.context.supplier.class", AnyText, "")
         .says("The Java class that creates contexts.")
@@ -198,9 +196,7 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("ssl.quorum.allowReverseDnsLookup", AnyText, "")
         .says("Whether names are looked up for it.")
         .not_yet(TLS),
-    Key::new("ssl.quorum.crl", AnyText, "")
-        .says("Whether revocation lists are read.")
-        .not_yet(TLS),
+    Key::new("ssl.quorum.crl", AnyText, "").says("Whether revocation lists are read.").not_yet(TLS),
     Key::new("ssl.quorum.ocsp", AnyText, "").says("Whether revocation is queried.").not_yet(TLS),
     Key::new("ssl.quorum.clientAuth", AnyText, "")
         .says("Whether a client must present a certificate.")

@@ -1,6 +1,6 @@
 //! The keys that ZooKeeper does not have.
 
-use super::reading::Reading::{CpuList, Int, LogFilter, OneOf};
+use super::reading::Reading::{AnyText, CpuList, Int, LogFilter, OneOf};
 use super::{Key, SEGMENT_KIB_MAX};
 
 pub(super) static KEYS: &[Key] = &[
@@ -17,6 +17,11 @@ pub(super) static KEYS: &[Key] = &[
     Key::new("ring.spinUs", Int, "").within(0, 1_000).says(
         "For how many microseconds a core loop spins before it sleeps, if it has a core \
             to itself; unset lets the placement decide.",
+    ),
+    Key::new("ring.profile", AnyText, "").says(
+        "A file with a profile, as `ringkeeper probe --profile` writes it, or the name of one that \
+            `ringkeeper profile --list` shows. It goes before those that the program takes for \
+            such a disk and such a machine.",
     ),
     Key::new("ring.log.slots", Int, "").within(1, txlog::limits::SLOT_COUNT_MAX as i64).says(
         "Writes of the log in flight at a time; unset lets the profile of the device \

@@ -1,0 +1,154 @@
+//! Which profile the server runs by: one's own, then those that the program has for such a disk
+//! and such a machine.
+
+mod command;
+mod costs;
+
+pub use command::{ProfileArgs, ProfileFailed, profile};
+pub(crate) use costs::costs;
+
+use crate::config::{Config, decided};
+use disk::Durability;
+use disk::probe::{DirectIo, Probe};
+use ring::RingConfig;
+use std::fmt;
+use std::path::Path;
+use tuning::placement::PlacementOptions;
+use tuning::profile::{
+    DiskClass, DiskFacts, Knob, Machine, MachineClass, Profile, ProfileError, SHIPPED, shipped,
+};
+use tuning::{Kernel, Topology};
+
+/// What was chosen, and from what.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// All that is decided.
+    pub profile: Profile,
+    /// The profile that is configured, if it is used.
+    pub own: Option<String>,
+    /// The kind of disk, where it was recognised.
+    pub disk: Option<DiskClass>,
+    /// The kind of machine.
+    pub machine: MachineClass,
+    /// Why a configured profile is not used.
+    pub warning: Option<String>,
+}
+
+/// Chooses for a machine of this topology; `disk` is of the log.
+///
+/// # Errors
+/// The configured profile cannot be read.
+pub fn choose(
+    configured: Option<&Path>,
+    topology: &Topology,
+    disk: Option<&DiskFacts>,
+) -> Result<Chosen, ProfileError> {
+    let machine = MachineClass::of(topology, std::env::consts::ARCH);
+    let class = disk.and_then(DiskFacts::class);
+    let (mut own, mut warning) = (configured.map(named).transpose()?, None);
+    if let Some(Profile { machine: Some(of), name, .. }) = &own
+        && let Some(disk) = disk
+    {
+        let this = Machine::of(&Kernel::default(), topology, disk);
+        if this != *of {
+            warning = Some(format!(
+                "the profile {name} was made on another machine ({of}), this is {this}: it is not \
+                 used; `ringkeeper probe DIR --profile FILE` makes one here, and without its table \
+                 [machine] it is used anywhere"
+            ));
+            own = None;
+        }
+    }
+    let name = own.as_ref().map(|profile| profile.name.clone());
+    let mut profile = own.unwrap_or_else(|| Profile::new("none", "Nothing was configured."));
+    if let Some(class) = class {
+        profile = profile.over(shipped(class.name()));
+    }
+    let profile = profile.over(shipped(machine.name()));
+    Ok(Chosen { profile, own: name, disk: class, machine, warning })
+}
+
+/// A profile by its name, or in a file.
+fn named(configured: &Path) -> Result<Profile, ProfileError> {
+    let name = configured.to_str().unwrap_or_default();
+    if SHIPPED.iter().any(|it| it.0 == name) {
+        Ok(shipped(name))
+    } else {
+        Profile::read(configured)
+    }
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(own) = &self.own {
+            write!(f, "{own}; then ")?;
+        }
+        match self.disk {
+            Some(disk) => write!(f, "{} for the disk, ", disk.name())?,
+            None => write!(f, "none for the disk, ")?,
+        }
+        write!(f, "{} for the machine", self.machine.name())
+    }
+}
+
+/// How writes of the log become durable.
+pub fn durability(config: &Config, profile: &Profile, said: &Probe) -> Durability {
+    let decided = match config.log.durability {
+        decided::Durability::Dsync => return Durability::Dsync,
+        decided::Durability::Flush => return Durability::FlushAfter,
+        decided::Durability::Buffered => return Durability::BufferedFlush,
+        decided::Durability::Auto => profile.word(Knob::LogDurability),
+    };
+    match decided {
+        // No profile makes a file system take direct writes.
+        _ if said.direct_io != DirectIo::Works => said.durability(),
+        Some("dsync") => Durability::Dsync,
+        Some("flush") => Durability::FlushAfter,
+        Some("buffered") => Durability::BufferedFlush,
+        _ => said.durability(),
+    }
+}
+
+/// How many writes of the log are in flight, where the profile decides that for this durability.
+pub fn slots(config: &Config, profile: &Profile, durability: Durability) -> Option<usize> {
+    if let Some(slots) = config.log.slots {
+        return Some(slots.into());
+    }
+    let word = match durability {
+        Durability::Dsync => "dsync",
+        Durability::FlushAfter => "flush",
+        Durability::BufferedFlush => "buffered",
+    };
+    let is_meant = profile.word(Knob::LogDurability).is_none_or(|decided| decided == word);
+    profile.number(Knob::LogSlots).filter(|_| is_meant).map(|slots| slots as usize)
+}
+
+/// What is decided about a loop's ring.
+pub fn ring(profile: &Profile) -> RingConfig {
+    let usual = RingConfig::default();
+    let number = |knob, usual: u32| profile.number(knob).unwrap_or(usual);
+    let entries = number(Knob::RingEntries, usual.entries);
+    let buffers = number(Knob::RingBuffers, usual.receive_buffers.into());
+    RingConfig {
+        entries,
+        cq_entries: number(Knob::RingCompletions, usual.cq_entries).max(entries),
+        receive_buffers: u16::try_from(buffers).unwrap_or(usual.receive_buffers),
+        receive_buffer_bytes: number(Knob::RingBufferBytes, usual.receive_buffer_bytes),
+        ..usual
+    }
+}
+
+/// What the configuration and the profile say about where roles run. The disks of the log are not
+/// in it.
+pub fn placement_options(config: &Config, profile: &Profile) -> PlacementOptions {
+    let decided::Placement { shards, cpus, unpinned, spin_us } = config.placement.clone();
+    PlacementOptions {
+        shards,
+        cpus,
+        unpinned,
+        spin_us,
+        profile_spin_us: profile.number(Knob::LoopSpinUs),
+        profile_unpinned: profile.flag(Knob::LoopPin) == Some(false),
+        log_disks: Vec::new(),
+    }
+}
