@@ -13,7 +13,7 @@ ROWS ?= .
 WORKLOADS ?= .
 MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash ensemble joining mixed three sim faults fuzz hostile twin twin-ensemble keys suites reference bench stages compare compare-ensemble fix miri check
+.PHONY: help prepare build run test crash ensemble joining mixed three sim faults fuzz hostile twin twin-ensemble keys suites reference bench sweep stages compare compare-ensemble fix miri check
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -80,6 +80,9 @@ reference: prepare ## run the same tests against Apache ZooKeeper 3.9.5 (needs j
 
 bench: prepare ## measure the parts with criterion: all benches, or BENCH
 	@$(CARGO) bench --locked -p ringkeeper-benches --bench '$(BENCH)'
+
+sweep: prepare build ## measure sets under every combination of what a profile decides about the log, beside the probe's choice (OPTIONS)
+	@benches/sweep.py $(OPTIONS)
 
 stages: prepare build ## measure the stages of gets and sets by sampling the server with perf
 	@scripts/install.sh suites perf

@@ -364,7 +364,7 @@ fn the_commands_of_migrating_run() {
 
 #[test]
 fn the_commands_of_tuning_run() {
-    assert_eq!(play("docs/tuning.md"), (17, 2, 0));
+    assert_eq!(play("docs/tuning.md"), (17, 6, 0));
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Machine {
         if word != "undo" {
             command.args(["--synthetic", "Package:1 L3:1 L2:32 Core:1 PU:1"]);
         }
-        if ["apply", "undo"].contains(&word) {
+        if ["apply", "undo", "measure"].contains(&word) {
             command.arg("--record").arg(self.record());
         }
         let done = command.env_remove("JVMFLAGS").output().unwrap();
@@ -338,4 +338,26 @@ fn the_scripts_do_the_same() {
     assert_eq!(done.status.code(), Some(1));
     assert_says(&String::from_utf8_lossy(&done.stderr), &["swappiness is not changed"]);
     assert_eq!(machine.read("proc/sys/net/core/somaxconn"), "1024");
+}
+
+#[test]
+fn what_a_change_is_worth_is_measured_and_put_back() {
+    let machine = Machine::new();
+    let before = machine.all();
+    let only = ["--only", "swappiness", "--rounds", "2", "--seconds", "1"];
+    let text = machine.done("measure", &only, &["as it is", "swappiness", "GAIN", "nothing was"]);
+    assert_eq!(text.lines().filter(|line| line.starts_with("swappiness ")).count(), 1, "{text}");
+    assert_eq!(machine.all(), before);
+    let left = fs::read_dir(machine.0.path()).unwrap();
+    let left = left.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
+        name.starts_with("ringkeeper-measure")
+    });
+    assert_eq!(left.count(), 0);
+    // What is changed already cannot be compared with what was.
+    machine.done("apply", &["--only", "swappiness"], &["swappiness: 60 -> 1"]);
+    machine.refused("measure", &["`ringkeeper tune undo` first"]);
+    machine.done("undo", &[], &["1 file restored"]);
+    let none = ["--only", "open-files"];
+    machine.done("measure", &none, &["nothing to measure"]);
 }

@@ -25,6 +25,8 @@ pub enum Tuning {
     Apply(ApplyArgs),
     /// Restore what `apply` has changed.
     Undo(UndoArgs),
+    /// Measure what each change is worth, before and after, in turn; keep what helps if asked to.
+    Measure(MeasureArgs),
     /// Print what `apply` would do as a shell script.
     Script(ScriptArgs),
 }
@@ -115,6 +117,38 @@ pub struct UndoArgs {
     /// Where the kernel shows the machine.
     #[command(flatten)]
     pub roots: Roots,
+}
+
+/// `tune measure`.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(
+    after_long_help = "A server of its own runs on the disk of dataLogDir, in a folder that is \
+    removed at the end, with one load after the other: sets one at a time, many sets, many gets. \
+    It is measured as the machine is, with each change alone, and with all of them.\n\n\
+    If it is interrupted, `ringkeeper tune undo` puts back what was changed at that moment."
+)]
+pub struct MeasureArgs {
+    /// How often each state is measured.
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=100))]
+    pub rounds: u32,
+
+    /// How long each load runs, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub seconds: u32,
+
+    /// Apply what was better in every round.
+    #[arg(long)]
+    pub keep: bool,
+
+    /// Where to record what was there before.
+    #[arg(long, value_name = "FILE", default_value = RECORD)]
+    pub record: PathBuf,
+
+    /// Which settings.
+    #[command(flatten)]
+    pub machine: MachineArgs,
 }
 
 /// `tune script`.

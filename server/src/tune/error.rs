@@ -29,6 +29,16 @@ pub enum TuneError {
     /// Some files have not the value they should have.
     #[error("{0} of the files could not be changed; the reasons are above")]
     Refused(usize),
+    /// Something is changed already, so that there is nothing to compare with.
+    #[error(
+        "{path} says that something is changed already: `ringkeeper tune undo` first, so that it \
+         is measured as it was",
+        path = .0.display()
+    )]
+    Applied(PathBuf),
+    /// The server or its load does not run.
+    #[error("the load cannot be measured: {0}")]
+    Load(#[source] io::Error),
     /// Its output.
     #[error("cannot write the output: {0}")]
     Output(#[source] io::Error),

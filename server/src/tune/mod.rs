@@ -3,6 +3,7 @@
 //! - `args`, `error`: the command line, and why it fails;
 //! - `table`: what was found and what is advised;
 //! - `apply`, `record`: changes, and what was there before;
+//! - `measure`: what each change is worth;
 //! - `script`: the same without a program.
 //!
 //! What is advised is decided in [`tuning::tuner`].
@@ -10,11 +11,14 @@
 mod apply;
 mod args;
 mod error;
+mod measure;
 mod record;
 mod script;
 mod table;
 
-pub use args::{ApplyArgs, CheckArgs, MachineArgs, Roots, ScriptArgs, TuneArgs, Tuning, UndoArgs};
+pub use args::{
+    ApplyArgs, CheckArgs, MachineArgs, MeasureArgs, Roots, ScriptArgs, TuneArgs, Tuning, UndoArgs,
+};
 pub use error::{RecordError, TuneError};
 
 use crate::cli::environment;
@@ -35,6 +39,7 @@ pub fn tune(args: &TuneArgs, out: &mut impl Write) -> Result<(), TuneError> {
     let text = match &args.what {
         Tuning::Apply(args) => return apply::apply(args, out),
         Tuning::Undo(args) => return apply::undo(args, out),
+        Tuning::Measure(args) => return measure::measure(args, out),
         Tuning::Check(CheckArgs { json: true, machine, .. }) => {
             format!("{:#}\n", table::json(&chosen(machine)?))
         }
@@ -49,9 +54,7 @@ pub fn tune(args: &TuneArgs, out: &mut impl Write) -> Result<(), TuneError> {
 /// The settings that were asked for, judged for the configured server.
 fn chosen(args: &MachineArgs) -> Result<Vec<Setting>, TuneError> {
     let only = args.only.iter().map(|name| tuner(name)).collect::<Result<Vec<Tuner>, _>>()?;
-    let sources = args.serve.sources(environment);
-    let sources = sources.map_err(|(path, error)| ServeError::File(path, error))?;
-    let config = config::load(&sources).map_err(ServeError::Config)?.config;
+    let config = config::load(&sources_of(args)?).map_err(ServeError::Config)?.config;
     let topology = match &args.synthetic {
         Some(text) => Topology::described(&Source::Synthetic(text.clone()), None)?,
         None => Topology::discover()?,
@@ -61,6 +64,11 @@ fn chosen(args: &MachineArgs) -> Result<Vec<Setting>, TuneError> {
     let mut settings = settings(&Facts::read(&args.roots.kernel(), &topology, questions));
     settings.retain(|it| only.is_empty() || only.contains(&it.tuner));
     Ok(settings)
+}
+
+fn sources_of(args: &MachineArgs) -> Result<config::Sources, ServeError> {
+    let sources = args.serve.sources(environment);
+    sources.map_err(|(path, error)| ServeError::File(path, error))
 }
 
 /// What decides about the settings of this server's machine.

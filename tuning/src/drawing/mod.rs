@@ -1,12 +1,14 @@
-//! The machine with the roles in it, as text and as a picture.
+//! The machine with the roles in it, as text and as a picture; the probe's figures as curves.
 //!
 //! Both show the same: what each processor that this process may use is for.
 
+mod curve;
 mod svg;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use curve::curve;
 pub use svg::svg;
 pub use text::text;
 

@@ -4,6 +4,7 @@
 //!   writes; reads beside writes;
 //! - [`costs`]: a clock read, a system call, a wake of another thread;
 //! - [`Verdict`]: what the figures mean for the log;
+//! - `peer`: the way between two servers;
 //! - `file`: the file that is written, which has no name and so never stays behind.
 //!
 //! Each point is measured several times until the spread of its medians is small; a point whose
@@ -14,6 +15,7 @@
 pub mod costs;
 pub mod disk;
 mod file;
+mod peer;
 #[cfg(test)]
 mod tests;
 mod verdict;
@@ -21,4 +23,6 @@ mod verdict;
 pub use costs::Costs;
 pub use disk::{DiskReport, Effort, Point, Reads, Sustained, measure};
 pub use file::ProbeError;
+pub use peer::{PeerError, PeerReport, answer, listen, measure_peer};
+pub(crate) use verdict::PROTECTED_US;
 pub use verdict::Verdict;

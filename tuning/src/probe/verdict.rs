@@ -9,7 +9,7 @@ const BATCH_BYTES: usize = 16 << 10;
 /// More writes in flight must bring this much, or fewer are advised: each waits for the others.
 const GAIN_MIN: f64 = 1.10;
 /// A device that answers sooner does not write to its medium before.
-const PROTECTED_US: u64 = 150;
+pub(crate) const PROTECTED_US: u64 = 150;
 /// One that answers later does.
 const UNPROTECTED_US: u64 = 400;
 

@@ -2,6 +2,7 @@
 //! this is.
 
 use super::Machine;
+use crate::probe::PROTECTED_US;
 use crate::topology::{Kernel, Topology};
 use disk::probe::Probe;
 use std::collections::BTreeSet;
@@ -44,9 +45,6 @@ pub struct DiskFacts {
     pub durable_us: Option<u64>,
 }
 
-/// A device that answers sooner has protection against power loss: no flash is programmed in that
-/// time.
-const PROTECTED_US: u64 = 150;
 /// A device that takes longer turns, whatever it says.
 const ROTATING_US: u64 = 3_000;
 
