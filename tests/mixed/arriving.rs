@@ -3,7 +3,7 @@
 //! `ZooKeeper`'s tree changes while it is sent. The log of ours says how many txns came behind it
 //! that may be in it in part.
 
-use super::{Make, Mixed};
+use super::{Make, Mixed, is_release};
 use crate::ensemble::{Seat, nodes};
 use harness::client::{Op, create_body, multi_body};
 use harness::{Acl, Body, Client, opcode};
@@ -166,6 +166,11 @@ fn a_tree_that_changes_while_it_comes_is_exact_in_the_end() {
     let behind = log.lines().find(|line| line.contains("that were committed meanwhile"));
     assert!(behind.is_some(), "nothing changed while the snapshot came:\n{log}");
     super::work::everything(&mixed.ensemble, "then");
+    if is_release(&["3.6.", "3.7.", "3.8."]) {
+        // Their learners give up once if a commit comes soon after NEWLEADER (ZOOKEEPER-4394), and
+        // come back.
+        return mixed.assert_same();
+    }
     mixed.assert_alike();
 }
 

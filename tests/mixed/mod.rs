@@ -32,6 +32,7 @@ pub(crate) mod work;
 use crate::ensemble::{Ensemble, PATIENCE, Seat};
 use harness::server::{own_command, reference_command};
 use harness::{Config, Server};
+use std::env;
 use std::ffi::OsString;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,6 +52,12 @@ impl Make {
             Make::Stock => reference_command(),
         }
     }
+}
+
+/// Whether the release of `ZooKeeper` that takes part begins with one of these.
+fn is_release(beginnings: &[&str]) -> bool {
+    let version = env::var("STOCK_VERSION").unwrap_or_default();
+    beginnings.iter().any(|it| version.starts_with(it))
 }
 
 /// Warnings of `ZooKeeper` that any ensemble of its own has, too.

@@ -126,7 +126,7 @@ impl Desk {
     }
 
     pub(super) fn version(&self) -> Version {
-        Version { built_ms: self.facts.built_ms }
+        self.facts.version
     }
 
     pub(super) async fn environment(&self) -> Environment {

@@ -59,6 +59,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{fmt, io};
+use text::Version;
 use text::conf::Conf;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -79,8 +80,8 @@ pub struct Facts {
     pub data_log_dir: PathBuf,
     /// How long a connection may be without a session, in ms.
     pub sessionless_timeout_ms: u32,
-    /// When the binary was built, in ms since 1970.
-    pub built_ms: i64,
+    /// What the words say of the binary.
+    pub version: Version,
     /// The configuration file's text.
     pub initial: String,
     /// What was set, under the names of Java's properties.
@@ -109,7 +110,10 @@ impl Facts {
             data_dir: config.storage.data_dir.clone(),
             data_log_dir: config.storage.data_log_dir.clone(),
             sessionless_timeout_ms: config.connections.sessionless_timeout_ms,
-            built_ms: host::built_ms(),
+            version: Version {
+                built_ms: host::built_ms(),
+                has_old_date: config.admin.has_old_date,
+            },
             initial: config.initial.clone(),
             properties: config.properties.clone(),
             provider: config.admin.provider,

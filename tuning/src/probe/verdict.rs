@@ -8,6 +8,8 @@ use serde::Serialize;
 const BATCH_BYTES: usize = 16 << 10;
 /// More writes in flight must bring this much, or fewer are advised: each waits for the others.
 const GAIN_MIN: f64 = 1.10;
+/// Flushes for several writes must bring this much more of them, or each is durable by itself.
+const FLUSH_GAIN_MIN: f64 = 1.5;
 /// A device that answers sooner does not write to its medium before.
 pub(crate) const PROTECTED_US: u64 = 150;
 /// One that answers later does.
@@ -43,8 +45,10 @@ impl Verdict {
                 best("dsync"),
                 best("flush")
             ));
-            let is_dsync = best("dsync") >= best("flush") || dsync.p50_us < flush.p50_us;
-            if is_dsync { "dsync" } else { "flush" }
+            // Clearly, so that a second measurement says the same.
+            let is_flush = best("flush") >= FLUSH_GAIN_MIN * best("dsync")
+                && 4 * flush.p50_us <= 5 * dsync.p50_us;
+            if is_flush { "flush" } else { "dsync" }
         } else {
             reasons.push("The file system refuses direct I/O.".to_owned());
             "buffered"

@@ -4,7 +4,7 @@ use super::{Knob, Machine, Profile, Value};
 use crate::probe::{Costs, DiskReport, Point, Verdict};
 
 /// A batch takes at most so many times as long as a block.
-const BATCH_PATIENCE: u64 = 6;
+const BATCH_PATIENCE: u64 = 8;
 /// A loop polls for at most so long.
 const SPIN_US_MAX: u64 = 50;
 
@@ -39,7 +39,7 @@ pub fn made(name: &str, machine: Machine, measured: Made<'_>) -> Profile {
     profile.decide(
         Knob::LogDurability,
         Value::Word(chosen),
-        "The way in which a durable write takes least, or most of them are done in a second."
+        "Each write is durable by itself, unless a flush for several brings half as many again."
             .to_owned(),
         Some(format!("a block of 4 KiB, {}", lone.join(", "))),
     );
@@ -53,7 +53,7 @@ pub fn made(name: &str, machine: Machine, measured: Made<'_>) -> Profile {
         "The fewest in flight of which twice as many bring less than a tenth more.".to_owned(),
         Some(format!("16 KiB, {}", rates.join(", "))),
     );
-    let at: Vec<&Point> = points(chosen).filter(|point| point.slots == verdict.slots).collect();
+    let at: Vec<&Point> = points(chosen).filter(|point| point.slots == 1).collect();
     if let Some(batch) = batch(&at) {
         let times: Vec<_> = at
             .iter()

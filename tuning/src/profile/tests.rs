@@ -275,7 +275,7 @@ fn what_was_measured_decides() {
     let measurement = profile.decisions[&Knob::LogBatchKib].measured.as_deref();
     assert_eq!(
         measurement,
-        Some("4 KiB: 60 us, 16 KiB: 65 us, 64 KiB: 100 us, 256 KiB: 260 us, 1024 KiB: 910 us")
+        Some("4 KiB: 50 us, 16 KiB: 55 us, 64 KiB: 90 us, 256 KiB: 250 us, 1024 KiB: 900 us")
     );
     assert_eq!(Profile::parse(&profile.text(), "here").unwrap(), profile);
     let shared = made("mine", machine, Made { is_pinned: false, ..measured });

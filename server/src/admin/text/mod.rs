@@ -149,6 +149,8 @@ impl fmt::Display for Date {
 pub struct Version {
     /// When the binary was built, in ms since 1970.
     pub built_ms: i64,
+    /// The date in the form of `ZooKeeper` 3.5 and before.
+    pub has_old_date: bool,
 }
 
 impl fmt::Display for Version {
@@ -156,6 +158,10 @@ impl fmt::Display for Version {
         let Civil { year, month, day, hour, minute, .. } = Civil::of_ms(self.built_ms);
         let ours = env!("CARGO_PKG_VERSION");
         write!(f, "3.9.5-ringkeeper-{ours}, ")?;
-        write!(f, "built on {year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+        if self.has_old_date {
+            write!(f, "built on {month:02}/{day:02}/{year} {hour:02}:{minute:02} GMT")
+        } else {
+            write!(f, "built on {year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+        }
     }
 }

@@ -22,7 +22,7 @@ use model::zxid::Zxid;
 use std::path::Path;
 use std::sync::Arc;
 
-const BUILT: Version = Version { built_ms: 1_770_841_080_000 };
+const BUILT: Version = Version { built_ms: 1_770_841_080_000, has_old_date: false };
 
 fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
@@ -152,6 +152,11 @@ fn srvr() {
     assert_eq!(
         text(|out| server::head(out, BUILT, Mode::Standalone)),
         format!("Zookeeper version: 3.9.5-ringkeeper-{ours}, built on 2026-02-11 20:18 UTC\n")
+    );
+    let old = Version { has_old_date: true, ..BUILT };
+    assert_eq!(
+        text(|out| server::head(out, old, Mode::Standalone)),
+        format!("Zookeeper version: 3.9.5-ringkeeper-{ours}, built on 02/11/2026 20:18 GMT\n")
     );
     assert!(
         text(|out| server::head(out, BUILT, Mode::ReadOnly))

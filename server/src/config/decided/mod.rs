@@ -76,6 +76,8 @@ pub struct AdminServer {
     pub idle_ms: u32,
     /// How metrics are exported.
     pub provider: MetricsProvider,
+    /// Whether words show the binary's date as versions up to 3.5 did.
+    pub has_old_date: bool,
     /// Where metrics are served over HTTP; unset if nowhere.
     pub metrics: Option<Endpoint>,
 }

@@ -96,6 +96,7 @@ fn admin(settled: &mut Settled<'_>) -> AdminServer {
         // Jetty waits forever if this is not positive.
         idle_ms: settled.positive("admin.idleTimeout").unwrap_or(u32::MAX),
         provider,
+        has_old_date: settled.text("ring.versionLine") == "3.4",
         metrics: (provider == MetricsProvider::Prometheus).then_some(metrics),
     }
 }

@@ -39,6 +39,10 @@ pub(super) static KEYS: &[Key] = &[
             a read behind it sees every write that was acknowledged before it; or nothing, as \
             ZooKeeper does.",
     ),
+    Key::new("ring.versionLine", OneOf(&["3.9", "3.4"]), "3.9").says(
+        "The form of the line with the version in srvr, stat, mntr and envi: with a date as \
+            ZooKeeper writes it now, or as it did up to 3.5, which go-zookeeper's FLWSrvr reads.",
+    ),
     Key::new("ring.log.level", LogFilter, "info").says(
         "What is logged: error, warn, info, debug, trace, or a filter such as \
             info,server::admin=debug.",
