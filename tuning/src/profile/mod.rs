@@ -1,8 +1,8 @@
 //! Profiles: the numbers that differ from one machine to another, each with its reason.
 //!
 //! A [`Profile`] decides some [`Knob`]s. Those that the program ships are for a kind of disk or a
-//! kind of machine, and decide what follows from that kind ([`shipped`], chosen by [`class`]); one
-//! that is made of measurements is for one machine, and says which ([`made`]). What no profile
+//! kind of machine, and decide what follows from that kind ([`shipped`], chosen by `class`); one
+//! that is made of measurements is for one machine, and says which ([`made()`]). What no profile
 //! decides is as the parts of the server have it by themselves.
 //!
 //! `file`: their form as files, read with the line of every mistake, and written.
