@@ -47,7 +47,9 @@ class Sweep:
         self.args = args
         target = Path(os.environ.get("CARGO_TARGET_DIR", TOP / "target"))
         self.ringkeeper = os.environ.get("RINGKEEPER", target / "release/ringkeeper")
-        self.folder = Path(tempfile.mkdtemp(prefix="ringkeeper-sweep-", dir=args.dir))
+        # Removed with this object, however it ends.
+        self.kept = tempfile.TemporaryDirectory(prefix="ringkeeper-sweep-", dir=args.dir)
+        self.folder = Path(self.kept.name)
         self.figures = {}
 
     def command(self, *words):
@@ -88,10 +90,10 @@ class Sweep:
         return (max(rates) - min(rates)) / self.rate(name, load)
 
 
-def predicted(points, chosen, spin_free_us):
+def predicted(points, chosen, beside_us):
     """The time of a lone set by the probe's figures, in microseconds: the durable block, and what a request costs beside it."""
     point = next(it for it in points if (it["durability"], it["bytes"], it["slots"]) == (chosen, 4096, 1))
-    return point["p50_us"] + spin_free_us
+    return point["p50_us"] + beside_us
 
 
 def main():
@@ -154,7 +156,6 @@ def main():
     factor = predicted(points, way, beside_us) / predicted(points, own, beside_us)
     found = sweep.rate("probe", 1) / sweep.rate(worst, 1)
     print(f"1 in flight: {found:.2f} times the worst shipped profile ({worst}); predicted {factor:.2f}")
-    shutil.rmtree(sweep.folder)
 
 
 if __name__ == "__main__":

@@ -137,6 +137,11 @@ impl Election {
         ensemble.is_voter() || self.round % 2 != 0 && ensemble.is_known_voter(ensemble.me)
     }
 
+    /// Whether this round is followed by the next one if it leads to nothing.
+    fn is_bounded(&self, ensemble: &Ensemble) -> bool {
+        ensemble.next.is_some() && self.round % 2 != 0
+    }
+
     /// Its vote for itself in this round.
     fn own(&self, ensemble: &Ensemble) -> Vote {
         if self.takes_part(ensemble) { self.own } else { Vote::NONE }
@@ -157,8 +162,8 @@ impl Election {
     pub fn deadline_ms(&self, ensemble: &Ensemble) -> u64 {
         let is_asking = ensemble.oracle == Oracle::Unasked && self.waits_for_other(ensemble);
         let asks_at_ms = if is_asking { self.ask_at_ms } else { u64::MAX };
-        let is_odd = ensemble.next.is_some() && self.round % 2 != 0;
-        let round_ends_at_ms = if is_odd { self.round_ends_at_ms } else { u64::MAX };
+        let is_bounded = self.is_bounded(ensemble);
+        let round_ends_at_ms = if is_bounded { self.round_ends_at_ms } else { u64::MAX };
         let ends_at_ms = self.ends_at_ms.unwrap_or(u64::MAX);
         ends_at_ms.min(self.repeat_at_ms).min(asks_at_ms).min(round_ends_at_ms)
     }
@@ -238,8 +243,7 @@ impl Election {
         effects: &mut Effects,
     ) -> Option<Elected> {
         let elected = self.ended(now_ms);
-        let is_odd = ensemble.next.is_some() && self.round % 2 != 0;
-        if elected.is_none() && is_odd && now_ms >= self.round_ends_at_ms {
+        if elected.is_none() && self.is_bounded(ensemble) && now_ms >= self.round_ends_at_ms {
             self.enter(self.round.saturating_add(1), now_ms);
             self.vote = self.own(ensemble);
             self.announce(ensemble, effects);

@@ -120,7 +120,12 @@ pub fn slots(config: &Config, profile: &Profile, durability: Durability) -> Opti
         Durability::BufferedFlush => "buffered",
     };
     let is_meant = profile.word(Knob::LogDurability).is_none_or(|decided| decided == word);
-    profile.number(Knob::LogSlots).filter(|_| is_meant).map(|slots| slots as usize)
+    // Those of a disk's profile are meant for its own durability, not for what another one decides.
+    let by = |knob| profile.decisions.get(&knob).map(|it| it.by.as_str());
+    let is_own = by(Knob::LogSlots) == Some(profile.name.as_str());
+    let goes_along = is_own || by(Knob::LogSlots) == by(Knob::LogDurability);
+    let slots = profile.number(Knob::LogSlots).filter(|_| is_meant && goes_along);
+    slots.map(|slots| slots as usize)
 }
 
 /// What is decided about a loop's ring.
@@ -150,5 +155,27 @@ pub fn placement_options(config: &Config, profile: &Profile) -> PlacementOptions
         profile_spin_us: profile.number(Knob::LoopSpinUs),
         profile_unpinned: profile.flag(Knob::LoopPin) == Some(false),
         log_disks: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+    use tuning::profile::Value;
+
+    #[test]
+    fn writes_in_flight_go_with_the_durability_that_they_were_decided_for() {
+        let config = crate::config::load(&Sources::default()).unwrap().config;
+        let disk = || shipped("virtio-vm");
+        assert_eq!(slots(&config, &disk(), Durability::Dsync), Some(4));
+        assert_eq!(slots(&config, &disk(), Durability::FlushAfter), None);
+        let mut own = Profile::new("own", "Mine.");
+        own.decide(Knob::LogDurability, Value::Word("flush"), String::new(), None);
+        assert_eq!(slots(&config, &own.clone().over(disk()), Durability::FlushAfter), None);
+        own.decide(Knob::LogSlots, Value::Number(3), String::new(), None);
+        assert_eq!(slots(&config, &own.clone().over(disk()), Durability::FlushAfter), Some(3));
+        own.decisions.remove(&Knob::LogDurability);
+        assert_eq!(slots(&config, &own.over(disk()), Durability::Dsync), Some(3));
     }
 }

@@ -42,12 +42,19 @@ pub(super) fn measure(args: &MeasureArgs, out: &mut impl Write) -> Result<(), Tu
     if record::read(&args.record)?.is_some_and(|record| !record.entries.is_empty()) {
         return Err(TuneError::Applied(args.record.clone()));
     }
-    let mut names: Vec<String> = chosen(&args.machine)?
+    let settings = chosen(&args.machine)?;
+    let mut names: Vec<String> = settings
         .iter()
-        .filter(|it| it.changes().iter().any(|change| change.blocked.is_none()))
+        .filter(|it| !it.changes().is_empty())
         .map(|it| it.tuner.to_string())
         .collect();
     names.dedup();
+    // What can be changed in part only would be measured in part only.
+    let is_blocked = |name: &String| {
+        let mut own = settings.iter().filter(|it| it.tuner.to_string() == *name);
+        own.any(|it| it.changes().iter().any(|change| change.blocked.is_some()))
+    };
+    names.retain(|name| !is_blocked(name));
     if names.is_empty() {
         return say(out, "nothing to measure: what can be written from here is as advised");
     }

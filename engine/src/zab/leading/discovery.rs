@@ -112,9 +112,9 @@ impl Leading {
         !self.supporters.is_empty() && id.is_some_and(votes_next)
     }
 
-    /// Whether what the history proposes cannot be in force anywhere: so many
-    /// voters of the present one lack it that no quorum of these can have it. (With an oracle one
-    /// server may have been enough.)
+    /// Whether what the history proposes cannot be in force anywhere: so many voters of the present
+    /// one lack it that no quorum of these can have it. (With an oracle one server may have been
+    /// enough.)
     fn was_never_in_force(&self, context: &Context<'_>) -> bool {
         let Some(at) = context.history.first_proposed() else { return false };
         let may_have = |id: ServerId| {
