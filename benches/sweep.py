@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """sweep.py [options] - measures sets under every combination of what a profile decides about the log, and the probe's own choice.
 
-Each combination is a profile; the server runs by it, and sets are measured with 1, 64 and 1,024 in flight. Combinations take
-turns, in an order that differs from round to round; what is shown is the middle of the rounds. Beside them: the profile that
-`ringkeeper probe` makes here, and every one that the program ships for a disk. The last lines say how far the probe's profile
-is from the best hand-set one, and from the worst shipped one, measured and as the probe's figures predict it.
+First every combination, the profile that `ringkeeper probe` makes here, and every one that the program ships for a disk, take
+turns, in an order that differs from round to round; each is a profile by which the server runs, and sets are measured with 1,
+64 and 1,024 in flight. The best of many is the best by luck, too, so that the best hand-set ones of each load, the probe's and
+the worst shipped one are then measured against each other: in turn, in many rounds of that load alone. What is said in the end
+compares what was measured in the same round; beside it stands between which factors the middle lies in 19 of 20 such sweeps.
 
 RINGKEEPER: the binary (default: target/release/ringkeeper).
 """
@@ -51,6 +52,7 @@ class Sweep:
         self.kept = tempfile.TemporaryDirectory(prefix="ringkeeper-sweep-", dir=args.dir)
         self.folder = Path(self.kept.name)
         self.figures = {}
+        self.finals = {}
 
     def command(self, *words):
         done = subprocess.run([self.ringkeeper, *map(str, words)], capture_output=True, text=True)
@@ -58,8 +60,8 @@ class Sweep:
             sys.exit(f"{words}: {done.stdout}{done.stderr}")
         return done.stdout
 
-    def run(self, name, where):
-        """Measures all loads of one profile, which is a file or a name."""
+    def run(self, name, where, figures, loads=LOADS):
+        """Measures a profile, which is a file or a name."""
         data = self.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
         port = self.args.port
@@ -71,13 +73,14 @@ class Sweep:
             server = subprocess.Popen([self.ringkeeper, *words], stdout=log, stderr=log)
         try:
             self.command("bench", "--server", f"127.0.0.1:{port}", "--prepare-only", "--nodes", 1000)
-            for load, (connections, pipeline) in LOADS.items():
+            for load in loads:
+                connections, pipeline = LOADS[load]
                 page = self.folder / "page.json"
                 self.command("bench", "--server", f"127.0.0.1:{port}", "--skip-prepare", "--nodes", 1000, "--op", "set",
                              "--connections", connections, "--pipeline", pipeline, "--seconds", self.args.seconds,
                              "--warmup", 1, "--json", page)
                 rate = json.loads(page.read_text())["ops_per_s"]
-                self.figures.setdefault((name, load), []).append(rate)
+                figures.setdefault((name, load), []).append(rate)
         finally:
             server.terminate()
             server.wait()
@@ -90,6 +93,13 @@ class Sweep:
         return (max(rates) - min(rates)) / self.rate(name, load)
 
 
+    def factor(self, name, other, load):
+        """How many times as fast as another a profile was in the same round: the middle, and between which it lies."""
+        ratios = sorted(one / two for one, two in zip(self.finals[name, load], self.finals[other, load]))
+        middles = sorted(statistics.median(random.Random(at).choices(ratios, k=len(ratios))) for at in range(1000))
+        return statistics.median(ratios), middles[25], middles[-26]
+
+
 def predicted(points, chosen, beside_us):
     """The time of a lone set by the probe's figures, in microseconds: the durable block, and what a request costs beside it."""
     point = next(it for it in points if (it["durability"], it["bytes"], it["slots"]) == (chosen, 4096, 1))
@@ -99,7 +109,9 @@ def predicted(points, chosen, beside_us):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", default=".", help="a directory on the disk that is measured")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2, help="of all")
+    parser.add_argument("--final-rounds", type=int, default=9, help="of the best")
+    parser.add_argument("--finalists", type=int, default=3, help="how many hand-set ones are measured again, for each load")
     parser.add_argument("--seconds", type=int, default=3, help="of each load")
     parser.add_argument("--probe-seconds", type=int, default=30)
     parser.add_argument("--port", type=int, default=21881)
@@ -130,7 +142,18 @@ def main():
         random.Random(turn).shuffle(order)
         for at, name in enumerate(order):
             say(f"round {turn + 1} of {args.rounds}, {at + 1} of {len(order)}: {name}")
-            sweep.run(name, runs[name])
+            sweep.run(name, runs[name], sweep.figures)
+    finals = {}
+    for load in LOADS:
+        best = sorted(hand, key=lambda name: -sweep.rate(name, load))[:args.finalists]
+        worst = min(DISKS, key=lambda name: sweep.rate(name, load))
+        finals[load] = (best, worst)
+        for turn in range(args.final_rounds):
+            order = [*best, "probe", worst]
+            random.Random(turn).shuffle(order)
+            say(f"{load} in flight, round {turn + 1} of {args.final_rounds}: {', '.join(order)}")
+            for name in order:
+                sweep.run(name, runs[name], sweep.finals, [load])
 
     chosen = tomllib.loads(measured.read_text())
     values = {f"{section}.{knob}": it["value"] for section, knobs in chosen.items() if isinstance(knobs, dict) and
@@ -143,19 +166,19 @@ def main():
         cells = [f"{sweep.rate(name, load):,.0f} ({sweep.spread(name, load):.0%})" for load in LOADS]
         print(f"| {name} | " + " | ".join(cells) + " |")
     print()
-    for load in LOADS:
-        best = max(hand, key=lambda name: sweep.rate(name, load))
-        share = sweep.rate("probe", load) / sweep.rate(best, load)
-        # The best of many is the best by luck, too: how far the middle rounds of the same thing are apart says how much.
-        print(f"{load} in flight: the probe's profile reaches {share:.1%} of the best hand-set one ({best})")
-    worst = min(DISKS, key=lambda name: sweep.rate(name, 1))
+    for load, (best, worst) in finals.items():
+        best = max(best, key=lambda name: statistics.median(sweep.finals[name, load]))
+        share, low, high = sweep.factor("probe", best, load)
+        print(f"{load} in flight: the probe's profile reaches {share:.1%} of the best hand-set one ({best}; "
+              f"{low:.1%} to {high:.1%}, {args.final_rounds} rounds)")
+    _, worst = finals[1]
     way = tomllib.loads((TOP / "tuning/profiles" / f"{worst}.toml").read_text())["log"]["durability"]["value"]
     # What a request costs beside its durable block: two wakes, and the calls of both sides.
     beside_us = (2 * costs["wake_ns"] + 12 * costs["system_call_ns"]) / 1e3
     own = values["log.durability"]
     factor = predicted(points, way, beside_us) / predicted(points, own, beside_us)
-    found = sweep.rate("probe", 1) / sweep.rate(worst, 1)
-    print(f"1 in flight: {found:.2f} times the worst shipped profile ({worst}); predicted {factor:.2f}")
+    found, low, high = sweep.factor("probe", worst, 1)
+    print(f"1 in flight: {found:.2f} times the worst shipped profile ({worst}; {low:.2f} to {high:.2f}); predicted {factor:.2f}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ use nix::errno::Errno;
 use crate::aligned::AlignedBuf;
 use crate::error::{Cause, DiskError, Operation};
 use crate::latch::Latch;
-use crate::limits::{BLOCK_BYTES, BULK_BYTES, WRITE_BYTES};
+use crate::limits::{BLOCK_BYTES, BULK_BYTES};
 use crate::probe;
 use crate::scratch::{self, Purpose};
 use crate::seam::{DirectoryEntry, Disk, OpenMode};
@@ -45,6 +45,7 @@ pub enum DiskMode {
 #[derive(Debug)]
 pub struct Direct {
     mode: DiskMode,
+    piece_bytes: usize,
     // Devices on which glommio has been kept from polling.
     interrupting: RefCell<BTreeSet<u64>>,
 }
@@ -67,17 +68,25 @@ enum Handle {
 
 impl Direct {
     /// Files in and below `directory`, which must exist; tests there whether direct I/O works.
-    pub fn new(directory: &Path) -> Result<Self, DiskError> {
+    /// A write is flushed after every `piece_bytes`.
+    ///
+    /// # Panics
+    /// `piece_bytes` are not whole blocks, or more than [`BULK_BYTES`].
+    pub fn new(directory: &Path, piece_bytes: usize) -> Result<Self, DiskError> {
+        assert!(piece_bytes > 0 && piece_bytes.is_multiple_of(BLOCK_BYTES));
+        assert!(piece_bytes <= BULK_BYTES);
         let mode = match probe::direct_io(directory)? {
             probe::DirectIo::Works => DiskMode::Direct,
             probe::DirectIo::Refused { errno } => DiskMode::Buffered { why: errno },
         };
-        Ok(Self { mode, interrupting: RefCell::default() })
+        Ok(Self { mode, piece_bytes, interrupting: RefCell::default() })
     }
 
     #[cfg(test)]
     pub(crate) fn buffered_for_test() -> Self {
-        Self { mode: DiskMode::Buffered { why: 0 }, interrupting: RefCell::default() }
+        use crate::limits::PIECE_BYTES_DEFAULT;
+        let mode = DiskMode::Buffered { why: 0 };
+        Self { mode, piece_bytes: PIECE_BYTES_DEFAULT, interrupting: RefCell::default() }
     }
 
     /// How files are read and written.
@@ -172,11 +181,11 @@ fn cause_of(error: &std::io::Error) -> Cause {
     Cause::Errno(error.raw_os_error().unwrap_or(Errno::EIO as i32))
 }
 
-/// Writes all of it, [`WRITE_BYTES`] at a time, each piece flushed.
-fn write_now(file: &File, offset: u64, from: &[u8]) -> Result<(), Failure> {
+/// Writes all of it, `piece_bytes` at a time, each piece flushed.
+fn write_now(file: &File, offset: u64, from: &[u8], piece_bytes: usize) -> Result<(), Failure> {
     let mut done = 0;
     while done < from.len() {
-        let (at, piece) = (offset + done as u64, &from[done..from.len().min(done + WRITE_BYTES)]);
+        let (at, piece) = (offset + done as u64, &from[done..from.len().min(done + piece_bytes)]);
         match file.write_at(piece, at) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err((Operation::Write, at, cause_of(&error))),
@@ -304,8 +313,8 @@ impl Disk for Direct {
         assert!(offset.is_multiple_of(BLOCK_BYTES as u64), "offset {offset} is not aligned");
         assert!(from.len().is_multiple_of(BLOCK_BYTES), "{} bytes are no blocks", from.len());
         file.latch.check()?;
-        let plain = Arc::clone(&file.plain);
-        let work = move || write_now(&plain, offset, &from).map(|()| from);
+        let (plain, piece_bytes) = (Arc::clone(&file.plain), self.piece_bytes);
+        let work = move || write_now(&plain, offset, &from, piece_bytes).map(|()| from);
         let written = glommio::executor().spawn_blocking(work).await;
         written.map_err(|(operation, at, cause)| {
             file.latch.close(DiskError::new(operation, &file.path, cause).at(at))

@@ -16,10 +16,11 @@ const _: () = assert!(HUGE_PAGE_BYTES.is_multiple_of(BLOCK_BYTES));
 pub const BULK_BYTES: usize = 1 << 20;
 const _: () = assert!(BULK_BYTES.is_multiple_of(BLOCK_BYTES));
 
-/// What a write of bulk work carries before it is flushed: a concurrent write of the log waits for
-/// no more than this.
-pub const WRITE_BYTES: usize = 256 << 10;
-const _: () = assert!(WRITE_BYTES.is_multiple_of(BLOCK_BYTES) && WRITE_BYTES <= BULK_BYTES);
+/// What a write of bulk work carries before it is flushed, unless something else is decided: a
+/// concurrent write of the log waits for no more than this.
+pub const PIECE_BYTES_DEFAULT: usize = 256 << 10;
+const _: () = assert!(PIECE_BYTES_DEFAULT.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(PIECE_BYTES_DEFAULT <= BULK_BYTES);
 
 /// Threads that read, write and flush for the background: while one's call is in progress, the next
 /// can be issued. They sleep unless there is such work.

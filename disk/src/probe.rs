@@ -213,11 +213,26 @@ fn flush_time(directory: &Path) -> Result<Duration, DiskError> {
 }
 
 /// Reads what sysfs says about the device; a partition's queue is its disk's.
-fn device_cache(sysfs: &Path, device: u64) -> Option<DeviceCache> {
+/// Whether the device below a directory has queues whose completions can be polled for.
+pub fn has_polled_queues(directory: &Path) -> bool {
+    let device = fs::metadata(directory).map(|metadata| metadata.dev());
+    device.is_ok_and(|device| polls(Path::new("/sys"), device))
+}
+
+fn polls(sysfs: &Path, device: u64) -> bool {
+    let said = queue_of(sysfs, device).map(|queue| fs::read_to_string(queue.join("io_poll")));
+    said.is_some_and(|text| text.is_ok_and(|text| text.trim() == "1"))
+}
+
+/// What sysfs says of a device's queue; a partition's is that of its disk.
+fn queue_of(sysfs: &Path, device: u64) -> Option<PathBuf> {
     let block = sysfs.join(format!("dev/block/{}:{}", major(device), minor(device)));
     let block = fs::canonicalize(block).ok()?;
-    let queue: PathBuf =
-        [block.join("queue"), block.parent()?.join("queue")].into_iter().find(|q| q.is_dir())?;
+    [block.join("queue"), block.parent()?.join("queue")].into_iter().find(|q| q.is_dir())
+}
+
+fn device_cache(sysfs: &Path, device: u64) -> Option<DeviceCache> {
+    let queue = queue_of(sysfs, device)?;
     let cache = fs::read_to_string(queue.join("write_cache")).ok()?;
     let fua = fs::read_to_string(queue.join("fua")).unwrap_or_default();
     Some(DeviceCache { is_volatile: cache.trim() == "write back", has_fua: fua.trim() == "1" })
@@ -297,5 +312,10 @@ pub(crate) mod tests {
         let found = device_cache(sysfs.path(), nix::sys::stat::makedev(8, 1));
         assert_eq!(found, Some(DeviceCache { is_volatile: true, has_fua: true }));
         assert_eq!(device_cache(sysfs.path(), nix::sys::stat::makedev(8, 2)), None);
+
+        assert!(!polls(sysfs.path(), nix::sys::stat::makedev(8, 1)));
+        fs::write(disk.join("queue/io_poll"), "1\n").unwrap();
+        assert!(polls(sysfs.path(), nix::sys::stat::makedev(8, 1)));
+        assert!(!polls(sysfs.path(), nix::sys::stat::makedev(8, 2)));
     }
 }

@@ -34,6 +34,10 @@ pub struct RingConfig {
     pub flags_max: FlagsMax,
     /// Whether multishot receive may be used where the kernel has it.
     pub multishot_receive: bool,
+    /// Whether a turn polls the device for completions, in place of its interrupts. Such a ring
+    /// takes only direct reads and writes of files on devices with queues for it, and cannot
+    /// `sleep`; all else ends with `EOPNOTSUPP` or `EINVAL`.
+    pub is_polled: bool,
 }
 
 impl Default for RingConfig {
@@ -45,6 +49,7 @@ impl Default for RingConfig {
             receive_buffer_bytes: 4_096,
             flags_max: FlagsMax::DeferTaskrun,
             multishot_receive: true,
+            is_polled: false,
         }
     }
 }

@@ -49,6 +49,9 @@ pub(crate) fn build(config: &RingConfig) -> Result<(IoUring, Features), RingErro
 fn build_with(config: &RingConfig, flags: FlagsMax) -> Result<IoUring, Errno> {
     let mut builder = IoUring::builder();
     builder.dontfork().setup_cqsize(config.cq_entries).setup_submit_all().setup_taskrun_flag();
+    if config.is_polled {
+        builder.setup_iopoll();
+    }
     match flags {
         FlagsMax::DeferTaskrun => builder.setup_single_issuer().setup_defer_taskrun(),
         FlagsMax::SingleIssuer => builder.setup_single_issuer().setup_coop_taskrun(),

@@ -26,7 +26,7 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use crate::direct::{Direct, DiskMode};
 use crate::error::DiskError;
-use crate::limits::{HANDS, JOBS_MAX, MEMLOCK_BYTES_MIN, NICENESS};
+use crate::limits::{HANDS, JOBS_MAX, MEMLOCK_BYTES_MIN, NICENESS, PIECE_BYTES_DEFAULT};
 use mailbox::Mailbox;
 
 /// Which share a job belongs to.
@@ -53,13 +53,17 @@ pub struct BackgroundConfig {
     pub segments_shares: usize,
     /// Shares of [`TaskQueue::Purge`].
     pub purge_shares: usize,
+    /// What is written before it is flushed: whole blocks, at most
+    /// [`BULK_BYTES`](crate::limits::BULK_BYTES).
+    pub piece_bytes: usize,
 }
 
 impl BackgroundConfig {
     /// Unpinned, segments before snapshots before purges.
     pub const fn new(directory: PathBuf) -> Self {
         let (snapshot_shares, segments_shares, purge_shares) = (300, 1000, 100);
-        Self { directory, cpu: None, snapshot_shares, segments_shares, purge_shares }
+        let piece_bytes = PIECE_BYTES_DEFAULT;
+        Self { directory, cpu: None, snapshot_shares, segments_shares, purge_shares, piece_bytes }
     }
 }
 
@@ -216,7 +220,7 @@ fn host(
     started: &mpsc::SyncSender<Result<DiskMode, BackgroundError>>,
 ) {
     give_way();
-    let disk = match Direct::new(&config.directory) {
+    let disk = match Direct::new(&config.directory, config.piece_bytes) {
         Ok(disk) => Rc::new(disk),
         Err(error) => {
             let _ = started.send(Err(error.into()));

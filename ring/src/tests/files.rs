@@ -1,7 +1,8 @@
 //! Writes and flushes of files.
 
 use super::{pattern, until, variants};
-use crate::{Completion, Errno, Ring, StableBuf, Token};
+use crate::{Completion, Errno, Ring, RingConfig, StableBuf, Token};
+use nix::sys::memfd::MFdFlags;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -16,6 +17,23 @@ impl TempFile {
 impl Drop for TempFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_ring_that_polls_refuses_what_cannot_be_polled() {
+    // In memory, there is no device to ask.
+    let file = nix::sys::memfd::memfd_create(c"unpolled", MFdFlags::empty()).unwrap();
+    for config in variants() {
+        let mut ring = Ring::new(&RingConfig { is_polled: true, ..config }).unwrap();
+        ring.queue().write_at(&file, Box::new(pattern(4_096)), 0, Token(7));
+        until(&mut ring, |_, completion| {
+            let Completion::Written { token: Token(7), result, .. } = completion else {
+                panic!("{completion:?}")
+            };
+            assert_eq!(result, Err(Errno::EOPNOTSUPP));
+            true
+        });
     }
 }
 

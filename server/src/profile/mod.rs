@@ -128,6 +128,18 @@ pub fn slots(config: &Config, profile: &Profile, durability: Durability) -> Opti
     slots.map(|slots| slots as usize)
 }
 
+/// The length of a segment of the log: what is configured, or what the profile decides, if that
+/// holds what clients may write.
+pub fn segment_bytes(config: &Config, profile: &Profile) -> u64 {
+    let log = &config.log;
+    match profile.number(Knob::LogSegmentMib) {
+        Some(mib) if !log.is_segment_configured => {
+            (u64::from(mib) << 20).max(log.segment_bytes_min)
+        }
+        _ => log.segment_bytes,
+    }
+}
+
 /// What is decided about a loop's ring.
 pub fn ring(profile: &Profile) -> RingConfig {
     let usual = RingConfig::default();
@@ -163,6 +175,22 @@ mod tests {
     use super::*;
     use crate::config::Sources;
     use tuning::profile::Value;
+
+    #[test]
+    fn a_profile_decides_the_length_of_segments_that_are_not_configured() {
+        let mut own = Profile::new("own", "Mine.");
+        let with = |set: &str, profile: &Profile| {
+            let sets = Some(set.to_owned()).filter(|set| !set.is_empty()).into_iter().collect();
+            let sources = Sources { sets, ..Sources::default() };
+            segment_bytes(&crate::config::load(&sources).unwrap().config, profile) >> 20
+        };
+        assert_eq!(with("", &own), 64);
+        own.decide(Knob::LogSegmentMib, Value::Number(32), String::new(), None);
+        assert_eq!(with("", &own), 32);
+        assert_eq!(with("preAllocSize=65536", &own), 64);
+        assert_eq!(with("ring.log.segmentMb=128", &own), 128);
+        assert_eq!(with("jute.maxbuffer=52428800", &own), 200);
+    }
 
     #[test]
     fn writes_in_flight_go_with_the_durability_that_they_were_decided_for() {

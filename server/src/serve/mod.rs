@@ -60,7 +60,7 @@ fn pages(profile: &Profile) -> Advise {
     Advise { advise_huge, give_back: disk::huge::give_back }
 }
 
-/// The shares of what is done in the background.
+/// How what is done in the background shares the machine.
 fn background_config(config: &Config, profile: &Profile) -> BackgroundConfig {
     let mut background = BackgroundConfig::new(config.storage.data_log_dir.clone());
     for (knob, shares) in [
@@ -71,6 +71,9 @@ fn background_config(config: &Config, profile: &Profile) -> BackgroundConfig {
         if let Some(decided) = profile.number(knob) {
             *shares = decided as usize;
         }
+    }
+    if let Some(kib) = profile.number(Knob::BackgroundPieceKib) {
+        background.piece_bytes = (kib as usize) << 10;
     }
     background
 }
@@ -136,7 +139,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let background = Arc::new(Background::start(background)?);
     log_disk(&background, &probe, durability);
     let settings = Arc::new(settings(config));
-    let directories = Directories::of(&config.storage, config.log.segment_bytes);
+    let directories = Directories::of(&config.storage, profile::segment_bytes(config, &profile));
     let known = histories::look(&background, &directories, &settings)?;
     let applied = if part.is_some() { Applied::Committed } else { Applied::Durable };
     let advise = Some(pages(&profile));

@@ -176,7 +176,8 @@ mod tests {
             }
         }
         let sustained = Sustained { mib_per_second: Vec::new() };
-        let svg = curve(&DiskReport { file_bytes: 0, points, sustained, reads: None });
+        let svg =
+            curve(&DiskReport { file_bytes: 0, points, polled: None, sustained, reads: None });
         assert_eq!(svg.matches("<polyline").count(), 2 * 2 * 3);
         let places = svg.lines().filter_map(|line| line.split("points=\"").nth(1));
         for place in places.flat_map(|it| it.trim_end_matches("\"/>").split(' ')) {
@@ -187,6 +188,7 @@ mod tests {
         let none = DiskReport {
             file_bytes: 0,
             points: Vec::new(),
+            polled: None,
             sustained: Sustained { mib_per_second: Vec::new() },
             reads: None,
         };

@@ -37,7 +37,7 @@ pub struct Effort {
 impl Effort {
     /// About so many seconds, if the disk is steady enough; half as many more if it is not.
     pub fn of_seconds(seconds: u32) -> Self {
-        // 40 points of three rounds and a start, then 15 steps.
+        // 41 points of three rounds and a start, then 15 steps.
         let round = Duration::from_secs(u64::from(seconds)) / 200;
         Self { round, rounds_max: 5, step: round * 4 }
     }
@@ -119,6 +119,9 @@ pub struct DiskReport {
     pub file_bytes: u64,
     /// Durable writes.
     pub points: Vec<Point>,
+    /// Blocks of 4 KiB, one in flight, whose completion is polled for; unset where the device has
+    /// no queues for that, or the kernel refuses.
+    pub polled: Option<Point>,
     /// Without a pause.
     pub sustained: Sustained,
     /// Beside writes; unset where reads come from the page cache.
@@ -152,7 +155,7 @@ pub fn measure(
     let file = ProbeFile::new(directory)?;
     let mut ring =
         Ring::new(&RingConfig { entries: 64, cq_entries: 128, ..RingConfig::default() })?;
-    let of = ways.len() * SIZES.len() * SLOTS.len() + 2;
+    let of = ways.len() * SIZES.len() * SLOTS.len() + 3;
     let mut points = Vec::new();
     for &durability in ways {
         let opened = file.open(durability)?;
@@ -164,12 +167,15 @@ pub fn measure(
             }
         }
     }
+    progress(of - 3, of);
+    let is_pollable = is_direct && disk::probe::has_polled_queues(directory);
+    let polled = if is_pollable { polled(&file, ways[0], effort).ok() } else { None };
     progress(of - 2, of);
     let sustained = sustain(&mut ring, &file, ways[0], effort.step)?;
     progress(of - 1, of);
     let reads = if is_direct { Some(read(&mut ring, &file, ways[0], effort.step)?) } else { None };
     progress(of, of);
-    Ok(DiskReport { file_bytes: file.bytes(), points, sustained, reads })
+    Ok(DiskReport { file_bytes: file.bytes(), points, polled, sustained, reads })
 }
 
 /// Writes of one kind.
@@ -374,6 +380,15 @@ fn reap(ring: &mut Ring, mut ended: impl FnMut(Ended)) -> Result<(), ProbeError>
         Some(errno) => Err(ProbeError::Io(errno.into())),
         None => Ok(()),
     }
+}
+
+/// Blocks of 4 KiB, one in flight, with the processor asking the device in place of its interrupt.
+fn polled(file: &ProbeFile, durability: Durability, effort: Effort) -> Result<Point, ProbeError> {
+    let config =
+        RingConfig { entries: 8, cq_entries: 16, is_polled: true, ..RingConfig::default() };
+    let mut ring = Ring::new(&config)?;
+    let kind = Kind { durability, bytes: SIZES[0], slots: 1 };
+    kind.point(&mut ring, &file.open(durability)?, file.bytes(), effort)
 }
 
 fn sustain(

@@ -16,7 +16,7 @@ fn a_disk_is_measured_and_nothing_stays_behind() {
     let report = measure(&directory, BRIEF, |done, of| steps.push((done, of))).unwrap();
     let last = steps.pop().unwrap();
     assert!(last.0 == last.1 && steps.is_sorted(), "{steps:?}");
-    assert_eq!(report.points.len() + 2, last.1);
+    assert_eq!(report.points.len() + 3, last.1);
     for point in &report.points {
         assert!(point.count > 0 && point.p50_us <= point.p99_us && point.p99_us <= point.max_us);
     }

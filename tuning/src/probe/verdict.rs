@@ -71,6 +71,7 @@ impl Verdict {
                 reads.alone_p50_us, reads.beside_p50_us
             ));
         }
+        reasons.extend(polling(report));
         let unsteady = report.points.iter().filter(|point| !point.is_steady()).count();
         if unsteady > 0 {
             reasons.push(format!(
@@ -101,6 +102,17 @@ fn slots(report: &DiskReport, durability: &str, reasons: &mut Vec<String>) -> us
     let rates = points.iter().map(|it| format!("{} in flight: {:.0}/s", it.slots, it.per_second));
     reasons.push(format!("{}.", rates.collect::<Vec<_>>().join(", ")));
     chosen.slots
+}
+
+/// What polling would bring, where it was measured.
+fn polling(report: &DiskReport) -> Option<String> {
+    let (polled, usual) = (report.polled.as_ref()?, report.points.first()?);
+    Some(format!(
+        "A durable block takes {} us if the processor asks the device for its completion, and {} \
+         us if the device interrupts it: the log is written by loops that wait for clients, too, \
+         and does not ask.",
+        polled.p50_us, usual.p50_us
+    ))
 }
 
 fn protection(report: &DiskReport, said: &Probe) -> String {
@@ -154,7 +166,7 @@ mod tests {
     fn report(points: Vec<Point>) -> DiskReport {
         let reads = Some(Reads { alone_p50_us: 80, beside_p50_us: 90, beside_p99_us: 200 });
         let sustained = Sustained { mib_per_second: vec![500.0; 12] };
-        DiskReport { file_bytes: 1 << 27, points, sustained, reads }
+        DiskReport { file_bytes: 1 << 27, points, polled: None, sustained, reads }
     }
 
     fn said(cache: Option<DeviceCache>) -> Probe {
@@ -199,12 +211,18 @@ mod tests {
         disturbed.points[0].spread = 0.8;
         disturbed.sustained.mib_per_second[10..].fill(100.0);
         disturbed.reads.as_mut().unwrap().beside_p50_us = 900;
+        disturbed.polled = Some(point("buffered", 1, 850, 1_100.0));
         let verdict = Verdict::of(&disturbed, &said(None));
         let text = verdict.reasons.join("\n");
         assert_eq!(verdict.durability, "buffered");
-        for expected in
-            ["refuses direct I/O", "falls to 20 %", "900 us beside", "1 of 1 points", "provider"]
-        {
+        for expected in [
+            "refuses direct I/O",
+            "falls to 20 %",
+            "900 us beside",
+            "takes 850 us if the processor asks",
+            "1 of 1 points",
+            "provider",
+        ] {
             assert!(text.contains(expected), "{expected}: {text}");
         }
     }

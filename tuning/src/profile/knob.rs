@@ -11,6 +11,8 @@ pub enum Knob {
     LogSlots,
     /// The longest batch of the log.
     LogBatchKib,
+    /// The length of a segment.
+    LogSegmentMib,
     /// Segments prepared in advance.
     LogSegmentsAhead,
     /// How long a loop polls before it sleeps.
@@ -31,6 +33,8 @@ pub enum Knob {
     BackgroundSegments,
     /// The share of purging.
     BackgroundPurge,
+    /// What the background writes before it flushes.
+    BackgroundPieceKib,
     /// Huge pages for the tree.
     MemoryHugePages,
 }
@@ -60,7 +64,7 @@ pub enum Value {
 }
 
 /// Every knob: its section and name in a file, its values, what it means.
-pub const KNOBS: [(Knob, &str, &str, Kind, &str); 14] = [
+pub const KNOBS: [(Knob, &str, &str, Kind, &str); 16] = [
     (
         Knob::LogDurability,
         "log",
@@ -82,6 +86,14 @@ pub const KNOBS: [(Knob, &str, &str, Kind, &str); 14] = [
         "batch-kib",
         Kind::Number(16, 16_384),
         "The longest batch of txns in one write, in KiB.",
+    ),
+    (
+        Knob::LogSegmentMib,
+        "log",
+        "segment-mib",
+        Kind::Number(16, 4_096),
+        "The length of a segment of the log, in MiB. ring.log.segmentMb and preAllocSize go before \
+         it.",
     ),
     (
         Knob::LogSegmentsAhead,
@@ -153,6 +165,14 @@ pub const KNOBS: [(Knob, &str, &str, Kind, &str); 14] = [
         "purge",
         Kind::Number(1, 1_000),
         "The share of removing old files.",
+    ),
+    (
+        Knob::BackgroundPieceKib,
+        "background",
+        "piece-kib",
+        Kind::Power(64, 1_024),
+        "How much of a snapshot or a new segment is written before it is flushed, in KiB: a write \
+         of the log waits for no more than this.",
     ),
     (
         Knob::MemoryHugePages,

@@ -260,7 +260,7 @@ fn what_was_measured_decides() {
         points.push(point("dsync", kib, 4, us + 10));
     }
     let sustained = Sustained { mib_per_second: vec![500.0; 12] };
-    let report = DiskReport { file_bytes: 1 << 27, points, sustained, reads: None };
+    let report = DiskReport { file_bytes: 1 << 27, points, polled: None, sustained, reads: None };
     let verdict = Verdict { durability: "dsync", slots: 4, reasons: Vec::new() };
     let costs = Costs { clock_read_ns: 20, system_call_ns: 80, wake_ns: 3_400 };
     let facts = disk("nvme0n1", Medium::Nvme);

@@ -307,6 +307,10 @@ pub struct Log {
     /// The size of a segment: whole MiB, at least [`SEGMENT_BYTES_MIN`], and at least twice
     /// the longest stored txn.
     pub segment_bytes: u64,
+    /// Whether that is configured; a profile may decide otherwise where it is not.
+    pub is_segment_configured: bool,
+    /// The shortest segment that holds what clients may write.
+    pub segment_bytes_min: u64,
     /// Writes in flight; unset leaves it to the device's profile.
     pub slots: Option<u8>,
     /// How a write becomes durable.

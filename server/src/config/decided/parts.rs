@@ -246,17 +246,24 @@ fn purge(settled: &Settled<'_>) -> Option<Purge> {
 fn log(settled: &mut Settled<'_>, requests: &Requests) -> Log {
     let flush_warning_ms = settled.natural("fsync.warningthresholdms");
     let slots = settled.maybe_natural("ring.log.slots");
+    let segment_bytes_min = segment_bytes_min(requests);
     Log {
-        segment_bytes: segment_bytes(settled, requests),
+        segment_bytes: segment_bytes(settled, segment_bytes_min),
+        is_segment_configured: settled.is_written("ring.log.segmentMb")
+            || settled.is_written("preAllocSize"),
+        segment_bytes_min,
         slots: slots.map(|slots| u8::try_from(slots).expect("the table bounds it")),
         durability: durability(settled),
         flush_warning_ms,
     }
 }
 
-fn segment_bytes(settled: &mut Settled<'_>, requests: &Requests) -> u64 {
+fn segment_bytes_min(requests: &Requests) -> u64 {
     let stored_max = u64::from(requests.jute_bytes_max) + u64::from(requests.jute_extra_bytes);
-    let needed = (2 * stored_max).next_multiple_of(MIB).max(SEGMENT_BYTES_MIN);
+    (2 * stored_max).next_multiple_of(MIB).max(SEGMENT_BYTES_MIN)
+}
+
+fn segment_bytes(settled: &mut Settled<'_>, needed: u64) -> u64 {
     let pre_alloc = u64::from(settled.natural("preAllocSize")) * 1024;
     let (key, wanted) = match settled.maybe_natural("ring.log.segmentMb") {
         Some(mib) => ("ring.log.segmentMb", u64::from(mib) * MIB),
