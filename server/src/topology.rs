@@ -83,13 +83,16 @@ pub fn topology(args: &TopologyArgs, out: &mut impl Write) -> Result<(), DrawErr
         None => Topology::discover()?,
     };
     let chosen = profile::choose(config.profile.as_deref(), &machine, None);
-    let profile = chosen.map_err(ServeError::Profile)?.profile;
-    let mut options = profile::placement_options(&config, &profile);
+    let chosen = chosen.map_err(ServeError::Profile)?;
+    let mut options = profile::placement_options(&config, &chosen.profile);
     if source.is_none() {
         options.log_disks = Kernel::default().disks_below(&config.storage.data_log_dir);
     }
     let placed = placement(&machine, &options);
-    let text = drawing::text(&machine, &placed);
+    let mut text = drawing::text(&machine, &placed);
+    if let Some(warning) = &chosen.warning {
+        text = format!("# {warning}\n{text}");
+    }
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(DrawError::Output)?;
     if let Some(path) = &args.svg {
         let written = fs::write(path, drawing::svg(&machine, &placed));

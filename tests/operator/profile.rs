@@ -73,6 +73,9 @@ fn a_profile_decides_how_the_server_runs() {
     let log = server.log();
     assert!(log.contains("was made on another machine (1 x Z80, cpm on tape)"), "{log}");
     assert!(log.contains("1024 submission"), "{log}");
+    let set = format!("ring.profile={}", file.display());
+    let (said, _) = run(&folder, &["topology", "--set", &set]);
+    assert!(said.starts_with("# the profile mine was made on another machine"), "{said}");
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn probe_disk(dir: &Path, args: &ProbeArgs, out: &mut impl Write) -> Result<(), 
     if let Some(path) = &args.profile {
         let topology = Topology::discover()?;
         let disk = DiskFacts::of(&Kernel::default(), dir, &said, None);
-        let machine = Machine::of(&Kernel::default(), &topology, &disk);
+        let machine = Machine::of(&Kernel::default(), &topology, Some(&disk));
         let placed = placement(&topology, &PlacementOptions::default());
         let is_pinned = placed.loops.iter().all(|it| it.cpu.is_some());
         let measured = Made { report: &report, verdict: &verdict, costs: &costs, is_pinned };

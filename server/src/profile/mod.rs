@@ -46,10 +46,12 @@ pub fn choose(
     let machine = MachineClass::of(topology, std::env::consts::ARCH);
     let class = disk.and_then(DiskFacts::class);
     let (mut own, mut warning) = (configured.map(named).transpose()?, None);
-    if let Some(Profile { machine: Some(of), name, .. }) = &own
-        && let Some(disk) = disk
-    {
-        let this = Machine::of(&Kernel::default(), topology, disk);
+    if let Some(Profile { machine: Some(of), name, .. }) = &own {
+        let mut this = Machine::of(&Kernel::default(), topology, disk);
+        if disk.is_none() {
+            // The rest is compared.
+            (this.disk, this.file_system) = (of.disk.clone(), of.file_system.clone());
+        }
         if this != *of {
             warning = Some(format!(
                 "the profile {name} was made on another machine ({of}), this is {this}: it is not \

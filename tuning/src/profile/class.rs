@@ -206,8 +206,8 @@ impl MachineClass {
 }
 
 impl Machine {
-    /// This machine, and the disk of its log.
-    pub fn of(kernel: &Kernel, topology: &Topology, disk: &DiskFacts) -> Self {
+    /// This machine, and the disk of its log, if that is known.
+    pub fn of(kernel: &Kernel, topology: &Topology, disk: Option<&DiskFacts>) -> Self {
         let text = fs::read_to_string(kernel.proc.join("cpuinfo")).unwrap_or_default();
         let named = |key: &str| {
             let mut lines = text.lines().filter_map(|line| line.split_once(':'));
@@ -215,11 +215,12 @@ impl Machine {
         };
         // ARM has numbers only.
         let processor = named("model name").or_else(|| named("CPU part"));
+        let unknown = || "unknown".to_owned();
         Self {
-            processor: processor.unwrap_or_else(|| "unknown".to_owned()),
+            processor: processor.unwrap_or_else(unknown),
             processors: topology.cpus().len() as u32,
-            disk: disk.shown(),
-            file_system: disk.file_system.clone(),
+            disk: disk.map_or_else(unknown, DiskFacts::shown),
+            file_system: disk.map_or_else(unknown, |disk| disk.file_system.clone()),
         }
     }
 }

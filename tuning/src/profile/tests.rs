@@ -264,7 +264,7 @@ fn what_was_measured_decides() {
     let verdict = Verdict { durability: "dsync", slots: 4, reasons: Vec::new() };
     let costs = Costs { clock_read_ns: 20, system_call_ns: 80, wake_ns: 3_400 };
     let facts = disk("nvme0n1", Medium::Nvme);
-    let machine = Machine::of(&Kernel::default(), &Topology::uniform(1, 8, 1), &facts);
+    let machine = Machine::of(&Kernel::default(), &Topology::uniform(1, 8, 1), Some(&facts));
     assert_eq!((machine.processors, machine.disk.as_str()), (8, "nvme0n1"));
     let measured = Made { report: &report, verdict: &verdict, costs: &costs, is_pinned: true };
     let profile = made("mine", machine.clone(), measured);
