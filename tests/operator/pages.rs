@@ -368,6 +368,17 @@ fn the_commands_of_tuning_run() {
 }
 
 #[test]
+fn the_commands_of_the_pages_about_disks_run() {
+    let folder = fs::read_dir(workspace().join("docs/disks")).unwrap();
+    let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<_> = names.filter(|name| name.ends_with(".md")).collect();
+    assert_eq!(names.len(), 7);
+    for name in names {
+        assert_eq!(play(&format!("docs/disks/{name}")), (2, 1, 0), "{name}");
+    }
+}
+
+#[test]
 fn every_target_that_pages_name_is_there() {
     let mut names: Vec<String> = Vec::new();
     let pages = ["README.md", "docs/operating.md", "docs/migrating.md", "docs/benchmarking.md"];

@@ -1,8 +1,10 @@
 //! Machines that are not at hand, with the roles in them. Their pictures are in `tuning/machines`,
-//! and were looked at; a rule that places something elsewhere changes them.
+//! and were looked at; a rule that places something elsewhere changes them. The same of typical
+//! disks, in `docs/disks`.
 
-use super::{svg, text};
+use super::{curve, svg, text};
 use crate::placement::{Placement, PlacementOptions, placement};
+use crate::probe::typical::TYPICAL;
 use crate::topology::{Device, DeviceKind, Source, Topology};
 use std::collections::BTreeSet;
 use std::fs;
@@ -56,15 +58,18 @@ fn place(topology: &Topology) -> Placement {
 fn pinned(name: &str, topology: &Topology) -> Placement {
     let placed = place(topology);
     for (kind, drawn) in [("txt", text(topology, &placed)), ("svg", svg(topology, &placed))] {
-        let file = machines().join(format!("{name}.{kind}"));
-        let known = fs::read_to_string(&file).unwrap_or_default();
-        if known != drawn {
-            let found = std::env::temp_dir().join(format!("{name}.{kind}"));
-            fs::write(&found, &drawn).unwrap();
-            panic!("{} is drawn otherwise now: see {}", file.display(), found.display());
-        }
+        assert_drawn(&machines().join(format!("{name}.{kind}")), &drawn);
     }
     placed
+}
+
+/// What is in a file is what is drawn now.
+fn assert_drawn(file: &Path, drawn: &str) {
+    if fs::read_to_string(file).unwrap_or_default() != drawn {
+        let found = std::env::temp_dir().join(file.file_name().unwrap());
+        fs::write(&found, drawn).unwrap();
+        panic!("{} is drawn otherwise now: see {}", file.display(), found.display());
+    }
 }
 
 fn cpus(placed: &Placement) -> Vec<u32> {
@@ -125,6 +130,15 @@ fn a_container_has_what_it_was_given() {
     let placed = pinned("container", &xeons(Some(&[5, 69, 38])));
     assert_eq!((placed.loops.len(), cpus(&placed)), (1, vec![]));
     assert_eq!(placed.background_cpus, [5, 38, 69]);
+}
+
+#[test]
+fn every_kind_of_disk_has_its_picture() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/disks");
+    for typical in TYPICAL {
+        let file = folder.join(format!("{}.svg", typical.class.name()));
+        assert_drawn(&file, &curve(&typical.report()));
+    }
 }
 
 #[test]

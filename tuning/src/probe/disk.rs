@@ -11,9 +11,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Bytes of a durable write.
-const SIZES: [usize; 5] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
+pub(super) const SIZES: [usize; 5] = [4 << 10, 16 << 10, 64 << 10, 256 << 10, 1 << 20];
 /// Writes in flight.
-const SLOTS: [usize; 4] = [1, 2, 4, 8];
+pub(super) const SLOTS: [usize; 4] = [1, 2, 4, 8];
 /// How far the medians of a steady point are apart, of the middle one.
 const SPREAD_MAX: f64 = 0.15;
 /// Steps of sustained writes.

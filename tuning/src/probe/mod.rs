@@ -18,6 +18,8 @@ mod file;
 mod peer;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod typical;
 mod verdict;
 
 pub use costs::Costs;

@@ -14,6 +14,8 @@ mod class;
 mod file;
 mod knob;
 mod made;
+#[cfg(test)]
+mod pages;
 mod shipped;
 #[cfg(test)]
 mod tests;
