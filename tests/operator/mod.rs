@@ -17,6 +17,7 @@ mod pages;
 mod probe;
 mod profile;
 mod repair;
+mod route;
 mod stalls;
 mod start;
 mod topology;
