@@ -11,7 +11,7 @@
 //! - `server`: [`Server`], its [`Weight`] and its zone; what is refused of them;
 //! - `order`: [`Assignment`], servers that are in order, and the order of a client's.
 //!
-//! The computation is part of the interface, and other languages may repeat it:
+//! The computation is part of the interface, and other languages repeat it (docs/balancing.md):
 //!
 //! 1. `score`: the first eight bytes of SHA-256 of `SERVER CLIENT` (UTF-8, one blank between), as
 //!    a big-endian number;
@@ -29,11 +29,11 @@
 //! - A server that joins or leaves changes no order of the others
 //!   (guard: `tests::properties::a_server_that_joins_is_put_in_between`).
 //! - A placement never changes between releases, and is the same in every language
-//!   (guard: `tests::vectors`).
+//!   (guards: `tests::vectors`, `tests/operator/balancing.rs`).
 //! - Clients are spread as the weights say (guard: `tests::shares`).
 //!
 //! **What is deliberately not here**: how servers and clients are named on a command line, and what
-//! is printed; whether a client keeps to the order (its library decides); how
+//! is printed (`server::route`); whether a client keeps to the order (its library decides); how
 //! loaded a server is. The crate is one of its own because nothing that crosses a server's boundary
 //! depends on it: `model` is that vocabulary, and has no rules.
 //!

@@ -1,4 +1,5 @@
-//! Placements that never change: `vectors.tsv`.
+//! Placements that never change: `vectors.tsv`, which the examples in docs/balancing.md are run
+//! with, too.
 
 use crate::{Assignment, Server};
 

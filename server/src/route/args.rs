@@ -7,7 +7,7 @@ use std::path::PathBuf;
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 #[command(
     after_long_help = "The order follows from the names alone, so it is the same wherever it is \
-    computed. A server that joins or leaves \
+    computed; docs/balancing.md has the rule in Python, Java and Go. A server that joins or leaves \
     moves only the clients that it gains or loses. The text HOST:PORT is the server's name: write \
     it the same way everywhere.\n\n\
     Clients shuffle the servers of their connect string unless they are told not to:\n  \
@@ -15,7 +15,8 @@ use std::path::PathBuf;
     C                       zoo_deterministic_conn_order(1), before zookeeper_init\n  \
     Java, ZooKeeper         a HostProvider of your own; StaticHostProvider always shuffles\n  \
     Java, Curator           a ZookeeperFactory with such a HostProvider, ensembleTracker(false)\n  \
-    Go, go-zookeeper/zk     a HostProvider of your own that has the order\n\n\
+    Go, go-zookeeper/zk     a HostProvider of your own that has the order\n\
+    docs/balancing.md has them, and what else works.\n\n\
     Examples:\n  \
     ringkeeper route --servers zk1:2181,zk2:2181,zk3:2181 --chroot /app web-12\n  \
     ringkeeper route --servers zk1:2181,zk2:2181,zk3:2181 --spread clients.txt"
