@@ -6,6 +6,7 @@ use crate::probe::MeasureError;
 use crate::profile::ProfileFailed;
 use crate::reconfig::ReconfigError;
 use crate::repair::RepairError;
+use crate::route::RouteError;
 use crate::serve::ServeError;
 use crate::topology::DrawError;
 use crate::tune::TuneError;
@@ -132,6 +133,15 @@ impl Failure for ProfileFailed {
             Self::Config(error) => error.exit(),
             Self::Profile(_) => Exit::Usage,
             _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for RouteError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Output(_) => Exit::Failed,
+            _ => Exit::Usage,
         }
     }
 }

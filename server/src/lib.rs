@@ -10,6 +10,7 @@
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
+//!   [`mod@route`]: which servers a client tries first;
 //!   [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do;
 //!   [`mod@profile`]: what follows from both; [`mod@tune`]: its settings.
 //!
@@ -50,6 +51,7 @@ mod random;
 pub mod reconfig;
 pub mod repair;
 mod resident;
+pub mod route;
 pub mod serve;
 pub mod survey;
 pub mod topology;

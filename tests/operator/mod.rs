@@ -1,6 +1,7 @@
 //! Operator mistakes and machine faults: the server names the problem, exits with the status for
 //! its kind, and loses nothing.
 
+mod balancing;
 mod bench;
 mod copies;
 mod directories;
@@ -17,6 +18,7 @@ mod pages;
 mod probe;
 mod profile;
 mod repair;
+mod route;
 mod stalls;
 mod start;
 mod topology;

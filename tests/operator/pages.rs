@@ -379,6 +379,11 @@ fn the_commands_of_the_pages_about_disks_run() {
 }
 
 #[test]
+fn the_commands_of_balancing_run() {
+    assert_eq!(play("docs/balancing.md"), (6, 0, 0));
+}
+
+#[test]
 fn every_target_that_pages_name_is_there() {
     let mut names: Vec<String> = Vec::new();
     let pages = ["README.md", "docs/operating.md", "docs/migrating.md", "docs/benchmarking.md"];
