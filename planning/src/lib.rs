@@ -14,6 +14,7 @@
 //! - [`queue`]: single queues, queues served in batches, the k-th answer of n;
 //! - [`ensemble`]: a load on a layout: utilisation, latency, sizes; what is sustainable, what
 //!   helps;
+//! - [`plan`]: the inverse, the smallest layout that carries what is required, or a refusal;
 //! - [`scalability`]: the universal scalability law, fitted;
 //! - [`simulation`]: the same chain event by event, which judges the model.
 //!
@@ -27,6 +28,8 @@
 //! - The simulation shares inputs with the model and no formula: it draws, queues and counts.
 //! - More load never lowers a utilisation or a latency (guard:
 //!   `ensemble::tests::load_is_monotone`).
+//! - Adding servers never raises the rate of writes that an ensemble carries (guard:
+//!   `plan::tests::writes_do_not_scale_by_servers`).
 //!
 //! **What is deliberately not here**: measuring (`tuning::probe` for a disk, `generator` for a
 //! ramp), the command and its output (`server`), and any clock, file, socket or thread. Not
@@ -49,6 +52,7 @@ pub mod ensemble;
 pub mod error;
 pub mod load;
 pub mod numeric;
+pub mod plan;
 pub mod queue;
 pub mod scalability;
 pub mod simulation;
@@ -59,3 +63,4 @@ pub use costs::{Costs, Curve, CurvePoint, Device};
 pub use ensemble::{Operation, Prediction, Stage};
 pub use error::{FitError, InputError};
 pub use load::{Layout, Load, OrderingCore};
+pub use plan::{Plan, Refusal, Requirements};

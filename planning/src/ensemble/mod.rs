@@ -13,6 +13,7 @@ mod stations;
 mod tests;
 
 pub use capacity::{Capacity, Limit, Step, StepGain, capacity, next_steps};
+pub(crate) use capacity::{capacity_alive, limit_of};
 pub use sizes::Sizes;
 
 use crate::costs::Costs;
