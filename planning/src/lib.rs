@@ -15,7 +15,7 @@
 //! - [`ensemble`]: a load on a layout: utilisation, latency, sizes; what is sustainable, what
 //!   helps;
 //! - [`plan`]: the inverse, the smallest layout that carries what is required, or a refusal;
-//! - [`scalability`]: the universal scalability law, fitted;
+//! - [`scalability`]: the universal scalability law, fitted; [`fit`]: costs from a measured ramp;
 //! - [`simulation`]: the same chain event by event, which judges the model.
 //!
 //! **Invariants**
@@ -50,6 +50,7 @@ pub mod costs;
 pub mod distribution;
 pub mod ensemble;
 pub mod error;
+pub mod fit;
 pub mod load;
 pub mod numeric;
 pub mod plan;
