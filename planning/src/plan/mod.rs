@@ -1,0 +1,293 @@
+//! The inverse of the model: the smallest layout that carries what is required, or why none does.
+//!
+//! Voters are as few as the losses to survive allow: every write goes to all servers, so that more
+//! of them never carry more writes. What reads need beyond that are observers. Of the layouts with
+//! the fewest servers, the one with the fewest cores is chosen.
+
+use thiserror::Error;
+
+use crate::costs::Costs;
+use crate::ensemble::{Limit, Operation, capacity_alive, limit_of, operate, operate_alive};
+use crate::error::{InputError, at_least};
+use crate::load::{Layout, Load, OrderingCore};
+
+/// What there may be at most.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Voters.
+    pub servers_max: usize,
+    /// Observers.
+    pub observers_max: usize,
+    /// Shards of a server.
+    pub shards_max: usize,
+    /// Memory of a server.
+    pub memory_bytes: f64,
+    /// Disk of a server.
+    pub disk_bytes: f64,
+}
+
+impl Default for Limits {
+    /// Seven voters, twenty observers, 16 shards, 64 GB of memory, 1 TB of disk.
+    fn default() -> Self {
+        Self {
+            servers_max: 7,
+            observers_max: 20,
+            shards_max: 16,
+            memory_bytes: 64e9,
+            disk_bytes: 1e12,
+        }
+    }
+}
+
+/// What must be carried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Requirements {
+    /// The load.
+    pub load: Load,
+    /// The bound of the 99th percentiles of reads and of writes.
+    pub p99_s: f64,
+    /// Voters that may be lost at once, with the load still carried within the bound.
+    pub survives: usize,
+    /// What there may be at most.
+    pub limits: Limits,
+}
+
+/// The smallest layout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The servers.
+    pub layout: Layout,
+    /// With all of them.
+    pub operation: Operation,
+    /// With as many voters lost as must be survived.
+    pub after_losses: Operation,
+}
+
+/// Why there is no layout.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum Refusal {
+    /// A number makes no sense.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// So many losses need more voters than there may be.
+    #[error(
+        "surviving {survives} lost servers needs {needed} voters, and {servers_max} are allowed: \
+         allow more, or survive fewer losses"
+    )]
+    Survives {
+        /// The losses.
+        survives: usize,
+        /// Twice as many and one.
+        needed: usize,
+        /// The limit.
+        servers_max: usize,
+    },
+    /// Even a lone request takes longer than the bound.
+    #[error(
+        "a lone request has a 99th percentile of {:.3} ms, more than the {:.3} ms required: \
+         allow more time, shorten round trips, or use a faster device", floor_s * 1e3, p99_s * 1e3
+    )]
+    Latency {
+        /// The bound.
+        p99_s: f64,
+        /// What an idle ensemble needs.
+        floor_s: f64,
+    },
+    /// More writes than one ordering core, log and interface carry; more servers do not help.
+    #[error(
+        "{wanted_per_s:.0} writes a second exceed the {carried_per_s:.0} that one ensemble \
+         carries, limited by {limit:?}: every server handles every write, so more servers do not \
+         help; use faster cores or a faster device, or divide the data between ensembles"
+    )]
+    Writes {
+        /// The requirement.
+        wanted_per_s: f64,
+        /// The highest rate on the largest servers.
+        carried_per_s: f64,
+        /// What ends it.
+        limit: Limit,
+    },
+    /// More reads than all observers that are allowed carry beside the writes.
+    #[error(
+        "{wanted_per_s:.0} reads a second exceed the {carried_per_s:.0} that the largest layout \
+         carries beside the writes, limited by {limit:?}: allow more observers or more shards"
+    )]
+    Reads {
+        /// The requirement.
+        wanted_per_s: f64,
+        /// What the best of the allowed layouts carries of them.
+        carried_per_s: f64,
+        /// What ends it.
+        limit: Limit,
+    },
+    /// All nodes are in the memory of every server.
+    #[error(
+        "a server needs {needed_bytes:.0} bytes of memory, and {memory_bytes:.0} are allowed: \
+         every server holds all nodes, so more servers do not help; use more memory, or fewer and \
+         smaller nodes"
+    )]
+    Memory {
+        /// Of the largest server.
+        needed_bytes: f64,
+        /// The limit.
+        memory_bytes: f64,
+    },
+    /// Snapshots and log of every server.
+    #[error(
+        "a server needs {needed_bytes:.0} bytes of disk, and {disk_bytes:.0} are allowed: use a \
+         larger disk, or keep fewer snapshots"
+    )]
+    Disk {
+        /// Of every server.
+        needed_bytes: f64,
+        /// The limit.
+        disk_bytes: f64,
+    },
+}
+
+/// The smallest layout that carries the requirements, with all servers and after the losses.
+///
+/// # Errors
+/// Why no layout within the limits does.
+pub fn smallest(costs: &Costs, requirements: &Requirements) -> Result<Plan, Refusal> {
+    let Requirements { load, p99_s, survives, limits } = requirements;
+    at_least("requirements.p99_s", *p99_s, 1e-9)?;
+    at_least("limits.shards_max", limits.shards_max as f64, 1.0)?;
+    let needed = 2 * survives + 1;
+    if needed > limits.servers_max {
+        let (survives, servers_max) = (*survives, limits.servers_max);
+        return Err(Refusal::Survives { survives, needed, servers_max });
+    }
+    let largest = Layout { shards: limits.shards_max, ..Layout::of_servers(needed) };
+    for alive in [needed, needed - survives] {
+        refuse_latency(costs, load, &largest, alive, *p99_s)?;
+        refuse_writes(costs, load, &largest, alive, *p99_s)?;
+    }
+    let mut too_large = None;
+    for observers in 0..=limits.observers_max {
+        let largest = Layout { observers, ..largest.clone() };
+        if let Some(plan) = carried(costs, requirements, &largest)? {
+            too_large = size_refused(requirements, &plan.after_losses);
+            if too_large.is_none() {
+                return Ok(fewest_cores(costs, requirements, plan)?);
+            }
+        }
+    }
+    match too_large {
+        Some(refusal) => Err(refusal),
+        None => Err(reads_refused(costs, requirements, &largest)?),
+    }
+}
+
+/// The plan of a layout, if it carries what is required.
+fn carried(
+    costs: &Costs,
+    requirements: &Requirements,
+    layout: &Layout,
+) -> Result<Option<Plan>, InputError> {
+    let Requirements { load, p99_s, survives, .. } = requirements;
+    let alive = layout.servers - survives;
+    let after_losses = operate_alive(costs, load, layout, alive)?;
+    if limit_of(&after_losses, *p99_s).is_some() {
+        return Ok(None);
+    }
+    let operation = operate(costs, load, layout)?;
+    if limit_of(&operation, *p99_s).is_some() {
+        return Ok(None);
+    }
+    Ok(Some(Plan { layout: layout.clone(), operation, after_losses }))
+}
+
+/// Of the layouts with as many servers as one that carries the load, the one of the fewest cores.
+fn fewest_cores(
+    costs: &Costs,
+    requirements: &Requirements,
+    largest: Plan,
+) -> Result<Plan, InputError> {
+    for cores in 1..largest.layout.cores() {
+        let own = (cores > 1).then_some((cores - 1, OrderingCore::Own));
+        let is_shared = cores <= largest.layout.shards;
+        let shared = is_shared.then_some((cores, OrderingCore::SharedWithShard));
+        for (shards, ordering) in own.into_iter().chain(shared) {
+            let layout = Layout { shards, ordering, ..largest.layout.clone() };
+            if let Some(plan) = carried(costs, requirements, &layout)? {
+                return Ok(plan);
+            }
+        }
+    }
+    Ok(largest)
+}
+
+/// A lone read and a lone write, of those that there are.
+fn refuse_latency(
+    costs: &Costs,
+    load: &Load,
+    largest: &Layout,
+    alive: usize,
+    p99_s: f64,
+) -> Result<(), Refusal> {
+    let lone = operate_alive(costs, &load.scaled(1e-6), largest, alive)?;
+    let p99s = [lone.reads, lone.writes].into_iter().flatten().map(|it| it.p99_s);
+    let floor_s = p99s.fold(0.0, f64::max);
+    if floor_s > p99_s { Err(Refusal::Latency { p99_s, floor_s }) } else { Ok(()) }
+}
+
+/// Writes alone, on the largest servers, without any observers.
+fn refuse_writes(
+    costs: &Costs,
+    load: &Load,
+    largest: &Layout,
+    alive: usize,
+    p99_s: f64,
+) -> Result<(), Refusal> {
+    let writes = Load { reads_per_s: 0.0, ..load.clone() };
+    if limit_of(&operate_alive(costs, &writes, largest, alive)?, p99_s).is_none() {
+        return Ok(());
+    }
+    let most = capacity_alive(costs, &writes, largest, alive, p99_s)?;
+    let (wanted_per_s, carried_per_s) = (load.writes_per_s, most.writes_per_s);
+    Err(Refusal::Writes { wanted_per_s, carried_per_s, limit: most.limit })
+}
+
+fn size_refused(requirements: &Requirements, operation: &Operation) -> Option<Refusal> {
+    let (sizes, limits) = (&operation.sizes, &requirements.limits);
+    let (memory_bytes, disk_bytes) = (limits.memory_bytes, limits.disk_bytes);
+    if sizes.memory_bytes > memory_bytes {
+        return Some(Refusal::Memory { needed_bytes: sizes.memory_bytes, memory_bytes });
+    }
+    let needed_bytes = sizes.disk_bytes;
+    (needed_bytes > disk_bytes).then_some(Refusal::Disk { needed_bytes, disk_bytes })
+}
+
+/// How many of the reads the best layout carries: more observers divide them, and cost the leader
+/// for each write.
+fn reads_refused(
+    costs: &Costs,
+    requirements: &Requirements,
+    largest: &Layout,
+) -> Result<Refusal, InputError> {
+    let Requirements { load, p99_s, survives, limits } = requirements;
+    let mut best = (0.0, Limit::Idle);
+    for observers in [0, limits.observers_max / 2, limits.observers_max] {
+        let layout = Layout { observers, ..largest.clone() };
+        let alive = layout.servers - survives;
+        let (mut low, mut high) = (0.0, 1.0);
+        let mut limit = Limit::Idle;
+        for _ in 0..10 {
+            let middle = 0.5 * (low + high);
+            let part = Load { reads_per_s: load.reads_per_s * middle, ..load.clone() };
+            match limit_of(&operate_alive(costs, &part, &layout, alive)?, *p99_s) {
+                Some(found) => (high, limit) = (middle, found),
+                None => low = middle,
+            }
+        }
+        if low >= best.0 {
+            best = (low, limit);
+        }
+    }
+    let (wanted_per_s, carried_per_s) = (load.reads_per_s, best.0 * load.reads_per_s);
+    Ok(Refusal::Reads { wanted_per_s, carried_per_s, limit: best.1 })
+}
+
+#[cfg(test)]
+mod tests;

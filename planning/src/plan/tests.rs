@@ -1,0 +1,71 @@
+use super::*;
+use crate::ensemble::{Stage, capacity};
+
+fn requirements(reads_per_s: f64, writes_per_s: f64) -> Requirements {
+    let load = Load { reads_per_s, writes_per_s, ..Load::default() };
+    Requirements { load, p99_s: 0.005, survives: 1, limits: Limits::default() }
+}
+
+#[test]
+fn a_small_load_needs_three_small_servers() {
+    let plan = smallest(&Costs::example(), &requirements(10_000.0, 1_000.0)).unwrap();
+    assert_eq!((plan.layout.servers, plan.layout.observers), (3, 0));
+    assert_eq!(plan.layout.cores(), 1);
+    assert!(plan.after_losses.writes.unwrap().p99_s <= 0.005);
+}
+
+#[test]
+fn reads_add_shards_and_then_observers() {
+    let costs = Costs::example();
+    let limits = Limits { shards_max: 4, ..Limits::default() };
+    let plan = |reads| {
+        smallest(&costs, &Requirements { limits: limits.clone(), ..requirements(reads, 1_000.0) })
+    };
+    let (some, many) = (plan(1e6).unwrap().layout, plan(6e6).unwrap().layout);
+    assert!(some.shards > 1 && some.observers == 0, "{some:?}");
+    assert!(many.observers > 0 && many.servers == 3, "{many:?}");
+    // One observer fewer does not carry it.
+    let fewer = Layout { observers: many.observers - 1, shards: 4, ..many.clone() };
+    assert_eq!(carried(&costs, &requirements(6e6, 1_000.0), &fewer), Ok(None));
+    let refused = plan(1e9).unwrap_err();
+    assert!(matches!(refused, Refusal::Reads { carried_per_s, .. } if carried_per_s > 6e6));
+}
+
+#[test]
+fn writes_do_not_scale_by_servers() {
+    let costs = Costs::example();
+    let load = Load { writes_per_s: 1.0, ..Load::default() };
+    let most = |servers| capacity(&costs, &load, &Layout::of_servers(servers), 0.01).unwrap();
+    let carried = [1, 3, 5, 7].map(|servers| most(servers).writes_per_s);
+    assert!(carried.is_sorted_by(|fewer, more| fewer >= more), "{carried:?}");
+    let refused = smallest(&costs, &requirements(0.0, 1e6)).unwrap_err();
+    let Refusal::Writes { carried_per_s, limit, .. } = refused else { panic!("{refused}") };
+    assert!(carried_per_s < 2.5e5);
+    assert_eq!(limit, Limit::Busy(Stage::Ordering));
+    assert!(refused.to_string().contains("more servers do not help"), "{refused}");
+}
+
+#[test]
+fn contradictions_are_named() {
+    let costs = Costs::example();
+    let wanted = requirements(1_000.0, 100.0);
+    let late = Requirements { p99_s: 1e-5, ..wanted.clone() };
+    assert!(
+        matches!(smallest(&costs, &late), Err(Refusal::Latency { floor_s, .. }) if floor_s > 1e-4)
+    );
+    let many = Requirements { survives: 4, ..wanted.clone() };
+    let refused = Refusal::Survives { survives: 4, needed: 9, servers_max: 7 };
+    assert_eq!(smallest(&costs, &many), Err(refused));
+    let mut large = wanted.clone();
+    large.load.nodes = 1e9;
+    assert!(matches!(smallest(&costs, &large), Err(Refusal::Memory { .. })));
+    large.limits.memory_bytes = 1e15;
+    assert!(matches!(smallest(&costs, &large), Err(Refusal::Disk { .. })));
+    let mut wide = wanted.clone();
+    wide.load.node_bytes = 2e6;
+    let refused = smallest(&costs, &wide).unwrap_err();
+    assert!(matches!(refused, Refusal::Input(InputError::RecordExceedsBatch { .. })));
+    let mut odd = wanted;
+    odd.load.reads_per_s = f64::NAN;
+    assert!(smallest(&costs, &odd).unwrap_err().to_string().contains("load.reads_per_s"));
+}
