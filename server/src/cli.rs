@@ -48,6 +48,8 @@ pub enum Command {
     Migrate(crate::migrate::MigrateArgs),
     /// Change the servers of a running ensemble, or say what would fail.
     Reconfig(crate::reconfig::ReconfigArgs),
+    /// Lead clients from server to server, and show how they are spread.
+    Balance(crate::balance::BalanceArgs),
     /// Show what is in a log or a snapshot, ZooKeeper's or Ringkeeper's.
     Inspect(crate::migrate::InspectArgs),
     /// Show the machine, what each of its processors would be for, and why.
