@@ -9,6 +9,7 @@ use super::args::{EvenArgs, PaceArgs};
 use super::fleet::{Closed, Fleet, Seen, Which};
 use super::report::Report;
 use super::stop::Stop;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -41,9 +42,12 @@ pub(super) fn even(args: &EvenArgs, out: &mut impl Write) -> Result<(), BalanceE
     }
     let before = counts(&seen);
     let total = total(&before);
-    let share = total.div_ceil(before.len() as u64);
-    for (at, count) in before.iter().filter(|(_, count)| *count > share) {
-        let (name, surplus) = (fleet.name(*at), count - share);
+    // Those with most clients first: they need to shed least.
+    let mut members: Vec<Which> = before.iter().map(|(at, _)| *at).collect();
+    members.sort_by_key(|at| Reverse(before.iter().find(|(it, _)| it == at).map(|(_, n)| *n)));
+    let shares = shares(&members, total);
+    for (at, count) in before.iter().filter(|(at, count)| *count > shares[at]) {
+        let (name, surplus) = (fleet.name(*at), count - shares[at]);
         report.note(format!("{name} has {count} connections, {surplus} above its share"))?;
     }
     if args.pace.dry_run || is_even(&before) {
@@ -51,7 +55,6 @@ pub(super) fn even(args: &EvenArgs, out: &mut impl Write) -> Result<(), BalanceE
         report.note(why.to_owned())?;
         return report.end(&fleet, [&before, &before], Duration::ZERO);
     }
-    let members: Vec<Which> = before.iter().map(|(at, _)| *at).collect();
     fleet.authorize(&members)?;
     let begin = Instant::now();
     let mut evening = Evening {
@@ -92,22 +95,26 @@ impl Evening<'_> {
         report: &mut Report<'_, impl Write>,
     ) -> Result<Vec<(Which, u64)>, BalanceError> {
         let end = Instant::now() + self.pace.time_max(self.first);
+        let mut even_looks = 0;
         loop {
             let seen = self.look(report)?;
             let counts = counts(&seen);
             let total = total(&counts);
             let is_shedding = seen.iter().any(|(_, seen)| seen.being_shed > 0);
             self.remember(total, is_shedding);
-            if self.is_settled(SETTLED_LOOKS) && is_even(&counts) {
+            // Clients may come and go all the while.
+            even_looks = if is_even(&counts) && !is_shedding { even_looks + 1 } else { 0 };
+            if even_looks >= SETTLED_LOOKS {
                 return Ok(counts);
             }
             self.assert_arriving(total)?;
-            let is_settled = self.is_settled(SETTLED_LOOKS) && total >= self.first;
-            // Clients that are underway count as well.
-            let all = if is_settled { total } else { total.max(self.first) };
-            let share = all.div_ceil(counts.len() as u64);
+            let shares = self.shares(total);
+            let is_above = |(at, count): &(Which, u64)| *count > shares[at];
+            if self.is_settled(STALLED_LOOKS) && !counts.iter().any(is_above) {
+                return Ok(counts);
+            }
             for (at, seen) in seen {
-                match self.lead(at, seen, share) {
+                match self.lead(at, seen, shares[&at]) {
                     Err(error) if error.is_away() => self.leave(at, &error, report)?,
                     result => result?,
                 }
@@ -153,6 +160,14 @@ impl Evening<'_> {
         Ok(())
     }
 
+    /// The share of each server; all of them together are the clients, with those that are
+    /// underway. Those that had most at first get what division leaves.
+    fn shares(&self, total: u64) -> BTreeMap<Which, u64> {
+        let is_settled = self.is_settled(SETTLED_LOOKS) && total >= self.first;
+        let all = if is_settled { total } else { total.max(self.first) };
+        shares(&self.members, all)
+    }
+
     fn remember(&mut self, total: u64, is_shedding: bool) {
         self.looks = if is_shedding || total != self.last { 0 } else { self.looks + 1 };
         self.last = total;
@@ -188,6 +203,13 @@ impl Evening<'_> {
     }
 }
 
+/// A number divided among servers: the first ones get what division leaves.
+fn shares(members: &[Which], all: u64) -> BTreeMap<Which, u64> {
+    let count = members.len() as u64;
+    let share = |place: u64| all / count + u64::from(place < all % count);
+    (0..).zip(members).map(|(place, at)| (*at, share(place))).collect()
+}
+
 /// Each server's connections.
 pub(super) fn counts(seen: &[(Which, Seen)]) -> Vec<(Which, u64)> {
     seen.iter().map(|(at, seen)| (*at, seen.connections)).collect()
@@ -206,7 +228,7 @@ fn is_even(counts: &[(Which, u64)]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_even;
+    use super::{is_even, shares};
 
     #[test]
     fn even_is_within_a_twentieth_or_one() {
@@ -216,5 +238,12 @@ mod tests {
         };
         assert!(even(&[100, 105, 95]) && even(&[0, 0, 1]) && even(&[4, 5, 6]));
         assert!(!even(&[100, 106, 94]) && !even(&[300, 0, 0]) && !even(&[3, 3, 0]));
+    }
+
+    /// Whoever finds its place last, it is there: and then they are even.
+    #[test]
+    fn shares_are_as_many_as_clients() {
+        let of = |all| shares(&[2, 0, 1], all).into_values().collect::<Vec<_>>();
+        assert_eq!([of(40), of(41), of(42), of(0)], [[13, 13, 14], [14, 13, 14], [14; 3], [0; 3]]);
     }
 }

@@ -96,7 +96,9 @@ fn table(rows: &[Row]) -> Vec<String> {
         "server", "role", "connections", "requests/s", "to share"
     )];
     for row in rows {
-        let above = row.seen.connections as f64 - if row.seen.is_open() { share } else { 0.0 };
+        let own = if row.seen.is_open() { share } else { 0.0 };
+        // A zero has no sign of its own.
+        let above = (row.seen.connections as f64 - own).round() + 0.0;
         lines.push(format!(
             "{:width$}  {:10}  {:>11}  {:>10.0}  {above:>+9.0}  {}",
             row.server,
