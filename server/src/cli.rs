@@ -50,6 +50,8 @@ pub enum Command {
     Reconfig(crate::reconfig::ReconfigArgs),
     /// Print the order in which a client tries the servers, by its name.
     Route(crate::route::RouteArgs),
+    /// Lead clients from server to server, and show how they are spread.
+    Balance(crate::balance::BalanceArgs),
     /// Show what is in a log or a snapshot, ZooKeeper's or Ringkeeper's.
     Inspect(crate::migrate::InspectArgs),
     /// Show the machine, what each of its processors would be for, and why.

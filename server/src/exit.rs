@@ -1,5 +1,6 @@
 //! Exit statuses, as scripts and service managers see them.
 
+use crate::balance::BalanceError;
 use crate::data_set::DataSetError;
 use crate::migrate::MigrateError;
 use crate::probe::MeasureError;
@@ -112,6 +113,20 @@ impl Failure for ReconfigError {
     fn exit(&self) -> Exit {
         match self {
             Self::File(..) | Self::FromVersion(_) | Self::Auth => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+impl Failure for BalanceError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Auth
+            | Self::NoAuth
+            | Self::Number { .. }
+            | Self::Twice(_)
+            | Self::Unknown { .. }
+            | Self::Same(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

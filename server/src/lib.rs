@@ -10,8 +10,9 @@
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
-//!   [`mod@route`]: which servers a client tries first;
-//!   [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do;
+//!   [`mod@route`]: which servers a client tries first; [`mod@balance`]: clients are led from server
+//!   to server;
+//! - [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do;
 //!   [`mod@profile`]: what follows from both; [`mod@tune`]: its settings.
 //!
 //! **Invariants**
@@ -32,6 +33,7 @@
 pub mod admin;
 pub mod advice;
 mod asking;
+pub mod balance;
 pub mod cli;
 pub mod clock;
 pub mod config;

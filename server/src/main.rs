@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         }
         Command::Reconfig(args) => server::reconfig::reconfig(&args, out).map_err(Into::into),
         Command::Route(args) => server::route::route(&args, out).map_err(Into::into),
+        Command::Balance(args) => server::balance::balance(&args, out).map_err(Into::into),
         Command::Topology(args) => server::topology::topology(&args, out).map_err(Into::into),
         Command::Probe(args) => server::probe::probe(&args, out).map_err(Into::into),
         Command::Profile(args) => server::profile::profile(&args, out).map_err(Into::into),

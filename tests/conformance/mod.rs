@@ -15,6 +15,7 @@ mod quota;
 mod restart;
 mod schemes;
 mod sessions;
+pub(crate) mod shedding;
 mod surface;
 mod watches;
 mod words;

@@ -3,6 +3,7 @@
 //! The campaign (`make ensemble ROUNDS=n SEED=n`) is the same with more rounds.
 
 pub(crate) mod addresses;
+mod balancing;
 pub(crate) mod changing;
 mod clients;
 pub(crate) mod command;

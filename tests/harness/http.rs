@@ -30,6 +30,20 @@ pub fn get(address: SocketAddr, path: &str) -> Option<Answer> {
     ask(address, &format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n"))
 }
 
+/// Sends a body, with credentials if they are given; `None` as for [`get`].
+pub fn post(
+    address: SocketAddr,
+    path: &str,
+    authorization: Option<&str>,
+    body: &str,
+) -> Option<Answer> {
+    let authorization =
+        authorization.map(|it| format!("Authorization: {it}\r\n")).unwrap_or_default();
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.0\r\nHost: x\r\nContent-Length: {length}\r\n");
+    ask(address, &format!("{head}{authorization}\r\n{body}"))
+}
+
 /// Sends a request verbatim; `None` if the connection ends without an answer, or none arrives.
 pub fn ask(address: SocketAddr, request: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).ok()?;

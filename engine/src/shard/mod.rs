@@ -8,7 +8,7 @@
 //! Parts, each with private state and the invariant that it keeps, in the order in which they use
 //! each other: `measured`, `budget`, `parking`, `output`, `activity`, `turn`, `handover`;
 //! `connection`, `connections`; `watches`, `reads`. Steps over these parts, likewise: `sending`,
-//! `ends`, `order`, `credentials`, `intake`, `deliver`, `serve`.
+//! `ends`, `order`, `credentials`, `intake`, `deliver`, `serve`, `moving`.
 //!
 //! Invariants: those of `order` (requests of one session) and `deliver` (events and replies); steps
 //! change parts only through their methods: the fields are private.
@@ -26,6 +26,7 @@ mod ends;
 mod handover;
 mod intake;
 mod measured;
+mod moving;
 mod order;
 mod output;
 mod parking;

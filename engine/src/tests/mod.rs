@@ -9,6 +9,7 @@ mod identities;
 mod listings;
 mod long;
 mod meters;
+mod moving;
 mod plain;
 mod quota;
 mod reaping;

@@ -1,15 +1,17 @@
 //! Queries the roles and walks their pages.
 
 use super::inquiry::{
-    ConnectionReport, EphemeralCursor, EphemeralReport, Inquiry, InquirySender, OrderingInquiry,
-    OrderingReport, Reach, SessionExpiry, SessionPage, ShardInquiry, ShardReport, Unanswered,
-    WatchCounts, WatchCursor, WatchReport,
+    Caller, ConnectionReport, EphemeralCursor, EphemeralReport, Inquiry, InquirySender, LeaseOrder,
+    MovingInquiry, MovingReport, OrderingInquiry, OrderingReport, Reach, SessionExpiry,
+    SessionPage, ShardInquiry, ShardReport, ShedOrder, Unanswered, WatchCounts, WatchCursor,
+    WatchReport,
 };
 use super::limits::ANSWER_BYTES_MAX;
 use super::metrics::Metrics;
 use super::text::dump::Sessions;
 use super::totals::{Totals, WordCounts};
 use engine::meter::PARTS_MAX;
+use model::error::ErrorCode;
 use model::session::SessionId;
 use model::zxid::Zxid;
 use std::collections::HashSet;
@@ -23,6 +25,10 @@ pub struct Roles {
     pub shards: Vec<InquirySender>,
     /// That of the ordering role.
     pub ordering: InquirySender,
+}
+
+fn moving(inquiry: MovingInquiry) -> Inquiry {
+    Inquiry::Shard(ShardInquiry::Moving(inquiry))
 }
 
 /// Whether a walk continues.
@@ -113,6 +119,36 @@ impl Roles {
             counts.paths = self.watched_path_count().await?;
         }
         Ok(counts)
+    }
+
+    /// Whether someone may command what a server does.
+    pub(super) async fn authorize(
+        &self,
+        caller: Caller,
+    ) -> Result<Result<(), ErrorCode>, Unanswered> {
+        self.shards[0].ask(|reply| moving(MovingInquiry::Authorize(caller, reply))).await
+    }
+
+    /// Admits fewer connections for a time.
+    pub(super) async fn lend(&self, order: LeaseOrder) -> Result<(), Unanswered> {
+        self.shards[0].ask(|reply| moving(MovingInquiry::Lend(order, reply))).await
+    }
+
+    /// Sheds connections: each shard its own order.
+    pub(super) async fn shed(&self, orders: &[ShedOrder]) -> Result<(), Unanswered> {
+        for (sender, order) in self.shards.iter().zip(orders) {
+            sender.ask(|reply| moving(MovingInquiry::Shed(*order, reply))).await?;
+        }
+        Ok(())
+    }
+
+    /// How far clients have moved, of each shard.
+    pub(super) async fn moving_reports(&self) -> Result<Vec<MovingReport>, Unanswered> {
+        let mut reports = Vec::with_capacity(self.shards.len());
+        for sender in &self.shards {
+            reports.push(sender.ask(|reply| moving(MovingInquiry::Report(reply))).await?);
+        }
+        Ok(reports)
     }
 
     /// The digests of the tree.

@@ -12,6 +12,7 @@
 
 use super::limits::{INQUIRIES_MAX, INQUIRY_TIMEOUT};
 use super::metrics::{Metrics, QuotaSums};
+pub use super::moving::{Caller, LeaseOrder, MovingInquiry, MovingReport, ShedCounts, ShedOrder};
 pub use super::standing::{EnsembleReport, LeadingReport, ObserverReport};
 pub use engine::meter::Spread;
 pub use engine::zab::Progress;
@@ -56,6 +57,8 @@ pub enum ShardInquiry {
     Connections(u32, Reply<ConnectionPage>),
     /// The paths that connections watch for data, from there on.
     Watches(WatchCursor, Reply<WatchPage>),
+    /// About clients that go to other servers.
+    Moving(MovingInquiry),
 }
 
 /// An inquiry to the ordering role.
@@ -358,7 +361,9 @@ impl Inquiry {
     /// Whether the answer is short whatever the server holds.
     fn is_brief(&self) -> bool {
         match self {
-            Self::Shard(ShardInquiry::Counts(_) | ShardInquiry::ResetCounts(_))
+            Self::Shard(
+                ShardInquiry::Counts(_) | ShardInquiry::ResetCounts(_) | ShardInquiry::Moving(_),
+            )
             | Self::Ordering(
                 OrderingInquiry::Counts(_)
                 | OrderingInquiry::ResetCounts { .. }

@@ -86,6 +86,21 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest form that is read from a request.
 pub const FORM_BYTES_MAX: usize = 200_000;
 
+/// The longest order that is read from a request.
+pub const ORDER_BYTES_MAX: usize = 4096;
+
+/// Connections that are shed in a second, unless an order says another number.
+pub const SHED_PER_SECOND: u32 = 200;
+
+/// The greatest number that it may say.
+pub const SHED_PER_SECOND_MAX: u32 = 100_000;
+
+/// How long a busy connection is waited for before it is left, unless an order says otherwise.
+pub const SHED_PATIENCE_MS: u32 = 30_000;
+
+/// The longest that it may say.
+pub const SHED_PATIENCE_MS_MAX: u32 = 600_000;
+
 /// How long the answers in progress may take when the server stops.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 

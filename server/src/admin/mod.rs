@@ -20,7 +20,8 @@
 //! for no long one, neither for its memory nor while it is made (guard: `room::tests`,
 //! `tests::making`, `tests/hostile/probes.rs`).
 //!
-//! - `http` the admin server and the page of metrics
+//! - `http` the admin server and the page of metrics; [`moving`] what it asks so that clients go to
+//!   other servers
 //!
 //! Not here: recognising words (`net::client`).
 
@@ -34,6 +35,7 @@ mod http;
 pub mod inquiry;
 pub mod limits;
 pub mod metrics;
+pub mod moving;
 mod room;
 mod standing;
 #[cfg(test)]

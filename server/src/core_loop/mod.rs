@@ -431,7 +431,7 @@ fn is_handed_something(parts: &LoopParts) -> bool {
 }
 
 fn deadline_ms(parts: &LoopParts) -> u64 {
-    let shard = parts.clients.as_ref().map_or(u64::MAX, |clients| clients.shard.deadline_ms());
+    let shard = parts.clients.as_ref().map_or(u64::MAX, Clients::deadline_ms);
     let history = parts.history.as_ref().map_or(u64::MAX, History::deadline_ms);
     let peers = parts.peers.as_ref().map_or(u64::MAX, Peers::deadline_ms);
     shard.min(history).min(peers)

@@ -1,10 +1,13 @@
-//! Admission: how many connections there may be, decided in one place for all shards, and how fast
-//! sessions may be opened (`throttle`).
+//! Admission: how many connections there may be, decided in one place for all shards, for a time
+//! fewer than configured (`lease`), and how fast sessions may be opened (`throttle`).
 
+mod lease;
 mod throttle;
 
+pub use lease::{LEASE_CONNECTIONS_MAX, LEASE_MS_MAX, Lease};
 pub use throttle::ConnectThrottle;
 
+use lease::LeaseCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -21,6 +24,7 @@ const EXTRAS_MAX: u32 = 512;
 pub struct ConnectionGate {
     per_address_max: Option<u32>,
     total_max: Option<u32>,
+    lease: LeaseCell,
     by_address: Mutex<HashMap<IpAddr, u32>>,
     by_shard: Vec<AtomicU32>,
     rejected: AtomicU32,
@@ -57,9 +61,10 @@ impl Seat {
     ///
     /// # Errors
     /// If it is still beyond the limits.
-    pub fn settle(&mut self) -> Result<(), Denied> {
+    pub fn settle(&mut self, now_ms: u64) -> Result<(), Denied> {
         if self.is_extra {
-            self.gate.take(self.address, |_| self.shard).inspect_err(|_| self.gate.reject())?;
+            let taken = self.gate.take(self.address, now_ms, |_| self.shard);
+            taken.inspect_err(|_| self.gate.reject())?;
             self.gate.extras.fetch_sub(1, Ordering::Relaxed);
             self.is_extra = false;
         }
@@ -90,6 +95,11 @@ pub enum Denied {
         /// The limit.
         max: u32,
     },
+    /// There are as many as a lease admits.
+    Lease {
+        /// Its bound.
+        max: u32,
+    },
 }
 
 impl std::fmt::Display for Denied {
@@ -99,6 +109,9 @@ impl std::fmt::Display for Denied {
                 write!(f, "too many connections from this address (maxClientCnxns = {max})")
             }
             Self::Total { max } => write!(f, "too many connections (maxCnxns = {max})"),
+            Self::Lease { max } => {
+                write!(f, "clients go to other servers for now (admission: at_most = {max})")
+            }
         }
     }
 }
@@ -109,6 +122,7 @@ impl ConnectionGate {
         Self {
             per_address_max,
             total_max,
+            lease: LeaseCell::default(),
             by_address: Mutex::new(HashMap::new()),
             by_shard: (0..shards).map(|_| AtomicU32::new(0)).collect(),
             rejected: AtomicU32::new(0),
@@ -122,8 +136,8 @@ impl ConnectionGate {
     ///
     /// # Errors
     /// If there are that many already.
-    pub fn enter(self: &Arc<Self>, peer: SocketAddr) -> Result<Seat, Denied> {
-        self.admit(peer).or_else(|denied| {
+    pub fn enter(self: &Arc<Self>, peer: SocketAddr, now_ms: u64) -> Result<Seat, Denied> {
+        self.admit(peer, now_ms).or_else(|denied| {
             let more = |count| (count < EXTRAS_MAX).then_some(count + 1);
             if self.extras.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
                 self.reject();
@@ -138,13 +152,19 @@ impl ConnectionGate {
     ///
     /// # Errors
     /// If the limits do not allow it.
-    pub fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Seat, Denied> {
-        let shard = self.take(peer.ip(), Self::fewest)?;
+    pub fn admit(self: &Arc<Self>, peer: SocketAddr, now_ms: u64) -> Result<Seat, Denied> {
+        let shard = self.take(peer.ip(), now_ms, Self::fewest)?;
         Ok(Seat { gate: self.clone(), address: peer.ip(), shard, is_extra: false })
     }
 
     /// Counts one more connection, if the limits allow it, for the shard that is picked.
-    fn take(&self, address: IpAddr, pick: impl FnOnce(&Self) -> u16) -> Result<u16, Denied> {
+    fn take(
+        &self,
+        address: IpAddr,
+        now_ms: u64,
+        pick: impl FnOnce(&Self) -> u16,
+    ) -> Result<u16, Denied> {
+        let lease = self.lease.at(now_ms);
         let mut by_address = self.by_address.lock().expect("no holder panics");
         let total = self.total();
         match (self.total_max, self.per_address_max) {
@@ -153,6 +173,9 @@ impl ConnectionGate {
                 return Err(Denied::PerAddress { max });
             }
             _ => (),
+        }
+        if let Some(Lease { at_most: max, .. }) = lease.filter(|lease| total >= lease.at_most) {
+            return Err(Denied::Lease { max });
         }
         *by_address.entry(address).or_insert(0) += 1;
         let shard = pick(self);
@@ -193,9 +216,25 @@ impl ConnectionGate {
         self.dealt_ms.load(Ordering::Acquire)
     }
 
+    /// Admits no more connections than this for a time, beside what is configured; those that are
+    /// there stay. Replaces the lease before.
+    pub fn lend(&self, lease: Option<Lease>) {
+        self.lease.set(lease);
+    }
+
+    /// The lease at this time.
+    pub fn lease(&self, now_ms: u64) -> Option<Lease> {
+        self.lease.at(now_ms)
+    }
+
     /// Count of connections.
     pub fn total(&self) -> u32 {
         self.by_shard.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Those that a shard was assigned; without those beyond the limits.
+    pub fn of_shard(&self, shard: u16) -> u32 {
+        self.by_shard[usize::from(shard)].load(Ordering::Relaxed)
     }
 
     /// Count of connections that were rejected.
@@ -206,7 +245,7 @@ impl ConnectionGate {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConnectionGate, Denied, EXTRAS_MAX};
+    use super::{ConnectionGate, Denied, EXTRAS_MAX, Lease};
     use std::net::SocketAddr;
     use std::sync::Arc;
 
@@ -215,22 +254,45 @@ mod tests {
         let gate = Arc::new(ConnectionGate::new(Some(2), None, 3));
         let peer = SocketAddr::from(([10, 0, 0, 1], 7));
         let other = SocketAddr::from(([10, 0, 0, 2], 7));
-        let mut seats: Vec<_> = (0..2).map(|_| gate.enter(peer).unwrap()).collect();
+        let mut seats: Vec<_> = (0..2).map(|_| gate.enter(peer, 0).unwrap()).collect();
         assert!(seats.iter().all(|seat| !seat.is_extra()));
-        let mut extras: Vec<_> = (0..EXTRAS_MAX).map(|_| gate.enter(peer).unwrap()).collect();
+        let mut extras: Vec<_> = (0..EXTRAS_MAX).map(|_| gate.enter(peer, 0).unwrap()).collect();
         assert!(extras.iter().all(super::Seat::is_extra));
         assert_eq!((gate.total(), gate.rejected()), (2, 0), "no connection was refused yet");
-        assert_eq!(gate.enter(peer).unwrap_err(), Denied::PerAddress { max: 2 });
-        assert!(!gate.enter(other).unwrap().is_extra(), "others are admitted as before");
+        assert_eq!(gate.enter(peer, 0).unwrap_err(), Denied::PerAddress { max: 2 });
+        assert!(!gate.enter(other, 0).unwrap().is_extra(), "others are admitted as before");
         let mut late = extras.pop().unwrap();
-        assert_eq!(late.settle(), Err(Denied::PerAddress { max: 2 }));
+        assert_eq!(late.settle(0), Err(Denied::PerAddress { max: 2 }));
         assert_eq!((gate.total(), gate.rejected()), (2, 2));
         drop(seats.pop());
-        assert_eq!(late.settle(), Ok(()));
+        assert_eq!(late.settle(0), Ok(()));
         assert!(!late.is_extra() && gate.total() == 2);
-        assert!(gate.enter(peer).is_ok_and(|seat| seat.is_extra()), "its place is free");
+        assert!(gate.enter(peer, 0).is_ok_and(|seat| seat.is_extra()), "its place is free");
         drop((late, extras, seats));
         assert_eq!(gate.total(), 0);
-        assert!(!gate.enter(peer).unwrap().is_extra());
+        assert!(!gate.enter(peer, 0).unwrap().is_extra());
+    }
+
+    #[test]
+    fn a_lease_admits_fewer_and_words_all_the_same() {
+        let gate = Arc::new(ConnectionGate::new(None, Some(4), 2));
+        let peer = SocketAddr::from(([10, 0, 0, 1], 7));
+        let seats: Vec<_> = (0..3).map(|_| gate.enter(peer, 0).unwrap()).collect();
+        gate.lend(Some(Lease { at_most: 2, until_ms: 100 }));
+        assert_eq!(gate.total(), 3, "those that are there stay");
+        let mut extra = gate.enter(peer, 99).unwrap();
+        assert!(extra.is_extra(), "it may send a word");
+        assert_eq!(extra.settle(99), Err(Denied::Lease { max: 2 }));
+        assert_eq!((gate.total(), gate.rejected()), (3, 1));
+        assert_eq!([gate.of_shard(0), gate.of_shard(1)], [2, 1]);
+        assert_eq!(extra.settle(100), Ok(()), "it has ended");
+        let full = gate.enter(peer, 100).unwrap();
+        assert!(full.is_extra(), "what is configured counts as before");
+        drop((seats, extra, full));
+        gate.lend(Some(Lease { at_most: 1, until_ms: 200 }));
+        let one = gate.enter(peer, 150).unwrap();
+        assert!(!one.is_extra() && gate.enter(peer, 150).unwrap().is_extra());
+        gate.lend(None);
+        assert!(!gate.enter(peer, 150).unwrap().is_extra());
     }
 }

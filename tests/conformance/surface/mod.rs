@@ -217,7 +217,7 @@ fn commands_of_the_admin_server() {
     golden("commands", &answers);
     let (status, index) = ask(scene.http, "/commands");
     assert!(status.starts_with("200 "), "{status}");
-    golden("index", &index);
+    golden("index", &normal::index(&index));
     assert!(ask(scene.http, "/elsewhere").0.starts_with("404 "));
 }
 

@@ -71,6 +71,13 @@ pub(super) fn clients(text: &str) -> String {
     format!("{}\n--\n{}", clients.join("\n"), others.join("\n"))
 }
 
+/// The list of commands, without those that stock's release has not.
+pub(super) fn index(page: &str) -> String {
+    let newer = [">admission<", ">shed_connections<"];
+    let entries = page.split_inclusive("<br/>\n");
+    entries.filter(|entry| !newer.iter().any(|name| entry.contains(name))).collect()
+}
+
 /// Parts of the names of metrics that measure time, or stages that only stock has.
 const VARYING: [&str; 30] = [
     "zk_version",

@@ -70,6 +70,12 @@ impl Client {
         first
     }
 
+    /// A request with an xid of the caller's, and its reply; `None` if the server has closed.
+    pub(super) fn try_exchange(&mut self, xid: i32, kind: i32, body: &Body) -> Option<Reply> {
+        self.stream.write_all(&request(xid, kind, body)).ok()?;
+        self.try_reply(xid)
+    }
+
     fn take_xid(&mut self) -> i32 {
         self.next_xid += 1;
         self.next_xid - 1

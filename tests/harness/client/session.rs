@@ -12,6 +12,12 @@ impl Client {
         self.await_ping();
     }
 
+    /// The same; false if the server has closed.
+    pub fn try_ping(&mut self) -> bool {
+        let reply = self.try_exchange(-2, opcode::PING, &Body::new());
+        reply.is_some_and(|reply| reply.err == 0)
+    }
+
     /// Sends a ping; [`Self::await_ping`] awaits the reply.
     pub fn post_ping(&mut self) {
         self.send(-2, opcode::PING, &Body::new());

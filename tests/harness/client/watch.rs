@@ -45,6 +45,12 @@ impl Client {
         self.set_watches_as(opcode::SET_WATCHES2, &body);
     }
 
+    /// setWatches, without the persistent ones; false if the server has closed.
+    pub fn try_set_watches(&mut self, watches: &Watches<'_>) -> bool {
+        let reply = self.try_exchange(-8, opcode::SET_WATCHES, &watches_body(watches));
+        reply.is_some_and(|reply| reply.err == 0)
+    }
+
     fn set_watches_as(&mut self, kind: i32, body: &Body) {
         self.send(-8, kind, body);
         let reply = self.reply(-8);

@@ -42,6 +42,8 @@ pub fn shard(
         ShardInquiry::Watches(from, reply) => {
             reply.send(watch_page(shard, from)).ok();
         }
+        // The loop answers these: they are about its sockets.
+        ShardInquiry::Moving(_) => (),
     }
 }
 

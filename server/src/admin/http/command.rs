@@ -1,10 +1,12 @@
-//! The commands of the admin server: stock's, under stock's names.
+//! The commands of the admin server: stock's, under stock's names, and one of our own.
 
 use crate::admin::room::Size;
 
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::admin) enum Command {
+    /// Ours: how many connections are admitted for a time.
+    Admission,
     Configuration,
     ConnectionStatReset,
     Connections,
@@ -24,6 +26,7 @@ pub(in crate::admin) enum Command {
     Ruok,
     ServerStats,
     SetTraceMask,
+    ShedConnections,
     Snapshot,
     StatReset,
     Stats,
@@ -36,7 +39,8 @@ pub(in crate::admin) enum Command {
 }
 
 /// Every command in the order in which they are listed: its name, and its other names.
-const TABLE: [(Command, &str, &[&str]); 28] = [
+const TABLE: [(Command, &str, &[&str]); 30] = [
+    (Command::Admission, "admission", &[]),
     (Command::Configuration, "configuration", &["conf", "config"]),
     (Command::ConnectionStatReset, "connection_stat_reset", &["crst"]),
     (Command::Connections, "connections", &["cons"]),
@@ -56,6 +60,7 @@ const TABLE: [(Command, &str, &[&str]); 28] = [
     (Command::Ruok, "ruok", &[]),
     (Command::ServerStats, "server_stats", &["srvr"]),
     (Command::SetTraceMask, "set_trace_mask", &["stmk"]),
+    (Command::ShedConnections, "shed_connections", &["shed"]),
     (Command::Snapshot, "snapshot", &["snap"]),
     (Command::StatReset, "stat_reset", &["srst"]),
     (Command::Stats, "stats", &["stat"]),
@@ -95,6 +100,11 @@ impl Command {
             Self::Connections | Self::Dump | Self::Watches | Self::WatchesByPath => Size::Large,
             _ => Size::Short,
         }
+    }
+
+    /// Whether it can be posted.
+    pub(in crate::admin) const fn takes_post(self) -> bool {
+        matches!(self, Self::Admission | Self::ShedConnections)
     }
 
     /// Whether it is answered even while clients are not served.

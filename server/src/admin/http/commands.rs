@@ -3,7 +3,7 @@
 use crate::admin::answer::Desk;
 use crate::admin::gather::Roles;
 use crate::admin::http::command::Command;
-use crate::admin::http::{ensemble, json};
+use crate::admin::http::{ensemble, json, moving};
 use crate::admin::inquiry::{ConnectionReport, LastMaxMin, Mode, Unanswered};
 use crate::admin::limits::{ANSWER_BYTES_MAX, CONNECTION_BYTES, PATH_BYTES};
 use crate::admin::room::{Held, Size};
@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What a command reports, as named members.
-type Members = Map<String, Value>;
+pub(super) type Members = Map<String, Value>;
 
 /// What a command reports.
 enum Answer {
@@ -72,7 +72,6 @@ pub(in crate::admin) async fn run(
     query: &str,
     held: &mut Held,
 ) -> (StatusCode, String) {
-    let failed = |name, why| json::print(&ended(Members::new(), name, Some(why)));
     let Some(command) = Command::named(asked) else {
         return (StatusCode::OK, failed(asked, unknown(asked)));
     };
@@ -88,12 +87,17 @@ pub(in crate::admin) async fn run(
     (StatusCode::OK, shown.unwrap_or_else(|Unanswered| failed(name, NOT_SERVING.to_owned())))
 }
 
+/// The answer to a command that failed.
+pub(super) fn failed(name: &str, why: String) -> String {
+    json::print(&ended(Members::new(), name, Some(why)))
+}
+
 fn unknown(asked: &str) -> String {
     format!("Unknown command: {asked}")
 }
 
 /// Appends the command and its error to what it reports.
-fn ended(mut members: Members, name: &str, error: Option<String>) -> Value {
+pub(super) fn ended(mut members: Members, name: &str, error: Option<String>) -> Value {
     members.insert("command".to_owned(), name.into());
     if !members.contains_key("error") {
         members.insert("error".to_owned(), error.into());
@@ -101,7 +105,8 @@ fn ended(mut members: Members, name: &str, error: Option<String>) -> Value {
     Value::Object(members)
 }
 
-async fn is_serving(desk: &Desk) -> bool {
+/// Whether the server serves clients.
+pub(super) async fn is_serving(desk: &Desk) -> bool {
     desk.roles.ordering_counts().await.is_ok_and(|counts| counts.is_serving)
 }
 
@@ -110,6 +115,7 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
         return Err(Unanswered);
     }
     Ok(Answer::Short(match command {
+        Command::Admission => Value::Object(moving::report(&desk.roles).await?),
         Command::Configuration => configuration(&desk.facts.conf),
         Command::ConnectionStatReset => {
             desk.roles.reset_connections().await?;
@@ -139,11 +145,7 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
             let mode = desk.roles.ordering_counts().await?.mode;
             json!({ "read_only": mode == Mode::ReadOnly })
         }
-        Command::LastSnapshot => {
-            let last = desk.roles.ordering_counts().await?.last_snapshot;
-            let (zxid, at_ms) = last.map_or((-1, -1000), |(zxid, at_ms)| (zxid.0, at_ms));
-            json!({ "zxid": format!("{zxid:x}"), "timestamp": at_ms.div_euclid(1000) })
-        }
+        Command::LastSnapshot => last_snapshot(&desk.roles).await?,
         Command::Leader => ensemble::leader(desk).await?,
         Command::Monitor => return monitor(desk).await,
         Command::Observers => ensemble::observers(desk).await?,
@@ -171,7 +173,9 @@ async fn answer(desk: &Desk, command: Command, query: &str) -> Result<Answer, Un
             desk.roles.reset_observers().await?;
             json!({})
         }
-        Command::Ruok | Command::Snapshot | Command::Restore => json!({}),
+        Command::Ruok | Command::ShedConnections | Command::Snapshot | Command::Restore => {
+            json!({})
+        }
     }))
 }
 
@@ -304,6 +308,12 @@ fn set_trace_mask(desk: &Desk, query: &str) -> Value {
         Some((text, Err(_))) => json!({ "error": format!("{wanted}, got {text}") }),
         None => json!({ "error": wanted }),
     }
+}
+
+async fn last_snapshot(roles: &Roles) -> Result<Value, Unanswered> {
+    let last = roles.ordering_counts().await?.last_snapshot;
+    let (zxid, at_ms) = last.map_or((-1, -1000), |(zxid, at_ms)| (zxid.0, at_ms));
+    Ok(json!({ "zxid": format!("{zxid:x}"), "timestamp": at_ms.div_euclid(1000) }))
 }
 
 async fn digests(roles: &Roles) -> Result<Value, Unanswered> {

@@ -1,7 +1,7 @@
 //! The admin server and the metrics page: HTTP on the admin thread.
 //!
 //! - [`commands`] what each command reports, under stock's names; `ensemble` those about an
-//!   ensemble; [`json`] how that is printed
+//!   ensemble; `moving` those that lead clients to other servers; [`json`] how that is printed
 //! - [`prometheus`] the page of metrics; `admission` which connections a port admits
 //! - here: sockets and addresses. One request per connection, so that a silent peer costs no more
 //!   than its timeout.
@@ -17,23 +17,25 @@ pub(super) mod command;
 pub(super) mod commands;
 mod ensemble;
 pub(super) mod json;
+mod moving;
 pub(super) mod prometheus;
 #[cfg(test)]
 mod tests;
 
 use super::answer::Desk;
-use super::limits::{CONNECTIONS_MAX, FORM_BYTES_MAX, LARGE_REQUESTS_WAITING_MAX};
+use super::limits::{CONNECTIONS_MAX, FORM_BYTES_MAX, LARGE_REQUESTS_WAITING_MAX, ORDER_BYTES_MAX};
 use super::room::{Held, Size};
 use admission::{Admission, Permit};
+use command::Command;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use prometheus::Names;
 use std::convert::Infallible;
-use std::net::TcpListener;
+use std::net::{IpAddr, TcpListener};
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -80,8 +82,8 @@ pub(super) async fn serve(desk: Arc<Desk>, port: Port) {
     };
     let admission = Admission::new(CONNECTIONS_MAX);
     loop {
-        let socket = match listener.accept().await {
-            Ok((socket, _)) => socket,
+        let (socket, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!(%error, "an HTTP connection was lost before it was accepted");
                 // If descriptors have run out, the next attempt would fail at once.
@@ -91,19 +93,26 @@ pub(super) async fn serve(desk: Arc<Desk>, port: Port) {
         };
         let permit = admission.admit().await;
         let (desk, site) = (Arc::clone(&desk), Arc::clone(&site));
-        tokio::spawn(async move { exchange(&desk, &site, idle, socket, &permit).await });
+        tokio::spawn(async move {
+            exchange(&desk, (&site, idle), (socket, peer.ip()), &permit).await;
+        });
         // A request that was already sent is registered before the next connection arrives.
         tokio::task::yield_now().await;
     }
 }
 
-async fn exchange(desk: &Desk, site: &Site, idle: Duration, socket: TcpStream, permit: &Permit) {
+async fn exchange(
+    desk: &Desk,
+    (site, idle): (&Site, Duration),
+    (socket, peer): (TcpStream, IpAddr),
+    permit: &Permit,
+) {
     let held = OnceLock::new();
     let answer = service_fn(|request| {
         let held = &held;
         async move {
             permit.request_received();
-            let answer = answer(desk, site, request, idle).await;
+            let answer = answer(desk, (site, idle), request, peer).await;
             permit.answer_ready();
             Ok::<_, Infallible>(answer.response(held))
         }
@@ -174,7 +183,12 @@ impl Answer {
     }
 }
 
-async fn answer(desk: &Desk, site: &Site, request: Request<Incoming>, idle: Duration) -> Answer {
+async fn answer(
+    desk: &Desk,
+    (site, idle): (&Site, Duration),
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Answer {
     let path = request.uri().path();
     let found = match site {
         Site::Commands(url) => path.strip_prefix(url.as_str()),
@@ -191,8 +205,16 @@ async fn answer(desk: &Desk, site: &Site, request: Request<Incoming>, idle: Dura
         Site::Commands(url) => match *request.method() {
             Method::GET | Method::HEAD => match rest.trim_start_matches('/') {
                 "" => Answer::new(StatusCode::OK, "text/html", commands::index(url)),
+                name if Command::named(name) == Some(Command::ShedConnections) => {
+                    let (status, text) = moving::refuse(desk, name, caller(&request, peer)).await;
+                    Answer::new(status, "application/json", text)
+                }
                 name => command(desk, name, request.uri().query().unwrap_or_default()).await,
             },
+            Method::POST if posted(rest).is_some() => {
+                let name = rest.trim_start_matches('/').to_owned();
+                post(desk, &name, request, peer, idle).await
+            }
             Method::POST => Answer {
                 allow: Some("GET, HEAD, OPTIONS"),
                 ..Answer::new(
@@ -227,6 +249,37 @@ async fn command(desk: &Desk, asked: &str, query: &str) -> Answer {
     };
     let (status, text) = commands::run(desk, asked, query, &mut held).await;
     Answer::new(status, "application/json", text).holding(held)
+}
+
+/// The command that is posted, if it can be.
+fn posted(rest: &str) -> Option<Command> {
+    Command::named(rest.trim_start_matches('/')).filter(|command| command.takes_post())
+}
+
+/// Who sends a request, as far as it says.
+fn caller(request: &Request<Incoming>, peer: IpAddr) -> moving::Claim {
+    let header = request.headers().get(AUTHORIZATION);
+    let text = header.map(|it| String::from_utf8_lossy(it.as_bytes()).into_owned());
+    moving::Claim { peer, text }
+}
+
+/// A command with a body.
+async fn post(
+    desk: &Desk,
+    asked: &str,
+    request: Request<Incoming>,
+    peer: IpAddr,
+    idle: Duration,
+) -> Answer {
+    let claim = caller(&request, peer);
+    // Read in any case: a peer whose body is not read may lose the answer.
+    let body = Limited::new(request.into_body(), ORDER_BYTES_MAX).collect();
+    let body = match timeout(idle, body).await {
+        Ok(Ok(body)) => Some(body.to_bytes()),
+        _ => None,
+    };
+    let (status, text) = moving::run(desk, asked, claim, body.as_deref()).await;
+    Answer::new(status, "application/json", text)
 }
 
 /// The page of metrics, or the part of it that is requested by `name[]`, in the address or in a

@@ -108,6 +108,8 @@ pub(super) fn answer_shard(index: i64, inquiry: ShardInquiry, resets: &mut Vec<&
             };
             reply.send(page).ok();
         }
+        // Clients do not move here.
+        ShardInquiry::Moving(_) => (),
     }
 }
 
@@ -200,7 +202,7 @@ pub(super) fn facts_of(sources: &Sources) -> Facts {
 /// A place at a gate of its own.
 pub(super) fn seat() -> Seat {
     let gate = Arc::new(ConnectionGate::new(None, None, 1));
-    gate.admit(SocketAddr::from(([127, 0, 0, 1], 40_000))).unwrap()
+    gate.admit(SocketAddr::from(([127, 0, 0, 1], 40_000)), 0).unwrap()
 }
 
 pub(super) struct Fixture {

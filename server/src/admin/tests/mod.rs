@@ -241,14 +241,14 @@ fn a_word_counts_as_a_connection_until_it_is_answered() {
     let address = SocketAddr::from(([127, 0, 0, 1], 40_000));
     let fixture = Fixture::new(1, "*", true);
     let (mut client, server) = fixture.connect();
-    let seat = gate.admit(address).unwrap();
+    let seat = gate.admit(address, 0).unwrap();
     // The argument of stmk is missing.
     let (socket, word, rest) = (server.into(), FourLetterWord::Stmk, vec![0; 3]);
     assert!(fixture.admin.words().hand_over(WordRequest { socket, word, rest, seat }));
-    assert!(gate.admit(address).is_err());
+    assert!(gate.admit(address, 0).is_err());
     client.write_all(&[0; 5]).unwrap();
     assert_eq!(read(client), "0");
-    while gate.admit(address).is_err() {
+    while gate.admit(address, 0).is_err() {
         thread::yield_now();
     }
     fixture.end();

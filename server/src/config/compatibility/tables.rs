@@ -70,7 +70,8 @@ pub(super) const WORDS: [(&str, &str); 18] = [
 ];
 
 /// Every command of the admin server.
-pub(super) const COMMANDS: [(&str, &str); 28] = [
+pub(super) const COMMANDS: [(&str, &str); 30] = [
+    ("admission", "ours: bounds for a time how many connections are admitted"),
     ("configuration", "same"),
     ("connection_stat_reset", "same"),
     ("connections", "same"),
@@ -90,6 +91,11 @@ pub(super) const COMMANDS: [(&str, &str); 28] = [
     ("ruok", "same"),
     ("server_stats", "same"),
     ("set_trace_mask", "same"),
+    (
+        "shed_connections",
+        "as from 3.10 on, but no connection is closed while it is busy, and no more than 200 in a \
+         second; also `count`, `per_second`, `patience_ms`",
+    ),
     ("snapshot", "not yet: 503"),
     ("stat_reset", "same"),
     ("stats", "same"),

@@ -31,7 +31,7 @@ pub(super) static KEYS: &[Key] = &[
     ),
     Key::new("IPAuthenticationProvider.usexforwardedfor", OnIfTrue, "false")
         .says("Whether the address of a caller of the admin server is read from X-Forwarded-For.")
-        .not_yet("it concerns the admin server only, which does not authenticate its callers"),
+        .not_yet("it concerns the admin server only, where an address is the one that is seen"),
     Key::new("superUser", AnyText, "")
         .says("A superuser's name, as authenticated by SASL.")
         .not_yet(SASL),

@@ -31,7 +31,7 @@ impl Clients {
         let Ok(peer) = listener::peer_address(&socket) else {
             return queue.close_after(socket, None);
         };
-        match self.gate.enter(peer) {
+        match self.gate.enter(peer, self.shard.now().mono_ms) {
             Ok(seat) if seat.shard() == self.index => {
                 self.open(queue, Dealt { socket, peer, seat });
             }
@@ -47,8 +47,9 @@ impl Clients {
     /// unless there is room now.
     /// True if it is closed.
     pub(super) fn maybe_refuse(&mut self, queue: &mut Queue<'_>, place: Place) -> bool {
+        let now_ms = self.shard.now().mono_ms;
         let Some(client) = self.sockets.find_mut(place) else { return true };
-        let Err(denied) = client.seat.settle() else { return false };
+        let Err(denied) = client.seat.settle(now_ms) else { return false };
         let peer = client.peer;
         self.log_refused(peer, denied);
         self.close(queue, place);
@@ -56,6 +57,10 @@ impl Clients {
     }
 
     fn log_refused(&mut self, peer: SocketAddr, denied: Denied) {
+        // While clients are led elsewhere, each that comes is told so.
+        if matches!(denied, Denied::Lease { .. }) {
+            return debug!(%peer, "connection refused: {denied}");
+        }
         if let Some(suppressed) = self.refusals.admits(self.now_ms) {
             warn!(%peer, suppressed, "connection refused: {denied}");
         }

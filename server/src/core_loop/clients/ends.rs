@@ -167,9 +167,9 @@ impl Clients {
         };
     }
 
-    /// Whether [`Self::sweep`] has to continue in the next turn.
+    /// Whether [`Self::sweep`] or an order to shed connections has to continue in the next turn.
     pub fn is_sweeping(&self) -> bool {
-        matches!(self.sweep, Sweep::UnderWay { .. })
+        matches!(self.sweep, Sweep::UnderWay { .. }) || self.is_shedding()
     }
 
     fn maybe_send_away(&mut self, queue: &mut Queue<'_>, place: Place, now_ms: u64) {

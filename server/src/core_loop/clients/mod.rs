@@ -1,14 +1,17 @@
 //! A shard's clients: let in, framed, answered and closed.
 //!
 //! The map: `accept` (who is let in), this file (what is received and sent), `ends` (how a
-//! connection is closed, and what counts until then). This module knows what a client is, and
-//! [`super::sockets`] the life of its socket.
+//! connection is closed, and what counts until then), `moving` (clients that go to other servers),
+//! `shed` (which of them, and when). This module knows what a client is, and [`super::sockets`] the
+//! life of its socket.
 //!
 //! Invariant: every whole frame that was received is given to the shard before the end is (guard:
 //! `tests/conformance/ends.rs`).
 
 mod accept;
 mod ends;
+mod moving;
+mod shed;
 
 use super::rare::Rare;
 use super::sockets::{Event, Owner, Place, Sockets, Spent};
@@ -20,6 +23,7 @@ use ends::Sweep;
 use engine::batch::ConnectionId;
 use engine::settings::Now;
 use engine::shard::{Refused, Shard};
+use moving::Shedding;
 use net::client::{Fed, Flow, FrameDecoder};
 use ring::{Completion, Errno, Queue};
 use std::net::SocketAddr;
@@ -78,6 +82,7 @@ pub struct Clients {
     /// Clients for other shards.
     dealt: Vec<Dealt>,
     sweep: Sweep,
+    shedding: Shedding,
     /// The time of this turn.
     now_ms: u64,
     /// Limits the log lines about connections that are not let in.
@@ -122,6 +127,7 @@ impl Clients {
             sessionless_timeout_ms,
             dealt: Vec::new(),
             sweep: Sweep::Resting { since_ms: 0 },
+            shedding: Shedding::default(),
             now_ms: 0,
             refusals: Rare::default(),
             closings: Rare::default(),
@@ -307,6 +313,7 @@ impl Clients {
         if !self.paused.is_empty() {
             self.resume(queue);
         }
+        self.maybe_shed(queue, now_ms);
         self.sockets.accept_more(queue);
     }
 
@@ -329,6 +336,10 @@ impl Clients {
 
     /// Answers an inquiry of the admin thread.
     pub(super) fn answer(&mut self, inquiry: ShardInquiry) {
+        let inquiry = match inquiry {
+            ShardInquiry::Moving(inquiry) => return self.answer_moving(inquiry),
+            other => other,
+        };
         if matches!(inquiry, ShardInquiry::ResetCounts(_)) {
             self.reset_counts();
         }
@@ -361,6 +372,11 @@ impl Clients {
     fn reset_counts(&mut self) {
         let rejected_before = u64::from(self.gate.rejected());
         self.counts = SocketCounts { rejected_before, ..SocketCounts::default() };
+    }
+
+    /// When there is something to do that no completion begins, in ms of the monotonic clock.
+    pub fn deadline_ms(&self) -> u64 {
+        self.shard.deadline_ms().min(self.shed_deadline_ms())
     }
 
     /// Whether there is no socket left, and no operation in flight for one.
