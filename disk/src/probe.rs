@@ -119,6 +119,10 @@ fn file_system_name(kind: statfs::FsType) -> String {
         (statfs::NFS_SUPER_MAGIC, "nfs"),
         (statfs::FUSE_SUPER_MAGIC, "fuse"),
         (statfs::FsType(0x2fc1_2fc1), "zfs"),
+        (statfs::FsType(0x00c3_6400), "ceph"),
+        (statfs::FsType(0xff53_4d42), "cifs"),
+        // The same program, since it speaks SMB 2.
+        (statfs::FsType(0xfe53_4d42), "cifs"),
     ];
     let found = known.iter().find(|(magic, _)| *magic == kind);
     found.map_or_else(|| format!("0x{:x}", kind.0), |(_, name)| (*name).to_owned())
@@ -212,7 +216,6 @@ fn flush_time(directory: &Path) -> Result<Duration, DiskError> {
     Ok(measured)
 }
 
-/// Reads what sysfs says about the device; a partition's queue is its disk's.
 /// Whether the device below a directory has queues whose completions can be polled for.
 pub fn has_polled_queues(directory: &Path) -> bool {
     let device = fs::metadata(directory).map(|metadata| metadata.dev());
@@ -231,6 +234,7 @@ fn queue_of(sysfs: &Path, device: u64) -> Option<PathBuf> {
     [block.join("queue"), block.parent()?.join("queue")].into_iter().find(|q| q.is_dir())
 }
 
+/// What sysfs says of the device's cache.
 fn device_cache(sysfs: &Path, device: u64) -> Option<DeviceCache> {
     let queue = queue_of(sysfs, device)?;
     let cache = fs::read_to_string(queue.join("write_cache")).ok()?;

@@ -1,4 +1,4 @@
-//! The model behind `ringkeeper plan`: how many servers of what kind a load needs, what breaks
+//! The model for capacity planning: how many servers of what kind a load needs, what breaks
 //! first, and how good the prediction is.
 //!
 //! A server is a chain of queues: a request waits for a shard's core, a write then for the ordering
