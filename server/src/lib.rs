@@ -10,8 +10,7 @@
 //! - [`core_loop`]: the pinned threads that host the roles;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
-//!   [`mod@route`]: which servers a client tries first; [`mod@balance`]: clients are led from server
-//!   to server;
+//!   [`mod@route`]: which servers a client tries first; [`mod@balance`]: clients are led elsewhere;
 //! - [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do;
 //!   [`mod@profile`]: what follows from both; [`mod@tune`]: its settings.
 //!

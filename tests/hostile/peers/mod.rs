@@ -146,9 +146,10 @@ impl Harmed {
         wait_for(&format!("{parts:?}"), || {
             act();
             let log = self.server.log();
-            let lines = log[logged..].lines();
+            // The last line may be half written.
+            let mut lines = log[logged..].split_inclusive('\n').filter(|line| line.ends_with('\n'));
             let is_said = |line: &str| parts.iter().all(|part| line.contains(part));
-            let line = lines.clone().find(|line| is_said(line));
+            let line = lines.find(|line| is_said(line));
             let is_named = |line: &str| names.iter().any(|name| line.contains(name));
             assert!(line.is_none_or(is_named), "none of {names:?} is in {line:?}");
             line.is_some()
