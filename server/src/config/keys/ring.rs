@@ -27,9 +27,10 @@ pub(super) static KEYS: &[Key] = &[
         "Writes of the log in flight at a time; unset lets the profile of the device \
             decide.",
     ),
-    Key::new("ring.log.segmentMb", Int, "")
-        .within(16, SEGMENT_KIB_MAX / 1_024)
-        .says("The size of a segment of the log in MiB; unset means preAllocSize."),
+    Key::new("ring.log.segmentMb", Int, "").within(16, SEGMENT_KIB_MAX / 1_024).says(
+        "The size of a segment of the log in MiB; unset means preAllocSize, or the profile if \
+             that is unset, too.",
+    ),
     Key::new("ring.log.durability", OneOf(&["auto", "dsync", "flush", "buffered"]), "auto").says(
         "How a write is made durable: by every write, by a flush over several, or by one \
             through the page cache.",
