@@ -58,9 +58,9 @@ impl Process {
         // Readable by the owner only.
         let io = fs::read_to_string(self.folder.join("io")).unwrap_or_default();
         let mut switches = 0;
-        for task in fs::read_dir(self.folder.join("task"))? {
-            // A thread may end after it was listed.
-            let status = fs::read_to_string(task?.path().join("status")).unwrap_or_default();
+        // A thread may end while they are listed, and after.
+        for task in fs::read_dir(self.folder.join("task"))?.flatten() {
+            let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
             switches += field(&status, "voluntary_ctxt_switches:")
                 + field(&status, "nonvoluntary_ctxt_switches:");
         }

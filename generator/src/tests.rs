@@ -144,11 +144,13 @@ fn results_are_written() {
 #[test]
 fn wrong_answers_are_reported() {
     let outcome = run(&args(serve(other_xid), "")).unwrap_err();
-    assert!(matches!(outcome, BenchError::Xid { expected, found } if found == expected + 1));
+    let is_next = matches!(outcome, BenchError::Xid { expected, found } if found == expected + 1);
+    assert!(is_next, "{outcome:?}");
     let outcome = run(&args(serve(too_short), "--seconds 9")).unwrap_err();
-    assert!(matches!(outcome, BenchError::Incidents { kind: IncidentKind::Wrong, .. }));
+    let is_wrong = matches!(outcome, BenchError::Incidents { kind: IncidentKind::Wrong, .. });
+    assert!(is_wrong, "{outcome:?}");
     let outcome = run(&args(serve(no_length), "")).unwrap_err();
-    assert!(matches!(outcome, BenchError::FrameLength { length: -1 }));
+    assert!(matches!(outcome, BenchError::FrameLength { length: -1 }), "{outcome:?}");
 }
 
 fn other_xid(count: u32, xid: i32, op: Op, out: &mut Vec<u8>) -> bool {

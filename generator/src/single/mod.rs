@@ -137,9 +137,7 @@ fn measure<R: Requests>(
 ) -> Result<(), BenchError> {
     let op = args.op.name();
     let names = if args.op == Operation::Mixed { vec!["get", "set"] } else { vec![&op[..]] };
-    let mut tally = Tally::new(&names, driver.now_ns()).saying("warm-up", out.say);
-    let warm_ns = driver.now_ns() + args.warmup().as_nanos() as u64;
-    let start_ns = driver.run(requests, &mut tally, Until::Time(warm_ns))?;
+    let start_ns = warm_up(driver, args, requests, &names, out.say)?;
     let mut tally = Tally::new(&names, start_ns).saying(&op, out.say).sampling(args.pid);
     let meter = Meter::start(args.pid, start_ns)?;
     let end_ns = start_ns + args.measured().as_nanos() as u64;
@@ -153,6 +151,25 @@ fn measure<R: Requests>(
         results.journal.end(kind, now_ns - start_ns, detail);
     }
     results.report(args, out)
+}
+
+/// Runs `requests` for as long as requested before anything is measured; returns when that ended.
+fn warm_up<R: Requests>(
+    driver: &mut Driver,
+    args: &BenchArgs,
+    requests: &mut R,
+    names: &[&str],
+    say: Say,
+) -> Result<u64, BenchError> {
+    let now_ns = driver.now_ns();
+    let warm_ns = args.warmup().as_nanos() as u64;
+    // Clocks of two CPUs may differ by a few ns: without a warm-up not one answer is taken here,
+    // whatever they say.
+    if warm_ns == 0 {
+        return Ok(now_ns);
+    }
+    let mut tally = Tally::new(names, now_ns).saying("warm-up", say);
+    driver.run(requests, &mut tally, Until::Time(now_ns + warm_ns))
 }
 
 /// The results of a single operation, as requested by `args`.
