@@ -170,6 +170,7 @@ mod tests {
                         p99_us: 30_000,
                         max_us: 30_000,
                         per_second: 1e7 / bytes as f64,
+                        rounds: Vec::new(),
                         spread: 0.0,
                     });
                 }

@@ -1,13 +1,15 @@
 //! Durable writes, measured on a ring with the flags and the buffers of the log.
 
-use super::file::{ProbeError, ProbeFile, buffer};
+use super::file::{ProbeError, ProbeFile};
+use super::writer::{Kind, LATENCY_MAX_US, Writer, histogram, name};
 use disk::{AlignedBuf, Durability};
 use hdrhistogram::Histogram;
-use ring::{Completion, Ring, RingConfig, StableBuf, Token, Wait};
+use ring::{Ring, RingConfig};
 use serde::Serialize;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::slice;
 use std::time::{Duration, Instant};
 
 /// Bytes of a durable write.
@@ -20,8 +22,6 @@ const SPREAD_MAX: f64 = 0.15;
 const SUSTAINED_STEPS: u32 = 12;
 /// Measurements of a point: at least so many, and more while they differ.
 const ROUNDS_MIN: usize = 3;
-/// A write that takes longer is counted as this long, in microseconds.
-const LATENCY_MAX_US: u64 = 60_000_000;
 
 /// How much time is spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Effort {
 impl Effort {
     /// About so many seconds, if the disk is steady enough; half as many more if it is not.
     pub fn of_seconds(seconds: u32) -> Self {
-        // 41 points of three rounds and a start, then 15 steps.
+        // 41 points of three rounds, a start for each length, then 15 steps.
         let round = Duration::from_secs(u64::from(seconds)) / 200;
         Self { round, rounds_max: 5, step: round * 4 }
     }
@@ -62,8 +62,11 @@ pub struct Point {
     pub p99_us: u64,
     /// All.
     pub max_us: u64,
-    /// Durable writes a second.
+    /// Durable writes a second, in the middle one of the rounds.
     pub per_second: f64,
+    /// The same by round: rounds of one number were measured one after the other for all kinds of
+    /// one length, so that they compare.
+    pub rounds: Vec<f64>,
     /// How far the medians of the rounds were apart, as a share of the middle one.
     pub spread: f64,
 }
@@ -155,18 +158,26 @@ pub fn measure(
     let file = ProbeFile::new(directory)?;
     let mut ring =
         Ring::new(&RingConfig { entries: 64, cq_entries: 128, ..RingConfig::default() })?;
-    let of = ways.len() * SIZES.len() * SLOTS.len() + 3;
+    let of_size = ways.len() * SLOTS.len();
+    let of = SIZES.len() * of_size + 3;
+    let opened = ways.iter().map(|&way| Ok((way, file.open(way)?)));
+    let opened = opened.collect::<Result<Vec<_>, ProbeError>>()?;
     let mut points = Vec::new();
-    for &durability in ways {
-        let opened = file.open(durability)?;
-        for bytes in SIZES {
-            for slots in SLOTS {
-                progress(points.len(), of);
-                let kind = Kind { durability, bytes, slots };
-                points.push(kind.point(&mut ring, &opened, file.bytes(), effort)?);
-            }
-        }
+    for bytes in SIZES {
+        progress(points.len(), of);
+        let kinds = SLOTS.into_iter().flat_map(|slots| {
+            opened.iter().map(move |&(durability, ref file)| (durability, slots, file))
+        });
+        let mut series: Vec<_> = kinds
+            .map(|(durability, slots, file)| Series::new(Kind { durability, bytes, slots }, file))
+            .collect();
+        in_turns(&mut ring, &mut series, file.bytes(), effort, |rounds| {
+            progress(points.len() + of_size * rounds.min(ROUNDS_MIN) / ROUNDS_MIN, of);
+        })?;
+        points.extend(series.into_iter().map(Series::into_point));
     }
+    // By durability first, as it is read; what was sorted before stays so.
+    points.sort_by_key(|point| ways.iter().position(|way| name(*way) == point.durability));
     progress(of - 3, of);
     let is_pollable = is_direct && disk::probe::has_polled_queues(directory);
     let polled = if is_pollable { polled(&file, ways[0], effort).ok() } else { None };
@@ -178,63 +189,83 @@ pub fn measure(
     Ok(DiskReport { file_bytes: file.bytes(), points, polled, sustained, reads })
 }
 
-/// Writes of one kind.
-#[derive(Clone, Copy)]
-struct Kind {
-    durability: Durability,
-    bytes: usize,
-    slots: usize,
+/// One kind of write while it is measured, round by round.
+struct Series<'a> {
+    kind: Kind,
+    file: &'a File,
+    all: Histogram<u64>,
+    medians: Vec<u64>,
+    rates: Vec<f64>,
 }
 
-impl Kind {
-    fn name(self) -> &'static str {
-        match self.durability {
-            Durability::Dsync => "dsync",
-            Durability::FlushAfter => "flush",
-            Durability::BufferedFlush => "buffered",
-        }
+impl<'a> Series<'a> {
+    fn new(kind: Kind, file: &'a File) -> Self {
+        Self { kind, file, all: histogram(), medians: Vec::new(), rates: Vec::new() }
     }
 
-    /// Rounds until their medians are close, or there were enough.
-    fn point(
-        self,
+    fn round(
+        &mut self,
         ring: &mut Ring,
-        file: &File,
         file_bytes: u64,
-        effort: Effort,
-    ) -> Result<Point, ProbeError> {
-        let Effort { round, rounds_max, .. } = effort;
-        let mut all = histogram();
-        let (mut medians, mut spread) = (Vec::new(), f64::INFINITY);
-        let mut took = Duration::ZERO;
-        // The first one finds the device asleep.
-        Writer::new(self, file, file_bytes).run(ring, round / 4)?;
-        while medians.len() < ROUNDS_MIN.min(rounds_max)
-            || medians.len() < rounds_max && spread > SPREAD_MAX
-        {
-            let mut writer = Writer::new(self, file, file_bytes);
-            took += writer.run(ring, round)?;
-            medians.push(writer.latencies.value_at_quantile(0.5));
-            all.add(&writer.latencies).expect("both have the same bounds");
-            spread = spread_of(&medians);
-        }
-        Ok(Point {
-            durability: self.name(),
-            bytes: self.bytes,
-            slots: self.slots,
+        time: Duration,
+    ) -> Result<(), ProbeError> {
+        let mut writer = Writer::new(self.kind, self.file, file_bytes);
+        let took = writer.run(ring, time)?;
+        self.medians.push(writer.latencies.value_at_quantile(0.5));
+        self.rates.push(writer.latencies.len() as f64 / took.as_secs_f64());
+        self.all.add(&writer.latencies).expect("both have the same bounds");
+        Ok(())
+    }
+
+    fn is_steady(&self) -> bool {
+        spread_of(&self.medians) <= SPREAD_MAX
+    }
+
+    fn into_point(self) -> Point {
+        let Self { kind, all, medians, rates, .. } = self;
+        let mut sorted = rates.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        Point {
+            durability: kind.name(),
+            bytes: kind.bytes,
+            slots: kind.slots,
             count: all.len(),
             p50_us: all.value_at_quantile(0.5),
             p90_us: all.value_at_quantile(0.9),
             p99_us: all.value_at_quantile(0.99),
             max_us: all.max(),
-            per_second: all.len() as f64 / took.as_secs_f64(),
-            spread,
-        })
+            per_second: sorted[sorted.len() / 2],
+            rounds: rates,
+            spread: spread_of(&medians),
+        }
     }
 }
 
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LATENCY_MAX_US, 3).expect("the bounds are constants")
+/// Measures kinds in turns, so that what changes in between changes them all: rounds of each until
+/// their medians are close, or there were enough. `progress` is told how many rounds have ended.
+fn in_turns(
+    ring: &mut Ring,
+    series: &mut [Series<'_>],
+    file_bytes: u64,
+    effort: Effort,
+    mut progress: impl FnMut(usize),
+) -> Result<(), ProbeError> {
+    let Effort { round, rounds_max, .. } = effort;
+    let rounds_min = ROUNDS_MIN.min(rounds_max);
+    // The first one finds the device asleep.
+    if let Some(first) = series.first() {
+        Writer::new(first.kind, first.file, file_bytes).run(ring, round)?;
+    }
+    for count in 0..rounds_max {
+        if count >= rounds_min && series.iter().all(Series::is_steady) {
+            break;
+        }
+        for series in &mut *series {
+            series.round(ring, file_bytes, round)?;
+        }
+        progress(count + 1);
+    }
+    Ok(())
 }
 
 /// How far medians are apart, of the middle one; the farthest is passed over where there are four
@@ -250,145 +281,16 @@ pub(super) fn spread_of(medians: &[u64]) -> f64 {
     (sorted[sorted.len() - 1] - sorted[0]) as f64 / middle as f64
 }
 
-/// Writes one after the other through a file, so many in flight.
-struct Writer<'a> {
-    kind: Kind,
-    file: &'a File,
-    file_bytes: u64,
-    at: u64,
-    buffers: Vec<Box<dyn StableBuf>>,
-    latencies: Histogram<u64>,
-    written: u64,
-}
-
-impl<'a> Writer<'a> {
-    fn new(kind: Kind, file: &'a File, file_bytes: u64) -> Self {
-        let buffers = (0..kind.slots).map(|_| Box::new(buffer(kind.bytes)) as Box<dyn StableBuf>);
-        let buffers = buffers.collect();
-        Self { kind, file, file_bytes, at: 0, buffers, latencies: histogram(), written: 0 }
-    }
-
-    /// Writes for so long; returns how long it took until the last one was durable.
-    fn run(&mut self, ring: &mut Ring, time: Duration) -> Result<Duration, ProbeError> {
-        let start = Instant::now();
-        let is_over = || start.elapsed() >= time;
-        match self.kind.durability {
-            Durability::Dsync => self.run_each(ring, is_over)?,
-            Durability::FlushAfter | Durability::BufferedFlush => self.run_waves(ring, is_over)?,
-        }
-        Ok(start.elapsed())
-    }
-
-    fn next_offset(&mut self) -> u64 {
-        let at = self.at;
-        self.at += self.kind.bytes as u64;
-        if self.at + self.kind.bytes as u64 > self.file_bytes {
-            self.at = 0;
-        }
-        at
-    }
-
-    fn count(&mut self, since: Instant) {
-        let us = since.elapsed().as_micros().min(u128::from(LATENCY_MAX_US)) as u64;
-        self.latencies.saturating_record(us.max(1));
-        self.written += 1;
-    }
-
-    /// Each write is durable by itself, and followed by the next at once.
-    fn run_each(&mut self, ring: &mut Ring, is_over: impl Fn() -> bool) -> Result<(), ProbeError> {
-        let mut since = vec![Instant::now(); self.kind.slots];
-        let mut in_flight = 0;
-        for (slot, buffer) in std::mem::take(&mut self.buffers).into_iter().enumerate() {
-            let at = self.next_offset();
-            since[slot] = Instant::now();
-            ring.queue().write_at(self.file, buffer, at, Token(slot as u64));
-            in_flight += 1;
-        }
-        while in_flight > 0 {
-            let mut ended = Vec::with_capacity(self.kind.slots);
-            reap(ring, |completion| ended.push(completion))?;
-            for Ended { token, buffer } in ended {
-                let buffer = buffer.expect("only writes were queued");
-                self.count(since[token]);
-                if is_over() {
-                    in_flight -= 1;
-                    self.buffers.push(buffer);
-                } else {
-                    let at = self.next_offset();
-                    since[token] = Instant::now();
-                    ring.queue().write_at(self.file, buffer, at, Token(token as u64));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// As many writes as there are slots, then a flush that covers them.
-    fn run_waves(&mut self, ring: &mut Ring, is_over: impl Fn() -> bool) -> Result<(), ProbeError> {
-        while !is_over() {
-            let since = Instant::now();
-            let mut left = self.kind.slots;
-            for buffer in std::mem::take(&mut self.buffers) {
-                let at = self.next_offset();
-                ring.queue().write_at(self.file, buffer, at, Token(0));
-            }
-            let mut is_durable = false;
-            while !is_durable {
-                let mut ended = Vec::with_capacity(self.kind.slots);
-                reap(ring, |completion| ended.push(completion))?;
-                for Ended { buffer, .. } in ended {
-                    match buffer {
-                        Some(buffer) => {
-                            self.buffers.push(buffer);
-                            left -= 1;
-                            if left == 0 {
-                                ring.queue().flush(self.file, Token(1));
-                            }
-                        }
-                        None => is_durable = true,
-                    }
-                }
-            }
-            (0..self.kind.slots).for_each(|_| self.count(since));
-        }
-        Ok(())
-    }
-}
-
-/// A write that has ended, with its buffer, or a flush.
-struct Ended {
-    token: usize,
-    buffer: Option<Box<dyn StableBuf>>,
-}
-
-/// Waits for something to end.
-fn reap(ring: &mut Ring, mut ended: impl FnMut(Ended)) -> Result<(), ProbeError> {
-    ring.turn(Wait::Forever)?;
-    let mut failure = None;
-    ring.completions(|_, completion| match completion {
-        Completion::Written { token, buffer, result } => {
-            failure = failure.or(result.err());
-            ended(Ended { token: token.0 as usize, buffer: Some(buffer) });
-        }
-        Completion::Flushed { token, result } => {
-            failure = failure.or(result.err());
-            ended(Ended { token: token.0 as usize, buffer: None });
-        }
-        _ => (),
-    });
-    match failure {
-        Some(errno) => Err(ProbeError::Io(errno.into())),
-        None => Ok(()),
-    }
-}
-
 /// Blocks of 4 KiB, one in flight, with the processor asking the device in place of its interrupt.
 fn polled(file: &ProbeFile, durability: Durability, effort: Effort) -> Result<Point, ProbeError> {
     let config =
         RingConfig { entries: 8, cq_entries: 16, is_polled: true, ..RingConfig::default() };
     let mut ring = Ring::new(&config)?;
     let kind = Kind { durability, bytes: SIZES[0], slots: 1 };
-    kind.point(&mut ring, &file.open(durability)?, file.bytes(), effort)
+    let opened = file.open(durability)?;
+    let mut series = Series::new(kind, &opened);
+    in_turns(&mut ring, slice::from_mut(&mut series), file.bytes(), effort, |_| ())?;
+    Ok(series.into_point())
 }
 
 fn sustain(

@@ -2,13 +2,15 @@
 //!
 //! - [`disk`]: durable writes by size, writes in flight and way of becoming durable; sustained
 //!   writes; reads beside writes;
+//! - `writer`: the writes of one kind;
 //! - [`costs`]: a clock read, a system call, a wake of another thread;
 //! - [`Verdict`]: what the figures mean for the log;
 //! - `peer`: the way between two servers;
 //! - `file`: the file that is written, which has no name and so never stays behind.
 //!
-//! Each point is measured several times until the spread of its medians is small; a point whose
-//! spread stays large says so ([`Point::is_steady`]).
+//! Points of one length are measured in turns, so that a disk that is faster for a while is so for
+//! all of them, and several times until the spread of their medians is small; a point whose spread
+//! stays large says so ([`Point::is_steady`]).
 //!
 //! The clock is read here, since time is what is measured.
 
@@ -21,6 +23,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) mod typical;
 mod verdict;
+mod writer;
 
 pub use costs::Costs;
 pub use disk::{DiskReport, Effort, Point, Reads, Sustained, measure};

@@ -185,6 +185,7 @@ impl Typical {
             p99_us: times(self.tail),
             max_us: times(2.0 * self.tail),
             per_second: in_flight * 1e6 / us,
+            rounds: vec![in_flight * 1e6 / us; 3],
             spread: 0.0,
         }
     }

@@ -30,11 +30,6 @@ impl Verdict {
     /// What follows from a report and from what the file system and the device say themselves.
     pub fn of(report: &DiskReport, said: &Probe) -> Self {
         let mut reasons = Vec::new();
-        let best = |durability: &str| {
-            let points = report.points.iter();
-            let at = points.filter(|it| it.durability == durability && it.bytes == BATCH_BYTES);
-            at.clone().map(|it| it.per_second).reduce(f64::max).unwrap_or(0.0)
-        };
         let lone = |durability: &str| report.point(durability, BATCH_BYTES, 1);
         let durability = if let (Some(dsync), Some(flush)) = (lone("dsync"), lone("flush")) {
             reasons.push(format!(
@@ -42,11 +37,11 @@ impl Verdict {
                  {}; at most {:.0} and {:.0} a second.",
                 took(dsync),
                 took(flush),
-                best("dsync"),
-                best("flush")
+                best(report, "dsync", |point| Some(point.per_second)),
+                best(report, "flush", |point| Some(point.per_second)),
             ));
             // Clearly, so that a second measurement says the same.
-            let is_flush = best("flush") >= FLUSH_GAIN_MIN * best("dsync")
+            let is_flush = flush_gain(report).is_some_and(|gain| gain >= FLUSH_GAIN_MIN)
                 && 4 * flush.p50_us <= 5 * dsync.p50_us;
             if is_flush { "flush" } else { "dsync" }
         } else {
@@ -82,6 +77,21 @@ impl Verdict {
         }
         Self { durability, slots, reasons }
     }
+}
+
+/// The best rate of the log's batches.
+fn best(report: &DiskReport, durability: &str, rate: impl Fn(&Point) -> Option<f64>) -> f64 {
+    let points = report.points.iter();
+    let at = points.filter(|it| it.durability == durability && it.bytes == BATCH_BYTES);
+    at.filter_map(rate).reduce(f64::max).unwrap_or(0.0)
+}
+
+/// How many times as many writes become durable if they share flushes: the least of the rounds, as
+/// only those of one round were measured on the same disk, so to speak.
+fn flush_gain(report: &DiskReport) -> Option<f64> {
+    let rounds = report.points.iter().map(|point| point.rounds.len()).min()?;
+    let of = |durability, round| best(report, durability, |point| point.rounds.get(round).copied());
+    (0..rounds).map(|round| of("flush", round) / of("dsync", round)).reduce(f64::min)
 }
 
 fn took(point: &Point) -> String {
@@ -159,6 +169,7 @@ mod tests {
             p99_us: 2 * p50_us,
             max_us: 3 * p50_us,
             per_second,
+            rounds: vec![per_second; 3],
             spread: 0.01,
         }
     }
@@ -203,6 +214,22 @@ mod tests {
         let verdict = Verdict::of(&slow, &said(VOLATILE));
         assert_eq!((verdict.durability, verdict.slots), ("flush", 8));
         assert!(verdict.reasons.join("\n").contains("writes it to its medium each time"));
+    }
+
+    #[test]
+    fn flushes_are_shared_only_if_every_round_says_so() {
+        let mut slow = report(vec![
+            point("dsync", 1, 2_000, 500.0),
+            point("dsync", 8, 16_000, 505.0),
+            point("flush", 1, 2_000, 500.0),
+            point("flush", 8, 2_600, 3_000.0),
+        ]);
+        // For a while the disk was twice as fast, whichever way it was written.
+        slow.points[1].rounds[1] *= 2.0;
+        slow.points[3].rounds[1] *= 2.0;
+        assert_eq!(Verdict::of(&slow, &said(VOLATILE)).durability, "flush");
+        slow.points[1].rounds[2] = 2_900.0;
+        assert_eq!(Verdict::of(&slow, &said(VOLATILE)).durability, "dsync");
     }
 
     #[test]

@@ -248,6 +248,7 @@ fn point(durability: &'static str, kib: usize, slots: usize, p50_us: u64) -> Poi
         p99_us: p50_us,
         max_us: p50_us,
         per_second,
+        rounds: vec![per_second; 3],
         spread: 0.0,
     }
 }
