@@ -146,7 +146,8 @@ def main():
     finals = {}
     for load in LOADS:
         best = sorted(hand, key=lambda name: -sweep.rate(name, load))[:args.finalists]
-        worst = min(DISKS, key=lambda name: sweep.rate(name, load))
+        # By their better rounds: a round that was disturbed makes none the worst.
+        worst = min(DISKS, key=lambda name: max(sweep.figures[name, load]))
         finals[load] = (best, worst)
         for turn in range(args.final_rounds):
             order = [*best, "probe", worst]

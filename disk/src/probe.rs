@@ -63,13 +63,15 @@ pub struct Probe {
     /// How long an overwrite of a block and a flush took; measured where the choice of durability
     /// depends on it: direct I/O, a volatile cache, no FUA.
     pub flush_time: Option<Duration>,
+    /// Bytes that may still be written there.
+    pub free_bytes: u64,
 }
 
 impl Probe {
     /// Examines `directory`; writes one small file there and removes it.
     pub fn of(directory: &Path) -> Result<Self, DiskError> {
-        let kind =
-            statfs(directory).map_err(|errno| open_failed(directory, errno))?.filesystem_type();
+        let found = statfs(directory).map_err(|errno| open_failed(directory, errno))?;
+        let kind = found.filesystem_type();
         let metadata = fs::metadata(directory)
             .map_err(|error| DiskError::from_io(Operation::Open, directory, &error))?;
         let direct_io = direct_io(directory)?;
@@ -83,6 +85,8 @@ impl Probe {
             direct_io,
             cache,
             flush_time: is_measured.then(|| flush_time(directory)).transpose()?,
+            // The unit is never negative, whatever its type.
+            free_bytes: found.blocks_available() * found.block_size() as u64,
         })
     }
 
@@ -295,7 +299,9 @@ pub(crate) mod tests {
             let file_system = "ext4".to_owned();
             let flush_time = flush_us.map(Duration::from_micros);
             let (is_memory, is_overlay, cache) = (false, false, None);
-            Probe { file_system, is_memory, is_overlay, direct_io, cache, flush_time }.durability()
+            let free_bytes = 0;
+            Probe { file_system, is_memory, is_overlay, direct_io, cache, flush_time, free_bytes }
+                .durability()
         };
         assert_eq!(with(DirectIo::Works, Some(8_000)), Durability::FlushAfter);
         assert_eq!(with(DirectIo::Works, Some(200)), Durability::Dsync);

@@ -76,6 +76,8 @@ fn a_profile_decides_how_the_server_runs() {
     let set = format!("ring.profile={}", file.display());
     let (said, _) = run(&folder, &["topology", "--set", &set]);
     assert!(said.starts_with("# the profile mine was made on another machine"), "{said}");
+    let (said, _) = run(&folder, &["tune", "check", "--set", &set]);
+    assert!(said.contains("the profile mine was made on another machine"), "{said}");
 }
 
 #[test]

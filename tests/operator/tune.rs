@@ -358,6 +358,12 @@ fn what_a_change_is_worth_is_measured_and_put_back() {
     machine.done("apply", &["--only", "swappiness"], &["swappiness: 60 -> 1"]);
     machine.refused("measure", &["`ringkeeper tune undo` first"]);
     machine.done("undo", &[], &["1 file restored"]);
+    // What cannot be written from here is left out, and the rest is measured.
+    machine.mode(SWAPPINESS, 0o444);
+    let both = ["--only", "swappiness,somaxconn", "--rounds", "2", "--seconds", "1"];
+    let text = machine.done("measure", &both, &["as it is", "somaxconn ", "nothing was"]);
+    assert!(!text.lines().any(|line| line.starts_with("swappiness ")), "{text}");
+    assert_eq!(machine.read("proc/sys/net/core/somaxconn"), "128");
     let none = ["--only", "open-files"];
     machine.done("measure", &none, &["nothing to measure"]);
 }

@@ -130,16 +130,21 @@ pub fn slots(config: &Config, profile: &Profile, durability: Durability) -> Opti
     slots.map(|slots| slots as usize)
 }
 
-/// The length of a segment of the log: what is configured, or what the profile decides, if that
-/// holds what clients may write.
-pub fn segment_bytes(config: &Config, profile: &Profile) -> u64 {
+/// While one run of the log ends and the next begins there are four segments; that many take half
+/// of what is free.
+const SEGMENT_FREE_DIVISOR: u64 = 8;
+const MIB: u64 = 1 << 20;
+
+/// The length of a segment of the log: what is configured, or what the profile decides, if there is
+/// room on the disk, and if that holds what clients may write.
+pub fn segment_bytes(config: &Config, profile: &Profile, said: &Probe) -> u64 {
     let log = &config.log;
-    match profile.number(Knob::LogSegmentMib) {
-        Some(mib) if !log.is_segment_configured => {
-            (u64::from(mib) << 20).max(log.segment_bytes_min)
-        }
-        _ => log.segment_bytes,
+    if log.is_segment_configured {
+        return log.segment_bytes;
     }
+    let decided = profile.number(Knob::LogSegmentMib).map(|mib| u64::from(mib) * MIB);
+    let room = said.free_bytes / SEGMENT_FREE_DIVISOR / MIB * MIB;
+    decided.unwrap_or(log.segment_bytes).min(room).max(log.segment_bytes_min)
 }
 
 /// What is decided about a loop's ring.
@@ -178,20 +183,40 @@ mod tests {
     use crate::config::Sources;
     use tuning::profile::Value;
 
+    fn said() -> Probe {
+        Probe {
+            file_system: "xfs".to_owned(),
+            is_memory: false,
+            is_overlay: false,
+            direct_io: DirectIo::Works,
+            cache: None,
+            flush_time: None,
+            free_bytes: 1 << 40,
+        }
+    }
+
     #[test]
     fn a_profile_decides_the_length_of_segments_that_are_not_configured() {
         let mut own = Profile::new("own", "Mine.");
-        let with = |set: &str, profile: &Profile| {
+        let on = |free_mib: u64, set: &str, profile: &Profile| {
             let sets = Some(set.to_owned()).filter(|set| !set.is_empty()).into_iter().collect();
             let sources = Sources { sets, ..Sources::default() };
-            segment_bytes(&crate::config::load(&sources).unwrap().config, profile) >> 20
+            let said = Probe { free_bytes: free_mib << 20, ..said() };
+            segment_bytes(&crate::config::load(&sources).unwrap().config, profile, &said) >> 20
         };
+        let with = |set: &str, profile: &Profile| on(100_000, set, profile);
         assert_eq!(with("", &own), 64);
         own.decide(Knob::LogSegmentMib, Value::Number(32), String::new(), None);
         assert_eq!(with("", &own), 32);
         assert_eq!(with("preAllocSize=65536", &own), 64);
         assert_eq!(with("ring.log.segmentMb=128", &own), 128);
         assert_eq!(with("jute.maxbuffer=52428800", &own), 200);
+        // A small disk has small segments, unless they are configured.
+        own.decide(Knob::LogSegmentMib, Value::Number(256), String::new(), None);
+        assert_eq!([10_000, 2_000, 1_000, 100].map(|free| on(free, "", &own)), [256, 250, 125, 16]);
+        assert_eq!(on(300, "", &Profile::new("own", "Mine.")), 37);
+        assert_eq!(on(100, "ring.log.segmentMb=128", &own), 128);
+        assert_eq!(on(100, "jute.maxbuffer=52428800", &own), 200);
     }
 
     #[test]

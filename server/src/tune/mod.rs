@@ -23,6 +23,7 @@ pub use error::{RecordError, TuneError};
 
 use crate::cli::environment;
 use crate::config::{self, Config, decided};
+use crate::output::say;
 use crate::profile;
 use crate::serve::ServeError;
 use std::io::Write;
@@ -60,7 +61,11 @@ fn chosen(args: &MachineArgs) -> Result<Vec<Setting>, TuneError> {
         None => Topology::discover()?,
     };
     let chosen = profile::choose(config.profile.as_deref(), &topology, None);
-    let questions = questions(&config, &chosen.map_err(ServeError::Profile)?.profile);
+    let chosen = chosen.map_err(ServeError::Profile)?;
+    if let Some(warning) = &chosen.warning {
+        say(warning);
+    }
+    let questions = questions(&config, &chosen.profile);
     let mut settings = settings(&Facts::read(&args.roots.kernel(), &topology, questions));
     settings.retain(|it| only.is_empty() || only.contains(&it.tuner));
     Ok(settings)

@@ -161,6 +161,7 @@ impl Typical {
             direct_io: DirectIo::Works,
             cache: self.cache,
             flush_time: None,
+            free_bytes: 1 << 40,
         }
     }
 

@@ -182,8 +182,15 @@ mod tests {
 
     fn said(cache: Option<DeviceCache>) -> Probe {
         let file_system = "xfs".to_owned();
-        let (direct_io, flush_time) = (DirectIo::Works, None);
-        Probe { file_system, is_memory: false, is_overlay: false, direct_io, cache, flush_time }
+        Probe {
+            file_system,
+            is_memory: false,
+            is_overlay: false,
+            direct_io: DirectIo::Works,
+            cache,
+            flush_time: None,
+            free_bytes: 1 << 40,
+        }
     }
 
     const VOLATILE: Option<DeviceCache> = Some(DeviceCache { is_volatile: true, has_fua: true });

@@ -216,6 +216,7 @@ fn a_disk_is_recognised_by_what_the_kernel_shows() {
             direct_io: DirectIo::Works,
             cache: Some(DeviceCache { is_volatile: true, has_fua: false }),
             flush_time: None,
+            free_bytes: 1 << 40,
         };
         let facts = DiskFacts::of(&kernel, &tree, &said, None);
         assert_eq!(facts.medium, medium, "{name}");
