@@ -276,3 +276,52 @@ fn a_full_disk_is_reported_to_prometheus() {
         assert_eq!(monitored.monitor()["writes_refused"], 1.0);
     });
 }
+
+/// Connections by shard, as the server reports them.
+fn by_shard(mntr: &BTreeMap<String, String>) -> Vec<u32> {
+    let of = |shard| mntr.get(&format!("shard_{shard}_connections"));
+    (0..).map_while(of).map(|count| count.parse().unwrap()).collect()
+}
+
+#[test]
+fn shards_are_reported_and_have_as_many_connections_each() {
+    let monitored = Monitored::start(Server::config().set("ring.shards", "4"));
+    let address = monitored.server.address();
+    let mut clients: Vec<_> = (0..100).map(|_| Client::connect(address)).collect();
+    for client in &mut clients {
+        client.get("/", false).unwrap();
+    }
+    let mntr: BTreeMap<_, _> = monitored.mntr().into_iter().collect();
+    // One connection more may be that of the word.
+    let counts = by_shard(&mntr);
+    assert!(counts.len() == 4 && counts.iter().all(|count| (25..=26).contains(count)), "{mntr:?}");
+    for shard in 0..4 {
+        let received: u32 = mntr[&format!("shard_{shard}_packets_received")].parse().unwrap();
+        assert!(received >= 50, "a connect and a read each: {received}");
+        let busy: u32 = mntr[&format!("shard_{shard}_busy_permille")].parse().unwrap();
+        assert!(busy <= 1_000, "{busy}");
+    }
+    // Those that come take the places of those that leave.
+    clients.drain(..50);
+    clients.extend((0..50).map(|_| Client::connect(address)));
+    let mut counts = Vec::new();
+    clients[0].wait_until("those that left are counted no more", |_| {
+        counts = by_shard(&monitored.mntr().into_iter().collect());
+        counts.iter().sum::<u32>() <= 101
+    });
+    assert!(counts.iter().all(|count| (24..=27).contains(count)), "{counts:?}");
+    assert_eq!(monitored.monitor()["shard_0_outstanding_requests"], 0);
+}
+
+#[test]
+fn prometheus_has_shards_as_labels() {
+    let monitored = Monitored::with_prometheus();
+    let samples = monitored.samples();
+    for name in ["connections", "packets_received", "outstanding_requests", "busy_permille"] {
+        let name = format!("shard_{name}");
+        let of_first = samples
+            .iter()
+            .find(|it| it.name == name && it.labels == [("shard".to_owned(), "0".to_owned())]);
+        assert!(of_first.is_some_and(|it| it.value >= 0.0), "{name}");
+    }
+}

@@ -87,6 +87,13 @@ fn of_totals(totals: &Totals, process: Process) -> Vec<Metric> {
     all.push(traffic("write_per_namespace", &metrics.written));
     let is_refusing = u8::from(totals.ordering.writes_refused.is_some());
     all.push(Metric::new("writes_refused", "gauge").sample("", &[], is_refusing));
+    for (name, pick) in values::SHARD_KINDS {
+        let mut metric = Metric::new(&format!("shard_{name}"), "gauge");
+        for (number, shard) in totals.by_shard.iter().enumerate() {
+            metric = metric.sample("", &[("shard", &number.to_string())], pick(shard));
+        }
+        all.push(metric);
+    }
     all
 }
 

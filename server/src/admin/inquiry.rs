@@ -98,6 +98,8 @@ pub struct ShardReport {
     pub sent: u64,
     /// Requests that are not answered yet.
     pub outstanding: u64,
+    /// The share of its time that its loop works, in thousandths.
+    pub busy_permille: u32,
     /// How long answers took, in ms.
     pub latency: Spread,
     /// Credentials that were refused.

@@ -8,6 +8,8 @@ use super::metrics::{Counter, Metrics};
 pub struct Totals {
     /// All shards, except the watched paths.
     pub shards: ShardReport,
+    /// Each shard, in the order of their numbers.
+    pub by_shard: Vec<ShardReport>,
     /// The ordering role.
     pub ordering: OrderingReport,
     /// What all of them count beside that; empty unless it was requested.
@@ -19,7 +21,7 @@ pub struct Totals {
 impl Totals {
     /// Sums the reports. `words` counts what no shard does: the words and their answers.
     pub fn of(shards: &[ShardReport], ordering: OrderingReport, words: WordCounts) -> Self {
-        let mut totals = Self { ordering, ..Self::default() };
+        let mut totals = Self { ordering, by_shard: shards.to_vec(), ..Self::default() };
         for shard in shards {
             totals.add(shard);
         }

@@ -1,7 +1,9 @@
 //! Every number that the server reports about itself, under stock's names and in stock's order:
 //! what `mntr`, the admin server's `monitor` and the metrics page show, each in its own form.
 
-use super::inquiry::{EnsembleReport, LastMaxMin, LeadingReport, Mode, Progress, Spread};
+use super::inquiry::{
+    EnsembleReport, LastMaxMin, LeadingReport, Mode, Progress, ShardReport, Spread,
+};
 use super::metrics::{Counter, Measure, Metrics, QuotaSums, ServerMeasure};
 use super::text::{Mean, double};
 use super::totals::Totals;
@@ -71,8 +73,23 @@ pub fn values(totals: &Totals, process: Process) -> Vec<(String, Value)> {
     of_servers(&mut list, metrics, true);
     // The reason is in `srvr`: exporters of these lines expect numbers.
     list.push(whole("writes_refused", u8::from(totals.ordering.writes_refused.is_some())));
+    for (name, pick) in SHARD_KINDS {
+        for (number, shard) in totals.by_shard.iter().enumerate() {
+            list.push(whole(&format!("shard_{number}_{name}"), pick(shard)));
+        }
+    }
     list
 }
+
+type PickOfShard = fn(&ShardReport) -> u64;
+
+/// What is reported of each shard, beside the sum of all. Stock has no shards.
+pub(super) const SHARD_KINDS: [(&str, PickOfShard); 4] = [
+    ("connections", |shard| shard.connections),
+    ("packets_received", |shard| shard.received),
+    ("outstanding_requests", |shard| shard.outstanding),
+    ("busy_permille", |shard| shard.busy_permille.into()),
+];
 
 /// What is measured of each server, with quantiles or without.
 fn of_servers(list: &mut Vec<(String, Value)>, metrics: &Metrics, has_quantiles: bool) {

@@ -142,7 +142,9 @@ impl CoreLoop {
             self.inbox.begin_turn(now.mono_ms);
             self.pace.begin();
             self.turn(now);
-            self.pace.end(now.mono_ms);
+            if let (Some(busy), Some(clients)) = (self.pace.end(now.mono_ms), &self.parts.clients) {
+                clients.report_busy(busy);
+            }
             if let Some(failure) = self.parts.history.as_ref().and_then(History::failure) {
                 return Err(LoopError::Log(*failure));
             }

@@ -1,12 +1,15 @@
 //! Admission: how many connections there may be, decided in one place for all shards, for a time
-//! fewer than configured (`lease`), and how fast sessions may be opened (`throttle`).
+//! fewer than configured (`lease`), and how fast sessions may be opened (`throttle`); and which
+//! shard gets a connection, by their number and by how busy shards are (`busy`).
 
+mod busy;
 mod lease;
 mod throttle;
 
 pub use lease::{LEASE_CONNECTIONS_MAX, LEASE_MS_MAX, Lease};
 pub use throttle::ConnectThrottle;
 
+use busy::Busy;
 use lease::LeaseCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +20,13 @@ use std::sync::{Arc, Mutex};
 /// together. One that sends nothing is closed within two seconds.
 const EXTRAS_MAX: u32 = 512;
 
+/// What is known of a shard when connections are dealt.
+#[derive(Debug, Default)]
+struct Dealing {
+    connections: AtomicU32,
+    busy: Busy,
+}
+
 /// Counts connections, per address and in total, and per shard for assigning them.
 ///
 /// Lives in: shared by the core loops that host shards; touched at accept and close only.
@@ -26,7 +36,7 @@ pub struct ConnectionGate {
     total_max: Option<u32>,
     lease: LeaseCell,
     by_address: Mutex<HashMap<IpAddr, u32>>,
-    by_shard: Vec<AtomicU32>,
+    by_shard: Vec<Dealing>,
     rejected: AtomicU32,
     /// Connections beyond the limits that may send a word.
     extras: AtomicU32,
@@ -124,15 +134,15 @@ impl ConnectionGate {
             total_max,
             lease: LeaseCell::default(),
             by_address: Mutex::new(HashMap::new()),
-            by_shard: (0..shards).map(|_| AtomicU32::new(0)).collect(),
+            by_shard: (0..shards).map(|_| Dealing::default()).collect(),
             rejected: AtomicU32::new(0),
             extras: AtomicU32::new(0),
             dealt_ms: AtomicU64::new(0),
         }
     }
 
-    /// Admits a connection to the shard with the fewest; beyond the limits as one that may send a
-    /// four-letter word only, of which there are `EXTRAS_MAX` at most.
+    /// Admits a connection to the shard that [has room for it](Self::roomiest); beyond the limits as
+    /// one that may send a four-letter word only, of which there are `EXTRAS_MAX` at most.
     ///
     /// # Errors
     /// If there are that many already.
@@ -143,7 +153,7 @@ impl ConnectionGate {
                 self.reject();
                 return Err(denied);
             }
-            let shard = self.fewest();
+            let shard = self.roomiest(now_ms);
             Ok(Seat { gate: self.clone(), address: peer.ip(), shard, is_extra: true })
         })
     }
@@ -153,7 +163,7 @@ impl ConnectionGate {
     /// # Errors
     /// If the limits do not allow it.
     pub fn admit(self: &Arc<Self>, peer: SocketAddr, now_ms: u64) -> Result<Seat, Denied> {
-        let shard = self.take(peer.ip(), now_ms, Self::fewest)?;
+        let shard = self.take(peer.ip(), now_ms, |gate| gate.roomiest(now_ms))?;
         Ok(Seat { gate: self.clone(), address: peer.ip(), shard, is_extra: false })
     }
 
@@ -179,14 +189,30 @@ impl ConnectionGate {
         }
         *by_address.entry(address).or_insert(0) += 1;
         let shard = pick(self);
-        self.by_shard[usize::from(shard)].fetch_add(1, Ordering::Relaxed);
+        self.by_shard[usize::from(shard)].connections.fetch_add(1, Ordering::Relaxed);
         Ok(shard)
     }
 
-    fn fewest(&self) -> u16 {
-        let counts = self.by_shard.iter().enumerate();
-        let fewest = counts.min_by_key(|(_, count)| count.load(Ordering::Relaxed));
-        fewest.map(|(shard, _)| shard as u16).expect("there is at least one shard")
+    /// The shard with the fewest connections, where each counts twice if the shard has been at its
+    /// limit for seconds: it passes on those that come, until the others have twice as many.
+    fn roomiest(&self, now_ms: u64) -> u16 {
+        let weighed = |shard: &Dealing| {
+            let with_this_one = u64::from(shard.connections.load(Ordering::Relaxed)) + 1;
+            with_this_one << u32::from(shard.busy.is_at_limit(now_ms))
+        };
+        let shards = self.by_shard.iter().enumerate();
+        let roomiest = shards.min_by_key(|(_, shard)| weighed(shard));
+        roomiest.map(|(shard, _)| shard as u16).expect("there is at least one shard")
+    }
+
+    /// The loop of a shard worked for this share of the last second or more, in thousandths.
+    pub fn report_busy(&self, shard: u16, permille: u32, now_ms: u64) {
+        self.by_shard[usize::from(shard)].busy.report(permille, now_ms);
+    }
+
+    /// The share of its time that the loop of a shard works, in thousandths.
+    pub fn busy_permille(&self, shard: u16, now_ms: u64) -> u32 {
+        self.by_shard[usize::from(shard)].busy.permille(now_ms)
     }
 
     fn reject(&self) {
@@ -201,7 +227,7 @@ impl ConnectionGate {
                 by_address.remove(&address);
             }
         }
-        self.by_shard[usize::from(shard)].fetch_sub(1, Ordering::Relaxed);
+        self.by_shard[usize::from(shard)].connections.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Records that every connection that had reached the server by then has been handed to its
@@ -229,12 +255,12 @@ impl ConnectionGate {
 
     /// Count of connections.
     pub fn total(&self) -> u32 {
-        self.by_shard.iter().map(|count| count.load(Ordering::Relaxed)).sum()
+        self.by_shard.iter().map(|shard| shard.connections.load(Ordering::Relaxed)).sum()
     }
 
     /// Those that a shard was assigned; without those beyond the limits.
     pub fn of_shard(&self, shard: u16) -> u32 {
-        self.by_shard[usize::from(shard)].load(Ordering::Relaxed)
+        self.by_shard[usize::from(shard)].connections.load(Ordering::Relaxed)
     }
 
     /// Count of connections that were rejected.
@@ -245,9 +271,53 @@ impl ConnectionGate {
 
 #[cfg(test)]
 mod tests {
-    use super::{ConnectionGate, Denied, EXTRAS_MAX, Lease};
+    use super::{ConnectionGate, Denied, EXTRAS_MAX, Lease, Seat};
     use std::net::SocketAddr;
     use std::sync::Arc;
+
+    /// How many connections of `count` each shard is dealt.
+    fn dealt(gate: &Arc<ConnectionGate>, count: u32, now_ms: u64) -> Vec<Seat> {
+        let peer = SocketAddr::from(([10, 0, 0, 1], 7));
+        (0..count).map(|_| gate.admit(peer, now_ms).unwrap()).collect()
+    }
+
+    #[test]
+    fn connections_are_dealt_evenly() {
+        let gate = Arc::new(ConnectionGate::new(None, None, 3));
+        let mut seats = dealt(&gate, 9_999, 0);
+        assert_eq!([0, 1, 2].map(|shard| gate.of_shard(shard)), [3_333; 3]);
+        // Those that come take the places of those that have left.
+        seats.retain(|seat| seat.shard() != 1);
+        seats.extend(dealt(&gate, 3_333, 0));
+        assert_eq!([0, 1, 2].map(|shard| gate.of_shard(shard)), [3_333; 3]);
+    }
+
+    #[test]
+    fn a_shard_at_its_limit_passes_connections_on() {
+        let gate = Arc::new(ConnectionGate::new(None, None, 3));
+        let mut seats = dealt(&gate, 300, 0);
+        (1..=3).for_each(|second| gate.report_busy(1, 950, second * 1_000));
+        gate.report_busy(0, 400, 3_000);
+        assert_eq!([0, 1, 2].map(|shard| gate.busy_permille(shard, 3_500)), [400, 950, 0]);
+        seats.extend(dealt(&gate, 200, 3_500));
+        assert_eq!([0, 1, 2].map(|shard| gate.of_shard(shard)), [200, 100, 200]);
+        // From here on the others have as much to do by their number.
+        seats.extend(dealt(&gate, 500, 3_500));
+        assert_eq!([0, 1, 2].map(|shard| gate.of_shard(shard)), [400, 200, 400]);
+        gate.report_busy(1, 100, 4_000);
+        seats.extend(dealt(&gate, 200, 4_000));
+        assert_eq!([0, 1, 2].map(|shard| gate.of_shard(shard)), [400; 3]);
+    }
+
+    #[test]
+    fn shards_that_are_all_at_their_limit_share_evenly() {
+        let gate = Arc::new(ConnectionGate::new(None, None, 2));
+        for shard in [0, 1] {
+            (1..=3).for_each(|second| gate.report_busy(shard, 1_000, second * 1_000));
+        }
+        let _seats = dealt(&gate, 100, 3_000);
+        assert_eq!([0, 1].map(|shard| gate.of_shard(shard)), [50; 2]);
+    }
 
     #[test]
     fn those_beyond_the_limits_are_few_and_take_no_place() {
@@ -257,7 +327,7 @@ mod tests {
         let mut seats: Vec<_> = (0..2).map(|_| gate.enter(peer, 0).unwrap()).collect();
         assert!(seats.iter().all(|seat| !seat.is_extra()));
         let mut extras: Vec<_> = (0..EXTRAS_MAX).map(|_| gate.enter(peer, 0).unwrap()).collect();
-        assert!(extras.iter().all(super::Seat::is_extra));
+        assert!(extras.iter().all(Seat::is_extra));
         assert_eq!((gate.total(), gate.rejected()), (2, 0), "no connection was refused yet");
         assert_eq!(gate.enter(peer, 0).unwrap_err(), Denied::PerAddress { max: 2 });
         assert!(!gate.enter(other, 0).unwrap().is_extra(), "others are admitted as before");

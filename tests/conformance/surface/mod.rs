@@ -7,6 +7,7 @@
 mod ensemble;
 mod normal;
 
+use self::normal::is_ours;
 use harness::{Acl, Client, Op, Server, is_reference};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -241,7 +242,7 @@ fn metrics_for_prometheus() {
     assert_eq!(status, "200 text/plain; version=0.0.4; charset=utf-8");
     let mut types: Vec<_> = page
         .lines()
-        .filter(|line| line.starts_with("# TYPE ") && !line.contains("writes_refused"))
+        .filter(|line| line.strip_prefix("# TYPE ").is_some_and(|name| !is_ours(name)))
         .collect();
     types.sort_unstable();
     golden("prometheus", &(types.join("\n") + "\n"));

@@ -185,10 +185,15 @@ pub(super) fn metrics(text: &str) -> String {
     metrics_but(text, &COUNTED)
 }
 
+/// Whether it is the name of a number that stock does not have.
+pub(super) fn is_ours(name: &str) -> bool {
+    ["writes_refused", "shard_"].iter().any(|ours| name.starts_with(ours))
+}
+
 fn metrics_but(text: &str, counted: &[&str]) -> String {
     let mut lines = Vec::new();
     let mut parts = Vec::new();
-    for line in text.lines().filter(|line| !line.starts_with("zk_writes_refused")) {
+    for line in text.lines().filter(|line| !is_ours(line.trim_start_matches("zk_"))) {
         let (name, value) = line.split_once('\t').expect("a tab");
         let varies = VARYING.iter().any(|part| name.contains(part)) && !counted.contains(&name);
         let line = format!("{name}\t{}", if varies { "#" } else { value });
@@ -284,8 +289,7 @@ fn walk(value: &Value, at: &str, lines: &mut BTreeSet<String>) {
         Value::Object(members) if !members.is_empty() => {
             for (key, member) in members {
                 let is_data = key.starts_with('/') || key.bytes().all(|b| b.is_ascii_digit());
-                let is_ours = key.starts_with("writes_refused");
-                if !is_ours {
+                if !is_ours(key) {
                     let key = if is_data { "*" } else { key };
                     walk(member, &format!("{at}.{key}"), lines);
                 }

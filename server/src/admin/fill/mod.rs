@@ -10,4 +10,4 @@ mod shard;
 mod tests;
 
 pub use ordering::{Standing, ordering};
-pub use shard::shard;
+pub use shard::{OfLoop, shard};

@@ -11,21 +11,30 @@ use engine::shard::{Connection, Shard, ShardMeters};
 use model::session::SessionId;
 use std::ops::Range;
 
+/// What the loop of a shard knows of it.
+#[derive(Debug, Default)]
+pub struct OfLoop {
+    /// The share of its time that the loop works, in thousandths.
+    pub busy_permille: u32,
+    /// What it has counted, if that is asked for.
+    pub metrics: Metrics,
+}
+
 /// Answers for a shard. `unsent_bytes` is how much output of a connection its socket has not taken
-/// yet; `metrics` is what the loop has counted for its shard.
+/// yet.
 pub fn shard(
     inquiry: ShardInquiry,
     shard: &mut Shard,
     unsent_bytes: impl Fn(ConnectionId) -> usize,
-    metrics: Metrics,
+    of_loop: OfLoop,
 ) {
     // The requester may be gone; then the reply is dropped.
     match inquiry {
         ShardInquiry::Counts(reply) => {
-            reply.send(shard_report(shard)).ok();
+            reply.send(shard_report(shard, of_loop.busy_permille)).ok();
         }
         ShardInquiry::Metrics(reply) => {
-            reply.send(Box::new(shard_metrics(shard.meters(), metrics))).ok();
+            reply.send(Box::new(shard_metrics(shard.meters(), of_loop.metrics))).ok();
         }
         ShardInquiry::ResetCounts(reply) => {
             shard.reset_counts();
@@ -47,7 +56,7 @@ pub fn shard(
     }
 }
 
-fn shard_report(shard: &Shard) -> ShardReport {
+fn shard_report(shard: &Shard, busy_permille: u32) -> ShardReport {
     let [data, children] = shard.watches();
     let counts = shard.counts();
     ShardReport {
@@ -55,6 +64,7 @@ fn shard_report(shard: &Shard) -> ShardReport {
         received: counts.received,
         sent: counts.sent,
         outstanding: shard.outstanding(),
+        busy_permille,
         latency: Spread {
             count: counts.answered,
             sum: counts.latency_ms_sum,

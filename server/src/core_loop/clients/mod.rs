@@ -151,6 +151,11 @@ impl Clients {
         }
     }
 
+    /// The loop spent this share of the last second or more in turns, in thousandths.
+    pub fn report_busy(&self, permille: u32) {
+        self.gate.report_busy(self.index, permille, self.shard.now().mono_ms);
+    }
+
     /// An operation on a client's socket or a listener has completed.
     #[inline]
     pub fn handle(&mut self, queue: &mut Queue<'_>, completion: Completion<'_>) {
@@ -347,12 +352,14 @@ impl Clients {
         if matches!(inquiry, ShardInquiry::Metrics(_)) {
             self.fill(metrics.get_or_insert_default());
         }
+        let busy_permille = self.gate.busy_permille(self.index, self.shard.now().mono_ms);
         let Self { shard, sockets, by_slot, .. } = self;
         let unsent_bytes = |connection: ConnectionId| {
             let place = place_of(sockets, by_slot, connection);
             place.map_or(0, |place| sockets.sending_bytes(place))
         };
-        fill::shard(inquiry, shard, unsent_bytes, metrics.unwrap_or_default());
+        let of_loop = fill::OfLoop { busy_permille, metrics: metrics.unwrap_or_default() };
+        fill::shard(inquiry, shard, unsent_bytes, of_loop);
     }
 
     /// Fills a report with what became of sockets. Connections that were not let in are reported by
