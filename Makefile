@@ -13,7 +13,7 @@ ROWS ?= .
 WORKLOADS ?= .
 MEMORY_NODES ?= 1300000
 
-.PHONY: help prepare build run test crash ensemble joining mixed three sim faults fuzz hostile twin twin-ensemble keys suites reference bench sweep stages compare compare-ensemble fix miri check
+.PHONY: help prepare build run test crash ensemble joining mixed three sim faults fuzz hostile twin twin-ensemble keys suites reference bench sweep stages compare compare-ensemble drain fix miri check
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -100,6 +100,9 @@ compare-ensemble: KILLS ?= 20
 compare-ensemble: prepare build ## measure three servers of ours beside three of ZooKeeper, in turn (ROUNDS, SECONDS_EACH, KILLS, PARTS, OPTIONS)
 	@scripts/install.sh suites java
 	@benches/compare/ensemble.py $(PARTS) --rounds $(ROUNDS) --seconds $(SECONDS_EACH) --kills $(KILLS) $(OPTIONS)
+
+drain: prepare build ## empty one of three servers of 2,000 sessions, beside clients of another one (OPTIONS)
+	@benches/compare/drain.py $(OPTIONS)
 
 fix: prepare ## format the code
 	@$(CARGO) fmt --all

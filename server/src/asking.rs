@@ -133,11 +133,22 @@ pub(crate) fn ask(address: &str) -> io::Result<Told> {
     let srvr = word(address, "srvr")?;
     // Some close the connection instead of refusing.
     let conf = word(address, "conf").unwrap_or_default();
-    Told::read(&srvr, &conf).ok_or_else(|| {
-        let what = "it does not answer srvr as ZooKeeper does: name the port for clients, and see \
-                    4lw.commands.whitelist";
-        io::Error::new(io::ErrorKind::InvalidData, what)
-    })
+    Told::read(&srvr, &conf).ok_or_else(not_understood)
+}
+
+/// Asks a server for what no whitelist forbids: not for its configuration.
+///
+/// # Errors
+/// As [`ask`].
+pub(crate) fn ask_in_short(address: &str) -> io::Result<Told> {
+    let srvr = word(address, "srvr")?;
+    Told::read(&srvr, "").ok_or_else(not_understood)
+}
+
+fn not_understood() -> io::Error {
+    let what = "it does not answer srvr as ZooKeeper does: name the port for clients, and see \
+                4lw.commands.whitelist";
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 fn word(address: &str, word: &str) -> io::Result<String> {

@@ -21,11 +21,12 @@
 //! `tests::making`, `tests/hostile/probes.rs`).
 //!
 //! - `http` the admin server and the page of metrics; [`moving`] what it asks so that clients go to
-//!   other servers
+//!   other servers; `balancing` the same without being asked
 //!
 //! Not here: recognising words (`net::client`).
 
 mod answer;
+mod balancing;
 mod exchange;
 mod families;
 pub mod fill;
@@ -48,7 +49,7 @@ pub use gather::Roles;
 pub use net::client::FourLetterWord;
 
 use crate::config::Config;
-use crate::config::decided::{AdminServer, FourLetterWords, MetricsProvider};
+use crate::config::decided::{AdminServer, Balancing, FourLetterWords, MetricsProvider};
 use crate::gate::{ConnectThrottle, Seat};
 use answer::Desk;
 use http::Site;
@@ -66,8 +67,9 @@ use text::conf::Conf;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-/// Threads that examine the machine and its directories, beside those that make large answers.
-const SHORT_BLOCKING_MAX: usize = 2;
+/// Threads that examine the machine and its directories, and one that asks other servers, beside
+/// those that make large answers.
+const SHORT_BLOCKING_MAX: usize = 3;
 
 /// What the thread receives at start.
 #[derive(Clone, Debug)]
@@ -92,6 +94,8 @@ pub struct Facts {
     pub provider: MetricsProvider,
     /// The throttle of connects.
     pub throttle: Arc<ConnectThrottle>,
+    /// Whether clients are led to servers with fewer, and how.
+    pub balancing: Option<Balancing>,
 }
 
 /// The ports for HTTP, bound.
@@ -120,6 +124,7 @@ impl Facts {
             properties: config.properties.clone(),
             provider: config.admin.provider,
             throttle,
+            balancing: config.admin.balancing,
         }
     }
 }
@@ -163,7 +168,8 @@ pub struct Admin {
     thread: JoinHandle<()>,
 }
 
-/// Starts the thread `rk-admin`. It queries the roles only to answer a request.
+/// Starts the thread `rk-admin`. It queries the roles only to answer a request, unless clients are
+/// to be balanced.
 ///
 /// # Errors
 /// If the thread or its event queue cannot be created.
@@ -231,6 +237,12 @@ fn run(
     runtime.block_on(async {
         for port in ports {
             tokio::spawn(http::serve(Arc::clone(desk), port));
+        }
+        if let Some(settings) = desk.facts.balancing {
+            let desk = Arc::clone(desk);
+            tokio::spawn(async move {
+                balancing::balance(settings, &desk.facts, &desk.roles).await;
+            });
         }
         loop {
             let slot = Arc::clone(&slots).acquire_owned();

@@ -72,3 +72,42 @@ pub struct ShedCounts {
     /// Connections that were left, because they were busy until the end.
     pub left_busy: u32,
 }
+
+/// An order to shed so many connections of all, each shard in proportion to what it `held`.
+pub fn shed_orders(count: u64, held: &[u64], per_second: u32, patience_ms: u32) -> Vec<ShedOrder> {
+    let of = count as u32;
+    let order = |count| ShedOrder { count: count as u32, of, per_second, patience_ms };
+    shares(count, held).into_iter().map(order).collect()
+}
+
+/// A number divided in proportion to others, without a rest.
+fn shares(count: u64, by: &[u64]) -> Vec<u64> {
+    let all = by.iter().sum::<u64>();
+    let mut before = 0;
+    let (mut seen, mut shares) = (0, Vec::with_capacity(by.len()));
+    for part in by {
+        seen += part;
+        let until = (count * seen).checked_div(all).unwrap_or(0);
+        shares.push(until - before);
+        before = until;
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn shares_are_in_proportion_and_nothing_is_left() {
+        assert_eq!(shares(10, &[1, 1, 2]), [2, 3, 5]);
+        assert_eq!(shares(1, &[5, 5, 5]), [0, 0, 1]);
+        assert_eq!(shares(0, &[5, 5]), [0, 0]);
+        assert_eq!(shares(0, &[0, 0]), [0, 0]);
+        for count in 0..=60 {
+            let shares = shares(count, &[7, 0, 13, 40]);
+            assert_eq!(shares.iter().sum::<u64>(), count);
+            assert!(shares.iter().zip([7, 0, 13, 40]).all(|(share, held)| *share <= held));
+        }
+    }
+}

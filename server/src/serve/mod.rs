@@ -139,7 +139,8 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let background = Arc::new(Background::start(background)?);
     log_disk(&background, &probe, durability);
     let settings = Arc::new(settings(config));
-    let directories = Directories::of(&config.storage, profile::segment_bytes(config, &profile));
+    let segment_bytes = profile::segment_bytes(config, &profile, &probe);
+    let directories = Directories::of(&config.storage, segment_bytes);
     let known = histories::look(&background, &directories, &settings)?;
     let applied = if part.is_some() { Applied::Committed } else { Applied::Durable };
     let advise = Some(pages(&profile));

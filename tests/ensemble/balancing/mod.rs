@@ -26,9 +26,23 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these settings, on every server.
+    fn with(settings: &[(&str, &str)]) -> Self {
         let ports = [(); 3].map(|()| next_free_port());
-        let mut ensemble =
-            Ensemble::prepare(&[super::Seat::Voter; 3], |at, config| with_admin(config, ports[at]));
+        let mut ensemble = Ensemble::prepare(&[super::Seat::Voter; 3], |at, config| {
+            let config = with_admin(config, ports[at]);
+            settings.iter().fold(config, |config, (key, value)| config.set(key, value))
+        });
+        // All of them are on one machine: without this they would be taken to share a port.
+        let clients = [0, 1, 2].map(|at| ensemble.address(at));
+        for (at, (quorum, election)) in ensemble.ports.clone().into_iter().enumerate() {
+            let line = format!("127.0.0.1:{quorum}:{election};{}", clients[at]);
+            let key = format!("server.{}", at + 1);
+            ensemble.servers.iter_mut().for_each(|server| server.set(&key, &line));
+        }
         ensemble.servers.iter_mut().for_each(Server::launch);
         ensemble.await_service();
         let admins = ports.map(|port| SocketAddr::from(([127, 0, 0, 1], port))).to_vec();
@@ -192,6 +206,39 @@ fn clients_are_spread_and_drained_and_lose_nothing() {
     let mut main = Client::connect(addresses[0]);
     main.set(WATCHED, b"now", -1).unwrap();
     for client in all {
+        client.check();
+    }
+}
+
+/// Nobody commands it.
+#[test]
+fn servers_that_balance_by_themselves_become_even() {
+    let scene = Scene::with(&[
+        ("ring.balance", "on"),
+        ("ring.balance.seconds", "1"),
+        ("ring.balance.perSecond", "100"),
+    ]);
+    let addresses = scene.addresses();
+    let mut main = Client::connect(addresses[1]);
+    main.create(WATCHED, b"", &Acl::open(), 0).unwrap();
+    Client::connect(addresses[0]).sync(WATCHED).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..60)
+        .map(|number| {
+            let (client, stop) = (Roaming::new(&addresses, 0, number), stop.clone());
+            thread::spawn(move || client.stay(&stop))
+        })
+        .collect();
+    main.wait_until("every server has its share", |_| {
+        // A third of 61, and what is tolerated.
+        scene.counts().iter().all(|count| *count <= 21 + 3)
+    });
+    stop.store(true, Ordering::Release);
+    let clients: Vec<_> =
+        clients.into_iter().map(|it| it.join().expect("no session is lost")).collect();
+    assert!(clients.iter().map(|client| client.moves).sum::<u32>() >= 36);
+    main.set(WATCHED, b"now", -1).unwrap();
+    for client in clients {
         client.check();
     }
 }

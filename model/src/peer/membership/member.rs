@@ -88,6 +88,17 @@ impl Member {
         })
     }
 
+    /// Where clients reach it: what its line says; the first host that other servers use where that
+    /// stands for all addresses of a machine, and this port too where the line says nothing.
+    pub fn clients_at(&self, port: u16) -> Address {
+        let host = || self.addresses[0].host.clone();
+        match &self.client {
+            Some(said) if !said.is_wildcard() => said.clone(),
+            Some(said) => Address { host: host(), port: said.port },
+            None => Address { host: host(), port },
+        }
+    }
+
     /// Where other servers reach it: at least one place.
     pub fn addresses(&self) -> &[PeerAddress] {
         &self.addresses

@@ -11,12 +11,11 @@ use super::commands::{Members, ended, failed, is_serving};
 use super::json;
 use crate::admin::answer::Desk;
 use crate::admin::gather::Roles;
-use crate::admin::inquiry::{
-    Caller, LeaseOrder, Mode, MovingReport, ShedCounts, ShedOrder, Unanswered,
-};
+use crate::admin::inquiry::{Caller, LeaseOrder, Mode, MovingReport, ShedCounts, Unanswered};
 use crate::admin::limits::{
     ORDER_BYTES_MAX, SHED_PATIENCE_MS, SHED_PATIENCE_MS_MAX, SHED_PER_SECOND, SHED_PER_SECOND_MAX,
 };
+use crate::admin::moving::shed_orders;
 use crate::admin::text::NOT_SERVING;
 use crate::gate::{LEASE_CONNECTIONS_MAX, LEASE_MS_MAX};
 use hyper::StatusCode;
@@ -141,17 +140,7 @@ async fn begin(roles: &Roles, shed: Shed, peer: IpAddr) -> Result<Members, Unans
         Amount::Percentage(percentage) => (all * u64::from(percentage) + 50) / 100,
         Amount::Count(count) => u64::from(count).min(all),
     };
-    let of = count as u32;
-    let orders: Vec<_> = shares(count, &held)
-        .into_iter()
-        .map(|count| ShedOrder {
-            count: count as u32,
-            of,
-            per_second: shed.per_second,
-            patience_ms: shed.patience_ms,
-        })
-        .collect();
-    roles.shed(&orders).await?;
+    roles.shed(&shed_orders(count, &held, shed.per_second, shed.patience_ms)).await?;
     info!(%peer, count, of = all, per_second = shed.per_second, "connections are being shed");
     let mut members = Map::new();
     members.insert("connections_shed".to_owned(), count.into());
@@ -161,20 +150,6 @@ async fn begin(roles: &Roles, shed: Shed, peer: IpAddr) -> Result<Members, Unans
     };
     members.insert(name.to_owned(), requested.into());
     Ok(members)
-}
-
-/// A number divided in proportion to others, without a rest.
-fn shares(count: u64, by: &[u64]) -> Vec<u64> {
-    let all = by.iter().sum::<u64>();
-    let mut before = 0;
-    let (mut seen, mut shares) = (0, Vec::with_capacity(by.len()));
-    for part in by {
-        seen += part;
-        let until = (count * seen).checked_div(all).unwrap_or(0);
-        shares.push(until - before);
-        before = until;
-    }
-    shares
 }
 
 async fn lend(roles: &Roles, order: LeaseOrder, peer: IpAddr) -> Result<Members, Unanswered> {
@@ -276,7 +251,7 @@ fn as_int(value: &Value) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Amount, Members, Shed, credentials, lease, shares};
+    use super::{Amount, Members, Shed, credentials, lease};
     use crate::admin::inquiry::LeaseOrder;
 
     fn members(text: &str) -> Members {
@@ -324,18 +299,5 @@ mod tests {
         assert_eq!(credentials("ip "), Some(("ip", None)));
         assert_eq!(credentials("digest a:b c"), None);
         assert_eq!(credentials(""), Some(("", None)));
-    }
-
-    #[test]
-    fn shares_are_in_proportion_and_nothing_is_left() {
-        assert_eq!(shares(10, &[1, 1, 2]), [2, 3, 5]);
-        assert_eq!(shares(1, &[5, 5, 5]), [0, 0, 1]);
-        assert_eq!(shares(0, &[5, 5]), [0, 0]);
-        assert_eq!(shares(0, &[0, 0]), [0, 0]);
-        for count in 0..=60 {
-            let shares = shares(count, &[7, 0, 13, 40]);
-            assert_eq!(shares.iter().sum::<u64>(), count);
-            assert!(shares.iter().zip([7, 0, 13, 40]).all(|(share, held)| *share <= held));
-        }
     }
 }

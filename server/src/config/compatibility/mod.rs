@@ -91,7 +91,7 @@ fn metrics(page: &mut String) {
     }
     page.push_str(
         "\n`writes_refused` is ours: whether writes are refused because the disk is full; `srvr` \
-         says why.\n\n",
+         says why. So is what is shown of each shard, `shard_N_connections` and more.\n\n",
     );
 }
 

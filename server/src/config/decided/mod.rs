@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use engine::acl::scheme::Schemes;
@@ -80,6 +81,19 @@ pub struct AdminServer {
     pub has_old_date: bool,
     /// Where metrics are served over HTTP; unset if nowhere.
     pub metrics: Option<Endpoint>,
+    /// Whether clients are led to servers with fewer, and how.
+    pub balancing: Option<Balancing>,
+}
+
+/// How clients are led to servers with fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Balancing {
+    /// How often the other servers are asked.
+    pub every: Duration,
+    /// How much above its share a server may be, in percent of the share.
+    pub tolerance_percent: u32,
+    /// Connections that may be closed in a second.
+    pub per_second: u32,
 }
 
 /// How metrics are exported.

@@ -3,12 +3,12 @@
 use crate::config::keys::{self, Property};
 use crate::config::written::Origin;
 use engine::settings::LocalSessions;
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use super::{
-    AdminServer, Config, Connections, Durability, FourLetterWords, LargeRequests, Log, Logging,
-    MetricsProvider, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions, Storage, Throttle,
-    Tree, access,
+    AdminServer, Balancing, Config, Connections, Durability, FourLetterWords, LargeRequests, Log,
+    Logging, MetricsProvider, Placement, Purge, Requests, SEGMENT_BYTES_MIN, Sessions, Storage,
+    Throttle, Tree, access,
     ensemble::{Ensemble, Own},
     listening,
     settle::{NOT_SHOWN, Settled, is_secret},
@@ -98,7 +98,17 @@ fn admin(settled: &mut Settled<'_>) -> AdminServer {
         provider,
         has_old_date: settled.text("ring.versionLine") == "3.4",
         metrics: (provider == MetricsProvider::Prometheus).then_some(metrics),
+        balancing: balancing(settled),
     }
+}
+
+fn balancing(settled: &Settled<'_>) -> Option<Balancing> {
+    let balancing = Balancing {
+        every: Duration::from_secs(settled.natural("ring.balance.seconds").into()),
+        tolerance_percent: settled.natural("ring.balance.tolerancePercent"),
+        per_second: settled.natural("ring.balance.perSecond"),
+    };
+    (settled.text("ring.balance") == "on").then_some(balancing)
 }
 
 /// A bound on connects, if there are any tokens at all. In stock the tokens count global sessions,

@@ -40,6 +40,20 @@ pub(super) static KEYS: &[Key] = &[
             a read behind it sees every write that was acknowledged before it; or nothing, as \
             ZooKeeper does.",
     ),
+    Key::new("ring.balance", OneOf(&["off", "on"]), "off").says(
+        "Whether a server that has more clients than the others closes connections, idle ones \
+            first, so that these clients go elsewhere. `ringkeeper balance even` does so once.",
+    ),
+    Key::new("ring.balance.seconds", Int, "60").within(1, 86_400).says(
+        "How often a server that balances asks the others how many clients they have, in seconds; \
+            ever more rarely while those it leads away come back.",
+    ),
+    Key::new("ring.balance.tolerancePercent", Int, "10")
+        .within(0, 1_000)
+        .says("How much above the mean a server's clients may be before it leads some away."),
+    Key::new("ring.balance.perSecond", Int, "20")
+        .within(1, 100_000)
+        .says("Connections that a server that balances may close in a second."),
     Key::new("ring.versionLine", OneOf(&["3.9", "3.4"]), "3.9").says(
         "The form of the line with the version in srvr, stat, mntr and envi: with a date as \
             ZooKeeper writes it now, or as it did up to 3.5, which go-zookeeper's FLWSrvr reads.",
