@@ -42,6 +42,11 @@ impl Curve {
         }
     }
 
+    /// The points, by their bytes.
+    pub fn points(&self) -> &[CurvePoint] {
+        &self.points
+    }
+
     /// The time of a batch: a straight line between points, the first point's time before it, and
     /// the last line continued behind the last.
     pub fn seconds_at(&self, bytes: f64) -> f64 {

@@ -9,6 +9,7 @@
 //!
 //! - [`costs`]: what one request costs at each stage, and the device's curve; [`load`]: what
 //!   clients ask for, and the layout of the servers; [`error`]: inputs that make no sense;
+//!   [`measured`]: costs that were measured once, to plan with until there are own ones;
 //! - [`numeric`]: special functions, least squares; [`distribution`]: times on a grid, added, mixed
 //!   and read at a quantile;
 //! - [`queue`]: single queues, queues served in batches, the k-th answer of n;
@@ -52,6 +53,7 @@ pub mod ensemble;
 pub mod error;
 pub mod fit;
 pub mod load;
+pub mod measured;
 pub mod numeric;
 pub mod plan;
 pub mod queue;
