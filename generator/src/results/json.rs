@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 use super::Results;
 use crate::tally::{Code, Second};
 
+/// Of the form: raised when a field that readers need changes its meaning.
+const VERSION: u32 = 1;
+
 const QUANTILES: [(&str, f64); 6] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999), ("p9999", 0.9999), ("max", 1.0)];
 
@@ -20,6 +23,7 @@ fn micros(ns: u64) -> Value {
 impl Results {
     pub(super) fn json(&self) -> String {
         let mut fields = Map::new();
+        fields.insert("version".into(), json!(VERSION));
         for (name, value) in &self.settings {
             fields.insert((*name).into(), value.clone());
         }
