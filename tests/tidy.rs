@@ -42,7 +42,7 @@ const PLACES: [(&str, &[&str]); 9] = [
     ("nix", &["ring/", "net/", "disk/", "tuning/", "generator/", "server/"]),
     ("hdrhistogram", &["generator/", "tuning/"]),
     ("rand", &["generator/"]),
-    ("toml", &["generator/", "tuning/"]),
+    ("toml", &["generator/", "tuning/", "server/src/plan/"]),
 ];
 
 /// What may read the clock and the environment: the binary, and for the clock also the parts that

@@ -151,7 +151,11 @@ fn not_understood() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-fn word(address: &str, word: &str) -> io::Result<String> {
+/// What a server answers to a word.
+///
+/// # Errors
+/// It cannot be reached.
+pub(crate) fn word(address: &str, word: &str) -> io::Result<String> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for resolved in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&resolved, ANSWER_MAX) {

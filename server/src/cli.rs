@@ -62,6 +62,8 @@ pub enum Command {
     Profile(crate::profile::ProfileArgs),
     /// Show the machine's settings and what is advised on it, change them, put them back.
     Tune(crate::tune::TuneArgs),
+    /// Say how many servers of what kind a load needs, and what breaks first.
+    Plan(Box<crate::plan::PlanArgs>),
     /// Print every configuration key: its values, its default, how it is supported.
     Config(ConfigArgs),
 }

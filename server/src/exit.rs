@@ -3,6 +3,7 @@
 use crate::balance::BalanceError;
 use crate::data_set::DataSetError;
 use crate::migrate::MigrateError;
+use crate::plan::PlanError;
 use crate::probe::MeasureError;
 use crate::profile::ProfileFailed;
 use crate::reconfig::ReconfigError;
@@ -139,6 +140,12 @@ impl Failure for TuneError {
             Self::Name { .. } | Self::Topology(TopologyError::Description { .. }) => Exit::Usage,
             _ => Exit::Failed,
         }
+    }
+}
+
+impl Failure for PlanError {
+    fn exit(&self) -> Exit {
+        if self.is_usage() { Exit::Usage } else { Exit::Failed }
     }
 }
 

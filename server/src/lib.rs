@@ -12,7 +12,8 @@
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
 //!   [`mod@route`]: which servers a client tries first; [`mod@balance`]: clients are led elsewhere;
 //! - [`mod@topology`]: what the machine's processors are for; [`mod@probe`]: what its disk can do;
-//!   [`mod@profile`]: what follows from both; [`mod@tune`]: its settings.
+//!   [`mod@profile`]: what follows from both; [`mod@tune`]: its settings;
+//! - [`mod@plan`]: how many servers a load needs.
 //!
 //! **Invariants**
 //!
@@ -46,6 +47,7 @@ pub mod membership;
 pub mod migrate;
 pub mod output;
 pub mod persist;
+pub mod plan;
 pub mod probe;
 pub mod profile;
 mod random;

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Probe(args) => server::probe::probe(&args, out).map_err(Into::into),
         Command::Profile(args) => server::profile::profile(&args, out).map_err(Into::into),
         Command::Tune(args) => server::tune::tune(&args, out).map_err(Into::into),
+        Command::Plan(args) => server::plan::plan(&args, out).map_err(Into::into),
         // It only produces output, and ends when its reader has closed it.
         Command::Inspect(args) => {
             server::migrate::inspect(&args, &mut io::stdout()).map_err(Into::into)
