@@ -136,7 +136,7 @@ impl Basis {
         }
         let of = |kind: Kind| ramps.iter().filter(move |it| it.kind() == kind);
         for report in of(Kind::Reads).chain(of(Kind::Writes)) {
-            say(&format!("costs are fitted to {}", report.path.display()));
+            say(&format!("costs are fitted to the ramp of {}", report.name));
             self.fit(report, &layout)?;
         }
         if self.fits.is_empty() && !ramps.is_empty() {

@@ -93,7 +93,9 @@ pub fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanError> {
     if args.json.as_deref() != Some(Path::new("-")) {
         write(&text::text(&shown), out)?;
     }
-    answer.refused(&question).map_or(Ok(()), Err)
+    // What was measured is carried, whatever is predicted of it.
+    let refused = answer.refused(&question).filter(|_| args.layout.is_some());
+    refused.map_or(Ok(()), Err)
 }
 
 /// Everything that is shown.

@@ -122,7 +122,7 @@ pub(super) struct Report {
     pub(super) name: String,
     /// Of what scales.
     pub(super) n: f64,
-    /// The load at the highest rate that was answered.
+    /// The load at the highest rate that kept the ramp's bound, or that was answered.
     pub(super) load: Load,
     /// Steps of the ramp, if it is one.
     pub(super) steps: Vec<RampStep>,
@@ -163,8 +163,13 @@ impl Report {
         refuse_errors(&json, !steps.is_empty())?;
         let name = ["workload", "op"].into_iter().find_map(|it| json[it].as_str());
         let rows = rows(&json)?;
+        let kept_per_s = json["ramp_rate"].as_f64();
         let best = steps.iter().map(|it| it.achieved_per_s).fold(0.0, f64::max);
-        let rate = if steps.is_empty() { average } else { best };
+        let rate = match kept_per_s {
+            _ if steps.is_empty() => average,
+            Some(kept) if kept > 0.0 => kept,
+            _ => best,
+        };
         if rate <= 0.0 || rows.reads_part + rows.writes_per_op <= 0.0 {
             return Err(ReportError::Nothing);
         }
@@ -183,7 +188,7 @@ impl Report {
             n: n.unwrap_or(connections),
             load,
             steps,
-            kept_per_s: json["ramp_rate"].as_f64(),
+            kept_per_s,
             others_part: json["others_share"].as_f64(),
             reads: rows.reads,
             writes: rows.writes,
