@@ -9,7 +9,7 @@ use super::numbers::percent;
 use super::report::{Kind, Report};
 use super::words;
 use crate::output::say;
-use planning::fit::{Fitted, Ramp, Unknown, fit};
+use planning::fit::{Fitted, Ramp, RampStep, Unknown, fit};
 use planning::numeric::Estimate;
 use planning::scalability::{self, Scalability, Throughput};
 use planning::{Costs, Curve, CurvePoint, FitError, Layout, Load};
@@ -22,6 +22,11 @@ use tuning::profile::Knob;
 
 /// Throughputs that show a law.
 const SCALING_MIN: usize = 4;
+/// Answered by due, below which a step was not carried.
+const CARRIED_MIN: f64 = 0.97;
+/// Steps that costs are fitted to.
+const CARRIED_MAX: usize = 6;
+const BEYOND_MAX: usize = 2;
 /// Other processes with more of the machine than this are mentioned.
 const OTHERS_MIN: f64 = 0.1;
 
@@ -155,28 +160,42 @@ impl Basis {
         Ok(())
     }
 
-    /// As many unknowns as the ramp determines.
+    /// As many unknowns as the ramp determines: what a core costs only if it was brought to its
+    /// limit.
     fn fit(&mut self, report: &Report, layout: &Layout) -> Result<(), PlanError> {
         use Unknown::{
             ClientRoundTrip, CoreVariability, DeviceTime, DeviceVariability, OrderingWrite,
             ShardRead,
         };
-        let sets: &[&[Unknown]] = match report.kind() {
-            Kind::Reads => {
-                &[&[ShardRead, ClientRoundTrip, CoreVariability], &[ShardRead, ClientRoundTrip]]
-            }
-            _ => &[
+        let is_full = report.steps.iter().any(is_saturated);
+        if !is_full {
+            self.assumed.push(format!(
+                "no step of the ramp of {} was beyond what the server carried, so it does not show \
+                 what a core costs: repeat it with a higher --ramp-p99-ms",
+                report.name
+            ));
+        }
+        let sets: &[&[Unknown]] = match (report.kind(), is_full) {
+            (Kind::Reads, true) => &[
+                &[ShardRead, ClientRoundTrip, CoreVariability],
+                &[ShardRead, ClientRoundTrip],
+                &[ShardRead],
+            ],
+            (Kind::Reads, false) => &[&[ClientRoundTrip, CoreVariability], &[ClientRoundTrip]],
+            (_, true) => &[
                 &[OrderingWrite, DeviceTime, DeviceVariability],
                 &[OrderingWrite, DeviceTime],
-                &[DeviceTime],
+                &[OrderingWrite],
             ],
+            (_, false) => &[&[DeviceTime, DeviceVariability], &[DeviceTime]],
         };
         // A trace of the other kind is none to the fit.
         let load = match report.kind() {
             Kind::Reads => Load { writes_per_s: 0.0, ..report.load.clone() },
             _ => Load { reads_per_s: 0.0, ..report.load.clone() },
         };
-        let ramp = Ramp { steps: &report.steps, load: &load, layout };
+        let steps = thinned(&report.steps);
+        let ramp = Ramp { steps: &steps, load: &load, layout };
         let mut last = FitError::Undetermined;
         for unknowns in sets {
             match fit(&ramp, unknowns, &self.costs) {
@@ -199,6 +218,24 @@ impl Basis {
         let (name, steps) = (report.name.clone(), report.steps.len());
         self.fits.push(Fit { name, steps, fitted });
     }
+}
+
+/// Whether less was answered than was due, beyond what chance explains.
+fn is_saturated(step: &RampStep) -> bool {
+    step.achieved_per_s < CARRIED_MIN * step.offered_per_s
+}
+
+/// A ramp ends with many steps at almost the same rate, which add time to a fit and little else: of
+/// the carried ones some that are spread over all rates, of the others the lowest.
+fn thinned(steps: &[RampStep]) -> Vec<RampStep> {
+    let (mut beyond, mut carried): (Vec<RampStep>, Vec<_>) =
+        steps.iter().partition(|it| is_saturated(it));
+    beyond.sort_by(|a, b| a.achieved_per_s.total_cmp(&b.achieved_per_s));
+    carried.sort_by(|a, b| a.offered_per_s.total_cmp(&b.offered_per_s));
+    beyond.truncate(BEYOND_MAX);
+    let count = carried.len().min(CARRIED_MAX);
+    let at = |index: usize| carried[index * (carried.len() - 1) / (count - 1).max(1)];
+    (0..count).map(at).chain(beyond).collect()
 }
 
 /// Whether every estimate is a finite number with an interval around it.
@@ -248,6 +285,24 @@ fn curve(json: &Value) -> Result<Curve, String> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_ramp_is_thinned_where_it_repeats_itself() {
+        let step = |offered_per_s: f64, achieved_per_s: f64| RampStep {
+            offered_per_s,
+            achieved_per_s,
+            utilisation: None,
+            p50_s: 1.0,
+            p99_s: 1.0,
+        };
+        let mut steps: Vec<_> =
+            (1..=11).rev().map(|it| step(f64::from(it), f64::from(it))).collect();
+        steps.extend([step(40.0, 15.0), step(20.0, 16.0), step(80.0, 12.0)]);
+        let kept: Vec<_> = thinned(&steps).iter().map(|it| it.achieved_per_s).collect();
+        assert_eq!(kept, [1.0, 3.0, 5.0, 7.0, 9.0, 11.0, 12.0, 15.0]);
+        assert_eq!(thinned(&steps[..1]), steps[..1]);
+        assert_eq!(thinned(&[]), []);
+    }
 
     #[test]
     fn a_probe_gives_the_curve_of_what_it_advises() {

@@ -56,8 +56,8 @@ fn curve(value: &Value) -> Option<Result<Curve, planning::InputError>> {
 /// All costs, each with what it is.
 pub(super) fn text(costs: &Costs) -> String {
     let mut text = format!(
-        "# Costs of one kind of server, for `ringkeeper plan --costs`. What a file leaves out is as\n\
-         # without it.\nversion = {VERSION}\n"
+        "# Costs of one kind of server, for `ringkeeper plan --costs`. What a file leaves out\n\
+         # is as without it.\nversion = {VERSION}\n"
     );
     for table in ["cores", "device", "network", "memory"] {
         let _ = writeln!(text, "\n[{table}]");

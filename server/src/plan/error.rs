@@ -124,7 +124,7 @@ pub enum PlanError {
     Refused(Refusal),
     /// The given servers do not.
     #[error(
-        "these servers do not carry this load: {0}; leave out --layout to search for servers that do"
+        "these servers do not carry this load: {0}; without --layout, servers that do are searched"
     )]
     NotCarried(String),
     /// A measurement for a check.

@@ -284,8 +284,8 @@ pub(super) fn assumed(shown: &Shown<'_>) -> Vec<String> {
     lines.extend(shown.observed.iter().flat_map(|it| it.missing.iter().cloned()));
     if shipped > 0 {
         lines.push(format!(
-            "{shipped} costs as shipped, measured on one small virtual machine: a report (--report) \
-             and a probe (--probe) of your own servers are better"
+            "{shipped} costs as shipped, measured on one small virtual machine: a report \
+             (--report) and a probe (--probe) of your own servers are better"
         ));
     }
     lines.push("clients are spread evenly over the servers, and requests over the shards".into());

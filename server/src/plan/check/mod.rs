@@ -72,9 +72,9 @@ pub(super) fn check(
     let question = Question::of(args, Some(&seen))?;
     let (load, layout) = (&question.load, &layout);
     let made = if reports.is_empty() { ramps(&bench, load, question.p99_s)? } else { Vec::new() };
-    let reports = if reports.is_empty() { &made } else { reports };
+    let mut reports = if reports.is_empty() { made } else { reports.to_vec() };
     let measured_on = args.measured_on.clone().or(Some(super::LayoutWords(layout.clone())));
-    let basis = Basis::of(&PlanArgs { measured_on, ..args.clone() }, reports)?;
+    let basis = fitted(&PlanArgs { measured_on, ..args.clone() }, &mut reports)?;
     let most = capacity(&basis.costs, load, layout, question.p99_s)?;
     let predicted = most.reads_per_s + most.writes_per_s;
     say("the highest rate of the workload is measured");
@@ -93,6 +93,19 @@ pub(super) fn check(
         write(&in_words(&lines, &limit), out)?;
     }
     Ok(())
+}
+
+/// Costs from as many reports as show some: what a disturbed ramp does not show stays as shipped.
+fn fitted(args: &PlanArgs, reports: &mut Vec<Report>) -> Result<Basis, PlanError> {
+    loop {
+        match Basis::of(args, reports) {
+            Err(PlanError::Fit { path, error }) => {
+                say(&format!("{}: {error}; its costs are those that are shipped", path.display()));
+                reports.retain(|it| it.path != path);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// A ramp of reads and one of writes, as far as the load has them.

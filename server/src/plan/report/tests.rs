@@ -45,7 +45,9 @@ fn a_closed_loop_is_a_throughput() {
 
 #[test]
 fn a_mix_counts_what_its_operations_write() {
-    let row = |name: &str, count: u64| json!({ "name": name, "count": count, "percentiles_us": [[50.0, 100.0], [100.0, 300.0]] });
+    let points = [[50.0, 100.0], [100.0, 300.0]];
+    let row =
+        |name: &str, count: u64| json!({ "name": name, "count": count, "percentiles_us": points });
     let mut json: Value = serde_json::from_str(CLOSED_LOOP).unwrap();
     json["ops_per_s"] = json!(1000.0);
     json["latencies"] = json!([row("get", 60), row("churn", 20), row("set", 20), row("event", 50)]);
