@@ -15,6 +15,7 @@ mod halves;
 mod lineage;
 mod metrics;
 mod pages;
+mod plan;
 mod probe;
 mod profile;
 mod repair;

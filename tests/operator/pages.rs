@@ -29,7 +29,13 @@ use super::Folder;
 /// A loaded machine starts and stops a server slowly.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 /// Lines with these prefixes need the running server.
-const CLIENTS: [&str; 4] = ["bash -c", "curl ", "kill -TERM", "target/release/ringkeeper bench"];
+const CLIENTS: [&str; 5] = [
+    "bash -c",
+    "curl ",
+    "kill -TERM",
+    "target/release/ringkeeper bench",
+    "target/release/ringkeeper plan --server",
+];
 /// A zxid that the folder's data has, in place of the page's.
 const ZXIDS: (&str, &str) = ("0x1a0002f", "0x2");
 
@@ -382,6 +388,11 @@ fn the_commands_of_the_pages_about_disks_run() {
 #[test]
 fn the_commands_of_balancing_run() {
     assert_eq!(play("docs/balancing.md"), (6, 0, 0));
+}
+
+#[test]
+fn the_commands_of_capacity_run() {
+    assert_eq!(play("docs/capacity.md"), (9, 8, 0));
 }
 
 #[test]
