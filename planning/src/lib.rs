@@ -16,6 +16,7 @@
 //!   helps;
 //! - [`plan`]: the inverse, the smallest layout that carries what is required, or a refusal;
 //! - [`scalability`]: the universal scalability law, fitted; [`fit`]: costs from a measured ramp;
+//! - [`turns`]: a server that runs, as clients see it, fitted from outside;
 //! - [`simulation`]: the same chain event by event, which judges the model.
 //!
 //! **Invariants**
@@ -59,6 +60,7 @@ pub mod scalability;
 pub mod simulation;
 #[cfg(test)]
 mod tests;
+pub mod turns;
 
 pub use costs::{Costs, Curve, CurvePoint, Device};
 pub use ensemble::{Operation, Prediction, Stage};
