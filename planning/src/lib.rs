@@ -17,6 +17,7 @@
 //!   helps;
 //! - [`plan`]: the inverse, the smallest layout that carries what is required, or a refusal;
 //! - [`scalability`]: the universal scalability law, fitted; [`fit`]: costs from a measured ramp;
+//! - [`turns`]: a server that runs, as clients see it, fitted from outside;
 //! - [`simulation`]: the same chain event by event, which judges the model.
 //!
 //! **Invariants**
@@ -61,6 +62,7 @@ pub mod scalability;
 pub mod simulation;
 #[cfg(test)]
 mod tests;
+pub mod turns;
 
 pub use costs::{Costs, Curve, CurvePoint, Device};
 pub use ensemble::{Operation, Prediction, Stage};

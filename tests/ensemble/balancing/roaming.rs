@@ -31,12 +31,15 @@ pub(super) struct Roaming {
 impl Roaming {
     /// A new session at one of the servers, with a node and a watch.
     pub(super) fn new(addresses: &[SocketAddr], at: usize, number: usize) -> Self {
-        let mut client = Client::connect(addresses[at]);
-        let node = format!("/roaming-{number}");
-        client.create(&node, b"", &Acl::open(), 1).unwrap();
-        client.get(WATCHED, true).unwrap();
+        let client = Client::connect(addresses[at]);
         let (addresses, zxid) = (addresses.to_vec(), client.zxid());
-        Self { client, addresses, at, zxid, node, moves: 0, events: 0 }
+        let node = format!("/roaming-{number}");
+        let mut new = Self { client, addresses, at, zxid, node, moves: 0, events: 0 };
+        // Servers that balance by themselves may lead it elsewhere already.
+        let create = Body::new().string(&new.node).buffer(b"" as &[u8]).acls(&Acl::open()).int(1);
+        new.call(opcode::CREATE, &create);
+        new.call(opcode::GET_DATA, &Body::new().string(WATCHED).boolean(true));
+        new
     }
 
     /// Stays until it is told to leave.

@@ -1,14 +1,17 @@
 //! Runs of the load generator in this process, each read back as a report.
 
 use crate::plan::error::PlanError;
-use crate::plan::report::{PATH_BYTES, Report, ReportArg};
+use crate::plan::report::{Report, ReportArg};
 use clap::{Args, Command, FromArgMatches};
 use generator::{BenchArgs, BenchError};
-use planning::Load;
+use serde_json::Value;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process;
+
+/// Later than anything: what counts is whether requests are answered.
+const LATE_MS: u32 = 60_000;
 
 /// A server and what it is loaded with.
 pub(super) struct Bench {
@@ -38,59 +41,80 @@ impl Bench {
         self.report(&["--workload", &self.workload], "--seconds 1 --warmup 0")
     }
 
-    /// A ramp of one operation, with the connections and nodes of a load.
-    pub(super) fn ramp(&self, op: &str, load: &Load, p99_s: f64) -> Result<Report, PlanError> {
-        let (connections, nodes) = (load.sessions, load.nodes.max(1.0));
-        let bytes = (load.node_bytes - PATH_BYTES).max(0.0);
-        let more = format!(
-            "{} --connections {connections:.0} --nodes {nodes:.0} --size {bytes:.0}",
-            self.ramp_flags(p99_s)
-        );
-        let report = self.report(&["--op", op], &more)?;
-        Ok(Report { path: format!("the ramp of {op}").into(), ..report })
+    /// About the highest rate that the server answers, however late; at least 1.
+    pub(super) fn highest(&self) -> Result<f64, PlanError> {
+        let late_ms = LATE_MS.to_string();
+        self.run(&[
+            "--workload",
+            &self.workload,
+            "--ramp",
+            "--ramp-p99-ms",
+            &late_ms,
+            "--ramp-seconds",
+            "1",
+            "--warmup",
+            "1",
+            "--skip-prepare",
+        ])?;
+        let steps = self.read()?.steps;
+        Ok(steps.iter().map(|it| it.achieved_per_s).fold(1.0, f64::max))
     }
 
-    /// The highest rate of the workload that keeps the bound; `None` if none does.
-    pub(super) fn highest(&self, p99_s: f64) -> Result<Option<f64>, PlanError> {
-        let more = format!("{} --skip-prepare", self.ramp_flags(p99_s));
-        let report = self.report(&["--workload", &self.workload], &more)?;
-        Ok(report.kept_per_s.filter(|it| *it > 0.0))
+    /// How many requests are answered a second of more than the server carries.
+    pub(super) fn answered(&self, rate: f64) -> Result<Option<f64>, PlanError> {
+        self.run(&self.at(rate).each_ref().map(String::as_str))?;
+        let text = fs::read_to_string(&self.file).map_err(PlanError::file(&self.file))?;
+        let json: Value = serde_json::from_str(&text).unwrap_or_default();
+        Ok(json["ops_per_s"].as_f64().filter(|it| *it > 0.0))
     }
 
     /// The workload at a rate; `None` if the server did not carry it.
     pub(super) fn open_loop(&self, rate: f64) -> Result<Option<Report>, PlanError> {
-        let seconds = self.seconds;
-        let more = format!("--rate {rate:.0} --seconds {seconds} --warmup 1 --skip-prepare");
-        match self.report(&["--workload", &self.workload], &more) {
+        self.run(&self.at(rate).each_ref().map(String::as_str))?;
+        match self.read() {
             Ok(report) => Ok(Some(report)),
             Err(PlanError::Report { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The bench's bound is in whole milliseconds.
-    fn ramp_flags(&self, p99_s: f64) -> String {
-        let (ms, seconds) = ((p99_s * 1e3).ceil().max(1.0), self.seconds);
-        format!("--ramp --ramp-p99-ms {ms:.0} --ramp-seconds {seconds} --warmup 1")
+    fn at(&self, rate: f64) -> [String; 9] {
+        let (rate, seconds) = (format!("{rate:.0}"), self.seconds.to_string());
+        [
+            "--workload",
+            &self.workload,
+            "--rate",
+            &rate,
+            "--seconds",
+            &seconds,
+            "--warmup",
+            "1",
+            "--skip-prepare",
+        ]
+        .map(str::to_owned)
     }
 
-    /// Runs the bench with words that may have blanks in them, and with more that have none.
-    fn report(&self, words: &[&str], more: &str) -> Result<Report, PlanError> {
+    fn run(&self, words: &[&str]) -> Result<(), PlanError> {
         let file = self.file.display().to_string();
         let fixed = ["bench", "--server", &self.server, "--json", &file];
         let command = BenchArgs::augment_args(Command::new("bench"));
-        let all = fixed.iter().chain(words).copied().chain(more.split_whitespace());
-        let found = command.get_matches_from(all);
+        let found = command.get_matches_from(fixed.iter().chain(words));
         let args = BenchArgs::from_arg_matches(&found).expect("the words are those of the bench");
         // A report of an earlier run is none of this one.
         let _ = fs::remove_file(&self.file);
         match generator::run(&args, &mut io::sink(), |_| {}) {
-            Ok(()) => {}
+            Ok(()) => Ok(()),
             // Its report says so, too.
             Err(BenchError::Errors { .. } | BenchError::Incidents { .. } | BenchError::Nothing)
-                if self.file.exists() => {}
-            Err(error) => return Err(error.into()),
+                if self.file.exists() =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
         }
+    }
+
+    fn read(&self) -> Result<Report, PlanError> {
         Report::read(&ReportArg { n: None, path: self.file.clone() })
     }
 }

@@ -101,6 +101,11 @@ impl Latencies {
         })
     }
 
+    /// How many requests.
+    pub(super) fn count(&self) -> f64 {
+        self.points.iter().map(|it| it.1).sum()
+    }
+
     fn add(&mut self, row: &Value) -> Option<()> {
         let count = row["count"].as_f64()?;
         let mut before = 0.0;

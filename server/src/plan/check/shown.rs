@@ -1,0 +1,43 @@
+//! A comparison, as a table and as JSON.
+
+use super::Line;
+use crate::plan::numbers::{count, time};
+use crate::plan::text::table;
+use serde_json::{Value, json};
+
+const HEAD: [&str; 6] = ["RATE", "WHAT", "PREDICTED", "MEASURED", "ERROR", "ROUNDS"];
+
+pub(super) fn in_words(lines: &[Line]) -> String {
+    let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
+    for line in lines {
+        let value = |it: Option<f64>| match (it, line.rate) {
+            (None, _) => "-".to_owned(),
+            (Some(rate), None) => format!("{}/s", count(rate)),
+            (Some(seconds), Some(_)) => time(seconds),
+        };
+        let percent = |it: f64| format!("{:+.0} %", it * 100.0);
+        let rate = line.rate.map_or_else(String::new, |it| format!("{}/s", count(it)));
+        rows.push(vec![
+            rate,
+            line.what.to_owned(),
+            value(line.predicted),
+            value(line.median()),
+            line.error().map_or("-".to_owned(), percent),
+            line.spread().map_or("-".to_owned(), |(least, most)| {
+                format!("{} to {}", percent(least), percent(most))
+            }),
+        ]);
+    }
+    table(&rows)
+}
+
+pub(super) fn in_json(workload: &str, lines: &[Line]) -> Value {
+    let lines = lines.iter().map(|it| {
+        json!({
+            "rate": it.rate, "what": it.what, "predicted": it.predicted,
+            "measured": it.median(), "rounds": it.measured, "error": it.error(),
+        })
+    });
+    let lines: Vec<_> = lines.collect();
+    json!({ "version": 1, "workload": workload, "lines": lines })
+}
