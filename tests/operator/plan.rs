@@ -283,9 +283,8 @@ fn predictions_are_shown_beside_measurements() {
     let folder = Folder::new();
     let server = Server::config().set("4lw.commands.whitelist", "*").start();
     let words = format!(
-        "--check --server {} --workload uniform-get --seconds 1 --rounds 1 --report {} --json -",
-        server.address(),
-        recorded("reads.json").display()
+        "--check --server {} --workload uniform-get --seconds 1 --rounds 1 --json -",
+        server.address()
     );
     let (text, errors, status) = plan(&folder, &words);
     assert_eq!(status, 0, "{errors}");

@@ -130,6 +130,9 @@ pub enum PlanError {
     /// A measurement for a check.
     #[error("cannot measure for --check: {0}")]
     Bench(#[from] BenchError),
+    /// What a check has measured.
+    #[error("nothing can be predicted from what --check has measured: {0}")]
+    Check(#[source] FitError),
     /// A file that cannot be read or written.
     #[error("{path}: {error}", path = .path.display())]
     File {

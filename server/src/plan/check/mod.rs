@@ -27,11 +27,9 @@ use std::io::Write;
 use std::path::Path;
 
 /// The rates that the fit sees, as parts of the highest that was found.
-const FITTED: [f64; 6] = [0.05, 0.2, 0.4, 0.6, 0.78, 0.92];
+const FITTED: [f64; 5] = [0.08, 0.3, 0.6, 0.78, 0.93];
 /// The rates that are predicted.
 const PREDICTED: [f64; 3] = [0.5, 0.7, 0.85];
-/// A rate that no server carries whose highest is 1.
-const BEYOND: f64 = 1.4;
 /// What the generator can be asked for.
 const RATE_MIN: f64 = 1.0;
 /// Requests that a 99th percentile needs.
@@ -136,7 +134,7 @@ pub(super) fn check(
     say(&format!("the workload {workload} is looked at"));
     let looked = bench.look()?;
     say("the highest rate is looked for");
-    let most = bench.highest()?;
+    let most = bench.highest()?.unwrap_or(RATE_MIN);
     let measured = measure(&bench, most, args.check.rounds)?;
     let lines = compared(&measured, looked.load.sessions)?;
     if let Some(path) = &args.json {
@@ -157,16 +155,13 @@ fn measure(bench: &Bench, most: f64, rounds: u32) -> Result<Measured, PlanError>
         highest: [Vec::new(), Vec::new()],
     };
     for round in 1..=rounds {
-        let told = |rate: f64| {
-            say(&format!("round {round} of {rounds}: {} a second", count(rate)));
-        };
         for point in measured.fitted.iter_mut().chain(&mut measured.predicted) {
-            told(point.rate);
+            say(&format!("round {round} of {rounds}: {} a second", count(point.rate)));
             point.found.extend(bench.open_loop(point.rate)?);
         }
+        say(&format!("round {round} of {rounds}: the highest rate"));
         for highest in &mut measured.highest {
-            told(BEYOND * most);
-            highest.extend(bench.answered((BEYOND * most).round())?);
+            highest.extend(bench.highest()?);
         }
     }
     Ok(measured)
@@ -225,11 +220,11 @@ fn fitted(
     }
     let mut steps: Vec<RampStep> = measured.fitted.iter().filter_map(|it| it.step(kind)).collect();
     if let Some(achieved_per_s) = median(measured.highest[0].clone()) {
-        let (p50_s, p99_s) = (1.0, 1.0);
-        let offered_per_s = BEYOND * achieved_per_s;
+        // As if more had been offered: what it costs to answer is all that such a step tells.
+        let (offered_per_s, p50_s, p99_s) = (2.0 * achieved_per_s, 1.0, 1.0);
         steps.push(RampStep { offered_per_s, achieved_per_s, utilisation: None, p50_s, p99_s });
     }
-    Ok(Some(turns::fit(&steps, connections)?))
+    turns::fit(&steps, connections).map(Some).map_err(PlanError::Check)
 }
 
 fn median(mut values: Vec<f64>) -> Option<f64> {

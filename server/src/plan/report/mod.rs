@@ -131,8 +131,6 @@ pub(super) struct Report {
     pub(super) load: Load,
     /// Steps of the ramp, if it is one.
     pub(super) steps: Vec<RampStep>,
-    /// The highest rate of a ramp that kept its bound; 0 if none did.
-    pub(super) kept_per_s: Option<f64>,
     /// Of the machine, used by other processes meanwhile.
     pub(super) others_part: Option<f64>,
     pub(super) reads: Latencies,
@@ -193,7 +191,6 @@ impl Report {
             n: n.unwrap_or(connections),
             load,
             steps,
-            kept_per_s,
             others_part: json["others_share"].as_f64(),
             reads: rows.reads,
             writes: rows.writes,

@@ -11,7 +11,6 @@ use super::error::PlanError;
 use super::question::Seen;
 use crate::asking;
 use names::Table;
-use planning::Layout;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::thread;
@@ -66,12 +65,6 @@ pub(super) fn observe(args: &PlanArgs) -> Result<Option<Observed>, PlanError> {
         Err(PlanError::Unsteady) if samples.len() < 2 => Err(silent.unwrap_or(PlanError::Unsteady)),
         other => other.map(Some),
     }
-}
-
-/// The servers of which this is one.
-pub(super) fn layout_of(server: &str) -> Result<Layout, PlanError> {
-    let sample = Sample { at_s: 0.0, tables: vec![ask_words(server)?] };
-    Ok(rates::layout(&sample, &mut Vec::new()))
 }
 
 fn refused(server: &str, why: String) -> PlanError {
