@@ -5,6 +5,7 @@ use super::{Folder, assert_says};
 use harness::server::our_binary;
 use harness::{Client, Server, is_reference};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -192,7 +193,7 @@ fn throughputs_show_how_it_scales() {
         let mut json: Value = serde_json::from_str(&text).unwrap();
         json["ops_per_s"] = per_s.into();
         fs::write(folder.path().join(format!("{n}.json")), json.to_string()).unwrap();
-        words += &format!(" --report {n}={n}.json");
+        write!(words, " --report {n}={n}.json").unwrap();
     }
     let found = json(&folder, &words);
     let law = &found["scalability"];

@@ -52,16 +52,16 @@ mod tests {
     use super::*;
     use planning::ensemble::Latency;
 
-    fn latency(p99_s: f64) -> Option<Latency> {
-        Some(Latency { mean_s: p99_s, p50_s: p99_s, p99_s })
+    fn latency(p99_s: f64) -> Latency {
+        Latency { mean_s: p99_s, p50_s: p99_s, p99_s }
     }
 
     #[test]
     fn the_highest_is_at_the_top() {
         let points = [(50.0, 1e-4, 1e-3), (100.0, 1e-4, 1e-2)].map(|(rate, reads, writes)| Point {
             rate,
-            reads: latency(reads),
-            writes: latency(writes),
+            reads: Some(latency(reads)),
+            writes: Some(latency(writes)),
         });
         let chart = chart(&points, 2e-3);
         let lines: Vec<&str> = chart.lines().collect();

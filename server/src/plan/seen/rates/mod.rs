@@ -125,7 +125,9 @@ fn measured(last: &Sample) -> Vec<(String, String)> {
     for (name, kind) in [("readlatency", "reads"), ("updatelatency", "writes")] {
         let quantile = |of: &str| most(last, &format!("{name}{{{of}}}"));
         if let (Some(p50), Some(p99)) = (quantile("0.5"), quantile("0.99")) {
-            let words = format!("p50 {}, p99 {}", time(p50 / 1e3), time(p99 / 1e3));
+            // Servers count whole milliseconds.
+            let words = |ms: f64| if ms < 1.0 { "below 1 ms".to_owned() } else { time(ms / 1e3) };
+            let words = format!("p50 {}, p99 {}", words(p50), words(p99));
             lines.push((format!("{kind}, in the server"), words));
         }
     }
