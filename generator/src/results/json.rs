@@ -23,10 +23,10 @@ fn micros(ns: u64) -> Value {
 impl Results {
     pub(super) fn json(&self) -> String {
         let mut fields = Map::new();
-        fields.insert("version".into(), json!(VERSION));
         for (name, value) in &self.settings {
             fields.insert((*name).into(), value.clone());
         }
+        fields.insert("version".into(), json!(VERSION));
         self.add_totals(&mut fields);
         self.add_used(&mut fields);
         self.add_failures(&mut fields);
