@@ -2,8 +2,8 @@
 //!
 //! Residuals are logarithms of ratios, so that a small step of the ramp counts as much as a large
 //! one. Costs that a ramp tells nothing about (stops, of a server without any) would be free: each
-//! is held, by a weak residual of its own, near a value of the usual size. Of several beginnings the
-//! one with the best end counts: the search follows a slope, and there are several valleys.
+//! is held, by a weak residual of its own, near a value of the usual size. Of several beginnings
+//! the one with the best end counts: the search follows a slope, and there are several valleys.
 
 use super::Turns;
 use super::shape::Shape;
@@ -74,9 +74,9 @@ pub struct FittedTurns {
     pub saturated: usize,
 }
 
-/// Finds the costs of a server from the steps of a ramp, with so many connections. Two steps or more
-/// must be carried; one that is not determines the highest rate, which otherwise is a guess beyond
-/// what was measured.
+/// Finds the costs of a server from the steps of a ramp, with so many connections. Two steps or
+/// more must be carried; one that is not determines the highest rate, which otherwise is a guess
+/// beyond what was measured.
 ///
 /// # Errors
 /// The steps make no sense, or are too few.

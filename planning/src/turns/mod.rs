@@ -1,23 +1,24 @@
 //! A server as its clients see it, from outside: one loop that works in turns.
 //!
 //! What [`ensemble`](crate::ensemble) builds from the costs of parts, for servers that nobody has
-//! yet, is here found by measuring a server that runs, of whatever make, alone or with others: which
-//! rate it carries, and how latencies grow up to it. Nothing follows for other servers or another
-//! mix.
+//! yet, is here found by measuring a server that runs, of whatever make, alone or with others:
+//! which rate it carries, and how latencies grow up to it. Nothing follows for other servers or
+//! another mix.
 //!
 //! A turn takes everything that has come since the last one began. It costs something for each
 //! connection that has requests in it (the system calls, the packets), and something for each
 //! request; so turns grow with the load until all connections are in each, and requests become
-//! cheaper. That is why latencies of such servers rise early, stay the same for long, and rise again
-//! at the end. A request waits for the rest of the turn in which it comes, then takes its own one.
+//! cheaper. That is why latencies of such servers rise early, stay the same for long, and rise
+//! again at the end. A request waits for the rest of the turn in which it comes, then takes its own
+//! one.
 //!
 //! Beside that, the server stops now and then: its process gets no processor, its memory is
-//! collected, its disk stalls. What came meanwhile waits, and is worked off after it by what the load
-//! leaves. Of a server that is mostly idle, these stops are the 99th percentile.
+//! collected, its disk stalls. What came meanwhile waits, and is worked off after it by what the
+//! load leaves. Of a server that is mostly idle, these stops are the 99th percentile.
 //!
-//! Method: the length of a turn is the fixed point of what comes in it and how long that takes; turns
-//! vary around it by the gamma distribution; the rest of a turn is that of the renewal theory (Cox,
-//! *Renewal Theory*, Methuen 1962, chapter 5). Guards: `tests::turns_event_by_event`,
+//! Method: the length of a turn is the fixed point of what comes in it and how long that takes;
+//! turns vary around it by the gamma distribution; the rest of a turn is that of the renewal theory
+//! (Cox, *Renewal Theory*, Methuen 1962, chapter 5). Guards: `tests::turns_event_by_event`,
 //! `tests::load_is_monotone`.
 
 mod fit;

@@ -9,7 +9,8 @@ const DEVIATIONS: f64 = 9.0;
 /// Turns that vary less are taken to vary so much: a constant has a step, along which no search
 /// finds its way.
 const SCV_MIN: f64 = 1e-3;
-/// The own turn stands at the middle of each of these parts of its probability, the rare ones finer.
+/// The own turn stands at the middle of each of these parts of its probability, the rare ones
+/// finer.
 const PARTS: [(f64, usize); 3] = [(0.9, 12), (0.99, 6), (1.0, 6)];
 
 /// Distributions of turns whose mean is 1, on a grid, and their integrals.

@@ -63,7 +63,8 @@ fn played(turns: &Turns, rate: f64, requests: usize, seed: u64) -> Vec<f64> {
     latencies
 }
 
-/// From a fifth to nine tenths of the highest rate: medians within 3 %, 99th percentiles within 12 %.
+/// From a fifth to nine tenths of the highest rate: medians within 3 %, 99th percentiles within 12
+/// %.
 #[test]
 fn turns_event_by_event() {
     for part in [0.2, 0.35, 0.5, 0.7, 0.85, 0.9] {
@@ -167,8 +168,8 @@ proptest! {
         for part in 0..19 {
             let latency = turns.at(most * f64::from(part) / 20.0).unwrap().unwrap();
             let rises = |now: f64, before: f64| now >= before * (1.0 - 1e-6);
-            prop_assert!(rises(latency.p50_s, before.p50_s), "p50 at {part}: {latency:?} {before:?}");
-            prop_assert!(rises(latency.p99_s, before.p99_s), "p99 at {part}: {latency:?} {before:?}");
+            prop_assert!(rises(latency.p50_s, before.p50_s), "p50 at {part}: {latency:?}");
+            prop_assert!(rises(latency.p99_s, before.p99_s), "p99 at {part}: {latency:?}");
             prop_assert!(latency.p50_s <= latency.p99_s);
             before = latency;
         }
