@@ -10,6 +10,24 @@ use super::limits::{
     CONNECTIONS_DEFAULT, CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, RATE_MAX, SIZE_MAX,
 };
 
+/// Which servers clients use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Spread {
+    /// All of them, evenly.
+    All,
+    /// The one that leads, also when that changes.
+    Leader,
+    /// Those that follow or observe, evenly.
+    Followers,
+}
+
+impl Spread {
+    /// The word on the command line.
+    pub(crate) fn name(self) -> Box<str> {
+        word(&self)
+    }
+}
+
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Operation {
@@ -63,9 +81,13 @@ pub(crate) fn word<V: ValueEnum>(variant: &V) -> Box<str> {
     server on a loopback address of IPv4 every 50 connections come from a different one; \
     elsewhere, raise that limit on the server for more.")]
 pub struct BenchArgs {
-    /// The server, as host:port.
+    /// The server, as host:port, or several with commas in between.
     #[arg(long, default_value = "127.0.0.1:2181")]
     pub(crate) server: String,
+
+    /// Which of several servers the sessions use.
+    #[arg(long, value_enum, default_value_t = Spread::All)]
+    pub(crate) spread: Spread,
 
     /// Connections, each with its own session; by default as in the workload, or 50.
     #[arg(long)]
@@ -200,7 +222,12 @@ impl BenchArgs {
 
     /// Whether more is requested than a closed loop of one operation.
     pub(crate) fn is_play(&self) -> bool {
-        self.workload.is_some() || self.rate.is_some() || self.ramp || self.verify
+        self.workload.is_some()
+            || self.rate.is_some()
+            || self.ramp
+            || self.verify
+            || self.server.contains(',')
+            || self.spread != Spread::All
     }
 
     /// The root without a slash at its end, so that names can be appended.

@@ -25,6 +25,12 @@ pub enum BenchError {
         /// The resolver's error.
         source: io::Error,
     },
+    /// A connect string with a path at its end.
+    #[error("--server ends with the path /{path}: give it as --root /{path}")]
+    Chroot {
+        /// After the slash.
+        path: Box<str>,
+    },
     /// No connection.
     #[error("cannot connect to {server}: {source}")]
     Connect {
@@ -118,7 +124,8 @@ pub enum BenchError {
     Workload(#[from] WorkloadError),
     /// An option that needs `--workload` or another operation.
     #[error(
-        "--op {op} is a closed loop only: --rate, --ramp and --verify need another, or --workload"
+        "--op {op} is a closed loop against one server only: --rate, --ramp, --verify and several \
+         servers need another operation, or --workload"
     )]
     ClosedLoopOnly {
         /// The operation.

@@ -53,6 +53,7 @@ mod paths;
 mod play;
 mod process;
 mod results;
+mod servers;
 mod single;
 mod source;
 mod tally;
@@ -98,7 +99,8 @@ pub fn run(args: &BenchArgs, results: &mut dyn Write, say: Say) -> Result<(), Be
         pin(cpu)?;
     }
     raise_descriptors();
-    let found = || resolve(&args.server).ok().and_then(process::listener_of);
+    let is_one = !args.server.contains(',');
+    let found = || resolve(&args.server).ok().filter(|_| is_one).and_then(process::listener_of);
     let args = &BenchArgs { pid: args.pid.or_else(found), ..args.clone() };
     if args.is_play() { play::run(args, out) } else { single::run(args, out) }
 }

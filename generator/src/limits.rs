@@ -52,12 +52,22 @@ pub(super) const OPENING_MAX: usize = 32;
 pub(super) const PREPARE_IN_FLIGHT: usize = 64;
 /// Pause before a lost connection is reopened.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before a client asks again which server leads.
+pub(super) const PLACE_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait for the last answers of an open loop.
 pub(super) const DRAIN_WAIT: Duration = Duration::from_secs(5);
 /// How long to wait for the ends of the sessions.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// The player does not sleep for less than this, in ns: an arrival would be late.
 pub(super) const SLEEP_NS_MIN: u64 = 20_000;
+/// How long a server may take to say what it is, in ns: a frozen one never does.
+pub(super) const INQUIRY_NS_MAX: u64 = 500_000_000;
+/// Pause between two rounds of that question, in ns.
+pub(super) const INQUIRY_PAUSE_NS: u64 = 50_000_000;
+/// How often its answers are looked for, in ns.
+pub(super) const INQUIRY_POLL_NS: u64 = 1_000_000;
+/// Of such an answer: longer ones are cut.
+pub(super) const INQUIRY_BYTES_MAX: usize = 16_384;
 /// How often connections are checked for silence, in ns: the precision of the time of a stall.
 pub(super) const SILENCE_CHECK_NS: u64 = 20_000_000;
 /// The rate that a ramp tries first, by default.

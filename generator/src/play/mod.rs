@@ -8,10 +8,13 @@ mod client;
 mod connect;
 mod flow;
 mod player;
+#[cfg(test)]
+mod pretend;
 mod ramp;
 mod receive;
 mod recipes;
 mod register;
+mod routes;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -21,13 +24,14 @@ use serde_json::json;
 
 use self::flow::{Node, World};
 use self::player::{Player, Until};
+use self::routes::Routes;
 use self::stage::{Feed, PARTS};
 use super::args::{BenchArgs, Operation};
-use super::blocking::resolve;
 use super::error::BenchError;
 use super::limits::{CLOSE_WAIT, DRAIN_WAIT};
 use super::meter::{Meter, Metered};
 use super::results::{Journal, Ramp, Results, Verdict};
+use super::servers;
 use super::tally::Tally;
 use super::workload::{Bounded, OpKind, Workload, open};
 use super::{Output, Say};
@@ -35,10 +39,11 @@ use super::{Output, Say};
 /// Plays what is requested, and reports.
 pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchError> {
     let workload = workload(args)?;
-    let address = resolve(&args.server)?;
+    let routes = Routes::new(servers::parse(&args.server)?, args.spread);
     let connections = workload.connections.value() as usize;
-    let world = World::new(workload, args.root(), args.verify);
-    let mut player = Player::new(world, address, connections, out.say)?;
+    let mut world = World::new(workload, args.root(), args.verify);
+    world.syncs_first = routes.servers.len() > 1;
+    let mut player = Player::new(world, routes, connections, out.say)?;
     player.stage.patience_ns = u64::from(args.patience) * 1_000_000_000;
     player.stage.stall_ns = u64::from(args.stall_ms) * 1_000_000;
     player.run(Until::Attached)?;
@@ -222,6 +227,7 @@ fn finish(results: Results, player: &mut Player, args: &BenchArgs) -> Results {
         ("workload", json!(workload.name)),
         ("about", json!(workload.about)),
         ("server", json!(args.server)),
+        ("spread", json!(args.spread.name())),
         ("connections", json!(connections)),
         ("pipeline", json!(in_flight)),
         ("rate", json!(rate)),

@@ -1,6 +1,5 @@
 //! The loop: all connections on one ring, whatever their workload.
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use ring::{Completion, Errno, OpId, Queue, Ring, RingConfig, Token, Wait};
 use super::client::Attachment;
 use super::connect::connect;
 use super::flow::World;
+use super::routes::Routes;
 use super::stage::{Feed, Stage};
 use crate::Say;
 use crate::error::{BenchError, LIMIT_HINT};
@@ -39,14 +39,13 @@ pub(super) struct Player {
     ring: Ring,
     pub(super) stage: Stage,
     submitted: Vec<Submitted>,
-    address: SocketAddr,
     epoch: Instant,
 }
 
 impl Player {
     pub(super) fn new(
         world: World,
-        address: SocketAddr,
+        routes: Routes,
         connections: usize,
         say: Say,
     ) -> Result<Self, BenchError> {
@@ -56,8 +55,8 @@ impl Player {
             receive_buffer_bytes: 16_384,
             ..RingConfig::default()
         })?;
-        let stage = Stage::new(world, connections, say);
-        Ok(Self { ring, stage, submitted: Vec::new(), address, epoch: Instant::now() })
+        let stage = Stage::new(world, routes, connections, say);
+        Ok(Self { ring, stage, submitted: Vec::new(), epoch: Instant::now() })
     }
 
     pub(super) fn now_ns(&self) -> u64 {
@@ -123,8 +122,8 @@ impl Player {
 
     /// Opens the connections that are due.
     fn connect(&mut self) {
-        while let Some(index) = self.stage.next_attach() {
-            match connect(self.address, index) {
+        while let Some((index, address)) = self.stage.next_attach() {
+            match connect(address, index) {
                 Ok(stream) => {
                     self.submitted.resize(self.stage.clients.len(), Submitted::default());
                     let token = self.stage.attach(index);

@@ -59,7 +59,8 @@ impl Stage {
     /// An invalid reply: nothing that this server sends counts from here on.
     fn wrong(&mut self, index: usize, what: &str) {
         let detail = format!("connection {index}: {what}");
-        self.journal.end(IncidentKind::Wrong, self.now_ns, detail);
+        let server = self.clients[index].server;
+        self.journal.end(IncidentKind::Wrong, server, self.now_ns, detail);
     }
 
     fn granted(&mut self, index: usize, frame: &[u8]) -> Result<(), Malformed> {

@@ -1,4 +1,4 @@
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ use crate::{BenchArgs, BenchError, IncidentKind};
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A file of the test.
-struct File(PathBuf);
+pub(super) struct File(pub(super) PathBuf);
 
 impl File {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("ringkeeper-play-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -39,13 +39,13 @@ impl Drop for File {
     }
 }
 
-fn args(address: SocketAddr, words: &str) -> BenchArgs {
+fn args(address: impl Display, words: &str) -> BenchArgs {
     let words = format!("bench --server {address} --connections 3 --warmup 0 --seconds 1 {words}");
     Words::parse_from(words.split_whitespace()).args
 }
 
 /// The outcome, and the JSON.
-fn play(address: SocketAddr, words: &str) -> (Result<(), BenchError>, Value) {
+pub(super) fn play(address: impl Display, words: &str) -> (Result<(), BenchError>, Value) {
     let file = File::new("{}");
     let words = format!("{words} --json {}", file.0.display());
     let outcome = crate::run(&args(address, &words), &mut Vec::new(), |_| ());

@@ -3,6 +3,9 @@
 use crate::Say;
 use crate::limits::{INCIDENT_MERGED_NS, INCIDENTS_MAX};
 
+/// How many of the last incidents another one may be merged with: of all kinds, of some servers.
+const MERGED_MAX: usize = 32;
+
 /// Kinds of incidents: what a correct server does not do under load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IncidentKind {
@@ -38,6 +41,8 @@ impl IncidentKind {
 #[derive(Clone, Debug)]
 pub(crate) struct Incident {
     pub(crate) kind: IncidentKind,
+    /// An index of the journal's names; `None` if it is of no server in particular.
+    pub(crate) server: Option<usize>,
     /// Since the start of the measurement, in ns; before it is 0.
     pub(crate) from_ns: u64,
     pub(crate) to_ns: u64,
@@ -50,6 +55,8 @@ pub(crate) struct Incident {
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     pub(crate) incidents: Vec<Incident>,
+    /// Of the servers.
+    names: Vec<Box<str>>,
     start_ns: u64,
     say: Say,
     /// Whether the last one ended the run.
@@ -59,12 +66,34 @@ pub(crate) struct Journal {
 impl Journal {
     /// An empty journal; each incident is reported when it begins.
     pub(crate) fn new(say: Say) -> Self {
-        Self { incidents: Vec::new(), start_ns: 0, say, is_fatal: false }
+        Self { incidents: Vec::new(), names: Vec::new(), start_ns: 0, say, is_fatal: false }
+    }
+
+    /// The names of the servers, which incidents refer to.
+    pub(crate) fn of_servers(mut self, names: Vec<Box<str>>) -> Self {
+        self.names = names;
+        self
+    }
+
+    /// The server of an incident, if there are several.
+    pub(crate) fn server_of(&self, incident: &Incident) -> Option<&str> {
+        let is_one_of_several = self.names.len() > 1;
+        let server = incident.server.filter(|_| is_one_of_several)?;
+        self.names.get(server).map(AsRef::as_ref)
+    }
+
+    /// What happened, in words: the kind, the server if there are several, the first detail.
+    pub(crate) fn words(&self, incident: &Incident) -> String {
+        let kind = incident.kind.name();
+        match self.server_of(incident) {
+            Some(server) => format!("{kind}, {server}: {}", incident.detail),
+            None => format!("{kind}: {}", incident.detail),
+        }
     }
 
     /// Returns its content, and leaves it empty.
     pub(crate) fn take(&mut self) -> Self {
-        let empty = Self::new(self.say);
+        let empty = Self::new(self.say).of_servers(self.names.clone());
         std::mem::replace(self, empty)
     }
 
@@ -73,25 +102,39 @@ impl Journal {
         self.start_ns = now_ns;
     }
 
-    pub(crate) fn add(&mut self, kind: IncidentKind, at_ns: u64, detail: String) {
+    pub(crate) fn add(
+        &mut self,
+        kind: IncidentKind,
+        server: Option<usize>,
+        at_ns: u64,
+        detail: String,
+    ) {
         let at_ns = at_ns.saturating_sub(self.start_ns);
         let near = |incident: &&mut Incident| {
-            incident.kind == kind && at_ns <= incident.to_ns + INCIDENT_MERGED_NS
+            incident.kind == kind
+                && incident.server == server
+                && at_ns <= incident.to_ns + INCIDENT_MERGED_NS
         };
-        if let Some(incident) = self.incidents.iter_mut().rev().take(8).find(near) {
+        if let Some(incident) = self.incidents.iter_mut().rev().take(MERGED_MAX).find(near) {
             incident.to_ns = incident.to_ns.max(at_ns);
             incident.count += 1;
         } else if self.incidents.len() < INCIDENTS_MAX {
-            let line = format!("{:.1} s: {}: {detail}", at_ns as f64 / 1e9, kind.name());
-            (self.say)(&line);
             let (from_ns, to_ns) = (at_ns, at_ns);
-            self.incidents.push(Incident { kind, from_ns, to_ns, count: 1, detail });
+            let incident = Incident { kind, server, from_ns, to_ns, count: 1, detail };
+            (self.say)(&format!("{:.1} s: {}", at_ns as f64 / 1e9, self.words(&incident)));
+            self.incidents.push(incident);
         }
     }
 
     /// As [`Self::add`], and the run ends.
-    pub(crate) fn end(&mut self, kind: IncidentKind, at_ns: u64, detail: String) {
-        self.add(kind, at_ns, detail);
+    pub(crate) fn end(
+        &mut self,
+        kind: IncidentKind,
+        server: Option<usize>,
+        at_ns: u64,
+        detail: String,
+    ) {
+        self.add(kind, server, at_ns, detail);
         self.is_fatal = true;
     }
 

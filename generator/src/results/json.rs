@@ -96,7 +96,8 @@ impl Results {
         fields.insert("error_kinds".into(), kinds.collect());
         let incidents = self.journal.incidents.iter().map(|incident| {
             json!({
-                "kind": incident.kind.name(), "from_ms": incident.from_ns / 1_000_000,
+                "kind": incident.kind.name(), "server": self.journal.server_of(incident),
+                "from_ms": incident.from_ns / 1_000_000,
                 "to_ms": incident.to_ns / 1_000_000, "count": incident.count,
                 "detail": incident.detail,
             })

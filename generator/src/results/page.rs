@@ -69,10 +69,10 @@ impl Results {
         }
         for incident in &self.journal.incidents {
             let (from, to) = (incident.from_ns as f64 / 1e9, incident.to_ns as f64 / 1e9);
-            let (kind, detail) = (incident.kind.name(), escaped(&incident.detail));
             let count = thousands(incident.count);
             write!(out, "<tr><td>{from:.1}<td>{to:.1}<td>{count}")?;
-            writeln!(out, "<td class=\"text\">{kind}: {detail}</tr>")?;
+            let words = escaped(&self.journal.words(incident));
+            writeln!(out, "<td class=\"text\">{words}</tr>")?;
         }
         if !self.journal.incidents.is_empty() {
             writeln!(out, "</table>")?;

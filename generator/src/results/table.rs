@@ -30,12 +30,8 @@ impl Results {
         }
         for incident in &self.journal.incidents {
             let (from, to) = (incident.from_ns as f64 / 1e9, incident.to_ns as f64 / 1e9);
-            let (name, count) = (incident.kind.name(), thousands(incident.count));
-            writeln!(
-                out,
-                "incident  {from:.1} s to {to:.1} s, {count} x {name}: {}",
-                incident.detail
-            )?;
+            let (words, count) = (self.journal.words(incident), thousands(incident.count));
+            writeln!(out, "incident  {from:.1} s to {to:.1} s, {count} x {words}")?;
         }
         if let Some(verdict) = &self.verdict {
             let (checked, violations) = (thousands(verdict.checked), verdict.violations);

@@ -4,23 +4,23 @@ use super::{IncidentKind, Journal, Ramp, RampPoint};
 #[test]
 fn incidents_close_together_are_one() {
     let mut journal = Journal::new(|_| ());
-    journal.add(IncidentKind::Closed, 5, "before the start".into());
+    journal.add(IncidentKind::Closed, None, 5, "before the start".into());
     journal.start(1_000_000_000);
-    journal.add(IncidentKind::Refused, 3_000_000_000, "first".into());
-    journal.add(IncidentKind::Refused, 3_500_000_000, "second".into());
-    journal.add(IncidentKind::Refused, 9_000_000_000, "third".into());
+    journal.add(IncidentKind::Refused, None, 3_000_000_000, "first".into());
+    journal.add(IncidentKind::Refused, None, 3_500_000_000, "second".into());
+    journal.add(IncidentKind::Refused, None, 9_000_000_000, "third".into());
     let found: Vec<_> =
         journal.incidents.iter().map(|i| (i.from_ns / 1_000_000, i.count, &i.detail[..])).collect();
     assert_eq!(found, [(0, 1, "before the start"), (2_000, 2, "first"), (8_000, 1, "third")]);
     assert!(!journal.is_fatal);
-    journal.end(IncidentKind::Gone, 9_000_000_000, "no more".into());
+    journal.end(IncidentKind::Gone, None, 9_000_000_000, "no more".into());
     assert!(journal.is_fatal);
 }
 
 #[test]
 fn a_stall_lasts_until_the_next_answer() {
     let mut journal = Journal::new(|_| ());
-    journal.add(IncidentKind::Stalled, 1_000, "1 request".into());
+    journal.add(IncidentKind::Stalled, None, 1_000, "1 request".into());
     journal.answered_again(4_000);
     assert_eq!((journal.incidents[0].from_ns, journal.incidents[0].to_ns), (1_000, 4_000));
 }

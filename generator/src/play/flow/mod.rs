@@ -120,6 +120,8 @@ pub(super) struct World {
     pub(super) tree: Tree,
     pub(super) chance: Chance,
     pub(super) registers: Option<Registers>,
+    /// Sessions begin with a sync.
+    pub(super) syncs_first: bool,
     filler: Vec<u8>,
     /// When each watched key, from the first, was last set.
     pub(super) set_ns: Vec<u64>,
@@ -136,6 +138,7 @@ impl World {
         Self {
             tree: Tree::new(root, &workload),
             chance: Chance::new(&workload),
+            syncs_first: false,
             registers: is_verifying.then(Registers::default),
             filler: payload(longest as u32),
             set_ns: vec![0; watched as usize],

@@ -16,8 +16,15 @@ const RECURSIVE: i32 = 1;
 pub(super) const ANY_WATCH: i32 = 3;
 
 impl World {
-    /// Puts what a new session needs: its ephemeral nodes, and the watches.
+    /// Puts what a new session needs: its ephemeral nodes, and the watches. With several servers
+    /// its own may not have the tree yet.
     pub(in crate::play) fn equip(&mut self, client: &mut Client, index: usize, now_ns: u64) {
+        if self.syncs_first {
+            let path = self.tree.top();
+            client.request(Op::Sync, Task::hidden(Step::Upkeep), now_ns, |out| {
+                jute::put_string(out, path.as_bytes());
+            });
+        }
         let count = self.workload.sessions.ephemerals.value();
         self.put_instances(client, index, count, now_ns);
         self.put_watches(client, now_ns);

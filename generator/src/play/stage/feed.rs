@@ -142,7 +142,6 @@ impl Stage {
         self.clients[owner].begun_count += 1;
         let client = &mut self.clients[index];
         client.forget_session();
-        client.last_zxid = 0;
         client.visit = Some(Visit { owner, op, due_ns });
         client.attachment = Attachment::Down { retry_ns: 0 };
         self.attach_due.push_back(index);

@@ -1,0 +1,68 @@
+use super::{Bug, Pretend};
+use crate::play::tests::{File, play};
+use crate::{BenchError, IncidentKind};
+
+/// Reads, writes and syncs of a few keys.
+pub(super) const MIX: &str = "
+connections = 6
+in_flight = 2
+[keys]
+count = 5
+[sessions]
+timeout_ms = 3000
+[[op]]
+kind = \"get\"
+weight = 6
+[[op]]
+kind = \"set\"
+weight = 3
+[[op]]
+kind = \"sync\"
+weight = 1
+";
+
+#[test]
+fn sessions_are_spread_over_the_servers() {
+    let file = File::new(MIX);
+    let workload = format!("--workload {} --connections 6", file.0.display());
+    for (spread, expected) in
+        [("all", [true; 3]), ("leader", [true, false, false]), ("followers", [false, true, true])]
+    {
+        let pretend = Pretend::start(Bug::None, None);
+        let (outcome, json) = play(pretend.names(), &format!("{workload} --spread {spread}"));
+        outcome.unwrap();
+        let (requests, sessions, resumed) = pretend.counts();
+        assert_eq!(requests.iter().map(|count| *count > 0).collect::<Vec<_>>(), expected);
+        assert_eq!((sessions, resumed), (6, 0), "{spread}");
+        assert_eq!(json["spread"], spread);
+    }
+}
+
+#[test]
+fn clients_of_a_lost_server_take_their_sessions_to_another() {
+    let file = File::new(MIX);
+    let pretend = Pretend::start(Bug::None, Some((1, 300)));
+    let words = format!("--workload {} --connections 6", file.0.display());
+    let (outcome, json) = play(pretend.names(), &words);
+    let is_closed =
+        matches!(outcome, Err(BenchError::Incidents { kind: IncidentKind::Closed, .. }));
+    assert!(is_closed, "{outcome:?}");
+    let (_, sessions, resumed) = pretend.counts();
+    assert_eq!((sessions, resumed), (6, 2), "{json}");
+    let incident = &json["incidents"][0];
+    assert_eq!(incident["kind"], "connection lost");
+    assert_eq!(incident["server"], pretend.addresses[1].to_string());
+}
+
+#[test]
+fn a_session_that_expired_is_counted_and_replaced() {
+    let file = File::new(MIX);
+    let pretend = Pretend::start(Bug::Expires, Some((1, 300)));
+    let words = format!("--workload {} --connections 6", file.0.display());
+    let (_, json) = play(pretend.names(), &words);
+    let incidents = json["incidents"].as_array().unwrap();
+    let lost: Vec<_> = incidents.iter().filter(|it| it["kind"] == "session lost").collect();
+    let count: u64 = lost.iter().map(|it| it["count"].as_u64().unwrap()).sum();
+    assert_eq!(count, 2, "{json}");
+    assert_eq!(pretend.counts().1, 8, "six at first, two for those that expired");
+}

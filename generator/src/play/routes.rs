@@ -1,0 +1,72 @@
+//! Which server a client goes to: the next of its list, of those with the role requested.
+
+use crate::args::Spread;
+use crate::servers::{Role, Roles, Server};
+
+/// Lives in: the stage.
+pub(super) struct Routes {
+    pub(super) servers: Vec<Server>,
+    spread: Spread,
+    pub(super) roles: Roles,
+    /// Roles that are older than this do not count: a connection was lost since.
+    doubted_ns: u64,
+}
+
+impl Routes {
+    pub(super) fn new(servers: Vec<Server>, spread: Spread) -> Self {
+        let addresses = servers.iter().map(|server| server.address).collect();
+        Self { roles: Roles::new(addresses), servers, spread, doubted_ns: 0 }
+    }
+
+    /// A connection was lost: who leads may have changed.
+    pub(super) fn doubt(&mut self, now_ns: u64) {
+        self.doubted_ns = now_ns;
+    }
+
+    /// The server that client `index` tries after `last`; `None` while it is not known which.
+    pub(super) fn place(
+        &mut self,
+        index: usize,
+        last: Option<usize>,
+        now_ns: u64,
+    ) -> Option<usize> {
+        let wanted = match self.spread {
+            Spread::All => None,
+            Spread::Leader => Some(Role::Leader),
+            Spread::Followers => Some(Role::Follower),
+        };
+        let Some(wanted) = wanted else {
+            return next_of(&(0..self.servers.len()).collect::<Vec<_>>(), index, last);
+        };
+        let roles = self.roles.known_since(self.doubted_ns)?;
+        let is_one = |at: &usize| roles[*at] == Some(wanted);
+        let found: Vec<_> = (0..roles.len()).filter(is_one).collect();
+        if found.is_empty() {
+            // Asks again: an election takes its time.
+            self.doubted_ns = now_ns;
+        }
+        next_of(&found, index, last)
+    }
+}
+
+/// The one after `last` in a list that is a circle; the first one is by the client's number.
+fn next_of(list: &[usize], index: usize, last: Option<usize>) -> Option<usize> {
+    let at = last.and_then(|last| list.iter().position(|it| *it == last));
+    let next = at.map_or(index, |at| at + 1);
+    (!list.is_empty()).then(|| list[next % list.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_of;
+
+    #[test]
+    fn clients_are_spread_evenly_and_go_round() {
+        let starts: Vec<_> = (0..6).filter_map(|index| next_of(&[0, 1, 2], index, None)).collect();
+        assert_eq!(starts, [0, 1, 2, 0, 1, 2]);
+        assert_eq!(next_of(&[0, 1, 2], 7, Some(2)), Some(0));
+        assert_eq!(next_of(&[0, 2], 7, Some(2)), Some(0));
+        assert_eq!(next_of(&[0, 2], 1, Some(1)), Some(2), "the last one is not in the list now");
+        assert_eq!(next_of(&[], 1, Some(1)), None);
+    }
+}
