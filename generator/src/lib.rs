@@ -45,6 +45,7 @@
 
 mod args;
 mod blocking;
+mod ensemble;
 mod error;
 mod limits;
 mod meter;
@@ -54,6 +55,7 @@ mod play;
 mod process;
 mod results;
 mod servers;
+mod signals;
 mod single;
 mod source;
 mod tally;
@@ -90,6 +92,9 @@ struct Output<'a> {
 /// # Errors
 /// Whatever makes the measurement void; each causes a non-zero exit status.
 pub fn run(args: &BenchArgs, results: &mut dyn Write, say: Say) -> Result<(), BenchError> {
+    if !args.guarded.is_empty() {
+        return Err(ensemble::exec(&args.guarded));
+    }
     args.check()?;
     let out = &mut Output { results, say };
     if args.list {
@@ -99,7 +104,7 @@ pub fn run(args: &BenchArgs, results: &mut dyn Write, say: Say) -> Result<(), Be
         pin(cpu)?;
     }
     raise_descriptors();
-    let is_one = !args.server.contains(',');
+    let is_one = args.ensemble.is_none() && !args.server.contains(',');
     let found = || resolve(&args.server).ok().filter(|_| is_one).and_then(process::listener_of);
     let args = &BenchArgs { pid: args.pid.or_else(found), ..args.clone() };
     if args.is_play() { play::run(args, out) } else { single::run(args, out) }

@@ -22,6 +22,8 @@ pub(super) enum Until {
     Time(u64),
     /// When every connection has its session.
     Attached,
+    /// When no fault is left and every connection has its session, at the latest at that time.
+    Settled(u64),
     /// When everything is answered, at the latest at that time.
     Quiet(u64),
 }
@@ -68,7 +70,7 @@ impl Player {
         self.stage.until_ns = if let Until::Time(end_ns) = until { end_ns } else { u64::MAX };
         loop {
             self.stage.now_ns = self.now_ns();
-            self.stage.advance();
+            self.stage.advance()?;
             self.close_cut();
             self.connect();
             self.flush();
@@ -89,8 +91,9 @@ impl Player {
         let stage = &self.stage;
         match until {
             Until::Time(end_ns) => stage.now_ns >= end_ns,
-            Until::Attached => {
-                stage.clients.iter().all(|client| client.attachment == Attachment::Ready)
+            Until::Attached => stage.is_attached(),
+            Until::Settled(end_ns) => {
+                stage.now_ns >= end_ns || (stage.faults.is_over() && stage.is_attached())
             }
             Until::Quiet(end_ns) => {
                 stage.now_ns >= end_ns || (stage.feed.is_over() && stage.is_quiet())
@@ -101,7 +104,7 @@ impl Player {
     fn pause(&self, until: Until) -> Wait {
         let stage = &self.stage;
         let mut until_ns = stage.now_ns + TURN_WAIT.as_nanos() as u64;
-        if let Until::Time(end_ns) | Until::Quiet(end_ns) = until {
+        if let Until::Time(end_ns) | Until::Quiet(end_ns) | Until::Settled(end_ns) = until {
             until_ns = until_ns.min(end_ns);
         }
         until_ns = until_ns.min(stage.next_ns().unwrap_or(until_ns));
@@ -209,9 +212,13 @@ fn failed(stage: &mut Stage, index: usize, errno: Errno) {
     }
 }
 
-/// The server has closed a connection. Before a session there is usually one reason.
+/// The server has closed a connection. Before a session there is usually one reason, unless a fault
+/// is another.
 fn cut(stage: &mut Stage, index: usize, why: &str) {
     let why = match stage.clients[index].attachment {
+        Attachment::Attaching { .. } if stage.journal.is_excusing => {
+            format!("{why} before it had a session")
+        }
         Attachment::Attaching { .. } => format!("{why} before it had a session; {LIMIT_HINT}"),
         _ => why.to_owned(),
     };

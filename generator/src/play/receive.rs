@@ -1,6 +1,7 @@
 //! What is received: grants of sessions, replies, events.
 
 use model::jute::JuteReader;
+use model::op::Op;
 use model::response::xid;
 
 use super::client::{Attachment, Reply, frame};
@@ -109,6 +110,10 @@ impl Stage {
         if waiting.xid != xid {
             return self.wrong(index, &format!("xid {xid}, expected {}", waiting.xid));
         }
+        if error == 0 {
+            self.answered(waiting.op);
+        }
+        let client = &mut self.clients[index];
         if xid > 0 {
             if let Some(registers) = &mut self.world.registers {
                 registers.answered(index, client.last_zxid, zxid);
@@ -128,6 +133,29 @@ impl Stage {
                 let bytes = reply.body.len();
                 self.wrong(index, &format!("{bytes} bytes that do not answer {op:?}"));
             }
+        }
+    }
+
+    /// A good answer: the ensemble accepts writes, or reads.
+    fn answered(&mut self, op: Op) {
+        match op {
+            Op::Create
+            | Op::Create2
+            | Op::CreateContainer
+            | Op::CreateTtl
+            | Op::Delete
+            | Op::SetData
+            | Op::SetAcl
+            | Op::Multi => self.outages.writes.answered(self.now_ns),
+            Op::GetData
+            | Op::Exists
+            | Op::GetAcl
+            | Op::GetChildren
+            | Op::GetChildren2
+            | Op::GetAllChildrenNumber
+            | Op::GetEphemerals
+            | Op::MultiRead => self.outages.reads.answered(self.now_ns),
+            _ => {}
         }
     }
 

@@ -21,6 +21,10 @@ pub enum IncidentKind {
     Wrong,
     /// There was no connection for longer than the patience lasts.
     Gone,
+    /// A server that was started here has ended by itself.
+    Ended,
+    /// A fault could not be performed, or a server did not come back after it.
+    FaultFailed,
 }
 
 impl IncidentKind {
@@ -33,7 +37,14 @@ impl IncidentKind {
             Self::Stalled => "no answer",
             Self::Wrong => "wrong answer",
             Self::Gone => "server gone",
+            Self::Ended => "server ended",
+            Self::FaultFailed => "fault failed",
         }
+    }
+
+    /// Whether a fault explains it. Sessions outlive the faults that a correct ensemble survives.
+    fn is_excusable(self) -> bool {
+        matches!(self, Self::Closed | Self::Refused | Self::Stalled)
     }
 }
 
@@ -43,6 +54,8 @@ pub(crate) struct Incident {
     pub(crate) kind: IncidentKind,
     /// An index of the journal's names; `None` if it is of no server in particular.
     pub(crate) server: Option<usize>,
+    /// Caused by a fault that was performed: it does not make the measurement void.
+    pub(crate) is_excused: bool,
     /// Since the start of the measurement, in ns; before it is 0.
     pub(crate) from_ns: u64,
     pub(crate) to_ns: u64,
@@ -57,8 +70,12 @@ pub(crate) struct Journal {
     pub(crate) incidents: Vec<Incident>,
     /// Of the servers.
     names: Vec<Box<str>>,
+    /// How often each kind has occurred.
+    totals: Vec<(IncidentKind, u64)>,
     start_ns: u64,
     say: Say,
+    /// Whether a fault is going on.
+    pub(crate) is_excusing: bool,
     /// Whether the last one ended the run.
     pub(crate) is_fatal: bool,
 }
@@ -66,7 +83,15 @@ pub(crate) struct Journal {
 impl Journal {
     /// An empty journal; each incident is reported when it begins.
     pub(crate) fn new(say: Say) -> Self {
-        Self { incidents: Vec::new(), names: Vec::new(), start_ns: 0, say, is_fatal: false }
+        Self {
+            incidents: Vec::new(),
+            names: Vec::new(),
+            totals: Vec::new(),
+            start_ns: 0,
+            say,
+            is_excusing: false,
+            is_fatal: false,
+        }
     }
 
     /// The names of the servers, which incidents refer to.
@@ -110,9 +135,15 @@ impl Journal {
         detail: String,
     ) {
         let at_ns = at_ns.saturating_sub(self.start_ns);
+        let is_excused = self.is_excusing && kind.is_excusable();
+        match self.totals.iter_mut().find(|total| total.0 == kind) {
+            Some(total) => total.1 += 1,
+            None => self.totals.push((kind, 1)),
+        }
         let near = |incident: &&mut Incident| {
             incident.kind == kind
                 && incident.server == server
+                && incident.is_excused == is_excused
                 && at_ns <= incident.to_ns + INCIDENT_MERGED_NS
         };
         if let Some(incident) = self.incidents.iter_mut().rev().take(MERGED_MAX).find(near) {
@@ -120,7 +151,8 @@ impl Journal {
             incident.count += 1;
         } else if self.incidents.len() < INCIDENTS_MAX {
             let (from_ns, to_ns) = (at_ns, at_ns);
-            let incident = Incident { kind, server, from_ns, to_ns, count: 1, detail };
+            let count = 1;
+            let incident = Incident { kind, server, is_excused, from_ns, to_ns, count, detail };
             (self.say)(&format!("{:.1} s: {}", at_ns as f64 / 1e9, self.words(&incident)));
             self.incidents.push(incident);
         }
@@ -136,6 +168,22 @@ impl Journal {
     ) {
         self.add(kind, server, at_ns, detail);
         self.is_fatal = true;
+    }
+
+    /// Reports a line that is no incident.
+    pub(crate) fn note(&self, at_ns: u64, words: &str) {
+        let at_ns = at_ns.saturating_sub(self.start_ns);
+        (self.say)(&format!("{:.1} s: {words}", at_ns as f64 / 1e9));
+    }
+
+    /// How often each kind has occurred.
+    pub(crate) fn totals(&self) -> &[(IncidentKind, u64)] {
+        &self.totals
+    }
+
+    /// Incidents that no fault explains.
+    pub(crate) fn unexplained(&self) -> impl Iterator<Item = &Incident> {
+        self.incidents.iter().filter(|incident| !incident.is_excused)
     }
 
     /// The incident that ended the run, if one did.

@@ -1,4 +1,4 @@
-use super::plot::{Curve, Plot, Scale, escaped, number, step};
+use super::plot::{Curve, Mark, Plot, Scale, escaped, number, step};
 use super::{IncidentKind, Journal, Ramp, RampPoint};
 
 #[test]
@@ -55,7 +55,8 @@ fn plots_stay_inside_whatever_they_show() {
         for y in [Scale::Even, Scale::Log] {
             let curves = vec![Curve { name: "<a & \"b\">".into(), points: points.clone() }];
             let (title, x_name, y_name) = ("t", "x", "y");
-            let plot = Plot { title, x_name, y_name, y, x_ticks: None, dots: true, curves };
+            let marks = vec![Mark { from: 0.5, to: 1e12, name: "kill <a".into() }];
+            let plot = Plot { title, x_name, y_name, y, x_ticks: None, marks, dots: true, curves };
             let text = plot.draw();
             assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
             assert!(text.contains("&lt;a &amp; &quot;b&quot;&gt;") && !text.contains("<a"));

@@ -116,11 +116,6 @@ impl Roles {
         None
     }
 
-    /// The newest roles known, whatever their age.
-    pub(crate) fn last(&self) -> &[Option<Role>] {
-        &self.known
-    }
-
     /// When to call [`Self::advance`], if there is a reason.
     pub(crate) fn next_ns(&self) -> Option<u64> {
         self.wanted_ns.map(|_| self.next_ns)

@@ -14,8 +14,10 @@ use std::net::TcpStream;
 
 use self::timers::{Timed, Timer, Timers};
 use crate::Say;
+use crate::error::BenchError;
 use crate::limits::SILENCE_CHECK_NS;
 use crate::play::client::Client;
+use crate::play::faults::{Faults, Outages};
 use crate::play::flow::{Node, Step, Task, World};
 use crate::play::recipes;
 use crate::play::routes::Routes;
@@ -60,6 +62,8 @@ struct Storm {
 pub(super) struct Stage {
     pub(super) world: World,
     pub(super) routes: Routes,
+    pub(super) faults: Faults,
+    pub(super) outages: Outages,
     pub(super) clients: Vec<Client>,
     /// Clients of the workload; those after them are sessions with their own connection.
     pub(super) connections: usize,
@@ -125,6 +129,8 @@ impl Stage {
             is_preparing: true,
             world,
             routes,
+            faults: Faults::default(),
+            outages: Outages::default(),
         }
     }
 
@@ -147,7 +153,8 @@ impl Stage {
         let timer = self.timers.next_ns();
         let storm = self.storms.iter().map(|storm| storm.next_ns).min();
         let roles = self.routes.roles.next_ns();
-        arrival.into_iter().chain(timer).chain(storm).chain(roles).min()
+        let faults = self.faults.next_ns();
+        arrival.into_iter().chain(timer).chain(storm).chain(roles).chain(faults).min()
     }
 
     /// Whether nothing is in flight.
@@ -157,8 +164,9 @@ impl Stage {
     }
 
     /// Does everything that is due now.
-    pub(super) fn advance(&mut self) {
+    pub(super) fn advance(&mut self) -> Result<(), BenchError> {
         self.routes.roles.advance(self.now_ns);
+        self.advance_faults()?;
         self.wake();
         self.feed();
         self.storm();
@@ -166,6 +174,7 @@ impl Stage {
             self.silence_check_ns = self.now_ns + SILENCE_CHECK_NS;
             self.check_silence();
         }
+        Ok(())
     }
 
     /// Something may have been put that is to be sent on a connection.
