@@ -3,6 +3,7 @@
 //! A lighter loop exists beside this one (`single`); here every reply is read, a disconnected
 //! client reconnects, and every fault of the server is reported with its time.
 
+mod audit;
 mod chance;
 mod client;
 mod connect;
@@ -50,6 +51,9 @@ pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchErr
     let connections = workload.connections.value() as usize;
     let mut world = World::new(workload, args.root(), args.verify);
     world.syncs_first = routes.servers.len() > 1;
+    if let Some(registers) = &mut world.registers {
+        registers.allows_lag = routes.servers.len() > 1;
+    }
     let mut player = Player::new(world, routes, connections, out.say)?;
     player.stage.faults = faults;
     player.stage.patience_ns = u64::from(args.patience) * 1_000_000_000;
@@ -226,7 +230,9 @@ fn measure(player: &mut Player, args: &BenchArgs, say: Say) -> Result<Results, B
     player.stage.end_faults();
     player.stage.end_storms();
     let unanswered = drain(player)?;
-    Ok(Results { unanswered, ..collect(player, used, say) })
+    let results = Results { unanswered, ..collect(player, used, say) };
+    audit::run(player)?;
+    Ok(results)
 }
 
 /// Starts operations.
@@ -290,6 +296,7 @@ fn finish(results: Results, player: &mut Player, args: &BenchArgs) -> Results {
     ];
     let verdict = stage.world.registers.take().map(|registers| Verdict {
         checked: registers.checked,
+        audited: registers.audited,
         violations: registers.violation_count,
         reported: registers.violations,
     });

@@ -18,6 +18,10 @@ impl Routes {
         Self { roles: Roles::new(addresses), servers, spread, doubted_ns: 0 }
     }
 
+    pub(super) fn is_spread_over(&self, spread: Spread) -> bool {
+        self.spread == spread
+    }
+
     /// A connection was lost: who leads may have changed.
     pub(super) fn doubt(&mut self, now_ns: u64) {
         self.doubted_ns = now_ns;

@@ -90,6 +90,7 @@ impl Results {
         fields.insert("unanswered".into(), json!(self.unanswered));
         if let Some(verdict) = &self.verdict {
             fields.insert("verified".into(), json!(verdict.checked));
+            fields.insert("verified_at_end".into(), json!(verdict.audited));
             fields.insert("violations".into(), json!(verdict.violations));
             fields.insert("violations_told".into(), json!(verdict.reported));
         }

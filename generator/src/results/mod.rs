@@ -39,6 +39,8 @@ pub(super) struct Row {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Verdict {
     pub(super) checked: u64,
+    /// Answers of the last check, of every key on every server.
+    pub(super) audited: u64,
     pub(super) violations: u64,
     /// The first ones.
     pub(super) reported: Vec<String>,

@@ -61,8 +61,10 @@ impl Results {
             Err(error) => writeln!(out, "<p class=\"bad\">{}</p>", escaped(&error.to_string()))?,
         }
         if let Some(verdict) = &self.verdict {
-            let (checked, count) = (thousands(verdict.checked), thousands(verdict.violations));
-            writeln!(out, "<p>Verified: {checked} answers, {count} violations.</p>")?;
+            let (checked, audited) = (thousands(verdict.checked), thousands(verdict.audited));
+            let count = thousands(verdict.violations);
+            write!(out, "<p>Verified: {checked} answers, and {audited} at the end")?;
+            writeln!(out, ", {count} violations.</p>")?;
             for text in &verdict.reported {
                 writeln!(out, "<p class=\"bad\">{}</p>", escaped(text))?;
             }

@@ -37,7 +37,9 @@ impl Results {
         self.write_faults(out)?;
         if let Some(verdict) = &self.verdict {
             let (checked, violations) = (thousands(verdict.checked), verdict.violations);
-            writeln!(out, "verified  {checked} answers, {} violations", thousands(violations))?;
+            let audited = thousands(verdict.audited);
+            write!(out, "verified  {checked} answers, and {audited} at the end")?;
+            writeln!(out, ", {} violations", thousands(violations))?;
             for text in &verdict.reported {
                 writeln!(out, "violation {text}")?;
             }

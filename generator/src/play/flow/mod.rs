@@ -56,6 +56,10 @@ pub(super) enum Step {
     Leftovers,
     /// Hidden: a delete of a node that may not exist any more.
     Tidy,
+    /// A sync: what was acknowledged before is seen after it.
+    Synced,
+    /// Hidden: a read of the last check.
+    Audited,
     /// Hidden: the end of a session.
     Close,
 }

@@ -26,7 +26,7 @@ use model::zxid::Zxid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bug {
     None,
-    /// A server accepts clients that have seen more than it has applied.
+    /// A server that a session comes to has not applied what that has seen, and never does.
     AcceptsTheFuture,
     /// A server claims to have applied everything, and reads from its own old state.
     ClaimsTheNewest,
@@ -34,6 +34,9 @@ pub(super) enum Bug {
     IgnoresSync,
     /// Every hundredth write is acknowledged and lost.
     LosesWrites,
+    /// The newest state of every key is lost when the last check begins: at the first sync that is
+    /// neither an operation nor the beginning of a session.
+    LosesTheEnd,
     /// No session can be resumed.
     Expires,
 }
@@ -51,11 +54,15 @@ struct History {
     nodes: HashMap<Vec<u8>, BTreeMap<i64, Change>>,
     /// How much of it each server has applied.
     applied: Vec<i64>,
+    /// Where a server is stuck.
+    stuck: Vec<Option<i64>>,
     /// Servers that close every connection.
     is_down: Vec<bool>,
     /// The server that goes down, after so many requests to it.
     fails: Option<(usize, u32)>,
     request_count: Vec<u32>,
+    /// Syncs of no key: at the beginning of each session, and of the last check.
+    opening_count: i64,
     session_count: i64,
     resumed_count: u32,
 }
@@ -75,9 +82,11 @@ impl Pretend {
             zxid: 0,
             nodes: HashMap::new(),
             applied: vec![0; count],
+            stuck: vec![None; count],
             is_down: vec![false; count],
             fails,
             request_count: vec![0; count],
+            opening_count: 0,
             session_count: 0,
             resumed_count: 0,
         }));
@@ -138,7 +147,9 @@ impl History {
         if self.is_down[server] {
             return None;
         }
-        if self.bug != Bug::AcceptsTheFuture && self.bug != Bug::ClaimsTheNewest {
+        if self.bug == Bug::AcceptsTheFuture && request.session_id != 0 {
+            self.stuck[server] = Some(request.last_zxid_seen - 1);
+        } else if self.bug != Bug::ClaimsTheNewest {
             self.applied[server] = self.applied[server].max(request.last_zxid_seen);
         }
         let (mut id, mut timeout_ms) = (request.session_id, 10_000);
@@ -168,6 +179,7 @@ impl History {
             Op::SetData => self.set(server, &mut reader)?,
             Op::GetData => self.get(server, &mut reader)?,
             Op::Sync => {
+                self.lose_the_end(&mut reader);
                 if self.bug != Bug::IgnoresSync {
                     self.applied[server] = self.zxid;
                 }
@@ -176,9 +188,20 @@ impl History {
             _ => (ErrorCode::Ok, vec![0; 100]),
         };
         let shows_all = self.bug == Bug::ClaimsTheNewest;
-        let zxid = if shows_all { self.zxid } else { self.applied[server] };
+        let applied = self.stuck[server].unwrap_or(self.applied[server]);
+        let zxid = if shows_all { self.zxid } else { applied };
         put_reply(out, xid, Zxid(zxid), code, &body);
         Some(())
+    }
+
+    fn lose_the_end(&mut self, reader: &mut JuteReader<'_>) {
+        let is_of_key = reader.text().is_ok_and(|path| path.windows(2).any(|part| part == b"/k"));
+        self.opening_count += i64::from(!is_of_key);
+        if self.bug == Bug::LosesTheEnd && self.opening_count == self.session_count + 1 {
+            for changes in self.nodes.values_mut().filter(|changes| changes.len() > 1) {
+                changes.pop_last();
+            }
+        }
     }
 
     fn create(
@@ -216,7 +239,7 @@ impl History {
 
     fn get(&mut self, server: usize, reader: &mut JuteReader<'_>) -> Option<(ErrorCode, Vec<u8>)> {
         let path = reader.text().ok()?;
-        let applied = self.applied[server];
+        let applied = self.stuck[server].unwrap_or(self.applied[server]);
         let changes = self.nodes.get(path);
         let Some((zxid, change)) = changes.and_then(|it| it.range(..=applied).next_back()) else {
             return Some((ErrorCode::NoNode, Vec::new()));

@@ -66,3 +66,39 @@ fn a_session_that_expired_is_counted_and_replaced() {
     assert_eq!(count, 2, "{json}");
     assert_eq!(pretend.counts().1, 8, "six at first, two for those that expired");
 }
+
+fn verify(bug: Bug, fails: Option<(usize, u32)>) -> (Result<(), BenchError>, serde_json::Value) {
+    let file = File::new(MIX);
+    let words = format!("--workload {} --connections 6 --verify", file.0.display());
+    play(Pretend::start(bug, fails).names(), &words)
+}
+
+#[test]
+fn stale_reads_are_no_violations() {
+    let (outcome, json) = verify(Bug::None, None);
+    outcome.unwrap();
+    assert!(json["verified"].as_u64().unwrap() > 0);
+    assert_eq!(json["verified_at_end"], 3 * 5, "every key on every server");
+    // Clients move, and what they have seen moves with them.
+    let (outcome, json) = verify(Bug::None, Some((1, 300)));
+    assert!(matches!(outcome, Err(BenchError::Incidents { .. })), "{outcome:?}");
+    assert_eq!(json["violations"], 0, "{json}");
+}
+
+#[test]
+fn planted_bugs_are_found() {
+    let cases = [
+        (Bug::AcceptsTheFuture, Some((0, 300)), "session of connection"),
+        (Bug::ClaimsTheNewest, None, "had seen zxid"),
+        (Bug::IgnoresSync, None, "had seen zxid"),
+        (Bug::LosesWrites, None, "older than write"),
+        (Bug::LosesTheEnd, None, "was acknowledged and is lost"),
+    ];
+    for (bug, fails, expected) in cases {
+        let (outcome, json) = verify(bug, fails);
+        assert!(matches!(outcome, Err(BenchError::Violations { .. })), "{bug:?}: {outcome:?}");
+        let told = json["violations_told"].as_array().unwrap();
+        let is_told = told.iter().any(|text| text.as_str().unwrap().contains(expected));
+        assert!(is_told, "{bug:?}: {told:?}");
+    }
+}

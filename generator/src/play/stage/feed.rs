@@ -16,6 +16,10 @@ impl Stage {
                 self.feed =
                     if self.feed_nodes(&mut *nodes) { Feed::Nodes(nodes) } else { Feed::None };
             }
+            Feed::Audit(mut readers) => {
+                self.feed =
+                    if self.feed_audit(&mut readers) { Feed::Audit(readers) } else { Feed::None };
+            }
             Feed::ClosedLoop => {
                 let limit = self.world.workload.in_flight.value() as usize;
                 self.feed = Feed::ClosedLoop;

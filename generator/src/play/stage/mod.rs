@@ -16,6 +16,7 @@ use self::timers::{Timed, Timer, Timers};
 use crate::Say;
 use crate::error::BenchError;
 use crate::limits::SILENCE_CHECK_NS;
+use crate::play::audit::Reader;
 use crate::play::client::Client;
 use crate::play::faults::{Faults, Outages};
 use crate::play::flow::{Node, Step, Task, World};
@@ -38,6 +39,8 @@ pub(super) enum Feed {
     None,
     /// The tree is being created.
     Nodes(Box<dyn Iterator<Item = Node>>),
+    /// The last check.
+    Audit(Vec<Reader>),
     /// Each answer makes room for the next.
     ClosedLoop,
     /// They are due at random times.
