@@ -5,7 +5,7 @@
 //! Invariant: whatever ends the run, no server and no file is left. A run that ends, by itself, with
 //! an error or by SIGINT or SIGTERM, drops the ensemble; if the generator is killed, the kernel kills
 //! the servers (guards: `tests::nothing_is_left_of_an_ensemble` and, from outside,
-//! `ensemble::stress::an_interrupted_run_leaves_nothing`).
+//! `operator::stress::an_interrupted_run_leaves_nothing`).
 
 mod guard;
 mod member;

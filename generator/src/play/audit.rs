@@ -10,7 +10,6 @@ use super::client::Attachment;
 use super::flow::{Step, Task};
 use super::player::{Player, Until};
 use super::stage::{Feed, Stage};
-use crate::args::Spread;
 use crate::error::BenchError;
 use crate::limits::{PREPARE_IN_FLIGHT, SETTLE_WAIT};
 
@@ -55,23 +54,24 @@ fn soon_ns(player: &Player) -> u64 {
 impl Stage {
     /// Leads a client to each server that has none, a restarted one for example.
     fn visit_all_servers(&mut self) {
-        if !self.routes.is_spread_over(Spread::All) {
-            return;
-        }
         let count = self.routes.servers.len();
         for server in 0..count {
             let of = |server: usize| {
                 let clients = &self.clients[..self.connections];
-                let on = move |index: &usize| clients[*index].server == Some(server);
+                let on = move |index: &usize| {
+                    let client = &clients[*index];
+                    client.server == Some(server) && client.attachment == Attachment::Ready
+                };
                 (0..self.connections).filter(on).collect::<Vec<_>>()
             };
             if !of(server).is_empty() {
                 continue;
             }
             let fullest = (0..count).map(of).max_by_key(Vec::len).unwrap_or_default();
-            if let [_, client, ..] = fullest[..] {
-                // The next one after that is the server.
-                self.clients[client].server = Some((server + count - 1) % count);
+            if let [_, client, ..] = fullest[..]
+                && let Some(before) = self.routes.before(client, server)
+            {
+                self.clients[client].server = Some(before);
                 self.reconnect(client);
             }
         }

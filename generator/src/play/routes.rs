@@ -18,8 +18,11 @@ impl Routes {
         Self { roles: Roles::new(addresses), servers, spread, doubted_ns: 0 }
     }
 
-    pub(super) fn is_spread_over(&self, spread: Spread) -> bool {
-        self.spread == spread
+    /// The server after which a client tries this one; `None` if it may use some of them only.
+    pub(super) fn before(&self, index: usize, server: usize) -> Option<usize> {
+        let count = self.servers.len();
+        let step = if goes_back(index, count) { 1 } else { count - 1 };
+        (self.spread == Spread::All).then_some((server + step) % count)
     }
 
     /// A connection was lost: who leads may have changed.
@@ -53,11 +56,20 @@ impl Routes {
     }
 }
 
-/// The one after `last` in a list that is a circle; the first one is by the client's number.
+/// The one after `last` in a list that is a circle; the first one is by the client's number. Half of
+/// the clients of each server go round the other way, so that those of a lost one are spread.
 fn next_of(list: &[usize], index: usize, last: Option<usize>) -> Option<usize> {
+    let count = list.len();
+    if count == 0 {
+        return None;
+    }
     let at = last.and_then(|last| list.iter().position(|it| *it == last));
-    let next = at.map_or(index, |at| at + 1);
-    (!list.is_empty()).then(|| list[next % list.len()])
+    let next = at.map_or(index, |at| if goes_back(index, count) { at + count - 1 } else { at + 1 });
+    Some(list[next % count])
+}
+
+fn goes_back(index: usize, count: usize) -> bool {
+    (index / count) % 2 == 1
 }
 
 #[cfg(test)]
@@ -68,8 +80,10 @@ mod tests {
     fn clients_are_spread_evenly_and_go_round() {
         let starts: Vec<_> = (0..6).filter_map(|index| next_of(&[0, 1, 2], index, None)).collect();
         assert_eq!(starts, [0, 1, 2, 0, 1, 2]);
-        assert_eq!(next_of(&[0, 1, 2], 7, Some(2)), Some(0));
-        assert_eq!(next_of(&[0, 2], 7, Some(2)), Some(0));
+        let after: Vec<_> =
+            (0..6).filter_map(|index| next_of(&[0, 1, 2], index, Some(index % 3))).collect();
+        assert_eq!(after, [1, 2, 0, 2, 0, 1], "those of one server go to both others");
+        assert_eq!(next_of(&[0, 2], 5, Some(2)), Some(0));
         assert_eq!(next_of(&[0, 2], 1, Some(1)), Some(2), "the last one is not in the list now");
         assert_eq!(next_of(&[], 1, Some(1)), None);
     }

@@ -13,7 +13,8 @@ const AROUND_NS: u64 = 4_000_000_000;
 /// A span of time, from and to, in ns.
 pub(crate) type SpanNs = (u64, u64);
 
-/// A fault that was performed. What is counted for it lasts until the next one.
+/// A fault that was performed. What happens counts for it until a while after it was over, or until
+/// the next one.
 #[derive(Clone, Debug)]
 pub(crate) struct FaultReport {
     pub(crate) words: String,

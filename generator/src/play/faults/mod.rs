@@ -45,6 +45,8 @@ pub(super) struct Faults {
     reports: Vec<FaultReport>,
     /// Errors and losses up to the beginning of the last one, by kind.
     before: Vec<(Box<str>, u64)>,
+    /// Whether what happens is counted for the last one.
+    is_counting: bool,
     /// When the last one was over, while incidents are excused.
     over_ns: Option<u64>,
     next_ns: u64,
@@ -147,6 +149,7 @@ impl Stage {
     /// A fault begins to have effects, which are reported as its own from here on.
     fn begin_report(&mut self, words: String, server: Option<usize>) -> usize {
         self.close_report();
+        self.faults.is_counting = true;
         let server = server.map(|server| self.routes.servers[server].name.clone());
         let name = server.as_deref().map_or(String::new(), |name| format!(": {name}"));
         self.journal.note(self.now_ns, &format!("fault: {words}{name}"));
@@ -157,12 +160,14 @@ impl Stage {
         self.faults.reports.len() - 1
     }
 
-    /// What happens from now on is not counted for the last fault.
+    /// What happens from now on is not counted for the last fault, if it was until now.
     fn close_report(&mut self) {
         let kinds = self.failures();
         let (no_writes, no_reads) =
             (self.outages.writes.cut(self.now_ns), self.outages.reads.cut(self.now_ns));
-        let Some(report) = self.faults.reports.last_mut() else { return };
+        let is_counting = mem::take(&mut self.faults.is_counting);
+        let report = self.faults.reports.last_mut().filter(|_| is_counting);
+        let Some(report) = report else { return };
         let earlier = |kind: &str| {
             self.faults.before.iter().find(|(of, _)| &**of == kind).map_or(0, |(_, count)| *count)
         };
@@ -192,11 +197,14 @@ impl Stage {
         }
     }
 
-    /// Incidents count again once nothing is left of the last fault.
+    /// Once nothing is left of the last fault, incidents count again, and nothing for it.
     fn settle(&mut self) {
-        let is_late =
-            self.faults.over_ns.is_some_and(|over_ns| self.now_ns >= over_ns + FAULT_GRACE_NS);
+        let is_late = self
+            .faults
+            .over_ns
+            .is_some_and(|over_ns| self.now_ns >= over_ns.saturating_add(FAULT_GRACE_NS));
         if is_late && self.faults.is_over() && self.is_attached() {
+            self.close_report();
             self.faults.over_ns = None;
             self.journal.is_excusing = false;
         }

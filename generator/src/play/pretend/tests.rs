@@ -1,5 +1,8 @@
+use clap::Parser;
+
 use super::{Bug, Pretend};
 use crate::play::tests::{File, play};
+use crate::tests::Words;
 use crate::{BenchError, IncidentKind};
 
 /// Reads, writes and syncs of a few keys.
@@ -101,4 +104,77 @@ fn planted_bugs_are_found() {
         let is_told = told.iter().any(|text| text.as_str().unwrap().contains(expected));
         assert!(is_told, "{bug:?}: {told:?}");
     }
+}
+
+/// The mix with a fault, after half a second.
+fn with_fault(fault: &str) -> File {
+    File::new(&format!("{MIX}[[fault]]\nat = \"500ms\"\n{fault}\n"))
+}
+
+#[test]
+fn a_storm_of_reconnects_is_a_fault_that_explains_itself() {
+    let pretend = Pretend::start(Bug::None, None);
+    let file = with_fault("reconnect = \"all\"");
+    let words = format!("--workload {} --connections 6 --verify", file.0.display());
+    let (outcome, json) = play(pretend.names(), &words);
+    outcome.unwrap();
+    let (_, sessions, resumed) = pretend.counts();
+    assert_eq!((sessions, resumed), (6, 6), "{json}");
+    let fault = &json["faults"][0];
+    assert_eq!(fault["fault"], "reconnect 100 %");
+    assert!(fault["to_ms"].as_u64() >= fault["from_ms"].as_u64(), "{fault}");
+    assert!(fault["no_writes"]["ms"].is_u64() && fault["no_reads"]["ms"].is_u64(), "{fault}");
+}
+
+#[test]
+fn a_command_is_told_what_the_servers_are() {
+    let pretend = Pretend::start(Bug::None, None);
+    let told = File::new("");
+    let command = "echo $BENCH_LEADER-$BENCH_FOLLOWERS-$BENCH_SERVERS";
+    let command = format!("{command} > {}", told.0.display());
+    let file = with_fault(&format!("run = \"{command}\""));
+    let words = format!("--workload {} --connections 6 --verify", file.0.display());
+    play(pretend.names(), &words).0.unwrap();
+    let names: Vec<_> = pretend.addresses.iter().map(ToString::to_string).collect();
+    let [one, two, three] = &names[..] else { panic!("three servers") };
+    let expected = format!("{one}-{two} {three}-{one} {two} {three}\n");
+    assert_eq!(std::fs::read_to_string(&told.0).unwrap(), expected);
+}
+
+#[test]
+fn a_command_that_fails_fails_the_run() {
+    let pretend = Pretend::start(Bug::None, None);
+    let file = with_fault("run = \"exit 4\"");
+    let words = format!("--workload {} --connections 6 --verify", file.0.display());
+    let (outcome, json) = play(pretend.names(), &words);
+    let kind = IncidentKind::FaultFailed;
+    assert!(matches!(outcome, Err(BenchError::Incidents { kind: it, .. }) if it == kind));
+    let detail = json["incidents"][0]["detail"].as_str().unwrap();
+    assert_eq!(detail, "the command ended with exit status: 4");
+}
+
+#[test]
+fn faults_without_their_servers_are_refused_before_anything_starts() {
+    let of = |fault: &str, words: &str| {
+        let file = with_fault(fault);
+        let words = format!("bench --workload {} {words}", file.0.display());
+        let args = Words::parse_from(words.split_whitespace()).args;
+        crate::run(&args, &mut Vec::new(), |_| ()).unwrap_err().to_string()
+    };
+    let said = of("kill = \"leader\"", "--server 127.0.0.1:1");
+    assert!(
+        said.starts_with("the fault at 500ms (kill leader, down for 5s) needs servers"),
+        "{said}"
+    );
+    let said = of("restart = \"rolling\"", "--server 127.0.0.1:1");
+    assert!(said.contains("give --ensemble"), "{said}");
+    let said = of("kill = 4", "--ensemble 3");
+    assert!(said.ends_with("needs more than the 3 servers of --ensemble"), "{said}");
+    let said = of("kill = \"follower\"", "--ensemble 1");
+    assert!(said.ends_with("needs more than the 1 servers of --ensemble"), "{said}");
+    let file = File::new(&format!("{MIX}[[fault]]\nat = \"10s\"\nreconnect = 5\n"));
+    let words = format!("bench --workload {} --server 127.0.0.1:1", file.0.display());
+    let args = Words::parse_from(words.split_whitespace()).args;
+    let said = crate::run(&args, &mut Vec::new(), |_| ()).unwrap_err().to_string();
+    assert!(said.ends_with("is due after the end: measure for more than 10 s"), "{said}");
 }
