@@ -2,10 +2,11 @@
 //!
 //! `ports` finds free ones, `member` is one server's process, `guard` ends it with the generator.
 //!
-//! Invariant: whatever ends the run, no server and no file is left. A run that ends, by itself, with
-//! an error or by SIGINT or SIGTERM, drops the ensemble; if the generator is killed, the kernel kills
-//! the servers (guards: `tests::nothing_is_left_of_an_ensemble` and, from outside,
-//! `operator::stress::an_interrupted_run_leaves_nothing`).
+//! Invariant: no server outlives the generator, and no file the run. A run that ends, by itself,
+//! with an error or by SIGINT or SIGTERM, drops the ensemble; if the generator is killed, the
+//! kernel kills the servers, and their files stay (guards: `tests::nothing_is_left_of_an_ensemble`
+//! and, from outside, `operator::stress::an_interrupted_run_leaves_nothing` and
+//! `operator::stress::the_servers_of_a_killed_generator_end`).
 
 mod guard;
 mod member;

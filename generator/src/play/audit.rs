@@ -1,7 +1,7 @@
 //! The last check of `--verify`: after all faults every key is read on every server, behind a sync.
 //!
-//! Each key must have the newest state that was acknowledged or read, or a newer one by a write whose
-//! answer was lost.
+//! Each key must have the newest state that was acknowledged or read, or a newer one by a write
+//! whose answer was lost.
 
 use model::jute;
 use model::op::Op;

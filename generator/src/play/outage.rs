@@ -28,8 +28,8 @@ impl Outage {
         }
     }
 
-    /// The longest span without an answer since the last cut, the one that lasts until now included.
-    /// That one is also the first of the next.
+    /// The longest span without an answer since the last cut, the one that lasts until now
+    /// included. That one is also the first of the next.
     pub(super) fn cut(&mut self, now_ns: u64) -> Option<(u64, u64)> {
         self.extend(now_ns);
         let longest = std::mem::replace(&mut self.longest, (now_ns, now_ns));

@@ -80,7 +80,8 @@ impl Stage {
         Ok(())
     }
 
-    fn forget(&mut self, index: usize) {
+    /// The session of a client has ended.
+    pub(super) fn forget(&mut self, index: usize) {
         self.clients[index].forget_session();
         if let Some(registers) = &mut self.world.registers {
             registers.forget(index);

@@ -46,6 +46,13 @@ pub(super) struct Seen {
     pub(super) version: i32,
 }
 
+/// What a session has seen: everything up to a zxid, and the mzxid of each key.
+#[derive(Debug, Default)]
+struct Sight {
+    zxid: i64,
+    keys: HashMap<u64, i64>,
+}
+
 /// Lives in: the player.
 #[derive(Default)]
 pub(super) struct Registers {
@@ -56,10 +63,8 @@ pub(super) struct Registers {
     by_key: HashMap<u64, Vec<State>>,
     /// The newest zxid of an acknowledged write.
     acknowledged: i64,
-    /// What each client's session has seen: everything up to a zxid.
-    views: HashMap<usize, i64>,
-    /// And of each key.
-    sessions: HashMap<(usize, u64), i64>,
+    /// By client.
+    sessions: HashMap<usize, Sight>,
     pub(super) violations: Vec<String>,
     pub(super) violation_count: u64,
     pub(super) checked: u64,
@@ -102,8 +107,7 @@ impl Registers {
     /// A session was answered with the header's zxid after one of `earlier`. To be called before
     /// what the answer says is checked.
     pub(super) fn answered(&mut self, client: usize, earlier: i64, zxid: i64) {
-        let view = self.views.entry(client).or_insert(0);
-        *view = earlier.max(*view);
+        self.synced(client, earlier);
         if zxid < earlier {
             self.violation(|| {
                 format!("session of connection {client}: zxid {zxid:#x} after {earlier:#x}")
@@ -113,14 +117,13 @@ impl Registers {
 
     /// A sync was answered, which was sent when everything up to `floor` was acknowledged.
     pub(super) fn synced(&mut self, client: usize, floor: i64) {
-        let view = self.views.entry(client).or_insert(0);
-        *view = floor.max(*view);
+        let sight = self.sessions.entry(client).or_default();
+        sight.zxid = sight.zxid.max(floor);
     }
 
-    /// The server expired a session: what its successor sees is not compared with it.
+    /// A session has ended: what its successor sees is not compared with it.
     pub(super) fn forget(&mut self, client: usize) {
-        self.views.remove(&client);
-        self.sessions.retain(|(of, _), _| *of != client);
+        self.sessions.remove(&client);
     }
 
     /// A write was acknowledged.
@@ -164,7 +167,8 @@ impl Registers {
         self.in_session(client, key, seen);
     }
 
-    /// The last check's read of a key, after a sync: no write that was acknowledged or read is lost.
+    /// The last check's read of a key, after a sync: no write that was acknowledged or read is
+    /// lost.
     pub(super) fn audit(&mut self, key: u64, server: &str, data: &[u8], seen: Seen) {
         self.audited += 1;
         let Some(write) = self.write_of(key, data) else { return };
@@ -212,7 +216,7 @@ impl Registers {
 
     /// A session that has seen a zxid has seen everything before it.
     fn in_view(&mut self, client: usize, key: u64, write: u64, seen: Seen) {
-        let view = self.views.get(&client).copied().unwrap_or(0);
+        let view = self.sessions.get(&client).map_or(0, |sight| sight.zxid);
         let Some(states) = self.by_key.get(&key) else { return };
         let known = states.partition_point(|state| state.seen.mzxid <= view);
         let Some(newest) = known.checked_sub(1).map(|at| states[at]) else { return };
@@ -261,7 +265,8 @@ impl Registers {
     }
 
     fn in_session(&mut self, client: usize, key: u64, seen: Seen) {
-        let last = self.sessions.entry((client, key)).or_insert(0);
+        let sight = self.sessions.entry(client).or_default();
+        let last = sight.keys.entry(key).or_insert(0);
         let earlier = *last;
         *last = earlier.max(seen.mzxid);
         if seen.mzxid < earlier {

@@ -56,8 +56,8 @@ impl Routes {
     }
 }
 
-/// The one after `last` in a list that is a circle; the first one is by the client's number. Half of
-/// the clients of each server go round the other way, so that those of a lost one are spread.
+/// The one after `last` in a list that is a circle; the first one is by the client's number. Half
+/// of the clients of each server go round the other way, so that those of a lost one are spread.
 fn next_of(list: &[usize], index: usize, last: Option<usize>) -> Option<usize> {
     let count = list.len();
     if count == 0 {

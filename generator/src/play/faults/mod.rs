@@ -64,6 +64,11 @@ impl Faults {
         if is_busy { Some(self.next_ns) } else { first }
     }
 
+    fn take_due(&mut self, now_ns: u64) -> Option<Planned> {
+        let is_due = self.planned.front().is_some_and(|planned| planned.at_ns <= now_ns);
+        if is_due { self.planned.pop_front() } else { None }
+    }
+
     /// Whether none is going on.
     pub(super) fn is_over(&self) -> bool {
         self.active.is_empty()
@@ -117,9 +122,7 @@ impl Stage {
             signals.check()?;
         }
         self.watch_members();
-        while let Some(Planned { act, .. }) =
-            self.faults.planned.pop_front_if(|planned| planned.at_ns <= self.now_ns)
-        {
+        while let Some(Planned { act, .. }) = self.faults.take_due(self.now_ns) {
             self.faults.active.push(Active::new(act, self.now_ns));
         }
         for mut fault in mem::take(&mut self.faults.active) {

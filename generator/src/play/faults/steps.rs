@@ -64,7 +64,10 @@ impl Active {
 
     /// Whether the process of a server is expected to end.
     pub(super) fn ends(&self, of: usize) -> bool {
-        matches!(self.state, State::Down { server, .. } | State::Ending { server, .. } if server == of)
+        match self.state {
+            State::Down { server, .. } | State::Ending { server, .. } => server == of,
+            _ => false,
+        }
     }
 
     /// Whether something is being done to a server.

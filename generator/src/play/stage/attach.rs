@@ -118,8 +118,8 @@ impl Stage {
     pub(in crate::play) fn closed(&mut self, index: usize) {
         let lost = self.cut(index);
         self.lost_count += lost;
+        self.forget(index);
         let client = &mut self.clients[index];
-        client.forget_session();
         if let Some(visit) = client.visit.take() {
             client.attachment = Attachment::Gone;
             self.free.push(index);
