@@ -35,6 +35,9 @@ pub enum BenchError {
     /// The path of this executable, which servers are started with, is not known.
     #[error("cannot find this executable, to start servers with it: {0}")]
     Executable(io::Error),
+    /// `--guarded` without what belongs to it.
+    #[error("--guarded needs the number of a process and a command: --ensemble gives them")]
+    Guarded,
     /// The folder of an ensemble.
     #[error("cannot write {path}, for an ensemble: {source}")]
     EnsembleFolder {

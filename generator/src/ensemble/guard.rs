@@ -14,14 +14,20 @@ use nix::unistd::{Pid, getppid};
 
 use crate::error::BenchError;
 
-/// Becomes the command; returns only if that fails.
+/// Becomes the command, whose words follow the number of the generator's process; returns only if
+/// that fails.
 pub(crate) fn exec(words: &[OsString]) -> BenchError {
+    let [generator, words @ ..] = words else { return BenchError::Guarded };
+    let generator = generator.to_str().and_then(|word| word.parse().ok());
+    let (Some(generator), false) = (generator, words.is_empty()) else {
+        return BenchError::Guarded;
+    };
     let failed = |source| BenchError::Start { command: words[0].clone(), source };
     if let Err(errno) = set_pdeathsig(Signal::SIGKILL) {
         return failed(errno.into());
     }
     // The generator may have ended before the kernel knew.
-    if getppid() == Pid::from_raw(1) {
+    if getppid() != Pid::from_raw(generator) {
         return BenchError::Interrupted { signal: "the end of the generator" };
     }
     failed(Command::new(&words[0]).args(&words[1..]).exec())

@@ -47,6 +47,7 @@ impl Launch {
         let own = std::env::current_exe().map_err(BenchError::Executable)?;
         let mut words: Vec<OsString> = vec![own.clone().into()];
         words.extend(["bench", "--guarded"].map(Into::into));
+        words.push(std::process::id().to_string().into());
         match &args.server_cmd {
             // The shell splits the words, and is replaced by the command.
             Some(command) => {

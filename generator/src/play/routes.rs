@@ -10,12 +10,14 @@ pub(super) struct Routes {
     pub(super) roles: Roles,
     /// Roles that are older than this do not count: a connection was lost since.
     doubted_ns: u64,
+    /// The role that no server has, as far as they have said.
+    missing: Option<Role>,
 }
 
 impl Routes {
     pub(super) fn new(servers: Vec<Server>, spread: Spread) -> Self {
         let addresses = servers.iter().map(|server| server.address).collect();
-        Self { roles: Roles::new(addresses), servers, spread, doubted_ns: 0 }
+        Self { roles: Roles::new(addresses), servers, spread, doubted_ns: 0, missing: None }
     }
 
     /// The server after which a client tries this one; `None` if it may use some of them only.
@@ -23,6 +25,15 @@ impl Routes {
         let count = self.servers.len();
         let step = if goes_back(index, count) { 1 } else { count - 1 };
         (self.spread == Spread::All).then_some((server + step) % count)
+    }
+
+    /// Why no client has a server, if that is known.
+    pub(super) fn complaint(&self) -> Option<String> {
+        let mode = match self.missing? {
+            Role::Leader => "leader",
+            Role::Follower => "follower",
+        };
+        Some(format!("no server answers srvr with Mode: {mode}, which --spread asks for"))
     }
 
     /// A connection was lost: who leads may have changed.
@@ -48,6 +59,7 @@ impl Routes {
         let roles = self.roles.known_since(self.doubted_ns)?;
         let is_one = |at: &usize| roles[*at] == Some(wanted);
         let found: Vec<_> = (0..roles.len()).filter(is_one).collect();
+        self.missing = found.is_empty().then_some(wanted);
         if found.is_empty() {
             // Asks again: an election takes its time.
             self.doubted_ns = now_ns;

@@ -42,6 +42,19 @@ fn sessions_are_spread_over_the_servers() {
 }
 
 #[test]
+fn a_role_that_no_server_has_is_named() {
+    let file = File::new(MIX);
+    let leader = Pretend::start(Bug::None, None).addresses[0];
+    let words = format!(
+        "bench --server {leader} --workload {} --spread followers --patience 1",
+        file.0.display()
+    );
+    let args = Words::parse_from(words.split_whitespace()).args;
+    let said = crate::run(&args, &mut Vec::new(), |_| ()).unwrap_err().to_string();
+    assert!(said.contains("no server answers srvr with Mode: follower"), "{said}");
+}
+
+#[test]
 fn clients_of_a_lost_server_take_their_sessions_to_another() {
     let file = File::new(MIX);
     let pretend = Pretend::start(Bug::None, Some((1, 300)));

@@ -21,7 +21,8 @@ impl Stage {
             self.alive_ns = self.now_ns;
         } else if self.now_ns - self.alive_ns > self.patience_ns && !self.journal.is_fatal {
             let seconds = (self.now_ns - self.alive_ns) / 1_000_000_000;
-            let detail = format!("no connection could be opened for {seconds} s");
+            let why = self.routes.complaint().map_or(String::new(), |why| format!(": {why}"));
+            let detail = format!("no connection could be opened for {seconds} s{why}");
             self.journal.end(IncidentKind::Gone, None, self.now_ns, detail);
         }
     }
