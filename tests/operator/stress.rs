@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -149,8 +150,9 @@ fn storms_of_reconnects_and_watches_fail_nothing() {
 /// A run that has begun to measure.
 fn running(folder: &Folder, more: &[&str]) -> (Child, BufReader<std::process::ChildStderr>) {
     let data = folder.path().join("data");
-    let mut command = command(&workload(folder, ""), &data);
-    command.args(more);
+    // Relative paths are those of the working directory.
+    let mut command = command(&workload(folder, ""), Path::new("data"));
+    command.args(more).current_dir(folder.path());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
@@ -213,8 +215,8 @@ fn a_server_that_ends_by_itself_fails_the_run() {
     }
     let folder = Folder::new();
     let json = folder.path().join("results.json");
-    let serve = format!("{} serve", our_binary().display());
-    let more = ["--seconds", "3", "--server-cmd", &serve, "--json", json.to_str().unwrap()];
+    symlink(our_binary(), folder.path().join("mine")).unwrap();
+    let more = ["--seconds", "3", "--server-cmd", "./mine serve", "--json", "results.json"];
     let (mut child, said) = running(&folder, &more);
     let data = folder.path().join("data");
     kill("-KILL", processes_of(&data)[0]);

@@ -42,14 +42,18 @@ impl Member {
     }
 
     /// Starts it. It has a group of its own: a signal of the terminal is for the generator.
+    ///
+    /// # Panics
+    /// It runs already.
     pub(crate) fn start(&mut self) -> Result<(), BenchError> {
+        assert!(!self.is_running(), "a second process would never be ended");
         let words = &self.launch.words;
         let failed = |source| BenchError::Start { command: words[0].clone(), source };
         let output = self.folder.join("output");
         let output = OpenOptions::new().create(true).append(true).open(output).map_err(failed)?;
         let errors = output.try_clone().map_err(failed)?;
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).arg(self.folder.join("zoo.cfg")).current_dir(&self.folder);
+        command.args(&words[1..]).arg(self.folder.join("zoo.cfg"));
         command.stdin(Stdio::null()).stdout(output).stderr(errors).process_group(0);
         self.child = Some(command.spawn().map_err(failed)?);
         Ok(())

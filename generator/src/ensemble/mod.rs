@@ -76,6 +76,8 @@ impl Folder {
         let made_above = (!above.exists()).then(|| above.to_owned());
         fs::create_dir_all(above).map_err(failed(above))?;
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        // Servers may have another working directory.
+        let above = above.canonicalize().map_err(failed(above))?;
         let path = above.join(format!("ringkeeper-ensemble-{}-{number}", std::process::id()));
         fs::create_dir(&path).map_err(failed(&path))?;
         Ok(Self { path, made_above })

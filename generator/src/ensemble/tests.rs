@@ -59,7 +59,7 @@ fn nothing_is_left_of_an_ensemble() {
     let above = above("left");
     fs::create_dir(&above).unwrap();
     // The first has started a process of its own when the second one's end ends the ensemble.
-    let script = "case $(cat data/myid) in \
+    let script = "cd $(dirname $1); case $(cat data/myid) in \
         1) sleep 1000 & echo $! > ../../pid; wait ;; \
         *) until [ -s ../../pid ]; do sleep 0.01; done; exit 1 ;; esac";
     assert!(matches!(

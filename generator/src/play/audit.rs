@@ -29,6 +29,9 @@ pub(super) fn run(player: &mut Player) -> Result<(), BenchError> {
     player.run(Until::Quiet(soon_ns(player)))?;
     player.stage.visit_all_servers();
     player.run(Until::Settled(soon_ns(player)))?;
+    if player.stage.journal.is_fatal {
+        return Ok(());
+    }
     let readers = player.stage.readers();
     let expected = readers.len() as u64 * player.stage.world.tree.key_count;
     for reader in &readers {

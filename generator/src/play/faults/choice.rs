@@ -10,26 +10,30 @@ use crate::workload::Target;
 impl Stage {
     /// A running server that fits, given what the servers are; none if there is none now.
     pub(super) fn choose(&mut self, target: Target, roles: &[Option<Role>]) -> Option<usize> {
-        let is_running = |server: &usize| {
-            let ensemble = self.faults.ensemble.as_ref();
-            ensemble.is_some_and(|it| it.members[*server].is_running())
-        };
         let is_one = |server: &usize| match target {
             Target::Leader => roles[*server] == Some(Role::Leader),
             Target::Follower => roles[*server] == Some(Role::Follower),
             Target::Any => roles[*server].is_some(),
             Target::Number(number) => *server + 1 == number,
         };
-        let is_free = |server: &usize| !self.faults.active.iter().any(|it| it.concerns(*server));
-        let found = (0..roles.len()).filter(is_running).filter(is_one).filter(is_free);
-        let found: Vec<_> = found.collect();
+        let found: Vec<_> = self.free_servers().into_iter().filter(is_one).collect();
         let count = found.len() as u64;
         (count > 0).then(|| found[self.world.chance.below(count) as usize])
     }
 
+    /// Servers that run and that no fault is being done to.
+    fn free_servers(&self) -> Vec<usize> {
+        let members = self.faults.ensemble.as_ref().map_or(&[][..], |it| &it.members);
+        let is_free = |server: &usize| {
+            let is_of_other = self.faults.active.iter().any(|it| it.concerns(*server));
+            members[*server].is_running() && !is_of_other
+        };
+        (0..members.len()).filter(is_free).collect()
+    }
+
     /// Followers first, the leader last.
-    pub(super) fn rolling_order(roles: &[Option<Role>]) -> Vec<usize> {
-        let mut order: Vec<_> = (0..roles.len()).collect();
+    pub(super) fn rolling_order(&self, roles: &[Option<Role>]) -> Vec<usize> {
+        let mut order = self.free_servers();
         order.sort_by_key(|server| roles[*server] == Some(Role::Leader));
         order
     }

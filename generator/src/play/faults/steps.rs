@@ -168,7 +168,7 @@ impl Stage {
                 State::Slow { server, until_ns, next_ns: now_ns, is_stopped: false }
             }
             (Act::Restart, _) => {
-                let mut left: VecDeque<_> = Self::rolling_order(roles).into();
+                let mut left: VecDeque<_> = self.rolling_order(roles).into();
                 left.pop_front().map_or(State::Over, |server| self.end_server(server, left))
             }
             (Act::Reconnect { percent }, _) => {
@@ -253,6 +253,8 @@ impl Stage {
     fn failed(&mut self, fault: &mut Active, server: Option<usize>, why: &str) {
         let detail = format!("{}: {why}", fault.act);
         self.journal.add(IncidentKind::FaultFailed, server, self.now_ns, detail);
+        // Its report has no end.
+        fault.report = None;
         fault.state = State::Over;
     }
 }

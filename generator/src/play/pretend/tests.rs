@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use clap::Parser;
 
 use super::{Bug, Pretend};
@@ -152,6 +154,19 @@ fn a_command_is_told_what_the_servers_are() {
     let [one, two, three] = &names[..] else { panic!("three servers") };
     let expected = format!("{one}-{two} {three}-{one} {two} {three}\n");
     assert_eq!(std::fs::read_to_string(&told.0).unwrap(), expected);
+}
+
+#[test]
+fn a_command_that_does_not_end_ends_with_the_run() {
+    let pretend = Pretend::start(Bug::None, None);
+    let told = File::new("");
+    let file = with_fault(&format!("run = \"echo $$ > {}; sleep 1000\"", told.0.display()));
+    let words = format!("--workload {} --connections 6", file.0.display());
+    let (outcome, json) = play(pretend.names(), &words);
+    outcome.unwrap();
+    assert!(json["faults"][0]["to_ms"].is_null(), "{json}");
+    let pid = std::fs::read_to_string(&told.0).unwrap();
+    assert!(!pid.is_empty() && !Path::new("/proc").join(pid.trim()).exists(), "{pid}");
 }
 
 #[test]
