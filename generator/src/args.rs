@@ -1,5 +1,6 @@
 //! What is requested of the load generator.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,8 +8,27 @@ use clap::{Args, ValueEnum};
 
 use super::error::BenchError;
 use super::limits::{
-    CONNECTIONS_DEFAULT, CONNECTIONS_MAX, NODES_MAX, PIPELINE_MAX, RATE_MAX, SIZE_MAX,
+    CONNECTIONS_DEFAULT, CONNECTIONS_MAX, ENSEMBLE_MAX, NODES_MAX, PIPELINE_MAX, RATE_MAX,
+    SECONDS_DEFAULT, SIZE_MAX,
 };
+
+/// Which servers clients use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Spread {
+    /// All of them, evenly.
+    All,
+    /// The one that leads, also when that changes.
+    Leader,
+    /// Those that follow or observe, evenly.
+    Followers,
+}
+
+impl Spread {
+    /// The word on the command line.
+    pub(crate) fn name(self) -> Box<str> {
+        word(&self)
+    }
+}
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -63,9 +83,29 @@ pub(crate) fn word<V: ValueEnum>(variant: &V) -> Box<str> {
     server on a loopback address of IPv4 every 50 connections come from a different one; \
     elsewhere, raise that limit on the server for more.")]
 pub struct BenchArgs {
-    /// The server, as host:port.
+    /// The server, as host:port, or several with commas in between.
     #[arg(long, default_value = "127.0.0.1:2181")]
     pub(crate) server: String,
+
+    /// Start so many servers here, on ports of 127.0.0.1, and remove them at the end.
+    #[arg(long, value_name = "N", conflicts_with = "server")]
+    pub(crate) ensemble: Option<u32>,
+
+    /// What is started with the path of a zoo.cfg, instead of `ringkeeper serve`.
+    #[arg(long, value_name = "COMMAND", requires = "ensemble")]
+    pub(crate) server_cmd: Option<String>,
+
+    /// The folder for those servers' data and output; by default the system's for temporary files.
+    #[arg(long, value_name = "DIR", requires = "ensemble")]
+    pub(crate) ensemble_dir: Option<PathBuf>,
+
+    /// Become this command, and end with the process that started it: how servers are started.
+    #[arg(long, hide = true, num_args = 1.., allow_hyphen_values = true)]
+    pub(crate) guarded: Vec<OsString>,
+
+    /// Which of several servers the sessions use.
+    #[arg(long, value_enum, default_value_t = Spread::All)]
+    pub(crate) spread: Spread,
 
     /// Connections, each with its own session; by default as in the workload, or 50.
     #[arg(long)]
@@ -143,9 +183,9 @@ pub struct BenchArgs {
     #[arg(long)]
     pub(crate) skip_prepare: bool,
 
-    /// How long to measure, in seconds.
-    #[arg(long, default_value_t = 10)]
-    pub(crate) seconds: u64,
+    /// How long to measure, in seconds; by default as in the workload, or 10.
+    #[arg(long)]
+    pub(crate) seconds: Option<u64>,
 
     /// How long to run before that, in seconds.
     #[arg(long, default_value_t = 2)]
@@ -179,6 +219,7 @@ impl BenchArgs {
         within("connections", self.connections(), 1, CONNECTIONS_MAX)?;
         within("pipeline", self.in_flight(), 1, PIPELINE_MAX)?;
         within("rate", self.rate.unwrap_or(1), 1, RATE_MAX)?;
+        within("ensemble", self.ensemble.unwrap_or(1), 1, ENSEMBLE_MAX)?;
         within("ramp-p99-ms", self.ramp_p99_ms, 1, 60_000)?;
         within("ramp-seconds", self.ramp_seconds.min(86_400) as u32, 1, 3_600)?;
         within("stall-ms", self.stall_ms, 10, 600_000)?;
@@ -200,7 +241,13 @@ impl BenchArgs {
 
     /// Whether more is requested than a closed loop of one operation.
     pub(crate) fn is_play(&self) -> bool {
-        self.workload.is_some() || self.rate.is_some() || self.ramp || self.verify
+        self.workload.is_some()
+            || self.rate.is_some()
+            || self.ramp
+            || self.verify
+            || self.server.contains(',')
+            || self.spread != Spread::All
+            || self.ensemble.is_some()
     }
 
     /// The root without a slash at its end, so that names can be appended.
@@ -209,7 +256,7 @@ impl BenchArgs {
     }
 
     pub(crate) fn measured(&self) -> Duration {
-        Duration::from_secs(self.seconds)
+        Duration::from_secs(self.seconds.unwrap_or(SECONDS_DEFAULT))
     }
 
     pub(crate) fn warmup(&self) -> Duration {

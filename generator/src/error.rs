@@ -1,5 +1,6 @@
 //! Why a measurement failed.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
@@ -24,6 +25,100 @@ pub enum BenchError {
         server: Box<str>,
         /// The resolver's error.
         source: io::Error,
+    },
+    /// A connect string with a path at its end.
+    #[error("--server ends with the path /{path}: give it as --root /{path}")]
+    Chroot {
+        /// After the slash.
+        path: Box<str>,
+    },
+    /// The path of this executable, which servers are started with, is not known.
+    #[error("cannot find this executable, to start servers with it: {0}")]
+    Executable(io::Error),
+    /// `--guarded` without what belongs to it.
+    #[error("--guarded needs the number of a process and a command: --ensemble gives them")]
+    Guarded,
+    /// The folder of an ensemble.
+    #[error("cannot write {path}, for an ensemble: {source}")]
+    EnsembleFolder {
+        /// The folder, or the one inside it.
+        path: PathBuf,
+        /// The kernel's error.
+        source: io::Error,
+    },
+    /// Every port is taken.
+    #[error("{count} free ports of 127.0.0.1 are needed, and there are fewer")]
+    NoPorts {
+        /// How many are needed.
+        count: usize,
+    },
+    /// A server, or a fault's command, cannot be started.
+    #[error("cannot start {}: {source}", .command.display())]
+    Start {
+        /// The command.
+        command: OsString,
+        /// The kernel's error.
+        source: io::Error,
+    },
+    /// A server ended before the ensemble served.
+    #[error("server {number} of the ensemble ended before it served ({status}): {last}")]
+    ServerEnded {
+        /// From 1.
+        number: usize,
+        /// How it ended.
+        status: Box<str>,
+        /// The last lines of its output.
+        last: Box<str>,
+    },
+    /// A server runs and does not serve.
+    #[error("server {number} of the ensemble did not serve within {seconds} s: {last}")]
+    NotServing {
+        /// From 1.
+        number: usize,
+        /// How long the generator waited.
+        seconds: u64,
+        /// The last lines of its output.
+        last: Box<str>,
+    },
+    /// Signals cannot be held back.
+    #[error("cannot hold back SIGINT and SIGTERM: {0}")]
+    Signals(Errno),
+    /// A signal ended the run.
+    #[error("ended by {signal}; the servers that were started are ended, nothing is reported")]
+    Interrupted {
+        /// Its name.
+        signal: &'static str,
+    },
+    /// A fault that needs the processes of servers.
+    #[error(
+        "the fault at {at} ({fault}) needs servers that are started here: give --ensemble, or let \
+         a fault run = \"COMMAND\" do it"
+    )]
+    FaultNeedsEnsemble {
+        /// When it is due.
+        at: Box<str>,
+        /// What it does.
+        fault: Box<str>,
+    },
+    /// A fault of a server that there is not.
+    #[error("the fault at {at} ({fault}) needs more than the {servers} servers of --ensemble")]
+    FaultNeedsServers {
+        /// When it is due.
+        at: Box<str>,
+        /// What it does.
+        fault: Box<str>,
+        /// How many there are.
+        servers: usize,
+    },
+    /// A fault that would not begin.
+    #[error("the fault at {at} ({fault}) is due after the end: measure for more than {seconds} s")]
+    FaultTooLate {
+        /// When it is due.
+        at: Box<str>,
+        /// What it does.
+        fault: Box<str>,
+        /// As requested.
+        seconds: u64,
     },
     /// No connection.
     #[error("cannot connect to {server}: {source}")]
@@ -118,7 +213,8 @@ pub enum BenchError {
     Workload(#[from] WorkloadError),
     /// An option that needs `--workload` or another operation.
     #[error(
-        "--op {op} is a closed loop only: --rate, --ramp and --verify need another, or --workload"
+        "--op {op} is a closed loop against one server only: --rate, --ramp, --verify and several \
+         servers need another operation, or --workload"
     )]
     ClosedLoopOnly {
         /// The operation.

@@ -12,8 +12,10 @@
 //! - `tally`: counts and latencies, one line per second; `process`, `meter`: what the server and
 //!   the generator used meanwhile;
 //! - `single`: one operation in a closed loop, as cheap as possible;
+//! - `servers`: those of a connect string, and which of them leads; `ensemble`: servers started
+//!   here; `signals`: what ends them early;
 //! - `workload`: workload files; `play`: workloads played, in a closed or an open loop, with
-//!   storms, recipes, checked reads and clients that reconnect;
+//!   storms, faults, recipes, checked reads and clients that reconnect;
 //! - `results`: the table, the JSON, the page.
 //!
 //! **Invariants**
@@ -24,15 +26,16 @@
 //!   `tests::a_server_that_dies_is_reported`, `play::tests::silence_ends_the_run`).
 //! - A latency of an open loop counts from when the request was due, however late it was sent
 //!   (guard: `play::tests::what_was_due_while_the_server_slept_is_as_late_as_it_was`).
+//! - No server that was started here outlives the generator (guards: those of `ensemble`).
 //! - The clock is read here, since time is what is measured; the environment and the server's
 //!   configuration are not (guard: `tests/tidy.rs`).
 //! - The single operation allocates nothing in steady state: send buffers alternate, the rest is
 //!   reused (guard: `outgoing::tests::one_send_is_in_flight_and_the_rest_waits`).
 //!
 //! **What is deliberately not here**: any crate of the server except the protocol's types (`model`)
-//! and the loop (`ring`); recorded workloads; several servers or several threads: start several
-//! generators. Standard output and error belong to the caller, as does the exit status of a
-//! failure.
+//! and the loop (`ring`): servers are started as processes; recorded workloads; several threads:
+//! start several generators. Standard output and error belong to the caller, as does the exit
+//! status of a failure.
 //!
 //! ```no_run
 //! use clap::{Args, FromArgMatches};
@@ -45,6 +48,7 @@
 
 mod args;
 mod blocking;
+mod ensemble;
 mod error;
 mod limits;
 mod meter;
@@ -53,6 +57,8 @@ mod paths;
 mod play;
 mod process;
 mod results;
+mod servers;
+mod signals;
 mod single;
 mod source;
 mod tally;
@@ -89,6 +95,9 @@ struct Output<'a> {
 /// # Errors
 /// Whatever makes the measurement void; each causes a non-zero exit status.
 pub fn run(args: &BenchArgs, results: &mut dyn Write, say: Say) -> Result<(), BenchError> {
+    if !args.guarded.is_empty() {
+        return Err(ensemble::exec(&args.guarded));
+    }
     args.check()?;
     let out = &mut Output { results, say };
     if args.list {
@@ -98,7 +107,8 @@ pub fn run(args: &BenchArgs, results: &mut dyn Write, say: Say) -> Result<(), Be
         pin(cpu)?;
     }
     raise_descriptors();
-    let found = || resolve(&args.server).ok().and_then(process::listener_of);
+    let is_one = args.ensemble.is_none() && !args.server.contains(',');
+    let found = || resolve(&args.server).ok().filter(|_| is_one).and_then(process::listener_of);
     let args = &BenchArgs { pid: args.pid.or_else(found), ..args.clone() };
     if args.is_play() { play::run(args, out) } else { single::run(args, out) }
 }

@@ -52,12 +52,47 @@ pub(super) const OPENING_MAX: usize = 32;
 pub(super) const PREPARE_IN_FLIGHT: usize = 64;
 /// Pause before a lost connection is reopened.
 pub(super) const RETRY_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before a client asks again which server leads.
+pub(super) const PLACE_PAUSE: Duration = Duration::from_millis(20);
 /// How long to wait for the last answers of an open loop.
 pub(super) const DRAIN_WAIT: Duration = Duration::from_secs(5);
 /// How long to wait for the ends of the sessions.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(2);
 /// The player does not sleep for less than this, in ns: an arrival would be late.
 pub(super) const SLEEP_NS_MIN: u64 = 20_000;
+/// How long a server may take to say what it is, in ns: a frozen one never does.
+pub(super) const INQUIRY_NS_MAX: u64 = 500_000_000;
+/// Pause between two rounds of that question, in ns.
+pub(super) const INQUIRY_PAUSE_NS: u64 = 50_000_000;
+/// How often its answers are looked for, in ns.
+pub(super) const INQUIRY_POLL_NS: u64 = 1_000_000;
+/// Of such an answer: longer ones are cut.
+pub(super) const INQUIRY_BYTES_MAX: usize = 16_384;
+/// How often faults and servers that were started here are looked at, in ns.
+pub(super) const FAULT_POLL_NS: u64 = 10_000_000;
+/// How long a fault waits for a server that is what it is for, in ns: for the end of an election.
+pub(super) const FAULT_CHOICE_NS: u64 = 30_000_000_000;
+/// How long incidents are still excused after a fault, in ns: what it caused may show later.
+pub(super) const FAULT_GRACE_NS: u64 = 3_000_000_000;
+/// How long a server may take to serve again, in ns.
+pub(super) const RETURN_NS_MAX: u64 = 60_000_000_000;
+/// How long a server may take to end when asked to, in ns.
+pub(super) const TERM_NS_MAX: u64 = 20_000_000_000;
+/// How long a slow server is frozen, and how long it runs, in turn, in ns.
+pub(super) const SLOW_STOPS_NS: u64 = 80_000_000;
+pub(super) const SLOW_RUNS_NS: u64 = 20_000_000;
+/// How long the servers of an ensemble may take to serve, and the pause between two looks.
+pub(super) const SERVING_WAIT: Duration = Duration::from_secs(90);
+pub(super) const SERVING_PAUSE: Duration = Duration::from_millis(10);
+/// How long to wait after the end until no fault is left and every client has its session.
+pub(super) const SETTLE_WAIT: Duration = Duration::from_secs(90);
+/// How long to measure, if neither the command line nor the workload says.
+pub(super) const SECONDS_DEFAULT: u64 = 10;
+/// Servers of an ensemble.
+pub(super) const ENSEMBLE_MAX: u32 = 9;
+/// Of a server's output, what is shown when it has ended.
+pub(super) const OUTPUT_BYTES_SHOWN: u64 = 4_096;
+pub(super) const OUTPUT_LINES_SHOWN: usize = 5;
 /// How often connections are checked for silence, in ns: the precision of the time of a stall.
 pub(super) const SILENCE_CHECK_NS: u64 = 20_000_000;
 /// The rate that a ramp tries first, by default.

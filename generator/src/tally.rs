@@ -49,6 +49,13 @@ pub(super) struct Second {
     pub(super) server: Option<Usage>,
 }
 
+impl Second {
+    /// Answers per second.
+    pub(super) fn rate(&self) -> f64 {
+        self.count as f64 * SECOND_NS as f64 / self.length_ns.max(1) as f64
+    }
+}
+
 /// One line per second.
 struct Lines {
     label: Box<str>,
@@ -187,9 +194,7 @@ impl Tally {
                 "{:>8} {:>4} s {:>10}/s  p50 {} us  p99 {} us  max {} us{}",
                 label,
                 Duration::from_nanos(second.at_ns).as_secs(),
-                thousands(
-                    (second.count as f64 * SECOND_NS as f64 / second.length_ns as f64) as u64
-                ),
+                thousands(second.rate() as u64),
                 micros(second.p50_ns),
                 micros(second.p99_ns),
                 micros(second.max_ns),

@@ -79,7 +79,13 @@ impl Failure for ServeError {
 impl Failure for BenchError {
     fn exit(&self) -> Exit {
         match self {
-            Self::Argument { .. } | Self::ClosedLoopOnly { .. } | Self::Workload(_) => Exit::Usage,
+            Self::Argument { .. }
+            | Self::Chroot { .. }
+            | Self::ClosedLoopOnly { .. }
+            | Self::FaultNeedsEnsemble { .. }
+            | Self::FaultNeedsServers { .. }
+            | Self::FaultTooLate { .. }
+            | Self::Workload(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }

@@ -22,6 +22,7 @@ mod repair;
 mod route;
 mod stalls;
 mod start;
+mod stress;
 mod topology;
 mod tune;
 mod versions;

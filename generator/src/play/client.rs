@@ -57,6 +57,8 @@ pub(super) struct Visit {
 /// Lives in: the player.
 pub(super) struct Client {
     pub(super) stream: Option<TcpStream>,
+    /// The one that it is connected to, or was last.
+    pub(super) server: Option<usize>,
     /// Of the connection: completions of earlier ones are ignored.
     pub(super) generation: u32,
     pub(super) attachment: Attachment,
@@ -87,6 +89,7 @@ impl Client {
     pub(super) fn new() -> Self {
         Self {
             stream: None,
+            server: None,
             generation: 0,
             attachment: Attachment::Down { retry_ns: 0 },
             session: SessionKey::none(),
@@ -142,9 +145,10 @@ impl Client {
         wire::put_connect(self.outgoing.pending(), self.last_zxid, timeout_ms, &self.session);
     }
 
-    /// The next connect request requests a new session.
+    /// The next connect request requests a new session, which has seen nothing.
     pub(super) fn forget_session(&mut self) {
         self.session = SessionKey::none();
+        self.last_zxid = 0;
     }
 
     /// Forgets the connection; returns it and the tasks in flight.

@@ -3,15 +3,21 @@
 //! A lighter loop exists beside this one (`single`); here every reply is read, a disconnected
 //! client reconnects, and every fault of the server is reported with its time.
 
+mod audit;
 mod chance;
 mod client;
 mod connect;
+mod faults;
 mod flow;
+mod outage;
 mod player;
+#[cfg(test)]
+mod pretend;
 mod ramp;
 mod receive;
 mod recipes;
 mod register;
+mod routes;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -19,26 +25,37 @@ mod tree;
 
 use serde_json::json;
 
+use self::faults::Faults;
 use self::flow::{Node, World};
 use self::player::{Player, Until};
+use self::routes::Routes;
 use self::stage::{Feed, PARTS};
 use super::args::{BenchArgs, Operation};
-use super::blocking::resolve;
+use super::ensemble::{Ensemble, Launch};
 use super::error::BenchError;
-use super::limits::{CLOSE_WAIT, DRAIN_WAIT};
+use super::limits::{CLOSE_WAIT, DRAIN_WAIT, SECONDS_DEFAULT};
 use super::meter::{Meter, Metered};
 use super::results::{Journal, Ramp, Results, Verdict};
+use super::servers::{self, Server};
+use super::signals::Signals;
 use super::tally::Tally;
-use super::workload::{Bounded, OpKind, Workload, open};
+use super::workload::{Bounded, OpKind, Target, Workload, open};
 use super::{Output, Say};
 
 /// Plays what is requested, and reports.
 pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchError> {
     let workload = workload(args)?;
-    let address = resolve(&args.server)?;
+    check_faults(&workload, args)?;
+    let (faults, servers) = servers(args)?;
+    let routes = Routes::new(servers, args.spread);
     let connections = workload.connections.value() as usize;
-    let world = World::new(workload, args.root(), args.verify);
-    let mut player = Player::new(world, address, connections, out.say)?;
+    let mut world = World::new(workload, args.root(), args.verify);
+    world.syncs_first = routes.servers.len() > 1;
+    if let Some(registers) = &mut world.registers {
+        registers.allows_lag = routes.servers.len() > 1;
+    }
+    let mut player = Player::new(world, routes, connections, out.say)?;
+    player.stage.faults = faults;
     player.stage.patience_ns = u64::from(args.patience) * 1_000_000_000;
     player.stage.stall_ns = u64::from(args.stall_ms) * 1_000_000;
     player.run(Until::Attached)?;
@@ -61,6 +78,44 @@ pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchErr
     player.close(CLOSE_WAIT)
 }
 
+/// The servers: those that are named, or an ensemble that is started for this run.
+fn servers(args: &BenchArgs) -> Result<(Faults, Vec<Server>), BenchError> {
+    let Some(count) = args.ensemble else {
+        return Ok((Faults::default(), servers::parse(&args.server)?));
+    };
+    let signals = Signals::hold()?;
+    let above = args.ensemble_dir.clone().unwrap_or_else(std::env::temp_dir);
+    let launch = Launch::of(args)?;
+    let ensemble = Ensemble::start(&launch, count as usize, &above, &signals)?;
+    let servers = ensemble.servers();
+    Ok((Faults::of(Some(ensemble), Some(signals)), servers))
+}
+
+/// Whether the workload's faults are possible with these servers and this length.
+fn check_faults(workload: &Workload, args: &BenchArgs) -> Result<(), BenchError> {
+    for (at, act) in workload.plan() {
+        let seconds = workload.seconds.map_or(0, Bounded::value);
+        let (at_ns, fault) = (at.ns(), act.to_string().into());
+        let at = at.to_string().into();
+        if at_ns >= seconds * 1_000_000_000 {
+            return Err(BenchError::FaultTooLate { at, fault, seconds });
+        }
+        let servers = args.ensemble.unwrap_or(0) as usize;
+        let needed = match act.target() {
+            Some(Target::Number(number)) => number,
+            Some(Target::Follower) => 2,
+            _ => 1,
+        };
+        if act.is_of_processes() && servers == 0 {
+            return Err(BenchError::FaultNeedsEnsemble { at, fault });
+        }
+        if act.is_of_processes() && servers < needed {
+            return Err(BenchError::FaultNeedsServers { at, fault, servers });
+        }
+    }
+    Ok(())
+}
+
 /// What is played: the workload, or the operation of the command line as one.
 fn workload(args: &BenchArgs) -> Result<Workload, BenchError> {
     let mut workload = match &args.workload {
@@ -73,6 +128,8 @@ fn workload(args: &BenchArgs) -> Result<Workload, BenchError> {
     if let Some(in_flight) = args.pipeline {
         workload.in_flight = Bounded(in_flight.into());
     }
+    let seconds = args.seconds.or(workload.seconds.map(Bounded::value));
+    workload.seconds = Some(Bounded(seconds.unwrap_or(SECONDS_DEFAULT)));
     if let Some(rate) = args.rate {
         workload.rate = Some(Bounded(rate.into()));
     }
@@ -166,11 +223,16 @@ fn measure(player: &mut Player, args: &BenchArgs, say: Say) -> Result<Results, B
     player.stage.start(fresh, start_ns);
     player.stage.journal.start(start_ns);
     let meter = Meter::start(args.pid, start_ns)?;
-    player.run(Until::Time(start_ns + args.measured().as_nanos() as u64))?;
+    player.stage.begin_faults(start_ns);
+    let seconds = player.stage.world.workload.seconds.map_or(0, Bounded::value);
+    player.run(Until::Time(start_ns + seconds * 1_000_000_000))?;
     let used = meter.stop(player.now_ns());
+    player.stage.end_faults();
     player.stage.end_storms();
     let unanswered = drain(player)?;
-    Ok(Results { unanswered, ..collect(player, used, say) })
+    let results = Results { unanswered, ..collect(player, used, say) };
+    audit::run(player)?;
+    Ok(results)
 }
 
 /// Starts operations.
@@ -215,13 +277,17 @@ fn finish(results: Results, player: &mut Player, args: &BenchArgs) -> Results {
     let stage = &mut player.stage;
     let workload = &stage.world.workload;
     let rate = workload.rate.map(Bounded::value);
+    let servers = stage.routes.servers.iter().map(|server| &*server.name);
+    let servers: Vec<_> = servers.collect();
     let (connections, in_flight) = (workload.connections.value(), workload.in_flight.value());
     let loop_of = rate.map_or_else(|| "closed loop".into(), |rate| format!("{rate}/s"));
     let title = format!("{}, {connections} connections, {loop_of}", workload.name);
     let settings = vec![
         ("workload", json!(workload.name)),
         ("about", json!(workload.about)),
-        ("server", json!(args.server)),
+        ("server", json!(servers.join(","))),
+        ("ensemble", json!(args.ensemble)),
+        ("spread", json!(args.spread.name())),
         ("connections", json!(connections)),
         ("pipeline", json!(in_flight)),
         ("rate", json!(rate)),
@@ -230,10 +296,12 @@ fn finish(results: Results, player: &mut Player, args: &BenchArgs) -> Results {
     ];
     let verdict = stage.world.registers.take().map(|registers| Verdict {
         checked: registers.checked,
+        audited: registers.audited,
         violations: registers.violation_count,
         reported: registers.violations,
     });
+    let faults = stage.fault_reports();
     let journal = stage.journal.take();
     let ramp: Option<Ramp> = results.ramp.clone();
-    Results { settings, title, journal, verdict, ramp, ..results }
+    Results { settings, title, journal, faults, verdict, ramp, ..results }
 }

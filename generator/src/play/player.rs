@@ -1,6 +1,5 @@
 //! The loop: all connections on one ring, whatever their workload.
 
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use ring::{Completion, Errno, OpId, Queue, Ring, RingConfig, Token, Wait};
 use super::client::Attachment;
 use super::connect::connect;
 use super::flow::World;
+use super::routes::Routes;
 use super::stage::{Feed, Stage};
 use crate::Say;
 use crate::error::{BenchError, LIMIT_HINT};
@@ -22,6 +22,8 @@ pub(super) enum Until {
     Time(u64),
     /// When every connection has its session.
     Attached,
+    /// When no fault is left and every connection has its session, at the latest at that time.
+    Settled(u64),
     /// When everything is answered, at the latest at that time.
     Quiet(u64),
 }
@@ -39,14 +41,13 @@ pub(super) struct Player {
     ring: Ring,
     pub(super) stage: Stage,
     submitted: Vec<Submitted>,
-    address: SocketAddr,
     epoch: Instant,
 }
 
 impl Player {
     pub(super) fn new(
         world: World,
-        address: SocketAddr,
+        routes: Routes,
         connections: usize,
         say: Say,
     ) -> Result<Self, BenchError> {
@@ -56,8 +57,8 @@ impl Player {
             receive_buffer_bytes: 16_384,
             ..RingConfig::default()
         })?;
-        let stage = Stage::new(world, connections, say);
-        Ok(Self { ring, stage, submitted: Vec::new(), address, epoch: Instant::now() })
+        let stage = Stage::new(world, routes, connections, say);
+        Ok(Self { ring, stage, submitted: Vec::new(), epoch: Instant::now() })
     }
 
     pub(super) fn now_ns(&self) -> u64 {
@@ -69,7 +70,7 @@ impl Player {
         self.stage.until_ns = if let Until::Time(end_ns) = until { end_ns } else { u64::MAX };
         loop {
             self.stage.now_ns = self.now_ns();
-            self.stage.advance();
+            self.stage.advance()?;
             self.close_cut();
             self.connect();
             self.flush();
@@ -90,8 +91,9 @@ impl Player {
         let stage = &self.stage;
         match until {
             Until::Time(end_ns) => stage.now_ns >= end_ns,
-            Until::Attached => {
-                stage.clients.iter().all(|client| client.attachment == Attachment::Ready)
+            Until::Attached => stage.is_attached(),
+            Until::Settled(end_ns) => {
+                stage.now_ns >= end_ns || (stage.faults.is_over() && stage.is_attached())
             }
             Until::Quiet(end_ns) => {
                 stage.now_ns >= end_ns || (stage.feed.is_over() && stage.is_quiet())
@@ -102,7 +104,7 @@ impl Player {
     fn pause(&self, until: Until) -> Wait {
         let stage = &self.stage;
         let mut until_ns = stage.now_ns + TURN_WAIT.as_nanos() as u64;
-        if let Until::Time(end_ns) | Until::Quiet(end_ns) = until {
+        if let Until::Time(end_ns) | Until::Quiet(end_ns) | Until::Settled(end_ns) = until {
             until_ns = until_ns.min(end_ns);
         }
         until_ns = until_ns.min(stage.next_ns().unwrap_or(until_ns));
@@ -123,8 +125,8 @@ impl Player {
 
     /// Opens the connections that are due.
     fn connect(&mut self) {
-        while let Some(index) = self.stage.next_attach() {
-            match connect(self.address, index) {
+        while let Some((index, address)) = self.stage.next_attach() {
+            match connect(address, index) {
                 Ok(stream) => {
                     self.submitted.resize(self.stage.clients.len(), Submitted::default());
                     let token = self.stage.attach(index);
@@ -210,9 +212,13 @@ fn failed(stage: &mut Stage, index: usize, errno: Errno) {
     }
 }
 
-/// The server has closed a connection. Before a session there is usually one reason.
+/// The server has closed a connection. Before a session there is usually one reason, unless a fault
+/// is another.
 fn cut(stage: &mut Stage, index: usize, why: &str) {
     let why = match stage.clients[index].attachment {
+        Attachment::Attaching { .. } if stage.journal.is_excusing => {
+            format!("{why} before it had a session")
+        }
         Attachment::Attaching { .. } => format!("{why} before it had a session; {LIMIT_HINT}"),
         _ => why.to_owned(),
     };

@@ -1,6 +1,7 @@
 //! What is received: grants of sessions, replies, events.
 
 use model::jute::JuteReader;
+use model::op::Op;
 use model::response::xid;
 
 use super::client::{Attachment, Reply, frame};
@@ -59,7 +60,8 @@ impl Stage {
     /// An invalid reply: nothing that this server sends counts from here on.
     fn wrong(&mut self, index: usize, what: &str) {
         let detail = format!("connection {index}: {what}");
-        self.journal.end(IncidentKind::Wrong, self.now_ns, detail);
+        let server = self.clients[index].server;
+        self.journal.end(IncidentKind::Wrong, server, self.now_ns, detail);
     }
 
     fn granted(&mut self, index: usize, frame: &[u8]) -> Result<(), Malformed> {
@@ -78,7 +80,8 @@ impl Stage {
         Ok(())
     }
 
-    fn forget(&mut self, index: usize) {
+    /// The session of a client has ended.
+    pub(super) fn forget(&mut self, index: usize) {
         self.clients[index].forget_session();
         if let Some(registers) = &mut self.world.registers {
             registers.forget(index);
@@ -108,6 +111,10 @@ impl Stage {
         if waiting.xid != xid {
             return self.wrong(index, &format!("xid {xid}, expected {}", waiting.xid));
         }
+        if error == 0 {
+            self.answered(waiting.op);
+        }
+        let client = &mut self.clients[index];
         if xid > 0 {
             if let Some(registers) = &mut self.world.registers {
                 registers.answered(index, client.last_zxid, zxid);
@@ -127,6 +134,29 @@ impl Stage {
                 let bytes = reply.body.len();
                 self.wrong(index, &format!("{bytes} bytes that do not answer {op:?}"));
             }
+        }
+    }
+
+    /// A good answer: the ensemble accepts writes, or reads.
+    fn answered(&mut self, op: Op) {
+        match op {
+            Op::Create
+            | Op::Create2
+            | Op::CreateContainer
+            | Op::CreateTtl
+            | Op::Delete
+            | Op::SetData
+            | Op::SetAcl
+            | Op::Multi => self.outages.writes.answered(self.now_ns),
+            Op::GetData
+            | Op::Exists
+            | Op::GetAcl
+            | Op::GetChildren
+            | Op::GetChildren2
+            | Op::GetAllChildrenNumber
+            | Op::GetEphemerals
+            | Op::MultiRead => self.outages.reads.answered(self.now_ns),
+            _ => {}
         }
     }
 

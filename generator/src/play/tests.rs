@@ -1,4 +1,4 @@
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ use crate::{BenchArgs, BenchError, IncidentKind};
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A file of the test.
-struct File(PathBuf);
+pub(super) struct File(pub(super) PathBuf);
 
 impl File {
-    fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("ringkeeper-play-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -39,13 +39,13 @@ impl Drop for File {
     }
 }
 
-fn args(address: SocketAddr, words: &str) -> BenchArgs {
+fn args(address: impl Display, words: &str) -> BenchArgs {
     let words = format!("bench --server {address} --connections 3 --warmup 0 --seconds 1 {words}");
     Words::parse_from(words.split_whitespace()).args
 }
 
 /// The outcome, and the JSON.
-fn play(address: SocketAddr, words: &str) -> (Result<(), BenchError>, Value) {
+pub(super) fn play(address: impl Display, words: &str) -> (Result<(), BenchError>, Value) {
     let file = File::new("{}");
     let words = format!("{words} --json {}", file.0.display());
     let outcome = crate::run(&args(address, &words), &mut Vec::new(), |_| ());
@@ -315,6 +315,74 @@ fn correct_reads_are_no_violations() {
     registers.answered(1, 25, 30);
     assert_eq!(registers.violations, [""; 0]);
     assert_eq!(registers.checked, 5);
+}
+
+/// As [`written`], by session 0 of several servers.
+fn lagging() -> (Registers, [Vec<u8>; 2]) {
+    let (mut registers, values) = written();
+    registers.allows_lag = true;
+    (registers, values)
+}
+
+#[test]
+fn a_session_of_several_servers_may_be_behind_others_but_not_itself() {
+    let (mut registers, values) = lagging();
+    assert_eq!((registers.floor(3), registers.acknowledged()), (0, 20));
+    registers.answered(1, 0, 15);
+    registers.read(1, 3, 0, &values[0], (15, seen(10, 1)));
+    registers.answered(1, 15, 19);
+    registers.read(1, 3, 0, &values[0], (19, seen(10, 1)));
+    assert_eq!(registers.violations, [""; 0], "the second write is unknown there yet");
+    registers.answered(1, 19, 20);
+    registers.answered(1, 20, 21);
+    registers.read(1, 3, 0, &values[0], (21, seen(10, 1)));
+    assert!(registers.violations[0].contains("had seen zxid 0x14"), "{:?}", registers.violations);
+    let (mut registers, values) = lagging();
+    registers.synced(1, 20);
+    registers.read(1, 3, 0, &values[0], (15, seen(10, 1)));
+    assert!(registers.violations[0].contains("had seen zxid 0x14"), "{:?}", registers.violations);
+    let (mut registers, values) = lagging();
+    registers.synced(1, 20);
+    registers.forget(1);
+    registers.read(1, 3, 0, &values[0], (15, seen(10, 1)));
+    assert_eq!(registers.violations, [""; 0], "its successor has seen nothing");
+}
+
+#[test]
+fn the_last_check_finds_what_is_lost() {
+    let check = |act: &dyn Fn(&mut Registers, &[Vec<u8>; 2]), expected: &str| {
+        let (mut registers, values) = lagging();
+        act(&mut registers, &values);
+        let found = registers.violations.first().cloned().unwrap_or_default();
+        assert!(found.contains(expected), "{found} for {expected}");
+        assert_eq!(found.is_empty(), expected.is_empty(), "{found}");
+    };
+    let one = "server 1";
+    check(&|r, v| r.audit(3, one, &v[1], seen(20, 2)), "");
+    check(&|r, v| r.audit(3, one, &v[0], seen(10, 1)), "write 2 of zxid 0x14 was acknowledged and");
+    check(&|r, v| r.audit(3, one, &v[0], seen(30, 3)), "write 1 is zxid 0xa and zxid 0x1e");
+    check(&|r, _| r.missing(3, one, -101), "key 3: server 1 answers NoNode (-101)");
+    // Neither acknowledged nor impossible: its answer was lost, then another one read it.
+    let unknown = |r: &mut Registers| {
+        let mut value = Vec::new();
+        r.value(3, &mut value);
+        value
+    };
+    check(
+        &|r, _| {
+            let v = unknown(r);
+            r.audit(3, one, &v, seen(30, 3));
+        },
+        "",
+    );
+    check(
+        &|r, v| {
+            let value = unknown(r);
+            r.read(1, 3, 0, &value, (30, seen(30, 3)));
+            r.audit(3, one, &v[1], seen(20, 2));
+        },
+        "write 3 of zxid 0x1e was read and is lost",
+    );
 }
 
 #[test]

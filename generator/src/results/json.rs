@@ -30,6 +30,9 @@ impl Results {
         self.add_totals(&mut fields);
         self.add_used(&mut fields);
         self.add_failures(&mut fields);
+        if !self.faults.is_empty() {
+            fields.insert("faults".into(), self.faults_json());
+        }
         let seconds: Vec<_> = self.seconds.iter().map(second).collect();
         fields.insert("series".into(), Value::Array(seconds));
         fields.insert("latencies".into(), self.latencies());
@@ -91,6 +94,7 @@ impl Results {
         fields.insert("unanswered".into(), json!(self.unanswered));
         if let Some(verdict) = &self.verdict {
             fields.insert("verified".into(), json!(verdict.checked));
+            fields.insert("verified_at_end".into(), json!(verdict.audited));
             fields.insert("violations".into(), json!(verdict.violations));
             fields.insert("violations_told".into(), json!(verdict.reported));
         }
@@ -100,9 +104,10 @@ impl Results {
         fields.insert("error_kinds".into(), kinds.collect());
         let incidents = self.journal.incidents.iter().map(|incident| {
             json!({
-                "kind": incident.kind.name(), "from_ms": incident.from_ns / 1_000_000,
+                "kind": incident.kind.name(), "server": self.journal.server_of(incident),
+                "from_ms": incident.from_ns / 1_000_000,
                 "to_ms": incident.to_ns / 1_000_000, "count": incident.count,
-                "detail": incident.detail,
+                "detail": incident.detail, "excused": incident.is_excused,
             })
         });
         fields.insert("incidents".into(), incidents.collect());
@@ -121,11 +126,11 @@ impl Results {
     }
 }
 
-fn second(second: &Second) -> Value {
+pub(super) fn second(second: &Second) -> Value {
     let length_s = second.length_ns as f64 / 1e9;
     let mut value = json!({
         "at_s": rounded(second.at_ns as f64 / 1e9, 3),
-        "ops_per_s": rounded(second.count as f64 / length_s, 1),
+        "ops_per_s": rounded(second.rate(), 1),
         "us_p50": micros(second.p50_ns), "us_p99": micros(second.p99_ns),
         "us_max": micros(second.max_ns), "errors": second.errors,
     });

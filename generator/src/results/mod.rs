@@ -1,5 +1,6 @@
 //! The results: a table and a page for people, JSON for scripts.
 
+mod faults;
 mod journal;
 mod json;
 mod page;
@@ -19,6 +20,7 @@ use super::error::BenchError;
 use super::meter::Metered;
 use super::tally::{Second, Tally};
 
+pub(super) use faults::FaultReport;
 pub use journal::IncidentKind;
 pub(super) use journal::Journal;
 
@@ -37,6 +39,8 @@ pub(super) struct Row {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Verdict {
     pub(super) checked: u64,
+    /// Answers of the last check, of every key on every server.
+    pub(super) audited: u64,
     pub(super) violations: u64,
     /// The first ones.
     pub(super) reported: Vec<String>,
@@ -91,6 +95,7 @@ pub(super) struct Results {
     pub(super) unanswered: u64,
     pub(super) seconds: Vec<Second>,
     pub(super) journal: Journal,
+    pub(super) faults: Vec<FaultReport>,
     pub(super) verdict: Option<Verdict>,
     pub(super) ramp: Option<Ramp>,
 }
@@ -124,6 +129,7 @@ impl Results {
             unanswered: 0,
             seconds: tally.seconds().to_vec(),
             journal,
+            faults: Vec::new(),
             verdict: None,
             ramp: None,
         }
@@ -150,8 +156,8 @@ impl Results {
         {
             return Err(BenchError::Violations { count: verdict.violations });
         }
-        if let Some(first) = self.journal.incidents.first() {
-            let count = self.journal.incidents.iter().map(|incident| incident.count).sum();
+        if let Some(first) = self.journal.unexplained().next() {
+            let count = self.journal.unexplained().map(|incident| incident.count).sum();
             let (kind, at_ms) = (first.kind, first.from_ns / 1_000_000);
             return Err(BenchError::Incidents { count, kind, at_ms });
         }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::Results;
-use super::plot::{Curve, Plot, Scale, escaped};
+use super::plot::{Curve, Mark, Plot, Scale, escaped};
+use super::{FaultReport, Results};
 use crate::tally::{Code, Second, micros, thousands};
 
 const STYLE: &str = "\
@@ -11,7 +11,7 @@ body{font:15px/1.45 system-ui,sans-serif;max-width:900px;margin:2em auto;padding
 color:#1b1b1b;background:#fff}\
 h1{font-size:22px;margin:0 0 4px}h2{font-size:16px;margin:30px 0 6px}\
 p{margin:4px 0}.about{color:#555}.bad{color:#a80000;font-weight:600}\
-.good{color:#00692f;font-weight:600}\
+.fault{fill:#f6d9c4;fill-opacity:.6}.good{color:#00692f;font-weight:600}\
 table{border-collapse:collapse;margin:8px 0}td,th{padding:3px 12px 3px 0;text-align:right;\
 border-bottom:1px solid #e3e3e3;font-variant-numeric:tabular-nums}\
 th{font-weight:600;color:#444}td:first-child,th:first-child,td.text{text-align:left}\
@@ -38,6 +38,7 @@ impl Results {
             writeln!(out, "<p class=\"about\">{}</p>", escaped(about.as_str().unwrap_or("")))?;
         }
         self.write_verdict(out)?;
+        self.write_faults_page(out)?;
         self.write_latencies(out)?;
         if let Some(plot) = self.ramp_plot() {
             out.push_str(&plot);
@@ -53,12 +54,17 @@ impl Results {
         let (ops, seconds) = (thousands(self.ops), self.seconds_measured());
         writeln!(out, "<p>{ops} operations in {seconds:.1} s: <b>{rate}/s</b></p>")?;
         match self.outcome() {
+            Ok(()) if !self.faults.is_empty() => {
+                writeln!(out, "<p class=\"good\">Nothing failed but by the faults.</p>")?;
+            }
             Ok(()) => writeln!(out, "<p class=\"good\">Every request was answered.</p>")?,
             Err(error) => writeln!(out, "<p class=\"bad\">{}</p>", escaped(&error.to_string()))?,
         }
         if let Some(verdict) = &self.verdict {
-            let (checked, count) = (thousands(verdict.checked), thousands(verdict.violations));
-            writeln!(out, "<p>Verified: {checked} answers, {count} violations.</p>")?;
+            let (checked, audited) = (thousands(verdict.checked), thousands(verdict.audited));
+            let count = thousands(verdict.violations);
+            write!(out, "<p>Verified: {checked} answers, and {audited} at the end")?;
+            writeln!(out, ", {count} violations.</p>")?;
             for text in &verdict.reported {
                 writeln!(out, "<p class=\"bad\">{}</p>", escaped(text))?;
             }
@@ -69,10 +75,11 @@ impl Results {
         }
         for incident in &self.journal.incidents {
             let (from, to) = (incident.from_ns as f64 / 1e9, incident.to_ns as f64 / 1e9);
-            let (kind, detail) = (incident.kind.name(), escaped(&incident.detail));
             let count = thousands(incident.count);
             write!(out, "<tr><td>{from:.1}<td>{to:.1}<td>{count}")?;
-            writeln!(out, "<td class=\"text\">{kind}: {detail}</tr>")?;
+            let words = escaped(&self.journal.words(incident));
+            let excused = if incident.is_excused { " (a fault's)" } else { "" };
+            writeln!(out, "<td class=\"text\">{words}{excused}</tr>")?;
         }
         if !self.journal.incidents.is_empty() {
             writeln!(out, "</table>")?;
@@ -112,6 +119,7 @@ impl Results {
             y_name: "us",
             y: Scale::Log,
             x_ticks: Some(ticks.collect()),
+            marks: Vec::new(),
             dots: false,
             curves: curves.collect(),
         };
@@ -129,7 +137,8 @@ impl Results {
             let curves: Vec<_> =
                 curves.into_iter().filter(|line| !line.points.is_empty()).collect();
             let (x_name, x_ticks, dots) = ("s", None, false);
-            let plot = Plot { title, x_name, y_name, y, x_ticks, dots, curves };
+            let marks = self.fault_marks();
+            let plot = Plot { title, x_name, y_name, y, x_ticks, marks, dots, curves };
             if plot.curves.is_empty() { String::new() } else { plot.draw() }
         };
         let mut rates = vec![self.over_time("answered", |s| Some(per_second(s.count, s)))];
@@ -172,6 +181,16 @@ impl Results {
         .concat()
     }
 
+    fn fault_marks(&self) -> Vec<Mark> {
+        let end_s = self.seconds_measured();
+        let mark = |fault: &FaultReport| Mark {
+            from: fault.begin_ns as f64 / 1e9,
+            to: fault.end_ns.map_or(end_s, |end_ns| end_ns as f64 / 1e9),
+            name: fault.title(),
+        };
+        self.faults.iter().map(mark).collect()
+    }
+
     fn ramp_plot(&self) -> Option<String> {
         let ramp = self.ramp.as_ref()?;
         let mut points = ramp.points.clone();
@@ -202,6 +221,7 @@ impl Results {
             y_name: "us",
             y: Scale::Log,
             x_ticks: None,
+            marks: Vec::new(),
             dots: true,
             curves,
         };
@@ -216,6 +236,7 @@ impl Results {
             y_name: "operations/s",
             y: Scale::Even,
             x_ticks: None,
+            marks: Vec::new(),
             dots: true,
             curves: vec![answered, requested],
         };

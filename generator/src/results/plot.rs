@@ -27,6 +27,14 @@ pub(super) enum Scale {
     Log,
 }
 
+/// A span of x that is shaded.
+pub(super) struct Mark {
+    pub(super) from: f64,
+    pub(super) to: f64,
+    /// Shown where a pointer rests on it.
+    pub(super) name: String,
+}
+
 /// A plot to be drawn.
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
@@ -35,6 +43,7 @@ pub(super) struct Plot<'a> {
     pub(super) y: Scale,
     /// Ticks of x with their labels; `None` for even ones.
     pub(super) x_ticks: Option<Vec<(f64, String)>>,
+    pub(super) marks: Vec<Mark>,
     pub(super) dots: bool,
     pub(super) curves: Vec<Curve>,
 }
@@ -144,6 +153,13 @@ impl Plot<'_> {
         writeln!(out, "<h2>{}</h2>", escaped(self.title))?;
         writeln!(out, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">")?;
         let (x, y) = self.axes();
+        for mark in &self.marks {
+            let (from, to) = (x.at(mark.from), x.at(mark.to));
+            let (width, height) = ((to - from).max(2.0), HEIGHT - BOTTOM - TOP);
+            write!(out, "<rect class=\"fault\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\"")?;
+            let name = escaped(&mark.name);
+            writeln!(out, " height=\"{height}\"><title>{name}</title></rect>")?;
+        }
         for (value, text) in y.ticks() {
             let at = y.at(value);
             let right = WIDTH - RIGHT;

@@ -30,16 +30,16 @@ impl Results {
         }
         for incident in &self.journal.incidents {
             let (from, to) = (incident.from_ns as f64 / 1e9, incident.to_ns as f64 / 1e9);
-            let (name, count) = (incident.kind.name(), thousands(incident.count));
-            writeln!(
-                out,
-                "incident  {from:.1} s to {to:.1} s, {count} x {name}: {}",
-                incident.detail
-            )?;
+            let (words, count) = (self.journal.words(incident), thousands(incident.count));
+            let excused = if incident.is_excused { " (a fault's)" } else { "" };
+            writeln!(out, "incident  {from:.1} s to {to:.1} s, {count} x {words}{excused}")?;
         }
+        self.write_faults(out)?;
         if let Some(verdict) = &self.verdict {
             let (checked, violations) = (thousands(verdict.checked), verdict.violations);
-            writeln!(out, "verified  {checked} answers, {} violations", thousands(violations))?;
+            let audited = thousands(verdict.audited);
+            write!(out, "verified  {checked} answers, and {audited} at the end")?;
+            writeln!(out, ", {} violations", thousands(violations))?;
             for text in &verdict.reported {
                 writeln!(out, "violation {text}")?;
             }

@@ -148,7 +148,7 @@ fn measure<R: Requests>(
     if let Err(error) = outcome {
         // What was measured until then is reported, with the reason for its end.
         let Some((kind, detail)) = error.incident() else { return Err(error) };
-        results.journal.end(kind, now_ns - start_ns, detail);
+        results.journal.end(kind, None, now_ns - start_ns, detail);
     }
     results.report(args, out)
 }

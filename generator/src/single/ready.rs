@@ -34,7 +34,7 @@ pub(super) fn run(args: &BenchArgs, out: &mut Output<'_>) -> Result<(), BenchErr
         };
         if epoch.elapsed() >= args.measured() {
             let last = Box::new(last);
-            return Err(BenchError::NotReady { seconds: args.seconds, last });
+            return Err(BenchError::NotReady { seconds: args.measured().as_secs(), last });
         }
         thread::sleep(READY_PAUSE);
     }

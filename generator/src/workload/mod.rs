@@ -3,6 +3,7 @@
 //! A file is TOML. Errors are reported with file, line and key; the shipped files are read like any
 //! other.
 
+mod fault;
 mod fields;
 mod read;
 mod shipped;
@@ -13,7 +14,8 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub(super) use fields::Bounded;
+pub(super) use fault::{Act, FaultSpec, Target};
+pub(super) use fields::{Bounded, Span};
 pub use read::WorkloadError;
 pub(super) use read::open;
 pub(super) use shipped::list;
@@ -39,6 +41,8 @@ pub(super) struct Workload {
     pub(super) in_flight: Bounded<1, { PIPELINE_MAX as u64 }>,
     /// Operations per second; none is a closed loop.
     pub(super) rate: Option<Bounded<1, { RATE_MAX as u64 }>>,
+    /// How long to measure.
+    pub(super) seconds: Option<Bounded<1, 86_400>>,
     #[serde(default)]
     pub(super) keys: KeySpec,
     #[serde(default)]
@@ -48,6 +52,8 @@ pub(super) struct Workload {
     pub(super) ops: Vec<Spanned<OpSpec>>,
     #[serde(rename = "storm", default)]
     pub(super) storms: Vec<Spanned<StormSpec>>,
+    #[serde(rename = "fault", default)]
+    pub(super) faults: Vec<Spanned<FaultSpec>>,
 }
 
 fn connections() -> Bounded<1, { CONNECTIONS_MAX as u64 }> {
@@ -267,12 +273,23 @@ impl Workload {
             connections: connections(),
             in_flight: in_flight(),
             rate: None,
+            seconds: None,
             keys: KeySpec::default(),
             sessions: SessionSpec::default(),
             watches: None,
             ops: kinds.iter().map(op).collect(),
             storms: Vec::new(),
+            faults: Vec::new(),
         }
+    }
+
+    /// The faults, each with its time.
+    pub(super) fn plan(&self) -> Vec<(Span, Act)> {
+        let planned = |fault: &Spanned<FaultSpec>| {
+            let fault = fault.get_ref();
+            (fault.at, fault.act().expect("it was checked when the workload was read"))
+        };
+        self.faults.iter().map(planned).collect()
     }
 
     pub(super) fn op(&self, index: usize) -> &OpSpec {

@@ -75,6 +75,12 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Workload, WorkloadError> {
             return Err(wrong(line, key, &cause));
         }
     }
+    for fault in &workload.faults {
+        if let Err((key, cause)) = fault.get_ref().act() {
+            let (line, key) = place_of_key(text, fault.span(), key);
+            return Err(wrong(line, key, &cause));
+        }
+    }
     for storm in &workload.storms {
         if storm.get_ref().kind == StormKind::Watch && workload.watches.is_none() {
             let (line, key) = place_of_key(text, storm.span(), "kind");

@@ -20,6 +20,11 @@ shipped![
     "lock-contention",
     "service-discovery",
     "session-storm",
+    "leader-lost",
+    "rolling-restart",
+    "slow-follower",
+    "reconnect-storm",
+    "watch-storm-three",
 ];
 
 /// Their names and texts, in the order of `--list`.

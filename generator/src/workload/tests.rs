@@ -11,7 +11,7 @@ const GET: &str = "[[op]]\nkind = \"get\"\nweight = 1\n";
 
 #[test]
 fn every_shipped_workload_is_sound_and_says_what_it_is() {
-    assert_eq!(list().len(), 12);
+    assert_eq!(list().len(), 17);
     for (name, _) in list() {
         let workload = open(name).unwrap();
         assert_eq!(&workload.name, name);
@@ -74,6 +74,67 @@ fn contradictions_are_reported_too() {
     assert_eq!(said, "mix.toml:3: kind: a multi needs sets, creates or checks");
     let said = refusal("[[storm]]\nkind = \"watch\"\nevery_ms = 100\n");
     assert_eq!(said, "mix.toml:2: kind: a storm of watches needs [watches]");
+}
+
+#[test]
+fn faults_are_planned() {
+    let faults = "
+[[fault]]
+at = \"500ms\"
+kill = \"leader\"
+[[fault]]
+at = \"3s\"
+stop = 2
+for = \"1m\"
+[[fault]]
+at = \"4s\"
+restart = \"rolling\"
+[[fault]]
+at = \"5s\"
+reconnect = \"all\"
+[[fault]]
+at = \"6s\"
+run = \"true\"
+";
+    let plan = parse("x", &format!("{GET}{faults}")).unwrap().plan();
+    let words: Vec<_> = plan.iter().map(|(at, act)| format!("{at} {act}")).collect();
+    let expected = [
+        "500ms kill leader, down for 5s",
+        "3s stop server 2 for 60s",
+        "4s rolling restart",
+        "5s reconnect 100 %",
+        "6s run true",
+    ];
+    assert_eq!(words, expected);
+}
+
+#[test]
+fn faults_that_are_impossible_are_reported() {
+    let of = |text: &str| refusal(&format!("{GET}[[fault]]\n{text}\n"));
+    let cases = [
+        ("kill = \"leader\"", "mix.toml:4: [[fault]]: missing field `at`"),
+        ("at = \"5s\"", "mix.toml:5: at: a fault needs kill, stop, slow, restart,"),
+        (
+            "at = \"5\"\nkill = \"any\"",
+            "mix.toml:5: at: invalid value: string \"5\", expected a time",
+        ),
+        (
+            "at = \"5s\"\nkill = \"all\"",
+            "mix.toml:6: kill: invalid value: string \"all\", expected \"lead",
+        ),
+        ("at = \"5s\"\nkill = 0", "mix.toml:6: kill: invalid value: integer `0`"),
+        ("at = \"5s\"\nstop = \"any\"", "mix.toml:5: at: a fault stop needs for"),
+        ("at = \"5s\"\nkill = 1\nstop = 2\nfor = \"1s\"", "mix.toml:5: at: a fault is one of"),
+        ("at = \"5s\"\nkill = 1\nfor = \"1s\"", "mix.toml:7: for: means nothing but for stop"),
+        ("at = \"5s\"\nreconnect = 101", "mix.toml:6: reconnect: invalid value: integer `101`"),
+        ("at = \"5s\"\nrestart = \"all\"", "mix.toml:6: restart: unknown variant `all`"),
+        ("at = \"5s\"\nrun = \" \"", "mix.toml:6: run: is no command"),
+        ("at = \"5s\"\nkil = 1", "mix.toml:6: kil: unknown field `kil`"),
+    ];
+    for (text, expected) in cases {
+        let said = of(text);
+        assert!(said.starts_with(expected), "{said} for {text}");
+    }
 }
 
 #[test]

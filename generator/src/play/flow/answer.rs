@@ -40,6 +40,10 @@ impl World {
                 recipes::queue(self, client, task, (code, reply.body), now_ns)
             }
             Step::Tidy => Ok(Next::Ended),
+            Step::Audited => {
+                self.audited(client, &task, code, reply)?;
+                Ok(Next::Ended)
+            }
             // Another operation of this connection had a watch on the same key, and removed both.
             Step::WatchChecked | Step::Only
                 if code == ErrorCode::NoWatcher.code()
@@ -68,6 +72,11 @@ impl World {
                 return Ok(Next::Continues);
             }
             Step::Read | Step::Write | Step::Key => self.verify(index, &task, reply)?,
+            Step::Synced => {
+                if let Some(registers) = &mut self.registers {
+                    registers.synced(index, task.floor);
+                }
+            }
             Step::WatchAdded | Step::WatchChecked => {
                 let is_added = task.step == Step::WatchAdded;
                 let op = if is_added { Op::CheckWatches } else { Op::RemoveWatches };
@@ -87,6 +96,26 @@ impl World {
             _ => {}
         }
         Ok(Next::Ended)
+    }
+
+    /// An answer of the last check.
+    fn audited(
+        &mut self,
+        client: &Client,
+        task: &Task,
+        code: i32,
+        reply: Reply<'_>,
+    ) -> Result<(), Malformed> {
+        let Some(registers) = &mut self.registers else { return Ok(()) };
+        let server = format!("server {}", client.server.map_or(0, |server| server + 1));
+        if code != 0 {
+            registers.missing(task.key, &server, code);
+            return Ok(());
+        }
+        let mut reader = JuteReader::new(reply.body);
+        let data = reader.buffer()?.unwrap_or_default();
+        registers.audit(task.key, &server, data, seen(reader.rest())?);
+        Ok(())
     }
 
     fn verify(&mut self, index: usize, task: &Task, reply: Reply<'_>) -> Result<(), Malformed> {

@@ -11,6 +11,7 @@ use super::write::{
 use super::{Step, Task, World};
 use crate::play::client::Client;
 use crate::play::recipes;
+use crate::play::register::Registers;
 use crate::workload::{Bounded, OpKind, OpSpec};
 
 impl World {
@@ -58,7 +59,11 @@ impl World {
                 let service = self.chance.below(self.workload.sessions.services.value());
                 only(Op::GetChildren, &path(self.tree.service(service), &[0]));
             }
-            OpKind::Sync => only(Op::Sync, &path(self.tree.key(key), &[])),
+            OpKind::Sync => {
+                let floor = self.registers.as_ref().map_or(0, Registers::acknowledged);
+                let task = Task { floor, ..task(Step::Synced) };
+                client.request(Op::Sync, task, now_ns, path(self.tree.key(key), &[]));
+            }
             OpKind::Ping => only(Op::Ping, &|_| ()),
             OpKind::WhoAmI => only(Op::WhoAmI, &|_| ()),
             OpKind::Auth => only(Op::Auth, &|out| {

@@ -56,6 +56,10 @@ pub(super) enum Step {
     Leftovers,
     /// Hidden: a delete of a node that may not exist any more.
     Tidy,
+    /// A sync: what was acknowledged before is seen after it.
+    Synced,
+    /// Hidden: a read of the last check.
+    Audited,
     /// Hidden: the end of a session.
     Close,
 }
@@ -120,6 +124,8 @@ pub(super) struct World {
     pub(super) tree: Tree,
     pub(super) chance: Chance,
     pub(super) registers: Option<Registers>,
+    /// Sessions begin with a sync.
+    pub(super) syncs_first: bool,
     filler: Vec<u8>,
     /// When each watched key, from the first, was last set.
     pub(super) set_ns: Vec<u64>,
@@ -136,6 +142,7 @@ impl World {
         Self {
             tree: Tree::new(root, &workload),
             chance: Chance::new(&workload),
+            syncs_first: false,
             registers: is_verifying.then(Registers::default),
             filler: payload(longest as u32),
             set_ns: vec![0; watched as usize],

@@ -8,6 +8,7 @@ use super::write::{EPHEMERAL, put_create};
 use super::{Malformed, Step, Task, World};
 use crate::play::client::Client;
 use crate::play::recipes;
+use crate::play::register::Registers;
 use crate::workload::{OpKind, WatchKind};
 
 /// The mode of a persistent watch, and of a recursive one; the kind that stands for any watch.
@@ -16,11 +17,24 @@ const RECURSIVE: i32 = 1;
 pub(super) const ANY_WATCH: i32 = 3;
 
 impl World {
-    /// Puts what a new session needs: its ephemeral nodes, and the watches.
+    /// Puts what a new session needs: its ephemeral nodes, and the watches. With several servers
+    /// its own may not have the tree yet.
     pub(in crate::play) fn equip(&mut self, client: &mut Client, index: usize, now_ns: u64) {
+        if self.syncs_first {
+            self.put_sync(client, now_ns);
+        }
         let count = self.workload.sessions.ephemerals.value();
         self.put_instances(client, index, count, now_ns);
         self.put_watches(client, now_ns);
+    }
+
+    /// Puts a sync that is no operation.
+    pub(in crate::play) fn put_sync(&self, client: &mut Client, now_ns: u64) {
+        let floor = self.registers.as_ref().map_or(0, Registers::acknowledged);
+        let task = Task { floor, ..Task::hidden(Step::Synced) };
+        client.request(Op::Sync, task, now_ns, |out| {
+            jute::put_string(out, self.tree.top().as_bytes());
+        });
     }
 
     /// Puts the creates of ephemeral nodes, spread over the services.

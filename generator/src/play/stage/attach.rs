@@ -1,5 +1,6 @@
 //! Opens and closes connections and sessions.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use model::op::Op;
@@ -7,7 +8,7 @@ use ring::Token;
 
 use super::timers::Timed;
 use super::{ATTACH, Stage};
-use crate::limits::{ATTACHING_MAX, OPENING_MAX, RETRY_PAUSE};
+use crate::limits::{ATTACHING_MAX, OPENING_MAX, PLACE_PAUSE, RETRY_PAUSE};
 use crate::play::client::Attachment;
 use crate::play::flow::{Step, Task};
 use crate::play::player::token;
@@ -15,8 +16,8 @@ use crate::results::IncidentKind;
 use crate::tally::Class;
 
 impl Stage {
-    /// The next client to be attached now.
-    pub(in crate::play) fn next_attach(&mut self) -> Option<usize> {
+    /// The next client to be attached now, and the server for it.
+    pub(in crate::play) fn next_attach(&mut self) -> Option<(usize, SocketAddr)> {
         let most = if self.is_preparing { OPENING_MAX } else { ATTACHING_MAX };
         if self.attaching_count >= most {
             return None;
@@ -26,7 +27,16 @@ impl Stage {
                 Attachment::Down { retry_ns } if retry_ns > self.now_ns => {
                     self.set_timer(index, Timed::Attach, retry_ns);
                 }
-                Attachment::Down { .. } => return Some(index),
+                Attachment::Down { .. } => {
+                    let last = self.clients[index].server;
+                    let Some(server) = self.routes.place(index, last, self.now_ns) else {
+                        let retry_ns = self.now_ns + PLACE_PAUSE.as_nanos() as u64;
+                        self.set_timer(index, Timed::Attach, retry_ns);
+                        continue;
+                    };
+                    self.clients[index].server = Some(server);
+                    return Some((index, self.routes.servers[server].address));
+                }
                 _ => {}
             }
         }
@@ -47,7 +57,8 @@ impl Stage {
 
     /// A connection could not be started.
     pub(in crate::play) fn refused(&mut self, index: usize, why: String) {
-        self.incident(IncidentKind::Refused, why);
+        self.incident(IncidentKind::Refused, index, why);
+        self.routes.doubt(self.now_ns);
         self.down(index, RETRY_PAUSE);
     }
 
@@ -55,14 +66,15 @@ impl Stage {
     pub(in crate::play) fn lost(&mut self, index: usize, kind: IncidentKind, why: &str) {
         let client = &self.clients[index];
         let kind = match client.attachment {
-            Attachment::Attaching { .. } => IncidentKind::Refused,
+            Attachment::Attaching { .. } if kind == IncidentKind::Closed => IncidentKind::Refused,
             _ => kind,
         };
         let detail = match client.waiting.len() {
             0 => why.to_owned(),
             count => format!("{why}, {count} requests unanswered"),
         };
-        self.incident(kind, detail);
+        self.incident(kind, index, detail);
+        self.routes.doubt(self.now_ns);
         let lost = self.cut(index);
         self.lost_count += lost;
         self.down(index, RETRY_PAUSE);
@@ -106,8 +118,8 @@ impl Stage {
     pub(in crate::play) fn closed(&mut self, index: usize) {
         let lost = self.cut(index);
         self.lost_count += lost;
+        self.forget(index);
         let client = &mut self.clients[index];
-        client.forget_session();
         if let Some(visit) = client.visit.take() {
             client.attachment = Attachment::Gone;
             self.free.push(index);

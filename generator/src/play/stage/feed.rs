@@ -16,6 +16,10 @@ impl Stage {
                 self.feed =
                     if self.feed_nodes(&mut *nodes) { Feed::Nodes(nodes) } else { Feed::None };
             }
+            Feed::Audit(mut readers) => {
+                self.feed =
+                    if self.feed_audit(&mut readers) { Feed::Audit(readers) } else { Feed::None };
+            }
             Feed::ClosedLoop => {
                 let limit = self.world.workload.in_flight.value() as usize;
                 self.feed = Feed::ClosedLoop;
@@ -142,7 +146,6 @@ impl Stage {
         self.clients[owner].begun_count += 1;
         let client = &mut self.clients[index];
         client.forget_session();
-        client.last_zxid = 0;
         client.visit = Some(Visit { owner, op, due_ns });
         client.attachment = Attachment::Down { retry_ns: 0 };
         self.attach_due.push_back(index);

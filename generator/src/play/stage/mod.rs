@@ -1,23 +1,27 @@
 //! All clients and what is due: operations, storms, attempts to attach, pings.
 //!
-//! `feed` begins operations, `attach` keeps connections and sessions, `storm` disturbs them.
+//! `feed` begins operations, `attach` keeps connections and sessions, `silence` gives them up,
+//! `storm` disturbs them.
 
 mod attach;
 mod feed;
+mod silence;
 mod storm;
 mod timers;
 
 use std::collections::VecDeque;
 use std::net::TcpStream;
 
-use model::op::Op;
-
 use self::timers::{Timed, Timer, Timers};
 use crate::Say;
+use crate::error::BenchError;
 use crate::limits::SILENCE_CHECK_NS;
-use crate::play::client::{Attachment, Client};
+use crate::play::audit::Reader;
+use crate::play::client::Client;
+use crate::play::faults::{Faults, Outages};
 use crate::play::flow::{Node, Step, Task, World};
 use crate::play::recipes;
+use crate::play::routes::Routes;
 use crate::results::{IncidentKind, Journal};
 use crate::tally::{Class, Tally};
 use crate::workload::StormKind;
@@ -35,6 +39,8 @@ pub(super) enum Feed {
     None,
     /// The tree is being created.
     Nodes(Box<dyn Iterator<Item = Node>>),
+    /// The last check.
+    Audit(Vec<Reader>),
     /// Each answer makes room for the next.
     ClosedLoop,
     /// They are due at random times.
@@ -58,6 +64,9 @@ struct Storm {
 /// Lives in: the player.
 pub(super) struct Stage {
     pub(super) world: World,
+    pub(super) routes: Routes,
+    pub(super) faults: Faults,
+    pub(super) outages: Outages,
     pub(super) clients: Vec<Client>,
     /// Clients of the workload; those after them are sessions with their own connection.
     pub(super) connections: usize,
@@ -93,14 +102,15 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(world: World, connections: usize, say: Say) -> Self {
+    pub(super) fn new(world: World, routes: Routes, connections: usize, say: Say) -> Self {
+        let names = routes.servers.iter().map(|server| server.name.clone()).collect();
         Self {
             clients: (0..connections).map(|_| Client::new()).collect(),
             connections,
             free: Vec::new(),
             feed: Feed::None,
             tally: Tally::aside(0),
-            journal: Journal::new(say),
+            journal: Journal::new(say).of_servers(names),
             now_ns: 0,
             start_ns: u64::MAX,
             until_ns: u64::MAX,
@@ -121,6 +131,9 @@ impl Stage {
             storms: Vec::new(),
             is_preparing: true,
             world,
+            routes,
+            faults: Faults::default(),
+            outages: Outages::default(),
         }
     }
 
@@ -142,7 +155,9 @@ impl Stage {
         };
         let timer = self.timers.next_ns();
         let storm = self.storms.iter().map(|storm| storm.next_ns).min();
-        arrival.into_iter().chain(timer).chain(storm).min()
+        let roles = self.routes.roles.next_ns();
+        let faults = self.faults.next_ns();
+        arrival.into_iter().chain(timer).chain(storm).chain(roles).chain(faults).min()
     }
 
     /// Whether nothing is in flight.
@@ -152,7 +167,9 @@ impl Stage {
     }
 
     /// Does everything that is due now.
-    pub(super) fn advance(&mut self) {
+    pub(super) fn advance(&mut self) -> Result<(), BenchError> {
+        self.routes.roles.advance(self.now_ns);
+        self.advance_faults()?;
         self.wake();
         self.feed();
         self.storm();
@@ -160,6 +177,7 @@ impl Stage {
             self.silence_check_ns = self.now_ns + SILENCE_CHECK_NS;
             self.check_silence();
         }
+        Ok(())
     }
 
     /// Something may have been put that is to be sent on a connection.
@@ -169,11 +187,13 @@ impl Stage {
         }
     }
 
-    pub(super) fn incident(&mut self, kind: IncidentKind, detail: String) {
+    /// Something went wrong with a client's connection.
+    pub(super) fn incident(&mut self, kind: IncidentKind, index: usize, detail: String) {
+        let server = self.clients[index].server;
         if self.is_preparing {
-            self.journal.end(kind, self.now_ns, detail);
+            self.journal.end(kind, server, self.now_ns, detail);
         } else {
-            self.journal.add(kind, self.now_ns, detail);
+            self.journal.add(kind, server, self.now_ns, detail);
         }
     }
 
@@ -234,45 +254,6 @@ impl Stage {
                     self.list_sending(client);
                 }
             }
-        }
-    }
-
-    /// Checks for silence, and sends pings.
-    pub(super) fn check_silence(&mut self) {
-        let ping_ns = self.world.workload.sessions.timeout_ms.value() * 1_000_000 / 3;
-        let mut is_alive = false;
-        for index in 0..self.clients.len() {
-            let client = &mut self.clients[index];
-            if client.attachment == Attachment::Ready && self.now_ns - client.last_sent_ns > ping_ns
-            {
-                client.request(Op::Ping, Task::hidden(Step::Upkeep), self.now_ns, |_| ());
-                self.list_sending(index);
-            }
-            let client = &mut self.clients[index];
-            let since_ns = match client.attachment {
-                Attachment::Attaching { since_ns } => Some(since_ns),
-                _ => client.waiting.front().map(|waiting| waiting.sent_ns),
-            };
-            is_alive |= matches!(client.attachment, Attachment::Ready | Attachment::Closing);
-            let silent_ns = since_ns.map_or(0, |since_ns| self.now_ns - since_ns);
-            if silent_ns > self.stall_ns && !client.is_silent {
-                client.is_silent = true;
-                let count = client.waiting.len();
-                let detail = format!("connection {index}: {count} requests are waiting");
-                self.journal.add(IncidentKind::Stalled, self.now_ns - silent_ns, detail);
-            }
-            if silent_ns > self.patience_ns && !self.journal.is_fatal {
-                let seconds = silent_ns / 1_000_000_000;
-                let detail = format!("connection {index} had no answer for {seconds} s");
-                self.journal.end(IncidentKind::Gone, self.now_ns, detail);
-            }
-        }
-        if is_alive {
-            self.alive_ns = self.now_ns;
-        } else if self.now_ns - self.alive_ns > self.patience_ns && !self.journal.is_fatal {
-            let seconds = (self.now_ns - self.alive_ns) / 1_000_000_000;
-            let detail = format!("no connection could be opened for {seconds} s");
-            self.journal.end(IncidentKind::Gone, self.now_ns, detail);
         }
     }
 
