@@ -134,8 +134,8 @@ pub(super) fn check(
     say(&format!("the workload {workload} is looked at"));
     let looked = bench.look()?;
     say("the highest rate is looked for");
-    let most = bench.highest()?.unwrap_or(RATE_MIN);
-    let measured = measure(&bench, most, args.check.rounds)?;
+    let beyond = bench.beyond()?;
+    let measured = measure(&bench, beyond, args.check.rounds)?;
     let lines = compared(&measured, looked.load.sessions)?;
     if let Some(path) = &args.json {
         write_json(path, &in_json(workload, &lines), out)?;
@@ -147,7 +147,8 @@ pub(super) fn check(
 }
 
 /// All rates, in each round.
-fn measure(bench: &Bench, most: f64, rounds: u32) -> Result<Measured, PlanError> {
+fn measure(bench: &Bench, beyond: f64, rounds: u32) -> Result<Measured, PlanError> {
+    let most = bench.highest(beyond)?.unwrap_or(RATE_MIN);
     let points = |parts: &[f64]| parts.iter().map(|part| Point::at(*part, most)).collect();
     let mut measured = Measured {
         fitted: points(&FITTED),
@@ -161,7 +162,7 @@ fn measure(bench: &Bench, most: f64, rounds: u32) -> Result<Measured, PlanError>
         }
         say(&format!("round {round} of {rounds}: the highest rate"));
         for highest in &mut measured.highest {
-            highest.extend(bench.highest()?);
+            highest.extend(bench.highest(beyond)?);
         }
     }
     Ok(measured)
