@@ -5,8 +5,7 @@
 //! Invariant: no server outlives the generator, and no file the run. A run that ends, by itself,
 //! with an error or by SIGINT or SIGTERM, drops the ensemble; if the generator is killed, the
 //! kernel kills the servers, and their files stay (guards: `tests::nothing_is_left_of_an_ensemble`
-//! and, from outside, `operator::stress::an_interrupted_run_leaves_nothing` and
-//! `operator::stress::the_servers_of_a_killed_generator_end`).
+//! and, from outside, `tests/operator/stress.rs`).
 
 mod guard;
 mod member;
