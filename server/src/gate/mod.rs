@@ -141,8 +141,8 @@ impl ConnectionGate {
         }
     }
 
-    /// Admits a connection to the shard with the most room; beyond the limits as one that may send a
-    /// four-letter word only, of which there are `EXTRAS_MAX` at most.
+    /// Admits a connection to the shard with the most room; beyond the limits as one that may send
+    /// a four-letter word only, of which there are `EXTRAS_MAX` at most.
     ///
     /// # Errors
     /// If there are that many already.

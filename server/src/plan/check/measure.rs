@@ -47,8 +47,8 @@ impl Bench {
         self.read()
     }
 
-    /// A rate that the server does not carry: above what is answered when each client sends the next
-    /// request at once.
+    /// A rate that the server does not carry: above what is answered when each client sends the
+    /// next request at once.
     pub(super) fn beyond(&self) -> Result<f64, PlanError> {
         self.run(&format!("--seconds {} --warmup 1 --skip-prepare", self.seconds))?;
         let answered = self.json()?["ops_per_s"].as_f64().unwrap_or_default();
