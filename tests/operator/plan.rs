@@ -149,6 +149,10 @@ fn bad_input_is_named() {
         ("--reads 1 --probe text", "text is no measurement of `ringkeeper probe"),
         ("--reads 1 --profile missing", "missing"),
         ("--check", "--workload"),
+        // What a check would take no notice of is no part of it.
+        ("--check --server x --workload y --p99 5", "cannot be used with"),
+        ("--check --server x --workload y --costs costs.toml", "cannot be used with"),
+        ("--check --server x --workload y --report half.json", "cannot be used with"),
         ("--server 127.0.0.1:1 --samples 1", "1 is not in 2..="),
     ] {
         let (text, errors, status) = plan(&folder, words);

@@ -167,7 +167,8 @@ pub struct CheckArgs {
     /// Load the server at --server with --workload, and print what was predicted beside what is
     /// measured. For a server that nobody uses: it is brought to its limit.
     #[arg(long, requires = "workload", requires = "server")]
-    #[arg(conflicts_with_all = ["layout", "metrics", "html", "svg"])]
+    #[arg(conflicts_with_all = ["layout", "metrics", "html", "svg", "reports", "measured_on"])]
+    #[arg(conflicts_with_all = ["RequiredArgs", "CostArgs", "MostArgs"])]
     pub check: bool,
     /// A workload of `ringkeeper bench` (--list), or a file.
     #[arg(long, value_name = "NAME|FILE", requires = "check")]

@@ -61,11 +61,11 @@ use std::path::Path;
 /// # Errors
 /// The input is wrong, or no servers carry the load.
 pub fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanError> {
+    if args.check.check {
+        return check::check(args, out);
+    }
     let reports: Vec<Report> =
         args.reports.iter().map(Report::read).collect::<Result<_, PlanError>>()?;
-    if args.check.check {
-        return check::check(args, &reports, out);
-    }
     let observed = seen::observe(args)?;
     let reported = reported(args, &reports);
     let seen = observed.as_ref().map(|it| &it.seen).or(reported.as_ref());

@@ -4,11 +4,11 @@ use crate::plan::error::PlanError;
 use crate::plan::report::{Report, ReportArg};
 use clap::{Args, Command, FromArgMatches};
 use generator::{BenchArgs, BenchError};
+use nix::unistd::mkdtemp;
 use serde_json::Value;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
-use std::process;
 
 /// By the highest rate of clients that wait for their answers.
 const BEYOND: f64 = 1.3;
@@ -18,22 +18,26 @@ pub(super) struct Bench {
     server: String,
     workload: String,
     seconds: u32,
+    /// A folder of its own, so that nobody else can have put a file or a link there.
+    folder: PathBuf,
     /// Where each report is written before it is read.
     file: PathBuf,
 }
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        // It is absent if nothing was measured.
-        let _ = fs::remove_file(&self.file);
+        // What cannot be removed is left to whoever cleans that place.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
 impl Bench {
-    pub(super) fn new(server: &str, workload: &str, seconds: u32) -> Self {
-        let name = format!("ringkeeper-plan-{}.json", process::id());
-        let file = std::env::temp_dir().join(name);
-        Self { server: server.to_owned(), workload: workload.to_owned(), seconds, file }
+    pub(super) fn new(server: &str, workload: &str, seconds: u32) -> Result<Self, PlanError> {
+        // The call replaces the last six letters.
+        let folder = std::env::temp_dir().join("ringkeeper-plan-".to_owned() + &"X".repeat(6));
+        let folder = mkdtemp(&folder).map_err(|errno| PlanError::file(&folder)(errno.into()))?;
+        let file = folder.join("report.json");
+        Ok(Self { server: server.to_owned(), workload: workload.to_owned(), seconds, folder, file })
     }
 
     /// A short run, for what the workload asks.

@@ -119,18 +119,9 @@ struct Measured {
 }
 
 /// Measures, and prints predictions beside it.
-pub(super) fn check(
-    args: &PlanArgs,
-    reports: &[Report],
-    out: &mut impl Write,
-) -> Result<(), PlanError> {
-    if !reports.is_empty() {
-        return Err(PlanError::Contradiction(
-            "--check measures what it predicts from: leave --report out",
-        ));
-    }
+pub(super) fn check(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanError> {
     let workload = args.check.workload.as_deref().unwrap_or_default();
-    let bench = Bench::new(&args.server.join(","), workload, args.check.seconds);
+    let bench = Bench::new(&args.server.join(","), workload, args.check.seconds)?;
     say(&format!("the workload {workload} is looked at"));
     let looked = bench.look()?;
     say("the highest rate is looked for");
@@ -177,7 +168,7 @@ fn compared(measured: &Measured, connections: f64) -> Result<Vec<Line>, PlanErro
     let (mut highest, mut latencies) = (None, Vec::new());
     for (kind, quantiles) in WHAT {
         let Some(found) = fitted(measured, kind, connections)? else { continue };
-        // Both kinds wait for the same turns: the one with more steps knows more of them.
+        // Both kinds wait for the same turns, and reads tell more of them: writes wait for a disk.
         highest.get_or_insert(found.turns.saturation_per_s());
         for point in &measured.predicted {
             let then = found.turns.at(point.rate).ok().flatten();
