@@ -39,6 +39,9 @@ pub(super) const SEED: u64 = 0x5eed;
 pub(super) const SECONDS_MAX: usize = 86_400;
 /// Operations that are due and wait in the generator; more are dropped and counted.
 pub(super) const BACKLOG_MAX: usize = 1_000_000;
+/// Operations of an open loop that become due in one turn. If more are due, they do so in the next
+/// ones: a turn that took all of them would be the longer the later it is, and read no answers.
+pub(super) const ARRIVALS_PER_TURN_MAX: usize = 1_024;
 /// Operations of an open loop on one connection; others wait until one of these ends.
 pub(super) const OPEN_LOOP_IN_FLIGHT_MAX: usize = 1_024;
 /// Sessions with a connection of their own at once.

@@ -251,9 +251,8 @@ fn begin(player: &mut Player, rate: Option<f64>) {
 /// Stops operations, and waits for the answers of an open loop: they were due in the time measured.
 /// Returns how many did not arrive.
 fn drain(player: &mut Player) -> Result<u64, BenchError> {
-    let is_open_loop = matches!(player.stage.feed, Feed::OpenLoop { .. });
-    player.stage.feed = Feed::None;
-    if !is_open_loop {
+    if !player.stage.end_open_loop() {
+        player.stage.feed = Feed::None;
         // In a closed loop what is in flight does not count.
         player.stage.start_ns = u64::MAX;
         return Ok(0);

@@ -3,7 +3,9 @@
 use model::op::Op;
 
 use super::{Feed, LATE, Stage};
-use crate::limits::{BACKLOG_MAX, OPEN_LOOP_IN_FLIGHT_MAX, PREPARE_IN_FLIGHT, VISITS_MAX};
+use crate::limits::{
+    ARRIVALS_PER_TURN_MAX, BACKLOG_MAX, OPEN_LOOP_IN_FLIGHT_MAX, PREPARE_IN_FLIGHT, VISITS_MAX,
+};
 use crate::play::client::{Attachment, Client, Visit};
 use crate::play::flow::{Node, Step, Task};
 use crate::workload::{Bounded, OpKind};
@@ -25,15 +27,33 @@ impl Stage {
                 self.feed = Feed::ClosedLoop;
                 self.fill_vacant(|stage, index| stage.fill(index, limit));
             }
-            Feed::OpenLoop { rate, mut next_ns } => {
-                while next_ns as u64 <= self.now_ns.min(self.until_ns) {
-                    self.arrive(next_ns as u64);
-                    next_ns += self.world.chance.gap_ns(rate);
-                }
+            Feed::OpenLoop { rate, next_ns } => {
+                let next_ns = self.arrive_all(rate, next_ns, ARRIVALS_PER_TURN_MAX);
                 self.feed = Feed::OpenLoop { rate, next_ns };
                 self.fill_vacant(|_, _| ());
             }
         }
+    }
+
+    /// Ends the open loop, if there is one: what was due until now, and has not been begun in time,
+    /// becomes due at last. Returns whether there was one.
+    pub(in crate::play) fn end_open_loop(&mut self) -> bool {
+        let Feed::OpenLoop { rate, next_ns } = self.feed else { return false };
+        self.arrive_all(rate, next_ns, usize::MAX);
+        self.feed = Feed::None;
+        true
+    }
+
+    /// As many of the operations that are due as allowed. Returns when the next one is.
+    fn arrive_all(&mut self, rate: f64, mut next_ns: f64, most: usize) -> f64 {
+        for _ in 0..most {
+            if next_ns as u64 > self.now_ns.min(self.until_ns) {
+                break;
+            }
+            self.arrive(next_ns as u64);
+            next_ns += self.world.chance.gap_ns(rate);
+        }
+        next_ns
     }
 
     /// Whether there are more.
@@ -169,5 +189,32 @@ impl Stage {
         client.request(Op::CloseSession, Task::hidden(Step::Close), *now_ns, |_| ());
         client.attachment = Attachment::Closing;
         self.list_sending(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Spread;
+    use crate::play::flow::World;
+    use crate::play::routes::Routes;
+    use crate::workload::Workload;
+
+    /// A generator that is late reads answers before it begins everything that is due, and forgets
+    /// nothing of that in the end.
+    #[test]
+    fn a_turn_takes_only_so_much_of_what_is_due() {
+        let world = World::new(Workload::of(&[(OpKind::Get, 1)]), "/bench", false);
+        let mut stage = Stage::new(world, Routes::new(Vec::new(), Spread::All), 2, |_| ());
+        stage.feed = Feed::OpenLoop { rate: 1e6, next_ns: 0.0 };
+        (stage.now_ns, stage.until_ns) = (20_000_000, 10_000_000);
+        stage.feed();
+        assert_eq!(stage.backlog_count, ARRIVALS_PER_TURN_MAX);
+        stage.feed();
+        assert_eq!(stage.backlog_count, 2 * ARRIVALS_PER_TURN_MAX);
+        assert!(stage.end_open_loop());
+        // A million a second for ten milliseconds, by chance.
+        assert!((9_500..10_500).contains(&stage.backlog_count), "{}", stage.backlog_count);
+        assert!(!stage.end_open_loop(), "it has ended");
     }
 }
