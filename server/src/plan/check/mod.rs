@@ -125,8 +125,7 @@ pub(super) fn check(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanErr
     say(&format!("the workload {workload} is looked at"));
     let looked = bench.look()?;
     say("the highest rate is looked for");
-    let beyond = bench.beyond()?;
-    let measured = measure(&bench, beyond, args.check.rounds)?;
+    let measured = measure(&bench, args.check.rounds)?;
     let lines = compared(&measured, looked.load.sessions)?;
     if let Some(path) = &args.json {
         write_json(path, &in_json(workload, &lines), out)?;
@@ -138,8 +137,8 @@ pub(super) fn check(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanErr
 }
 
 /// All rates, in each round.
-fn measure(bench: &Bench, beyond: f64, rounds: u32) -> Result<Measured, PlanError> {
-    let most = bench.highest(beyond)?.unwrap_or(RATE_MIN);
+fn measure(bench: &Bench, rounds: u32) -> Result<Measured, PlanError> {
+    let most = bench.highest()?.unwrap_or(RATE_MIN);
     let points = |parts: &[f64]| parts.iter().map(|part| Point::at(*part, most)).collect();
     let mut measured = Measured {
         fitted: points(&FITTED),
@@ -153,7 +152,7 @@ fn measure(bench: &Bench, beyond: f64, rounds: u32) -> Result<Measured, PlanErro
         }
         say(&format!("round {round} of {rounds}: the highest rate"));
         for highest in &mut measured.highest {
-            highest.extend(bench.highest(beyond)?);
+            highest.extend(bench.highest()?);
         }
     }
     Ok(measured)
