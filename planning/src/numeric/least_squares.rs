@@ -12,7 +12,7 @@ const STEPS_MAX: usize = 400;
 /// The step of a difference, relative to the parameter or its typical size.
 const DIFFERENCE: f64 = 1e-5;
 /// A relative improvement below this ends the search.
-const PROGRESS_MIN: f64 = 1e-14;
+const PROGRESS_MIN: f64 = 1e-8;
 /// A diagonal element this much smaller than it was is zero: the matrix has no inverse.
 const SINGULAR: f64 = 1e-12;
 

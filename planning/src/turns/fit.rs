@@ -4,18 +4,28 @@
 //! one. Costs that a ramp tells nothing about (stops, of a server without any) would be free: each
 //! is held, by a weak residual of its own, near a value of the usual size. Of several beginnings
 //! the one with the best end counts: the search follows a slope, and there are several valleys.
+//!
+//! No loop is that simple. What the turns leave unexplained at the steps is kept, and goes into
+//! what is said of rates between them: the model gives the shape, the measurements the size.
+//! Guard: `tests::what_turns_do_not_explain_is_taken_as_measured`.
 
 use super::Turns;
 use super::shape::Shape;
-use crate::error::FitError;
+use crate::ensemble::Latency;
+use crate::error::{FitError, InputError};
 use crate::fit::RampStep;
 use crate::numeric::Estimate;
 use crate::numeric::least_squares::{Parameter, Solution, minimise};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// Achieved by offered, below which a step was not carried.
 const CARRIED_MIN: f64 = 0.97;
 /// A 99th percentile scatters more than a median.
 const P99_WEIGHT: f64 = 0.7;
+/// What a step that was not carried says of the highest rate is sure, beside what latencies do.
+const SATURATED_WEIGHT: f64 = 10.0;
 /// How firmly costs are held near where the search begins: a factor of e is as bad as an error of
 /// so much.
 const HELD: f64 = 0.02;
@@ -23,6 +33,10 @@ const HELD: f64 = 0.02;
 const NOT_CARRIED: f64 = 3.0;
 /// A cost may differ from where the search begins by a factor of e to this.
 const LOGARITHM_MAX: f64 = 9.0;
+/// Shapes that are kept: of where a search stands, and of one step aside.
+const SHAPES_MAX: usize = 4;
+/// Turns that vary more are not a loop's: what is that long now and then is a stop.
+const SCV_MAX: f64 = 2.0;
 
 /// One of the costs that are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +86,49 @@ pub struct FittedTurns {
     pub p99_errors: Vec<f64>,
     /// Steps that were not carried.
     pub saturated: usize,
+    /// By rate.
+    left: Vec<Left>,
+}
+
+/// What the turns leave unexplained at a step that was carried: logarithms of measured by modelled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Left {
+    rate: f64,
+    p50: f64,
+    p99: f64,
+}
+
+impl FittedTurns {
+    /// The latency at a rate of requests per second: that of the turns, times what they left
+    /// unexplained at the steps below and above it, as far as it is from each. At a step it is what
+    /// was measured; outside of all, the outermost counts. `None` above [`UTILISATION_MAX`].
+    ///
+    /// [`UTILISATION_MAX`]: super::UTILISATION_MAX
+    ///
+    /// # Errors
+    /// A number is not finite or out of its range.
+    pub fn at(&self, rate: f64) -> Result<Option<Latency>, InputError> {
+        let Some(it) = self.turns.at(rate)? else { return Ok(None) };
+        let left = self.left(rate);
+        let p50_s = it.p50_s * left.p50.exp();
+        let p99_s = (it.p99_s * left.p99.exp()).max(p50_s);
+        Ok(Some(Latency { mean_s: it.mean_s * left.p50.exp(), p50_s, p99_s }))
+    }
+
+    fn left(&self, rate: f64) -> Left {
+        let above = self.left.partition_point(|it| it.rate < rate);
+        let (below, above) = (above.checked_sub(1).map(|it| self.left[it]), self.left.get(above));
+        match (below, above) {
+            (Some(below), Some(above)) => {
+                let part = (rate - below.rate) / (above.rate - below.rate);
+                let between = |from: f64, to: f64| from + part * (to - from);
+                let p50 = between(below.p50, above.p50);
+                Left { rate, p50, p99: between(below.p99, above.p99) }
+            }
+            (Some(only), None) | (None, Some(&only)) => only,
+            (None, None) => Left { rate, p50: 0.0, p99: 0.0 },
+        }
+    }
 }
 
 /// Finds the costs of a server from the steps of a ramp, with so many connections. Two steps or
@@ -96,7 +153,7 @@ pub fn fit(steps: &[RampStep], connections: f64) -> Result<FittedTurns, FitError
     if carried.len() < 2 {
         return Err(FitError::TooFew { observations: carried.len(), parameters: 1 });
     }
-    let ramp = Ramp { carried, saturated };
+    let ramp = Ramp { carried, saturated, shapes: RefCell::default() };
     let beginnings = ramp.beginnings(connections.max(1.0));
     let mut best: Option<(Turns, Solution)> = None;
     for beginning in beginnings {
@@ -115,7 +172,8 @@ pub fn fit(steps: &[RampStep], connections: f64) -> Result<FittedTurns, FitError
     };
     let estimates = Cost::ALL.into_iter().zip(&solution.estimates).map(estimate).collect();
     let (p50_errors, p99_errors) = ramp.errors(&turns);
-    Ok(FittedTurns { turns, estimates, p50_errors, p99_errors, saturated: ramp.saturated.len() })
+    let (left, saturated) = (ramp.left(&turns), ramp.saturated.len());
+    Ok(FittedTurns { turns, estimates, p50_errors, p99_errors, saturated, left })
 }
 
 const LOGARITHM: Parameter = Parameter { start: 0.0, bound: -LOGARITHM_MAX, typical: 1.0 };
@@ -126,6 +184,7 @@ fn changed(beginning: &Turns, logarithms: &[f64]) -> Turns {
     for (cost, logarithm) in Cost::ALL.into_iter().zip(logarithms) {
         *cost.of(&mut turns) *= logarithm.clamp(-LOGARITHM_MAX, LOGARITHM_MAX).exp();
     }
+    turns.scv = turns.scv.min(SCV_MAX);
     turns
 }
 
@@ -133,6 +192,8 @@ fn changed(beginning: &Turns, logarithms: &[f64]) -> Turns {
 struct Ramp<'a> {
     carried: Vec<&'a RampStep>,
     saturated: Vec<&'a RampStep>,
+    /// Of the variances last asked for: most slopes that a search asks for are of other costs.
+    shapes: RefCell<VecDeque<(f64, Rc<Shape>)>>,
 }
 
 impl Ramp<'_> {
@@ -165,23 +226,49 @@ impl Ramp<'_> {
         each.map(beginning).collect()
     }
 
+    fn shape(&self, scv: f64) -> Rc<Shape> {
+        let mut shapes = self.shapes.borrow_mut();
+        if let Some((_, shape)) = shapes.iter().find(|it| it.0 == scv) {
+            return Rc::clone(shape);
+        }
+        let shape = Rc::new(Shape::of(scv));
+        shapes.push_front((scv, Rc::clone(&shape)));
+        shapes.truncate(SHAPES_MAX);
+        shape
+    }
+
     fn residuals(&self, beginning: &Turns, at: &[f64]) -> Vec<f64> {
         let turns = changed(beginning, at);
-        let shape = Shape::of(turns.scv);
+        let shape = self.shape(turns.scv);
+        // The further beyond, the worse: the search must find back.
+        let beyond = |rate: f64| NOT_CARRIED + (rate * turns.request_s).ln();
         let mut residuals: Vec<f64> = at.iter().map(|it| HELD * it).collect();
         for step in &self.carried {
             let (p50, p99) = if let Some(it) = turns.latency(&shape, step.achieved_per_s) {
                 ((it.p50_s / step.p50_s).ln(), (it.p99_s / step.p99_s).ln())
             } else {
-                // The further beyond, the worse: the search must find back.
-                let beyond = NOT_CARRIED + (step.achieved_per_s * turns.request_s).ln();
-                (beyond, beyond)
+                (beyond(step.achieved_per_s), beyond(step.achieved_per_s))
             };
             residuals.extend([p50, P99_WEIGHT * p99]);
         }
-        let most = |it: &&RampStep| (it.achieved_per_s * turns.request_s).ln();
+        let most = |it: &&RampStep| SATURATED_WEIGHT * (it.achieved_per_s * turns.request_s).ln();
         residuals.extend(self.saturated.iter().map(most));
         residuals
+    }
+
+    /// By rate, which no two have in common: of two steps at one the last counts.
+    fn left(&self, turns: &Turns) -> Vec<Left> {
+        let shape = Shape::of(turns.scv);
+        let of = |step: &&RampStep| {
+            let rate = step.achieved_per_s;
+            let it = turns.latency(&shape, rate)?;
+            let (p50, p99) = ((step.p50_s / it.p50_s).ln(), (step.p99_s / it.p99_s).ln());
+            Some(Left { rate, p50, p99 })
+        };
+        let mut left: Vec<Left> = self.carried.iter().rev().filter_map(of).collect();
+        left.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        left.dedup_by(|next, kept| next.rate <= kept.rate);
+        left
     }
 
     fn errors(&self, turns: &Turns) -> (Vec<f64>, Vec<f64>) {

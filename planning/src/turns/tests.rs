@@ -130,6 +130,33 @@ fn what_was_measured_is_found_again() {
     assert!(errors.clone().count() == 14 && errors.into_iter().all(|it| it.abs() < 0.08));
 }
 
+/// A server whose 99th percentile no turns explain.
+#[test]
+fn what_turns_do_not_explain_is_taken_as_measured() {
+    let most = SERVER.saturation_per_s();
+    let disturbed = |(part, factor): (f64, f64)| {
+        let it = step(&SERVER, part * most);
+        RampStep { p50_s: it.p50_s * factor.sqrt(), p99_s: it.p99_s * factor, ..it }
+    };
+    let steps = [(0.1, 1.0), (0.4, 4.0), (0.7, 1.0), (0.9, 2.0)].map(disturbed);
+    let found = fit(&[&steps[..], &[steps[2], saturated(&SERVER)]].concat(), 64.0).unwrap();
+    for step in &steps {
+        let it = found.at(step.offered_per_s).unwrap().unwrap();
+        assert_near(it.p50_s / step.p50_s, 1.0, 1e-9);
+        assert_near(it.p99_s / step.p99_s, 1.0, 1e-9);
+    }
+    let factor = |part: f64| {
+        let [it, turns] = [found.at(part * most), found.turns.at(part * most)];
+        it.unwrap().unwrap().p99_s / turns.unwrap().unwrap().p99_s
+    };
+    // Halfway between two steps half of the way, as logarithms; outside as at the outermost.
+    assert_near(factor(0.55), (factor(0.4) * factor(0.7)).sqrt(), 1e-9);
+    assert_near(factor(0.02), factor(0.1), 1e-9);
+    assert_near(factor(0.92), factor(0.9), 1e-9);
+    assert_eq!(found.at(found.turns.saturation_per_s()), Ok(None));
+    assert!(found.at(f64::NAN).is_err());
+}
+
 #[test]
 fn steps_that_tell_nothing_are_refused() {
     let two = [step(&SERVER, 1e4), step(&SERVER, 1e5)];

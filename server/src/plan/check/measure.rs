@@ -21,6 +21,14 @@ pub(super) struct Bench {
     file: PathBuf,
 }
 
+/// What a workload asks.
+pub(super) struct Looked {
+    /// Clients.
+    pub(super) sessions: f64,
+    /// Requests that all of them send before they wait.
+    pub(super) under_way: f64,
+}
+
 impl Drop for Bench {
     fn drop(&mut self) {
         // What cannot be removed is left to whoever cleans that place.
@@ -38,14 +46,16 @@ impl Bench {
     }
 
     /// A short run, for what the workload asks.
-    pub(super) fn look(&self) -> Result<Report, PlanError> {
+    pub(super) fn look(&self) -> Result<Looked, PlanError> {
         self.run("--seconds 1 --warmup 0")?;
-        if self.json()?["rate"].is_number() {
+        let json = self.json()?;
+        if json["rate"].is_number() {
             return Err(PlanError::Contradiction(
                 "the workload has a rate of its own, and --check asks for rates: take one without",
             ));
         }
-        self.read()
+        let sessions = self.read()?.load.sessions;
+        Ok(Looked { sessions, under_way: sessions * json["pipeline"].as_f64().unwrap_or(1.0) })
     }
 
     /// How many requests are answered a second when each client sends the next one at once; `None`

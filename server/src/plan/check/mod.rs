@@ -1,7 +1,8 @@
 //! `plan --check`: what is predicted of a running server, beside what is then measured of it.
 //!
 //! The server is loaded at some rates, and `planning::turns` fitted to how late it was; what that
-//! says of other rates is compared with what is measured at those, in runs that the fit never sees.
+//! says of other rates, between these, is compared with what is measured there, in runs that the
+//! fit never sees.
 //! All rates are measured in each round, so that whatever else the machine does meets all of them;
 //! of the rounds the medians count. How far the rounds are from each other is printed beside: no
 //! prediction can be nearer to a measurement than that is to itself.
@@ -30,6 +31,11 @@ use std::path::Path;
 const FITTED: [f64; 5] = [0.08, 0.3, 0.6, 0.78, 0.93];
 /// The rates that are predicted.
 const PREDICTED: [f64; 3] = [0.5, 0.7, 0.85];
+/// Closed loops before the first round; the median counts.
+const HIGHEST_RUNS: usize = 3;
+/// By how much the rates are lowered if the server falls behind, and how often.
+const LOWERED: f64 = 0.85;
+const LOWERED_MAX: usize = 10;
 /// What the generator can be asked for.
 const RATE_MIN: f64 = 1.0;
 /// Requests that a 99th percentile needs.
@@ -125,8 +131,8 @@ pub(super) fn check(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanErr
     say(&format!("the workload {workload} is looked at"));
     let looked = bench.look()?;
     say("the highest rate is looked for");
-    let measured = measure(&bench, args.check.rounds)?;
-    let lines = compared(&measured, looked.load.sessions)?;
+    let measured = measure(&bench, looked.under_way, args.check.rounds)?;
+    let lines = compared(&measured, looked.sessions)?;
     if let Some(path) = &args.json {
         write_json(path, &in_json(workload, &lines), out)?;
     }
@@ -136,9 +142,31 @@ pub(super) fn check(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanErr
     Ok(())
 }
 
+/// What the rates are parts of: that of the closed loop, or less, if requests that come at random
+/// times queue up long before. They make turns of few requests, which cost more, and a server that
+/// falls behind with those does not catch up.
+fn basis(bench: &Bench, under_way: f64) -> Result<f64, PlanError> {
+    let mut highest = Vec::new();
+    for _ in 0..HIGHEST_RUNS {
+        highest.extend(bench.highest()?);
+    }
+    let mut most = median(highest).unwrap_or(RATE_MIN);
+    for _ in 0..LOWERED_MAX {
+        let rate = (FITTED[FITTED.len() - 1] * most).round().max(RATE_MIN);
+        say(&format!("{} a second: are they carried?", count(rate)));
+        // Little's law.
+        let is_carried = |it: Report| it.mean_s().is_some_and(|it| rate * it <= 2.0 * under_way);
+        if bench.open_loop(rate)?.is_some_and(is_carried) {
+            break;
+        }
+        most *= LOWERED;
+    }
+    Ok(most)
+}
+
 /// All rates, in each round.
-fn measure(bench: &Bench, rounds: u32) -> Result<Measured, PlanError> {
-    let most = bench.highest()?.unwrap_or(RATE_MIN);
+fn measure(bench: &Bench, under_way: f64, rounds: u32) -> Result<Measured, PlanError> {
+    let most = basis(bench, under_way)?;
     let points = |parts: &[f64]| parts.iter().map(|part| Point::at(*part, most)).collect();
     let mut measured = Measured {
         fitted: points(&FITTED),
@@ -170,7 +198,7 @@ fn compared(measured: &Measured, connections: f64) -> Result<Vec<Line>, PlanErro
         // Both kinds wait for the same turns, and reads tell more of them: writes wait for a disk.
         highest.get_or_insert(found.turns.saturation_per_s());
         for point in &measured.predicted {
-            let then = found.turns.at(point.rate).ok().flatten();
+            let then = found.at(point.rate).ok().flatten();
             for ((what, part), pick) in quantiles.into_iter().zip([p50, p99]) {
                 latencies.push(Line {
                     rate: Some(point.rate),

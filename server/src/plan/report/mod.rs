@@ -101,6 +101,11 @@ impl Latencies {
         })
     }
 
+    /// Of all of them together.
+    fn sum_s(&self) -> f64 {
+        self.points.iter().map(|it| it.0 * it.1).sum()
+    }
+
     /// How many requests.
     pub(super) fn count(&self) -> f64 {
         self.points.iter().map(|it| it.1).sum()
@@ -205,6 +210,12 @@ impl Report {
             part if part <= 1.0 - PURE_MIN => Kind::Writes,
             _ => Kind::Mixed,
         }
+    }
+
+    /// The mean latency of all requests; `None` without any.
+    pub(super) fn mean_s(&self) -> Option<f64> {
+        let count = self.reads.count() + self.writes.count();
+        (count > 0.0).then(|| (self.reads.sum_s() + self.writes.sum_s()) / count)
     }
 
     /// Requests a second, at the most.
