@@ -192,8 +192,9 @@ fn changed(beginning: &Turns, logarithms: &[f64]) -> Turns {
 struct Ramp<'a> {
     carried: Vec<&'a RampStep>,
     saturated: Vec<&'a RampStep>,
-    /// Of the variances last asked for: most slopes that a search asks for are of other costs.
-    shapes: RefCell<VecDeque<(f64, Rc<Shape>)>>,
+    /// By the bits of the variances last asked for: most slopes that a search asks for are of other
+    /// costs.
+    shapes: RefCell<VecDeque<(u64, Rc<Shape>)>>,
 }
 
 impl Ramp<'_> {
@@ -228,11 +229,11 @@ impl Ramp<'_> {
 
     fn shape(&self, scv: f64) -> Rc<Shape> {
         let mut shapes = self.shapes.borrow_mut();
-        if let Some((_, shape)) = shapes.iter().find(|it| it.0 == scv) {
+        if let Some((_, shape)) = shapes.iter().find(|it| it.0 == scv.to_bits()) {
             return Rc::clone(shape);
         }
         let shape = Rc::new(Shape::of(scv));
-        shapes.push_front((scv, Rc::clone(&shape)));
+        shapes.push_front((scv.to_bits(), Rc::clone(&shape)));
         shapes.truncate(SHAPES_MAX);
         shape
     }
