@@ -1,14 +1,18 @@
-//! Anonymous memory on huge pages, for images of snapshots.
+//! Anonymous memory on huge pages, for images of snapshots; advice about pages of others.
 
 use std::ffi::c_void;
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread;
 
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 
+use crate::background::give_way;
 use crate::error::{Cause, DiskError, Operation};
-use crate::limits::{HUGE_PAGE_BYTES, block_align_up};
+use crate::limits::{HUGE_PAGE_BYTES, POPULATE_REQUESTS_MAX, block_align_up};
 
 /// A zeroed region of anonymous memory, aligned to 2 MiB unless it was split off another, on huge
 /// pages where the kernel has them.
@@ -139,6 +143,39 @@ pub unsafe fn give_back(start: *mut u8, bytes: usize) {
     let _ = unsafe { madvise(start.cast::<c_void>(), bytes, MmapAdvise::MADV_DONTNEED) };
 }
 
+/// Where requests to allocate pages go; nowhere before [`start_populating`].
+static POPULATING: OnceLock<SyncSender<(usize, usize)>> = OnceLock::new();
+
+/// Starts the thread `rk-pages`, which lives as long as the process; [`populate`] does nothing
+/// before. It may run where the calling thread may. A second call does nothing.
+pub fn start_populating() {
+    let (sender, requests) = mpsc::sync_channel(POPULATE_REQUESTS_MAX);
+    if POPULATING.set(sender).is_err() {
+        return;
+    }
+    let serve = move || {
+        give_way();
+        while let Ok((start, bytes)) = requests.recv() {
+            let start: *mut c_void = ptr::with_exposed_provenance_mut(start);
+            let Some(start) = NonNull::new(start) else { continue };
+            // SAFETY: this advice allocates pages and changes no content, whoever owns them by now;
+            // an address that is not mapped is an error, which does not matter here.
+            let _ = unsafe { madvise(start, bytes, MmapAdvise::MADV_POPULATE_WRITE) };
+        }
+    };
+    // Without the thread whoever touches a page waits for it, as without huge pages.
+    let _ = thread::Builder::new().name("rk-pages".to_owned()).spawn(serve);
+}
+
+/// Has pages allocated on another thread, so that whoever touches them first does not wait until
+/// they are zeros: some 0.1 ms for a huge one, some ms in a virtual machine. Their content stays as
+/// it is. Returns at once; who is far behind is not asked.
+pub fn populate(start: *mut u8, bytes: usize) {
+    if let Some(requests) = POPULATING.get() {
+        let _ = requests.try_send((start.expose_provenance(), bytes));
+    }
+}
+
 /// Asks the kernel to back memory with huge pages. A hint: nothing depends on it.
 pub fn advise_huge(start: *mut u8, bytes: usize) {
     let Some(start) = NonNull::new(start) else { return };
@@ -158,7 +195,7 @@ mod tests {
         assert_eq!((region.len(), region.mapped_bytes), (HUGE_PAGE_BYTES + 5, 4 << 20));
         assert!(region.as_ref().iter().all(|byte| *byte == 0));
         region.as_mut_slice()[HUGE_PAGE_BYTES + 4] = 9;
-        let region = std::thread::spawn(move || region).join().unwrap();
+        let region = thread::spawn(move || region).join().unwrap();
         assert_eq!(region.as_ref()[HUGE_PAGE_BYTES + 4], 9);
     }
 
@@ -182,5 +219,30 @@ mod tests {
         assert!(rest.is_empty() && rest.mapped_bytes == 0);
         drop(rest);
         assert!(last.as_ref().iter().all(|byte| *byte == 3));
+    }
+
+    fn resident_pages(region: &[u8]) -> usize {
+        let mut pages = vec![0_u8; region.len().div_ceil(4096)];
+        let start = region.as_ptr().cast_mut().cast();
+        // SAFETY: the call writes a byte for each page of the region, of which none is larger.
+        let result = unsafe { nix::libc::mincore(start, region.len(), pages.as_mut_ptr()) };
+        assert_eq!(result, 0);
+        pages.iter().filter(|page| **page & 1 == 1).count()
+    }
+
+    #[test]
+    fn pages_are_there_before_they_are_touched() {
+        let mut region = HugeBuf::new(HUGE_PAGE_BYTES).unwrap();
+        let start = region.as_mut_slice().as_mut_ptr();
+        assert_eq!(resident_pages(region.as_ref()), 0);
+        start_populating();
+        start_populating();
+        populate(ptr::null_mut(), HUGE_PAGE_BYTES);
+        populate(start, HUGE_PAGE_BYTES);
+        let is_there = || resident_pages(region.as_ref()) == HUGE_PAGE_BYTES / 4096;
+        let waits = (0..20_000).take_while(|_| !is_there());
+        waits.for_each(|_| thread::sleep(std::time::Duration::from_millis(1)));
+        assert!(is_there());
+        assert!(region.as_ref().iter().all(|byte| *byte == 0));
     }
 }

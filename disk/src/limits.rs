@@ -26,6 +26,9 @@ const _: () = assert!(PIECE_BYTES_DEFAULT <= BULK_BYTES);
 /// can be issued. They sleep unless there is such work.
 pub const HANDS: usize = 2;
 
+/// Regions that wait for their pages; more are left to whoever touches them.
+pub const POPULATE_REQUESTS_MAX: usize = 16;
+
 /// How much the background yields on a contended processor: it then gets a tenth of it.
 pub const NICENESS: i32 = 10;
 

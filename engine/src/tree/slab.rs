@@ -5,7 +5,8 @@
 //! the processor's cache. A chunk without live blocks returns to the pool and may serve another
 //! class, so classes that the tree has outgrown keep nothing. Chunks are cut from aligned regions
 //! that can be advised to use huge pages. Of the units without a chunk in use a few are kept; the
-//! pages of the others are returned to the kernel.
+//! pages of the others are returned to the kernel. Where the tree grows, the pages of the next unit
+//! are asked for while the first chunk of one is taken.
 //!
 //! Invariant: `live_bytes` is the sum of the rounded sizes of all blocks handed out and not freed
 //! (guard: `tests::model`, which deletes everything and expects 0).
@@ -51,6 +52,8 @@ pub struct Advise {
     pub advise_huge: fn(*mut u8, usize),
     /// To take them until they are touched again. Their content is lost.
     pub give_back: unsafe fn(*mut u8, usize),
+    /// To have them before they are touched. Returns at once; may be too late, or never happen.
+    pub populate: fn(*mut u8, usize),
 }
 
 struct Chunk {
@@ -225,15 +228,26 @@ impl Slab {
     }
 
     /// A chunk of the unit is taken.
-    fn enter_unit(&mut self, unit: usize) {
-        let unit = &mut self.unit_uses[unit];
-        if !unit.has_pages {
-            unit.has_pages = true;
+    fn enter_unit(&mut self, number: usize) {
+        let unit = &mut self.unit_uses[number];
+        let had_pages = std::mem::replace(&mut unit.has_pages, true);
+        unit.chunk_count += 1;
+        if !had_pages {
             self.paged_count += 1;
-        } else if unit.chunk_count == 0 {
+            self.populate(number + 1);
+        } else if unit.chunk_count == 1 {
             self.idle_count -= 1;
         }
-        unit.chunk_count += 1;
+    }
+
+    /// The tree grows, and this unit is next: whoever touches a huge page first waits until it is
+    /// all zeros.
+    fn populate(&self, number: usize) {
+        if let Some(advise) = self.advise
+            && self.unit_uses.get(number).is_some_and(|unit| !unit.has_pages)
+        {
+            (advise.populate)(self.chunks[number * CHUNKS_PER_UNIT].base, UNIT_BYTES);
+        }
     }
 
     /// A chunk of the unit is no longer in use. If it was the last one, the unit's pages may be

@@ -57,7 +57,9 @@ use wiring::{Built, Wiring};
 fn pages(profile: &Profile) -> Advise {
     let is_huge = profile.flag(Knob::MemoryHugePages).unwrap_or(true);
     let advise_huge = if is_huge { disk::huge::advise_huge } else { |_: *mut u8, _: usize| () };
-    Advise { advise_huge, give_back: disk::huge::give_back }
+    let give_back = disk::huge::give_back;
+    disk::huge::start_populating();
+    Advise { advise_huge, give_back, populate: disk::huge::populate }
 }
 
 /// How what is done in the background shares the machine.

@@ -97,10 +97,19 @@ unsafe fn spoil(start: *mut u8, bytes: usize) {
 
 static GIVEN_BACK: AtomicUsize = AtomicUsize::new(0);
 
+/// Counts what is to have pages, and overwrites it: nothing in it may be in use.
+fn spoil_ahead(start: *mut u8, bytes: usize) {
+    AHEAD.fetch_add(bytes, Ordering::Relaxed);
+    // SAFETY: the slab passes its own memory that is not in use.
+    unsafe { start.write_bytes(0x5a, bytes) };
+}
+
+static AHEAD: AtomicUsize = AtomicUsize::new(0);
+
 #[test]
 #[cfg_attr(miri, ignore = "too many nodes")]
 fn what_a_large_tree_has_left_goes_back_and_is_taken_again() {
-    let advise = Advise { advise_huge: |_, _| (), give_back: spoil };
+    let advise = Advise { advise_huge: |_, _| (), give_back: spoil, populate: spoil_ahead };
     let mut tree = Tree::with_advise(TreeSeed([1, 2]), (), Some(advise));
     tree.insert_root(&NewNode { path: b"/", ..NewNode::default() });
     let path = |number: u32| format!("/{number:07}").into_bytes();
@@ -127,4 +136,6 @@ fn what_a_large_tree_has_left_goes_back_and_is_taken_again() {
     }
     assert!(GIVEN_BACK.load(Ordering::Relaxed) > 2 * held[0], "thrice filled and emptied");
     assert!(held.iter().all(|now| *now <= held[0] + held[0] / 8), "{held:?}");
+    let ahead = AHEAD.load(Ordering::Relaxed);
+    assert!(ahead > held[0] / 2, "{ahead} of {} bytes had pages before they were used", held[0]);
 }
