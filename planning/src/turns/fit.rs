@@ -80,7 +80,8 @@ pub struct FittedTurns {
     /// Each with its 95 % confidence interval: that of scatter around the model. The standard error
     /// is of the logarithm. Wide ones are of costs that the ramp tells little about.
     pub estimates: Vec<(Cost, Estimate)>,
-    /// Of the steps that were carried: the ratios of medians, predicted by measured, less 1.
+    /// Of the steps that were carried, by rate: the ratios of medians, modelled by measured,
+    /// less 1.
     pub p50_errors: Vec<f64>,
     /// The same of the 99th percentiles.
     pub p99_errors: Vec<f64>,
@@ -171,8 +172,9 @@ pub fn fit(steps: &[RampStep], connections: f64) -> Result<FittedTurns, FitError
         (cost, Estimate { value, standard_error: it.standard_error, low, high })
     };
     let estimates = Cost::ALL.into_iter().zip(&solution.estimates).map(estimate).collect();
-    let (p50_errors, p99_errors) = ramp.errors(&turns);
     let (left, saturated) = (ramp.left(&turns), ramp.saturated.len());
+    let error = |left: f64| (-left).exp() - 1.0;
+    let (p50_errors, p99_errors) = left.iter().map(|it| (error(it.p50), error(it.p99))).unzip();
     Ok(FittedTurns { turns, estimates, p50_errors, p99_errors, saturated, left })
 }
 
@@ -257,7 +259,7 @@ impl Ramp<'_> {
         residuals
     }
 
-    /// By rate, which no two have in common: of two steps at one the last counts.
+    /// By rate.
     fn left(&self, turns: &Turns) -> Vec<Left> {
         let shape = Shape::of(turns.scv);
         let of = |step: &&RampStep| {
@@ -266,18 +268,8 @@ impl Ramp<'_> {
             let (p50, p99) = ((step.p50_s / it.p50_s).ln(), (step.p99_s / it.p99_s).ln());
             Some(Left { rate, p50, p99 })
         };
-        let mut left: Vec<Left> = self.carried.iter().rev().filter_map(of).collect();
+        let mut left: Vec<Left> = self.carried.iter().filter_map(of).collect();
         left.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-        left.dedup_by(|next, kept| next.rate <= kept.rate);
         left
-    }
-
-    fn errors(&self, turns: &Turns) -> (Vec<f64>, Vec<f64>) {
-        let shape = Shape::of(turns.scv);
-        let error = |step: &&RampStep| {
-            let latency = turns.latency(&shape, step.achieved_per_s)?;
-            Some((latency.p50_s / step.p50_s - 1.0, latency.p99_s / step.p99_s - 1.0))
-        };
-        self.carried.iter().filter_map(error).unzip()
     }
 }
