@@ -7,7 +7,7 @@
 //! - [`config`]: from zoo.cfg to decided values;
 //! - [`serve`]: startup and shutdown; [`persist`]: from and to the disk; [`logging`], [`clock`];
 //! - [`survey`], [`data_set`], [`advice`], [`mod@repair`]: data that is damaged or misplaced;
-//! - [`core_loop`]: the pinned threads that host the roles;
+//! - [`core_loop`]: the pinned threads that host the roles; `threads`: where all threads run;
 //! - [`admin`]: four-letter words, the admin server, the page of metrics;
 //! - [`migrate`]: import, export, inspect; [`reconfig`]: an ensemble is changed from outside;
 //!   [`mod@route`]: which servers a client tries first; [`mod@balance`]: clients are led elsewhere;
@@ -57,5 +57,6 @@ mod resident;
 pub mod route;
 pub mod serve;
 pub mod survey;
+mod threads;
 pub mod topology;
 pub mod tune;

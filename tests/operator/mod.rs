@@ -23,6 +23,7 @@ mod route;
 mod stalls;
 mod start;
 mod stress;
+mod threads;
 mod topology;
 mod tune;
 mod versions;

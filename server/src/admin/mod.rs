@@ -51,6 +51,7 @@ pub use net::client::FourLetterWord;
 use crate::config::Config;
 use crate::config::decided::{AdminServer, Balancing, FourLetterWords, MetricsProvider};
 use crate::gate::{ConnectThrottle, Seat};
+use crate::threads;
 use answer::Desk;
 use http::Site;
 use limits::{LINGERING_MAX, STOP_TIMEOUT, WORDS_AT_ONCE_MAX, WORDS_WAITING_MAX};
@@ -59,7 +60,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{fmt, io};
 use text::Version;
@@ -199,7 +200,7 @@ pub fn start(
     .flatten()
     .collect();
     let run = move || run(runtime, &desk, ports, requests, stopped);
-    let thread = thread::Builder::new().name("rk-admin".into()).spawn(run)?;
+    let thread = threads::spawn("rk-admin", run)?;
     Ok(Admin { words: Words(sender), stop, thread })
 }
 

@@ -25,6 +25,7 @@ use super::peers::Lent;
 use super::transfers::{Arrived, Expected, Outcome, Purpose, Transferred};
 use crate::persist::{self, RestoreError, StoreJob};
 use crate::random;
+use crate::threads;
 use convert::import::Rebuilt;
 use disk::BackgroundError;
 use engine::pipeline::Head;
@@ -401,7 +402,7 @@ fn on_a_thread(work: impl FnOnce() + Send + 'static) {
         disk::background::give_way();
         work();
     };
-    if let Err(error) = std::thread::Builder::new().name("rk-discard".to_owned()).spawn(work) {
+    if let Err(error) = threads::spawn("rk-discard", work) {
         warn!("a tree was freed by the core loop: {error}");
     }
 }

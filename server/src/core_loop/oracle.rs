@@ -7,6 +7,7 @@
 //! cannot be read is a no.
 
 use super::inbox::{LoopInbox, LoopMessage};
+use crate::threads;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -60,7 +61,7 @@ fn begin(path: PathBuf, inbox: Arc<LoopInbox>) -> io::Result<Sender<()>> {
             inbox.send(LoopMessage::OracleSaid(permits));
         }
     };
-    std::thread::Builder::new().name("oracle".to_owned()).spawn(work)?;
+    threads::spawn("oracle", work)?;
     Ok(questions)
 }
 

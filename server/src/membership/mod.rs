@@ -15,15 +15,16 @@ pub mod files;
 pub mod moving;
 
 use crate::data_set;
+use crate::threads;
 use engine::zab::Configuration;
 use files::ConfigFiles;
 use model::server::ServerId;
 use moving::Ports;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, RwLock};
-use std::{io, thread};
 use tracing::{error, info};
 
 /// The configurations that count.
@@ -108,9 +109,9 @@ impl Keeper {
     /// There can be no more threads.
     pub fn start(parts: KeeperParts) -> io::Result<Self> {
         let (sender, received) = channel();
-        thread::Builder::new()
-            .name("rk-membership".to_owned())
-            .spawn(move || Keeping { announced: parts.written, parts }.run(&received))?;
+        threads::spawn("rk-membership", move || {
+            Keeping { announced: parts.written, parts }.run(&received);
+        })?;
         Ok(Self { sender })
     }
 

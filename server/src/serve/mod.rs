@@ -31,6 +31,7 @@ use crate::persist::{self, Applied, Use};
 use crate::profile;
 use crate::resident::Resident;
 use crate::survey::{STOCK, survey};
+use crate::threads;
 use decisions::settings;
 use disk::lock::DirectoryLock;
 use disk::probe::Probe;
@@ -156,6 +157,8 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     for reason in &placement.reasons {
         info!("placement: {reason}");
     }
+    // Not before: what is restored is restored with all processors.
+    keep_beside_loops(&placement);
     let (sender, events) = mpsc::channel();
     let client = listener.address;
     let ports = [&http.commands, &http.metrics]
@@ -203,6 +206,17 @@ fn look_at_machine(config: &Config) -> Result<Machine, ServeError> {
     let options = PlacementOptions { log_disks, ..profile::placement_options(config, &profile) };
     let placement = placement::placement(&topology, &options);
     Ok(Machine { probe, profile, durability, placement })
+}
+
+/// Leaves pinned core loops their processors.
+fn keep_beside_loops(placement: &Placement) {
+    if placement.loops.iter().all(|it| it.cpu.is_none()) {
+        return;
+    }
+    let cpus = &placement.background_cpus;
+    if let Err(errno) = threads::keep_beside(cpus) {
+        warn!("what is no core loop runs on their CPUs, too: {cpus:?} are not available ({errno})");
+    }
 }
 
 impl Running {

@@ -18,6 +18,7 @@ use crate::membership::Shown;
 use crate::persist::{PurgePolicy, Restored};
 use crate::profile;
 use crate::random;
+use crate::threads;
 use disk::limits::BLOCK_BYTES;
 use disk::{Background, Durability};
 use engine::limits::BUNDLE_BYTES_MAX;
@@ -26,8 +27,6 @@ use engine::settings::Settings;
 use engine::shard::Shard;
 use model::zxid::Zxid;
 use net::listener::Listener;
-use nix::sched::{CpuSet, sched_setaffinity};
-use nix::unistd::Pid;
 use ring::RingConfig;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -300,8 +299,9 @@ pub(super) fn spawn_loop(
     events: mpsc::Sender<MainEvent>,
 ) -> Result<JoinHandle<Option<Zxid>>, ServeError> {
     let body = move || {
-        if let Some(cpu) = cpu {
-            pin(cpu);
+        if let Some(Err(errno)) = cpu.map(threads::pin) {
+            let cpu = cpu.unwrap_or_default();
+            warn!("core loop {at} has no CPU of its own: {cpu} is not available ({errno})");
         }
         let ended = match CoreLoop::ring(&inbox, &ring) {
             Ok(ring) => {
@@ -319,14 +319,6 @@ pub(super) fn spawn_loop(
         .name(format!("rk-core-{at}"))
         .spawn(body)
         .map_err(ServeError::Thread)
-}
-
-fn pin(cpu: u32) {
-    let mut set = CpuSet::new();
-    let pinned = set.set(cpu as usize).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set));
-    if let Err(errno) = pinned {
-        warn!("the core loop runs unpinned: CPU {cpu} is not available ({errno})");
-    }
 }
 
 fn purge_policy(storage: &Storage) -> Option<PurgePolicy> {

@@ -8,6 +8,7 @@
 //! `tests::names::a_slow_name_is_looked_up_once_at_a_time`).
 
 use crate::config::decided::{Endpoint, Families};
+use crate::threads;
 use model::host::Host;
 use model::peer::address::Address;
 use model::server::ServerId;
@@ -110,7 +111,7 @@ fn begin(lookup: Lookup, wake: Wake) -> io::Result<Thread> {
             wake();
         }
     };
-    std::thread::Builder::new().name("peer-names".to_owned()).spawn(work)?;
+    threads::spawn("peer-names", work)?;
     Ok(Thread { requests, answers })
 }
 

@@ -22,6 +22,7 @@ pub(super) use arriving::{ArrivalError, Arrived, Expected};
 
 use super::inbox::{LoopInbox, LoopMessage};
 use super::peers::Lent;
+use crate::threads;
 use convert::export;
 use engine::state::State;
 use engine::tree::Pin;
@@ -117,7 +118,7 @@ impl Transfers {
             let transferred = transfer(lent, &socket, purpose, silence);
             inbox.send(LoopMessage::Transferred(Box::new(transferred)));
         };
-        std::thread::Builder::new().name("rk-snapshot".to_owned()).spawn(work)?;
+        threads::spawn("rk-snapshot", work)?;
         self.busy.insert(link, TcpStream::from(own));
         Ok(None)
     }
