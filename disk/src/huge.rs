@@ -8,11 +8,12 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread;
 
+use nix::libc::{MPOL_PREFERRED, SYS_set_mempolicy, c_ulong, syscall};
 use nix::sys::mman::{MapFlags, MmapAdvise, ProtFlags, madvise, mmap_anonymous, munmap};
 
 use crate::background::give_way;
 use crate::error::{Cause, DiskError, Operation};
-use crate::limits::{HUGE_PAGE_BYTES, POPULATE_REQUESTS_MAX, block_align_up};
+use crate::limits::{HUGE_PAGE_BYTES, NODES_MAX, POPULATE_REQUESTS_MAX, block_align_up};
 
 /// A zeroed region of anonymous memory, aligned to 2 MiB unless it was split off another, on huge
 /// pages where the kernel has them.
@@ -147,14 +148,18 @@ pub unsafe fn give_back(start: *mut u8, bytes: usize) {
 static POPULATING: OnceLock<SyncSender<(usize, usize)>> = OnceLock::new();
 
 /// Starts the thread `rk-pages`, which lives as long as the process; [`populate`] does nothing
-/// before. It may run where the calling thread may. A second call does nothing.
-pub fn start_populating() {
+/// before. It may run where the calling thread may, and the pages are of the memory node `node`, if
+/// that has some, wherever it runs. A second call does nothing.
+pub fn start_populating(node: Option<u32>) {
     let (sender, requests) = mpsc::sync_channel(POPULATE_REQUESTS_MAX);
     if POPULATING.set(sender).is_err() {
         return;
     }
     let serve = move || {
         give_way();
+        if let Some(node) = node {
+            prefer(node);
+        }
         while let Ok((start, bytes)) = requests.recv() {
             let start: *mut c_void = ptr::with_exposed_provenance_mut(start);
             let Some(start) = NonNull::new(start) else { continue };
@@ -165,6 +170,16 @@ pub fn start_populating() {
     };
     // Without the thread whoever touches a page waits for it, as without huge pages.
     let _ = thread::Builder::new().name("rk-pages".to_owned()).spawn(serve);
+}
+
+/// Pages that the calling thread allocates are of this memory node, if that has some. A hint: where
+/// the kernel knows no nodes they are as near as any.
+fn prefer(node: u32) {
+    let mut nodes: [c_ulong; NODES_MAX / c_ulong::BITS as usize] = Default::default();
+    let Some(word) = nodes.get_mut((node / c_ulong::BITS) as usize) else { return };
+    *word |= 1 << (node % c_ulong::BITS);
+    // SAFETY: the kernel reads a mask of so many bits, which lives until the call returns.
+    let _ = unsafe { syscall(SYS_set_mempolicy, MPOL_PREFERRED, nodes.as_ptr(), NODES_MAX) };
 }
 
 /// Has pages allocated on another thread, so that whoever touches them first does not wait until
@@ -232,13 +247,41 @@ mod tests {
         pages.iter().filter(|page| **page != UNKNOWN).map(|page| page & 1 == 1).collect()
     }
 
+    /// The policy of this thread and the first nodes that it is about; `None` if the kernel has none.
+    fn policy() -> Option<(i32, c_ulong)> {
+        let (mut mode, mut nodes) = (0, [0 as c_ulong; NODES_MAX / c_ulong::BITS as usize]);
+        let (at, flags): (*const u8, c_ulong) = (ptr::null(), 0);
+        // SAFETY: the call writes a number, and a mask of so many bits.
+        let result = unsafe {
+            let mask = nodes.as_mut_ptr();
+            syscall(nix::libc::SYS_get_mempolicy, &raw mut mode, mask, NODES_MAX, at, flags)
+        };
+        (result == 0).then_some((mode, nodes[0]))
+    }
+
+    #[test]
+    fn a_thread_prefers_the_memory_of_a_node() {
+        let (before, after, unknown) = thread::spawn(|| {
+            let before = policy();
+            prefer(0);
+            let after = policy();
+            prefer(u32::MAX);
+            (before, after, policy())
+        })
+        .join()
+        .unwrap();
+        if before.is_some() {
+            assert_eq!((after, unknown), (Some((MPOL_PREFERRED, 1)), Some((MPOL_PREFERRED, 1))));
+        }
+    }
+
     #[test]
     fn pages_are_there_before_they_are_touched() {
         let mut region = HugeBuf::new(HUGE_PAGE_BYTES).unwrap();
         let start = region.as_mut_slice().as_mut_ptr();
         assert!(!resident(region.as_ref()).contains(&true));
-        start_populating();
-        start_populating();
+        start_populating(Some(0));
+        start_populating(None);
         populate(ptr::null_mut(), HUGE_PAGE_BYTES);
         populate(start, HUGE_PAGE_BYTES);
         let is_there = || !resident(region.as_ref()).contains(&false);

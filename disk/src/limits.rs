@@ -29,6 +29,9 @@ pub const HANDS: usize = 2;
 /// Regions that wait for their pages; more are left to whoever touches them.
 pub const POPULATE_REQUESTS_MAX: usize = 16;
 
+/// Memory nodes that can be told apart: as many as a kernel is built for.
+pub const NODES_MAX: usize = 1024;
+
 /// How much the background yields on a contended processor: it then gets a tenth of it.
 pub const NICENESS: i32 = 10;
 

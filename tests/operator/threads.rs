@@ -51,8 +51,8 @@ fn whatever_is_no_core_loop_runs_beside_it() {
     let own = own.to_string();
     let mut found = threads(server.pid());
     // They move when they begin to run.
-    while !found.get("rk-core-0").is_some_and(|cpus| *cpus == own)
-        || !found.get("peer-names").is_some_and(|cpus| !has(cpus, &own))
+    while found.get("rk-core-0").is_none_or(|cpus| *cpus != own)
+        || found.get("peer-names").is_none_or(|cpus| has(cpus, &own))
     {
         assert!(Instant::now() < end, "{found:?}\n{}", server.log());
         thread::sleep(Duration::from_millis(10));

@@ -54,12 +54,12 @@ use tuning::{Kernel, Severity, Topology, host};
 use txlog::segments::DIRECTORY;
 use wiring::{Built, Wiring};
 
-/// How the tree advises the kernel about its memory.
-fn pages(profile: &Profile) -> Advise {
+/// How the tree advises the kernel about its memory, which is best on this node.
+fn pages(profile: &Profile, node: Option<u32>) -> Advise {
     let is_huge = profile.flag(Knob::MemoryHugePages).unwrap_or(true);
     let advise_huge = if is_huge { disk::huge::advise_huge } else { |_: *mut u8, _: usize| () };
     let give_back = disk::huge::give_back;
-    disk::huge::start_populating();
+    disk::huge::start_populating(node);
     Advise { advise_huge, give_back, populate: disk::huge::populate }
 }
 
@@ -146,7 +146,7 @@ fn start(config: &Config, signals: &Signals) -> Result<Running, ServeError> {
     let directories = Directories::of(&config.storage, segment_bytes);
     let known = histories::look(&background, &directories, &settings)?;
     let applied = if part.is_some() { Applied::Committed } else { Applied::Durable };
-    let advise = Some(pages(&profile));
+    let advise = Some(pages(&profile, placement.memory_node));
     let how = Use { durability, advise, applied, known };
     let restored = persist::restore(&background, directories.clone(), settings.clone(), how)?;
     log_restored(&restored, clock);

@@ -261,7 +261,7 @@ impl Wiring<'_> {
                 log,
                 summary,
                 settings: self.settings.clone(),
-                advise: Some(super::pages(self.profile)),
+                advise: Some(super::pages(self.profile, self.placement.memory_node)),
                 unadopted,
                 directories: self.directories.clone(),
                 background: background.clone(),
