@@ -247,7 +247,7 @@ mod tests {
         pages.iter().filter(|page| **page != UNKNOWN).map(|page| page & 1 == 1).collect()
     }
 
-    /// The policy of this thread and the first nodes that it is about; `None` if the kernel has none.
+    /// The policy of this thread and the first nodes that it names; `None` if the kernel has none.
     fn policy() -> Option<(i32, c_ulong)> {
         let (mut mode, mut nodes) = (0, [0 as c_ulong; NODES_MAX / c_ulong::BITS as usize]);
         let (at, flags): (*const u8, c_ulong) = (ptr::null(), 0);
