@@ -24,8 +24,7 @@ fn threads(pid: u32) -> BTreeMap<String, String> {
     named.collect()
 }
 
-/// The first and the last processor that this process may use: a core of its own each, wherever
-/// there are two.
+/// The first and the last processor that this process may use.
 fn two_cpus() -> Option<[u32; 2]> {
     let allowed = threads(process::id()).into_values().next()?;
     let cpus = allowed.split([',', '-']).filter_map(|cpu| cpu.parse().ok());
@@ -50,11 +49,16 @@ fn whatever_is_no_core_loop_runs_beside_it() {
     let end = Instant::now() + END_MAX;
     let own = own.to_string();
     let mut found = threads(server.pid());
-    // They move when they begin to run.
+    // They move when they begin to run. With a quota, or if both processors are of one core, there
+    // is nothing to pin to, and the server says so.
     while found.get("rk-core-0").is_none_or(|cpus| *cpus != own)
         || found.get("peer-names").is_none_or(|cpus| has(cpus, &own))
     {
-        assert!(Instant::now() < end, "{found:?}\n{}", server.log());
+        let log = server.log();
+        if log.contains("No core loop is pinned") {
+            return;
+        }
+        assert!(Instant::now() < end, "{found:?}\n{log}");
         thread::sleep(Duration::from_millis(10));
         found = threads(server.pid());
     }

@@ -299,8 +299,9 @@ pub(super) fn spawn_loop(
     events: mpsc::Sender<MainEvent>,
 ) -> Result<JoinHandle<Option<Zxid>>, ServeError> {
     let body = move || {
-        if let Some(Err(errno)) = cpu.map(threads::pin) {
-            let cpu = cpu.unwrap_or_default();
+        if let Some(cpu) = cpu
+            && let Err(errno) = threads::pin(cpu)
+        {
             warn!("core loop {at} has no CPU of its own: {cpu} is not available ({errno})");
         }
         let ended = match CoreLoop::ring(&inbox, &ring) {
