@@ -50,6 +50,19 @@ const PLACES: [(&str, &[&str]); 9] = [
 const CLOCK_PLACES: [&str; 4] = ["server/", "generator/", "disk/src/probe.rs", "tuning/src/probe/"];
 const ENVIRONMENT_PLACES: [&str; 1] = ["server/"];
 
+/// What may start a thread by itself: what runs before a core loop is pinned, the core loops, and
+/// commands that run none. All else would run on the processor of the loop that starts it.
+const THREAD_PLACES: [&str; 8] = [
+    "server/src/threads.rs",
+    "server/src/serve/signals.rs",
+    "server/src/serve/wiring.rs",
+    "server/src/balance/",
+    "server/src/reconfig/",
+    "disk/src/background/",
+    "disk/src/huge.rs",
+    "tuning/src/probe/",
+];
+
 /// Where unsafe code is allowed.
 const UNSAFE_PLACES: [&str; 5] =
     ["ring/src/", "disk/src/", "model/src/record", "engine/src/tree", "tuning/src/host/clock.rs"];
@@ -199,6 +212,23 @@ fn clock_and_environment_are_read_in_their_places() {
         }
     }
     assert_none(&found, "clock and environment read out of their places");
+}
+
+#[test]
+fn threads_are_started_in_their_places() {
+    const WORDS: [&str; 4] =
+        ["thread::spawn", "thread::scope", "thread::Builder", "thread::{Builder"];
+    let mut found = Vec::new();
+    for (path, text) in files(".rs") {
+        let is_test = path.ends_with("/tests.rs") || path.contains("/tests/");
+        let is_outside = ["tests/", "benches/"].iter().any(|top| path.starts_with(top));
+        let is_allowed = THREAD_PLACES.iter().any(|place| path.starts_with(place));
+        let starts = |line: &str| WORDS.iter().any(|word| code_of(line).contains(word));
+        if !is_test && !is_outside && !is_allowed && text.lines().any(starts) {
+            found.push(path);
+        }
+    }
+    assert_none(&found, "threads that would run on a core loop's processor");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Which processors the threads run on: a core loop on its own one, all others beside the loops.
 //!
 //! A thread inherits where it may run from the one that starts it, so whatever a pinned core loop
-//! starts would stay on its processor and be in its way: threads are started by [`spawn`].
+//! starts would stay on its processor and be in its way: threads are started by [`spawn`]
+//! (guard: `tests/tidy.rs`).
 
 use nix::errno::Errno;
 use nix::sched::{CpuSet, sched_setaffinity};

@@ -302,4 +302,7 @@ fn predictions_are_shown_beside_measurements() {
     assert!(lines.iter().all(|it| it["predicted"].as_f64().unwrap() > 0.0), "{json}");
     let rates: Vec<_> = lines[1..].iter().map(|it| it["rate"].as_f64().unwrap()).collect();
     assert!(rates.is_sorted() && rates[0] < rates[5], "{json}");
+    let seen = json["fitted"].as_array().unwrap();
+    assert_eq!(seen.len(), 1 + 2 * 5, "{json}");
+    assert!(seen.iter().all(|it| it["rounds"].as_array().unwrap().len() == 1), "{json}");
 }

@@ -88,6 +88,10 @@ impl Point {
         self.found.iter().filter_map(|it| kind.of(it).quantile_s(part)).collect()
     }
 
+    fn line(&self, kind: Kind, what: &'static str, part: f64, predicted: Option<f64>) -> Line {
+        Line { rate: Some(self.rate), what, predicted, measured: self.quantiles(kind, part) }
+    }
+
     /// As a step of a ramp, by the medians of the rounds.
     fn step(&self, kind: Kind) -> Option<RampStep> {
         let of = |part| median(self.quantiles(kind, part)).filter(|it| *it > 0.0);
@@ -132,12 +136,12 @@ pub(super) fn check(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanErr
     let looked = bench.look()?;
     say("the highest rate is looked for");
     let measured = measure(&bench, looked.under_way, args.check.rounds)?;
-    let lines = compared(&measured, looked.sessions)?;
+    let compared = compared(&measured, looked.sessions)?;
     if let Some(path) = &args.json {
-        write_json(path, &in_json(workload, &lines), out)?;
+        write_json(path, &in_json(workload, looked.sessions, &compared), out)?;
     }
     if args.json.as_deref() != Some(Path::new("-")) {
-        write(&in_words(&lines), out)?;
+        write(&in_words(&compared.lines), out)?;
     }
     Ok(())
 }
@@ -190,37 +194,45 @@ fn measure(bench: &Bench, under_way: f64, rounds: u32) -> Result<Measured, PlanE
     Ok(measured)
 }
 
-/// The lines of the comparison: of each kind of requests that the workload has.
-fn compared(measured: &Measured, connections: f64) -> Result<Vec<Line>, PlanError> {
+/// What is printed.
+struct Compared {
+    lines: Vec<Line>,
+    /// What the fit saw: with that, another model can be tried on the same rounds.
+    fitted: Vec<Line>,
+}
+
+/// Predictions beside measurements, of each kind of requests that the workload has.
+fn compared(measured: &Measured, connections: f64) -> Result<Compared, PlanError> {
     const WHAT: [(Kind, [(&str, f64); 2]); 2] = [
         (Kind::Reads, [("p50 of reads", 0.5), ("p99 of reads", 0.99)]),
         (Kind::Writes, [("p50 of writes", 0.5), ("p99 of writes", 0.99)]),
     ];
+    let [seen, other] = &measured.highest;
+    let highest_rate = |predicted, rounds: &[f64]| Line {
+        rate: None,
+        what: "highest rate",
+        predicted,
+        measured: rounds.to_vec(),
+    };
     let (mut highest, mut latencies) = (None, Vec::new());
+    let mut fitted_lines = vec![highest_rate(None, seen)];
     for (kind, quantiles) in WHAT {
         let Some(found) = fitted(measured, kind, connections)? else { continue };
         // Both kinds wait for the same turns, and reads tell more of them: writes wait for a disk.
         highest.get_or_insert(found.turns.saturation_per_s());
+        for point in &measured.fitted {
+            fitted_lines.extend(quantiles.map(|(what, part)| point.line(kind, what, part, None)));
+        }
         for point in &measured.predicted {
             let then = found.at(point.rate).ok().flatten();
             for ((what, part), pick) in quantiles.into_iter().zip([p50, p99]) {
-                latencies.push(Line {
-                    rate: Some(point.rate),
-                    what,
-                    predicted: then.as_ref().map(pick),
-                    measured: point.quantiles(kind, part),
-                });
+                latencies.push(point.line(kind, what, part, then.as_ref().map(pick)));
             }
         }
     }
-    let mut lines = vec![Line {
-        rate: None,
-        what: "highest rate",
-        predicted: highest,
-        measured: measured.highest[1].clone(),
-    }];
+    let mut lines = vec![highest_rate(highest, other)];
     lines.extend(latencies);
-    Ok(lines)
+    Ok(Compared { lines, fitted: fitted_lines })
 }
 
 fn p50(latency: &Latency) -> f64 {

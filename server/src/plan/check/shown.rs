@@ -1,6 +1,6 @@
 //! A comparison, as a table and as JSON.
 
-use super::Line;
+use super::{Compared, Line};
 use crate::plan::numbers::{count, time};
 use crate::plan::text::table;
 use serde_json::{Value, json};
@@ -31,13 +31,22 @@ pub(super) fn in_words(lines: &[Line]) -> String {
     table(&rows)
 }
 
-pub(super) fn in_json(workload: &str, lines: &[Line]) -> Value {
-    let lines = lines.iter().map(|it| {
+pub(super) fn in_json(workload: &str, sessions: f64, compared: &Compared) -> Value {
+    let lines = compared.lines.iter().map(|it| {
         json!({
             "rate": it.rate, "what": it.what, "predicted": it.predicted,
             "measured": it.median(), "rounds": it.measured, "error": it.error(),
         })
     });
-    let lines: Vec<_> = lines.collect();
-    json!({ "version": 1, "workload": workload, "lines": lines })
+    let fitted = compared.fitted.iter().map(|it| {
+        json!({
+            "rate": it.rate, "what": it.what,
+            "measured": it.median(), "rounds": it.measured,
+        })
+    });
+    let (lines, fitted): (Vec<_>, Vec<_>) = (lines.collect(), fitted.collect());
+    json!({
+        "version": 1, "workload": workload, "sessions": sessions,
+        "lines": lines, "fitted": fitted,
+    })
 }

@@ -27,7 +27,10 @@ fn errors_are_of_what_was_measured() {
     assert_eq!(rows[2][6..], ["-50", "%", "-50", "%", "to", "+50", "%"]);
     assert_eq!(rows[3][1..3], ["x", "-"]);
     assert_eq!(rows[4][4..], ["-", "-", "-"]);
-    let shown = in_json("w", &lines);
+    let fitted = vec![line(Some(5.0), None, &[4e-3, 1e-3, 2e-3])];
+    let shown = in_json("w", 8.0, &Compared { lines: lines.to_vec(), fitted });
+    assert_eq!(shown["fitted"][0]["measured"], json!(2e-3));
+    assert_eq!(shown["sessions"], json!(8.0));
     assert_eq!(shown["lines"][1]["rounds"], json!([2e-3, 1e-3, 3e-3]));
     assert_eq!(shown["lines"][2]["error"], Value::Null);
 }
@@ -42,5 +45,5 @@ fn a_kind_that_is_rare_is_not_compared() {
     };
     assert!(fitted(&nothing, Kind::Reads, 8.0).unwrap_err().to_string().contains("measure"));
     let none = Measured { predicted: vec![], ..nothing };
-    assert!(compared(&none, 8.0).unwrap()[0].measured.is_empty());
+    assert!(compared(&none, 8.0).unwrap().lines[0].measured.is_empty());
 }
