@@ -17,7 +17,8 @@
 //!   helps;
 //! - [`plan`]: the inverse, the smallest layout that carries what is required, or a refusal;
 //! - [`scalability`]: the universal scalability law, fitted; [`fit`]: costs from a measured ramp;
-//! - [`turns`]: a server that runs, as clients see it, fitted from outside;
+//! - [`turns`]: a server that runs, as clients see it, fitted from outside; [`rounds`]: what
+//!   repeated measurements say, and how surely;
 //! - [`simulation`]: the same chain event by event, which judges the model.
 //!
 //! **Invariants**
@@ -58,6 +59,7 @@ pub mod measured;
 pub mod numeric;
 pub mod plan;
 pub mod queue;
+pub mod rounds;
 pub mod scalability;
 pub mod simulation;
 #[cfg(test)]

@@ -145,16 +145,42 @@ fn what_turns_do_not_explain_is_taken_as_measured() {
         assert_near(it.p50_s / step.p50_s, 1.0, 1e-9);
         assert_near(it.p99_s / step.p99_s, 1.0, 1e-9);
     }
+    // Halfway between two steps half of the way, as logarithms.
+    let halfway = found.at(0.55 * most).unwrap().unwrap();
+    assert_near(halfway.p50_s / (steps[1].p50_s * steps[2].p50_s).sqrt(), 1.0, 1e-9);
+    assert_near(halfway.p99_s / (steps[1].p99_s * steps[2].p99_s).sqrt(), 1.0, 1e-9);
+    // Outside as far from the turns as the outermost.
     let factor = |part: f64| {
         let [it, turns] = [found.at(part * most), found.turns.at(part * most)];
         it.unwrap().unwrap().p99_s / turns.unwrap().unwrap().p99_s
     };
-    // Halfway between two steps half of the way, as logarithms; outside as at the outermost.
-    assert_near(factor(0.55), (factor(0.4) * factor(0.7)).sqrt(), 1e-9);
     assert_near(factor(0.02), factor(0.1), 1e-9);
     assert_near(factor(0.92), factor(0.9), 1e-9);
     assert_eq!(found.at(found.turns.saturation_per_s()), Ok(None));
     assert!(found.at(f64::NAN).is_err());
+    // Twice as late at one step, and nothing new of the others.
+    let again = RampStep { p50_s: 2.0 * steps[1].p50_s, p99_s: 2.0 * steps[1].p99_s, ..steps[1] };
+    let again = found.remeasured(&[again]);
+    let ratio = |part: f64| {
+        let [it, before] = [&again, &found].map(|it| it.at(part * most).unwrap().unwrap());
+        it.p99_s / before.p99_s
+    };
+    assert_near(ratio(0.4), 2.0, 1e-9);
+    assert_near(ratio(0.25), 2.0_f64.sqrt(), 1e-9);
+    assert_near(ratio(0.7), 1.0, 1e-9);
+}
+
+#[test]
+fn straight_lines_are_near_enough() {
+    let most = SERVER.saturation_per_s();
+    let steps = [0.08, 0.3, 0.6, 0.78, 0.9].map(|part| step(&SERVER, part * most));
+    let found = fit(&[&steps[..], &[saturated(&SERVER)]].concat(), 64.0).unwrap();
+    for part in [0.5, 0.7, 0.85] {
+        let [line, exact] =
+            [found.at(part * most), SERVER.at(part * most)].map(|it| it.unwrap().unwrap());
+        assert_near(line.p50_s / exact.p50_s, 1.0, 0.08);
+        assert_near(line.p99_s / exact.p99_s, 1.0, 0.08);
+    }
 }
 
 #[test]

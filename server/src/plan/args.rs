@@ -173,8 +173,8 @@ pub struct CheckArgs {
     /// A workload of `ringkeeper bench` (--list), or a file.
     #[arg(long, value_name = "NAME|FILE", requires = "check")]
     pub workload: Option<String>,
-    /// How often each rate is measured; the median counts.
-    #[arg(long, value_name = "N", default_value_t = 3,
+    /// How often each rate is measured; the middle half of the rounds counts.
+    #[arg(long, value_name = "N", default_value_t = 5,
           value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
     /// How long each rate is measured, in seconds.

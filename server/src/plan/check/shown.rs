@@ -1,11 +1,11 @@
 //! A comparison, as a table and as JSON.
 
-use super::{Compared, Line};
+use super::compared::{Compared, Line};
 use crate::plan::numbers::{count, time};
 use crate::plan::text::table;
 use serde_json::{Value, json};
 
-const HEAD: [&str; 6] = ["RATE", "WHAT", "PREDICTED", "MEASURED", "ERROR", "ROUNDS"];
+const HEAD: [&str; 7] = ["RATE", "WHAT", "PREDICTED", "MEASURED", "ERROR", "BY CHANCE", "ROUNDS"];
 
 pub(super) fn in_words(lines: &[Line]) -> String {
     let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
@@ -21,8 +21,9 @@ pub(super) fn in_words(lines: &[Line]) -> String {
             rate,
             line.what.to_owned(),
             value(line.predicted),
-            value(line.median()),
+            value(line.middle()),
             line.error().map_or("-".to_owned(), percent),
+            line.chance.map_or("-".to_owned(), |it| format!("{:.0} %", it * 100.0)),
             line.spread().map_or("-".to_owned(), |(least, most)| {
                 format!("{} to {}", percent(least), percent(most))
             }),
@@ -35,13 +36,14 @@ pub(super) fn in_json(workload: &str, sessions: f64, compared: &Compared) -> Val
     let lines = compared.lines.iter().map(|it| {
         json!({
             "rate": it.rate, "what": it.what, "predicted": it.predicted,
-            "measured": it.median(), "rounds": it.measured, "error": it.error(),
+            "measured": it.middle(), "rounds": it.rounds, "error": it.error(),
+            "by_chance": it.chance,
         })
     });
     let fitted = compared.fitted.iter().map(|it| {
         json!({
             "rate": it.rate, "what": it.what,
-            "measured": it.median(), "rounds": it.measured,
+            "measured": it.middle(), "rounds": it.rounds,
         })
     });
     let (lines, fitted): (Vec<_>, Vec<_>) = (lines.collect(), fitted.collect());

@@ -1,16 +1,11 @@
+use super::compared::{Compared, Line, compared};
 use super::shown::{in_json, in_words};
 use super::*;
 use serde_json::{Value, json};
 
-fn line(rate: Option<f64>, predicted: Option<f64>, measured: &[f64]) -> Line {
-    Line { rate, what: "x", predicted, measured: measured.to_vec() }
-}
-
-#[test]
-fn a_median_is_in_the_middle() {
-    assert_eq!(median(vec![]), None);
-    assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-    assert_eq!(median(vec![4.0, 1.0]), Some(2.5));
+fn line(rate: Option<f64>, predicted: Option<f64>, rounds: &[f64]) -> Line {
+    let chance = (rounds.len() > 1).then_some(0.31);
+    Line { rate, what: "x", predicted, rounds: rounds.to_vec(), chance }
 }
 
 #[test]
@@ -23,15 +18,16 @@ fn errors_are_of_what_was_measured() {
     ];
     let text = in_words(&lines);
     let rows: Vec<Vec<&str>> = text.lines().map(|it| it.split_whitespace().collect()).collect();
-    assert_eq!(rows[1], ["x", "30,000/s", "20,000/s", "+50", "%", "-"]);
-    assert_eq!(rows[2][6..], ["-50", "%", "-50", "%", "to", "+50", "%"]);
+    assert_eq!(rows[1], ["x", "30,000/s", "20,000/s", "+50", "%", "-", "-"]);
+    assert_eq!(rows[2][6..], ["-50", "%", "31", "%", "-50", "%", "to", "+50", "%"]);
     assert_eq!(rows[3][1..3], ["x", "-"]);
-    assert_eq!(rows[4][4..], ["-", "-", "-"]);
-    let fitted = vec![line(Some(5.0), None, &[4e-3, 1e-3, 2e-3])];
+    assert_eq!(rows[4][4..], ["-", "-", "-", "-"]);
+    let fitted = vec![line(Some(5.0), None, &[2e-3])];
     let shown = in_json("w", 8.0, &Compared { lines: lines.to_vec(), fitted });
     assert_eq!(shown["fitted"][0]["measured"], json!(2e-3));
     assert_eq!(shown["sessions"], json!(8.0));
     assert_eq!(shown["lines"][1]["rounds"], json!([2e-3, 1e-3, 3e-3]));
+    assert_eq!(shown["lines"][1]["by_chance"], json!(0.31));
     assert_eq!(shown["lines"][2]["error"], Value::Null);
 }
 
@@ -43,7 +39,8 @@ fn a_kind_that_is_rare_is_not_compared() {
         predicted: vec![Point::at(0.5, 100.0)],
         highest: [vec![], vec![]],
     };
-    assert!(fitted(&nothing, Kind::Reads, 8.0).unwrap_err().to_string().contains("measure"));
+    let refused = compared(&nothing, 8.0).err().unwrap();
+    assert!(refused.to_string().contains("measure"));
     let none = Measured { predicted: vec![], ..nothing };
-    assert!(compared(&none, 8.0).unwrap().lines[0].measured.is_empty());
+    assert!(compared(&none, 8.0).unwrap().lines[0].rounds.is_empty());
 }
