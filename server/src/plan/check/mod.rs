@@ -1,8 +1,8 @@
 //! `plan --check`: what is predicted of a running server, beside what is then measured of it.
 //!
-//! The server is loaded at some rates, and `planning::turns` fitted to how late it was; what that
-//! says of other rates, between these, is compared with what is measured there, in runs that the
-//! fit never sees.
+//! The server is loaded at some rates, and `planning::turns` fitted to how late it was. What
+//! follows for other rates, between these (a straight line there), is compared with what is
+//! measured, in runs that the fit never sees.
 //! All rates are measured in each round, so that whatever else the machine does meets all of them;
 //! of the rounds the middle half counts. How far the rounds are from each other is printed beside,
 //! and how much of an error that explains: no prediction is nearer to a measurement than that is to
