@@ -84,8 +84,8 @@ pub(super) fn compared(measured: &Measured, connections: f64) -> Result<Compared
     // Both kinds wait for the same turns, and reads tell more of them: writes wait for a disk.
     let highest = fits.first().map(|it| it.found.turns.saturation_per_s());
     let mut lines = lines(measured, &fits, highest);
-    let highest_by_seen = highest.zip(middle(&measured.highest[0])).map(|(it, seen)| it / seen);
-    let count = measured.highest.iter().map(Vec::len).max().unwrap_or(0);
+    let highest_by_seen = highest.zip(middle(&measured.highest()[0])).map(|(it, seen)| it / seen);
+    let count = measured.highest[0].len();
     let without: Vec<Vec<Line>> =
         (0..count).map(|it| again(&measured.without(it), &fits, highest_by_seen)).collect();
     for (at, line) in lines.iter_mut().enumerate() {
@@ -98,7 +98,8 @@ pub(super) fn compared(measured: &Measured, connections: f64) -> Result<Compared
 
 /// What the fit saw.
 fn seen(measured: &Measured, fits: &[Fit]) -> Vec<Line> {
-    let mut lines = vec![Line::seen(None, HIGHEST, measured.highest[0].clone())];
+    let [seen, _] = measured.highest();
+    let mut lines = vec![Line::seen(None, HIGHEST, seen)];
     for fit in fits {
         for point in &measured.fitted {
             let line = |(what, part, _)| {
@@ -115,12 +116,12 @@ fn seen(measured: &Measured, fits: &[Fit]) -> Vec<Line> {
 fn again(measured: &Measured, fits: &[Fit], highest_by_seen: Option<f64>) -> Vec<Line> {
     let again = |it: &Fit| Fit { found: it.found.remeasured(&steps(measured, it.kind)), ..*it };
     let fits: Vec<Fit> = fits.iter().map(again).collect();
-    let highest = highest_by_seen.zip(middle(&measured.highest[0])).map(|(by, seen)| by * seen);
+    let highest = highest_by_seen.zip(middle(&measured.highest()[0])).map(|(by, seen)| by * seen);
     lines(measured, &fits, highest)
 }
 
 fn lines(measured: &Measured, fits: &[Fit], highest: Option<f64>) -> Vec<Line> {
-    let rounds = measured.highest[1].clone();
+    let [_, rounds] = measured.highest();
     let mut lines = vec![Line { predicted: highest, ..Line::seen(None, HIGHEST, rounds) }];
     for fit in fits {
         for point in &measured.predicted {
@@ -139,7 +140,7 @@ fn lines(measured: &Measured, fits: &[Fit], highest: Option<f64>) -> Vec<Line> {
 fn steps(measured: &Measured, kind: Kind) -> Vec<RampStep> {
     let step = |it: &Point| it.step(kind);
     let mut steps: Vec<RampStep> = measured.fitted.iter().filter_map(step).collect();
-    if let Some(achieved_per_s) = middle(&measured.highest[0]) {
+    if let Some(achieved_per_s) = middle(&measured.highest()[0]) {
         // As if more had been offered: what it costs to answer is all that such a step tells.
         let (offered_per_s, p50_s, p99_s) = (2.0 * achieved_per_s, 1.0, 1.0);
         steps.push(RampStep { offered_per_s, achieved_per_s, utilisation: None, p50_s, p99_s });
@@ -153,7 +154,8 @@ fn fitted(
     kind: Kind,
     connections: f64,
 ) -> Result<Option<FittedTurns>, PlanError> {
-    let counted = measured.predicted.iter().flat_map(|it| &it.found).map(|it| kind.of(it).count());
+    let found = measured.predicted.iter().flat_map(|it| it.found.iter().flatten());
+    let counted = found.map(|it| kind.of(it).count());
     if counted.fold(f64::MAX, f64::min) < REQUESTS_MIN || measured.predicted.is_empty() {
         return Ok(None);
     }

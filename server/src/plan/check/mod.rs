@@ -47,7 +47,8 @@ const REQUESTS_MIN: f64 = 500.0;
 #[derive(Clone, Default)]
 struct Point {
     rate: f64,
-    found: Vec<Report>,
+    /// Of each round; `None` where the rate was not carried.
+    found: Vec<Option<Report>>,
 }
 
 impl Point {
@@ -57,7 +58,8 @@ impl Point {
 
     /// The quantile of each round.
     fn quantiles(&self, kind: Kind, part: f64) -> Vec<f64> {
-        self.found.iter().filter_map(|it| kind.of(it).quantile_s(part)).collect()
+        let quantile = |it: &Report| kind.of(it).quantile_s(part);
+        self.found.iter().flatten().filter_map(quantile).collect()
     }
 
     /// As a step of a ramp, by the middle of the rounds.
@@ -93,8 +95,8 @@ impl Kind {
 struct Measured {
     fitted: Vec<Point>,
     predicted: Vec<Point>,
-    /// The highest rates, those that the fit sees and the others.
-    highest: [Vec<f64>; 2],
+    /// The highest rates of each round, those that the fit sees and the others.
+    highest: [Vec<Option<f64>>; 2],
 }
 
 impl Measured {
@@ -102,17 +104,17 @@ impl Measured {
     fn without(&self, round: usize) -> Self {
         let mut others = self.clone();
         for point in others.fitted.iter_mut().chain(&mut others.predicted) {
-            drop_at(&mut point.found, round);
+            point.found.remove(round);
         }
-        others.highest.iter_mut().for_each(|it| drop_at(it, round));
+        for highest in &mut others.highest {
+            highest.remove(round);
+        }
         others
     }
-}
 
-/// A round in which a rate was not carried has fewer.
-fn drop_at<T>(rounds: &mut Vec<T>, at: usize) {
-    if at < rounds.len() {
-        rounds.remove(at);
+    /// The highest rates of the rounds that found one: those that the fit sees, and the others.
+    fn highest(&self) -> [Vec<f64>; 2] {
+        self.highest.each_ref().map(|it| it.iter().flatten().copied().collect())
     }
 }
 
@@ -172,11 +174,11 @@ fn measure(bench: &Bench, under_way: f64, rounds: u32) -> Result<Measured, PlanE
         points.sort_by(|one, other| one.rate.total_cmp(&other.rate));
         for point in points {
             say(&format!("round {round} of {rounds}: {} a second", count(point.rate)));
-            point.found.extend(bench.open_loop(point.rate)?);
+            point.found.push(bench.open_loop(point.rate)?);
         }
         say(&format!("round {round} of {rounds}: the highest rate"));
         for highest in &mut measured.highest {
-            highest.extend(bench.highest()?);
+            highest.push(bench.highest()?);
         }
         // What comes second finds another server, warmer or fuller: each is it every other time.
         measured.highest.reverse();

@@ -31,6 +31,17 @@ fn errors_are_of_what_was_measured() {
     assert_eq!(shown["lines"][2]["error"], Value::Null);
 }
 
+/// Chance is found by leaving out the same round of everything.
+#[test]
+fn a_round_that_found_nothing_counts_as_one() {
+    let seen = vec![None, Some(2.0), Some(3.0)];
+    let others = vec![Some(4.0), Some(5.0), Some(6.0)];
+    let measured = Measured { fitted: vec![], predicted: vec![], highest: [seen, others] };
+    assert_eq!(measured.highest(), [vec![2.0, 3.0], vec![4.0, 5.0, 6.0]]);
+    assert_eq!(measured.without(0).highest(), [vec![2.0, 3.0], vec![5.0, 6.0]]);
+    assert_eq!(measured.without(1).highest(), [vec![3.0], vec![4.0, 6.0]]);
+}
+
 /// Nothing was answered at some rate, or nothing at all.
 #[test]
 fn a_kind_that_is_rare_is_not_compared() {
