@@ -175,6 +175,14 @@ impl Tally {
         }
     }
 
+    /// Closes the last second, unless it has hardly begun, and reports no more.
+    pub(super) fn end(&mut self, now_ns: u64) {
+        if now_ns + SECOND_NS >= self.next_line_ns + SECOND_NS / 2 {
+            self.close_second(now_ns);
+        }
+        self.lines = None;
+    }
+
     fn close_second(&mut self, now_ns: u64) {
         let length_ns = now_ns - (self.next_line_ns - SECOND_NS);
         self.next_line_ns = now_ns + SECOND_NS;

@@ -285,6 +285,24 @@ fn tallies_count_wholes_and_parts() {
     assert_eq!(tally.errors(), [(-110, 1), (-101, 2)]);
 }
 
+/// The clock of a run ends a little before the last second does.
+#[test]
+fn the_last_second_is_one_of_the_seconds() {
+    let ended = |end_ns| {
+        let mut tally = Tally::new(&["a"], 0).saying("x", |_| {});
+        tally.record(Class(0), 1_000, 3);
+        tally.tick(1_000_100_000);
+        tally.record(Class(0), 1_000, 2);
+        tally.tick(end_ns);
+        tally.end(end_ns);
+        tally.tick(9_000_000_000);
+        tally.seconds().iter().map(|it| it.count).collect::<Vec<_>>()
+    };
+    assert_eq!(ended(2_000_000_000), [3, 2]);
+    assert_eq!(ended(2_000_200_000), [3, 2]);
+    assert_eq!(ended(1_300_000_000), [3], "too short to show a rate");
+}
+
 #[test]
 fn numbers_are_read_and_written() {
     assert_eq!(thousands(1_234_567), "1,234,567");

@@ -5,6 +5,9 @@
 
 use crate::error::{InputError, at_least};
 
+/// Batches in flight: the time of an answer grows with them.
+const SLOTS_MAX: usize = 4_096;
+
 /// One measured point of a device: a batch of so many bytes is durable after so long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct CurvePoint {
@@ -214,6 +217,11 @@ impl Costs {
             ("memory.connection_bytes", memory.connection_bytes, 0.0),
             ("memory.watch_bytes", memory.watch_bytes, 0.0),
         ];
-        least.into_iter().try_for_each(|(name, value, min)| at_least(name, value, min))
+        least.into_iter().try_for_each(|(name, value, min)| at_least(name, value, min))?;
+        if device.slots > SLOTS_MAX {
+            let (name, value) = ("device.slots", device.slots as f64);
+            return Err(InputError::TooMany { name, value, max: SLOTS_MAX as f64 });
+        }
+        Ok(())
     }
 }

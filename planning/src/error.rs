@@ -15,6 +15,16 @@ pub enum InputError {
         /// The least that makes sense.
         min: f64,
     },
+    /// A number beyond what any machine has.
+    #[error("{name} is {value}: give at most {max}")]
+    TooMany {
+        /// The field, as it is named in the code.
+        name: &'static str,
+        /// What it was.
+        value: f64,
+        /// The most.
+        max: f64,
+    },
     /// A device without a single measured point.
     #[error(
         "the device's curve has no points: measure the log's device for one batch size or more"

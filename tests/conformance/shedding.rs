@@ -37,7 +37,7 @@ fn said(answer: &Answer) -> (u16, Value) {
 }
 
 /// An order of someone who may command it.
-fn order(admin: SocketAddr, command: &str, body: &Value) -> Value {
+pub(crate) fn order(admin: SocketAddr, command: &str, body: &Value) -> Value {
     let answer = post(admin, command, Some("digest any:body"), &body.to_string());
     assert_eq!(answer.status, 200, "{}", answer.body);
     said(&answer).1

@@ -49,6 +49,16 @@ impl Ensemble {
         }
     }
 
+    /// Observers come when followers serve: those that find none learn from the leader.
+    fn launch_voters_first(&mut self) {
+        self.servers[1..4].iter_mut().for_each(harness::Server::launch);
+        self.await_service();
+        for observer in OBSERVERS {
+            self.servers[observer].launch();
+        }
+        self.await_service();
+    }
+
     /// Each observer learns from a follower, and followers say how many of them they serve.
     pub(crate) fn assert_behind_followers(&self) {
         let leader = self.leader();
@@ -65,8 +75,7 @@ impl Ensemble {
 #[test]
 fn observers_learn_from_followers() {
     let mut ensemble = Ensemble::behind_followers(&SEATS, 5, |_, config| config);
-    ensemble.servers.iter_mut().for_each(harness::Server::launch);
-    ensemble.await_service();
+    ensemble.launch_voters_first();
     ensemble.assert_behind_followers();
     work::everything(&ensemble, "first");
     ensemble.assert_equal();
@@ -76,8 +85,7 @@ fn observers_learn_from_followers() {
 #[test]
 fn sessions_outlive_the_master_of_their_observer() {
     let mut ensemble = Ensemble::behind_followers(&SEATS, 5, |_, config| config);
-    ensemble.servers.iter_mut().for_each(harness::Server::launch);
-    ensemble.await_service();
+    ensemble.launch_voters_first();
     for (round, observer) in [0, 4, 0].into_iter().enumerate() {
         let mut client = Client::connect(ensemble.address(observer));
         let mine = format!("/mine-{round}");

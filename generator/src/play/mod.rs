@@ -263,8 +263,10 @@ fn drain(player: &mut Player) -> Result<u64, BenchError> {
 }
 
 fn collect(player: &mut Player, used: Metered, say: Say) -> Results {
+    let now_ns = player.now_ns();
     let stage = &mut player.stage;
     stage.record_taken();
+    stage.tally.end(now_ns);
     let ops = stage.tally.ops();
     let results = Results::new("op", ops, used, &mut stage.tally, Journal::new(say));
     let (lost, dropped) = (stage.lost_count, stage.dropped_count);

@@ -63,21 +63,10 @@ pub fn capacity(
     layout: &Layout,
     p99_s: f64,
 ) -> Result<Capacity, InputError> {
-    capacity_alive(costs, load, layout, layout.servers, p99_s)
-}
-
-/// The same with only so many voters alive, at least a quorum of all.
-pub(crate) fn capacity_alive(
-    costs: &Costs,
-    load: &Load,
-    layout: &Layout,
-    alive: usize,
-    p99_s: f64,
-) -> Result<Capacity, InputError> {
     let requests = load.reads_per_s + load.writes_per_s;
     let beyond = |factor: f64| {
         let scaled = load.scaled(factor);
-        operate_alive(costs, &scaled, layout, alive).map(|it| limit_of(&it, p99_s))
+        operate_alive(costs, &scaled, layout, layout.servers).map(|it| limit_of(&it, p99_s))
     };
     let found = |factor: f64, limit: Limit| Capacity {
         factor,

@@ -12,8 +12,8 @@ mod stations;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use capacity::limit_of;
 pub use capacity::{Capacity, Limit, Step, StepGain, capacity, next_steps};
-pub(crate) use capacity::{capacity_alive, limit_of};
 pub use sizes::Sizes;
 
 use crate::costs::Costs;

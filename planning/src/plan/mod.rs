@@ -7,9 +7,13 @@
 use thiserror::Error;
 
 use crate::costs::Costs;
-use crate::ensemble::{Limit, Operation, capacity_alive, limit_of, operate, operate_alive};
+use crate::ensemble::{Limit, Operation, limit_of, operate, operate_alive};
 use crate::error::{InputError, at_least};
 use crate::load::{Layout, Load, OrderingCore};
+
+/// Halvings of the part of a load that is carried: to a millionth of a load that is a thousand
+/// times too large.
+const HALVINGS: usize = 30;
 
 /// What there may be at most.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,6 +97,17 @@ pub enum Refusal {
         /// What an idle ensemble needs.
         floor_s: f64,
     },
+    /// The pings of so many sessions alone.
+    #[error(
+        "the pings of {sessions:.0} sessions alone are too many, limited by {limit:?}: allow more \
+         observers or more shards, or longer session timeouts"
+    )]
+    Sessions {
+        /// The requirement.
+        sessions: f64,
+        /// What ends it.
+        limit: Limit,
+    },
     /// More writes than one ordering core, log and interface carry; more servers do not help.
     #[error(
         "{wanted_per_s:.0} writes a second exceed the {carried_per_s:.0} that one ensemble \
@@ -123,8 +138,8 @@ pub enum Refusal {
     /// All nodes are in the memory of every server.
     #[error(
         "a server needs {needed_bytes:.0} bytes of memory, and {memory_bytes:.0} are allowed: \
-         every server holds all nodes, so more servers do not help; use more memory, or fewer and \
-         smaller nodes"
+         every server holds all nodes, and its share of watches; use more memory, fewer and \
+         smaller nodes, or, for watches, more observers"
     )]
     Memory {
         /// Of the largest server.
@@ -161,7 +176,6 @@ pub fn smallest(costs: &Costs, requirements: &Requirements) -> Result<Plan, Refu
     let largest = Layout { shards: limits.shards_max, ..Layout::of_servers(needed) };
     for alive in [needed, needed - survives] {
         refuse_latency(costs, load, &largest, alive, *p99_s)?;
-        refuse_writes(costs, load, &largest, alive, *p99_s)?;
     }
     let mut too_large = None;
     for observers in 0..=limits.observers_max {
@@ -175,7 +189,7 @@ pub fn smallest(costs: &Costs, requirements: &Requirements) -> Result<Plan, Refu
     }
     match too_large {
         Some(refusal) => Err(refusal),
-        None => Err(reads_refused(costs, requirements, &largest)?),
+        None => Err(load_refused(costs, requirements, &largest)?),
     }
 }
 
@@ -232,21 +246,27 @@ fn refuse_latency(
     if floor_s > p99_s { Err(Refusal::Latency { p99_s, floor_s }) } else { Ok(()) }
 }
 
-/// Writes alone, on the largest servers, without any observers.
-fn refuse_writes(
+/// What no number of observers makes possible: sessions alone, else writes beside them, else reads.
+fn load_refused(
     costs: &Costs,
-    load: &Load,
+    requirements: &Requirements,
     largest: &Layout,
-    alive: usize,
-    p99_s: f64,
-) -> Result<(), Refusal> {
-    let writes = Load { reads_per_s: 0.0, ..load.clone() };
-    if limit_of(&operate_alive(costs, &writes, largest, alive)?, p99_s).is_none() {
-        return Ok(());
+) -> Result<Refusal, InputError> {
+    let load = &requirements.load;
+    let sessions = Load { reads_per_s: 0.0, writes_per_s: 0.0, ..load.clone() };
+    if let (0.0, limit) = most(costs, requirements, largest, |_| sessions.clone())? {
+        return Ok(Refusal::Sessions { sessions: load.sessions, limit });
     }
-    let most = capacity_alive(costs, &writes, largest, alive, p99_s)?;
-    let (wanted_per_s, carried_per_s) = (load.writes_per_s, most.writes_per_s);
-    Err(Refusal::Writes { wanted_per_s, carried_per_s, limit: most.limit })
+    let writes = |part: f64| Load { writes_per_s: load.writes_per_s * part, ..sessions.clone() };
+    let (part, limit) = most(costs, requirements, largest, writes)?;
+    if part < 1.0 {
+        let (wanted_per_s, carried_per_s) = (load.writes_per_s, part * load.writes_per_s);
+        return Ok(Refusal::Writes { wanted_per_s, carried_per_s, limit });
+    }
+    let reads = |part: f64| Load { reads_per_s: load.reads_per_s * part, ..load.clone() };
+    let (part, limit) = most(costs, requirements, largest, reads)?;
+    let (wanted_per_s, carried_per_s) = (load.reads_per_s, part * load.reads_per_s);
+    Ok(Refusal::Reads { wanted_per_s, carried_per_s, limit })
 }
 
 fn size_refused(requirements: &Requirements, operation: &Operation) -> Option<Refusal> {
@@ -259,24 +279,32 @@ fn size_refused(requirements: &Requirements, operation: &Operation) -> Option<Re
     (needed_bytes > disk_bytes).then_some(Refusal::Disk { needed_bytes, disk_bytes })
 }
 
-/// How many of the reads the best layout carries: more observers divide them, and cost the leader
-/// for each write.
-fn reads_refused(
+/// How large a part of a load the best layout carries, with all voters and after the losses, and
+/// what ends it: more observers divide sessions and reads, and cost the leader for each write.
+fn most(
     costs: &Costs,
     requirements: &Requirements,
     largest: &Layout,
-) -> Result<Refusal, InputError> {
-    let Requirements { load, p99_s, survives, limits } = requirements;
+    load_of: impl Fn(f64) -> Load,
+) -> Result<(f64, Limit), InputError> {
+    let Requirements { p99_s, survives, limits, .. } = requirements;
     let mut best = (0.0, Limit::Idle);
     for observers in [0, limits.observers_max / 2, limits.observers_max] {
         let layout = Layout { observers, ..largest.clone() };
-        let alive = layout.servers - survives;
+        let limit_of = |part: f64| {
+            for alive in [layout.servers, layout.servers - survives] {
+                let operation = operate_alive(costs, &load_of(part), &layout, alive)?;
+                if let Some(limit) = limit_of(&operation, *p99_s) {
+                    return Ok(Some(limit));
+                }
+            }
+            Ok::<_, InputError>(None)
+        };
+        let Some(mut limit) = limit_of(1.0)? else { return Ok((1.0, Limit::Idle)) };
         let (mut low, mut high) = (0.0, 1.0);
-        let mut limit = Limit::Idle;
-        for _ in 0..10 {
+        for _ in 0..HALVINGS {
             let middle = 0.5 * (low + high);
-            let part = Load { reads_per_s: load.reads_per_s * middle, ..load.clone() };
-            match limit_of(&operate_alive(costs, &part, &layout, alive)?, *p99_s) {
+            match limit_of(middle)? {
                 Some(found) => (high, limit) = (middle, found),
                 None => low = middle,
             }
@@ -285,8 +313,7 @@ fn reads_refused(
             best = (low, limit);
         }
     }
-    let (wanted_per_s, carried_per_s) = (load.reads_per_s, best.0 * load.reads_per_s);
-    Ok(Refusal::Reads { wanted_per_s, carried_per_s, limit: best.1 })
+    Ok(best)
 }
 
 #[cfg(test)]

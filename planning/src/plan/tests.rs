@@ -45,6 +45,38 @@ fn writes_do_not_scale_by_servers() {
     assert!(refused.to_string().contains("more servers do not help"), "{refused}");
 }
 
+/// Pings of idle sessions, and what shards do for writes, are divided by observers.
+#[test]
+fn what_voters_cannot_serve_observers_do() {
+    let limits = Limits { shards_max: 1, ..Limits::default() };
+    let mut wanted = Requirements { limits, ..requirements(1_000.0, 100.0) };
+    wanted.load.sessions = 4e6;
+    wanted.load.session_timeout_s = 10.0;
+    let layout = smallest(&Costs::example(), &wanted).unwrap().layout;
+    assert!(layout.observers > 0, "{layout:?}");
+    wanted.limits.observers_max = layout.observers - 1;
+    let refused = smallest(&Costs::example(), &wanted).unwrap_err();
+    let Refusal::Sessions { limit, .. } = refused else { panic!("{refused}") };
+    assert_eq!(limit, Limit::Busy(Stage::Shard));
+    let mut costs = Costs::example();
+    costs.cores.shard_write_s = 50e-6;
+    let limits = Limits { shards_max: 1, ..Limits::default() };
+    let wanted = Requirements { limits, ..requirements(1_000.0, 60_000.0) };
+    assert!(smallest(&costs, &wanted).unwrap().layout.observers > 0);
+}
+
+/// What is said to be carried does not depend on what was asked for.
+#[test]
+fn a_limit_of_reads_is_exact() {
+    let carried = [1e8, 1e9, 1e12].map(|reads| {
+        let refused = smallest(&Costs::example(), &requirements(reads, 1_000.0)).unwrap_err();
+        let Refusal::Reads { carried_per_s, .. } = refused else { panic!("{refused}") };
+        carried_per_s
+    });
+    let near = |it: &f64| (it / carried[0] - 1.0).abs() < 0.01;
+    assert!(carried[0] > 1e6 && carried.iter().all(near), "{carried:?}");
+}
+
 #[test]
 fn contradictions_are_named() {
     let costs = Costs::example();

@@ -8,7 +8,7 @@ use super::fleet::{Closed, Fleet, Which};
 use super::report::Report;
 use super::stop::Stop;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// After so many looks at which no client has come, none will.
 const STALLED_LOOKS: u32 = 20;
@@ -24,6 +24,7 @@ pub(super) fn between(args: &MoveArgs, out: &mut impl Write) -> Result<(), Balan
     let stop = Stop::watch()?;
     let mut report = Report::new(out, args.servers.json);
     let seen = fleet.see_all(&fleet.all())?;
+    fleet.assert_one_ensemble()?;
     let before = counts(&seen);
     if !seen[to].1.is_open() {
         return Err(BalanceError::Closed(args.to.clone()));
@@ -35,7 +36,7 @@ pub(super) fn between(args: &MoveArgs, out: &mut impl Write) -> Result<(), Balan
     if args.pace.dry_run {
         let (count, one, other) = (args.count, &args.from, &args.to);
         report.note(format!("{count} clients of {one} would be led to {other}"))?;
-        return report.end(&fleet, [&before, &before], Duration::ZERO);
+        return report.nothing_done(&fleet, &before);
     }
     // What somebody keeps closed stays so, and need not be closed.
     let others = seen.iter().filter(|(at, seen)| *at != to && !seen.is_drained());

@@ -1,7 +1,7 @@
 //! `balance drain`: all clients are led away from a server, which admits none afterwards.
 
 use super::BalanceError;
-use super::args::{DrainArgs, PaceArgs};
+use super::args::DrainArgs;
 use super::even::{ROUND, counts};
 use super::fleet::{Closed, Fleet, Seen, Which};
 use super::report::Report;
@@ -23,6 +23,7 @@ pub(super) fn drain(args: &DrainArgs, out: &mut impl Write) -> Result<(), Balanc
     let mut report = Report::new(out, args.servers.json);
     let own = fleet.see(at)?;
     let others: Vec<_> = fleet.all().into_iter().filter(|other| *other != at).collect();
+    fleet.assert_one_ensemble()?;
     check(args, &fleet, at, &others)?;
     let name = fleet.name(at);
     let lease = Duration::from_secs(60 * u64::from(args.minutes));
@@ -32,13 +33,13 @@ pub(super) fn drain(args: &DrainArgs, out: &mut impl Write) -> Result<(), Balanc
         report.note(format!(
             "{count} clients of {name} {what}, and none admitted for {minutes} min"
         ))?;
-        return report.end(&fleet, [&counts(&[(at, own)]); 2], Duration::ZERO);
+        return report.nothing_done(&fleet, &counts(&[(at, own)]));
     }
     fleet.authorize(&[at])?;
     let begin = Instant::now();
     let mut closed = Closed::new(&fleet);
     let count = own.connections;
-    let draining = Draining { fleet: &fleet, pace: &args.pace, at, others: &others, count };
+    let draining = Draining { fleet: &fleet, args, at, others: &others, count };
     let left = match draining.run(&mut closed, lease, &stop) {
         Ok(left) => left,
         Err(error) => {
@@ -86,7 +87,7 @@ fn check(args: &DrainArgs, fleet: &Fleet, at: Which, others: &[Which]) -> Result
 /// A server that is being drained.
 struct Draining<'a> {
     fleet: &'a Fleet,
-    pace: &'a PaceArgs,
+    args: &'a DrainArgs,
     at: Which,
     others: &'a [Which],
     /// Its connections at first.
@@ -101,10 +102,13 @@ impl Draining<'_> {
         lease: Duration,
         stop: &Stop,
     ) -> Result<Seen, BalanceError> {
-        let end = Instant::now() + self.pace.time_max(self.count);
+        let pace = &self.args.pace;
+        let end = Instant::now() + pace.time_max(self.count);
         // Closed for a moment first: if the command is ended at once, so is this.
         closed.close(self.at, 0)?;
         self.fleet.lend(self.at, 0, lease)?;
+        // Of two drains that begin at once, the later one sees the other here.
+        check(self.args, self.fleet, self.at, self.others)?;
         let (mut sheds, mut before) = (0, u64::MAX);
         loop {
             let seen = self.fleet.see(self.at).map_err(|error| self.left(error))?;
@@ -119,7 +123,7 @@ impl Draining<'_> {
                 }
                 if sheds == 0 || !is_progress {
                     sheds += 1;
-                    let shed = closed.shed(self.at, seen.connections, self.pace);
+                    let shed = closed.shed(self.at, seen.connections, pace);
                     shed.map_err(|error| self.left(error))?;
                 }
                 before = seen.connections;
@@ -147,7 +151,7 @@ impl Draining<'_> {
         if !error.is_away() {
             return error;
         }
-        let server = self.fleet.name(self.at).to_owned();
-        BalanceError::Left { server, why: error.to_string() }
+        let (server, minutes) = (self.fleet.name(self.at).to_owned(), self.args.minutes);
+        BalanceError::DrainedLeft { server, why: error.to_string(), minutes }
     }
 }

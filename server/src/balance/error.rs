@@ -95,7 +95,7 @@ pub enum BalanceError {
     Last(String),
     /// Another one is drained.
     #[error(
-        "{other} is being drained already: two servers without clients are too few for comfort; \
+        "{other} is being drained too: two servers without clients are too few for comfort; \
          wait for its end or open it (POST admission {{\"for_ms\": 0}}), or add --force"
     )]
     OtherDrained {
@@ -124,6 +124,32 @@ pub enum BalanceError {
         /// Which one.
         server: String,
         /// Why.
+        why: String,
+    },
+    /// The server that is drained has left.
+    #[error(
+        "{server} has left in the middle ({why}): once it is back it admits no clients for \
+         {minutes} min, unless POST admission {{\"for_ms\": 0}} opens it"
+    )]
+    DrainedLeft {
+        /// Which one.
+        server: String,
+        /// Why.
+        why: String,
+        /// For how long.
+        minutes: u32,
+    },
+    /// Servers of several ensembles.
+    #[error(
+        "{one} and {other} are not of one ensemble ({why}): name servers of one in --servers, each \
+         once; if they have just elected a leader or changed their configuration, try again"
+    )]
+    Strangers {
+        /// One of them.
+        one: String,
+        /// Another one.
+        other: String,
+        /// What shows it.
         why: String,
     },
     /// Some clients could not be moved.

@@ -32,6 +32,7 @@ pub(super) fn even(args: &EvenArgs, out: &mut impl Write) -> Result<(), BalanceE
     let stop = Stop::watch()?;
     let mut report = Report::new(out, args.servers.json);
     let mut seen = fleet.see_all(&fleet.all())?;
+    fleet.assert_one_ensemble()?;
     for (at, seen) in seen.iter().filter(|(_, seen)| !seen.is_open()) {
         let why = if seen.serves { "is drained" } else { "takes no clients" };
         report.note(format!("{} {why}: it is left out", fleet.name(*at)))?;
@@ -51,9 +52,10 @@ pub(super) fn even(args: &EvenArgs, out: &mut impl Write) -> Result<(), BalanceE
         report.note(format!("{name} has {count} connections, {surplus} above its share"))?;
     }
     if args.pace.dry_run || is_even(&before) {
-        let why = if is_even(&before) { "they are spread evenly" } else { "nothing was done" };
-        report.note(why.to_owned())?;
-        return report.end(&fleet, [&before, &before], Duration::ZERO);
+        if is_even(&before) {
+            report.note("they are spread evenly".to_owned())?;
+        }
+        return report.nothing_done(&fleet, &before);
     }
     fleet.authorize(&members)?;
     let begin = Instant::now();

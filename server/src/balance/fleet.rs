@@ -3,6 +3,7 @@
 use super::BalanceError;
 use super::args::{PaceArgs, ServersArgs};
 use super::http::{Ask, request};
+use super::identity::Identity;
 use crate::admin::limits::{SHED_PATIENCE_MS_MAX, SHED_PER_SECOND_MAX};
 use crate::cli::environment;
 use serde_json::{Value, json};
@@ -155,6 +156,15 @@ impl Fleet {
         let answer = self.get(which, "admission")?;
         let (server, command) = (self.name(which).to_owned(), "admission");
         Seen::read(&answer).ok_or(BalanceError::NoCommand { server, command })
+    }
+
+    /// Who one is; `None` if it does not say that.
+    pub(super) fn identity(&self, which: Which) -> Result<Option<Identity>, BalanceError> {
+        let configuration = self.get(which, "configuration")?;
+        let view = self.get(which, "voting_view")?;
+        // A standalone server has none, and says so by an error.
+        let leader = self.get(which, "leader").unwrap_or_default();
+        Ok(Identity::read(&configuration, &view, &leader))
     }
 
     /// What one does.

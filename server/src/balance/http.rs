@@ -55,7 +55,14 @@ fn exchange(mut stream: TcpStream, text: &str) -> io::Result<Answer> {
     stream.set_write_timeout(Some(ANSWER_MAX))?;
     stream.write_all(text.as_bytes())?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)?;
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(|error| match error.kind() {
+        // What the socket's own timeout is called.
+        io::ErrorKind::WouldBlock => {
+            let seconds = ANSWER_MAX.as_secs();
+            io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {seconds} s"))
+        }
+        _ => error,
+    })?;
     parse(&String::from_utf8_lossy(&answer))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "what it answers is not HTTP"))
 }

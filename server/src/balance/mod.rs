@@ -1,7 +1,7 @@
 //! `ringkeeper balance`: leads clients from server to server, for programs that know nothing of it.
 //!
 //! - `args`, `error`, `stop`: the command line, why it fails, and what interrupts it;
-//! - `fleet`, `http`: the servers, by their admin servers;
+//! - `fleet`, `http`: the servers, by their admin servers; `identity`: that they are of one ensemble;
 //! - `status`, `even`, `drain`, `between`: what can be done; `report`: what is printed of it.
 //!
 //! The servers do it themselves, by the commands `shed_connections` and `admission`: they know
@@ -15,6 +15,7 @@ mod error;
 mod even;
 mod fleet;
 mod http;
+mod identity;
 mod report;
 mod status;
 mod stop;

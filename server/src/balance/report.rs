@@ -28,6 +28,23 @@ impl<'a, W: Write> Report<'a, W> {
         writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(BalanceError::Output)
     }
 
+    /// How many clients each server has, and that nothing was done.
+    pub(super) fn nothing_done(
+        mut self,
+        fleet: &Fleet,
+        counts: &[(Which, u64)],
+    ) -> Result<(), BalanceError> {
+        self.note("nothing was done".to_owned())?;
+        if self.is_json {
+            return self.end(fleet, [counts; 2], Duration::ZERO);
+        }
+        let width = counts.iter().map(|(at, _)| fleet.name(*at).len()).max().unwrap_or(0);
+        for (at, count) in counts {
+            self.note(format!("{:width$}  {count:>7}", fleet.name(*at)))?;
+        }
+        Ok(())
+    }
+
     /// How many clients each server had and has.
     pub(super) fn end(
         mut self,

@@ -60,7 +60,12 @@ impl Answer {
 
     /// Why the servers that were given do not carry the load, if they do not.
     pub(super) fn refused(&self, question: &Question) -> Option<PlanError> {
-        words::excess(&self.prediction.now, question.p99_s).map(PlanError::NotCarried)
+        let excess = words::excess(&self.prediction.now, question.p99_s);
+        let (sizes, rooms) = (&self.prediction.now.sizes, &question.rooms);
+        let excess = excess
+            .or_else(|| words::no_room("memory", sizes.memory_bytes, rooms.memory_bytes))
+            .or_else(|| words::no_room("disk", sizes.disk_bytes, rooms.disk_bytes));
+        excess.map(PlanError::NotCarried)
     }
 }
 

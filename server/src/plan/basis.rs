@@ -147,6 +147,15 @@ impl Basis {
         if self.fits.is_empty() && !ramps.is_empty() {
             return Err(PlanError::Mixed);
         }
+        for report in reports.iter().filter(|_| self.law.is_none()) {
+            let why = match (report.steps.is_empty(), report.kind()) {
+                (true, _) => "it has no ramp",
+                (false, Kind::Mixed) => "it mixes reads and writes",
+                _ => continue,
+            };
+            let path = report.path.display();
+            self.assumed.push(format!("no cost is from {path}: {why}"));
+        }
         for report in reports {
             if let Some(part) = report.others_part.filter(|it| *it > OTHERS_MIN) {
                 self.assumed.push(format!(

@@ -159,7 +159,7 @@ fn steps(shown: &Shown<'_>) -> String {
 /// What one lost server does to the others.
 pub(super) fn lost(shown: &Shown<'_>) -> String {
     match &shown.answer.prediction.one_lost {
-        OneLost::NoQuorum => "no quorum is left: no writes until it returns".to_owned(),
+        OneLost::NoQuorum => "no quorum is left: no client is served until it returns".to_owned(),
         OneLost::Operating(operation) => {
             let busiest = operation.bottleneck();
             let mut text = format!(

@@ -59,22 +59,34 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Writes { wanted_per_s, carried_per_s, limit: it } => format!(
             "{} writes a second exceed the {} that one ensemble carries, because {}; every server \
-             handles every write, so more servers do not help: use faster cores or a faster \
-             device, or divide the data between ensembles",
+             handles every write, so more servers do not help: use {}, or divide the data between \
+             ensembles",
             count(*wanted_per_s),
             count(*carried_per_s),
-            limit(*it)
+            limit(*it),
+            faster(*it)
         ),
         Refusal::Reads { wanted_per_s, carried_per_s, limit: it } => format!(
             "{} reads a second exceed the {} that the largest layout carries beside the writes, \
-             because {}: allow more --observers-max or more --shards-max",
+             because {}: allow more --observers-max{}",
             count(*wanted_per_s),
             count(*carried_per_s),
+            limit(*it),
+            match it {
+                Limit::Busy(Stage::Network) => ", or use a faster network",
+                _ => " or more --shards-max",
+            }
+        ),
+        Refusal::Sessions { sessions, limit: it } => format!(
+            "the pings of {} sessions alone are too many, because {}: allow more --observers-max \
+             or more --shards-max, or a longer --session-timeout",
+            count(*sessions),
             limit(*it)
         ),
         Refusal::Memory { needed_bytes, memory_bytes } => format!(
-            "a server needs {} of memory, and {} are allowed; every server holds all nodes, so \
-             more servers do not help: allow more --memory, or store fewer and smaller nodes",
+            "a server needs {} of memory, and {} are allowed; every server holds all nodes, and \
+             its share of the watches: allow more --memory, store fewer and smaller nodes, or, \
+             for watches, allow more --observers-max",
             bytes(*needed_bytes),
             bytes(*memory_bytes)
         ),
@@ -92,6 +104,20 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
         ),
         Refusal::Survives { .. } | Refusal::Input(_) => refusal.to_string(),
     }
+}
+
+/// What lets one ensemble carry more writes.
+fn faster(limit: Limit) -> &'static str {
+    match limit {
+        Limit::Busy(Stage::Network) => "a faster network",
+        _ => "faster cores or a faster device",
+    }
+}
+
+/// Why a load does not fit in what a server has, if it does not.
+pub(super) fn no_room(what: &str, needed: f64, room: Option<f64>) -> Option<String> {
+    let room = room.filter(|it| needed > *it)?;
+    Some(format!("a server needs {} of {what}, and has {}", bytes(needed), bytes(room)))
 }
 
 /// Why a load is too much for the servers that were given, if it is.

@@ -21,6 +21,9 @@ pub(super) struct Servers {
     pub(super) zone: Option<String>,
 }
 
+/// How lists write that a server has no zone.
+const NO_ZONE: &str = "-";
+
 impl Servers {
     pub(super) fn read(args: &RouteArgs) -> Result<Self, RouteError> {
         let is_named = args.joining.is_some();
@@ -30,7 +33,11 @@ impl Servers {
             server.weight = number.parse().map_err(why)?;
             Ok(())
         })?;
-        set(&mut all, &args.zones, "zone", "HOST:PORT=NAME", |server, _, zone| {
+        set(&mut all, &args.zones, "zone", "HOST:PORT=NAME", |server, text, zone| {
+            if zone == NO_ZONE {
+                let form = "HOST:PORT=NAME, where - is no name: it is how none is written";
+                return Err(RouteError::Form { option: "zone", text: text.to_owned(), form });
+            }
             server.zone = Some(zone.to_owned());
             Ok(())
         })?;

@@ -3,7 +3,7 @@
 mod roaming;
 
 use super::{Ensemble, PATIENCE};
-use crate::conformance::shedding::{await_report, report, with_admin};
+use crate::conformance::shedding::{await_report, order, report, with_admin};
 use harness::server::{next_free_port, our_binary};
 use harness::{Acl, Body, Client, Server, client, opcode};
 use roaming::{Roaming, WATCHED};
@@ -191,7 +191,7 @@ fn clients_are_spread_and_drained_and_lose_nothing() {
     hesitant.make_up_its_mind();
     crowd.pause.store(true, Ordering::Release);
     let (refused, status) = scene.balance(&["drain", &scene.name(2)]);
-    assert!(status == 1 && refused.contains("is being drained already"), "{refused}");
+    assert!(status == 1 && refused.contains("is being drained too"), "{refused}");
     let drained = scene.balance(&["drain", &scene.name(1), "--minutes", "5", "--patience", "60"]);
     let status = scene.succeed(&["status"]);
     assert!(status.contains("0 for ") && status.contains("leader"), "{status}");
@@ -339,6 +339,49 @@ fn the_last_server_is_not_drained() {
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("is the last server that admits clients"), "{text}");
+}
+
+/// Two drains that begin at once, as far as that goes: at most one of them ends well.
+#[test]
+fn of_two_drains_at_once_one_gives_way() {
+    let scene = Scene::new();
+    let names = [0, 1].map(|at| scene.name(at));
+    for _ in 0..5 {
+        let drains: Vec<_> =
+            names.iter().map(|name| started(scene.command(&["drain", name]))).collect();
+        let done: Vec<_> = drains.into_iter().map(ended).collect();
+        let well = done.iter().filter(|(_, status)| *status == 0).count();
+        assert!(well <= 1, "{done:?}");
+        for (text, _) in done.iter().filter(|(_, status)| *status != 0) {
+            assert!(text.contains("is being drained too"), "{text}");
+        }
+        let closed: Vec<_> =
+            (0..2).filter(|at| report(scene.admins[*at])["ends_in_ms"].is_u64()).collect();
+        assert_eq!(closed.len(), well, "{done:?}");
+        for at in closed {
+            order(scene.admins[at], "admission", &json!({ "for_ms": 0 }));
+        }
+    }
+}
+
+/// Clients are led from one to another only among the servers of one ensemble.
+#[test]
+fn servers_of_other_ensembles_are_refused() {
+    let scene = Scene::new();
+    let port = next_free_port();
+    let _stranger = with_admin(Server::config(), port).start();
+    let stranger = format!("127.0.0.1:{port}");
+    let (one, alias) = (scene.name(0), scene.name(0).replace("127.0.0.1", "localhost"));
+    let refused = |words: &[&str], servers: &[&str], why: &str| {
+        let mut command = Command::new(our_binary());
+        command.arg("balance").args(words).args(["--servers", &servers.join(",")]);
+        let (text, status) = ended(started(command));
+        assert!(status == 1 && text.contains(why), "{words:?} {servers:?}: {text}");
+    };
+    for words in [&["even"][..], &["drain", &one], &["move", "1", &one, &stranger]] {
+        refused(words, &[&one, &stranger], "a server without an ensemble");
+    }
+    refused(&["even", "--dry-run"], &[&one, &alias], "are they the same?");
 }
 
 fn started(mut command: Command) -> Child {

@@ -27,8 +27,17 @@ pub(super) struct Question {
     pub(super) p99_s: f64,
     pub(super) survives: usize,
     pub(super) servers: Servers,
+    /// What servers that are given have at most, in bytes, if that is said.
+    pub(super) rooms: Rooms,
     /// What was assumed of the load, a sentence each.
     pub(super) assumed: Vec<String>,
+}
+
+/// Memory and disk of a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Rooms {
+    pub(super) memory_bytes: Option<f64>,
+    pub(super) disk_bytes: Option<f64>,
 }
 
 /// A load that was measured, and on what.
@@ -58,7 +67,8 @@ impl Question {
         // Those that were measured, unless something else is required of them.
         let given = given.or_else(|| {
             let most = &args.most;
-            let has_most = [most.shards_max, most.servers_max, most.observers_max];
+            let has_most =
+                [most.shards_max, most.servers_max, most.observers_max, most.memory, most.disk];
             let is_searched = required.has_load() || has_most.iter().any(Option::is_some);
             seen.filter(|_| !is_searched).map(|it| it.layout.clone())
         });
@@ -73,7 +83,12 @@ impl Question {
             Servers::Smallest(limits)
         };
         let p99_s = ms.unwrap_or(P99_DEFAULT_MS) / 1e3;
-        Ok(Self { load, p99_s, survives, servers, assumed })
+        let most = &args.most;
+        let rooms = Rooms {
+            memory_bytes: most.memory.map(|it| it * GIB),
+            disk_bytes: most.disk.map(|it| it * GIB),
+        };
+        Ok(Self { load, p99_s, survives, servers, rooms, assumed })
     }
 }
 
