@@ -61,7 +61,7 @@ fn is_release(beginnings: &[&str]) -> bool {
 }
 
 /// Warnings of `ZooKeeper` that any ensemble of its own has, too.
-const USUAL: [&str; 15] = [
+const USUAL: [&str; 16] = [
     // At every start.
     "maxCnxns is not configured",
     "Either no config or no quorum defined in config",
@@ -74,6 +74,8 @@ const USUAL: [&str; 15] = [
     "Connection broken for id",
     "Interrupting SendWorker thread",
     "Send worker leaving thread",
+    // The same two at once: a link is replaced while its sender repeats the last message.
+    "Failed to send last message",
     "Exception when using channel",
     "Interrupted while waiting for message on queue",
     "Unexpected exception",
