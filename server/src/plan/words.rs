@@ -57,6 +57,18 @@ pub(super) fn unknown(unknown: Unknown) -> &'static str {
 /// Why there is no plan, and what would make one.
 pub(super) fn refusal(refusal: &Refusal) -> String {
     match refusal {
+        // Observers take clients from the shards of the others, and with them what these do.
+        Refusal::Writes {
+            wanted_per_s,
+            carried_per_s,
+            limit: it @ (Limit::Busy(Stage::Shard) | Limit::WriteLatency(Stage::Shard)),
+        } => format!(
+            "{} writes a second exceed the {} that the largest layout carries, because {}: allow \
+             more --observers-max or more --shards-max",
+            count(*wanted_per_s),
+            count(*carried_per_s),
+            limit(*it)
+        ),
         Refusal::Writes { wanted_per_s, carried_per_s, limit: it } => format!(
             "{} writes a second exceed the {} that one ensemble carries, because {}; every server \
              handles every write, so more servers do not help: use {}, or divide the data between \
