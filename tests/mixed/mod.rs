@@ -61,7 +61,7 @@ fn is_release(beginnings: &[&str]) -> bool {
 }
 
 /// Warnings of `ZooKeeper` that any ensemble of its own has, too.
-const USUAL: [&str; 16] = [
+const USUAL: [&str; 18] = [
     // At every start.
     "maxCnxns is not configured",
     "Either no config or no quorum defined in config",
@@ -79,6 +79,10 @@ const USUAL: [&str; 16] = [
     "Exception when using channel",
     "Interrupted while waiting for message on queue",
     "Unexpected exception",
+    // Of a session that comes back while the end of its last connection is still under way: the name
+    // of a connection in JMX is that of its session.
+    "Failed to register MBean Connections/",
+    "Could not register connection",
     // Of a learner, at an epoch's first txn.
     "Got zxid 0x",
     // Of a leader, about a learner that has nothing.
