@@ -226,7 +226,16 @@ impl BenchArgs {
         within("patience", self.patience, 1, 3_600)?;
         within("nodes", self.nodes, u32::from(self.op != Operation::Ready), NODES_MAX)?;
         within("size", self.size, 0, SIZE_MAX)?;
-        within("write-percent", self.write_percent, 0, 100)
+        within("write-percent", self.write_percent, 0, 100)?;
+        if self.server_cmd.as_ref().is_some_and(|it| it.trim().is_empty()) {
+            return Err(BenchError::NoCommand);
+        }
+        if let (Some(json), Some(html)) = (&self.json, &self.html)
+            && json == html
+        {
+            return Err(BenchError::WrittenTwice(json.clone()));
+        }
+        Ok(())
     }
 
     /// Connections of a loop of one operation.

@@ -35,6 +35,12 @@ pub enum BenchError {
     /// The path of this executable, which servers are started with, is not known.
     #[error("cannot find this executable, to start servers with it: {0}")]
     Executable(io::Error),
+    /// An empty command.
+    #[error("--server-cmd is empty: give a command that is started with the path of a zoo.cfg")]
+    NoCommand,
+    /// One file for two forms of the results.
+    #[error("--json and --html are both {}: give two files", .0.display())]
+    WrittenTwice(PathBuf),
     /// `--guarded` without what belongs to it.
     #[error("--guarded needs the number of a process and a command: --ensemble gives them")]
     Guarded,

@@ -13,6 +13,7 @@ use crate::serve::ServeError;
 use crate::topology::DrawError;
 use crate::tune::TuneError;
 use generator::BenchError;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use tuning::TopologyError;
 use tuning::probe::ProbeError;
@@ -82,6 +83,8 @@ impl Failure for BenchError {
             Self::Argument { .. }
             | Self::Chroot { .. }
             | Self::ClosedLoopOnly { .. }
+            | Self::NoCommand
+            | Self::WrittenTwice(_)
             | Self::FaultNeedsEnsemble { .. }
             | Self::FaultNeedsServers { .. }
             | Self::FaultTooLate { .. }
@@ -128,6 +131,7 @@ impl Failure for ReconfigError {
 impl Failure for BalanceError {
     fn exit(&self) -> Exit {
         match self {
+            Self::Silent { source, .. } if source.kind() == ErrorKind::InvalidInput => Exit::Usage,
             Self::Auth
             | Self::NoAuth
             | Self::Number { .. }

@@ -79,8 +79,8 @@ const USUAL: [&str; 18] = [
     "Exception when using channel",
     "Interrupted while waiting for message on queue",
     "Unexpected exception",
-    // Of a session that comes back while the end of its last connection is still under way: the name
-    // of a connection in JMX is that of its session.
+    // Of a session that comes back while the end of its last connection is still under way: JMX
+    // knows a connection by its session.
     "Failed to register MBean Connections/",
     "Could not register connection",
     // Of a learner, at an epoch's first txn.

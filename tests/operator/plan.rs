@@ -137,6 +137,16 @@ fn bad_input_is_named() {
         ("--reads 1 --survives 4", "a quorum is more than half"),
         ("--reads 1 --layout servers=0", "from 1 to 1000"),
         ("--reads 1 --layout servers=3 --survives 1", "cannot be used with"),
+        ("--reads 1 --layout servers=3,servers=5", "servers is given twice"),
+        ("--reads 1 --sessions 1.5", "--sessions 1.5: give a whole number from 0 to 1e15"),
+        ("--reads 1e16", "give a number from 0 to 1e15"),
+        ("--reads 1 --html -", "--html -: only --json writes to standard output"),
+        ("--reads 1 --json new --html new", "new is both --html and --json: name two files"),
+        ("--report half.json --svg ./half.json", "is both --report and --svg"),
+        ("--report /dev/zero", "/dev/zero: it has more than 64 MiB"),
+        ("--server a:1,a:1", "a:1 is named twice"),
+        ("--server a", "a is no address"),
+        ("--metrics a", "a is no address (an address begins with http://)"),
         ("--report half.json", "half.json: it ends in the middle"),
         ("--report later.json", "later.json: it is of version 9"),
         ("--report text", "text: it is no JSON"),
@@ -249,6 +259,16 @@ fn a_running_server_is_a_load() {
     assert_says(&errors, &["no requests in the time that was sampled"]);
     let text = printed(&folder, &format!("{words} --reads 1000 --writes 50 --sessions 100"));
     assert_says(&text, &["1,000 reads and 50 writes a second", "MEASURED"]);
+}
+
+#[test]
+fn servers_that_do_not_belong_together_are_not_added_up() {
+    let folder = Folder::new();
+    let servers = [(); 2].map(|()| Server::config().set("4lw.commands.whitelist", "*").start());
+    let [one, other] = [0, 1].map(|at: usize| servers[at].address());
+    let (text, errors, status) = plan(&folder, &format!("--server {one},{other}"));
+    assert_eq!((status, text.as_str()), (2, ""), "{errors}");
+    assert_says(&errors, &["are not of one ensemble, since the first is in none"]);
 }
 
 #[test]

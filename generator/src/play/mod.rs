@@ -214,7 +214,8 @@ fn measure(player: &mut Player, args: &BenchArgs, say: Say) -> Result<Results, B
     let rate = player.stage.world.workload.rate.map(|rate| rate.value() as f64);
     begin(player, rate);
     let now_ns = player.now_ns();
-    player.stage.tally = tally(player).saying("warm-up", say);
+    let warming = tally(player).saying("warm-up", say);
+    player.stage.start(warming, now_ns);
     player.stage.begin_storms(now_ns);
     player.run(Until::Time(now_ns + args.warmup().as_nanos() as u64))?;
     let start_ns = player.now_ns();

@@ -65,8 +65,9 @@ pub(super) fn run(player: &mut Player, args: &BenchArgs, say: Say) -> Result<Res
     let mut search = Search::new(first);
     let mut ramp = Ramp { limit_ns, points: Vec::new() };
     begin(player, Some(first));
-    player.stage.tally = tally(player).saying("warm-up", say);
-    player.run(Until::Time(player.now_ns() + args.warmup().as_nanos() as u64))?;
+    let (warming, now_ns) = (tally(player).saying("warm-up", say), player.now_ns());
+    player.stage.start(warming, now_ns);
+    player.run(Until::Time(now_ns + args.warmup().as_nanos() as u64))?;
     drain(player)?;
     let start_ns = player.now_ns();
     player.stage.journal.start(start_ns);

@@ -2,6 +2,7 @@ use std::fmt::{Display, Write as _};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -123,6 +124,27 @@ fn an_open_loop_keeps_its_rate() {
     let text = fs::read_to_string(&page.0).unwrap();
     assert!(text.starts_with("<!DOCTYPE html>") && text.ends_with("</html>\n"));
     assert!(text.contains("Latency by percentile") && !text.contains("http"), "{text}");
+}
+
+#[test]
+fn a_warm_up_shows_what_it_answers() {
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let say = |line: &str| SAID.lock().unwrap().push(line.to_owned());
+    let words = "--op get --nodes 10 --rate 500 --warmup 2";
+    crate::run(&args(serve(well), words), &mut Vec::new(), say).unwrap();
+    let said = SAID.lock().unwrap();
+    let warming = said.iter().find(|line| line.contains("warm-up")).expect("a second has passed");
+    assert!(!warming.contains(" 0/s"), "{said:#?}");
+}
+
+#[test]
+fn what_is_written_once_needs_a_file_of_its_own() {
+    let refused = |words| crate::run(&args("127.0.0.1:1", words), &mut Vec::new(), |_| ());
+    let twice = refused("--json same --html same");
+    assert!(matches!(twice, Err(BenchError::WrittenTwice(_))), "{twice:?}");
+    let words = ["bench", "--ensemble", "3", "--server-cmd", " "];
+    let nothing = crate::run(&Words::parse_from(words).args, &mut Vec::new(), |_| ());
+    assert!(matches!(nothing, Err(BenchError::NoCommand)), "{nothing:?}");
 }
 
 #[test]

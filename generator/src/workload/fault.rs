@@ -140,6 +140,9 @@ impl FaultSpec {
         if self.lasts.is_some() && !matches!(act, Act::Stop { .. } | Act::Slow { .. }) {
             return Err(("for", "means nothing but for stop and slow".into()));
         }
+        if self.lasts.is_some_and(|it| it.ns() == 0) {
+            return Err(("for", "is no time: a fault lasts 1ms or longer".into()));
+        }
         if self.run.as_ref().is_some_and(|command| command.trim().is_empty()) {
             return Err(("run", "is no command".into()));
         }

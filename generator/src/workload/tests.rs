@@ -125,6 +125,7 @@ fn faults_that_are_impossible_are_reported() {
         ("at = \"5s\"\nkill = 0", "mix.toml:6: kill: invalid value: integer `0`"),
         ("at = \"5s\"\nstop = \"any\"", "mix.toml:5: at: a fault stop needs for"),
         ("at = \"5s\"\nkill = 1\nstop = 2\nfor = \"1s\"", "mix.toml:5: at: a fault is one of"),
+        ("at = \"5s\"\nstop = 1\nfor = \"0s\"", "mix.toml:7: for: is no time"),
         ("at = \"5s\"\nkill = 1\nfor = \"1s\"", "mix.toml:7: for: means nothing but for stop"),
         ("at = \"5s\"\nreconnect = 101", "mix.toml:6: reconnect: invalid value: integer `101`"),
         ("at = \"5s\"\nrestart = \"all\"", "mix.toml:6: restart: unknown variant `all`"),

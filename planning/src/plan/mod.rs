@@ -288,30 +288,40 @@ fn most(
     load_of: impl Fn(f64) -> Load,
 ) -> Result<(f64, Limit), InputError> {
     let Requirements { p99_s, survives, limits, .. } = requirements;
-    let mut best = (0.0, Limit::Idle);
-    for observers in [0, limits.observers_max / 2, limits.observers_max] {
+    let limit_with = |observers: usize, part: f64| {
         let layout = Layout { observers, ..largest.clone() };
-        let limit_of = |part: f64| {
-            for alive in [layout.servers, layout.servers - survives] {
-                let operation = operate_alive(costs, &load_of(part), &layout, alive)?;
-                if let Some(limit) = limit_of(&operation, *p99_s) {
-                    return Ok(Some(limit));
-                }
+        for alive in [layout.servers, layout.servers - survives] {
+            let operation = operate_alive(costs, &load_of(part), &layout, alive)?;
+            if let Some(limit) = limit_of(&operation, *p99_s) {
+                return Ok(Some(limit));
             }
-            Ok::<_, InputError>(None)
-        };
-        let Some(mut limit) = limit_of(1.0)? else { return Ok((1.0, Limit::Idle)) };
-        let (mut low, mut high) = (0.0, 1.0);
+        }
+        Ok::<_, InputError>(None)
+    };
+    for observers in 0..=limits.observers_max {
+        if limit_with(observers, 1.0)?.is_none() {
+            return Ok((1.0, Limit::Idle));
+        }
+    }
+    // The one that carries most lies between two that are tried, which carry almost as much.
+    let mut best = (0.0, Limit::Idle);
+    let doubled = (0..usize::BITS).map(|power| 1 << power);
+    let tried = [0].into_iter().chain(doubled.take_while(|it| *it < limits.observers_max));
+    for observers in tried.chain([limits.observers_max]) {
+        // Only what carries more than the best so far is worth halving.
+        let Some(mut limit) = limit_with(observers, 1.0)? else { continue };
+        let (mut low, mut high) = (best.0, 1.0);
+        if low > 0.0 && limit_with(observers, low)?.is_some() {
+            continue;
+        }
         for _ in 0..HALVINGS {
             let middle = 0.5 * (low + high);
-            match limit_of(middle)? {
+            match limit_with(observers, middle)? {
                 Some(found) => (high, limit) = (middle, found),
                 None => low = middle,
             }
         }
-        if low >= best.0 {
-            best = (low, limit);
-        }
+        best = (low, limit);
     }
     Ok(best)
 }

@@ -65,6 +65,23 @@ fn what_voters_cannot_serve_observers_do() {
     assert!(smallest(&costs, &wanted).unwrap().layout.observers > 0);
 }
 
+/// Too few observers do not serve the pings, too many take too much of the leader for each write.
+#[test]
+fn a_number_of_observers_between_is_found_before_writes_are_refused() {
+    let mut costs = Costs::example();
+    costs.cores.peer_write_s = 20e-6;
+    let limits = Limits { shards_max: 1, observers_max: 32, ..Limits::default() };
+    let mut wanted = Requirements { limits, ..requirements(1_000.0, 5_500.0) };
+    wanted.load.sessions = 8e6;
+    wanted.load.session_timeout_s = 10.0;
+    let observers = smallest(&costs, &wanted).unwrap().layout.observers;
+    assert!((1..16).contains(&observers), "{observers}");
+    wanted.load.reads_per_s = 1e9;
+    let refused = smallest(&costs, &wanted).unwrap_err();
+    let Refusal::Reads { carried_per_s, .. } = refused else { panic!("{refused}") };
+    assert!(carried_per_s > 1_000.0, "{carried_per_s}");
+}
+
 /// What is said to be carried does not depend on what was asked for.
 #[test]
 fn a_limit_of_reads_is_exact() {

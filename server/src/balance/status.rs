@@ -41,17 +41,24 @@ pub(super) fn status(args: &StatusArgs, out: &mut impl Write) -> Result<(), Bala
     if rows.is_empty() {
         return away.into_iter().next().map_or(Ok(()), Err);
     }
+    // They are shown, but have no clients to exchange.
+    let strangers = fleet.assert_one_ensemble().err().map(|error| error.to_string());
     if args.servers.json {
         let away: Vec<_> = away.iter().map(ToString::to_string).collect();
         let total = rows.iter().map(|row| row.seen.connections).sum::<u64>();
         let rows: Vec<_> = rows.iter().map(Row::json).collect();
-        return report.json(&json!({ "servers": rows, "connections": total, "away": away }));
+        return report.json(&json!({
+            "servers": rows, "connections": total, "away": away, "strangers": strangers,
+        }));
     }
     for line in table(&rows) {
         report.note(line)?;
     }
     for error in away {
         report.note(error.to_string())?;
+    }
+    if let Some(strangers) = strangers {
+        report.note(strangers)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::args::PlanArgs;
 use super::costs_file;
 use super::error::{PlanError, ReportError};
 use super::fields::CURVE;
+use super::files;
 use super::layout::smallest;
 use super::numbers::percent;
 use super::report::{Kind, Report};
@@ -89,7 +90,7 @@ impl Basis {
         }
         basis.learn(args, reports)?;
         if let Some(path) = &args.costs.file {
-            let text = fs::read_to_string(path).map_err(PlanError::file(path))?;
+            let text = files::read(path)?;
             let named = costs_file::apply(&text, &mut basis.costs)
                 .map_err(|error| PlanError::Costs { path: path.clone(), error })?;
             basis.origins.extend(named.into_iter().map(|name| (name, Origin::File)));
@@ -262,7 +263,7 @@ fn law(reports: &[Report]) -> Result<Law, PlanError> {
 
 /// The curve of a device: the points of the durability and the slots that its probe advises.
 fn probed(path: &Path) -> Result<Curve, PlanError> {
-    let text = fs::read_to_string(path).map_err(PlanError::file(path))?;
+    let text = files::read(path)?;
     let refused = |why: String| PlanError::Probe { path: path.to_owned(), why };
     let json: Value = serde_json::from_str(&text).map_err(|error| refused(error.to_string()))?;
     curve(&json).map_err(refused)

@@ -32,6 +32,19 @@ pub enum PlanError {
         /// What it must be.
         why: &'static str,
     },
+    /// One file for two things.
+    #[error(
+        "{path} is both {} and {}: name two files", .flags[0], .flags[1], path = .path.display()
+    )]
+    WrittenTwice {
+        /// Which one.
+        path: PathBuf,
+        /// What it is named by.
+        flags: [&'static str; 2],
+    },
+    /// A file that has no stream in its place.
+    #[error("{0} -: only --json writes to standard output, so name a file")]
+    NoStream(&'static str),
     /// Numbers that exclude each other.
     #[error("{0}")]
     Contradiction(&'static str),
@@ -105,6 +118,32 @@ pub enum PlanError {
     /// The machine, for the profile.
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    /// A server that is named twice.
+    #[error("{0} is named twice: name each server once, or its load counts twice")]
+    Twice(String),
+    /// Servers whose loads have nothing to do with each other.
+    #[error(
+        "{one} and {other} are not of one ensemble, since {why}: name the servers of one; if they \
+         have just elected a leader, try again"
+    )]
+    Strangers {
+        /// One of them.
+        one: String,
+        /// Another one.
+        other: String,
+        /// What shows it.
+        why: &'static str,
+    },
+    /// What is no address.
+    #[error("{address} is no address ({why}): {hint}")]
+    Address {
+        /// As given.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+        /// What it should be.
+        hint: &'static str,
+    },
     /// A running server.
     #[error("{server}: {why}")]
     Server {

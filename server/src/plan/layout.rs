@@ -1,6 +1,7 @@
 //! Servers in words: `servers=3,observers=0,shards=4,ordering=own`.
 
 use planning::{Layout, OrderingCore};
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// The most of anything that is counted here.
@@ -16,10 +17,14 @@ impl FromStr for LayoutWords {
     fn from_str(text: &str) -> Result<Self, String> {
         let mut layout = smallest();
         let mut ordering = None;
+        let mut known = BTreeSet::new();
         for word in text.split(',') {
             let (name, value) = word.split_once('=').ok_or_else(|| {
                 format!("{word} has no value: write servers=3,observers=0,shards=4,ordering=own")
             })?;
+            if !known.insert(name) {
+                return Err(format!("{name} is given twice: write it once"));
+            }
             let least = usize::from(name != "observers");
             let count = || match value.parse::<usize>() {
                 Ok(count) if (least..=COUNT_MAX).contains(&count) => Ok(count),
@@ -104,6 +109,7 @@ mod tests {
             ("shards=1e3", "from 1 to 1000"),
             ("ordering=mine", "own or shared"),
             ("racks=2", "racks is not known"),
+            ("servers=3,servers=5", "servers is given twice"),
             ("", "has no value"),
         ] {
             let error = read(text).unwrap_err();

@@ -5,7 +5,7 @@
 //! is from, and a *question*, a load and a bound, with servers or with what there may be of them.
 //! The model of `planning` answers; here it is asked and its answer shown.
 //!
-//! - `args`, `error`, `layout`: the command line, and why it fails;
+//! - `args`, `error`, `files`, `layout`: the command line, and why it fails;
 //! - `report`, `seen`, `question`: from reports, from running servers and from numbers to a load;
 //! - `basis`, `fields`, `costs_file`: what one request costs, and costs as files;
 //! - `answer`: what the model says;
@@ -32,6 +32,7 @@ mod check;
 mod costs_file;
 mod error;
 mod fields;
+mod files;
 mod json;
 mod layout;
 mod numbers;
@@ -64,6 +65,7 @@ pub fn plan(args: &PlanArgs, out: &mut impl Write) -> Result<(), PlanError> {
     if args.check.check {
         return check::check(args, out);
     }
+    files::check(args)?;
     let reports: Vec<Report> =
         args.reports.iter().map(Report::read).collect::<Result<_, PlanError>>()?;
     let observed = seen::observe(args)?;

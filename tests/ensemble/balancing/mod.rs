@@ -382,6 +382,16 @@ fn servers_of_other_ensembles_are_refused() {
         refused(words, &[&one, &stranger], "a server without an ensemble");
     }
     refused(&["even", "--dry-run"], &[&one, &alias], "are they the same?");
+    let mut shown = Command::new(our_binary());
+    shown.args(["balance", "status", "--json", "--servers", &format!("{one},{stranger}")]);
+    let (text, status) = ended(started(shown));
+    let shown: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, shown["servers"].as_array().map(Vec::len)), (0, Some(2)), "{text}");
+    assert!(shown["strangers"].as_str().unwrap().contains("a server without an ensemble"));
+    let mut wrong = Command::new(our_binary());
+    wrong.args(["balance", "status", "--servers", "nowhere"]);
+    let (text, status) = ended(started(wrong));
+    assert!(status == 2 && text.contains("nowhere does not answer (invalid"), "{text}");
 }
 
 fn started(mut command: Command) -> Child {

@@ -10,6 +10,8 @@ const P99_DEFAULT_MS: f64 = 10.0;
 const SURVIVES_DEFAULT: f64 = 1.0;
 /// The most servers that may be allowed: beyond it the search only takes longer.
 const SERVERS_MAX: f64 = 1_000.0;
+/// The most of anything else.
+const NUMBER_MAX: f64 = 1e15;
 
 /// Which servers.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +58,8 @@ impl Question {
         }
         let mut assumed = Vec::new();
         let load = load(args, seen.map(|it| &it.load), &mut assumed)?;
-        let ms = at_least("--p99", required.p99, f64::MIN_POSITIVE, "give milliseconds, above 0")?;
+        let ms = "give milliseconds, above 0 and up to 1e15";
+        let ms = at_least("--p99", required.p99, f64::MIN_POSITIVE, ms)?;
         if ms.is_none() {
             assumed
                 .push(format!("--p99 {P99_DEFAULT_MS}, the bound of the 99th percentiles, in ms"));
@@ -92,34 +95,35 @@ impl Question {
     }
 }
 
+/// What checks a number, by the name of its flag.
+type Check = fn(&'static str, Option<f64>) -> Result<Option<f64>, PlanError>;
+
 fn load(
     args: &PlanArgs,
     seen: Option<&Load>,
     assumed: &mut Vec<String>,
 ) -> Result<Load, PlanError> {
-    const COUNT: &str = "give a number, 0 or more";
     let (usual, required) = (seen.cloned().unwrap_or_default(), &args.required);
-    let mut pick = |name, given, usual: f64, least, why| {
-        let found = at_least(name, given, least, why)?;
+    let mut pick = |name, check: Check, given, usual: f64| {
+        let found = check(name, given)?;
         if found.is_none() && seen.is_none() {
             assumed.push(format!("{name} {usual}"));
         }
         Ok::<_, PlanError>(found.unwrap_or(usual))
     };
     let load = Load {
-        reads_per_s: pick("--reads", required.reads, usual.reads_per_s, 0.0, COUNT)?,
-        writes_per_s: pick("--writes", required.writes, usual.writes_per_s, 0.0, COUNT)?,
-        sessions: pick("--sessions", required.sessions, usual.sessions, 0.0, COUNT)?,
+        reads_per_s: pick("--reads", amount, required.reads, usual.reads_per_s)?,
+        writes_per_s: pick("--writes", amount, required.writes, usual.writes_per_s)?,
+        sessions: pick("--sessions", count, required.sessions, usual.sessions)?,
         session_timeout_s: pick(
             "--session-timeout",
+            timeout,
             required.session_timeout,
             usual.session_timeout_s,
-            1e-3,
-            "give seconds, above 0",
         )?,
-        nodes: pick("--nodes", required.nodes, usual.nodes, 0.0, COUNT)?,
-        node_bytes: pick("--node-bytes", required.node_bytes, usual.node_bytes, 0.0, COUNT)?,
-        watches: pick("--watches", required.watches, usual.watches, 0.0, COUNT)?,
+        nodes: pick("--nodes", count, required.nodes, usual.nodes)?,
+        node_bytes: pick("--node-bytes", amount, required.node_bytes, usual.node_bytes)?,
+        watches: pick("--watches", count, required.watches, usual.watches)?,
     };
     refuse_contradictions(&load, seen.is_some())?;
     Ok(load)
@@ -145,7 +149,7 @@ fn refuse_contradictions(load: &Load, is_seen: bool) -> Result<(), PlanError> {
 
 fn limits(args: &PlanArgs) -> Result<Limits, PlanError> {
     let (usual, most) = (Limits::default(), &args.most);
-    let gib = "give GiB, above 0";
+    let gib = "give GiB, above 0 and up to 1e15";
     let memory = at_least("--memory", most.memory, f64::MIN_POSITIVE, gib)?;
     let disk = at_least("--disk", most.disk, f64::MIN_POSITIVE, gib)?;
     let count = |name, given, least, usual: usize| {
@@ -160,6 +164,22 @@ fn limits(args: &PlanArgs) -> Result<Limits, PlanError> {
     })
 }
 
+fn amount(name: &'static str, given: Option<f64>) -> Result<Option<f64>, PlanError> {
+    at_least(name, given, 0.0, "give a number from 0 to 1e15")
+}
+
+fn count(name: &'static str, given: Option<f64>) -> Result<Option<f64>, PlanError> {
+    let why = "give a whole number from 0 to 1e15";
+    match given {
+        Some(value) if value.fract() != 0.0 => Err(PlanError::Number { name, value, why }),
+        _ => at_least(name, given, 0.0, why),
+    }
+}
+
+fn timeout(name: &'static str, given: Option<f64>) -> Result<Option<f64>, PlanError> {
+    at_least(name, given, 1e-3, "give seconds, from 0.001 to 1e15")
+}
+
 fn at_least(
     name: &'static str,
     given: Option<f64>,
@@ -167,7 +187,7 @@ fn at_least(
     why: &'static str,
 ) -> Result<Option<f64>, PlanError> {
     match given {
-        Some(value) if !(value.is_finite() && value >= least && value <= 1e15) => {
+        Some(value) if !(value.is_finite() && value >= least && value <= NUMBER_MAX) => {
             Err(PlanError::Number { name, value, why })
         }
         other => Ok(other),

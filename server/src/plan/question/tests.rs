@@ -53,7 +53,10 @@ fn contradictions_are_refused() {
     for (words, part) in [
         ("", "no load to plan for"),
         ("--nodes 5", "no requests"),
-        ("--reads -5", "--reads -5: give a number, 0 or more"),
+        ("--reads -5", "--reads -5: give a number from 0 to 1e15"),
+        ("--reads 1e16", "--reads 10000000000000000: give a number from 0 to 1e15"),
+        ("--reads 5 --sessions 1.5", "--sessions 1.5: give a whole number from 0"),
+        ("--reads 5 --watches 0.5", "--watches 0.5: give a whole number from 0"),
         ("--reads inf", "--reads inf"),
         ("--reads 1e300", "--reads"),
         ("--writes nan", "--writes NaN"),

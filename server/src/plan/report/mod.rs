@@ -1,10 +1,10 @@
 //! Reports of `ringkeeper bench`: what was offered, what was answered, how late.
 
 use super::error::{PlanError, ReportError};
+use super::files;
 use planning::Load;
 use planning::fit::RampStep;
 use serde_json::Value;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -145,7 +145,7 @@ pub(super) struct Report {
 impl Report {
     /// Reads one.
     pub(super) fn read(arg: &ReportArg) -> Result<Self, PlanError> {
-        let text = fs::read_to_string(&arg.path).map_err(PlanError::file(&arg.path))?;
+        let text = files::read(&arg.path)?;
         let refused = |error| PlanError::Report { path: arg.path.clone(), error };
         Self::parse(&arg.path, &text, arg.n).map_err(refused)
     }
@@ -158,8 +158,9 @@ impl Report {
         if json.get("disk").is_some() && json.get("verdict").is_some() {
             return Err(ReportError::OfProbe);
         }
-        match json.get("version").map(|it| it.as_u64().unwrap_or_default()) {
-            Some(found) if found != VERSION => {
+        match json.get("version").map(Value::as_u64) {
+            Some(None) => return Err(ReportError::NotOfBench("whole number as its version")),
+            Some(Some(found)) if found != VERSION => {
                 return Err(ReportError::Version { found, known: VERSION });
             }
             _ => {}

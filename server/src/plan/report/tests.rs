@@ -73,7 +73,9 @@ fn a_report_that_is_cut_off_says_so() {
 #[test]
 fn what_is_no_report_of_this_version_says_so() {
     assert!(refused(|it| it["version"] = json!(2)).contains("version 2, and 1 is known"));
-    assert!(refused(|it| it["version"] = json!("new")).contains("version 0"));
+    for version in [json!("new"), Value::Null, json!(-1), json!(1.5)] {
+        assert!(refused(|it| it["version"] = version).contains("no whole number as its version"));
+    }
     assert!(refused(|it| it["nodes"] = Value::Null).contains("has no nodes"));
     assert!(refused(|it| it["ramp"] = json!([{ "rate": 5 }])).contains("ramp of this form"));
     assert!(refused(|it| it["latencies"] = Value::Null).contains("has no latencies"));

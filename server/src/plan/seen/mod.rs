@@ -47,6 +47,9 @@ pub(super) fn observe(args: &PlanArgs) -> Result<Option<Observed>, PlanError> {
     if servers.is_empty() {
         return Ok(None);
     }
+    if let Some(twice) = (1..servers.len()).find(|at| servers[..*at].contains(&servers[*at])) {
+        return Err(PlanError::Twice(servers[twice].clone()));
+    }
     let begin = Instant::now();
     let (mut samples, mut silent) = (Vec::new(), None);
     for number in 0..args.samples {
@@ -55,7 +58,12 @@ pub(super) fn observe(args: &PlanArgs) -> Result<Option<Observed>, PlanError> {
         }
         let tables: Result<Vec<_>, _> = servers.iter().map(|server| ask(server)).collect();
         match tables {
-            Ok(tables) => samples.push(Sample { at_s: begin.elapsed().as_secs_f64(), tables }),
+            Ok(tables) => {
+                if number == 0 {
+                    refuse_strangers(servers, &tables)?;
+                }
+                samples.push(Sample { at_s: begin.elapsed().as_secs_f64(), tables });
+            }
             // A server that does not answer at all is named; one that restarts is waited for.
             Err(error) if number == 0 => return Err(error),
             Err(error) => silent = Some(error),
@@ -67,15 +75,43 @@ pub(super) fn observe(args: &PlanArgs) -> Result<Option<Observed>, PlanError> {
     }
 }
 
+/// Servers of two ensembles have two leaders, or one that is alone, as far as they say what they
+/// are.
+fn refuse_strangers(servers: &[String], tables: &[Table]) -> Result<(), PlanError> {
+    let are = |state: &'static str| {
+        let all = servers.iter().zip(tables);
+        all.filter(move |it| it.1.state == state).map(|it| it.0)
+    };
+    let two = |one: &String, other: &String, why| {
+        let (one, other) = (one.clone(), other.clone());
+        Err(PlanError::Strangers { one, other, why })
+    };
+    if let (Some(one), Some(other)) = (are("leader").next(), are("leader").nth(1)) {
+        return two(one, other, "each leads");
+    }
+    let alone = are("standalone").next();
+    if let Some((one, other)) = alone.zip(servers.iter().find(|it| Some(*it) != alone)) {
+        return two(one, other, "the first is in none");
+    }
+    Ok(())
+}
+
 fn refused(server: &str, why: String) -> PlanError {
     PlanError::Server { server: server.to_owned(), why }
 }
 
+/// Without an answer.
+fn silent(server: &str, error: &io::Error, hint: &'static str) -> PlanError {
+    if error.kind() == io::ErrorKind::InvalidInput {
+        let (address, why) = (server.to_owned(), error.to_string());
+        return PlanError::Address { address, why, hint };
+    }
+    refused(server, format!("it does not answer ({error}): {hint}"))
+}
+
 fn ask_words(server: &str) -> Result<Table, PlanError> {
-    let answer = asking::word(server, "mntr").map_err(|error| {
-        let hint = "name the port for clients of a server that runs";
-        refused(server, format!("it does not answer ({error}): {hint}"))
-    })?;
+    let hint = "name the port for clients of a server that runs";
+    let answer = asking::word(server, "mntr").map_err(|error| silent(server, &error, hint))?;
     if answer.contains("not in the whitelist") {
         let why = "it does not execute mntr: add mntr to 4lw.commands.whitelist, or name its page \
                    of metrics by --metrics http://HOST:7000/metrics";
@@ -92,10 +128,8 @@ fn ask_words(server: &str) -> Result<Table, PlanError> {
 }
 
 fn ask_page(url: &str) -> Result<Table, PlanError> {
-    let answer = get(url).map_err(|error| {
-        let hint = "name its page as http://HOST:7000/metrics (metricsProvider.httpPort)";
-        refused(url, format!("it does not answer ({error}): {hint}"))
-    })?;
+    let hint = "name its page as http://HOST:7000/metrics (metricsProvider.httpPort)";
+    let answer = get(url).map_err(|error| silent(url, &error, hint))?;
     names::of_page(&answer).ok_or_else(|| {
         let why = "this is no page of ZooKeeper's metrics for Prometheus: name the port of \
                    metricsProvider.httpPort, and the path /metrics";
