@@ -11,13 +11,11 @@ body{font:15px/1.45 system-ui,sans-serif;max-width:900px;margin:2em auto;padding
 color:#1b1b1b;background:#fff}\
 h1{font-size:22px;margin:0 0 4px}h2{font-size:16px;margin:30px 0 6px}\
 p{margin:4px 0}.about{color:#555}.bad{color:#a80000;font-weight:600}\
-.fault{fill:#f6d9c4;fill-opacity:.6}.good{color:#00692f;font-weight:600}\
+.good{color:#00692f;font-weight:600}\
 table{border-collapse:collapse;margin:8px 0}td,th{padding:3px 12px 3px 0;text-align:right;\
 border-bottom:1px solid #e3e3e3;font-variant-numeric:tabular-nums}\
 th{font-weight:600;color:#444}td:first-child,th:first-child,td.text{text-align:left}\
-svg{width:100%;height:auto;display:block}svg text{font-size:11px;fill:#555}\
-.grid{stroke:#e8e8e8;fill:none}.line{fill:none;stroke-width:1.8}\
-.end{text-anchor:end}.middle{text-anchor:middle}svg .name{fill:#333}\
+svg{width:100%;height:auto;display:block}\
 .legend span{margin-right:18px;white-space:nowrap}\
 .legend i{display:inline-block;width:14px;height:3px;margin-right:6px;vertical-align:middle}";
 

@@ -1,4 +1,5 @@
-//! Curve plots as SVG: no script, no network.
+//! Curve plots as SVG: no script, no network, and no style of the page, which not everything that
+//! shows or prints a page applies to what is inside an SVG.
 
 use std::fmt::Write as _;
 
@@ -11,6 +12,11 @@ const BOTTOM: f64 = 44.0;
 /// Distinct for people with red-green colour blindness too.
 const COLOURS: [&str; 8] =
     ["#0067b8", "#d15700", "#00875a", "#8a3ffc", "#b3005e", "#6b6b00", "#00809c", "#4d4d4d"];
+
+/// Of text, of lines behind the curves, and of what is shaded.
+const INK: &str = "#555555";
+const GRID: &str = "#e8e8e8";
+const SHADE: &str = "#fae9de";
 
 /// A line of a plot.
 pub(super) struct Curve {
@@ -151,37 +157,39 @@ impl Plot<'_> {
 
     fn write(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "<h2>{}</h2>", escaped(self.title))?;
-        writeln!(out, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">")?;
+        write!(out, "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\"")?;
+        writeln!(out, " role=\"img\" font-size=\"11\" fill=\"{INK}\">")?;
         let (x, y) = self.axes();
         for mark in &self.marks {
             let (from, to) = (x.at(mark.from), x.at(mark.to));
             let (width, height) = ((to - from).max(2.0), HEIGHT - BOTTOM - TOP);
-            write!(out, "<rect class=\"fault\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\"")?;
+            write!(out, "<rect fill=\"{SHADE}\" x=\"{from:.1}\" y=\"{TOP}\"")?;
             let name = escaped(&mark.name);
-            writeln!(out, " height=\"{height}\"><title>{name}</title></rect>")?;
+            write!(out, " width=\"{width:.1}\" height=\"{height}\">")?;
+            writeln!(out, "<title>{name}</title></rect>")?;
         }
         for (value, text) in y.ticks() {
             let at = y.at(value);
             let right = WIDTH - RIGHT;
-            writeln!(out, "<path class=\"grid\" d=\"M{LEFT} {at:.1}H{right}\"/>")?;
+            writeln!(out, "<path stroke=\"{GRID}\" d=\"M{LEFT} {at:.1}H{right}\"/>")?;
             let (text_x, text_y) = (LEFT - 8.0, at + 4.0);
-            writeln!(out, "<text x=\"{text_x}\" y=\"{text_y:.1}\" class=\"end\">{text}</text>")?;
+            let place = "text-anchor=\"end\"";
+            writeln!(out, "<text x=\"{text_x}\" y=\"{text_y:.1}\" {place}>{text}</text>")?;
         }
-        let bottom = HEIGHT - BOTTOM;
+        let (bottom, place) = (HEIGHT - BOTTOM, "text-anchor=\"middle\"");
         for (value, text) in self.x_ticks.clone().unwrap_or_else(|| x.ticks()) {
             let at = x.at(value);
-            writeln!(out, "<path class=\"grid\" d=\"M{at:.1} {TOP}V{bottom}\"/>")?;
+            writeln!(out, "<path stroke=\"{GRID}\" d=\"M{at:.1} {TOP}V{bottom}\"/>")?;
             let text_y = bottom + 16.0;
-            writeln!(out, "<text x=\"{at:.1}\" y=\"{text_y}\" class=\"middle\">{text}</text>")?;
+            writeln!(out, "<text x=\"{at:.1}\" y=\"{text_y}\" {place}>{text}</text>")?;
         }
         let (middle, low) = (f64::midpoint(LEFT, WIDTH - RIGHT), HEIGHT - 8.0);
         let x_name = escaped(self.x_name);
-        writeln!(out, "<text x=\"{middle}\" y=\"{low}\" class=\"middle name\">{x_name}</text>")?;
+        writeln!(out, "<text x=\"{middle}\" y=\"{low}\" {place}>{x_name}</text>")?;
         let (centre, y_name) = (f64::midpoint(TOP, bottom), escaped(self.y_name));
         writeln!(
             out,
-            "<text transform=\"translate(14 {centre}) rotate(-90)\" class=\"middle name\">{y_name}\
-             </text>"
+            "<text transform=\"translate(14 {centre}) rotate(-90)\" {place}>{y_name}</text>"
         )?;
         for (line, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             self.write_line(out, line, colour, (&x, &y))?;
@@ -207,7 +215,8 @@ impl Plot<'_> {
             let letter = if index == 0 { 'M' } else { 'L' };
             write!(path, "{letter}{:.1} {:.1}", x.at(point.0), y.at(point.1))?;
         }
-        writeln!(out, "<path class=\"line\" stroke=\"{colour}\" d=\"{path}\"/>")?;
+        write!(out, "<path fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.8\"")?;
+        writeln!(out, " d=\"{path}\"/>")?;
         if self.dots || line.points.len() < 3 {
             for point in &line.points {
                 let (at_x, at_y) = (x.at(point.0), y.at(point.1));

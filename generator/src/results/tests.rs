@@ -125,7 +125,7 @@ fn plots_are_shaded_while_faults_last() {
     let page = with_faults().page();
     assert!(page.contains("<h2>Faults</h2>"), "{page}");
     // Two plots over time, two faults each.
-    assert_eq!(page.matches("<rect class=\"fault\"").count(), 4, "{page}");
+    assert_eq!(page.matches("<rect fill=\"#fae9de\"").count(), 4, "{page}");
     assert!(page.contains("<title>kill &lt;leader&gt;, one:2181</title>"), "{page}");
 }
 

@@ -4,6 +4,7 @@ const OURS: &str = include_str!("../recorded/ours.txt");
 const OURS_WITH_PAGE: &str = include_str!("../recorded/ours_with_page.txt");
 const STOCK: &str = include_str!("../recorded/stock.txt");
 const PAGE: &str = include_str!("../recorded/page.txt");
+const STOCK_PAGE: &str = include_str!("../recorded/stock_page.txt");
 
 fn numbers(table: &Table, names: [&str; 6]) -> [Option<f64>; 6] {
     names.map(|name| table.number(name))
@@ -30,6 +31,10 @@ fn all_forms_have_the_same_names() {
     let expected = [190_551.0, 49_820.0, 1_216.0, 10_167.0, 0.0, 240_378.0].map(Some);
     assert_eq!(numbers(&of_words(OURS_WITH_PAGE).unwrap(), NAMES), expected);
     assert_eq!(numbers(&of_page(PAGE).unwrap(), NAMES), expected);
+    let stock = of_page(STOCK_PAGE).unwrap();
+    let expected = [1_000.0, 941.0, 181.0, 520.0, 5.0, 1_927.0].map(Some);
+    assert_eq!(numbers(&stock, NAMES), expected);
+    assert_eq!(stock.number("process_resident_memory_bytes"), Some(140_836_864.0));
 }
 
 #[test]
