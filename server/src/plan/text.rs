@@ -12,11 +12,13 @@ use planning::measured::ASSUMED;
 use std::fmt::Write as _;
 
 /// What the model leaves out, whatever is asked.
-pub(super) const NOT_MODELLED: [&str; 5] = [
+pub(super) const NOT_MODELLED: [&str; 6] = [
     "bursts: requests arrive at random, independent of each other",
     "stalls of a device or a machine, and whatever else runs there",
     "elections and servers that catch up",
     "snapshots that share the log's device",
+    "requests of one session that wait for each other: a write behind a read waits for the writes \
+     before that",
     "how much cheaper a request is in a turn with many: costs are those of a busy server",
 ];
 
