@@ -88,6 +88,12 @@ pub struct ServeArgs {
     pub sets: Vec<String>,
 }
 
+/// A server that is named more than once.
+pub(crate) fn named_twice(servers: &[String]) -> Option<&String> {
+    let mut all = servers.iter().enumerate();
+    all.find(|(at, server)| servers[..*at].contains(server)).map(|it| it.1)
+}
+
 /// A variable of this process's environment. What is not Unicode in it is replaced: if it were
 /// skipped, flags that secure a server could be lost.
 pub fn environment(name: &str) -> Option<String> {

@@ -142,6 +142,7 @@ fn bad_input_is_named() {
         ("--reads 1e16", "give a number from 0 to 1e15"),
         ("--reads 1 --html -", "--html -: only --json writes to standard output"),
         ("--reads 1 --json new --html new", "new is both --html and --json: name two files"),
+        ("--reads 1 --json ./new --html new", "./new is both --html and --json"),
         ("--report half.json --svg ./half.json", "is both --report and --svg"),
         ("--report /dev/zero", "/dev/zero: it has more than 64 MiB"),
         ("--server a:1,a:1", "a:1 is named twice"),
@@ -169,6 +170,7 @@ fn bad_input_is_named() {
         assert_eq!((status, text.as_str()), (2, ""), "{words}: {errors}");
         assert_says(&errors, &[part]);
     }
+    printed(&folder, "--reads 1 --html /dev/null --svg /dev/null --json /dev/null");
     let (_, errors, status) = plan(&folder, "--server 127.0.0.1:1");
     assert_eq!(status, 1, "{errors}");
     assert_says(&errors, &["127.0.0.1:1: it does not answer", "name the port for clients"]);

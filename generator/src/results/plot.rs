@@ -16,7 +16,7 @@ const COLOURS: [&str; 8] =
 /// Of text, of lines behind the curves, and of what is shaded.
 const INK: &str = "#555555";
 const GRID: &str = "#e8e8e8";
-const SHADE: &str = "#fae9de";
+pub(super) const SHADE: &str = "#fae9de";
 
 /// A line of a plot.
 pub(super) struct Curve {

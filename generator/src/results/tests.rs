@@ -1,4 +1,4 @@
-use super::plot::{Curve, Mark, Plot, Scale, escaped, number, step};
+use super::plot::{Curve, Mark, Plot, SHADE, Scale, escaped, number, step};
 use super::{FaultReport, IncidentKind, Journal, Ramp, RampPoint, Results};
 use crate::meter::Metered;
 use crate::tally::{Second, Tally};
@@ -125,7 +125,8 @@ fn plots_are_shaded_while_faults_last() {
     let page = with_faults().page();
     assert!(page.contains("<h2>Faults</h2>"), "{page}");
     // Two plots over time, two faults each.
-    assert_eq!(page.matches("<rect fill=\"#fae9de\"").count(), 4, "{page}");
+    let shaded = format!("<rect fill=\"{SHADE}\"");
+    assert_eq!(page.matches(&shaded).count(), 4, "{page}");
     assert!(page.contains("<title>kill &lt;leader&gt;, one:2181</title>"), "{page}");
 }
 

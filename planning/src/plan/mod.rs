@@ -298,22 +298,17 @@ fn most(
         }
         Ok::<_, InputError>(None)
     };
-    for observers in 0..=limits.observers_max {
-        if limit_with(observers, 1.0)?.is_none() {
-            return Ok((1.0, Limit::Idle));
-        }
-    }
-    // The one that carries most lies between two that are tried, which carry almost as much.
     let mut best = (0.0, Limit::Idle);
-    let doubled = (0..usize::BITS).map(|power| 1 << power);
-    let tried = [0].into_iter().chain(doubled.take_while(|it| *it < limits.observers_max));
-    for observers in tried.chain([limits.observers_max]) {
+    let mut improve = |observers: usize| {
         // Only what carries more than the best so far is worth halving.
-        let Some(mut limit) = limit_with(observers, 1.0)? else { continue };
         let (mut low, mut high) = (best.0, 1.0);
         if low > 0.0 && limit_with(observers, low)?.is_some() {
-            continue;
+            return Ok(false);
         }
+        let Some(mut limit) = limit_with(observers, 1.0)? else {
+            best = (1.0, Limit::Idle);
+            return Ok(true);
+        };
         for _ in 0..HALVINGS {
             let middle = 0.5 * (low + high);
             match limit_with(observers, middle)? {
@@ -322,6 +317,20 @@ fn most(
             }
         }
         best = (low, limit);
+        Ok::<_, InputError>(true)
+    };
+    // What is carried rises with the observers and then falls, so what carries most lies between
+    // the neighbours of the best of these.
+    let observers_max = limits.observers_max;
+    let doubled = (0..usize::BITS).map(|power| 1 << power).take_while(|it| *it < observers_max);
+    let mut of_these = 0;
+    for observers in [0].into_iter().chain(doubled).chain([observers_max]) {
+        if improve(observers)? {
+            of_these = observers;
+        }
+    }
+    for observers in of_these / 2 + 1..observers_max.min(2 * of_these) {
+        improve(observers)?;
     }
     Ok(best)
 }

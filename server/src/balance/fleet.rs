@@ -5,7 +5,7 @@ use super::args::{PaceArgs, ServersArgs};
 use super::http::{Ask, request};
 use super::identity::Identity;
 use crate::admin::limits::{SHED_PATIENCE_MS_MAX, SHED_PER_SECOND_MAX};
-use crate::cli::environment;
+use crate::cli::{environment, named_twice};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::thread;
@@ -76,8 +76,8 @@ impl Fleet {
     /// Those of the command line.
     pub(super) fn of(args: &ServersArgs) -> Result<Self, BalanceError> {
         let servers = &args.servers;
-        if let Some(twice) = (1..servers.len()).find(|at| servers[..*at].contains(&servers[*at])) {
-            return Err(BalanceError::Twice(servers[twice].clone()));
+        if let Some(twice) = named_twice(servers) {
+            return Err(BalanceError::Twice(twice.clone()));
         }
         let given = args.auth.clone().or_else(|| environment("RINGKEEPER_AUTH"));
         let authorization = match given.map(|text| authorization(&text)) {

@@ -37,7 +37,8 @@ pub(super) fn check(args: &PlanArgs) -> Result<(), PlanError> {
     let read = read.chain(args.reports.iter().map(|it| ("--report", it.path.as_path())));
     let mut known: Vec<(&str, PathBuf)> = read.map(|(flag, it)| (flag, real(it))).collect();
     let written = pages.into_iter().filter_map(|(flag, path)| Some((flag, path.as_ref()?)));
-    for (flag, path) in written.chain(json.map(|it| ("--json", it))) {
+    let written = written.chain(json.map(|it| ("--json", it)));
+    for (flag, path) in written.filter(|(_, path)| keeps(path)) {
         let at = real(path);
         if let Some((other, _)) = known.iter().find(|it| it.1 == at) {
             return Err(PlanError::WrittenTwice { path: path.clone(), flags: [other, flag] });
@@ -47,7 +48,13 @@ pub(super) fn check(args: &PlanArgs) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// The same for every name of a file, as far as it is there.
+/// The same for every name of a file, as far as that can be known before it is there.
 fn real(path: &Path) -> PathBuf {
-    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+    let real = fs::canonicalize(path).or_else(|_| std::path::absolute(path));
+    real.unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether it keeps what is written to it, which /dev/null does not.
+fn keeps(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|it| it.is_file()) || !path.exists()
 }

@@ -10,6 +10,7 @@ use super::args::PlanArgs;
 use super::error::PlanError;
 use super::question::Seen;
 use crate::asking;
+use crate::cli::named_twice;
 use names::Table;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -47,8 +48,8 @@ pub(super) fn observe(args: &PlanArgs) -> Result<Option<Observed>, PlanError> {
     if servers.is_empty() {
         return Ok(None);
     }
-    if let Some(twice) = (1..servers.len()).find(|at| servers[..*at].contains(&servers[*at])) {
-        return Err(PlanError::Twice(servers[twice].clone()));
+    if let Some(twice) = named_twice(servers) {
+        return Err(PlanError::Twice(twice.clone()));
     }
     let begin = Instant::now();
     let (mut samples, mut silent) = (Vec::new(), None);
